@@ -1,0 +1,204 @@
+"""Everything streamq raises, in one tree.
+
+    StreamqError
+    ├── ConfigurationError        a setting or a task declaration is wrong
+    ├── UsageError                the call is wrong; nothing was sent
+    │   ├── InvalidPayload        the payload does not fit the task's type
+    │   ├── PayloadTooLarge       the payload is over the limit
+    │   ├── UnknownTask           no task of that name is registered
+    │   └── NotOpen               the app was not opened with ``async with app``
+    ├── JobError                  about one job
+    │   ├── JobNotFound           no such job, or its record has expired
+    │   ├── WrongState            the job's state does not allow the action
+    │   ├── JobFailed             the job ended without a result
+    │   └── ResultTimeout         the job did not end in the time given
+    └── Unavailable               the server cannot take the command now
+        ├── OutOfMemory           the server is at ``maxmemory``
+        ├── Rejected              the server refuses us: login, rights, version
+        └── OutcomeUnknown        the command may have run; repeat it with the same producer
+
+Three more are not errors but verdicts a handler raises: ``Retry``, ``Fail`` and ``Snooze``.
+Each class has a stable ``code``; logs and the HTTP API show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+
+class StreamqError(Exception):
+    """Root of the tree: ``except StreamqError`` catches all of ours and nothing else."""
+
+    code: ClassVar[str] = "error"
+
+
+class ConfigurationError(StreamqError):
+    """A setting or a task declaration is wrong."""
+
+    code = "configuration"
+
+
+class UsageError(StreamqError):
+    """The call is wrong; nothing was sent."""
+
+    code = "usage"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one field.
+
+    ``pointer`` is a JSON Pointer (RFC 6901) into the payload, ``""`` for the payload itself.
+    """
+
+    pointer: str
+    code: str
+    message: str
+
+
+class InvalidPayload(UsageError):
+    """The payload does not fit the task's type. ``errors`` has every field error at once."""
+
+    code = "invalid-payload"
+
+    def __init__(self, task: str, errors: Sequence[FieldError]) -> None:
+        self.task = task
+        self.errors = tuple(errors)
+        listed = "; ".join(f"{e.pointer or 'payload'}: {e.message}" for e in self.errors)
+        super().__init__(f"payload of {task!r} is not valid: {listed}")
+
+
+class PayloadTooLarge(UsageError):
+    """The encoded payload is over the limit. ``size`` and ``limit`` are bytes."""
+
+    code = "payload-too-large"
+
+    def __init__(self, task: str, size: int, limit: int) -> None:
+        self.size, self.limit = size, limit
+        super().__init__(
+            f"payload of {task!r} has {size:,} bytes, at most {limit:,} are allowed: "
+            "store the data elsewhere and send a reference, or raise STREAMQ_MAX_PAYLOAD"
+        )
+
+
+class UnknownTask(UsageError):
+    """No task of that name is registered. ``known`` lists those that are."""
+
+    code = "unknown-task"
+
+    def __init__(self, task: str, known: Sequence[str] = ()) -> None:
+        self.task, self.known = task, tuple(sorted(known))
+        has = f"known are {', '.join(self.known)}" if self.known else "none is registered"
+        super().__init__(f"no task is named {task!r}; {has}")
+
+
+class NotOpen(UsageError):
+    """The app was not opened."""
+
+    code = "not-open"
+
+    def __init__(self) -> None:
+        super().__init__("the app is not open: use it inside `async with app:`")
+
+
+class JobError(StreamqError):
+    """About one job."""
+
+    code = "job"
+
+
+class JobNotFound(JobError):
+    """No such job, or its record has expired."""
+
+    code = "job-not-found"
+
+    def __init__(self, queue: str, job_id: str) -> None:
+        self.queue, self.job_id = queue, job_id
+        super().__init__(f"queue {queue!r} has no job {job_id!r}: never enqueued, or past its retention")
+
+
+class WrongState(JobError):
+    """The job's state does not allow the action. ``allowed`` are the actions it does allow."""
+
+    code = "wrong-state"
+
+    def __init__(self, job_id: str, action: str, state: str, allowed: Sequence[str] = ()) -> None:
+        self.job_id, self.action, self.state, self.allowed = job_id, action, state, tuple(allowed)
+        may = f"it allows {', '.join(allowed)}" if allowed else "it allows no action"
+        super().__init__(f"cannot {action} job {job_id}: it is {state}, and {may}")
+
+
+class JobFailed(JobError):
+    """The job ended without a result: ``state`` says how, ``error_type`` and ``error`` say why."""
+
+    code = "job-failed"
+
+    def __init__(self, job_id: str, state: str, error_type: str, error: str) -> None:
+        self.job_id, self.state, self.error_type, self.error = job_id, state, error_type, error
+        super().__init__(f"job {job_id} {state}: {error_type}: {error}")
+
+
+class ResultTimeout(JobError, TimeoutError):
+    """The job did not end in the time given; it goes on all the same."""
+
+    code = "result-timeout"
+
+    def __init__(self, job_id: str, timeout: float) -> None:
+        super().__init__(f"job {job_id} did not end within {timeout:g} s; it goes on")
+
+
+class Unavailable(StreamqError):
+    """The server cannot take the command now. ``retry_after`` is a hint in seconds."""
+
+    code = "unavailable"
+    retry_after: float = 2.0
+
+
+class OutOfMemory(Unavailable):
+    """The server is at ``maxmemory`` and refuses new jobs; running ones still finish."""
+
+    code = "out-of-memory"
+    retry_after = 15.0
+
+
+class Rejected(Unavailable):
+    """The server answers but refuses us: wrong password, missing rights, too old."""
+
+    code = "rejected"
+    retry_after = 30.0
+
+
+class OutcomeUnknown(Unavailable):
+    """The command may have run. Repeating it with the same producer adds nothing twice."""
+
+    code = "outcome-unknown"
+
+
+class Verdict(Exception):
+    """What a handler may raise to decide the fate of its attempt; not an error."""
+
+
+class Retry(Verdict):
+    """Run the job again after ``after`` seconds (default: the task's backoff). Spends an attempt."""
+
+    def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
+        self.after = after.total_seconds() if isinstance(after, timedelta) else after
+        super().__init__(reason or "the handler asked for a retry")
+
+
+class Fail(Verdict):
+    """End the job as ``failed`` now, whatever attempts are left."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Snooze(Verdict):
+    """Run the job again after ``seconds``, without spending an attempt."""
+
+    def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
+        self.seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        super().__init__(reason or f"snoozed for {self.seconds:g} s")

@@ -1,0 +1,290 @@
+"""The app: what a program holds. Tasks are declared on it, jobs are enqueued through it, workers run it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Self, TypeVar, overload
+
+from streamq import codec
+from streamq.clock import monotonic, to_ms, to_seconds
+from streamq.connection import Servers, wait_ready
+from streamq.envelope import New, pack_headers
+from streamq.errors import ConfigurationError, FieldError, InvalidPayload, NotOpen, PayloadTooLarge, UsageError
+from streamq.job import Job, JobRecord, WorkerInfo
+from streamq.keys import Keys
+from streamq.outbox import Outbox
+from streamq.queue import Queue
+from streamq.results import Results
+from streamq.retry import Backoff
+from streamq.server import running_url
+from streamq.settings import Durability, Settings
+from streamq.store import Store
+from streamq.task import Context, Task
+from streamq.views import Views
+
+P = TypeVar("P")
+R = TypeVar("R")
+Lifespan = Callable[["App"], AbstractAsyncContextManager[None]]
+
+LONGEST_DELAY = 366 * 24 * 3600.0
+"""Seconds a job may be delayed."""
+
+
+@asynccontextmanager
+async def _no_lifespan(_: App) -> AsyncIterator[None]:
+    yield
+
+
+class App:
+    """Tasks, and the way to their queues.
+
+    ``App()`` takes its settings from ``STREAMQ_*``; keywords override them: ``App(redis_url="redis://…")``.
+    ``lifespan`` is an async context manager that a worker enters before its first job and leaves after its
+    last; what handlers share goes into ``app.state``.
+    Raises ``ConfigurationError`` when a setting is wrong.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, lifespan: Lifespan = _no_lifespan, **overrides: Any
+    ) -> None:
+        self.settings = settings or Settings.load(**overrides)
+        self.lifespan = lifespan
+        self.state: dict[str, Any] = {}
+        self.tasks: dict[str, Task[Any, Any]] = {}
+        self._opened = 0
+        self._store: Store | None = None
+        self._views: Views | None = None
+        self._outboxes: dict[str, Outbox] = {}
+        self._results: dict[str, Results] = {}
+
+    # -- tasks ----------------------------------------------------------------------------------------------
+
+    @overload
+    def task(
+        self, *, name: str | None = ..., queue: str = ..., attempts: int = ..., timeout: float = ...,
+        backoff: Backoff = ...,
+    ) -> TaskDecorator: ...  # fmt: skip
+    @overload
+    def task(self, handler: Callable[[P], Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def task(self, handler: Callable[[P, Context], Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def task(self, handler: Callable[..., Any], /) -> Task[Any, Any]: ...
+    def task(
+        self, handler: Any = None, /, *, name: str | None = None, queue: str = "default", attempts: int = 5,
+        timeout: float = 300.0, backoff: Backoff | None = None,
+    ) -> Any:  # fmt: skip
+        """Declare a task: ``@app.task`` or ``@app.task(queue="sms", attempts=5, timeout=30)``.
+
+        ``name`` is the handler's by default and must be unique in the app. An attempt may take ``timeout``
+        seconds; a job may spend ``attempts`` of them; ``backoff`` says how long it waits between two.
+        The handler is async, or plain and then run in a thread. Raises ``ConfigurationError``.
+        """
+        decorator = TaskDecorator(
+            self, name=name, queue=queue, attempts=attempts, timeout=timeout, backoff=backoff or Backoff()
+        )
+        return decorator if handler is None else decorator(handler)
+
+    def add_task(self, task: Task[Any, Any]) -> None:
+        """Register a task. Raises ``ConfigurationError`` when its name is taken."""
+        if task.name in self.tasks:
+            raise ConfigurationError(f"two tasks are named {task.name!r}: give one of them name=…")
+        self.tasks[task.name] = task
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._opened += 1
+        if self._opened == 1:
+            settings = self.settings
+            url = settings.redis_url or await running_url(settings.data_dir)
+            self._store = Store(Servers(settings, url), settings)
+            self._views = Views(self._store)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._opened -= 1
+        if self._opened:
+            return
+        store, self._store, self._views = self._store, None, None
+        for outbox in self._outboxes.values():
+            await outbox.close()
+        for results in self._results.values():
+            await results.close()
+        self._outboxes.clear()
+        self._results.clear()
+        if store is not None:
+            await store.close()
+
+    @property
+    def store(self) -> Store:
+        """The acts on the server. Raises ``NotOpen`` outside ``async with app``."""
+        if self._store is None:
+            raise NotOpen
+        return self._store
+
+    @property
+    def views(self) -> Views:
+        """The looks at the server. Raises ``NotOpen`` outside ``async with app``."""
+        if self._views is None:
+            raise NotOpen
+        return self._views
+
+    async def ping(self) -> float:
+        """A round trip to the server, in seconds. Raises ``Unavailable``."""
+        start = monotonic()
+        await self.store.pool.call("PING")
+        return monotonic() - start
+
+    async def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait for the server, at most ``timeout`` (default ``settings.ready_timeout``) seconds.
+
+        Raises ``Unavailable`` with what each address said, and ``Rejected`` at once on a wrong login.
+        """
+        await wait_ready(self.store.servers, self.settings.ready_timeout if timeout is None else timeout)
+
+    # -- jobs -----------------------------------------------------------------------------------------------
+
+    async def enqueue(
+        self, queue: str, task: str, payload: Any = None, *, delay: float | timedelta | None = None,
+        at: datetime | None = None, attempts: int | None = None, timeout: float | None = None,
+        durability: Durability | None = None,
+    ) -> Job[Any]:  # fmt: skip
+        """Send one job by name, and return its handle.
+
+        A task that is registered here checks its payload; any other name is taken as it is, for a worker that
+        knows it. Options and errors are those of ``Task.enqueue``.
+        """
+        new = self._new(task, self._encode(task, payload), _due(delay, at), _headers(attempts, timeout))
+        ids = await self._outbox(queue).put([new], durability or self.settings.durability)
+        return self._job(ids[0], queue, task)
+
+    async def enqueue_many(
+        self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
+        at: datetime | None = None, attempts: int | None = None, timeout: float | None = None,
+        durability: Durability | None = None,
+    ) -> list[Job[Any]]:  # fmt: skip
+        """Send many jobs by name; all are validated before the first is sent."""
+        due, headers = _due(delay, at), _headers(attempts, timeout)
+        jobs = [self._new(task, self._encode(task, payload), due, headers) for payload in payloads]
+        if not jobs:
+            return []
+        ids = await self._outbox(queue).put_many(jobs, durability or self.settings.durability)
+        return [self._job(job_id, queue, task) for job_id in ids]
+
+    def _encode(self, name: str, payload: Any) -> bytes:
+        task = self.tasks.get(name)
+        if task is not None:
+            return task.encode(payload)
+        try:
+            encoded = codec.dumps(payload)
+        except (TypeError, ValueError) as error:
+            raise InvalidPayload(name, [FieldError("", "not-json", str(error))]) from None
+        if len(encoded) > self.settings.max_payload:
+            raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
+        return encoded
+
+    @staticmethod
+    def _new(task: str, payload: bytes, due: str, headers: bytes) -> New:
+        if not task or "\n" in task:
+            raise UsageError(f"{task!r} cannot name a task: use 1 to 200 characters on one line")
+        return New(task, payload, headers, due)
+
+    def _job(self, job_id: str, queue: str, task: str) -> Job[Any]:
+        return Job(job_id, queue, task, self._wait, self._look)
+
+    async def _look(self, queue: str, job_id: str) -> JobRecord:
+        return await self.views.job(queue, job_id)
+
+    async def _wait(self, job: Job[Any], timeout: float | None) -> Any:
+        results = self._results.get(job.queue)
+        if results is None:
+            results = self._results[job.queue] = Results(self.store, self.views, job.queue)
+        record = await results.wait(job.id, timeout)
+        task = self.tasks.get(job.task)
+        return record.result if task is None else task.parse_result(record.result)
+
+    def _outbox(self, queue: str) -> Outbox:
+        outbox = self._outboxes.get(queue)
+        if outbox is None:
+            self.store.keys(queue)  # a bad name is refused here, before anything is sent
+            outbox = self._outboxes[queue] = Outbox(self.store, queue)
+        return outbox
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def queue(self, name: str) -> Queue:
+        """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
+        self.store.keys(name)
+        return Queue(name, self.store, self.views)
+
+    async def queues(self) -> list[str]:
+        """The names of the queues: this app's and those that were ever used."""
+        return sorted({task.queue for task in self.tasks.values()} | await self.views.queues())
+
+    async def workers(self) -> list[WorkerInfo]:
+        """The workers that are registered. A lost one stays until it is reclaimed."""
+        return await self.views.workers()
+
+    # -- roles ----------------------------------------------------------------------------------------------
+
+    async def run_worker(self, **options: Any) -> None:
+        """Run a worker until cancelled; options are those of ``Worker``. Cancelling shuts it down in order."""
+        from streamq.worker import Worker
+
+        async with self:
+            await Worker(self, **options).run()
+
+    async def run_scheduler(self) -> None:
+        """Promote, reclaim, prune and audit until cancelled, for all queues."""
+        from streamq.worker import Scheduler
+
+        async with self:
+            await Scheduler(self).run()
+
+
+class TaskDecorator:
+    """What ``@app.task(…)`` returns; it makes the task of the handler below it."""
+
+    def __init__(self, app: App, **policy: Any) -> None:
+        self._app, self._policy = app, policy
+
+    @overload
+    def __call__(self, handler: Callable[[P], Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[P, Context], Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[..., Any], /) -> Task[Any, Any]: ...
+    def __call__(self, handler: Any, /) -> Any:
+        Keys("", self._policy["queue"])  # a bad name is refused where it is written
+        task: Task[Any, Any] = Task(self._app, handler, **self._policy)
+        self._app.add_task(task)
+        return task
+
+
+def _due(delay: float | timedelta | None, at: datetime | None) -> str:
+    if at is not None:
+        if delay is not None:
+            raise UsageError("give delay or at, not both")
+        try:
+            return f"={to_ms(at)}"
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+    if not delay:
+        return ""
+    seconds = to_seconds(delay)
+    if not 0 <= seconds <= LONGEST_DELAY:
+        raise UsageError(f"delay={seconds:g} s is not possible: use 0 to {LONGEST_DELAY:g} seconds")
+    return f"+{round(seconds * 1000)}" if seconds else ""
+
+
+def _headers(attempts: int | None, timeout: float | None) -> bytes:
+    if attempts is not None and attempts < 1:
+        raise UsageError(f"attempts={attempts} is not possible: use 1 or more")
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"timeout={timeout} is not possible: use more than 0 seconds")
+    given = {"attempts": attempts, "timeout": timeout}
+    return pack_headers({name: value for name, value in given.items() if value is not None})
+

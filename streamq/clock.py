@@ -1,0 +1,56 @@
+"""Time, in the one place that may ask for it.
+
+Redis' clock decides what is due and what is old; scripts read it once, at their top. A worker knows that clock
+by ``ServerClock``: the last reading a script returned, carried on by this machine's monotonic clock. The host's
+wall clock has no say.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+monotonic = time.monotonic
+"""Seconds that never go back: for measuring and for waiting."""
+
+
+class ServerClock:
+    """An estimate of the server's clock in milliseconds, good to one round trip."""
+
+    __slots__ = ("_offset",)
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+
+    def set(self, server_ms: int) -> None:
+        """Take a reading that a script has just returned."""
+        self._offset = server_ms - monotonic() * 1000
+
+    def now(self) -> int:
+        """Milliseconds since the epoch by the server's clock; 0 when no reading was taken yet."""
+        return int(monotonic() * 1000 + self._offset) if self._offset else 0
+
+
+def host_now() -> datetime:
+    """The host's wall clock: for refusing a date in the past and for naming things, never for what is due."""
+    return datetime.now(UTC)
+
+
+def from_ms(ms: float) -> datetime:
+    """Milliseconds since the epoch as an aware UTC time."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def to_ms(at: datetime) -> int:
+    """An aware time as milliseconds since the epoch.
+
+    Raises ``ValueError`` when ``at`` has no time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"{at.isoformat()} has no time zone: use an aware datetime, as datetime.now(UTC)")
+    return int(at.timestamp() * 1000)
+
+
+def to_seconds(duration: float | timedelta) -> float:
+    """A duration given in seconds or as a ``timedelta``, in seconds."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

@@ -1,0 +1,117 @@
+"""The envelope: what travels of a job, and how it is written in each place.
+
+    stream entry      t <task>  p <payload>  h <headers>        always in this order: equal fields are stored once
+    parked            <task> LF <headers> LF <payload>
+    finished record   c|f <ms> LF <task> LF <headers> LF <outcome> LF <payload>
+
+Payload, headers and outcome are JSON. Headers say only what differs from the defaults; most jobs have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypedDict
+
+from streamq import codec
+
+
+class Headers(TypedDict, total=False):
+    """What a job carries beside its payload; each key is absent at its default."""
+
+    id: str
+    """The job's id, where it is not the entry it lies in."""
+    attempt: int
+    """Attempts already spent."""
+    attempts: int
+    """How many it may spend, where that is not the task's."""
+    timeout: float
+    """Seconds an attempt may take, where that is not the task's."""
+    crashes: int
+    """Workers lost while it was active."""
+    strayed: int
+    """Times it met a worker that does not know its task."""
+    history: list[dict[str, Any]]
+    """What went wrong so far, oldest first."""
+
+
+NO_HEADERS: Final[Headers] = {}
+
+LATEST: Final = 100
+"""Entries of a history that are kept; the first one always is."""
+
+
+@dataclass(slots=True)
+class New:
+    """A job to enqueue. ``due`` is empty for now, ``+ms`` from now, or ``=ms`` since the epoch."""
+
+    task: str
+    payload: bytes
+    headers: bytes = b""
+    due: str = ""
+
+
+class Delivery:
+    """A job in a worker's hands: an entry of a lane, read but not yet judged."""
+
+    __slots__ = ("entry", "headers", "job_id", "lane", "payload", "queue", "raw_headers", "task")
+
+    def __init__(self, queue: str, lane: int, raw: list[Any]) -> None:
+        entry, fields = raw
+        self.queue = queue
+        self.lane = lane
+        self.entry: bytes = entry
+        if len(fields) == 6 and fields[0] == b"t" and fields[2] == b"p" and fields[4] == b"h":
+            self.task: str = fields[1].decode("utf-8", "replace")
+            self.payload: bytes = fields[3]
+            self.raw_headers: bytes = fields[5]
+        else:  # a foreign producer wrote it
+            at = dict(zip(fields[::2], fields[1::2], strict=True))
+            self.task = at.get(b"t", b"").decode("utf-8", "replace")
+            self.payload = at.get(b"p", b"null")
+            self.raw_headers = at.get(b"h", b"")
+        self.headers = parse_headers(self.raw_headers) if self.raw_headers else NO_HEADERS
+        self.job_id = self.headers.get("id") or entry.decode()
+
+    @property
+    def moved_id(self) -> str:
+        """The id when it is not the entry, else ``""``: what the scripts ask for."""
+        return self.headers.get("id", "")
+
+
+def parse_headers(raw: bytes) -> Headers:
+    """Headers as they came; what is not a JSON object counts as none, as it does in the scripts."""
+    if not raw:
+        return NO_HEADERS
+    try:
+        headers = codec.loads(raw)
+    except codec.JSONDecodeError:
+        return NO_HEADERS
+    return headers if isinstance(headers, dict) else NO_HEADERS  # type: ignore[return-value]
+
+
+def pack_headers(headers: Mapping[str, Any]) -> bytes:
+    """Headers as text, empty when there are none."""
+    return codec.dumps(headers) if headers else b""
+
+
+def with_error(headers: Headers, error: Mapping[str, Any]) -> Headers:
+    """Headers with one more entry in their history, the middle dropped past ``LATEST``."""
+    history = [*headers.get("history", ()), dict(error)]
+    if len(history) > LATEST:
+        history = [history[0], *history[1 - LATEST :]]
+    return {**headers, "history": history}
+
+
+def parked(task: str, headers: bytes, payload: bytes) -> bytes:
+    """The envelope as the parked hash holds it."""
+    return b"\n".join((_line(task.encode()), _line(headers), payload))
+
+
+def record(task: str, headers: bytes, outcome: bytes, payload: bytes) -> bytes:
+    """A finished record without its first line, which the script writes: it knows the time."""
+    return b"\n".join((_line(task.encode()), _line(headers), outcome, payload))
+
+
+def _line(text: bytes) -> bytes:
+    return text.replace(b"\n", b" ") if b"\n" in text else text

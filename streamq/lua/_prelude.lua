@@ -1,0 +1,73 @@
+-- Put in front of every script. One reading of the clock, and the three shapes every script shares:
+-- headers (JSON text, '' for none), envelope (task LF headers LF payload), record (state, ms LF envelope parts).
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- Headers as a table; what is not a JSON object counts as none, so that no foreign entry can stop a script.
+local function decoded(headers)
+  if headers == '' then return {} end
+  local ok, h = pcall(cjson.decode, headers)
+  return ok and type(h) == 'table' and h or {}
+end
+
+-- Headers with the job's id in them, and the id: a job that leaves its birthplace carries its id along.
+local function named(headers, birthplace)
+  local h = decoded(headers)
+  if h.id then return headers, h.id end
+  if next(h) == nil then return '{"id":"' .. birthplace .. '"}', birthplace end
+  return '{"id":"' .. birthplace .. '",' .. string.sub(headers, string.find(headers, '{', 1, true) + 1), birthplace
+end
+
+local function seal(task, headers, payload)
+  return task .. '\n' .. headers .. '\n' .. payload
+end
+
+local function unseal(envelope)
+  local first = string.find(envelope, '\n', 1, true)
+  local second = string.find(envelope, '\n', first + 1, true)
+  return string.sub(envelope, 1, first - 1), string.sub(envelope, first + 1, second - 1),
+    string.sub(envelope, second + 1)
+end
+
+-- Task, payload and headers of a stream entry, or nil when it is gone. Fields may come in any order.
+local function read(lane, entry)
+  local found = redis.call('XRANGE', lane, entry, entry)
+  if #found == 0 then return nil end
+  local fields, at = found[1][2], { t = '', p = 'null', h = '' }
+  for i = 1, #fields, 2 do at[fields[i]] = fields[i + 1] end
+  return at.t, at.p, at.h
+end
+
+local function add(lane, task, payload, headers)
+  return redis.call('XADD', lane, '*', 't', task, 'p', payload, 'h', headers)
+end
+
+-- call(command, key, ...) with as many arguments as there are: `unpack` is bounded, so in slices.
+local function each(command, key, list)
+  for i = 1, #list, 1000 do
+    redis.call(command, key, unpack(list, i, math.min(i + 999, #list)))
+  end
+end
+
+-- Park `id` until `due`; true when that is earlier than whatever the schedulers wait for.
+local function park(parked, delayed, id, due, envelope)
+  local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  redis.call('HSET', parked, id, envelope)
+  redis.call('ZADD', delayed, due, id)
+  return #head == 0 or due < tonumber(head[2])
+end
+
+local function wake(key, due)
+  redis.call('LPUSH', key, due)
+  redis.call('LTRIM', key, 0, 0)
+end
+
+-- Write finished records and forget the oldest past `keep`. `records` alternates id and record.
+local function finish(finished, order, ids, records, keep)
+  if keep == 0 or #ids == 0 then return end
+  each('HSET', finished, records)
+  each('RPUSH', order, ids)
+  local over = redis.call('LLEN', order) - keep
+  if over > 0 then each('HDEL', finished, redis.call('LPOP', order, over)) end
+end

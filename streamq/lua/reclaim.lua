@@ -1,0 +1,59 @@
+#!lua flags=allow-oom
+-- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
+-- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
+-- KEYS  1 ready  2 alone  3 moved  4 finished  5 failed  6 events  7 workers
+-- ARGV  1 group  2 worker  3 its last beat as seen ("" to take it as lost)  4 at most how many  5 crash limit  6 failed jobs kept
+-- returns how many start again, how many are suspects, how many failed, how many it still holds; or -1 when it has beaten since
+if ARGV[3] ~= '' and (redis.call('ZSCORE', KEYS[7], ARGV[2]) or '') ~= ARGV[3] then return { -1, 0, 0, 0 } end
+
+local limit, room = tonumber(ARGV[5]), tonumber(ARGV[4])
+local moved, ids, records, again, suspects = {}, {}, {}, 0, 0
+
+local function recover(lane, entry)
+  local task, payload, headers = read(KEYS[lane], entry)
+  if task then
+    local h = decoded(headers)
+    local loss = { type = 'WorkerLost', message = 'worker ' .. ARGV[2] .. ' was lost while the job was active',
+      worker = ARGV[2], attempt = (h.attempt or 0) + 1, finished_at = now }
+    h.id = h.id or entry
+    h.crashes = (h.crashes or 0) + 1
+    h.history = h.history or {}
+    table.insert(h.history, loss)
+    if h.crashes >= limit then
+      ids[#ids + 1] = h.id
+      records[#records + 1] = h.id
+      records[#records + 1] = 'f' .. now .. '\n' .. task .. '\n' .. cjson.encode(h) .. '\n'
+        .. cjson.encode({ error = { type = 'Crashed', worker = ARGV[2],
+          message = 'its worker was lost ' .. h.crashes .. ' times while it ran' } }) .. '\n' .. payload
+      redis.call('HDEL', KEYS[3], h.id)
+    else
+      local to = h.crashes == limit - 1 and 2 or 1
+      if to == 2 then suspects = suspects + 1 else again = again + 1 end
+      redis.call('HSET', KEYS[3], h.id, to .. ' ' .. add(KEYS[to], task, payload, cjson.encode(h)))
+    end
+  end
+  redis.call('XACK', KEYS[lane], ARGV[1], entry)
+  redis.call('XDEL', KEYS[lane], entry)
+end
+
+for lane = 1, 2 do
+  if room > 0 then
+    for _, pending in ipairs(redis.call('XPENDING', KEYS[lane], ARGV[1], '-', '+', room, ARGV[2])) do
+      recover(lane, pending[1])
+      room = room - 1
+    end
+  end
+end
+
+finish(KEYS[4], KEYS[5], ids, records, tonumber(ARGV[6]))
+if #ids > 0 then redis.call('XADD', KEYS[6], 'MAXLEN', '~', 100, '*', 'c', '', 'f', table.concat(ids, ' ')) end
+
+local held = 0
+for lane = 1, 2 do held = held + #redis.call('XPENDING', KEYS[lane], ARGV[1], '-', '+', 1, ARGV[2]) end
+if held == 0 then
+  -- Only now: deleting a consumer drops whatever it still holds.
+  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+  redis.call('XGROUP', 'DELCONSUMER', KEYS[2], ARGV[1], ARGV[2])
+  redis.call('ZREM', KEYS[7], ARGV[2])
+end
+return { again, suspects, #ids, held }

@@ -1,0 +1,55 @@
+"""A queue as people look at it and steer it."""
+
+from __future__ import annotations
+
+from streamq.errors import UsageError, WrongState
+from streamq.job import Counts, JobRecord, Page
+from streamq.states import MOVES, State
+from streamq.store import Store
+from streamq.views import Views
+
+MOST = 200
+"""Jobs on a page at most."""
+
+
+class Queue:
+    """Made by ``app.queue(name)``. Every method raises ``Unavailable`` when the server cannot be reached."""
+
+    def __init__(self, name: str, store: Store, views: Views) -> None:
+        self.name, self._store, self._views = name, store, views
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name!r}>"
+
+    async def counts(self) -> Counts:
+        """How many jobs are in each state."""
+        return await self._views.counts(self.name)
+
+    async def get(self, job_id: str) -> JobRecord:
+        """Everything known of a job. Raises ``JobNotFound``."""
+        return await self._views.job(self.name, job_id)
+
+    async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.
+
+        ``limit`` is 1 to 200; ``cursor`` is the ``next`` of the page before. Raises ``UsageError``.
+        """
+        if not 1 <= limit <= MOST:
+            raise UsageError(f"limit={limit} is not a page size: use 1 to {MOST}")
+        return await self._views.jobs(self.name, State(state), limit, cursor)
+
+    async def retry(self, job_id: str) -> JobRecord:
+        """A failed job waits again, with all its attempts; its history stays.
+
+        Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed.
+        """
+        job = await self.get(job_id)
+        if job.state is not State.FAILED:
+            raise WrongState(job_id, "retry", job.state.value, actions(job.state))
+        await self._store.requeue(self.name, job_id)
+        return await self.get(job_id)
+
+
+def actions(state: State) -> tuple[str, ...]:
+    """What people may do to a job in ``state``."""
+    return tuple("retry" for move in MOVES if move.verb == "requeue" and state in move.start)

@@ -1,0 +1,58 @@
+"""The scripts, loaded from ``lua/`` and run by EVALSHA; a server that lost one is sent it again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from streamq.connection import Link, NoScript, translate
+
+_FOLDER: Final = files("streamq") / "lua"
+
+
+class Script:
+    """One script: its text is the first line of its file (the flags), the prelude, and the rest of the file."""
+
+    __slots__ = ("_sha", "_text")
+
+    def __init__(self, name: str) -> None:
+        flags, _, body = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
+        self._text = f"{flags}\n{_prelude()}\n{body}".encode()
+        self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest().encode()
+
+    def command(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
+        """The EVALSHA of a call, for sending several at once."""
+        return (b"EVALSHA", self._sha, len(keys), *keys, *arguments)
+
+    async def run(self, link: Link, keys: Sequence[str], *arguments: Any) -> Any:
+        """Call the script and return its raw reply."""
+        return await self.answer(link, (await link.calls(self.command(keys, arguments)))[0], keys, arguments)
+
+    async def answer(self, link: Link, reply: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """What a sent ``command`` came to: its reply, or the call repeated in full when the script was unknown."""
+        if not isinstance(reply, Exception):
+            return reply
+        error = translate(reply, sent=True)
+        if isinstance(error, NoScript):
+            return await link.call(b"EVAL", self._text, len(keys), *keys, *arguments)
+        raise error from reply
+
+
+@cache
+def _prelude() -> str:
+    return (_FOLDER / "_prelude.lua").read_text("utf-8")
+
+
+ENQUEUE: Final = Script("enqueue")
+FETCH: Final = Script("fetch")
+SETTLE: Final = Script("settle")
+PROMOTE: Final = Script("promote")
+RECLAIM: Final = Script("reclaim")
+RELEASE: Final = Script("release")
+REQUEUE: Final = Script("requeue")
+LOCATE: Final = Script("locate")
+AUDIT: Final = Script("audit")
+PRUNE: Final = Script("prune")

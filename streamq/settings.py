@@ -1,0 +1,84 @@
+"""The settings, each with its default and its unit. ``Settings()`` reads ``STREAMQ_*``; nothing else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from streamq.errors import ConfigurationError
+
+Durability = Literal["memory", "fsync", "replica"]
+"""How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
+
+
+class Settings(BaseSettings):
+    """What a process needs to know. Frozen; the environment variable of ``name`` is ``STREAMQ_NAME``."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAMQ_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    redis_url: str | None = Field(None, description="redis://, rediss:// or unix:// address; several, separated by commas, are tried in order. Empty: the embedded server")  # noqa: E501
+    redis_username: str | None = Field(None, description="user for addresses that name none")
+    redis_password: SecretStr | None = Field(None, description="password for addresses that have none")
+    redis_ca: Path | None = Field(None, description="file of the certificate authority for rediss://")
+    prefix: str = Field("sq", pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="first part of every key")
+    data_dir: Path = Field(Path(".streamq"), description="folder of the embedded server")
+
+    connect_timeout: PositiveFloat = Field(5.0, description="seconds to connect to one address")
+    command_timeout: PositiveFloat = Field(15.0, description="seconds an ordinary command may take")
+    ready_timeout: PositiveFloat = Field(30.0, description="seconds to wait for the server at start")
+    enqueue_timeout: PositiveFloat = Field(5.0, description="seconds an unanswered enqueue is repeated")
+    connections: PositiveInt = Field(4, description="connections for ordinary commands, per process")
+
+    durability: Durability = Field("memory", description="memory, fsync (WAITAOF) or replica (WAIT)")
+    max_payload: PositiveInt = Field(65_536, description="bytes of an encoded payload")
+
+    app: str | None = Field(None, description="module:attribute of the app that roles run")
+    queues: Annotated[tuple[str, ...], NoDecode] = Field((), description="queues a worker serves, separated by commas. Empty: all of its tasks'")  # noqa: E501
+    concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
+    processes: PositiveInt = Field(1, le=256, description="worker processes")
+    shutdown_grace: float = Field(25.0, ge=0, description="seconds running jobs may finish in at shutdown")
+    beat: PositiveFloat = Field(5.0, description="seconds between two beats of a worker")
+    lease: PositiveFloat = Field(15.0, description="seconds without a beat after which a worker is lost")
+    stuck: PositiveFloat = Field(600.0, description="seconds a blocked event loop is put up with")
+    crash_limit: PositiveInt = Field(3, description="crashes after which a job is failed")
+
+    keep_completed: PositiveInt | Literal[0] = Field(1_000, description="completed jobs kept")
+    keep_completed_for: PositiveFloat = Field(86_400.0, description="seconds a completed job is kept")
+    keep_failed: PositiveInt | Literal[0] = Field(10_000, description="failed jobs kept")
+    keep_failed_for: PositiveFloat = Field(604_800.0, description="seconds a failed job is kept")
+
+    host: str = Field("127.0.0.1", description="address the API binds to")
+    port: int = Field(8000, ge=0, le=65_535, description="port the API binds to")
+    api_keys: SecretStr = Field(SecretStr(""), description="key=scope[+scope], separated by commas; scopes read, write, admin")  # noqa: E501
+    log: Literal["console", "json"] = Field("console", description="format of log lines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level logged")
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
+
+    @classmethod
+    def load(cls, **overrides: object) -> Settings:
+        """Read the environment; ``overrides`` win where they are not ``None``.
+
+        Raises ``ConfigurationError`` that names every wrong setting by its environment variable.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # validated by pydantic
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"STREAMQ_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}" for e in error.errors()
+            )
+            raise ConfigurationError(wrong) from None
+
+    def model_post_init(self, context: object, /) -> None:
+        if self.lease < 2 * self.beat:
+            raise ConfigurationError(
+                f"STREAMQ_LEASE is {self.lease:g} s, less than two beats of {self.beat:g} s: "
+                "a worker that misses one beat would be declared lost"
+            )

@@ -1,0 +1,263 @@
+"""The acts: every write to Redis, one method per verb. (Looking is in ``views``.)"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from streamq import codec, scripts
+from streamq.clock import ServerClock
+from streamq.connection import Link, NoGroup, Pool, Servers, translate
+from streamq.envelope import New
+from streamq.errors import JobNotFound, OutcomeUnknown, Rejected, WrongState
+from streamq.job import WorkerInfo
+from streamq.keys import GROUP, Keys, queues_key, workers_key
+from streamq.settings import Durability, Settings
+
+T = TypeVar("T")
+
+PRODUCER_MEMORY_MS: Final = 3_600_000
+"""How long the server remembers a producer's last batch."""
+PAGE: Final = 200
+"""Entries one script call recovers or audits: a few milliseconds of the server's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One outcome for settle.lua; ``kind`` is ``c`` completed, ``f`` failed or ``d`` delayed."""
+
+    kind: str
+    lane: int
+    entry: bytes
+    moved_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What became of a lost worker's jobs."""
+
+    again: int = 0
+    suspects: int = 0
+    failed: int = 0
+    beaten: bool = False
+    """The worker has beaten since it was seen: nothing was touched."""
+
+
+class Store:
+    """Every write. Methods raise ``Unavailable`` and its kin when the server cannot be reached."""
+
+    def __init__(self, servers: Servers, settings: Settings) -> None:
+        self.servers, self.settings = servers, settings
+        self.pool = Pool(servers)
+        self.clock = ServerClock()
+        self._keys: dict[str, Keys] = {}
+
+    def keys(self, queue: str) -> Keys:
+        """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""
+        found = self._keys.get(queue)
+        if found is None:
+            found = self._keys[queue] = Keys(self.settings.prefix, queue)
+        return found
+
+    # -- producers ------------------------------------------------------------------------------------------
+
+    async def enqueue(
+        self, link: Link, queue: str, producer: str, batch: int, jobs: Sequence[New], durability: Durability
+    ) -> list[str]:
+        """Add one producer's next batch and return its ids, in order.
+
+        The same ``batch`` number again returns the same ids and adds nothing.
+        """
+        keys = self.keys(queue)
+        at_once = [job for job in jobs if not job.due]
+        later = [job for job in jobs if job.due]
+        arguments: list[Any] = [batch, PRODUCER_MEMORY_MS, len(at_once)]
+        for job in at_once:
+            arguments += (job.task, job.payload, job.headers)
+        for job in later:
+            # the top bit set: no stream ever counts that far within a millisecond
+            suffix = secrets.randbits(47) | 1 << 47
+            arguments += (job.task, job.payload, job.headers, job.due, suffix)
+        names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.wake)
+        commands = [scripts.ENQUEUE.command(names, arguments), *_durability_commands(durability, self.settings)]
+        reply, *acknowledged = await link.calls(*commands)
+        reply = await scripts.ENQUEUE.answer(link, reply, names, arguments)
+        _check_durability(durability, acknowledged)
+        ids: list[str] = reply.decode().split()
+        if not later:
+            return ids
+        now, then = iter(ids[: len(at_once)]), iter(ids[len(at_once) :])
+        return [next(then if job.due else now) for job in jobs]
+
+    async def announce(self, queue: str) -> None:
+        """Put the queue's name on the list of queues."""
+        await self.pool.call("SADD", queues_key(self.settings.prefix), queue)
+
+    async def requeue(self, queue: str, job_id: str) -> None:
+        """A failed job waits again. Raises ``JobNotFound`` and ``WrongState``."""
+        keys = self.keys(queue)
+        async with self.pool.link() as link:
+            names = (keys.ready, keys.finished, keys.failed, keys.moved)
+            reply = (await scripts.REQUEUE.run(link, names, job_id)).decode()
+        if not reply:
+            raise JobNotFound(queue, job_id)
+        if reply == "c":
+            raise WrongState(job_id, "retry", "completed")
+
+    # -- workers --------------------------------------------------------------------------------------------
+
+    async def join(self, link: Link, queues: Iterable[str]) -> None:
+        """Make the groups of the queues, where they are not; from the first entry, as none may be skipped."""
+        lanes = [lane for queue in queues for lane in self.keys(queue).lanes]
+        for reply in await link.calls(*[("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM") for lane in lanes]):
+            if isinstance(reply, Exception) and "BUSYGROUP" not in str(reply):
+                raise translate(reply, sent=True) from reply
+
+    async def with_groups(self, link: Link, queues: Sequence[str], act: Callable[[], Awaitable[T]]) -> T:
+        """Do ``act``; when a group is gone, make the groups and do it again."""
+        try:
+            return await act()
+        except NoGroup:
+            await self.join(link, queues)
+            return await act()
+
+    async def fetch(self, link: Link, queue: str, worker: str, n: int) -> tuple[int, list[Any]]:
+        """For a worker that runs nothing: one suspect, or up to ``n`` ready jobs. Returns lane and raw entries."""
+        lanes = self.keys(queue).lanes
+        lane, entries = await scripts.FETCH.run(link, lanes, GROUP, worker, n)
+        return lane, entries
+
+    async def settle(self, link: Link, batches: dict[str, list[Settlement]]) -> list[bytes]:
+        """Write outcomes, by queue, in one round trip. Returns the entries whose outcome was refused."""
+        calls = []
+        for queue, settlements in batches.items():
+            keys, settings = self.keys(queue), self.settings
+            names = (
+                keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
+                keys.completed, keys.failed, keys.events, keys.wake,
+            )  # fmt: skip
+            arguments: list[Any] = [GROUP, settings.keep_completed, settings.keep_failed]
+            for s in settlements:
+                arguments += (f"{s.kind}{s.lane}", s.entry, s.moved_id, s.body)
+            calls.append((names, arguments))
+        replies = await link.calls(*[scripts.SETTLE.command(names, arguments) for names, arguments in calls])
+        refused: list[bytes] = []
+        for reply, (names, arguments) in zip(replies, calls, strict=True):
+            now, *entries = await scripts.SETTLE.answer(link, reply, names, arguments)
+            self.clock.set(now)
+            refused += entries
+        return refused
+
+    async def release(self, link: Link, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
+        """Give entries (lane, entry) back uncharged. Returns how many were still held."""
+        keys = self.keys(queue)
+        arguments = [part for lane_entry in held for part in lane_entry]
+        names = (keys.ready, keys.alone, keys.moved)
+        back: int = await scripts.RELEASE.run(link, names, GROUP, *arguments)
+        return back
+
+    async def register(self, info: WorkerInfo) -> None:
+        """Say who a worker is and beat once for it, before it takes its first job."""
+        said = codec.dumps({**info.asdict(), "client_id": info.client_id})
+        async with self.pool.link() as link:
+            seconds, micros = await link.call("TIME")
+            self.clock.set(int(seconds) * 1000 + int(micros) // 1000)
+            for reply in await link.calls(
+                ("HSET", workers_key(self.settings.prefix), info.name, said),
+                *[("ZINCRBY", self.keys(queue).workers, 1, info.name) for queue in info.queues],
+            ):
+                if isinstance(reply, Exception):
+                    raise translate(reply, sent=True) from reply
+
+    async def forget(self, worker: str) -> None:
+        """Take a worker off the list of workers."""
+        await self.pool.call("HDEL", workers_key(self.settings.prefix), worker)
+
+    # -- duties ---------------------------------------------------------------------------------------------
+
+    async def promote(self, queue: str, limit: int) -> tuple[int, float | None]:
+        """Due jobs become waiting. Returns how many, and in how many seconds the next is due (``None``: none waits)."""
+        keys = self.keys(queue)
+        async with self.pool.link() as link:
+            names = (keys.ready, keys.parked, keys.delayed, keys.moved)
+            count, wait = await scripts.PROMOTE.run(link, names, limit)
+        return count, None if wait < 0 else wait / 1000
+
+    async def reclaim(self, queue: str, worker: str, beat: bytes | None) -> Reclaimed:
+        """Recover all jobs of a lost worker, page by page, and forget it.
+
+        ``beat`` is its number of beats as last seen: nothing happens when it has beaten since. ``None`` takes
+        it as lost without asking.
+        """
+        keys, settings = self.keys(queue), self.settings
+        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failed, keys.events, keys.workers)
+        again = suspects = failed = 0
+        async with self.pool.link() as link:
+            while True:
+                arguments = (GROUP, worker, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
+                more, suspected, buried, held = await self.with_groups(
+                    link, (queue,), lambda: scripts.RECLAIM.run(link, names, *arguments)  # noqa: B023
+                )
+                if more < 0:
+                    return Reclaimed(again, suspects, failed, beaten=True)
+                again, suspects, failed = again + more, suspects + suspected, failed + buried
+                if not held:
+                    return Reclaimed(again, suspects, failed)
+
+    async def audit(self, queue: str) -> int:
+        """Give back what was delivered and is held by nobody. Returns how many."""
+        keys, stranded = self.keys(queue), 0
+        async with self.pool.link() as link:
+            await self.join(link, (queue,))
+            for number, lane in enumerate(keys.lanes, 1):
+                after = b""
+                while True:
+                    found, after = await scripts.AUDIT.run(link, (lane, keys.moved), GROUP, number, after, PAGE)
+                    stranded += found
+                    if not after:
+                        break
+        return stranded
+
+    async def prune(self, queue: str) -> int:
+        """Forget finished records past their age. Returns how many."""
+        keys, settings, pruned = self.keys(queue), self.settings, 0
+        async with self.pool.link() as link:
+            for order, seconds in (
+                (keys.completed, settings.keep_completed_for),
+                (keys.failed, settings.keep_failed_for),
+            ):
+                while True:
+                    count = await scripts.PRUNE.run(link, (keys.finished, order), int(seconds * 1000), PAGE)
+                    pruned += count
+                    if count < PAGE:
+                        break
+        return pruned
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self.pool.close()
+
+
+def _durability_commands(durability: Durability, settings: Settings) -> list[tuple[Any, ...]]:
+    limit = int(settings.enqueue_timeout * 1000)
+    if durability == "fsync":
+        return [("WAITAOF", 1, 0, limit)]
+    if durability == "replica":
+        return [("WAIT", 1, limit)]
+    return []
+
+
+def _check_durability(durability: Durability, acknowledged: list[Any]) -> None:
+    for reply in acknowledged:
+        if isinstance(reply, Exception):
+            raise Rejected(
+                f"durability {durability!r} is not to be had on this server: {reply}; the jobs are in its memory"
+            ) from reply
+        if (reply[0] if isinstance(reply, list) else reply) < 1:
+            raise OutcomeUnknown(
+                f"the jobs are in the server's memory, but {durability!r} was not confirmed in time: "
+                "enqueue again with the same producer, which adds nothing twice"
+            )

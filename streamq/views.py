@@ -1,0 +1,229 @@
+"""The looks: everything read from Redis for people. (Acting is in ``store``.)"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from streamq import codec, scripts
+from streamq.clock import from_ms
+from streamq.connection import translate
+from streamq.envelope import Headers, parse_headers
+from streamq.errors import JobNotFound, UsageError
+from streamq.job import Counts, JobRecord, Page, WorkerInfo
+from streamq.keys import GROUP, queues_key, workers_key
+from streamq.states import State
+from streamq.store import Store
+
+_STATE_OF: Final = {"c": State.COMPLETED, "f": State.FAILED}
+
+
+class Views:
+    """Every read. Methods raise ``Unavailable`` and its kin when the server cannot be reached."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._pool = store, store.pool
+
+    async def queues(self) -> set[str]:
+        """The names of all queues that were ever used."""
+        names = await self._pool.call("SMEMBERS", queues_key(self._store.settings.prefix))
+        return {name.decode() for name in names}
+
+    async def workers(self) -> list[WorkerInfo]:
+        """What all workers say of themselves, by name."""
+        said = await self._pool.call("HGETALL", workers_key(self._store.settings.prefix))
+        return sorted((parse_worker(raw) for raw in said[1::2]), key=lambda info: info.name)
+
+    async def counts(self, queue: str) -> Counts:
+        """How many jobs are in each state; a fixed number of O(1) commands."""
+        keys = self._store.keys(queue)
+        async with self._pool.link() as link:
+            replies = await link.calls(
+                *[("XLEN", lane) for lane in keys.lanes],
+                *[("XPENDING", lane, GROUP) for lane in keys.lanes],
+                ("ZCARD", keys.delayed), ("HLEN", keys.parked),
+                ("LLEN", keys.completed), ("LLEN", keys.failed),
+            )  # fmt: skip
+        *lengths, delayed, parked, completed, failed = (_number(reply) for reply in replies)
+        active = min(lengths[2] + lengths[3], lengths[0] + lengths[1])
+        return Counts(
+            waiting=lengths[0] + lengths[1] - active, active=active, delayed=delayed,
+            held=max(0, parked - delayed), completed=completed, failed=failed,
+        )  # fmt: skip
+
+    async def job(self, queue: str, job_id: str) -> JobRecord:
+        """Everything known of a job. Raises ``JobNotFound``."""
+        keys = self._store.keys(queue)
+        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished)
+        parts = job_id.split("-")
+        if len(parts) != 2 or not all(part.isdigit() and int(part) < 2**64 for part in parts):
+            raise JobNotFound(queue, job_id)
+        async with self._pool.link() as link:
+            found = await scripts.LOCATE.run(link, names, GROUP, job_id)
+        if not found:
+            raise JobNotFound(queue, job_id)
+        place, *rest = found
+        if place == b"entry":
+            return _from_entry(queue, job_id, *rest)
+        if place == b"parked":
+            return _from_parked(queue, job_id, *rest)
+        return _from_record(queue, job_id, *rest)
+
+    async def jobs(self, queue: str, state: State, limit: int, cursor: str | None) -> Page:
+        """A page of a state's jobs: oldest first while they live, latest first when they are finished.
+
+        Raises ``UsageError`` for a cursor that is not one of ours.
+        """
+        if state is State.WAITING:
+            return await self._waiting(queue, limit, cursor)
+        ids, following = await self._ids(queue, state, limit, cursor)
+        items = []
+        for job_id in ids:
+            try:
+                items.append(await self.job(queue, job_id))
+            except JobNotFound:
+                continue  # it moved on between the two looks
+        return Page(items, following)
+
+    async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
+        keys = self._store.keys(queue)
+        after = cursor or await self._last_delivered(keys.ready)
+        _check_stream_cursor(after)
+        entries = await self._pool.call("XRANGE", keys.ready, "(" + after, "+", "COUNT", limit)
+        items = []
+        for entry, fields in entries:
+            at = dict(zip(fields[::2], fields[1::2], strict=True))
+            raw = at.get(b"h", b"")
+            job_id = parse_headers(raw).get("id") or entry.decode()
+            items.append(_from_entry(queue, job_id, 0, b"", 0, at.get(b"t", b""), at.get(b"p", b"null"), raw))
+        return Page(items, entries[-1][0].decode() if len(entries) == limit else None)
+
+    async def _last_delivered(self, lane: str) -> str:
+        async with self._pool.link() as link:
+            groups = (await link.calls(("XINFO", "GROUPS", lane)))[0]
+        if isinstance(groups, Exception):
+            return "0-0"
+        for group in groups:
+            at = dict(zip(group[::2], group[1::2], strict=True))
+            if at[b"name"] == GROUP.encode():
+                return str(at[b"last-delivered-id"].decode())
+        return "0-0"
+
+    async def _ids(self, queue: str, state: State, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        keys = self._store.keys(queue)
+        if state is State.ACTIVE:
+            start = cursor or "-"
+            _check_stream_cursor(start)
+            async with self._pool.link() as link:
+                rows = (await link.calls(("XPENDING", keys.ready, GROUP, start, "+", limit + 1)))[0]
+            entries = [] if isinstance(rows, Exception) else [row[0].decode() for row in rows]
+            ids = [await self._id_of(keys.ready, entry) for entry in entries[:limit]]
+            return ids, entries[limit] if len(entries) > limit else None
+        skip = _offset(cursor)
+        if state is State.DELAYED:
+            raw = await self._pool.call("ZRANGE", keys.delayed, skip, skip + limit)
+        elif state in (State.COMPLETED, State.FAILED):
+            order = keys.completed if state is State.COMPLETED else keys.failed
+            raw = (await self._pool.call("LRANGE", order, -skip - limit - 1, -skip - 1))[::-1]
+        else:
+            raw = []
+        ids = [job_id.decode() for job_id in raw]
+        return ids[:limit], str(skip + limit) if len(ids) > limit else None
+
+    async def _id_of(self, lane: str, entry: str) -> str:
+        found = await self._pool.call("XRANGE", lane, entry, entry)
+        fields = found[0][1] if found else []
+        at = dict(zip(fields[::2], fields[1::2], strict=True))
+        return parse_headers(at.get(b"h", b"")).get("id") or entry
+
+
+def parse_worker(raw: bytes) -> WorkerInfo:
+    """A worker from what it said of itself."""
+    said = codec.loads(raw)
+    return WorkerInfo(**{**said, "queues": tuple(said["queues"]), "started_at": datetime.fromisoformat(said["started_at"])})
+
+
+def _number(reply: Any) -> int:
+    if isinstance(reply, Exception):
+        if "NOGROUP" in str(reply):
+            return 0
+        raise translate(reply, sent=True) from reply
+    if isinstance(reply, list):  # XPENDING's summary begins with the number
+        return int(reply[0])
+    return int(reply)
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is not None and not (cursor.isdigit() and len(cursor) < 12):
+        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+    return int(cursor or 0)
+
+
+def _check_stream_cursor(cursor: str) -> None:
+    if cursor != "-" and not all(part.isdigit() for part in cursor.split("-", 1)):
+        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+
+
+def _payload(raw: bytes) -> Any:
+    try:
+        return codec.loads(raw)
+    except codec.JSONDecodeError:  # a foreign producer's; shown as the text it is
+        return raw.decode("utf-8", "replace")
+
+
+def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
+    history = [_error(error) for error in headers.get("history", ())]
+    return {
+        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _payload(payload),
+        "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
+        "created_at": from_ms(int(job_id.partition("-")[0])), "history": history,
+        "error": history[-1] if history else None,
+    }  # fmt: skip
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any]:
+    times = {name: from_ms(error[name]) for name in ("started_at", "finished_at") if error.get(name)}
+    return error | {name: at.isoformat(timespec="milliseconds").replace("+00:00", "Z") for name, at in times.items()}
+
+
+def _from_entry(
+    queue: str, job_id: str, now: int, worker: bytes, idle: int, task: bytes, payload: bytes, raw: bytes
+) -> JobRecord:
+    headers = parse_headers(raw)
+    active = bool(worker)
+    return JobRecord(
+        **_common(queue, job_id, task, payload, headers),
+        state=State.ACTIVE if active else State.WAITING,
+        attempt=headers.get("attempt", 0) + active,
+        started_at=from_ms(now - idle) if active else None,
+        worker=worker.decode() or None,
+    )
+
+
+def _from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:
+    task, raw, payload = envelope.split(b"\n", 2)
+    headers = parse_headers(raw)
+    return JobRecord(
+        **_common(queue, job_id, task, payload, headers),
+        state=State.DELAYED if float(due) else State.HELD,
+        attempt=headers.get("attempt", 0),
+        due_at=from_ms(float(due)) if float(due) else None,
+    )
+
+
+def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
+    first, task, raw, outcome, payload = stored.split(b"\n", 4)
+    headers, said = parse_headers(raw), codec.loads(outcome)
+    finished = int(first[1:])
+    common = _common(queue, job_id, task, payload, headers)
+    if "error" in said:
+        common["error"] = {**(common["error"] or {}), **said["error"]}
+    return JobRecord(
+        **common,
+        state=_STATE_OF[chr(first[0])],
+        attempt=headers.get("attempt", 0),
+        started_at=from_ms(finished - said["ms"]) if "ms" in said else None,
+        finished_at=from_ms(finished),
+        result=said.get("result"),
+        worker=said.get("by"),
+    )

@@ -160,6 +160,8 @@ class Link:
         self._servers, self._client_name = servers, client_name
         self._timeout = servers.settings.command_timeout
         self._connection: aio.AbstractConnection | None = None
+        self.generation = 0
+        """How often it has connected: a change tells that the server, or the way to it, was gone."""
 
     @property
     def connected(self) -> bool:
@@ -184,6 +186,7 @@ class Link:
                     raise Rejected("; ".join(said)) from error
             else:
                 self._connection = connection
+                self.generation += 1
                 return
         raise Unavailable("; ".join(said))
 
@@ -193,13 +196,18 @@ class Link:
         ``timeout`` is in seconds, by default ``settings.command_timeout``.
         Raises what ``translate`` makes of the server's error.
         """
-        reply = (await self.calls(command, timeout=timeout))[0]
-        if isinstance(reply, Exception):
-            raise translate(reply, sent=True) from reply
-        return reply
+        return (await self.calls(command, timeout=timeout))[0]
 
     async def calls(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
-        """Send commands together and return their replies in order, an error in its place."""
+        """Send commands together and return their replies in order. Raises the first error among them."""
+        replies = await self.batch(*commands, timeout=timeout)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise translate(reply, sent=True) from reply
+        return replies
+
+    async def batch(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
+        """The same, with each of the server's errors in its reply's place. Raises only when it cannot be reached."""
         await self.connect()
         connection = self._connection
         assert connection is not None
@@ -285,3 +293,61 @@ async def wait_ready(servers: Servers, timeout: float) -> None:
             pause = min(2 * pause, 2.0)
     finally:
         await link.close()
+
+
+class ThreadLink:
+    """A connection for a thread, which watches it: ``idle`` returns as soon as the server closes it."""
+
+    def __init__(self, servers: Servers, client_name: str) -> None:
+        self._servers, self._client_name = servers, client_name
+        self._connection: threaded.AbstractConnection | None = None
+        self.client_id = 0
+
+    def connect(self) -> bool:
+        """Connect unless connected; ``True`` when it did. Raises ``Unavailable``."""
+        if self._connection is not None:
+            return False
+        said = []
+        for connection in self._servers.threaded_connections(self._client_name):
+            try:
+                connection.connect()
+            except (foreign.RedisError, OSError) as error:
+                said.append(str(translate(error, sent=False)))
+                continue
+            self._connection = connection
+            self.client_id = self.calls(("CLIENT", "ID"))[0]
+            return True
+        raise Unavailable("; ".join(said))
+
+    def calls(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """Send commands together and return their replies. Raises ``Unavailable`` and drops the connection."""
+        connection = self._connection
+        if connection is None:
+            raise Unavailable("not connected")
+        try:
+            connection.send_packed_command(b"".join(map(hiredis.pack_command, commands)), check_health=False)
+            return [connection.read_response(disable_decoding=True) for _ in commands]
+        except (foreign.RedisError, OSError) as error:
+            self.close()
+            raise translate(error, sent=True) from error
+
+    def idle(self, seconds: float) -> None:
+        """Wait; raises ``Unavailable`` as soon as the connection is gone."""
+        connection = self._connection
+        if connection is None:
+            raise Unavailable("not connected")
+        try:
+            if not connection.can_read(timeout=seconds):
+                return
+        except (foreign.RedisError, OSError) as error:
+            self.close()
+            raise translate(error, sent=False) from error
+        self.close()
+        raise Unavailable("the server closed the connection")
+
+    def close(self) -> None:
+        """Drop the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(foreign.RedisError, OSError):
+                connection.disconnect()

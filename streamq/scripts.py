@@ -29,7 +29,7 @@ class Script:
 
     async def run(self, link: Link, keys: Sequence[str], *arguments: Any) -> Any:
         """Call the script and return its raw reply."""
-        return await self.answer(link, (await link.calls(self.command(keys, arguments)))[0], keys, arguments)
+        return await self.answer(link, (await link.batch(self.command(keys, arguments)))[0], keys, arguments)
 
     async def answer(self, link: Link, reply: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """What a sent ``command`` came to: its reply, or the call repeated in full when the script was unknown."""

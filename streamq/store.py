@@ -83,7 +83,7 @@ class Store:
             arguments += (job.task, job.payload, job.headers, job.due, suffix)
         names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.wake)
         commands = [scripts.ENQUEUE.command(names, arguments), *_durability_commands(durability, self.settings)]
-        reply, *acknowledged = await link.calls(*commands)
+        reply, *acknowledged = await link.batch(*commands)
         reply = await scripts.ENQUEUE.answer(link, reply, names, arguments)
         _check_durability(durability, acknowledged)
         ids: list[str] = reply.decode().split()
@@ -112,7 +112,7 @@ class Store:
     async def join(self, link: Link, queues: Iterable[str]) -> None:
         """Make the groups of the queues, where they are not; from the first entry, as none may be skipped."""
         lanes = [lane for queue in queues for lane in self.keys(queue).lanes]
-        for reply in await link.calls(*[("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM") for lane in lanes]):
+        for reply in await link.batch(*[("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM") for lane in lanes]):
             if isinstance(reply, Exception) and "BUSYGROUP" not in str(reply):
                 raise translate(reply, sent=True) from reply
 
@@ -143,7 +143,7 @@ class Store:
             for s in settlements:
                 arguments += (f"{s.kind}{s.lane}", s.entry, s.moved_id, s.body)
             calls.append((names, arguments))
-        replies = await link.calls(*[scripts.SETTLE.command(names, arguments) for names, arguments in calls])
+        replies = await link.batch(*[scripts.SETTLE.command(names, arguments) for names, arguments in calls])
         refused: list[bytes] = []
         for reply, (names, arguments) in zip(replies, calls, strict=True):
             now, *entries = await scripts.SETTLE.answer(link, reply, names, arguments)
@@ -159,18 +159,29 @@ class Store:
         back: int = await scripts.RELEASE.run(link, names, GROUP, *arguments)
         return back
 
-    async def register(self, info: WorkerInfo) -> None:
-        """Say who a worker is and beat once for it, before it takes its first job."""
-        said = codec.dumps({**info.asdict(), "client_id": info.client_id})
-        async with self.pool.link() as link:
-            seconds, micros = await link.call("TIME")
-            self.clock.set(int(seconds) * 1000 + int(micros) // 1000)
-            for reply in await link.calls(
-                ("HSET", workers_key(self.settings.prefix), info.name, said),
-                *[("ZINCRBY", self.keys(queue).workers, 1, info.name) for queue in info.queues],
-            ):
-                if isinstance(reply, Exception):
-                    raise translate(reply, sent=True) from reply
+    def beat(self, info: WorkerInfo, *, introduce: bool) -> list[tuple[Any, ...]]:
+        """The commands of one beat, for the thread that sends them; ``introduce`` also says who the worker is."""
+        beats: list[tuple[Any, ...]] = [
+            ("ZINCRBY", self.keys(queue).workers, 1, info.name) for queue in info.queues
+        ]
+        if introduce:
+            said = codec.dumps({**info.asdict(), "client_id": info.client_id})
+            beats.append(("HSET", workers_key(self.settings.prefix), info.name, said))
+        return beats
+
+    async def read_clock(self) -> None:
+        """Set ``clock`` by the server's."""
+        seconds, micros = await self.pool.call("TIME")
+        self.clock.set(int(seconds) * 1000 + int(micros) // 1000)
+
+    async def suspects(self, link: Link, queues: Sequence[str]) -> list[str]:
+        """The queues in which suspects wait to be run alone."""
+        lanes = [self.keys(queue).alone for queue in queues]
+        lengths = await link.calls(*[("XLEN", lane) for lane in lanes])
+        if not any(lengths):
+            return []
+        held = await link.calls(*[("XPENDING", lane, GROUP) for lane in lanes])
+        return [queue for queue, length, (count, *_) in zip(queues, lengths, held, strict=True) if length > count]
 
     async def forget(self, worker: str) -> None:
         """Take a worker off the list of workers."""
@@ -178,15 +189,54 @@ class Store:
 
     # -- duties ---------------------------------------------------------------------------------------------
 
-    async def promote(self, queue: str, limit: int) -> tuple[int, float | None]:
+    async def next_due(self, link: Link, queues: Sequence[str]) -> dict[str, float | None]:
+        """In how many seconds each queue's next delayed job is due; ``None`` where none waits."""
+        heads = [("ZRANGE", self.keys(queue).delayed, 0, 0, "WITHSCORES") for queue in queues]
+        time, *found = await link.calls(("TIME",), *heads)
+        self.clock.set(int(time[0]) * 1000 + int(time[1]) // 1000)
+        now = self.clock.now()
+        return {queue: (float(head[1]) - now) / 1000 if head else None for queue, head in zip(queues, found, strict=True)}
+
+    async def promote(self, link: Link, queue: str, limit: int) -> tuple[int, float | None]:
         """Due jobs become waiting. Returns how many, and in how many seconds the next is due (``None``: none waits)."""
         keys = self.keys(queue)
-        async with self.pool.link() as link:
-            names = (keys.ready, keys.parked, keys.delayed, keys.moved)
-            count, wait = await scripts.PROMOTE.run(link, names, limit)
+        names = (keys.ready, keys.parked, keys.delayed, keys.moved)
+        count, wait = await scripts.PROMOTE.run(link, names, limit)
         return count, None if wait < 0 else wait / 1000
 
-    async def reclaim(self, queue: str, worker: str, beat: bytes | None) -> Reclaimed:
+    async def beats(self, link: Link, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
+        """By queue, how often each of its workers has beaten."""
+        replies = await link.calls(*[("ZRANGE", self.keys(q).workers, 0, -1, "WITHSCORES") for q in queues])
+        return {
+            queue: {worker.decode(): count for worker, count in zip(reply[::2], reply[1::2], strict=True)}
+            for queue, reply in zip(queues, replies, strict=True)
+        }
+
+    async def connected(self, link: Link, client_ids: Sequence[int]) -> set[int]:
+        """Which of the clients are connected to the server. Raises ``Rejected`` without the right to ask."""
+        if not client_ids:
+            return set()
+        lines = (await link.call("CLIENT", "LIST", "ID", *client_ids)).splitlines()
+        return {int(line.split(b" ", 1)[0].removeprefix(b"id=")) for line in lines if line}
+
+    async def client_names(self, link: Link) -> set[str]:
+        """The names of all clients, as far as they are workers: a worker's connections bear its name."""
+        listed = (await link.call("CLIENT", "LIST")).decode("utf-8", "replace")
+        return {field.removeprefix("name=") for line in listed.splitlines() for field in line.split() if field.startswith("name=")}
+
+    async def unlisted(self, link: Link, queue: str) -> list[str]:
+        """Consumers that hold jobs and are not on the list of workers."""
+        keys = self.keys(queue)
+        listed = set((await self.beats(link, (queue,)))[queue])
+        holders: set[str] = set()
+        for reply in await link.batch(*[("XINFO", "CONSUMERS", lane, GROUP) for lane in keys.lanes]):
+            for row in () if isinstance(reply, Exception) else reply:
+                at = dict(zip(row[::2], row[1::2], strict=True))
+                if at[b"pending"]:
+                    holders.add(at[b"name"].decode())
+        return sorted(holders - listed)
+
+    async def reclaim(self, link: Link, queue: str, worker: str, beat: bytes | None) -> Reclaimed:
         """Recover all jobs of a lost worker, page by page, and forget it.
 
         ``beat`` is its number of beats as last seen: nothing happens when it has beaten since. ``None`` takes
@@ -194,31 +244,29 @@ class Store:
         """
         keys, settings = self.keys(queue), self.settings
         names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failed, keys.events, keys.workers)
+        arguments = (GROUP, worker, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
-        async with self.pool.link() as link:
-            while True:
-                arguments = (GROUP, worker, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
-                more, suspected, buried, held = await self.with_groups(
-                    link, (queue,), lambda: scripts.RECLAIM.run(link, names, *arguments)  # noqa: B023
-                )
-                if more < 0:
-                    return Reclaimed(again, suspects, failed, beaten=True)
-                again, suspects, failed = again + more, suspects + suspected, failed + buried
-                if not held:
-                    return Reclaimed(again, suspects, failed)
+        while True:
+            more, suspected, buried, held = await self.with_groups(
+                link, (queue,), lambda: scripts.RECLAIM.run(link, names, *arguments)
+            )
+            if more < 0:
+                return Reclaimed(again, suspects, failed, beaten=True)
+            again, suspects, failed = again + more, suspects + suspected, failed + buried
+            if not held:
+                return Reclaimed(again, suspects, failed)
 
-    async def audit(self, queue: str) -> int:
+    async def audit(self, link: Link, queue: str) -> int:
         """Give back what was delivered and is held by nobody. Returns how many."""
         keys, stranded = self.keys(queue), 0
-        async with self.pool.link() as link:
-            await self.join(link, (queue,))
-            for number, lane in enumerate(keys.lanes, 1):
-                after = b""
-                while True:
-                    found, after = await scripts.AUDIT.run(link, (lane, keys.moved), GROUP, number, after, PAGE)
-                    stranded += found
-                    if not after:
-                        break
+        await self.join(link, (queue,))
+        for number, lane in enumerate(keys.lanes, 1):
+            after = b""
+            while True:
+                found, after = await scripts.AUDIT.run(link, (lane, keys.moved), GROUP, number, after, PAGE)
+                stranded += found
+                if not after:
+                    break
         return stranded
 
     async def prune(self, queue: str) -> int:

@@ -38,7 +38,7 @@ class Views:
         """How many jobs are in each state; a fixed number of O(1) commands."""
         keys = self._store.keys(queue)
         async with self._pool.link() as link:
-            replies = await link.calls(
+            replies = await link.batch(
                 *[("XLEN", lane) for lane in keys.lanes],
                 *[("XPENDING", lane, GROUP) for lane in keys.lanes],
                 ("ZCARD", keys.delayed), ("HLEN", keys.parked),
@@ -100,7 +100,7 @@ class Views:
 
     async def _last_delivered(self, lane: str) -> str:
         async with self._pool.link() as link:
-            groups = (await link.calls(("XINFO", "GROUPS", lane)))[0]
+            groups = (await link.batch(("XINFO", "GROUPS", lane)))[0]
         if isinstance(groups, Exception):
             return "0-0"
         for group in groups:
@@ -115,7 +115,7 @@ class Views:
             start = cursor or "-"
             _check_stream_cursor(start)
             async with self._pool.link() as link:
-                rows = (await link.calls(("XPENDING", keys.ready, GROUP, start, "+", limit + 1)))[0]
+                rows = (await link.batch(("XPENDING", keys.ready, GROUP, start, "+", limit + 1)))[0]
             entries = [] if isinstance(rows, Exception) else [row[0].decode() for row in rows]
             ids = [await self._id_of(keys.ready, entry) for entry in entries[:limit]]
             return ids, entries[limit] if len(entries) > limit else None

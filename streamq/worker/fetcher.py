@@ -1,0 +1,151 @@
+"""The fetcher: never asks for more than the free slots, on a connection of its own.
+
+Ready jobs are read with XREADGROUP as it is, which costs the server half of what a script would. Every few seconds,
+and when this process has just made some, it looks for suspects: jobs that crashed their workers next to the
+limit. One of them is taken when nothing else runs here, and nothing else is taken until it ends, so that a job
+which kills its process takes no neighbour along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from streamq.clock import monotonic
+from streamq.connection import Link, NoGroup
+from streamq.envelope import Delivery
+from streamq.errors import Unavailable
+from streamq.keys import GROUP
+from streamq.store import Store
+
+log = logging.getLogger("streamq.fetcher")
+
+BLOCK_MS: Final = 5_000
+LOOK_FOR_SUSPECTS: Final = 10.0
+MOST: Final = 500
+"""Entries read at once: more would hold the server up for no gain."""
+
+
+class Fetcher:
+    """Reads jobs and hands them to ``start`` as long as ``free()`` says how many slots there are."""
+
+    def __init__(
+        self, store: Store, queues: tuple[str, ...], worker: str, start: Callable[[Delivery], None],
+        free: Callable[[], int], idle: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._store, self._queues, self._worker = store, queues, worker
+        self._start, self._free, self._idle = start, free, idle
+        self._link = Link(store.servers, worker)
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._client_id = self._client_generation = 0
+        self._suspects_due = 0.0
+        self._turn = 0
+        self._of = {store.keys(queue).ready.encode(): queue for queue in queues}
+        self.last_read = monotonic()
+        """When a read last returned, if with nothing: what health is judged by."""
+
+    def slot_changed(self) -> None:
+        """An attempt has ended, or the backlog shrank."""
+        self._changed.set()
+
+    def look_for_suspects(self) -> None:
+        """There may be some now."""
+        self._suspects_due = 0.0
+
+    async def run(self) -> None:
+        """Fetch until stopped. Trouble with the server is waited out."""
+        pause = 0.0
+        try:
+            while not self._stopping:
+                try:
+                    await self._turn_once()
+                    if pause:
+                        log.info("fetching again")
+                    pause = 0.0
+                except NoGroup:
+                    await self._rejoin()
+                except Unavailable as error:
+                    if not pause:
+                        log.warning("cannot fetch: %s; trying on", error)
+                    pause = min(2.0, 2 * pause or 0.05)
+                    await asyncio.sleep(pause)
+        finally:
+            await self._link.close()
+
+    async def _rejoin(self) -> None:
+        log.warning("a group of %s is gone; making it again", ", ".join(self._queues))
+        try:
+            await self._store.join(self._link, self._queues)
+        except Unavailable:
+            await asyncio.sleep(0.1)
+
+    async def _turn_once(self) -> None:
+        if monotonic() >= self._suspects_due:
+            self._suspects_due = monotonic() + LOOK_FOR_SUSPECTS
+            for queue in await self._store.suspects(self._link, self._queues):
+                await self._fetch_alone(queue)
+        if slots := await self._slots():
+            await self._read(slots)
+
+    async def _slots(self) -> int:
+        """How many slots are free, once any is; 0 when told to stop."""
+        while not self._stopping:
+            self._changed.clear()
+            if (free := self._free()) > 0:
+                return min(free, MOST)
+            await self._changed.wait()
+        return 0
+
+    async def _until_idle(self) -> None:
+        while not self._idle() and not self._stopping:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _fetch_alone(self, queue: str) -> None:
+        await self._until_idle()
+        if self._stopping:
+            return
+        lane, entries = await self._store.fetch(self._link, queue, self._worker, self._free())
+        for raw in entries:
+            self._start(Delivery(queue, lane, raw))
+        if lane == 2:
+            self._suspects_due = 0.0  # where there was one there may be another
+            await self._until_idle()
+
+    async def _read(self, slots: int) -> None:
+        lanes = list(self._of)
+        if slots < len(lanes):  # fewer slots than queues: take turns
+            self._turn = (self._turn + slots) % len(lanes)
+            lanes = (lanes + lanes)[self._turn : self._turn + slots]
+        await self._know_client()
+        reply = await self._link.call(
+            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", slots // len(lanes), "BLOCK", BLOCK_MS,
+            "STREAMS", *lanes, *[">"] * len(lanes), timeout=BLOCK_MS / 1000 + 5,
+        )  # fmt: skip
+        self.last_read = monotonic()
+        for lane, entries in reply or ():
+            queue = self._of[lane]
+            for raw in entries:
+                if raw[1]:  # nil: deleted by hand after it was delivered
+                    self._start(Delivery(queue, 1, raw))
+
+    async def _know_client(self) -> None:
+        """Learn the server's id of this connection, by which a blocked read is woken at the end."""
+        if not self._link.connected or self._client_generation != self._link.generation:
+            self._client_id = await self._link.call("CLIENT", "ID")
+            self._client_generation = self._link.generation
+
+    async def stop(self) -> None:
+        """Fetch no more. A blocked read is never cancelled, which could strand what it was just given: it is woken."""
+        self._stopping = True
+        self._changed.set()
+        if self._client_id:
+            try:
+                await self._store.pool.call("CLIENT", "UNBLOCK", self._client_id)
+            except Unavailable as error:
+                log.debug("cannot wake the fetcher (%s); it ends within %d ms", error, BLOCK_MS)
+
+

@@ -1,0 +1,103 @@
+"""The heartbeat: a small thread with its own connection, so that a handler that blocks the loop keeps its jobs.
+
+It beats every ``settings.beat`` seconds, notices at once when the server closes its connection, and watches the
+loop in its turn: a loop that stands still is reported with the stack it stands in, and past ``settings.stuck``
+seconds the process ends itself, as a hung worker would hold its jobs for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import traceback
+from dataclasses import replace
+from typing import Final
+
+from streamq.clock import monotonic
+from streamq.connection import ThreadLink
+from streamq.errors import Unavailable
+from streamq.job import WorkerInfo
+from streamq.store import Store
+
+log = logging.getLogger("streamq.heartbeat")
+
+WATCH: Final = 0.25
+"""Seconds between two looks at the connection and the loop."""
+BLOCKED: Final = 5.0
+"""Seconds the loop stands still before it is reported."""
+STUCK_EXIT: Final = 70
+
+
+class Heartbeat:
+    """The beat of one worker. ``start`` returns after the first one."""
+
+    def __init__(self, store: Store, info: WorkerInfo) -> None:
+        self._store, self._info = store, info
+        self._link = ThreadLink(store.servers, info.name)
+        self._loop = asyncio.get_running_loop()
+        self._first: asyncio.Future[None] = self._loop.create_future()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="streamq heartbeat", daemon=True)
+        self._loop_thread = threading.get_ident()
+        self._pulse = monotonic()
+        self._reported = False
+        self._pulse_timer: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Begin, and return when the first beat is written."""
+        self._keep_pulse()
+        self._thread.start()
+        await self._first
+
+    async def stop(self) -> None:
+        """End the thread, within one look."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+        if self._pulse_timer is not None:
+            self._pulse_timer.cancel()
+
+    def _keep_pulse(self) -> None:
+        self._pulse = monotonic()
+        self._pulse_timer = self._loop.call_later(1.0, self._keep_pulse)
+
+    # -- in the thread --------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        due = 0.0
+        while not self._stop.is_set():
+            try:
+                met = self._link.connect()
+                if met or monotonic() >= due:
+                    self._beat(introduce=True)
+                    due = monotonic() + self._store.settings.beat
+                self._link.idle(WATCH)
+            except Unavailable as error:
+                log.debug("heartbeat: %s", error)
+                self._stop.wait(WATCH)
+            self._watch_loop()
+        self._link.close()
+
+    def _beat(self, *, introduce: bool) -> None:
+        info = replace(self._info, client_id=self._link.client_id)
+        self._link.calls(*self._store.beat(info, introduce=introduce))
+        if not self._first.done():
+            self._loop.call_soon_threadsafe(lambda: self._first.done() or self._first.set_result(None))
+
+    def _watch_loop(self) -> None:
+        blocked = monotonic() - self._pulse - 1.0
+        if blocked < BLOCKED:
+            self._reported = False
+            return
+        if blocked > self._store.settings.stuck:
+            log.critical("the event loop stands still for %.0f s: ending the process\n%s", blocked, self._stack())
+            os._exit(STUCK_EXIT)
+        if not self._reported:
+            self._reported = True
+            log.warning("a handler blocks the event loop for %.0f s, in\n%s", blocked, self._stack())
+
+    def _stack(self) -> str:
+        frame = sys._current_frames().get(self._loop_thread)
+        return "".join(traceback.format_stack(frame)[-6:]) if frame else "(unknown)"

@@ -1,0 +1,197 @@
+"""The worker: assembles the duties, starts them in order and stops them in the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import secrets
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from streamq.app import App
+from streamq.clock import host_now
+from streamq.connection import Link
+from streamq.envelope import Delivery
+from streamq.errors import ConfigurationError, Unavailable
+from streamq.job import WorkerInfo
+from streamq.worker.auditor import Auditor
+from streamq.worker.duty import Duty, tick
+from streamq.worker.fetcher import Fetcher
+from streamq.worker.heartbeat import Heartbeat
+from streamq.worker.promoter import Promoter
+from streamq.worker.pruner import Pruner
+from streamq.worker.reclaimer import Reclaimer
+from streamq.worker.runner import Runner
+from streamq.worker.settler import Settler
+
+log = logging.getLogger("streamq.worker")
+
+FLUSH = 5.0
+"""Seconds the last outcomes may take to be written at a shutdown."""
+
+
+def new_name() -> str:
+    """A worker's name: host, process and four random digits, as a restarted process must not pass for its predecessor."""
+    return f"{platform.node().split('.')[0][:24] or 'host'}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+class Worker:
+    """Runs the jobs of ``queues`` (default: those of all tasks), ``concurrency`` at once.
+
+    ``duties=False`` leaves promoting, reclaiming, pruning and auditing to schedulers and other workers.
+    Raises ``ConfigurationError`` when the app has no task for any of the queues.
+    """
+
+    def __init__(
+        self, app: App, *, queues: Sequence[str] = (), concurrency: int | None = None, duties: bool = True,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        settings = app.settings
+        known = {task.queue for task in app.tasks.values()}
+        self.queues = tuple(queues or settings.queues or sorted(known))
+        if not self.queues:
+            raise ConfigurationError("the app has no task: declare one with @app.task, or name the queues")
+        self.app, self.name = app, name or new_name()
+        self.concurrency = concurrency or settings.concurrency
+        self._with_duties = duties
+        self._stop = asyncio.Event()
+        self._now = asyncio.Event()
+        self._grace = settings.shutdown_grace
+
+    # -- signals --------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Shut down: fetch no more, let what runs finish within the grace. A second call: give it back now."""
+        if self._stop.is_set():
+            self._now.set()
+        self._stop.set()
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until ``stop`` or cancellation; both end in order. Raises ``Unavailable`` when no server is ready."""
+        app = self.app
+        await app.wait_ready()
+        async with app.lifespan(app):
+            self._assemble()
+            link = Link(app.store.servers, self.name)
+            try:
+                await app.store.join(link, self.queues)
+                for queue in self.queues:
+                    await app.store.announce(queue)
+            finally:
+                await link.close()
+            await app.store.read_clock()
+            await self.heartbeat.start()
+            log.info("worker %s: %s, %d at once", self.name, ", ".join(self.queues), self.concurrency)
+            try:
+                await self._work()
+            finally:
+                await self.heartbeat.stop()
+                await self._leave()
+                self.runner.close()
+
+    def _assemble(self) -> None:
+        app, store = self.app, self.app.store
+        info = WorkerInfo(
+            self.name, platform.node(), os.getpid(), self.queues, self.concurrency, host_now(), version("streamq")
+        )
+        self.heartbeat = Heartbeat(store, info)
+        self.settler = Settler(store, self.name)
+        self.runner = Runner(app, self.settler, store.clock, self.name, self._ended)
+        self.fetcher = Fetcher(store, self.queues, self.name, self.runner.start, self._free, self._idle)
+        reclaimer = Reclaimer(
+            store, app.views, self._all_queues, own=self.name, on_suspects=self.fetcher.look_for_suspects
+        )
+        self._duties: list[Duty] = []
+        if self._with_duties:
+            self._duties = [
+                Promoter(store, self._all_queues), reclaimer, Pruner(store, self._all_queues),
+                Auditor(store, self._all_queues),
+            ]  # fmt: skip
+
+    def _all_queues(self) -> Sequence[str]:
+        return self.queues
+
+    def _free(self) -> int:
+        """Free slots; fewer while outcomes pile up, so that a slow server slows the fetching down."""
+        return self.concurrency - len(self.runner.running) - max(0, self.settler.backlog - self.concurrency)
+
+    def _idle(self) -> bool:
+        return not self.runner.running
+
+    def _ended(self) -> None:
+        self.fetcher.slot_changed()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            settling = group.create_task(self.settler.run(), name="settler")
+            duties = [group.create_task(tick(duty), name=duty.name) for duty in self._duties]
+            fetching = group.create_task(self.fetcher.run(), name="fetcher")
+            cancelled: asyncio.CancelledError | None = None
+            try:
+                await self._stop.wait()
+            except asyncio.CancelledError as error:  # in order all the same, and re-raised at the end
+                cancelled = error
+                self._stop.set()
+            await self._shut_down(fetching, settling)
+            for duty in duties:
+                duty.cancel()
+            if cancelled is not None:
+                raise cancelled
+
+    async def _shut_down(self, fetching: asyncio.Task[None], settling: asyncio.Task[None]) -> None:
+        """Senders end before those they send to: fetcher, runner, settler."""
+        running = len(self.runner.running)
+        log.info("stopping: %d jobs run; they have %.0f s", running, self._grace)
+        self.runner.stopping = True
+        await self.fetcher.stop()
+        await asyncio.wait([fetching])
+        await self._drain()
+        self.runner.interrupt()
+        while self.runner.running:
+            await asyncio.wait([a.handle for a in self.runner.running if a.handle is not None])
+        await self._give_back(self.runner.given_back)
+        self.settler.stop()
+        _, late = await asyncio.wait([settling], timeout=FLUSH)
+        if late:
+            log.error("%d outcomes could not be written; their jobs will start again", self.settler.backlog)
+            settling.cancel()
+
+    async def _drain(self) -> None:
+        """Wait for what runs, at most for the grace, or until told to be quick."""
+        quick = asyncio.create_task(self._now.wait())
+        deadline = asyncio.get_running_loop().time() + self._grace
+        try:
+            while self.runner.running and not quick.done():
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    return
+                handles = [a.handle for a in self.runner.running if a.handle is not None]
+                await asyncio.wait([quick, *handles], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            quick.cancel()
+
+    async def _give_back(self, deliveries: list[Delivery]) -> None:
+        by_queue: dict[str, list[tuple[int, bytes]]] = {}
+        for delivery in deliveries:
+            by_queue.setdefault(delivery.queue, []).append((delivery.lane, delivery.entry))
+        try:
+            async with self.app.store.pool.link() as link:
+                for queue, held in by_queue.items():
+                    back = await self.app.store.release(link, queue, held)
+                    log.info("gave %d jobs on %s back, uncharged", back, queue)
+        except Unavailable as error:
+            log.error("cannot give jobs back (%s); they start again when the lease is over", error)
+
+    async def _leave(self) -> None:
+        """Take this worker off the lists. What it still holds starts again elsewhere."""
+        try:
+            async with self.app.store.pool.link() as link:
+                for queue in self.queues:
+                    await self.app.store.reclaim(link, queue, self.name, None)
+            await self.app.store.forget(self.name)
+        except Unavailable as error:
+            log.warning("cannot sign off (%s); others will, when the lease is over", error)

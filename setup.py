@@ -1,7 +1,7 @@
 """Which folder holds which package; everything else is in pyproject.toml.
 
-`service` and `bench` are installed as `streamq_service` and `streamq_bench`, because top-level names that generic
-do not belong in other people's site-packages. Renamed packages cannot be discovered by pyproject.toml alone.
+`service` and `bench` are installed as `streamq_service` and `streamq_bench`: names that generic do not
+belong at the top of other people's site-packages. pyproject.toml alone cannot discover renamed packages.
 """
 
 from setuptools import find_packages, setup

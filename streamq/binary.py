@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .errors import ConfigurationError
+from streamq.errors import ConfigurationError
 
 OLDEST: Final = (7, 0)
 

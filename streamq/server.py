@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import IO, Final, Self
 from urllib.parse import quote
 
-from .binary import Binary, find_binary
-from .errors import ConfigurationError
+from streamq.binary import Binary, find_binary
+from streamq.errors import ConfigurationError
 
-__all__ = ["Binary", "EmbeddedServer", "find_binary"]
+__all__ = ["Binary", "EmbeddedServer", "find_binary", "running_url"]
 
 SOCKET_PATH_LIMIT: Final = 100
 """Bytes. The kernels allow 103 (macOS) and 107 (Linux)."""
@@ -165,11 +165,24 @@ class EmbeddedServer:
         self.product = "Valkey" if "valkey_version" in about else "Redis"
         self.version = about.get("valkey_version") or about["redis_version"]
         self.pid = int(about["process_id"])
-        self.url = f"unix://{quote(str(socket))}"
+        self.url = _url_of(socket)
 
     def _log_tail(self) -> str:
         lines = (self.directory / "server.log").read_text(errors="replace").splitlines()
         return "\n".join(["its log ends with", *lines[-8:]]) if lines else "its log is empty"
+
+
+async def running_url(directory: Path) -> str:
+    """The address of the server that another process runs on ``directory``, as `EmbeddedServer.url`.
+
+    Raises ConfigurationError if none answers.
+    """
+    socket = _socket_of(directory.absolute())
+    if not await _answers(socket):
+        raise ConfigurationError(
+            f"no server runs on {directory}: start `streamq up` there, or set STREAMQ_REDIS_URL to a server"
+        )
+    return _url_of(socket)
 
 
 def _options(socket: Path, *, persist: bool) -> Iterator[str]:
@@ -192,6 +205,10 @@ def _options(socket: Path, *, persist: bool) -> Iterator[str]:
 def _socket_of(directory: Path) -> Path:
     record = directory / "socket"
     return Path(record.read_text()) if record.exists() else directory / "redis.sock"
+
+
+def _url_of(socket: Path) -> str:
+    return f"unix://{quote(str(socket))}"
 
 
 def _new_socket(directory: Path) -> Path:

@@ -80,7 +80,7 @@ def no_process_is_left() -> Iterator[None]:
     """Every process the test started has ended with it."""
     before = _children()
     yield
-    end = time.monotonic() + 3  # a killed process takes a moment to go
+    end = time.monotonic() + 2  # a killed process takes a moment to go
     while (left := _children() - before) and time.monotonic() < end:
         time.sleep(0.01)
     told = [f"{child.pid} {_command(child)}" for child in left]

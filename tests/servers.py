@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError
+from redis.retry import Retry
 
 KINDS = ("redis", "valkey")
 """The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`."""
@@ -91,8 +93,8 @@ class Server:
         return self._process
 
     def client(self) -> redis.Redis:
-        """A plain synchronous client; close it, or use it with ``with``."""
-        return redis.Redis.from_url(self.url, decode_responses=True)
+        """A plain synchronous client that repeats nothing; close it, or use it with ``with``."""
+        return redis.Redis.from_url(self.url, decode_responses=True, retry=Retry(NoBackoff(), 0))
 
     def start(self) -> Self:
         """Start it and wait until it answers (20 to 50 ms)."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from .servers import Server
 
@@ -58,9 +60,10 @@ def test_an_own_server_can_be_frozen_and_continued(own_server: Callable[..., Ser
 
 def test_an_own_server_asks_for_its_password_and_knows_its_users(own_server: Callable[..., Server]) -> None:
     server = own_server(password="open", users=["alice on >sesame ~t* +@all"])
-    with redis.Redis(unix_socket_path=str(server.socket)) as client, pytest.raises(redis.AuthenticationError):
-        client.ping()
-    with redis.Redis(unix_socket_path=str(server.socket), username="alice", password="sesame") as client:
+    with redis.Redis.from_url(f"unix://{server.socket}", retry=Retry(NoBackoff(), 0)) as client:
+        with pytest.raises(redis.AuthenticationError):
+            client.ping()
+    with redis.Redis.from_url(f"unix://alice:sesame@{server.socket}") as client:
         assert client.ping()
     with server.client() as client:
         assert client.ping()

@@ -1,0 +1,69 @@
+# Everything a checkout needs; `make help` lists it. Written for GNU make 3.81 and newer.
+
+VENV ?= .venv
+ARGS ?=
+
+# The first Python of this list that is 3.11 or newer and can make a virtual environment.
+ifndef PYTHON
+PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python3.14 python3.15; do \
+    if $$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+    then echo $$python; break; fi; done)
+endif
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+LOG := $(VENV)/install.log
+OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
+
+.DEFAULT_GOAL := help
+.PHONY: help up test lint bench lock clean python
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
+
+up: $(VENV)/.installed ## a private server, API, dashboard, scheduler, worker and provider sandbox, with a demo
+	@exec $(BIN)/streamq up --demo $(ARGS)
+
+test: $(VENV)/.installed-dev ## the whole suite, against real servers (ARGS="-k name" chooses)
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(VENV)/.installed-dev ## linter, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.installed ## measure the engine on this machine
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: | python ## write both lock files anew (ARGS=--upgrade takes newer versions)
+	@.ci/lock "$(PYTHON)" $(ARGS)
+
+clean: ## remove what make made; the data of `make up` in .streamq stays
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is written last: an installation that was interrupted starts again.
+$(VENV)/.installed: requirements.lock pyproject.toml setup.py | python
+	@echo "installing into $(VENV) ..."
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@$(INSTALL) --require-hashes -r requirements.lock >$(LOG) 2>&1 || { echo "streamq: $(OFFLINE)" >&2; exit 1; }
+	@$(INSTALL) --no-index --no-deps --no-build-isolation --editable . >>$(LOG) 2>&1 || \
+	    { echo "streamq: this checkout could not be installed (details in $(LOG))" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@$(INSTALL) --require-hashes -r requirements-dev.lock >>$(LOG) 2>&1 || { echo "streamq: $(OFFLINE)" >&2; exit 1; }
+	@touch $@
+
+python:
+	@[ -n "$(PYTHON)" ] || { for python in python3.13 python3.12 python3.11 python3; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "streamq: $$python has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; \
+	    exit 1; fi; done; \
+	    echo "streamq: no Python 3.11 or newer is on the PATH: install one, or say make PYTHON=/path/to/python" >&2; \
+	    exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    { echo "streamq: $(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
+	    { echo "streamq: $(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; \
+	    exit 1; }

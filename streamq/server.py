@@ -1,0 +1,306 @@
+"""The embedded server: a private Redis or Valkey, run as a child, for one machine.
+
+    DIRECTORY/
+    ├── holder.lock       flocked by the process that started the server; its pid inside
+    ├── server.lock       flocked by the server itself (an inherited descriptor); its pid inside
+    ├── redis.sock        where it listens; nothing listens on TCP
+    ├── socket            where it listens instead, if this folder's path is too long for a socket
+    ├── server.log
+    └── appendonlydir/    the data
+
+The kernel drops a lock with its last holder, so the two locks tell the truth after any crash: a free
+`holder.lock` beside a taken `server.lock` is a server that outlived a killed parent; it is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final, Self
+from urllib.parse import quote
+
+from streamq.binary import Binary, find_binary
+from streamq.errors import ConfigurationError
+
+__all__ = ["Binary", "EmbeddedServer", "find_binary", "running_url"]
+
+SOCKET_PATH_LIMIT: Final = 100
+"""Bytes. The kernels allow 103 (macOS) and 107 (Linux)."""
+ANSWER: Final = 10.0
+"""Seconds a server may stay silent before its start is given up."""
+STOP: Final = 10.0
+"""Seconds a server may take to end before it is killed."""
+
+
+class EmbeddedServer:
+    """``async with EmbeddedServer(folder) as server:`` runs a server on a folder, or joins the one there.
+
+    One's own server is stopped at the end and its data is kept: a later start on the folder finds it
+    (a crash of the machine costs at most the last second). A joined server is left as it is.
+    ``persist=False`` keeps no data. Raises ConfigurationError if no server program is found, if it
+    does not start, or if the process that holds the folder has a server that does not answer.
+    """
+
+    url: str
+    """``unix:///…/redis.sock``, percent-encoded."""
+    pid: int
+    """Of the server process."""
+    product: str
+    """``"Redis"`` or ``"Valkey"``."""
+    version: str
+    """Like ``"7.0.15"``."""
+    joined: bool
+    """Whether another holder of the folder started the server, and will stop it."""
+
+    def __init__(self, directory: Path, *, binary: Path | None = None, persist: bool = True) -> None:
+        self.directory = Path(directory).absolute()
+        self._binary = binary
+        self._persist = persist
+        self._holder: IO[str] | None = None
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.joined = not await self._hold_or_meet()
+            if not self.joined:
+                await self._end_leftover()
+                await self._start()
+            await self._introduce()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop one's own server, then let go of the folder."""
+        try:
+            if self._child is not None:
+                await _end(self._child)
+                _forget_socket(self.directory)
+        finally:
+            self._child = None
+            if self._holder is not None:
+                self._holder.close()
+                self._holder = None
+
+    async def _hold_or_meet(self) -> bool:
+        """True once the folder is ours, False once the server of its holder answers."""
+        lock = self.directory / "holder.lock"
+        for wait in _waits(ANSWER):
+            self._holder = _take(lock)
+            if self._holder is not None:
+                _write_pid(self._holder, os.getpid())
+                return True
+            if await _answers(_socket_of(self.directory)):
+                return False
+            await asyncio.sleep(wait)
+        raise ConfigurationError(
+            f"{self.directory} is held by process {lock.read_text()}, whose server did not answer within "
+            f"{ANSWER:g} s: end that process, or choose another folder with STREAMQ_DATA_DIR"
+        )
+
+    async def _end_leftover(self) -> None:
+        """End a server that outlived its parent: two on one folder would spoil the data."""
+        lock = self.directory / "server.lock"
+        if _free(lock):
+            return
+        await _says(_socket_of(self.directory), "SHUTDOWN")
+        if await _freed(lock):
+            return
+        pid = lock.read_text()
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        if not await _freed(lock):
+            raise ConfigurationError(
+                f"a server left behind still has {self.directory} open: end process {pid or '?'} first"
+            )
+
+    async def _start(self) -> None:
+        program = self._binary or (await asyncio.to_thread(find_binary)).path
+        socket = _new_socket(self.directory)
+        lock = _take(self.directory / "server.lock")
+        assert lock is not None  # noqa: S101 - the folder is ours and no server is left on it
+        with lock, (self.directory / "server.log").open("ab") as log:
+            lock.truncate(0)
+            try:
+                self._child = await asyncio.create_subprocess_exec(
+                    program,
+                    *_options(socket, persist=self._persist),
+                    cwd=self.directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C in the terminal is for us; we stop the server last
+                    pass_fds=(lock.fileno(),),
+                )
+            except OSError as error:
+                raise ConfigurationError(f"the server program {program} cannot be run: {error}") from error
+            _write_pid(lock, self._child.pid)
+        await self._until_ready(self._child, socket)
+
+    async def _until_ready(self, child: asyncio.subprocess.Process, socket: Path) -> None:
+        for wait in _waits(ANSWER):
+            if await _answers(socket):
+                return
+            if child.returncode is not None:
+                raise ConfigurationError(f"the server ended with {child.returncode}; {self._log_tail()}")
+            await asyncio.sleep(wait)
+        raise ConfigurationError(f"the server did not answer within {ANSWER:g} s; {self._log_tail()}")
+
+    async def _introduce(self) -> None:
+        socket = _socket_of(self.directory)
+        about = dict(re.findall(r"^(\w+):(.*?)\r?$", await _says(socket, "INFO server"), re.MULTILINE))
+        if "process_id" not in about:
+            raise ConfigurationError(f"the server on {socket} ended while it was being joined: start again")
+        self.product = "Valkey" if "valkey_version" in about else "Redis"
+        self.version = about.get("valkey_version") or about["redis_version"]
+        self.pid = int(about["process_id"])
+        self.url = _url_of(socket)
+
+    def _log_tail(self) -> str:
+        lines = (self.directory / "server.log").read_text(errors="replace").splitlines()
+        return "\n".join(["its log ends with", *lines[-8:]]) if lines else "its log is empty"
+
+
+async def running_url(directory: Path) -> str:
+    """The address of the server that another process runs on ``directory``, as `EmbeddedServer.url`.
+
+    Raises ConfigurationError if none answers.
+    """
+    socket = _socket_of(directory.absolute())
+    if not await _answers(socket):
+        raise ConfigurationError(
+            f"no server runs on {directory}: start `streamq up` there, or set STREAMQ_REDIS_URL to a server"
+        )
+    return _url_of(socket)
+
+
+def _options(socket: Path, *, persist: bool) -> Iterator[str]:
+    """The command line. The server runs in its folder, so it needs no path but the socket's."""
+    for name, value in {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "appendonly": "yes" if persist else "no",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+        "daemonize": "no",
+    }.items():
+        yield f"--{name}"
+        yield value
+
+
+def _socket_of(directory: Path) -> Path:
+    record = directory / "socket"
+    return Path(record.read_text()) if record.exists() else directory / "redis.sock"
+
+
+def _url_of(socket: Path) -> str:
+    return f"unix://{quote(str(socket))}"
+
+
+def _new_socket(directory: Path) -> Path:
+    """Where to listen. A server that replaces a lost one listens in the same place, for those who joined."""
+    socket = _socket_of(directory)
+    if len(os.fsencode(socket)) > SOCKET_PATH_LIMIT or not socket.parent.is_dir():
+        socket = Path(tempfile.mkdtemp(prefix="streamq-")) / "redis.sock"
+        (directory / "socket").write_text(str(socket))
+    return socket
+
+
+def _forget_socket(directory: Path) -> None:
+    socket = _socket_of(directory)
+    socket.unlink(missing_ok=True)
+    if socket.parent != directory:
+        socket.parent.rmdir()
+        (directory / "socket").unlink()
+
+
+async def _answers(socket: Path) -> bool:
+    """Whether a server is ready. One that is reading its data is waited for, however long that takes."""
+    while (said := await _says(socket, "PING")).startswith("-LOADING"):  # noqa: ASYNC110 - it tells only those who ask
+        await asyncio.sleep(0.05)
+    return said == "+PONG"
+
+
+async def _says(socket: Path, command: str) -> str:
+    """The server's answer to one command; empty if there is none."""
+    try:
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_unix_connection(str(socket))
+            try:
+                writer.write(f"{command}\r\n".encode())
+                line = (await reader.readline()).decode().strip()
+                return (await reader.readexactly(int(line[1:]))).decode() if line.startswith("$") else line
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return ""
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """SIGTERM lets it write everything down; SIGKILL if that takes too long or we are cancelled meanwhile."""
+    try:
+        if child.returncode is None:
+            child.terminate()
+        await asyncio.wait_for(child.wait(), STOP)
+    except TimeoutError:
+        pass  # killed below
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+def _take(path: Path) -> IO[str] | None:
+    """The file, locked; None while another process has it."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _write_pid(file: IO[str], pid: int) -> None:
+    file.truncate(0)
+    file.write(str(pid))
+    file.flush()
+
+
+def _free(path: Path) -> bool:
+    file = _take(path)
+    if file is not None:
+        file.close()
+    return file is not None
+
+
+async def _freed(path: Path) -> bool:
+    """True once nobody has the lock, False if that takes too long."""
+    for wait in _waits(STOP):
+        if _free(path):
+            return True
+        await asyncio.sleep(wait)
+    return False
+
+
+def _waits(bound: float) -> Iterator[float]:
+    """Waits of 2 to 100 ms, each twice the one before, until ``bound`` seconds are over."""
+    loop = asyncio.get_running_loop()
+    end, wait = loop.time() + bound, 0.002
+    while loop.time() < end:
+        yield wait
+        wait = min(wait * 2, 0.1)

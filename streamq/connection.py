@@ -325,7 +325,7 @@ class ThreadLink:
         if connection is None:
             raise Unavailable("not connected")
         try:
-            connection.send_packed_command(b"".join(map(hiredis.pack_command, commands)), check_health=False)
+            connection.send_packed_command([b"".join(map(hiredis.pack_command, commands))], check_health=False)
             return [connection.read_response(disable_decoding=True) for _ in commands]
         except (foreign.RedisError, OSError) as error:
             self.close()

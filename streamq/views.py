@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,8 +23,9 @@ _STATE_OF: Final = {"c": State.COMPLETED, "f": State.FAILED}
 class Views:
     """Every read. Methods raise ``Unavailable`` and its kin when the server cannot be reached."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, attempts_of: Callable[[str], int | None] = lambda _: None) -> None:
         self._store, self._pool = store, store.pool
+        self._attempts_of = attempts_of
 
     async def queues(self) -> set[str]:
         """The names of all queues that were ever used."""
@@ -63,11 +66,11 @@ class Views:
         if not found:
             raise JobNotFound(queue, job_id)
         place, *rest = found
-        if place == b"entry":
-            return _from_entry(queue, job_id, *rest)
-        if place == b"parked":
-            return _from_parked(queue, job_id, *rest)
-        return _from_record(queue, job_id, *rest)
+        read = {b"entry": _from_entry, b"parked": _from_parked, b"finished": _from_record}[place]
+        return self._with_attempts(read(queue, job_id, *rest))
+
+    def _with_attempts(self, job: JobRecord) -> JobRecord:
+        return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
 
     async def jobs(self, queue: str, state: State, limit: int, cursor: str | None) -> Page:
         """A page of a state's jobs: oldest first while they live, latest first when they are finished.
@@ -95,7 +98,8 @@ class Views:
             at = dict(zip(fields[::2], fields[1::2], strict=True))
             raw = at.get(b"h", b"")
             job_id = parse_headers(raw).get("id") or entry.decode()
-            items.append(_from_entry(queue, job_id, 0, b"", 0, at.get(b"t", b""), at.get(b"p", b"null"), raw))
+            job = _from_entry(queue, job_id, 0, b"", 0, at.get(b"t", b""), at.get(b"p", b"null"), raw)
+            items.append(self._with_attempts(job))
         return Page(items, entries[-1][0].decode() if len(entries) == limit else None)
 
     async def _last_delivered(self, lane: str) -> str:
@@ -221,7 +225,7 @@ def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     return JobRecord(
         **common,
         state=_STATE_OF[chr(first[0])],
-        attempt=headers.get("attempt", 0),
+        attempt=headers.get("attempt", 0) + (first[0] == ord("c")),  # a failed one has counted its last already
         started_at=from_ms(finished - said["ms"]) if "ms" in said else None,
         finished_at=from_ms(finished),
         result=said.get("result"),

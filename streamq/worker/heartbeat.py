@@ -77,6 +77,9 @@ class Heartbeat:
             except Unavailable as error:
                 log.debug("heartbeat: %s", error)
                 self._stop.wait(WATCH)
+            except Exception:  # whatever it is: without a beat all jobs would be taken away
+                log.exception("heartbeat failed; trying on")
+                self._stop.wait(1.0)
             self._watch_loop()
         self._link.close()
 

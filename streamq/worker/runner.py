@@ -195,12 +195,20 @@ class Runner:
 
     def _describe(self, error: BaseException, attempt: Attempt, number: int) -> dict[str, Any]:
         now = self._clock.now()
-        trace = "" if isinstance(error, Verdict | TimeLimit) else "".join(traceback.format_exception(error))
+        trace = "" if isinstance(error, Verdict | TimeLimit | UnknownTask) else _trace(error)
         return {
             "type": type(error).__name__, "message": str(error)[:MESSAGE], "traceback": trace[-TRACEBACK:],
             "worker": self._worker, "attempt": number,
             "started_at": now - int((monotonic() - attempt.started) * 1000), "finished_at": now,
         }  # fmt: skip
+
+
+def _trace(error: BaseException) -> str:
+    """The trace back from the handler on: our own frames above it help nobody."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
+        frame = frame.tb_next
+    return "".join(traceback.format_exception(type(error), error, frame))
 
 
 def _attempts(headers: Headers, task: Task[Any, Any]) -> int:

@@ -3,76 +3,75 @@
 A job's state is the place where its envelope lies, every move is one script, and nothing is lost with a process.
 """
 
-from importlib.metadata import version as _version
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from streamq.app import App
-from streamq.errors import (
-    ConfigurationError,
-    Fail,
-    FieldError,
-    InvalidPayload,
-    JobError,
-    JobFailed,
-    JobNotFound,
-    NotOpen,
-    OutcomeUnknown,
-    OutOfMemory,
-    PayloadTooLarge,
-    Rejected,
-    ResultTimeout,
-    Retry,
-    Snooze,
-    StreamqError,
-    Unavailable,
-    UnknownTask,
-    UsageError,
-    WrongState,
-)
-from streamq.job import Counts, Job, JobRecord, Page, WorkerInfo
-from streamq.queue import Queue
-from streamq.retry import Backoff
-from streamq.server import EmbeddedServer
-from streamq.settings import Settings
-from streamq.states import State
-from streamq.task import Context, Task
-from streamq.worker import Scheduler, Worker
+if TYPE_CHECKING:
+    from streamq.app import App as App
+    from streamq.errors import ConfigurationError as ConfigurationError
+    from streamq.errors import Fail as Fail
+    from streamq.errors import FieldError as FieldError
+    from streamq.errors import InvalidPayload as InvalidPayload
+    from streamq.errors import JobError as JobError
+    from streamq.errors import JobFailed as JobFailed
+    from streamq.errors import JobNotFound as JobNotFound
+    from streamq.errors import NotOpen as NotOpen
+    from streamq.errors import OutcomeUnknown as OutcomeUnknown
+    from streamq.errors import OutOfMemory as OutOfMemory
+    from streamq.errors import PayloadTooLarge as PayloadTooLarge
+    from streamq.errors import Rejected as Rejected
+    from streamq.errors import ResultTimeout as ResultTimeout
+    from streamq.errors import Retry as Retry
+    from streamq.errors import Snooze as Snooze
+    from streamq.errors import StreamqError as StreamqError
+    from streamq.errors import Unavailable as Unavailable
+    from streamq.errors import UnknownTask as UnknownTask
+    from streamq.errors import UsageError as UsageError
+    from streamq.errors import WrongState as WrongState
+    from streamq.job import Counts as Counts
+    from streamq.job import Job as Job
+    from streamq.job import JobRecord as JobRecord
+    from streamq.job import Page as Page
+    from streamq.job import WorkerInfo as WorkerInfo
+    from streamq.queue import Queue as Queue
+    from streamq.retry import Backoff as Backoff
+    from streamq.run import load_app as load_app
+    from streamq.run import run as run
+    from streamq.server import EmbeddedServer as EmbeddedServer
+    from streamq.settings import Settings as Settings
+    from streamq.states import State as State
+    from streamq.task import Context as Context
+    from streamq.task import Task as Task
+    from streamq.worker import Scheduler as Scheduler
+    from streamq.worker import Worker as Worker
 
-__all__ = [
-    "App",
-    "Backoff",
-    "ConfigurationError",
-    "Context",
-    "Counts",
-    "EmbeddedServer",
-    "Fail",
-    "FieldError",
-    "InvalidPayload",
-    "Job",
-    "JobError",
-    "JobFailed",
-    "JobNotFound",
-    "JobRecord",
-    "NotOpen",
-    "OutOfMemory",
-    "OutcomeUnknown",
-    "Page",
-    "PayloadTooLarge",
-    "Queue",
-    "Rejected",
-    "ResultTimeout",
-    "Retry",
-    "Scheduler",
-    "Settings",
-    "Snooze",
-    "State",
-    "StreamqError",
-    "Task",
-    "Unavailable",
-    "UnknownTask",
-    "UsageError",
-    "Worker",
-    "WorkerInfo",
-    "WrongState",
-]
+# Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
+_HOMES = {
+    "app": ("App",),
+    "errors": (
+        "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
+        "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout", "Retry",
+        "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
+    ),
+    "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
+    "queue": ("Queue",),
+    "retry": ("Backoff",),
+    "run": ("load_app", "run"),
+    "server": ("EmbeddedServer",),
+    "settings": ("Settings",),
+    "states": ("State",),
+    "task": ("Context", "Task"),
+    "worker": ("Scheduler", "Worker"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__version__ = _version("streamq")
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605  # computed, so that a name has one place
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("streamq")
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'streamq' has no attribute {name!r}")
+    return getattr(import_module(f"streamq.{home}"), name)

@@ -93,6 +93,13 @@ class App:
             raise ConfigurationError(f"two tasks are named {task.name!r}: give one of them name=…")
         self.tasks[task.name] = task
 
+    def with_settings(self, settings: Settings) -> Self:
+        """This app under other settings, as the command line has them. Raises ``UsageError`` when it is open."""
+        if self._opened:
+            raise UsageError("the app is open: its settings cannot change")
+        self.settings = settings
+        return self
+
     # -- life -----------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:

@@ -32,6 +32,11 @@ class Views:
         names = await self._pool.call("SMEMBERS", queues_key(self._store.settings.prefix))
         return {name.decode() for name in names}
 
+    async def server_info(self) -> dict[str, str]:
+        """What the server says of itself."""
+        lines = (await self._pool.call("INFO")).decode("utf-8", "replace").splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
     async def workers(self) -> list[WorkerInfo]:
         """What all workers say of themselves, by name."""
         said = await self._pool.call("HGETALL", workers_key(self._store.settings.prefix))

@@ -1,0 +1,5 @@
+"""``python -m streamq``."""
+
+from streamq.cli import main
+
+main()

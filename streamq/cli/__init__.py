@@ -1,0 +1,54 @@
+"""The command line. Each command is imported when it is used, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points, version
+from typing import Final
+
+import click
+
+_OURS: Final = {
+    "worker": "streamq.cli.roles:worker",
+    "scheduler": "streamq.cli.roles:scheduler",
+    "reclaimer": "streamq.cli.roles:reclaimer",
+    "queues": "streamq.cli.look:queues",
+    "workers": "streamq.cli.look:workers",
+    "job": "streamq.cli.jobs:job",
+    "doctor": "streamq.cli.health:doctor",
+    "probe": "streamq.cli.health:probe",
+}
+
+
+class Commands(click.Group):
+    """Ours, and those that installed packages register under the entry points ``streamq.commands``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        theirs = [entry.name for entry in entry_points(group="streamq.commands")]
+        order = ["up", "api", *_OURS]
+        return sorted({*_OURS, *theirs}, key=lambda name: (order.index(name) if name in order else 99, name))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _OURS:
+            module, _, attribute = _OURS[cmd_name].partition(":")
+            command = getattr(import_module(module), attribute)
+        else:
+            found = entry_points(group="streamq.commands", name=cmd_name)
+            if not found:
+                return None
+            command = next(iter(found)).load()
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("streamq"), message="%(version)s")
+def main() -> None:
+    """Jobs on Redis Streams: run the roles, look at queues, steer jobs.
+
+    \b
+    Examples:
+      streamq up --demo                      everything in one process, with a sandbox to play with
+      streamq worker tasks:app               run the jobs of an app of yours
+      streamq job enqueue sms send_sms --payload '{"to": "+4915112345678"}' --wait 10
+    """

@@ -1,0 +1,84 @@
+"""What commands share: their options, and how an error becomes a message and an exit code.
+
+    0 ok   1 the operation failed   2 usage   3 not found   4 wrong state   69 server unreachable   78 configuration
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from streamq.errors import (
+    ConfigurationError,
+    InvalidPayload,
+    JobNotFound,
+    StreamqError,
+    Unavailable,
+    UsageError,
+    WrongState,
+)
+
+Command = Callable[..., Any]
+
+_EXIT: Final[tuple[tuple[type[StreamqError], int], ...]] = (
+    (InvalidPayload, 1), (UsageError, 2), (JobNotFound, 3), (WrongState, 4), (Unavailable, 69), (ConfigurationError, 78),
+)  # fmt: skip
+_TRY: Final[dict[int, str]] = {
+    69: "streamq doctor, or start a server with: streamq up",
+    78: "streamq doctor",
+}
+
+redis_url = click.option(
+    "--redis-url", envvar="STREAMQ_REDIS_URL", show_envvar=True, metavar="URL",
+    help="Server; several separated by commas are tried in order. Default: the one `streamq up` runs here.",
+)  # fmt: skip
+data_dir = click.option(
+    "--data-dir", envvar="STREAMQ_DATA_DIR", show_envvar=True, metavar="DIR",
+    help="Folder of the embedded server. Default: .streamq",
+)  # fmt: skip
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def server(command: Command) -> Command:
+    """The options that say which server."""
+    return redis_url(data_dir(command))
+
+
+def reports_errors(command: Command) -> Command:
+    """Turn our errors into one line, a next step and an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except StreamqError as error:
+            code = next((code for kind, code in _EXIT if isinstance(error, kind)), 1)
+            if kwargs.get("as_json"):
+                from streamq import codec
+
+                click.echo(codec.dumps({"error": {"code": error.code, "message": str(error)}}))
+            click.echo(f"error: {error}", err=True)
+            if code in _TRY:
+                click.echo(f"try: {_TRY[code]}", err=True)
+            sys.exit(code)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    return wrapped
+
+
+def table(rows: list[dict[str, Any]], empty: str) -> None:
+    """Print rows under their keys, numbers to the right."""
+    if not rows:
+        click.echo(empty)
+        return
+    texts = [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
+    widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in texts[0]}
+    right = {key for key in widths if all(isinstance(row[key], int | float) for row in rows)}
+    for row in [{key: key for key in widths}, *texts]:
+        cells = (row[key].rjust(w) if key in right else row[key].ljust(w) for key, w in widths.items())
+        click.echo("  ".join(cells).rstrip())

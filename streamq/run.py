@@ -1,0 +1,73 @@
+"""How a program of ours begins and ends: the app it runs, its loop, its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from streamq.app import App
+from streamq.errors import ConfigurationError
+from streamq.settings import Settings
+
+T = TypeVar("T")
+
+try:
+    import uvloop
+except ImportError:  # not on every platform
+    uvloop = None  # type: ignore[assignment]
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, on uvloop where it exists."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+        return runner.run(main)
+
+
+def on_signals(stop: Callable[[], None]) -> None:
+    """Call ``stop`` at each SIGTERM and SIGINT of the running loop."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+async def on_end_of_input(stop: Callable[[], None]) -> None:
+    """Call ``stop`` when standard input ends: whoever started us holds its other end, and is gone then."""
+
+    class Watch(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            stop()
+
+    await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)
+
+
+def load_app(path: str | None, settings: Settings) -> App:
+    """The app at ``module:attribute``; without a path that of ``settings.app``, else the installed service's.
+
+    Raises ``ConfigurationError`` that says what is missing.
+    """
+    path = path or settings.app
+    if path is None:
+        for entry in entry_points(group="streamq.app"):
+            path = entry.value
+    if path is None:
+        raise ConfigurationError("which app? Name it as module:attribute, or set STREAMQ_APP")
+    module, _, attribute = path.partition(":")
+    if not attribute:
+        raise ConfigurationError(f"{path!r} does not name an app: write module:attribute, as in tasks:app")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"cannot import {module!r} of {path!r}: {error}") from error
+    except AttributeError:
+        raise ConfigurationError(f"module {module!r} has no {attribute!r}") from None
+    if not isinstance(found, App):
+        raise ConfigurationError(f"{path!r} is a {type(found).__name__}, not a streamq App")
+    return found.with_settings(settings)

@@ -1,0 +1,82 @@
+"""Several worker processes under one parent: it starts them again, and hands a dead one's jobs back at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from streamq.app import App
+from streamq.clock import monotonic
+from streamq.connection import Link
+from streamq.errors import Unavailable
+from streamq.worker.reclaimer import report
+from streamq.worker.worker import new_name
+
+log = logging.getLogger("streamq.supervisor")
+
+QUICK: Final = 10.0
+"""Seconds: a worker that ends sooner is started again with growing pauses."""
+LONGEST_PAUSE: Final = 30.0
+
+
+class Supervisor:
+    """Keeps ``count`` processes of ``python -m streamq worker`` with ``arguments`` running until ``stop``."""
+
+    def __init__(self, app: App, queues: Sequence[str], count: int, arguments: Sequence[str]) -> None:
+        self._app, self._queues, self._count, self._arguments = app, queues, count, arguments
+        self._children: set[asyncio.subprocess.Process] = set()
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Pass the signal on to every worker; a second call is a second signal."""
+        self._stop.set()
+        for child in self._children:
+            if child.returncode is None:
+                child.terminate()
+
+    async def run(self) -> None:
+        """Until stopped and every worker has ended."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._count):
+                group.create_task(self._keep(number), name=f"worker {number}")
+
+    async def _keep(self, number: int) -> None:
+        pause = 0.0
+        while not self._stop.is_set():
+            name, began = new_name(), monotonic()
+            # its own session: Ctrl-C is for us to pass on; its stdin: it ends when we are gone
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "streamq", "worker", *self._arguments, "--processes", "1", "--supervised",
+                "--name", name, stdin=asyncio.subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
+            self._children.add(child)
+            if self._stop.is_set():
+                child.terminate()
+            code = await child.wait()
+            self._children.discard(child)
+            if self._stop.is_set():
+                return
+            log.warning("worker process %d (%s) ended with %d; starting another", number, name, code)
+            await self._hand_back(name)
+            pause = min(LONGEST_PAUSE, 2 * pause or 1.0) if monotonic() - began < QUICK else 0.0
+            try:
+                async with asyncio.timeout(pause):
+                    await self._stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _hand_back(self, name: str) -> None:
+        link = Link(self._app.store.servers)
+        try:
+            for queue in self._queues:
+                done = await self._app.store.reclaim(link, queue, name, None)
+                if done.again or done.suspects or done.failed:
+                    report(queue, name, done, "its process ended")
+            await self._app.store.forget(name)
+        except Unavailable as error:
+            log.warning("cannot hand the jobs of %s back (%s); others will", name, error)
+        finally:
+            await link.close()

@@ -1,10 +1,10 @@
 """Who may do what: bearer keys with scopes. Without keys, only this machine may ask.
 
-    scope   allows
-    -----   --------------------------------
-    read    look at queues, jobs and workers
-    write   read, and send or retry jobs
-    admin   write, and steer queues
+scope   allows
+-----   --------------------------------
+read    look at queues, jobs and workers
+write   read, and send or retry jobs
+admin   write, and steer queues
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from aiohttp import web
 from streamq import ConfigurationError
 
 from .problems import Handler, Problem
-
 
 
 class Scope(IntEnum):
@@ -117,8 +116,8 @@ def keyed(keys: Keys) -> Callable[[web.Request, Scope], None]:
             detail = "A valid API key is needed: send `Authorization: Bearer KEY`."
             raise Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
         if have < needed:
-            names = {"needed": needed.name.lower(), "have": have.name.lower()}
-            raise Problem(403, "insufficient-scope", f"This needs the scope {names['needed']}.", **names)
+            need, has = needed.name.lower(), have.name.lower()
+            raise Problem(403, "insufficient-scope", f"This needs the scope {need}.", needed=need, have=has)
 
     return check
 

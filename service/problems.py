@@ -1,17 +1,17 @@
-"""Every error leaves in one shape: ``application/problem+json`` (RFC 9457), with a request id, never a stack trace.
+"""Every error leaves in one shape: ``application/problem+json`` (RFC 9457), never with a stack trace.
 
-    what was raised              status    code
-    --------------------------   -------   ------------------------------------------
-    Problem                      its own   its own
-    InvalidPayload               422       validation, with ``errors``
-    UnknownTask                  422       unknown-task, with ``known_tasks``
-    PayloadTooLarge              413       payload-too-large, with ``limit_bytes``
-    any other UsageError         422       its own
-    JobNotFound                  404       job-not-found
-    WrongState                   409       wrong-state, with ``state`` and ``allowed``
-    Unavailable                  503       its own, with ``Retry-After``
-    no such path, wrong verb     404, 405  not-found, method-not-allowed (with ``Allow``)
-    anything else                500       internal
+what was raised              status    code
+--------------------------   -------   ------------------------------------------
+Problem                      its own   its own
+InvalidPayload               422       validation, with ``errors``
+UnknownTask                  422       unknown-task, with ``known_tasks``
+PayloadTooLarge              413       payload-too-large, with ``limit_bytes``
+any other UsageError         422       its own
+JobNotFound                  404       job-not-found
+WrongState                   409       wrong-state, with ``state`` and ``allowed``
+Unavailable                  503       its own, with ``Retry-After``
+no such path, wrong verb     404, 405  not-found, method-not-allowed (with ``Allow``)
+anything else                500       internal
 """
 
 from __future__ import annotations
@@ -109,12 +109,13 @@ def _from_http(request: web.Request, error: web.HTTPException) -> Problem:
     return Problem(error.status, error.reason.lower().replace(" ", "-"), error.reason)
 
 
-def _from_engine(error: StreamqError) -> Problem:
+def _from_engine(error: StreamqError) -> Problem:  # noqa: PLR0911 - a table, as at the top
     detail = str(error)
     match error:
         case InvalidPayload():
             return Invalid(
-                [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in error.errors], "payload"
+                [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in error.errors],
+                "payload",
             )
         case UnknownTask():
             return Problem(422, error.code, detail, known_tasks=error.known)

@@ -1,9 +1,9 @@
 """Reading a request: a bounded body, JSON, a model; each kind of bad input gets its own answer.
 
-    too many bytes       413 body-too-large, with ``limit_bytes``
-    not JSON by type     415 unsupported-media-type
-    not JSON by content  400 malformed-json, with ``line`` and ``column``
-    not valid            422 validation, with every field error at once
+too many bytes       413 body-too-large, with ``limit_bytes``
+not JSON by type     415 unsupported-media-type
+not JSON by content  400 malformed-json, with ``line`` and ``column``
+not valid            422 validation, with every field error at once
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ async def read_json(request: web.Request) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        where = {"line": error.lineno, "column": error.colno}
-        detail = f"{error.msg} at line {error.lineno}, column {error.colno}." if body else "The body is empty."
-        raise Problem(400, "malformed-json", detail, **where) from None
+        line, column = error.lineno, error.colno
+        detail = f"{error.msg} at line {line}, column {column}." if body else "The body is empty."
+        raise Problem(400, "malformed-json", detail, line=line, column=column) from None
 
 
 async def read_model(request: web.Request, model: type[M], context: dict[str, Any] | None = None) -> M:

@@ -14,8 +14,8 @@
     busy     ``status`` (default 429) with ``retry_after`` (seconds or text, default 1) as Retry-After
     reject   ``status`` (default 400)
 
-``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match`` restricts it
-to recipients that contain it. The sandbox removes no duplicates: that each message comes once is for others to prove.
+``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match``
+restricts it to recipients that contain it. The sandbox removes no duplicates: that none comes is for others to prove.
 """
 
 from __future__ import annotations
@@ -81,12 +81,14 @@ class Call(NamedTuple):
             "repeat": self.repeat,
             "status": self.status,
             "received_at": self.received_at,
-            "body": orjson.Fragment(self.body) if _parsed(self.body) is not None else self.body.decode("latin-1"),
+            "body": orjson.Fragment(self.body)
+            if _parsed(self.body) is not None
+            else self.body.decode("latin-1"),
         }
 
 
 class Ledger:
-    """The latest ``keep`` calls, and totals of all. With a ``file``, each call is also a JSON line there at once."""
+    """The latest ``keep`` calls, and totals of all. With a ``file``, each call is also a line there."""
 
     def __init__(self, *, keep: int = KEEP, file: Path | None = None) -> None:
         self._file = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) if file else None

@@ -142,7 +142,7 @@ class SmsRequest(Request):
     def payload(self) -> SmsMessage:
         """The payload of the task."""
         return SmsMessage.model_construct(
-            to=self.to or self.phone_number,
+            to=self.to or self.phone_number or "",
             message=self.message,
             workspace_id=self.workspace_id,
             contact_id=self.contact_id,
@@ -151,7 +151,7 @@ class SmsRequest(Request):
 
 
 class JobRequest(Request):
-    """A job of any task. ``delay`` and ``timeout`` are seconds; ``attempts`` and ``timeout`` default to the task's."""
+    """A job of any task. ``delay`` and ``timeout`` are in seconds; what is left out is the task's."""
 
     task: str = Field(min_length=1, max_length=200)
     payload: Any = None

@@ -44,7 +44,9 @@ def address(listener: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, listener: socket.socket, *, quiet: bool = False) -> AsyncIterator[None]:
+async def serving(
+    app: web.Application, listener: socket.socket, *, quiet: bool = False
+) -> AsyncIterator[None]:
     """Serve ``app`` inside the block. ``quiet`` writes no access log."""
     log = logging.getLogger("streamq.access")
     runner = web.AppRunner(

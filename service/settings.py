@@ -40,7 +40,9 @@ class ServiceSettings(Settings):
     feed_interval: float = Field(
         default=1.0, ge=0.1, le=60, description="Seconds between two samples of the live counts."
     )
-    max_watchers: int = Field(default=200, ge=1, description="Browsers that may follow the live counts at once.")
+    max_watchers: int = Field(
+        default=200, ge=1, description="Browsers that may follow the live counts at once."
+    )
 
     @field_validator("sms_api_url")
     @classmethod

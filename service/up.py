@@ -1,10 +1,11 @@
 """Everything in one process. What is started first is ended last:
 
-    embedded server > app > sandbox provider > API and dashboard > worker and scheduler
+embedded server > app > sandbox provider > API and dashboard > worker and scheduler
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 from contextlib import AsyncExitStack
@@ -14,14 +15,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from streamq import App, EmbeddedServer, load_app
+from streamq import App, EmbeddedServer, Scheduler, Worker
 
 from .app import build_app
 from .auth import Keys, check_binding
+from .process import load_app
 from .sandbox import build_sandbox
 from .serve import address, bind, serving
 from .settings import ServiceSettings
-from .signals import until_stopped
+from .signals import on_signal
 
 MESSAGING: Final = "streamq_service.messaging.app:app"
 """The app that is run when none is named."""
@@ -51,7 +53,17 @@ async def up(options: Options) -> None:
         stack.callback(listener.close)
         await stack.enter_async_context(serving(build_app(app, settings), listener))
         screen.show(app, address(listener) + settings.base_path, settings, taken=listener.getsockname()[1])
-        await until_stopped([app.run_worker(), app.run_scheduler()])
+        await _work(app)
+
+
+async def _work(app: App) -> None:
+    """Work until a signal: the first lets running jobs finish, the second gives them back at once."""
+    worker = Worker(app)
+    with on_signal(worker.stop):
+        async with asyncio.TaskGroup() as group:
+            scheduler = group.create_task(Scheduler(app).run(), name="scheduler")
+            await worker.run()
+            scheduler.cancel()
 
 
 async def _server(stack: AsyncExitStack, settings: ServiceSettings, screen: Screen) -> str:

@@ -1,10 +1,10 @@
 """Live counts as server-sent events.
 
-    event         data
-    -----------   ---------------------------------------------------------------
-    snapshot      all queues with their counts, and all workers; also after a gap
-    change        the queues whose counts changed since the last event, or none
-    unavailable   why the counts cannot be read; a snapshot follows when they can
+event         data
+-----------   ---------------------------------------------------------------
+snapshot      all queues with their counts, and all workers; also after a gap
+change        the queues whose counts changed since the last event, or none
+unavailable   why the counts cannot be read; a snapshot follows when they can
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ _HEADERS: Final = {
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """GET /api/v1/events: begins with a snapshot, so a resumed stream (``Last-Event-ID``) has missed nothing."""
+    """GET /api/v1/events: begins with a snapshot, so one resumed by ``Last-Event-ID`` has missed nothing."""
     feed = request.app[FEED]
     if feed.full:
-        raise Problem(503, "too-many-watchers", "Too many browsers watch already.", headers={"Retry-After": "30"})
+        raise Problem(
+            503, "too-many-watchers", "Too many browsers watch already.", headers={"Retry-After": "30"}
+        )
     with feed.watch() as watcher:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)

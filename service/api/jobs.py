@@ -93,7 +93,7 @@ async def index(request: web.Request) -> web.Response:
 
 
 async def _looked_at(job: Job[Any]) -> dict[str, Any]:
-    """The job; only its names when it cannot be read any more: it exists, so the answer must not be an error."""
+    """The job; its names alone when it cannot be read: it exists, so the answer must not be an error."""
     try:
         return (await job.status()).asdict()
     except (JobNotFound, Unavailable):

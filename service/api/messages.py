@@ -17,7 +17,7 @@ from .jobs import finished, location
 
 
 async def send_sms(request: web.Request) -> web.Response:
-    """POST /api/v1/messages/sms and POST /api/schedule-sms: at once, or at its time through a queue of its own."""
+    """POST /api/v1/messages/sms and POST /api/schedule-sms: at once, or at its time through its own queue."""
     wait = wait_seconds(request)
     refuse_idempotency_key(request)
     body = await read_model(request, SmsRequest, {MAX_LENGTH: request.app[SETTINGS].sms_max_length})

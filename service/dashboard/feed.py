@@ -1,7 +1,7 @@
 """Live counts: one sampler for each process, fanned out to every browser that watches.
 
-It asks the server only while somebody watches. Each browser has a bounded queue of events, encoded once for all;
-one that reads too slowly loses its queue and gets a fresh snapshot, and never slows the sampler.
+It asks the server only while somebody watches. Each browser has a bounded queue of events, encoded once for
+all; one that reads too slowly loses its queue and gets a fresh snapshot, and never slows the sampler.
 """
 
 from __future__ import annotations

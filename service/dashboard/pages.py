@@ -1,4 +1,4 @@
-"""The page and its files: read once, served from memory, addressed relatively so that any path prefix works."""
+"""The page and its files: read once, served from memory, addressed relatively for any path prefix."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .provider import PROVIDER, SmsProvider
 
 
 def messaging_app(settings: ServiceSettings) -> App:
-    """An app with every messaging task; a worker that runs it opens the providers and closes them at its end."""
+    """An app with every messaging task; its workers open the providers and close them at their end."""
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:

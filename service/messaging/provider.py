@@ -1,11 +1,11 @@
 """The HTTP service that delivers text messages.
 
-    answer                what follows
-    -------------------   --------------------------------------------------------
-    2xx                   done; its ``id`` is kept
-    429, 503              again after its Retry-After, within a bound
-    any other 4xx         failed: the provider will not take it, ever
-    3xx, 5xx, no answer   again after the task's backoff
+answer                what follows
+-------------------   --------------------------------------------------------
+2xx                   done; its ``id`` is kept
+429, 503              again after its Retry-After, within a bound
+any other 4xx         failed: the provider will not take it, ever
+3xx, 5xx, no answer   again after the task's backoff
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SmsProvider:
         except TimeoutError:
             raise ProviderError(f"no answer from the provider within {self._timeout:g} s") from None
         except aiohttp.ClientError as error:
-            raise ProviderError(f"cannot reach the provider: {error or type(error).__name__}") from error
+            raise ProviderError(f"cannot reach the provider: {str(error) or type(error).__name__}") from error
         self._judge(status, retry_after, answer)
         return Receipt(status, _provider_id(answer))
 

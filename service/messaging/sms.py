@@ -1,9 +1,9 @@
 """Text messages: the payload, the task and its two queues.
 
-    queue                  task            holds
-    --------------------   -------------   -------------------------------
-    send-sms-queue         send-sms        messages to send at once
-    scheduled-sms-queue    scheduled-sms   messages with a delay or a date
+queue                  task            holds
+--------------------   -------------   -------------------------------
+send-sms-queue         send-sms        messages to send at once
+scheduled-sms-queue    scheduled-sms   messages with a delay or a date
 """
 
 from __future__ import annotations

@@ -1,0 +1,103 @@
+"""The commands ``up``, ``api`` and ``sandbox``."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that help is instant
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_app = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
+_host = click.option(
+    "--host", envvar="STREAMQ_HOST", show_envvar=True, help="Address to listen on.  [default: 127.0.0.1]"
+)
+_port = click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    envvar="STREAMQ_PORT",
+    show_envvar=True,
+    help="Port.  [default: 8000]",
+)
+
+
+@click.command()
+@_app
+@click.option("--demo", is_flag=True, help="Send to a provider sandbox inside; nothing leaves this machine.")
+@_host
+@_port
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="STREAMQ_DATA_DIR",
+    show_envvar=True,
+    help="Folder of the embedded server.  [default: .streamq]",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    envvar="STREAMQ_CONCURRENCY",
+    show_envvar=True,
+    help="Jobs run at once.  [default: 100]",
+)
+def up(app: str | None, demo: bool, **given: Any) -> None:
+    """Run everything in one process.
+
+    Starts an embedded server unless STREAMQ_REDIS_URL is set. APP is module:attribute; without it, the
+    messaging app runs. A taken port is passed over for the next free one.
+
+    \b
+    Example:
+      streamq up --demo
+      streamq up shop.jobs:app --port 8080
+    """
+    from .process import run
+    from .up import Options
+    from .up import up as everything
+
+    run(everything(Options(app, demo, given)))
+
+
+@click.command()
+@_app
+@_host
+@_port
+def api(app: str | None, **given: Any) -> None:
+    """Run the REST API and the dashboard.
+
+    \b
+    Example:
+      streamq api --port 8080
+      STREAMQ_API_KEYS=secret=admin streamq api --host 0.0.0.0
+    """
+    from .process import run
+    from .roles import api as serve_api
+
+    run(serve_api(app, given))
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback only.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8025,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
+@click.option(
+    "--ledger", type=click.Path(dir_okay=False, path_type=Path), help="File to append each call to, as JSON."
+)
+def sandbox(host: str, port: int, ledger: Path | None) -> None:
+    """Run a provider that only remembers what it was sent.
+
+    \b
+    Example:
+      streamq sandbox --ledger calls.jsonl
+      SMS_API_URL=http://127.0.0.1:8025 streamq up
+    """
+    from .process import run
+    from .roles import sandbox as serve_sandbox
+
+    run(serve_sandbox(host, port, ledger))

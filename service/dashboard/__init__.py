@@ -1,0 +1,1 @@
+"""The dashboard: one page, and the feed of live counts behind it."""

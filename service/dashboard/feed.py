@@ -1,0 +1,159 @@
+"""Live counts: one sampler for each process, fanned out to every browser that watches.
+
+It asks the server only while somebody watches. Each browser has a bounded queue of events, encoded once for
+all; one that reads too slowly loses its queue and gets a fresh snapshot, and never slows the sampler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from streamq import App, Unavailable
+
+log = logging.getLogger("streamq.feed")
+
+BACKLOG: Final = 8
+"""Events a browser may be behind."""
+
+Sample = dict[str, Any]
+
+
+class Watcher:
+    """One browser's bounded queue of events."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
+
+    def offer(self, event: bytes, snapshot: bytes) -> None:
+        """Add an event; when the queue is full, replace all of it by the snapshot."""
+        if self._events.full():
+            self._clear()
+            event = snapshot
+        self._events.put_nowait(event)
+
+    def close(self) -> None:
+        """End the frames after what is queued."""
+        if self._events.full():
+            self._clear()
+        self._events.put_nowait(None)
+
+    async def frames(self, heartbeat: float) -> AsyncIterator[bytes]:
+        """The events, and a comment after each ``heartbeat`` seconds without one."""
+        while True:
+            try:
+                async with asyncio.timeout(heartbeat):
+                    event = await self._events.get()
+            except TimeoutError:
+                event = b": still here\n\n"
+            if event is None:
+                return
+            yield event
+
+    def _clear(self) -> None:
+        while not self._events.empty():
+            self._events.get_nowait()
+
+
+class Feed:
+    """Samples every ``interval`` seconds for at most ``limit`` watchers."""
+
+    def __init__(self, engine: App, *, interval: float = 1.0, limit: int = 200) -> None:
+        self._engine, self._interval, self._limit = engine, interval, limit
+        self._watchers: set[Watcher] = set()
+        self._sampler: asyncio.Task[None] | None = None
+        self._last: Sample | None = None
+        self._number = 0
+        self._closed = False
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may watch."""
+        return self._closed or len(self._watchers) >= self._limit
+
+    @contextmanager
+    def watch(self) -> Iterator[Watcher]:
+        """Follow the counts; the first event is a snapshot."""
+        watcher = Watcher()
+        if self._last is not None:
+            watcher.offer(_frame(self._number, "snapshot", self._last), b"")
+        self._watchers.add(watcher)
+        if self._sampler is None:
+            self._sampler = asyncio.create_task(self._run(), name="feed")
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+            if not self._watchers:
+                self._stop()
+
+    async def close(self) -> None:
+        """End every stream."""
+        self._closed = True
+        for watcher in self._watchers:
+            watcher.close()
+        self._stop()
+
+    async def once(self) -> str:
+        """Take one sample and tell it to all; returns the name of the event."""
+        name, event, sample = await self._next()
+        self._last = sample
+        self._number += 1
+        frame = _frame(self._number, name, event)
+        snapshot = frame if sample is None else _frame(self._number, "snapshot", sample)
+        for watcher in self._watchers:
+            watcher.offer(frame, snapshot)
+        return name
+
+    async def _next(self) -> tuple[str, Sample, Sample | None]:
+        """The name and data of the next event, and the sample it leaves."""
+        try:
+            sample = await self._sample()
+        except Unavailable as error:
+            return "unavailable", {"at": _now(), "code": error.code, "detail": str(error)}, None
+        if self._last is None:
+            return "snapshot", sample, sample
+        return "change", _difference(self._last, sample), sample
+
+    async def _sample(self) -> Sample:
+        names = await self._engine.queues()
+        counts = await asyncio.gather(*(self._engine.queue(name).counts() for name in names))
+        workers = await self._engine.workers()
+        queues = {name: count.asdict() for name, count in zip(names, counts, strict=True)}
+        return {"at": _now(), "queues": queues, "workers": [worker.asdict() for worker in workers]}
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.once()
+            except Exception:
+                log.exception("a sample of the live counts failed")
+            await asyncio.sleep(self._interval)
+
+    def _stop(self) -> None:
+        if self._sampler is not None:
+            self._sampler.cancel()
+        self._sampler = self._last = None
+
+
+def _difference(old: Sample, new: Sample) -> Sample:
+    """What changed: counts by queue (None for one that is gone), and the workers if they did."""
+    before, after = old["queues"], new["queues"]
+    queues = {name: counts for name, counts in after.items() if before.get(name) != counts}
+    gone = dict.fromkeys(before.keys() - after.keys())
+    workers = {"workers": new["workers"]} if new["workers"] != old["workers"] else {}
+    return {"at": new["at"], "queues": {**queues, **gone}, **workers}
+
+
+def _frame(number: int, name: str, data: Sample) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), orjson.dumps(data))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

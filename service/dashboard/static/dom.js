@@ -1,0 +1,25 @@
+// Elements are made here and nowhere else. Whatever comes from outside becomes a text node, never markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** h("p", {class: "note"}, "text", element): an element with attributes, listeners ("onclick") and children. */
+export const h = (tag, properties, ...children) => fill(document.createElement(tag), properties, children);
+
+export const svg = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
+
+export const find = (id) => document.getElementById(id);
+
+/** Set the text of an element only when it differs, so that a selection survives. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,77 @@
+// The totals with a line of their last minutes, and the table of queues.
+
+import { find, h, svg, write } from "./dom.js";
+import { number } from "./format.js";
+import { icon, STATES, TOTALS } from "./states.js";
+
+const POINTS = 90;
+const history = Object.fromEntries(TOTALS.map((state) => [state, []]));
+const tiles = new Map();
+const rows = new Map();
+
+export function showTotals(queues) {
+  const list = find("totals");
+  for (const state of TOTALS) {
+    const total = Object.values(queues).reduce((sum, counts) => sum + (counts[state] ?? 0), 0);
+    history[state] = [...history[state], total].slice(-POINTS);
+    if (!tiles.has(state)) {
+      const value = h("strong", {}, "0");
+      const line = svg("polyline", { points: "" });
+      const chart = svg("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" }, line);
+      list.append(h("li", { "data-state": state }, h("span", {}, icon(state), state), value, chart));
+      tiles.set(state, { value, line });
+    }
+    const tile = tiles.get(state);
+    write(tile.value, number(total));
+    tile.line.setAttribute("points", points(history[state]));
+  }
+}
+
+function points(values) {
+  const most = Math.max(...values);
+  const least = Math.min(...values);
+  const y = (value) => (most === least ? (most ? 12 : 23) : 23 - (22 * (value - least)) / (most - least));
+  const x = (index) => 100 - ((values.length - 1 - index) * 100) / (POINTS - 1);
+  return values.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+}
+
+/** One row per queue, changed in place; a count leads to the jobs behind it. */
+export function showQueues(queues, choose) {
+  const place = find("queues");
+  const names = Object.keys(queues).sort();
+  if (!names.length) {
+    place.replaceChildren(h("p", { class: "empty" }, "No queue yet. It appears with its first job."));
+    return;
+  }
+  const held = names.some((name) => queues[name].held);
+  const states = STATES.filter((state) => state !== "held" || held);
+  const layout = JSON.stringify([names, states]);
+  if (place.dataset.layout !== layout) {
+    place.dataset.layout = layout;
+    rows.clear();
+    place.replaceChildren(table(names, states, choose));
+  }
+  for (const name of names) {
+    for (const state of states) {
+      const count = queues[name][state];
+      const button = rows.get(`${name} ${state}`);
+      write(button, number(count));
+      button.classList.toggle("zero", !count);
+    }
+  }
+}
+
+function table(names, states, choose) {
+  const head = h("tr", {}, h("th", { scope: "col" }, "queue"), states.map((state) => h("th", { scope: "col" }, state)));
+  const body = names.map((name) =>
+    h("tr", {}, h("th", { scope: "row" }, name), states.map((state) => cell(name, state, choose))),
+  );
+  return h("table", {}, h("thead", {}, head), h("tbody", {}, body));
+}
+
+function cell(name, state, choose) {
+  const label = `${state} jobs of ${name}`;
+  const button = h("button", { type: "button", class: "count", title: label, onclick: () => choose(name, state) });
+  rows.set(`${name} ${state}`, button);
+  return h("td", { "data-state": state, "data-label": state }, button);
+}

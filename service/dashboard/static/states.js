@@ -1,0 +1,25 @@
+// The states of a job: their order, and an icon for each, so that colour is never the only sign.
+
+import { svg } from "./dom.js";
+
+export const STATES = ["waiting", "active", "delayed", "held", "completed", "failed"];
+export const TOTALS = ["waiting", "active", "delayed", "completed", "failed"];
+
+const MARKS = {
+  waiting: "M4 5h8M4 8h8M4 11h5",
+  active: "M6 4.5v7l5.5-3.5z",
+  delayed: "M8 4v4l2.6 1.8",
+  held: "M6 5v6M10 5v6",
+  completed: "M4.5 8.3l2.4 2.4 4.6-5",
+  failed: "M5.2 5.2l5.6 5.6M10.8 5.2l-5.6 5.6",
+  cancelled: "M4.5 8h7",
+  expired: "M8 4v4.5M8 11.3v.4",
+};
+
+export const icon = (state) =>
+  svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    svg("circle", { cx: 8, cy: 8, r: 7.2 }),
+    svg("path", { d: MARKS[state] ?? MARKS.waiting }),
+  );

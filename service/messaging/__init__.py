@@ -1,0 +1,1 @@
+"""The messaging product: its app, its tasks and the providers they call."""

@@ -1,0 +1,102 @@
+"""Text messages: the payload, the task and its two queues.
+
+queue                  task            holds
+--------------------   -------------   -------------------------------
+send-sms-queue         send-sms        messages to send at once
+scheduled-sms-queue    scheduled-sms   messages with a delay or a date
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from streamq import App, Backoff, Context
+
+from ..settings import ServiceSettings
+from .provider import PROVIDER, Receipt, SmsProvider
+
+SEND_QUEUE: Final = "send-sms-queue"
+SCHEDULED_QUEUE: Final = "scheduled-sms-queue"
+SEND_TASK: Final = "send-sms"
+SCHEDULED_TASK: Final = "scheduled-sms"
+
+MAX_EXACT: Final = 2**53 - 1
+"""The largest integer every JSON reader keeps exactly."""
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("empty", "must not be empty")
+    return value
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("not_printable", "must not contain control characters")
+    return value
+
+
+def _workspace(value: Any) -> str | int | float:
+    """A non-empty string or a positive number; whichever came is kept."""
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_EXACT:
+        return value
+    if isinstance(value, (int, float)) and value > MAX_EXACT and not math.isinf(value):
+        message = "is too large a number to be kept exactly"
+        raise PydanticCustomError("too_large", message, {"hint": "send it as a string"})
+    raise PydanticCustomError("workspace", "must be a non-empty string or a positive number")
+
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+Recipient = Annotated[str, Field(max_length=64), AfterValidator(_not_blank), AfterValidator(_printable)]
+"""Lenient on purpose: short codes and provider aliases are recipients too; the provider has the last word."""
+ContactId = Annotated[str, Field(max_length=256), AfterValidator(_not_blank)]
+WorkspaceId = Annotated[str | int | float, PlainValidator(_workspace)]
+
+
+class SmsMessage(BaseModel):
+    """The payload of both tasks. ``workspace_id`` keeps its JSON type all the way to the provider."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    to: Recipient
+    message: Text
+    workspace_id: WorkspaceId
+    contact_id: ContactId | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+async def deliver(message: SmsMessage, ctx: Context) -> Receipt:
+    """Hand one message to the provider, under a key that is equal on every attempt."""
+    provider: SmsProvider = ctx.app.state[PROVIDER]
+    return await provider.send(_body(message), key=ctx.idempotency_key)
+
+
+def _body(message: SmsMessage) -> dict[str, Any]:
+    """What the provider receives: metadata beside the four named fields, never instead of them."""
+    named = {"to", "message", "contactId", "workspaceId"}
+    contact = {"contactId": message.contact_id} if message.contact_id is not None else {}
+    return {
+        "to": message.to,
+        "message": message.message,
+        **contact,
+        "workspaceId": message.workspace_id,
+        **{name: value for name, value in message.metadata.items() if name not in named},
+    }
+
+
+def register(app: App, settings: ServiceSettings) -> None:
+    """Add both tasks to the app."""
+    for name, queue in ((SEND_TASK, SEND_QUEUE), (SCHEDULED_TASK, SCHEDULED_QUEUE)):
+        app.task(
+            name=name,
+            queue=queue,
+            attempts=settings.sms_attempts,
+            backoff=Backoff(base=settings.sms_backoff),
+            timeout=settings.sms_timeout + 5,
+        )(deliver)

@@ -1,0 +1,133 @@
+"""Reading a request: a bounded body, JSON, a model; each kind of bad input gets its own answer.
+
+too many bytes       413 body-too-large, with ``limit_bytes``
+not JSON by type     415 unsupported-media-type
+not JSON by content  400 malformed-json, with ``line`` and ``column``
+not valid            422 validation, with every field error at once
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from .problems import Invalid, Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_BODY: Final = web.AppKey("max_body", int)
+MAX_DEPTH: Final = 64
+MAX_WAIT: Final = 60
+
+_JSON: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
+_WAIT: Final = re.compile(r"\bwait\s*=\s*(\d+)")
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body as a JSON value. Raises ``Problem`` 400, 413 or 415."""
+    if not _JSON.fullmatch(request.content_type):
+        got = request.headers.get("Content-Type") or "none"
+        detail = f"The body must be JSON: send `Content-Type: application/json` (got {got[:100]})."
+        raise Problem(415, "unsupported-media-type", detail, headers={"Accept": "application/json"})
+    body = await _read(request, request.config_dict[MAX_BODY])
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        line, column = error.lineno, error.colno
+        detail = f"{error.msg} at line {line}, column {column}." if body else "The body is empty."
+        raise Problem(400, "malformed-json", detail, line=line, column=column) from None
+
+
+async def read_model(request: web.Request, model: type[M], context: dict[str, Any] | None = None) -> M:
+    """The body as a ``model``. Raises ``Problem`` 400, 413, 415 or 422."""
+    value = await read_json(request)
+    if _depth(value) > MAX_DEPTH:
+        raise Invalid([_error("", "too-deep", f"nested deeper than {MAX_DEPTH} levels")])
+    return _validated(model, value, "request body", context)
+
+
+def read_query(request: web.Request, model: type[M]) -> M:
+    """The query string as a ``model``. Raises ``Problem`` 422."""
+    return _validated(model, dict(request.query), "query string")
+
+
+def refuse_idempotency_key(request: web.Request) -> None:
+    """Raise ``Problem`` 422: a promise that cannot be kept yet is not taken silently."""
+    if "Idempotency-Key" in request.headers:
+        detail = "The header Idempotency-Key is not supported yet: leave it out."
+        raise Problem(422, "idempotency-key-unsupported", detail)
+
+
+def wait_seconds(request: web.Request) -> int | None:
+    """N of ``Prefer: wait=N`` (RFC 7240); None without it. Raises ``Problem`` 422 above 60."""
+    found = _WAIT.search(request.headers.get("Prefer", ""))
+    if found is None:
+        return None
+    if (seconds := int(found[1])) > MAX_WAIT:
+        raise Problem(422, "wait-too-long", f"Prefer: wait={seconds} is too long: at most {MAX_WAIT} s.")
+    return seconds
+
+
+async def _read(request: web.Request, limit: int) -> bytes:
+    announced = request.content_length or 0
+    chunks: list[bytes] = []
+    size = 0
+    if announced <= limit:
+        async for chunk in request.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                break
+        else:
+            return b"".join(chunks)
+    detail = f"The body is too large: at most {limit:,} bytes are allowed."
+    raise Problem(413, "body-too-large", detail, headers={"Connection": "close"}, limit_bytes=limit)
+
+
+def _depth(value: Any) -> int:
+    """Levels of nesting, without recursion: the input is not to be trusted."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        level = [child for item in level for child in _children(item)]
+        depth += 1
+    return depth
+
+
+def _children(item: Any) -> Iterable[Any]:
+    values = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    return (value for value in values if isinstance(value, (dict, list)))
+
+
+def _validated(model: type[M], value: Any, what: str, context: dict[str, Any] | None = None) -> M:
+    try:
+        return model.model_validate(value, context=context)
+    except ValidationError as error:
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        raise Invalid([_field_error(e, known) for e in error.errors(include_url=False)], what) from None
+
+
+def _field_error(error: Any, known: list[str]) -> dict[str, str]:
+    location, code = error["loc"], error["type"]
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
+    match code:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(location[-1]), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            return _error(pointer, "unknown-field", "is not a known field", hint)
+        case "missing":
+            return _error(pointer, "missing", "is required")
+        case "model_type":
+            return _error(pointer, "type", "must be a JSON object")
+    hint = (error.get("ctx") or {}).get("hint", "")
+    return _error(pointer, code.replace("_", "-"), error["msg"].removeprefix("Input ").rstrip("."), hint)
+
+
+def _error(pointer: str, code: str, message: str, hint: str = "") -> dict[str, str]:
+    error = {"pointer": pointer, "code": code, "message": message}
+    return {**error, "hint": hint} if hint else error

@@ -1,0 +1,63 @@
+"""Settings of the service: those of the engine, and these."""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import SettingsConfigDict
+from yarl import URL
+
+from streamq import Settings
+
+
+class ServiceSettings(Settings):
+    """Read from ``STREAMQ_<NAME>``; arguments win over the environment. Frozen.
+
+    Raises ``pydantic.ValidationError`` for a value out of its range.
+    """
+
+    model_config = SettingsConfigDict(populate_by_name=True)
+
+    sms_api_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("STREAMQ_SMS_API_URL", "SMS_API_URL"),
+        description="Base URL of the SMS provider; messages go to {SMS_API_URL}/send-sms. Default: none.",
+    )
+    sms_timeout: float = Field(
+        default=15.0, gt=0, le=600, description="Seconds one call to the provider may take."
+    )
+    sms_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before a message is failed.")
+    sms_backoff: float = Field(
+        default=2.0, gt=0, le=3600, description="Seconds before the second attempt; doubles after each."
+    )
+    sms_max_retry_after: float = Field(
+        default=3600.0, gt=0, description="Seconds: the longest Retry-After of a provider that is honoured."
+    )
+    sms_max_length: int = Field(default=1600, ge=1, description="Characters a message may have.")
+    max_body: int = Field(default=262_144, ge=1024, description="Bytes a request body may have.")
+    base_path: str = Field(
+        default="", description="Path the service is mounted under, such as /jobs. Default: none."
+    )
+    feed_interval: float = Field(
+        default=1.0, ge=0.1, le=60, description="Seconds between two samples of the live counts."
+    )
+    max_watchers: int = Field(
+        default=200, ge=1, description="Browsers that may follow the live counts at once."
+    )
+
+    @field_validator("sms_api_url")
+    @classmethod
+    def _provider_is_http(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        url = URL(value)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError("SMS_API_URL must be an http or https URL, such as https://sms.example.com")
+        return value.rstrip("/")
+
+    @field_validator("base_path")
+    @classmethod
+    def _base_path_is_absolute(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and not path.startswith("/"):
+            raise ValueError("base_path must start with a slash, such as /jobs")
+        return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+
 from .source import ROOT, python_files, shown, tree_of
 
 FILE = 400

@@ -177,7 +177,7 @@ async def running_url(directory: Path) -> str:
 
     Raises ConfigurationError if none answers.
     """
-    socket = _socket_of(directory.absolute())
+    socket = _socket_of(directory)
     if not await _answers(socket):
         raise ConfigurationError(
             f"no server runs on {directory}: start `streamq up` there, or set STREAMQ_REDIS_URL to a server"
@@ -204,7 +204,7 @@ def _options(socket: Path, *, persist: bool) -> Iterator[str]:
 
 def _socket_of(directory: Path) -> Path:
     record = directory / "socket"
-    return Path(record.read_text()) if record.exists() else directory / "redis.sock"
+    return Path(record.read_text()) if record.exists() else directory.absolute() / "redis.sock"
 
 
 def _url_of(socket: Path) -> str:

@@ -60,9 +60,9 @@ def test_an_own_server_can_be_frozen_and_continued(own_server: Callable[..., Ser
 
 def test_an_own_server_asks_for_its_password_and_knows_its_users(own_server: Callable[..., Server]) -> None:
     server = own_server(password="open", users=["alice on >sesame ~t* +@all"])
-    with redis.Redis.from_url(f"unix://{server.socket}", retry=Retry(NoBackoff(), 0)) as client:
-        with pytest.raises(redis.AuthenticationError):
-            client.ping()
+    stranger = redis.Redis.from_url(f"unix://{server.socket}", retry=Retry(NoBackoff(), 0))
+    with stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
     with redis.Redis.from_url(f"unix://alice:sesame@{server.socket}") as client:
         assert client.ping()
     with server.client() as client:

@@ -1,0 +1,29 @@
+"""Which module of the engine stands on which floor, and who may import what from outside. Edit here."""
+
+from __future__ import annotations
+
+FLOORS: tuple[frozenset[str], ...] = (
+    frozenset({"errors", "states", "clock", "settings", "keys"}),
+    frozenset({"envelope", "codec", "retry", "task", "job"}),
+    frozenset({"scripts", "connection", "store", "views", "outbox", "results", "binary", "server"}),
+    frozenset({"app", "queue", "testing", "worker"}),
+    frozenset({"cli", "run"}),
+)
+"""From the ground up. A name stands for a module or for a package with all that is in it."""
+
+ONLY_IN: dict[str, frozenset[str]] = {
+    "redis": frozenset({"scripts", "connection", "store", "views"}),
+    "hiredis": frozenset({"scripts", "connection", "store", "views"}),
+    "orjson": frozenset({"codec"}),
+    "json": frozenset({"codec"}),
+    "click": frozenset({"cli", "run"}),
+    "uvloop": frozenset({"cli", "run"}),
+    "aiohttp": frozenset(),
+}
+"""Modules of the engine that may import a foreign package; nobody else in it may."""
+
+UPPER: dict[str, frozenset[str]] = {
+    "service": frozenset({"redis", "hiredis", "bench"}),
+    "bench": frozenset({"service"}),
+}
+"""What stands on the engine, and what it must not import. `bench` may use redis: its bare loop needs it."""

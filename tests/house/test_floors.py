@@ -1,0 +1,125 @@
+"""A module imports from its own floor or those below, and nothing goes round in circles."""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+import streamq
+
+from .floors import FLOORS, ONLY_IN, UPPER
+from .source import ROOT, Import, imports_of, module_name, python_files, shown
+
+ENGINE = [path for path in python_files("streamq") if path != ROOT / "streamq" / "__init__.py"]
+INSTALLED = {"streamq_service": "service", "streamq_bench": "bench"}
+
+
+def part(module: str) -> str:
+    """What FLOORS calls it: ``worker`` of ``streamq.worker.runner``."""
+    return module.split(".")[1]
+
+
+def floor_of(name: str) -> int:
+    return next(number for number, names in enumerate(FLOORS) if name in names)
+
+
+def target(found: Import) -> str:
+    """The module that is meant: ``from streamq import codec`` means ``streamq.codec``."""
+    inner = f"{found.module}.{found.name}"
+    where = ROOT.joinpath(*inner.split("."))
+    return inner if where.with_suffix(".py").exists() or (where / "__init__.py").exists() else found.module
+
+
+def top_of(found: Import) -> str:
+    """The package, by the name of its folder in a checkout."""
+    top = found.module.split(".")[0]
+    return INSTALLED.get(top, top)
+
+
+def test_every_module_of_the_engine_has_exactly_one_floor() -> None:
+    named = [name for names in FLOORS for name in names]
+    assert len(named) == len(set(named))
+    missing = {part(module_name(path)) for path in ENGINE} - set(named)
+    assert not missing, f"say in tests/house/floors.py on which floor these stand: {sorted(missing)}"
+
+
+def test_a_module_imports_from_its_own_floor_or_below() -> None:
+    assert not [
+        f"{shown(path, found.line)} imports {target(found)} from a floor above"
+        for path in ENGINE
+        for found in imports_of(path)
+        if found.module.startswith("streamq.") or target(found).startswith("streamq.")
+        if found.when != "types" and floor_of(part(target(found))) > floor_of(part(module_name(path)))
+    ]
+
+
+def test_no_module_of_the_engine_imports_the_package_it_is_part_of() -> None:
+    assert not [
+        f"{shown(path, found.line)} imports {found.name} from the top of the package"
+        for path in ENGINE
+        for found in imports_of(path)
+        if target(found) == "streamq"
+    ]
+
+
+def test_the_imports_of_the_engine_have_no_cycle() -> None:
+    graph = {
+        module_name(path): {
+            target(found)
+            for found in imports_of(path)
+            if found.when == "start" and target(found).startswith("streamq.")
+        }
+        for path in ENGINE
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports go round: {' -> '.join(error.args[1])}")
+
+
+def test_a_foreign_package_is_imported_only_where_it_has_its_seam() -> None:
+    assert not [
+        f"{shown(path, found.line)} imports {found.module}"
+        for path in ENGINE
+        for found in imports_of(path)
+        if part(module_name(path)) not in ONLY_IN.get(top_of(found), {part(module_name(path))})
+    ]
+
+
+def test_the_engine_never_imports_what_stands_on_it() -> None:
+    assert not [
+        f"{shown(path, found.line)} imports {found.module}"
+        for path in python_files("streamq")
+        for found in imports_of(path)
+        if top_of(found) in UPPER
+    ]
+
+
+def test_service_and_bench_import_only_what_the_engine_exports() -> None:
+    assert not [
+        f"{shown(path, found.line)} imports {found.name or found.module}, which the engine does not export"
+        for path in python_files(*UPPER)
+        for found in imports_of(path)
+        if top_of(found) == "streamq"
+        if found.module != "streamq" or found.name not in {None, *streamq.__all__}
+    ]
+
+
+def test_service_and_bench_do_not_reach_past_the_engine_or_for_each_other() -> None:
+    assert not [
+        f"{shown(path, found.line)} imports {found.module}"
+        for path in python_files(*UPPER)
+        for found in imports_of(path)
+        if top_of(found) in UPPER[path.relative_to(ROOT).parts[0]]
+    ]
+
+
+def test_inside_service_and_bench_imports_are_relative() -> None:
+    """A checkout has ``service``, an installation ``streamq_service``: only relative imports work in both."""
+    assert not [
+        f"{shown(path, found.line)} imports {found.module} by its full name"
+        for path in python_files(*UPPER)
+        for found in imports_of(path)
+        if not found.relative and top_of(found) == path.relative_to(ROOT).parts[0]
+    ]

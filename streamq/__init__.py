@@ -1,6 +1,7 @@
 """streamq: background jobs for asyncio on Redis Streams.
 
-A job's state is the place where its envelope lies, every move is one script, and nothing is lost with a process.
+A job's state is the place where its envelope lies, every move is one script, and nothing is lost with a
+process.
 """
 
 from importlib import import_module
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from streamq.job import WorkerInfo as WorkerInfo
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
-    from streamq.run import load_app as load_app
-    from streamq.run import run as run
+    from streamq.runtime import load_app as load_app
+    from streamq.runtime import run as run
     from streamq.server import EmbeddedServer as EmbeddedServer
     from streamq.settings import Settings as Settings
     from streamq.states import State as State
@@ -56,7 +57,7 @@ _HOMES = {
     "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
     "queue": ("Queue",),
     "retry": ("Backoff",),
-    "run": ("load_app", "run"),
+    "runtime": ("load_app", "run"),
     "server": ("EmbeddedServer",),
     "settings": ("Settings",),
     "states": ("State",),

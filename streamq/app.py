@@ -11,7 +11,14 @@ from streamq import codec
 from streamq.clock import monotonic, to_ms, to_seconds
 from streamq.connection import Servers, wait_ready
 from streamq.envelope import New, pack_headers
-from streamq.errors import ConfigurationError, FieldError, InvalidPayload, NotOpen, PayloadTooLarge, UsageError
+from streamq.errors import (
+    ConfigurationError,
+    FieldError,
+    InvalidPayload,
+    NotOpen,
+    PayloadTooLarge,
+    UsageError,
+)
 from streamq.job import Job, JobRecord, WorkerInfo
 from streamq.keys import Keys
 from streamq.outbox import Outbox
@@ -63,8 +70,8 @@ class App:
 
     @overload
     def task(
-        self, *, name: str | None = ..., queue: str = ..., attempts: int = ..., timeout: float = ...,
-        backoff: Backoff = ...,
+        self, handler: None = None, /, *, name: str | None = ..., queue: str = ..., attempts: int = ...,
+        timeout: float = ..., backoff: Backoff | None = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload
     def task(self, handler: Callable[[P], Awaitable[R]], /) -> Task[P, R]: ...
@@ -243,14 +250,14 @@ class App:
 
     async def run_worker(self, **options: Any) -> None:
         """Run a worker until cancelled; options are those of ``Worker``. Cancelling shuts it down in order."""
-        from streamq.worker import Worker
+        from streamq.worker import Worker  # noqa: PLC0415  # a worker holds an app, not the reverse
 
         async with self:
             await Worker(self, **options).run()
 
     async def run_scheduler(self) -> None:
         """Promote, reclaim, prune and audit until cancelled, for all queues."""
-        from streamq.worker import Scheduler
+        from streamq.worker import Scheduler  # noqa: PLC0415  # the same
 
         async with self:
             await Scheduler(self).run()
@@ -298,4 +305,3 @@ def _headers(attempts: int | None, timeout: float | None) -> bytes:
         raise UsageError(f"timeout={timeout} is not possible: use more than 0 seconds")
     given = {"attempts": attempts, "timeout": timeout}
     return pack_headers({name: value for name, value in given.items() if value is not None})
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
 
 JSONDecodeError = orjson.JSONDecodeError
 
@@ -14,7 +13,9 @@ loads = orjson.loads
 
 
 def _extra(value: Any) -> Any:
-    if isinstance(value, BaseModel):
+    if hasattr(
+        value, "model_dump"
+    ):  # a pydantic model; not imported for it, as the command line starts faster
         return value.model_dump(mode="json")
     if isinstance(value, (set, frozenset, tuple)):
         return list(value)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,7 +21,14 @@ from redis.asyncio import connection as aio
 from redis.backoff import NoBackoff
 from redis.retry import Retry as ThreadedRetry
 
-from streamq.errors import ConfigurationError, OutcomeUnknown, OutOfMemory, Rejected, StreamqError, Unavailable
+from streamq.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    OutOfMemory,
+    Rejected,
+    StreamqError,
+    Unavailable,
+)
 from streamq.settings import Settings
 
 _SCHEMES: Final = ("redis", "rediss", "unix")
@@ -79,7 +86,9 @@ def translate(error: Exception, *, sent: bool) -> StreamqError:
         return _BY_FIRST_WORD[word](f"the server says: {text}")
     if isinstance(error, (foreign.ConnectionError, foreign.TimeoutError, OSError, TimeoutError)):
         if sent:
-            return OutcomeUnknown(f"no answer from the server ({text or 'timed out'}); the command may have run")
+            return OutcomeUnknown(
+                f"no answer from the server ({text or 'timed out'}); the command may have run"
+            )
         return Unavailable(f"cannot reach the server: {text or 'timed out'}")
     return Rejected(f"the server refuses the command: {text}")
 
@@ -168,17 +177,16 @@ class Link:
         """Whether a command would go out without connecting first."""
         return self._connection is not None and self._connection.is_connected
 
-    async def connect(self) -> None:
-        """Connect to the first address that answers, unless connected.
-
-        Raises ``Unavailable`` with what each address said.
-        """
-        if self.connected:
-            return
+    async def _connected(self) -> aio.AbstractConnection:
+        """The connection, made to the first address that answers. Raises ``Unavailable`` with what each said."""
+        if self._connection is not None and self._connection.is_connected:
+            return self._connection
         said = []
-        for connection, name in zip(self._servers.connections(self._client_name), self._servers.names, strict=True):
+        for connection, name in zip(
+            self._servers.connections(self._client_name), self._servers.names, strict=True
+        ):
             try:
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]
             except (foreign.RedisError, OSError) as error:
                 problem = translate(error, sent=False)
                 said.append(f"{name}: {problem}")
@@ -187,7 +195,7 @@ class Link:
             else:
                 self._connection = connection
                 self.generation += 1
-                return
+                return connection
         raise Unavailable("; ".join(said))
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
@@ -208,9 +216,7 @@ class Link:
 
     async def batch(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
         """The same, with each of the server's errors in its reply's place. Raises only when it cannot be reached."""
-        await self.connect()
-        connection = self._connection
-        assert connection is not None
+        connection = await self._connected()
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 # hiredis packs in C; for a batch of thousands of arguments that is most of the price of sending it
@@ -271,7 +277,7 @@ class Pool:
             await self._free.pop().close()
 
 
-async def wait_ready(servers: Servers, timeout: float) -> None:
+async def wait_ready(servers: Servers, timeout: float) -> object:
     """Wait until a server answers and has loaded its data, on a connection of its own.
 
     Tries again after 50 ms, then twice as long each time up to 2 s. Raises the last ``Unavailable`` when
@@ -282,8 +288,7 @@ async def wait_ready(servers: Servers, timeout: float) -> None:
     try:
         while True:
             try:
-                await link.call("PING", timeout=min(timeout, servers.settings.command_timeout))
-                return
+                return await link.call("PING", timeout=min(timeout, servers.settings.command_timeout))
             except Rejected:
                 raise
             except Unavailable as error:
@@ -310,7 +315,7 @@ class ThreadLink:
         said = []
         for connection in self._servers.threaded_connections(self._client_name):
             try:
-                connection.connect()
+                connection.connect()  # type: ignore[no-untyped-call]
             except (foreign.RedisError, OSError) as error:
                 said.append(str(translate(error, sent=False)))
                 continue
@@ -325,7 +330,8 @@ class ThreadLink:
         if connection is None:
             raise Unavailable("not connected")
         try:
-            connection.send_packed_command([b"".join(map(hiredis.pack_command, commands))], check_health=False)
+            packed = [b"".join(map(hiredis.pack_command, commands))]
+            connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
             return [connection.read_response(disable_decoding=True) for _ in commands]
         except (foreign.RedisError, OSError) as error:
             self.close()
@@ -350,4 +356,4 @@ class ThreadLink:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(foreign.RedisError, OSError):
-                connection.disconnect()
+                connection.disconnect()  # type: ignore[no-untyped-call]

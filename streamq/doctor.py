@@ -36,7 +36,11 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     try:
         seconds = await app.ping()
     except Unavailable as error:
-        return [Finding("reachable", "fail", str(error), "start it with `streamq up`, or correct STREAMQ_REDIS_URL")]
+        return [
+            Finding(
+                "reachable", "fail", str(error), "start it with `streamq up`, or correct STREAMQ_REDIS_URL"
+            )
+        ]
     where = ", ".join(app.store.servers.names)
     findings = [Finding("reachable", "ok", f"{where} answers in {seconds * 1000:.1f} ms")]
     link = Link(app.store.servers, "streamq-doctor")
@@ -45,6 +49,7 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
         findings += [_version(info), _persistence(info), _eviction(info), _memory(info), await _clock(app)]
         findings.append(await _rights(app, link))
         findings += [finding async for finding in _lost(app, link, repair=repair)]
+        findings += [finding async for finding in _index(app, link, repair=repair)]
     finally:
         await link.close()
     return findings
@@ -54,7 +59,9 @@ def _version(info: dict[str, str]) -> Finding:
     name = "Valkey" if "valkey_version" in info else "Redis"
     text = info.get("valkey_version") or info.get("redis_version", "0")
     if tuple(int(part) for part in text.split(".")[:2]) < OLDEST:
-        return Finding("version", "fail", f"{name} {text} is too old", "use Redis 7.0 or Valkey 7.2, or newer")
+        return Finding(
+            "version", "fail", f"{name} {text} is too old", "use Redis 7.0 or Valkey 7.2, or newer"
+        )
     return Finding("version", "ok", f"{name} {text}")
 
 
@@ -63,22 +70,30 @@ def _persistence(info: dict[str, str]) -> Finding:
         remedy = "set appendonly yes: without it a restart loses every job since the last snapshot"
         return Finding("persistence", "warn", "the append-only file is off", remedy)
     if info.get("aof_last_write_status", "ok") != "ok":
-        return Finding("persistence", "fail", "the append-only file cannot be written", "look at the server's disk")
+        return Finding(
+            "persistence", "fail", "the append-only file cannot be written", "look at the server's disk"
+        )
     return Finding("persistence", "ok", "the append-only file is on")
 
 
 def _eviction(info: dict[str, str]) -> Finding:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        return Finding("eviction", "fail", f"maxmemory-policy is {policy}: jobs may vanish", "set it to noeviction")
+        return Finding(
+            "eviction", "fail", f"maxmemory-policy is {policy}: jobs may vanish", "set it to noeviction"
+        )
     return Finding("eviction", "ok", "maxmemory-policy is noeviction")
 
 
 def _memory(info: dict[str, str]) -> Finding:
     used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-    said = f"{used / 2**20:.0f} MiB used of {most / 2**20:.0f} MiB" if most else f"{used / 2**20:.0f} MiB used"
+    said = (
+        f"{used / 2**20:.0f} MiB used of {most / 2**20:.0f} MiB" if most else f"{used / 2**20:.0f} MiB used"
+    )
     if most and used > ROOM * most:
-        return Finding("memory", "warn", said, "raise maxmemory or shorten the retention: new jobs are refused soon")
+        return Finding(
+            "memory", "warn", said, "raise maxmemory or shorten the retention: new jobs are refused soon"
+        )
     return Finding("memory", "ok", said)
 
 
@@ -120,6 +135,9 @@ async def _lost(app: App, link: Link, *, repair: bool) -> AsyncIterator[Finding]
             yield Finding("workers", "fail", said, "a worker or scheduler recovers it; or use --repair")
     if not lost:
         yield Finding("workers", "ok", f"{len(await app.workers())} registered, none lost")
+
+
+async def _index(app: App, link: Link, *, repair: bool) -> AsyncIterator[Finding]:
     for queue in await app.queues():
         unlisted = await app.store.unlisted(link, queue)
         if repair:
@@ -127,7 +145,11 @@ async def _lost(app: App, link: Link, *, repair: bool) -> AsyncIterator[Finding]
             for name in unlisted:
                 await app.store.reclaim(link, queue, name, None)
             if stranded or unlisted:
-                yield Finding("index", "warn", f"{queue}: {stranded} stranded jobs and {len(unlisted)} unknown holders repaired")
+                yield Finding(
+                    "index",
+                    "warn",
+                    f"{queue}: {stranded} stranded jobs and {len(unlisted)} unknown holders repaired",
+                )
         elif unlisted:
             said = f"{queue}: jobs are held by unknown workers: {', '.join(unlisted)}"
             yield Finding("index", "fail", said, "an auditor repairs it within two minutes; or use --repair")

@@ -88,10 +88,10 @@ class Outbox:
                 if not order.ids.done():
                     order.ids.set_exception(error)
             return
-        except BaseException as error:
+        except BaseException:
             for order in orders:
                 order.ids.cancel()
-            raise error
+            raise
         at = 0
         for order in orders:
             if not order.ids.done():

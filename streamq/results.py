@@ -97,5 +97,3 @@ def _result(job: JobRecord) -> JobRecord:
         error = job.error or {}
         raise JobFailed(job.id, job.state.value, str(error.get("type", "")), str(error.get("message", "")))
     return job
-
-

@@ -17,9 +17,14 @@ Durability = Literal["memory", "fsync", "replica"]
 class Settings(BaseSettings):
     """What a process needs to know. Frozen; the environment variable of ``name`` is ``STREAMQ_NAME``."""
 
-    model_config = SettingsConfigDict(env_prefix="STREAMQ_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STREAMQ_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
-    redis_url: str | None = Field(None, description="redis://, rediss:// or unix:// address; several, separated by commas, are tried in order. Empty: the embedded server")  # noqa: E501
+    redis_url: str | None = Field(
+        None,
+        description="redis://, rediss:// or unix://; several, by comma, are tried in order. Empty: the embedded server",
+    )
     redis_username: str | None = Field(None, description="user for addresses that name none")
     redis_password: SecretStr | None = Field(None, description="password for addresses that have none")
     redis_ca: Path | None = Field(None, description="file of the certificate authority for rediss://")
@@ -36,7 +41,9 @@ class Settings(BaseSettings):
     max_payload: PositiveInt = Field(65_536, description="bytes of an encoded payload")
 
     app: str | None = Field(None, description="module:attribute of the app that roles run")
-    queues: Annotated[tuple[str, ...], NoDecode] = Field((), description="queues a worker serves, separated by commas. Empty: all of its tasks'")  # noqa: E501
+    queues: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="queues a worker serves, separated by commas. Empty: all of its tasks'"
+    )
     concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
     processes: PositiveInt = Field(1, le=256, description="worker processes")
     shutdown_grace: float = Field(25.0, ge=0, description="seconds running jobs may finish in at shutdown")
@@ -52,7 +59,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the API binds to")
     port: int = Field(8000, ge=0, le=65_535, description="port the API binds to")
-    api_keys: SecretStr = Field(SecretStr(""), description="key=scope[+scope], separated by commas; scopes read, write, admin")  # noqa: E501
+    api_keys: SecretStr = Field(
+        SecretStr(""), description="key=scope[+scope], separated by commas; scopes read, write, admin"
+    )
     log: Literal["console", "json"] = Field("console", description="format of log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level logged")
 
@@ -72,11 +81,12 @@ class Settings(BaseSettings):
             return cls(**given)  # type: ignore[arg-type]  # validated by pydantic
         except ValidationError as error:
             wrong = "; ".join(
-                f"STREAMQ_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}" for e in error.errors()
+                f"STREAMQ_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+                for e in error.errors()
             )
             raise ConfigurationError(wrong) from None
 
-    def model_post_init(self, context: object, /) -> None:
+    def model_post_init(self, _context: object, /) -> None:
         if self.lease < 2 * self.beat:
             raise ConfigurationError(
                 f"STREAMQ_LEASE is {self.lease:g} s, less than two beats of {self.beat:g} s: "

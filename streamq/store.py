@@ -82,7 +82,10 @@ class Store:
             suffix = secrets.randbits(47) | 1 << 47
             arguments += (job.task, job.payload, job.headers, job.due, suffix)
         names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.wake)
-        commands = [scripts.ENQUEUE.command(names, arguments), *_durability_commands(durability, self.settings)]
+        commands = [
+            scripts.ENQUEUE.command(names, arguments),
+            *_durability_commands(durability, self.settings),
+        ]
         reply, *acknowledged = await link.batch(*commands)
         reply = await scripts.ENQUEUE.answer(link, reply, names, arguments)
         _check_durability(durability, acknowledged)
@@ -112,7 +115,9 @@ class Store:
     async def join(self, link: Link, queues: Iterable[str]) -> None:
         """Make the groups of the queues, where they are not; from the first entry, as none may be skipped."""
         lanes = [lane for queue in queues for lane in self.keys(queue).lanes]
-        for reply in await link.batch(*[("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM") for lane in lanes]):
+        for reply in await link.batch(
+            *[("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM") for lane in lanes]
+        ):
             if isinstance(reply, Exception) and "BUSYGROUP" not in str(reply):
                 raise translate(reply, sent=True) from reply
 
@@ -181,7 +186,9 @@ class Store:
         if not any(lengths):
             return []
         held = await link.calls(*[("XPENDING", lane, GROUP) for lane in lanes])
-        return [queue for queue, length, (count, *_) in zip(queues, lengths, held, strict=True) if length > count]
+        return [
+            queue for queue, length, (count, *_) in zip(queues, lengths, held, strict=True) if length > count
+        ]
 
     async def forget(self, worker: str) -> None:
         """Take a worker off the list of workers."""
@@ -195,7 +202,10 @@ class Store:
         time, *found = await link.calls(("TIME",), *heads)
         self.clock.set(int(time[0]) * 1000 + int(time[1]) // 1000)
         now = self.clock.now()
-        return {queue: (float(head[1]) - now) / 1000 if head else None for queue, head in zip(queues, found, strict=True)}
+        return {
+            queue: (float(head[1]) - now) / 1000 if head else None
+            for queue, head in zip(queues, found, strict=True)
+        }
 
     async def promote(self, link: Link, queue: str, limit: int) -> tuple[int, float | None]:
         """Due jobs become waiting. Returns how many, and in how many seconds the next is due (``None``: none waits)."""
@@ -222,7 +232,12 @@ class Store:
     async def client_names(self, link: Link) -> set[str]:
         """The names of all clients, as far as they are workers: a worker's connections bear its name."""
         listed = (await link.call("CLIENT", "LIST")).decode("utf-8", "replace")
-        return {field.removeprefix("name=") for line in listed.splitlines() for field in line.split() if field.startswith("name=")}
+        return {
+            field.removeprefix("name=")
+            for line in listed.splitlines()
+            for field in line.split()
+            if field.startswith("name=")
+        }
 
     async def unlisted(self, link: Link, queue: str) -> list[str]:
         """Consumers that hold jobs and are not on the list of workers."""

@@ -63,7 +63,7 @@ class Task(Generic[P, R]):
         timeout: float, backoff: Backoff,
     ) -> None:  # fmt: skip
         self.app, self.handler = app, handler
-        self.name = name or getattr(handler, "__name__", "")
+        self.name = str(name or getattr(handler, "__name__", ""))
         self.queue, self.attempts, self.timeout, self.backoff = queue, attempts, timeout, backoff
         self._check()
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(handler))
@@ -75,7 +75,9 @@ class Task(Generic[P, R]):
         self._payload = self._adapter(fields, hints)
         self._plain = self.single is not None and hints.get(self.single, Any) is Any
         returned = hints.get("return", Any)
-        self._result: TypeAdapter[Any] | None = None if returned in (Any, None, type(None)) else TypeAdapter(returned)
+        self._result: TypeAdapter[Any] | None = (
+            None if returned in (Any, None, type(None)) else TypeAdapter(returned)
+        )
 
     def _check(self) -> None:
         if not self.name or "\n" in self.name or len(self.name) > 200:
@@ -83,7 +85,9 @@ class Task(Generic[P, R]):
         if self.attempts < 1:
             raise ConfigurationError(f"task {self.name!r} has attempts={self.attempts}; it needs at least 1")
         if self.timeout <= 0:
-            raise ConfigurationError(f"task {self.name!r} has timeout={self.timeout}; it must be above 0 seconds")
+            raise ConfigurationError(
+                f"task {self.name!r} has timeout={self.timeout}; it must be above 0 seconds"
+            )
 
     def _adapter(self, fields: dict[str, inspect.Parameter], hints: dict[str, Any]) -> TypeAdapter[Any]:
         for name, parameter in fields.items():
@@ -92,13 +96,17 @@ class Task(Generic[P, R]):
                     f"parameter {name!r} of task {self.name!r} has no name to send: use plain parameters"
                 )
             if name in _OPTIONS and len(fields) > 1:
-                raise ConfigurationError(f"parameter {name!r} of task {self.name!r} is an option of enqueue: rename it")
+                raise ConfigurationError(
+                    f"parameter {name!r} of task {self.name!r} is an option of enqueue: rename it"
+                )
         if self.single is not None:
             return TypeAdapter(hints.get(self.single, Any))
         members: dict[str, Any] = {
             n: (hints.get(n, Any), ... if p.default is p.empty else p.default) for n, p in fields.items()
         }
-        return TypeAdapter(create_model(f"{self.name}_payload", __config__=ConfigDict(extra="forbid"), **members))
+        return TypeAdapter(
+            create_model(f"{self.name}_payload", __config__=ConfigDict(extra="forbid"), **members)
+        )
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} on queue {self.queue!r}>"
@@ -121,7 +129,10 @@ class Task(Generic[P, R]):
                 encoded = self._payload.dump_json(self._payload.validate_python(payload))
         except ValidationError as error:
             raise InvalidPayload(self.name, field_errors(error)) from None
-        except (TypeError, ValueError) as error:  # no JSON form: pydantic's and orjson's say so each in its way
+        except (
+            TypeError,
+            ValueError,
+        ) as error:  # no JSON form: pydantic's and orjson's say so each in its way
             raise InvalidPayload(self.name, [FieldError("", "not-json", str(error))]) from None
         limit = self.app.settings.max_payload
         if len(encoded) > limit:
@@ -192,7 +203,9 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     """pydantic's errors as ours, each with a JSON Pointer."""
     return [
         FieldError(
-            "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in e["loc"]), e["type"], e["msg"]
+            "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in e["loc"]),
+            e["type"],
+            e["msg"],
         )
         for e in error.errors(include_url=False, include_context=False, include_input=False)
     ]

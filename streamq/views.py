@@ -71,8 +71,7 @@ class Views:
         if not found:
             raise JobNotFound(queue, job_id)
         place, *rest = found
-        read = {b"entry": _from_entry, b"parked": _from_parked, b"finished": _from_record}[place]
-        return self._with_attempts(read(queue, job_id, *rest))
+        return self._with_attempts(_READ[place](queue, job_id, *rest))
 
     def _with_attempts(self, job: JobRecord) -> JobRecord:
         return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
@@ -118,7 +117,9 @@ class Views:
                 return str(at[b"last-delivered-id"].decode())
         return "0-0"
 
-    async def _ids(self, queue: str, state: State, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+    async def _ids(
+        self, queue: str, state: State, limit: int, cursor: str | None
+    ) -> tuple[list[str], str | None]:
         keys = self._store.keys(queue)
         if state is State.ACTIVE:
             start = cursor or "-"
@@ -149,7 +150,9 @@ class Views:
 def parse_worker(raw: bytes) -> WorkerInfo:
     """A worker from what it said of itself."""
     said = codec.loads(raw)
-    return WorkerInfo(**{**said, "queues": tuple(said["queues"]), "started_at": datetime.fromisoformat(said["started_at"])})
+    return WorkerInfo(
+        **{**said, "queues": tuple(said["queues"]), "started_at": datetime.fromisoformat(said["started_at"])}
+    )
 
 
 def _number(reply: Any) -> int:
@@ -192,7 +195,9 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
     times = {name: from_ms(error[name]) for name in ("started_at", "finished_at") if error.get(name)}
-    return error | {name: at.isoformat(timespec="milliseconds").replace("+00:00", "Z") for name, at in times.items()}
+    return error | {
+        name: at.isoformat(timespec="milliseconds").replace("+00:00", "Z") for name, at in times.items()
+    }
 
 
 def _from_entry(
@@ -230,9 +235,17 @@ def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     return JobRecord(
         **common,
         state=_STATE_OF[chr(first[0])],
-        attempt=headers.get("attempt", 0) + (first[0] == ord("c")),  # a failed one has counted its last already
+        attempt=headers.get("attempt", 0)
+        + (first[0] == ord("c")),  # a failed one has counted its last already
         started_at=from_ms(finished - said["ms"]) if "ms" in said else None,
         finished_at=from_ms(finished),
         result=said.get("result"),
         worker=said.get("by"),
     )
+
+
+_READ: Final[dict[bytes, Callable[..., JobRecord]]] = {
+    b"entry": _from_entry,
+    b"parked": _from_parked,
+    b"finished": _from_record,
+}

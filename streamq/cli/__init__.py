@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points, version
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Final
 
 import click
@@ -23,25 +23,37 @@ _OURS: Final = {
 class Commands(click.Group):
     """Ours, and those that installed packages register under the entry points ``streamq.commands``."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         theirs = [entry.name for entry in entry_points(group="streamq.commands")]
         order = ["up", "api", *_OURS]
         return sorted({*_OURS, *theirs}, key=lambda name: (order.index(name) if name in order else 99, name))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
         if cmd_name in _OURS:
             module, _, attribute = _OURS[cmd_name].partition(":")
-            command = getattr(import_module(module), attribute)
-        else:
-            found = entry_points(group="streamq.commands", name=cmd_name)
-            if not found:
-                return None
-            command = next(iter(found)).load()
-        assert isinstance(command, click.Command)
-        return command
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        found = entry_points(group="streamq.commands", name=cmd_name)
+        return _load(next(iter(found))) if found else None
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _load(entry: EntryPoint) -> click.Command:
+    """A command of another package; one that cannot be imported says so when used, and spoils no help page."""
+    try:
+        command: click.Command = entry.load()
+    except ImportError as error:
+        reason = f"cannot be loaded from {entry.value}: {error}"
+
+        def refuse() -> None:
+            raise click.ClickException(f"{entry.name} {reason}")
+
+        return click.Command(entry.name, callback=refuse, help=f"({reason})")
+    return command
+
+
+@click.command(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(version("streamq"), message="%(version)s")
 def main() -> None:
     """Jobs on Redis Streams: run the roles, look at queues, steer jobs.

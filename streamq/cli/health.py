@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streamq.cli.options import as_json, reports_errors, server
+from streamq.cli.options import as_json, echo_json, reports_errors, server, with_app
 
 
 @click.command()
@@ -22,19 +22,11 @@ def doctor(repair: bool, as_json: bool, **options: Any) -> None:
     Example:
       streamq doctor --json
     """
-    from streamq import codec
-    from streamq.app import App
-    from streamq.doctor import examine
-    from streamq.run import run
-    from streamq.settings import Settings
+    from streamq.doctor import examine  # noqa: PLC0415  # --help need not pay for it
 
-    async def look() -> Any:
-        async with App(Settings.load(**options)) as app:
-            return await examine(app, repair=repair)
-
-    findings = run(look())
+    findings = with_app(options, lambda app: examine(app, repair=repair))
     if as_json:
-        click.echo(codec.dumps({"findings": findings}))
+        echo_json({"findings": findings})
     else:
         for finding in findings:
             click.echo(f"{finding.verdict:<5} {finding.check:<12} {finding.said}")
@@ -48,23 +40,15 @@ def doctor(repair: bool, as_json: bool, **options: Any) -> None:
 @server
 @reports_errors
 def probe(what: str, **options: Any) -> None:
-    """Say for a container whether it is `live` (this process' machinery starts) or `ready` (the server answers).
+    """Say for a container whether it is live (the program runs) or ready (its server answers).
 
     \b
     Example:
       streamq probe ready
     """
-    from streamq.app import App
-    from streamq.run import run
-    from streamq.settings import Settings
-
-    settings = Settings.load(connections=1, connect_timeout=2.0, command_timeout=2.0, **options)
     if what == "live":
         click.echo("live")
         return
-
-    async def ask() -> float:
-        async with App(settings) as app:
-            return await app.ping()
-
-    click.echo(f"ready: the server answers in {run(ask()) * 1000:.1f} ms")
+    limits = {"connect_timeout": 2.0, "command_timeout": 2.0}
+    seconds = with_app({**options, **limits}, lambda app: app.ping())
+    click.echo(f"ready: the server answers in {seconds * 1000:.1f} ms")

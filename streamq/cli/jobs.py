@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
 
-from streamq.cli.options import as_json, reports_errors, server, table
+import streamq
+from streamq import codec
+from streamq.cli.options import as_json, echo_json, reports_errors, server, table, with_app
 
 
 @click.group()
@@ -16,36 +17,26 @@ def job() -> None:
     """Look at and steer jobs."""
 
 
-def _with_app(options: dict[str, Any], act: Callable[[Any], Awaitable[Any]]) -> Any:
-    from streamq.app import App
-    from streamq.run import run
-    from streamq.settings import Settings
-
-    async def main() -> Any:
-        async with App(Settings.load(**options)) as app:
-            return await act(app)
-
-    return run(main())
-
-
-def _show(record: Any, *, as_json: bool) -> None:
-    from streamq import codec
-
+def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
     said = record.asdict()
     if as_json:
-        click.echo(codec.dumps(said))
+        echo_json(said)
         return
     for name, value in said.items():
         if value not in (None, [], {}) and name not in ("history", "error"):
             click.echo(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
     for error in said["history"]:
-        click.echo(f"attempt {error.get('attempt')}: {error['type']}: {error['message']}  ({error.get('worker')})")
+        click.echo(
+            f"attempt {error.get('attempt')}: {error['type']}: {error['message']}  ({error.get('worker')})"
+        )
 
 
 @job.command()
 @click.argument("queue")
 @click.argument("task")
-@click.option("--payload", default="null", metavar="JSON", help="The payload; - reads it from standard input.")
+@click.option(
+    "--payload", default="null", metavar="JSON", help="The payload; - reads it from standard input."
+)
 @click.option("--delay", type=float, metavar="SECONDS", help="Seconds until it may run.")
 @click.option("--attempts", type=int, help="How many attempts it may spend.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Seconds an attempt may take.")
@@ -61,23 +52,20 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
       streamq job enqueue default hello --payload '{"name": "Ada"}' --wait 10
       cat message.json | streamq job enqueue sms send_sms --payload - --delay 60
     """
-    from streamq import codec
-    from streamq.errors import UsageError
-
     text = sys.stdin.read() if payload == "-" else payload
     try:
         value = codec.loads(text)
     except codec.JSONDecodeError as error:
-        raise UsageError(f"the payload is not JSON: {error}") from None
+        raise streamq.UsageError(f"the payload is not JSON: {error}") from None
     policy = {name: options.pop(name) for name in ("delay", "attempts", "timeout")}
 
-    async def act(app: Any) -> Any:
+    async def act(app: streamq.App) -> streamq.JobRecord:
         sent = await app.enqueue(queue, task, value, **policy)
         if wait is not None:
             await sent.result(wait)
         return await sent.status()
 
-    _show(_with_app(options, act), as_json=as_json)
+    _show(with_app(options, act), as_json=as_json)
 
 
 @job.command()
@@ -93,7 +81,7 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     Example:
       streamq job get sms 1795449758578-0
     """
-    _show(_with_app(options, lambda app: app.queue(queue).get(job_id)), as_json=as_json)
+    _show(with_app(options, lambda app: app.queue(queue).get(job_id)), as_json=as_json)
 
 
 @job.command()
@@ -114,12 +102,11 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
     Example:
       streamq job ls sms --state failed --limit 20
     """
-    from streamq import codec
-    from streamq.states import State
-
-    page = _with_app(options, lambda app: app.queue(queue).jobs(State(state), limit=limit, cursor=cursor))
+    page = with_app(
+        options, lambda app: app.queue(queue).jobs(streamq.State(state), limit=limit, cursor=cursor)
+    )
     if as_json:
-        click.echo(codec.dumps({"items": [item.asdict() for item in page.items], "next": page.next}))
+        echo_json({"items": [item.asdict() for item in page.items], "next": page.next})
         return
     rows = [
         {
@@ -146,4 +133,4 @@ def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     Example:
       streamq job retry sms 1795449758578-0
     """
-    _show(_with_app(options, lambda app: app.queue(queue).retry(job_id)), as_json=as_json)
+    _show(with_app(options, lambda app: app.queue(queue).retry(job_id)), as_json=as_json)

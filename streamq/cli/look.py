@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from streamq.cli.options import as_json, reports_errors, server, table
+import streamq
+from streamq.cli.options import as_json, echo_json, reports_errors, server, table, with_app
 
 
 @click.command()
@@ -20,18 +21,13 @@ def queues(as_json: bool, **options: Any) -> None:
     Example:
       streamq queues --json
     """
-    from streamq import codec
-    from streamq.app import App
-    from streamq.run import run
-    from streamq.settings import Settings
 
-    async def look() -> list[dict[str, Any]]:
-        async with App(Settings.load(**options)) as app:
-            return [{"queue": name, **(await app.queue(name).counts()).asdict()} for name in await app.queues()]
+    async def look(app: streamq.App) -> list[dict[str, Any]]:
+        return [{"queue": name, **(await app.queue(name).counts()).asdict()} for name in await app.queues()]
 
-    rows = run(look())
+    rows = with_app(options, look)
     if as_json:
-        click.echo(codec.dumps({"queues": rows}))
+        echo_json({"queues": rows})
     else:
         table(rows, "no queue yet: enqueue a job or start a worker")
 
@@ -47,17 +43,12 @@ def workers(as_json: bool, **options: Any) -> None:
     Example:
       streamq workers
     """
-    from streamq import codec
-    from streamq.app import App
-    from streamq.run import run
-    from streamq.settings import Settings
 
-    async def look() -> list[dict[str, Any]]:
-        async with App(Settings.load(**options)) as app:
-            return [worker.asdict() for worker in await app.workers()]
+    async def look(app: streamq.App) -> list[dict[str, Any]]:
+        return [worker.asdict() for worker in await app.workers()]
 
-    rows = run(look())
+    rows = with_app(options, look)
     if as_json:
-        click.echo(codec.dumps({"workers": rows}))
+        echo_json({"workers": rows})
     else:
         table([{**row, "queues": ",".join(row["queues"])} for row in rows], "no worker is registered")

@@ -1,17 +1,19 @@
 """What commands share: their options, and how an error becomes a message and an exit code.
 
-    0 ok   1 the operation failed   2 usage   3 not found   4 wrong state   69 server unreachable   78 configuration
+0 ok   1 the operation failed   2 usage   3 not found   4 wrong state   69 server unreachable   78 configuration
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import click
 
+import streamq
+from streamq import codec
 from streamq.errors import (
     ConfigurationError,
     InvalidPayload,
@@ -23,9 +25,11 @@ from streamq.errors import (
 )
 
 Command = Callable[..., Any]
+T = TypeVar("T")
 
 _EXIT: Final[tuple[tuple[type[StreamqError], int], ...]] = (
-    (InvalidPayload, 1), (UsageError, 2), (JobNotFound, 3), (WrongState, 4), (Unavailable, 69), (ConfigurationError, 78),
+    (InvalidPayload, 1), (UsageError, 2), (JobNotFound, 3), (WrongState, 4),
+    (Unavailable, 69), (ConfigurationError, 78),
 )  # fmt: skip
 _TRY: Final[dict[int, str]] = {
     69: "streamq doctor, or start a server with: streamq up",
@@ -58,9 +62,7 @@ def reports_errors(command: Command) -> Command:
         except StreamqError as error:
             code = next((code for kind, code in _EXIT if isinstance(error, kind)), 1)
             if kwargs.get("as_json"):
-                from streamq import codec
-
-                click.echo(codec.dumps({"error": {"code": error.code, "message": str(error)}}))
+                echo_json({"error": {"code": error.code, "message": str(error)}})
             click.echo(f"error: {error}", err=True)
             if code in _TRY:
                 click.echo(f"try: {_TRY[code]}", err=True)
@@ -69,6 +71,21 @@ def reports_errors(command: Command) -> Command:
             sys.exit(130)
 
     return wrapped
+
+
+def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]) -> T:
+    """Do something with an app of no tasks, on the server that the options name."""
+
+    async def main() -> T:
+        async with streamq.App(streamq.Settings.load(**options)) as app:
+            return await act(app)
+
+    return streamq.run(main())
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(codec.dumps(value))
 
 
 def table(rows: list[dict[str, Any]], empty: str) -> None:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import click
 
+import streamq
+from streamq import logs
 from streamq.cli.options import reports_errors, server
 
 
 @click.command()
 @click.argument("app", required=False, envvar="STREAMQ_APP")
-@click.option("--queues", envvar="STREAMQ_QUEUES", show_envvar=True, help="Separated by commas. Default: all of APP.")
-@click.option("--concurrency", type=int, envvar="STREAMQ_CONCURRENCY", show_envvar=True, help="Jobs at once, per process. Default: 100")  # noqa: E501
+@click.option(
+    "--queues", envvar="STREAMQ_QUEUES", show_envvar=True, help="Separated by commas. Default: all of APP."
+)
+@click.option(
+    "--concurrency",
+    type=int,
+    envvar="STREAMQ_CONCURRENCY",
+    show_envvar=True,
+    help="Jobs at once, per process. Default: 100",
+)
 @click.option("--processes", type=int, envvar="STREAMQ_PROCESSES", show_envvar=True, help="Default: 1")
 @click.option("--no-duties", is_flag=True, help="Leave delayed jobs and lost workers to schedulers.")
 @click.option("--name", hidden=True)
@@ -26,67 +38,51 @@ def worker(app: str | None, name: str | None, supervised: bool, no_duties: bool,
     Example:
       streamq worker tasks:app --queues sms,mail --concurrency 200 --processes 2
     """
-    from streamq import logs
-    from streamq.run import load_app, run
-    from streamq.settings import Settings
+    loaded = _load(app, options)
+    if loaded.settings.processes == 1:
+        streamq.run(_work(loaded, name, duties=not no_duties, supervised=supervised))
+        return
+    given = [app] if app else []
+    given += ["--no-duties"] if no_duties else []
+    for option, value in options.items():
+        if value is not None and option != "processes":
+            given += [f"--{option.replace('_', '-')}", str(value)]
+    streamq.run(_supervise(loaded, given))
 
-    settings = Settings.load(**options)
+
+def _load(app: str | None, options: dict[str, Any]) -> streamq.App:
+    settings = streamq.Settings.load(**options)
     logs.set_up(settings.log, settings.log_level)
-    loaded = load_app(app, settings)
-    if settings.processes > 1:
-        given = [app] if app else []
-        run(_supervise(loaded, [*given, *(["--no-duties"] if no_duties else [])], options))
-    else:
-        run(_work(loaded, name, duties=not no_duties, supervised=supervised))
+    return streamq.load_app(app, settings)
 
 
-async def _work(app: Any, name: str | None, *, duties: bool, supervised: bool) -> None:
-    from streamq.run import on_end_of_input, on_signals
-    from streamq.worker import Worker
+async def _work(app: streamq.App, name: str | None, *, duties: bool, supervised: bool) -> None:
+    from streamq.runtime import on_end_of_input, on_signals  # noqa: PLC0415  # --help need not pay for it
 
     async with app:
-        running = Worker(app, name=name, duties=duties)
-        on_signals(running.stop)
+        worker = streamq.Worker(app, name=name, duties=duties)
+        on_signals(worker.stop)
         if supervised:
-            await on_end_of_input(running.stop)
-        await running.run()
+            await on_end_of_input(worker.stop)
+        await worker.run()
 
 
-async def _supervise(app: Any, arguments: list[str], options: dict[str, Any]) -> None:
-    from streamq.run import on_signals
-    from streamq.supervisor import Supervisor
-    from streamq.worker import Worker
+async def _supervise(app: streamq.App, arguments: list[str]) -> None:
+    from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
+    from streamq.supervisor import Supervisor  # noqa: PLC0415  # the same
 
-    for name, value in options.items():
-        if value is not None and name != "processes":
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
     async with app:
-        queues = Worker(app).queues
-        supervisor = Supervisor(app, queues, app.settings.processes, arguments)
+        supervisor = Supervisor(app, streamq.Worker(app).queues, app.settings.processes, arguments)
         on_signals(supervisor.stop)
         await supervisor.run()
 
 
-def _schedule(app: str | None, options: dict[str, Any], *, only_reclaim: bool) -> None:
-    from streamq import logs
-    from streamq.run import load_app, run
-    from streamq.settings import Settings
-
-    settings = Settings.load(**options)
-    logs.set_up(settings.log, settings.log_level)
-    run(_until_signal(load_app(app, settings), only_reclaim=only_reclaim))
-
-
-async def _until_signal(app: Any, *, only_reclaim: bool) -> None:
-    import asyncio
-    import contextlib
-
-    from streamq.run import on_signals
-    from streamq.worker import Scheduler
+async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
+    from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
 
     async with app:
-        running = asyncio.create_task(Scheduler(app, only_reclaim=only_reclaim).run())
-        on_signals(lambda: bool(running.cancel()) and None)
+        running = asyncio.create_task(streamq.Scheduler(app, only_reclaim=only_reclaim).run())
+        on_signals(running.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await running
 
@@ -102,7 +98,7 @@ def scheduler(app: str | None, **options: Any) -> None:
     Example:
       streamq scheduler
     """
-    _schedule(app, options, only_reclaim=False)
+    streamq.run(_schedule(_load(app, options), only_reclaim=False))
 
 
 @click.command()
@@ -116,4 +112,4 @@ def reclaimer(app: str | None, **options: Any) -> None:
     Example:
       streamq reclaimer
     """
-    _schedule(app, options, only_reclaim=True)
+    streamq.run(_schedule(_load(app, options), only_reclaim=True))

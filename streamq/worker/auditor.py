@@ -36,7 +36,9 @@ class Auditor:
         for queue in self._queues():
             stranded = await self._store.audit(self._link, queue)
             if stranded:
-                log.warning("%d jobs on %s were delivered and held by nobody; they wait again", stranded, queue)
+                log.warning(
+                    "%d jobs on %s were delivered and held by nobody; they wait again", stranded, queue
+                )
             repaired += stranded
             for worker in await self._store.unlisted(self._link, queue):
                 if (queue, worker) in self._unlisted:

@@ -147,5 +147,3 @@ class Fetcher:
                 await self._store.pool.call("CLIENT", "UNBLOCK", self._client_id)
             except Unavailable as error:
                 log.debug("cannot wake the fetcher (%s); it ends within %d ms", error, BLOCK_MS)
-
-

@@ -63,6 +63,10 @@ class Heartbeat:
         self._pulse = monotonic()
         self._pulse_timer = self._loop.call_later(1.0, self._keep_pulse)
 
+    def _begun(self) -> None:
+        if not self._first.done():
+            self._first.set_result(None)
+
     # -- in the thread --------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -87,7 +91,7 @@ class Heartbeat:
         info = replace(self._info, client_id=self._link.client_id)
         self._link.calls(*self._store.beat(info, introduce=introduce))
         if not self._first.done():
-            self._loop.call_soon_threadsafe(lambda: self._first.done() or self._first.set_result(None))
+            self._loop.call_soon_threadsafe(self._begun)
 
     def _watch_loop(self) -> None:
         blocked = monotonic() - self._pulse - 1.0
@@ -95,12 +99,14 @@ class Heartbeat:
             self._reported = False
             return
         if blocked > self._store.settings.stuck:
-            log.critical("the event loop stands still for %.0f s: ending the process\n%s", blocked, self._stack())
+            log.critical(
+                "the event loop stands still for %.0f s: ending the process\n%s", blocked, self._stack()
+            )
             os._exit(STUCK_EXIT)
         if not self._reported:
             self._reported = True
             log.warning("a handler blocks the event loop for %.0f s, in\n%s", blocked, self._stack())
 
     def _stack(self) -> str:
-        frame = sys._current_frames().get(self._loop_thread)
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001  # documented; the only way
         return "".join(traceback.format_stack(frame)[-6:]) if frame else "(unknown)"

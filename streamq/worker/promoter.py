@@ -24,7 +24,9 @@ class Promoter:
 
     name = "promoter"
 
-    def __init__(self, store: Store, queues: Callable[[], Sequence[str]], *, poll: float = WAKE_BLOCK) -> None:
+    def __init__(
+        self, store: Store, queues: Callable[[], Sequence[str]], *, poll: float = WAKE_BLOCK
+    ) -> None:
         self._store, self._queues, self._poll = store, queues, poll
         self._link, self._wake_link = Link(store.servers), Link(store.servers, "streamq-wake")
         self._pause = 0.0
@@ -38,7 +40,8 @@ class Promoter:
             self._waker = asyncio.create_task(self._listen(), name="promoter wake")
         promoted, self._pause = 0, self._poll
         waits = await self._store.next_due(self._link, self._queues())
-        for queue, wait in waits.items():
+        for queue, next_due in waits.items():
+            wait = next_due
             while wait is not None and wait <= 0:
                 count, wait = await self._store.promote(self._link, queue, BATCH)
                 promoted += count

@@ -80,7 +80,11 @@ class Reclaimer:
     def _watching(self) -> bool:
         """Whether to look at connections: two workers (and every scheduler) do, the rest trust them."""
         others = [worker.name for worker in self._workers if worker.name != self._own]
-        return self._may_list and bool(others) and (not self._own or sum(name < self._own for name in others) < 2)
+        return (
+            self._may_list
+            and bool(others)
+            and (not self._own or sum(name < self._own for name in others) < 2)
+        )
 
     # -- by lease -------------------------------------------------------------------------------------------
 
@@ -102,7 +106,9 @@ class Reclaimer:
     # -- by connection --------------------------------------------------------------------------------------
 
     async def _by_connection(self, now: float) -> int:
-        watched = {worker.name: worker for worker in self._workers if worker.name != self._own and worker.client_id}
+        watched = {
+            worker.name: worker for worker in self._workers if worker.name != self._own and worker.client_id
+        }
         try:
             alive = await self._store.connected(self._link, [worker.client_id for worker in watched.values()])
             gone = {name for name, worker in watched.items() if worker.client_id not in alive}
@@ -113,7 +119,9 @@ class Reclaimer:
             named = await self._store.client_names(self._link)
         except Rejected as error:
             self._may_list = False
-            log.warning("may not list the server's clients (%s): lost workers are found by their lease alone", error)
+            log.warning(
+                "may not list the server's clients (%s): lost workers are found by their lease alone", error
+            )
             return 0
         reclaimed = 0
         for name in ripe:
@@ -129,7 +137,9 @@ class Reclaimer:
         beats = await self._store.beats(self._link, worker.queues)
         for queue in worker.queues:
             if worker.name in beats[queue]:
-                reclaimed += await self._reclaim(queue, worker.name, beats[queue][worker.name], "its connections are gone")
+                reclaimed += await self._reclaim(
+                    queue, worker.name, beats[queue][worker.name], "its connections are gone"
+                )
         await self._store.forget(worker.name)
         self._workers = [other for other in self._workers if other.name != worker.name]
         return reclaimed
@@ -142,7 +152,9 @@ class Reclaimer:
         report(queue, worker, done, why)
         if done.suspects:
             self._on_suspects()
-        if not any(worker in counts for counts in (await self._store.beats(self._link, self._queues())).values()):
+        if not any(
+            worker in counts for counts in (await self._store.beats(self._link, self._queues())).values()
+        ):
             await self._store.forget(worker)
         return done.again + done.suspects + done.failed
 

@@ -50,7 +50,9 @@ class Runner:
     ``on_end`` is called after each attempt. ``running`` holds the attempts under way.
     """
 
-    def __init__(self, app: App, settler: Settler, clock: ServerClock, worker: str, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, app: App, settler: Settler, clock: ServerClock, worker: str, on_end: Callable[[], None]
+    ) -> None:
         self._app, self._settler, self._clock, self._worker = app, settler, clock, worker
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -126,8 +128,8 @@ class Runner:
     @staticmethod
     def _expire(attempt: Attempt) -> None:
         attempt.late = True
-        assert attempt.handle is not None
-        attempt.handle.cancel()
+        if attempt.handle is not None:
+            attempt.handle.cancel()
 
     def interrupt(self) -> None:
         """Cancel all that runs; it is given back."""
@@ -159,7 +161,7 @@ class Runner:
         spent = delivery.headers.get("attempt", 0) + 1
         judgement = judge(
             error, attempt=spent, attempts=_attempts(delivery.headers, task), backoff=task.backoff,
-            chance=random.random(),
+            chance=random.random(),  # noqa: S311  # jitter, not a secret
         )  # fmt: skip
         if isinstance(error, Snooze) and isinstance(judgement, Again):
             self._delay(delivery, delivery.headers, judgement.seconds)
@@ -169,7 +171,9 @@ class Runner:
         if isinstance(judgement, Again):
             self._delay(delivery, headers, judgement.seconds)
         else:
-            log.info("job %s of %s failed for good: %s: %s", delivery.job_id, task.name, described["type"], error)
+            log.info(
+                "job %s of %s failed for good: %s: %s", delivery.job_id, task.name, described["type"], error
+            )
             self._bury(delivery, headers, described, monotonic() - attempt.started)
 
     def _stray(self, delivery: Delivery) -> None:
@@ -191,7 +195,9 @@ class Runner:
 
     def _bury(self, delivery: Delivery, headers: Headers, error: dict[str, Any], seconds: float) -> None:
         outcome = codec.dumps({"ms": int(seconds * 1000), "error": error, "by": self._worker})
-        self._settler.put(delivery, "f", record(delivery.task, pack_headers(headers), outcome, delivery.payload))
+        self._settler.put(
+            delivery, "f", record(delivery.task, pack_headers(headers), outcome, delivery.payload)
+        )
 
     def _describe(self, error: BaseException, attempt: Attempt, number: int) -> dict[str, Any]:
         now = self._clock.now()

@@ -63,7 +63,9 @@ class Scheduler:
         duties: list[Duty] = [queues, Reclaimer(app.store, app.views, queues), Auditor(app.store, queues)]
         if not self._only_reclaim:
             duties += [Promoter(app.store, queues, poll=POLL), Pruner(app.store, queues)]
-        log.info("%s for %s", ", ".join(duty.name for duty in duties[1:]), ", ".join(queues()) or "no queue yet")
+        log.info(
+            "%s for %s", ", ".join(duty.name for duty in duties[1:]), ", ".join(queues()) or "no queue yet"
+        )
         async with asyncio.TaskGroup() as group:
             for duty in duties:
                 group.create_task(tick(duty), name=duty.name)

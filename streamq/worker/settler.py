@@ -1,4 +1,4 @@
-"""The settler: outcomes leave as producers' jobs do, together with whatever came while the last were on their way."""
+"""The settler: outcomes leave as jobs do, together with whatever came while the last were on their way."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class Settler:
         for queue, settlement in batch:
             by_queue.setdefault(queue, []).append(settlement)
         pause, repeated, since = 0.05, False, monotonic()
-        while True:
+        refused: list[bytes] | None = None
+        while refused is None:
             try:
                 refused = await self._store.settle(self._link, by_queue)
-                break
             except Unavailable as error:
                 repeated |= isinstance(error, OutcomeUnknown)
                 if pause == 0.05:

@@ -33,7 +33,7 @@ FLUSH = 5.0
 
 
 def new_name() -> str:
-    """A worker's name: host, process and four random digits, as a restarted process must not pass for its predecessor."""
+    """Host, process and four random digits: a restarted process must not pass for its predecessor."""
     return f"{platform.node().split('.')[0][:24] or 'host'}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
@@ -96,7 +96,13 @@ class Worker:
     def _assemble(self) -> None:
         app, store = self.app, self.app.store
         info = WorkerInfo(
-            self.name, platform.node(), os.getpid(), self.queues, self.concurrency, host_now(), version("streamq")
+            self.name,
+            platform.node(),
+            os.getpid(),
+            self.queues,
+            self.concurrency,
+            host_now(),
+            version("streamq"),
         )
         self.heartbeat = Heartbeat(store, info)
         self.settler = Settler(store, self.name)
@@ -184,7 +190,7 @@ class Worker:
                     back = await self.app.store.release(link, queue, held)
                     log.info("gave %d jobs on %s back, uncharged", back, queue)
         except Unavailable as error:
-            log.error("cannot give jobs back (%s); they start again when the lease is over", error)
+            log.warning("cannot give jobs back (%s); they start again when the lease is over", error)
 
     async def _leave(self) -> None:
         """Take this worker off the lists. What it still holds starts again elsewhere."""

@@ -18,18 +18,18 @@ from streamq.settings import Settings
 T = TypeVar("T")
 
 try:
-    import uvloop
+    from uvloop import new_event_loop
 except ImportError:  # not on every platform
-    uvloop = None  # type: ignore[assignment]
+    from asyncio import new_event_loop  # type: ignore[assignment]
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, on uvloop where it exists."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
 
 
-def on_signals(stop: Callable[[], None]) -> None:
+def on_signals(stop: Callable[[], object]) -> None:
     """Call ``stop`` at each SIGTERM and SIGINT of the running loop."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,7 +40,7 @@ async def on_end_of_input(stop: Callable[[], None]) -> None:
     """Call ``stop`` when standard input ends: whoever started us holds its other end, and is gone then."""
 
     class Watch(asyncio.Protocol):
-        def connection_lost(self, exc: Exception | None) -> None:
+        def connection_lost(self, _exc: Exception | None) -> None:
             stop()
 
     await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from streamq.clock import monotonic
@@ -18,10 +19,14 @@ BATCH: Final = 1_000
 
 
 class Settler:
-    """Writes outcomes until told to stop, and keeps trying while the server is away."""
+    """Writes outcomes until told to stop, and keeps trying while the server is away.
 
-    def __init__(self, store: Store, worker: str) -> None:
+    ``on_taken`` is called when the backlog has shrunk.
+    """
+
+    def __init__(self, store: Store, worker: str, on_taken: Callable[[], None]) -> None:
         self._store, self._link = store, Link(store.servers, worker)
+        self._on_taken = on_taken
         self._waiting: list[tuple[str, Settlement]] = []
         self._work = asyncio.Event()
         self._stopping = False
@@ -48,6 +53,7 @@ class Settler:
                 self._work.clear()
                 while self._waiting:
                     batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                    self._on_taken()
                     await self._write(batch)
                 if self._stopping:
                     return

@@ -105,7 +105,7 @@ class Worker:
             version("streamq"),
         )
         self.heartbeat = Heartbeat(store, info)
-        self.settler = Settler(store, self.name)
+        self.settler = Settler(store, self.name, self._ended)
         self.runner = Runner(app, self.settler, store.clock, self.name, self._ended)
         self.fetcher = Fetcher(store, self.queues, self.name, self.runner.start, self._free, self._idle)
         reclaimer = Reclaimer(

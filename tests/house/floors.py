@@ -4,20 +4,23 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
-    frozenset({"envelope", "codec", "retry", "task", "job"}),
+    frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
     frozenset({"scripts", "connection", "store", "views", "outbox", "results", "binary", "server"}),
-    frozenset({"app", "queue", "testing", "worker"}),
-    frozenset({"cli", "run"}),
+    frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
+    frozenset({"cli", "runtime", "__main__"}),
 )
-"""From the ground up. A name stands for a module or for a package with all that is in it."""
+"""From the ground up. A name stands for a module or for a package with all that is in it.
+
+The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.
+"""
 
 ONLY_IN: dict[str, frozenset[str]] = {
     "redis": frozenset({"scripts", "connection", "store", "views"}),
     "hiredis": frozenset({"scripts", "connection", "store", "views"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
-    "click": frozenset({"cli", "run"}),
-    "uvloop": frozenset({"cli", "run"}),
+    "click": frozenset({"cli", "runtime"}),
+    "uvloop": frozenset({"cli", "runtime"}),
     "aiohttp": frozenset(),
 }
 """Modules of the engine that may import a foreign package; nobody else in it may."""

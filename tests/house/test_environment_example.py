@@ -7,6 +7,7 @@ import os
 import re
 
 import pytest
+from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
 from streamq import Settings
@@ -31,17 +32,19 @@ def all_settings() -> list[type[BaseSettings]]:
 
 
 def variables(settings: type[BaseSettings]) -> dict[str, str]:
-    """The environment variable of each field."""
+    """The environment variable of each field, the first where there are several."""
     prefix = settings.model_config.get("env_prefix", "")
-    return {
-        name: field.validation_alias if isinstance(field.validation_alias, str) else f"{prefix}{name}".upper()
-        for name, field in settings.model_fields.items()
-    }
+    found = {}
+    for name, field in settings.model_fields.items():
+        alias = field.validation_alias
+        first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+        found[name] = str(first or f"{prefix}{name}").upper()
+    return found
 
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in {*VALUES, *(name for name in os.environ if name.startswith("STREAMQ_"))}:
+    for name in {"SMS_API_URL", *(name for name in os.environ if name.startswith("STREAMQ_"))}:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -16,6 +16,7 @@ from streamq.errors import (
     FieldError,
     InvalidPayload,
     NotOpen,
+    OutcomeUnknown,
     PayloadTooLarge,
     UsageError,
 )
@@ -172,8 +173,8 @@ class App:
         knows it. Options and errors are those of ``Task.enqueue``.
         """
         new = self._new(task, self._encode(task, payload), _due(delay, at), _headers(attempts, timeout))
-        ids = await self._outbox(queue).put([new], durability or self.settings.durability)
-        return self._job(ids[0], queue, task)
+        send = self._outbox(queue).put([new], durability or self.settings.durability)
+        return (await self._handles(send, queue, task))[0]
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
@@ -185,8 +186,18 @@ class App:
         jobs = [self._new(task, self._encode(task, payload), due, headers) for payload in payloads]
         if not jobs:
             return []
-        ids = await self._outbox(queue).put_many(jobs, durability or self.settings.durability)
-        return [self._job(job_id, queue, task) for job_id in ids]
+        send = self._outbox(queue).put_many(jobs, durability or self.settings.durability)
+        return await self._handles(send, queue, task)
+
+    async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
+        """Handles on what ``send`` enqueues; what an unknown outcome is repeated as returns them too."""
+        try:
+            return [Job(job_id, queue, task, self._wait, self._look) for job_id in await send]
+        except OutcomeUnknown as error:
+            if error.repeat is not None:
+                repeat = error.repeat
+                error.repeat = lambda: self._handles(repeat(), queue, task)
+            raise
 
     def _encode(self, name: str, payload: Any) -> bytes:
         task = self.tasks.get(name)
@@ -205,9 +216,6 @@ class App:
         if not task or "\n" in task:
             raise UsageError(f"{task!r} cannot name a task: use 1 to 200 characters on one line")
         return New(task, payload, headers, due)
-
-    def _job(self, job_id: str, queue: str, task: str) -> Job[Any]:
-        return Job(job_id, queue, task, self._wait, self._look)
 
     async def _look(self, queue: str, job_id: str) -> JobRecord:
         return await self.views.job(queue, job_id)

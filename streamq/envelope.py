@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
 from streamq import codec
 
@@ -34,6 +34,11 @@ class Headers(TypedDict, total=False):
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first."""
 
+
+_TYPES: Final[dict[str, Any]] = {
+    "id": str, "attempt": int, "attempts": int, "timeout": int | float, "crashes": int, "strayed": int,
+    "history": list,
+}  # fmt: skip
 
 NO_HEADERS: Final[Headers] = {}
 
@@ -87,7 +92,10 @@ def parse_headers(raw: bytes) -> Headers:
         headers = codec.loads(raw)
     except codec.JSONDecodeError:
         return NO_HEADERS
-    return headers if isinstance(headers, dict) else NO_HEADERS  # type: ignore[return-value]
+    if not isinstance(headers, dict):
+        return NO_HEADERS
+    fit = ((name, value) for name, value in headers.items() if isinstance(value, _TYPES.get(name, object)))
+    return cast("Headers", dict(fit))
 
 
 def pack_headers(headers: Mapping[str, Any]) -> bytes:

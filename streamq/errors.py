@@ -15,7 +15,7 @@
     └── Unavailable               the server cannot take the command now
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
-        └── OutcomeUnknown        the command may have run; repeat it with the same producer
+        └── OutcomeUnknown        the command may have run; ``await error.repeat()`` adds nothing twice
 
 Three more are not errors but verdicts a handler raises: ``Retry``, ``Fail`` and ``Snooze``.
 Each class has a stable ``code``; logs and the HTTP API show it.
@@ -23,10 +23,10 @@ Each class has a stable ``code``; logs and the HTTP API show it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class StreamqError(Exception):
@@ -172,9 +172,19 @@ class Rejected(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The command may have run. Repeating it with the same producer adds nothing twice."""
+    """The command may have run.
+
+    When it was an enqueue, ``await error.repeat()`` sends the same batch under the same number, which adds nothing
+    twice, and returns what the enqueue would have; the server remembers a batch for an hour.
+    """
 
     code = "outcome-unknown"
+    repeat: Callable[[], Awaitable[Any]] | None = None
+
+    def repeated_by(self, repeat: Callable[[], Awaitable[Any]]) -> OutcomeUnknown:
+        """This error with a way to repeat what it is about."""
+        self.repeat = repeat
+        return self
 
 
 class Verdict(Exception):

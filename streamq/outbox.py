@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from streamq.clock import monotonic
@@ -28,6 +29,16 @@ class _Order(NamedTuple):
     jobs: Sequence[New]
     durability: Durability
     ids: asyncio.Future[list[str]]
+
+
+class _Batch(NamedTuple):
+    producer: str
+    number: int
+    jobs: Sequence[New]
+    durability: Durability
+
+
+Repeat = Callable[[], Awaitable[list[str]]]
 
 
 class Outbox:
@@ -51,10 +62,28 @@ class Outbox:
 
     async def put_many(self, jobs: Sequence[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, in slices that one script call takes."""
-        ids: list[str] = []
-        for part in _slices(jobs):
-            ids += await self.put(part, durability)
+        return await self._put_slices(_slices(jobs), durability, [])
+
+    async def _put_slices(
+        self, slices: list[Sequence[New]], durability: Durability, ids: list[str]
+    ) -> list[str]:
+        for at, part in enumerate(slices):
+            rest = slices[at + 1 :]
+            try:
+                ids += await self.put(part, durability)
+            except OutcomeUnknown as error:
+                raise error.repeated_by(partial(self._go_on, error.repeat, rest, durability, ids)) from error
+            except Unavailable as error:
+                if not ids:
+                    raise
+                unknown = OutcomeUnknown(f"{len(ids)} jobs are enqueued, the others are not: {error}")
+                raise unknown.repeated_by(partial(self._put_slices, slices[at:], durability, ids)) from error
         return ids
+
+    async def _go_on(
+        self, repeat: Repeat | None, rest: list[Sequence[New]], durability: Durability, ids: list[str]
+    ) -> list[str]:
+        return await self._put_slices(rest, durability, ids + (await repeat() if repeat else []))
 
     async def _fly(self) -> None:
         try:
@@ -75,18 +104,15 @@ class Outbox:
         return orders
 
     async def _send(self, orders: list[_Order]) -> None:
-        jobs = [job for order in orders for job in order.jobs]
-        durability = max((order.durability for order in orders), key=_RANK.__getitem__)
         self._number += 1
+        durability = max((order.durability for order in orders), key=_RANK.__getitem__)
+        batch = _Batch(self._producer, self._number, [j for order in orders for j in order.jobs], durability)
         try:
-            if not self._announced:
-                await self._store.announce(self._queue)
-                self._announced = True
-            ids = await self._persist(jobs, durability)
+            ids = await self._persist(batch)
         except StreamqError as error:
-            for order in orders:
-                if not order.ids.done():
-                    order.ids.set_exception(error)
+            if isinstance(error, OutcomeUnknown):  # the next batch must not make the server forget this one
+                self._producer, self._number = secrets.token_hex(8), 0
+            self._refuse(orders, batch, error)
             return
         except BaseException:
             for order in orders:
@@ -98,14 +124,39 @@ class Outbox:
                 order.ids.set_result(ids[at : at + len(order.jobs)])
             at += len(order.jobs)
 
-    async def _persist(self, jobs: list[New], durability: Durability) -> list[str]:
+    def _refuse(self, orders: list[_Order], batch: _Batch, error: StreamqError) -> None:
+        at = 0
+        for order in orders:
+            own: StreamqError = type(error)(*error.args)  # each caller raises one of its own
+            own.__cause__ = error
+            if isinstance(own, OutcomeUnknown):
+                own.repeat = partial(self._repeat, batch, at, at + len(order.jobs))
+            if not order.ids.done():
+                order.ids.set_exception(own)
+            at += len(order.jobs)
+
+    async def _repeat(self, batch: _Batch, start: int, end: int) -> list[str]:
+        link = Link(self._store.servers, "streamq-producer")
+        try:
+            return (await self._enqueue(link, batch))[start:end]
+        except OutcomeUnknown as error:
+            raise error.repeated_by(partial(self._repeat, batch, start, end)) from error
+        finally:
+            await link.close()
+
+    async def _enqueue(self, link: Link, batch: _Batch) -> list[str]:
+        if not self._announced:
+            await self._store.announce(self._queue)
+            self._announced = True
+        producer, number, jobs, durability = batch
+        return await self._store.enqueue(link, self._queue, producer, number, jobs, durability)
+
+    async def _persist(self, batch: _Batch) -> list[str]:
         """Send one batch until it is answered, for ``enqueue_timeout`` seconds after the first silence."""
         pause, deadline = 0.05, 0.0
         while True:
             try:
-                return await self._store.enqueue(
-                    self._link, self._queue, self._producer, self._number, jobs, durability
-                )
+                return await self._enqueue(self._link, batch)
             except Unavailable as error:
                 unknown = isinstance(error, OutcomeUnknown)
                 if not unknown and not deadline:

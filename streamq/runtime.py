@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,9 +27,17 @@ except ImportError:  # not on every platform
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, on uvloop where it exists."""
+    """Run a coroutine to its end, on uvloop where it exists.
+
+    A plain handler that still runs in its thread then is left behind: its job was given back, and waiting for it
+    could take for ever.
+    """
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main)
+        result = runner.run(main)
+    if any(thread.name.startswith("streamq handler") for thread in threading.enumerate()):
+        logging.shutdown()
+        os._exit(0)
+    return result
 
 
 def on_signals(stop: Callable[[], object]) -> None:

@@ -14,18 +14,25 @@ _FOLDER: Final = files("streamq") / "lua"
 
 
 class Script:
-    """One script: its text is the first line of its file (the flags), the prelude, and the rest of the file."""
+    """One script: its text is the first line of its file (the flags), the prelude, and the rest of the file.
+
+    ``bare`` leaves the prelude out.
+    """
 
     __slots__ = ("_sha", "_text")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, bare: bool = False) -> None:
         flags, _, body = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-        self._text = f"{flags}\n{_prelude()}\n{body}".encode()
+        self._text = (f"{flags}\n{body}" if bare else f"{flags}\n{_prelude()}\n{body}").encode()
         self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest().encode()
 
     def command(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The EVALSHA of a call, for sending several at once."""
         return (b"EVALSHA", self._sha, len(keys), *keys, *arguments)
+
+    def in_full(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
+        """The EVAL of a call, for one that is too rare or too short to need its hash."""
+        return (b"EVAL", self._text, len(keys), *keys, *arguments)
 
     async def run(self, link: Link, keys: Sequence[str], *arguments: Any) -> Any:
         """Call the script and return its raw reply."""
@@ -37,7 +44,7 @@ class Script:
             return reply
         error = translate(reply, sent=True)
         if isinstance(error, NoScript):
-            return await link.call(b"EVAL", self._text, len(keys), *keys, *arguments)
+            return await link.call(*self.in_full(keys, arguments))
         raise error from reply
 
 
@@ -56,3 +63,5 @@ REQUEUE: Final = Script("requeue")
 LOCATE: Final = Script("locate")
 AUDIT: Final = Script("audit")
 PRUNE: Final = Script("prune")
+JOIN: Final = Script("join", bare=True)
+NOTE: Final = Script("note", bare=True)

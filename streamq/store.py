@@ -87,7 +87,11 @@ class Store:
             *_durability_commands(durability, self.settings),
         ]
         reply, *acknowledged = await link.batch(*commands)
-        reply = await scripts.ENQUEUE.answer(link, reply, names, arguments)
+        if isinstance(
+            reply, Exception
+        ):  # the script ran after all only now, so its durability is asked for again
+            reply = await scripts.ENQUEUE.answer(link, reply, names, arguments)
+            acknowledged = await link.batch(*commands[1:]) if acknowledged else []
         _check_durability(durability, acknowledged)
         ids: list[str] = reply.decode().split()
         if not later:
@@ -97,7 +101,8 @@ class Store:
 
     async def announce(self, queue: str) -> None:
         """Put the queue's name on the list of queues."""
-        await self.pool.call("SADD", queues_key(self.settings.prefix), queue)
+        async with self.pool.link() as link:
+            await scripts.NOTE.run(link, (queues_key(self.settings.prefix),), "SADD", queue)
 
     async def requeue(self, queue: str, job_id: str) -> None:
         """A failed job waits again. Raises ``JobNotFound`` and ``WrongState``."""
@@ -113,13 +118,9 @@ class Store:
     # -- workers --------------------------------------------------------------------------------------------
 
     async def join(self, link: Link, queues: Iterable[str]) -> None:
-        """Make the groups of the queues, where they are not; from the first entry, as none may be skipped."""
-        lanes = [lane for queue in queues for lane in self.keys(queue).lanes]
-        for reply in await link.batch(
-            *[("XGROUP", "CREATE", lane, GROUP, "0", "MKSTREAM") for lane in lanes]
-        ):
-            if isinstance(reply, Exception) and "BUSYGROUP" not in str(reply):
-                raise translate(reply, sent=True) from reply
+        """Make the groups of the queues, where they are not."""
+        for queue in queues:
+            await scripts.JOIN.run(link, self.keys(queue).lanes, GROUP)
 
     async def with_groups(self, link: Link, queues: Sequence[str], act: Callable[[], Awaitable[T]]) -> T:
         """Do ``act``; when a group is gone, make the groups and do it again."""
@@ -164,15 +165,13 @@ class Store:
         back: int = await scripts.RELEASE.run(link, names, GROUP, *arguments)
         return back
 
-    def beat(self, info: WorkerInfo, *, introduce: bool) -> list[tuple[Any, ...]]:
-        """The commands of one beat, for the thread that sends them; ``introduce`` also says who the worker is."""
-        beats: list[tuple[Any, ...]] = [
-            ("ZINCRBY", self.keys(queue).workers, 1, info.name) for queue in info.queues
+    def beat(self, info: WorkerInfo) -> list[tuple[Any, ...]]:
+        """The commands of one beat, for the thread that sends them: it counts one more, and says who it is."""
+        said = codec.dumps({**info.asdict(), "client_id": info.client_id})
+        return [
+            *[scripts.NOTE.in_full((self.keys(q).workers,), ("ZINCRBY", 1, info.name)) for q in info.queues],
+            scripts.NOTE.in_full((workers_key(self.settings.prefix),), ("HSET", info.name, said)),
         ]
-        if introduce:
-            said = codec.dumps({**info.asdict(), "client_id": info.client_id})
-            beats.append(("HSET", workers_key(self.settings.prefix), info.name, said))
-        return beats
 
     async def read_clock(self) -> None:
         """Set ``clock`` by the server's."""
@@ -322,5 +321,5 @@ def _check_durability(durability: Durability, acknowledged: list[Any]) -> None:
         if (reply[0] if isinstance(reply, list) else reply) < 1:
             raise OutcomeUnknown(
                 f"the jobs are in the server's memory, but {durability!r} was not confirmed in time: "
-                "enqueue again with the same producer, which adds nothing twice"
+                "repeat() asks again and adds nothing twice"
             )

@@ -9,6 +9,7 @@ which kills its process takes no neighbour along.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -38,7 +39,7 @@ class Fetcher:
         self._store, self._queues, self._worker = store, queues, worker
         self._start, self._free, self._idle = start, free, idle
         self._link = Link(store.servers, worker)
-        self._changed = asyncio.Event()
+        self._changed, self._ended = asyncio.Event(), asyncio.Event()
         self._stopping = False
         self._client_id = self._client_generation = 0
         self._suspects_due = 0.0
@@ -73,6 +74,7 @@ class Fetcher:
                     pause = min(2.0, 2 * pause or 0.05)
                     await asyncio.sleep(pause)
         finally:
+            self._ended.set()
             await self._link.close()
 
     async def _rejoin(self) -> None:
@@ -142,8 +144,11 @@ class Fetcher:
         """Fetch no more. A blocked read is never cancelled, which could strand what it was just given: it is woken."""
         self._stopping = True
         self._changed.set()
-        if self._client_id:
+        while not self._ended.is_set():
             try:
                 await self._store.pool.call("CLIENT", "UNBLOCK", self._client_id)
             except Unavailable as error:
                 log.debug("cannot wake the fetcher (%s); it ends within %d ms", error, BLOCK_MS)
+            with contextlib.suppress(TimeoutError):  # it may have been about to block: so wake it again
+                async with asyncio.timeout(0.1):
+                    await self._ended.wait()

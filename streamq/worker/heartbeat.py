@@ -75,7 +75,7 @@ class Heartbeat:
             try:
                 met = self._link.connect()
                 if met or monotonic() >= due:
-                    self._beat(introduce=True)
+                    self._beat()
                     due = monotonic() + self._store.settings.beat
                 self._link.idle(WATCH)
             except Unavailable as error:
@@ -87,9 +87,8 @@ class Heartbeat:
             self._watch_loop()
         self._link.close()
 
-    def _beat(self, *, introduce: bool) -> None:
-        info = replace(self._info, client_id=self._link.client_id)
-        self._link.calls(*self._store.beat(info, introduce=introduce))
+    def _beat(self) -> None:
+        self._link.calls(*self._store.beat(replace(self._info, client_id=self._link.client_id)))
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 

@@ -141,7 +141,7 @@ class Runner:
     def close(self) -> None:
         """Let the threads go."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False)
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     # -- outcomes -------------------------------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ class Runner:
         now = self._clock.now()
         trace = "" if isinstance(error, Verdict | TimeLimit | UnknownTask) else _trace(error)
         return {
-            "type": type(error).__name__, "message": str(error)[:MESSAGE], "traceback": trace[-TRACEBACK:],
+            "type": type(error).__name__, "message": _text(error)[:MESSAGE], "traceback": trace[-TRACEBACK:],
             "worker": self._worker, "attempt": number,
             "started_at": now - int((monotonic() - attempt.started) * 1000), "finished_at": now,
         }  # fmt: skip
@@ -214,7 +214,19 @@ def _trace(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
         frame = frame.tb_next
-    return "".join(traceback.format_exception(type(error), error, frame))
+    return _clean("".join(traceback.format_exception(type(error), error, frame)))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _clean(str(error))
+    except Exception as broken:  # a handler's exception may fail even at saying what it is
+        return f"(its text cannot be read: {type(broken).__name__})"
+
+
+def _clean(text: str) -> str:
+    """Text that JSON can carry: a lone surrogate becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _attempts(headers: Headers, task: Task[Any, Any]) -> int:

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import os
 import platform
+import re
 import secrets
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from streamq.app import App
 from streamq.clock import host_now
@@ -28,13 +30,16 @@ from streamq.worker.settler import Settler
 
 log = logging.getLogger("streamq.worker")
 
+OBEY = 2.0
+"""Seconds a cancelled handler may take to end at a shutdown; one in a thread cannot be cancelled at all."""
 FLUSH = 5.0
 """Seconds the last outcomes may take to be written at a shutdown."""
 
 
 def new_name() -> str:
     """Host, process and four random digits: a restarted process must not pass for its predecessor."""
-    return f"{platform.node().split('.')[0][:24] or 'host'}-{os.getpid()}-{secrets.token_hex(2)}"
+    host = re.sub(r"[^A-Za-z0-9_-]", "", platform.node().partition(".")[0])[:24]
+    return f"{host or 'host'}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 class Worker:
@@ -105,8 +110,8 @@ class Worker:
             version("streamq"),
         )
         self.heartbeat = Heartbeat(store, info)
-        self.settler = Settler(store, self.name, self._ended)
-        self.runner = Runner(app, self.settler, store.clock, self.name, self._ended)
+        self.settler = Settler(store, self.name, self._progressed)
+        self.runner = Runner(app, self.settler, store.clock, self.name, self._progressed)
         self.fetcher = Fetcher(store, self.queues, self.name, self.runner.start, self._free, self._idle)
         reclaimer = Reclaimer(
             store, app.views, self._all_queues, own=self.name, on_suspects=self.fetcher.look_for_suspects
@@ -128,7 +133,7 @@ class Worker:
     def _idle(self) -> bool:
         return not self.runner.running
 
-    def _ended(self) -> None:
+    def _progressed(self) -> None:
         self.fetcher.slot_changed()
 
     async def _work(self) -> None:
@@ -157,9 +162,11 @@ class Worker:
         await asyncio.wait([fetching])
         await self._drain()
         self.runner.interrupt()
-        while self.runner.running:
-            await asyncio.wait([a.handle for a in self.runner.running if a.handle is not None])
-        await self._give_back(self.runner.given_back)
+        if handles := self._handles():
+            await asyncio.wait(handles, timeout=OBEY)
+        if stubborn := [attempt.delivery for attempt in self.runner.running]:
+            log.warning("%d handlers go on after being cancelled; their jobs are given back", len(stubborn))
+        await self._give_back([*self.runner.given_back, *stubborn])
         self.settler.stop()
         _, late = await asyncio.wait([settling], timeout=FLUSH)
         if late:
@@ -175,10 +182,13 @@ class Worker:
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0:
                     return
-                handles = [a.handle for a in self.runner.running if a.handle is not None]
-                await asyncio.wait([quick, *handles], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                waited = [quick, *self._handles()]
+                await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             quick.cancel()
+
+    def _handles(self) -> list[asyncio.Task[Any]]:
+        return [attempt.handle for attempt in self.runner.running if attempt.handle is not None]
 
     async def _give_back(self, deliveries: list[Delivery]) -> None:
         by_queue: dict[str, list[tuple[int, bytes]]] = {}

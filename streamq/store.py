@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from streamq import codec, scripts
 from streamq.clock import ServerClock
-from streamq.connection import Link, NoGroup, Pool, Servers, translate
+from streamq.connection import Link, NoGroup, Pool, Servers
 from streamq.envelope import New
 from streamq.errors import JobNotFound, OutcomeUnknown, Rejected, WrongState
 from streamq.job import WorkerInfo

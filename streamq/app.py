@@ -12,6 +12,7 @@ from streamq.clock import monotonic, to_ms, to_seconds
 from streamq.connection import Servers, wait_ready
 from streamq.envelope import New, pack_headers
 from streamq.errors import (
+    LONGEST_WAIT,
     ConfigurationError,
     FieldError,
     InvalidPayload,
@@ -35,9 +36,6 @@ from streamq.views import Views
 P = TypeVar("P")
 R = TypeVar("R")
 Lifespan = Callable[["App"], AbstractAsyncContextManager[None]]
-
-LONGEST_DELAY = 366 * 24 * 3600.0
-"""Seconds a job may be delayed."""
 
 
 @asynccontextmanager
@@ -301,8 +299,8 @@ def _due(delay: float | timedelta | None, at: datetime | None) -> str:
     if not delay:
         return ""
     seconds = to_seconds(delay)
-    if not 0 <= seconds <= LONGEST_DELAY:
-        raise UsageError(f"delay={seconds:g} s is not possible: use 0 to {LONGEST_DELAY:g} seconds")
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise UsageError(f"delay={seconds:g} s is not possible: use 0 to {LONGEST_WAIT:g} seconds")
     return f"+{round(seconds * 1000)}" if seconds else ""
 
 

@@ -175,12 +175,15 @@ class Link:
     @property
     def connected(self) -> bool:
         """Whether a command would go out without connecting first."""
-        return self._connection is not None and self._connection.is_connected
+        return (
+            self._connection is not None and self._connection.is_connected and not _hung_up(self._connection)
+        )
 
     async def _connected(self) -> aio.AbstractConnection:
         """The connection, made to the first address that answers. Raises ``Unavailable`` with what each said."""
-        if self._connection is not None and self._connection.is_connected:
+        if self._connection is not None and self.connected:
             return self._connection
+        await self.close()
         said = []
         for connection, name in zip(
             self._servers.connections(self._client_name), self._servers.names, strict=True
@@ -246,6 +249,12 @@ class Link:
         if connection is not None:
             with contextlib.suppress(foreign.RedisError, OSError):
                 await connection.disconnect(nowait=True)
+
+
+def _hung_up(connection: aio.AbstractConnection) -> bool:
+    """Whether the server has closed it, as far as the event loop has heard: a command would go nowhere."""
+    reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001  # redis-py tells only by a read
+    return reader is None or reader.at_eof() or reader.exception() is not None
 
 
 class Pool:

@@ -56,6 +56,10 @@ class New:
     due: str = ""
 
 
+Held = tuple[str, int, bytes]
+"""Queue, lane and entry of what a worker has in its hands."""
+
+
 class Delivery:
     """A job in a worker's hands: an entry of a lane, read but not yet judged."""
 
@@ -77,6 +81,11 @@ class Delivery:
             self.raw_headers = at.get(b"h", b"")
         self.headers = parse_headers(self.raw_headers) if self.raw_headers else NO_HEADERS
         self.job_id = self.headers.get("id") or entry.decode()
+
+    @property
+    def held(self) -> Held:
+        """Where it lies."""
+        return self.queue, self.lane, self.entry
 
     @property
     def moved_id(self) -> str:

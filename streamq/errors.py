@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 
 class StreamqError(Exception):
@@ -191,11 +191,25 @@ class Verdict(Exception):
     """What a handler may raise to decide the fate of its attempt; not an error."""
 
 
+LONGEST_WAIT: Final = 366 * 24 * 3600.0
+"""Seconds a job may be delayed."""
+
+
+def _wait(duration: float | timedelta) -> float:
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    if not seconds <= LONGEST_WAIT:  # nan too; below 0 means at once
+        raise ValueError(f"{seconds:g} seconds is not a time to wait: use at most {LONGEST_WAIT:g} seconds")
+    return seconds
+
+
 class Retry(Verdict):
-    """Run the job again after ``after`` seconds (default: the task's backoff). Spends an attempt."""
+    """Run the job again after ``after`` seconds (default: the task's backoff). Spends an attempt.
+
+    Raises ``ValueError`` for more than a year.
+    """
 
     def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
-        self.after = after.total_seconds() if isinstance(after, timedelta) else after
+        self.after = None if after is None else _wait(after)
         super().__init__(reason or "the handler asked for a retry")
 
 
@@ -207,8 +221,8 @@ class Fail(Verdict):
 
 
 class Snooze(Verdict):
-    """Run the job again after ``seconds``, without spending an attempt."""
+    """Run the job again after ``seconds``, without spending an attempt. Raises ``ValueError`` for more than a year."""
 
     def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
-        self.seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        self.seconds = _wait(seconds)
         super().__init__(reason or f"snoozed for {self.seconds:g} s")

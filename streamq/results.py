@@ -7,13 +7,14 @@ import contextlib
 from typing import Final
 
 from streamq.connection import Link
-from streamq.errors import JobFailed, ResultTimeout, Unavailable
+from streamq.errors import JobFailed, Rejected, ResultTimeout, Unavailable
 from streamq.job import JobRecord
 from streamq.states import FINAL, State
 from streamq.store import Store
 from streamq.views import Views
 
 BLOCK_MS: Final = 1_000
+RECONNECT: Final = 0.2
 RECHECK: Final = 5.0
 """Seconds after which a waiter looks for itself: an event may be lost, the record is the truth."""
 
@@ -50,7 +51,13 @@ class Results:
     async def _finished(self, job_id: str, news: asyncio.Event) -> JobRecord:
         await self._listening.wait()  # listen first, then look: nothing can fall between
         while True:
-            job = await self._views.job(self._queue, job_id)
+            try:
+                job = await self._views.job(self._queue, job_id)
+            except Rejected:
+                raise
+            except Unavailable:  # the job does not end with a connection, so neither does the wait
+                await asyncio.sleep(RECONNECT)
+                continue
             if job.state in FINAL:
                 return job
             with contextlib.suppress(TimeoutError):
@@ -69,7 +76,7 @@ class Results:
                         "XREAD", "BLOCK", BLOCK_MS, "STREAMS", events, last, timeout=BLOCK_MS / 1000 + 5
                     )
                 except Unavailable:
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(RECONNECT)
                     continue
                 for entry, fields in reply[0][1] if reply else ():
                     last = entry

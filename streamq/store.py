@@ -24,6 +24,10 @@ PAGE: Final = 200
 """Entries one script call recovers or audits: a few milliseconds of the server's time."""
 
 
+MANY: Final = 1_000_000
+"""More entries than any worker holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """One outcome for settle.lua; ``kind`` is ``c`` completed, ``f`` failed or ``d`` delayed."""
@@ -156,6 +160,12 @@ class Store:
             self.clock.set(now)
             refused += entries
         return refused
+
+    async def pending(self, link: Link, queue: str, worker: str) -> list[tuple[int, bytes]]:
+        """All that the server has delivered to a worker and not got back: lane and entry of each."""
+        lanes = self.keys(queue).lanes
+        replies = await link.calls(*[("XPENDING", lane, GROUP, "-", "+", MANY, worker) for lane in lanes])
+        return [(lane, row[0]) for lane, rows in enumerate(replies, 1) for row in rows]
 
     async def release(self, link: Link, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still held."""

@@ -63,8 +63,7 @@ class Views:
         """Everything known of a job. Raises ``JobNotFound``."""
         keys = self._store.keys(queue)
         names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished)
-        parts = job_id.split("-")
-        if len(parts) != 2 or not all(part.isdigit() and int(part) < 2**64 for part in parts):
+        if not _is_entry(job_id):
             raise JobNotFound(queue, job_id)
         async with self._pool.link() as link:
             found = await scripts.LOCATE.run(link, names, GROUP, job_id)
@@ -166,13 +165,19 @@ def _number(reply: Any) -> int:
 
 
 def _offset(cursor: str | None) -> int:
-    if cursor is not None and not (cursor.isdigit() and len(cursor) < 12):
+    if cursor is not None and not (cursor.isdecimal() and cursor.isascii() and len(cursor) < 12):
         raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
     return int(cursor or 0)
 
 
+def _is_entry(text: str) -> bool:
+    """Whether it has the shape of a stream entry's id: two numbers of 64 bits."""
+    parts = text.split("-")
+    return len(parts) == 2 and all(p.isascii() and p.isdecimal() and int(p) < 2**64 for p in parts)
+
+
 def _check_stream_cursor(cursor: str) -> None:
-    if cursor != "-" and not all(part.isdigit() for part in cursor.split("-", 1)):
+    if cursor != "-" and not _is_entry(cursor):
         raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
 
 
@@ -231,7 +236,7 @@ def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     finished = int(first[1:])
     common = _common(queue, job_id, task, payload, headers)
     if "error" in said:
-        common["error"] = {**(common["error"] or {}), **said["error"]}
+        common["error"] = {**(common["error"] or {}), **_error(said["error"])}
     return JobRecord(
         **common,
         state=_STATE_OF[chr(first[0])],

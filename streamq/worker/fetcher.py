@@ -16,7 +16,7 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link, NoGroup
-from streamq.envelope import Delivery
+from streamq.envelope import Delivery, Held
 from streamq.errors import Unavailable
 from streamq.keys import GROUP
 from streamq.store import Store
@@ -30,19 +30,23 @@ MOST: Final = 500
 
 
 class Fetcher:
-    """Reads jobs and hands them to ``start`` as long as ``free()`` says how many slots there are."""
+    """Reads jobs and hands them to ``start`` as long as ``free()`` says how many slots there are.
+
+    ``holds()`` names all that was handed over and is not settled.
+    """
 
     def __init__(
         self, store: Store, queues: tuple[str, ...], worker: str, start: Callable[[Delivery], None],
-        free: Callable[[], int], idle: Callable[[], bool],
+        free: Callable[[], int], idle: Callable[[], bool], holds: Callable[[], set[Held]],
     ) -> None:  # fmt: skip
         self._store, self._queues, self._worker = store, queues, worker
-        self._start, self._free, self._idle = start, free, idle
+        self._start, self._free, self._idle, self._holds = start, free, idle, holds
         self._link = Link(store.servers, worker)
         self._changed, self._ended = asyncio.Event(), asyncio.Event()
         self._stopping = False
         self._client_id = self._client_generation = 0
         self._suspects_due = 0.0
+        self._unanswered = False
         self._turn = 0
         self._of = {store.keys(queue).ready.encode(): queue for queue in queues}
         self.last_read = monotonic()
@@ -69,6 +73,7 @@ class Fetcher:
                 except NoGroup:
                     await self._rejoin()
                 except Unavailable as error:
+                    self._unanswered = True
                     if not pause:
                         log.warning("cannot fetch: %s; trying on", error)
                     pause = min(2.0, 2 * pause or 0.05)
@@ -84,7 +89,22 @@ class Fetcher:
         except Unavailable:
             await asyncio.sleep(0.1)
 
+    async def _give_back_unseen(self) -> None:
+        """What was delivered in an answer that never came would be pending here for as long as we live."""
+        for queue in self._queues:
+            pending = await self._store.pending(self._link, queue, self._worker)
+            held = self._holds()  # asked last: what ends meanwhile is refused by the server, not lost
+            unseen = [(lane, entry) for lane, entry in pending if (queue, lane, entry) not in held]
+            if unseen:
+                back = await self._store.release(self._link, queue, unseen)
+                log.warning(
+                    "%d jobs on %s were delivered in an answer that was lost; they wait again", back, queue
+                )
+        self._unanswered = False
+
     async def _turn_once(self) -> None:
+        if self._unanswered:
+            await self._give_back_unseen()
         if monotonic() >= self._suspects_due:
             self._suspects_due = monotonic() + LOOK_FOR_SUSPECTS
             for queue in await self._store.suspects(self._link, self._queues):

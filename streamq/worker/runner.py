@@ -90,7 +90,7 @@ class Runner:
                 self.given_back.append(delivery)
             else:  # the handler let a cancellation of its own out
                 self._failed(attempt, task, error)
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             self.given_back.append(delivery)
             raise
         except BaseException as error:
@@ -172,7 +172,11 @@ class Runner:
             self._delay(delivery, headers, judgement.seconds)
         else:
             log.info(
-                "job %s of %s failed for good: %s: %s", delivery.job_id, task.name, described["type"], error
+                "job %s of %s failed for good: %s: %s",
+                delivery.job_id,
+                task.name,
+                described["type"],
+                described["message"],
             )
             self._bury(delivery, headers, described, monotonic() - attempt.started)
 
@@ -214,18 +218,18 @@ def _trace(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
         frame = frame.tb_next
-    return _clean("".join(traceback.format_exception(type(error), error, frame)))
+    return _encodable("".join(traceback.format_exception(type(error), error, frame)))
 
 
 def _text(error: BaseException) -> str:
     try:
-        return _clean(str(error))
-    except Exception as broken:  # a handler's exception may fail even at saying what it is
-        return f"(its text cannot be read: {type(broken).__name__})"
+        return _encodable(str(error))
+    except Exception as unprintable:  # a handler's own class: an outcome is written all the same
+        return f"(its text cannot be made: {type(unprintable).__name__})"
 
 
-def _clean(text: str) -> str:
-    """Text that JSON can carry: a lone surrogate becomes a question mark."""
+def _encodable(text: str) -> str:
+    """Without lone surrogates, as the names of files may bring them: they have no place in JSON."""
     return text.encode("utf-8", "replace").decode()
 
 

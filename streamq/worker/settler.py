@@ -9,7 +9,7 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link
-from streamq.envelope import Delivery
+from streamq.envelope import Delivery, Held
 from streamq.errors import OutcomeUnknown, Unavailable
 from streamq.store import Settlement, Store
 
@@ -28,6 +28,7 @@ class Settler:
         self._store, self._link = store, Link(store.servers, worker)
         self._on_taken = on_taken
         self._waiting: list[tuple[str, Settlement]] = []
+        self._writing: list[tuple[str, Settlement]] = []
         self._work = asyncio.Event()
         self._stopping = False
         self.refused = 0
@@ -37,6 +38,10 @@ class Settler:
     def backlog(self) -> int:
         """Outcomes not yet on their way."""
         return len(self._waiting)
+
+    def holds(self) -> set[Held]:
+        """The entries whose outcome is not known to be written."""
+        return {(queue, s.lane, s.entry) for queue, s in (*self._writing, *self._waiting)}
 
     def put(self, delivery: Delivery, kind: str, body: bytes) -> None:
         """Take an outcome; it is written soon."""
@@ -52,9 +57,10 @@ class Settler:
                 await self._work.wait()
                 self._work.clear()
                 while self._waiting:
-                    batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                    self._writing, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
                     self._on_taken()
-                    await self._write(batch)
+                    await self._write(self._writing)
+                    self._writing = []
                 if self._stopping:
                     return
         finally:

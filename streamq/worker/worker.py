@@ -15,7 +15,7 @@ from typing import Any
 from streamq.app import App
 from streamq.clock import host_now
 from streamq.connection import Link
-from streamq.envelope import Delivery
+from streamq.envelope import Delivery, Held
 from streamq.errors import ConfigurationError, Unavailable
 from streamq.job import WorkerInfo
 from streamq.worker.auditor import Auditor
@@ -112,7 +112,9 @@ class Worker:
         self.heartbeat = Heartbeat(store, info)
         self.settler = Settler(store, self.name, self._progressed)
         self.runner = Runner(app, self.settler, store.clock, self.name, self._progressed)
-        self.fetcher = Fetcher(store, self.queues, self.name, self.runner.start, self._free, self._idle)
+        self.fetcher = Fetcher(
+            store, self.queues, self.name, self.runner.start, self._free, self._idle, self._holds
+        )
         reclaimer = Reclaimer(
             store, app.views, self._all_queues, own=self.name, on_suspects=self.fetcher.look_for_suspects
         )
@@ -132,6 +134,9 @@ class Worker:
 
     def _idle(self) -> bool:
         return not self.runner.running
+
+    def _holds(self) -> set[Held]:
+        return {attempt.delivery.held for attempt in self.runner.running} | self.settler.holds()
 
     def _progressed(self) -> None:
         self.fetcher.slot_changed()

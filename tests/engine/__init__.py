@@ -1,0 +1,1 @@
+"""What the engine promises to those who use it as it is meant."""

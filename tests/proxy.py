@@ -1,0 +1,82 @@
+"""A TCP proxy that does to a connection what networks do: cut it, swallow answers, stand still."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Self
+
+
+class Proxy:
+    """Stands on 127.0.0.1 before the unix socket of a server.
+
+    ``swallow``  bytes: the connection that sends them next is cut after the server answered, the answer lost
+    ``cut()``    ends every connection now
+    ``closed``   refuses new connections while true
+    """
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self.swallow = b""
+        self.swallowed = 0
+        self.closed = False
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = "redis://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+        if self._handlers:
+            await asyncio.wait(self._handlers)
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._handlers.add(task)
+        self._writers.add(writer)
+        try:
+            if not self.closed:
+                await self._connect(reader, writer)
+        finally:
+            writer.transport.abort()
+            self._writers.discard(writer)
+            self._handlers.discard(task)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_unix_connection(self._socket)
+        answers = asyncio.create_task(self._copy(from_server, writer))
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                caught = bool(self.swallow) and self.swallow in data
+                if caught:
+                    self.swallow = b""
+                    answers.cancel()
+                    await asyncio.wait([answers])
+                to_server.write(data)
+                await to_server.drain()
+                if caught:
+                    await from_server.read(1 << 16)  # the server has done it; nobody learns of it
+                    self.swallowed += 1
+                    break
+        answers.cancel()
+        await asyncio.wait([answers])
+        to_server.close()
+        with contextlib.suppress(ConnectionError):
+            await to_server.wait_closed()
+
+    @staticmethod
+    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+            writer.close()

@@ -1,0 +1,154 @@
+"""What the tests of the engine stand on: apps on the session's server, workers beside the test, raw looks at Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+
+from streamq import App, Worker
+from streamq.keys import GROUP, Keys
+
+from .servers import Server
+
+ON_ONE_SERVER = pytest.mark.parametrize("server_kind", ["redis"], indirect=True)
+"""For a promise in which the kind of the server plays no part: it is tried on one, to save time."""
+
+QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqueue_timeout": 3.0}
+"""Settings under which a test does not wait for what takes seconds in the field."""
+
+KNOWN_KEY = re.compile(
+    r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|parked|delayed|moved|finished|completed|failed"
+    r"|events|wake|workers|producer:[0-9a-z]+))"
+)
+
+
+@pytest.fixture
+def client(shared_server: Server, prefix: str) -> Iterator[redis.Redis]:
+    """A plain client of the session's server. After the test, only keys that are documented may be there."""
+    with shared_server.client() as client:
+        yield client
+        left = list(client.scan_iter(f"{prefix}*", count=1000))
+        if left:
+            client.delete(*left)
+        strange = [key for key in left if not KNOWN_KEY.fullmatch(key)]
+        assert not strange, f"keys that streamq/keys.py does not name: {strange}"
+
+
+@pytest.fixture
+def make_app(server_url: str, prefix: str, client: redis.Redis) -> Callable[..., App]:
+    """``make_app(lease=5, …)``: an app on the session's server, not yet open."""
+    return lambda **overrides: App(redis_url=server_url, prefix=prefix, **{**QUICK, **overrides})
+
+
+@pytest.fixture
+async def app(make_app: Callable[..., App]) -> AsyncIterator[App]:
+    """An open app on the session's server."""
+    async with make_app() as app:
+        yield app
+
+
+@contextlib.asynccontextmanager
+async def working(app: App, **options: Any) -> AsyncIterator[Worker]:
+    """A worker of the app beside the test, stopped in order at the end, and quickly when the test failed."""
+    worker = Worker(app, **{"concurrency": 10, **options})
+    run = asyncio.create_task(worker.run(), name="worker under test")
+    try:
+        yield worker
+    except BaseException:
+        worker.stop()
+        raise
+    finally:
+        worker.stop()
+        await run
+
+
+async def until(met: Callable[[], Any | Awaitable[Any]], seconds: float = 10.0) -> Any:
+    """What ``met`` says, once that is true. Fails when that takes longer than ``seconds``."""
+    async with asyncio.timeout(seconds):
+        while True:
+            said = met()
+            if asyncio.iscoroutine(said):
+                said = await said
+            if said:
+                return said
+            await asyncio.sleep(0.01)
+
+
+@dataclass
+class Census:
+    """Where each job of a queue lies, by a raw look at every key of it."""
+
+    places: dict[str, list[str]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def put(self, job_id: str, place: str) -> None:
+        self.places.setdefault(job_id, []).append(place)
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each place."""
+        found = [place for places in self.places.values() for place in places]
+        return {place: found.count(place) for place in sorted(set(found))}
+
+    def check(self) -> None:
+        """Each job is in exactly one place, and nothing points to where there is nothing."""
+        twice = {job: places for job, places in self.places.items() if len(places) > 1}
+        assert not twice, f"in two places at once: {twice}"
+        assert not self.faults, self.faults
+
+
+def census(client: redis.Redis, prefix: str, queue: str) -> Census:
+    """Take the census. The client must answer with text."""
+    keys, found = Keys(prefix, queue), Census()
+    entries = [_lane(client, lane, found) for lane in keys.lanes]
+    for job_id, target in client.hgetall(keys.moved).items():
+        lane, entry = target.split()
+        if entry not in entries[int(lane) - 1]:
+            found.faults.append(f"moved says {job_id} is at {target}; it is not there")
+    _parked(client, keys, found)
+    _finished(client, keys, found)
+    return found
+
+
+def _lane(client: redis.Redis, lane: str, found: Census) -> set[str]:
+    listed = client.xrange(lane)
+    pending: dict[str, Any] = {}
+    last = "0-0"
+    if listed and (groups := [g for g in client.xinfo_groups(lane) if g["name"] == GROUP]):
+        last = groups[0]["last-delivered-id"]
+        pending = {row["message_id"]: row for row in client.xpending_range(lane, GROUP, "-", "+", 100_000)}
+    for entry, fields in listed:
+        job_id = json.loads(fields.get("h") or "{}").get("id") or entry
+        delivered = _order(entry) <= _order(last)
+        found.put(job_id, "active" if entry in pending else "stranded" if delivered else "waiting")
+    found.faults += [f"pending without an entry: {entry}" for entry in pending if entry not in dict(listed)]
+    return set(dict(listed))
+
+
+def _order(entry: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in entry.split("-"))
+
+
+def _parked(client: redis.Redis, keys: Keys, found: Census) -> None:
+    parked, delayed = client.hkeys(keys.parked), set(client.zrange(keys.delayed, 0, -1))
+    for job_id in parked:
+        found.put(job_id, "delayed" if job_id in delayed else "held")
+    found.faults += [f"{job_id} is due and has no envelope" for job_id in delayed - set(parked)]
+
+
+def _finished(client: redis.Redis, keys: Keys, found: Census) -> None:
+    records = client.hgetall(keys.finished)
+    for job_id, record in records.items():
+        found.put(job_id, {"c": "completed", "f": "failed"}[record[0]])
+    for order, letter in ((keys.completed, "c"), (keys.failed, "f")):
+        listed = client.lrange(order, 0, -1)
+        have = {job_id for job_id, record in records.items() if record[0] == letter}
+        if sorted(listed) != sorted(have):
+            found.faults.append(f"{order} lists {len(listed)} jobs, {len(have)} have a record")

@@ -46,7 +46,8 @@ ROUTES: Final = (
     Route("POST", "/api/schedule-sms", messages.send_sms, Scope.WRITE),
 )
 
-_SECURITY: Final = {
+_HEADERS: Final = {
+    "Server": "streamq",
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
     ),
@@ -80,7 +81,7 @@ async def _to_the_page(request: web.Request) -> web.Response:
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_SECURITY)
+    response.headers.update(_HEADERS)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 

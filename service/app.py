@@ -68,6 +68,8 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     for method, path, handler, scope in ROUTES:
         answer = handler if scope is None else guarded(handler, scope, keys)
         app.router.add_route(method, settings.base_path + path, answer)
+        if method == "GET" and handler is not events.stream:  # a stream has no end to tell the length of
+            app.router.add_route("HEAD", settings.base_path + path, answer)
     if settings.base_path:
         app.router.add_route("GET", settings.base_path, _to_the_page)
     app.on_response_prepare.append(_mark)

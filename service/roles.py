@@ -7,23 +7,21 @@ from typing import Any
 
 import click
 
-from streamq import ConfigurationError
+from streamq import ConfigurationError, load_app
 
 from .app import build_app
 from .auth import Keys, check_binding, is_loopback
-from .process import load_app
 from .sandbox import build_sandbox
 from .serve import address, bind, serving
 from .settings import ServiceSettings
 from .signals import until_signal
-from .up import MESSAGING
 
 
 async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
     settings = ServiceSettings.load(**given)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
-    engine = load_app(app or MESSAGING)
+    engine = load_app(app, settings)
     with bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
             click.echo(f"streamq api: {address(listener)}{settings.base_path}/")

@@ -15,7 +15,7 @@
     reject   ``status`` (default 400)
 
 ``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match``
-restricts it to recipients that contain it. The sandbox removes no duplicates: that none comes is for others to prove.
+restricts it to recipients that contain it. It removes no duplicates: that none comes is for others to prove.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, deque
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -33,6 +32,7 @@ from aiohttp import web
 from pydantic import Field
 
 from .answers import json
+from .clock import now, rfc3339
 from .problems import problems
 from .requests import MAX_BODY, read_model, read_query
 from .schemas import Request, Whole
@@ -106,7 +106,7 @@ class Ledger:
         """Record one call."""
         self._total += 1
         repeat = self._seen[key] if key is not None else 0
-        received_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        received_at = rfc3339(now(), "microseconds")
         call = Call(f"msg-{self._total}", key, repeat, status, received_at, body)
         self._count(call)
         if self._file is not None:

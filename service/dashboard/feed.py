@@ -32,6 +32,11 @@ class Watcher:
     def __init__(self) -> None:
         self._events: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
 
+    @property
+    def waiting(self) -> int:
+        """Events it has not read yet."""
+        return self._events.qsize()
+
     def offer(self, event: bytes, snapshot: bytes) -> None:
         """Add an event; when the queue is full, replace all of it by the snapshot."""
         if self._events.full():

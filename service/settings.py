@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
@@ -10,7 +10,7 @@ from streamq import Settings
 
 
 class ServiceSettings(Settings):
-    """Read from ``STREAMQ_<NAME>``, and ``SMS_API_URL``; arguments win over the environment. Frozen.
+    """Read from ``STREAMQ_<NAME>``; arguments win over the environment. Frozen.
 
     Raises ``pydantic.ValidationError`` for a value out of its range.
     """
@@ -19,7 +19,7 @@ class ServiceSettings(Settings):
 
     sms_api_url: str | None = Field(
         default=None,
-        validation_alias="SMS_API_URL",
+        validation_alias=AliasChoices("STREAMQ_SMS_API_URL", "SMS_API_URL"),
         description="Base URL of the SMS provider; messages go to {SMS_API_URL}/send-sms. Default: none.",
     )
     sms_timeout: float = Field(

@@ -46,7 +46,8 @@ ROUTES: Final = (
     Route("POST", "/api/schedule-sms", messages.send_sms, Scope.WRITE),
 )
 
-_SECURITY: Final = {
+_HEADERS: Final = {
+    "Server": "streamq",
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
     ),
@@ -67,6 +68,8 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     for method, path, handler, scope in ROUTES:
         answer = handler if scope is None else guarded(handler, scope, keys)
         app.router.add_route(method, settings.base_path + path, answer)
+        if method == "GET" and handler is not events.stream:  # a stream has no end to tell the length of
+            app.router.add_route("HEAD", settings.base_path + path, answer)
     if settings.base_path:
         app.router.add_route("GET", settings.base_path, _to_the_page)
     app.on_response_prepare.append(_mark)
@@ -80,7 +83,7 @@ async def _to_the_page(request: web.Request) -> web.Response:
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_SECURITY)
+    response.headers.update(_HEADERS)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,10 @@ def up(app: str | None, demo: bool, **given: Any) -> None:
       streamq up --demo
       streamq up shop.jobs:app --port 8080
     """
-    from .process import run
     from .up import Options
     from .up import up as everything
 
-    run(everything(Options(app, demo, given)))
+    _run(everything(Options(app, demo, given)))
 
 
 @click.command()
@@ -71,10 +72,9 @@ def api(app: str | None, **given: Any) -> None:
       streamq api --port 8080
       STREAMQ_API_KEYS=secret=admin streamq api --host 0.0.0.0
     """
-    from .process import run
     from .roles import api as serve_api
 
-    run(serve_api(app, given))
+    _run(serve_api(app, given))
 
 
 @click.command()
@@ -97,7 +97,18 @@ def sandbox(host: str, port: int, ledger: Path | None) -> None:
       streamq sandbox --ledger calls.jsonl
       SMS_API_URL=http://127.0.0.1:8025 streamq up
     """
-    from .process import run
     from .roles import sandbox as serve_sandbox
 
-    run(serve_sandbox(host, port, ledger))
+    _run(serve_sandbox(host, port, ledger))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; an error of ours is one line and an exit code: 69 no server, 78 a wrong setting."""
+    from streamq import ConfigurationError, StreamqError, Unavailable, run
+
+    codes = ((Unavailable, 69), (ConfigurationError, 78))
+    try:
+        run(main)
+    except StreamqError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(next((code for kind, code in codes if isinstance(error, kind)), 1))

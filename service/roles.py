@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import click
 
-from streamq import ConfigurationError
+from streamq import ConfigurationError, load_app
 
 from .app import build_app
 from .auth import Keys, check_binding, is_loopback
-from .process import load_app
 from .sandbox import build_sandbox
 from .serve import address, bind, serving
 from .settings import ServiceSettings
-from .signals import until_signal
-from .up import MESSAGING
+from .signals import stoppable
 
 
 async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
     settings = ServiceSettings.load(**given)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
-    engine = load_app(app or MESSAGING)
-    with bind(settings.host, settings.port) as listener:
+    engine = load_app(app, settings)
+    with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
             click.echo(f"streamq api: {address(listener)}{settings.base_path}/")
-            await until_signal()
+            await asyncio.Event().wait()
 
 
 async def sandbox(host: str, port: int, ledger: Path | None) -> None:
@@ -36,7 +35,7 @@ async def sandbox(host: str, port: int, ledger: Path | None) -> None:
         raise ConfigurationError(
             f"refusing to listen on {host}: the sandbox shows all it received; use 127.0.0.1"
         )
-    with bind(host, port) as listener:
+    with stoppable(), bind(host, port) as listener:
         async with serving(build_sandbox(file=ledger), listener, quiet=True):
             click.echo(f"streamq sandbox: {address(listener)}  (PUT /behaviour, GET /ledger)")
-            await until_signal()
+            await asyncio.Event().wait()

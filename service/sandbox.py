@@ -15,7 +15,7 @@
     reject   ``status`` (default 400)
 
 ``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match``
-restricts it to recipients that contain it. The sandbox removes no duplicates: that none comes is for others to prove.
+restricts it to recipients that contain it. It removes no duplicates: that none comes is for others to prove.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, deque
-from datetime import UTC, datetime
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -33,6 +33,7 @@ from aiohttp import web
 from pydantic import Field
 
 from .answers import json
+from .clock import now, rfc3339
 from .problems import problems
 from .requests import MAX_BODY, read_model, read_query
 from .schemas import Request, Whole
@@ -106,11 +107,14 @@ class Ledger:
         """Record one call."""
         self._total += 1
         repeat = self._seen[key] if key is not None else 0
-        received_at = datetime.now(UTC).isoformat(timespec="microseconds")
+        received_at = rfc3339(now(), "microseconds")
         call = Call(f"msg-{self._total}", key, repeat, status, received_at, body)
         self._count(call)
         if self._file is not None:
-            os.write(self._file, orjson.dumps(call.asdict(), option=orjson.OPT_APPEND_NEWLINE))
+            line = orjson.dumps(call.asdict()).replace(
+                b"\n", b" "
+            )  # between the tokens of a body, if anywhere
+            os.write(self._file, line + b"\n")
         return call
 
     def page(self, offset: int, limit: int) -> dict[str, Any]:
@@ -152,17 +156,20 @@ class Ledger:
 
 LEDGER: Final = web.AppKey("ledger", Ledger)
 BEHAVIOUR: Final = web.AppKey("behaviour", list[Behaviour])
+CLOSING: Final = web.AppKey("closing", asyncio.Event)
 
 
 def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Application:
     """The provider as an application; ``file`` is appended to, one JSON line for each call."""
     app = web.Application(middlewares=[problems], client_max_size=LARGEST)
     app[LEDGER], app[BEHAVIOUR], app[MAX_BODY] = Ledger(keep=keep, file=file), [Behaviour()], LARGEST
+    app[CLOSING] = asyncio.Event()
     app.router.add_post("/send-sms", _send)
     app.router.add_get("/ledger", _show)
     app.router.add_delete("/ledger", _clear)
     app.router.add_get("/behaviour", _behaviour)
     app.router.add_put("/behaviour", _behave)
+    app.on_shutdown.append(_hurry)
     app.on_cleanup.append(_close)
     return app
 
@@ -173,8 +180,7 @@ async def _send(request: web.Request) -> web.Response:
     status = behaviour.status or _STATUS[behaviour.mode]
     call = request.app[LEDGER].add(request.headers.get("Idempotency-Key"), body, status)
     delay_ms = behaviour.delay_ms if behaviour.delay_ms is not None else 5_000 * (behaviour.mode == "slow")
-    if delay_ms:
-        await asyncio.sleep(delay_ms / 1000)
+    await _pause(request.app[CLOSING], delay_ms / 1000)
     retry_after = behaviour.retry_after if behaviour.retry_after is not None else 1
     headers = {"Retry-After": str(retry_after)} if behaviour.mode == "busy" else {}
     answer = {"id": call.id} if status < 300 else {"error": f"told to {behaviour.mode}", "id": call.id}
@@ -194,6 +200,14 @@ def _next_behaviour(holder: list[Behaviour], body: bytes) -> Behaviour:
     return current
 
 
+async def _pause(closing: asyncio.Event, seconds: float) -> None:
+    """Let time pass, but do not hold up the end."""
+    if seconds:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await closing.wait()
+
+
 async def _show(request: web.Request) -> web.Response:
     query = read_query(request, LedgerQuery)
     return json(request.app[LEDGER].page(query.offset, query.limit))
@@ -211,6 +225,10 @@ async def _behaviour(request: web.Request) -> web.Response:
 async def _behave(request: web.Request) -> web.Response:
     request.app[BEHAVIOUR][0] = await read_model(request, Behaviour)
     return await _behaviour(request)
+
+
+async def _hurry(app: web.Application) -> None:
+    app[CLOSING].set()
 
 
 async def _close(app: web.Application) -> None:

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from streamq import State
 
+from .clock import now
 from .messaging.sms import ContactId, Recipient, SmsMessage, Text, WorkspaceId
 
 MAX_DELAY: Final = timedelta(days=366)
@@ -45,10 +46,10 @@ def _instant(value: Any) -> datetime | None:
         at = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise PydanticCustomError("time", "is not a time that exists", _TIME_HINT) from error
-    now = datetime.now(UTC)
-    if at <= now:
+    ahead = at - now()
+    if ahead <= timedelta(0):
         raise PydanticCustomError("past", "is in the past")
-    if at - now > MAX_DELAY:
+    if ahead > MAX_DELAY:
         raise PydanticCustomError("too_far", f"is more than {MAX_DELAY.days} days ahead")
     return at
 

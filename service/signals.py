@@ -11,21 +11,31 @@ from typing import Final
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
+class Stop:
+    """What the next signal does: cancel the task, until ``ask`` is set to something better."""
+
+    def __init__(self, task: asyncio.Task[object] | None) -> None:
+        self._task = task
+        self.ask: Callable[[], object] = self._cancel
+        self.cancelled = False
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+
 @contextmanager
-def on_signal(tell: Callable[[], object]) -> Iterator[None]:
-    """Call ``tell`` for each signal that arrives inside the block."""
-    loop = asyncio.get_running_loop()
+def stoppable() -> Iterator[Stop]:
+    """End the block at a signal, and go on behind it."""
+    loop, stop = asyncio.get_running_loop(), Stop(asyncio.current_task())
     for number in SIGNALS:
-        loop.add_signal_handler(number, tell)
+        loop.add_signal_handler(number, lambda: stop.ask())  # noqa: PLW0108 - `ask` is looked up when it is called
     try:
-        yield
+        yield stop
+    except asyncio.CancelledError:
+        if not stop.cancelled:
+            raise  # somebody else's
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
-
-
-async def until_signal() -> None:
-    """Wait for a signal."""
-    stop = asyncio.Event()
-    with on_signal(stop.set):
-        await stop.wait()

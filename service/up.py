@@ -6,27 +6,22 @@ embedded server > app > sandbox provider > API and dashboard > worker and schedu
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from streamq import App, EmbeddedServer, Scheduler, Worker
+from streamq import App, EmbeddedServer, Scheduler, Worker, load_app
 
 from .app import build_app
 from .auth import Keys, check_binding
-from .process import load_app
 from .sandbox import build_sandbox
 from .serve import address, bind, serving
 from .settings import ServiceSettings
-from .signals import on_signal
-
-MESSAGING: Final = "streamq_service.messaging.app:app"
-"""The app that is run when none is named."""
+from .signals import Stop, stoppable
 
 
 @dataclass(frozen=True)
@@ -43,27 +38,28 @@ async def up(options: Options) -> None:
     settings = ServiceSettings.load(**options.given)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
     screen = Screen()
-    async with AsyncExitStack() as stack:
-        # Through the environment, because the app is free to read its settings where and when it likes.
-        os.environ["STREAMQ_REDIS_URL"] = await _server(stack, settings, screen)
-        provider = await _provider(stack, settings, screen, demo=options.demo)
-        os.environ["STREAMQ_SMS_API_URL"] = provider
-        app = await stack.enter_async_context(load_app(options.app or MESSAGING))
-        listener = bind(settings.host, settings.port, or_next=True)
-        stack.callback(listener.close)
-        await stack.enter_async_context(serving(build_app(app, settings), listener))
-        screen.show(app, address(listener) + settings.base_path, settings, taken=listener.getsockname()[1])
-        await _work(app)
+    with stoppable() as stop:
+        async with AsyncExitStack() as stack:
+            redis_url = await _server(stack, settings, screen)
+            sms_api_url = await _provider(stack, settings, screen, demo=options.demo)
+            settings = settings.model_copy(update={"redis_url": redis_url, "sms_api_url": sms_api_url})
+            app = await stack.enter_async_context(load_app(options.app, settings))
+            listener = bind(settings.host, settings.port, or_next=True)
+            stack.callback(listener.close)
+            await stack.enter_async_context(serving(build_app(app, settings), listener))
+            screen.show(app, address(listener) + settings.base_path, settings, listener.getsockname()[1])
+            await app.wait_ready()
+            await _work(app, stop)
 
 
-async def _work(app: App) -> None:
+async def _work(app: App, stop: Stop) -> None:
     """Work until a signal: the first lets running jobs finish, the second gives them back at once."""
     worker = Worker(app)
-    with on_signal(worker.stop):
-        async with asyncio.TaskGroup() as group:
-            scheduler = group.create_task(Scheduler(app).run(), name="scheduler")
-            await worker.run()
-            scheduler.cancel()
+    stop.ask = worker.stop
+    async with asyncio.TaskGroup() as group:
+        scheduler = group.create_task(Scheduler(app).run(), name="scheduler")
+        await worker.run()
+        scheduler.cancel()
 
 
 async def _server(stack: AsyncExitStack, settings: ServiceSettings, screen: Screen) -> str:
@@ -76,9 +72,11 @@ async def _server(stack: AsyncExitStack, settings: ServiceSettings, screen: Scre
     return server.url
 
 
-async def _provider(stack: AsyncExitStack, settings: ServiceSettings, screen: Screen, *, demo: bool) -> str:
+async def _provider(
+    stack: AsyncExitStack, settings: ServiceSettings, screen: Screen, *, demo: bool
+) -> str | None:
     if not demo:
-        url = settings.sms_api_url or ""
+        url = settings.sms_api_url
         screen.add("provider", _without_login(url) if url else "none yet: set SMS_API_URL, or use --demo")
         return url
     listener = bind("127.0.0.1", 0)
@@ -105,10 +103,10 @@ class Screen:
         """A line of the table."""
         self._lines.append((name, value))
 
-    def show(self, app: App, url: str, settings: ServiceSettings, *, taken: int) -> None:
+    def show(self, app: App, url: str, settings: ServiceSettings, port: int) -> None:
         """Print the table and a line to try."""
         queues = sorted({task.queue for task in app.tasks.values()})
-        moved = f"  (port {settings.port} is taken)" if settings.port and taken != settings.port else ""
+        moved = f"  (port {settings.port} is taken)" if settings.port not in (0, port) else ""
         self.add("roles", f"api, scheduler, worker with {app.settings.concurrency} slots")
         self.add("queues", ", ".join(queues) or "none: the app has no task")
         self.add("dashboard", f"{url}/{moved}")

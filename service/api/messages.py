@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from aiohttp import web
 
 from streamq import State
 
 from ..answers import json
+from ..clock import now, rfc3339
 from ..keys import ENGINE, SETTINGS
 from ..messaging import sms
 from ..requests import read_model, refuse_idempotency_key, wait_seconds
@@ -44,5 +45,5 @@ async def send_sms(request: web.Request) -> web.Response:
 
 def _due_at(body: SmsRequest) -> str | None:
     """When it leaves, by this host's clock, for the reader; Redis' clock decides."""
-    at = body.scheduled_for or (datetime.now(UTC) + timedelta(seconds=body.delay) if body.delay else None)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+    at = body.scheduled_for or (now() + timedelta(seconds=body.delay) if body.delay else None)
+    return rfc3339(at) if at else None

@@ -10,12 +10,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
 from streamq import App, Unavailable
+
+from ..clock import now, rfc3339
 
 log = logging.getLogger("streamq.feed")
 
@@ -30,6 +31,11 @@ class Watcher:
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
+
+    @property
+    def waiting(self) -> int:
+        """Events it has not read yet."""
+        return self._events.qsize()
 
     def offer(self, event: bytes, snapshot: bytes) -> None:
         """Add an event; when the queue is full, replace all of it by the snapshot."""
@@ -116,7 +122,7 @@ class Feed:
         try:
             sample = await self._sample()
         except Unavailable as error:
-            return "unavailable", {"at": _now(), "code": error.code, "detail": str(error)}, None
+            return "unavailable", {"at": rfc3339(now()), "code": error.code, "detail": str(error)}, None
         if self._last is None:
             return "snapshot", sample, sample
         return "change", _difference(self._last, sample), sample
@@ -126,7 +132,7 @@ class Feed:
         counts = await asyncio.gather(*(self._engine.queue(name).counts() for name in names))
         workers = await self._engine.workers()
         queues = {name: count.asdict() for name, count in zip(names, counts, strict=True)}
-        return {"at": _now(), "queues": queues, "workers": [worker.asdict() for worker in workers]}
+        return {"at": rfc3339(now()), "queues": queues, "workers": [worker.asdict() for worker in workers]}
 
     async def _run(self) -> None:
         while True:
@@ -153,7 +159,3 @@ def _difference(old: Sample, new: Sample) -> Sample:
 
 def _frame(number: int, name: str, data: Sample) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), orjson.dumps(data))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,1 +1,32 @@
 """The messaging product: its app, its tasks and the providers they call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from streamq import App
+
+from ..settings import ServiceSettings
+from . import sms
+from .provider import PROVIDER, SmsProvider
+
+
+def messaging_app(settings: ServiceSettings) -> App:
+    """An app with every messaging task; its workers open the providers and close them at their end."""
+    app = App(settings, lifespan=_providers)
+    sms.register(app, settings)
+    return app
+
+
+@asynccontextmanager
+async def _providers(app: App) -> AsyncIterator[None]:
+    # A worker's command line knows the engine's settings alone; ours are then those of the environment.
+    settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings()
+    async with SmsProvider(settings) as provider:
+        app.state[PROVIDER] = provider
+        yield
+
+
+app = messaging_app(ServiceSettings())
+"""What workers run when no other app is named."""

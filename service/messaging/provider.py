@@ -11,7 +11,7 @@ any other 4xx         failed: the provider will not take it, ever
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final
@@ -21,6 +21,7 @@ import orjson
 
 from streamq import Fail, Retry
 
+from ..clock import now
 from ..settings import ServiceSettings
 
 PROVIDER: Final = "sms_provider"
@@ -111,7 +112,7 @@ def parse_retry_after(value: str | None) -> float | None:
     except ValueError:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return max(0.0, (at - now()).total_seconds())
 
 
 async def _at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -145,7 +145,7 @@ function showFilters() {
   const buttons = STATES.map((state) =>
     h(
       "button",
-      { type: "button", "data-state": state, "aria-pressed": state === chosen.state, onclick: () => choose(chosen.queue, state) },
+      { type: "button", "data-state": state, "aria-pressed": String(state === chosen.state), onclick: () => choose(chosen.queue, state) },
       icon(state),
       state,
     ),

@@ -1,0 +1,113 @@
+"""A real service for each test: engine, API, sandbox provider and worker, on loopback and a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+from streamq_service.app import build_app
+from streamq_service.messaging import messaging_app
+from streamq_service.sandbox import build_sandbox
+from streamq_service.serve import address, bind, serving
+from streamq_service.settings import ServiceSettings
+
+from streamq import App, Counts, Worker
+
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class Service:
+    """A running service, and a client that talks to it."""
+
+    url: str
+    engine: App
+    http: aiohttp.ClientSession
+
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any, Any]:
+        """Status, headers and document of a POST; ``body`` is bytes, or a value sent as JSON."""
+        content = {"data": body} if isinstance(body, bytes) else {"json": body}
+        sent = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        async with self.http.post(self.url + path, headers=sent, **content) as response:
+            return response.status, response.headers, await response.json(content_type=None)
+
+    async def get(self, path: str, **headers: str) -> tuple[int, Any, Any]:
+        """Status, headers and document of a GET."""
+        async with self.http.get(self.url + path, headers=headers) as response:
+            return response.status, response.headers, await response.json(content_type=None)
+
+    async def jobs(self) -> int:
+        """How many jobs there are, in all queues and states."""
+        counts = [await self.engine.queue(name).counts() for name in await self.engine.queues()]
+        return sum(_total(count) for count in counts)
+
+
+def _total(counts: Counts) -> int:
+    return sum(counts.asdict().values())
+
+
+@asynccontextmanager
+async def running(settings: ServiceSettings, engine: App | None = None) -> AsyncIterator[Service]:
+    """A service with these settings, without a worker."""
+    engine = engine or messaging_app(settings)
+    with bind("127.0.0.1", 0) as listener:
+        async with (
+            engine,
+            serving(build_app(engine, settings), listener),
+            aiohttp.ClientSession() as http,
+        ):
+            yield Service(address(listener), engine, http)
+
+
+@asynccontextmanager
+async def working(engine: App) -> AsyncIterator[Worker]:
+    """A worker that runs inside the block and ends in order."""
+    worker = Worker(engine)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await task
+
+
+@pytest.fixture
+def settings(server_url: str, prefix: str) -> Callable[..., ServiceSettings]:
+    """Settings of this test's own prefix, with quick retries."""
+
+    def make(**given: Any) -> ServiceSettings:
+        return ServiceSettings(redis_url=server_url, prefix=prefix, **{"sms_backoff": 0.02, **given})
+
+    return make
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Service]:
+    """A provider to send to; ``url`` is the SMS_API_URL."""
+    with bind("127.0.0.1", 0) as listener:
+        async with serving(build_sandbox(), listener), aiohttp.ClientSession() as http:
+            yield Service(address(listener), App(), http)
+
+
+@pytest.fixture
+async def service(settings: Callable[..., ServiceSettings], sandbox: Service) -> AsyncIterator[Service]:
+    """The service over the sandbox, without a worker."""
+    async with running(settings(sms_api_url=sandbox.url)) as service:
+        yield service
+
+
+@pytest.fixture
+def start() -> Callable[..., AbstractAsyncContextManager[Service]]:
+    """``async with start(settings(…)) as service:`` for a service of another kind."""
+    return running
+
+
+@pytest.fixture
+def work() -> Callable[[App], AbstractAsyncContextManager[Worker]]:
+    """``async with work(service.engine):`` runs a worker."""
+    return working

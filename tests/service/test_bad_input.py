@@ -1,0 +1,181 @@
+"""Bad input is told apart, told all at once, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from .conftest import Service
+
+pytestmark = pytest.mark.keeps_keys
+
+GOOD: dict[str, Any] = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
+PAST = "2020-01-01T00:00:00Z"
+NO_ZONE = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S")
+MISSING = object()
+
+WRONG_FIELDS = [
+    ("an empty recipient", {"to": ""}, "/to"),
+    ("a blank recipient", {"to": "   "}, "/to"),
+    ("no recipient", {"to": MISSING}, "/to"),
+    ("a null recipient", {"to": None}, "/to"),
+    ("two recipients", {"phoneNumber": "+15550101"}, "/to"),
+    ("a recipient that is a number", {"to": 15550100}, "/to"),
+    ("a recipient with a line break", {"to": "+1555\n0100"}, "/to"),
+    ("a recipient of a thousand digits", {"to": "1" * 1000}, "/to"),
+    ("an empty message", {"message": ""}, "/message"),
+    ("no message", {"message": MISSING}, "/message"),
+    ("a message that is a list", {"message": ["hello"]}, "/message"),
+    ("a message over the limit", {"message": "x" * 1601}, "/message"),
+    ("no workspace", {"workspaceId": MISSING}, "/workspaceId"),
+    ("an empty workspace", {"workspaceId": ""}, "/workspaceId"),
+    ("workspace zero", {"workspaceId": 0}, "/workspaceId"),
+    ("a negative workspace", {"workspaceId": -1}, "/workspaceId"),
+    ("workspace true", {"workspaceId": True}, "/workspaceId"),
+    ("a workspace no reader keeps exactly", {"workspaceId": 2**53}, "/workspaceId"),
+    ("an empty contact", {"contactId": ""}, "/contactId"),
+    ("a contact that is a number", {"contactId": 5}, "/contactId"),
+    ("a negative delay", {"delay": -1}, "/delay"),
+    ("a delay in a string", {"delay": "5"}, "/delay"),
+    ("a delay that is true", {"delay": True}, "/delay"),
+    ("a delay of two years", {"delay": 2 * 366 * 86_400}, "/delay"),
+    ("a date in the past", {"scheduledFor": PAST}, "/scheduledFor"),
+    ("a date without a zone", {"scheduledFor": NO_ZONE}, "/scheduledFor"),
+    ("a date that does not exist", {"scheduledFor": "2030-02-30T00:00:00Z"}, "/scheduledFor"),
+    ("a date in words", {"scheduledFor": "tomorrow"}, "/scheduledFor"),
+    ("a date as a number", {"scheduledFor": 1_900_000_000}, "/scheduledFor"),
+    ("a delay and a date", {"delay": 5, "scheduledFor": "2026-12-31T00:00:00Z"}, "/scheduledFor"),
+    ("metadata that is a list", {"metadata": [1]}, "/metadata"),
+    ("an unknown field", {"mesage": "hello"}, "/mesage"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"), [row[1:] for row in WRONG_FIELDS], ids=[r[0] for r in WRONG_FIELDS]
+)
+async def test_a_wrong_field_is_pointed_at_and_nothing_is_enqueued(
+    service: Service, change: dict[str, Any], pointer: str
+) -> None:
+    body = {name: value for name, value in {**GOOD, **change}.items() if value is not MISSING}
+    status, headers, problem = await service.post("/api/v1/messages/sms", body)
+    assert status == 422
+    assert headers["Content-Type"] == "application/problem+json"
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert await service.jobs() == 0
+
+
+async def test_all_errors_are_told_at_once(service: Service) -> None:
+    wrong = {
+        "phoneNumber": "",
+        "message": "",
+        "workspaceId": [],
+        "delay": -1,
+        "scheduledFor": PAST,
+        "extra": 1,
+    }
+    status, _, problem = await service.post("/api/schedule-sms", wrong)
+    assert status == 422
+    assert {e["pointer"] for e in problem["errors"]} == {f"/{name}" for name in wrong}
+    assert all(e["code"] and e["message"] for e in problem["errors"])
+
+
+async def test_an_unknown_field_comes_with_the_one_that_was_meant(service: Service) -> None:
+    _, _, problem = await service.post("/api/schedule-sms", {**GOOD, "worspaceId": 1})
+    assert problem["errors"][0]["hint"] == "did you mean workspaceId?"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"to": "+1",}', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
+async def test_what_is_not_json_is_a_bad_request_with_its_place(service: Service, body: bytes) -> None:
+    status, _, problem = await service.post("/api/schedule-sms", body)
+    assert (status, problem["code"]) == (400, "malformed-json")
+    assert problem["line"] >= 1
+    assert problem["column"] >= 0
+    assert await service.jobs() == 0
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"1", b"null"])
+async def test_json_that_is_no_object_is_not_valid(service: Service, body: bytes) -> None:
+    status, _, problem = await service.post("/api/schedule-sms", body)
+    assert (status, problem["errors"][0]["pointer"]) == (422, "")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_another_content_type_is_unsupported(service: Service, kind: str) -> None:
+    status, _, problem = await service.post("/api/schedule-sms", b"{}", Content_Type=kind)
+    assert (status, problem["code"]) == (415, "unsupported-media-type")
+
+
+async def test_a_json_type_with_a_suffix_or_a_charset_is_json(service: Service) -> None:
+    for kind in ("application/json; charset=utf-8", "application/vnd.api+json"):
+        status, _, _ = await service.post("/api/schedule-sms", b"{}", Content_Type=kind)
+        assert status == 422
+
+
+async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(service: Service) -> None:
+    async def drip() -> Any:
+        for _ in range(300):
+            yield b" " * 1024
+
+    for data in (b" " * 300_000, drip()):
+        async with service.http.post(
+            service.url + "/api/schedule-sms", data=data, headers={"Content-Type": "application/json"}
+        ) as response:
+            problem = await response.json(content_type=None)
+        assert (response.status, problem["limit_bytes"]) == (413, 262_144)
+
+
+async def test_a_payload_over_the_limit_of_the_engine_is_too_large(service: Service) -> None:
+    status, _, problem = await service.post("/api/schedule-sms", {**GOOD, "metadata": {"note": "x" * 70_000}})
+    assert (status, problem["code"], problem["limit_bytes"]) == (413, "payload-too-large", 65_536)
+    assert await service.jobs() == 0
+
+
+async def test_metadata_nested_too_deeply_is_not_valid(service: Service) -> None:
+    deep: Any = 1
+    for _ in range(70):
+        deep = {"in": deep}
+    status, _, problem = await service.post("/api/schedule-sms", {**GOOD, "metadata": deep})
+    assert (status, problem["errors"][0]["code"]) == (422, "too-deep")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"task": ""}, "/task"),
+        ({"task": 1}, "/task"),
+        ({"delay": -1}, "/delay"),
+        ({"at": PAST}, "/at"),
+        ({"at": NO_ZONE}, "/at"),
+        ({"attempts": 0}, "/attempts"),
+        ({"attempts": 1.5}, "/attempts"),
+        ({"timeout": 0}, "/timeout"),
+        ({"priority": "high"}, "/priority"),
+        ({"key": "order-991"}, "/key"),
+        ({"group": "66338"}, "/group"),
+        ({"retries": 3}, "/retries"),
+        ({"payload": {"to": "+1", "message": "", "workspace_id": 1}}, "/payload/message"),
+        ({"payload": None}, "/payload"),
+    ],
+)
+async def test_a_wrong_job_is_pointed_at_and_nothing_is_enqueued(
+    service: Service, change: dict[str, Any], pointer: str
+) -> None:
+    good = {"task": "send-sms", "payload": {"to": "+1", "message": "hello", "workspace_id": 1}}
+    status, _, problem = await service.post("/api/v1/queues/send-sms-queue/jobs", {**good, **change})
+    assert status == 422
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert await service.jobs() == 0
+
+
+@pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=201", "limit=many", "page=2"])
+async def test_a_wrong_query_is_not_valid(service: Service, query: str) -> None:
+    status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs?{query}")
+    assert (status, problem["code"]) == (422, "validation")
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "failed.nonsense", "completed.-1"])
+async def test_a_cursor_that_is_not_ours_is_a_bad_request(service: Service, cursor: str) -> None:
+    status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs?cursor={cursor}")
+    assert (status, problem["code"]) == (400, "bad-cursor")

@@ -1,0 +1,158 @@
+"""Jobs of any task through the API: created, looked at, listed, tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from streamq_service.settings import ServiceSettings
+
+from streamq import App, Fail, Worker
+
+from .conftest import Service
+
+pytestmark = pytest.mark.keeps_keys
+
+Work = Callable[[App], AbstractAsyncContextManager[Worker]]
+Start = Callable[..., AbstractAsyncContextManager[Service]]
+MESSAGE = {"to": "+15550100", "message": "hello", "workspace_id": 66338}
+JOBS = "/api/v1/queues/sums/jobs"
+
+
+@pytest.fixture
+def sums(settings: Callable[..., ServiceSettings]) -> App:
+    """An app of somebody else: it adds, and refuses to add zero."""
+    app = App(settings())
+
+    @app.task(queue="sums", attempts=1)
+    async def add(left: int, right: int) -> int:
+        if not right:
+            raise Fail("nothing to add")
+        return left + right
+
+    return app
+
+
+async def test_a_created_job_is_answered_whole_with_its_place(service: Service) -> None:
+    body = {"task": "send-sms", "payload": MESSAGE, "delay": 60, "attempts": 3, "timeout": 5}
+    status, headers, job = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
+    assert status == 201
+    assert headers["Location"] == f"/api/v1/queues/send-sms-queue/jobs/{job['id']}"
+    assert {name: job[name] for name in ("queue", "task", "state", "attempt", "attempts", "priority")} == {
+        "queue": "send-sms-queue",
+        "task": "send-sms",
+        "state": "delayed",
+        "attempt": 0,
+        "attempts": 3,
+        "priority": "normal",
+    }
+    assert {"payload", "group", "key", "crashes", "created_at", "due_at", "started_at"} <= job.keys()
+    assert {"finished_at", "progress", "result", "error", "worker"} <= job.keys()
+    assert (await service.get(headers["Location"]))[2] == job
+
+
+async def test_a_caller_may_wait_for_the_result(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
+) -> None:
+    async with start(settings(), sums) as service, work(sums):
+        body = {"task": "add", "payload": {"left": 2, "right": 3}}
+        status, headers, job = await service.post(JOBS, body, Prefer="respond-async, wait=10")
+        assert (status, job["state"], job["result"]) == (200, "completed", 5)
+        assert headers["Preference-Applied"] == "wait=10"
+
+
+async def test_a_job_that_is_not_ready_in_time_is_accepted(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start
+) -> None:
+    async with start(settings(), sums) as service:
+        body = {"task": "add", "payload": {"left": 2, "right": 3}}
+        status, headers, job = await service.post(JOBS, body, Prefer="wait=1")
+        assert (status, job["state"]) == (202, "waiting")
+        assert headers["Location"].endswith(job["id"])
+        status, _, problem = await service.post(JOBS, body, Prefer="wait=61")
+        assert (status, problem["code"]) == (422, "wait-too-long")
+
+
+async def test_a_failed_job_can_be_tried_again_and_no_other(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
+) -> None:
+    async with start(settings(), sums) as service:
+        async with work(sums):
+            body = {"task": "add", "payload": {"left": 2, "right": 0}}
+            _, _, job = await service.post(JOBS, body, Prefer="wait=10")
+        assert (job["state"], job["error"]["message"]) == ("failed", "nothing to add")
+        status, _, again = await service.post(f"{JOBS}/{job['id']}/retry", b"")
+        assert (status, again["state"], again["id"]) == (200, "waiting", job["id"])
+        status, _, problem = await service.post(f"{JOBS}/{job['id']}/retry", b"")
+        assert (status, problem["code"], problem["state"]) == (409, "wrong-state", "waiting")
+        assert "allowed" in problem
+
+
+async def test_jobs_are_listed_by_state_in_pages_that_meet(service: Service) -> None:
+    for number in range(7):
+        body = {"task": "send-sms", "payload": {**MESSAGE, "message": str(number)}, "delay": number // 4 * 60}
+        await service.post("/api/v1/queues/send-sms-queue/jobs", body)
+    for query, expected in (("state=waiting", "0123"), ("state=delayed", "456"), ("", "0123456")):
+        seen: list[str] = []
+        cursor = ""
+        while True:
+            _, _, page = await service.get(
+                f"/api/v1/queues/send-sms-queue/jobs?{query}&limit=2{cursor}".replace("?&", "?")
+            )
+            assert len(page["data"]) <= 2
+            seen += [job["payload"]["message"] for job in page["data"]]
+            if page["page"]["next"] is None:
+                break
+            cursor = f"&cursor={page['page']['next']}"
+        assert sorted(seen) == list(expected)
+
+
+async def test_an_unknown_job_is_not_found(service: Service) -> None:
+    for job_id in ("1-0", "nonsense", "1795476573559-0"):
+        status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs/{job_id}")
+        assert (status, problem["code"]) == (404, "job-not-found")
+
+
+async def test_an_unknown_queue_is_not_found_with_the_one_that_was_meant(service: Service) -> None:
+    for path in ("", "/jobs", "/jobs/1-0"):
+        status, _, problem = await service.get("/api/v1/queues/send-sms-que" + path)
+        assert (status, problem["code"]) == (404, "queue-not-found")
+        assert problem["did_you_mean"][0] == "send-sms-queue"
+    body = {"task": "send-sms", "payload": MESSAGE}
+    status, _, _ = await service.post("/api/v1/queues/send-sms-que/jobs", body)
+    assert status == 404
+
+
+async def test_an_unknown_task_is_refused_with_those_that_are_known(service: Service) -> None:
+    body = {"task": "send-fax", "payload": MESSAGE}
+    status, _, problem = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
+    assert (status, problem["code"], problem["known_tasks"]) == (422, "unknown-task", ["send-sms"])
+    assert await service.jobs() == 0
+
+
+async def test_a_queue_that_others_serve_takes_tasks_that_are_not_known_here(
+    sums: App, service: Service
+) -> None:
+    async with sums:
+        await sums.enqueue("sums", "add", {"left": 1, "right": 1})
+    body: dict[str, Any] = {"task": "subtract", "payload": [1, 2]}
+    status, _, job = await service.post(JOBS, body)
+    assert (status, job["state"], job["payload"]) == (201, "waiting", [1, 2])
+
+
+async def test_queues_tell_their_counts_and_workers_who_they_are(service: Service, work: Work) -> None:
+    await service.post("/api/v1/messages/sms", {"to": "1", "message": "hi", "workspaceId": 1, "delay": 60})
+    _, _, queues = await service.get("/api/v1/queues")
+    assert [queue["name"] for queue in queues["data"]] == ["scheduled-sms-queue", "send-sms-queue"]
+    _, _, queue = await service.get("/api/v1/queues/scheduled-sms-queue")
+    assert queue == queues["data"][0]
+    assert queue["counts"]["delayed"] == 1
+    assert (await service.get("/api/v1/workers"))[2] == {"data": []}
+    async with work(service.engine) as worker:
+        await service.post(
+            "/api/schedule-sms", {"to": "1", "message": "hi", "workspaceId": 1}, Prefer="wait=10"
+        )
+        _, _, workers = await service.get("/api/v1/workers")
+        assert [told["name"] for told in workers["data"]] == [worker.name]

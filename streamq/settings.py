@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
 
     @classmethod
-    def load(cls, **overrides: object) -> Settings:
+    def load(cls, **overrides: object) -> Self:
         """Read the environment; ``overrides`` win where they are not ``None``.
 
         Raises ``ConfigurationError`` that names every wrong setting by its environment variable.

@@ -139,20 +139,34 @@ class Fetcher:
 
     async def _read(self, slots: int) -> None:
         lanes = list(self._of)
-        if slots < len(lanes):  # fewer slots than queues: take turns
-            self._turn = (self._turn + slots) % len(lanes)
-            lanes = (lanes + lanes)[self._turn : self._turn + slots]
+        if slots >= len(lanes):
+            await self._take(lanes, slots // len(lanes), slots, block=True)
+            return
+        self._turn = (self._turn + 1) % len(lanes)  # fewer slots than queues: they take turns at being first
+        left = slots
+        for lane in lanes[self._turn :] + lanes[: self._turn]:
+            if left:
+                left -= await self._take([lane], left, left, block=False)
+        if left == slots:
+            await self._take(lanes, 1, slots, block=True)
+
+    async def _take(self, lanes: list[bytes], count: int, slots: int, *, block: bool) -> int:
+        """Read up to ``count`` entries of each lane and start them; returns how many."""
         await self._know_client()
         reply = await self._link.call(
-            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", slots // len(lanes), "BLOCK", BLOCK_MS,
+            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", BLOCK_MS) if block else ()),
             "STREAMS", *lanes, *[">"] * len(lanes), timeout=BLOCK_MS / 1000 + 5,
         )  # fmt: skip
         self.last_read = monotonic()
-        for lane, entries in reply or ():
-            queue = self._of[lane]
-            for raw in entries:
-                if raw[1]:  # nil: deleted by hand after it was delivered
-                    self._start(Delivery(queue, 1, raw))
+        # an entry without fields was deleted by hand after it was delivered
+        taken = [
+            Delivery(self._of[lane], 1, raw) for lane, entries in reply or () for raw in entries if raw[1]
+        ]
+        for delivery in taken[:slots]:
+            self._start(delivery)
+        for surplus in taken[slots:]:  # several queues answered a read that waited for any of them
+            await self._store.release(self._link, surplus.queue, [(1, surplus.entry)])
+        return len(taken[:slots])
 
     async def _know_client(self) -> None:
         """Learn the server's id of this connection, by which a blocked read is woken at the end."""

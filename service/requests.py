@@ -26,7 +26,7 @@ MAX_DEPTH: Final = 64
 MAX_WAIT: Final = 60
 
 _JSON: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
-_WAIT: Final = re.compile(r"\bwait\s*=\s*(\d+)")
+_WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
 async def read_json(request: web.Request) -> Any:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from streamq import App, EmbeddedServer, Scheduler, Worker, load_app
+from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, load_app
 
 from .app import build_app
 from .auth import Keys, check_binding
@@ -47,9 +47,19 @@ async def up(options: Options) -> None:
             listener = bind(settings.host, settings.port, or_next=True)
             stack.callback(listener.close)
             await stack.enter_async_context(serving(build_app(app, settings), listener))
-            screen.show(app, address(listener) + settings.base_path, settings, listener.getsockname()[1])
-            await app.wait_ready()
+            url = address(listener) + settings.base_path
+            await _until_ready(app, url)
+            screen.show(app, url, settings, listener.getsockname()[1])
             await _work(app, stop)
+
+
+async def _until_ready(app: App, url: str) -> None:
+    """The dashboard is open meanwhile, and says the same."""
+    try:
+        await app.wait_ready(1.0)
+    except Unavailable as error:
+        click.echo(f"waiting: {error}\n{url}/ is open meanwhile", err=True)
+        await app.wait_ready()
 
 
 async def _work(app: App, stop: Stop) -> None:

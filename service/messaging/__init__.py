@@ -22,11 +22,16 @@ def messaging_app(settings: ServiceSettings) -> App:
 @asynccontextmanager
 async def _providers(app: App) -> AsyncIterator[None]:
     # A worker's command line knows the engine's settings alone; ours are then those of the environment.
-    settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings()
+    settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings.load()
     async with SmsProvider(settings) as provider:
         app.state[PROVIDER] = provider
         yield
 
 
-app = messaging_app(ServiceSettings())
-"""What workers run when no other app is named."""
+def __getattr__(name: str) -> App:
+    """``app``: what workers run when no other is named; made when asked for, so that an import reads nothing."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = messaging_app(ServiceSettings.load())
+    globals()["app"] = made
+    return made

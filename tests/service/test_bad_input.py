@@ -175,7 +175,7 @@ async def test_a_wrong_query_is_not_valid(service: Service, query: str) -> None:
     assert (status, problem["code"]) == (422, "validation")
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "failed.nonsense", "completed.-1"])
+@pytest.mark.parametrize("cursor", ["nonsense", "failed.nonsense", "completed.-1", "completed.%C2%B2"])
 async def test_a_cursor_that_is_not_ours_is_a_bad_request(service: Service, cursor: str) -> None:
     status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs?cursor={cursor}")
     assert (status, problem["code"]) == (400, "bad-cursor")

@@ -203,13 +203,16 @@ async def test_the_sandbox_alone_takes_calls_and_writes_them_down(tmp_path: Path
         (("up", "--host", "0.0.0.0"), "without API keys"),  # noqa: S104 - refused
         (("sandbox", "--host", "0.0.0.0"), "refusing to listen"),  # noqa: S104 - refused
         (("api", "nowhere:app"), "nowhere"),
+        (("api",), "SMS_API_URL must be"),
+        (("worker",), "SMS_API_URL must be"),
         (("api", "--host", "192.0.2.1"), "without API keys"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line_and_exit_code_78(
     tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
-    ended = tried(tmp_path, *words)
+    environment = {"SMS_API_URL": "ftp://sms.example.com"} if "SMS_API_URL" in said else {}
+    ended = tried(tmp_path, *words, **environment)
     assert (ended.returncode, ended.stdout) == (78, "")
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -251,3 +254,11 @@ def test_an_address_is_shown_without_its_login(url: str) -> None:
     shown = _without_login(url)
     assert "topsecret" not in shown
     assert shown.count("://") == url.count("://")
+
+
+def test_up_says_what_it_waits_for_and_gives_up(tmp_path: Path) -> None:
+    away = {"STREAMQ_REDIS_URL": "redis://:topsecret@127.0.0.1:1", "STREAMQ_READY_TIMEOUT": "1"}
+    ended = tried(tmp_path, "up", "--port", "0", **away)
+    assert (ended.returncode, ended.stdout) == (69, "")
+    assert "waiting: no server was ready" in ended.stderr
+    assert "topsecret" not in ended.stderr

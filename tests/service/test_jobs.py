@@ -110,7 +110,7 @@ async def test_jobs_are_listed_by_state_in_pages_that_meet(service: Service) -> 
 
 
 async def test_an_unknown_job_is_not_found(service: Service) -> None:
-    for job_id in ("1-0", "nonsense", "1795476573559-0"):
+    for job_id in ("1-0", "nonsense", "1795476573559-0", "%00", "1-0%0a", "%C2%B2-0", "9" * 5000 + "-0"):
         status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs/{job_id}")
         assert (status, problem["code"]) == (404, "job-not-found")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from streamq import ConfigurationError, load_app
+from streamq import ConfigurationError, load_app, set_up_logs
 
 from .app import build_app
 from .auth import Keys, check_binding, is_loopback
@@ -21,6 +21,7 @@ from .signals import stoppable
 async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
     settings = ServiceSettings.load(**given)
+    set_up_logs(settings.log, settings.log_level)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
     engine = load_app(app, settings)
     with stoppable(), bind(settings.host, settings.port) as listener:

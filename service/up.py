@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, load_app
+from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, load_app, set_up_logs
 
 from .app import build_app
 from .auth import Keys, check_binding
@@ -36,6 +36,7 @@ class Options:
 async def up(options: Options) -> None:
     """Run until a signal. Raises ``ConfigurationError``, and ``Unavailable`` when the server stays away."""
     settings = ServiceSettings.load(**options.given)
+    set_up_logs(settings.log, settings.log_level)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
     screen = Screen()
     with stoppable() as stop:

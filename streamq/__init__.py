@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from streamq.job import WorkerInfo as WorkerInfo
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
+    from streamq.logs import set_up_logs as set_up_logs
     from streamq.runtime import load_app as load_app
     from streamq.runtime import run as run
     from streamq.server import EmbeddedServer as EmbeddedServer
@@ -55,6 +56,7 @@ _HOMES = {
         "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
+    "logs": ("set_up_logs",),
     "queue": ("Queue",),
     "retry": ("Backoff",),
     "runtime": ("load_app", "run"),

@@ -32,7 +32,7 @@ class _Json(logging.Formatter):
         return codec.dumps(said).decode()
 
 
-def set_up(form: Literal["console", "json"], level: str) -> None:
+def set_up_logs(form: Literal["console", "json"], level: str) -> None:
     """Send the ``streamq`` loggers' lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Console())

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 import streamq
-from streamq import logs
 from streamq.cli.options import reports_errors, server
 
 
@@ -52,7 +51,7 @@ def worker(app: str | None, name: str | None, supervised: bool, no_duties: bool,
 
 def _load(app: str | None, options: dict[str, Any]) -> streamq.App:
     settings = streamq.Settings.load(**options)
-    logs.set_up(settings.log, settings.log_level)
+    streamq.set_up_logs(settings.log, settings.log_level)
     return streamq.load_app(app, settings)
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from streamq.job import JobRecord as JobRecord
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
+    from streamq.logs import set_up_logs as set_up_logs
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
-    from streamq.logs import set_up_logs as set_up_logs
     from streamq.runtime import load_app as load_app
     from streamq.runtime import run as run
     from streamq.server import EmbeddedServer as EmbeddedServer

@@ -100,9 +100,9 @@ class WorkerInfo:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: that would double the time of making a million of them
 class Job(Generic[R]):
-    """A handle on an enqueued job. ``id`` is the place where it was born."""
+    """A handle on an enqueued job. ``id`` is the place where it was born. Not to be changed."""
 
     id: str
     queue: str

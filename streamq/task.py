@@ -184,15 +184,11 @@ class Task(Generic[P, R]):
         except codec.JSONDecodeError as error:
             raise InvalidPayload(self.name, [FieldError("", "not-json", str(error))]) from None
 
-    def bind(self, payload: Any, context: Callable[[], Context]) -> dict[str, Any]:
-        """The handler's arguments for a decoded payload."""
+    def bind(self, payload: Any) -> dict[str, Any]:
+        """The handler's arguments for a decoded payload, its context not among them."""
         if self.single is not None:
-            bound = {self.single: payload}
-        else:
-            bound = {name: getattr(payload, name) for name in type(payload).model_fields}
-        if self.context_name is not None:
-            bound[self.context_name] = context()
-        return bound
+            return {self.single: payload}
+        return {name: getattr(payload, name) for name in type(payload).model_fields}
 
     def parse_result(self, value: Any) -> Any:
         """A stored result as the handler's return type."""

@@ -79,7 +79,11 @@ class Runner:
         timer = self._loop.call_later(limit, self._expire, attempt)
         try:
             try:
-                result = await self._call(attempt, task)
+                arguments = self._arguments(delivery, task)
+                if task.is_async:
+                    result = await task.handler(**arguments)
+                else:
+                    result = await self._in_thread(partial(task.handler, **arguments))
             finally:
                 timer.cancel()
             self._completed(attempt, result)
@@ -99,12 +103,11 @@ class Runner:
             self.running.discard(attempt)
             self._on_end()
 
-    async def _call(self, attempt: Attempt, task: Task[Any, Any]) -> Any:
-        delivery = attempt.delivery
-        arguments = task.bind(task.decode(delivery.payload), partial(self._context, delivery, task))
-        if task.is_async:
-            return await task.handler(**arguments)
-        return await self._in_thread(partial(task.handler, **arguments))
+    def _arguments(self, delivery: Delivery, task: Task[Any, Any]) -> dict[str, Any]:
+        arguments = task.bind(task.decode(delivery.payload))
+        if task.context_name is not None:
+            arguments[task.context_name] = self._context(delivery, task)
+        return arguments
 
     def _context(self, delivery: Delivery, task: Task[Any, Any]) -> Context:
         return Context(

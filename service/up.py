@@ -6,11 +6,9 @@ embedded server > app > sandbox provider > API and dashboard > worker and schedu
 from __future__ import annotations
 
 import asyncio
-import shlex
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -19,6 +17,7 @@ from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, load_ap
 from .app import build_app
 from .auth import Keys, check_binding
 from .sandbox import build_sandbox
+from .screen import start_screen, without_login
 from .serve import address, bind, serving
 from .settings import ServiceSettings
 from .signals import Stop, stoppable
@@ -38,28 +37,24 @@ async def up(options: Options) -> None:
     settings = ServiceSettings.load(**options.given)
     set_up_logs(settings.log, settings.log_level)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
-    screen = Screen()
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
-            redis_url = await _server(stack, settings, screen)
-            sms_api_url = await _provider(stack, settings, screen, demo=options.demo)
+            redis_url, server = await _server(stack, settings)
+            sms_api_url, provider = await _provider(stack, settings, demo=options.demo)
             settings = settings.model_copy(update={"redis_url": redis_url, "sms_api_url": sms_api_url})
             app = await stack.enter_async_context(load_app(options.app, settings))
-            listener = bind(settings.host, settings.port, or_next=True)
-            stack.callback(listener.close)
-            await stack.enter_async_context(serving(build_app(app, settings), listener))
-            url = address(listener) + settings.base_path
-            await _until_ready(app, url)
-            screen.show(app, url, settings, listener.getsockname()[1])
+            dashboard = await _dashboard(stack, settings, app)
+            await _until_ready(app, dashboard)
+            click.echo(start_screen(app, settings, server=server, provider=provider, dashboard=dashboard))
             await _work(app, stop)
 
 
-async def _until_ready(app: App, url: str) -> None:
+async def _until_ready(app: App, dashboard: str) -> None:
     """The dashboard is open meanwhile, and says the same."""
     try:
         await app.wait_ready(1.0)
     except Unavailable as error:
-        click.echo(f"waiting: {error}\n{url}/ is open meanwhile", err=True)
+        click.echo(f"waiting: {error}\nthe dashboard is open: {dashboard}", err=True)
         await app.wait_ready()
 
 
@@ -73,63 +68,31 @@ async def _work(app: App, stop: Stop) -> None:
         scheduler.cancel()
 
 
-async def _server(stack: AsyncExitStack, settings: ServiceSettings, screen: Screen) -> str:
+async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str, str]:
+    """The server's address, and what to say of it. So for the next two."""
     if settings.redis_url:
-        screen.add("server", _without_login(settings.redis_url))
-        return settings.redis_url
+        return settings.redis_url, without_login(settings.redis_url)
     server = await stack.enter_async_context(EmbeddedServer(settings.data_dir))
     how = "joined" if server.joined else "embedded"
-    screen.add("server", f"{server.product} {server.version}, {how}, data in {settings.data_dir}/")
-    return server.url
+    return server.url, f"{server.product} {server.version}, {how}, data in {settings.data_dir}/"
 
 
 async def _provider(
-    stack: AsyncExitStack, settings: ServiceSettings, screen: Screen, *, demo: bool
-) -> str | None:
+    stack: AsyncExitStack, settings: ServiceSettings, *, demo: bool
+) -> tuple[str | None, str]:
     if not demo:
-        url = settings.sms_api_url
-        screen.add("provider", _without_login(url) if url else "none yet: set SMS_API_URL, or use --demo")
-        return url
+        given = settings.sms_api_url
+        return given, without_login(given) if given else "none yet: set SMS_API_URL, or use --demo"
     listener = bind("127.0.0.1", 0)
     stack.callback(listener.close)
     await stack.enter_async_context(serving(build_sandbox(), listener, quiet=True))
     url = address(listener)
-    screen.add("provider", f"sandbox, {url}/ledger; nothing leaves this machine")
-    return url
+    return url, f"sandbox, {url}/ledger; nothing leaves this machine"
 
 
-def _without_login(url: str) -> str:
-    """An address that may be shown: a password has no place on a screen."""
-    shown = [urlsplit(part.strip()) for part in url.split(",")]
-    return ", ".join(part._replace(netloc=part.netloc.rpartition("@")[2]).geturl() for part in shown)
-
-
-class Screen:
-    """What is printed once all runs."""
-
-    def __init__(self) -> None:
-        self._lines: list[tuple[str, str]] = []
-
-    def add(self, name: str, value: str) -> None:
-        """A line of the table."""
-        self._lines.append((name, value))
-
-    def show(self, app: App, url: str, settings: ServiceSettings, port: int) -> None:
-        """Print the table and a line to try."""
-        queues = sorted({task.queue for task in app.tasks.values()})
-        moved = f"  (port {settings.port} is taken)" if settings.port not in (0, port) else ""
-        self.add("roles", f"api, scheduler, worker with {app.settings.concurrency} slots")
-        self.add("queues", ", ".join(queues) or "none: the app has no task")
-        self.add("dashboard", f"{url}/{moved}")
-        click.echo("\nstreamq is up. Ctrl-C stops it.\n")
-        for name, value in self._lines:
-            click.echo(f"  {name:<10} {value}")
-        click.echo(f"\nTry:\n\n  {_example(url, settings)}\n")
-
-
-def _example(url: str, settings: ServiceSettings) -> str:
-    body = '{"to": "+15550100", "message": "Hello", "workspaceId": 66338}'
-    key = " -H 'Authorization: Bearer KEY'" if settings.api_keys.get_secret_value() else ""
-    return (
-        f"curl {url}/api/schedule-sms{key} \\\n    -H 'Content-Type: application/json' -d {shlex.quote(body)}"
-    )
+async def _dashboard(stack: AsyncExitStack, settings: ServiceSettings, app: App) -> str:
+    listener = bind(settings.host, settings.port, or_next=True)
+    stack.callback(listener.close)
+    await stack.enter_async_context(serving(build_app(app, settings), listener))
+    moved = settings.port not in (0, listener.getsockname()[1])
+    return f"{address(listener)}{settings.base_path}/" + f"  (port {settings.port} is taken)" * moved

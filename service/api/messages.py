@@ -12,6 +12,7 @@ from ..answers import json
 from ..clock import now, rfc3339
 from ..keys import ENGINE, SETTINGS
 from ..messaging import sms
+from ..problems import Problem
 from ..requests import read_model, refuse_idempotency_key, wait_seconds
 from ..schemas import MAX_LENGTH, SmsRequest
 from .jobs import finished, location
@@ -21,11 +22,13 @@ async def send_sms(request: web.Request) -> web.Response:
     """POST /api/v1/messages/sms and POST /api/schedule-sms: at once, or at its time through its own queue."""
     wait = wait_seconds(request)
     refuse_idempotency_key(request)
+    engine = request.app[ENGINE]
+    if sms.SEND_TASK not in engine.tasks:
+        raise Problem(404, "no-messaging", "The app that runs here sends no text messages.")
     body = await read_model(request, SmsRequest, {MAX_LENGTH: request.app[SETTINGS].sms_max_length})
     queue, task, state = sms.SEND_QUEUE, sms.SEND_TASK, State.WAITING
     if body.scheduled:
         queue, task, state = sms.SCHEDULED_QUEUE, sms.SCHEDULED_TASK, State.DELAYED
-    engine = request.app[ENGINE]
     job = await engine.enqueue(queue, task, body.payload(), delay=body.delay or None, at=body.scheduled_for)
     if wait:
         return await finished(request, job, wait)

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import psutil
 import pytest
-from streamq_service.up import _without_login
+from streamq_service.screen import without_login
 
 GOOD = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
 READY = 20.0
@@ -125,6 +125,27 @@ async def test_up_delivers_a_message_ends_in_order_and_keeps_its_data(tmp_path: 
         again = await read(f"{running.url}/api/v1/queues/send-sms-queue/jobs/{job['id']}")
         assert again == job
         assert await running.end(signal.SIGINT) == 0
+
+
+async def test_up_runs_an_app_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        "from streamq import App\n"
+        "app = App()\n"
+        "@app.task(queue='sums')\n"
+        "async def add(left: int, right: int) -> int:\n"
+        "    return left + right\n"
+    )
+    async with command(tmp_path, "up", "shop:app", "--port", "0", until="curl") as running:
+        assert "provider" not in running.said
+        body = {"task": "add", "payload": {"left": 2, "right": 3}}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(
+                f"{running.url}/api/v1/queues/sums/jobs", json=body, headers={"Prefer": "wait=10"}
+            ) as answer,
+        ):
+            assert (await answer.json())["result"] == 5
+        await running.end()
 
 
 async def test_up_stays_small(tmp_path: Path) -> None:
@@ -251,7 +272,7 @@ def test_help_has_an_example_and_loads_nothing_heavy(name: str) -> None:
     ["redis://alice:topsecret@127.0.0.1:6379/0", "redis://:topsecret@a.example.com, unix://u:topsecret@s"],
 )
 def test_an_address_is_shown_without_its_login(url: str) -> None:
-    shown = _without_login(url)
+    shown = without_login(url)
     assert "topsecret" not in shown
     assert shown.count("://") == url.count("://")
 

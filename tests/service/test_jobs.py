@@ -142,6 +142,16 @@ async def test_a_queue_that_others_serve_takes_tasks_that_are_not_known_here(
     assert (status, job["state"], job["payload"]) == (201, "waiting", [1, 2])
 
 
+async def test_an_app_without_messages_takes_none(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start
+) -> None:
+    async with start(settings(), sums) as service:
+        body = {"to": "+15550100", "message": "hello", "workspaceId": 1}
+        status, _, problem = await service.post("/api/schedule-sms", body)
+        assert (status, problem["code"]) == (404, "no-messaging")
+        assert await service.jobs() == 0
+
+
 async def test_queues_tell_their_counts_and_workers_who_they_are(service: Service, work: Work) -> None:
     await service.post("/api/v1/messages/sms", {"to": "1", "message": "hi", "workspaceId": 1, "delay": 60})
     _, _, queues = await service.get("/api/v1/queues")

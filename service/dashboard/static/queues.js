@@ -5,6 +5,7 @@ import { number } from "./format.js";
 import { icon, STATES, TOTALS } from "./states.js";
 
 const POINTS = 90;
+const KEPT = { completed: "those that are still kept", failed: "those that are still kept" };
 const history = Object.fromEntries(TOTALS.map((state) => [state, []]));
 const tiles = new Map();
 const rows = new Map();
@@ -18,7 +19,7 @@ export function showTotals(queues) {
       const value = h("strong", {}, "0");
       const line = svg("polyline", { points: "" });
       const chart = svg("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" }, line);
-      list.append(h("li", { "data-state": state }, h("span", {}, icon(state), state), value, chart));
+      list.append(h("li", { "data-state": state, title: KEPT[state] }, h("span", {}, icon(state), state), value, chart));
       tiles.set(state, { value, line });
     }
     const tile = tiles.get(state);

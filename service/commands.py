@@ -22,6 +22,21 @@ _port = click.option(
     show_envvar=True,
     help="Port.  [default: 8000]",
 )
+_redis_url = click.option(
+    "--redis-url",
+    envvar="STREAMQ_REDIS_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Server; several separated by commas are tried in order.  [default: the embedded one]",
+)
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="STREAMQ_DATA_DIR",
+    show_envvar=True,
+    metavar="DIR",
+    help="Folder of the embedded server.  [default: .streamq]",
+)
 
 
 @click.command()
@@ -29,13 +44,8 @@ _port = click.option(
 @click.option("--demo", is_flag=True, help="Send to a provider sandbox inside; nothing leaves this machine.")
 @_host
 @_port
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="STREAMQ_DATA_DIR",
-    show_envvar=True,
-    help="Folder of the embedded server.  [default: .streamq]",
-)
+@_redis_url
+@_data_dir
 @click.option(
     "--concurrency",
     type=click.IntRange(1),
@@ -46,7 +56,7 @@ _port = click.option(
 def up(app: str | None, demo: bool, **given: Any) -> None:
     """Run everything in one process.
 
-    Starts an embedded server unless STREAMQ_REDIS_URL is set. APP is module:attribute; without it, the
+    Starts an embedded server unless one is named. APP is module:attribute; without it, the
     messaging app runs. A taken port is passed over for the next free one.
 
     \b
@@ -64,6 +74,8 @@ def up(app: str | None, demo: bool, **given: Any) -> None:
 @_app
 @_host
 @_port
+@_redis_url
+@_data_dir
 def api(app: str | None, **given: Any) -> None:
     """Run the REST API and the dashboard.
 

@@ -199,7 +199,8 @@ async def test_up_passes_over_a_taken_port_and_says_so(tmp_path: Path) -> None:
 
 async def test_the_api_alone_serves_another_ups_server_and_shows_no_password(tmp_path: Path) -> None:
     async with up(tmp_path) as running:
-        async with command(tmp_path, "api", "--port", "0", until="streamq api:") as api:
+        words = ("api", "--port", "0", "--data-dir", str(tmp_path / ".streamq"))
+        async with command(tmp_path.parent, *words, until="streamq api:") as api:
             assert (await sent(api.url))["state"] == "completed"
             assert await api.end() == 0
         url = f"unix://alice:topsecret@{tmp_path}/.streamq/redis.sock"

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import click
+
+import streamq
 
 _app = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
 _host = click.option(
@@ -67,7 +67,7 @@ def up(app: str | None, demo: bool, **given: Any) -> None:
     from .up import Options
     from .up import up as everything
 
-    _run(everything(Options(app, demo, given)))
+    streamq.run(everything(Options(app, demo, given)))
 
 
 @click.command()
@@ -86,7 +86,7 @@ def api(app: str | None, **given: Any) -> None:
     """
     from .roles import api as serve_api
 
-    _run(serve_api(app, given))
+    streamq.run(serve_api(app, given))
 
 
 @click.command()
@@ -111,16 +111,4 @@ def sandbox(host: str, port: int, ledger: Path | None) -> None:
     """
     from .roles import sandbox as serve_sandbox
 
-    _run(serve_sandbox(host, port, ledger))
-
-
-def _run(main: Coroutine[Any, Any, None]) -> None:
-    """Run to the end; an error of ours is one line and an exit code: 69 no server, 78 a wrong setting."""
-    from streamq import ConfigurationError, StreamqError, Unavailable, run
-
-    codes = ((Unavailable, 69), (ConfigurationError, 78))
-    try:
-        run(main)
-    except StreamqError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(next((code for kind, code in codes if isinstance(error, kind)), 1))
+    streamq.run(serve_sandbox(host, port, ledger))

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
             return cls(**given)  # type: ignore[arg-type]  # validated by pydantic
         except ValidationError as error:
             wrong = "; ".join(
-                f"STREAMQ_{'_'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+                f"STREAMQ_{str(e['loc'][0]).upper().removeprefix('STREAMQ_') if e['loc'] else '…'}: {e['msg']}"
                 for e in error.errors()
             )
             raise ConfigurationError(wrong) from None

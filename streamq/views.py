@@ -173,7 +173,9 @@ def _offset(cursor: str | None) -> int:
 def _is_entry(text: str) -> bool:
     """Whether it has the shape of a stream entry's id: two numbers of 64 bits."""
     parts = text.split("-")
-    return len(parts) == 2 and all(p.isascii() and p.isdecimal() and int(p) < 2**64 for p in parts)
+    return len(parts) == 2 and all(
+        p.isascii() and p.isdecimal() and len(p) <= 20 and int(p) < 2**64 for p in parts
+    )
 
 
 def _check_stream_cursor(cursor: str) -> None:

@@ -1,12 +1,30 @@
-"""The command line. Each command is imported when it is used, so that ``--help`` is instant."""
+"""The command line. Each command is imported when it is used, so that ``--help`` is instant.
+
+An error of ours becomes one line, a next step and an exit code:
+
+    0 ok   1 the operation failed   2 usage   3 not found   4 wrong state
+    69 the server cannot be reached   78 wrong configuration
+"""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Final
 
 import click
+
+from streamq import codec
+from streamq.errors import (
+    ConfigurationError,
+    InvalidPayload,
+    JobNotFound,
+    StreamqError,
+    Unavailable,
+    UsageError,
+    WrongState,
+)
 
 _OURS: Final = {
     "worker": "streamq.cli.roles:worker",
@@ -18,6 +36,13 @@ _OURS: Final = {
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
 }
+
+
+_EXIT: Final[tuple[tuple[type[StreamqError], int], ...]] = (
+    (InvalidPayload, 1), (UsageError, 2), (JobNotFound, 3), (WrongState, 4),
+    (Unavailable, 69), (ConfigurationError, 78),
+)  # fmt: skip
+_TRY: Final[dict[int, str]] = {69: "streamq doctor, or start a server with: streamq up"}
 
 
 class Commands(click.Group):
@@ -35,6 +60,26 @@ class Commands(click.Group):
             return command
         found = entry_points(group="streamq.commands", name=cmd_name)
         return _load(next(iter(found))) if found else None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; every command's errors end here."""
+        try:
+            return super().invoke(ctx)
+        except StreamqError as error:
+            sys.exit(_tell(error))
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+def _tell(error: StreamqError) -> int:
+    """Print what went wrong and what to do; returns the exit code."""
+    if "--json" in sys.argv:
+        click.echo(codec.dumps({"error": {"code": error.code, "message": str(error)}}))
+    click.echo(f"error: {error}", err=True)
+    code = next((code for kind, code in _EXIT if isinstance(error, kind)), 1)
+    if code in _TRY:
+        click.echo(f"try: {_TRY[code]}", err=True)
+    return code
 
 
 def _load(entry: EntryPoint) -> click.Command:

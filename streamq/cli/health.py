@@ -7,14 +7,13 @@ from typing import Any
 
 import click
 
-from streamq.cli.options import as_json, echo_json, reports_errors, server, with_app
+from streamq.cli.options import as_json, echo_json, server, with_app
 
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Give back what is stranded and what lost workers hold.")
 @server
 @as_json
-@reports_errors
 def doctor(repair: bool, as_json: bool, **options: Any) -> None:
     """Check the server: reachable, version, persistence, eviction, rights, clock, lost workers. Exit 0 or 1.
 
@@ -38,7 +37,6 @@ def doctor(repair: bool, as_json: bool, **options: Any) -> None:
 @click.command()
 @click.argument("what", type=click.Choice(["live", "ready"]))
 @server
-@reports_errors
 def probe(what: str, **options: Any) -> None:
     """Say for a container whether it is live (the program runs) or ready (its server answers).
 

@@ -9,7 +9,7 @@ import click
 
 import streamq
 from streamq import codec
-from streamq.cli.options import as_json, echo_json, reports_errors, server, table, with_app
+from streamq.cli.options import as_json, echo_json, server, table, with_app
 
 
 @click.group()
@@ -43,7 +43,6 @@ def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
 @click.option("--wait", type=float, metavar="SECONDS", help="Wait for its result; exit 1 when it fails.")
 @server
 @as_json
-@reports_errors
 def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bool, **options: Any) -> None:
     """Send a job by the name of its task.
 
@@ -73,7 +72,6 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
 @click.argument("job_id")
 @server
 @as_json
-@reports_errors
 def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     """Show everything known of a job.
 
@@ -94,7 +92,6 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
 @click.option("--cursor", help="`next` of the page before.")
 @server
 @as_json
-@reports_errors
 def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **options: Any) -> None:
     """List the jobs of a queue in a state.
 
@@ -125,7 +122,6 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
 @click.argument("job_id")
 @server
 @as_json
-@reports_errors
 def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     """Let a failed job wait again, with all its attempts.
 

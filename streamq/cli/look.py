@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 import streamq
-from streamq.cli.options import as_json, echo_json, reports_errors, server, table, with_app
+from streamq.cli.options import as_json, echo_json, server, table, with_app
 
 
 @click.command()
 @server
 @as_json
-@reports_errors
 def queues(as_json: bool, **options: Any) -> None:
     """List the queues and how many jobs are in each state.
 
@@ -35,7 +34,6 @@ def queues(as_json: bool, **options: Any) -> None:
 @click.command()
 @server
 @as_json
-@reports_errors
 def workers(as_json: bool, **options: Any) -> None:
     """List the workers that are registered.
 

@@ -5,36 +5,16 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 import streamq
 from streamq import codec
-from streamq.errors import (
-    ConfigurationError,
-    InvalidPayload,
-    JobNotFound,
-    StreamqError,
-    Unavailable,
-    UsageError,
-    WrongState,
-)
 
 Command = Callable[..., Any]
 T = TypeVar("T")
-
-_EXIT: Final[tuple[tuple[type[StreamqError], int], ...]] = (
-    (InvalidPayload, 1), (UsageError, 2), (JobNotFound, 3), (WrongState, 4),
-    (Unavailable, 69), (ConfigurationError, 78),
-)  # fmt: skip
-_TRY: Final[dict[int, str]] = {
-    69: "streamq doctor, or start a server with: streamq up",
-    78: "streamq doctor",
-}
 
 redis_url = click.option(
     "--redis-url", envvar="STREAMQ_REDIS_URL", show_envvar=True, metavar="URL",
@@ -50,27 +30,6 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 def server(command: Command) -> Command:
     """The options that say which server."""
     return redis_url(data_dir(command))
-
-
-def reports_errors(command: Command) -> Command:
-    """Turn our errors into one line, a next step and an exit code."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except StreamqError as error:
-            code = next((code for kind, code in _EXIT if isinstance(error, kind)), 1)
-            if kwargs.get("as_json"):
-                echo_json({"error": {"code": error.code, "message": str(error)}})
-            click.echo(f"error: {error}", err=True)
-            if code in _TRY:
-                click.echo(f"try: {_TRY[code]}", err=True)
-            sys.exit(code)
-        except KeyboardInterrupt:
-            sys.exit(130)
-
-    return wrapped
 
 
 def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]) -> T:

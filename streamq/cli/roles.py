@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import streamq
-from streamq.cli.options import reports_errors, server
+from streamq.cli.options import server
 
 
 @click.command()
@@ -29,7 +29,6 @@ from streamq.cli.options import reports_errors, server
 @click.option("--name", hidden=True)
 @click.option("--supervised", is_flag=True, hidden=True)
 @server
-@reports_errors
 def worker(app: str | None, name: str | None, supervised: bool, no_duties: bool, **options: Any) -> None:
     """Run the jobs of APP (module:attribute).
 
@@ -89,7 +88,6 @@ async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
 @click.command()
 @click.argument("app", required=False, envvar="STREAMQ_APP")
 @server
-@reports_errors
 def scheduler(app: str | None, **options: Any) -> None:
     """Promote delayed jobs and recover those of lost workers, for all queues. Any number may run.
 
@@ -103,7 +101,6 @@ def scheduler(app: str | None, **options: Any) -> None:
 @click.command()
 @click.argument("app", required=False, envvar="STREAMQ_APP")
 @server
-@reports_errors
 def reclaimer(app: str | None, **options: Any) -> None:
     """Recover the jobs of lost workers, and nothing else. (Schedulers and workers do it too.)
 

@@ -72,6 +72,8 @@ _BY_CLASS: Final[tuple[tuple[type[foreign.RedisError], str], ...]] = (
 
 def translate(error: Exception, *, sent: bool) -> StreamqError:
     """redis-py's exception as ours. ``sent`` tells whether the command may have reached the server."""
+    if isinstance(error, foreign.ConnectionError) and isinstance(error.__cause__, foreign.RedisError):
+        error = error.__cause__  # what the server said while we connected, wrapped by redis-py
     text = str(error)
     word = text.partition(" ")[0]
     for kind, name in _BY_CLASS:  # redis-py cuts the first word off the errors it knows
@@ -189,7 +191,8 @@ class Link:
             self._servers.connections(self._client_name), self._servers.names, strict=True
         ):
             try:
-                await connection.connect()  # type: ignore[no-untyped-call]
+                async with asyncio.timeout(self._servers.settings.connect_timeout):  # the greeting included
+                    await connection.connect()  # type: ignore[no-untyped-call]
             except (foreign.RedisError, OSError) as error:
                 problem = translate(error, sent=False)
                 said.append(f"{name}: {problem}")
@@ -199,6 +202,9 @@ class Link:
                 self._connection = connection
                 self.generation += 1
                 return connection
+            finally:
+                if connection is not self._connection:
+                    await connection.disconnect(nowait=True)
         raise Unavailable("; ".join(said))
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
@@ -297,12 +303,15 @@ async def wait_ready(servers: Servers, timeout: float) -> object:
     try:
         while True:
             try:
-                return await link.call("PING", timeout=min(timeout, servers.settings.command_timeout))
+                async with asyncio.timeout_at(deadline):
+                    return await link.call("PING")
             except Rejected:
                 raise
-            except Unavailable as error:
+            except (Unavailable, TimeoutError) as error:
                 if asyncio.get_running_loop().time() + pause > deadline:
-                    raise Unavailable(f"no server was ready within {timeout:g} s: {error}") from error
+                    raise Unavailable(
+                        f"no server was ready within {timeout:g} s: {error or 'timed out'}"
+                    ) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)
     finally:

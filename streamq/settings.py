@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streamq.errors import ConfigurationError
@@ -52,9 +60,9 @@ class Settings(BaseSettings):
     stuck: PositiveFloat = Field(600.0, description="seconds a blocked event loop is put up with")
     crash_limit: PositiveInt = Field(3, description="crashes after which a job is failed")
 
-    keep_completed: PositiveInt | Literal[0] = Field(1_000, description="completed jobs kept")
+    keep_completed: NonNegativeInt = Field(1_000, description="completed jobs kept")
     keep_completed_for: PositiveFloat = Field(86_400.0, description="seconds a completed job is kept")
-    keep_failed: PositiveInt | Literal[0] = Field(10_000, description="failed jobs kept")
+    keep_failed: NonNegativeInt = Field(10_000, description="failed jobs kept")
     keep_failed_for: PositiveFloat = Field(604_800.0, description="seconds a failed job is kept")
 
     host: str = Field("127.0.0.1", description="address the API binds to")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError, create_model
 
 from streamq import codec
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge
@@ -67,6 +67,25 @@ class Task(Generic[P, R]):
         self.queue, self.attempts, self.timeout, self.backoff = queue, attempts, timeout, backoff
         self._check()
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(handler))
+        try:
+            self._read_signature()
+        except (PydanticUserError, NameError) as error:
+            raise ConfigurationError(
+                f"task {self.name!r} has a type that cannot be sent as JSON: {error}"
+            ) from error
+
+    def _check(self) -> None:
+        if not self.name or "\n" in self.name or len(self.name) > 200:
+            raise ConfigurationError(f"{self.name!r} cannot name a task: use 1 to 200 characters on one line")
+        if self.attempts < 1:
+            raise ConfigurationError(f"task {self.name!r} has attempts={self.attempts}; it needs at least 1")
+        if self.timeout <= 0:
+            raise ConfigurationError(
+                f"task {self.name!r} has timeout={self.timeout}; it must be above 0 seconds"
+            )
+
+    def _read_signature(self) -> None:
+        handler = self.handler
         hints = get_type_hints(handler)
         parameters = inspect.signature(handler).parameters
         self.context_name = next((n for n in parameters if hints.get(n) is Context), None)
@@ -78,16 +97,6 @@ class Task(Generic[P, R]):
         self._result: TypeAdapter[Any] | None = (
             None if returned in (Any, None, type(None)) else TypeAdapter(returned)
         )
-
-    def _check(self) -> None:
-        if not self.name or "\n" in self.name or len(self.name) > 200:
-            raise ConfigurationError(f"{self.name!r} cannot name a task: use 1 to 200 characters on one line")
-        if self.attempts < 1:
-            raise ConfigurationError(f"task {self.name!r} has attempts={self.attempts}; it needs at least 1")
-        if self.timeout <= 0:
-            raise ConfigurationError(
-                f"task {self.name!r} has timeout={self.timeout}; it must be above 0 seconds"
-            )
 
     def _adapter(self, fields: dict[str, inspect.Parameter], hints: dict[str, Any]) -> TypeAdapter[Any]:
         for name, parameter in fields.items():

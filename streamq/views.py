@@ -92,18 +92,37 @@ class Views:
         return Page(items, following)
 
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
-        keys = self._store.keys(queue)
-        after = cursor or await self._last_delivered(keys.ready)
-        _check_stream_cursor(after)
-        entries = await self._pool.call("XRANGE", keys.ready, "(" + after, "+", "COUNT", limit)
-        items = []
-        for entry, fields in entries:
-            at = dict(zip(fields[::2], fields[1::2], strict=True))
-            raw = at.get(b"h", b"")
-            job_id = parse_headers(raw).get("id") or entry.decode()
-            job = _from_entry(queue, job_id, 0, b"", 0, at.get(b"t", b""), at.get(b"p", b"null"), raw)
-            items.append(self._with_attempts(job))
-        return Page(items, entries[-1][0].decode() if len(entries) == limit else None)
+        lanes = self._store.keys(queue).lanes
+        items: list[JobRecord] = []
+        lane, after = _stream_cursor(cursor)
+        while True:
+            after = after or await self._last_delivered(lanes[lane - 1])
+            entries = await self._pool.call(
+                "XRANGE", lanes[lane - 1], "(" + after, "+", "COUNT", limit - len(items)
+            )
+            items += [self._with_attempts(_from_waiting(queue, *entry)) for entry in entries]
+            if len(items) == limit:
+                return Page(items, f"{lane}:{entries[-1][0].decode()}")
+            if lane == len(lanes):
+                return Page(items)
+            lane, after = lane + 1, ""
+
+    async def _active(self, queue: str, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        lanes = self._store.keys(queue).lanes
+        ids: list[str] = []
+        lane, after = _stream_cursor(cursor)
+        while True:
+            start = "(" + after if after else "-"
+            async with self._pool.link() as link:
+                command = ("XPENDING", lanes[lane - 1], GROUP, start, "+", limit - len(ids))
+                rows = (await link.batch(command))[0]
+            entries = [] if isinstance(rows, Exception) else [row[0].decode() for row in rows]
+            ids += [await self._id_of(lanes[lane - 1], entry) for entry in entries]
+            if len(ids) == limit:
+                return ids, f"{lane}:{entries[-1]}"
+            if lane == len(lanes):
+                return ids, None
+            lane, after = lane + 1, ""
 
     async def _last_delivered(self, lane: str) -> str:
         async with self._pool.link() as link:
@@ -121,13 +140,7 @@ class Views:
     ) -> tuple[list[str], str | None]:
         keys = self._store.keys(queue)
         if state is State.ACTIVE:
-            start = cursor or "-"
-            _check_stream_cursor(start)
-            async with self._pool.link() as link:
-                rows = (await link.batch(("XPENDING", keys.ready, GROUP, start, "+", limit + 1)))[0]
-            entries = [] if isinstance(rows, Exception) else [row[0].decode() for row in rows]
-            ids = [await self._id_of(keys.ready, entry) for entry in entries[:limit]]
-            return ids, entries[limit] if len(entries) > limit else None
+            return await self._active(queue, limit, cursor)
         skip = _offset(cursor)
         if state is State.DELAYED:
             raw = await self._pool.call("ZRANGE", keys.delayed, skip, skip + limit)
@@ -178,9 +191,14 @@ def _is_entry(text: str) -> bool:
     )
 
 
-def _check_stream_cursor(cursor: str) -> None:
-    if cursor != "-" and not _is_entry(cursor):
+def _stream_cursor(cursor: str | None) -> tuple[int, str]:
+    """Lane and entry to go on after; an empty entry begins the lane."""
+    if not cursor:
+        return 1, ""
+    lane, _, entry = cursor.partition(":")
+    if lane not in ("1", "2") or not _is_entry(entry):
         raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+    return int(lane), entry
 
 
 def _payload(raw: bytes) -> Any:
@@ -219,6 +237,13 @@ def _from_entry(
         started_at=from_ms(now - idle) if active else None,
         worker=worker.decode() or None,
     )
+
+
+def _from_waiting(queue: str, entry: bytes, fields: list[bytes]) -> JobRecord:
+    at = dict(zip(fields[::2], fields[1::2], strict=True))
+    raw = at.get(b"h", b"")
+    job_id = parse_headers(raw).get("id") or entry.decode()
+    return _from_entry(queue, job_id, 0, b"", 0, at.get(b"t", b""), at.get(b"p", b"null"), raw)
 
 
 def _from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:

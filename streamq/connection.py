@@ -310,7 +310,7 @@ async def wait_ready(servers: Servers, timeout: float) -> object:
             except (Unavailable, TimeoutError) as error:
                 if asyncio.get_running_loop().time() + pause > deadline:
                     raise Unavailable(
-                        f"no server was ready within {timeout:g} s: {error or 'timed out'}"
+                        f"no server was ready within {timeout:g} s: {str(error) or 'timed out'}"
                     ) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)

@@ -1,0 +1,143 @@
+"""Delays: never early by the server's clock, soon after, and each job once however many schedulers there are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from streamq import App, Scheduler, State
+from streamq.keys import Keys
+from streamq.worker.promoter import Promoter
+
+from ..rig import census, until, working
+
+
+def _now(client: redis.Redis) -> float:
+    seconds, micros = client.time()
+    return seconds + micros / 1e6
+
+
+async def test_no_delayed_job_starts_early_and_none_much_later(app: App, client: redis.Redis) -> None:
+    started: dict[int, float] = {}
+
+    @app.task(queue="q")
+    async def work(number: int) -> None:
+        started[number] = _now(client)
+
+    due: dict[int, float] = {}
+    async with working(app):
+        for number in range(40):
+            delay = 0.05 + number * 7 % 40 / 100
+            due[number] = _now(client) + delay
+            await work.enqueue(number, delay=delay)
+        await until(lambda: len(started) == 40)
+    late = [started[number] - due[number] for number in due]
+    assert min(late) >= -0.001, "the server's scripts count in whole milliseconds"
+    assert sorted(late)[20] < 0.1, f"half of them later than {sorted(late)[20]:.3f} s"
+
+
+async def test_a_job_at_a_time_starts_at_that_time_and_one_in_the_past_at_once(
+    app: App, client: redis.Redis
+) -> None:
+    started: list[float] = []
+
+    @app.task(queue="q")
+    async def work(number: int) -> None:
+        started.append(_now(client))
+
+    async with working(app):
+        at = datetime.fromtimestamp(_now(client) + 0.2, UTC)
+        await work.enqueue(1, at=at)
+        await until(lambda: started)
+        assert started[0] >= at.timestamp() - 0.001
+        job = await work.enqueue(2, at=at - timedelta(days=1))
+        await job.result(5)
+
+
+async def test_a_sleeping_scheduler_is_woken_by_an_earlier_job(app: App) -> None:
+    @app.task(queue="q")
+    async def work(number: int) -> None: ...
+
+    scheduling = asyncio.create_task(Scheduler(app).run())
+    try:
+        async with working(app, duties=False):
+            await work.enqueue(1, delay=60)
+            start = time.monotonic()
+            job = await work.enqueue(2, delay=0.1)
+            await job.result(5)
+            assert time.monotonic() - start < 2
+    finally:
+        scheduling.cancel()
+        await asyncio.wait([scheduling])
+
+
+async def test_due_jobs_are_promoted_in_the_order_of_their_times(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    for number in (3, 1, 2):
+        await app.enqueue("q", "t", number, delay=number / 20)
+    promoter = Promoter(app.store, lambda: ["q"])
+    try:
+        await until(lambda: _due(client, prefix))
+        assert await promoter.once() == 3
+    finally:
+        await promoter.close()
+    assert [fields["p"] for _, fields in client.xrange(Keys(prefix, "q").ready)] == ["1", "2", "3"]
+
+
+async def test_two_promoters_at_once_promote_each_job_once(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    jobs = await app.enqueue_many("q", "t", range(3_000), delay=0.01)
+    await until(lambda: _due(client, prefix))
+    promoters = [Promoter(app.store, lambda: ["q"]) for _ in range(3)]
+    try:
+        promoted = await asyncio.gather(*[promoter.once() for promoter in promoters])
+    finally:
+        for promoter in promoters:
+            await promoter.close()
+    assert sum(promoted) == 3_000
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.counts() == {"waiting": 3_000}
+    assert set(found.places) == {job.id for job in jobs}
+
+
+async def test_a_promoted_job_is_found_where_it_went(app: App, client: redis.Redis, prefix: str) -> None:
+    job = await app.enqueue("q", "t", {"a": "line\nbreak"}, delay=0.01)
+    await until(lambda: _due(client, prefix))
+    promoter = Promoter(app.store, lambda: ["q"])
+    try:
+        assert await promoter.once() == 1
+        assert await promoter.once() == 0
+    finally:
+        await promoter.close()
+    record = await job.status()
+    assert (record.state, record.payload) == (State.WAITING, {"a": "line\nbreak"})
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+async def test_a_due_time_without_an_envelope_is_dropped_and_stops_nobody(
+    app: App, client: redis.Redis, prefix: str, envelope: bool
+) -> None:
+    keys = Keys(prefix, "q")
+    client.zadd(keys.delayed, {"1-1": 1})
+    if envelope:
+        await app.enqueue("q", "t", 1, delay=0.001)
+        await until(lambda: _due(client, prefix, 2))
+    promoter = Promoter(app.store, lambda: ["q"])
+    try:
+        assert await promoter.once() == int(envelope)
+    finally:
+        await promoter.close()
+    assert client.zcard(keys.delayed) == 0
+
+
+def _due(client: redis.Redis, prefix: str, count: int = 1) -> bool:
+    keys = Keys(prefix, "q")
+    now = _now(client) * 1000
+    return client.zcount(keys.delayed, "-inf", now) == client.zcard(keys.delayed) >= count

@@ -9,6 +9,7 @@ Payload, headers and outcome are JSON. Headers say only what differs from the de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict, cast
@@ -41,6 +42,9 @@ _TYPES: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 NO_HEADERS: Final[Headers] = {}
+
+_ID: Final = re.compile(r"[0-9]+-[0-9]+")
+_COUNTS: Final = ("attempt", "attempts", "crashes", "strayed")
 
 LATEST: Final = 100
 """Entries of a history that are kept; the first one always is."""
@@ -94,17 +98,38 @@ class Delivery:
 
 
 def parse_headers(raw: bytes) -> Headers:
-    """Headers as they came; what is not a JSON object counts as none, as it does in the scripts."""
+    """Headers as they came; what is not sound counts as none, as it does in the scripts."""
     if not raw:
         return NO_HEADERS
     try:
         headers = codec.loads(raw)
     except codec.JSONDecodeError:
         return NO_HEADERS
-    if not isinstance(headers, dict):
-        return NO_HEADERS
-    fit = ((name, value) for name, value in headers.items() if isinstance(value, _TYPES.get(name, object)))
-    return cast("Headers", dict(fit))
+    return cast("Headers", headers) if isinstance(headers, dict) and _sound(headers) else NO_HEADERS
+
+
+def _sound(headers: dict[str, Any]) -> bool:
+    history = headers.get("history", [])
+    return (
+        _is_id(headers.get("id", "0-0"))
+        and all(_is_count(headers.get(name, 0)) for name in _COUNTS)
+        and _is_number(headers.get("timeout", 0))
+        and (
+            (isinstance(history, list) and all(isinstance(error, dict) for error in history)) or history == {}
+        )
+    )
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_count(value: object) -> bool:
+    return _is_number(value) and value % 1 == 0  # type: ignore[operator]
 
 
 def pack_headers(headers: Mapping[str, Any]) -> bytes:

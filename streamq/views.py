@@ -219,7 +219,11 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
-    times = {name: from_ms(error[name]) for name in ("started_at", "finished_at") if error.get(name)}
+    times = {
+        name: from_ms(error[name])
+        for name in ("started_at", "finished_at")
+        if isinstance(error.get(name), int)
+    }
     return error | {
         name: at.isoformat(timespec="milliseconds").replace("+00:00", "Z") for name, at in times.items()
     }

@@ -4,11 +4,26 @@
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- Headers as a table; what is not a JSON object counts as none, so that no foreign entry can stop a script.
+-- Whether the headers are what `envelope.py` says: one member that is not, and none of them counts.
+local function sound(h)
+  if h.id ~= nil and not (type(h.id) == 'string' and string.find(h.id, '^%d+%-%d+$')) then return false end
+  for _, name in ipairs({ 'attempt', 'attempts', 'crashes', 'strayed', 'timeout' }) do
+    local n = h[name]
+    if n ~= nil and (type(n) ~= 'number' or n < 0 or (name ~= 'timeout' and n % 1 ~= 0)) then return false end
+  end
+  if h.history == nil then return true end
+  if type(h.history) ~= 'table' or (next(h.history) ~= nil and h.history[1] == nil) then return false end
+  for _, loss in ipairs(h.history) do
+    if type(loss) ~= 'table' then return false end
+  end
+  return true
+end
+
+-- Headers as a table; what is not sound counts as none, so that no foreign entry can stop a script.
 local function decoded(headers)
-  if headers == '' then return {} end
+  if not string.find(headers, '^%s*{') then return {} end
   local ok, h = pcall(cjson.decode, headers)
-  return ok and type(h) == 'table' and h or {}
+  return ok and sound(h) and h or {}
 end
 
 -- Headers with the job's id in them, and the id: a job that leaves its birthplace carries its id along.
@@ -19,8 +34,12 @@ local function named(headers, birthplace)
   return '{"id":"' .. birthplace .. '",' .. string.sub(headers, string.find(headers, '{', 1, true) + 1), birthplace
 end
 
+local function line(text)
+  return (string.gsub(text, '\n', ' '))
+end
+
 local function seal(task, headers, payload)
-  return task .. '\n' .. headers .. '\n' .. payload
+  return line(task) .. '\n' .. headers .. '\n' .. payload
 end
 
 local function unseal(envelope)

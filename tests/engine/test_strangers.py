@@ -1,0 +1,198 @@
+"""Jobs that others wrote: by a plain XADD in any language, well or badly; and tasks that nobody knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from streamq import App, Backoff, Context, JobFailed, State
+from streamq.connection import Link
+from streamq.keys import GROUP, Keys
+from streamq.worker import runner
+
+from ..rig import census, until, working
+
+
+@pytest.fixture(autouse=True)
+def strays_come_back_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "STRAY_DELAY", 0.05)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"t": "work", "p": "7", "h": ""},
+        {"p": "7", "t": "work"},
+        {"h": "", "p": "7", "t": "work"},
+        {"x": "?", "t": "work", "p": "7", "y": "?"},
+        {"t": "work", "p": " 7 ", "h": '{"attempts": 1}'},
+        {"t": "work", "p": "7", "h": '\n{\n "attempts" : 1\n}'},
+    ],
+)
+async def test_a_plain_xadd_is_a_job(
+    app: App, client: redis.Redis, prefix: str, fields: dict[str, Any]
+) -> None:
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        return x + 1
+
+    async with working(app):
+        entry = client.xadd(Keys(prefix, "q").ready, fields)
+        record = await until(lambda: _finished(app, entry))
+    assert (record.state, record.result) == (State.COMPLETED, 8)
+
+
+HEADERS = [
+    "not json", "[1,2]", '[{"id":"1-1"}]', "7", '"x"', "null", "{}", " {} ", "{",
+    '{"id":7}', '{"id":"a b"}', '{"id":null}', '{"id":["x"]}', '{"id":""}', '{"attempt":"many"}', '{"attempt":-3}',
+    '{"attempts":"x"}',
+    '{"attempts":0}',
+    '{"timeout":"x"}', '{"timeout":-1}', '{"timeout":0}', '{"timeout":[]}', '{"crashes":"x"}', '{"crashes":{}}',
+    '{"history":7}', '{"history":{}}', '{"history":[7,null,"x"]}', '{"history":"x"}', '{"strayed":"x"}', "[" * 5000,
+    '{"attempt":true}', '{"attempt":1.5}', '{"history":[{"started_at":"x","finished_at":[]}]}',
+]  # fmt: skip
+"""Headers that no producer of ours writes."""
+
+
+async def test_headers_that_make_no_sense_count_as_none(app: App, client: redis.Redis, prefix: str) -> None:
+    """Such a job runs, fails, is given back, recovered, looked at and listed like any other."""
+
+    @app.task(queue="q", attempts=3, backoff=Backoff(0.001, 0.001))
+    async def work(x: str, ctx: Context) -> str:
+        raise ValueError("no")
+
+    keys = Keys(prefix, "q")
+    entries = [client.xadd(keys.ready, {"t": "work", "p": '"x"', "h": raw}) for raw in HEADERS]
+    await _through_every_script(app, client, keys, len(entries))
+    async with working(app):
+        await until(lambda: _count(app, failed=len(entries)))
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.counts() == {"failed": len(entries)}
+    listed = (await app.queue("q").jobs(State.FAILED, limit=200)).items
+    wrong = {
+        raw: (record.id, record.attempt, record.crashes, len(record.history))
+        for raw, entry in zip(HEADERS, entries, strict=True)
+        for record in listed
+        if record.id == entry and (record.attempt, record.crashes) != (3, 1)
+    }
+    assert {record.id for record in listed} == set(entries)
+    assert not wrong
+    assert json.dumps([record.asdict() for record in listed])
+
+
+async def _through_every_script(app: App, client: redis.Redis, keys: Keys, count: int) -> None:
+    link = Link(app.store.servers)
+    await app.store.join(link, ["q"])
+    for name in ("w1", "w2", "w3"):
+        read = client.xreadgroup(GROUP, name, {keys.ready: ">"}, count=1000)
+        entries = [(1, entry.encode()) for entry, _ in read[0][1]]
+        assert len(entries) == count
+        if name == "w1":
+            assert await app.store.release(link, "q", entries) == count
+        elif name == "w2":
+            assert (await app.store.reclaim(link, "q", name, None)).again == count
+        else:
+            client.xgroup_delconsumer(keys.ready, GROUP, name)
+            assert await app.store.audit(link, "q") == count
+    assert len((await app.queue("q").jobs(State.WAITING, limit=200)).items) == count
+    await link.close()
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointer"),
+    [(b"{", ""), (b"", ""), (b"\xff\xfe", ""), (b'{"a": "x", "b": 1, "c": 2}', "/a"), (b"[1]", "")],
+)
+async def test_a_payload_that_does_not_fit_fails_at_once_with_every_error(
+    app: App, client: redis.Redis, prefix: str, payload: bytes, pointer: str
+) -> None:
+    ran: list[int] = []
+
+    @app.task(queue="q", attempts=5)
+    async def work(a: int, b: int) -> None:
+        ran.append(a)
+
+    async with working(app):
+        entry = client.xadd(Keys(prefix, "q").ready, {"t": "work", "p": payload})
+        record = await until(lambda: _finished(app, entry))
+    assert ran == []
+    assert (record.state, record.attempt, record.error["type"]) == (State.FAILED, 1, "InvalidPayload")
+    assert pointer in record.error["message"]
+    if pointer:
+        assert "/c" in record.error["message"]
+    assert json.dumps(record.asdict())
+
+
+async def test_a_task_nobody_knows_goes_back_once_and_then_fails_with_the_reason(app: App) -> None:
+    app.task(name="known", queue="q")(lambda x: x)
+    async with working(app):
+        job = await app.enqueue("q", "unknown", 1)
+        with pytest.raises(JobFailed, match="no task is named 'unknown'; known are known"):
+            await job.result(5)
+    record = await job.status()
+    assert (record.state, record.error["type"], record.attempt) == (State.FAILED, "UnknownTask", 0)  # type: ignore[index]
+
+
+async def test_a_task_unknown_to_one_worker_is_done_by_another(make_app: Callable[..., App]) -> None:
+    """As in a rolling deploy: the new version knows what the old does not."""
+    old, new = make_app(), make_app()
+    old.task(name="first", queue="q")(lambda x: x)
+
+    @new.task(queue="q")
+    async def second(x: int) -> int:
+        return x
+
+    async with old, new:
+        job = await second.enqueue(3)
+        async with working(old):
+            await until(lambda: _delayed_or_done(job))
+        async with working(new):
+            assert await job.result(5) == 3
+        assert (await job.status()).attempt == 1, "nothing was charged"
+
+
+async def test_unknown_tasks_do_not_spin(app: App, client: redis.Redis) -> None:
+    app.task(name="known", queue="q")(lambda x: x)
+    async with working(app):
+        jobs = await app.enqueue_many("q", "unknown", range(100))
+        before = client.info("commandstats")
+        await until(lambda: _count(app, failed=len(jobs)))
+        after = client.info("commandstats")
+    assert after["cmdstat_xack"]["calls"] - before.get("cmdstat_xack", {"calls": 0})["calls"] <= 2 * len(jobs)
+
+
+async def test_a_foreign_task_name_may_be_any_text(app: App, client: redis.Redis, prefix: str) -> None:
+    app.task(name="known", queue="q")(lambda x: x)
+    keys, link = Keys(prefix, "q"), Link(app.store.servers)
+    names = ["", "a\nb", "\n\n\n", "ä\x00", b"\xff", "x" * 5000]
+    entries = [client.xadd(keys.ready, {"t": name, "p": "1"}) for name in names]
+    await app.store.join(link, ["q"])
+    for worker in ("w1", "w2"):
+        await link.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", keys.ready, ">")
+        await app.store.reclaim(link, "q", worker, None)
+    await link.call("XREADGROUP", "GROUP", GROUP, "w3", "COUNT", 3, "STREAMS", keys.alone, ">")
+    assert (await app.store.reclaim(link, "q", "w3", None)).failed == 3
+    async with working(app):
+        for entry in entries:
+            record = await until(lambda entry=entry: _finished(app, entry))
+            assert record.state is State.FAILED
+            assert record.payload == 1
+    await link.close()
+
+
+async def _finished(app: App, job_id: str) -> Any:
+    record = await app.queue("q").get(job_id)
+    return record if record.state in (State.COMPLETED, State.FAILED) else None
+
+
+async def _count(app: App, **wanted: int) -> bool:
+    counts = (await app.queue("q").counts()).asdict()
+    return all(counts[state] == count for state, count in wanted.items())
+
+
+async def _delayed_or_done(job: Any) -> bool:
+    return (await job.status()).state in (State.DELAYED, State.FAILED) or bool((await job.status()).history)

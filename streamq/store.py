@@ -89,12 +89,13 @@ class Store:
             scripts.ENQUEUE.command(names, arguments),
             *_durability_commands(durability, self.settings),
         ]
-        reply, *acknowledged = await link.batch(*commands)
+        patience = self.settings.enqueue_timeout * len(commands)  # a producer waits for less than a worker
+        reply, *acknowledged = await link.batch(*commands, timeout=patience)
         if isinstance(
             reply, Exception
         ):  # the script ran after all only now, so its durability is asked for again
             reply = await scripts.ENQUEUE.answer(link, reply, names, arguments)
-            acknowledged = await link.batch(*commands[1:]) if acknowledged else []
+            acknowledged = await link.batch(*commands[1:], timeout=patience) if acknowledged else []
         _check_durability(durability, acknowledged)
         ids: list[str] = reply.decode().split()
         if not later:

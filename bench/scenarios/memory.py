@@ -1,0 +1,62 @@
+"""Bytes of Redis memory per waiting job, and per completed job that is kept."""
+
+from __future__ import annotations
+
+from .. import bare
+from ..figures import Figure, Limit
+from ..rig import Rig
+from ..server import PREFIX
+from ..tasks import QUEUE
+
+KEPT = 100
+"""Bytes of a completed job's payload."""
+
+
+async def measure(rig: Rig) -> list[Figure]:
+    """For payloads of 50 to 1,000 bytes."""
+    figures = [await _waiting(rig, size) for size in (50, 100, 300, 1000)]
+    return [*figures, await _completed(rig)]
+
+
+def _payload(size: int, number: int) -> str:
+    """Text whose JSON form has ``size`` bytes."""
+    return f"{number:0{size - 2}d}"
+
+
+async def _waiting(rig: Rig, size: int) -> Figure:
+    jobs = rig.of(100_000, 20_000)
+    payloads = [_payload(size, number) for number in range(jobs)]
+    async with rig.app() as app:
+        await app.tasks["count"].enqueue_many(payloads[:1])
+        before = await rig.server.memory()
+        await app.tasks["count"].enqueue_many(payloads)
+        ours = (await rig.server.memory() - before) / jobs
+        stream = await rig.server.client.memory_usage(f"{PREFIX}:{{{QUEUE}}}:ready", samples=0)
+    await rig.server.clear()
+    before = await rig.server.memory()
+    await bare.enqueue(rig.server.client, payloads)
+    theirs = (await rig.server.memory() - before) / jobs
+    await rig.server.clear()
+    rig.say(f"payload {size} B: {ours:.1f} against {theirs:.1f} bytes")
+    return Figure(
+        f"waiting job, payload {size} B", "bytes", ours, theirs, ours / theirs,
+        Limit("value", "<=", size + 60), Limit("value", "<=", size + 40),
+        f"MEMORY USAGE: {(stream or 0) / jobs:.1f}", {"streamq": [ours], "bare": [theirs]},
+    )  # fmt: skip
+
+
+async def _completed(rig: Rig) -> Figure:
+    jobs = rig.of(50_000, 20_000)
+    async with rig.app() as app:
+        before = await rig.server.memory()
+        await app.tasks["count"].enqueue_many([_payload(KEPT, number) for number in range(jobs)])
+        async with rig.child("worker", settings={"keep_completed": jobs}, expected=jobs) as worker:
+            await worker.told()
+            await rig.settled(app)
+        ours = (await rig.server.memory() - before) / jobs
+        kept = (await app.queue(QUEUE).counts()).completed
+    await rig.server.clear()
+    return Figure(
+        f"completed job, payload {KEPT} B", "bytes", ours, aim=Limit("value", "<=", KEPT + 150),
+        note=f"{kept:,} kept", samples={"streamq": [ours]},
+    )  # fmt: skip

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from .catalogue import NAMES, summary
+
+T = TypeVar("T")
 
 
 @click.group()
@@ -52,15 +55,40 @@ def run(scenarios: tuple[str, ...], **options: Any) -> None:
     _run(measure(scenarios or NAMES, **options))
 
 
-def _run(main: Any) -> None:
+@bench.command()
+@click.option(
+    "--messages",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="One message a line. Default: a small set of our own, repeated.",
+)
+@click.option("--count", type=click.IntRange(10, 100_000), default=4_000, show_default=True, help="How many.")
+@click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to a file.")
+def delivery(messages: Path | None, count: int, json: Path | None) -> None:  # fmt: skip
+    """Send messages through the HTTP API to a sandbox, kill processes meanwhile, and check what arrived.
+
+    Exit 1 when one is missing, altered, early, or repeated without need.
+
+    \b
+    Example:
+      streamq bench delivery --messages texts.txt --count 4000
+    """
+    from .delivery import deliver
+    from .messages import default_file
+
+    if not _run(deliver(messages or default_file(), count, json)):
+        sys.exit(1)
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end; our errors become one sentence and exit code 1."""
     import streamq
 
+    from .process import Gone
     from .server import Refused
 
     try:
-        streamq.run(main)
-    except (Refused, streamq.StreamqError) as error:
+        return streamq.run(main)
+    except (Refused, Gone, ValueError, streamq.StreamqError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -57,11 +57,15 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
 
 
-def write(path: Path, about: dict[str, Any], configuration: dict[str, Any], results: Results) -> None:
-    """Write the results file: configuration, versions, machine, commit, and every sample."""
+def document(about: dict[str, Any], configuration: dict[str, Any], results: Results) -> dict[str, Any]:
+    """The results file: configuration, versions, machine, commit, and every sample."""
     scenarios = {
         scenario: {"error": said} if isinstance(said, str) else {"figures": [one.asdict() for one in said]}
         for scenario, said in results.items()
     }
-    document = {**about, "configuration": configuration, "scenarios": scenarios}
-    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return {**about, "configuration": configuration, "scenarios": scenarios}
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write a results file."""
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

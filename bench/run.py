@@ -18,7 +18,7 @@ from .cores import SERVER_CORE, pin
 from .figures import Figure
 from .machine import described
 from .process import Gone
-from .report import Results, show, write
+from .report import Results, document, show, write
 from .rig import Rig
 from .server import open_server
 
@@ -50,7 +50,7 @@ async def run(
             "repeat": rounds,
             "redis_url": bool(redis_url),
         }
-        write(json, about, configuration, results)
+        write(json, document(about, configuration, results))
         _say("results", str(json))
 
 

@@ -17,7 +17,7 @@ Rates = dict[str, dict[int, list[float]]]
 
 async def measure(rig: Rig) -> list[Figure]:
     """Jobs a second from the first to the last, of the best concurrency (ours) and batch size (bare)."""
-    sizes = rig.of((100, 300, 1000), (500,))
+    sizes = rig.of((100, 500, 1000), (500,))
     rates: Rates = {side: defaultdict(list) for side in SIDES}
     for _ in range(rig.repeat):
         for size in sizes:
@@ -63,4 +63,4 @@ async def _bare(rig: Rig, batch: int, *, tasks: bool) -> float:
 
 
 def _jobs(rig: Rig) -> int:
-    return rig.of(20_000, 10_000)
+    return rig.of(30_000, 10_000)

@@ -49,9 +49,10 @@ async def _ours(rig: Rig, payloads: list[str]) -> tuple[float, float]:
         before = await rig.server.memory()
         await app.tasks["count"].enqueue_many(payloads)
         used = await rig.server.memory() - before
-        stream = await rig.server.client.memory_usage(f"{PREFIX}:{{{QUEUE}}}:ready", samples=0)
+        streams = [key async for key in rig.server.client.scan_iter(match=f"{PREFIX}:*:ready")]
+        counted = [await rig.server.client.memory_usage(key, samples=0) or 0 for key in streams]
     await rig.server.clear()
-    return used / len(payloads), (stream or 0) / len(payloads)
+    return used / len(payloads), sum(counted) / len(payloads)
 
 
 async def _bare(rig: Rig, payloads: list[str]) -> float:

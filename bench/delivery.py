@@ -1,0 +1,143 @@
+"""The main job on real input: messages through the HTTP API to the provider, while processes are killed.
+
+The provider's ledger must hold each message at least once, equal byte by byte, none early; repeats only of jobs
+that were running on the worker when it was killed, under the key of the first time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from . import ledger
+from .deployment import Deployment
+from .ledger import Judgement
+from .messages import WORKSPACE, Message, load
+from .report import write
+from .server import Server, ServerClock
+
+CLIENTS: Final = 50
+ANSWER_MS: Final = 200
+"""What the provider takes to answer: a hundred jobs are always under way in a busy worker."""
+START: Final = 20.0
+"""Seconds the workers may take to start."""
+PATIENCE: Final = 90.0
+"""Seconds all may take after the last was sent."""
+
+
+async def deliver(file: Path, count: int, json: Path | None) -> bool:
+    """Deliver, print the figures, write them; False on any breach. Raises ``Gone`` when a process fails."""
+    messages = load(file, count)
+    with tempfile.TemporaryDirectory(prefix="streamq-delivery-", ignore_cleanup_errors=True) as folder:
+        async with Deployment(Path(folder)) as running:
+            start = time.monotonic()
+            judgement, at_kill = await _deliver(running, messages)
+            seconds = time.monotonic() - start
+    figures = _figures(messages, judgement, at_kill, seconds)
+    for name, value in figures.items():
+        click.echo(f"{name:<42} {value}")
+    kept = not any(judgement.breaches.values())
+    click.echo("every promise is kept" if kept else "BREACH: see above")
+    if json is not None:
+        write(json, {"figures": figures, "kept": kept, "messages": count, "late_ms": judgement.late})
+    return kept
+
+
+async def _deliver(running: Deployment, messages: list[Message]) -> tuple[Judgement, set[str]]:
+    await running.behave(mode="slow", delay_ms=ANSWER_MS)
+    clock = await _clock(running)
+    victim = await _victim(running)
+    keys: dict[int, str] = {}
+    _say(f"sending {len(messages):,} messages from {CLIENTS} clients")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_kill(running, len(messages) // 2))
+        waiting = iter(messages)
+        for _ in range(CLIENTS):
+            group.create_task(_client(running, clock, waiting, keys))
+    await _finished(running)
+    jobs = await running.finished()
+    at_kill = {key for key, job in jobs.items() if _was_lost(job, victim)}
+    calls = ledger.read(running.ledger)
+    return ledger.judge(messages, keys, calls, at_kill, error=clock.error), at_kill
+
+
+async def _clock(running: Deployment) -> ServerClock:
+    server = Server(running.server.url, running.server.pid)
+    try:
+        return await server.clock()
+    finally:
+        await server.client.aclose()
+
+
+async def _victim(running: Deployment) -> str:
+    """The name of the worker that will be killed, once all workers are registered."""
+    async with running.within("the workers are not registered", START):
+        while len(names := await running.registered()) < len(running.workers):  # noqa: ASYNC110 - they tell only those who ask
+            await asyncio.sleep(0.05)
+    return names[running.workers[0].pid]
+
+
+async def _client(
+    running: Deployment, clock: ServerClock, waiting: Iterator[Message], keys: dict[int, str]
+) -> None:
+    for message in waiting:
+        now = clock.at(time.monotonic_ns())
+        body: dict[str, Any] = {
+            "to": message.to, "message": message.line.decode(), "contactId": message.contact,
+            "workspaceId": WORKSPACE,
+        }  # fmt: skip
+        if message.delay is not None:
+            message.due = int((now + message.delay) * 1000) / 1000
+            body |= (
+                {"scheduledFor": datetime.fromtimestamp(message.due, UTC).isoformat(timespec="milliseconds")}
+                if message.absolute
+                else {"delay": message.delay}
+            )
+        keys[message.number] = await running.send(body)
+
+
+async def _kill(running: Deployment, half: int) -> None:
+    """SIGKILL for a worker half way, and for the scheduler, which starts again a second later."""
+    while await running.received() < half:  # noqa: ASYNC110 - the same
+        await asyncio.sleep(0.01)
+    running.workers[0].kill()
+    running.scheduler.kill()
+    _say(f"after {half:,} calls: a worker and the scheduler are killed")
+    await asyncio.sleep(1)
+    await running.restart_scheduler()
+    _say("the scheduler is started again")
+
+
+async def _finished(running: Deployment) -> None:
+    async with running.within("not all jobs are finished", PATIENCE):
+        while await running.unfinished():  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.1)
+
+
+def _was_lost(job: dict[str, Any], worker: str) -> bool:
+    return any(error["type"] == "WorkerLost" and error["worker"] == worker for error in job["history"])
+
+
+def _figures(
+    messages: list[Message], judgement: Judgement, at_kill: set[str], seconds: float
+) -> dict[str, int | str]:
+    delayed = sum(message.delay is not None for message in messages)
+    return {
+        "messages sent": f"{len(messages):,}, {delayed:,} of them delayed",
+        "calls the provider received": f"{judgement.calls:,} in {seconds:.1f} s",
+        "jobs running on the killed worker": len(at_kill),
+        "repeats": judgement.repeats,
+        "delayed ones came late by": judgement.lateness(),
+        **judgement.breaches,
+    }
+
+
+def _say(text: str) -> None:
+    click.echo(f"delivery  {text}", err=True)

@@ -1,0 +1,69 @@
+"""The messages of a delivery: lines of a file, each with its number, recipient and, for one in five, a delay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .process import ROOT
+
+OWN: Final = Path(__file__).with_name("data") / "messages.txt"
+REAL: Final = ROOT.parent / "shared" / "data" / "sms_messages.txt"
+"""Read in place where it lies beside the checkout."""
+
+WORKSPACE: Final = 66338
+
+LONGEST: Final = 8.0
+"""Seconds of the longest delay."""
+
+
+@dataclass(slots=True)
+class Message:
+    """One message. ``due`` is the earliest moment it may arrive, in seconds of the server's clock."""
+
+    number: int
+    line: bytes
+    delay: float | None
+    absolute: bool = False
+    """Whether the delay is sent as a moment instead of a span."""
+    due: float = 0.0
+
+    @property
+    def contact(self) -> str:
+        """By which it is found in the ledger: texts may be equal."""
+        return f"contact-{self.number}"
+
+    @property
+    def to(self) -> str:
+        """Its recipient."""
+        return f"+1555{self.number:07d}"
+
+
+def default_file() -> Path:
+    """The real messages, else our own small set."""
+    return REAL if REAL.exists() else OWN
+
+
+def load(file: Path, count: int) -> list[Message]:
+    """``count`` messages: the lines of ``file``, again with a number appended when there are too few.
+
+    Raises ``OSError``, and ``ValueError`` for a file without text.
+    """
+    lines = [line for line in file.read_bytes().split(b"\n") if line.strip()]
+    if not lines:
+        raise ValueError(f"{file} has no line of text")
+    return [Message(number, _line(lines, number), *_delay(number)) for number in range(count)]
+
+
+def _line(lines: list[bytes], number: int) -> bytes:
+    turn, at = divmod(number, len(lines))
+    return lines[at] + (b" #%d" % number if turn else b"")
+
+
+def _delay(number: int) -> tuple[float | None, bool]:
+    """Every fifth is delayed by one to eight seconds; every second of those until a moment."""
+    if number % 5:
+        return None, False
+    nth = number // 5
+    return 1.0 + (nth * 37 % 100) / 100 * (LONGEST - 1.0), bool(nth % 2)

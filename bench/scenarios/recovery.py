@@ -1,0 +1,48 @@
+"""Time until all jobs of a worker that was killed with SIGKILL have started again, with default settings."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from statistics import median
+
+from ..figures import Figure, Limit
+from ..rig import Rig
+
+WATCHED = 2.0
+"""Seconds the other worker is idle before the kill: the system is at rest, as it mostly is."""
+
+
+async def measure(rig: Rig) -> list[Figure]:
+    """Seconds from the kill to the last start, with 500 and with 50 running jobs."""
+    rounds = rig.of(min(rig.repeat, 3), 1)
+    many = [await _recovered(rig, 500) for _ in range(rounds)]
+    few = [await _recovered(rig, 50) for _ in range(rounds)]
+    return [
+        Figure(
+            "500 running jobs start again", "s", median(many), bound=Limit("value", "<=", 3),
+            note=f"max {max(many):.2f}", samples={"streamq": many},
+        ),
+        Figure(
+            "50 running jobs start again", "s", median(few), aim=Limit("value", "<=", 2),
+            note=f"max {max(few):.2f}", samples={"streamq": few},
+        ),
+    ]  # fmt: skip
+
+
+async def _recovered(rig: Rig, jobs: int) -> float:
+    async with rig.app() as app, rig.worker(app, concurrency=jobs) as victim:
+        await app.tasks["hold"].enqueue_many(list(range(jobs)))
+        await victim.stamps(jobs)
+        async with rig.worker(app, concurrency=jobs) as other:
+            # Anywhere between two looks of the reclaimer, as a real loss would be.
+            await asyncio.sleep(WATCHED + random.random())  # noqa: S311 - not a secret
+            killed = time.monotonic_ns()
+            await victim.kill()
+            starts = await other.stamps(jobs)
+            await other.kill()
+    await rig.server.clear()
+    seconds = (max(starts.values()) - killed) / 1e9
+    rig.say(f"{jobs} jobs: the last started again after {seconds:.2f} s")
+    return seconds

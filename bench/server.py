@@ -1,0 +1,132 @@
+"""The server that is measured: one of our own, or one that the user names and that is empty."""
+
+from __future__ import annotations
+
+import ipaddress
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from streamq import EmbeddedServer
+
+PREFIX: Final = "bench"
+"""First part of every key the bench writes."""
+
+
+class Refused(Exception):
+    """The bench cannot use this server. The message is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerClock:
+    """The server's clock, told from our monotonic one. ``error`` is how far it may be off, in seconds."""
+
+    ahead: float
+    error: float
+
+    def at(self, monotonic_ns: int) -> float:
+        """The server's time, in seconds since the epoch, at one of our monotonic readings."""
+        return monotonic_ns / 1e9 + self.ahead
+
+
+class Server:
+    """A server and a redis-py client of it. ``pid`` is None when it is not ours to pin."""
+
+    def __init__(self, url: str, pid: int | None) -> None:
+        self.url, self.pid = url, pid
+        self.client = Redis.from_url(url)
+
+    async def clear(self) -> None:
+        """Remove what the bench wrote, and nothing else."""
+        keys = [key async for key in self.client.scan_iter(match=f"{PREFIX}:*", count=1000)]
+        if keys:
+            await self.client.delete(*keys)
+
+    async def info(self, section: str) -> dict[str, Any]:
+        """One section of INFO."""
+        found: dict[str, Any] = await self.client.info(section)
+        return found
+
+    async def cpu(self) -> float:
+        """CPU seconds the server has used."""
+        used = await self.info("cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
+    async def commands(self) -> int:
+        """Commands it has run, those inside scripts included."""
+        return int((await self.info("stats"))["total_commands_processed"])
+
+    async def memory(self) -> int:
+        """Bytes it has allocated."""
+        return int((await self.info("memory"))["used_memory"])
+
+    async def clock(self) -> ServerClock:
+        """Read its clock: of many readings the one with the shortest round trip."""
+        readings = []
+        for _ in range(50):
+            before = time.monotonic_ns()
+            seconds, micros = await self.client.time()
+            after = time.monotonic_ns()
+            ahead = seconds + micros / 1e6 - (before + after) / 2e9
+            readings.append(((after - before) / 2e9, ahead))
+        error, ahead = min(readings)
+        return ServerClock(ahead, error)
+
+
+@asynccontextmanager
+async def open_server(url: str | None) -> AsyncIterator[Server]:
+    """The server at ``url``, or without one a server of our own. Raises ``Refused``."""
+    if url is not None:
+        async with _given(url) as server:
+            yield server
+        return
+    with tempfile.TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
+        async with EmbeddedServer(Path(folder), persist=False) as own:
+            server = Server(own.url, own.pid)
+            try:
+                yield server
+            finally:
+                await server.client.aclose()
+
+
+@asynccontextmanager
+async def _given(url: str) -> AsyncIterator[Server]:
+    if not _is_local(url):
+        raise Refused(f"{_shown(url)} is remote: the bench refuses to flush what it did not make")
+    server = Server(url, None)
+    try:
+        try:
+            keyspace = await server.info("keyspace")
+        except (RedisError, OSError) as error:
+            raise Refused(f"{_shown(url)} cannot be used: {error}") from error
+        if keyspace:
+            raise Refused(
+                f"{_shown(url)} is busy, it has keys: the bench refuses to flush what it did not make"
+            )
+        yield server
+        await server.clear()
+    finally:
+        await server.client.aclose()
+
+
+def _is_local(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "unix" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

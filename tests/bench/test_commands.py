@@ -1,0 +1,132 @@
+"""The commands of the bench."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from bench.catalogue import NAMES, summary
+
+from ..servers import Server
+from .programs import ROOT, bench, command
+
+
+def test_the_list_has_every_scenario_with_what_it_measures() -> None:
+    said = bench("list")
+    assert said.returncode == 0
+    assert [line.split()[0] for line in said.stdout.splitlines()] == list(NAMES)
+    assert all(summary(name) in said.stdout for name in NAMES)
+
+
+def test_every_file_of_a_scenario_is_on_the_list() -> None:
+    files = {path.stem for path in (ROOT / "bench" / "scenarios").glob("*.py")} - {"__init__"}
+    assert files == set(NAMES)
+
+
+def test_a_wrong_scenario_name_is_answered_with_the_right_ones() -> None:
+    said = bench("run", "drian")
+    assert said.returncode == 2
+    assert "no scenario is named drian" in said.stderr
+    assert all(name in said.stderr for name in NAMES)
+    assert "Traceback" not in said.stderr
+
+
+def test_a_busy_server_is_refused_and_left_as_it_is(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    with server.client() as client:
+        client.set("theirs", 1)
+        said = bench("run", "enqueue", "--quick", "--redis-url", server.url)
+        assert client.get("theirs")
+        assert client.dbsize() == 1
+    assert said.returncode == 1
+    assert said.stderr.count("\n") == 1
+    assert "busy" in said.stderr
+    assert "refuses to flush what it did not make" in said.stderr
+
+
+def test_a_remote_server_is_refused_before_it_is_asked() -> None:
+    said = bench(
+        "run", "enqueue", "--quick", "--redis-url", "redis://user:secret@192.0.2.1:6379/0", timeout=20
+    )
+    assert said.returncode == 1
+    assert said.stderr.count("\n") == 1
+    assert "remote" in said.stderr
+    assert "secret" not in said.stderr
+
+
+def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    said = bench("run", "enqueue", "--quick", "--redis-url", f"unix://{tmp_path}/nobody.sock")
+    assert said.returncode == 1
+    assert said.stderr.count("\n") == 1
+    assert "cannot be used" in said.stderr
+
+
+def test_a_scenario_prints_its_figures_and_writes_every_sample(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, file = own_server(), tmp_path / "results.json"
+    said = bench("run", "enqueue", "--quick", "--repeat", "2", "--json", str(file), "--redis-url", server.url)
+    assert said.returncode == 0, said.stderr
+    assert "ratio >= 0.5" in said.stdout
+    results = json.loads(file.read_bytes())
+    assert results["configuration"]["scenarios"] == ["enqueue"]
+    assert results["versions"]["redis"]
+    assert results["machine"]["cores"]
+    assert "commit" in results
+    figure = results["scenarios"]["enqueue"]["figures"][0]
+    assert {side: len(samples) for side, samples in figure["samples"].items()} == {"streamq": 2, "bare": 2}
+    with server.client() as client:
+        assert client.dbsize() == 0, "the bench left keys on a server it was lent"
+
+
+def test_every_job_of_a_drain_is_counted(own_server: Callable[..., Server], tmp_path: Path) -> None:
+    server, file = own_server(), tmp_path / "results.json"
+    said = bench("run", "cost", "--quick", "--json", str(file), "--redis-url", server.url)
+    assert said.returncode == 0, said.stderr
+    figures = json.loads(file.read_bytes())["scenarios"]["cost"].get("figures")
+    assert figures, said.stderr
+    commands = next(figure for figure in figures if figure["name"] == "commands per job")
+    assert commands["bare"] >= 1, "each entry takes an XADD at least"
+
+
+def test_ctrl_c_ends_the_bench_with_all_its_children() -> None:
+    process = subprocess.Popen(command("run", "recovery", "--quick"), cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        children = _children(process.pid, at_least=2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) != 0
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert not alive
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_children_end_when_the_bench_is_killed() -> None:
+    process = subprocess.Popen(command("run", "recovery", "--quick"), cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        children = [child for child in _children(process.pid, at_least=2) if "bench.child" in child.cmdline()]
+        server = [child for child in psutil.Process(process.pid).children() if child not in children]
+        process.kill()
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert children
+        assert not alive
+        for left in server:  # nobody can stop it after a SIGKILL; a later start on its folder would
+            left.kill()
+    finally:
+        process.wait()
+
+
+def _children(pid: int, *, at_least: int) -> list[psutil.Process]:
+    """The server and the workers, once they are there."""
+    end = time.monotonic() + 20
+    while len(found := psutil.Process(pid).children(recursive=True)) < at_least:
+        assert time.monotonic() < end, f"only {found} were started"
+        time.sleep(0.02)
+    return found

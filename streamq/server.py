@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import signal
@@ -38,6 +39,10 @@ ANSWER: Final = 10.0
 """Seconds a server may stay silent before its start is given up."""
 STOP: Final = 10.0
 """Seconds a server may take to end before it is killed."""
+RESTART: Final = 1.0
+"""Seconds between two starts of a server that ends by itself."""
+
+log = logging.getLogger("streamq.server")
 
 
 class EmbeddedServer:
@@ -66,6 +71,7 @@ class EmbeddedServer:
         self._persist = persist
         self._holder: IO[str] | None = None
         self._child: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -73,7 +79,8 @@ class EmbeddedServer:
             self.joined = not await self._hold_or_meet()
             if not self.joined:
                 await self._end_leftover()
-                await self._start()
+                await self._start(_new_socket(self.directory))
+                self._keeper = asyncio.create_task(self._keep(), name="embedded server")
             await self._introduce()
         except BaseException:
             await self.__aexit__()
@@ -83,11 +90,14 @@ class EmbeddedServer:
     async def __aexit__(self, *_: object) -> None:
         """Stop one's own server, then let go of the folder."""
         try:
+            if self._keeper is not None:
+                self._keeper.cancel()
+                await asyncio.wait([self._keeper])
             if self._child is not None:
                 await _end(self._child)
                 _forget_socket(self.directory)
         finally:
-            self._child = None
+            self._child = self._keeper = None
             if self._holder is not None:
                 self._holder.close()
                 self._holder = None
@@ -125,9 +135,20 @@ class EmbeddedServer:
                 f"a server left behind still has {self.directory} open: end process {pid or '?'} first"
             )
 
-    async def _start(self) -> None:
+    async def _keep(self) -> None:
+        """Start the server again when it ends by itself; what it had written is there again."""
+        while self._child is not None:
+            code = await self._child.wait()
+            log.warning("the embedded server ended with %d; starting it again", code)
+            try:
+                await self._start(_socket_of(self.directory))
+                await self._introduce()
+            except ConfigurationError as error:
+                log.error("it cannot be started: %s", error)  # noqa: TRY400  # the message says all
+            await asyncio.sleep(RESTART)
+
+    async def _start(self, socket: Path) -> None:
         program = self._binary or (await asyncio.to_thread(find_binary)).path
-        socket = _new_socket(self.directory)
         lock = _take(self.directory / "server.lock")
         assert lock is not None  # noqa: S101 - the folder is ours and no server is left on it
         with lock, (self.directory / "server.log").open("ab") as log:

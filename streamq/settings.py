@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     connect_timeout: PositiveFloat = Field(5.0, description="seconds to connect to one address")
     command_timeout: PositiveFloat = Field(15.0, description="seconds an ordinary command may take")
     ready_timeout: PositiveFloat = Field(30.0, description="seconds to wait for the server at start")
-    enqueue_timeout: PositiveFloat = Field(5.0, description="seconds an enqueue waits for its answer, and is repeated")
+    enqueue_timeout: PositiveFloat = Field(
+        5.0, description="seconds an enqueue waits for its answer, and is repeated"
+    )
     connections: PositiveInt = Field(4, description="connections for ordinary commands, per process")
 
     durability: Durability = Field("memory", description="memory, fsync (WAITAOF) or replica (WAIT)")

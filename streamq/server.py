@@ -144,7 +144,7 @@ class EmbeddedServer:
                 await self._start(_socket_of(self.directory))
                 await self._introduce()
             except ConfigurationError as error:
-                log.error("it cannot be started: %s", error)  # noqa: TRY400  # the message says all
+                log.error("it cannot be started: %s", error)
             await asyncio.sleep(RESTART)
 
     async def _start(self, socket: Path) -> None:

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,6 +21,7 @@ from streamq import server as embedded
 from streamq.errors import ConfigurationError
 from streamq.server import EmbeddedServer, find_binary, running_url
 
+from .rig import until
 from .servers import binary_of
 
 HOLDER = """
@@ -100,15 +101,9 @@ async def test_a_server_that_is_killed_comes_back_with_its_data_at_the_same_addr
             client.config_set("appendfsync", "always")
             client.set("kept", "1")
             os.kill(first, signal.SIGKILL)
-            await _until(lambda: server.pid != first)
+            await until(lambda: server.pid != first)
         with redis.Redis.from_url(url) as client:
             assert (server.url, client.get("kept")) == (url, b"1")
-
-
-async def _until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not met():
-            await asyncio.sleep(0.02)
 
 
 async def test_without_persistence_nothing_is_kept(folder: Path, binary: Path) -> None:

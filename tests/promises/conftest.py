@@ -38,5 +38,5 @@ async def producer() -> AsyncIterator[Callable[..., App]]:
 @pytest.fixture
 def fleet(breakable: Server, fleets: list[Fleet], tmp_path: Path) -> Fleet:  # noqa: F811
     """Worker processes on the server that may be broken."""
-    fleets.append(Fleet(breakable.url, tmp_path, QUICK))
+    fleets.append(Fleet(breakable.url, tmp_path, {**QUICK, "keep_completed": 100_000}))
     return fleets[-1]

@@ -64,9 +64,11 @@ async def working(app: App, **options: Any) -> AsyncIterator[Worker]:
         yield worker
     except BaseException:
         worker.stop()
+        worker.stop()
         raise
     finally:
-        worker.stop()
+        if not worker._stop.is_set():
+            worker.stop()
         await run
 
 

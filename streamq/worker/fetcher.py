@@ -139,8 +139,11 @@ class Fetcher:
 
     async def _read(self, slots: int) -> None:
         lanes = list(self._of)
+        patient = (
+            monotonic() < self._suspects_due
+        )  # else there may be a suspect to see to, once these are read
         if slots >= len(lanes):
-            await self._take(lanes, slots // len(lanes), slots, block=True)
+            await self._take(lanes, slots // len(lanes), slots, block=patient)
             return
         self._turn = (self._turn + 1) % len(lanes)  # fewer slots than queues: they take turns at being first
         left = slots
@@ -148,7 +151,7 @@ class Fetcher:
             if left:
                 left -= await self._take([lane], left, left, block=False)
         if left == slots:
-            await self._take(lanes, 1, slots, block=True)
+            await self._take(lanes, 1, slots, block=patient)
 
     async def _take(self, lanes: list[bytes], count: int, slots: int, *, block: bool) -> int:
         """Read up to ``count`` entries of each lane and start them; returns how many."""

@@ -89,9 +89,9 @@ class Worker:
             finally:
                 await link.close()
             await app.store.read_clock()
-            await self.heartbeat.start()
-            log.info("worker %s: %s, %d at once", self.name, ", ".join(self.queues), self.concurrency)
             try:
+                await self.heartbeat.start()
+                log.info("worker %s: %s, %d at once", self.name, ", ".join(self.queues), self.concurrency)
                 await self._work()
             finally:
                 await self.heartbeat.stop()

@@ -2,9 +2,11 @@
 
     stream entry      t <task>  p <payload>  h <headers>        always in this order: equal fields are stored once
     parked            <task> LF <headers> LF <payload>
-    finished record   c|f <ms> LF <task> LF <headers> LF <outcome> LF <payload>
+    finished record   c|f<ms since birth> <ms it ran> <worker> LF <task> LF <headers> LF <outcome> LF <payload>
 
-Payload, headers and outcome are JSON. Headers say only what differs from the defaults; most jobs have none.
+The outcome is the result of a completed job (empty for none; of its worker only the end of the name is kept) and
+the error of a failed one. Payload, headers and outcome are JSON. Headers say only what differs from the defaults;
+most jobs have none.
 """
 
 from __future__ import annotations
@@ -150,9 +152,10 @@ def parked(task: str, headers: bytes, payload: bytes) -> bytes:
     return b"\n".join((_line(task.encode()), _line(headers), payload))
 
 
-def record(task: str, headers: bytes, outcome: bytes, payload: bytes) -> bytes:
-    """A finished record without its first line, which the script writes: it knows the time."""
-    return b"\n".join((_line(task.encode()), _line(headers), outcome, payload))
+def record(delivery: Delivery, run_ms: int, worker: bytes, headers: bytes, outcome: bytes) -> bytes:
+    """A finished record without its first word, which the script writes: it knows the time."""
+    task = _line(delivery.task.encode())
+    return b"%d %b\n%b\n%b\n%b\n%b" % (run_ms, worker, task, _line(headers), outcome, delivery.payload)
 
 
 def _line(text: bytes) -> bytes:

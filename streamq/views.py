@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from streamq import codec, scripts
@@ -263,20 +263,22 @@ def _from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRec
 
 def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     first, task, raw, outcome, payload = stored.split(b"\n", 4)
-    headers, said = parse_headers(raw), codec.loads(outcome)
-    finished = int(first[1:])
+    age, took, worker = first[1:].split(b" ")
+    headers, said = parse_headers(raw), codec.loads(outcome or b"null")
     common = _common(queue, job_id, task, payload, headers)
-    if "error" in said:
-        common["error"] = {**(common["error"] or {}), **_error(said["error"])}
+    finished = common["created_at"] + timedelta(milliseconds=int(age))
+    state = _STATE_OF[chr(first[0])]
+    if state is State.FAILED:
+        common["error"] = {**(common["error"] or {}), **_error(said)}
     return JobRecord(
         **common,
-        state=_STATE_OF[chr(first[0])],
-        attempt=headers.get("attempt", 0)
-        + (first[0] == ord("c")),  # a failed one has counted its last already
-        started_at=from_ms(finished - said["ms"]) if "ms" in said else None,
-        finished_at=from_ms(finished),
-        result=said.get("result"),
-        worker=said.get("by"),
+        state=state,
+        # a failed one has counted its last attempt already
+        attempt=headers.get("attempt", 0) + (state is State.COMPLETED),
+        started_at=finished - timedelta(milliseconds=int(took)),
+        finished_at=finished,
+        result=said if state is State.COMPLETED else None,
+        worker=worker.decode(),
     )
 
 

@@ -77,6 +77,11 @@ local function park(parked, delayed, id, due, envelope)
   return #head == 0 or due < tonumber(head[2])
 end
 
+-- Milliseconds from a job's birth until now: what a finished record says of time, as its id says the rest.
+local function age(id)
+  return now - (tonumber(string.match(id, '^(%d+)%-')) or 0)
+end
+
 local function wake(key, due)
   redis.call('LPUSH', key, due)
   redis.call('LTRIM', key, 0, 0)

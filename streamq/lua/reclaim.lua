@@ -22,9 +22,9 @@ local function recover(lane, entry)
     if h.crashes >= limit then
       ids[#ids + 1] = h.id
       records[#records + 1] = h.id
-      records[#records + 1] = 'f' .. now .. '\n' .. line(task) .. '\n' .. cjson.encode(h) .. '\n'
-        .. cjson.encode({ error = { type = 'Crashed', worker = ARGV[2],
-          message = 'its worker was lost ' .. h.crashes .. ' times while it ran' } }) .. '\n' .. payload
+      records[#records + 1] = 'f' .. age(h.id) .. ' 0 ' .. ARGV[2] .. '\n' .. line(task) .. '\n' .. cjson.encode(h)
+        .. '\n' .. cjson.encode({ type = 'Crashed', worker = ARGV[2],
+          message = 'its worker was lost ' .. h.crashes .. ' times while it ran' }) .. '\n' .. payload
       redis.call('HDEL', KEYS[3], h.id)
     else
       local to = h.crashes == limit - 1 and 2 or 1

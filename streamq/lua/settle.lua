@@ -3,7 +3,7 @@
 -- KEYS  1 ready  2 alone  3 parked  4 delayed  5 moved  6 finished  7 completed  8 failed  9 events  10 wake
 -- ARGV  1 group  2 how many completed jobs are kept  3 how many failed ones
 --       then of each outcome: kind and lane ("c1"), entry, id ("" when it is the entry), body
---       kind c completed, f failed: body is the record without its first line
+--       kind c completed, f failed: body is the record without its first word
 --       kind d delayed: body is the delay in ms, LF, the envelope
 -- returns now, then each entry that was refused
 local refused, gone, left = { now }, { {}, {} }, {}
@@ -26,7 +26,7 @@ for i = 4, #ARGV, 4 do
       local done, kept = ids[kind], records[kind]
       done[#done + 1] = id
       kept[#kept + 1] = id
-      kept[#kept + 1] = kind .. now .. '\n' .. body
+      kept[#kept + 1] = kind .. age(id) .. ' ' .. body
     end
   end
 end

@@ -57,7 +57,7 @@ class Runner:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._threads: ThreadPoolExecutor | None = None
-        self._by = b'"by":%b}' % codec.dumps(worker)
+        self._worker_end = worker.rpartition("-")[2].encode()
         self.running: set[Attempt] = set()
         self.stopping = False
         self.given_back: list[Delivery] = []
@@ -150,13 +150,12 @@ class Runner:
 
     def _completed(self, attempt: Attempt, result: Any) -> None:
         delivery = attempt.delivery
-        outcome = b'{"ms":%d,' % ((monotonic() - attempt.started) * 1000)
-        if result is not None:
-            try:
-                outcome += b'"result":%b,' % codec.dumps(result)
-            except (TypeError, ValueError) as error:
-                raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
-        body = record(delivery.task, delivery.raw_headers, outcome + self._by, delivery.payload)
+        try:
+            outcome = b"" if result is None else codec.dumps(result)
+        except (TypeError, ValueError) as error:
+            raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
+        took = int((monotonic() - attempt.started) * 1000)
+        body = record(delivery, took, self._worker_end, delivery.raw_headers, outcome)
         self._settler.put(delivery, "c", body)
 
     def _failed(self, attempt: Attempt, task: Task[Any, Any], error: BaseException) -> None:
@@ -201,9 +200,9 @@ class Runner:
         self._settler.put(delivery, "d", b"%d\n%b" % (round(seconds * 1000), envelope))
 
     def _bury(self, delivery: Delivery, headers: Headers, error: dict[str, Any], seconds: float) -> None:
-        outcome = codec.dumps({"ms": int(seconds * 1000), "error": error, "by": self._worker})
+        took, worker = int(seconds * 1000), self._worker.encode()
         self._settler.put(
-            delivery, "f", record(delivery.task, pack_headers(headers), outcome, delivery.payload)
+            delivery, "f", record(delivery, took, worker, pack_headers(headers), codec.dumps(error))
         )
 
     def _describe(self, error: BaseException, attempt: Attempt, number: int) -> dict[str, Any]:

@@ -133,7 +133,7 @@ async def test_a_swallowed_outcome_is_written_once(make_app: Callable[..., App],
     @app.task(queue="q")
     async def work(x: str) -> str:
         ran.append(x)
-        proxy.swallow = b'"result":"marked"'
+        proxy.swallow = b'"marked"'
         return "marked"
 
     async with app, working(app):

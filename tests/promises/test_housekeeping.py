@@ -124,6 +124,7 @@ async def test_crashes_are_charged_and_at_the_limit_the_job_is_failed(
     census(client, prefix, "q").check()
 
 
+@ON_ONE_SERVER
 async def test_a_removed_list_of_workers_is_written_anew_and_nobody_is_taken_for_lost(
     app: App, client: redis.Redis, prefix: str
 ) -> None:

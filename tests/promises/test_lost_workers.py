@@ -50,6 +50,7 @@ async def test_all_500_jobs_of_a_killed_worker_start_again_within_seconds(
     _whole(breakable, 500)
 
 
+@ON_ONE_SERVER
 async def test_a_worker_stopped_past_its_lease_cannot_write_its_outcome(
     breakable: Server, fleet: Fleet, producer: Producer
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -368,6 +369,13 @@ class ThreadLink:
             raise translate(error, sent=False) from error
         self.close()
         raise Unavailable("the server closed the connection")
+
+    def wake(self) -> None:
+        """End the waiting of ``idle``, from another thread."""
+        sock: socket.socket | None = getattr(self._connection, "_sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Drop the connection."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import ThreadLink
-from streamq.errors import Unavailable
+from streamq.errors import Rejected, Unavailable
 from streamq.job import WorkerInfo
 from streamq.store import Store
 
@@ -47,14 +47,15 @@ class Heartbeat:
         self._pulse_timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Begin, and return when the first beat is written."""
+        """Begin, and return when the first beat is written. Raises ``Rejected`` when it is refused."""
         self._keep_pulse()
         self._thread.start()
         await self._first
 
     async def stop(self) -> None:
-        """End the thread, within one look."""
+        """End the thread."""
         self._stop.set()
+        self._link.wake()
         await asyncio.to_thread(self._thread.join)
         if self._pulse_timer is not None:
             self._pulse_timer.cancel()
@@ -66,6 +67,10 @@ class Heartbeat:
     def _begun(self) -> None:
         if not self._first.done():
             self._first.set_result(None)
+
+    def _refused(self, error: Rejected) -> None:
+        if not self._first.done():
+            self._first.set_exception(error)
 
     # -- in the thread --------------------------------------------------------------------------------------
 
@@ -80,6 +85,8 @@ class Heartbeat:
                 self._link.idle(WATCH)
             except Unavailable as error:
                 log.debug("heartbeat: %s", error)
+                if isinstance(error, Rejected):
+                    self._loop.call_soon_threadsafe(self._refused, error)
                 self._stop.wait(WATCH)
             except Exception:  # whatever it is: without a beat all jobs would be taken away
                 log.exception("heartbeat failed; trying on")

@@ -94,11 +94,14 @@ class Reclaimer:
         self._workers = await self._views.workers()
         beats = await self._store.beats(self._link, queues)
         current = {(queue, worker): count for queue in queues for worker, count in beats[queue].items()}
-        self._seen = {place: self._seen.get(place, _Seen(count)) for place, count in current.items()}
+        before, self._seen = self._seen, {}
         for (queue, worker), count in current.items():
-            seen = self._seen[queue, worker]
-            seen.unchanged = seen.unchanged + elapsed if seen.beats == count else 0.0
-            seen.beats = count
+            seen = before.get((queue, worker))
+            if seen is None or seen.beats != count:
+                seen = _Seen(count)  # it lives, or is looked at for the first time: a whole lease from now
+            else:
+                seen.unchanged += elapsed
+            self._seen[queue, worker] = seen
             if seen.unchanged >= self._store.settings.lease and worker != self._own:
                 reclaimed += await self._reclaim(queue, worker, count, f"no beat for {seen.unchanged:.0f} s")
         return reclaimed

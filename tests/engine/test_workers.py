@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, ConfigurationError, Context, Unavailable, Worker
+from streamq import App, ConfigurationError, Context, Rejected, Unavailable, Worker
 from streamq.keys import GROUP, Keys
 
 from ..rig import ON_ONE_SERVER, census, until, working
+from ..servers import Server
 
 
 class Gate:
@@ -227,6 +228,18 @@ async def test_a_worker_whose_server_does_not_come_gives_up_with_a_clear_error()
         await app.run_worker()
     with pytest.raises(Unavailable, match=r"within 0\.2 s"):
         await app.run_scheduler()
+
+
+@ON_ONE_SERVER
+async def test_a_worker_that_may_not_beat_says_so_instead_of_waiting(
+    own_server: Callable[..., Server],
+) -> None:
+    server = own_server(users=["alice on >x ~* &* +@all -zincrby"])
+    app = App(redis_url=f"unix://alice:x@{server.socket}")
+    app.task(name="t", queue="q")(lambda x: x)
+    async with asyncio.timeout(5):
+        with pytest.raises(Rejected):
+            await app.run_worker()
 
 
 @ON_ONE_SERVER

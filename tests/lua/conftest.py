@@ -1,3 +1,26 @@
-"""Fixtures of these tests."""
+"""Fixtures of these tests: an app, a plain client, the keys of one queue, and a link to run scripts on."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streamq import App
+from streamq.connection import Link
+from streamq.keys import Keys
 
 from ..rig import app, client, make_app  # noqa: F401  # pytest finds them here
+
+
+@pytest.fixture
+def keys(prefix: str) -> Keys:
+    """The keys of the queue ``q``."""
+    return Keys(prefix, "q")
+
+
+@pytest.fixture
+async def link(app: App) -> AsyncIterator[Link]:  # noqa: F811
+    """A connection on which the queue's groups have been made."""
+    link = Link(app.store.servers)
+    await app.store.join(link, ["q"])
+    yield link
+    await link.close()

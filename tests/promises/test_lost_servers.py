@@ -79,7 +79,7 @@ async def test_a_server_that_is_away_for_seconds_under_load_is_told_and_outlived
     async with load.during():
         await until(lambda: len(fleet.ledger("end")) > 50, 20)
         await asyncio.to_thread(breakable.stop)
-        await asyncio.sleep(4)  # longer than the lease
+        await asyncio.sleep(3)  # longer than the lease
         refused = len(load.refused)
         await asyncio.to_thread(breakable.start)
         seen = len(fleet.ledger("start"))
@@ -92,6 +92,7 @@ async def test_a_server_that_is_away_for_seconds_under_load_is_told_and_outlived
     assert set(starts.values()) == {1}, "an outage is no crash of the worker"
 
 
+@ON_ONE_SERVER
 async def test_a_server_frozen_for_longer_than_the_lease_costs_no_job_its_worker(
     breakable: Server, fleet: Fleet, producer: Producer
 ) -> None:
@@ -99,11 +100,11 @@ async def test_a_server_frozen_for_longer_than_the_lease_costs_no_job_its_worker
     for _ in range(2):
         fleet.start("--concurrency", "20")
     scheduling = asyncio.create_task(Scheduler(app).run())
-    jobs = await app.enqueue_many("q", "work", [{"number": n, "seconds": 5.0} for n in range(40)])
+    jobs = await app.enqueue_many("q", "work", [{"number": n, "seconds": 4.0} for n in range(40)])
     try:
         await until(lambda: len(fleet.ledger("start")) == 40, 20)
         breakable.pause()
-        await asyncio.sleep(3)  # longer than the lease
+        await asyncio.sleep(2.6)  # longer than the lease
         breakable.resume()
         await asyncio.gather(*[job.result(20) for job in jobs])
     finally:

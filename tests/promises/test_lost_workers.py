@@ -50,6 +50,7 @@ async def test_all_500_jobs_of_a_killed_worker_start_again_within_seconds(
     _whole(breakable, 500)
 
 
+@ON_ONE_SERVER
 async def test_a_worker_stopped_past_its_lease_cannot_write_its_outcome(
     breakable: Server, fleet: Fleet, producer: Producer
 ) -> None:
@@ -77,7 +78,7 @@ async def test_a_handler_that_blocks_the_loop_past_the_lease_is_not_run_a_second
 ) -> None:
     app = await producer(breakable.url)
     fleet.start("--concurrency", "2")
-    job = await app.enqueue("q", "block", {"number": 1, "seconds": 4.0})
+    job = await app.enqueue("q", "block", {"number": 1, "seconds": 3.2})
     await until(lambda: fleet.ledger("start"))
     fleet.start("--concurrency", "2")
     scheduling = asyncio.create_task(Scheduler(app).run())
@@ -97,11 +98,12 @@ async def test_a_poison_job_fails_after_exactly_its_crashes_and_takes_no_neighbo
     for name, value in fleet.environment.items():
         monkeypatch.setenv(name, value)
     app = await producer(breakable.url)
-    good = [{"number": n, "seconds": 0.3} for n in range(40)]
-    jobs = await app.enqueue_many("q", "work", good[:20])
+    monkeypatch.setattr("streamq.supervisor.QUICK", 0.0)  # no pause between two starts
+    good = [{"number": n, "seconds": 0.15} for n in range(20)]
+    jobs = await app.enqueue_many("q", "work", good[:8])
     bad = await app.enqueue("q", "poison", 666)
-    jobs += await app.enqueue_many("q", "work", good[20:])
-    supervisor = Supervisor(app, ["q"], 1, [PROGRAM, "--concurrency", "10"])
+    jobs += await app.enqueue_many("q", "work", good[8:])
+    supervisor = Supervisor(app, ["q"], 1, [PROGRAM, "--concurrency", "5"])
     supervising = asyncio.create_task(supervisor.run())
     try:
         with pytest.raises(JobFailed) as caught:
@@ -115,7 +117,7 @@ async def test_a_poison_job_fails_after_exactly_its_crashes_and_takes_no_neighbo
     record = await bad.status()
     assert (record.state, record.crashes, len(record.history)) == (State.FAILED, 3, 3)
     assert (await app.queue("q").counts()).failed == 1
-    _whole(breakable, 41)
+    _whole(breakable, 21)
 
 
 @ON_ONE_SERVER

@@ -1,0 +1,79 @@
+"""What holds for all scripts: their keys, their clock, and how much they may be given."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from streamq import App, scripts
+from streamq.connection import Link
+from streamq.keys import GROUP, Keys
+
+from ..rig import census
+
+FILES = sorted((Path(scripts.__file__).parent / "lua").glob("[!_]*.lua"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_script_says_which_keys_and_arguments_it_takes(file: Path) -> None:
+    text = file.read_text()
+    assert text.startswith("#!lua"), "its flags say whether it may run on a full server"
+    said = re.search(r"^-- KEYS ((?:.|\n-- +)*)", text, re.MULTILINE)
+    assert said, "no line tells its keys"
+    used = {int(number) for number in re.findall(r"KEYS\[(\d+)\]", text)}
+    told = {int(number) for number in re.findall(r"(\d+) +[a-z]", said[1])} or {1}
+    assert used <= told
+    assert "TIME" not in text, "the clock is read once, in the prelude"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_only_what_adds_jobs_is_refused_by_a_full_server(file: Path) -> None:
+    assert ("allow-oom" in file.read_text()) == (file.stem not in {"enqueue", "requeue"})
+
+
+def test_the_keys_of_a_queue_are_in_one_slot_of_a_cluster() -> None:
+    keys = Keys("sq", "a.queue")
+    names = [getattr(keys, name) for name in Keys.__slots__ if name != "queue"]
+    assert len(set(names)) == len(names)
+    assert {re.search(r"\{(.+?)\}", name)[1] for name in names} == {"a.queue"}  # type: ignore[index]
+
+
+async def test_scripts_call_no_key_they_were_not_given(
+    app: App, link: Link, client: redis.Redis, keys: Keys
+) -> None:
+    """As a cluster would refuse: every key that a life of a queue touches is one of its own."""
+    jobs = await app.enqueue_many("q", "t", range(3))
+    await app.enqueue("q", "t", 1, delay=0.001)
+    lane, entries = await app.store.fetch(link, "q", "w", 2)
+    await app.store.release(link, "q", [(lane, entry) for entry, _ in entries])
+    await app.store.reclaim(link, "q", "w", None)
+    await app.store.promote(link, "q", 10)
+    await app.store.audit(link, "q")
+    assert {key.partition("}")[0] for key in client.scan_iter(f"{keys.ready.partition(':')[0]}*")} == {
+        keys.ready.partition("}")[0], f"{keys.ready.partition(':')[0]}:queues",
+    }  # fmt: skip
+    assert (await jobs[0].status()).id == jobs[0].id
+
+
+async def test_ten_thousand_entries_are_released_recovered_audited_and_promoted(
+    app: App, link: Link, client: redis.Redis, keys: Keys, prefix: str
+) -> None:
+    count = 10_000
+    await app.enqueue_many("q", "t", range(count))
+
+    def take(worker: str) -> list[Any]:
+        return [e for _, entries in client.xreadgroup(GROUP, worker, {keys.ready: ">"}) for e, _ in entries]
+
+    assert await app.store.release(link, "q", [(1, entry.encode()) for entry in take("w1")]) == count
+    assert len(take("w2")) == count
+    assert (await app.store.reclaim(link, "q", "w2", None)).again == count
+    assert len(take("w3")) == count
+    client.xgroup_delconsumer(keys.ready, GROUP, "w3")
+    assert await app.store.audit(link, "q") == count
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.counts() == {"waiting": count}

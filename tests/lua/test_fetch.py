@@ -1,0 +1,67 @@
+"""fetch.lua, locate.lua and requeue.lua: suspects before all others and alone; a job is found wherever it is."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from streamq import App, JobNotFound, State, WrongState
+from streamq.connection import Link
+from streamq.keys import GROUP, Keys
+
+
+async def test_a_suspect_is_fetched_alone_and_before_all_others(
+    app: App, link: Link, client: redis.Redis, keys: Keys
+) -> None:
+    ready = [client.xadd(keys.ready, {"t": "t", "p": "1", "h": ""}) for _ in range(5)]
+    alone = [client.xadd(keys.alone, {"t": "t", "p": "1", "h": ""}) for _ in range(2)]
+    fetched = [await app.store.fetch(link, "q", "w", 3) for _ in range(5)]
+    told = [(lane, [entry.decode() for entry, _ in entries]) for lane, entries in fetched]
+    assert told == [(2, alone[:1]), (2, alone[1:]), (1, ready[:3]), (1, ready[3:]), (1, [])]
+
+
+async def test_a_job_is_found_by_its_id_in_every_place_it_may_be(
+    app: App, link: Link, client: redis.Redis, keys: Keys
+) -> None:
+    job = await app.enqueue("q", "t", "here", delay=0.001)
+    places = []
+
+    async def look() -> None:
+        record = await job.status()
+        assert (record.id, record.payload, record.task) == (job.id, "here", "t")
+        places.append((record.state, record.worker, record.crashes))
+
+    await look()
+    while not (await app.store.promote(link, "q", 1))[0]:
+        pass  # a millisecond
+    await look()
+    for lane, worker in ((keys.ready, "w1"), (keys.ready, "w2"), (keys.alone, "w3")):
+        client.xreadgroup(GROUP, worker, {lane: ">"})
+        await look()
+        await app.store.reclaim(link, "q", worker, None)
+        await look()
+    assert places == [
+        (State.DELAYED, None, 0), (State.WAITING, None, 0), (State.ACTIVE, "w1", 0), (State.WAITING, None, 1),
+        (State.ACTIVE, "w2", 1), (State.WAITING, None, 2), (State.ACTIVE, "w3", 2), (State.FAILED, None, 3),
+    ]  # fmt: skip
+
+
+async def test_only_a_failed_job_is_requeued_and_only_once(
+    app: App, link: Link, client: redis.Redis, keys: Keys
+) -> None:
+    client.hset(
+        keys.finished, "5-5", 'f7\nt\n{"attempt":3,"crashes":2,"strayed":1,"history":[]}\n{"error":{}}\n"x"'
+    )
+    client.rpush(keys.failed, "5-5")
+    await app.store.requeue("q", "5-5")
+    ((entry, fields),) = client.xrange(keys.ready)
+    assert (fields["t"], fields["p"]) == ("t", '"x"')
+    assert client.hget(keys.moved, "5-5") == f"1 {entry}"
+    assert client.exists(keys.finished, keys.failed) == 0
+    record = await app.queue("q").get("5-5")
+    assert (record.state, record.attempt, record.crashes) == (State.WAITING, 0, 0)
+    with pytest.raises(JobNotFound):
+        await app.store.requeue("q", "5-5")
+    client.hset(keys.finished, "6-6", "c7\nt\n\n{}\n1")
+    with pytest.raises(WrongState):
+        await app.store.requeue("q", "6-6")

@@ -1,0 +1,228 @@
+"""The duties: what is stranded is found, what is lost is recovered, and several of them do nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import redis
+
+from streamq import App, JobNotFound, Scheduler, State
+from streamq.connection import Link
+from streamq.keys import GROUP, Keys
+from streamq.settings import Settings
+from streamq.worker.auditor import Auditor
+from streamq.worker.reclaimer import Reclaimer
+
+from ..rig import ON_ONE_SERVER, QUICK, census, until, working
+from ..servers import Server
+
+
+@pytest.fixture
+async def link(app: App) -> AsyncIterator[Link]:
+    link = Link(app.store.servers)
+    yield link
+    await link.close()
+
+
+async def _taken(
+    app: App, client: redis.Redis, prefix: str, link: Link, count: int, worker: str = "w1"
+) -> list[str]:
+    """Jobs delivered to a worker that does not exist."""
+    jobs = await app.enqueue_many("q", "t", range(count))
+    await app.store.join(link, ["q"])
+    client.xreadgroup(GROUP, worker, {Keys(prefix, "q").ready: ">"}, count=count)
+    return [job.id for job in jobs]
+
+
+async def test_jobs_of_a_deleted_consumer_are_given_back_by_the_auditor(
+    app: App, client: redis.Redis, prefix: str, link: Link
+) -> None:
+    ids = await _taken(app, client, prefix, link, 450)
+    client.xgroup_delconsumer(Keys(prefix, "q").ready, GROUP, "w1")
+    assert census(client, prefix, "q").counts() == {"stranded": 450}
+    auditor = Auditor(app.store, lambda: ["q"])
+    try:
+        assert await auditor.once() == 450
+        assert await auditor.once() == 0
+    finally:
+        await auditor.close()
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.places == {job_id: ["waiting"] for job_id in ids}
+    assert (await app.queue("q").get(ids[0])).crashes == 0, "an accident of the server is no crash"
+
+
+async def test_an_audit_of_a_busy_queue_touches_nothing(
+    app: App, client: redis.Redis, prefix: str, link: Link
+) -> None:
+    await _taken(app, client, prefix, link, 300)
+    await app.enqueue_many("q", "t", range(300))
+    assert await app.store.audit(link, "q") == 0
+    assert census(client, prefix, "q").counts() == {"active": 300, "waiting": 300}
+
+
+async def test_jobs_of_a_worker_that_is_on_no_list_are_recovered_at_the_second_audit(
+    app: App, client: redis.Redis, prefix: str, link: Link
+) -> None:
+    await _taken(app, client, prefix, link, 5)
+    auditor = Auditor(app.store, lambda: ["q"])
+    try:
+        assert await auditor.once() == 0, "it may be about to beat"
+        assert await auditor.once() == 5
+    finally:
+        await auditor.close()
+    assert census(client, prefix, "q").counts() == {"waiting": 5}
+
+
+async def test_reclaimers_at_once_recover_each_job_once(
+    app: App, client: redis.Redis, prefix: str, link: Link
+) -> None:
+    ids = await _taken(app, client, prefix, link, 1_000)
+    others = [Link(app.store.servers) for _ in range(4)]
+    done = await asyncio.gather(*[app.store.reclaim(other, "q", "w1", None) for other in others])
+    for other in others:
+        await other.close()
+    assert sum(reclaimed.again for reclaimed in done) == 1_000
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.places == {job_id: ["waiting"] for job_id in ids}
+    assert {(await app.queue("q").get(job_id)).crashes for job_id in ids[::50]} == {1}
+
+
+async def test_a_worker_that_has_beaten_since_it_was_seen_keeps_its_jobs(
+    app: App, client: redis.Redis, prefix: str, link: Link
+) -> None:
+    await _taken(app, client, prefix, link, 3)
+    client.zincrby(Keys(prefix, "q").workers, 1, "w1")
+    seen = (await app.store.beats(link, ["q"]))["q"]["w1"]
+    client.zincrby(Keys(prefix, "q").workers, 1, "w1")
+    assert (await app.store.reclaim(link, "q", "w1", seen)).beaten
+    assert census(client, prefix, "q").counts() == {"active": 3}
+
+
+async def test_crashes_are_charged_and_at_the_limit_the_job_is_failed(
+    app: App, client: redis.Redis, prefix: str, link: Link
+) -> None:
+    keys = Keys(prefix, "q")
+    (job_id,) = await _taken(app, client, prefix, link, 1)
+    outcomes = []
+    for lane in (keys.ready, keys.ready, keys.alone):
+        client.xreadgroup(GROUP, "w1", {lane: ">"})
+        outcomes.append(await app.store.reclaim(link, "q", "w1", None))
+    assert [(o.again, o.suspects, o.failed) for o in outcomes] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    record = await app.queue("q").get(job_id)
+    assert (record.state, record.crashes, record.attempt) == (State.FAILED, 3, 0)
+    assert record.error
+    assert (record.error["type"], record.error["worker"]) == ("Crashed", "w1")
+    assert [error["type"] for error in record.history] == ["WorkerLost"] * 3
+    assert (await app.queue("q").retry(job_id)).crashes == 0
+    census(client, prefix, "q").check()
+
+
+@ON_ONE_SERVER
+async def test_a_removed_list_of_workers_is_written_anew_and_nobody_is_taken_for_lost(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    started = asyncio.Event()
+    end = asyncio.Event()
+
+    @app.task(queue="q")
+    async def hold(x: int) -> int:
+        started.set()
+        await end.wait()
+        return x
+
+    keys = Keys(prefix, "q")
+    scheduling = asyncio.create_task(Scheduler(app).run())
+    async with working(app, name="w1"):
+        job = await hold.enqueue(1)
+        await started.wait()
+        client.delete(keys.workers, f"{prefix}:workers")
+        await until(lambda: client.zscore(keys.workers, "w1"))
+        await until(lambda: (client.zscore(keys.workers, "w1") or 0) >= 4)  # as long as a lease
+        end.set()
+        assert await job.result(5) == 1
+    scheduling.cancel()
+    await asyncio.wait([scheduling])
+    assert (await job.status()).crashes == 0
+
+
+@ON_ONE_SERVER
+async def test_without_the_right_to_list_clients_the_lease_alone_finds_the_lost(
+    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server(users=["alice on >x ~* &* +@all -client|list"])
+    url = f"unix://alice:x@{server.socket}"
+    async with App(Settings.load(**{**QUICK, "redis_url": url, "lease": 1.0})) as app:
+        link = Link(app.store.servers)
+        with server.client() as client:
+            await _taken(app, client, "sq", link, 3)
+            client.zincrby(Keys("sq", "q").workers, 1, "w1")
+            client.hset("sq:workers", "w1", _introduction())
+            reclaimer, start = Reclaimer(app.store, app.views, lambda: ["q"]), time.monotonic()
+            try:
+                await until(reclaimer.once, 10)
+                assert time.monotonic() - start >= 1.0, (
+                    "one that has just started waits for a whole lease too"
+                )
+            finally:
+                await reclaimer.close()
+                await link.close()
+            assert census(client, "sq", "q").counts() == {"waiting": 3}
+    assert "may not list" in caplog.text
+
+
+def _introduction() -> str:
+    return json.dumps(
+        {
+            "name": "w1", "host": "h", "pid": 1, "queues": ["q"], "concurrency": 1, "version": "0",
+            "started_at": "2030-01-01T00:00:00Z", "client_id": 999_999,
+        }
+    )  # fmt: skip
+
+
+async def test_keys_deleted_at_random_stop_nobody(app: App, client: redis.Redis, prefix: str) -> None:
+    """Every key is taken away once while a worker works; what was not in it goes on.
+
+    A delayed job whose due time was taken is held, and counted as such.
+    """
+
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        return x
+
+    async with working(app, concurrency=5):
+        for name in (
+            "moved",
+            "parked",
+            "delayed",
+            "finished",
+            "completed",
+            "failed",
+            "events",
+            "wake",
+            "workers",
+            "alone",
+        ):
+            jobs = [await work.enqueue(n, delay=n / 1000) for n in range(5)]
+            client.delete(getattr(Keys(prefix, "q"), name))
+            job = await work.enqueue(7)
+            assert await job.result(5) == 7
+            for other in jobs:
+                await _settled(other)
+    assert (await app.queue("q").counts()).active == 0
+
+
+async def _settled(job: Any) -> None:
+    async def ended() -> bool:
+        try:
+            return (await job.status()).state in (State.COMPLETED, State.HELD)
+        except JobNotFound:
+            return True  # what was known of it was in the key that was taken away
+
+    await until(ended)

@@ -1,0 +1,127 @@
+"""Random interleavings of everything that moves a job: at the end each job is in exactly one place."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from streamq import App
+from streamq.connection import Link
+from streamq.envelope import Delivery, New, parked, record
+from streamq.keys import GROUP, Keys
+from streamq.store import Settlement, Store
+
+from ..rig import census
+
+STEPS = 400
+
+
+class House:
+    """A queue and all who act on it, at random. ``held`` is what each worker believes to hold."""
+
+    def __init__(self, store: Store, link: Link, client: redis.Redis, keys: Keys, seed: int) -> None:
+        self.store, self.link, self.client, self.keys = store, link, client, keys
+        self.random = random.Random(seed)  # noqa: S311  # not a secret
+        self.held: dict[str, list[Delivery]] = {"w1": [], "w2": [], "w3": []}
+        self.ids: list[str] = []
+        self.batch = 0
+        self.accepted: Counter[str] = Counter()
+
+    async def enqueue(self) -> None:
+        self.batch += 1
+        dues = self.random.choices(["", "", "+0", "+1", "+3"], k=self.random.randint(1, 4))
+        jobs = [New("t", b"%d" % number, due=due) for number, due in enumerate(dues)]
+        for _ in range(self.random.choice([1, 1, 2])):  # an answer may be lost
+            ids = await self.store.enqueue(self.link, "q", "p", self.batch, jobs, "memory")
+        self.ids += ids
+
+    async def fetch(self) -> None:
+        worker = self.random.choice(list(self.held))
+        lane, entries = await self.store.fetch(self.link, "q", worker, self.random.randint(1, 3))
+        if self.random.random() < 0.9:  # else the answer is lost
+            self.held[worker] += [Delivery("q", lane, raw) for raw in entries]
+
+    async def settle(self) -> None:
+        worker = self.random.choice(list(self.held))
+        batch = [
+            self.held[worker].pop() for _ in range(min(len(self.held[worker]), self.random.randint(1, 3)))
+        ]
+        settlements = [self._outcome(delivery) for delivery in batch]
+        if not settlements:
+            return
+        refused = set(await self.store.settle(self.link, {"q": settlements}))
+        for delivery, settlement in zip(batch, settlements, strict=True):
+            if delivery.entry not in refused and settlement.kind in "cf":
+                self.accepted[delivery.job_id] += 1
+
+    def _outcome(self, delivery: Delivery) -> Settlement:
+        kind = self.random.choice("ccfd")
+        if kind == "d":
+            body = b"%d\n" % self.random.randint(0, 3) + parked(
+                "t", b'{"id":"%b","attempt":1}' % delivery.job_id.encode(), delivery.payload
+            )
+        else:
+            body = record("t", delivery.raw_headers, b'{"ms":1,"by":"w"}', delivery.payload)
+        return Settlement(kind, delivery.lane, delivery.entry, delivery.moved_id, body)
+
+    async def release(self) -> None:
+        worker = self.random.choice(list(self.held))
+        given, self.held[worker] = self.held[worker][:2], self.held[worker][2:]
+        if given:
+            await self.store.release(self.link, "q", [(delivery.lane, delivery.entry) for delivery in given])
+
+    async def reclaim(self) -> None:
+        await self.store.reclaim(self.link, "q", self.random.choice(list(self.held)), None)  # it may live on
+
+    async def promote(self) -> None:
+        await self.store.promote(self.link, "q", self.random.randint(1, 5))
+
+    async def strand(self) -> None:
+        lane = self.random.choice(self.keys.lanes)
+        self.client.xgroup_delconsumer(lane, GROUP, self.random.choice(list(self.held)))
+
+    async def audit(self) -> None:
+        await self.store.audit(self.link, "q")
+
+    async def requeue(self) -> None:
+        for job_id in self.client.lrange(self.keys.failed, 0, 0):
+            await self.store.requeue("q", job_id)
+            self.accepted[job_id] = 0
+
+    async def live(self, steps: int) -> None:
+        acts: dict[Callable[[], object], int] = {
+            self.enqueue: 4, self.fetch: 6, self.settle: 6, self.release: 1, self.reclaim: 1,
+            self.promote: 3, self.strand: 1, self.audit: 1, self.requeue: 1,
+        }  # fmt: skip
+        await self.store.join(self.link, ["q"])
+        for act in self.random.choices(list(acts), weights=list(acts.values()), k=steps):
+            await act()  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, None])
+async def test_after_any_interleaving_each_job_is_in_one_place_and_none_is_lost(
+    app: App, client: redis.Redis, prefix: str, seed: int | None
+) -> None:
+    seed = seed or secrets.randbits(32)
+    print(f"seed {seed}")  # noqa: T201  # shown when the test fails
+    link = Link(app.store.servers)
+    house = House(app.store, link, client, Keys(prefix, "q"), seed)
+    try:
+        await house.live(STEPS)
+        await house.audit()
+        found = census(client, prefix, "q")
+        found.check()
+        assert set(found.places) == set(house.ids)
+        counts = (await app.queue("q").counts()).asdict()
+        assert {state: n for state, n in counts.items() if n} == found.counts()
+        assert sum(counts.values()) == len(house.ids)
+        for job_id, (place,) in found.places.items():
+            assert (await app.queue("q").get(job_id)).state.value == place
+            assert house.accepted[job_id] <= 1, "two outcomes of one job were accepted"
+    finally:
+        await link.close()

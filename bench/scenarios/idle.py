@@ -22,7 +22,7 @@ REST = 2.0
 
 async def measure(rig: Rig) -> list[Figure]:
     """Commands a second over some time, and the resident memory at its end."""
-    seconds = rig.of(21.0, 11.0)
+    seconds = rig.of(20.0, 10.0)  # whole beats, as a worker's commands come in them
     with tempfile.TemporaryDirectory(prefix="streamq-up-") as folder:
         async with rig.app() as app, _up(Path(folder)) as pid, rig.worker(app):
             await asyncio.sleep(REST)

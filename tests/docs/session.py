@@ -1,0 +1,178 @@
+"""A page is followed as a reader would: its files are written, its programs and commands run, their output compared.
+
+A python block that begins with ``# name.py`` is a file. Any other is run as a program, and prints the text block
+right below it. In a console block, what follows a command is its output. Ids, times, ports and the like differ from
+run to run: where the page shows one, any other will do, and later commands on the page mean the one that came.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from .markdown import Block, blocks
+
+LONG_RUNNING = re.compile(r"(\w+=\S+ )*(streamq (up|api|worker|scheduler|sandbox)\b(?!.*--help)|make up)")
+RUN = re.compile(r"(\w+=\S+ )*(streamq|curl|python|redis-cli|kill) ")
+LOOKS = re.compile(r"streamq (queues|workers|job (get|ls)|doctor)\b|curl (?!.*(-d|-X|--data)\b)")
+"""Commands that may be repeated until they say what the page shows."""
+VARIES = re.compile(
+    r"\d{13}-\d+|\d{4}-\d\d-\d\dT[\d:.]+Z|\b\d\d:\d\d:\d\d\b|\b\w+-\d+-[0-9a-f]{4}\b|\b[0-9a-f]{16}\b"
+    r"|\bvm\b|(?<=127\.0\.0\.1:)\d+|[+-]?\d+(\.\d+)? (?=(ms|MiB|s)\b)|(?<=_ms\":)[\d.]+|\b\d{4,7}\b|(Redis|Valkey) [\d.]+"
+    r"|\.\.\."
+)
+PATIENCE = 20.0
+"""Seconds until a command says what the page shows."""
+
+
+class Session:
+    """One reader of one page, in a folder of their own."""
+
+    def __init__(self, page: Path, environment: dict[str, str]) -> None:
+        self.page = page
+        self.folder = Path(tempfile.mkdtemp(prefix="sq-"))  # short: a socket's path has about 100 bytes
+        self.port = _free_port()
+        ours = {
+            name: value for name, value in os.environ.items() if not name.startswith(("STREAMQ_", "SMS_"))
+        }
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**ours, "PATH": path, "STREAMQ_PORT": str(self.port), **environment}
+        self.met: dict[str, str] = {"127.0.0.1:8000": f"127.0.0.1:{self.port}"}
+        self.running: list[tuple[str, subprocess.Popen[bytes], Path]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _, process, _ in reversed(self.running):
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder)
+
+    def follow(self) -> None:
+        """Do all that the page says."""
+        for block in blocks(self.page):
+            if block.language == "python":
+                self._program(block)
+            elif block.language == "console":
+                self._console(block)
+
+    def _program(self, block: Block) -> None:
+        named = re.match(r"# (\w+\.py)\n", block.text)
+        if named:
+            (self.folder / named[1]).write_text(block.text)
+            return
+        said = self._run([sys.executable, "-c", block.text], block.line)
+        if block.output is not None:
+            self._compare(block.output, said, block.line)
+
+    def _console(self, block: Block) -> None:
+        for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            command, expected = re.fullmatch(r"((?:.*\\\n)*.*\n)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
+            command = self._as_met(command.strip())
+            if LONG_RUNNING.match(command):
+                self._start(command, expected, block.line)
+            elif RUN.match(command):
+                self._do(command, expected, block.line)
+
+    def _as_met(self, command: str) -> str:
+        for shown, came in self.met.items():
+            command = command.replace(shown, came)
+        return command
+
+    def _start(self, command: str, expected: str, line: int) -> None:
+        log = self.folder / f"log{len(self.running)}"
+        command = command.replace("make up", "streamq up --demo")
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec env {command}"], cwd=self.folder, env=self.environment,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            )  # fmt: skip
+        self.running.append((command, process, log))
+        end = time.monotonic() + PATIENCE
+        while self._match(_somewhere(expected), log.read_text()) is None or not _ready(log.read_text()):
+            told = f"{self._at(line)}: `{command}` says\n{log.read_text()}\ninstead of\n{expected}"
+            assert process.poll() is None, told
+            assert time.monotonic() < end, told
+            time.sleep(0.02)
+
+    def _do(self, command: str, expected: str, line: int) -> None:
+        program = next(word for word in shlex.split(command) if "=" not in word)
+        if program != "kill" and shutil.which(program, path=self.environment["PATH"]) is None:
+            pytest.skip(f"{program} is not installed")
+        end = time.monotonic() + PATIENCE
+        while True:
+            said = self._run(["/bin/sh", "-c", command], line, may_fail=True)
+            if not expected.strip() or self._match(expected, said) is not None:
+                break
+            if not LOOKS.match(command) or time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        if expected.strip():
+            self._compare(expected, said, line)
+
+    def _run(self, words: list[str], line: int, *, may_fail: bool = False) -> str:
+        done = subprocess.run(
+            words, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert may_fail or done.returncode == 0, (
+            f"{self._at(line)} ends with {done.returncode}:\n{done.stdout}"
+        )
+        return done.stdout
+
+    def _compare(self, expected: str, said: str, line: int) -> None:
+        matched = self._match(expected, said)
+        assert matched is not None, f"{self._at(line)} shows\n{expected}\nbut this came:\n{said}"
+        self.met.update(matched)
+
+    def _match(self, expected: str, said: str) -> dict[str, str] | None:
+        """What each varying part of ``expected`` is in ``said``; None when the rest differs."""
+        pattern, shown, at = "", [], 0
+        for part in VARIES.finditer(expected):
+            pattern += _literal(expected[at : part.start()]) + (".*?" if part[0] == "..." else r"([^\s\"]+?)")
+            if part[0].startswith(("Redis", "Valkey")):
+                pattern = pattern.removesuffix(r"([^\s\"]+?)") + r"(\w+ [\d.]+)"
+            shown += [part[0]] if part[0] != "..." else []
+            at = part.end()
+        found = re.fullmatch(r"\s*" + pattern + _literal(expected[at:]) + r"\s*", said, re.DOTALL)
+        return dict(zip(shown, found.groups(), strict=True)) if found else None
+
+    def _at(self, line: int) -> str:
+        return f"{self.page.name}:{line}"
+
+
+def _literal(text: str) -> str:
+    return r"\s+".join(map(re.escape, re.split(r"\s+", text)))
+
+
+def _somewhere(expected: str) -> str:
+    """Between the lines of a log there may be others."""
+    return "...".join(["", *(line for line in expected.splitlines() if line.strip()), ""])
+
+
+def _ready(log: str) -> bool:
+    """Whether a role has said that it works."""
+    return bool(re.search(r"worker \S+: |Try:|promoter|streamq (api|sandbox): ", log))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

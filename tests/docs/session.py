@@ -28,9 +28,12 @@ RUN = re.compile(r"(\w+=\S+ )*(streamq|curl|python|redis-cli|kill) ")
 LOOKS = re.compile(r"streamq (queues|workers|job (get|ls)|doctor)\b|curl (?!.*(-d|-X|--data)\b)")
 """Commands that may be repeated until they say what the page shows."""
 VARIES = re.compile(
-    r"\d{13}-\d+|\d{4}-\d\d-\d\dT[\d:.]+Z|\b\d\d:\d\d:\d\d\b|\b\w+-\d+-[0-9a-f]{4}\b|\b[0-9a-f]{16}\b"
-    r"|\bvm\b|(?<=127\.0\.0\.1:)\d+|[+-]?\d+(\.\d+)? (?=(ms|MiB|s)\b)|(?<=_ms\":)[\d.]+|\b\d{4,7}\b|(Redis|Valkey) [\d.]+"
-    r"|\.\.\."
+    r"""\d{13}-\d+ | \d{4}-\d\d-\d\dT[\d:.]+Z | \b\d\d:\d\d:\d\d\b    # ids and times
+    | \b\w+-\d+-[0-9a-f]{4}\b | \b[0-9a-f]{16}\b | \bvm\b              # workers, requests, the host
+    | (?<=127\.0\.0\.1:)\d+ | \b\d{4,7}\b | (Redis|Valkey)\ [\d.]+     # ports, processes, the server
+    | [+-]?\d+(\.\d+)?\ (?=(ms|MiB|s)\b) | (?<=_ms":)[\d.]+ | \.\.\.   # measures; three dots stand for anything
+    """,
+    re.VERBOSE,
 )
 PATIENCE = 20.0
 """Seconds until a command says what the page shows."""

@@ -23,8 +23,7 @@ from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
 from streamq_service.settings import ServiceSettings
 
 import streamq.errors
-from streamq.cli import main
-from streamq.cli.options import _EXIT
+from streamq.cli import _EXIT, main
 from streamq.states import MOVES
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -133,19 +132,29 @@ def _default(value: Any) -> str:
 # -- command line -------------------------------------------------------------------------------------------
 
 
+EXITS: Final = {
+    0: "done",
+    1: "the operation failed",
+    2: "the call is wrong",
+    3: "no such job",
+    4: "the job's state does not allow it",
+    69: "the server cannot be reached",
+    78: "the configuration is wrong",
+}
+
+
 def cli() -> str:
     """Every command with its options."""
     context = click.Context(main, info_name="streamq")
     names = [name for name in main.list_commands(context) if name != "bench"]
     commands = [(name, main.get_command(context, name)) for name in names]
     parts = [part for name, command in commands if command for part in _command(f"streamq {name}", command)]
-    exits = doc("streamq/cli/options.py").partition("\n\n")[2]
     return page(
         "Command line",
         "`APP` is `module:attribute`, as in `shop:app`; without it `STREAMQ_APP` counts, and without that the "
         "messaging service's own app runs. `streamq bench` has its own help: `streamq bench --help`.",
         "## Exit codes",
-        fenced(re.sub(r"   +", "\n", exits)),
+        table(("Code", "Means"), [(str(code), meaning) for code, meaning in EXITS.items()]),
         *parts,
     )
 

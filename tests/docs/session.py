@@ -31,7 +31,7 @@ VARIES = re.compile(
     r"""\d{13}-\d+ | \d{4}-\d\d-\d\dT[\d:.]+Z | \b\d\d:\d\d:\d\d\b    # ids and times
     | \b\w+-\d+-[0-9a-f]{4}\b | \b[0-9a-f]{16}\b | \bvm\b              # workers, requests, the host
     | (?<=127\.0\.0\.1:)\d+ | \b\d{4,7}\b | (Redis|Valkey)\ [\d.]+     # ports, processes, the server
-    | [+-]?\d+(\.\d+)?\ (?=(ms|MiB|s)\b) | (?<=_ms":)[\d.]+ | \.\.\.   # measures; three dots stand for anything
+    | [+-]?\d+(\.\d+)?(?=\ ?(ms|MiB|s)\b) | (?<=_ms":)[\d.]+ | \.\.\.   # measures; three dots stand for anything
     """,
     re.VERBOSE,
 )
@@ -51,7 +51,13 @@ class Session:
         }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment = {**ours, "PATH": path, "STREAMQ_PORT": str(self.port), **environment}
-        self.met: dict[str, str] = {"127.0.0.1:8000": f"127.0.0.1:{self.port}"}
+        self.sandbox_port = _free_port()
+        self.met = {
+            "127.0.0.1:8000": f"127.0.0.1:{self.port}",
+            "127.0.0.1:8025": f"127.0.0.1:{self.sandbox_port}",
+            "streamq sandbox": f"streamq sandbox --port {self.sandbox_port}",
+            "make up": "streamq up --demo",
+        }
         self.running: list[tuple[str, subprocess.Popen[bytes], Path]] = []
 
     def __enter__(self) -> Self:
@@ -94,25 +100,32 @@ class Session:
                 self._do(command, expected, block.line)
 
     def _as_met(self, command: str) -> str:
-        for shown, came in self.met.items():
-            command = command.replace(shown, came)
-        return command
+        shown = "|".join(map(re.escape, sorted(self.met, key=len, reverse=True)))
+        return re.sub(rf"(?<![\w-])({shown})(?![\w-])", lambda found: self.met[found[0]], command)
+
+    def _meet(self, matched: dict[str, str]) -> None:
+        """Remember what came for what the page shows; the process id inside a worker's name too."""
+        for shown, came in matched.items():
+            self.met.setdefault(shown, came)
+            if re.fullmatch(r"\w+-\d+-[0-9a-f]{4}", shown):
+                self.met.setdefault(shown.split("-")[1], came.split("-")[-2])
 
     def _start(self, command: str, expected: str, line: int) -> None:
         log = self.folder / f"log{len(self.running)}"
-        command = command.replace("make up", "streamq up --demo")
         with log.open("wb") as file:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec env {command}"], cwd=self.folder, env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file,
             )  # fmt: skip
         self.running.append((command, process, log))
+        shown = _somewhere(expected.removeprefix("installing into .venv ...\n"))
         end = time.monotonic() + PATIENCE
-        while self._match(_somewhere(expected), log.read_text()) is None or not _ready(log.read_text()):
+        while (matched := self._match(shown, log.read_text())) is None or not _ready(log.read_text()):
             told = f"{self._at(line)}: `{command}` says\n{log.read_text()}\ninstead of\n{expected}"
             assert process.poll() is None, told
             assert time.monotonic() < end, told
             time.sleep(0.02)
+        self._meet(matched)
 
     def _do(self, command: str, expected: str, line: int) -> None:
         program = next(word for word in shlex.split(command) if "=" not in word)
@@ -142,7 +155,7 @@ class Session:
     def _compare(self, expected: str, said: str, line: int) -> None:
         matched = self._match(expected, said)
         assert matched is not None, f"{self._at(line)} shows\n{expected}\nbut this came:\n{said}"
-        self.met.update(matched)
+        self._meet(matched)
 
     def _match(self, expected: str, said: str) -> dict[str, str] | None:
         """What each varying part of ``expected`` is in ``said``; None when the rest differs."""

@@ -53,7 +53,7 @@ def test_the_comparison_sees_a_difference() -> None:
         shown = "id 1795449758578-0 at 2026-11-23T23:57:23.234Z in 3 ms"
         came = "id 1800000000000-7 at 2030-01-01T00:00:00.000Z in 14.5 ms"
         assert session._match(shown, came) == {
-            "1795449758578-0": "1800000000000-7", "2026-11-23T23:57:23.234Z": "2030-01-01T00:00:00.000Z", "3 ": "14.5",
+            "1795449758578-0": "1800000000000-7", "2026-11-23T23:57:23.234Z": "2030-01-01T00:00:00.000Z", "3": "14.5",
         }  # fmt: skip
         assert session._match("completed 3", "completed 4") is None
         assert session._match("a ... z", "a b c z") == {}

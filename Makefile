@@ -36,7 +36,7 @@ bench: $(VENV)/.installed ## measure the engine on this machine
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.installed ## write the reference pages anew from the code
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.generate
 
 lock: | python ## write both lock files anew (ARGS=--upgrade takes newer versions)
 	@.ci/lock "$(PYTHON)" $(ARGS)

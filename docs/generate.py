@@ -76,13 +76,12 @@ EXITS: Final = {
 def cli() -> str:
     """Every command with its options."""
     context = click.Context(main, info_name="streamq")
-    names = [name for name in main.list_commands(context) if name != "bench"]
-    commands = [(name, main.get_command(context, name)) for name in names]
+    commands = [(name, main.get_command(context, name)) for name in main.list_commands(context)]
     parts = [part for name, command in commands if command for part in _command(f"streamq {name}", command)]
     return page(
         "Command line",
         "`APP` is `module:attribute`, as in `shop:app`; without it `STREAMQ_APP` counts, and without that the "
-        "messaging service's own app runs. `streamq bench` has its own help: `streamq bench --help`.",
+        "messaging service's own app runs.",
         "## Exit codes",
         table(("Code", "Means"), [(str(code), meaning) for code, meaning in EXITS.items()]),
         *parts,
@@ -134,8 +133,8 @@ def states() -> str:
     arrows = [
         f"    {start} --> {end}: {move.verb}"
         for move in MOVES
-        for start in (sorted(move.start) or ["[*]"])
-        for end in (sorted(move.end) or ["[*]"])
+        for start in (sorted(map(str, move.start)) or ["[*]"])
+        for end in (sorted(map(str, move.end)) or ["[*]"])
     ]
     diagram = "\n".join(["```mermaid", "stateDiagram-v2", *arrows, "```"])
     return page(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -38,7 +39,7 @@ def attribute_docs(body: list[ast.stmt]) -> dict[str, str]:
     """``name = …`` followed by a string: names and strings."""
     found = {}
     for node, following in pairwise(body):
-        target = node.target if isinstance(node, ast.AnnAssign) else None
+        target: ast.expr | None = node.target if isinstance(node, ast.AnnAssign) else None
         if isinstance(node, ast.Assign):
             target = node.targets[0]
         if isinstance(target, ast.Name) and isinstance(following, ast.Expr):
@@ -59,7 +60,7 @@ def fenced(text: str) -> str:
     return f"```text\n{text.strip(chr(10))}\n```"
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table; bars inside a cell are escaped."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines)

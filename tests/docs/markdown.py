@@ -34,8 +34,8 @@ def pages() -> list[Path]:
 @functools.cache
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order; an output is not a block of its own."""
-    text, found = page.read_text(), []
-    last_end = -1
+    text, last_end = page.read_text(), -1
+    found: list[Block] = []
     for fence in _FENCE.finditer(text):
         block = Block(fence["language"], fence["text"], text.count("\n", 0, fence.start()) + 1)
         between = text[last_end : fence.start()] if found else "-"

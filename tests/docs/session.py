@@ -25,6 +25,8 @@ from .markdown import Block, blocks
 
 LONG_RUNNING = re.compile(r"(\w+=\S+ )*(streamq (up|api|worker|scheduler|sandbox)\b(?!.*--help)|make up)")
 RUN = re.compile(r"(\w+=\S+ )*(streamq|curl|python|redis-cli|kill) ")
+_COMMAND = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
+"""A command may go on after a backslash at the end of its line."""
 LOOKS = re.compile(r"streamq (queues|workers|job (get|ls)|doctor)\b|curl (?!.*(-d|-X|--data)\b)")
 """Commands that may be repeated until they say what the page shows."""
 VARIES = re.compile(
@@ -35,6 +37,8 @@ VARIES = re.compile(
     """,
     re.VERBOSE,
 )
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""A reader of a page need not have our plug-ins."""
 PATIENCE = 20.0
 """Seconds until a command says what the page shows."""
 
@@ -45,12 +49,20 @@ class Session:
     def __init__(self, page: Path, environment: dict[str, str]) -> None:
         self.page = page
         self.folder = Path(tempfile.mkdtemp(prefix="sq-"))  # short: a socket's path has about 100 bytes
+        (self.folder / ".curlrc").write_text("silent\nshow-error\n")  # as it is at a terminal
         self.port = _free_port()
         ours = {
             name: value for name, value in os.environ.items() if not name.startswith(("STREAMQ_", "SMS_"))
         }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**ours, "PATH": path, "STREAMQ_PORT": str(self.port), **environment}
+        self.environment = {
+            **ours,
+            "PATH": path,
+            "STREAMQ_PORT": str(self.port),
+            **ALONE,
+            "CURL_HOME": str(self.folder),
+            **environment,
+        }
         self.sandbox_port = _free_port()
         self.met = {
             "127.0.0.1:8000": f"127.0.0.1:{self.port}",
@@ -63,7 +75,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_exc: object) -> None:
         for _, process, _ in reversed(self.running):
             process.terminate()
             try:
@@ -92,7 +104,9 @@ class Session:
 
     def _console(self, block: Block) -> None:
         for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
-            command, expected = re.fullmatch(r"((?:.*\\\n)*.*\n)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
+            said = _COMMAND.match(part)
+            assert said is not None
+            command, expected = said[0], part[said.end() :]
             command = self._as_met(command.strip())
             if LONG_RUNNING.match(command):
                 self._start(command, expected, block.line)
@@ -159,14 +173,14 @@ class Session:
 
     def _match(self, expected: str, said: str) -> dict[str, str] | None:
         """What each varying part of ``expected`` is in ``said``; None when the rest differs."""
-        pattern, shown, at = "", [], 0
+        pattern, shown, at, expected = "", [], 0, expected.strip()
         for part in VARIES.finditer(expected):
             pattern += _literal(expected[at : part.start()]) + (".*?" if part[0] == "..." else r"([^\s\"]+?)")
             if part[0].startswith(("Redis", "Valkey")):
                 pattern = pattern.removesuffix(r"([^\s\"]+?)") + r"(\w+ [\d.]+)"
             shown += [part[0]] if part[0] != "..." else []
             at = part.end()
-        found = re.fullmatch(r"\s*" + pattern + _literal(expected[at:]) + r"\s*", said, re.DOTALL)
+        found = re.fullmatch(pattern + _literal(expected[at:]), said.strip(), re.DOTALL)
         return dict(zip(shown, found.groups(), strict=True)) if found else None
 
     def _at(self, line: int) -> str:

@@ -58,3 +58,20 @@ def test_the_comparison_sees_a_difference() -> None:
         assert session._match("completed 3", "completed 4") is None
         assert session._match("a ... z", "a b c z") == {}
         assert session._match("a ... z", "a b c") is None
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "```console\n$ python -c 'print(1)'\n2\n```\n",
+        "```console\n$ python \\\n    -c 'print(1)'\n2\n```\n",
+        "```python\nprint(1)\n```\n\n```text\n2\n```\n",
+        "```python\nraise ValueError\n```\n",
+        "```console\n$ streamq api\nsomething else\n```\n",
+    ],
+)
+def test_a_page_that_shows_something_else_is_found(page: str, tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(page)
+    unreachable = {"STREAMQ_REDIS_URL": "redis://127.0.0.1:1", "STREAMQ_READY_TIMEOUT": "0.1"}
+    with Session(tmp_path / "page.md", unreachable) as session, pytest.raises(AssertionError):
+        session.follow()

@@ -24,7 +24,7 @@ import pytest
 from .markdown import Block, blocks
 
 LONG_RUNNING = re.compile(r"(\w+=\S+ )*(streamq (up|api|worker|scheduler|sandbox)\b(?!.*--help)|make up)")
-RUN = re.compile(r"(\w+=\S+ )*(streamq|curl|python|redis-cli|kill) ")
+RUN = re.compile(r"(\w+=\S+ )*(streamq (?!bench)|curl |python (?!-m bench)|redis-cli |kill )")
 _COMMAND = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
 """A command may go on after a backslash at the end of its line."""
 LOOKS = re.compile(r"streamq (queues|workers|job (get|ls)|doctor)\b|curl (?!.*(-d|-X|--data)\b)")

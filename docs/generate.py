@@ -1,0 +1,389 @@
+"""Write the reference pages from the code: ``make docs``. A test fails while one of them is stale."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import click
+from pydantic import AliasChoices, SecretStr
+from pydantic_settings import BaseSettings
+from streamq_service.app import ROUTES
+from streamq_service.auth import Scope
+from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
+from streamq_service.settings import ServiceSettings
+
+import streamq.errors
+from streamq.cli import _EXIT, main
+from streamq.states import MOVES
+
+from .source import ROOT, attribute_docs, classes, fenced, first_line, page, prose, source, table, tables
+
+REFERENCE: Final = ROOT / "docs" / "reference"
+
+
+# -- settings -----------------------------------------------------------------------------------------------
+
+
+def settings() -> str:
+    """Every setting with its default."""
+    engine = set(streamq.Settings.model_fields)
+    return page(
+        "Settings",
+        "Each setting is read from the environment once, when a process starts; an argument of `App(…)` or an "
+        "option on the command line wins over it. An empty variable counts as unset. "
+        "[`.env.example`](../../.env.example) lists the same settings with their units, ready to be copied.",
+        "## Engine",
+        _settings_table(ServiceSettings, engine),
+        "## Service",
+        _settings_table(ServiceSettings, set(ServiceSettings.model_fields) - engine),
+    )
+
+
+def _settings_table(kind: type[BaseSettings], names: set[str]) -> str:
+    rows = []
+    for name, field in kind.model_fields.items():
+        if name in names:
+            alias = field.validation_alias
+            choices = alias.choices if isinstance(alias, AliasChoices) else [f"STREAMQ_{name}".upper()]
+            variables = " or ".join(f"`{choice}`" for choice in choices)
+            rows.append((variables, _default(field.default), field.description or ""))
+    return table(("Variable", "Default", "Meaning"), rows)
+
+
+def _default(value: Any) -> str:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return "" if text in (None, "", ()) else f"`{text:g}`" if isinstance(text, float) else f"`{text}`"
+
+
+# -- command line -------------------------------------------------------------------------------------------
+
+
+EXITS: Final = {
+    0: "done",
+    1: "the operation failed",
+    2: "the call is wrong",
+    3: "no such job",
+    4: "the job's state does not allow it",
+    69: "the server cannot be reached",
+    78: "the configuration is wrong",
+}
+
+
+def cli() -> str:
+    """Every command with its options."""
+    context = click.Context(main, info_name="streamq")
+    commands = [(name, main.get_command(context, name)) for name in main.list_commands(context)]
+    parts = [part for name, command in commands if command for part in _command(f"streamq {name}", command)]
+    return page(
+        "Command line",
+        "`APP` is `module:attribute`, as in `shop:app`; without it `STREAMQ_APP` counts, and without that the "
+        "messaging service's own app runs.",
+        "## Exit codes",
+        table(("Code", "Means"), [(str(code), meaning) for code, meaning in EXITS.items()]),
+        *parts,
+    )
+
+
+def _command(name: str, command: click.Command) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from _command(f"{name} {inner.name}", inner)
+        return
+    options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+    arguments = [p for p in command.params if isinstance(p, click.Argument)]
+    usage = " ".join([name, *(["[OPTIONS]"] if options else []), *map(_argument, arguments)])
+    text, _, example = inspect.cleandoc(command.help or "").partition("\b")
+    yield f"## {name}"
+    yield prose(text.strip())
+    yield fenced(f"{usage}\n\n{example.strip(chr(10))}")
+    if options:
+        yield table(("Option", "Variable", "Meaning"), [_option(option) for option in options])
+
+
+def _argument(argument: click.Argument) -> str:
+    kind = argument.type
+    name = "{" + "|".join(map(str, kind.choices)) + "}" if isinstance(kind, click.Choice) else ""
+    name = name or (argument.name or "").upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: click.Option) -> tuple[str, str, str]:
+    kind = option.type
+    if isinstance(kind, click.Choice):
+        shape = " " + "|".join(map(str, kind.choices))
+    else:
+        shape = "" if option.is_flag else f" {option.metavar or kind.name.split()[0].upper()}"
+    default = f" Default: {option.default}." if option.show_default is True else ""
+    meaning = re.sub(r"\s*\[default: (.+?)\]", r" Default: \1.", option.help or "")
+    variable = f"`{option.envvar}`" if option.envvar else ""
+    return f"`{option.opts[0]}{shape}`", variable, meaning + default
+
+
+# -- states, keys, scripts ----------------------------------------------------------------------------------
+
+
+def states() -> str:
+    """The states and the moves between them."""
+    docs = attribute_docs(classes("streamq/states.py")["State"].body)
+    rows = [(f"`{state.value}`", docs[state.name]) for state in streamq.State]
+    arrows = [
+        f"    {start} --> {end}: {move.verb}"
+        for move in MOVES
+        for start in (sorted(map(str, move.start)) or ["[*]"])
+        for end in (sorted(map(str, move.end)) or ["[*]"])
+    ]
+    diagram = "\n".join(["```mermaid", "stateDiagram-v2", *arrows, "```"])
+    return page(
+        "States",
+        "A job's state is the place where its envelope lies. A move takes it from one place to another in one "
+        "script, so it happens whole or not at all.",
+        table(("State", "Meaning"), rows),
+        "No move of this version leads to `held`, `cancelled` or `expired`: see "
+        "[what is not there yet](../explanation/not-yet.md).",
+        "## Moves",
+        tables("streamq/states.py", skip=2),
+        diagram,
+    )
+
+
+def keys() -> str:
+    """The keys, what lies in them, and the scripts that write them."""
+    headers = classes("streamq/envelope.py")["Headers"]
+    kinds = {
+        node.target.id: ast.unparse(node.annotation)
+        for node in headers.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    docs = attribute_docs(headers.body)
+    rows = [(f"`{name}`", f"`{kinds[name]}`", text) for name, text in docs.items()]
+    return page(
+        "Keys and scripts",
+        "All keys begin with `STREAMQ_PREFIX` (default `sq`). The layout is part of what a release promises only "
+        "as far as [enqueueing from another language](../how-to/other-languages.md) goes.",
+        tables("streamq/keys.py"),
+        "## The envelope",
+        tables("streamq/envelope.py"),
+        "Headers, each absent at its default:",
+        table(("Header", "Type", "Meaning"), rows),
+        "## Scripts",
+        "Each is loaded by its SHA and sent in full when the server does not have it.",
+        *_scripts(),
+    )
+
+
+def _scripts() -> Iterator[str]:
+    for path in sorted((ROOT / "streamq" / "lua").glob("[!_]*.lua")):
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("#!")]
+        comment = lines[: next(at for at, line in enumerate(lines) if not line.startswith("--"))]
+        yield f"### {path.name}"
+        yield fenced("\n".join(line.removeprefix("--").removeprefix(" ") for line in comment))
+
+
+# -- HTTP ---------------------------------------------------------------------------------------------------
+
+TYPES: Final = {
+    "Recipient": "string of 1 to 64 printable characters",
+    "Text": "string, not blank",
+    "ContactId": "string of 1 to 256 characters",
+    "WorkspaceId": "string, not blank, or a positive number",
+    "Delay": "number: seconds from now, at most 366 days",
+    "Instant": "string: a time of RFC 3339 with its zone, in the future, at most 366 days ahead",
+    "dict[str, Any]": "object",
+    "str": "string",
+    "int": "whole number",
+    "float": "number",
+    "Any": "any JSON value",
+    "Annotated[Literal['normal'], BeforeValidator(_normal)]": '`"normal"`',
+    "Unsupported": "not supported yet: leave it out",
+    "Annotated[State | None, Field(strict=False)]": "a state",
+    "Annotated[Whole, Field(ge=1, le=200)]": "whole number, 1 to 200",
+}
+"""The types of requests in words. A new one must be described here."""
+
+
+def http() -> str:
+    """The routes, what they take and what they answer."""
+    rows = [_route(*route) for route in ROUTES]
+    return page(
+        "HTTP",
+        "JSON in `snake_case` (the fields of a message keep the names their senders use); times are RFC 3339 in UTC. "
+        "The paths stand below `STREAMQ_BASE_PATH`, by default "
+        "none. Every answer has an `X-Request-Id`; errors carry it too.",
+        table(("Method", "Path", "Scope", "Does"), rows),
+        "`Prefer: wait=N` (1 to 60 seconds) on a route that makes a job waits for its end: 200 with the finished "
+        "job, or 202 with the job as it is when the time is over. `Idempotency-Key` on a request is refused with "
+        "422: it is [not there yet](../explanation/not-yet.md).",
+        "## Keys and scopes",
+        tables("service/auth.py"),
+        "Send `Authorization: Bearer KEY`. Without `STREAMQ_API_KEYS` the API listens on loopback only and answers "
+        "only requests to a loopback name.",
+        *_bodies(),
+        "## Live counts",
+        tables("service/api/events.py"),
+        "## Errors",
+        "Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `code`, `detail` and "
+        "`request_id`.",
+        tables("service/problems.py"),
+        "A request that cannot be read:",
+        tables("service/requests.py"),
+    )
+
+
+def _route(method: str, path: str, handler: Any, scope: Scope | None) -> tuple[str, str, str, str]:
+    name = f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
+    said = SAID.get(name) or first_line(handler.__doc__).partition(": ")[2].removesuffix(".")
+    return method, f"`{path}`", scope.name.lower() if scope else "open", said
+
+
+SAID: Final = {
+    "pages.index": "the dashboard",
+    "pages.static": "its files",
+    "workers.index": "the workers that are registered",
+    "queues.index": "the queues with their counts",
+    "queues.show": "one queue with its counts",
+    "jobs.index": "a page of jobs, in one state or one state after the other",
+    "jobs.create": "make a job; 201 with the job and its `Location`",
+    "jobs.show": "everything known of a job",
+    "jobs.retry": "a failed job waits again, with all its attempts",
+    "messages.send_sms": "send a text message, at once or at its time; 201 with its job",
+}
+"""What routes do whose docstring does not say it after their path."""
+
+
+def _bodies() -> Iterator[str]:
+    for title, model in (
+        ("A text message", SmsRequest),
+        ("A job", JobRequest),
+        ("The query of a list of jobs", JobsQuery),
+    ):
+        written = classes("service/schemas.py")[model.__name__]
+        annotations = {
+            node.target.id: node.annotation
+            for node in written.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        }
+        rows = [
+            (f"`{field.alias or name}`", "yes" if field.is_required() else "", _kind(annotations[name]))
+            for name, field in model.model_fields.items()
+        ]
+        yield f"## {title}"
+        yield prose(ast.get_docstring(written) or "")
+        yield table(("Field", "Required", "Type"), rows)
+
+
+def _kind(annotation: ast.expr) -> str:
+    text = ast.unparse(annotation)
+    return TYPES[text if text in TYPES else text.removesuffix(" | None")]
+
+
+# -- Python and errors --------------------------------------------------------------------------------------
+
+
+def python() -> str:
+    """Every public name with its signature and docstring."""
+    parts = []
+    errors = classes("streamq/errors.py")
+    for name in streamq.__all__:
+        if name in errors:
+            continue
+        module = getattr(streamq, name).__module__.replace(".", "/") + ".py"
+        node = next(n for n in source(module).body if getattr(n, "name", "") == name)
+        parts += [f"## {name}", *_documented(node)]
+    return page(
+        "Python",
+        "Everything below is imported from `streamq`; other modules are not part of the promise. The errors have "
+        "[their own page](errors.md), the settings [theirs](settings.md).",
+        *parts,
+    )
+
+
+def _documented(node: Any) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield fenced(_signature(node))
+        yield prose(ast.get_docstring(node) or "")
+        return
+    init = next((n for n in node.body if getattr(n, "name", "") == "__init__"), None)
+    made_for_you = (ast.get_docstring(node) or "").startswith("Made by")
+    if init is not None and not made_for_you:
+        yield fenced(_signature(init).replace("__init__", node.name).removesuffix(" -> None"))
+    yield prose(ast.get_docstring(node) or "")
+    fields = [
+        n for n in node.body if isinstance(n, ast.AnnAssign) and not ast.unparse(n.target).startswith("_")
+    ]
+    docs = attribute_docs(node.body)
+    if fields and node.name != "Settings":
+        rows = [(f"`{ast.unparse(n)}`", first_line(docs.get(ast.unparse(n.target), ""))) for n in fields]
+        yield table(("Attribute", "Meaning"), rows)
+    for method in node.body:
+        if _is_public_method(method):
+            yield f"**`{_signature(method)}`**"
+            yield prose(ast.get_docstring(method) or "")
+
+
+INSIDE: Final = {
+    "add_task", "bind", "decode", "encode", "parse_result", "repeated_by", "store", "views", "with_settings",
+}  # fmt: skip
+"""Methods that the engine alone calls."""
+
+
+def _is_public_method(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+        and node.name not in INSIDE
+        and bool(ast.get_docstring(node))
+    )
+
+
+def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+        return f"{node.name}: {ast.unparse(node.returns) if node.returns else 'Any'}"
+    kind = "async " if isinstance(node, ast.AsyncFunctionDef) else ""
+    arguments = re.sub(r"^(self|cls)(, )?", "", ast.unparse(node.args))
+    arguments = re.sub(r"(: [\w\[\], |.]+)=", r"\1 = ", arguments)
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{kind}{node.name}({arguments}){returns}"
+
+
+def errors() -> str:
+    """The error tree, and how each is told apart."""
+    written = classes("streamq/errors.py")
+    rows = []
+    for name, node in written.items():
+        kind = getattr(streamq.errors, name)
+        if issubclass(kind, streamq.StreamqError):
+            code = next((str(code) for base, code in _EXIT if issubclass(kind, base)), "1")
+            rows.append((f"`{name}`", f"`{kind.code}`", code, first_line(ast.get_docstring(node))))
+    tree, _, rest = tables("streamq/errors.py").removeprefix("```text\n").partition("\n\n")
+    return page(
+        "Errors",
+        fenced(tree),
+        prose(rest.removesuffix("```").strip()),
+        table(("Class", "Code", "Exit code", "Meaning"), rows),
+        "Over HTTP:",
+        tables("service/problems.py"),
+        *[
+            part
+            for name in ("FieldError", "InvalidPayload", "OutcomeUnknown", "Retry", "Fail", "Snooze")
+            for part in (f"## {name}", *_documented(written[name]))
+        ],
+    )
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "settings.md": settings,
+    "cli.md": cli,
+    "states.md": states,
+    "keys.md": keys,
+    "http.md": http,
+    "python.md": python,
+    "errors.md": errors,
+}
+
+if __name__ == "__main__":
+    for name, write in PAGES.items():
+        (REFERENCE / name).write_text(write())

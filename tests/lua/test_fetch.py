@@ -42,7 +42,7 @@ async def test_a_job_is_found_by_its_id_in_every_place_it_may_be(
         await look()
     assert places == [
         (State.DELAYED, None, 0), (State.WAITING, None, 0), (State.ACTIVE, "w1", 0), (State.WAITING, None, 1),
-        (State.ACTIVE, "w2", 1), (State.WAITING, None, 2), (State.ACTIVE, "w3", 2), (State.FAILED, None, 3),
+        (State.ACTIVE, "w2", 1), (State.WAITING, None, 2), (State.ACTIVE, "w3", 2), (State.FAILED, "w3", 3),
     ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def _deliver(client: redis.Redis, keys: Keys, count: int = 1) -> list[str]:
 
 
 def _done(entry: str, kind: str = "c", moved: str = "") -> Settlement:
-    return Settlement(kind, 1, entry.encode(), moved, b"t\n\n{}\n1")
+    return Settlement(kind, 1, entry.encode(), moved, b"0 w\nt\n\n{}\n1")
 
 
 async def test_a_completed_job_leaves_its_stream_and_is_recorded_and_announced(
@@ -28,7 +28,7 @@ async def test_a_completed_job_leaves_its_stream_and_is_recorded_and_announced(
     assert client.xlen(keys.ready) == client.xpending(keys.ready, GROUP)["pending"] == 0
     (record,) = client.hvals(keys.finished)
     assert record.startswith("c")
-    assert record.endswith("\nt\n\n{}\n1")
+    assert record.endswith(" 0 w\nt\n\n{}\n1")
     assert client.lrange(keys.completed, 0, -1) == [entry]
     assert [fields for _, fields in client.xrange(keys.events)] == [{"c": entry, "f": ""}]
 
@@ -39,7 +39,7 @@ async def test_an_outcome_of_what_is_no_longer_held_is_refused_and_nothing_of_it
     (entry,) = _deliver(client, keys)
     await app.store.reclaim(link, "q", "w", None)
     before = {key: client.dump(key) for key in client.scan_iter(f"{keys.ready[:11]}*")}
-    for kind, body in (("c", b"t\n\n{}\n1"), ("f", b"t\n\n{}\n1"), ("d", b"5\nt\n{}\n1")):
+    for kind, body in (("c", b"0 w\nt\n\n{}\n1"), ("f", b"0 w\nt\n\n{}\n1"), ("d", b"5\nt\n{}\n1")):
         outcome = Settlement(kind, 1, entry.encode(), "", body)
         assert await app.store.settle(link, {"q": [outcome]}) == [entry.encode()]
     assert {key: client.dump(key) for key in client.scan_iter(f"{keys.ready[:11]}*")} == before

@@ -66,7 +66,7 @@ class House:
                 "t", b'{"id":"%b","attempt":1}' % delivery.job_id.encode(), delivery.payload
             )
         else:
-            body = record("t", delivery.raw_headers, b'{"ms":1,"by":"w"}', delivery.payload)
+            body = record(delivery, 1, b"w", delivery.raw_headers, b"{}")
         return Settlement(kind, delivery.lane, delivery.entry, delivery.moved_id, body)
 
     async def release(self) -> None:

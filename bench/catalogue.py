@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from .figures import Figure
+    from .figures import Measured
     from .rig import Rig
 
 NAMES: Final = ("enqueue", "drain", "memory", "latency", "delayed", "recovery", "idle", "cost")
@@ -18,9 +18,9 @@ def summary(name: str) -> str:
     return (import_module(f"{__package__}.scenarios.{name}").__doc__ or "").partition("\n")[0]
 
 
-def measure(name: str) -> Callable[[Rig], Awaitable[list[Figure]]]:
+def measure(name: str) -> Callable[[Rig], Awaitable[Measured]]:
     """What runs it."""
     return cast(
-        "Callable[[Rig], Awaitable[list[Figure]]]",
+        "Callable[[Rig], Awaitable[Measured]]",
         import_module(f"{__package__}.scenarios.{name}").measure,
     )

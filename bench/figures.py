@@ -56,6 +56,32 @@ class Figure:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One plot: how a measure changes with a knob. ``series`` holds points (x, y) by name, each list by rising x."""
+
+    name: str
+    x: str
+    """What varies, with its unit."""
+    y: str
+    """What is measured, with its unit."""
+    series: dict[str, list[tuple[float, float]]]
+    log_x: bool = False
+    log_y: bool = False
+    note: str = ""
+
+    def asdict(self) -> dict[str, Any]:
+        """The curve as JSON has it."""
+        return {
+            "name": self.name, "x": self.x, "y": self.y, "log_x": self.log_x, "log_y": self.log_y,
+            "note": self.note, "series": self.series,
+        }  # fmt: skip
+
+
+Measured = Sequence[Figure | Curve]
+"""What a scenario returns."""
+
+
 def compared(
     name: str, unit: str, ours: Sequence[float], bare: Sequence[float], *, bound: Limit | None = None,
     aim: Limit | None = None, note: str = "",

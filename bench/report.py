@@ -10,12 +10,12 @@ from typing import Any, Final
 import click
 import orjson
 
-from .figures import Figure, Limit
+from .figures import Curve, Figure, Limit, Measured
 
 HEAD: Final = ("", "unit", "streamq", "bare", "ratio", "bound", "", "aim", "", "note")
 RIGHT: Final = frozenset({2, 3, 4})
 
-Results = dict[str, list[Figure] | str]
+Results = dict[str, Measured | str]
 """By scenario: its figures, or why there are none."""
 
 
@@ -26,7 +26,7 @@ def show(results: Results) -> None:
         if isinstance(figures, str):
             rows.append((f"{scenario}: {figures}",))
         else:
-            rows += [_row(figure) for figure in figures]
+            rows += [_row(figure) for figure in figures if isinstance(figure, Figure)]
     full = [row for row in rows if len(row) > 1]
     widths = [max(len(row[column]) for row in full) for column in range(len(HEAD))]
     for row in rows:
@@ -60,10 +60,17 @@ def _number(value: float | None) -> str:
 def document(about: dict[str, Any], configuration: dict[str, Any], results: Results) -> dict[str, Any]:
     """The results file: configuration, versions, machine, commit, and every sample."""
     scenarios = {
-        scenario: {"error": said} if isinstance(said, str) else {"figures": [one.asdict() for one in said]}
+        scenario: {"error": said} if isinstance(said, str) else _asdict(said)
         for scenario, said in results.items()
     }
     return {**about, "configuration": configuration, "scenarios": scenarios}
+
+
+def _asdict(measured: Measured) -> dict[str, Any]:
+    return {
+        "figures": [one.asdict() for one in measured if isinstance(one, Figure)],
+        "curves": [one.asdict() for one in measured if isinstance(one, Curve)],
+    }
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from streamq import StreamqError
 
 from . import catalogue
 from .cores import SERVER_CORE, pin
-from .figures import Figure
+from .figures import Measured
 from .machine import described
 from .process import Gone
 from .report import Results, document, show, write
@@ -54,7 +54,7 @@ async def run(
         _say("results", str(json))
 
 
-async def _measured(rig: Rig, name: str, deadline: float) -> list[Figure] | str:
+async def _measured(rig: Rig, name: str, deadline: float) -> Measured | str:
     """The figures of one scenario, or one sentence why there are none: the others go on."""
     _say(name, catalogue.summary(name))
     try:

@@ -4,9 +4,8 @@
     parked            <task> LF <headers> LF <payload>
     finished record   c|f<ms since birth> <ms it ran> <worker> LF <task> LF <headers> LF <outcome> LF <payload>
 
-The outcome is the result of a completed job (empty for none; of its worker only the end of the name is kept) and
-the error of a failed one. Payload, headers and outcome are JSON. Headers say only what differs from the defaults;
-most jobs have none.
+The outcome is the result of a completed job (empty for none) and the error of a failed one. Payload, headers and
+outcome are JSON. Headers say only what differs from the defaults; most jobs have none.
 """
 
 from __future__ import annotations

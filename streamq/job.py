@@ -36,7 +36,7 @@ class JobRecord:
     history: list[dict[str, Any]] = field(default_factory=list)
     """All of them, oldest first."""
     worker: str | None = None
-    """Who has it, or had it last; of a completed job the end of the worker's name."""
+    """Who has it, or had it last."""
 
     def asdict(self) -> dict[str, Any]:
         """The job as JSON has it; times in RFC 3339."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +16,11 @@ import pytest
 from .servers import KINDS, Server, binary_of
 
 _PREFIX = pytest.StashKey[str]()
+
+
+def pytest_configure() -> None:
+    """A suite that runs in the background is deaf to Ctrl-C, and so would be every program it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", params=KINDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .. import bare
-from ..figures import Figure, Limit, compared
+from ..figures import Limit, Measured, compared
 from ..rig import Rig
 from ..tasks import message
 
@@ -18,7 +18,7 @@ class Cost(NamedTuple):
     commands: float
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """A worker of 500 slots against a bare loop of batches of 500."""
     ours, theirs = [], []
     for _ in range(rig.of(min(rig.repeat, 3), 1)):

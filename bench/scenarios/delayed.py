@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from streamq import App
 
-from ..figures import Figure, Limit, percentile
+from ..figures import Figure, Limit, Measured, percentile
 from ..process import Child
 from ..rig import Rig
 
@@ -17,7 +17,7 @@ AHEAD = 1.0
 """Seconds between the enqueueing and the first due time."""
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """Milliseconds, for 200 at the same moment, 200 spread over two seconds, and 5,000 at once."""
     async with rig.app() as app, rig.worker(app) as worker, rig.child("scheduler"):
         same = [await _late(rig, app, worker, 200, lambda _: 0.0) for _ in range(rig.of(rig.repeat, 1))]

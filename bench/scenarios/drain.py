@@ -7,7 +7,7 @@ from statistics import median
 from typing import Final
 
 from .. import bare
-from ..figures import Figure, Limit, compared
+from ..figures import Figure, Limit, Measured, compared
 from ..rig import Rig
 from ..tasks import message
 
@@ -15,7 +15,7 @@ SIDES: Final = ("streamq", "bare, a task each", "bare, no tasks")
 Rates = dict[str, dict[int, list[float]]]
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """Jobs a second from the first to the last, of the best concurrency (ours) and batch size (bare)."""
     sizes = rig.of((100, 500, 1000), (500,))
     rates: Rates = {side: defaultdict(list) for side in SIDES}

@@ -8,12 +8,12 @@ from streamq import App
 
 from .. import bare
 from ..cores import WORKER_CORE, pinned
-from ..figures import Figure, Limit, compared
+from ..figures import Limit, Measured, compared
 from ..rig import Rig
 from ..tasks import Message, message
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """Jobs a second, by one caller."""
     models = [message(number) for number in range(rig.of(20_000, 10_000))]
     plain = [model.model_dump() for model in models]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from redis.asyncio.client import Monitor
 
-from ..figures import Figure, Limit
+from ..figures import Figure, Limit, Measured
 from ..process import answers, free_port, output_of, program, streamq
 from ..rig import Rig
 
@@ -20,7 +20,7 @@ REST = 2.0
 """Seconds from a start until all is quiet."""
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """Commands a second over some time, and the resident memory at its end."""
     seconds = rig.of(20.0, 10.0)  # whole beats, as a worker's commands come in them
     with tempfile.TemporaryDirectory(prefix="streamq-up-") as folder:

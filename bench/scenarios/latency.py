@@ -11,7 +11,7 @@ from typing import Any
 from streamq import App
 
 from .. import bare
-from ..figures import Figure, Limit, percentile
+from ..figures import Figure, Limit, Measured, percentile
 from ..process import Child
 from ..rig import Rig
 
@@ -21,7 +21,7 @@ PAUSE = 0.004
 """Seconds before each: everybody is idle again, and the worker's read blocks. A warm processor would flatter."""
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """Microseconds, one job at a time; the bare command and the job take turns."""
     jobs = rig.of(800, 200)
     starts, pings, adds = [], [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import bare
-from ..figures import Figure, Limit
+from ..figures import Figure, Limit, Measured
 from ..rig import Rig
 from ..server import PREFIX
 from ..tasks import QUEUE
@@ -12,7 +12,7 @@ KEPT = 100
 """Bytes of a completed job's payload."""
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """For payloads of 50 to 1,000 bytes."""
     figures = [await _waiting(rig, size) for size in (50, 100, 300, 1000)]
     return [*figures, await _completed(rig)]

@@ -7,14 +7,14 @@ import random
 import time
 from statistics import median
 
-from ..figures import Figure, Limit
+from ..figures import Figure, Limit, Measured
 from ..rig import Rig
 
 WATCHED = 2.0
 """Seconds the other worker is idle before the kill: the system is at rest, as it mostly is."""
 
 
-async def measure(rig: Rig) -> list[Figure]:
+async def measure(rig: Rig) -> Measured:
     """Seconds from the kill to the last start, with 500 and with 50 running jobs."""
     rounds = rig.of(min(rig.repeat, 3), 1)
     many = [await _recovered(rig, 500) for _ in range(rounds)]

@@ -54,10 +54,10 @@ class Runner:
         self, app: App, settler: Settler, clock: ServerClock, worker: str, on_end: Callable[[], None]
     ) -> None:
         self._app, self._settler, self._clock, self._worker = app, settler, clock, worker
+        self._name = worker.encode()
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._threads: ThreadPoolExecutor | None = None
-        self._worker_end = worker.rpartition("-")[2].encode()
         self.running: set[Attempt] = set()
         self.stopping = False
         self.given_back: list[Delivery] = []
@@ -155,7 +155,7 @@ class Runner:
         except (TypeError, ValueError) as error:
             raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
         took = int((monotonic() - attempt.started) * 1000)
-        body = record(delivery, took, self._worker_end, delivery.raw_headers, outcome)
+        body = record(delivery, took, self._name, delivery.raw_headers, outcome)
         self._settler.put(delivery, "c", body)
 
     def _failed(self, attempt: Attempt, task: Task[Any, Any], error: BaseException) -> None:
@@ -200,10 +200,9 @@ class Runner:
         self._settler.put(delivery, "d", b"%d\n%b" % (round(seconds * 1000), envelope))
 
     def _bury(self, delivery: Delivery, headers: Headers, error: dict[str, Any], seconds: float) -> None:
-        took, worker = int(seconds * 1000), self._worker.encode()
-        self._settler.put(
-            delivery, "f", record(delivery, took, worker, pack_headers(headers), codec.dumps(error))
-        )
+        took = int(seconds * 1000)
+        body = record(delivery, took, self._name, pack_headers(headers), codec.dumps(error))
+        self._settler.put(delivery, "f", body)
 
     def _describe(self, error: BaseException, attempt: Attempt, number: int) -> dict[str, Any]:
         now = self._clock.now()

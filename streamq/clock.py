@@ -1,13 +1,14 @@
 """Time, in the one place that may ask for it.
 
 Redis' clock decides what is due and what is old; scripts read it once, at their top. A worker knows that clock
-by ``ServerClock``: the last reading a script returned, carried on by this machine's monotonic clock. The host's
+by ``ServerClock``: readings that scripts returned, carried on by this machine's monotonic clock. The host's
 wall clock has no say.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 
 monotonic = time.monotonic
@@ -15,16 +16,18 @@ monotonic = time.monotonic
 
 
 class ServerClock:
-    """An estimate of the server's clock in milliseconds, good to one round trip."""
+    """An estimate of the server's clock in milliseconds, good to one round trip and never ahead of it."""
 
-    __slots__ = ("_offset",)
+    __slots__ = ("_offset", "_readings")
 
     def __init__(self) -> None:
         self._offset = 0.0
+        self._readings: deque[float] = deque(maxlen=16)
 
     def set(self, server_ms: int) -> None:
-        """Take a reading that a script has just returned."""
-        self._offset = server_ms - monotonic() * 1000
+        """Take a reading that a script has just returned. Each is old by its way here: the youngest of some is used."""
+        self._readings.append(server_ms - monotonic() * 1000)
+        self._offset = max(self._readings)
 
     def now(self) -> int:
         """Milliseconds since the epoch by the server's clock; 0 when no reading was taken yet."""

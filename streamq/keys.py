@@ -1,6 +1,6 @@
 """Every Redis key, named here and nowhere else.
 
-    sq:{queue}:ready         stream   waiting and active jobs; fields t (task), p (payload), h (headers)
+    sq:{queue}:ready         stream   waiting and active jobs; fields task, payload, headers
     sq:{queue}:alone         stream   suspects: jobs that crashed their workers, delivered one at a time
     sq:{queue}:parked        hash     id -> envelope of a delayed or held job
     sq:{queue}:delayed       zset     id by due time in ms

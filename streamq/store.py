@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -22,7 +22,8 @@ PRODUCER_MEMORY_MS: Final = 3_600_000
 """How long the server remembers a producer's last batch."""
 PAGE: Final = 200
 """Entries one script call recovers or audits: a few milliseconds of the server's time."""
-
+SETTLED_AT_ONCE: Final = 1_000
+"""Outcomes of one kind that settle.lua takes in one part."""
 
 MANY: Final = 1_000_000
 """More entries than any worker holds."""
@@ -34,7 +35,7 @@ class Settlement(NamedTuple):
     kind: str
     lane: int
     entry: bytes
-    moved_id: str
+    job_id: str
     body: bytes
 
 
@@ -150,8 +151,10 @@ class Store:
                 keys.completed, keys.failed, keys.events, keys.wake,
             )  # fmt: skip
             arguments: list[Any] = [GROUP, settings.keep_completed, settings.keep_failed]
-            for s in settlements:
-                arguments += (f"{s.kind}{s.lane}", s.entry, s.moved_id, s.body)
+            for part in _alike(settlements):
+                arguments += (part[0].kind, part[0].lane, len(part), *[s.entry for s in part])
+                for s in part:
+                    arguments += (s.job_id, s.body)
             calls.append((names, arguments))
         replies = await link.batch(*[scripts.SETTLE.command(names, arguments) for names, arguments in calls])
         refused: list[bytes] = []
@@ -311,6 +314,16 @@ class Store:
     async def close(self) -> None:
         """Drop all connections."""
         await self.pool.close()
+
+
+def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
+    """Parts of one kind and one lane, as settle.lua takes them."""
+    alike: dict[tuple[str, int], list[Settlement]] = {}
+    for settlement in settlements:
+        alike.setdefault((settlement.kind, settlement.lane), []).append(settlement)
+    for part in alike.values():
+        for start in range(0, len(part), SETTLED_AT_ONCE):
+            yield part[start : start + SETTLED_AT_ONCE]
 
 
 def _durability_commands(durability: Durability, settings: Settings) -> list[tuple[Any, ...]]:

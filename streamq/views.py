@@ -10,7 +10,7 @@ from typing import Any, Final
 from streamq import codec, scripts
 from streamq.clock import from_ms
 from streamq.connection import translate
-from streamq.envelope import Headers, parse_headers
+from streamq.envelope import Headers, parse_fields, parse_headers
 from streamq.errors import JobNotFound, UsageError
 from streamq.job import Counts, JobRecord, Page, WorkerInfo
 from streamq.keys import GROUP, queues_key, workers_key
@@ -154,9 +154,8 @@ class Views:
 
     async def _id_of(self, lane: str, entry: str) -> str:
         found = await self._pool.call("XRANGE", lane, entry, entry)
-        fields = found[0][1] if found else []
-        at = dict(zip(fields[::2], fields[1::2], strict=True))
-        return parse_headers(at.get(b"h", b"")).get("id") or entry
+        headers = parse_fields(found[0][1])[2] if found else b""
+        return parse_headers(headers).get("id") or entry
 
 
 def parse_worker(raw: bytes) -> WorkerInfo:
@@ -244,10 +243,9 @@ def _from_entry(
 
 
 def _from_waiting(queue: str, entry: bytes, fields: list[bytes]) -> JobRecord:
-    at = dict(zip(fields[::2], fields[1::2], strict=True))
-    raw = at.get(b"h", b"")
-    job_id = parse_headers(raw).get("id") or entry.decode()
-    return _from_entry(queue, job_id, 0, b"", 0, at.get(b"t", b""), at.get(b"p", b"null"), raw)
+    task, payload, headers = parse_fields(fields)
+    job_id = parse_headers(headers).get("id") or entry.decode()
+    return _from_entry(queue, job_id, 0, b"", 0, task, payload, headers)
 
 
 def _from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:

@@ -53,19 +53,20 @@ end
 local function read(lane, entry)
   local found = redis.call('XRANGE', lane, entry, entry)
   if #found == 0 then return nil end
-  local fields, at = found[1][2], { t = '', p = 'null', h = '' }
+  local fields, at = found[1][2], { task = '', payload = 'null', headers = '' }
   for i = 1, #fields, 2 do at[fields[i]] = fields[i + 1] end
-  return at.t, at.p, at.h
+  return at.task, at.payload, at.headers
 end
 
 local function add(lane, task, payload, headers)
-  return redis.call('XADD', lane, '*', 't', task, 'p', payload, 'h', headers)
+  return redis.call('XADD', lane, '*', 'task', task, 'payload', payload, 'headers', headers)
 end
 
--- call(command, key, ...) with as many arguments as there are: `unpack` is bounded, so in slices.
-local function each(command, key, list)
-  for i = 1, #list, 1000 do
-    redis.call(command, key, unpack(list, i, math.min(i + 999, #list)))
+-- call(command, key, ...) with all of the list, or its part from `from` to `to`: `unpack` is bounded, so in slices.
+local function each(command, key, list, from, to)
+  to = to or #list
+  for i = from or 1, to, 1000 do
+    redis.call(command, key, unpack(list, i, math.min(i + 999, to)))
   end
 end
 
@@ -77,7 +78,7 @@ local function park(parked, delayed, id, due, envelope)
   return #head == 0 or due < tonumber(head[2])
 end
 
--- Milliseconds from a job's birth until now: what a finished record says of time, as its id says the rest.
+-- Milliseconds from a job's birth until now: what a finished record says of time; the id says the rest.
 local function age(id)
   return now - (tonumber(string.match(id, '^(%d+)%-')) or 0)
 end
@@ -87,10 +88,10 @@ local function wake(key, due)
   redis.call('LTRIM', key, 0, 0)
 end
 
--- Write finished records and forget the oldest past `keep`. `records` alternates id and record.
-local function finish(finished, order, ids, records, keep)
+-- Write finished records and forget the oldest past `keep`. `records` alternates id and record, all of it or a part.
+local function finish(finished, order, keep, ids, records, from, to)
   if keep == 0 or #ids == 0 then return end
-  each('HSET', finished, records)
+  each('HSET', finished, records, from, to)
   each('RPUSH', order, ids)
   local over = redis.call('LLEN', order) - keep
   if over > 0 then each('HDEL', finished, redis.call('LPOP', order, over)) end

@@ -45,7 +45,7 @@ for lane = 1, 2 do
   end
 end
 
-finish(KEYS[4], KEYS[5], ids, records, tonumber(ARGV[6]))
+finish(KEYS[4], KEYS[5], tonumber(ARGV[6]), ids, records)
 if #ids > 0 then redis.call('XADD', KEYS[6], 'MAXLEN', '~', 100, '*', 'c', '', 'f', table.concat(ids, ' ')) end
 
 local held = 0

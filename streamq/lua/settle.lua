@@ -1,43 +1,71 @@
 #!lua flags=allow-oom
--- The outcomes of attempts. An outcome counts only if its worker still holds the entry: XACK is the fence.
+-- The outcomes of attempts. An outcome counts only if its worker still holds the entry: XACK is the fence, and whoever
+-- took a job away has deleted its entry too.
 -- KEYS  1 ready  2 alone  3 parked  4 delayed  5 moved  6 finished  7 completed  8 failed  9 events  10 wake
 -- ARGV  1 group  2 how many completed jobs are kept  3 how many failed ones
---       then of each outcome: kind and lane ("c1"), entry, id ("" when it is the entry), body
---       kind c completed, f failed: body is the record without its first word
+--       then of each kind and lane: kind, lane, number n (at most 1000), n entries, and n times id and body
+--       kind c completed, f failed: body is the record; passed on as it came, for that is most of the work here
 --       kind d delayed: body is the delay in ms, LF, the envelope
 -- returns now, then each entry that was refused
-local refused, gone, left = { now }, { {}, {} }, {}
-local ids, records = { c = {}, f = {} }, { c = {}, f = {} }
-local earliest
+local refused, ended, earliest = { now }, { c = {}, f = {} }, nil
 
-for i = 4, #ARGV, 4 do
-  local kind, lane = string.sub(ARGV[i], 1, 1), tonumber(string.sub(ARGV[i], 2))
-  local entry, id, body = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  if redis.call('XACK', KEYS[lane], ARGV[1], entry) == 0 then
-    refused[#refused + 1] = entry
-  else
-    gone[lane][#gone[lane] + 1] = entry
-    if id == '' then id = entry else left[#left + 1] = id end
-    if kind == 'd' then
-      local cut = string.find(body, '\n', 1, true)
-      local due = now + tonumber(string.sub(body, 1, cut - 1))
-      if park(KEYS[3], KEYS[4], id, due, string.sub(body, cut + 1)) then earliest = due end
+-- Those of n outcomes whose entry is still there, laid out as they came, and how many.
+local function held(lane, at, n)
+  local list, bodies, seen, count = {}, {}, {}, 0
+  for i = 0, n - 1 do
+    local entry = ARGV[at + i]
+    if seen[entry] or #redis.call('XRANGE', KEYS[lane], entry, entry) == 0 then
+      refused[#refused + 1] = entry
     else
-      local done, kept = ids[kind], records[kind]
-      done[#done + 1] = id
-      kept[#kept + 1] = id
-      kept[#kept + 1] = kind .. age(id) .. ' ' .. body
+      seen[entry], count = true, count + 1
+      list[count] = entry
+      bodies[#bodies + 1] = ARGV[at + n + 2 * i]
+      bodies[#bodies + 1] = ARGV[at + n + 2 * i + 1]
     end
   end
+  for _, part in ipairs(bodies) do list[#list + 1] = part end
+  return list, count
 end
 
-each('XDEL', KEYS[1], gone[1])
-each('XDEL', KEYS[2], gone[2])
-each('HDEL', KEYS[5], left)
-finish(KEYS[6], KEYS[7], ids.c, records.c, tonumber(ARGV[2]))
-finish(KEYS[6], KEYS[8], ids.f, records.f, tonumber(ARGV[3]))
-if #ids.c + #ids.f > 0 then
-  redis.call('XADD', KEYS[9], 'MAXLEN', '~', 100, '*', 'c', table.concat(ids.c, ' '), 'f', table.concat(ids.f, ' '))
+local function delay(id, body)
+  local cut = string.find(body, '\n', 1, true)
+  local due = now + tonumber(string.sub(body, 1, cut - 1))
+  if park(KEYS[3], KEYS[4], id, due, string.sub(body, cut + 1)) then earliest = due end
+end
+
+-- n outcomes of one kind that lie in `list` from `at` on.
+local function write(kind, lane, list, at, n)
+  local ids, moved = {}, {}
+  for i = 1, n do
+    local id = list[at + n + 2 * i - 2]
+    ids[i] = id
+    if id ~= list[at + i - 1] then moved[#moved + 1] = id end
+    if kind == 'd' then delay(id, list[at + n + 2 * i - 1]) end
+  end
+  if kind ~= 'd' then
+    local order, keep = KEYS[kind == 'c' and 7 or 8], tonumber(ARGV[kind == 'c' and 2 or 3])
+    finish(KEYS[6], order, keep, ids, list, at + n, at + 3 * n - 1)
+    for _, id in ipairs(ids) do table.insert(ended[kind], id) end
+  end
+  each('XDEL', KEYS[lane], list, at, at + n - 1)
+  each('HDEL', KEYS[5], moved)
+end
+
+local at = 4
+while at <= #ARGV do
+  local kind, lane, n = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  at = at + 3
+  if redis.call('XACK', KEYS[lane], ARGV[1], unpack(ARGV, at, at + n - 1)) == n then
+    write(kind, lane, ARGV, at, n)
+  else
+    local list, left = held(lane, at, n)
+    write(kind, lane, list, 1, left)
+  end
+  at = at + 3 * n
+end
+
+if #ended.c + #ended.f > 0 then
+  redis.call('XADD', KEYS[9], 'MAXLEN', '~', 100, '*', 'c', table.concat(ended.c, ' '), 'f', table.concat(ended.f, ' '))
 end
 if earliest then wake(KEYS[10], earliest) end
 return refused

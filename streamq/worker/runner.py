@@ -155,7 +155,7 @@ class Runner:
         except (TypeError, ValueError) as error:
             raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
         took = int((monotonic() - attempt.started) * 1000)
-        body = record(delivery, took, self._name, delivery.raw_headers, outcome)
+        body = record(b"c", delivery, self._clock.now(), took, self._name, delivery.raw_headers, outcome)
         self._settler.put(delivery, "c", body)
 
     def _failed(self, attempt: Attempt, task: Task[Any, Any], error: BaseException) -> None:
@@ -201,7 +201,8 @@ class Runner:
 
     def _bury(self, delivery: Delivery, headers: Headers, error: dict[str, Any], seconds: float) -> None:
         took = int(seconds * 1000)
-        body = record(delivery, took, self._name, pack_headers(headers), codec.dumps(error))
+        now, outcome = self._clock.now(), codec.dumps(error)
+        body = record(b"f", delivery, now, took, self._name, pack_headers(headers), outcome)
         self._settler.put(delivery, "f", body)
 
     def _describe(self, error: BaseException, attempt: Attempt, number: int) -> dict[str, Any]:

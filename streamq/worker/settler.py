@@ -46,7 +46,7 @@ class Settler:
     def put(self, delivery: Delivery, kind: str, body: bytes) -> None:
         """Take an outcome; it is written soon."""
         self._waiting.append(
-            (delivery.queue, Settlement(kind, delivery.lane, delivery.entry, delivery.moved_id, body))
+            (delivery.queue, Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body))
         )
         self._work.set()
 

@@ -86,7 +86,7 @@ async def test_due_jobs_are_promoted_in_the_order_of_their_times(
         assert await promoter.once() == 3
     finally:
         await promoter.close()
-    assert [fields["p"] for _, fields in client.xrange(Keys(prefix, "q").ready)] == ["1", "2", "3"]
+    assert [fields["payload"] for _, fields in client.xrange(Keys(prefix, "q").ready)] == ["1", "2", "3"]
 
 
 async def test_two_promoters_at_once_promote_each_job_once(

@@ -41,7 +41,9 @@ async def test_a_job_waits_in_the_ready_stream_under_the_id_of_its_entry(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     job = await app.enqueue("q", "send", {"to": "a"})
-    assert client.xrange(Keys(prefix, "q").ready) == [(job.id, {"t": "send", "p": '{"to":"a"}', "h": ""})]
+    assert client.xrange(Keys(prefix, "q").ready) == [
+        (job.id, {"task": "send", "payload": '{"to":"a"}', "headers": ""})
+    ]
     record = await job.status()
     assert (record.id, record.queue, record.task, record.state) == (job.id, "q", "send", State.WAITING)
     assert (record.payload, record.attempt, record.crashes, record.error) == ({"to": "a"}, 0, 0, None)
@@ -62,7 +64,7 @@ async def test_many_jobs_keep_their_order_over_several_batches(
     jobs = await app.enqueue_many("q", "send", range(1_234))
     assert len({job.id for job in jobs}) == 1_234
     listed = client.xrange(Keys(prefix, "q").ready)
-    assert [(entry, int(fields["p"])) for entry, fields in listed] == [
+    assert [(entry, int(fields["payload"])) for entry, fields in listed] == [
         (job.id, number) for number, job in enumerate(jobs)
     ]
 
@@ -175,7 +177,7 @@ async def test_a_model_a_dataclass_and_named_fields_travel_as_json(
     await plot.enqueue(Point(1, 2))
     await add.enqueue(a=1)
     await add.enqueue({"a": 5, "b": 6})
-    sent = [fields["p"] for _, fields in client.xrange(Keys(prefix, "q").ready)]
+    sent = [fields["payload"] for _, fields in client.xrange(Keys(prefix, "q").ready)]
     assert sent == ['{"to":"ä","copies":1,"tags":{}}', '{"x":1,"y":2}', '{"a":1,"b":2}', '{"a":5,"b":6}']
     with pytest.raises(InvalidPayload, match="/c"):
         await add.enqueue(a=1, c=3)

@@ -107,7 +107,7 @@ async def test_a_producer_that_gets_no_answer_for_too_long_says_that_it_does_not
             await sending
         proxy.closed = False
         await app.enqueue("q", "t", "after")
-    assert sorted(fields["p"] for _, fields in client.xrange(Keys(prefix, "q").ready)) == [
+    assert sorted(fields["payload"] for _, fields in client.xrange(Keys(prefix, "q").ready)) == [
         '"after"', '"before"', '"lost"',
     ]  # fmt: skip
 

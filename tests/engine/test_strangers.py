@@ -25,12 +25,12 @@ def strays_come_back_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"t": "work", "p": "7", "h": ""},
-        {"p": "7", "t": "work"},
-        {"h": "", "p": "7", "t": "work"},
-        {"x": "?", "t": "work", "p": "7", "y": "?"},
-        {"t": "work", "p": " 7 ", "h": '{"attempts": 1}'},
-        {"t": "work", "p": "7", "h": '\n{\n "attempts" : 1\n}'},
+        {"task": "work", "payload": "7", "headers": ""},
+        {"payload": "7", "task": "work"},
+        {"headers": "", "payload": "7", "task": "work"},
+        {"x": "?", "task": "work", "payload": "7", "y": "?"},
+        {"task": "work", "payload": " 7 ", "headers": '{"attempts": 1}'},
+        {"task": "work", "payload": "7", "headers": '\n{\n "attempts" : 1\n}'},
     ],
 )
 async def test_a_plain_xadd_is_a_job(
@@ -66,7 +66,7 @@ async def test_headers_that_make_no_sense_count_as_none(app: App, client: redis.
         raise ValueError("no")
 
     keys = Keys(prefix, "q")
-    entries = [client.xadd(keys.ready, {"t": "work", "p": '"x"', "h": raw}) for raw in HEADERS]
+    entries = [client.xadd(keys.ready, {"task": "work", "payload": '"x"', "headers": raw}) for raw in HEADERS]
     await _through_every_script(app, client, keys, len(entries))
     async with working(app):
         await until(lambda: _count(app, failed=len(entries)))
@@ -117,7 +117,7 @@ async def test_a_payload_that_does_not_fit_fails_at_once_with_every_error(
         ran.append(a)
 
     async with working(app):
-        entry = client.xadd(Keys(prefix, "q").ready, {"t": "work", "p": payload})
+        entry = client.xadd(Keys(prefix, "q").ready, {"task": "work", "payload": payload})
         record = await until(lambda: _finished(app, entry))
     assert ran == []
     assert (record.state, record.attempt, record.error["type"]) == (State.FAILED, 1, "InvalidPayload")
@@ -169,7 +169,7 @@ async def test_a_foreign_task_name_may_be_any_text(app: App, client: redis.Redis
     app.task(name="known", queue="q")(lambda x: x)
     keys, link = Keys(prefix, "q"), Link(app.store.servers)
     names = ["", "a\nb", "\n\n\n", "ä\x00", b"\xff", "x" * 5000]
-    entries = [client.xadd(keys.ready, {"t": name, "p": "1"}) for name in names]
+    entries = [client.xadd(keys.ready, {"task": name, "payload": "1"}) for name in names]
     await app.store.join(link, ["q"])
     for worker in ("w1", "w2"):
         await link.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", keys.ready, ">")

@@ -13,8 +13,8 @@ from streamq.keys import GROUP, Keys
 async def test_a_suspect_is_fetched_alone_and_before_all_others(
     app: App, link: Link, client: redis.Redis, keys: Keys
 ) -> None:
-    ready = [client.xadd(keys.ready, {"t": "t", "p": "1", "h": ""}) for _ in range(5)]
-    alone = [client.xadd(keys.alone, {"t": "t", "p": "1", "h": ""}) for _ in range(2)]
+    ready = [client.xadd(keys.ready, {"task": "t", "payload": "1", "headers": ""}) for _ in range(5)]
+    alone = [client.xadd(keys.alone, {"task": "t", "payload": "1", "headers": ""}) for _ in range(2)]
     fetched = [await app.store.fetch(link, "q", "w", 3) for _ in range(5)]
     told = [(lane, [entry.decode() for entry, _ in entries]) for lane, entries in fetched]
     assert told == [(2, alone[:1]), (2, alone[1:]), (1, ready[:3]), (1, ready[3:]), (1, [])]
@@ -55,7 +55,7 @@ async def test_only_a_failed_job_is_requeued_and_only_once(
     client.rpush(keys.failed, "5-5")
     await app.store.requeue("q", "5-5")
     ((entry, fields),) = client.xrange(keys.ready)
-    assert (fields["t"], fields["p"]) == ("t", '"x"')
+    assert (fields["task"], fields["payload"]) == ("t", '"x"')
     assert client.hget(keys.moved, "5-5") == f"1 {entry}"
     assert client.exists(keys.finished, keys.failed) == 0
     record = await app.queue("q").get("5-5")

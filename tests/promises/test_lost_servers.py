@@ -219,7 +219,7 @@ async def _quiet(app: App) -> bool:
 def test_the_census_sees_what_is_wrong(client: Any, prefix: str) -> None:
     """The checker is checked: a job in two places, one that nobody holds, a pointer to nothing."""
     keys = Keys(prefix, "q")
-    entry = client.xadd(keys.ready, {"t": "t", "p": "1", "h": ""})
+    entry = client.xadd(keys.ready, {"task": "t", "payload": "1", "headers": ""})
     client.hset(keys.finished, entry, "c1 0 w\nt\n\n\n1")
     with pytest.raises(AssertionError, match="two places"):
         census(client, prefix, "q").check()

@@ -66,8 +66,8 @@ class House:
                 "t", b'{"id":"%b","attempt":1}' % delivery.job_id.encode(), delivery.payload
             )
         else:
-            body = record(delivery, 1, b"w", delivery.raw_headers, b"{}")
-        return Settlement(kind, delivery.lane, delivery.entry, delivery.moved_id, body)
+            body = record(kind.encode(), delivery, 1, 1, b"w", delivery.raw_headers, b"{}")
+        return Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body)
 
     async def release(self) -> None:
         worker = self.random.choice(list(self.held))

@@ -179,12 +179,13 @@ class Store:
         return back
 
     def beat(self, info: WorkerInfo) -> list[tuple[Any, ...]]:
-        """The commands of one beat, for the thread that sends them: it counts one more, and says who it is."""
+        """The commands of one beat, for the thread that sends them: it counts one more."""
+        return [scripts.NOTE.in_full((self.keys(q).workers,), ("ZINCRBY", 1, info.name)) for q in info.queues]
+
+    def introduce(self, info: WorkerInfo) -> tuple[Any, ...]:
+        """The command by which a worker says who it is, for the same thread."""
         said = codec.dumps({**info.asdict(), "client_id": info.client_id})
-        return [
-            *[scripts.NOTE.in_full((self.keys(q).workers,), ("ZINCRBY", 1, info.name)) for q in info.queues],
-            scripts.NOTE.in_full((workers_key(self.settings.prefix),), ("HSET", info.name, said)),
-        ]
+        return scripts.NOTE.in_full((workers_key(self.settings.prefix),), ("HSET", info.name, said))
 
     async def read_clock(self) -> None:
         """Set ``clock`` by the server's."""

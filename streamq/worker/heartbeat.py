@@ -29,6 +29,8 @@ WATCH: Final = 0.25
 BLOCKED: Final = 5.0
 """Seconds the loop stands still before it is reported."""
 STUCK_EXIT: Final = 70
+INTRODUCED: Final = 6
+"""Beats from one time a worker says who it is to the next: the list may have been deleted by hand."""
 
 
 class Heartbeat:
@@ -75,13 +77,13 @@ class Heartbeat:
     # -- in the thread --------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        due = 0.0
+        due, beats = 0.0, 0
         while not self._stop.is_set():
             try:
                 met = self._link.connect()
                 if met or monotonic() >= due:
-                    self._beat()
-                    due = monotonic() + self._store.settings.beat
+                    self._beat(introduce=met or beats % INTRODUCED == 0)
+                    due, beats = monotonic() + self._store.settings.beat, beats + 1
                 self._link.idle(WATCH)
             except Unavailable as error:
                 log.debug("heartbeat: %s", error)
@@ -94,8 +96,10 @@ class Heartbeat:
             self._watch_loop()
         self._link.close()
 
-    def _beat(self) -> None:
-        self._link.calls(*self._store.beat(replace(self._info, client_id=self._link.client_id)))
+    def _beat(self, *, introduce: bool) -> None:
+        counts = self._link.calls(*self._store.beat(self._info))
+        if introduce or b"1" in counts:  # 1 again: somebody took us for lost
+            self._link.calls(self._store.introduce(replace(self._info, client_id=self._link.client_id)))
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 

@@ -16,7 +16,8 @@ from streamq.errors import Unavailable
 from streamq.store import Store
 
 BATCH: Final = 500
-WAKE_BLOCK: Final = 5.0
+WAKE_BLOCK: Final = 10.0
+POLL: Final = 5.0
 
 
 class Promoter:
@@ -24,9 +25,7 @@ class Promoter:
 
     name = "promoter"
 
-    def __init__(
-        self, store: Store, queues: Callable[[], Sequence[str]], *, poll: float = WAKE_BLOCK
-    ) -> None:
+    def __init__(self, store: Store, queues: Callable[[], Sequence[str]], *, poll: float = POLL) -> None:
         self._store, self._queues, self._poll = store, queues, poll
         self._link, self._wake_link = Link(store.servers), Link(store.servers, "streamq-wake")
         self._pause = 0.0

@@ -306,7 +306,8 @@ class Store:
                 (keys.failed, settings.keep_failed_for),
             ):
                 while True:
-                    count = await scripts.PRUNE.run(link, (keys.finished, order), int(seconds * 1000), PAGE)
+                    names = (keys.finished, order, keys.events)
+                    count = await scripts.PRUNE.run(link, names, int(seconds * 1000), PAGE)
                     pruned += count
                     if count < PAGE:
                         break

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
--- Finished records past their age are forgotten, oldest first.
--- KEYS  1 finished  2 order (completed or failed)
+-- Finished records past their age are forgotten, oldest first; and the news of a minute ago, which nobody waits for.
+-- KEYS  1 finished  2 order (completed or failed)  3 events
 -- ARGV  1 ms a record is kept  2 at most how many
 -- returns how many
+redis.call('XTRIM', KEYS[3], 'MINID', now - 60000)
 local ids = redis.call('LRANGE', KEYS[2], 0, ARGV[2] - 1)
 if #ids == 0 then return 0 end
 local records, old = redis.call('HMGET', KEYS[1], unpack(ids)), 0

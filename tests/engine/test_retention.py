@@ -90,6 +90,19 @@ async def test_events_and_other_streams_stay_short(
     assert client.exists(keys.moved, keys.parked, keys.delayed) == 0
 
 
+async def test_news_of_what_finished_is_forgotten_after_a_minute(
+    make_app: Callable[..., App], client: redis.Redis, prefix: str
+) -> None:
+    app = make_app()
+    declare(app)
+    events = Keys(prefix, "q").events
+    client.xadd(events, {"c": "1-1", "f": ""}, id="1-0")
+    async with app, working(app, duties=False):
+        (job_id,) = await _run(app, [1])
+        await Pruner(app.store, lambda: ["q"]).once()
+    assert [fields["c"] for _, fields in client.xrange(events)] == [job_id]
+
+
 async def test_a_result_outlives_its_job_as_long_as_the_job_is_kept(make_app: Callable[..., App]) -> None:
     app = make_app(keep_completed=1)
     declare(app)

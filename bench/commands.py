@@ -79,6 +79,27 @@ def delivery(messages: Path | None, count: int, json: Path | None) -> None:  # f
         sys.exit(1)
 
 
+@bench.command()
+@click.option(
+    "--payload", type=click.IntRange(16, 65_536), default=300, show_default=True, help="Bytes of it."
+)
+@click.option(
+    "--jobs", type=click.IntRange(100, 1_000_000), help="To measure with.  [default: 100,000 or 200 MB]"
+)
+@click.option("--json", is_flag=True, help="Print JSON.")
+@click.option("--redis-url", metavar="URL", help="An empty server of this machine. Default: one of its own.")
+def memory(payload: int, jobs: int | None, json: bool, redis_url: str | None) -> None:
+    """Say what a million jobs take of the server's memory, in each state.
+
+    \b
+    Example:
+      streamq bench memory --payload 1000
+    """
+    from .memory import cost
+
+    _run(cost(payload, jobs, json=json, redis_url=redis_url))
+
+
 def _run(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end; our errors become one sentence and exit code 1."""
     import streamq

@@ -65,8 +65,12 @@ class Server:
         return int((await self.info("stats"))["total_commands_processed"])
 
     async def memory(self) -> int:
-        """Bytes it has allocated."""
-        return int((await self.info("memory"))["used_memory"])
+        """Bytes it has allocated, but for what its clients take: their buffers come and go."""
+        pipeline = self.client.pipeline()  # a transaction: both at the same moment
+        pipeline.info("memory")
+        pipeline.client_list()
+        used, clients = await pipeline.execute()
+        return int(used["used_memory"]) - sum(int(client["tot-mem"]) for client in clients)
 
     async def clock(self) -> ServerClock:
         """Read its clock: of many readings the one with the shortest round trip."""

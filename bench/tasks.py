@@ -65,6 +65,10 @@ def declare(app: App, report: Report = lambda _: None, *, expected: int = 0) -> 
         report({"number": number, "at": time.monotonic_ns()})
 
     @app.task(queue=QUEUE)
+    async def occupy(payload: Any) -> None:  # noqa: ARG001  # the same
+        await asyncio.sleep(120)
+
+    @app.task(queue=QUEUE)
     async def hold(number: int) -> None:
         report({"number": number, "at": time.monotonic_ns()})
         await asyncio.sleep(120)

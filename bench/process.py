@@ -120,6 +120,11 @@ async def output_of(*command: str, cwd: Path = ROOT) -> str:
     return said.decode().strip() if process.returncode == 0 else ""
 
 
+async def resident(pid: int) -> int:
+    """Bytes of memory a process has; 0 when that cannot be told."""
+    return 1024 * int(await output_of("ps", "-o", "rss=", "-p", str(pid)) or 0)
+
+
 def streamq(*arguments: str) -> Sequence[str]:
     """The command line of this installation."""
     return (sys.executable, "-m", "streamq", *arguments)

@@ -1,4 +1,4 @@
-"""The programs `streamq up` and `streamq api` as people start them, here with the tasks of the bench."""
+"""The programs `streamq up` and `streamq api`, as people start them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,28 @@ from .process import ROOT, Gone, answers, free_port, program, streamq
 from .server import PREFIX
 
 APP: Final = f"{__package__}.served:app"
+"""The tasks of the bench."""
 
 
 @asynccontextmanager
-async def up(folder: Path) -> AsyncIterator[tuple[Process, str]]:
-    """All roles in one process, on a server of its own, and where it listens. Raises ``Gone``."""
+async def up(folder: Path, *app: str) -> AsyncIterator[tuple[Process, str]]:
+    """All roles of ``app`` in one process, on a server of its own, and where it listens. Raises ``Gone``."""
     port = free_port()
-    arguments = streamq("up", APP, "--port", str(port), "--data-dir", str(folder / "data"))
+    arguments = streamq("up", *app, "--port", str(port), "--data-dir", str(folder / "data"))
     async with program(*arguments, cwd=ROOT, log=folder / "up.log") as process:
         yield process, await _ready(process, port)
 
 
 @asynccontextmanager
 async def api(folder: Path, redis_url: str) -> AsyncIterator[tuple[Process, str]]:
-    """The API alone, on the bench's server, and where it listens. Raises ``Gone``."""
+    """The API alone, for the tasks of the bench, and where it listens. Raises ``Gone``.
+
+    It writes no access log: that would be measured too.
+    """
     port = free_port()
-    arguments = streamq("api", APP, "--port", str(port), "--redis-url", redis_url)
-    async with program(*arguments, cwd=ROOT, log=folder / "api.log", STREAMQ_PREFIX=PREFIX) as process:
+    environment = {"STREAMQ_REDIS_URL": redis_url, "STREAMQ_PREFIX": PREFIX, "STREAMQ_LOG_LEVEL": "warning"}
+    arguments = streamq("api", APP, "--port", str(port))
+    async with program(*arguments, cwd=ROOT, log=folder / "api.log", **environment) as process:
         yield process, await _ready(process, port)
 
 

@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 
 from streamq import App, Scheduler, Settings, Worker, run
 
-from . import bare, bare_api, http_load
+from . import bare, http_load
 from .tasks import Counter, declare
 
 
@@ -68,6 +68,8 @@ async def bare_drain(app: App, *, expected: int, batch: int, tasks: bool, **_: A
 
 async def serve_bare_api(app: App, *, port: int, **_: Any) -> None:
     """Serve until the end of input."""
+    from . import bare_api  # noqa: PLC0415 - no other child shall have the time and the memory that aiohttp takes
+
     async with Redis.from_url(str(app.settings.redis_url)) as client:
         runner = await bare_api.serve(client, port)
         report({"port": port})
@@ -92,7 +94,8 @@ def main() -> None:
     config = orjson.loads(sys.argv[1])
     settings = Settings.load(**config.pop("settings"))
     app = declare(App(settings), report, expected=config.get("expected", 0))
-    run(ROLES[config.pop("role")](app, **config))
+    start = run if config.pop("uvloop", True) else asyncio.run
+    start(ROLES[config.pop("role")](app, **config))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import tempfile
 import time
@@ -54,6 +55,31 @@ class Server:
         """One section of INFO."""
         found: dict[str, Any] = await self.client.info(section)
         return found
+
+    @property
+    def lent(self) -> bool:
+        """Whether it is the user's, whose configuration is not ours to change."""
+        return self.pid is None
+
+    @asynccontextmanager
+    async def configured(self, values: dict[str, Any]) -> AsyncIterator[None]:
+        """CONFIG SET for the block; afterwards everything is as it was."""
+        before: Any = await self.client.config_get(*values)
+        try:
+            for name, value in values.items():
+                await self.client.config_set(name, value)
+            yield
+        finally:
+            for name in values:
+                await self.client.config_set(name, before[name])
+
+    @asynccontextmanager
+    async def appending(self) -> AsyncIterator[None]:
+        """Write the append-only file in the block, which begins when the file has what is there already."""
+        async with self.configured({"appendonly": "yes"}):
+            while int((await self.info("persistence"))["aof_rewrite_in_progress"]):  # noqa: ASYNC110 - it tells only those who ask
+                await asyncio.sleep(0.02)
+            yield
 
     async def cpu(self) -> float:
         """CPU seconds the server has used."""

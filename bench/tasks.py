@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
-from streamq import App, Context, Fail, Retry
+from streamq import App
+
+from .errands import declare_errands
 
 QUEUE = "bench"
-RETRY = 0.2
-"""Seconds from a failed first attempt to the second."""
-
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -32,13 +31,6 @@ def message(number: int) -> Message:
     return Message(
         to=f"+4915{number:09d}", text="Your table is booked.", contact=f"c-{number:06d}", workspace=66338
     )
-
-
-class Errand(BaseModel):
-    """A payload that says how its job goes: through, through a failed first attempt, or to the failed ones."""
-
-    number: int
-    fate: Literal["complete", "retry", "fail"]
 
 
 class Counter:
@@ -75,20 +67,9 @@ def declare(app: App, report: Report = lambda _: None, *, expected: int = 0) -> 
         report({"number": number, "at": time.monotonic_ns()})
 
     @app.task(queue=QUEUE)
-    async def occupy(payload: Any) -> None:  # noqa: ARG001  # the same
-        await asyncio.sleep(120)
-
-    @app.task(queue=QUEUE)
     async def hold(number: int) -> None:
         report({"number": number, "at": time.monotonic_ns()})
         await asyncio.sleep(120)
 
-    @app.task(queue=QUEUE)
-    async def run(errand: Errand, ctx: Context) -> None:
-        report({"number": errand.number, "at": time.monotonic_ns()})
-        if errand.fate == "fail":
-            raise Fail("as it was told to")
-        if errand.fate == "retry" and ctx.attempt == 1:
-            raise Retry("as it was told to", after=RETRY)
-
+    declare_errands(app, QUEUE, report, counter.count)
     return app

@@ -13,10 +13,11 @@ from typing import Final
 
 from streamq import App, State
 
+from ..errands import Errand
 from ..figures import Figure, Limit, Measured
 from ..process import Child
 from ..rig import Rig
-from ..tasks import QUEUE, Errand
+from ..tasks import QUEUE
 
 DELAYS: Final = (0.0, 0.0, 0.0, 0.0, 0.5, 1.0)
 """Seconds: jobs are dealt to these in turn, so a third is delayed."""
@@ -65,7 +66,7 @@ async def _enqueue(app: App, errands: list[Errand]) -> dict[int, str]:
 
 async def _runs(worker: Child) -> Counter[int]:
     """How often each job was started, once the worker has ended."""
-    return Counter([said["number"] async for said in worker.reports()])
+    return Counter([said["number"] async for said in worker.reports() if "number" in said])
 
 
 async def _ended(app: App, jobs: int) -> None:

@@ -9,7 +9,7 @@ import click
 import orjson
 
 from .machine import described
-from .occupancy import MOST_ACTIVE, STATES, exact, spread
+from .occupancy import MOST_ACTIVE, STATES, exact, spread, warm
 from .rig import Rig
 from .server import open_server
 
@@ -30,6 +30,7 @@ async def cost(payload: int, jobs: int | None, *, json: bool, redis_url: str | N
     async with open_server(redis_url) as server:
         about = (await described(server))["versions"]
         rig = Rig(server, quick=False, repeat=1, say=partial(click.echo, err=True))
+        await warm(rig)
         states = {name: await _measured(rig, name, payload, jobs) for name in STATES}
     kind = f"{about['product']} {about['server']}"
     if json:

@@ -56,6 +56,11 @@ def spread(size: int, jobs: int) -> list[str]:
     return [text(size * 4 // 5 + number * 7919 % (size * 2 // 5 + 1), number) for number in range(jobs)]
 
 
+async def warm(rig: Rig) -> None:
+    """Send some jobs that are not counted: a server allocates some things once, with the first it ever gets."""
+    await waiting(rig, exact(100, FIRST))
+
+
 async def waiting(rig: Rig, payloads: Sequence[str]) -> Taken:
     """Jobs that no worker has fetched."""
     async with rig.app(max_payload=LARGEST) as app:
@@ -78,7 +83,7 @@ async def active(rig: Rig, payloads: Sequence[str]) -> Taken:
 
     async def start(some: Sequence[str]) -> None:
         goal = (await app.queue(QUEUE).counts()).active + len(some)
-        await app.tasks["occupy"].enqueue_many(some)
+        await app.tasks["dwell"].enqueue_many(some)
         while (await app.queue(QUEUE).counts()).active < goal:  # noqa: ASYNC110 - it tells only those who ask
             await asyncio.sleep(POLL)
 

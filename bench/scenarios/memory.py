@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..figures import Curve, Figure, Limit, Measured
-from ..occupancy import STATES, Taken, bare_waiting, exact, spread
+from ..occupancy import STATES, Taken, bare_waiting, exact, spread, warm
 from ..rig import Rig
 
 BOUNDED: Final = (50, 100, 300, 1_000)
@@ -26,6 +26,7 @@ Found = dict[tuple[str, str], dict[int, Taken]]
 async def measure(rig: Rig) -> Measured:
     """With payloads of exactly a size, and of 80 to 120 % of it."""
     sizes = rig.of(SIZES, BOUNDED)
+    await warm(rig)
     found: Found = {(state, mix): {} for state in MEASURES for mix in MIXES}
     for size in sizes:
         jobs = min(rig.of(30_000, 3_000), rig.of(64_000_000, 16_000_000) // size)

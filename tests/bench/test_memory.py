@@ -7,6 +7,7 @@ from statistics import mean
 
 import pytest
 
+from bench.memory import cost
 from bench.occupancy import STATES, exact, spread, warm
 from bench.rig import Rig
 from bench.scenarios.memory import SIZES
@@ -42,10 +43,9 @@ def test_the_memory_command_prints_each_state() -> None:
     assert "GB per million" in said.stdout
 
 
-def test_the_memory_command_prints_json() -> None:
-    said = bench("memory", "--payload", "2000", "--jobs", "200", "--json")
-    assert said.returncode == 0, said.stderr
-    document = json.loads(said.stdout)
+async def test_the_memory_command_prints_json(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    await cost(2_000, 200, json=True, redis_url=None)
+    document = json.loads(capsysbinary.readouterr().out)
     assert document["server"].split()[0] in {"Redis", "Valkey"}
     assert document["payload"] == 2_000
     assert list(document["states"]) == list(STATES)
@@ -55,8 +55,6 @@ def test_the_memory_command_prints_json() -> None:
         assert state["gb_per_million"] == pytest.approx(state["bytes_per_job"] / 1_000, abs=0.001)
 
 
-def test_more_than_a_server_shall_hold_is_refused_with_what_is_allowed() -> None:
-    said = bench("memory", "--payload", "65536", "--jobs", "1000000")
-    assert said.returncode == 1
-    assert said.stderr.count("\n") == 1
-    assert "use at most --jobs 30517" in said.stderr
+async def test_more_than_a_server_shall_hold_is_refused_with_what_is_allowed() -> None:
+    with pytest.raises(ValueError, match="use at most --jobs 30517"):
+        await cost(65_536, 1_000_000, json=False, redis_url=None)

@@ -22,7 +22,7 @@ from .report import Results, document, show, write
 from .rig import Rig
 from .server import open_server
 
-LIMIT: Final = {False: 240.0, True: 60.0}
+LIMIT: Final = {False: 1800.0, True: 240.0}
 """Seconds a run may take, full and quick."""
 
 

@@ -10,7 +10,21 @@ if TYPE_CHECKING:
     from .figures import Measured
     from .rig import Rig
 
-NAMES: Final = ("enqueue", "drain", "memory", "latency", "delayed", "recovery", "idle", "cost")
+NAMES: Final = (
+    "enqueue",
+    "drain",
+    "memory",
+    "latency",
+    "delayed",
+    "recovery",
+    "idle",
+    "cost",
+    "footprint",
+    "api",
+    "mixed",
+    "messages",
+    "tuning",
+)
 
 
 def summary(name: str) -> str:

@@ -7,6 +7,8 @@ role       does
 worker     a streamq worker with default duties, on the bench's queue
 scheduler  a streamq scheduler
 bare       drains the bare stream, and ends
+bare-api   serves the bare HTTP API, and says when it does
+clients    sends requests to HTTP APIs, reports their rates and times, and ends
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from redis.asyncio import Redis
 
 from streamq import App, Scheduler, Settings, Worker, run
 
-from . import bare
+from . import bare, http_load
 from .tasks import Counter, declare
 
 
@@ -64,8 +66,26 @@ async def bare_drain(app: App, *, expected: int, batch: int, tasks: bool, **_: A
         await bare.drain(client, Counter(expected, report), expected, batch=batch, tasks=tasks)
 
 
+async def serve_bare_api(app: App, *, port: int, **_: Any) -> None:
+    """Serve until the end of input."""
+    from . import bare_api  # noqa: PLC0415 - no other child shall have the time and the memory that aiohttp takes
+
+    async with Redis.from_url(str(app.settings.redis_url)) as client:
+        runner = await bare_api.serve(client, port)
+        report({"port": port})
+        await end_of_input()
+        await runner.cleanup()
+
+
+async def clients(_: App, *, loads: list[dict[str, Any]], **__: Any) -> None:
+    """Send requests, one load after the other."""
+    for one in loads:
+        report(await http_load.load(**one))
+
+
 ROLES: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
     "worker": worker, "scheduler": scheduler, "bare": bare_drain,
+    "bare-api": serve_bare_api, "clients": clients,
 }  # fmt: skip
 
 
@@ -74,7 +94,8 @@ def main() -> None:
     config = orjson.loads(sys.argv[1])
     settings = Settings.load(**config.pop("settings"))
     app = declare(App(settings), report, expected=config.get("expected", 0))
-    run(ROLES[config.pop("role")](app, **config))
+    start = run if config.pop("uvloop", True) else asyncio.run
+    start(ROLES[config.pop("role")](app, **config))
 
 
 if __name__ == "__main__":

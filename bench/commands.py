@@ -12,8 +12,19 @@ from typing import Any, TypeVar
 import click
 
 from .catalogue import NAMES, summary
+from .messages import OWN
 
 T = TypeVar("T")
+
+
+_messages = click.option(
+    "--messages",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="STREAMQ_BENCH_MESSAGES",
+    show_envvar=True,
+    default=OWN,
+    help="File with one message a line.  [default: a small set of our own, repeated]",
+)
 
 
 @click.group()
@@ -39,6 +50,7 @@ def list_scenarios() -> None:
 @click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write all samples to a file.")
 @click.option("--repeat", type=click.IntRange(1, 50), help="Interleaved rounds.  [default: 4, quick: 2]")
 @click.option("--redis-url", metavar="URL", help="An empty server of this machine. Default: one of its own.")
+@_messages
 def run(scenarios: tuple[str, ...], **options: Any) -> None:
     """Run scenarios, by default all, each beside the bare loop.
 
@@ -56,14 +68,10 @@ def run(scenarios: tuple[str, ...], **options: Any) -> None:
 
 
 @bench.command()
-@click.option(
-    "--messages",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="One message a line. Default: a small set of our own, repeated.",
-)
+@_messages
 @click.option("--count", type=click.IntRange(10, 100_000), default=4_000, show_default=True, help="How many.")
 @click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to a file.")
-def delivery(messages: Path | None, count: int, json: Path | None) -> None:  # fmt: skip
+def delivery(messages: Path, count: int, json: Path | None) -> None:  # fmt: skip
     """Send messages through the HTTP API to a sandbox, kill processes meanwhile, and check what arrived.
 
     Exit 1 when one is missing, altered, early, or repeated without need.
@@ -73,10 +81,30 @@ def delivery(messages: Path | None, count: int, json: Path | None) -> None:  # f
       streamq bench delivery --messages texts.txt --count 4000
     """
     from .delivery import deliver
-    from .messages import default_file
 
-    if not _run(deliver(messages or default_file(), count, json)):
+    if not _run(deliver(messages, count, json)):
         sys.exit(1)
+
+
+@bench.command()
+@click.option(
+    "--payload", type=click.IntRange(16, 65_536), default=300, show_default=True, help="Bytes of it."
+)
+@click.option(
+    "--jobs", type=click.IntRange(100, 1_000_000), help="To measure with.  [default: 100,000 or 200 MB]"
+)
+@click.option("--json", is_flag=True, help="Print JSON.")
+@click.option("--redis-url", metavar="URL", help="An empty server of this machine. Default: one of its own.")
+def memory(payload: int, jobs: int | None, json: bool, redis_url: str | None) -> None:
+    """Say what a million jobs take of the server's memory, in each state.
+
+    \b
+    Example:
+      streamq bench memory --payload 1000
+    """
+    from .memory import cost
+
+    _run(cost(payload, jobs, json=json, redis_url=redis_url))
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:

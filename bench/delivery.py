@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -32,32 +33,49 @@ PATIENCE: Final = 90.0
 """Seconds all may take after the last was sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How one went."""
+
+    messages: list[Message]
+    judgement: Judgement
+    at_kill: set[str]
+    """Keys of the jobs that ran on the killed worker."""
+    seconds: float
+
+
 async def deliver(file: Path, count: int, json: Path | None) -> bool:
     """Deliver, print the figures, write them; False on any breach. Raises ``Gone`` when a process fails."""
-    messages = load(file, count)
-    with tempfile.TemporaryDirectory(prefix="streamq-delivery-", ignore_cleanup_errors=True) as folder:
-        async with Deployment(Path(folder)) as running:
-            start = time.monotonic()
-            judgement, at_kill = await _deliver(running, messages)
-            seconds = time.monotonic() - start
-    figures = _figures(messages, judgement, at_kill, seconds)
+    done = await delivered(load(file, count), _say)
+    figures = _figures(done)
     for name, value in figures.items():
         click.echo(f"{name:<42} {value}")
-    kept = not any(judgement.breaches.values())
+    kept = not any(done.judgement.breaches.values())
     click.echo("every promise is kept" if kept else "BREACH: see above")
     if json is not None:
-        write(json, {"figures": figures, "kept": kept, "messages": count, "late_ms": judgement.late})
+        write(json, {"figures": figures, "kept": kept, "messages": count, "late_ms": done.judgement.late})
     return kept
 
 
-async def _deliver(running: Deployment, messages: list[Message]) -> tuple[Judgement, set[str]]:
+async def delivered(messages: list[Message], say: Callable[[str], None]) -> Delivery:
+    """Deliver and judge. Raises ``Gone`` when a process fails."""
+    with tempfile.TemporaryDirectory(prefix="streamq-delivery-", ignore_cleanup_errors=True) as folder:
+        async with Deployment(Path(folder)) as running:
+            start = time.monotonic()
+            judgement, at_kill = await _deliver(running, messages, say)
+            return Delivery(messages, judgement, at_kill, time.monotonic() - start)
+
+
+async def _deliver(
+    running: Deployment, messages: list[Message], say: Callable[[str], None]
+) -> tuple[Judgement, set[str]]:
     await running.behave(mode="slow", delay_ms=ANSWER_MS)
     clock = await _clock(running)
     victim = await _victim(running)
     keys: dict[int, str] = {}
-    _say(f"sending {len(messages):,} messages from {CLIENTS} clients")
+    say(f"sending {len(messages):,} messages from {CLIENTS} clients")
     async with asyncio.TaskGroup() as group:
-        group.create_task(_kill(running, len(messages) // 2))
+        group.create_task(_kill(running, len(messages) // 2, say))
         waiting = iter(messages)
         for _ in range(CLIENTS):
             group.create_task(_client(running, clock, waiting, keys))
@@ -103,16 +121,16 @@ async def _client(
         keys[message.number] = await running.send(body)
 
 
-async def _kill(running: Deployment, half: int) -> None:
+async def _kill(running: Deployment, half: int, say: Callable[[str], None]) -> None:
     """SIGKILL for a worker half way, and for the scheduler, which starts again a second later."""
     while await running.received() < half:  # noqa: ASYNC110 - the same
         await asyncio.sleep(0.01)
     running.workers[0].kill()
     running.scheduler.kill()
-    _say(f"after {half:,} calls: a worker and the scheduler are killed")
+    say(f"after {half:,} calls: a worker and the scheduler are killed")
     await asyncio.sleep(1)
     await running.restart_scheduler()
-    _say("the scheduler is started again")
+    say("the scheduler is started again")
 
 
 async def _finished(running: Deployment) -> None:
@@ -125,14 +143,12 @@ def _was_lost(job: dict[str, Any], worker: str) -> bool:
     return any(error["type"] == "WorkerLost" and error["worker"] == worker for error in job["history"])
 
 
-def _figures(
-    messages: list[Message], judgement: Judgement, at_kill: set[str], seconds: float
-) -> dict[str, int | str]:
-    delayed = sum(message.delay is not None for message in messages)
+def _figures(done: Delivery) -> dict[str, int | str]:
+    delayed, judgement = sum(message.delay is not None for message in done.messages), done.judgement
     return {
-        "messages sent": f"{len(messages):,}, {delayed:,} of them delayed",
-        "calls the provider received": f"{judgement.calls:,} in {seconds:.1f} s",
-        "jobs running on the killed worker": len(at_kill),
+        "messages sent": f"{len(done.messages):,}, {delayed:,} of them delayed",
+        "calls the provider received": f"{judgement.calls:,} in {done.seconds:.1f} s",
+        "jobs running on the killed worker": len(done.at_kill),
         "repeats": judgement.repeats,
         "delayed ones came late by": judgement.lateness(),
         **judgement.breaches,

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .process import ROOT
-
 OWN: Final = Path(__file__).with_name("data") / "messages.txt"
-REAL: Final = ROOT.parent / "shared" / "data" / "sms_messages.txt"
-"""Read in place where it lies beside the checkout."""
+"""Ours: small and varied."""
 
 WORKSPACE: Final = 66338
 
@@ -40,20 +37,16 @@ class Message:
         return f"+1555{self.number:07d}"
 
 
-def default_file() -> Path:
-    """The real messages, else our own small set."""
-    return REAL if REAL.exists() else OWN
-
-
-def load(file: Path, count: int) -> list[Message]:
+def load(file: Path, count: int, *, longest: float = LONGEST) -> list[Message]:
     """``count`` messages: the lines of ``file``, again with a number appended when there are too few.
 
+    Every fifth is delayed, by at most ``longest`` seconds.
     Raises ``OSError``, and ``ValueError`` for a file without text.
     """
     lines = [line for line in file.read_bytes().split(b"\n") if line.strip()]
     if not lines:
         raise ValueError(f"{file} has no line of text")
-    return [Message(number, _line(lines, number), *_delay(number)) for number in range(count)]
+    return [Message(number, _line(lines, number), *_delay(number, longest)) for number in range(count)]
 
 
 def _line(lines: list[bytes], number: int) -> bytes:
@@ -61,9 +54,9 @@ def _line(lines: list[bytes], number: int) -> bytes:
     return lines[at] + (b" #%d" % number if turn else b"")
 
 
-def _delay(number: int) -> tuple[float | None, bool]:
-    """Every fifth is delayed by one to eight seconds; every second of those until a moment."""
+def _delay(number: int, longest: float) -> tuple[float | None, bool]:
+    """Every fifth is delayed, by a second at least; every second of those until a moment."""
     if number % 5:
         return None, False
     nth = number // 5
-    return 1.0 + (nth * 37 % 100) / 100 * (LONGEST - 1.0), bool(nth % 2)
+    return 1.0 + (nth * 37 % 100) / 100 * (longest - 1.0), bool(nth % 2)

@@ -46,6 +46,12 @@ class Child:
         said: dict[str, Any] = orjson.loads(line)
         return said
 
+    async def reports(self) -> AsyncIterator[dict[str, Any]]:
+        """All its reports, to its end."""
+        assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
+        async for line in self.process.stdout:
+            yield orjson.loads(line)
+
     async def stamps(self, count: int) -> dict[int, int]:
         """The next ``count`` starts: number of the job by monotonic ns. A job that starts twice counts once."""
         starts: dict[int, int] = {}
@@ -118,6 +124,11 @@ async def output_of(*command: str, cwd: Path = ROOT) -> str:
         return ""
     said, _ = await process.communicate()
     return said.decode().strip() if process.returncode == 0 else ""
+
+
+async def resident(pid: int) -> int:
+    """Bytes of memory a process has; 0 when that cannot be told."""
+    return 1024 * int(await output_of("ps", "-o", "rss=", "-p", str(pid)) or 0)
 
 
 def streamq(*arguments: str) -> Sequence[str]:

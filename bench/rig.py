@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from streamq import App, Settings
 
 from .cores import WORKER_CORE, pin
+from .messages import OWN
 from .process import Child, role
 from .server import PREFIX, Server
 from .tasks import QUEUE, declare
@@ -26,6 +28,8 @@ class Rig:
     quick: bool
     repeat: int
     say: Callable[[str], None]
+    messages: Path = OWN
+    """The file that the messages of a delivery are from, one a line."""
 
     def of(self, full: T, quick: T) -> T:
         """The size for this run."""

@@ -22,13 +22,14 @@ from .report import Results, document, show, write
 from .rig import Rig
 from .server import open_server
 
-LIMIT: Final = {False: 240.0, True: 60.0}
+LIMIT: Final = {False: 1800.0, True: 240.0}
 """Seconds a run may take, full and quick."""
 
 
 async def run(
-    names: Sequence[str], *, quick: bool, repeat: int | None, json: Path | None, redis_url: str | None
-) -> None:
+    names: Sequence[str], *, quick: bool, repeat: int | None, json: Path | None, redis_url: str | None,
+    messages: Path,
+) -> None:  # fmt: skip
     """Measure, print the table, and write the file. Raises ``Refused`` and ``StreamqError``."""
     task = asyncio.current_task()
     if task is not None:  # so that children and server end with us
@@ -40,7 +41,7 @@ async def run(
             pin(server.pid, SERVER_CORE)
         about, results = await described(server), Results()
         for name in names:
-            rig = Rig(server, quick, rounds, partial(_say, name))
+            rig = Rig(server, quick, rounds, partial(_say, name), messages)
             results[name] = await _measured(rig, name, deadline)
     show(results)
     if json is not None:

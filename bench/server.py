@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import tempfile
 import time
@@ -55,6 +56,31 @@ class Server:
         found: dict[str, Any] = await self.client.info(section)
         return found
 
+    @property
+    def lent(self) -> bool:
+        """Whether it is the user's, whose configuration is not ours to change."""
+        return self.pid is None
+
+    @asynccontextmanager
+    async def configured(self, values: dict[str, Any]) -> AsyncIterator[None]:
+        """CONFIG SET for the block; afterwards everything is as it was."""
+        before: Any = await self.client.config_get(*values)
+        try:
+            for name, value in values.items():
+                await self.client.config_set(name, value)
+            yield
+        finally:
+            for name in values:
+                await self.client.config_set(name, before[name])
+
+    @asynccontextmanager
+    async def appending(self) -> AsyncIterator[None]:
+        """Write the append-only file in the block, which begins when the file has what is there already."""
+        async with self.configured({"appendonly": "yes"}):
+            while int((await self.info("persistence"))["aof_rewrite_in_progress"]):  # noqa: ASYNC110 - it tells only those who ask
+                await asyncio.sleep(0.02)
+            yield
+
     async def cpu(self) -> float:
         """CPU seconds the server has used."""
         used = await self.info("cpu")
@@ -65,8 +91,12 @@ class Server:
         return int((await self.info("stats"))["total_commands_processed"])
 
     async def memory(self) -> int:
-        """Bytes it has allocated."""
-        return int((await self.info("memory"))["used_memory"])
+        """Bytes it has allocated, but for what its clients take: their buffers come and go."""
+        pipeline = self.client.pipeline()  # a transaction: both at the same moment
+        pipeline.info("memory")
+        pipeline.client_list()
+        used, clients = await pipeline.execute()
+        return int(used["used_memory"]) - sum(int(client["tot-mem"]) for client in clients)
 
     async def clock(self) -> ServerClock:
         """Read its clock: of many readings the one with the shortest round trip."""

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from streamq import App
 
+from .errands import declare_errands
+
 QUEUE = "bench"
 Report = Callable[[dict[str, Any]], None]
 
@@ -69,4 +71,5 @@ def declare(app: App, report: Report = lambda _: None, *, expected: int = 0) -> 
         report({"number": number, "at": time.monotonic_ns()})
         await asyncio.sleep(120)
 
+    declare_errands(app, QUEUE, report, counter.count)
     return app

@@ -1,0 +1,108 @@
+"""Resident memory of a worker, a scheduler and `streamq up` over 10 minutes at 200 jobs a second: does it grow?"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Final
+
+import aiohttp
+
+from streamq import App
+
+from ..figures import Curve, Figure, Limit, Measured
+from ..process import resident
+from ..rig import Rig
+from ..services import APP, up
+from ..tasks import QUEUE, message
+
+RATE: Final = 200
+"""Jobs a second, to the worker and to `streamq up` each."""
+TICK: Final = 0.05
+"""Seconds from one handful of jobs to the next."""
+LATER: Final = 10
+"""Every tenth job is delayed, by a second: it passes through the scheduler."""
+FLAT: Final = 2.0
+"""MB that a process may grow by in the second half."""
+
+Points = list[tuple[float, float]]
+"""Megabytes by the second."""
+
+
+async def measure(rig: Rig) -> Measured:
+    """Megabytes every few seconds; what counts is the growth over the second half."""
+    with tempfile.TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
+        sizes = await _loaded(rig, Path(folder))
+    await rig.server.clear()
+    note = f"each gets {RATE} jobs/s"
+    return [
+        *(_growth(name, points) for name, points in sizes.items()),
+        Curve("memory under a steady load", "s", "MB resident", sizes, note=note),
+    ]
+
+
+async def _loaded(rig: Rig, folder: Path) -> dict[str, Points]:
+    """The memory of each process while both loads go on."""
+    async with (
+        rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler,
+        up(folder, APP) as (whole, url), aiohttp.ClientSession(url) as session,
+        asyncio.TaskGroup() as group,
+    ):  # fmt: skip
+        loads = [
+            group.create_task(_steadily(send)) for send in (partial(_enqueue, app), partial(_post, session))
+        ]
+        pids = {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
+        sizes = await _watched(rig, pids)
+        for load in loads:
+            load.cancel()
+    return sizes
+
+
+async def _watched(rig: Rig, pids: dict[str, int]) -> dict[str, Points]:
+    seconds, every = rig.of(600.0, 7.0), rig.of(5.0, 0.5)
+    sizes: dict[str, Points] = {name: [] for name in pids}
+    start = asyncio.get_running_loop().time()
+    while (now := asyncio.get_running_loop().time() - start) < seconds:
+        for name, pid in pids.items():
+            sizes[name].append((now, await resident(pid) / 1e6))
+        rig.say(
+            f"{now:.0f} of {seconds:.0f} s: "
+            + ", ".join(f"{name} {sizes[name][-1][1]:.1f} MB" for name in pids)
+        )
+        await asyncio.sleep(every)
+    return sizes
+
+
+async def _steadily(send: Callable[[int], Awaitable[None]]) -> None:
+    """At the rate, until cancelled; a late handful is made up for."""
+    loop, handful, number = asyncio.get_running_loop(), int(RATE * TICK), 0
+    at = loop.time()
+    while True:
+        await asyncio.gather(*[send(number + nth) for nth in range(handful)])
+        number, at = number + handful, at + TICK
+        await asyncio.sleep(max(0.0, at - loop.time()))
+
+
+async def _enqueue(app: App, number: int) -> None:
+    await app.tasks["book"].enqueue(message(number), delay=None if number % LATER else 1.0)
+
+
+async def _post(session: aiohttp.ClientSession, number: int) -> None:
+    body = {"task": "book", "payload": message(number).model_dump(), "delay": None if number % LATER else 1.0}
+    async with session.post(f"/api/v1/queues/{QUEUE}/jobs", json=body, raise_for_status=True) as response:
+        await response.read()
+
+
+def _growth(name: str, points: Points) -> Figure:
+    """From the beginning of the second half to its end, a fifth of it averaged at both."""
+    half = [size for _, size in points[len(points) // 2 :]]
+    fifth = max(1, len(half) // 5)
+    return Figure(
+        f"memory of {name}, growth over half the time", "MB", mean(half[-fifth:]) - mean(half[:fifth]),
+        aim=Limit("value", "<=", FLAT), note=f"{half[-1]:.1f} MB after {points[-1][0]:.0f} s",
+        samples={"streamq": [size for _, size in points]},
+    )  # fmt: skip

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from .figures import Measured
     from .rig import Rig
 
-NAMES: Final = ("enqueue", "drain", "memory", "latency", "delayed", "recovery", "idle", "cost")
+NAMES: Final = (
+    "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "growth", "recovery", "idle",
+    "cost",
+)  # fmt: skip
 
 
 def summary(name: str) -> str:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import orjson
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from .tasks import Counter
 
 STREAM: Final = "bench:bare"
 GROUP: Final = "bare"
 PIPELINED: Final = 100
+
+
+@asynccontextmanager
+async def shared_client(url: str) -> AsyncIterator[Redis]:
+    """A client for any number of concurrent callers, as redis-py documents it: a pool that makes them wait for one
+    of its connections, 50 by default."""
+    pool = BlockingConnectionPool.from_url(url)
+    try:
+        yield Redis(connection_pool=pool)
+    finally:
+        await pool.aclose()
 
 
 async def enqueue(client: Redis, payloads: Sequence[Any], stream: str = STREAM) -> None:

@@ -64,6 +64,10 @@ class Child:
         self.say()
         return await self.told()
 
+    async def starts(self) -> dict[int, int]:
+        """When the jobs that have arrived since the last time began: number of the job by monotonic ns."""
+        return await self.stamps((await self.ran())["starts"])
+
     async def end(self) -> dict[str, Any]:
         """End it in order; what it has run in all. Raises ``Gone``."""
         assert self.process.stdin is not None  # noqa: S101 - the same

@@ -9,8 +9,6 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-
 from streamq import App
 
 from .. import bare
@@ -49,20 +47,13 @@ async def _many(rig: Rig, app: App) -> Figure:
 
 
 async def _one_by_one(rig: Rig, app: App) -> list[Figure | Curve]:
-    """Each caller sends one job and waits for its id before the next.
-
-    The bare callers share a client with a ``BlockingConnectionPool`` of its default 50 connections, which redis-py
-    documents for more callers than connections.
-    """
+    """Each caller sends one job and waits for its id before the next."""
     ours: Rounds = {}
     theirs: Rounds = {}
-    pool = BlockingConnectionPool.from_url(rig.server.url)
-    try:
-        send, xadd = app.tasks["book"].enqueue, partial(bare.enqueue_one, Redis(connection_pool=pool))
+    async with bare.shared_client(rig.server.url) as client:
+        send, xadd = app.tasks["book"].enqueue, partial(bare.enqueue_one, client)
         for callers in rig.of((1, 10, 100, 1000), (1, 10, 1000)):
             ours[callers], theirs[callers] = await _by_callers(rig, callers, send, xadd)
-    finally:
-        await pool.aclose()
     figures = [_figure(callers, ours[callers], theirs[callers]) for callers in ours]
     return [*figures, _curve(ours, theirs)]
 

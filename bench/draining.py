@@ -17,10 +17,10 @@ class NotWhole(Gone):
     """Jobs were lost or repeated. The message is one sentence for the user."""
 
 
-def check(ran: int, jobs: int) -> None:
-    """Raises ``NotWhole`` unless exactly ``jobs`` have run."""
-    if ran != jobs:
-        raise NotWhole(f"{ran:,} jobs ran where {jobs:,} were enqueued")
+def check(found: int, jobs: int, what: str = "ran") -> None:
+    """Raises ``NotWhole`` unless exactly ``jobs`` did ``what``."""
+    if found != jobs:
+        raise NotWhole(f"{found:,} jobs {what} where {jobs:,} were enqueued")
 
 
 async def ours(rig: Rig, jobs: int, *, concurrency: int, task: str = "count", pause: float = 0.0) -> float:

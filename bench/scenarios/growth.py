@@ -55,10 +55,12 @@ async def measure(rig: Rig) -> Measured:
     sizes = rig.of((1_000, 10_000, 100_000, 1_000_000), (1_000, 50_000))
     async with AsyncExitStack() as stack:
         levels = [await stack.enter_async_context(_level(rig, size)) for size in sizes]
-        for turn in range(rig.of(rig.repeat, 1)):
-            for level in levels if turn % 2 == 0 else reversed(levels):
-                await _ours(level)
-                await _bare(level)
+        for level in levels[1:-1]:
+            await _both(level)
+        for turn in range(rig.of(2 * rig.repeat, 1)):
+            ends = levels[0], levels[-1]  # compared with each other, so they take turns
+            for level in ends if turn % 2 else reversed(ends):
+                await _both(level)
     rig.say("removing them")
     await rig.server.clear()
     return [*_figures(levels), *_curves(levels), await _over_processes(rig)]
@@ -77,6 +79,11 @@ async def _level(rig: Rig, waiting: int) -> AsyncIterator[_Level]:
             await bare.enqueue(rig.server.client, [model.model_dump() for model in models], level.stream)
         rig.say(f"{waiting:,} wait, on both sides, after {time.perf_counter() - start:.1f} s")
         yield level
+
+
+async def _both(level: _Level) -> None:
+    await _ours(level)
+    await _bare(level)
 
 
 async def _ours(level: _Level) -> None:

@@ -41,7 +41,7 @@ async def measure(rig: Rig) -> Measured:
 
 
 async def _rate(rig: Rig, side: str, size: int) -> float:
-    jobs = min(rig.of(30_000, 10_000), 2_000 * size)  # one at a time is slow
+    jobs = min(rig.of(30_000, 10_000), 1_000 * size)  # one at a time is slow
     if side == SIDES[0]:
         return await ours(rig, jobs, concurrency=size)
     return await bare_loop(rig, jobs, batch=size, tasks=side == SIDES[1])

@@ -59,7 +59,7 @@ async def _one_by_one(rig: Rig, app: App) -> list[Figure | Curve]:
 
 
 async def _by_callers(rig: Rig, callers: int, send: Send, xadd: Send) -> tuple[list[float], list[float]]:
-    jobs = rig.of(2_000, 500) if callers == 1 else rig.of(10_000, 2_000)
+    jobs = rig.of(2_000, 500) if callers == 1 else rig.of(5_000, 2_000)
     models = [message(number) for number in range(jobs)]
     plain = [model.model_dump() for model in models]
     ours, theirs = [], []

@@ -42,6 +42,7 @@ class _Level:
     waiting: int
     enqueued: list[float] = field(default_factory=list)
     drained: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     bare_enqueued: list[float] = field(default_factory=list)
     bare_drained: list[float] = field(default_factory=list)
 
@@ -57,7 +58,7 @@ async def measure(rig: Rig) -> Measured:
         levels = [await stack.enter_async_context(_level(rig, size)) for size in sizes]
         for level in levels[1:-1]:
             await _both(level)
-        for turn in range(rig.of(2 * rig.repeat, 1)):
+        for turn in range(rig.of(rig.repeat + 2, 1)):
             ends = levels[0], levels[-1]  # compared with each other, so they take turns
             for level in ends if turn % 2 else reversed(ends):
                 await _both(level)
@@ -96,6 +97,7 @@ async def _ours(level: _Level) -> None:
         await send(models)
         level.enqueued.append(jobs / (time.perf_counter() - start))
     check((await queue.counts()).waiting, level.waiting + jobs, "wait")
+    cpu = await rig.server.cpu()
     async with rig.child(
         "worker", pinned=True, concurrency=CONCURRENCY, expected=jobs, settings={"prefix": level.prefix}
     ) as worker:
@@ -103,6 +105,7 @@ async def _ours(level: _Level) -> None:
         ran = (await worker.end())["ran"]
         await worker.process.wait()
     level.drained.append(jobs / said["seconds"])
+    level.cpu.append((await rig.server.cpu() - cpu) / ran * 1e6)
     check((await queue.counts()).waiting + ran, level.waiting + jobs, "ran or wait")
     await send([message(number) for number in range(ran - jobs)])
     rig.say(f"{level.waiting:,} wait: {level.enqueued[-1]:,.0f} in, {level.drained[-1]:,.0f} jobs/s out")
@@ -144,7 +147,16 @@ def _figures(levels: list[_Level]) -> list[Figure]:
                 samples={"streamq": most, "streamq at least": least, "bare": bare_most, "bare at least": bare_least},
             )
         )  # fmt: skip
-    return figures
+    return [*figures, _cpu(small, large)]
+
+
+def _cpu(small: _Level, large: _Level) -> Figure:
+    """Steadier than a rate where others use the machine too."""
+    return Figure(
+        f"Redis CPU per drained job, {large.waiting:,} waiting", "µs", median(large.cpu),
+        note=f"{median(small.cpu):.1f} with {small.waiting:,}",
+        samples={"streamq": large.cpu, "streamq at least": small.cpu},
+    )  # fmt: skip
 
 
 def _shares(most: list[float], least: list[float]) -> list[float]:

@@ -11,20 +11,9 @@ if TYPE_CHECKING:
     from .rig import Rig
 
 NAMES: Final = (
-    "enqueue",
-    "drain",
-    "memory",
-    "latency",
-    "delayed",
-    "recovery",
-    "idle",
-    "cost",
-    "footprint",
-    "api",
-    "mixed",
-    "messages",
-    "tuning",
-)
+    "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "growth", "recovery", "idle",
+    "cost", "footprint", "api", "mixed", "messages", "tuning",
+)  # fmt: skip
 
 
 def summary(name: str) -> str:

@@ -1,6 +1,7 @@
 """What runs in a process of its own: ``python -m bench.child JSON``. Reports are JSON lines on standard output.
 
-It ends when its standard input does, so it cannot outlive the bench, however that ends.
+It ends when its standard input does, so it cannot outlive the bench, however that ends. A line there asks what has run;
+the first one of a child with a ``gate`` lets it begin.
 
 role       does
 --------   --------------------------------------------------------
@@ -9,11 +10,14 @@ scheduler  a streamq scheduler
 bare       drains the bare stream, and ends
 bare-api   serves the bare HTTP API, and says when it does
 clients    sends requests to HTTP APIs, reports their rates and times, and ends
+consumer   runs what arrives on the bare stream
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -26,44 +30,78 @@ from streamq import App, Scheduler, Settings, Worker, run
 from . import bare, http_load
 from .tasks import Counter, declare
 
+FINISH: Final = 0.5
+"""Seconds that running jobs have to finish at the end; what then still runs is of no use any more."""
+
 
 def report(said: dict[str, Any]) -> None:
-    """Say something to the bench."""
-    sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
-    sys.stdout.buffer.flush()
+    """Say something to the bench, if it is still there."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), orjson.dumps(said) + b"\n")
 
 
-async def end_of_input() -> None:
-    """Return when the bench closes our standard input, or is gone."""
+async def standard_input() -> asyncio.StreamReader:
+    """What the bench says."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    await reader.read()
+    return reader
 
 
-async def worker(app: App, *, concurrency: int | None = None, **_: Any) -> None:
-    """Work until the end of input."""
+async def asked(reader: asyncio.StreamReader, counter: Counter) -> None:
+    """Tell what has run whenever a line comes, until the bench closes our standard input or is gone."""
+    while await reader.readline():
+        counter.tell()
+
+
+async def gated(reader: asyncio.StreamReader) -> None:
+    """Say that all is loaded, and wait to be let begin."""
+    report({"ready": True})
+    await reader.readline()
+
+
+async def worker(
+    app: App, *, counter: Counter, concurrency: int | None = None, gate: bool = False, **_: Any
+) -> None:
+    """Work until the end of input, then tell what has run in all."""
+    reader = await standard_input()
     async with app, asyncio.TaskGroup() as group:
+        if gate:
+            await gated(reader)
         working = Worker(app, concurrency=concurrency)
-        group.create_task(working.run())
-        await end_of_input()
+        running = group.create_task(working.run())
+        await asked(reader, counter)
         working.stop()
-        working.stop()  # at once: what still runs is of no use any more
+        await asyncio.wait([running], timeout=FINISH)
+        working.stop()  # at once
+    counter.tell()
 
 
-async def scheduler(app: App, **_: Any) -> None:
+async def scheduler(app: App, *, counter: Counter, **_: Any) -> None:
     """Promote and reclaim until the end of input."""
     async with app, asyncio.TaskGroup() as group:
         scheduling = group.create_task(Scheduler(app).run())
-        await end_of_input()
+        await asked(await standard_input(), counter)
         scheduling.cancel()
 
 
-async def bare_drain(app: App, *, expected: int, batch: int, tasks: bool, **_: Any) -> None:
-    """Drain the bare stream."""
+async def bare_drain(app: App, *, counter: Counter, expected: int, gate: bool = False, **how: Any) -> None:
+    """Drain the bare stream of ``expected`` entries, or until it is empty; then tell what has run in all."""
     async with Redis.from_url(str(app.settings.redis_url)) as client:
-        await bare.drain(client, Counter(expected, report), expected, batch=batch, tasks=tasks)
+        if gate:
+            await client.ping()
+            await gated(await standard_input())
+        await bare.drain(client, counter, expected, **how)
+    counter.tell()
+
+
+async def bare_consumer(app: App, *, counter: Counter, **_: Any) -> None:
+    """Run what arrives on the bare stream until the end of input."""
+    async with Redis.from_url(str(app.settings.redis_url)) as client, asyncio.TaskGroup() as group:
+        consuming = group.create_task(bare.consume(client, counter))
+        await asked(await standard_input(), counter)
+        consuming.cancel()
 
 
 async def serve_bare_api(app: App, *, port: int, **_: Any) -> None:
@@ -73,7 +111,7 @@ async def serve_bare_api(app: App, *, port: int, **_: Any) -> None:
     async with Redis.from_url(str(app.settings.redis_url)) as client:
         runner = await bare_api.serve(client, port)
         report({"port": port})
-        await end_of_input()
+        await (await standard_input()).read()
         await runner.cleanup()
 
 
@@ -84,7 +122,7 @@ async def clients(_: App, *, loads: list[dict[str, Any]], **__: Any) -> None:
 
 
 ROLES: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
-    "worker": worker, "scheduler": scheduler, "bare": bare_drain,
+    "worker": worker, "scheduler": scheduler, "bare": bare_drain, "consumer": bare_consumer,
     "bare-api": serve_bare_api, "clients": clients,
 }  # fmt: skip
 
@@ -93,9 +131,10 @@ def main() -> None:
     """Play the role that the arguments name."""
     config = orjson.loads(sys.argv[1])
     settings = Settings.load(**config.pop("settings"))
-    app = declare(App(settings), report, expected=config.get("expected", 0))
+    counter = Counter(config.get("expected", 0), report)
+    app = declare(App(settings), report, counter=counter, pause=config.get("pause", 0.0))
     start = run if config.pop("uvloop", True) else asyncio.run
-    start(ROLES[config.pop("role")](app, **config))
+    start(ROLES[config.pop("role")](app, counter=counter, **config))
 
 
 if __name__ == "__main__":

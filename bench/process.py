@@ -60,6 +60,26 @@ class Child:
             starts.setdefault(said["number"], said["at"])
         return starts
 
+    def say(self) -> None:
+        """Ask what has run, or let a child that waits at its gate begin."""
+        assert self.process.stdin is not None  # noqa: S101 - it was started with a pipe
+        self.process.stdin.write(b"\n")
+
+    async def ran(self) -> dict[str, Any]:
+        """What has run until now, as ``Counter.tell`` says it. Raises ``Gone``."""
+        self.say()
+        return await self.told()
+
+    async def starts(self) -> dict[int, int]:
+        """When the jobs that have arrived since the last time began: number of the job by monotonic ns."""
+        return await self.stamps((await self.ran())["starts"])
+
+    async def end(self) -> dict[str, Any]:
+        """End it in order; what it has run in all. Raises ``Gone``."""
+        assert self.process.stdin is not None  # noqa: S101 - the same
+        self.process.stdin.close()
+        return await self.told()
+
     async def kill(self) -> None:
         """SIGKILL."""
         with contextlib.suppress(ProcessLookupError):

@@ -63,7 +63,7 @@ class Rig:
             yield child
 
     async def settled(self, app: App) -> None:
-        """Return when no job waits or runs any more."""
+        """Return when no job is delayed, waits or runs any more."""
         async with asyncio.timeout(15):
-            while (counts := await app.queue(QUEUE).counts()).waiting or counts.active:  # noqa: ASYNC110 - it tells only those who ask
+            while (counts := await app.queue(QUEUE).counts()).waiting or counts.active or counts.delayed:  # noqa: ASYNC110 - it tells only those who ask
                 await asyncio.sleep(0.02)

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from streamq import EmbeddedServer
 
 PREFIX: Final = "bench"
-"""First part of every key the bench writes."""
+"""First part of every key the bench writes, followed by a colon or, for one of several systems, by a dot."""
 
 
 class Refused(Exception):
@@ -47,7 +47,7 @@ class Server:
 
     async def clear(self) -> None:
         """Remove what the bench wrote, and nothing else."""
-        keys = [key async for key in self.client.scan_iter(match=f"{PREFIX}:*", count=1000)]
+        keys = [key async for key in self.client.scan_iter(match=f"{PREFIX}[:.]*", count=1000)]
         if keys:
             await self.client.delete(*keys)
 

@@ -34,25 +34,52 @@ def message(number: int) -> Message:
 
 
 class Counter:
-    """Reports once, when the ``expected``-th job runs: the span from the first to the last, and its CPU time."""
+    """What has run in this process: how many jobs, from when to when, and when each numbered one began.
 
-    def __init__(self, expected: int, report: Report) -> None:
-        self._left, self._expected, self._report = expected, expected, report
-        self._first = self._cpu = 0
+    It reports by itself once, when the ``expected``-th job has run, and whenever it is asked.
+    """
+
+    def __init__(self, expected: int = 0, report: Report = lambda _: None) -> None:
+        self._expected, self._report = expected, report
+        self._ran = self._first = self._last = self._cpu = 0
+        self._starts: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """A job starts that will be counted at its end."""
+        if not self._first:
+            self._first, self._cpu = time.monotonic_ns(), time.process_time_ns()
 
     def count(self) -> None:
-        """A job runs."""
-        if self._left == self._expected:
-            self._first, self._cpu = time.monotonic_ns(), time.process_time_ns()
-        self._left -= 1
-        if self._left == 0:
-            span, cpu = time.monotonic_ns() - self._first, time.process_time_ns() - self._cpu
-            self._report({"jobs": self._expected, "seconds": span / 1e9, "cpu": cpu / 1e9})
+        """A job has run."""
+        if not self._first:
+            self.begin()
+        self._ran += 1
+        self._last = time.monotonic_ns()
+        if self._ran == self._expected:
+            span, cpu = self._last - self._first, time.process_time_ns() - self._cpu
+            self._report({"jobs": self._ran, "seconds": span / 1e9, "cpu": cpu / 1e9})
+
+    def arrive(self, number: int) -> None:
+        """The job of that number has begun, and is all done. It is told later: a report now would cost time."""
+        self._starts.setdefault(number, time.monotonic_ns())
+        self.count()
+
+    def tell(self) -> None:
+        """Report how many have run, and the starts since the last time."""
+        starts, self._starts = self._starts, {}
+        self._report({"ran": self._ran, "first": self._first, "last": self._last, "starts": len(starts)})
+        for number, at in starts.items():
+            self._report({"number": number, "at": at})
 
 
-def declare(app: App, report: Report = lambda _: None, *, expected: int = 0) -> App:
-    """Put the tasks on an app. A producer needs them for their payloads, a worker runs them."""
-    counter = Counter(expected, report)
+def declare(
+    app: App, report: Report = lambda _: None, *, counter: Counter | None = None, pause: float = 0.0
+) -> App:
+    """Put the tasks on an app. A producer needs them for their payloads, a worker runs them.
+
+    ``pause`` is how long the handler of ``rest`` awaits, in seconds.
+    """
+    counter = counter or Counter()
 
     @app.task(queue=QUEUE)
     async def book(message: Message) -> None:  # noqa: ARG001  # the payload is the point
@@ -61,6 +88,16 @@ def declare(app: App, report: Report = lambda _: None, *, expected: int = 0) -> 
     @app.task(queue=QUEUE)
     async def count(payload: Any) -> None:  # noqa: ARG001  # the same
         counter.count()
+
+    @app.task(queue=QUEUE)
+    async def rest(payload: Any) -> None:  # noqa: ARG001  # the same
+        counter.begin()
+        await asyncio.sleep(pause)
+        counter.count()
+
+    @app.task(queue=QUEUE)
+    async def arrive(payload: Any) -> None:
+        counter.arrive(payload["number"])
 
     @app.task(queue=QUEUE)
     async def stamp(number: int) -> None:

@@ -4,63 +4,90 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import chain
+from statistics import median
+from typing import Final
 
 from streamq import App
 
-from ..figures import Figure, Limit, Measured, percentile
+from ..draining import check
+from ..figures import Curve, Figure, Limit, Measured, percentile
 from ..process import Child
 from ..rig import Rig
 
-AHEAD = 1.0
+AHEAD: Final = 1.0
 """Seconds between the enqueueing and the first due time."""
+FEW: Final = 200
+MANY: Final = 5_000
+
+Late = list[float]
+"""Milliseconds from each job's due time to its start."""
 
 
 async def measure(rig: Rig) -> Measured:
-    """Milliseconds, for 200 at the same moment, 200 spread over two seconds, and 5,000 at once."""
+    """Milliseconds, for some jobs at the same moment, and for 200 spread over two seconds."""
+    same: dict[int, list[Late]] = {}
     async with rig.app() as app, rig.worker(app) as worker, rig.child("scheduler"):
-        same = [await _late(rig, app, worker, 200, lambda _: 0.0) for _ in range(rig.of(rig.repeat, 1))]
-        spread = await _late(rig, app, worker, 200, lambda _: random.uniform(0, 2))  # noqa: S311 - not a secret
-        flood = await _late(rig, app, worker, 5_000, lambda _: 0.0)
+        for jobs in rig.of((50, 200, 1_000, 5_000, 10_000), (200, 5_000)):
+            rounds = range(rig.of(rig.repeat if jobs == FEW else 2, 1))
+            same[jobs] = [await _late(rig, app, worker, jobs, lambda _: 0.0) for _ in rounds]
+        spread = await _late(rig, app, worker, FEW, lambda _: random.uniform(0, 2))  # noqa: S311 - not a secret
     await rig.server.clear()
     limit = Limit("value", "<=", 10)
     return [
-        _earliest([*same, spread, flood]),
-        _p99("200 due at the same moment, p99 late", same, bound=limit),
-        _p99("200 due over 2 s, p99 late", [spread], bound=limit),
-        _p99("5,000 due at the same moment, p99 late", [flood], aim=Limit("value", "<=", 300)),
+        _earliest([*chain.from_iterable(same.values()), spread]),
+        _p99(f"{FEW} due at the same moment, p99 late", same[FEW], bound=limit),
+        _p99(f"{FEW} due over 2 s, p99 late", [spread], bound=limit),
+        _p99(f"{MANY:,} due at the same moment, p99 late", same[MANY], aim=Limit("value", "<=", 300)),
+        _curve(same),
     ]
 
 
-async def _late(rig: Rig, app: App, worker: Child, jobs: int, spread: Callable[[int], float]) -> list[float]:
+async def _late(rig: Rig, app: App, worker: Child, jobs: int, spread: Callable[[int], float]) -> Late:
     """Enqueue jobs, and return how late each started, in milliseconds."""
     clock = await rig.server.clock()
     seconds, micros = await rig.server.client.time()
     base = seconds + micros / 1e6 + AHEAD + jobs / 10_000
     due = {number: int((base + spread(number)) * 1000) / 1000 for number in range(jobs)}
-    task = app.tasks["stamp"]
+    task = app.tasks["arrive"]
     await asyncio.gather(
-        *[task.enqueue(number, at=datetime.fromtimestamp(at, UTC)) for number, at in due.items()]
+        *[task.enqueue({"number": number}, at=datetime.fromtimestamp(at, UTC)) for number, at in due.items()]
     )
-    starts = await worker.stamps(jobs)
+    await asyncio.sleep(max(due.values()) + AHEAD / 4 - clock.at(time.monotonic_ns()))  # disturb nobody
+    await rig.settled(app)
+    starts = await worker.starts()
+    check(len(starts), jobs)
     late = [(clock.at(starts[number]) - at) * 1000 for number, at in due.items()]
     rig.say(f"{jobs} jobs: {min(late):.2f} to {max(late):.2f} ms late")
     return late
 
 
-def _earliest(rounds: list[list[float]]) -> Figure:
+def _earliest(rounds: list[Late]) -> Figure:
     earliest = [min(late) for late in rounds]
     return Figure(
         "least late of all", "ms", min(earliest), bound=Limit("value", ">=", 0), samples={"streamq": earliest}
     )
 
 
-def _p99(
-    name: str, rounds: list[list[float]], *, bound: Limit | None = None, aim: Limit | None = None
-) -> Figure:
+def _p99(name: str, rounds: list[Late], *, bound: Limit | None = None, aim: Limit | None = None) -> Figure:
     late = [percentile(values, 0.99) for values in rounds]
     return Figure(
         name, "ms", sorted(late)[len(late) // 2], bound=bound, aim=aim,
         note=f"max {max(map(max, rounds)):.1f}", samples={"streamq": rounds},
+    )  # fmt: skip
+
+
+def _curve(same: dict[int, list[Late]]) -> Curve:
+    series = {
+        name: [
+            (float(jobs), median(percentile(late, share) for late in rounds)) for jobs, rounds in same.items()
+        ]
+        for name, share in (("p50", 0.5), ("p99", 0.99))
+    }
+    return Curve(
+        "lateness by delayed jobs", "jobs due at the same moment", "ms from the due time to the start", series,
+        log_x=True, log_y=True, note="one scheduler, one idle worker of 100 slots",
     )  # fmt: skip

@@ -2,65 +2,54 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from statistics import median
 from typing import Final
 
-from .. import bare
-from ..figures import Figure, Limit, Measured, compared
+from ..draining import bare_loop, ours
+from ..figures import Curve, Limit, Measured, compared
 from ..rig import Rig
-from ..tasks import message
 
 SIDES: Final = ("streamq", "bare, a task each", "bare, no tasks")
-Rates = dict[str, dict[int, list[float]]]
+Sweep = dict[str, dict[int, float]]
+"""Jobs a second, by side and by size: concurrency (ours) or batch (bare)."""
 
 
 async def measure(rig: Rig) -> Measured:
-    """Jobs a second from the first to the last, of the best concurrency (ours) and batch size (bare)."""
-    sizes = rig.of((100, 500, 1000), (500,))
-    rates: Rates = {side: defaultdict(list) for side in SIDES}
-    for _ in range(rig.repeat):
-        for size in sizes:
-            rates[SIDES[0]][size].append(await _ours(rig, size))
-            rates[SIDES[1]][size].append(await _bare(rig, size, tasks=True))
-            rates[SIDES[2]][size].append(await _bare(rig, size, tasks=False))
-            rig.say(f"{size} at once: " + " against ".join(f"{rates[side][size][-1]:,.0f}" for side in SIDES))
-    with_tasks = _figure("drain", SIDES[1], rates, Limit("ratio", ">=", 0.5), Limit("ratio", ">=", 0.8))
-    return [with_tasks, _figure("drain, bare without tasks", SIDES[2], rates, None, None)]
+    """One sweep over the sizes finds the best of each side; the figures are of further rounds at those."""
+    sizes = rig.of((1, 10, 100, 500, 1000, 2000), (100, 500))
+    sweep: Sweep = {side: {} for side in SIDES}
+    for size in sizes:
+        for side in SIDES:
+            sweep[side][size] = await _rate(rig, side, size)
+        rig.say(f"{size} at once: " + " against ".join(f"{sweep[side][size]:,.0f}" for side in SIDES))
+    best = {side: max(rates, key=rates.__getitem__) for side, rates in sweep.items()}
+    rounds: dict[str, list[float]] = {side: [] for side in SIDES}
+    for _ in range(rig.of(rig.repeat, 1)):
+        for side in SIDES:
+            rounds[side].append(await _rate(rig, side, best[side]))
+        rig.say("the best: " + " against ".join(f"{rounds[side][-1]:,.0f}" for side in SIDES))
+    return [
+        compared(
+            "drain", "jobs/s", rounds[SIDES[0]], rounds[SIDES[1]], bound=Limit("ratio", ">=", 0.5),
+            aim=Limit("ratio", ">=", 0.8), note=f"{best[SIDES[0]]} at once; bare {best[SIDES[1]]}",
+        ),
+        compared(
+            "drain, bare without tasks", "jobs/s", rounds[SIDES[0]], rounds[SIDES[2]],
+            note=f"{best[SIDES[0]]} at once; bare {best[SIDES[2]]}",
+        ),
+        _curve(sweep),
+    ]  # fmt: skip
 
 
-def _figure(name: str, side: str, rates: Rates, bound: Limit | None, aim: Limit | None) -> Figure:
-    ours, theirs = _best(rates[SIDES[0]]), _best(rates[side])
-    return compared(
-        name, "jobs/s", rates[SIDES[0]][ours], rates[side][theirs], bound=bound, aim=aim,
-        note=f"{ours} at once; bare {theirs}",
+async def _rate(rig: Rig, side: str, size: int) -> float:
+    jobs = min(rig.of(30_000, 10_000), 1_000 * size)  # one at a time is slow
+    if side == SIDES[0]:
+        return await ours(rig, jobs, concurrency=size)
+    return await bare_loop(rig, jobs, batch=size, tasks=side == SIDES[1])
+
+
+def _curve(sweep: Sweep) -> Curve:
+    series = {side: [(float(size), rate) for size, rate in rates.items()] for side, rates in sweep.items()}
+    return Curve(
+        "drain by jobs at once", "slots of the worker, or batch of the bare loop", "jobs/s", series,
+        log_x=True, log_y=True, note="one process, no-op jobs, 100 bytes",
     )  # fmt: skip
-
-
-def _best(by_size: dict[int, list[float]]) -> int:
-    return max(by_size, key=lambda size: median(by_size[size]))
-
-
-async def _ours(rig: Rig, concurrency: int) -> float:
-    jobs = _jobs(rig)
-    async with rig.app() as app:
-        await app.tasks["count"].enqueue_many([message(number) for number in range(jobs)])
-        async with rig.child("worker", pinned=True, concurrency=concurrency, expected=jobs) as worker:
-            said = await worker.told()
-            await rig.settled(app)
-    await rig.server.clear()
-    return float(jobs / said["seconds"])
-
-
-async def _bare(rig: Rig, batch: int, *, tasks: bool) -> float:
-    jobs = _jobs(rig)
-    await bare.join(rig.server.client)
-    await bare.enqueue(rig.server.client, [message(number).model_dump() for number in range(jobs)])
-    async with rig.child("bare", pinned=True, expected=jobs, batch=batch, tasks=tasks) as loop:
-        said = await loop.told()
-    await rig.server.clear()
-    return float(jobs / said["seconds"])
-
-
-def _jobs(rig: Rig) -> int:
-    return rig.of(30_000, 10_000)

@@ -1,45 +1,64 @@
-"""Time from enqueue to the handler's start at an idle worker, against one bare round trip."""
+"""Time from enqueue to the handler's start: one job at a time at an idle worker, and at fixed rates of arrivals."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
+from typing import Any, Final
+
+from redis.asyncio import Redis
 
 from streamq import App
 
 from .. import bare
-from ..figures import Figure, Limit, Measured, percentile
+from ..figures import Curve, Figure, Limit, Measured, compared, percentile
+from ..openloop import latencies, play, poisson
 from ..process import Child
 from ..rig import Rig
+from ..tasks import message
 
-PAYLOAD = b"12345"
+PAYLOAD: Final = b"12345"
 
-PAUSE = 0.004
-"""Seconds before each: everybody is idle again, and the worker's read blocks. A warm processor would flatter."""
+PAUSE: Final = 0.004
+"""Seconds before each single job: all are idle again, and the worker's read blocks. A warm processor would flatter."""
+
+RATE: Final = 200
+"""Jobs a second of the figures with fixed arrivals."""
+
+Points = list[tuple[float, float]]
 
 
 async def measure(rig: Rig) -> Measured:
-    """Microseconds, one job at a time; the bare command and the job take turns."""
-    jobs = rig.of(800, 200)
-    starts, pings, adds = [], [], []
-    async with rig.app() as app, rig.worker(app) as worker:
-        for number in range(-20, jobs):
-            ping = await _timed(rig.server.client.ping)
-            add = await _timed(lambda: rig.server.client.xadd(bare.STREAM, {"p": PAYLOAD}))
-            start = await _started(app, worker, number)
-            if number >= 0:  # the first ones warm everything up
-                pings.append(ping)
-                adds.append(add)
-                starts.append(start)
+    """Microseconds."""
+    async with rig.app() as app, rig.worker(app, pinned=True) as worker:
+        alone = await _one_at_a_time(rig, app, worker)
+        async with _open_loop(rig, app, worker) as loop:
+            steady = await _at_a_rate(rig, loop)
+            curve = await _over_rates(rig, loop)
     await rig.server.clear()
+    return [*alone, *steady, curve]
+
+
+# -- one at a time -------------------------------------------------------------------------------------------
+
+
+async def _one_at_a_time(rig: Rig, app: App, worker: Child) -> list[Figure]:
+    """The bare command and the job take turns."""
+    starts, pings, adds = [], [], []
+    for number in range(-20, rig.of(400, 100)):
+        ping = await _timed(rig.server.client.ping)
+        add = await _timed(lambda: rig.server.client.xadd(bare.STREAM, {"p": PAYLOAD}))
+        start = await _started(app, worker, number)
+        if number >= 0:  # the first ones warm everything up
+            pings.append(ping)
+            adds.append(add)
+            starts.append(start)
+    await rig.server.client.delete(bare.STREAM)
     rig.say(f"{median(starts):.0f} µs against {median(adds):.0f} µs")
-    return _figures(starts, adds, pings)
-
-
-def _figures(starts: list[float], adds: list[float], pings: list[float]) -> list[Figure]:
     tail = percentile(starts, 0.99), percentile(adds, 0.99)
     return [
         Figure(
@@ -65,3 +84,86 @@ async def _started(app: App, worker: Child, number: int) -> float:
     start = time.monotonic_ns()
     await app.tasks["stamp"].enqueue(number)
     return ((await worker.stamps(1))[number] - start) / 1e3
+
+
+# -- fixed arrivals ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _OpenLoop:
+    """Both systems, idle. Each gets the same arrivals from this process, and a process of its own runs them."""
+
+    rig: Rig
+    app: App
+    worker: Child
+    client: Redis
+    consumer: Child
+
+    async def both(self, rate: float, seconds: float, seed: int) -> tuple[list[float], list[float]]:
+        """Latencies of ours and of the bare loop, one after the other."""
+        arrivals = poisson(rate, seconds, seed)
+        ours = await self._ours(arrivals)
+        return ours, await self._bare(arrivals)
+
+    async def _ours(self, arrivals: list[int]) -> list[float]:
+        task = self.app.tasks["arrive"]
+        due = await play(arrivals, lambda number: task.enqueue(_payload(number)))
+        await self.rig.settled(self.app)
+        return latencies(due, await self.worker.starts())
+
+    async def _bare(self, arrivals: list[int]) -> list[float]:
+        client = self.client
+        due = await play(arrivals, lambda number: bare.enqueue_one(client, _payload(number)))
+        async with asyncio.timeout(15):
+            while await client.xlen(bare.STREAM):  # noqa: ASYNC110 - it tells only those who ask
+                await asyncio.sleep(0.02)
+        return latencies(due, await self.consumer.starts())
+
+
+def _payload(number: int) -> dict[str, Any]:
+    return {"number": number, **message(number).model_dump()}
+
+
+@asynccontextmanager
+async def _open_loop(rig: Rig, app: App, worker: Child) -> AsyncIterator[_OpenLoop]:
+    await bare.join(rig.server.client)
+    async with bare.shared_client(rig.server.url) as client, rig.child("consumer", pinned=True) as consumer:
+        loop = _OpenLoop(rig, app, worker, client, consumer)
+        await loop.both(RATE, 0.25, seed=0)  # warms both up: connections are open, the consumer reads
+        yield loop
+
+
+async def _at_a_rate(rig: Rig, loop: _OpenLoop) -> list[Figure]:
+    """The percentiles of each round, ours and the bare loop's with the same arrivals."""
+    seconds = rig.of(20.0, 2.0) / rig.repeat
+    rounds = [await loop.both(RATE, seconds, seed) for seed in range(1, rig.repeat + 1)]
+    samples = {"streamq": [ours for ours, _ in rounds], "bare": [theirs for _, theirs in rounds]}
+    figures = []
+    for name, share, limit in (("median", 0.5, 1.5), ("p99", 0.99, 2.0)):
+        ours, theirs = ([percentile(values, share) for values in samples[side]] for side in samples)
+        rig.say(f"{RATE} jobs/s, {name}: {median(ours):.0f} µs against {median(theirs):.0f} µs")
+        figures.append(
+            compared(
+                f"latency at {RATE} jobs/s, {name}", "µs", ours, theirs, aim=Limit("ratio", "<=", limit),
+                note="from the intended arrival, Poisson",
+            )
+        )  # fmt: skip
+    return [replace(figures[0], samples=samples), figures[1]]
+
+
+async def _over_rates(rig: Rig, loop: _OpenLoop) -> Curve:
+    series: dict[str, Points] = {
+        f"{side} {name}": [] for side in ("streamq", "bare") for name in ("p50", "p99")
+    }
+    for rate in rig.of((100, 500, 1000, 5000), (1000,)):
+        both = await loop.both(rate, rig.of(1.0, 0.5), seed=rate)
+        for side, values in zip(("streamq", "bare"), both, strict=True):
+            series[f"{side} p50"].append((rate, percentile(values, 0.5)))
+            series[f"{side} p99"].append((rate, percentile(values, 0.99)))
+        rig.say(
+            f"{rate} jobs/s: p50 {series['streamq p50'][-1][1]:.0f} µs against {series['bare p50'][-1][1]:.0f} µs"
+        )
+    return Curve(
+        "latency by rate", "jobs/s that arrive", "µs from the intended arrival to the start", series,
+        log_x=True, log_y=True, note="Poisson arrivals from one process, one worker process of 100 slots",
+    )  # fmt: skip

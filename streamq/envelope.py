@@ -76,7 +76,7 @@ Held = tuple[str, int, bytes]
 class Delivery:
     """A job in a worker's hands: an entry of a lane, read but not yet judged."""
 
-    __slots__ = ("entry", "headers", "job_id", "lane", "payload", "queue", "raw_headers", "task")
+    __slots__ = ("entry", "headers", "job_id", "lane", "payload", "queue", "raw_headers", "raw_task", "task")
 
     def __init__(self, queue: str, lane: int, raw: list[Any]) -> None:
         entry, fields = raw
@@ -84,12 +84,12 @@ class Delivery:
         self.lane = lane
         self.entry: bytes = entry
         if len(fields) == 6 and fields[0] == TASK and fields[2] == PAYLOAD and fields[4] == HEADERS:
-            self.task: str = fields[1].decode("utf-8", "replace")
+            self.raw_task: bytes = fields[1]
             self.payload: bytes = fields[3]
             self.raw_headers: bytes = fields[5]
         else:  # a foreign producer wrote it
-            task, self.payload, self.raw_headers = parse_fields(fields)
-            self.task = task.decode("utf-8", "replace")
+            self.raw_task, self.payload, self.raw_headers = parse_fields(fields)
+        self.task = self.raw_task.decode("utf-8", "replace")
         self.headers = parse_headers(self.raw_headers) if self.raw_headers else NO_HEADERS
         self.job_id = self.headers.get("id") or entry.decode()
 
@@ -163,9 +163,9 @@ def record(
 ) -> bytes:
     """A finished record; ``kind`` is ``c`` or ``f``, ``now`` is ms since the epoch by the server's clock."""
     age = max(0, now - int(delivery.job_id.partition("-")[0]))
-    task = _line(delivery.task.encode())
+    task, headers = _line(delivery.raw_task), headers and _line(headers)
     return b"%b%d %d %b\n%b\n%b\n%b\n%b" % (
-        kind, age, run_ms, worker, task, _line(headers), outcome, delivery.payload,
+        kind, age, run_ms, worker, task, headers, outcome, delivery.payload,
     )  # fmt: skip
 
 

@@ -216,7 +216,6 @@ def _options(socket: Path, *, persist: bool) -> Iterator[str]:
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",
-        "stream-node-max-bytes": "8192",  # 60 waiting jobs to a block: less is lost at its end than with 4096
         "loglevel": "warning",
         "daemonize": "no",
     }.items():

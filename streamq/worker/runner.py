@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 import logging
 import random
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -71,7 +72,7 @@ class Runner:
             return
         attempt = Attempt(delivery)
         self.running.add(attempt)
-        attempt.handle = self._loop.create_task(self._run(attempt, task))
+        attempt.handle = _begin(self._run(attempt, task), self._loop)
 
     async def _run(self, attempt: Attempt, task: Task[Any, Any]) -> None:
         delivery = attempt.delivery
@@ -213,6 +214,19 @@ class Runner:
             "worker": self._worker, "attempt": number,
             "started_at": now - int((monotonic() - attempt.started) * 1000), "finished_at": now,
         }  # fmt: skip
+
+
+if sys.version_info >= (3, 12):
+
+    def _begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        """A task that runs up to its first wait at once: a handler that never waits costs no turn of the loop."""
+        return asyncio.Task(attempt, loop=loop, eager_start=True)
+
+else:
+
+    def _begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        """A task; it begins in the next turn of the loop."""
+        return loop.create_task(attempt)
 
 
 def _trace(error: BaseException) -> str:

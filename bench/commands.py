@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from .catalogue import NAMES, summary
+from .planning.commands import plan, simulate
 
 T = TypeVar("T")
 
@@ -19,6 +20,10 @@ T = TypeVar("T")
 @click.group()
 def bench() -> None:
     """Measure the engine against the bare limit of Redis, on this machine."""
+
+
+bench.add_command(plan)
+bench.add_command(simulate)
 
 
 @bench.command("list")

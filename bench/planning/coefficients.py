@@ -1,4 +1,4 @@
-"""The coefficients: what the planner knows of an engine and a machine, all of it measured; and the file they live in."""
+"""The coefficients: what the planner knows of an engine and a machine, all measured; and their file."""
 
 from __future__ import annotations
 
@@ -110,8 +110,11 @@ class Coefficients:
     about: dict[str, Any]
 
     def slowed(self, factor: float) -> Coefficients:
-        """The same on a machine that takes ``factor`` times as long to compute: CPU scales, memory does not."""
-        return replace(self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor))
+        """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
+        delays = replace(self.delays, turn=self.delays.turn * factor)
+        return replace(
+            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor), delays=delays
+        )
 
 
 def _scaled(costs: Any, factor: float) -> Any:

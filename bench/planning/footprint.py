@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from ..rig import Rig
 from ..tasks import QUEUE
@@ -24,7 +24,8 @@ async def footprint(
     streams = await _streams(rig, weighed["waiting"][0])
     worker, active, connections = await _held(rig, streams)
     records = {
-        state: Records.fitted(weighed[state], streams.allocator) for state in ("delayed", "completed", "failed")
+        state: Records.fitted(weighed[state], streams.allocator)
+        for state in ("delayed", "completed", "failed")
     }
     return Memory(streams, **records, active=active, worker=worker, empty=empty), connections
 
@@ -32,7 +33,7 @@ async def footprint(
 async def _streams(rig: Rig, waiting: Weighed) -> Streams:
     """The server's settings, and what a block costs beside its bytes."""
     allocator = str((await rig.server.info("memory"))["mem_allocator"])
-    limits = await rig.server.client.config_get("stream-node-max-*")
+    limits: Any = await rig.server.client.config_get("stream-node-max-*")
     entries = int(limits["stream-node-max-entries"]) or 1 << 30
     streams = Streams(allocator, int(limits["stream-node-max-bytes"]) or 1 << 30, entries, 0.0)
     blocks, used = streams.blocks([waiting.size] * waiting.records, TASK)
@@ -51,13 +52,15 @@ async def _held(rig: Rig, streams: Streams) -> tuple[float, float, Connections]:
             waits = await rig.server.memory()
             await app.tasks[TASK].enqueue_many(payloads([SIZE] * HELD, 60_000))
             async with asyncio.timeout(15):
-                while (await app.queue(QUEUE).counts()).active < HELD:
+                while (await app.queue(QUEUE).counts()).active < HELD:  # noqa: ASYNC110 - it tells only those who ask
                     await asyncio.sleep(0.05)
             used, working = await rig.server.memory(), await _connected(rig)
     await rig.server.clear()
-    most = int((await client.config_get("maxclients"))["maxclients"])
+    limits: Any = await client.config_get("maxclients")
     entry = streams.per_entry([SIZE] * HELD, TASK)
-    connections = Connections(max(1, working - producing), max(1, producing - alone), most)
+    connections = Connections(
+        max(1, working - producing), max(1, producing - alone), int(limits["maxclients"])
+    )
     return max(0.0, float(waits - before)), max(0.0, (used - waits) / HELD - entry), connections
 
 

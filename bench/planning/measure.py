@@ -1,4 +1,4 @@
-"""Measures the coefficients here, in about half a minute: small trials, each far on one side of what it tells."""
+"""Measures the coefficients here, in less than a minute: small trials, each far on one side of what it tells."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ FULL: Final = 1000
 """Slots with which every batch is as large as it gets."""
 AWAITED: Final = 10.0
 """Milliseconds."""
+TIMED: Final = frozenset({"alone", "relaxed"})
+"""The trials that tell of time; the others tell of CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,38 @@ async def reference_rate(rig: Rig) -> float:
 
 
 async def _trials(rig: Rig) -> Trials:
-    jobs = rig.of(22_000, 11_000)
-    small, large = payloads([SMALL] * jobs), payloads([LARGE] * (jobs // 2))
-    found = Trials(
-        small=await trial(rig, small, slots=FULL, keep=jobs),
-        large=await trial(rig, large, slots=FULL, keep=jobs),
-        failed=await trial(rig, payloads([SMALL] * 3000, fail=1), slots=FULL, keep=jobs, attempts=1),
-        due_small=await trial(rig, small, slots=FULL, keep=jobs, delayed=1),
-        due_large=await trial(rig, large, slots=FULL, keep=jobs, delayed=1),
-        alone=await trial(rig, payloads([SMALL] * rig.of(3000, 1000)), slots=1),
-        awaiting=await trial(rig, payloads([SMALL] * jobs, AWAITED), slots=FULL),
-        relaxed=await trial(rig, payloads([SMALL] * rig.of(6000, 3000), AWAITED), slots=50),
-    )
+    """Of each kind the best one: others on the machine can only add to the CPU, and only slow a job down."""
+    rounds = [await _round(rig) for _ in range(rig.of(3, 1))]
+    best = {
+        kind: min((getattr(one, kind) for one in rounds), key=_slowness if kind in TIMED else _cpu)
+        for kind in Trials.__slots__
+    }
+    found = Trials(**best)
     rig.say(f"{found.small.rate:,.0f} jobs/s that do nothing; {found.alone.rate:,.0f} one at a time")
     return found
+
+
+def _slowness(one: Trial) -> float:
+    return 1 / one.rate
+
+
+def _cpu(one: Trial) -> float:
+    return one.worker + one.run + one.enqueue
+
+
+async def _round(rig: Rig) -> Trials:
+    jobs = rig.of(12_000, 6_000)
+    small, large = payloads([SMALL] * jobs), payloads([LARGE] * (jobs // 2))
+    return Trials(
+        small=await trial(rig, small, slots=FULL, keep=jobs),
+        large=await trial(rig, large, slots=FULL, keep=jobs),
+        failed=await trial(rig, payloads([SMALL] * 1500, fail=1), slots=FULL, keep=jobs, attempts=1),
+        due_small=await trial(rig, small, slots=FULL, keep=jobs, delayed=1),
+        due_large=await trial(rig, large, slots=FULL, keep=jobs, delayed=1),
+        alone=await trial(rig, payloads([SMALL] * 1500), slots=1),
+        awaiting=await trial(rig, payloads([SMALL] * jobs, AWAITED), slots=FULL),
+        relaxed=await trial(rig, payloads([SMALL] * 3000, AWAITED), slots=50),
+    )
 
 
 def _weighed(trials: Trials) -> dict[str, list[Weighed]]:

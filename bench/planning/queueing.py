@@ -30,7 +30,9 @@ def erlang_c(slots: int, load: float) -> float:
     return slots * blocked / (slots - load * (1 - blocked))
 
 
-def wait(rate: float, seconds: float, slots: int, share: float, *, arrivals: float = 1, service: float = 1) -> float:  # fmt: skip
+def wait(
+    rate: float, seconds: float, slots: int, share: float, *, arrivals: float = 1, service: float = 1
+) -> float:  # fmt: skip
     """How long at most ``share`` (0 to 1) of the jobs wait for a slot; infinite when they cannot keep up.
 
     The tail of M/M/c, P(W > t) = C e^-(cμ-λ)t, stretched by (Ca² + Cs²) / 2 for other squared coefficients
@@ -47,7 +49,9 @@ def wait(rate: float, seconds: float, slots: int, share: float, *, arrivals: flo
     return math.log(waiting / beyond) / (slots / seconds - rate) * (arrivals + service) / 2
 
 
-def slots_for(rate: float, seconds: float, share: float, target: float, *, most: float = 1.0, **variation: float) -> int:  # fmt: skip
+def slots_for(
+    rate: float, seconds: float, share: float, target: float, *, most: float = 1.0, **variation: float
+) -> int:  # fmt: skip
     """The fewest slots of which at most ``most`` (a share) are taken and with which ``share`` waits ``target``.
 
     Starts at the load and bisects, as the wait only falls with more slots.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ class Load:
     """What there is to do, by the job: bytes, and seconds that the handler awaits and computes."""
 
     payload: float
-    awaits: float
+    awaits: float = 0.0
     computes: float = 0.0
     delayed: float = 0.0
     """The share (0 to 1) of jobs that were delayed."""
@@ -34,21 +35,24 @@ class Demand:
     batch: float
 
 
-def demand(known: Coefficients, load: Load, rate: float, slots: int) -> Demand:
-    """At ``rate`` jobs a second in one process of so many slots.
+def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core: float = 1.0) -> Demand:
+    """At ``rate`` jobs a second in one process of so many slots, of ``on_core`` processes that share a core.
 
     Group commit: what arrives while one batch is under way makes the next (Gray and Reuter, "Transaction
-    Processing", 1992), so a batch has 1 + λ t jobs, t being the time of a turn.
+    Processing", 1992), so a batch has 1 + λ t jobs. The time of a turn, t, grows with the use U of the
+    core, as D / (1 - U) does in an M/M/1 queue, and larger batches cost less: they settle after some rounds.
     """
-    batch = min(slots, BATCH, 1 + rate * known.delays.turn)
-    redis, worker = known.redis, known.worker
+    redis, worker, most = known.redis, known.worker, min(slots, BATCH)
+    own = worker.run.of(load.payload) + load.delayed * worker.promoted + load.computes * 1e6
+    own += worker.awaiting if load.awaits else 0.0
+    batch = min(most, 1 + rate * known.delays.turn)
+    for _ in range(30):
+        each = (own + worker.turn / batch) / 1e6
+        used = min(0.98, rate * on_core * each)  # past it, the rate will be less
+        turn = known.delays.turn + each / (1 - used)
+        batch = (batch + min(most, 1 + rate * turn)) / 2
     server = redis.fetch.of(load.payload) + redis.settle.of(load.payload) + load.delayed * redis.promote
-    own = worker.run.of(load.payload) + load.delayed * worker.promoted
-    if load.awaits:
-        own += worker.awaiting
-    return Demand(
-        (own + worker.turn / batch) / 1e6 + load.computes, (server + redis.turn / batch) / 1e6, batch
-    )
+    return Demand((own + worker.turn / batch) / 1e6, (server + redis.turn / batch) / 1e6, batch)
 
 
 def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int, cores: int) -> float:
@@ -58,12 +62,13 @@ def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int,
     a batch being read, run and settled before the next, until there are slots for a second one. Between the
     two it is a matter of how long a handler awaits beside the grain of the loop's timers.
     """
-    rate = processes * slots / (known.delays.slot + load.awaits + 1e-5)
+    used = min(cores, processes)
+    step = _in_step(load, demand(known, load, math.inf, slots), slots, processes, used)
+    share = TICK / (TICK + load.awaits) * min(1.0, BATCH / slots)
+    rate = step
     for _ in range(50):  # the cost depends on the batch, the batch on the rate: it settles
-        cost = demand(known, load, rate / processes, slots)
-        alone = _one_by_one(known, load, cost, slots * processes, min(cores, processes))
-        step = _in_step(load, demand(known, load, 1e9, slots), slots, processes, min(cores, processes))
-        share = TICK / (TICK + load.awaits) * min(1.0, BATCH / slots)
+        cost = demand(known, load, rate / processes, slots, on_core=processes / used)
+        alone = _one_by_one(known, load, cost, slots * processes, used)
         rate = (rate + 1 / (share / step + (1 - share) / alone)) / 2
     return rate
 

@@ -84,9 +84,7 @@ async def trial(
         before = await _fetch_and_scripts(rig)
         async with AsyncExitStack() as stack:
             roles = [
-                rig.child(
-                    "worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs)
-                )
+                rig.child("worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs))
                 for _ in range(processes)
             ]
             workers = [await stack.enter_async_context(role) for role in roles]
@@ -138,5 +136,6 @@ async def _text_in(rig: Rig, place: str) -> int:
     """Bytes of one value of the hash of that name, by chance."""
     client = rig.server.client
     async for key in client.scan_iter(match=f"{PREFIX}:*:{place}"):
-        return int(await client.hstrlen(key, await client.hrandfield(key)))
+        field: Any = await client.hrandfield(key)
+        return int(await client.hstrlen(key, field))
     return 0

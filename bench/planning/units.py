@@ -10,7 +10,16 @@ import click
 
 T = TypeVar("T")
 
-SECONDS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS: Final = {
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+}
 BYTES: Final = {
     "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
@@ -90,7 +99,7 @@ def share(text: str) -> float:
     return number
 
 
-class Unit(click.ParamType, Generic[T]):
+class Unit(click.ParamType[T], Generic[T]):
     """An option that is read by one of the functions above; what they say becomes a usage error."""
 
     def __init__(self, parse: Callable[[str], T], name: str) -> None:

@@ -194,10 +194,11 @@ def _check(quick: bool, coefficients: Path | None, json: bool) -> None:
 def _known(quick: bool, save: Path | None, coefficients: Path | None) -> Coefficients:
     """From the file, or measured, and written."""
     from . import coefficients as file
-    from .measure import measure
 
     if coefficients is not None:
         return _said(lambda: file.load(coefficients))
+    from .measure import measure
+
     known = _said(lambda: _on_a_rig(measure, quick))
     if save is not None:
         file.save(known, save)

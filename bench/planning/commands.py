@@ -37,32 +37,66 @@ def _known_from(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.option("--rate", type=RATE, help="Jobs: 2000/s, 120k/min, 5M/d. Needed, but for --check.")
 @click.option(
-    "--payload", type=SIZES, default="300", show_default=True, help="Bytes of JSON: 300, or 240..360."
+    "--rate", type=RATE, help="How many jobs come: 2000/s, 120k/min, 5M/d. Needed, but for --check."
 )
 @click.option(
-    "--handler-ms", "handler", type=MILLISECONDS, default="0", help="What a handler awaits: 80, 1.5s."
+    "--payload", type=SIZES, default="300", show_default=True, help="Bytes of a payload: 300, or 240..360."
 )
-@click.option("--cpu-ms", "computes", type=MILLISECONDS, default="0", help="What a handler computes.")
-@click.option("--p99", type=DURATION, default="1s", show_default=True, help="From enqueueing to the start.")
-@click.option("--retention", type=DURATION, help="How long completed records are kept: 24h.")
-@click.option("--keep", type=COUNT, help="How many completed records are kept: 1M.")
-@click.option("--result", type=SIZE, default="0", help="Bytes of a job's result.")
-@click.option("--failing", type=SHARE, default="0.1%", show_default=True, help="Jobs that fail for good.")
-@click.option("--delayed", type=COUNT, default="0", help="Delayed jobs at any time: 5M.")
+@click.option(
+    "--handler-ms",
+    "handler",
+    type=MILLISECONDS,
+    default="0",
+    help="Time a handler awaits: 80, 1.5s.  [default: 0]",
+)
+@click.option(
+    "--cpu-ms", "computes", type=MILLISECONDS, default="0", help="CPU time of a handler.  [default: 0]"
+)
+@click.option(
+    "--p99", type=DURATION, default="1s", show_default=True, help="In which 99 of 100 jobs shall start."
+)
+@click.option(
+    "--retention", type=DURATION, help="How long completed jobs are kept: 24h.  [default: by count alone]"
+)
+@click.option(
+    "--keep",
+    type=COUNT,
+    help="How many completed jobs are kept at most: 1M.  [default: 1000, or all of the retention]",
+)
+@click.option("--result", type=SIZE, default="0", help="Bytes of a job's result.  [default: 0]")
+@click.option(
+    "--failing", type=SHARE, default="0.1%", show_default=True, help="Share of jobs that fail for good."
+)
+@click.option("--delayed", type=COUNT, default="0", help="Delayed jobs at any time: 5M.  [default: 0]")
 @click.option("--delay", type=DURATION, default="24h", show_default=True, help="How long they are delayed.")
-@click.option("--outage", type=DURATION, default="1min", show_default=True, help="Time without any worker.")
+@click.option(
+    "--outage",
+    type=DURATION,
+    default="1min",
+    show_default=True,
+    help="For how long jobs may pile up without a worker.",
+)
 @click.option(
     "--batch", type=click.IntRange(1, 500), default=1, help="Jobs to an enqueue call.  [default: 1]"
 )
-@click.option("--producers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option(
-    "--spare", type=click.IntRange(0), default=1, show_default=True, help="Processes that may be lost."
+    "--producers", type=click.IntRange(1), default=2, show_default=True, help="Processes that enqueue."
 )
-@click.option("--concurrency", type=click.IntRange(1, 100_000), help="Slots a process.  [default: as needed]")
-@click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Of a worker's machine.")
-@click.option("--node-memory", type=SIZE, default="4GiB", show_default=True, help="Of a Redis server.")
+@click.option(
+    "--spare", type=click.IntRange(0), default=1, show_default=True, help="Worker processes that may be lost."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 100_000), help="Slots of a process.  [default: as needed]"
+)
+@click.option(
+    "--cores",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Cores of a machine that runs workers.",
+)
+@click.option("--node-memory", type=SIZE, default="4GiB", show_default=True, help="Memory of a Redis server.")
 @_known_from
 @click.option("--simulate", is_flag=True, help="Simulate the loss of a node and a tenant's flood too.")
 @click.option("--check", is_flag=True, help="Predict and measure ten other configurations; exit 1 when off.")
@@ -91,15 +125,29 @@ def plan(
 
 @click.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]…", type=click.Choice(SIMULATED))
-@click.option("--rate", type=RATE, default="1M/s", show_default=True, help="Jobs of all partitions together.")
-@click.option("--partitions", type=click.IntRange(1, 10_000), help="[default: as many as use 60 % each]")
-@click.option("--nodes", type=click.IntRange(1, 10_000), help="They lie on.  [default: one each]")
-@click.option("--capacity", type=RATE, help="Of a partition.  [default: from the coefficients]")
-@click.option("--seconds", type=DURATION, default="60s", show_default=True, help="That are simulated.")
+@click.option(
+    "--rate",
+    type=RATE,
+    default="1M/s",
+    show_default=True,
+    help="How many jobs come to all partitions together.",
+)
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 10_000),
+    help="How many there are.  [default: as many as are 60 % in use]",
+)
+@click.option("--nodes", type=click.IntRange(1, 10_000), help="Servers they lie on.  [default: one each]")
+@click.option("--capacity", type=RATE, help="What a partition can do.  [default: from the coefficients]")
+@click.option("--seconds", type=DURATION, default="60s", show_default=True, help="Time that is simulated.")
 @click.option("--at", type=DURATION, default="10s", show_default=True, help="When trouble begins.")
 @click.option("--lasts", type=DURATION, default="5s", show_default=True, help="How long it lasts.")
 @click.option(
-    "--flood", type=SHARE, default="50%", show_default=True, help="What a tenant adds, of the rate."
+    "--flood",
+    type=SHARE,
+    default="50%",
+    show_default=True,
+    help="What a tenant adds, as a share of the rate.",
 )
 @click.option(
     "--pinned", is_flag=True, help="The tenant's jobs all go to one partition, to keep their order."

@@ -149,7 +149,9 @@ def _compare(known: Coefficients, configuration: Configuration, jobs: int, measu
     later = round(jobs * configuration.delayed)
     stored = later * memory.delayed(known.memory, sizes)
     stored += (jobs - later) * memory.waiting(known.memory, sizes, TASK)
-    kept = round(configuration.keep * jobs) * memory.completed(known.memory, sizes)
+    kept = round(configuration.keep * jobs) * memory.completed(
+        known.memory, sizes, share=configuration.delayed
+    )
     return Compared(
         configuration, (predicted_rate(known, configuration), measured.rate), (stored, measured.stored),
         (kept, measured.kept),

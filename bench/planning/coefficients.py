@@ -71,6 +71,8 @@ class Delays:
     """From a free slot to a job in it: reading the next batch, beside settling the last."""
     slot: float
     """What a slot is taken longer than the handler takes: timers, the way in and out."""
+    step: Cost
+    """Microseconds a job takes when a batch is read, run and settled before the next one is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Memory:
     streams: Streams
     delayed: Records
     completed: Records
+    after_delay: Records
+    """Completed ones that were delayed: their id is in their headers."""
     failed: Records
     active: float
     """Per active job, beside its entry."""
@@ -111,7 +115,10 @@ class Coefficients:
 
     def slowed(self, factor: float) -> Coefficients:
         """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
-        delays = replace(self.delays, turn=self.delays.turn * factor)
+        delays = replace(
+            self.delays, turn=self.delays.turn * factor,
+            step=Cost(self.delays.step.job * factor, self.delays.step.byte * factor),
+        )  # fmt: skip
         return replace(
             self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor), delays=delays
         )

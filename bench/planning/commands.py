@@ -115,7 +115,7 @@ def plan(
       streamq bench plan --check
     """
     if check:
-        _check(quick, coefficients, options["json"])
+        _check(quick, save, coefficients, options["json"])
         return
     if rate is None:
         raise click.UsageError("say how many jobs there are, like --rate 2000/s; or --check")
@@ -219,13 +219,15 @@ def _simulate(
     show_simulations(pairs)
 
 
-def _check(quick: bool, coefficients: Path | None, json: bool) -> None:
+def _check(quick: bool, save: Path | None, coefficients: Path | None, json: bool) -> None:
     from .check import HEAD, check, passed
-    from .coefficients import load
+    from . import coefficients as file
     from .measure import measure
 
     async def run(rig: Rig) -> Any:
-        known = load(coefficients) if coefficients else await measure(rig)
+        known = file.load(coefficients) if coefficients else await measure(rig)
+        if save is not None:
+            file.save(known, save)
         rig.say(HEAD)
         return await check(rig, known)
 

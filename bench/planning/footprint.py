@@ -24,8 +24,7 @@ async def footprint(
     streams = await _streams(rig, weighed["waiting"][0])
     worker, active, connections = await _held(rig, streams)
     records = {
-        state: Records.fitted(weighed[state], streams.allocator)
-        for state in ("delayed", "completed", "failed")
+        state: Records.fitted(weighed[state], streams.allocator) for state in weighed if state != "waiting"
     }
     return Memory(streams, **records, active=active, worker=worker, empty=empty), connections
 

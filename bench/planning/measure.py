@@ -12,6 +12,7 @@ from ..rig import Rig
 from .coefficients import Coefficients, Cost, Delays, RedisCpu, WorkerCpu
 from .footprint import footprint
 from .layout import Weighed
+from .throughput import BATCH
 from .trial import TASK, Trial, payloads, trial
 
 SMALL: Final = 120
@@ -21,7 +22,7 @@ FULL: Final = 1000
 """Slots with which every batch is as large as it gets."""
 AWAITED: Final = 10.0
 """Milliseconds."""
-TIMED: Final = frozenset({"alone", "relaxed"})
+TIMED: Final = frozenset({"alone", "relaxed", "step_small", "step_large"})
 """The trials that tell of time; the others tell of CPU."""
 
 
@@ -37,6 +38,8 @@ class Trials:
     alone: Trial
     awaiting: Trial
     relaxed: Trial
+    step_small: Trial
+    step_large: Trial
 
     def line(self, of: str, *, fetching: bool | None = None) -> Cost:
         """The cost of that name, or the part of it that is (not) fetching."""
@@ -58,7 +61,7 @@ async def measure(rig: Rig) -> Coefficients:
     rig.say("memory and connections")
     return Coefficients(
         _redis(trials, lone), _worker(trials),
-        Delays(await _round_trip(rig), 1 / trials.alone.rate, _slot(trials)),
+        Delays(await _round_trip(rig), 1 / trials.alone.rate, _slot(trials), _step(trials)),
         memory, connections, await described(rig.server),
     )  # fmt: skip
 
@@ -101,6 +104,8 @@ async def _round(rig: Rig) -> Trials:
         alone=await trial(rig, payloads([SMALL] * 1500), slots=1),
         awaiting=await trial(rig, payloads([SMALL] * jobs, AWAITED), slots=FULL),
         relaxed=await trial(rig, payloads([SMALL] * 3000, AWAITED), slots=50),
+        step_small=await trial(rig, small, slots=BATCH, keep=jobs),
+        step_large=await trial(rig, large, slots=BATCH, keep=jobs),
     )
 
 
@@ -115,6 +120,7 @@ def _weighed(trials: Trials) -> dict[str, list[Weighed]]:
         "waiting": [Weighed(SMALL, trials.small.jobs, trials.small.stored, 0)],
         "delayed": [Weighed(size, one.jobs, one.stored, one.parked_text) for size, one in due],
         "completed": [kept(SMALL, trials.small), kept(LARGE, trials.large)],
+        "after_delay": [kept(size, one) for size, one in due],
         "failed": [kept(SMALL, trials.failed)],
     }
 
@@ -143,6 +149,10 @@ def _worker(trials: Trials) -> WorkerCpu:
 def _slot(trials: Trials) -> float:
     """What a slot is taken longer than the handler takes, by Little's law: fifty slots, all of them taken."""
     return max(0.0, 50 / trials.relaxed.rate - AWAITED / 1000)
+
+
+def _step(trials: Trials) -> Cost:
+    return Cost.through((SMALL, 1e6 / trials.step_small.rate), (LARGE, 1e6 / trials.step_large.rate))
 
 
 async def _lone_enqueue(rig: Rig) -> float:

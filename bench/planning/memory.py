@@ -30,9 +30,11 @@ def delayed(memory: Memory, sizes: Sequence[int]) -> float:
     return memory.delayed.per_record(sizes, memory.streams.allocator)
 
 
-def completed(memory: Memory, sizes: Sequence[int], result: int = 0) -> float:
-    """Bytes per completed job that is kept, with a result of so many bytes."""
-    return memory.completed.per_record(sizes, memory.streams.allocator, result)
+def completed(memory: Memory, sizes: Sequence[int], result: int = 0, share: float = 0.0) -> float:
+    """Bytes per completed job that is kept, with a result of so many bytes; ``share`` of them were delayed."""
+    at_once = memory.completed.per_record(sizes, memory.streams.allocator, result)
+    after = memory.after_delay.per_record(sizes, memory.streams.allocator, result)
+    return (1 - share) * at_once + share * after
 
 
 def failed(memory: Memory, sizes: Sequence[int]) -> float:

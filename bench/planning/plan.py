@@ -155,7 +155,7 @@ def memory_parts(
         "waiting": wishes.rate * wishes.outage * memory.waiting(of, sizes),
         "active": slots * memory.active(of, sizes),
         "delayed": wishes.delayed * memory.delayed(of, sizes),
-        "completed": records(wishes) * memory.completed(of, sizes, wishes.result),
+        "completed": records(wishes) * memory.completed(of, sizes, wishes.result, _delayed_share(wishes)),
         "failed": lost * memory.failed(of, sizes),
         "server, workers, events": of.empty + processes * of.worker + memory.events(cost.batch),
     }

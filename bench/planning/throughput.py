@@ -63,8 +63,8 @@ def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int,
     two it is a matter of how long a handler awaits beside the grain of the loop's timers.
     """
     used = min(cores, processes)
-    step = _in_step(load, demand(known, load, math.inf, slots), slots, processes, used)
-    share = TICK / (TICK + load.awaits) * min(1.0, BATCH / slots)
+    step = _in_step(known, load, slots, processes, used)
+    share = TICK / (TICK + load.awaits) * min(1.0, max(0.0, 2 - slots / BATCH))
     rate = step
     for _ in range(50):  # the cost depends on the batch, the batch on the rate: it settles
         cost = demand(known, load, rate / processes, slots, on_core=processes / used)
@@ -78,6 +78,10 @@ def _one_by_one(known: Coefficients, load: Load, cost: Demand, slots: int, cores
     return closed_rate(slots, away, [cost.worker / cores] * cores + [cost.redis])
 
 
-def _in_step(load: Load, cost: Demand, slots: int, processes: int, cores: int) -> float:
-    together = load.awaits + slots * (cost.worker + cost.redis)
+def _in_step(known: Coefficients, load: Load, slots: int, processes: int, cores: int) -> float:
+    cost = demand(known, load, math.inf, slots)
+    extra = load.delayed * (known.worker.promoted + known.redis.promote)
+    extra += known.worker.awaiting if load.awaits else 0.0
+    each = (known.delays.step.of(load.payload) + extra) / 1e6 + load.computes
+    together = load.awaits + known.delays.turn + slots * each
     return min(processes * slots / together, cores / cost.worker, 1 / cost.redis)

@@ -35,9 +35,10 @@ from .programs import bench
 KNOWN = Coefficients(
     RedisCpu(Cost(2, 0.003), Cost(8, 0.004), Cost(2, 0.001), Cost(6, 0.003), promote=7, call=30, turn=50),
     WorkerCpu(Cost(15, 0.003), awaiting=4, promoted=3, turn=100),
-    Delays(round_trip=0.0001, turn=0.0003, slot=0.0006),
+    Delays(round_trip=0.0001, turn=0.0003, slot=0.0006, step=Cost(23, 0.006)),
     Memory(
-        Streams("jemalloc-5.3.0", 4096, 100, 20.0), Records(203, 43), Records(91, 30), Records(77, 780),
+        Streams("jemalloc-5.3.0", 4096, 100, 20.0), Records(203, 43), Records(91, 30), Records(91, 68),
+        Records(77, 780),
         active=92, worker=150_000, empty=1_000_000,
     ),
     Connections(worker=8, producer=2, most=10_000),
@@ -185,6 +186,7 @@ def test_a_record_grows_with_its_payload_and_its_result() -> None:
     small = memory.completed(KNOWN.memory, [100])
     assert memory.completed(KNOWN.memory, [1000]) > small + 900
     assert memory.completed(KNOWN.memory, [100], result=500) > small + 400
+    assert memory.completed(KNOWN.memory, [100], share=1) > small, "its id is in its headers"
 
 
 # -- plans --------------------------------------------------------------------------------------------------

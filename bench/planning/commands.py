@@ -220,8 +220,8 @@ def _simulate(
 
 
 def _check(quick: bool, save: Path | None, coefficients: Path | None, json: bool) -> None:
-    from .check import HEAD, check, passed
     from . import coefficients as file
+    from .check import HEAD, check, passed
     from .measure import measure
 
     async def run(rig: Rig) -> Any:

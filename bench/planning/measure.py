@@ -68,7 +68,7 @@ async def measure(rig: Rig) -> Coefficients:
 
 async def reference_rate(rig: Rig) -> float:
     """Jobs a second of jobs that do nothing, in full batches: how fast the machine is now."""
-    jobs = rig.of(20_000, 10_000)
+    jobs = rig.of(40_000, 10_000)
     return (await trial(rig, payloads([SMALL] * jobs), slots=FULL)).rate
 
 

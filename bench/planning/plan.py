@@ -15,6 +15,8 @@ from .throughput import BATCH, Demand, Load, demand
 P99: Final = 0.99
 MOST_SLOTS: Final = 1000
 """Slots of one process, at most: more bring no larger batches."""
+LEAST_SLOTS: Final = 100
+"""Slots of one process, at least: the engine's default, as fewer save nothing."""
 KEEP: Final = 1_000
 KEEP_FAILED: Final = 10_000
 KEEP_FAILED_FOR: Final = 604_800.0
@@ -106,7 +108,9 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
     cost = demand(known, load, wishes.rate, MOST_SLOTS)
     needed = _processes(known, wishes, load, _slots(known, wishes, load, cost))
     cost = demand(known, load, wishes.rate / needed, wishes.concurrency or MOST_SLOTS)
-    concurrency = wishes.concurrency or math.ceil(_slots(known, wishes, load, cost) / needed)
+    concurrency = wishes.concurrency or max(
+        LEAST_SLOTS, math.ceil(_slots(known, wishes, load, cost) / needed)
+    )
     processes = needed + wishes.spare
     parts = memory_parts(known, wishes, processes * concurrency, processes, cost)
     redis = wishes.rate * _redis_seconds(known, wishes, load, cost)

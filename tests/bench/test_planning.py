@@ -232,6 +232,11 @@ def test_partitions_are_said_to_be_queues() -> None:
     assert any("one queue cannot be split yet" in note for note in found.notes)
 
 
+def test_a_small_load_has_the_slots_that_a_worker_has_by_default() -> None:
+    found = plan(KNOWN, Wishes(rate=1))
+    assert (found.processes, found.concurrency) == (2, 100)
+
+
 def test_a_concurrency_of_ones_own_is_kept() -> None:
     found = plan(KNOWN, replace(WISHES, concurrency=20))
     assert found.concurrency == 20

@@ -74,25 +74,23 @@ async def trial(
     """Enqueue ``jobs``, of which the share ``delayed`` is parked first, and run them all. Leaves the server clean."""
     later = jobs[: round(len(jobs) * delayed)]
     settings = {"keep_completed": keep, "keep_failed": keep}
+    empty, cpu = await _memory(rig), await rig.server.cpu()
     async with rig.app() as app:
-        await app.tasks[TASK].enqueue_many(jobs[:1], delay=3600)  # connections and keys are there
-        empty, cpu = await _memory(rig), await rig.server.cpu()
         await app.tasks[TASK].enqueue_many(later, delay=SOONER, attempts=attempts)
         await app.tasks[TASK].enqueue_many(jobs[len(later) :], attempts=attempts)
-        stored = await _memory(rig) - empty
-        parked, enqueued = await _text_in(rig, "parked"), await rig.server.cpu()
-        before = await _fetch_and_scripts(rig)
-        async with AsyncExitStack() as stack:
-            roles = [
-                rig.child("worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs))
-                for _ in range(processes)
-            ]
-            workers = [await stack.enter_async_context(role) for role in roles]
-            rate = await _watched(app, workers, len(jobs))
-            worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
-        fetch, scripts = (b - a for a, b in zip(before, await _fetch_and_scripts(rig), strict=True))
-        ran, kept = await rig.server.cpu(), await _memory(rig) - empty
-    record = await _text_in(rig, "finished")
+        enqueued, before = await rig.server.cpu(), await _fetch_and_scripts(rig)
+    stored, parked = await _memory(rig) - empty, await _text_in(rig, "parked")
+    async with rig.app() as app, AsyncExitStack() as stack:
+        roles = [
+            rig.child("worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs))
+            for _ in range(processes)
+        ]
+        workers = [await stack.enter_async_context(role) for role in roles]
+        rate = await _watched(app, workers, len(jobs))
+        worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
+    ran = await rig.server.cpu()
+    fetch, scripts = (b - a for a, b in zip(before, await _fetch_and_scripts(rig), strict=True))
+    kept, record = await _memory(rig) - empty, await _text_in(rig, "finished")
     await rig.server.clear()
     each = 1e6 / len(jobs)
     return Trial(
@@ -107,7 +105,7 @@ async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
     async with asyncio.timeout(LONGEST):
         while True:
             counts = await app.queue(QUEUE).counts()
-            seen.append((loop.time(), counts.waiting + counts.delayed - 1))  # the first one stays
+            seen.append((loop.time(), counts.waiting + counts.delayed))
             if seen[-1][1] <= 0 and not counts.active:
                 break
             if any(worker.process.returncode is not None for worker in workers):
@@ -125,11 +123,13 @@ async def _fetch_and_scripts(rig: Rig) -> tuple[int, int]:
 
 
 async def _memory(rig: Rig) -> int:
-    """Bytes of all but connections' buffers, which come and go, and the events, which are capped."""
-    used = await rig.server.info("memory")
+    """Bytes of all but the events, which are capped, once no connection but our own one holds buffers any more."""
+    async with asyncio.timeout(10):
+        while (await rig.server.info("clients"))["connected_clients"] > 1:  # noqa: ASYNC110 - it tells only those who ask
+            await asyncio.sleep(0.01)
     events = [key async for key in rig.server.client.scan_iter(match=f"{PREFIX}:*:events")]
     capped = [await rig.server.client.memory_usage(key, samples=0) or 0 for key in events]
-    return int(used["used_memory"]) - int(used["mem_clients_normal"]) - sum(capped)
+    return await rig.server.memory() - sum(capped)
 
 
 async def _text_in(rig: Rig, place: str) -> int:

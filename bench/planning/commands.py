@@ -281,7 +281,7 @@ def _said(act: Callable[[], T]) -> T:
     try:
         return act()
     except (ValueError, Gone, TimeoutError, streamq.StreamqError) as error:
-        click.echo(f"error: {str(error) or 'it took too long'}", err=True)
+        click.echo(f"error: {str(error) or 'a trial took too long'}", err=True)
         sys.exit(1)
 
 

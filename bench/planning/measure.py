@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Final
 
@@ -73,23 +73,20 @@ async def reference_rate(rig: Rig) -> float:
 
 
 async def _trials(rig: Rig) -> Trials:
-    """Of each kind the best one: others on the machine can only add to the CPU, and only slow a job down."""
+    """All that tells of CPU from the quietest round, as costs are differences of trials; times from the best one."""
     rounds = [await _round(rig) for _ in range(rig.of(3, 1))]
-    best = {
-        kind: min((getattr(one, kind) for one in rounds), key=_slowness if kind in TIMED else _cpu)
-        for kind in Trials.__slots__
+    quietest = min(rounds, key=_cpu)
+    timed = {
+        kind: max((getattr(one, kind) for one in rounds), key=lambda trial: trial.rate) for kind in TIMED
     }
-    found = Trials(**best)
+    found = replace(quietest, **timed)
     rig.say(f"{found.small.rate:,.0f} jobs/s that do nothing; {found.alone.rate:,.0f} one at a time")
     return found
 
 
-def _slowness(one: Trial) -> float:
-    return 1 / one.rate
-
-
-def _cpu(one: Trial) -> float:
-    return one.worker + one.run + one.enqueue
+def _cpu(one: Trials) -> float:
+    trials = (one.small, one.large, one.due_small, one.due_large, one.awaiting)
+    return sum(trial.worker + trial.run + trial.enqueue for trial in trials)
 
 
 async def _round(rig: Rig) -> Trials:

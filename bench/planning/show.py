@@ -36,7 +36,8 @@ def show_plan(known: Coefficients, wishes: Wishes, found: Plan) -> None:
 
 def _needs(wishes: Wishes, found: Plan) -> Iterator[str]:
     each = min(found.processes, wishes.cores)
-    yield f"workers       {found.machines:,} machines of {wishes.cores} cores, each with"
+    machines = "1 machine" if found.machines == 1 else f"{found.machines:,} machines, each"
+    yield f"workers       {machines} of {wishes.cores} cores, with"
     yield f"              `streamq worker --processes {each} --concurrency {found.concurrency}`"
     yield f"processes     {found.processes:,}, of which {wishes.spare} may be lost"
     yield f"slots         {found.processes * found.concurrency:,}, {found.concurrency:,} a process"

@@ -13,6 +13,7 @@ import click
 
 from .catalogue import NAMES, summary
 from .messages import OWN
+from .planning.commands import plan, simulate
 
 T = TypeVar("T")
 
@@ -30,6 +31,10 @@ _messages = click.option(
 @click.group()
 def bench() -> None:
     """Measure the engine against the bare limit of Redis, on this machine."""
+
+
+bench.add_command(plan)
+bench.add_command(simulate)
 
 
 @bench.command("list")

@@ -99,6 +99,13 @@ def declare(
     async def arrive(payload: Any) -> None:
         counter.arrive(payload["number"])
 
+    async def act(payload: dict[str, Any]) -> None:
+        """Await ``ms``, then raise if ``fail`` is there."""
+        counter.count()
+        await asyncio.sleep(payload["ms"] / 1000)
+        if "fail" in payload:
+            raise RuntimeError("the provider answered 500")
+
     @app.task(queue=QUEUE)
     async def stamp(number: int) -> None:
         report({"number": number, "at": time.monotonic_ns()})

@@ -1,0 +1,1 @@
+"""Capacity planning: coefficients that are measured, arithmetic, a simulation, and a check of the predictions."""

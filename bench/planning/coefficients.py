@@ -1,0 +1,157 @@
+"""The coefficients: what the planner knows of an engine and a machine, all measured; and their file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from .layout import Records, Streams
+
+FORM: Final = 1
+"""Of the file: a reader refuses any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU of one job, in microseconds: what every job takes, and what each byte of its payload adds."""
+
+    job: float
+    byte: float
+
+    def of(self, payload: float) -> float:
+        """Microseconds for a payload of so many bytes."""
+        return self.job + self.byte * payload
+
+    @classmethod
+    def through(cls, small: tuple[int, float], large: tuple[int, float]) -> Self:
+        """The line through two measurements (bytes, microseconds); noise does not make bytes cost less than nothing."""
+        byte = max(0.0, (large[1] - small[1]) / (large[0] - small[0]))
+        return cls(max(0.0, small[1] - byte * small[0]), byte)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisCpu:
+    """The server's CPU, in full batches; ``call`` and ``turn`` are what a batch costs however small it is."""
+
+    enqueue: Cost
+    delay: Cost
+    fetch: Cost
+    settle: Cost
+    promote: float
+    call: float
+    """Microseconds per enqueue call."""
+    turn: float
+    """Microseconds per batch that is fetched and settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCpu:
+    """The worker's CPU, in full batches, with a handler that does nothing."""
+
+    run: Cost
+    awaiting: float
+    """Microseconds more for a handler that awaits something."""
+    promoted: float
+    """Microseconds more for a job that was delayed."""
+    turn: float
+    """Microseconds per batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Time that passes without work, in seconds."""
+
+    round_trip: float
+    """One command and its answer."""
+    turn: float
+    """From a free slot to a job in it: reading the next batch, beside settling the last."""
+    slot: float
+    """What a slot is taken longer than the handler takes: timers, the way in and out."""
+    step: Cost
+    """Microseconds a job takes when a batch is read, run and settled before the next one is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The server's memory, in bytes."""
+
+    streams: Streams
+    delayed: Records
+    completed: Records
+    after_delay: Records
+    """Completed ones that were delayed: their id is in their headers."""
+    failed: Records
+    active: float
+    """Per active job, beside its entry."""
+    worker: float
+    """Per worker process: its connections and what it says of itself."""
+    empty: float
+    """A server without a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Connections to the server per process, and how many the server takes in all."""
+
+    worker: int
+    producer: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """All of them. ``about`` is where and when they were measured, as in a results file."""
+
+    redis: RedisCpu
+    worker: WorkerCpu
+    delays: Delays
+    memory: Memory
+    connections: Connections
+    about: dict[str, Any]
+
+    def slowed(self, factor: float) -> Coefficients:
+        """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
+        delays = replace(
+            self.delays, turn=self.delays.turn * factor,
+            step=Cost(self.delays.step.job * factor, self.delays.step.byte * factor),
+        )  # fmt: skip
+        return replace(
+            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor), delays=delays
+        )
+
+
+def _scaled(costs: Any, factor: float) -> Any:
+    def scale(value: Any) -> Any:
+        return Cost(value.job * factor, value.byte * factor) if isinstance(value, Cost) else value * factor
+
+    return replace(costs, **{name: scale(getattr(costs, name)) for name in costs.__slots__})
+
+
+def save(coefficients: Coefficients, path: Path) -> None:
+    """Write the file."""
+    content = {"coefficients": FORM, **asdict(coefficients)}
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def load(path: Path) -> Coefficients:
+    """Read the file. Raises ``ValueError`` with one sentence."""
+    try:
+        content = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(content, dict) or content.pop("coefficients", None) != FORM:
+        raise ValueError(
+            f"{path} is not a file of coefficients: make one with `streamq bench plan --save FILE …`"
+        )
+    try:
+        return TypeAdapter(Coefficients).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path} has a wrong coefficient, {place}: {first['msg']}") from None

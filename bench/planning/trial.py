@@ -1,0 +1,141 @@
+"""A trial: jobs are put in place first, then workers start and run them as fast as they can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from streamq import App
+
+from ..process import Child
+from ..rig import Rig
+from ..server import PREFIX
+from ..tasks import QUEUE
+
+TASK: Final = "act"
+LONGEST: Final = 30.0
+"""Seconds a trial may take from the start of its workers."""
+SOONER: Final = 0.001
+"""Seconds of a delay that only puts a job among the delayed: without workers nothing promotes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came out, CPU in microseconds per job, memory in bytes of all jobs, buffers and events left out."""
+
+    jobs: int
+    rate: float
+    """Jobs a second while the middle eight tenths ran."""
+    enqueue: float
+    """The server's CPU for enqueueing."""
+    run: float
+    """The server's CPU for the rest."""
+    fetching: float
+    """The share (0 to 1) of reading jobs in what the server's commands took meanwhile."""
+    worker: float
+    """CPU of the only worker; with several it is not known, and NaN."""
+    stored: int
+    """Memory before the workers started."""
+    kept: int
+    """Memory once all had ended."""
+    parked_text: int
+    """Bytes of the text of a delayed job; 0 without any."""
+    record_text: int
+    """Bytes of the text of a finished record; 0 without any."""
+
+
+def payloads(sizes: Sequence[int], ms: float = 0.0, **more: Any) -> list[dict[str, Any]]:
+    """Payloads of ``act`` whose JSON form has these sizes.
+
+    The handlers await from half to one and a half times ``ms``: equal ones would march in step, as real ones
+    do not. Raises ``ValueError`` where a size leaves no room.
+    """
+    return [_payload(number, size, ms, more) for number, size in enumerate(sizes)]
+
+
+def _payload(number: int, size: int, ms: float, more: dict[str, Any]) -> dict[str, Any]:
+    payload = {"ms": round(ms * (0.5 + number * 7919 % 1000 / 1000), 2), **more, "pad": ""}
+    room = size - len(orjson.dumps(payload))
+    if room < 0:
+        raise ValueError(f"a payload of {size} bytes is too small to try: use {size - room} or more")
+    payload["pad"] = "x" * room
+    return payload
+
+
+async def trial(
+    rig: Rig, jobs: Sequence[dict[str, Any]], *, slots: int, processes: int = 1, delayed: float = 0.0,
+    keep: int = 1000, attempts: int | None = None,
+) -> Trial:  # fmt: skip
+    """Enqueue ``jobs``, of which the share ``delayed`` is parked first, and run them all. Leaves the server clean."""
+    later = jobs[: round(len(jobs) * delayed)]
+    settings = {"keep_completed": keep, "keep_failed": keep}
+    empty, cpu = await _memory(rig), await rig.server.cpu()
+    async with rig.app() as app:
+        await app.tasks[TASK].enqueue_many(later, delay=SOONER, attempts=attempts)
+        await app.tasks[TASK].enqueue_many(jobs[len(later) :], attempts=attempts)
+        enqueued, before = await rig.server.cpu(), await _fetch_and_scripts(rig)
+    stored, parked = await _memory(rig) - empty, await _text_in(rig, "parked")
+    async with rig.app() as app, AsyncExitStack() as stack:
+        roles = [
+            rig.child("worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs))
+            for _ in range(processes)
+        ]
+        workers = [await stack.enter_async_context(role) for role in roles]
+        rate = await _watched(app, workers, len(jobs))
+        worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
+    ran = await rig.server.cpu()
+    fetch, scripts = (b - a for a, b in zip(before, await _fetch_and_scripts(rig), strict=True))
+    kept, record = await _memory(rig) - empty, await _text_in(rig, "finished")
+    await rig.server.clear()
+    each = 1e6 / len(jobs)
+    return Trial(
+        len(jobs), rate, (enqueued - cpu) * each, (ran - enqueued) * each, fetch / (fetch + scripts), worker * each,
+        stored, kept, parked, record,
+    )  # fmt: skip
+
+
+async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
+    """Look on until all have ended; the rate between one tenth and nine tenths. Raises ``Gone``, ``TimeoutError``."""
+    loop, seen = asyncio.get_running_loop(), list[tuple[float, int]]()
+    async with asyncio.timeout(LONGEST):
+        while True:
+            counts = await app.queue(QUEUE).counts()
+            seen.append((loop.time(), counts.waiting + counts.delayed))
+            if seen[-1][1] <= 0 and not counts.active:
+                break
+            if any(worker.process.returncode is not None for worker in workers):
+                await workers[0].told()
+            await asyncio.sleep(0.01)
+    began = next(look for look in reversed(seen) if look[1] >= 0.9 * jobs)
+    ended = next(look for look in seen if look[1] <= 0.1 * jobs)
+    return (began[1] - ended[1]) / (ended[0] - began[0])
+
+
+async def _fetch_and_scripts(rig: Rig) -> tuple[int, int]:
+    """Microseconds the server has spent in reading jobs, and in scripts."""
+    stats = await rig.server.info("commandstats")
+    return tuple(int(stats.get(f"cmdstat_{name}", {}).get("usec", 0)) for name in ("xreadgroup", "evalsha"))  # type: ignore[return-value]  # two of two
+
+
+async def _memory(rig: Rig) -> int:
+    """Bytes of all but the events, which are capped, once no connection but our own one holds buffers any more."""
+    async with asyncio.timeout(10):
+        while (await rig.server.info("clients"))["connected_clients"] > 1:  # noqa: ASYNC110 - it tells only those who ask
+            await asyncio.sleep(0.01)
+    events = [key async for key in rig.server.client.scan_iter(match=f"{PREFIX}:*:events")]
+    capped = [await rig.server.client.memory_usage(key, samples=0) or 0 for key in events]
+    return await rig.server.memory() - sum(capped)
+
+
+async def _text_in(rig: Rig, place: str) -> int:
+    """Bytes of one value of the hash of that name, by chance."""
+    client = rig.server.client
+    async for key in client.scan_iter(match=f"{PREFIX}:*:{place}"):
+        field: Any = await client.hrandfield(key)
+        return int(await client.hstrlen(key, field))
+    return 0

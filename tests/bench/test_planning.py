@@ -1,0 +1,390 @@
+"""Capacity planning: arithmetic against known values, simulation against theory, commands as people use them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.planning import memory, units
+from bench.planning.check import CONFIGURATIONS, Compared, passed
+from bench.planning.coefficients import (
+    Coefficients,
+    Connections,
+    Cost,
+    Delays,
+    Memory,
+    RedisCpu,
+    WorkerCpu,
+    load,
+    save,
+)  # fmt: skip
+from bench.planning.layout import Records, Streams, allocated, spread
+from bench.planning.plan import Wishes, plan, records
+from bench.planning.queueing import busy_slots, closed_rate, erlang_b, erlang_c, slots_for, wait
+from bench.planning.simulate import Scenario, simulate
+from bench.planning.throughput import Load, demand, highest_rate
+
+from .programs import bench
+
+KNOWN = Coefficients(
+    RedisCpu(Cost(2, 0.003), Cost(8, 0.004), Cost(2, 0.001), Cost(6, 0.003), promote=7, call=30, turn=50),
+    WorkerCpu(Cost(15, 0.003), awaiting=4, promoted=3, turn=100),
+    Delays(round_trip=0.0001, turn=0.0003, slot=0.0006, step=Cost(23, 0.006)),
+    Memory(
+        Streams("jemalloc-5.3.0", 4096, 100, 20.0), Records(203, 43), Records(91, 30), Records(91, 68),
+        Records(77, 780),
+        active=92, worker=150_000, empty=1_000_000,
+    ),
+    Connections(worker=8, producer=2, most=10_000),
+    {"at": "2026-01-02T03:04:05Z", "versions": {"product": "Redis", "server": "7.0.15"}},
+)  # fmt: skip
+WISHES = Wishes(rate=2000, handler=0.08, p99=0.5)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "coefficients.json"
+    save(KNOWN, path)
+    return str(path)
+
+
+# -- units --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (units.duration, "500ms", 0.5), (units.duration, "24h", 86_400), (units.duration, "1.5 min", 90),
+        (units.duration, "2", 2), (units.milliseconds, "80", 0.08), (units.milliseconds, "2s", 2),
+        (units.rate, "2000/s", 2000), (units.rate, "120k/min", 2000), (units.rate, "864M/d", 10_000),
+        (units.rate, "7", 7), (units.count, "5_000_000", 5_000_000), (units.count, "1.5M", 1_500_000),
+        (units.size, "4GiB", 2**32), (units.size, "2kB", 2000), (units.sizes, "300", (300, 300)),
+        (units.sizes, "240..360", (240, 360)), (units.share, "70%", 0.7), (units.share, "0.25", 0.25),
+    ],
+)  # fmt: skip
+def test_people_write_units_as_they_are_used_to(parse: Callable[[str], Any], text: str, value: Any) -> None:
+    assert parse(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (units.duration, "soon"), (units.duration, "5 parsecs"), (units.duration, "-1s"), (units.rate, "0/s"),
+        (units.rate, "5/fortnight"), (units.count, "1.5"), (units.count, "5X"), (units.size, "3 cups"),
+        (units.sizes, "360..240"), (units.sizes, "0"), (units.share, "120%"), (units.share, "half"),
+    ],
+)  # fmt: skip
+def test_a_unit_that_is_none_is_answered_with_what_is_allowed(parse: Callable[[str], Any], text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not an? .*(like|to)") as caught:
+        parse(text)
+    assert repr(text)[1:-1].split("..")[0] in str(caught.value)
+
+
+# -- queueing theory ----------------------------------------------------------------------------------------
+
+
+def test_busy_slots_are_rate_times_duration() -> None:
+    assert busy_slots(2000, 0.08) == pytest.approx(160)
+
+
+@pytest.mark.parametrize(
+    ("slots", "erlangs", "blocked"), [(1, 1, 0.5), (2, 1, 0.2), (5, 3, 0.110054), (10, 4.4612, 0.01)]
+)
+def test_erlang_b_is_what_its_tables_say(slots: int, erlangs: float, blocked: float) -> None:
+    assert erlang_b(slots, erlangs) == pytest.approx(blocked, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("slots", "erlangs", "waits"), [(1, 0.7, 0.7), (2, 1, 1 / 3), (3, 2, 4 / 9), (5, 4, 0.554113)]
+)
+def test_erlang_c_is_what_its_tables_say(slots: int, erlangs: float, waits: float) -> None:
+    assert erlang_c(slots, erlangs) == pytest.approx(waits, rel=1e-4)
+
+
+def test_the_wait_of_one_slot_is_that_of_m_m_1() -> None:
+    assert wait(8, 0.1, 1, 0.99) == pytest.approx(math.log(0.8 / 0.01) / 2)
+
+
+def test_steadier_service_halves_the_wait_as_allen_and_cunneen_say() -> None:
+    assert wait(8, 0.1, 1, 0.99, service=0) == pytest.approx(wait(8, 0.1, 1, 0.99) / 2)
+
+
+def test_too_few_slots_wait_without_end() -> None:
+    assert wait(100, 0.1, 10, 0.99) == math.inf
+
+
+@pytest.mark.parametrize(("rate", "seconds", "target"), [(2000, 0.08, 0.01), (3, 1.0, 0.5), (50, 0.5, 0.001)])
+def test_the_slots_are_the_fewest_that_will_do(rate: float, seconds: float, target: float) -> None:
+    slots = slots_for(rate, seconds, 0.99, target)
+    assert wait(rate, seconds, slots, 0.99) <= target < wait(rate, seconds, slots - 1, 0.99)
+
+
+def test_a_closed_network_has_its_bounds() -> None:
+    assert closed_rate(1, 0.1, [0.01]) == pytest.approx(1 / 0.11)
+    assert closed_rate(5, 0, [0.01, 0.01]) == pytest.approx(5 / 6 * 100), "n / (n + k - 1) of the bottleneck"
+    assert 95 < closed_rate(1000, 0.1, [0.01]) <= 100
+
+
+# -- what a job costs ---------------------------------------------------------------------------------------
+
+
+def test_more_work_makes_larger_batches_that_cost_less_by_the_job() -> None:
+    few, many = (demand(KNOWN, Load(100), rate, 500) for rate in (10, 20_000))
+    assert few.batch < 1.1 < many.batch / 5 <= 100
+    assert many.worker < few.worker
+    assert many.redis < few.redis
+
+
+def test_handlers_that_await_are_bound_by_their_slots() -> None:
+    rate = highest_rate(KNOWN, Load(100, awaits=0.1), slots=100, processes=2, cores=2)
+    assert rate == pytest.approx(2 * 100 / 0.1, rel=0.02)
+
+
+def test_handlers_that_compute_are_bound_by_their_core() -> None:
+    rate = highest_rate(KNOWN, Load(100, computes=0.001), slots=100, processes=2, cores=2)
+    assert 0.9 * 2000 < rate < 2000
+    assert highest_rate(KNOWN, Load(100, computes=0.001), slots=100, processes=2, cores=1) < 1000
+
+
+def test_a_slower_machine_is_slower_in_cpu_and_not_in_timers() -> None:
+    slow = KNOWN.slowed(2)
+    assert slow.worker.run.of(1000) == 2 * KNOWN.worker.run.of(1000)
+    assert slow.redis.turn == 2 * KNOWN.redis.turn
+    assert slow.delays.slot == KNOWN.delays.slot
+
+
+# -- memory -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "class_"), [(24, 24), (65, 80), (129, 160), (1025, 1280), (4096, 4096), (4097, 5120)]
+)
+def test_jemalloc_has_four_classes_to_a_doubling(size: int, class_: int) -> None:
+    assert allocated(size, "jemalloc-5.3.0") == class_
+
+
+def test_a_block_just_past_a_page_takes_a_quarter_more() -> None:
+    streams = KNOWN.memory.streams
+    full, spilled = (streams.per_entry([size] * 2000, "count") for size in (101, 100))
+    assert full == pytest.approx((4096 + 20) / 33, rel=0.01)
+    assert spilled == pytest.approx((5120 + 20) / 34, rel=0.01)
+
+
+def test_sizes_are_spread_from_least_to_most() -> None:
+    sizes = spread(240, 360)
+    assert (min(sizes), max(sizes)) == (240, 360)
+    assert sum(sizes) / len(sizes) == pytest.approx(300, rel=0.01)
+
+
+def test_a_record_grows_with_its_payload_and_its_result() -> None:
+    small = memory.completed(KNOWN.memory, [100])
+    assert memory.completed(KNOWN.memory, [1000]) > small + 900
+    assert memory.completed(KNOWN.memory, [100], result=500) > small + 400
+    assert memory.completed(KNOWN.memory, [100], share=1) > small, "its id is in its headers"
+
+
+# -- plans --------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_has_slots_for_what_runs_at_once_and_a_process_to_spare() -> None:
+    found = plan(KNOWN, WISHES)
+    assert (found.processes - 1) * found.concurrency >= 2000 * 0.08 / 0.85
+    assert found.reachable
+    assert found.p99 <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"rate": 20_000.0}, "processes"), ({"handler": 0.8}, "concurrency"), ({"computes": 0.005}, "processes"),
+        ({"rate": 200_000.0}, "partitions"), ({"delayed": 50_000_000}, "partitions"),
+        ({"producers": 100}, "connections"), ({"rate": 4000.0}, "redis_cpu"),
+    ],
+)  # fmt: skip
+def test_more_of_anything_takes_more(changed: dict[str, Any], part: str) -> None:
+    assert getattr(plan(KNOWN, replace(WISHES, **changed)), part) > getattr(plan(KNOWN, WISHES), part)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "kept"),
+    [
+        (Wishes(rate=10), 1000), (Wishes(rate=10, keep=50), 50), (Wishes(rate=10, failing=0, retention=60), 600),
+        (Wishes(rate=10, failing=0, retention=60, keep=50), 50),
+    ],
+)  # fmt: skip
+def test_records_are_kept_by_age_and_by_count(wishes: Wishes, kept: int) -> None:
+    assert records(wishes) == kept
+
+
+def test_a_retention_says_that_the_default_count_is_too_small() -> None:
+    notes = plan(KNOWN, replace(WISHES, retention=3600)).notes
+    assert any("STREAMQ_KEEP_COMPLETED=" in note and "only 1,000" in note for note in notes)
+
+
+def test_partitions_are_said_to_be_queues() -> None:
+    found = plan(KNOWN, replace(WISHES, rate=1e6))
+    assert any("one queue cannot be split yet" in note for note in found.notes)
+
+
+def test_a_small_load_has_the_slots_that_a_worker_has_by_default() -> None:
+    found = plan(KNOWN, Wishes(rate=1))
+    assert (found.processes, found.concurrency) == (2, 100)
+
+
+def test_a_concurrency_of_ones_own_is_kept() -> None:
+    found = plan(KNOWN, replace(WISHES, concurrency=20))
+    assert found.concurrency == 20
+    assert found.processes > 8
+
+
+# -- simulation ---------------------------------------------------------------------------------------------
+
+CALM = Scenario("calm", 1000, 10, 5, 200, seconds=20, at=5, lasts=2)
+
+
+def test_the_same_seed_gives_the_same_outcome_and_another_one_another() -> None:
+    assert simulate(CALM) == simulate(CALM)
+    assert simulate(replace(CALM, seed=2)) != simulate(CALM)
+
+
+def test_a_calm_partition_waits_as_m_d_1_says() -> None:
+    found = simulate(CALM)
+    median, p99 = found.waits["all"]
+    assert found.busiest == pytest.approx(0.5, abs=0.05)
+    assert 0 <= median < 2 * found.grain, "half of the jobs find the line empty"
+    assert found.grain < p99 < 8 * found.grain
+    assert found.jobs == pytest.approx(20_000, rel=0.02)
+
+
+def test_a_lost_node_piles_its_jobs_up_and_recovers() -> None:
+    calm, lost = simulate(CALM), simulate(replace(CALM, name="node-loss"))
+    assert lost.backlog == pytest.approx(2 * 1000 / 5, rel=0.2), "what comes for a fifth of it in two seconds"
+    assert lost.recovery == pytest.approx(2.0, rel=0.25), "at half of the capacity it takes as long again"
+    assert lost.waits["all"][1] > 1 > calm.waits["all"][1]
+    assert lost.jobs == calm.jobs, "nothing is lost"
+
+
+def test_a_flood_hurts_all_when_spread_and_one_partition_when_pinned() -> None:
+    flood = replace(CALM, name="flood", flood=0.2)
+    spread_out, pinned = simulate(flood), simulate(replace(flood, pinned=True))
+    assert spread_out.recovery is not None
+    assert pinned.waits["tenant"][1] > 1 > spread_out.waits["tenant"][1]
+    assert pinned.waits["others"][0] < 0.01, "nine in ten partitions do not notice"
+    assert pinned.busiest > spread_out.busiest
+
+
+def test_what_cannot_keep_up_is_not_simulated() -> None:
+    with pytest.raises(ValueError, match="cannot keep up"):
+        replace(CALM, rate=2_000)
+
+
+# -- check --------------------------------------------------------------------------------------------------
+
+
+def compared(off: float) -> Compared:
+    return Compared(CONFIGURATIONS[0], (100 * (1 + off), 100), (100, 100), (100, 100))
+
+
+def test_nine_in_ten_must_be_within_a_fifth() -> None:
+    assert passed([compared(0.19)] * 9 + [compared(0.5)])
+    assert not passed([compared(0.19)] * 8 + [compared(0.5)] * 2)
+    assert not compared(-0.21).good
+    assert not Compared(CONFIGURATIONS[0], (1, 1), (1, 1), (1.3, 1)).good, "memory counts too"
+
+
+def test_ten_different_configurations_are_checked() -> None:
+    assert len(set(CONFIGURATIONS)) == 10
+
+
+# -- commands -----------------------------------------------------------------------------------------------
+
+
+def test_a_plan_shows_what_it_takes_with_bars_assumptions_and_coefficients(file: str) -> None:
+    said = bench(
+        "plan", "--rate", "2000/s", "--payload", "300", "--handler-ms", "80", "--retention", "24h", "--keep", "1M",
+        "--delayed", "5000000", "--p99", "500ms", "--coefficients", file,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    for part in (
+        "workers", "processes", "slots", "Redis CPU", "Redis memory", "partitions", "connections", "waiting",
+        "delayed", "active", "completed", "failed", "assumed", "2026-01-02T03:04:05Z", "█", "% of a core",
+    ):  # fmt: skip
+        assert part in said.stdout
+    assert "STREAMQ_KEEP_COMPLETED=1000000" in said.stdout
+
+
+def test_a_plan_for_programs_is_json(file: str) -> None:
+    said = bench("plan", "--rate", "2000/s", "--coefficients", file, "--json")
+    assert said.returncode == 0, said.stderr
+    found = json.loads(said.stdout)
+    assert found["reachable"]
+    assert found["wishes"]["rate"] == 2000
+    assert found["coefficients"]["worker"]["run"]["job"] == 15
+    assert found["memory"]["completed"] > 0
+
+
+def test_a_plan_past_a_limit_exits_with_1(file: str) -> None:
+    said = bench("plan", "--rate", "2000/s", "--producers", "5000", "--coefficients", file)
+    assert said.returncode == 1
+    assert "!" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("--rate", "fast"), 2, "'fast' is not a rate"),
+        (("--rate", "5/s", "--payload", "big"), 2, "'big' is not a size"),
+        (("--rate", "5/s", "--retention", "forever"), 2, "'forever' is not a duration"),
+        ((), 2, "say how many jobs there are"),
+        (("--rate", "5/s", "--p99", "10us"), 1, "cannot be had"),
+    ],
+)
+def test_a_wrong_wish_is_one_sentence(
+    file: str, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    said = bench("plan", *arguments, "--coefficients", file)
+    assert said.returncode == code
+    assert sentence in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("{", "is not JSON"), ('{"a": 1}', "is not a file of coefficients"), ('{"coefficients": 1}', "redis: Field")],
+)  # fmt: skip
+def test_a_wrong_file_of_coefficients_is_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=sentence):
+        load(path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(tmp_path / "nothing")
+
+
+def test_coefficients_come_back_from_their_file_as_they_were(file: str) -> None:
+    assert asdict(load(Path(file))) == asdict(KNOWN)
+
+
+def test_a_simulation_says_waits_backlog_recovery_and_use() -> None:
+    said = bench(
+        "simulate", "node-loss", "flood", "--rate", "1000/s", "--partitions", "10", "--nodes", "5", "--capacity",
+        "200/s", "--seconds", "20", "--lasts", "2s", "--json",
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    loss, flood = json.loads(said.stdout)["simulations"]
+    assert loss["scenario"]["name"] == "node-loss"
+    assert loss["outcome"]["recovery"] > 0
+    assert set(flood["outcome"]["waits"]) == {"others", "tenant"}
+
+
+def test_a_simulation_that_cannot_keep_up_is_one_sentence() -> None:
+    said = bench("simulate", "--rate", "10k/s", "--partitions", "1", "--capacity", "2000/s")
+    assert said.returncode == 1
+    assert said.stderr.count("\n") == 1
+    assert "cannot keep up" in said.stderr

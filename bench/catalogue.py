@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .figures import Measured
     from .rig import Rig
 
-NAMES: Final = ("enqueue", "drain", "memory", "latency", "delayed", "recovery", "idle", "cost")
+NAMES: Final = ("enqueue", "drain", "memory", "latency", "delayed", "recovery", "idle", "cost", "peers")
 
 
 def summary(name: str) -> str:

@@ -63,9 +63,9 @@ async def measure(rig: Rig) -> Measured:
         for peer, start in starts.items():
             try:
                 rounds[-1][peer.name] = await _taken(rig, peer, start)
-            except (Gone, TimeoutError) as error:
-                said[peer.name] = str(error) or f"a run of peer {peer.name} took more than {_limit(rig):g} s"
-                rig.say(f"{peer.name}: {said[peer.name]}")
+            except Gone as error:
+                said[peer.name] = str(error)
+                rig.say(f"{peer.name}: {error}")
     return [*_figures(rounds), *[_absent(name, why) for name, why in said.items()]]
 
 
@@ -83,7 +83,7 @@ def _starts(rig: Rig) -> tuple[dict[Peer, Start], dict[str, str]]:
 
 
 async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
-    """Enqueue, weigh, drain. Raises ``Gone`` and ``TimeoutError``."""
+    """Enqueue, weigh, drain. Raises ``Gone``."""
     payloads = [message(number).model_dump() for number in range(WARM + rig.of(peer.jobs, peer.jobs // 8))]
     with (
         tempfile.TemporaryDirectory(prefix="streamq-peer-") as folder,
@@ -104,6 +104,8 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
                     done = await child.told()
         except Gone as error:
             raise Gone(f"{error}: {_last_line(log)}") from error
+        except TimeoutError as error:
+            raise Gone(f"a run of {peer.name} took more than {_limit(rig):g} s") from error
         finally:
             await rig.server.empty()
     taken = Taken(sent["jobs"] / sent["seconds"], done["jobs"] / done["seconds"], memory, {**sent, **done})

@@ -16,7 +16,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint bench docs lock clean python
+.PHONY: help up test lint bench peers docs lock clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
@@ -35,10 +35,13 @@ lint: $(VENV)/.installed-dev ## linter, format and types
 bench: $(VENV)/.installed ## measure the engine on this machine
 	@$(BIN)/python -m bench $(ARGS)
 
+peers: | python ## install what `bench run peers` measures beside us, each into its own environment
+	@.ci/peers "$(PYTHON)"
+
 docs: $(VENV)/.installed ## write the reference pages anew from the code
 	@$(BIN)/python -m docs.generate
 
-lock: | python ## write both lock files anew (ARGS=--upgrade takes newer versions)
+lock: | python ## write all lock files anew (ARGS=--upgrade takes newer versions)
 	@.ci/lock "$(PYTHON)" $(ARGS)
 
 clean: ## remove what make made; the data of `make up` in .streamq stays

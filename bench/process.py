@@ -9,9 +9,9 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import aiohttp
 import orjson
@@ -87,15 +87,29 @@ class Child:
         await self.process.wait()
 
 
+def role(name: str, **config: Any) -> AbstractAsyncContextManager[Child]:
+    """A child in one of the roles of ``child``."""
+    return reporting((sys.executable, "-m", f"{__package__}.child"), name, {"role": name, **config})
+
+
 @asynccontextmanager
-async def role(name: str, **config: Any) -> AsyncIterator[Child]:
-    """A child in one of the roles of ``child``; ended in order at the end of the block."""
-    package = __package__ or ""
-    arguments = [sys.executable, "-m", f"{package}.child", orjson.dumps({"role": name, **config}).decode()]
+async def reporting(
+    command: Sequence[str],
+    name: str,
+    config: dict[str, Any],
+    *,
+    cwd: Path = ROOT,
+    log: IO[bytes] | None = None,
+) -> AsyncIterator[Child]:
+    """A program that takes JSON as its last argument and reports in JSON lines; ended in order with the block.
+
+    It ends when its standard input does. What it says on standard error goes to ``log``, by default to ours.
+    """
     # A session of its own: Ctrl-C is for the bench, which ends its children itself.
     process = await asyncio.create_subprocess_exec(
-        *arguments, cwd=ROOT, stdin=PIPE, stdout=PIPE, start_new_session=True
-    )
+        *command, orjson.dumps(config).decode(), cwd=cwd, stdin=PIPE, stdout=PIPE, stderr=log,
+        start_new_session=True,
+    )  # fmt: skip
     try:
         yield Child(process, name)
         assert process.stdin is not None  # noqa: S101 - it was started with a pipe

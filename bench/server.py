@@ -51,6 +51,10 @@ class Server:
         if keys:
             await self.client.delete(*keys)
 
+    async def empty(self) -> None:
+        """Remove every key of the database: a peer names its keys as it likes, and there were none before us."""
+        await self.client.flushdb()
+
     async def info(self, section: str) -> dict[str, Any]:
         """One section of INFO."""
         found: dict[str, Any] = await self.client.info(section)

@@ -1,0 +1,66 @@
+// BullMQ on Node, the anatomy of adapter.py: `node bullmq_node.mjs JSON`, JSON lines on standard output, ended with
+// standard input. addBulk of a thousand; completed jobs are removed, by default it keeps them for ever.
+
+import { readFileSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const config = JSON.parse(process.argv[2]);
+const require = createRequire(`${process.cwd()}/`); // the bench starts us where the peer is installed
+const { Queue, Worker } = require('bullmq');
+const CONCURRENCY = 50;
+const CHUNK = 1000;
+
+process.on('uncaughtException', (error) => {
+  console.error(error.message.split('\n')[0]); // the bench shows the last line
+  process.exit(1);
+});
+process.stdin.on('end', () => process.exit(0)).resume();
+
+const report = (said) => writeSync(1, `${JSON.stringify(said)}\n`);
+
+function connection() {
+  const url = new URL(config.url);
+  const more = { maxRetriesPerRequest: null };
+  return url.protocol === 'unix:'
+    ? { path: fileURLToPath(`file://${url.pathname}`), ...more }
+    : { host: url.hostname, port: Number(url.port || 6379), ...more };
+}
+
+const seconds = (start) => Number(process.hrtime.bigint() - start) / 1e9;
+const versionOf = (name) => require(`${name}/package.json`).version;
+
+async function add(queue, payloads) {
+  for (let start = 0; start < payloads.length; start += CHUNK) {
+    await queue.addBulk(payloads.slice(start, start + CHUNK)
+      .map((data) => ({ name: 'job', data, opts: { removeOnComplete: true } })));
+  }
+}
+
+async function enqueue() {
+  const payloads = JSON.parse(readFileSync(config.payloads));
+  const queue = new Queue('bench', { connection: connection() });
+  await add(queue, payloads.slice(0, config.warm));
+  const start = process.hrtime.bigint();
+  await add(queue, payloads.slice(config.warm));
+  report({
+    jobs: payloads.length - config.warm,
+    seconds: seconds(start),
+    versions: { node: process.versions.node, bullmq: versionOf('bullmq'), ioredis: versionOf('ioredis') },
+    settings: `concurrency ${CONCURRENCY}, removeOnComplete`,
+  });
+}
+
+function work() {
+  const seen = new Set();
+  let first;
+  let runs = 0;
+  new Worker('bench', async (job) => {
+    first ??= process.hrtime.bigint();
+    runs += 1;
+    seen.add(job.data.contact);
+    if (seen.size === config.expected) report({ jobs: seen.size, runs, seconds: seconds(first) });
+  }, { connection: connection(), concurrency: CONCURRENCY });
+}
+
+await { enqueue, work }[config.role]();

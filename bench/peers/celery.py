@@ -1,0 +1,58 @@
+"""Celery. It has no bulk call: `apply_async` through one held producer.
+
+The pool of threads is its fastest in one process; prefork with one child is slower, and two processes. Results, events,
+gossip, mingle and the heartbeat are off, and it prefetches much, as its guide to optimising says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from .adapter import JOBS, Batches, Payload, play
+
+
+def _job(payload: Payload) -> None:
+    JOBS.ran(payload)
+
+
+def _app(url: str) -> tuple[Any, Any]:
+    app = Celery("bench", broker=url.replace("unix://", "redis+socket://"))
+    app.conf.update(
+        task_ignore_result=True,
+        worker_prefetch_multiplier=100,
+        worker_enable_remote_control=False,
+        task_store_errors_even_if_ignored=False,
+        worker_hijack_root_logger=False,
+    )
+    return app, app.task(_job, name="job")
+
+
+def enqueue(url: str, batches: Batches) -> None:
+    """One `apply_async` after another."""
+    app, task = _app(url)
+    with app.producer_pool.acquire(block=True) as producer:
+        for payloads in batches:
+            for payload in payloads:
+                task.apply_async((payload,), producer=producer, retry=False)
+
+
+def work(url: str) -> None:
+    """Ten threads."""
+    app, _ = _app(url)
+    app.worker_main(
+        [
+            "worker", "--pool=threads", "--concurrency=10", "--loglevel=ERROR",
+            "--without-gossip", "--without-mingle", "--without-heartbeat",
+        ]
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    play(
+        enqueue,
+        work,
+        packages=("celery", "kombu", "redis", "hiredis"),
+        settings="10 threads, prefetch 100 each, results and events off",
+    )

@@ -1,0 +1,181 @@
+"""What people would pick instead, on the same server: enqueue many, drain, and memory per waiting job."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
+
+import orjson
+
+from ..cores import WORKER_CORE, pin
+from ..figures import Figure, Limit, Measured, compared
+from ..peers.environments import NODE, PEERS, US, NotInstalled, Peer, Start, start_of
+from ..process import Child, Gone, reporting
+from ..rig import Rig
+from ..tasks import message
+
+WARM: Final = 100
+"""Jobs enqueued before the time counts."""
+
+
+class Taken(NamedTuple):
+    """What one run of one side gave: jobs per second, and bytes of the server's memory per waiting job."""
+
+    enqueue: float
+    drain: float
+    memory: float
+    about: dict[str, Any]
+
+
+class Measure(NamedTuple):
+    """A column of ``Taken``, and what the ratio of ours to a peer's must reach."""
+
+    field: str
+    name: str
+    unit: str
+    python: Limit
+    node: Limit
+
+
+MEASURES: Final = (
+    Measure("enqueue", "enqueue many", "jobs/s", Limit("ratio", ">=", 8), Limit("ratio", ">=", 5)),
+    Measure("drain", "drain", "jobs/s", Limit("ratio", ">=", 6), Limit("ratio", ">=", 4)),
+    Measure("memory", "waiting job", "bytes", Limit("ratio", "<=", 0.65), Limit("ratio", "<=", 0.65)),
+)
+Round = dict[str, Taken]
+"""What each side gave, by its name; a peer that failed is not there."""
+
+
+async def measure(rig: Rig) -> Measured:
+    """One row per peer and measure: the ratio is ours to the peer's, of the same rounds."""
+    starts, said = _starts(rig)
+    if not starts:
+        raise Gone("no peer is installed: run `make peers`")
+    rounds: list[Round] = []
+    for _ in range(rig.of(min(rig.repeat, 3), 1)):
+        ours = await _taken(rig, US, start_of(US))
+        rounds.append({US.name: ours})
+        for peer, start in starts.items():
+            try:
+                rounds[-1][peer.name] = await _taken(rig, peer, start)
+            except Gone as error:
+                said[peer.name] = str(error)
+                rig.say(f"{peer.name}: {error}")
+    return [*_figures(rounds), *[_absent(name, why) for name, why in said.items()]]
+
+
+def _starts(rig: Rig) -> tuple[dict[Peer, Start], dict[str, str]]:
+    """How each installed peer starts, and why the others do not."""
+    starts: dict[Peer, Start] = {}
+    said: dict[str, str] = {}
+    for peer in PEERS:
+        try:
+            starts[peer] = start_of(peer)
+        except NotInstalled as error:
+            said[peer.name] = str(error)
+            rig.say(str(error))
+    return starts, said
+
+
+async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
+    """Enqueue, weigh, drain. Raises ``Gone``."""
+    payloads = [message(number).model_dump() for number in range(WARM + rig.of(peer.jobs, peer.jobs // 8))]
+    with (
+        tempfile.TemporaryDirectory(prefix="streamq-peer-") as folder,
+        (Path(folder) / "log").open("w+b") as log,
+    ):
+        file = Path(folder) / "payloads"
+        file.write_bytes(orjson.dumps(payloads))
+        await rig.server.empty()
+        try:
+            async with asyncio.timeout(_limit(rig)):
+                before = await _weight(rig)
+                async with _child(
+                    rig, peer, start, log, role="enqueue", payloads=str(file), warm=WARM
+                ) as child:
+                    sent = await child.told()
+                memory = (await _weight(rig) - before) / len(payloads)
+                async with _child(rig, peer, start, log, role="work", expected=len(payloads)) as child:
+                    done = await child.told()
+        except Gone as error:
+            raise Gone(f"{error}: {_last_line(log)}") from error
+        except TimeoutError as error:
+            raise Gone(f"a run of {peer.name} took more than {_limit(rig):g} s") from error
+        finally:
+            await rig.server.empty()
+    taken = Taken(sent["jobs"] / sent["seconds"], done["jobs"] / done["seconds"], memory, {**sent, **done})
+    rig.say(f"{peer.name}: {taken.enqueue:,.0f} and {taken.drain:,.0f} jobs/s, {taken.memory:.0f} bytes")
+    return taken
+
+
+@asynccontextmanager
+async def _child(rig: Rig, peer: Peer, start: Start, log: IO[bytes], **config: Any) -> AsyncIterator[Child]:
+    """The adapter in one of its roles, on the worker's core; at the end the server has seen it leave."""
+    clients = await _clients(rig)
+    config["url"] = rig.server.url
+    async with reporting(
+        start.command, f"{peer.name} {config['role']}", config, cwd=start.folder, log=log
+    ) as child:
+        pin(child.pid, WORKER_CORE)
+        yield child
+    while await _clients(rig) > clients:  # noqa: ASYNC110 - it tells only those who ask
+        await asyncio.sleep(0.01)
+
+
+async def _clients(rig: Rig) -> int:
+    return int((await rig.server.info("clients"))["connected_clients"])
+
+
+async def _weight(rig: Rig) -> int:
+    """Bytes of data: without the texts of scripts, which a queue has once and not per job."""
+    memory = await rig.server.info("memory")
+    return int(memory["used_memory"]) - int(memory.get("used_memory_scripts_eval", 0))
+
+
+def _limit(rig: Rig) -> float:
+    """Seconds one run of a peer may take."""
+    return rig.of(60.0, 20.0)
+
+
+def _last_line(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _figures(rounds: Sequence[Round]) -> list[Figure]:
+    return [
+        _figure(measure, peer, both)
+        for measure in MEASURES
+        for peer in PEERS
+        if (both := [(one[US.name], one[peer.name]) for one in rounds if peer.name in one])
+    ]
+
+
+def _figure(measure: Measure, peer: Peer, both: Sequence[tuple[Taken, Taken]]) -> Figure:
+    about = both[-1][1].about
+    figure = compared(
+        f"{measure.name}, {peer.name}",
+        measure.unit,
+        [getattr(ours, measure.field) for ours, _ in both],
+        [getattr(theirs, measure.field) for _, theirs in both],
+        bound=measure.node if peer == NODE else measure.python,
+        note=f"{_version(about['versions'])}: {about['settings']}",
+    )
+    figure.samples["about"] = [theirs.about for _, theirs in both]
+    return figure
+
+
+def _version(versions: dict[str, str]) -> str:
+    """The peer's own, which follows its interpreter's."""
+    _, (name, number), *_ = versions.items()
+    return f"{name} {number}"
+
+
+def _absent(name: str, why: str) -> Figure:
+    return Figure(f"peer {name}", "", math.nan, note=f"not measured: {why}")

@@ -1,0 +1,217 @@
+"""The peers of the bench. Nothing here needs one to be installed: a small adapter of our own plays the peer."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import textwrap
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.figures import Figure
+from bench.peers.environments import NODE, PEERS, US, NotInstalled, Peer, Start, start_of
+from bench.process import Gone
+from bench.rig import Rig
+from bench.scenarios import peers
+from bench.server import open_server
+
+from ..rig import ON_ONE_SERVER
+from ..servers import Server
+from .programs import ROOT
+
+ADAPTERS = ROOT / "bench" / "peers"
+PYTHON = [peer for peer in (US, *PEERS) if peer != NODE]
+MADE_UP = '''
+    """An adapter whose queue is a list of Redis."""
+
+    import os
+    import time
+
+    from bench.peers import adapter
+    from redis import Redis
+
+
+    def enqueue(url, batches):
+        with Redis.from_url(url) as client:
+            for payloads in batches:
+                client.rpush("peer", *[payload["contact"] for payload in payloads])
+
+
+    def work(url):
+        LATE
+        with Redis.from_url(url) as client:
+            while contact := client.lpop("peer"):
+                adapter.JOBS.ran({"contact": contact.decode()})
+
+
+    adapter.play(enqueue, work, packages=["redis"], settings="a list")
+'''
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def rig(own_server: Callable[..., Server], said: list[str]) -> AsyncIterator[Rig]:
+    lent = own_server()
+    async with open_server(lent.url) as server:
+        yield Rig(server, quick=True, repeat=1, say=said.append)
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Peer]:
+    """Make the only peer that is installed one of our own, ``late`` being the first line of its worker."""
+
+    def make(name: str = "arq", late: str = "pass") -> Peer:
+        file = tmp_path / f"{name}.py"
+        file.write_text(textwrap.dedent(MADE_UP).replace("LATE", late))
+        starts[name] = Start((sys.executable, str(file)), ROOT)
+        return Peer(name, 800)
+
+    def start(peer: Peer) -> Start:
+        return starts[peer.name] if peer.name in starts else start_of(peer, tmp_path)
+
+    starts: dict[str, Start] = {}
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(peers, "start_of", start)
+    return make
+
+
+def figures_of(measured: object) -> dict[str, Figure]:
+    assert isinstance(measured, list)
+    return {figure.name: figure for figure in measured}
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_a_missing_peer_is_one_sentence_that_says_what_to_do(peer: Peer, tmp_path: Path) -> None:
+    with pytest.raises(NotInstalled) as told:
+        start_of(peer, tmp_path)
+    assert str(told.value) == f"peer {peer.name} is not installed: run `make peers`"
+
+
+@ON_ONE_SERVER
+async def test_without_any_peer_nothing_is_measured_and_one_sentence_says_so(
+    rig: Rig, made_up: Callable[..., Peer]
+) -> None:
+    with pytest.raises(Gone, match=r"^no peer is installed: run `make peers`$"):
+        await peers.measure(rig)
+
+
+@ON_ONE_SERVER
+async def test_a_missing_peer_is_named_and_the_others_are_measured(
+    rig: Rig, made_up: Callable[..., Peer], said: list[str]
+) -> None:
+    made_up("arq")
+    figures = figures_of(await peers.measure(rig))
+    for name in ("enqueue many, arq", "drain, arq", "waiting job, arq"):
+        assert figures[name].value > 0
+        assert figures[name].bare
+        assert figures[name].bound
+    assert "redis " in figures["drain, arq"].note
+    assert figures["peer saq"].note == "not measured: peer saq is not installed: run `make peers`"
+    assert "peer saq is not installed: run `make peers`" in said
+    assert not await rig.server.client.dbsize(), "a peer's keys are left"
+
+
+@ON_ONE_SERVER
+async def test_a_peer_that_fails_is_told_with_its_own_words_and_the_others_are_measured(
+    rig: Rig, made_up: Callable[..., Peer]
+) -> None:
+    made_up("arq")
+    made_up("saq", late="raise RuntimeError('no queue today')")
+    figures = figures_of(await peers.measure(rig))
+    assert "the saq work process ended with 1: RuntimeError: no queue today" in figures["peer saq"].note
+    assert figures["drain, arq"].bare
+    assert not await rig.server.client.dbsize()
+
+
+@ON_ONE_SERVER
+async def test_a_peer_that_loses_a_job_is_not_measured(
+    rig: Rig, made_up: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = made_up("saq", late="Redis.from_url(url).lpop('peer')")
+    monkeypatch.setattr(peers, "_limit", lambda _: 4.0)
+    with pytest.raises(Gone, match="a run of saq took more than 4 s"):
+        await peers._taken(rig, peer, peers.start_of(peer))
+
+
+@ON_ONE_SERVER
+async def test_a_job_that_ran_twice_counts_once_and_the_runs_are_told(
+    rig: Rig, made_up: Callable[..., Peer]
+) -> None:
+    peer = made_up("arq", late="adapter.JOBS.ran({'contact': 'c-000000'})")
+    taken = await peers._taken(rig, peer, peers.start_of(peer))
+    assert taken.about["jobs"] == peers.WARM + 100
+    assert taken.about["runs"] == peers.WARM + 101
+
+
+@ON_ONE_SERVER
+async def test_the_time_a_worker_takes_to_start_is_not_part_of_the_drain(
+    rig: Rig, made_up: Callable[..., Peer]
+) -> None:
+    peer = made_up("arq", late="time.sleep(1.5)")
+    taken = await peers._taken(rig, peer, peers.start_of(peer))
+    assert taken.about["seconds"] < 1.5
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("role", ["enqueue", "work"])
+def test_a_peer_ends_with_the_bench(role: str, tmp_path: Path, own_server: Callable[..., Server]) -> None:
+    server, file = own_server(), tmp_path / "payloads"
+    file.write_text(json.dumps([{"contact": "c-1"}, {"contact": "c-2"}]))
+    config = {"role": role, "url": server.url, "payloads": str(file), "warm": 1, "expected": 2}
+    program = textwrap.dedent(MADE_UP).replace("LATE", "print('working', flush=True); time.sleep(60)")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, json.dumps(config)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    with process:
+        (process.stdout if role == "enqueue" else process.stderr).readline()
+        assert psutil.pid_exists(process.pid)
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("peer", PYTHON, ids=lambda peer: peer.name)
+def test_every_adapter_has_both_roles_and_names_its_settings(peer: Peer) -> None:
+    tree = ast.parse((ADAPTERS / f"{peer.module}.py").read_text())
+    assert ast.get_docstring(tree)
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert {"enqueue", "work"} <= {function.name for function in functions}
+    assert "play(enqueue, work," in ast.unparse(tree.body[-1])
+    assert "settings=" in ast.unparse(tree.body[-1])
+    imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level}
+    assert imported <= ({"adapter"} if peer != US else {"adapter", "tasks", "server"})
+
+
+def test_every_adapter_is_a_peer_and_every_peer_can_be_installed() -> None:
+    files = {path.stem for path in ADAPTERS.glob("*.py")} - {"__init__", "adapter", "environments"}
+    assert files == {peer.module for peer in PYTHON}
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    installable = {peer.name for peer in PYTHON} - {US.name}
+    assert {name.removeprefix("peer-") for name in groups if name.startswith("peer-")} == installable
+    assert {path.stem for path in (ADAPTERS / "locks").glob("*.lock")} == installable
+
+
+def test_the_locks_have_a_hash_for_every_file_and_no_address() -> None:
+    for path in (ADAPTERS / "locks").glob("*.lock"):
+        text = path.read_text()
+        assert "--hash=sha256:" in text
+        assert "://" not in text
+    text = (ADAPTERS / "npm-shrinkwrap.json").read_text()
+    packages = json.loads(text)["packages"]
+    assert all("integrity" in package for name, package in packages.items() if name)
+    assert packages["node_modules/bullmq"]["version"] == packages[""]["dependencies"]["bullmq"]
+    assert "://" not in text
+    assert not (ADAPTERS / "package-lock.json").exists()

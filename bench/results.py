@@ -56,9 +56,9 @@ def _asdict(measured: Measured) -> dict[str, Any]:
     }
 
 
-def encoded(saved: Saved) -> bytes:
-    """The bytes of a results file."""
-    return orjson.dumps(document(saved), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write figures as JSON: a run's ``document``, or those of a delivery."""
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def read(path: Path) -> Saved:

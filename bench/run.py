@@ -19,7 +19,7 @@ from .figures import Measured
 from .machine import described
 from .process import Gone
 from .progress import Progress
-from .results import Results, Saved, curves_of, encoded
+from .results import Results, Saved, curves_of, document, write
 from .rig import Rig
 from .server import open_server
 
@@ -52,7 +52,7 @@ async def run(
     }  # fmt: skip
     show(results)
     if json is not None:
-        json.write_bytes(encoded(Saved({**about, "configuration": configuration}, results)))
+        write(json, document(Saved({**about, "configuration": configuration}, results)))
         progress.line(f"results in {json}")
 
 

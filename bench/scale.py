@@ -34,6 +34,7 @@ class Scale:
         """Round values within: powers of ten, or 1, 2, 5 times one."""
         if self.log:
             exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            inside: list[float] = []
             for steps in ((1,), (1, 3), (1, 2, 5)):
                 found = [step * 10.0**power for power in exponents for step in steps]
                 inside = [tick for tick in found if self.low * 0.999 <= tick <= self.high * 1.001]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,7 +52,7 @@ def list_scenarios() -> None:
 
 @bench.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]…")
-@click.option("--quick", is_flag=True, help="Within a minute instead of four, and less exact.")
+@click.option("--quick", is_flag=True, help="Within five minutes instead of an hour, less exact.")
 @click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write all samples to a file.")
 @click.option("--repeat", type=click.IntRange(1, 50), help="Interleaved rounds.  [default: 4, quick: 2]")
 @click.option("--redis-url", metavar="URL", help="An empty server of this machine. Default: one of its own.")
@@ -66,7 +67,7 @@ def run(scenarios: tuple[str, ...], **options: Any) -> None:
     """
     unknown = [name for name in scenarios if name not in NAMES]
     if unknown:
-        raise click.UsageError(f"no scenario is named {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        raise click.UsageError(_wrong(unknown[0]))
     from .run import run as measure
 
     _run(measure(scenarios or NAMES, **options))
@@ -110,6 +111,12 @@ def memory(payload: int, jobs: int | None, json: bool, redis_url: str | None) ->
     from .memory import cost
 
     _run(cost(payload, jobs, json=json, redis_url=redis_url))
+
+
+def _wrong(name: str) -> str:
+    close = get_close_matches(name, NAMES, 1)
+    meant = f" did you mean {close[0]}?" if close else ""
+    return f"no scenario is named {name};{meant} there are {', '.join(NAMES)}"
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:

@@ -21,7 +21,7 @@ from . import ledger
 from .deployment import Deployment
 from .ledger import Judgement
 from .messages import WORKSPACE, Message, load
-from .report import write
+from .results import write
 from .server import Server, ServerClock
 
 CLIENTS: Final = 50

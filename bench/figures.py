@@ -38,6 +38,11 @@ class Figure:
     note: str = ""
     samples: dict[str, list[Any]] = field(default_factory=dict)
 
+    @property
+    def more_is_better(self) -> bool:
+        """Whether it is a rate (jobs/s); less is better of sizes, times, counts, and of commands sent (1/s)."""
+        return self.unit.endswith("/s") and self.unit != "1/s"
+
     def verdict(self, limit: Limit) -> bool:
         """Whether ``limit`` is met. A ratio without a bare figure never is."""
         measured = self.value if limit.of == "value" else self.ratio

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,64 +13,76 @@ import click
 
 from streamq import StreamqError
 
-from . import catalogue
+from . import catalogue, table, terminal_plot
 from .cores import SERVER_CORE, pin
 from .figures import Measured
 from .machine import described
 from .process import Gone
-from .report import Results, document, show, write
+from .progress import Progress
+from .results import Results, Saved, curves_of, document, write
 from .rig import Rig
 from .server import open_server
 
-LIMIT: Final = {False: 1800.0, True: 240.0}
+LIMIT: Final = {False: 3600.0, True: 300.0}
 """Seconds a run may take, full and quick."""
-PEERS: Final = {False: 480.0, True: 90.0}
-"""Seconds more when the peers are measured: the slowest runs 200 jobs a second."""
+EACH: Final = 900.0
+"""Seconds one scenario may take."""
 
 
 async def run(
     names: Sequence[str], *, quick: bool, repeat: int | None, json: Path | None, redis_url: str | None,
     messages: Path,
 ) -> None:  # fmt: skip
-    """Measure, print the table, and write the file. Raises ``Refused`` and ``StreamqError``."""
+    """Measure, print table and plots, and write the file. Raises ``Refused`` and ``StreamqError``."""
     task = asyncio.current_task()
     if task is not None:  # so that children and server end with us
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     rounds = repeat or (2 if quick else 4)
-    deadline = asyncio.get_running_loop().time() + LIMIT[quick] + ("peers" in names) * PEERS[quick]
+    progress = Progress(len(names), LIMIT[quick])
+    deadline = asyncio.get_running_loop().time() + LIMIT[quick]
     async with open_server(redis_url) as server:
         if server.pid is not None:
             pin(server.pid, SERVER_CORE)
         about, results = await described(server), Results()
         for name in names:
-            rig = Rig(server, quick, rounds, partial(_say, name), messages)
-            results[name] = await _measured(rig, name, deadline)
+            results[name] = await _measured(
+                Rig(server, quick, rounds, progress.say, messages), name, deadline, progress
+            )
+    configuration = {
+        "scenarios": list(names), "quick": quick, "repeat": rounds, "redis_url": bool(redis_url),
+    }  # fmt: skip
     show(results)
     if json is not None:
-        configuration = {
-            "scenarios": list(names),
-            "quick": quick,
-            "repeat": rounds,
-            "redis_url": bool(redis_url),
-        }
-        write(json, document(about, configuration, results))
-        _say("results", str(json))
+        write(json, document(Saved({**about, "configuration": configuration}, results)))
+        progress.line(f"results in {json}")
 
 
-async def _measured(rig: Rig, name: str, deadline: float) -> Measured | str:
+def show(results: Results) -> None:
+    """Print the table, and a plot for each curve."""
+    for line in table.lines(results):
+        click.echo(line)
+    width = shutil.get_terminal_size().columns
+    for measured in results.values():
+        for curve in curves_of(measured):
+            click.echo("\n" + "\n".join(terminal_plot.plot(curve, width)))
+
+
+async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) -> Measured | str:
     """The figures of one scenario, or one sentence why there are none: the others go on."""
-    _say(name, catalogue.summary(name))
+    now = asyncio.get_running_loop().time()
+    progress.begin(name, catalogue.summary(name))
+    if now >= deadline:
+        return "skipped: the time of the run was over"
     try:
-        async with asyncio.timeout_at(deadline):
+        async with asyncio.timeout_at(min(deadline, now + EACH)):
             return await catalogue.measure(name)(rig)
     except TimeoutError:
-        said = "not measured: the time of the run was over"
+        over = "the run" if now + EACH > deadline else "one scenario"
+        said = f"not measured: it ran out of the time of {over}"
     except (StreamqError, Gone) as error:
         said = f"not measured: {error}"
+    except ModuleNotFoundError as error:
+        said = f"not measured: the package {error.name} is not installed"
     await rig.server.clear()
-    _say(name, said)
+    progress.line(said)
     return said
-
-
-def _say(name: str, text: str) -> None:
-    click.echo(f"{name:<9} {text}", err=True)

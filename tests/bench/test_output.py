@@ -1,0 +1,68 @@
+"""What a run leaves: the results file and the plots."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from bench.figures import Curve, Figure, Limit
+from bench.results import HEADER, NotResults, Saved, document, read, write
+from bench.terminal_plot import HEIGHT, plot
+
+CURVE = Curve("growth", "jobs", "jobs/s", {"ours": [(1, 1.0), (10, 10.0), (100, 100.0)]}, True, True)
+
+
+def test_a_results_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    figure = Figure(
+        "drain", "jobs/s", 5.0, 4.0, 1.25, Limit("ratio", ">=", 1), samples={"streamq": [5.0], "bare": [4.0]}
+    )
+    saved = Saved(dict.fromkeys(HEADER, "x"), {"drain": [figure, CURVE], "idle": "not measured: why"})
+    write(tmp_path / "a.json", document(saved))
+    assert read(tmp_path / "a.json") == saved
+
+
+def test_a_figure_that_was_not_measured_stays_so(tmp_path: Path) -> None:
+    saved = Saved(dict.fromkeys(HEADER), {"idle": [Figure("memory", "MB", math.nan)]})
+    write(tmp_path / "a.json", document(saved))
+    (figure,) = read(tmp_path / "a.json").results["idle"]
+    assert isinstance(figure, Figure)
+    assert math.isnan(figure.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"scenarios": []}', "\x00"])
+def test_another_file_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(NotResults, match=r"a\.json is not a results file") as said:
+        read(tmp_path / "a.json")
+    assert "\n" not in str(said.value)
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(NotResults, match="cannot be read: No such file"):
+        read(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_plot_keeps_to_the_width_and_rises_with_its_curve(width: int) -> None:
+    lines = plot(CURVE, width)
+    assert max(map(len, lines)) <= width
+    rows = lines[1 : HEIGHT + 1]
+    inked = [[place for place, sign in enumerate(row) if "\u2800" < sign <= "\u28ff"] for row in rows]
+    assert all(inked), "a straight line crosses every row"
+    middles = [sum(places) / len(places) for places in inked]
+    assert middles == sorted(middles, reverse=True), "the highest row is the rightmost"
+
+
+def test_a_plot_names_its_series_without_colour() -> None:
+    text = "\n".join(plot(CURVE, 80))
+    assert "a ours" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "more"), [("jobs/s", True), ("calls/s", True), ("1/s", False), ("ms", False), ("bytes", False)]
+)
+def test_more_is_better_of_rates_alone(unit: str, more: bool) -> None:
+    assert Figure("x", unit, 1).more_is_better is more

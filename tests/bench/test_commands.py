@@ -33,7 +33,7 @@ def test_every_file_of_a_scenario_is_on_the_list() -> None:
 def test_a_wrong_scenario_name_is_answered_with_the_right_ones() -> None:
     said = bench("run", "drian")
     assert said.returncode == 2
-    assert "no scenario is named drian, did you mean drain?" in said.stderr
+    assert "no scenario is named drian; did you mean drain?" in said.stderr
     assert all(name in said.stderr for name in NAMES)
     assert "Traceback" not in said.stderr
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import orjson
 
 from .catalogue import NAMES, summary
 from .messages import OWN
@@ -111,6 +112,55 @@ def memory(payload: int, jobs: int | None, json: bool, redis_url: str | None) ->
     from .memory import cost
 
     _run(cost(payload, jobs, json=json, redis_url=redis_url))
+
+
+def _share(_context: click.Context, _option: click.Parameter, given: str | None) -> float | None:
+    """``10%`` as 0.1."""
+    if given is None:
+        return None
+    try:
+        return float(given.strip().removesuffix("%")) / 100
+    except ValueError:
+        raise click.BadParameter(f"{given!r} is not a percentage: write it as 10%") from None
+
+
+@bench.command()
+@click.argument("before", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("after", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--max-regression", callback=_share, metavar="PERCENT", help="Exit 1 when a figure is worse by more."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(before: Path, after: Path, max_regression: float | None, as_json: bool) -> None:
+    """Compare two results files, each figure with the noise of its repeated runs.
+
+    \b
+    Example:
+      streamq bench compare before.json after.json --max-regression 10%
+    """
+    from . import compare as comparison
+    from .results import NotResults, read
+    from .table import of_differences
+
+    try:
+        one, other = read(before), read(after)
+    except NotResults as error:
+        raise click.UsageError(str(error)) from None
+    found = comparison.differences(one, other)
+    told = list(comparison.strangers(one, other))
+    if as_json:
+        click.echo(orjson.dumps({"warnings": told, "differences": [each.asdict() for each in found]}))
+    else:
+        click.echo("\n".join(of_differences(found)))
+        for sentence in told:
+            click.echo(f"note: {sentence}", err=True)
+    worse = [] if max_regression is None else comparison.regressions(found, max_regression)
+    for each in worse:
+        click.echo(
+            f"error: {each.scenario}: {each.name} is {each.loss:.1%} worse".replace("%", " %"), err=True
+        )
+    if worse:
+        sys.exit(1)
 
 
 def _wrong(name: str) -> str:

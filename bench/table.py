@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from .compare import Difference
 from .figures import Figure, Limit
 from .results import Results, figures_of
 
@@ -20,6 +21,19 @@ def lines(results: Results) -> Iterator[str]:
         rows += [(f"{scenario}: {measured}",)] if isinstance(measured, str) else []
         rows += [_row(figure) for figure in figures_of(measured)]
     return aligned(rows, RIGHT)
+
+
+def of_differences(found: Sequence[Difference]) -> Iterator[str]:
+    """Two results files side by side, one figure a line."""
+    rows: list[Sequence[str]] = [("", "", "before", "after", "change", "noise", "")]
+    rows += [
+        (
+            f"{one.scenario}: {one.name}", one.of, number(one.before), number(one.after), f"{one.change:+.1%}",
+            "-" if one.noise is None else f"±{one.noise:.1%}", one.verdict,
+        )
+        for one in found
+    ]  # fmt: skip
+    return aligned(rows, frozenset({2, 3, 4, 5}))
 
 
 def aligned(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]:

@@ -16,7 +16,10 @@ monotonic = time.monotonic
 
 
 class ServerClock:
-    """An estimate of the server's clock in milliseconds, good to one round trip and never ahead of it."""
+    """An estimate of the server's clock in milliseconds, good to one round trip.
+
+    It is never ahead, but where that clock was set back: then until the readings before that are forgotten.
+    """
 
     __slots__ = ("_offset", "_readings")
 

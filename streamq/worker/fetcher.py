@@ -49,8 +49,6 @@ class Fetcher:
         self._unanswered = False
         self._turn = 0
         self._of = {store.keys(queue).ready.encode(): queue for queue in queues}
-        self.last_read = monotonic()
-        """When a read last returned, if with nothing: what health is judged by."""
 
     def slot_changed(self) -> None:
         """An attempt has ended, or the backlog shrank."""
@@ -160,7 +158,6 @@ class Fetcher:
             "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", BLOCK_MS) if block else ()),
             "STREAMS", *lanes, *[">"] * len(lanes), timeout=BLOCK_MS / 1000 + 5,
         )  # fmt: skip
-        self.last_read = monotonic()
         # an entry without fields was deleted by hand after it was delivered
         taken = [
             Delivery(self._of[lane], 1, raw) for lane, entries in reply or () for raw in entries if raw[1]

@@ -49,7 +49,7 @@ class Reclaimer:
         self._link = Link(store.servers)
         self._generation = 0
         self._beats_every = store.settings.lease / 3
-        self._looked, self._counted = 0.0, -1e9
+        self._counted = -1e9
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._missing: dict[str, float] = {}
         self._workers: list[WorkerInfo] = []

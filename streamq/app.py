@@ -190,7 +190,8 @@ class App:
     async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
         """Handles on what ``send`` enqueues; what an unknown outcome is repeated as returns them too."""
         try:
-            return [Job(job_id, queue, task, self._wait, self._look) for job_id in await send]
+            wait, look = self._wait, self._look  # bound once, not for each of many
+            return [Job(job_id, queue, task, wait, look) for job_id in await send]
         except OutcomeUnknown as error:
             if error.repeat is not None:
                 repeat = error.repeat

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, NamedTuple, TypedDict, cast
 
 from streamq import codec
 
@@ -59,8 +58,7 @@ LATEST: Final = 100
 """Entries of a history that are kept; the first one always is."""
 
 
-@dataclass(slots=True)
-class New:
+class New(NamedTuple):
     """A job to enqueue. ``due`` is empty for now, ``+ms`` from now, or ``=ms`` since the epoch."""
 
     task: str

@@ -15,7 +15,7 @@ with shorter ones a block ends above its size and takes a quarter more.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, TypedDict, cast
 
 from streamq import codec
@@ -44,15 +44,9 @@ class Headers(TypedDict, total=False):
     """What went wrong so far, oldest first."""
 
 
-_TYPES: Final[dict[str, Any]] = {
-    "id": str, "attempt": int, "attempts": int, "timeout": int | float, "crashes": int, "strayed": int,
-    "history": list,
-}  # fmt: skip
-
 NO_HEADERS: Final[Headers] = {}
 
 _ID: Final = re.compile(r"[0-9]+-[0-9]+")
-_COUNTS: Final = ("attempt", "attempts", "crashes", "strayed")
 
 LATEST: Final = 100
 """Entries of a history that are kept; the first one always is."""
@@ -115,15 +109,7 @@ def parse_headers(raw: bytes) -> Headers:
 
 
 def _sound(headers: dict[str, Any]) -> bool:
-    history = headers.get("history", [])
-    return (
-        _is_id(headers.get("id", "0-0"))
-        and all(_is_count(headers.get(name, 0)) for name in _COUNTS)
-        and _is_number(headers.get("timeout", 0))
-        and (
-            (isinstance(history, list) and all(isinstance(error, dict) for error in history)) or history == {}
-        )
-    )
+    return all(_IS[name](value) for name, value in headers.items() if name in _IS)
 
 
 def _is_id(value: object) -> bool:
@@ -136,6 +122,17 @@ def _is_number(value: object) -> bool:
 
 def _is_count(value: object) -> bool:
     return _is_number(value) and value % 1 == 0  # type: ignore[operator]
+
+
+def _is_history(value: object) -> bool:
+    return value == {} or (isinstance(value, list) and all(isinstance(error, dict) for error in value))
+
+
+_IS: Final[dict[str, Callable[[object], bool]]] = {
+    "id": _is_id, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number, "crashes": _is_count,
+    "strayed": _is_count, "history": _is_history,
+}  # fmt: skip
+"""What each header must be."""
 
 
 def pack_headers(headers: Mapping[str, Any]) -> bytes:

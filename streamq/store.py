@@ -209,23 +209,25 @@ class Store:
 
     # -- duties ---------------------------------------------------------------------------------------------
 
-    async def next_due(self, link: Link, queues: Sequence[str]) -> dict[str, float | None]:
-        """In how many seconds each queue's next delayed job is due; ``None`` where none waits."""
-        heads = [("ZRANGE", self.keys(queue).delayed, 0, 0, "WITHSCORES") for queue in queues]
-        time, *found = await link.calls(("TIME",), *heads)
-        self.clock.set(int(time[0]) * 1000 + int(time[1]) // 1000)
-        now = self.clock.now()
-        return {
-            queue: (float(head[1]) - now) / 1000 if head else None
-            for queue, head in zip(queues, found, strict=True)
-        }
+    async def promote(
+        self, link: Link, queues: Sequence[str], limit: int
+    ) -> tuple[int, dict[str, float | None]]:
+        """Due jobs become waiting, about ``limit`` of them in one round trip.
 
-    async def promote(self, link: Link, queue: str, limit: int) -> tuple[int, float | None]:
-        """Due jobs become waiting. Returns how many, and in how many seconds the next is due (``None``: none waits)."""
-        keys = self.keys(queue)
-        names = (keys.ready, keys.parked, keys.delayed, keys.moved)
-        count, wait = await scripts.PROMOTE.run(link, names, limit)
-        return count, None if wait < 0 else wait / 1000
+        Returns how many did, and by queue in how many seconds its next is due (``None``: none waits).
+        """
+        each = max(1, limit // max(1, len(queues)))
+        calls = [
+            ((keys.ready, keys.parked, keys.delayed, keys.moved), (each,)) for keys in map(self.keys, queues)
+        ]
+        replies = await link.batch(*[scripts.PROMOTE.command(*call) for call in calls])
+        promoted, waits = 0, {}
+        for queue, reply, call in zip(queues, replies, calls, strict=True):
+            now, count, wait = await scripts.PROMOTE.answer(link, reply, *call)
+            self.clock.set(now)
+            promoted += count
+            waits[queue] = None if wait < 0 else wait / 1_000_000
+        return promoted, waits
 
     async def beats(self, link: Link, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
         """By queue, how often each of its workers has beaten."""

@@ -2,7 +2,7 @@
 -- Delayed jobs that are due become waiting, in the order of their due times.
 -- KEYS  1 ready  2 parked  3 delayed  4 moved
 -- ARGV  1 at most how many
--- returns how many, ms until the next is due (-1 when none waits)
+-- returns the server's time, how many, microseconds until the next is due (-1 when none waits)
 local due = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
 local moved = {}
 if #due > 0 then
@@ -19,4 +19,4 @@ if #due > 0 then
   each('ZREM', KEYS[3], due)
 end
 local next = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-return { #moved / 2, #next == 0 and -1 or math.max(0, next[2] - now) }
+return { now, #moved / 2, #next == 0 and -1 or math.max(0, next[2] * 1000 - (clock[1] * 1000000 + clock[2])) }

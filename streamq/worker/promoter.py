@@ -15,7 +15,10 @@ from streamq.connection import Link
 from streamq.errors import Unavailable
 from streamq.store import Store
 
+FIRST: Final = 50
+"""Jobs of the first call, and twice as many in each that follows: the first of many start while the others come."""
 BATCH: Final = 500
+"""Jobs of the largest call: some milliseconds of the server's time."""
 WAKE_BLOCK: Final = 10.0
 POLL: Final = 5.0
 
@@ -37,15 +40,13 @@ class Promoter:
         self._woken.clear()
         if self._waker is None:
             self._waker = asyncio.create_task(self._listen(), name="promoter wake")
-        promoted, self._pause = 0, self._poll
-        waits = await self._store.next_due(self._link, self._queues())
-        for queue, next_due in waits.items():
-            wait = next_due
-            while wait is not None and wait <= 0:
-                count, wait = await self._store.promote(self._link, queue, BATCH)
-                promoted += count
-            if wait is not None:
-                self._pause = min(self._pause, wait)
+        promoted, self._pause, limit = 0, self._poll, FIRST
+        queues = self._queues()
+        while queues:
+            count, waits = await self._store.promote(self._link, queues, limit)
+            promoted, limit = promoted + count, min(2 * limit, BATCH)
+            self._pause = min([self._pause, *[wait for wait in waits.values() if wait]])
+            queues = [queue for queue, wait in waits.items() if wait == 0]
         return promoted
 
     async def rest(self) -> None:

@@ -51,7 +51,7 @@ async def test_scripts_call_no_key_they_were_not_given(
     lane, entries = await app.store.fetch(link, "q", "w", 2)
     await app.store.release(link, "q", [(lane, entry) for entry, _ in entries])
     await app.store.reclaim(link, "q", "w", None)
-    await app.store.promote(link, "q", 10)
+    await app.store.promote(link, ["q"], 10)
     await app.store.audit(link, "q")
     assert {key.partition("}")[0] for key in client.scan_iter(f"{keys.ready.partition(':')[0]}*")} == {
         keys.ready.partition("}")[0], f"{keys.ready.partition(':')[0]}:queues",

@@ -79,7 +79,7 @@ class House:
         await self.store.reclaim(self.link, "q", self.random.choice(list(self.held)), None)  # it may live on
 
     async def promote(self) -> None:
-        await self.store.promote(self.link, "q", self.random.randint(1, 5))
+        await self.store.promote(self.link, ["q"], self.random.randint(1, 5))
 
     async def strand(self) -> None:
         lane = self.random.choice(self.keys.lanes)

@@ -52,7 +52,7 @@ class Server:
             await self.client.delete(*keys)
 
     async def forget_events(self) -> None:
-        """Empty the streams of events, as the engine does with those older than a minute."""
+        """Empty the streams of events: they are capped, and the engine forgets those older than a minute."""
         async for key in self.client.scan_iter(match=f"{PREFIX}[:.]*:events", count=1000):
             await self.client.xtrim(key, maxlen=0, approximate=False)
 

@@ -99,6 +99,7 @@ def declare(
     async def arrive(payload: Any) -> None:
         counter.arrive(payload["number"])
 
+    @app.task(queue=QUEUE)
     async def act(payload: dict[str, Any]) -> None:
         """Await ``ms``, then raise if ``fail`` is there."""
         counter.count()

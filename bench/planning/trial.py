@@ -123,13 +123,12 @@ async def _fetch_and_scripts(rig: Rig) -> tuple[int, int]:
 
 
 async def _memory(rig: Rig) -> int:
-    """Bytes of all but the events, which are capped, once no connection but our own one holds buffers any more."""
+    """Bytes of all but the events, once no connection but our own one holds buffers any more."""
     async with asyncio.timeout(10):
         while (await rig.server.info("clients"))["connected_clients"] > 1:  # noqa: ASYNC110 - it tells only those who ask
             await asyncio.sleep(0.01)
-    events = [key async for key in rig.server.client.scan_iter(match=f"{PREFIX}:*:events")]
-    capped = [await rig.server.client.memory_usage(key, samples=0) or 0 for key in events]
-    return await rig.server.memory() - sum(capped)
+    await rig.server.forget_events()
+    return await rig.server.memory()
 
 
 async def _text_in(rig: Rig, place: str) -> int:

@@ -10,17 +10,18 @@ from . import catalogue
 from .figures import Curve, Figure, Limit, Measured
 from .markup import Markup, element, joined
 from .results import HEADER, Results, Saved, curves_of, figures_of
-from .svg_plot import dot_strip, finite, legend, line_plot
+from .svg_plot import MOST, dot_strip, finite, legend, line_plot
 from .table import number, ratio, verdict
 
 STYLE: Final = Path(__file__).with_name("report.css")
 VERDICTS: Final = ("met", "NOT MET", "not measured")
 """As ``table.verdict`` says them."""
 COLUMNS: Final = ("", "unit", "streamq", "bare or other", "ratio", "bound", "aim", "samples", "note")
-ABOUT_DOTS: Final = (
+HOW_TO_READ: Final = (
     "streamq and bare are medians of rounds that took turns; the ratio is the median of the rounds' own ratios. "
-    "Each dot is a sample (circles: streamq, diamonds: bare or other) on an axis from 0, the bar is their "
-    "median: the wider they lie apart, the less a difference means."
+    "Each dot is a sample (circles: streamq; diamonds: bare or other) on an axis from 0, the bar is their "
+    f"median: the wider they lie apart, the less a difference means. Of more than {MOST} samples the dots are "
+    "evenly spaced percentiles."
 )
 
 
@@ -116,7 +117,8 @@ def _counts(which: str, results: Results) -> Markup:
     if not found:
         return element("p", f"no figure has {which}", class_="quiet")
     counts = ((said, found.count(said)) for said in VERDICTS)
-    return element("p", *(_verdict(said, f"{count} {said}") for said, count in counts), class_="counts")
+    told = (_verdict(said if count else "", f"{count} {said}") for said, count in counts)
+    return element("p", *told, class_="counts")
 
 
 def _verdict(said: str, shown: str) -> Markup:
@@ -128,7 +130,10 @@ def _contents(results: Results) -> Markup:
         element("li", element("a", name, href=f"#s{place}"), " ", element("span", _summary_of(name)))
         for place, name in enumerate(results)
     )
-    return element("nav", element("h2", "Scenarios"), element("ul", *links), class_="card")
+    return element(
+        "nav", element("h2", "Scenarios"), element("ul", *links), element("p", HOW_TO_READ, class_="quiet key"),
+        class_="card",
+    )  # fmt: skip
 
 
 def _summary_of(name: str) -> str:
@@ -153,7 +158,6 @@ def _content(place: int, measured: Measured | str) -> Iterator[Markup]:
         return
     if figures_of(measured):
         yield _figures(place, measured)
-        yield element("p", ABOUT_DOTS, class_="quiet key")
     if curves_of(measured):
         yield element("div", *map(_curve, curves_of(measured)), class_="curves")
     if not measured:

@@ -17,7 +17,7 @@ Points = list[tuple[float, float]]
 
 WIDTH: Final = 480
 HEIGHT: Final = 260
-LEFT, RIGHT, TOP, BOTTOM = 50, 14, 26, 42
+LEFT, RIGHT, TOP, BOTTOM = 50, 14, 30, 42
 """Room around the plot for ticks and the axes' names."""
 LETTER: Final = 7
 """Width of a letter of a tick, rather too much than too little."""

@@ -194,6 +194,8 @@ def report(results: Path, output: Path | None) -> None:
     except NotResults as error:
         raise click.UsageError(str(error)) from None
     path = output or results.with_suffix(".html")
+    if path.resolve() == results.resolve():
+        raise click.UsageError(f"{path} would overwrite the results: name another file with -o")
     try:
         write_page(path, saved)
     except OSError as error:

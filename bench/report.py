@@ -200,8 +200,8 @@ def _curve(curve: Curve) -> Markup:
     if plot is None:
         shown = [element("p", "no point was measured", class_="said")]
     else:
-        shown = [plot, legend(curve), _points(curve)]
-    return element("figure", element("figcaption", element("h3", curve.name), *note), *shown)
+        shown = [plot, legend(curve), *note, _points(curve)]
+    return element("figure", element("figcaption", element("h3", curve.name)), *shown)
 
 
 def _points(curve: Curve) -> Markup:

@@ -27,13 +27,13 @@ SHAPES: Final = (
     "M-3.5 -3.5h7v7h-7z",
     "M0 -4.5L4.5 3.5H-4.5z",
     "M0 4.5L4.5 -3.5H-4.5z",
-    "M-4.5 0H4.5M0 -4.5V4.5",
+    "M-1.3 -4.8h2.6v3.5h3.5v2.6h-3.5v3.5h-2.6v-3.5h-3.5v-2.6h3.5z",
 )
 """Circle, diamond, square, triangles, plus: each around 0, 0."""
 COLOURS: Final = 7
 """As many as the style has; not a multiple of the shapes, so that 42 series look different."""
-DENSE: Final = 40
-"""A line with more points has small marks."""
+MARKS: Final = 12
+"""A line of more than three times as many points has about so many large marks, the others are small."""
 MOST: Final = 60
 """Dots a strip has of one side; of more samples it has evenly spaced percentiles."""
 STRIP: Final = 160
@@ -105,10 +105,14 @@ def mark(place: int, x: float, y: float, about: str = "", *, size: float = 1) ->
 
 def _line(place: int, prefix: str, line: Points, frame: _Frame) -> Markup:
     path = " ".join(f"{frame.x(x)},{frame.y(y)}" for x, y in line)
-    size = 1 if len(line) <= DENSE else 0.4
+    every = len(line) // MARKS if len(line) > 3 * MARKS else 1
     marks = (
-        mark(place, frame.x(x), frame.y(y), f"{prefix}{number(y)} at {number(x)}", size=size) for x, y in line
-    )
+        mark(
+            place, frame.x(x), frame.y(y), f"{prefix}{number(y)} at {number(x)}",
+            size=0.4 if index % every else 1,
+        )
+        for index, (x, y) in enumerate(line)
+    )  # fmt: skip
     return joined(element("polyline", class_=f"line tone-{place % COLOURS}", points=path), *marks)
 
 

@@ -173,7 +173,7 @@ def _figures(place: int, measured: Measured) -> Markup:
 def _table(head: Markup, rows: Iterator[Markup], kind: str) -> Markup:
     """A table that scrolls by itself where the page is narrow. It takes the focus, so that keys scroll it too."""
     table = element("table", element("thead", head), element("tbody", *rows), class_=kind)
-    return element("div", table, class_="scroll", tabindex=0)
+    return element("div", table, class_="scroll", role="group", aria_label=kind, tabindex=0)
 
 
 def _row(anchor: str, figure: Figure) -> Markup:

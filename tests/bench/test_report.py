@@ -171,10 +171,7 @@ def test_the_summary_counts_the_bounds_and_links_those_that_are_not_met() -> Non
 
 def test_every_figure_is_shown_with_its_verdicts_in_words() -> None:
     content = page(_saved(_full()))
-    rows = {
-        name: row
-        for name, row in re.findall(r'<tr id="[^"]+"><th scope="row">([^<]+)</th>(.*?)</tr>', content)
-    }
+    rows = dict(re.findall(r'<tr id="[^"]+"><th scope="row">([^<]+)</th>(.*?)</tr>', content))
     cells = {name: _Page(f"<p>{row}</p>").text for name, row in rows.items()}
     assert list(rows) == ["enqueue many", "median", "memory"]
     assert cells["enqueue many"][:6] == ["jobs/s", "100", "50", "2.00", "ratio >= 1 ", "met"]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Coroutine
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import orjson
@@ -51,10 +51,21 @@ def list_scenarios() -> None:
         click.echo(f"{name:<9} {summary(name)}")
 
 
+def _file(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """Refused before anything is measured, when the file could not be written after it."""
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.parent}")
+    return path
+
+
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
 @bench.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]…")
 @click.option("--quick", is_flag=True, help="Within five minutes instead of an hour, less exact.")
-@click.option("--json", type=click.Path(dir_okay=False, path_type=Path), help="Write all samples to a file.")
+@click.option("--json", type=FILE, callback=_file, help="Write all samples to a file.")
+@click.option("--html", type=FILE, callback=_file, help="Write a page with tables and plots.")
 @click.option("--repeat", type=click.IntRange(1, 50), help="Interleaved rounds.  [default: 4, quick: 2]")
 @click.option("--redis-url", metavar="URL", help="An empty server of this machine. Default: one of its own.")
 @_messages
@@ -64,7 +75,7 @@ def run(scenarios: tuple[str, ...], **options: Any) -> None:
     \b
     Examples:
       streamq bench run --quick
-      streamq bench run enqueue drain --repeat 7 --json results.json
+      streamq bench run enqueue drain --repeat 7 --json results.json --html results.html
     """
     unknown = [name for name in scenarios if name not in NAMES]
     if unknown:
@@ -161,6 +172,35 @@ def compare(before: Path, after: Path, max_regression: float | None, as_json: bo
         )
     if worse:
         sys.exit(1)
+
+
+@bench.command()
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=FILE, callback=_file, help="Where to.  [default: the name of the results, .html]"
+)
+def report(results: Path, output: Path | None) -> None:
+    """Write a results file as one HTML page: verdicts, tables, samples and curves.
+
+    \b
+    Example:
+      streamq bench report results.json -o report.html
+    """
+    from .report import write_page
+    from .results import NotResults, read
+
+    try:
+        saved = read(results)
+    except NotResults as error:
+        raise click.UsageError(str(error)) from None
+    path = output or results.with_suffix(".html")
+    if path.resolve() == results.resolve():
+        raise click.UsageError(f"{path} would overwrite the results: name another file with -o")
+    try:
+        write_page(path, saved)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from None
+    click.echo(f"report in {path}")
 
 
 def _wrong(name: str) -> str:

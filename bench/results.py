@@ -93,7 +93,8 @@ def _figure(found: dict[str, Any]) -> Figure:
     )
     return Figure(
         str(found["name"]), str(found["unit"]), math.nan if value is None else value, bare, ratio,
-        _limit(found["bound"]), _limit(found["aim"]), str(found["note"]), dict(found["samples"]),
+        _limit(found["bound"]), _limit(found["aim"]), str(found["note"]),
+        {str(side): list(samples) for side, samples in found["samples"].items()},
     )  # fmt: skip
 
 
@@ -110,7 +111,8 @@ def _curve(found: dict[str, Any]) -> Curve:
         str(name): [(float(x), float(y)) for x, y in points if x is not None and y is not None]
         for name, points in found["series"].items()
     }
-    return Curve(found["name"], found["x"], found["y"], series, found["log_x"], found["log_y"], found["note"])
+    name, x, y, note = (str(found[key]) for key in ("name", "x", "y", "note"))
+    return Curve(name, x, y, series, bool(found["log_x"]), bool(found["log_y"]), note)
 
 
 def numbers(samples: Sequence[Any]) -> list[float]:

@@ -19,6 +19,7 @@ from .figures import Measured
 from .machine import described
 from .process import Gone
 from .progress import Progress
+from .report import write_page
 from .results import Results, Saved, curves_of, document, write
 from .rig import Rig
 from .server import open_server
@@ -30,10 +31,10 @@ EACH: Final = 900.0
 
 
 async def run(
-    names: Sequence[str], *, quick: bool, repeat: int | None, json: Path | None, redis_url: str | None,
-    messages: Path,
+    names: Sequence[str], *, quick: bool, repeat: int | None, json: Path | None, html: Path | None,
+    redis_url: str | None, messages: Path,
 ) -> None:  # fmt: skip
-    """Measure, print table and plots, and write the file. Raises ``Refused`` and ``StreamqError``."""
+    """Measure, print table and plots, and write the files. Raises ``Refused`` and ``StreamqError``."""
     task = asyncio.current_task()
     if task is not None:  # so that children and server end with us
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -52,9 +53,13 @@ async def run(
         "scenarios": list(names), "quick": quick, "repeat": rounds, "redis_url": bool(redis_url),
     }  # fmt: skip
     show(results)
+    saved = Saved({**about, "configuration": configuration}, results)
     if json is not None:
-        write(json, document(Saved({**about, "configuration": configuration}, results)))
+        write(json, document(saved))
         progress.line(f"results in {json}")
+    if html is not None:
+        write_page(html, saved)
+        progress.line(f"report in {html}")
 
 
 def show(results: Results) -> None:

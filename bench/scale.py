@@ -31,16 +31,14 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round values within: powers of ten, or 1, 2, 5 times one."""
+        """Round values within: powers of ten, or 1, 2, 5 times one; of a short logarithmic axis even steps."""
         if self.log:
             exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            inside: list[float] = []
             for steps in ((1,), (1, 3), (1, 2, 5)):
                 found = [step * 10.0**power for power in exponents for step in steps]
                 inside = [tick for tick in found if self.low * 0.999 <= tick <= self.high * 1.001]
                 if len(inside) >= 3:
-                    break
-            return inside[:: max(1, len(inside) // about)] or [self.low, self.high]
+                    return inside[:: max(1, len(inside) // about)]
         rough = (self.high - self.low) / about
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough * 0.999)

@@ -51,7 +51,7 @@ def aligned(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[st
 def _row(figure: Figure) -> Sequence[str]:
     return (
         figure.name, figure.unit, number(figure.value), number(figure.bare),
-        "-" if figure.ratio is None else f"{figure.ratio:.2f}",
+        ratio(figure),
         *_judged(figure, figure.bound), *_judged(figure, figure.aim), figure.note,
     )  # fmt: skip
 
@@ -65,6 +65,11 @@ def verdict(figure: Figure, limit: Limit) -> str:
     if math.isnan(figure.value):
         return "not measured"
     return "met" if figure.verdict(limit) else "NOT MET"
+
+
+def ratio(figure: Figure) -> str:
+    """Two digits after the point; - for none."""
+    return "-" if figure.ratio is None or math.isnan(figure.ratio) else f"{figure.ratio:.2f}"
 
 
 def number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from .layout import Records, Streams
 
-FORM: Final = 1
+FORM: Final = 2
 """Of the file: a reader refuses any other."""
 
 
@@ -73,6 +73,8 @@ class Delays:
     """What a slot is taken longer than the handler takes: timers, the way in and out."""
     step: Cost
     """Microseconds a job takes when a batch is read, run and settled before the next one is read."""
+    promoted: float
+    """Microseconds more for one that was delayed: the batch is promoted first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class Coefficients:
         delays = replace(
             self.delays, turn=self.delays.turn * factor,
             step=Cost(self.delays.step.job * factor, self.delays.step.byte * factor),
+            promoted=self.delays.promoted * factor,
         )  # fmt: skip
         return replace(
             self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor), delays=delays

@@ -64,7 +64,7 @@ def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int,
     """
     used = min(cores, processes)
     step = _in_step(known, load, slots, processes, used)
-    share = TICK / (TICK + load.awaits) * min(1.0, max(0.0, 2 - slots / BATCH))
+    share = max(0.0, 1 - load.awaits / TICK) * min(1.0, max(0.0, 2 - slots / BATCH))
     rate = step
     for _ in range(50):  # the cost depends on the batch, the batch on the rate: it settles
         cost = demand(known, load, rate / processes, slots, on_core=processes / used)
@@ -80,7 +80,7 @@ def _one_by_one(known: Coefficients, load: Load, cost: Demand, slots: int, cores
 
 def _in_step(known: Coefficients, load: Load, slots: int, processes: int, cores: int) -> float:
     cost = demand(known, load, math.inf, slots)
-    extra = load.delayed * (known.worker.promoted + known.redis.promote)
+    extra = load.delayed * known.delays.promoted
     extra += known.worker.awaiting if load.awaits else 0.0
     each = (known.delays.step.of(load.payload) + extra) / 1e6 + load.computes
     together = load.awaits + known.delays.turn + slots * each

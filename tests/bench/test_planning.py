@@ -29,13 +29,16 @@ from bench.planning.plan import Wishes, plan, records
 from bench.planning.queueing import busy_slots, closed_rate, erlang_b, erlang_c, slots_for, wait
 from bench.planning.simulate import Scenario, simulate
 from bench.planning.throughput import Load, demand, highest_rate
+from bench.planning.trial import payloads, trial
+from bench.rig import Rig
+from bench.server import open_server
 
 from .programs import bench
 
 KNOWN = Coefficients(
     RedisCpu(Cost(2, 0.003), Cost(8, 0.004), Cost(2, 0.001), Cost(6, 0.003), promote=7, call=30, turn=50),
     WorkerCpu(Cost(15, 0.003), awaiting=4, promoted=3, turn=100),
-    Delays(round_trip=0.0001, turn=0.0003, slot=0.0006, step=Cost(23, 0.006)),
+    Delays(round_trip=0.0001, turn=0.0003, slot=0.0006, step=Cost(23, 0.006), promoted=10),
     Memory(
         Streams("jemalloc-5.3.0", 4096, 100, 20.0), Records(203, 43), Records(91, 30), Records(91, 68),
         Records(77, 780),
@@ -356,7 +359,10 @@ def test_a_wrong_wish_is_one_sentence(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("{", "is not JSON"), ('{"a": 1}', "is not a file of coefficients"), ('{"coefficients": 1}', "redis: Field")],
+    [
+        ("{", "is not JSON"), ('{"a": 1}', "is not a file of coefficients"),
+        ('{"coefficients": 1}', "is not a file of coefficients"), ('{"coefficients": 2}', "redis: Field"),
+    ],
 )  # fmt: skip
 def test_a_wrong_file_of_coefficients_is_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "file.json"
@@ -369,6 +375,17 @@ def test_a_wrong_file_of_coefficients_is_one_sentence(tmp_path: Path, content: s
 
 def test_coefficients_come_back_from_their_file_as_they_were(file: str) -> None:
     assert asdict(load(Path(file))) == asdict(KNOWN)
+
+
+async def test_a_trial_runs_all_its_jobs_on_a_server_and_leaves_it_clean() -> None:
+    async with open_server(None) as server:
+        rig = Rig(server, quick=True, repeat=1, say=lambda _: None)
+        found = await trial(rig, payloads([300] * 400, 1), slots=50, delayed=0.5, keep=400)
+        assert await server.client.dbsize() == 0
+    assert found.jobs == 400
+    assert min(found.rate, found.enqueue, found.run, found.worker) > 0
+    assert min(found.stored, found.kept) > 400 * 300
+    assert min(found.parked_text, found.record_text) > 300
 
 
 def test_a_simulation_says_waits_backlog_recovery_and_use() -> None:

@@ -16,7 +16,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint bench peers docs lock clean python
+.PHONY: help up test lint bench peers figures docs lock clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
@@ -37,6 +37,11 @@ bench: $(VENV)/.installed ## measure the engine on this machine
 
 peers: | python ## install what `bench run peers` measures beside us, each into its own environment
 	@.ci/peers "$(PYTHON)"
+
+figures: $(VENV)/.installed peers ## one full run, most of an hour: the committed results, their page, and the docs' tables
+	@mkdir -p docs/figures
+	@$(BIN)/python -m bench run --json docs/figures/full-run.json --html docs/figures/full-run.html $(ARGS)
+	@$(BIN)/python -m docs.generate
 
 docs: $(VENV)/.installed ## write the reference pages anew from the code
 	@$(BIN)/python -m docs.generate

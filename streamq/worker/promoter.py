@@ -17,8 +17,8 @@ from streamq.store import Store
 
 FIRST: Final = 50
 """Jobs of the first call, and twice as many in each that follows: the first of many start while the others come."""
-BATCH: Final = 500
-"""Jobs of the largest call: some milliseconds of the server's time."""
+BATCH: Final = 200
+"""Jobs of the largest call: two milliseconds of the server's time, in which no other command runs."""
 WAKE_BLOCK: Final = 10.0
 POLL: Final = 5.0
 

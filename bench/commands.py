@@ -40,13 +40,17 @@ bench.add_command(simulate)
 
 
 @bench.command("list")
-def list_scenarios() -> None:
+@click.option("--json", is_flag=True, help="Print JSON.")
+def list_scenarios(json: bool) -> None:
     """List the scenarios.
 
     \b
     Example:
       streamq bench list
     """
+    if json:
+        click.echo(orjson.dumps([{"name": name, "summary": summary(name)} for name in NAMES]))
+        return
     for name in NAMES:
         click.echo(f"{name:<9} {summary(name)}")
 

@@ -94,7 +94,9 @@ def _cpu(one: Trial) -> float:
 
 
 async def _round(rig: Rig) -> Trials:
-    jobs = rig.of(20_000, 6_000)  # equally many of each kind: what a worker does once is in all of them, or in none
+    jobs = rig.of(
+        20_000, 6_000
+    )  # equally many of each kind: what a worker does once is in all of them, or in none
     small, large = payloads([SMALL] * jobs), payloads([LARGE] * jobs)
     return Trials(
         small=await trial(rig, small, slots=FULL, keep=jobs),

@@ -23,6 +23,8 @@ def test_the_list_has_every_scenario_with_what_it_measures() -> None:
     assert said.returncode == 0
     assert [line.split()[0] for line in said.stdout.splitlines()] == list(NAMES)
     assert all(summary(name) in said.stdout for name in NAMES)
+    listed = json.loads(bench("list", "--json").stdout)
+    assert listed == [{"name": name, "summary": summary(name)} for name in NAMES]
 
 
 def test_every_file_of_a_scenario_is_on_the_list() -> None:

@@ -80,8 +80,8 @@ async def test_a_server_that_is_away_for_seconds_under_load_is_told_and_outlived
         await until(lambda: len(fleet.ledger("end")) > 50, 20)
         await asyncio.to_thread(breakable.stop)
         await asyncio.sleep(3)  # longer than the lease
-        refused = len(load.refused)
         await asyncio.to_thread(breakable.start)
+        refused = len(load.refused)
         seen = len(fleet.ledger("start"))
         await until(lambda: len(fleet.ledger("start")) > seen + 50)
     assert refused > 10

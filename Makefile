@@ -38,7 +38,7 @@ bench: $(VENV)/.installed ## measure the engine on this machine
 peers: | python ## install what `bench run peers` measures beside us, each into its own environment
 	@.ci/peers "$(PYTHON)"
 
-figures: $(VENV)/.installed peers ## one full run, most of an hour: the committed results, their page, and the docs' tables
+figures: $(VENV)/.installed peers ## one full run, half an hour: the committed results, their page, and the docs' tables
 	@mkdir -p docs/figures
 	@$(BIN)/python -m bench run --json docs/figures/full-run.json --html docs/figures/full-run.html $(ARGS)
 	@$(BIN)/python -m docs.generate

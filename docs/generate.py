@@ -17,17 +17,13 @@ from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
 from streamq_service.settings import ServiceSettings
 
 import streamq.errors
-from bench import catalogue
-from bench.figures import Figure, Limit, Measured
-from bench.results import figures_of, read
-from bench.table import number, ratio, verdict
 from streamq.cli import _EXIT, main
 from streamq.states import MOVES
 
+from .full_run import figures
 from .source import ROOT, attribute_docs, classes, fenced, first_line, page, prose, source, table, tables
 
 REFERENCE: Final = ROOT / "docs" / "reference"
-FULL_RUN: Final = ROOT / "docs" / "figures" / "full-run.json"
 
 
 # -- settings -----------------------------------------------------------------------------------------------
@@ -377,49 +373,6 @@ def errors() -> str:
             for part in (f"## {name}", *_documented(written[name]))
         ],
     )
-
-
-# -- figures ------------------------------------------------------------------------------------------------
-
-
-def figures() -> str:
-    """Every figure of the committed full run."""
-    saved = read(FULL_RUN)
-    about = saved.about
-    machine, versions = about["machine"], about["versions"]
-    parts = [part for name, measured in saved.results.items() for part in _scenario(name, measured)]
-    return page(
-        "Figures of a full run",
-        f"Measured on {about['at'][:10]} at commit `{about['commit']}` by `make figures`: {machine['usable']} shared "
-        f"cores, {machine['system']}, Python {versions['python']}, {versions['product']} {versions['server']}, "
-        f"{about['configuration']['repeat']} rounds. [How to read them](../benchmarks.md#how-to-read-the-table). "
-        "The file with every sample is [full-run.json](../figures/full-run.json); the page with dots and plots is "
-        "[full-run.html](../figures/full-run.html), to be opened in a browser.",
-        *parts,
-    )
-
-
-def _scenario(name: str, measured: Measured | str) -> Iterator[str]:
-    yield f"## {name}"
-    yield catalogue.summary(name)
-    if isinstance(measured, str):
-        yield measured
-    elif rows := [_figure(figure) for figure in figures_of(measured)]:
-        yield table(("", "unit", "streamq", "bare or other", "ratio", "bound", "aim"), rows)
-
-
-def _figure(figure: Figure) -> tuple[str, ...]:
-    return (
-        figure.name, figure.unit, number(figure.value), number(figure.bare), ratio(figure),
-        *(_judged(figure, limit) for limit in (figure.bound, figure.aim)),
-    )  # fmt: skip
-
-
-def _judged(figure: Figure, limit: Limit | None) -> str:
-    if limit is None:
-        return ""
-    said = verdict(figure, limit)
-    return f"{limit}: {f'**{said.lower()}**' if said == 'NOT MET' else said}"
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {

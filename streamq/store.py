@@ -25,9 +25,6 @@ PAGE: Final = 200
 SETTLED_AT_ONCE: Final = 1_000
 """Outcomes of one kind that settle.lua takes in one part."""
 
-MANY: Final = 1_000_000
-"""More entries than any worker holds."""
-
 
 class Settlement(NamedTuple):
     """One outcome for settle.lua; ``kind`` is ``c`` completed, ``f`` failed or ``d`` delayed."""
@@ -164,12 +161,6 @@ class Store:
             refused += entries
         return refused
 
-    async def pending(self, link: Link, queue: str, worker: str) -> list[tuple[int, bytes]]:
-        """All that the server has delivered to a worker and not got back: lane and entry of each."""
-        lanes = self.keys(queue).lanes
-        replies = await link.calls(*[("XPENDING", lane, GROUP, "-", "+", MANY, worker) for lane in lanes])
-        return [(lane, row[0]) for lane, rows in enumerate(replies, 1) for row in rows]
-
     async def release(self, link: Link, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still held."""
         keys = self.keys(queue)
@@ -191,17 +182,6 @@ class Store:
         """Set ``clock`` by the server's."""
         seconds, micros = await self.pool.call("TIME")
         self.clock.set(int(seconds) * 1000 + int(micros) // 1000)
-
-    async def suspects(self, link: Link, queues: Sequence[str]) -> list[str]:
-        """The queues in which suspects wait to be run alone."""
-        lanes = [self.keys(queue).alone for queue in queues]
-        lengths = await link.calls(*[("XLEN", lane) for lane in lanes])
-        if not any(lengths):
-            return []
-        held = await link.calls(*[("XPENDING", lane, GROUP) for lane in lanes])
-        return [
-            queue for queue, length, (count, *_) in zip(queues, lengths, held, strict=True) if length > count
-        ]
 
     async def forget(self, worker: str) -> None:
         """Take a worker off the list of workers."""

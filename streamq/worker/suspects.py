@@ -36,7 +36,7 @@ REST: Final = 3
 
 @dataclass(slots=True)
 class _Patience:
-    seconds: float = PATIENCE[0]
+    seconds: float
     rests_until: float = 0.0
 
 
@@ -107,7 +107,7 @@ class Suspects:
         if self._slots.idle():
             await self._run_alone(queue)
             return
-        patience = self._patience.setdefault(queue, _Patience())
+        patience = self._patience.setdefault(queue, _Patience(PATIENCE[0]))
         if monotonic() < patience.rests_until:
             return
         try:

@@ -1,0 +1,388 @@
+"""Fetching: whose jobs are read, what it costs, and what one queue's trouble does to the others (nothing)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from itertools import cycle
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamq import App
+from streamq.keys import GROUP, Keys
+from streamq.worker import queue_trouble, reads, suspects, unseen
+from streamq.worker.turns import UNKNOWN, Turns
+
+from ..rig import ON_ONE_SERVER, census, until, working
+from ..servers import Server
+from .fetching import JOB, Hands, calls, fill, settle
+
+# -- turns ------------------------------------------------------------------------------------------------------
+
+
+@ON_ONE_SERVER
+async def test_a_hundred_queues_with_ten_slots_get_equal_shares(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    queues = [f"q{number}" for number in range(100)]
+    fill(client, prefix, queues, 40)
+    hands, free = Hands(app, queues, slots=10), cycle((1, 1, 3, 10, 2, 7, 1))
+    before, done = calls(client, "xreadgroup"), 0
+    async with hands.fetching():
+        while done < 1_000:
+            await until(lambda: len(hands.held) == 10)
+            gone = hands.let_go(next(free))
+            settle(client, prefix, gone)
+            done += len(gone)
+    assert hands.at_once == 10
+    assert max(hands.taken.values()) <= 2 * min(hands.taken[queue] for queue in queues)
+    assert calls(client, "xreadgroup") - before <= 1.5 * sum(hands.taken.values()), "reads that found nothing"
+
+
+@ON_ONE_SERVER
+async def test_a_small_queue_beside_full_ones_is_served_at_once(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    queues = [f"q{number}" for number in range(30)]
+    fill(client, prefix, queues[1:], 200)
+    hands = Hands(app, queues, slots=3)
+    async with hands.fetching():
+        for _ in range(20):
+            await until(lambda: len(hands.held) == 3)
+            settle(client, prefix, hands.let_go())
+        fill(client, prefix, queues[:1], 1)
+        served_before, deadline = sum(hands.taken.values()), time.monotonic() + 5
+        while not hands.taken["q0"] and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
+            settle(client, prefix, hands.let_go())
+    assert hands.taken["q0"] == 1
+    assert sum(hands.taken.values()) - served_before < 1_000, "a turn, not a backlog"
+
+
+@ON_ONE_SERVER
+async def test_a_queue_whose_delivered_entries_were_deleted_by_hand_still_gets_its_turns(
+    app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its depth is counted too low, as those entries are still pending."""
+    monkeypatch.setattr(reads, "THOROUGH", 0.3)
+    queues = ["damaged", "full", "third"]
+    hands = Hands(app, queues, slots=2)
+    async with hands.fetching():
+        for number in range(20):
+            client.xadd(Keys(prefix, "damaged").ready, JOB, id=f"1-{number + 1}")
+        client.xreadgroup(GROUP, "other", {Keys(prefix, "damaged").ready: ">"}, count=100)
+        client.xdel(Keys(prefix, "damaged").ready, *[f"1-{number + 1}" for number in range(20)])
+        taken = hands.taken["damaged"]
+        fill(client, prefix, ["full"], 3_000)
+        await until(lambda: hands.taken["full"] > 0)
+        fill(client, prefix, ["damaged"], 2)
+        while hands.taken["damaged"] < taken + 2:
+            assert hands.taken["full"] < 2_900, "only when the others had nothing left"
+            await asyncio.sleep(0.005)
+            settle(client, prefix, hands.let_go())
+
+
+@ON_ONE_SERVER
+async def test_more_than_the_free_slots_is_never_kept(app: App, client: redis.Redis, prefix: str) -> None:
+    queues = [f"q{number}" for number in range(40)]
+    hands, sent = Hands(app, queues, slots=2), 0
+    async with hands.fetching():
+        for size in (1, 40, 3, 17, 40):
+            client.evalsha(  # all at once, as a blocked read sees them together
+                client.script_load("for i, k in ipairs(KEYS) do redis.call('XADD', k, '*', 'task', 't') end"),
+                size, *[Keys(prefix, queue).ready for queue in random.sample(queues, size)],
+            )  # fmt: skip
+            sent += size
+            while sum(hands.taken.values()) < sent:
+                await asyncio.sleep(0.002)
+                settle(client, prefix, hands.let_go())
+            settle(client, prefix, hands.let_go())
+    assert hands.at_once <= 2
+    assert sum(hands.taken.values()) == sent
+
+
+@ON_ONE_SERVER
+async def test_one_queue_is_read_by_one_command_a_round(app: App, client: redis.Redis, prefix: str) -> None:
+    hands = Hands(app, ["q"], slots=10)
+    async with hands.fetching():
+        client.xadd(Keys(prefix, "q").ready, JOB)
+        await until(hands.let_go)
+        client.config_resetstat()
+        for number in range(50):
+            client.xadd(Keys(prefix, "q").ready, JOB)
+            await until(lambda number=number: hands.taken["q"] == number + 2)
+            hands.let_go()
+        stats = client.info("commandstats")
+    ours = {
+        name: row["calls"] for name, row in stats.items() if name != "cmdstat_xadd" and "info" not in name
+    }
+    assert set(ours) - {"cmdstat_config|resetstat"} == {"cmdstat_xreadgroup"}
+    assert ours["cmdstat_xreadgroup"] <= 51
+
+
+QUEUES = st.integers(0, 9).map("q{}".format)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("learn"), QUEUES, st.sampled_from([0, 1, 2, 50, UNKNOWN])),
+            st.tuples(st.just("forget"), QUEUES),
+            st.tuples(st.just("round"), st.integers(1, 30), st.lists(st.integers(0, 30), max_size=10)),
+        )
+    )
+)
+def test_a_round_never_asks_for_more_than_the_slots_and_for_nothing_in_vain(steps: list[tuple]) -> None:
+    turns, known = Turns(), set()
+    for step in steps:
+        match step:
+            case ("learn", queue, backlog):
+                turns.learn(queue, backlog)
+                known = known | {queue} if backlog else known - {queue}
+            case ("forget", queue):
+                turns.forget([queue])
+                known -= {queue}
+            case ("round", slots, came):
+                shares = turns.shares(slots)
+                assert set(shares) <= known
+                assert len(shares) == min(slots, len(known))
+                assert sum(shares.values()) == (slots if known else 0)
+                assert not shares or max(shares.values()) - min(shares.values()) <= 1
+                for (queue, asked), got in zip(shares.items(), came, strict=False):
+                    turns.served(queue, asked, min(asked, got))
+                    if got < asked:
+                        known -= {queue}
+                known = {queue for queue in known if queue in turns._ring}
+        assert bool(turns) == bool(known)
+
+
+@given(st.integers(1, 60), st.lists(st.integers(1, 40), min_size=1, max_size=200))
+def test_equal_queues_differ_by_one_job_however_the_slots_come_free(queues: int, rounds: list[int]) -> None:
+    turns, got = Turns(), dict.fromkeys(map(str, range(queues)), 0)
+    for queue in got:
+        turns.learn(queue)
+    for slots in rounds:
+        for queue, asked in turns.shares(slots).items():
+            turns.served(queue, asked, asked)
+            got[queue] += asked
+    assert max(got.values()) - min(got.values()) <= 1
+
+
+# -- trouble ----------------------------------------------------------------------------------------------------
+
+
+def _spoil(client: redis.Redis, prefix: str, queue: str, lane: str = "ready") -> None:
+    client.delete(getattr(Keys(prefix, queue), lane))
+    client.set(getattr(Keys(prefix, queue), lane), "not a stream")
+
+
+def _mend(client: redis.Redis, prefix: str, queue: str, lane: str = "ready") -> None:
+    client.delete(getattr(Keys(prefix, queue), lane))
+
+
+@pytest.mark.parametrize("slots", [1, 2, 50])
+async def test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone(
+    app: App, client: redis.Redis, prefix: str, slots: int,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(queue_trouble, "PAUSE", (0.1, 0.5))
+    caplog.set_level(logging.INFO, "streamq")
+    hands = Hands(app, ["a", "b", "c"], slots)
+    async with hands.fetching():
+        _spoil(client, prefix, "a")
+        for number in range(50):
+            fill(client, prefix, "bc", 1)
+            began = time.monotonic()
+            while hands.taken["b"] + hands.taken["c"] < 2 * (number + 1):
+                assert time.monotonic() - began < 2, "it waits for the broken queue"
+                await asyncio.sleep(0.002)
+                settle(client, prefix, hands.let_go())
+        _mend(client, prefix, "a")
+        fill(client, prefix, "a", 3)
+
+        def all_came() -> bool:
+            settle(client, prefix, hands.let_go())
+            return hands.taken["a"] == 3
+
+        await until(all_came)
+        await until(lambda: "can fetch from a again" in caplog.text)
+    told = [
+        r.getMessage()
+        for r in caplog.records
+        if r.name == "streamq.fetcher" and "WRONGTYPE" in r.getMessage()
+    ]
+    assert len(told) == 1
+    assert "cannot fetch from a:" in told[0]
+
+
+@ON_ONE_SERVER
+async def test_a_queue_whose_keys_are_forbidden_stops_itself_alone(
+    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_trouble, "PAUSE", (0.1, 0.3))
+    caplog.set_level(logging.INFO, "streamq")
+    server = own_server(users=["sam on >secret ~sq:{b}:* ~sq:queues ~sq:workers +@all"])
+    app = App(redis_url=server.url, redis_username="sam", redis_password="secret", prefix="sq")
+    with server.client() as client:
+        async with app:
+            hands = Hands(app, "ab", slots=5)
+            async with hands.fetching():
+                for number in range(20):
+                    fill(client, "sq", "b", 1)
+                    await until(lambda number=number: hands.taken["b"] == number + 1, 2)
+                    settle(client, "sq", hands.let_go())
+                fill(client, "sq", "a", 1)
+                client.execute_command("ACL", "SETUSER", "sam", "~sq:{a}:*")
+                await until(lambda: hands.taken["a"] == 1)
+    told = [record.getMessage() for record in caplog.records if "cannot fetch" in record.getMessage()]
+    assert len(told) == 1
+    assert "other queues go on" in told[0]
+
+
+async def test_only_the_queue_whose_group_is_gone_is_joined_again(
+    app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hands = Hands(app, ["a", "b", "c"], slots=9)
+    async with hands.fetching():
+        client.xgroup_destroy(Keys(prefix, "b").ready, GROUP)
+        created = calls(client, "xgroup|create")
+        fill(client, prefix, "abc", 1)
+        await until(lambda: all(hands.taken[queue] for queue in "abc"))
+        assert calls(client, "xgroup|create") - created == 2, "both lanes of one queue"
+    told = [record.getMessage() for record in caplog.records if "group of" in record.getMessage()]
+    assert len(told) == 1
+    assert "group of b" in told[0]
+
+
+async def test_a_queue_whose_outcomes_cannot_be_written_is_not_read_meanwhile(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    hands = Hands(app, ["a", "b"], slots=4)
+    hands.blocked.add("a")
+    async with hands.fetching():
+        for number in range(20):
+            fill(client, prefix, "ab", 1)
+            await until(lambda number=number: hands.taken["b"] == number + 1, 2)
+            settle(client, prefix, hands.let_go())
+        assert not hands.taken["a"]
+        hands.blocked.add("b")
+        fill(client, prefix, "b", 1)
+        hands.blocked.remove("a")
+
+        def all_came() -> bool:
+            settle(client, prefix, hands.let_go())
+            return hands.taken["a"] == 20
+
+        await until(all_came, 5)
+        hands.blocked.clear()
+        await until(lambda: hands.taken["b"] == 21, 5)
+
+
+async def test_nothing_but_its_stop_ends_the_fetching(
+    app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(reads, "BLOCK_MS", 300)
+    monkeypatch.setattr(unseen, "EVERY", 0.2)
+    hands, raised = Hands(app, ["a"], slots=4), []
+
+    def once(delivery: object) -> None:
+        if len(raised) < 2:
+            raised.append(delivery)
+            raise ZeroDivisionError("of the test")
+
+    hands.on_start = once
+    free = hands.fetcher._slots.free
+
+    def bad() -> int:
+        hands.fetcher._slots.free = free
+        raise KeyError("of the test")
+
+    async with hands.fetching():
+        fill(client, prefix, "a", 3)
+        await until(lambda: hands.taken["a"] == 3, 10)  # the refused one was given back and came again
+        hands.fetcher._slots.free = bad
+        hands.let_go()
+        client.xadd(Keys(prefix, "a").ready, JOB)
+        await until(lambda: hands.taken["a"] == 4, 10)
+    assert len(raised) == 2
+    assert "could not be started" in caplog.text
+
+
+@ON_ONE_SERVER
+async def test_a_worker_starts_beside_a_broken_queue_and_works_on_the_others(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    _spoil(client, prefix, "a")
+
+    @app.task(queue="b")
+    async def work(x: int) -> int:
+        return x
+
+    app.task(name="other", queue="a")(lambda x: x)
+    async with working(app):
+        assert await (await work.enqueue(3)).result(5) == 3
+
+
+@ON_ONE_SERVER
+async def test_a_stop_does_not_wait_for_a_server_that_answers_nothing(
+    own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamq.worker.fetcher.STOP", 0.5)
+    server = own_server()
+    async with App(redis_url=server.url, prefix="sq") as app:
+        hands = Hands(app, ["a"], slots=1)
+        try:
+            async with hands.fetching():
+                with server.client() as client:
+                    await until(lambda: any(c["cmd"] == "xreadgroup" for c in client.client_list()))
+                server.pause()
+                began = time.monotonic()
+            assert time.monotonic() - began < 4
+        finally:
+            server.resume()
+
+
+# -- the self-audit ---------------------------------------------------------------------------------------------
+
+
+async def test_what_was_delivered_under_a_living_workers_name_and_never_arrived_is_found(
+    app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "BLOCK_MS", 300)
+    monkeypatch.setattr(unseen, "EVERY", 0.3)
+    monkeypatch.setattr("streamq.deliveries.PAGE", 3)
+    monkeypatch.setattr(suspects, "LOOK", 0.3)
+    keys, ran = Keys(prefix, "q"), list[int]()
+    hold = asyncio.Event()
+
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        ran.append(x)
+        await hold.wait()
+        return x
+
+    async with working(app, concurrency=8, name="w1"):
+        jobs = await work.enqueue_many(range(8))
+        await until(lambda: len(ran) == 8)  # it reads no more, so another can do so under its name
+        for lane, payload, headers in (
+            (keys.ready, 97, ""),
+            (keys.ready, 98, ""),
+            (keys.alone, 99, '{"id":"5-5"}'),
+        ):
+            client.xadd(lane, {"task": "work", "payload": payload, "headers": headers})
+        client.xreadgroup(GROUP, "w1", {keys.ready: ">", keys.alone: ">"})
+        held = [client.xpending(lane, GROUP)["pending"] for lane in keys.lanes]
+        assert held == [10, 1]
+        await until(lambda: client.xpending(keys.ready, GROUP)["pending"] == 8)
+        hold.set()
+        await asyncio.gather(*[job.result(5) for job in jobs])
+        await until(lambda: len(ran) == 11, 20)
+    assert sorted(ran) == [*range(8), 97, 98, 99], "what it holds is not taken from it"
+    census(client, prefix, "q").check()

@@ -56,6 +56,8 @@ class Depths:
 async def depths(store: Store, link: Link, queues: Sequence[str], lane: int) -> Depths:
     """How many jobs wait in one lane of each queue. Raises ``Unavailable`` when that is no fault of a single queue."""
     told, filled = Depths(), []
+    if not queues:
+        return told
     names = [store.keys(queue).lanes[lane - 1] for queue in queues]
     for queue, name, length in zip(
         queues, names, await link.batch(*[("XLEN", name) for name in names]), strict=True

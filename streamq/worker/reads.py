@@ -29,6 +29,11 @@ SHORT_MS: Final = 500
 """How long to block while the outcomes of some queue cannot be written: it may be read again at any time."""
 LOOK: Final = (0.02, 20)
 """Seconds from one look at the depths to the next, at least, and how many times as long as a look takes."""
+CYCLE: Final = 0.5
+"""Seconds in which all queues with a backlog should have had a turn. As far as that allows, a queue gets several jobs
+in one turn: each read, and each batch of outcomes, is then for fewer queues, which is what makes it cheap."""
+RECKON: Final = 0.1
+"""Seconds over which the rate is measured that says how many jobs that is."""
 THOROUGH: Final = 5.0
 """Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is."""
 
@@ -50,6 +55,7 @@ class Reads:
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
+        self._served, self._since, self._quantum = 0, monotonic(), 1
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
@@ -79,14 +85,22 @@ class Reads:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
-        shares = self._turns.shares(slots)
+        shares = self._turns.shares(slots, min(slots, self._quantum))
         blocked = [queue for queue in shares if self._blocked(queue)]
         for queue in blocked:
             del shares[queue]
         self._turns.forget(blocked)
         if shares:
-            await self._read(shares)
+            self._reckon(await self._read(shares))
         return bool(shares or self._turns)
+
+    def _reckon(self, taken: int) -> None:
+        """Set the quantum by the rate at which jobs are taken."""
+        self._served += taken
+        passed = monotonic() - self._since
+        if passed >= RECKON:
+            self._quantum = max(1, int(self._served / passed * CYCLE / max(1, len(self._turns))))
+            self._served, self._since = 0, monotonic()
 
     def _look_is_due(self, slots: int) -> bool:
         if self._turns:
@@ -100,7 +114,7 @@ class Reads:
         thorough = began >= self._thorough_due
         if thorough:
             self._thorough_due = began + THOROUGH
-        told = await depths(self._store, self._link, self.open(), READY)
+        told = await depths(self._store, self._link, [q for q in self.open() if q not in self._turns], READY)
         self._found = False
         for queue, depth in told.waiting.items():
             waiting = max(depth, 1) if thorough else depth

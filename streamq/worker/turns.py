@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from itertools import islice
 from typing import Final
 
 UNKNOWN: Final = 1 << 62
@@ -12,17 +11,24 @@ UNKNOWN: Final = 1 << 62
 
 
 class Turns:
-    """A ring of the queues with a backlog. Each round serves those at its head, and they go to its end.
+    """A ring of the queues with a backlog. The one at the head is served until it has had its quantum.
 
-    This is deficit round robin where every job weighs the same: a queue is never owed more than one job, and its
-    place in the ring says so.
+    This is deficit round robin where every job weighs the same: what a queue was not given of its quantum, as slots
+    were few, it is owed, and it keeps its place for that. A queue that runs dry is owed nothing.
     """
 
     def __init__(self) -> None:
         self._ring: OrderedDict[str, int] = OrderedDict()
+        self._head, self._given = "", 0
 
     def __bool__(self) -> bool:
         return bool(self._ring)
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def __contains__(self, queue: str) -> bool:
+        return queue in self._ring
 
     def learn(self, queue: str, backlog: int = UNKNOWN) -> None:
         """The queue has so many waiting jobs. It keeps its place, or gets the last one."""
@@ -36,15 +42,27 @@ class Turns:
         for queue in queues:
             self._ring.pop(queue, None)
 
-    def shares(self, slots: int) -> dict[str, int]:
-        """By queue, how many jobs to read in this round: all together at most ``slots``, and none zero."""
-        chosen = list(islice(self._ring, slots))
-        if not chosen:
+    def shares(self, slots: int, quantum: int = 1) -> dict[str, int]:
+        """By queue, how many jobs to read in this round: all together ``slots``, and none zero.
+
+        ``quantum`` is how many jobs a queue gets before the next one has its turn; more where slots are many.
+        """
+        if not self._ring:
             return {}
-        each, extra = divmod(slots, len(chosen))
-        for queue in chosen[extra:] + chosen[:extra]:  # who gets one more waits behind who does not
-            self._ring.move_to_end(queue)
-        return {queue: each + (place < extra) for place, queue in enumerate(chosen)}
+        quantum = max(quantum, -(-slots // len(self._ring)))
+        shares: dict[str, int] = {}
+        while slots > 0:
+            queue = next(iter(self._ring))
+            given = self._given if queue == self._head else 0
+            share = min(slots, max(1, quantum - given))
+            shares[queue] = shares.get(queue, 0) + share
+            slots -= share
+            if given + share < quantum:
+                self._head, self._given = queue, given + share
+            else:
+                self._head, self._given = "", 0
+                self._ring.move_to_end(queue)
+        return shares
 
     def served(self, queue: str, asked: int, got: int) -> None:
         """A read of ``asked`` jobs gave ``got``."""

@@ -55,7 +55,7 @@ class Reads:
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
-        self._served, self._since, self._quantum = 0, monotonic(), 1
+        self._served, self._since, self._most, self._quantum = 0, monotonic(), 1, 1
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
@@ -85,22 +85,24 @@ class Reads:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
-        shares = self._turns.shares(slots, min(slots, self._quantum))
+        shares = self._turns.shares(slots, self._quantum)
         blocked = [queue for queue in shares if self._blocked(queue)]
         for queue in blocked:
             del shares[queue]
         self._turns.forget(blocked)
         if shares:
-            self._reckon(await self._read(shares))
+            self._reckon(slots, await self._read(shares))
         return bool(shares or self._turns)
 
-    def _reckon(self, taken: int) -> None:
-        """Set the quantum by the rate at which jobs are taken."""
+    def _reckon(self, slots: int, taken: int) -> None:
+        """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
+        self._most = max(self._most, slots)
         self._served += taken
         passed = monotonic() - self._since
         if passed >= RECKON:
-            self._quantum = max(1, int(self._served / passed * CYCLE / max(1, len(self._turns))))
-            self._served, self._since = 0, monotonic()
+            fair = self._served / passed * CYCLE / max(1, len(self._turns))
+            self._quantum = max(1, min(self._most, int(fair)))
+            self._served, self._since, self._most = 0, monotonic(), 1
 
     def _look_is_due(self, slots: int) -> bool:
         if self._turns:

@@ -45,12 +45,12 @@ class Turns:
     def shares(self, slots: int, quantum: int = 1) -> dict[str, int]:
         """By queue, how many jobs to read in this round: all together ``slots``, and none zero.
 
-        ``quantum`` is how many jobs a queue gets before the next one has its turn; more where slots are many.
+        ``quantum`` is how many jobs a queue gets before the next one has its turn.
         """
         if not self._ring:
             return {}
-        quantum = max(quantum, -(-slots // len(self._ring)))
-        shares: dict[str, int] = {}
+        cycles, slots = divmod(slots, quantum * len(self._ring))
+        shares = dict.fromkeys(self._ring, cycles * quantum) if cycles else {}
         while slots > 0:
             queue = next(iter(self._ring))
             given = self._given if queue == self._head else 0

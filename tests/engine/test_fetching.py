@@ -178,7 +178,7 @@ def test_equal_queues_differ_by_one_turn_however_the_slots_come_free(
         for queue, asked in turns.shares(slots, quantum).items():
             turns.served(queue, asked, asked)
             got[queue] += asked
-    assert max(got.values()) - min(got.values()) <= max(quantum, -(-max(rounds) // queues))
+    assert max(got.values()) - min(got.values()) <= quantum
 
 
 # -- trouble ----------------------------------------------------------------------------------------------------

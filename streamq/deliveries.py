@@ -90,10 +90,10 @@ def _delivered(groups: Any) -> int:
     return 0
 
 
-async def claim(store: Store, link: Link, queue: str, worker: str, ms: int) -> bool:
+async def claim_suspect(store: Store, link: Link, queue: str, worker: str, ms: int) -> bool:
     """Whether a suspect waits in the queue, and this worker is the one that waits on its behalf for the next ``ms``.
 
     0 gives the claim up.
     """
     keys = store.keys(queue)
-    return bool(await scripts.CLAIM.run(link, (keys.alone, keys.claim), GROUP, worker, ms))
+    return bool(await scripts.CLAIM_SUSPECT.run(link, (keys.alone, keys.alone_claim), GROUP, worker, ms))

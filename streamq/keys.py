@@ -39,7 +39,7 @@ class Keys:
     """
 
     __slots__ = (
-        "alone", "claim", "completed", "delayed", "events", "failed", "finished", "moved",
+        "alone", "alone_claim", "completed", "delayed", "events", "failed", "finished", "moved",
         "parked", "producer", "queue", "ready", "wake", "workers",
     )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Keys:
         self.queue = queue
         self.ready = of + "ready"
         self.alone = of + "alone"
-        self.claim = of + "alone:claim"
+        self.alone_claim = of + "alone:claim"
         self.parked = of + "parked"
         self.delayed = of + "delayed"
         self.moved = of + "moved"

@@ -55,7 +55,7 @@ def _prelude() -> str:
 
 ENQUEUE: Final = Script("enqueue")
 FETCH: Final = Script("fetch")
-CLAIM: Final = Script("claim", bare=True)
+CLAIM_SUSPECT: Final = Script("claim_suspect", bare=True)
 SETTLE: Final = Script("settle")
 PROMOTE: Final = Script("promote")
 RECLAIM: Final = Script("reclaim")

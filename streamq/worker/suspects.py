@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link, NoGroup
-from streamq.deliveries import ALONE, claim, depths
+from streamq.deliveries import ALONE, claim_suspect, depths
 from streamq.errors import Rejected, StreamqError
 from streamq.store import Store
 from streamq.worker.queue_trouble import QueueTrouble
@@ -119,11 +119,11 @@ class Suspects:
                 patience.seconds = min(PATIENCE[1], 2 * patience.seconds)
         finally:
             if self._link.connected:  # else the claim ends by itself
-                await claim(self._store, self._link, queue, self._worker, 0)
+                await claim_suspect(self._store, self._link, queue, self._worker, 0)
 
     async def _until_idle(self, queue: str, deadline: float) -> bool | None:
         """Wait as the only worker; ``None`` when there is no need (any more), ``False`` when it took too long."""
-        while await claim(self._store, self._link, queue, self._worker, CLAIM_MS):
+        while await claim_suspect(self._store, self._link, queue, self._worker, CLAIM_MS):
             again = monotonic() + AGAIN
             while monotonic() < again:
                 if self._slots.stopping:

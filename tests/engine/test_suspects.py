@@ -12,7 +12,7 @@ import redis
 
 from streamq import App, Context
 from streamq.connection import Link, NoGroup
-from streamq.deliveries import claim
+from streamq.deliveries import claim_suspect
 from streamq.keys import GROUP, Keys
 from streamq.worker import queue_trouble, reads, suspects
 
@@ -82,7 +82,7 @@ async def test_beside_a_suspect_and_long_jobs_the_free_slots_go_on_with_short_jo
             await work.long.enqueue(1)
             await asyncio.sleep(0.05)
         job = suspect(client, keys)
-        holder = await until(lambda: client.get(keys.claim))
+        holder = await until(lambda: client.get(keys.alone_claim))
         began = time.monotonic()
         short = await work.work.enqueue_many(range(1, 200))
         await asyncio.gather(*[job.result(8) for job in short])
@@ -92,7 +92,7 @@ async def test_beside_a_suspect_and_long_jobs_the_free_slots_go_on_with_short_jo
         assert not work.log
         work.open.set()
         await until(_found(client, prefix, [job]))
-        await until(lambda: not client.exists(keys.claim))
+        await until(lambda: not client.exists(keys.alone_claim))
     assert work.log == [(job, holder, 0)]
 
 
@@ -109,7 +109,7 @@ async def test_a_worker_that_waited_in_vain_fetches_on_and_waits_longer_the_next
         await until(lambda: "q" in patience and patience["q"].seconds == 0.8)
         assert await (await work.work.enqueue(1)).result(0.4 + 3) == 1, "between two waits it works"
         await until(lambda: patience["q"].seconds == 1.6)
-        await until(lambda: client.get(keys.claim) == "w1")
+        await until(lambda: client.get(keys.alone_claim) == "w1")
         work.open.set()
         await until(_found(client, prefix, [job]))
         await until(lambda: not patience)
@@ -125,11 +125,11 @@ async def test_a_worker_waits_no_longer_when_another_has_taken_the_suspect(
         await work.long.enqueue(1)
         await until(lambda: work.running)
         job = suspect(client, keys)
-        await until(lambda: client.get(keys.claim) == "busy")
+        await until(lambda: client.get(keys.alone_claim) == "busy")
         async with working(app, name="idle"):
             await until(_found(client, prefix, [job]))
         assert work.log == [(job, "idle", 0)]
-        await until(lambda: not client.exists(keys.claim), 3)
+        await until(lambda: not client.exists(keys.alone_claim), 3)
         assert await (await work.work.enqueue(1)).result(3) == 1, "it fetches again beside its long job"
         work.open.set()
 
@@ -158,9 +158,9 @@ async def test_the_claim_of_a_worker_that_died_ends_by_itself(
     async with working(app, name="w1"):
         await work.long.enqueue(1)
         await until(lambda: work.running)
-        client.set(keys.claim, "dead", px=1_000)
+        client.set(keys.alone_claim, "dead", px=1_000)
         suspect(client, keys)
-        await until(lambda: client.get(keys.claim) == "w1")
+        await until(lambda: client.get(keys.alone_claim) == "w1")
         work.open.set()
         await until(lambda: work.log)
 
@@ -171,7 +171,7 @@ async def test_a_claim_is_given_to_one_worker_and_only_while_a_suspect_waits(
     link = Link(app.store.servers)
 
     async def claims(worker: str, ms: int = 5_000) -> bool:
-        return await claim(app.store, link, "q", worker, ms)
+        return await claim_suspect(app.store, link, "q", worker, ms)
 
     client.xadd(keys.alone, JOB)
     with pytest.raises(NoGroup):
@@ -184,18 +184,18 @@ async def test_a_claim_is_given_to_one_worker_and_only_while_a_suspect_waits(
     assert await claims("a"), "renewed"
     assert not await claims("b")
     assert not await claims("b", 0), "not its own to give up"
-    assert client.get(keys.claim) == "a"
-    assert 0 < client.pttl(keys.claim) <= 5_000
+    assert client.get(keys.alone_claim) == "a"
+    assert 0 < client.pttl(keys.alone_claim) <= 5_000
     assert not await claims("a", 0)
-    assert not client.exists(keys.claim)
+    assert not client.exists(keys.alone_claim)
     assert await claims("b")
     client.xreadgroup(GROUP, "c", {keys.alone: ">"})
     assert not await claims("b"), "somebody runs it"
-    assert not client.exists(keys.claim)
+    assert not client.exists(keys.alone_claim)
     client.xadd(keys.alone, JOB)
-    client.lpush(keys.claim, "what is this")
+    client.lpush(keys.alone_claim, "what is this")
     assert await claims("b"), "a key of another type is nobody's claim"
-    assert client.get(keys.claim) == "b"
+    assert client.get(keys.alone_claim) == "b"
     await link.close()
 
 

@@ -110,7 +110,10 @@ FAULTS: dict[str, Callable[[redis.Redis, Keys], object]] = {
     "alone is a list": lambda client, keys: (client.delete(keys.alone), client.lpush(keys.alone, "x")),
     "alone is gone": lambda client, keys: client.delete(keys.alone),
     "both groups are gone": lambda client, keys: [_drop_group(client, lane) for lane in keys.lanes],
-    "the claim is a set": lambda client, keys: (client.delete(keys.claim), client.sadd(keys.claim, "x")),
+    "the claim is a set": lambda client, keys: (
+        client.delete(keys.alone_claim),
+        client.sadd(keys.alone_claim, "x"),
+    ),
     "a strange entry waits": lambda client, keys: _add(
         client, keys.ready, {b"\xff": b"\x00", "headers": "[[["}
     ),

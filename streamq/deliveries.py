@@ -1,8 +1,8 @@
-"""What is delivered, what waits for it, and who waits for a suspect: what the fetcher asks beside reading itself."""
+"""What waits, and who waits for a suspect: what the fetcher asks beside reading itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,35 +12,10 @@ from streamq.errors import Rejected, StreamqError
 from streamq.keys import GROUP
 from streamq.store import Store
 
-PAGE: Final = 1_000
-"""Rows of one answer to XPENDING."""
 READY: Final = 1
 """The number of the lane from which jobs are read that are no suspects."""
 ALONE: Final = 2
 """The number of the lane of suspects."""
-
-
-async def pending(
-    store: Store, link: Link, lanes: Iterable[tuple[str, int]], worker: str
-) -> dict[tuple[str, int], list[bytes]]:
-    """By queue and lane, the entries that the server has delivered to a worker and not got back.
-
-    Read in pages. A lane without any, or one that cannot be asked, is not in the answer.
-    """
-    found: dict[tuple[str, int], list[bytes]] = {}
-    after = dict.fromkeys(lanes, b"-")
-    while after:
-        commands = [
-            ("XPENDING", store.keys(queue).lanes[lane - 1], GROUP, start, "+", PAGE, worker)
-            for (queue, lane), start in after.items()
-        ]
-        asked, after = after, {}
-        for at, rows in zip(asked, await link.batch(*commands), strict=True):
-            if rows and not isinstance(rows, Exception):
-                found.setdefault(at, []).extend(row[0] for row in rows)
-                if len(rows) == PAGE:
-                    after[at] = b"(" + rows[-1][0]
-    return found
 
 
 @dataclass(slots=True)

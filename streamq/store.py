@@ -14,6 +14,7 @@ from streamq.envelope import New
 from streamq.errors import JobNotFound, OutcomeUnknown, Rejected, WrongState
 from streamq.job import WorkerInfo
 from streamq.keys import GROUP, Keys, queues_key, workers_key
+from streamq.pending import pending
 from streamq.settings import Durability, Settings
 
 T = TypeVar("T")
@@ -160,6 +161,11 @@ class Store:
             self.clock.set(now)
             refused += entries
         return refused
+
+    async def pending(self, link: Link, queue: str, worker: str) -> list[tuple[int, bytes]]:
+        """All that the server has delivered to a worker and not got back: lane and entry of each."""
+        found = await pending(link, self.keys(queue).lanes, worker)
+        return [(n, e) for n, lane in enumerate(self.keys(queue).lanes, 1) for e in found.get(lane, ())]
 
     async def release(self, link: Link, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still held."""

@@ -45,6 +45,7 @@ class Fetcher:
         blocked: Callable[[str], bool] = lambda _: False,
     ) -> None:  # fmt: skip
         self._store, self._start = store, start
+        queues = tuple(dict.fromkeys(queues))
         self._link = Link(store.servers, worker)
         self._worker = worker
         self._slots = Slots(free, idle)

@@ -13,8 +13,9 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link
-from streamq.deliveries import ALONE, READY, pending
+from streamq.deliveries import ALONE, READY
 from streamq.envelope import Held
+from streamq.pending import pending
 from streamq.store import Store
 
 log = logging.getLogger("streamq.fetcher")
@@ -49,13 +50,15 @@ class Unseen:
         ``with_suspects`` are the queues whose second lane is not empty; the others' is left out, as a command saved.
         Raises ``Unavailable``; then the audit stays due.
         """
-        lanes = [(queue, READY) for queue in self._queues]
-        lanes += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
-        found = await pending(self._store, self._link, lanes, self._worker)
+        places = [(queue, READY) for queue in self._queues]
+        places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
+        lanes = {self._store.keys(queue).lanes[lane - 1]: (queue, lane) for queue, lane in places}
+        found = await pending(self._link, lanes, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing
         held = self._holds() if found else set()
         unseen: dict[str, list[tuple[int, bytes]]] = {}
-        for (queue, lane), entries in found.items():
+        for name, entries in found.items():
+            queue, lane = lanes[name]
             lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in held]
             if lost:
                 unseen.setdefault(queue, []).extend(lost)

@@ -5,9 +5,8 @@ from __future__ import annotations
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
     frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
-    frozenset(
-        {"scripts", "connection", "store", "deliveries", "views", "outbox", "results", "binary", "server"}
-    ),
+    frozenset({"scripts", "connection", "store", "views", "outbox", "results", "binary", "server"})
+    | {"pending", "deliveries"},
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
 )

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from .faults import FAULTS, Fault
+from .fetching import FETCHING
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("streamq", "service", "bench", "tests", "docs", "pyproject.toml", ".env.example", "README.md", "Makefile")
@@ -26,7 +27,7 @@ LIMIT = 300.0
 
 
 def main(words: list[str]) -> int:
-    chosen = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
+    chosen = [fault for fault in (*FAULTS, *FETCHING) if not words or any(word in fault.name for word in words)]
     missed = 0
     with tempfile.TemporaryDirectory(prefix="sq-planted-") as folder:
         copy = _copied(Path(folder))

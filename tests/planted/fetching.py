@@ -75,7 +75,7 @@ FETCHING: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue's trouble never ends", _WORKER + "queue_trouble.py",
-        "return [queue for queue, pause in self._pauses.items() if now >= pause.until]", "return []", _TROUBLE,
+        "_Pause(PAUSE[0], monotonic() + PAUSE[0])", "_Pause(PAUSE[0], monotonic() + 1e9)", _TROUBLE,
     ),
     Fault(
         "a group that is gone puts its queue aside", _WORKER + "reads.py",

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, Final
 
 import orjson
 
 JSONDecodeError = orjson.JSONDecodeError
 
 loads = orjson.loads
-"""Bytes or text to a value. Raises ``JSONDecodeError``."""
+"""Bytes or text to a value. Raises ``JSONDecodeError``. A whole number above 64 bits becomes a float: see ``exact``."""
+
+Fragment = orjson.Fragment
+"""JSON text inside a value to write."""
+
+_LONG: Final = re.compile(rb"[0-9]{19}")
+_STRICT: Final = (
+    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+
+
+def has_long_number(raw: bytes) -> bool:
+    """Whether JSON text may have a whole number above 64 bits."""
+    return _LONG.search(raw) is not None
+
+
+def exact(raw: bytes) -> Any:
+    """Like ``loads``, with whole numbers of any size as they are."""
+    value = loads(raw)
+    if has_long_number(raw):
+        from pydantic_core import from_json  # noqa: PLC0415  # the command line starts faster without it
+
+        try:
+            return from_json(raw)
+        except ValueError:  # it reads fewer levels of nesting than orjson
+            return value
+    return value
 
 
 def _extra(value: Any) -> Any:
@@ -22,9 +50,42 @@ def _extra(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def dumps(value: Any) -> bytes:
-    """A value to compact JSON on one line; dataclasses, times, UUIDs and pydantic models included.
+def dumps(value: Any, default: Callable[[Any], Any] = _extra) -> bytes:
+    """A value to compact JSON on one line; dataclasses, times, UUIDs, pydantic models and long numbers included.
 
     Raises ``TypeError`` for what has no JSON form.
     """
-    return orjson.dumps(value, default=_extra, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, default=default, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        if default is not _extra:
+            raise
+        return written(value)
+
+
+def plain(value: Any) -> bytes:
+    """JSON of a value that consists of what JSON has. Raises ``TypeError`` for other types.
+
+    Not all are noticed: tuples, UUIDs, enums and NaN are written as something else. The bytes take no more memory
+    than they are long: orjson's own keep a buffer of up to 4 KB each, too much for half a million that wait.
+    """
+    return b"%b" % orjson.dumps(value, option=_STRICT)
+
+
+def written(value: Any) -> bytes:
+    """JSON of whatever pydantic can write; NaN and infinity as text. Raises ``TypeError`` for the rest."""
+    from pydantic_core import PydanticSerializationError, to_json  # noqa: PLC0415  # the same
+
+    try:
+        return to_json(value, by_alias=False, inf_nan_mode="strings")
+    except PydanticSerializationError as error:
+        raise TypeError(str(error)) from None
+
+
+def storable(value: Any) -> bytes:
+    """JSON of whatever can be written, NaN and infinity as text. Raises ``TypeError`` for the rest."""
+    try:
+        raw = orjson.dumps(value, option=_STRICT)
+    except TypeError:
+        return written(value)
+    return written(value) if b"null" in raw else raw

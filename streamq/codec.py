@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,28 +15,19 @@ loads = orjson.loads
 Fragment = orjson.Fragment
 """JSON text inside a value to write."""
 
-_LONG: Final = re.compile(rb"[0-9]{19}")
 _STRICT: Final = (
     orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 
 
-def has_long_number(raw: bytes) -> bool:
-    """Whether JSON text may have a whole number above 64 bits."""
-    return _LONG.search(raw) is not None
-
-
-def exact(raw: bytes) -> Any:
+def exact(raw: bytes | str) -> Any:
     """Like ``loads``, with whole numbers of any size as they are."""
-    value = loads(raw)
-    if has_long_number(raw):
-        from pydantic_core import from_json  # noqa: PLC0415  # the command line starts faster without it
+    from pydantic_core import from_json  # noqa: PLC0415  # the command line starts faster without it
 
-        try:
-            return from_json(raw)
-        except ValueError:  # it reads fewer levels of nesting than orjson
-            return value
-    return value
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError:  # not JSON, which the other one says better; or nested more than 200 levels deep
+        return loads(raw)
 
 
 def _extra(value: Any) -> Any:
@@ -57,8 +47,8 @@ def dumps(value: Any, default: Callable[[Any], Any] = _extra) -> bytes:
     """
     try:
         return orjson.dumps(value, default=default, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:
-        if default is not _extra:
+    except TypeError as error:
+        if "64-bit" not in str(error):
             raise
         return written(value)
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from streamq import codec
 from streamq.errors import FieldError
 from streamq.shapes import Shape, non_finite, refuse_unsendable, shape
 
+_plain = codec.plain
 _SHOWN: Final = 80
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 _NAN: Final = (
@@ -148,33 +150,47 @@ class AnyForm(Form):
     def write(self, value: Any) -> bytes:
         """Write a value. Raises ``Unfit``."""
         try:
-            raw = codec.plain(value)
-        except TypeError as error:
-            raise Unfit([FieldError("", "not-json", f"{error}{_UNTYPED}")]) from None
-        if type(value) in _SCALARS:
-            return raw
-        back = codec.loads(raw)
-        if not _equal(value, back):
+            raw = _plain(value)
+        except TypeError:  # a number above 64 bits, or what JSON does not have
+            raw = _written(value)
+        if type(value) not in _SCALARS and not _equal(value, back := self.read(raw)):
             told = [
-                FieldError(e.pointer, e.code, e.message + _UNTYPED) for e in _differences(value, back, "")
+                FieldError(each.pointer, each.code, each.message + _UNTYPED)
+                for each in _differences(value, back, "")
             ]
             if told:
                 raise Unfit(told)
         return raw
 
     def write_text(self, text: str | bytes) -> bytes:
-        """Write the value of JSON text. Raises ``Unfit``."""
+        """JSON text of a value, as it is, on one line. Raises ``Unfit``."""
         try:
-            return self.write(codec.exact(text.encode() if isinstance(text, str) else text))
-        except ValueError as error:  # of the text, or a lone surrogate in it
+            raw = text.encode() if isinstance(text, str) else text
+            codec.loads(raw)
+        except ValueError as error:  # not JSON, or a lone surrogate in it
             raise Unfit([FieldError("", "not-json", str(error))]) from None
+        return raw.replace(b"\n", b" ").replace(b"\r", b" ").strip()
 
     def read(self, raw: str | bytes) -> Any:
         """The value of JSON text. Raises ``Unfit``."""
         try:
-            return codec.loads(raw)
-        except codec.JSONDecodeError as error:
-            raise Unfit([FieldError("", "not-json", str(error))]) from None
+            return from_json(raw)
+        except ValueError:  # not JSON, or nested more than 200 levels deep
+            return _loads(raw)
+
+
+def _written(value: Any) -> bytes:
+    try:
+        return codec.written(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unfit([FieldError("", "not-json", f"{error}{_UNTYPED}")]) from None
+
+
+def _loads(raw: str | bytes) -> Any:
+    try:
+        return codec.loads(raw)
+    except codec.JSONDecodeError as error:
+        raise Unfit([FieldError("", "not-json", str(error))]) from None
 
 
 class NothingForm(Form):
@@ -197,10 +213,7 @@ class NothingForm(Form):
 
     def read(self, raw: str | bytes) -> Any:
         """Read nothing. Raises ``Unfit`` for anything else."""
-        try:
-            self.write(codec.loads(raw))
-        except codec.JSONDecodeError as error:
-            raise Unfit([FieldError("", "not-json", str(error))]) from None
+        self.write(_loads(raw))
 
 
 def form(declared: Any, what: str) -> Form:
@@ -236,7 +249,10 @@ def write_untyped(value: Any) -> bytes:
     try:
         raw = b"%b" % codec.dumps(value, _by_its_own_type)
     except TypeError as error:
-        raise Unfit([FieldError("", "not-json", str(error))]) from None
+        cause = error.__cause__ or error  # orjson wraps what the function it calls raises
+        if isinstance(cause, Unfit):
+            raise cause from None
+        raise Unfit([FieldError("", "not-json", str(cause))]) from None
     if b"null" in raw:
         told = [FieldError(at, "not-json", f"{found!r}: {_NAN}") for at, found in _non_finite(value, "")]
         if told:

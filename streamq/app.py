@@ -249,12 +249,12 @@ class App:
 
     # -- roles ----------------------------------------------------------------------------------------------
 
-    async def run_worker(self, **given: Any) -> None:
-        """Run a worker until cancelled; ``given`` are the options of ``Worker``. Cancelling shuts it down in order."""
+    async def run_worker(self, **options: Any) -> None:
+        """Run a worker until cancelled; options are those of ``Worker``. Cancelling shuts it down in order."""
         from streamq.worker import Worker  # noqa: PLC0415  # a worker holds an app, not the reverse
 
         async with self:
-            await Worker(self, **given).run()
+            await Worker(self, **options).run()
 
     async def run_scheduler(self) -> None:
         """Promote, reclaim, prune and audit until cancelled, for all queues."""

@@ -48,7 +48,7 @@ _MASKED: Final = (
 _EXCLUDED: Final = (
     "exclude=True leaves it out of what is written. Remove that, or send a model without the field"
 )
-_ONCE: Final = "it can be read only once. Use list[…], tuple[…, ...] or Sequence[…]"
+_ONCE: Final = "it can be read only once. Use list[…] or tuple[…, ...]"
 _CONSTANTS: Final = "ser_json_inf_nan='constants' writes what is not JSON. Use 'strings'"
 _NOT_TYPES: Final = frozenset({"metadata", "config", "default", "computed_fields", "serialization"})
 

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from inspect import Parameter, isasyncgen, isgenerator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NotRequired, TypeVar
 
-from pydantic import ConfigDict, PydanticUserError, create_model
+from pydantic import ConfigDict, Field, PydanticUserError
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import codec, handlers, options, values
 from streamq.errors import ConfigurationError, InvalidPayload, PayloadTooLarge, ResultUnreadable
@@ -22,6 +23,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 _NOTHING: Final[Any] = object()
+_record: Final[Any] = TypedDict  # called, with members that are known when a task is declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +105,16 @@ class Task(Generic[P, R]):
             return values.NothingForm()
         if self.single is not None:
             return values.form(hints.get(self.single, Any), what)
-        members: dict[str, Any] = {
-            name: (hints.get(name, Any), ... if p.default is Parameter.empty else p.default)
-            for name, p in reading.fields.items()
-        }
-        config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
-        return values.form(create_model(f"{self.name}_payload", __config__=config, **members), what)
+        # not a model: its own attributes would forbid some names (json, copy, model_config, _x)
+        members = {name: _member(hints.get(name, Any), p) for name, p in reading.fields.items()}
+        declared = _record(f"{self.name}_payload", members)
+        declared.__pydantic_config__ = ConfigDict(extra="forbid")
+        return values.form(declared, what)
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} on queue {self.queue!r}>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.handler(*args, **kwargs)
 
     def schema(self) -> dict[str, Any]:
@@ -197,7 +198,7 @@ class Task(Generic[P, R]):
         """The handler's arguments for a decoded payload, its context not among them."""
         if self.single is not None:
             return {self.single: payload}
-        return {name: getattr(payload, name) for name in self._fields}
+        return payload or {}
 
     def encode_result(self, value: Any) -> bytes:
         """What the handler returned, by its declared type, else as whatever can be written; empty for ``None``.
@@ -239,6 +240,12 @@ class Task(Generic[P, R]):
     def parse_result(self, value: Any, job_id: str = "") -> Any:
         """The same for a result that was read as JSON already."""
         return value if self._result is None else self.decode_result(codec.dumps(value), job_id)
+
+
+def _member(declared: Any, parameter: Parameter) -> Any:
+    if parameter.default is parameter.empty:
+        return declared
+    return NotRequired[Annotated[declared, Field(default=parameter.default)]]
 
 
 Handler = Callable[..., Awaitable[R] | R]

@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import CoreConfig, SchemaSerializer, from_json
 
 from streamq import codec
 from streamq.errors import FieldError
@@ -55,8 +55,9 @@ class Form:
     """A declared type, and how its values are written and read: each is compared with what would arrive."""
 
     def __init__(self, adapter: TypeAdapter[Any]) -> None:
-        self._adapter = adapter
-        self._serializer, self._validator = adapter.serializer, adapter.validator
+        self._adapter, self._validator = adapter, adapter.validator
+        # NaN and infinity as text, which is read again; a model has a configuration of its own
+        self._serializer = SchemaSerializer(adapter.core_schema, CoreConfig(ser_json_inf_nan="strings"))
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the values."""
@@ -220,19 +221,10 @@ def form(declared: Any, what: str) -> Form:
     """How values of a declared type are written and read. Raises ``ConfigurationError``; ``what`` names the type."""
     if declared is Any:
         return AnyForm()
-    adapter = _adapter(declared)
+    adapter = TypeAdapter(declared)
     refuse_unsendable(adapter.core_schema, what)
     known = shape(adapter.core_schema)
     return ExactForm(adapter, known) if known.exact else Form(adapter)
-
-
-def _adapter(declared: Any) -> TypeAdapter[Any]:
-    try:  # NaN and infinity as text, which is read again; a model has a configuration of its own
-        return TypeAdapter(declared, config=ConfigDict(ser_json_inf_nan="strings"))
-    except PydanticUserError as error:
-        if error.code != "type-adapter-config-unused":
-            raise
-        return TypeAdapter(declared)
 
 
 _models: dict[type, Form] = {}

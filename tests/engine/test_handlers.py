@@ -181,3 +181,14 @@ async def test_a_task_without_parameters_and_a_default_need_no_payload(app: App)
     async with working(app):
         jobs = [await nothing.enqueue(), await app.enqueue("default", "nothing"), await spare.enqueue()]
         assert [await job.result(10) for job in jobs] == ["done", "done", 5]
+
+
+@pytest.mark.parametrize(
+    "name", ["json", "copy", "schema", "model_config", "model_fields", "_x", "__x", "self", "dict"]
+)
+def test_a_parameter_may_have_any_name(name: str) -> None:
+    made: dict[str, Any] = {}
+    exec(f"def handler({name}: int, other: int = 2): return {name}", made)  # noqa: S102
+    task = App().task(made["handler"])
+    assert task(**task.bind(task.decode(task.encode({name: 1})))) == 1
+    assert task.bind(task.decode(task.encode({name: 1}))) == {name: 1, "other": 2}

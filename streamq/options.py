@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -54,14 +53,7 @@ def _task(value: Any) -> str:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and _finite(value)
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float is as large as
-        return False
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _encodable(text: str) -> bool:

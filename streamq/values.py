@@ -7,6 +7,7 @@ aliases are, and one made after the JSON Schema (which shows aliases) is read to
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -227,8 +228,10 @@ def form(declared: Any, what: str) -> Form:
     return ExactForm(adapter, known) if known.exact else Form(adapter)
 
 
-_models: dict[type, Form] = {}
-"""Forms of the models that are sent by the name of a task that is not known here."""
+@functools.lru_cache(maxsize=256)
+def _model(kind: type) -> Form:
+    """The form of a model that is sent by the name of a task that is not known here."""
+    return form(kind, kind.__name__)
 
 
 def write_untyped(value: Any) -> bytes:
@@ -257,9 +260,7 @@ _ANY: Final = AnyForm()
 
 def _by_its_own_type(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        kind = type(value)
-        known = _models.get(kind) or _models.setdefault(kind, form(kind, kind.__name__))
-        return codec.Fragment(known.write(value))
+        return codec.Fragment(_model(type(value)).write(value))
     if isinstance(value, (set, frozenset)):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -92,8 +92,8 @@ async def test_only_the_queue_whose_group_is_gone_is_joined_again(
 ) -> None:
     hands = Hands(app, ["a", "b", "c"], slots=9)
     async with hands.fetching():
-        client.xgroup_destroy(Keys(prefix, "b").ready, GROUP)
         created = calls(client, "xgroup|create")
+        client.xgroup_destroy(Keys(prefix, "b").ready, GROUP)
         fill(client, prefix, "abc", 1)
         await until(lambda: all(hands.taken[queue] for queue in "abc"))
         assert calls(client, "xgroup|create") - created == 2, "both lanes of one queue"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, overload
@@ -62,7 +62,7 @@ class App:
         self._opened = 0
         self._store: Store | None = None
         self._views: Views | None = None
-        self._outboxes: dict[str, Outbox] = {}
+        self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
 
     # -- tasks ----------------------------------------------------------------------------------------------
@@ -122,11 +122,11 @@ class App:
         if self._opened:
             return
         store, self._store, self._views = self._store, None, None
-        for outbox in self._outboxes.values():
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
             await outbox.close()
         for results in self._results.values():
             await results.close()
-        self._outboxes.clear()
         self._results.clear()
         if store is not None:
             await store.close()
@@ -171,7 +171,7 @@ class App:
         knows it. Options and errors are those of ``Task.enqueue``.
         """
         new = self._new(task, self._encode(task, payload), _due(delay, at), _headers(attempts, timeout))
-        send = self._outbox(queue).put([new], durability or self.settings.durability)
+        send = self._way_out(queue).put(queue, [new], durability or self.settings.durability)
         return (await self._handles(send, queue, task))[0]
 
     async def enqueue_many(
@@ -184,7 +184,7 @@ class App:
         jobs = [self._new(task, self._encode(task, payload), due, headers) for payload in payloads]
         if not jobs:
             return []
-        send = self._outbox(queue).put_many(jobs, durability or self.settings.durability)
+        send = self._way_out(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
         return await self._handles(send, queue, task)
 
     async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
@@ -231,12 +231,11 @@ class App:
         task = self.tasks.get(name)
         return None if task is None else task.attempts
 
-    def _outbox(self, queue: str) -> Outbox:
-        outbox = self._outboxes.get(queue)
-        if outbox is None:
-            self.store.keys(queue)  # a bad name is refused here, before anything is sent
-            outbox = self._outboxes[queue] = Outbox(self.store, queue)
-        return outbox
+    def _way_out(self, queue: str) -> Outbox:
+        self.store.keys(queue)  # a bad name is refused here, before anything is sent
+        if self._outbox is None:
+            self._outbox = Outbox(self.store)
+        return self._outbox
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -287,6 +286,13 @@ class TaskDecorator:
         task: Task[Any, Any] = Task(self._app, handler, **self._policy)
         self._app.add_task(task)
         return task
+
+
+def _emptied(jobs: list[New]) -> Iterator[New]:
+    """The jobs in order, each let go when it is taken: what is sent needs no memory here."""
+    jobs.reverse()
+    while jobs:
+        yield jobs.pop()
 
 
 def _due(delay: float | timedelta | None, at: datetime | None) -> str:

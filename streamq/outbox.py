@@ -39,7 +39,8 @@ PARTING: Final = 1.0
 
 
 class _Order(NamedTuple):
-    queue: str
+    kind: tuple[str, bool]
+    """Its queue, and whether its jobs are delayed: a fault of `delayed` stops no other jobs."""
     jobs: Sequence[New]
     size: int
     ids: asyncio.Future[list[str]]
@@ -84,7 +85,9 @@ class Outbox:
         carrier = self._carriers.get(kind)
         if carrier is None:
             carrier = self._carriers[kind] = _Carrier(self._store, durability)
-        return await carrier.put(_Order(queue, jobs, size, asyncio.get_running_loop().create_future()))
+        ids: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        carrier.add(_Order((queue, jobs[0].due != ""), jobs, size, ids))
+        return await ids
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
@@ -105,14 +108,13 @@ class _Carrier:
         self._waiting: list[_Order] = []
         self._flight: asyncio.Task[None] | None = None
         self._names: dict[tuple[str, bool], str] = {}
-        """The producer, by queue and by whether the jobs are delayed: a fault of `delayed` stops no other jobs."""
+        """The name of the producer, by kind of order."""
         self._numbers = itertools.count(1)
 
-    async def put(self, order: _Order) -> list[str]:
+    def add(self, order: _Order) -> None:
         self._waiting.append(order)
         if self._flight is None:
-            self._flight = asyncio.create_task(self._fly(), name=f"outbox {self._durability}")
-        return await order.ids
+            self._flight = asyncio.create_task(self._fly(), name="outbox")
 
     async def _fly(self) -> None:
         orders: list[_Order] = []
@@ -158,7 +160,7 @@ class _Carrier:
     def _loads(self, orders: Sequence[_Order]) -> list[_Load]:
         alike: dict[tuple[str, bool], list[_Order]] = {}
         for order in orders:
-            alike.setdefault((order.queue, bool(order.jobs[0].due)), []).append(order)
+            alike.setdefault(order.kind, []).append(order)
         loads, now = [], monotonic()
         for kind, those in alike.items():
             producer = self._names.get(kind)
@@ -171,9 +173,9 @@ class _Carrier:
     async def _persist(self, batches: Sequence[Batch]) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds after the first silence."""
         answers: list[Answer] = await self._attempt(self._link, batches)
-        pause, deadline = 0.05, monotonic() + self._store.settings.enqueue_timeout
         # what never left is the caller's: it may know better than to wait; what may have arrived is sent again
         open_ = [at for at, answer in enumerate(answers) if _is_silence(answer)]
+        pause, deadline = 0.05, monotonic() + self._store.settings.enqueue_timeout
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)

@@ -40,7 +40,7 @@ local function note_runs(from, to)
     note_runs(middle + 1, to)
   end
 end
-if waiting > 0 then note_runs(1, waiting) end
+if waiting == 1 then runs[1] = ids[1] elseif waiting > 1 then note_runs(1, waiting) end
 
 local earliest
 for n = 0, delayed - 1 do

@@ -5,23 +5,13 @@ from __future__ import annotations
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
     frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
-    frozenset(
-        {
-            "scripts",
-            "addresses",
-            "answers",
-            "connection",
-            "store",
-            "views",
-            "outbox",
-            "results",
-            "binary",
-            "server",
-        }
-    ),
+    frozenset({
+        "scripts", "addresses", "answers", "connection", "batches", "transfer", "store", "views", "outbox",
+        "results", "binary", "server",
+    }),
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
-)
+)  # fmt: skip
 """From the ground up. A name stands for a module or for a package with all that is in it.
 
 The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.

@@ -172,7 +172,7 @@ class App:
         """
         new = self._new(task, self._encode(task, payload), _due(delay, at), _headers(attempts, timeout))
         send = self._way_out(queue).put(queue, [new], durability or self.settings.durability)
-        return (await self._handles(send, queue, task))[0]
+        return await _only(self._handles(send, queue, task))
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
@@ -286,6 +286,17 @@ class TaskDecorator:
         task: Task[Any, Any] = Task(self._app, handler, **self._policy)
         self._app.add_task(task)
         return task
+
+
+async def _only(handles: Awaitable[list[Job[Any]]]) -> Job[Any]:
+    """The one handle, also of what an unknown outcome is repeated as."""
+    try:
+        return (await handles)[0]
+    except OutcomeUnknown as error:
+        if error.repeat is not None:
+            repeat = error.repeat
+            error.repeat = lambda: _only(repeat())
+        raise
 
 
 def _emptied(jobs: list[New]) -> Iterator[New]:

@@ -18,23 +18,8 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset(
-        {
-            "scripts",
-            "addresses",
-            "answers",
-            "connection",
-            "batches",
-            "transfer",
-            "batches",
-            "transfer",
-            "store",
-            "views",
-        }
-    ),
-    "hiredis": frozenset(
-        {"scripts", "addresses", "answers", "connection", "batches", "transfer", "store", "views"}
-    ),
+    "redis": frozenset({"scripts", "addresses", "answers", "connection", "store", "views"}),
+    "hiredis": frozenset({"answers", "connection"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
     "click": frozenset({"cli", "runtime"}),

@@ -55,8 +55,8 @@ class Announcements:
         """The queues to announce along with these batches."""
         if not link.connected:
             self._until.clear()
-        now = monotonic()
-        return [batch.queue for batch in batches if self._until.get(batch.queue, 0.0) < now]
+        now, until = monotonic(), self._until.get
+        return [batch.queue for batch in batches if until(batch.queue, 0.0) < now]
 
     def command(self, queues: Sequence[str]) -> tuple[Any, ...]:
         """What announces them."""
@@ -90,38 +90,38 @@ async def submit(
     settings, announced = store.settings, store.announcements
     new = announced.due(link, batches)
     calls = [_call(store, batch) for batch in batches]
-    confirming = _durability_commands(durability, settings)
-    patience = settings.enqueue_timeout * (1 + len(confirming))  # a producer waits for less than a worker
-    sent = [scripts.ENQUEUE.command(*call) for call in calls]
-    first = [announced.command(new)] if new else []
-    replies = await link.batch(*first, *sent, *confirming, timeout=patience)
-    announcement = replies.pop(0) if new else None
-    replies, confirmed = replies[: len(calls)], replies[len(calls) :]
-    unknown = [at for at, reply in enumerate(replies) if _is_unknown_script(reply)]
-    if unknown:  # these run only now, so durability is asked for again
-        again = [scripts.ENQUEUE.in_full(*calls[at]) for at in unknown]
-        more = await link.batch(*again, *confirming, timeout=patience)
-        for at, reply in zip(unknown, more, strict=False):
-            replies[at] = reply
-        confirmed = more[len(again) :]
+    commands = [scripts.ENQUEUE.command(*call) for call in calls]
     if new:
-        announced.note(new, announcement, only=any(isinstance(reply, bytes) for reply in replies))
-    doubt = _doubt(durability, confirmed)
-    return [_answer(batch, reply, doubt) for batch, reply in zip(batches, replies, strict=True)]
+        commands.append(announced.command(new))
+    confirming = () if durability == "memory" else _confirming(durability, settings)
+    patience = settings.enqueue_timeout * (1 + len(confirming))  # a producer waits for less than a worker
+    replies = await link.batch(*commands, *confirming, timeout=patience)
+    said, confirmed = replies[: len(calls)], replies[len(commands) :]
+    if [reply for reply in said if isinstance(reply, Exception)]:
+        unknown = [at for at, reply in enumerate(said) if _is_unknown_script(reply)]
+        if unknown:  # these run only now, so durability is asked for again
+            again = [scripts.ENQUEUE.in_full(*calls[at]) for at in unknown]
+            more = await link.batch(*again, *confirming, timeout=patience)
+            for at, reply in zip(unknown, more, strict=False):
+                said[at] = reply
+            confirmed = more[len(again) :]
+    if new:
+        announced.note(new, replies[len(calls)], only=any(isinstance(reply, bytes) for reply in said))
+    doubt = _doubt(durability, confirmed) if confirming else None
+    return [_answer(batch, reply, doubt) for batch, reply in zip(batches, said, strict=True)]
 
 
 def _call(store: Store, batch: Batch) -> tuple[Sequence[str], Sequence[Any]]:
-    keys = store.keys(batch.queue)
-    at_once = [job for job in batch.jobs if not job.due]
+    keys, jobs = store.keys(batch.queue), batch.jobs
+    later = [job for job in jobs if job.due]
+    at_once = [job for job in jobs if not job.due] if later else jobs
     # the top bit of 48 set: no stream ever counts that far within a millisecond
-    suffix = secrets.randbits(47) | 1 << 47
+    suffix = secrets.randbits(47) | 1 << 47 if later else 0
     arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), suffix]
     for job in at_once:
         arguments += (job.task, job.payload, job.headers)
-    if len(at_once) < len(batch.jobs):
-        for job in batch.jobs:
-            if job.due:
-                arguments += (job.task, job.payload, job.headers, job.due)
+    for job in later:
+        arguments += (job.task, job.payload, job.headers, job.due)
     return (keys.ready, keys.parked, keys.delayed, keys.producer + batch.producer, keys.wake), arguments
 
 
@@ -139,7 +139,9 @@ def _answer(batch: Batch, reply: Any, doubt: StreamqError | None) -> Answer:
 
 def _in_order(jobs: Sequence[New], ids: list[str]) -> list[str]:
     """The script answers those at once first, and then the delayed ones."""
-    at_once = sum(not job.due for job in jobs)
+    if len(jobs) == 1:
+        return ids
+    at_once = [job.due for job in jobs].count("")
     if at_once in {0, len(jobs)}:
         return ids
     now, then = iter(ids[:at_once]), iter(ids[at_once:])
@@ -148,6 +150,8 @@ def _in_order(jobs: Sequence[New], ids: list[str]) -> list[str]:
 
 def expanded(reply: str) -> list[str]:
     """The ids that enqueue.lua answers: ``5-0+2`` stands for ``5-0 5-1 5-2``."""
+    if "+" not in reply:
+        return reply.split()
     ids: list[str] = []
     for run in reply.split():
         first, _, more = run.partition("+")
@@ -160,13 +164,9 @@ def expanded(reply: str) -> list[str]:
     return ids
 
 
-def _durability_commands(durability: Durability, settings: Settings) -> list[tuple[Any, ...]]:
+def _confirming(durability: Durability, settings: Settings) -> tuple[tuple[Any, ...], ...]:
     limit = int(settings.enqueue_timeout * 1000)
-    if durability == "fsync":
-        return [("WAITAOF", 1, 0, limit)]
-    if durability == "replica":
-        return [("WAIT", 1, limit)]
-    return []
+    return (("WAITAOF", 1, 0, limit) if durability == "fsync" else ("WAIT", 1, limit),)
 
 
 def _doubt(durability: Durability, confirmed: Sequence[Any]) -> StreamqError | None:

@@ -79,7 +79,7 @@ class Outbox:
         """
         if self._closed:
             raise NotOpen
-        size = sum(map(_size, jobs))
+        size = _size(jobs[0]) if len(jobs) == 1 else sum(map(_size, jobs))
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
         kind = (durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
@@ -135,6 +135,9 @@ class _Carrier:
             self._flight = None
 
     def _take(self) -> list[_Order]:
+        if len(self._waiting) == 1:
+            orders, self._waiting = self._waiting, []
+            return orders
         count = size = taken = 0
         for order in self._waiting:
             count += len(order.jobs)
@@ -158,23 +161,29 @@ class _Carrier:
             self._end(load, answer)
 
     def _loads(self, orders: Sequence[_Order]) -> list[_Load]:
+        if len(orders) == 1:
+            return [self._load(orders[0].kind, orders)]
         alike: dict[tuple[str, bool], list[_Order]] = {}
         for order in orders:
             alike.setdefault(order.kind, []).append(order)
-        loads, now = [], monotonic()
-        for kind, those in alike.items():
-            producer = self._names.get(kind)
-            if producer is None:
-                producer = self._names[kind] = secrets.token_hex(8)
-            jobs = those[0].jobs if len(those) == 1 else [job for order in those for job in order.jobs]
-            loads.append(_Load(Batch(kind[0], producer, next(self._numbers), jobs), those, now))
-        return loads
+        return [self._load(kind, those) for kind, those in alike.items()]
+
+    def _load(self, kind: tuple[str, bool], orders: Sequence[_Order]) -> _Load:
+        producer = self._names.get(kind)
+        if producer is None:
+            producer = self._names[kind] = secrets.token_hex(8)
+        jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
+        return _Load(Batch(kind[0], producer, next(self._numbers), jobs), orders, monotonic())
 
     async def _persist(self, batches: Sequence[Batch]) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds after the first silence."""
         answers: list[Answer] = await self._attempt(self._link, batches)
         # what never left is the caller's: it may know better than to wait; what may have arrived is sent again
-        open_ = [at for at, answer in enumerate(answers) if _is_silence(answer)]
+        open_ = [
+            at for at, answer in enumerate(answers) if not isinstance(answer, list) and _is_silence(answer)
+        ]
+        if not open_:
+            return answers
         pause, deadline = 0.05, monotonic() + self._store.settings.enqueue_timeout
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
@@ -197,6 +206,9 @@ class _Carrier:
             return [unknown] * len(batches)
 
     def _end(self, load: _Load, answer: Answer) -> None:
+        if isinstance(answer, list) and len(load.orders) == 1:
+            load.orders[0].end(answer)
+            return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
             self._names = {kind: name for kind, name in self._names.items() if name != load.batch.producer}
         at = 0

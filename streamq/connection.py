@@ -29,7 +29,7 @@ from streamq.answers import (
     role_says_replica,
     translate,
 )
-from streamq.errors import Rejected, Unavailable
+from streamq.errors import Rejected, StreamqError, Unavailable
 
 __all__ = ["Link", "NoGroup", "NoScript", "Pool", "Servers", "ThreadLink", "translate", "wait_ready"]
 
@@ -249,11 +249,12 @@ class ThreadLink:
         self._servers, self._client_name = servers, client_name
         self._connection: threaded.AbstractConnection | None = None
         self._era = servers.era
+        self._demoted = False
         self.client_id = 0
 
     def connect(self) -> bool:
         """Connect unless connected; ``True`` when it did. Raises ``Unavailable``, ``Rejected`` for a login."""
-        if self._connection is not None and self._era == self._servers.era:
+        if self._connection is not None and not self._demoted and self._era == self._servers.era:
             return False
         self.close()
         said, self._era = [], self._servers.era
@@ -289,19 +290,37 @@ class ThreadLink:
             return False
 
     def calls(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Send commands together and return their replies. Raises ``Unavailable`` and drops the connection."""
+        """Send commands together and return their replies. Raises ``Unavailable``, or the first error among them."""
+        replies = self.batch(*commands)
+        for reply in replies:
+            if isinstance(reply, StreamqError):
+                raise reply
+        return replies
+
+    def batch(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """The same, with each of the server's errors, as one of ours, in its reply's place.
+
+        Raises ``Unavailable`` and drops a connection that fails. ``UsageError``: nothing was sent, and it stays.
+        """
         connection = self._connection
         if connection is None:
             raise Unavailable("not connected")
         written = [packed(commands)]
         try:
             connection.send_packed_command(written, check_health=False)  # type: ignore[no-untyped-call]
-            return [connection.read_response(disable_decoding=True) for _ in commands]
+            return [self._reply(connection) for _ in commands]
         except Exception as error:
-            if is_demotion(error):
-                self._servers.demoted(self._era)
             self.close()
             raise translate(error, sent=True) from error
+
+    def _reply(self, connection: threaded.AbstractConnection) -> Any:
+        try:
+            return connection.read_response(disable_decoding=True, disconnect_on_error=False)
+        except foreign.ResponseError as error:
+            if is_demotion(error):
+                self._servers.demoted(self._era)
+                self._demoted = True  # the next command looks for the new primary
+            return translate(error, sent=True)
 
     def idle(self, seconds: float) -> None:
         """Wait; raises ``Unavailable`` as soon as the connection is gone."""
@@ -326,7 +345,7 @@ class ThreadLink:
 
     def close(self) -> None:
         """Drop the connection."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._demoted = self._connection, None, False
         if connection is not None:
             with contextlib.suppress(Exception):  # whatever it says, it is dropped
                 connection.disconnect()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ import hiredis
 import pytest
 import redis
 
-from streamq import App, OutcomeUnknown, StreamqError, Unavailable, UsageError
+from streamq import App, OutcomeUnknown, Rejected, StreamqError, Unavailable, UsageError
 from streamq.connection import Link, Pool, ThreadLink, translate
 
 from ..rig import ON_ONE_SERVER
@@ -127,3 +127,16 @@ async def test_a_connection_in_use_at_the_close_is_dropped_when_it_is_given_back
         await pool.close()
         await link.call("PING")
     assert not link.connected
+
+
+@ON_ONE_SERVER
+async def test_a_refused_command_of_a_thread_has_its_place_among_the_replies(app: App) -> None:
+    thread = ThreadLink(app.store.servers, "thread")
+    await asyncio.to_thread(thread.connect)
+    first, refused, last = await asyncio.to_thread(thread.batch, ("PING",), ("NO", "SUCH"), ("PING",))
+    assert first == last == b"PONG"
+    assert isinstance(refused, Rejected)
+    with pytest.raises(Rejected):
+        await asyncio.to_thread(thread.calls, ("PING",), ("NO", "SUCH"))
+    assert not await asyncio.to_thread(thread.connect), "the connection stays"
+    thread.close()

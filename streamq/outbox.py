@@ -151,9 +151,8 @@ class _Carrier:
     async def _send(self, orders: Sequence[_Order]) -> None:
         loads = self._loads(orders)
         answers = await self._persist([load.batch for load in loads])
-        if len(orders) > 1 and isinstance(
-            answers[0], UsageError
-        ):  # one cannot be written, and nothing was sent
+        if len(orders) > 1 and isinstance(answers[0], UsageError):
+            # one of them cannot be written, and nothing was sent: each flies alone
             for order in orders:
                 await self._send([order])
             return

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamq import scripts
-from streamq.connection import Link, NoGroup, translate
+from streamq.answers import NoGroup, translate
+from streamq.connection import Link
 from streamq.errors import Rejected, StreamqError
 from streamq.keys import GROUP
 from streamq.store import Store

@@ -13,8 +13,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from streamq.answers import NoGroup
 from streamq.clock import monotonic
-from streamq.connection import Link, NoGroup
+from streamq.connection import Link
 from streamq.deliveries import READY, depths, fault
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.keys import GROUP

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from streamq.answers import NoGroup
 from streamq.clock import monotonic
-from streamq.connection import Link, NoGroup
+from streamq.connection import Link
 from streamq.deliveries import ALONE, claim_suspect, depths
 from streamq.errors import Rejected, StreamqError
 from streamq.store import Store

@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from streamq import App, Context
-from streamq.connection import Link, NoGroup
+from streamq.answers import NoGroup
+from streamq.connection import Link
 from streamq.deliveries import claim_suspect
 from streamq.keys import GROUP, Keys
 from streamq.worker import queue_trouble, reads, suspects

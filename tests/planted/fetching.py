@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .faults import Fault
+from .fault import Fault
 
 _WORKER = "streamq/worker/"
 _FETCHING, _TROUBLE = "tests/engine/test_fetching.py", "tests/engine/test_queue_trouble.py"
 _SUSPECTS, _NEIGHBOURS = "tests/engine/test_suspects.py", "tests/promises/test_neighbours.py"
 
-FETCHING: tuple[Fault, ...] = (
+FAULTS: tuple[Fault, ...] = (
     Fault(
         "a read given up before a reconnection is left blocked", _WORKER + "fetcher.py",
         'await self._link.call("CLIENT", "UNBLOCK", client_id)', "pass", _NEIGHBOURS,

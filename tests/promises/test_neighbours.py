@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -132,11 +132,11 @@ def _add(client: redis.Redis, lane: str, fields: dict[Any, Any]) -> None:
 
 
 @pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick_retries(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "streamq")
     monkeypatch.setattr(queue_trouble, "PAUSE", (0.02, 0.05))
     monkeypatch.setattr("streamq.worker.suspects.LOOK", 0.05)
     monkeypatch.setattr(reads, "BLOCK_MS", 100)
-    return
 
 
 BROKEN = [f"broken{number}" for number in range(4)]
@@ -157,7 +157,6 @@ def test_whatever_is_wrong_in_some_queues_the_others_are_read_at_once(
     make_app: Callable[..., App], client: redis.Redis, prefix: str, quick_retries: None,
     faults: list[tuple[str, str]], slots: int,
 ) -> None:  # fmt: skip
-    logging.getLogger("streamq").setLevel(logging.ERROR)
     asyncio.run(_neighbours_go_on(make_app(), client, prefix, faults, slots))
     for key in client.scan_iter(f"{prefix}*"):
         client.delete(key)

@@ -8,11 +8,11 @@
 local answered = redis.call('GET', KEYS[4])
 if answered then
   local last, ids = string.match(answered, '^(%d+) (.*)$')
-  if last == ARGV[1] then
+  if last and last == ARGV[1] then
     redis.call('PEXPIRE', KEYS[4], ARGV[2]) -- a write, so that WAIT and WAITAOF on a new connection wait for this batch
     return ids
   end
-  if tonumber(last) > tonumber(ARGV[1]) then
+  if last and tonumber(last) > tonumber(ARGV[1]) then
     return redis.error_reply('STALE batch ' .. ARGV[1] .. ' comes after batch ' .. last)
   end
 end

@@ -1,0 +1,120 @@
+-- Headers as text, for the scripts that write them. `envelope.py` reads them by the same rules.
+--
+-- An object is split into its top-level members, each left as the text it came as. Only our own members are understood,
+-- by strict patterns; one that does not fit counts as absent, and of two with one name the last counts. What somebody
+-- else wrote is passed on byte for byte. Text that is no object counts as empty. The id is the exception: it
+-- counts as the first member only, in the one form that we write, so that a look at the first bytes finds it.
+
+local CLOSER = { ['['] = ']', ['{'] = '}' }
+local COUNT = '^%d%d?%d?%d?%d?%d?%d?%d?%d?$'
+
+-- Where the string that begins at `at` ends: at the first quote with an even number of backslashes before it.
+local function string_end(text, at)
+  local back
+  repeat
+    at = string.find(text, '"', at + 1, true)
+    if not at then return nil end
+    back = at
+    while string.byte(text, back - 1) == 92 do back = back - 1 end
+  until (at - back) % 2 == 0
+  return at
+end
+
+local function nested_end(text, at)
+  local closers, depth = {}, 0
+  repeat
+    at = string.find(text, '["%[%]{}]', at)
+    if not at then return nil end
+    local mark = string.sub(text, at, at)
+    if mark == '"' then
+      at = string_end(text, at)
+      if not at then return nil end
+    elseif CLOSER[mark] then
+      depth = depth + 1
+      closers[depth] = CLOSER[mark]
+    elseif mark == closers[depth] then
+      depth = depth - 1
+    else
+      return nil
+    end
+    at = at + 1
+  until depth == 0
+  return at - 1
+end
+
+local function value_end(text, at)
+  local mark = string.sub(text, at, at)
+  if mark == '"' then return string_end(text, at) end
+  if CLOSER[mark] then return nested_end(text, at) end
+  return select(2, string.find(text, '^[^%[%]{}",: \t\r\n]+', at))
+end
+
+-- The top-level members, each { name =, value =, text = } as they came; nil when the text is no object.
+local function members(headers)
+  local found, at = {}, string.match(headers, '^[ \t\r\n]*{[ \t\r\n]*()')
+  if not at then return nil end
+  if string.find(headers, '^}[ \t\r\n]*$', at) then return found end
+  local mark
+  repeat
+    local quote = string.sub(headers, at, at) == '"' and string_end(headers, at)
+    local from = quote and string.match(headers, '^[ \t\r\n]*:[ \t\r\n]*()', quote + 1)
+    local to = from and value_end(headers, from)
+    if not to then return nil end
+    found[#found + 1] = {
+      name = string.sub(headers, at + 1, quote - 1), value = string.sub(headers, from, to), text = string.sub(headers, at, to),
+    }
+    mark, at = string.match(headers, '^[ \t\r\n]*([,}])[ \t\r\n]*()', to + 1)
+  until mark ~= ','
+  return mark and at == #headers + 1 and found or nil
+end
+
+local function id_of(headers)
+  local id = string.match(headers, '^{"id":"(%d+%-%d+)"[,}]')
+  return id and is_id(id) and id or nil
+end
+
+local function split(headers)
+  return headers ~= '' and members(headers) or {}
+end
+
+-- Headers that begin with this id, from members but those that `drop` names, and with the texts of `more` at their end.
+local function rewritten(list, id, drop, more)
+  local parts = { '"id":"' .. id .. '"' }
+  for _, member in ipairs(list) do
+    if member.name ~= 'id' and not drop[member.name] then parts[#parts + 1] = member.text end
+  end
+  for _, text in ipairs(more) do parts[#parts + 1] = text end
+  return '{' .. table.concat(parts, ',') .. '}'
+end
+
+-- Headers with the job's id in them, and the id: a job that leaves its birthplace carries its id along.
+local function named(headers, birthplace)
+  local id = id_of(headers)
+  if id then return headers, id end
+  return rewritten(split(headers), birthplace, {}, {}), birthplace
+end
+
+-- The same for a job whose id is known by where it lay, whatever its headers say. Where that is no id, theirs counts.
+local function renamed(headers, id)
+  local own = id_of(headers)
+  if own == id or not is_id(id) then return headers, own end
+  return rewritten(split(headers), id, {}, {}), id
+end
+
+-- A count in our own headers; 0 when it is absent.
+local function count_of(value)
+  return value and string.find(value, COUNT) and (value == '0' or string.byte(value) ~= 48) and tonumber(value) or 0
+end
+
+-- The values of members by name, as text.
+local function values_of(list)
+  local values = {}
+  for _, member in ipairs(list) do values[member.name] = member.value end
+  return values
+end
+
+-- A history with one more error; what is no list of objects begins anew.
+local function history_with(value, error)
+  local before = value and string.match(value, '^%[[ \t\r\n]*({.*})[ \t\r\n]*%]$')
+  return '"history":[' .. (before and before .. ',' or '') .. error .. ']'
+end

@@ -243,7 +243,8 @@ def _error(error: dict[str, Any]) -> dict[str, Any]:
     times = {
         name: _time(error[name]) for name in ("started_at", "finished_at") if isinstance(error.get(name), int)
     }
-    return error | {
+    said = {name: str(error.get(name, "")) for name in ("type", "message")}
+    return error | said | {
         name: at and at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         for name, at in times.items()
     }
@@ -287,7 +288,7 @@ def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     finished = _later(common["created_at"], _number_in(age))
     completed = first.startswith(b"c")  # whatever else a foreign record says, it did not succeed
     if not completed:
-        last = _error(said) if isinstance(said, dict) else {"type": "Unreadable", "message": str(said)}
+        last = _error(said if isinstance(said, dict) else {"type": "Unreadable", "message": said})
         common["error"] = {**(common["error"] or {}), **last}
     return JobRecord(
         **common,

@@ -157,9 +157,7 @@ def _understood(raw: bytes, found: dict[str, Any], foreign: bytes) -> Headers:
     job_id = id_of(raw)
     if job_id:
         headers["id"] = job_id
-    for name, value in found.items():
-        if name != "id" and _IS[name](value):
-            headers[name] = value
+    headers |= {name: value for name, value in found.items() if name != "id" and _IS[name](value)}
     if foreign:
         headers["foreign"] = foreign
     return cast("Headers", headers)

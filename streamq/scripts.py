@@ -51,7 +51,7 @@ def _read(name: str) -> str:
 
 
 ENQUEUE: Final = Script("enqueue", "_prelude", "_headers")
-FETCH: Final = Script("fetch")
+FETCH: Final = Script("fetch", "_prelude")
 SETTLE: Final = Script("settle", "_prelude")
 PROMOTE: Final = Script("promote", "_prelude", "_headers")
 RECLAIM: Final = Script("reclaim", "_prelude", "_headers")

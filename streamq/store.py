@@ -23,7 +23,7 @@ log = logging.getLogger("streamq.store")
 
 PRODUCER_MEMORY_MS: Final = 3_600_000
 """How long the server remembers a producer's last batch."""
-PAGE: Final = 200
+PAGE: Final = 100
 """Jobs that one script call recovers, gives back, audits or forgets. It takes fewer where they are large."""
 SETTLED_AT_ONCE: Final = 1_000
 """Outcomes that one call of settle.lua takes."""
@@ -244,7 +244,10 @@ class Store:
         """By queue, how often each of its workers has beaten."""
         replies = await link.calls(*[("ZRANGE", self.keys(q).workers, 0, -1, "WITHSCORES") for q in queues])
         return {
-            queue: {worker.decode("utf-8", "surrogateescape"): count for worker, count in zip(reply[::2], reply[1::2], strict=True)}
+            queue: {
+                worker.decode("utf-8", "surrogateescape"): count
+                for worker, count in zip(reply[::2], reply[1::2], strict=True)
+            }
             for queue, reply in zip(queues, replies, strict=True)
         }
 

@@ -17,6 +17,7 @@ from streamq.keys import GROUP, is_name, queues_key, workers_key
 from streamq.states import State
 from streamq.store import Store
 
+
 class Views:
     """Every read. Methods raise ``Unavailable`` and its kin when the server cannot be reached."""
 
@@ -244,10 +245,14 @@ def _error(error: dict[str, Any]) -> dict[str, Any]:
         name: _time(error[name]) for name in ("started_at", "finished_at") if isinstance(error.get(name), int)
     }
     said = {name: str(error.get(name, "")) for name in ("type", "message")}
-    return error | said | {
-        name: at and at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        for name, at in times.items()
-    }
+    return (
+        error
+        | said
+        | {
+            name: at and at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            for name, at in times.items()
+        }
+    )
 
 
 def _from_entry(

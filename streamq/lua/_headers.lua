@@ -49,23 +49,36 @@ local function value_end(text, at)
   return select(2, string.find(text, '^[^%[%]{}",: \t\r\n]+', at))
 end
 
--- The top-level members, each { name =, value =, text = } as they came; nil when the text is no object.
-local function members(headers)
-  local found, at = {}, string.match(headers, '^[ \t\r\n]*{[ \t\r\n]*()')
-  if not at then return nil end
-  if string.find(headers, '^}[ \t\r\n]*$', at) then return found end
+-- The top-level members in `headers`: the name of each, and where it begins, its value begins, and both end. None when
+-- the text is no object. (Positions, as a value may be large and is mostly not looked at.)
+local function split(headers)
+  local list = { headers = headers }
+  local at = headers ~= '' and string.match(headers, '^[ \t\r\n]*{[ \t\r\n]*()')
+  if not at or string.find(headers, '^}[ \t\r\n]*$', at) then return list end
   local mark
   repeat
-    local quote = string.sub(headers, at, at) == '"' and string_end(headers, at)
+    local quote = string.byte(headers, at) == 34 and string_end(headers, at)
     local from = quote and string.match(headers, '^[ \t\r\n]*:[ \t\r\n]*()', quote + 1)
     local to = from and value_end(headers, from)
-    if not to then return nil end
-    found[#found + 1] = {
-      name = string.sub(headers, at + 1, quote - 1), value = string.sub(headers, from, to), text = string.sub(headers, at, to),
-    }
+    if not to then return { headers = headers } end
+    list[#list + 1] = { name = string.sub(headers, at + 1, quote - 1), at = at, from = from, to = to }
     mark, at = string.match(headers, '^[ \t\r\n]*([,}])[ \t\r\n]*()', to + 1)
   until mark ~= ','
-  return mark and at == #headers + 1 and found or nil
+  return mark and at == #headers + 1 and list or { headers = headers }
+end
+
+-- Our own member of that name, the last where there are several.
+local function own(list, name)
+  for i = #list, 1, -1 do
+    if list[i].name == name then return list[i] end
+  end
+end
+
+-- A count among our own members; 0 when it is absent.
+local function count_of(list, name)
+  local member = own(list, name)
+  local value = member and string.sub(list.headers, member.from, member.to) or ''
+  return string.find(value, COUNT) and (value == '0' or string.byte(value) ~= 48) and tonumber(value) or 0
 end
 
 local function id_of(headers)
@@ -73,18 +86,19 @@ local function id_of(headers)
   return id and is_id(id) and id or nil
 end
 
-local function split(headers)
-  return headers ~= '' and members(headers) or {}
-end
-
 -- Headers that begin with this id, from members but those that `drop` names, and with the texts of `more` at their end.
+-- Each copy of a large text costs, so the pieces are joined once.
 local function rewritten(list, id, drop, more)
-  local parts = { '"id":"' .. id .. '"' }
+  local pieces = { '{"id":"', id, '"' }
   for _, member in ipairs(list) do
-    if member.name ~= 'id' and not drop[member.name] then parts[#parts + 1] = member.text end
+    if member.name ~= 'id' and not drop[member.name] then
+      pieces[#pieces + 1] = ','
+      pieces[#pieces + 1] = string.sub(list.headers, member.at, member.to)
+    end
   end
-  for _, text in ipairs(more) do parts[#parts + 1] = text end
-  return '{' .. table.concat(parts, ',') .. '}'
+  for _, text in ipairs(more) do pieces[#pieces + 1] = text end
+  pieces[#pieces + 1] = '}'
+  return table.concat(pieces)
 end
 
 -- Headers with the job's id in them, and the id: a job that leaves its birthplace carries its id along.
@@ -101,20 +115,14 @@ local function renamed(headers, id)
   return rewritten(split(headers), id, {}, {}), id
 end
 
--- A count in our own headers; 0 when it is absent.
-local function count_of(value)
-  return value and string.find(value, COUNT) and (value == '0' or string.byte(value) ~= 48) and tonumber(value) or 0
-end
+local WHITE = { [9] = true, [10] = true, [13] = true, [32] = true }
 
--- The values of members by name, as text.
-local function values_of(list)
-  local values = {}
-  for _, member in ipairs(list) do values[member.name] = member.value end
-  return values
-end
-
--- A history with one more error; what is no list of objects begins anew.
-local function history_with(value, error)
-  local before = value and string.match(value, '^%[[ \t\r\n]*({.*})[ \t\r\n]*%]$')
-  return '"history":[' .. (before and before .. ',' or '') .. error .. ']'
+-- The list of objects in our member `history`, without its brackets; nil when it is empty or something else.
+local function history_of(list)
+  local member, headers = own(list, 'history'), list.headers
+  local from = member and string.match(headers, '^%[[ \t\r\n]*(){', member.from)
+  if not from then return nil end
+  local to = member.to - 1
+  while WHITE[string.byte(headers, to)] do to = to - 1 end
+  return string.byte(headers, to) == 125 and string.sub(headers, from, to) or nil
 end

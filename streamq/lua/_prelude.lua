@@ -52,6 +52,17 @@ local function read(lane, entry)
   return parse(found[1][2])
 end
 
+local function size_of(entry)
+  local bytes = 16 -- its id
+  for _, part in ipairs(entry[2]) do bytes = bytes + #part end
+  return bytes
+end
+
+-- How many entries to read after `count`, when those read so far had so many bytes: twice as many, as far as they fit.
+local function next_count(count, read_so_far, bytes)
+  return math.max(1, math.min(2 * count, math.floor((BUDGET - bytes) * read_so_far / bytes)))
+end
+
 local function add(lane, task, payload, headers)
   return redis.call('XADD', lane, '*', 'task', task, 'payload', payload, 'headers', headers)
 end
@@ -64,12 +75,15 @@ local function each(command, key, list, from, to)
   end
 end
 
--- Park `id` until `due`; true when that is earlier than whatever the schedulers wait for.
-local function park(parked, delayed, id, due, envelope)
-  local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  redis.call('HSET', parked, id, envelope)
-  redis.call('ZADD', delayed, due, id)
-  return #head == 0 or due < tonumber(head[2])
+-- Park jobs until they are due. `envelopes` alternates id and envelope, `dues` due time and id. Returns the earliest due
+-- time when that is earlier than whatever the schedulers wait for.
+local function park(parked, delayed, envelopes, dues)
+  if #dues == 0 then return nil end
+  local head, earliest = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES'), dues[1]
+  for i = 3, #dues, 2 do earliest = math.min(earliest, dues[i]) end
+  each('HSET', parked, envelopes)
+  each('ZADD', delayed, dues)
+  return (#head == 0 or earliest < tonumber(head[2])) and earliest or nil
 end
 
 -- Milliseconds from a job's birth until now, as text: what a finished record says of time; the id says the rest.

@@ -25,12 +25,11 @@ local function entries()
     local page = redis.call('XRANGE', KEYS[1], start, last, 'COUNT', wanted)
     for _, entry in ipairs(page) do
       found[#found + 1] = entry
-      bytes = bytes + 16 -- its id
-      for _, part in ipairs(entry[2]) do bytes = bytes + #part end
+      bytes = bytes + size_of(entry)
     end
     if #page < wanted then return found, true end
     start = '(' .. page[#page][1]
-    count = math.max(1, math.min(2 * count, math.floor((BUDGET - bytes) * #found / bytes)))
+    count = next_count(count, #found, bytes)
   end
   return found, false
 end

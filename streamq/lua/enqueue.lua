@@ -22,15 +22,18 @@ for i = 4, delayed_from - 1, 3 do
   ids[#ids + 1] = add(KEYS[1], ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
 
-local earliest
+local envelopes, dues = {}, {}
 for i = delayed_from, #ARGV, 5 do
   local due = tonumber(string.sub(ARGV[i + 3], 2))
   if string.sub(ARGV[i + 3], 1, 1) == '+' then due = now + due end
   local id = now .. '-' .. ARGV[i + 4]
   local envelope = seal(ARGV[i], (named(ARGV[i + 2], id)), ARGV[i + 1])
-  if park(KEYS[2], KEYS[3], id, due, envelope) then earliest = due end
+  local at = #dues
+  envelopes[at + 1], envelopes[at + 2] = id, envelope
+  dues[at + 1], dues[at + 2] = due, id
   ids[#ids + 1] = id
 end
+local earliest = park(KEYS[2], KEYS[3], envelopes, dues)
 if earliest then wake(KEYS[5], earliest) end
 
 local reply = table.concat(ids, ' ')

@@ -14,13 +14,14 @@ local CHARGED = { crashes = true, history = true }
 
 -- The id, how often its worker was lost now, and the headers that say so.
 local function charged(entry, headers)
-  local list = split(headers)
-  local values, id = values_of(list), id_of(headers) or entry
-  local crashes = count_of(values.crashes) + 1
+  local list, id = split(headers), id_of(headers) or entry
+  local crashes = count_of(list, 'crashes') + 1
   local loss = cjson.encode({ type = 'WorkerLost', message = 'worker ' .. name .. ' was lost while the job was active',
-    worker = name, attempt = count_of(values.attempt) + 1, finished_at = now })
-  return id, crashes,
-    rewritten(list, id, CHARGED, { '"crashes":' .. crashes, history_with(values.history, loss) })
+    worker = name, attempt = count_of(list, 'attempt') + 1, finished_at = now })
+  local before = history_of(list)
+  return id, crashes, rewritten(list, id, CHARGED, {
+    ',"crashes":', crashes, ',"history":[', before or '', before and ',' or '', loss, ']',
+  })
 end
 
 local function recover(lane, entry)

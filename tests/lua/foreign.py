@@ -23,7 +23,19 @@ OWN = (
     b"id", b"attempt", b"attempts", b"timeout", b"crashes", b"history", b"strayed", b"unknown_task_count",
     b"unknown_task_since",
 )  # fmt: skip
-NAMES = [*OWN, b"attempt", b"crashes", b"history", b"x", b"foreign", b"", b"\\u0069d", b"att\\u0065mpt", b"\xff", b"a b"]
+NAMES = [
+    *OWN,
+    b"attempt",
+    b"crashes",
+    b"history",
+    b"x",
+    b"foreign",
+    b"",
+    b"\\u0069d",
+    b"att\\u0065mpt",
+    b"\xff",
+    b"a b",
+]
 IDS = [
     b"1-1", b"5-5", b"1795449758578-0", b"99999999999999999-7", b"18446744073709551615-18446744073709551615",
     b"18446744073709551616-1", b"1-18446744073709551616", b"01-1", b"1-01", b"9" * 5000 + b"-1", b"-", b"1", b"a-b",
@@ -32,7 +44,12 @@ IDS = [
 
 values = st.sampled_from([*NUMBERS, *STRINGS, *NESTED])
 blanks = st.sampled_from([b"", b"", b"", b" ", b"\n", b"\t\r\n "])
-_named = st.builds(lambda name, white, value: b'"' + name + b'"' + white + b":" + value, st.sampled_from(NAMES), blanks, values)
+_named = st.builds(
+    lambda name, white, value: b'"' + name + b'"' + white + b":" + value,
+    st.sampled_from(NAMES),
+    blanks,
+    values,
+)
 _identity = st.builds(lambda name: b'"id":"' + name + b'"', st.sampled_from(IDS))
 
 
@@ -51,7 +68,9 @@ headers = st.one_of(
 )  # fmt: skip
 """Headers as text: most are nearly JSON."""
 
-texts = st.one_of(st.sampled_from([b"", b"\n", b"t", b"a\nb", b"\xff", b"t\n\n1", b"t\n{\n"]), st.binary(max_size=6))
+texts = st.one_of(
+    st.sampled_from([b"", b"\n", b"t", b"a\nb", b"\xff", b"t\n\n1", b"t\n{\n"]), st.binary(max_size=6)
+)
 ids = st.one_of(st.sampled_from(IDS), st.binary(min_size=1, max_size=6))
 
 

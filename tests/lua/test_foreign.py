@@ -1,4 +1,4 @@
-"""Whatever others write into the keys of a queue: no script raises, no view, and the sound job beside it goes its way."""
+"""Whatever others write into the keys of a queue: no script and no view raises, and a sound job goes its way."""
 
 from __future__ import annotations
 
@@ -32,19 +32,30 @@ _fields = st.one_of(
     st.lists(st.tuples(st.sampled_from([b"task", b"payload", b"headers", b""]), foreign.texts), min_size=1, max_size=3)
     .map(lambda pairs: [part for pair in pairs for part in pair]),
 )  # fmt: skip
-_envelopes = st.one_of(foreign.texts, foreign.headers.map(lambda headers: b"t\n" + headers.replace(b"\n", b" ") + b"\n1"))
+_envelopes = st.one_of(
+    foreign.texts, foreign.headers.map(lambda headers: b"t\n" + headers.replace(b"\n", b" ") + b"\n1")
+)
+_FIRST_LINES = [
+    b"f5 0 w", b"c5 0 w", b"f-5 0 w", b"c99999999999999999 x y", b"f", b"", b"fnan nan", b"x1 1 w", b"cinf 1 \xff",
+]  # fmt: skip
 _records = st.one_of(
     foreign.texts,
     st.builds(
         lambda first, headers, outcome: b"\n".join((first, b"t", headers.replace(b"\n", b" "), outcome, b"1")),
-        st.sampled_from([b"f5 0 w", b"c5 0 w", b"f-5 0 w", b"c99999999999999999 x y", b"f", b"", b"fnan nan", b"x1 1 w", b"cinf 1 \xff"]),
-        foreign.headers, foreign.values,
+        st.sampled_from(_FIRST_LINES), foreign.headers, foreign.values,
     ),
 )  # fmt: skip
 
 
 def _some(keys: Any, values: Any) -> Any:
     return st.dictionaries(keys, values, max_size=3)
+
+
+_drawn = st.tuples(
+    st.lists(_fields, max_size=4), _some(foreign.ids, _envelopes), _some(foreign.ids, st.sampled_from(SCORES)),
+    _some(foreign.ids, _records), st.lists(foreign.ids, max_size=4), _some(foreign.ids, foreign.texts), foreign.texts,
+)  # fmt: skip
+"""Entries, parked envelopes, due times, records, ids of order lists, ``moved``, and what a producer was answered."""
 
 
 class _Queue:
@@ -57,13 +68,23 @@ class _Queue:
         keys, (entries, parked, scores, records, orders, moved, producer) = self.keys, drawn
         now = await self.link.call("TIME")
         birth = b"%d" % (int(now[0]) * 1000)
-        commands: list[tuple[Any, ...]] = [("DEL", *[getattr(keys, name) for name in keys.__slots__ if name not in ("queue", "producer")])]
+        commands: list[tuple[Any, ...]] = [
+            ("DEL", *[getattr(keys, name) for name in keys.__slots__ if name not in ("queue", "producer")])
+        ]
         commands += [("XADD", keys.ready, "*", *fields) for fields in entries[:1]]
         commands += [("XADD", keys.ready, "*", "task", "t", "payload", '"sound"', "headers", "")]
         commands += [("XADD", keys.ready, "*", *fields) for fields in entries[1:]]
-        commands += [("HSET", keys.parked, *pair) for pair in (*parked.items(), (DELAYED, b't\n{"id":"%b"}\n"sound"' % DELAYED))]
-        commands += [("ZADD", keys.delayed, score, member) for member, score in (*scores.items(), (DELAYED, 1))]
-        sound = {FAILED: b'f%b 0 w\nt\n\n{"type":"E","message":""}\n"sound"', DONE: b'c%b 0 w\nt\n\n7\n"sound"'}
+        commands += [
+            ("HSET", keys.parked, *pair)
+            for pair in (*parked.items(), (DELAYED, b't\n{"id":"%b"}\n"sound"' % DELAYED))
+        ]
+        commands += [
+            ("ZADD", keys.delayed, score, member) for member, score in (*scores.items(), (DELAYED, 1))
+        ]
+        sound = {
+            FAILED: b'f%b 0 w\nt\n\n{"type":"E","message":""}\n"sound"',
+            DONE: b'c%b 0 w\nt\n\n7\n"sound"',
+        }
         sound = {job_id: text % (b"%d" % (int(birth) - 1795449758578)) for job_id, text in sound.items()}
         commands += [("HSET", keys.finished, *pair) for pair in (*records.items(), *sound.items())]
         commands += [("RPUSH", keys.completed, *orders, DONE), ("RPUSH", keys.failed, *orders, FAILED)]
@@ -154,13 +175,7 @@ def test_500_random_faults_in_the_keys_of_a_queue_stop_no_script_and_no_neighbou
         queue = runner.run(queues.__aenter__())
 
         @MANY
-        @given(
-            st.tuples(
-                st.lists(_fields, max_size=4), _some(foreign.ids, _envelopes), _some(foreign.ids, st.sampled_from(SCORES)),
-                _some(foreign.ids, _records), st.lists(foreign.ids, max_size=4), _some(foreign.ids, foreign.texts),
-                foreign.texts,
-            )
-        )  # fmt: skip
+        @given(_drawn)
         def tried(drawn: Any) -> None:
             async def one() -> None:
                 await queue.fill(drawn)

@@ -24,17 +24,20 @@ local own, answer = {}, {}
 for name in string.gmatch(KEYS[1], '%S+') do own[name] = true end
 for i, text in ipairs(ARGV) do
   local list, foreign = split(text), {}
-  local values = values_of(list)
   for _, member in ipairs(list) do
-    if not own[member.name] then foreign[#foreign + 1] = member.text end
+    if not own[member.name] then foreign[#foreign + 1] = string.sub(text, member.at, member.to) end
   end
   local kept, id = named(text, '7-7')
-  answer[i] = { id_of(text) or '', count_of(values.attempt), count_of(values.crashes), foreign, kept, id }
+  answer[i] = { id_of(text) or '', count_of(list, 'attempt'), count_of(list, 'crashes'), foreign, kept, id }
 end
 return answer
 """
 MANY = settings(
-    max_examples=1_500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=1_500,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -107,7 +110,9 @@ async def test_a_header_that_cannot_be_encoded_stops_no_recovery(
     app: App, link: Link, client: redis.Redis, keys: Keys, member: bytes
 ) -> None:
     """The job of such a header and those behind it are recovered, up to the limit of crashes."""
-    await link.call("XADD", keys.ready, "*", "task", "t", "payload", "1", "headers", b'{"id":"3-3",' + member + b"}")
+    await link.call(
+        "XADD", keys.ready, "*", "task", "t", "payload", "1", "headers", b'{"id":"3-3",' + member + b"}"
+    )
     behind = await app.enqueue("q", "t", "behind")
     for lane, worker in ((keys.ready, "w1"), (keys.ready, "w2"), (keys.alone, "w3")):
         await link.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", lane, ">")
@@ -119,11 +124,16 @@ async def test_a_header_that_cannot_be_encoded_stops_no_recovery(
     assert client.xlen(keys.ready) == client.xlen(keys.alone) == 0
 
 
-@pytest.mark.parametrize("job_id", ["99999999999999999-1", "9" * 5000 + "-1"], ids=["17 digits", "5,000 digits"])
+@pytest.mark.parametrize(
+    "job_id", ["99999999999999999-1", "9" * 5000 + "-1"], ids=["17 digits", "5,000 digits"]
+)
 async def test_an_id_out_of_every_calendar_is_listed_and_recovered(
     app: App, link: Link, client: redis.Redis, keys: Keys, job_id: str
 ) -> None:
-    client.xadd(keys.ready, {"task": "t", "payload": "1", "headers": json.dumps({"id": job_id}, separators=(",", ":"))})
+    client.xadd(
+        keys.ready,
+        {"task": "t", "payload": "1", "headers": json.dumps({"id": job_id}, separators=(",", ":"))},
+    )
     sound = await app.enqueue("q", "t", 1)
     assert len((await app.queue("q").jobs(State.WAITING)).items) == 2
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})

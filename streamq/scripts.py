@@ -50,7 +50,7 @@ def _read(name: str) -> str:
     return (_FOLDER / f"{name}.lua").read_text("utf-8")
 
 
-ENQUEUE: Final = Script("enqueue", "_prelude", "_headers")
+ENQUEUE: Final = Script("enqueue", "_prelude")
 FETCH: Final = Script("fetch", "_prelude")
 SETTLE: Final = Script("settle", "_prelude")
 PROMOTE: Final = Script("promote", "_prelude", "_headers")

@@ -27,7 +27,8 @@ for i = delayed_from, #ARGV, 5 do
   local due = tonumber(string.sub(ARGV[i + 3], 2))
   if string.sub(ARGV[i + 3], 1, 1) == '+' then due = now + due end
   local id = now .. '-' .. ARGV[i + 4]
-  local envelope = seal(ARGV[i], (named(ARGV[i + 2], id)), ARGV[i + 1])
+  local headers = ARGV[i + 2] == '' and '}' or ',' .. string.sub(ARGV[i + 2], 2) -- we wrote them, and without an id
+  local envelope = seal(ARGV[i], '{"id":"' .. id .. '"' .. headers, ARGV[i + 1])
   local at = #dues
   envelopes[at + 1], envelopes[at + 2] = id, envelope
   dues[at + 1], dues[at + 2] = due, id

@@ -19,9 +19,8 @@ local function charged(entry, headers)
   local loss = cjson.encode({ type = 'WorkerLost', message = 'worker ' .. name .. ' was lost while the job was active',
     worker = name, attempt = count_of(list, 'attempt') + 1, finished_at = now })
   local before = history_of(list)
-  return id, crashes, rewritten(list, id, CHARGED, {
-    ',"crashes":', crashes, ',"history":[', before or '', before and ',' or '', loss, ']',
-  })
+  return id, crashes, rewritten(list, id, CHARGED, ',"crashes":' .. crashes .. ',"history":[', before,
+    (before and ',' or '') .. loss .. ']')
 end
 
 local function recover(lane, entry)

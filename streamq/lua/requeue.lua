@@ -11,7 +11,7 @@ if string.sub(record, 1, 1) ~= 'f' then return string.sub(record, 1, 1) end
 local task, headers, rest = unseal(select(2, cut(record)))
 local _, payload = cut(rest)
 local list, renewed = split(headers), { attempt = true, crashes = true, unknown_task_count = true, unknown_task_since = true }
-local entry = add(KEYS[1], task, payload, rewritten(list, ARGV[1], renewed, {}))
+local entry = add(KEYS[1], task, payload, rewritten(list, ARGV[1], renewed))
 redis.call('HSET', KEYS[4], ARGV[1], '1 ' .. entry)
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('LREM', KEYS[3], 1, ARGV[1])

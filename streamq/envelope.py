@@ -43,7 +43,7 @@ class Headers(TypedDict, total=False):
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first."""
     foreign: bytes
-    """Members that somebody else wrote, as the text they came as; ``pack_headers`` passes them on."""
+    """Not a name in the text: members that somebody else wrote, as they came. ``pack_headers`` passes them on."""
 
 
 NO_HEADERS: Final[Headers] = {}

@@ -51,14 +51,14 @@ def _read(name: str) -> str:
 
 
 ENQUEUE: Final = Script("enqueue", "_prelude")
-FETCH: Final = Script("fetch", "_prelude")
+FETCH: Final = Script("fetch", "_prelude", "_pages")
 SETTLE: Final = Script("settle", "_prelude")
 PROMOTE: Final = Script("promote", "_prelude", "_headers")
 RECLAIM: Final = Script("reclaim", "_prelude", "_headers")
 RELEASE: Final = Script("release", "_prelude", "_headers")
 REQUEUE: Final = Script("requeue", "_prelude", "_headers")
 LOCATE: Final = Script("locate", "_prelude")
-AUDIT: Final = Script("audit", "_prelude", "_headers")
+AUDIT: Final = Script("audit", "_prelude", "_headers", "_pages")
 PRUNE: Final = Script("prune", "_prelude")
 JOIN: Final = Script("join")
 NOTE: Final = Script("note")

@@ -14,6 +14,12 @@ local function is_id(text)
   return ms ~= nil and is_number(ms) and is_number(sequence)
 end
 
+-- A key of the wrong type is refused before anything is written, as a script that ends half-way is not undone:
+-- `command` asks for the size of each key, which only the right type has.
+local function expect(command, ...)
+  for _, key in ipairs({ ... }) do redis.call(command, key) end
+end
+
 -- Bytes of jobs that one call reads; it stops at the first job that goes beyond, and is called again.
 local BUDGET = 524288
 
@@ -50,17 +56,6 @@ local function read(lane, entry)
   local found = redis.call('XRANGE', lane, entry, entry)
   if #found == 0 then return nil end
   return parse(found[1][2])
-end
-
-local function size_of(entry)
-  local bytes = 16 -- its id
-  for _, part in ipairs(entry[2]) do bytes = bytes + #part end
-  return bytes
-end
-
--- How many entries to read after `count`, when those read so far had so many bytes: twice as many, as far as they fit.
-local function next_count(count, read_so_far, bytes)
-  return math.max(1, math.min(2 * count, math.floor((BUDGET - bytes) * read_so_far / bytes)))
 end
 
 local function add(lane, task, payload, headers)

@@ -7,6 +7,7 @@
 -- KEYS  1 lane  2 moved
 -- ARGV  1 group  2 number of the lane  3 entry to go on after ("" to begin)  4 at most how many to look at
 -- returns how many were held by nobody, how many were not there, the entry to go on after ("" when done)
+expect('HLEN', KEYS[2])
 local last
 for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local at = {}

@@ -18,6 +18,10 @@ if answered then
 end
 
 local ids, delayed_from = {}, 4 + 3 * ARGV[3]
+if delayed_from < #ARGV then
+  expect('HLEN', KEYS[2])
+  expect('ZCARD', KEYS[3])
+end
 for i = 4, delayed_from - 1, 3 do
   ids[#ids + 1] = add(KEYS[1], ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end

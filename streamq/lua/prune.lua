@@ -5,6 +5,7 @@
 -- ARGV  1 ms a record is kept  2 at most how many are looked at  3 how many records are kept
 -- returns how many, and 1 when there may be more
 redis.call('XTRIM', KEYS[3], 'MINID', now - 60000)
+expect('HLEN', KEYS[1])
 local over = math.min(redis.call('LLEN', KEYS[2]) - tonumber(ARGV[3]), tonumber(ARGV[2]))
 if over > 0 then
   each('HDEL', KEYS[1], redis.call('LPOP', KEYS[2], over))

@@ -6,6 +6,10 @@
 -- returns how many start again, how many are suspects, how many failed, how many it still holds; or -1 when it has beaten since
 if ARGV[3] ~= '' and (redis.call('ZSCORE', KEYS[7], ARGV[2]) or '') ~= ARGV[3] then return { -1, 0, 0, 0 } end
 
+expect('HLEN', KEYS[3], KEYS[4])
+expect('LLEN', KEYS[5])
+expect('ZCARD', KEYS[7])
+expect('XLEN', KEYS[1], KEYS[2])
 local limit, room = tonumber(ARGV[5]), tonumber(ARGV[4])
 local moved, ids, records, again, suspects = {}, {}, {}, 0, 0
 

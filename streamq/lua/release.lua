@@ -3,6 +3,8 @@
 -- KEYS  1 ready  2 alone  3 moved
 -- ARGV  1 group, then lane and entry of each
 -- returns how many it still held, and how many were looked at: the others are for the next call
+expect('XLEN', KEYS[1], KEYS[2])
+expect('HLEN', KEYS[3])
 local back, bytes, seen = 0, 0, 0
 while bytes < BUDGET and 2 * seen + 3 <= #ARGV do
   local lane, entry = tonumber(ARGV[2 * seen + 2]), ARGV[2 * seen + 3]

@@ -4,6 +4,9 @@
 -- KEYS  1 ready  2 finished  3 failed  4 moved
 -- ARGV  1 id
 -- returns its entry; "" when there is no record; the first letter of its state when that is not "f"
+expect('XLEN', KEYS[1])
+expect('LLEN', KEYS[3])
+expect('HLEN', KEYS[4])
 local record = is_id(ARGV[1]) and redis.call('HGET', KEYS[2], ARGV[1])
 if not record then return '' end
 if string.sub(record, 1, 1) ~= 'f' then return string.sub(record, 1, 1) end

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 
 from streamq import App, State
 from streamq.connection import Link
-from streamq.envelope import id_of, pack_headers, parse_headers
+from streamq.envelope import id_of, members, pack_headers, parse_headers
 from streamq.keys import GROUP, Keys
 from streamq.scripts import _read
 
@@ -59,6 +59,9 @@ def test_lua_and_python_read_the_same(shared_server: Server, raw: bytes) -> None
     assert ours.get("foreign", b"") == b",".join(foreign)
     assert named.decode() == (ours.get("id") or "7-7") == id_of(kept) == parse_headers(kept)["id"]
     assert passed_on(kept) == foreign
+    assert id_of(raw) or [name for name, _, _ in members(kept) or ()].count(b"id") == 1, (
+        "other readers agree too"
+    )
     written = pack_headers({**ours, "id": named.decode(), "crashes": 1})
     assert (id_of(written), passed_on(written)) == (named.decode(), foreign)
     assert parse_headers(written)["crashes"] == 1

@@ -119,11 +119,11 @@ class Store:
         keys = self.keys(queue)
         async with self.pool.link() as link:
             names = (keys.ready, keys.finished, keys.failed, keys.moved)
-            reply = (await scripts.REQUEUE.run(link, names, job_id)).decode()
+            reply = await scripts.REQUEUE.run(link, names, job_id)
         if not reply:
             raise JobNotFound(queue, job_id)
         if len(reply) == 1:  # the letter of a record that is not of a failed job
-            raise WrongState(job_id, "retry", "completed" if reply == "c" else "unreadable")
+            raise WrongState(job_id, "retry", "completed" if reply == b"c" else "unreadable")
 
     # -- workers --------------------------------------------------------------------------------------------
 

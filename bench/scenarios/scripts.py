@@ -48,6 +48,11 @@ class Case:
     settings: dict[str, Any]
 
 
+def _at_once(size: int) -> int:
+    """Elements of that many bytes to send together."""
+    return max(1, min(1_000, 10_000_000 // (size + 1)))
+
+
 class Bench:
     """A queue, its keys, and a way to fill it quickly."""
 
@@ -69,14 +74,16 @@ class Bench:
     async def entries(self, count: int, size: int, headers: bytes = b"") -> list[bytes]:
         """Waiting jobs; the server's ids of them."""
         fields = {"task": "count", "payload": '"' + "x" * size + '"', "headers": headers}
-        return await self.fill(lambda pipe, _: pipe.xadd(self.keys.ready, fields), count)
+        return await self.fill(
+            lambda pipe, _: pipe.xadd(self.keys.ready, fields), count, _at_once(size + len(headers))
+        )
 
     async def active(self, count: int, size: int, headers: bytes = b"") -> list[bytes]:
         """The same in the hands of a worker."""
         async with self.store.pool.link() as link:
             await self.store.join(link, [QUEUE])
         ids = await self.entries(count, size, headers)
-        while await self.client.xreadgroup(GROUP, WORKER, {self.keys.ready: ">"}, count=1_000):
+        while await self.client.xreadgroup(GROUP, WORKER, {self.keys.ready: ">"}, count=100):
             pass
         return ids
 
@@ -89,7 +96,7 @@ class Bench:
             pipe.hset(self.keys.finished, f"{born}-{number}", record)
             pipe.rpush(order, f"{born}-{number}")
 
-        await self.fill(write, count, at_once=max(1, min(1_000, 10_000_000 // (size + 1))))
+        await self.fill(write, count, _at_once(size))
 
     async def parked(self, count: int, size: int) -> None:
         """Delayed jobs that are due."""
@@ -200,7 +207,7 @@ def _producing(rig: Rig) -> list[Case]:
 
 
 def _running(rig: Rig) -> list[Case]:
-    old = rig.of(1_000_000, 20_000)
+    old = rig.of(200_000, 20_000)
     small, large = b"c5 1 w\ncount\n\n1\n" + b"x" * FEW_BYTES, b"c5 1 w\ncount\n\n1\n" + b"x" * LARGE
     again = b'60000\ncount\n{"id":"1-1"}\n' + b"x" * FEW_BYTES
 

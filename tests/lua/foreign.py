@@ -73,6 +73,14 @@ texts = st.one_of(
 )
 ids = st.one_of(st.sampled_from(IDS), st.binary(min_size=1, max_size=6))
 
+pointers = st.one_of(
+    texts,
+    st.sampled_from(
+        [b"1 1-1", b"2 5-5", b"3 1-1", b"0 1-1", b"1 99999999999999999999-1", b"1 01-1", b"1 -", b"1 1"]
+    ),
+)
+"""Where ``moved`` might say that a job is."""
+
 
 def passed_on(raw: bytes) -> list[bytes]:
     """The members of headers that are not ours, as text."""

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamq import App, JobNotFound, State
+from streamq import App, JobNotFound, State, WrongState
 from streamq.connection import Link
 from streamq.envelope import Delivery, New, record
 from streamq.keys import GROUP, Keys
@@ -22,6 +22,7 @@ from . import foreign
 
 DELAYED, FAILED, DONE = b"1795449758578-140737488355329", b"1795449758578-2", b"1795449758578-3"
 SOUND = {DELAYED.decode(), FAILED.decode(), DONE.decode()}
+LOOKED_FOR = (b"1-1", b"5-5", b"01-1", b"1-1 ", b"9" * 5000 + b"-1")
 SCORES = [b"-inf", b"+inf", b"0", b"-5", b"1", b"1e300", b"99999999999999999"]
 MANY = settings(
     max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -53,7 +54,8 @@ def _some(keys: Any, values: Any) -> Any:
 
 _drawn = st.tuples(
     st.lists(_fields, max_size=4), _some(foreign.ids, _envelopes), _some(foreign.ids, st.sampled_from(SCORES)),
-    _some(foreign.ids, _records), st.lists(foreign.ids, max_size=4), _some(foreign.ids, foreign.texts), foreign.texts,
+    _some(foreign.ids, _records), st.lists(foreign.ids, max_size=4), _some(foreign.ids, foreign.pointers),
+    foreign.texts,
 )  # fmt: skip
 """Entries, parked envelopes, due times, records, ids of order lists, ``moved``, and what a producer was answered."""
 
@@ -119,9 +121,11 @@ class _Queue:
         done = await store.reclaim(link, "q", "w3", None)
         assert done.again + done.suspects + done.failed == len(held)
         await store.requeue("q", FAILED.decode())
-        for job_id in foreign.IDS:
+        for job_id in LOOKED_FOR:
             with contextlib.suppress(JobNotFound):
                 await self.app.queue("q").get(job_id.decode())
+            with contextlib.suppress(JobNotFound, WrongState):
+                await store.requeue("q", job_id.decode())
         await store.enqueue(link, "q", "p", 7, [New("t", b'"sound"')], "memory")
         await store.prune("q")
 

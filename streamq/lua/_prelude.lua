@@ -40,8 +40,9 @@ local function cut(text)
 end
 
 local function unseal(envelope)
-  local task, rest = cut(envelope)
-  return task, cut(rest)
+  local first = string.find(envelope, '\n', 1, true) or #envelope + 1
+  local second = string.find(envelope, '\n', first + 1, true) or #envelope + 1
+  return string.sub(envelope, 1, first - 1), string.sub(envelope, first + 1, second - 1), string.sub(envelope, second + 1)
 end
 
 -- Task, payload and headers among the fields of a stream entry, which may come in any order and may be missing.
@@ -92,13 +93,13 @@ local function wake(key, due)
   redis.call('LTRIM', key, 0, 0)
 end
 
--- Write finished records and forget the oldest past `keep`: as many as were written, as many again and 1,000, so that a
--- call is bounded when `keep` was lowered; the rest goes with the next calls. `records` alternates id and record, all
+-- Write finished records and forget the oldest past `keep`: as many as were written and 1,000 more, so that a call is
+-- bounded when `keep` was lowered; the rest goes with the next calls, and with prune.lua. `records` alternates id and record, all
 -- of it or a part.
 local function finish(finished, order, keep, ids, records, from, to)
   if keep == 0 or #ids == 0 then return end
   each('HSET', finished, records, from, to)
   each('RPUSH', order, ids)
-  local over = math.min(redis.call('LLEN', order) - keep, 2 * #ids + 1000)
+  local over = math.min(redis.call('LLEN', order) - keep, #ids + 1000)
   if over > 0 then each('HDEL', finished, redis.call('LPOP', order, over)) end
 end

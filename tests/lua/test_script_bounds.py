@@ -213,7 +213,7 @@ async def test_settle_forgets_a_bounded_number_when_less_is_kept_than_before(
         _take(client, keys)
         done = Settlement("c", 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1")
         assert await app.store.settle(link, {"q": [done]}) == []
-        assert client.llen(keys.completed) == client.hlen(keys.finished) == old + 1 - 1_002
+        assert client.llen(keys.completed) == client.hlen(keys.finished) == old + 1 - 1_001
         await app.store.prune("q")
         assert client.llen(keys.completed) == client.hlen(keys.finished) == 1, "all but the new one are old"
 

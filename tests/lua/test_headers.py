@@ -146,3 +146,15 @@ async def test_an_id_out_of_every_calendar_is_listed_and_recovered(
     assert second.id == sound.id
     if len(job_id) < 50:
         assert (first.id, first.created_at) == (job_id, None)
+
+
+async def test_the_jobs_of_a_consumer_of_any_name_are_found_and_recovered(
+    app: App, link: Link, client: redis.Redis, keys: Keys
+) -> None:
+    job = await app.enqueue("q", "t", 1)
+    await link.call("XREADGROUP", "GROUP", GROUP, b'\xff "\n', "STREAMS", keys.ready, ">")
+    (name,) = await app.store.unlisted(link, "q")
+    assert (await app.store.reclaim(link, "q", name, None)).again == 1
+    assert await app.store.unlisted(link, "q") == []
+    record = await job.status()
+    assert (record.state, record.crashes, len(record.history)) == (State.WAITING, 1, 1)

@@ -247,3 +247,12 @@ async def test_entries_deleted_by_hand_strand_no_neighbour_and_leave_right_count
     found.check()
     assert found.counts() == {"active": 600} | ({"waiting": waiting} if waiting else {})
     assert client.hlen(keys.moved) == 0, "no neighbour was given to another worker"
+
+
+async def test_a_due_time_without_a_job_is_forgotten_and_told(
+    app: App, client: redis.Redis, prefix: str, link: Link, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.zadd(Keys(prefix, "q").delayed, {"5-5": 1, "no id": 2})
+    assert (await app.store.promote(link, ["q"], 10))[0] == 0
+    assert client.exists(Keys(prefix, "q").delayed) == 0
+    assert "2 ids on q were due and had no job" in caplog.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import producers, values
+from . import producers, scripts, values
 from .fault import Fault
 
-FAULTS: tuple[Fault, ...] = (*values.FAULTS, *producers.FAULTS)
+FAULTS: tuple[Fault, ...] = (*values.FAULTS, *producers.FAULTS, *scripts.FAULTS)

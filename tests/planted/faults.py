@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import fetching, producers, values
+from . import fetching, producers, scripts, values
 from .fault import Fault
 
-FAULTS: tuple[Fault, ...] = (*values.FAULTS, *producers.FAULTS, *fetching.FAULTS)
+FAULTS: tuple[Fault, ...] = (*fetching.FAULTS, *values.FAULTS, *producers.FAULTS, *scripts.FAULTS)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, Unpack, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError, create_model
 
 from streamq import codec
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge
 from streamq.retry import Backoff
+from streamq.sending import OPTIONS, EnqueueOptions, Sending, refuse, resembles_an_option
 
 if TYPE_CHECKING:
     from streamq.app import App
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 R = TypeVar("R")
 
-_OPTIONS: Final = frozenset({"delay", "at", "attempts", "timeout"})
 _NOTHING: Final[Any] = object()
 
 
@@ -104,7 +103,7 @@ class Task(Generic[P, R]):
                 raise ConfigurationError(
                     f"parameter {name!r} of task {self.name!r} has no name to send: use plain parameters"
                 )
-            if name in _OPTIONS and len(fields) > 1:
+            if name in OPTIONS and len(fields) > 1:
                 raise ConfigurationError(
                     f"parameter {name!r} of task {self.name!r} is an option of enqueue: rename it"
                 )
@@ -150,39 +149,59 @@ class Task(Generic[P, R]):
             raise PayloadTooLarge(self.name, len(encoded), limit)
         return encoded
 
-    async def enqueue(
-        self, payload: P = _NOTHING, /, *, delay: float | timedelta | None = None, at: datetime | None = None,
-        attempts: int | None = None, timeout: float | None = None, **fields: Any,
-    ) -> Job[R]:  # fmt: skip
+    async def enqueue(self, payload: P = _NOTHING, /, **options: Unpack[EnqueueOptions]) -> Job[R]:
         """Send one job and return its handle.
 
-        ``delay`` is in seconds, ``at`` an aware time; give one of them or none. ``attempts`` and ``timeout``
-        (seconds) override the task's. A task with several parameters takes them by name.
+        ``delay`` is in seconds, ``at`` an aware time; give one of them or none. ``attempts``, ``timeout`` (seconds)
+        and ``durability`` override the task's and the app's.
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
-        did not answer in time (the job may exist).
+        did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
         """
-        return await self.app.enqueue(
-            self.queue, self.name, self._given(payload, fields), delay=delay, at=at, attempts=attempts,
-            timeout=timeout,
-        )  # fmt: skip
+        args = () if payload is _NOTHING else (payload,)
+        sent: Job[R] = await self._send(args, *self._told_apart(options))
+        return sent
 
-    async def enqueue_many(
-        self, payloads: Iterable[P], *, delay: float | timedelta | None = None, at: datetime | None = None,
-        attempts: int | None = None, timeout: float | None = None,
-    ) -> list[Job[R]]:  # fmt: skip
+    async def enqueue_many(self, payloads: Iterable[P], **options: Unpack[EnqueueOptions]) -> list[Job[R]]:
         """Send many jobs, some hundred to a round trip; all are validated before the first is sent."""
-        return await self.app.enqueue_many(
-            self.queue, self.name, payloads, delay=delay, at=at, attempts=attempts, timeout=timeout
-        )
+        refuse(self.name, set(options) - OPTIONS, OPTIONS)
+        return await self.app.enqueue_many(self.queue, self.name, payloads, **options)
 
-    def _given(self, payload: Any, fields: dict[str, Any]) -> Any:
-        if payload is not _NOTHING:
-            if fields:
-                raise TypeError(f"{self.name}.enqueue() takes a payload or named fields, not both")
-            return payload
+    def options(self, **options: Unpack[EnqueueOptions]) -> Sending[P, R]:
+        """The task with options set: ``await report.options(delay=60).enqueue(day="2026-11-26")``."""
+        return Sending(self, options)
+
+    async def _send(
+        self, args: tuple[Any, ...], fields: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> Any:
+        payload = self._given(args, fields)
+        return await self.app.enqueue(self.queue, self.name, payload, **options)
+
+    def _told_apart(self, named: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fields of the payload, and options of enqueue."""
+        if named.keys() <= OPTIONS:
+            return {}, dict(named)
+        fields = {name: value for name, value in named.items() if name not in OPTIONS}
+        return fields, {name: value for name, value in named.items() if name in OPTIONS}
+
+    def _given(self, args: tuple[Any, ...], fields: Mapping[str, Any]) -> Any:
+        if args:
+            refuse(self.name, fields, OPTIONS)  # beside a payload, a name can only be an option
+            return args[0]
         if self.single is not None and set(fields) == {self.single}:
             return fields[self.single]
-        return fields
+        known = self._members()
+        strange = set(fields) - known if known else set(filter(resembles_an_option, fields))
+        refuse(self.name, strange, known | OPTIONS)
+        return dict(fields)
+
+    def _members(self) -> frozenset[str]:
+        """The names that the members of the payload may have; none when any will do, or it has no members."""
+        schema = self.schema()
+        shape = schema.get("$defs", {}).get(str(schema.get("$ref")).rpartition("/")[2], schema)
+        if shape.get("additionalProperties") not in (None, False):
+            return frozenset()
+        model = get_type_hints(self.handler).get(self.single or "")  # its names may differ from its aliases
+        return frozenset(shape.get("properties", ())) | frozenset(getattr(model, "model_fields", ()))
 
     # -- the worker's side -----------------------------------------------------------------------------------
 

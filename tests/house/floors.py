@@ -4,9 +4,11 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
-    frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
-    frozenset({"scripts", "connection", "store", "views", "outbox", "results", "binary", "server"}),
-    frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
+    frozenset({"envelope", "codec", "retry", "task", "sending", "declare", "job", "logs"}),
+    frozenset(
+        {"scripts", "connection", "store", "views", "outbox", "results", "opening", "binary", "server"}
+    ),
+    frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
 )
 """From the ground up. A name stands for a module or for a package with all that is in it.

@@ -80,7 +80,7 @@ class TaskDecorator:
     @overload
     def __call__(self, handler: Callable[[Context, P], Awaitable[R]], /) -> Task[P, R]: ...
     @overload
-    def __call__(  # type: ignore[overload-overlap]  # the same
+    def __call__(
         self, handler: Callable[Concatenate[Context, F], Awaitable[R]], /
     ) -> FieldsTask[Callable[F, Awaitable[R]]]: ...
     @overload

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, Unpack, get_type_hints
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError, create_model
@@ -189,19 +190,22 @@ class Task(Generic[P, R]):
             return args[0]
         if self.single is not None and set(fields) == {self.single}:
             return fields[self.single]
-        known = self._members()
-        strange = set(fields) - known if known else set(filter(resembles_an_option, fields))
+        known, more = self._members
+        strange = set(fields) - known
+        if more is not None:  # whoever declared the payload has said what becomes of other members
+            strange = set(filter(resembles_an_option, strange))
         refuse(self.name, strange, known | OPTIONS)
         return dict(fields)
 
-    def _members(self) -> frozenset[str]:
-        """The names that the members of the payload may have; none when any will do, or it has no members."""
+    @cached_property
+    def _members(self) -> tuple[set[str], bool | None]:
+        """The names that the payload's members have, and whether it may have more (``None``: not said)."""
         schema = self.schema()
         shape = schema.get("$defs", {}).get(str(schema.get("$ref")).rpartition("/")[2], schema)
-        if shape.get("additionalProperties") not in (None, False):
-            return frozenset()
         model = get_type_hints(self.handler).get(self.single or "")  # its names may differ from its aliases
-        return frozenset(shape.get("properties", ())) | frozenset(getattr(model, "model_fields", ()))
+        members = {*shape.get("properties", ()), *getattr(model, "model_fields", ())}
+        more = shape.get("additionalProperties", None if members else True)
+        return members, more if more is None else bool(more)
 
     # -- the worker's side -----------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
 from .servers import KINDS, Server, binary_of
 
 _PREFIX = pytest.StashKey[str]()

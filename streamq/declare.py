@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from streamq.keys import Keys
 from streamq.retry import Backoff
-from streamq.sending import EnqueueOptions, FieldsSending
+from streamq.sending import OPTIONS, EnqueueOptions, FieldsSending, refuse, resembles_an_option
 from streamq.task import Context, Task
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ P = TypeVar("P")
 R = TypeVar("R")
 F = ParamSpec("F")
 H = TypeVar("H", bound=Callable[..., Any])
+H_co = TypeVar("H_co", bound=Callable[..., Any], covariant=True)
 Several = TypeVar("Several", bound=Callable[[Any, Any], Any])
 """A handler that takes two arguments, or more with defaults: it is no single payload's."""
 
 
-class FieldsTask(Task[Any, Any], Generic[H]):
+class FieldsTask(Task[Any, Any], Generic[H_co]):
     """A task with several parameters, or none; they are named when a job is enqueued.
 
     For the type checker options are apart: ``report.options(delay=60).enqueue(day="2026-11-26")``.
@@ -45,7 +46,7 @@ class FieldsTask(Task[Any, Any], Generic[H]):
         """Send one job; its fields by name, or by place in the handler's order."""
         return await self._send(args, *self._told_apart(fields))
 
-    def options(self, **options: Unpack[EnqueueOptions]) -> FieldsSending[H]:
+    def options(self, **options: Unpack[EnqueueOptions]) -> FieldsSending[H_co]:
         """The task with options set."""
         return FieldsSending(self, options)
 
@@ -53,6 +54,7 @@ class FieldsTask(Task[Any, Any], Generic[H]):
         if not args or (len(args) == 1 and not fields and not self._is_a_field(args[0])):
             return super()._given(args, fields)  # all of the payload at once
         names = [name for name in signature(self.handler).parameters if name != self.context_name]
+        refuse(self.name, [n for n in fields if n not in names and resembles_an_option(n)], OPTIONS)
         if len(args) > len(names) or not fields.keys().isdisjoint(names[: len(args)]):
             raise TypeError(f"{self.name}.enqueue() has more values than parameters: {', '.join(names)}")
         return super()._given((), {**dict(zip(names, args, strict=False)), **fields})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 R = TypeVar("R")
 F = ParamSpec("F")
-H = TypeVar("H", bound=Callable[..., Any])
+H_co = TypeVar("H_co", bound=Callable[..., Any], covariant=True)
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -54,7 +54,7 @@ class Sending(Generic[P, R]):
         return await self.task.enqueue_many(payloads, **self._options)
 
 
-class FieldsSending(Sending[Any, Any], Generic[H]):
+class FieldsSending(Sending[Any, Any], Generic[H_co]):
     """The same for a task with several named parameters."""
 
     @overload  # its parameters are the handler's

@@ -72,19 +72,19 @@ class Sync:
     ) -> SyncJob[Any]: ...
     @overload
     def enqueue(
-        self, task: FieldsTask[Callable[F, Awaitable[R]]], /, *args: F.args, **fields: F.kwargs
+        self,
+        task: FieldsTask[Callable[..., Awaitable[R]]] | FieldsSending[Callable[..., Awaitable[R]]],
+        /,
+        *args: Any,
+        **fields: Any,
     ) -> SyncJob[R]: ...
     @overload
     def enqueue(
-        self, task: FieldsTask[Callable[F, R]], /, *args: F.args, **fields: F.kwargs
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(
-        self, task: FieldsSending[Callable[F, Awaitable[R]]], /, *args: F.args, **fields: F.kwargs
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(
-        self, task: FieldsSending[Callable[F, R]], /, *args: F.args, **fields: F.kwargs
+        self,
+        task: FieldsTask[Callable[..., R]] | FieldsSending[Callable[..., R]],
+        /,
+        *args: Any,
+        **fields: Any,
     ) -> SyncJob[R]: ...
     @overload
     def enqueue(

@@ -88,14 +88,19 @@ class App:
         ``options``, typed on a command line, win over the arguments of ``App(…)``, and those over the environment.
         Raises ``ConfigurationError``, and ``UsageError`` when the app is open.
         """
-        if self._openings:
-            raise UsageError("the app is open: its settings cannot change")
         own = type(self.settings)
         kind = own if issubclass(own, kind) else kind
         given = {name: value for name, value in self.settings.given.items() if name in kind.model_fields}
         settings = kind.load(**{**given, **{name: v for name, v in options.items() if v is not None}})
-        self.settings = settings
+        self.with_settings(settings)
         return settings
+
+    def with_settings(self, settings: Settings) -> Self:
+        """This app under other settings, as a test has them. Raises ``UsageError`` when it is open."""
+        if self._openings:
+            raise UsageError("the app is open: its settings cannot change")
+        self.settings = settings
+        return self
 
     # -- life -----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from streamq import App, ConfigurationError, Context, NotOpen, Settings, Task, UsageError
+from streamq import App, ConfigurationError, Context, NotOpen, Task, UsageError
 
 
 class Letter(BaseModel):
@@ -80,4 +80,4 @@ async def test_what_needs_an_open_app_says_so() -> None:
             await act()
     async with app:
         with pytest.raises(UsageError, match="open"):
-            app.configure(Settings, {})
+            app.with_settings(app.settings)

@@ -69,7 +69,6 @@ class _Seat:
 
     blocks: int = 0
     first: asyncio.Lock = field(default_factory=asyncio.Lock)
-    opening: Opening | None = None
 
 
 class Openings:
@@ -78,6 +77,7 @@ class Openings:
     def __init__(self, make: Callable[[], Awaitable[Opening]]) -> None:
         self._make = make
         self._seats: dict[asyncio.AbstractEventLoop, _Seat] = {}
+        self._open: dict[asyncio.AbstractEventLoop, Opening] = {}
         _LIVING.add(self)
 
     def __bool__(self) -> bool:
@@ -88,12 +88,13 @@ class Openings:
     async def enter(self) -> None:
         """Enter a block. Who comes while another opens waits for it, and opens itself when that failed."""
         self._forget_ended_loops()
-        seat = self._seats.setdefault(asyncio.get_running_loop(), _Seat())
+        loop = asyncio.get_running_loop()
+        seat = self._seats.setdefault(loop, _Seat())
         seat.blocks += 1
         try:
             async with seat.first:
-                if seat.opening is None:
-                    seat.opening = await self._make()
+                if loop not in self._open:
+                    self._open[loop] = await self._make()
         except BaseException:
             await self.leave()
             raise
@@ -107,27 +108,32 @@ class Openings:
         seat.blocks -= 1
         if not seat.blocks:
             del self._seats[loop]  # who enters from now on opens anew
-            if seat.opening is not None:
-                await seat.opening.close()
+            opening = self._open.pop(loop, None)
+            if opening is not None:
+                await opening.close()
 
     def here(self) -> Opening:
         """What the running loop has open. Raises ``NotOpen``, and ``OpenElsewhere`` when another loop has it open."""
-        loop = running_loop()
-        seat = self._seats.get(loop) if loop is not None else None
-        if seat is None or seat.opening is None:
-            raise OpenElsewhere if seat is None and self else NotOpen
-        return seat.opening
+        try:
+            return self._open[asyncio.get_running_loop()]  # once a job: no more than this
+        except (KeyError, RuntimeError):
+            raise self._not_here() from None
+
+    def _not_here(self) -> NotOpen:
+        opens_here = running_loop() in self._seats
+        return OpenElsewhere() if self and not opens_here else NotOpen()
 
     def _forget_ended_loops(self) -> None:
         """A loop that ended inside its block can close nothing any more."""
         for loop in list(self._seats):  # other threads come and go
             if loop.is_closed():
                 self._seats.pop(loop, None)
+                self._open.pop(loop, None)
 
     def inherit(self) -> None:
         """In a forked child: begin with nothing open."""
-        _PARENTS.append(self._seats)
-        self._seats = {}
+        _PARENTS.append((self._seats, self._open))
+        self._seats, self._open = {}, {}
 
 
 _LIVING: Final[WeakSet[Openings]] = WeakSet()

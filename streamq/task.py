@@ -158,6 +158,8 @@ class Task(Generic[P, R]):
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
         did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
         """
+        if payload is not _NOTHING and options.keys() <= OPTIONS:  # what nearly all do, by the shortest way
+            return await self.app.enqueue(self.queue, self.name, payload, **options)
         args = () if payload is _NOTHING else (payload,)
         sent: Job[R] = await self._send(args, *self._told_apart(options))
         return sent

@@ -28,7 +28,8 @@ async def some():
 async def anew():
     try:
         await app.ping()
-    except NotOpen:
+    except NotOpen as error:
+        assert type(error) is NotOpen  # not: open elsewhere
         async with app:
             return await some()
 

@@ -326,7 +326,7 @@ def _documented(node: Any) -> Iterator[str]:
 
 
 INSIDE: Final = {
-    "add_task", "bind", "configure", "decode", "encode", "given", "parse_result", "repeated_by", "store", "views",
+    "add_task", "bind", "decode", "encode", "given", "parse_result", "repeated_by", "store", "views",
     "with_settings",
 }  # fmt: skip
 """Methods that the engine alone calls."""

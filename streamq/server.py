@@ -76,6 +76,7 @@ class EmbeddedServer:
         self.directory = Path(directory).absolute()
         self._binary = binary
         self._persist = persist
+        self._log_start = 0
         self._holder: IO[str] | None = None
         self._child: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -144,8 +145,8 @@ class EmbeddedServer:
         if _free(lock):
             return
         pid = lock.read_text()
-        if pid:
-            with contextlib.suppress(ProcessLookupError):
+        if pid.isdecimal():
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # what is left is told below
                 os.killpg(int(pid), signal.SIGKILL)
         if not await _freed(lock):
             raise ConfigurationError(
@@ -181,6 +182,7 @@ class EmbeddedServer:
             raise ConfigurationError(f"another server has {self.directory} open")
         with lock, (self.directory / "server.log").open("ab") as log:
             lock.truncate(0)
+            self._log_start = log.tell()
             try:
                 self._child = await asyncio.create_subprocess_exec(
                     program,
@@ -238,7 +240,9 @@ class EmbeddedServer:
         )
 
     def _log_tail(self) -> str:
-        lines = (self.directory / "server.log").read_text(errors="replace").splitlines()
+        """The end of what this start has logged; what earlier ones did is another matter."""
+        written = (self.directory / "server.log").read_bytes()[self._log_start :]
+        lines = written.decode(errors="replace").splitlines()
         return "\n".join(["its log ends with", *lines[-8:]]) if lines else "its log is empty"
 
 

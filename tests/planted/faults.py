@@ -73,11 +73,12 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "nohup is not heeded", "streamq/runtime.py",
-        "if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:", "if True:", ROLES,
+        "if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:", "if True:",
+        f"{ROLES}::test_a_role_that_was_started_with_nohup_outlives_its_terminal",
     ),
     Fault(
         "SIGHUP leaves the embedded server behind", "service/signals.py",
-        "(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)", "(signal.SIGTERM, signal.SIGINT)", ROLES,
+        "(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)", "(signal.SIGTERM, signal.SIGINT)", f"{ROLES}::test_up_takes_its_server_along_at_sighup",
     ),
     Fault(
         "the keeper does not end a rewriting child", "streamq/server.py",

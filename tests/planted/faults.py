@@ -78,7 +78,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "SIGHUP leaves the embedded server behind", "service/signals.py",
-        "(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)", "(signal.SIGTERM, signal.SIGINT)", f"{ROLES}::test_up_takes_its_server_along_at_sighup",
+        "(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)", "(signal.SIGTERM, signal.SIGINT)",
+        f"{ROLES}::test_up_takes_its_server_along_at_sighup",
     ),
     Fault(
         "the keeper does not end a rewriting child", "streamq/server.py",

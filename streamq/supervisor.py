@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from streamq.app import App
@@ -30,7 +31,8 @@ class Supervisor:
     """
 
     def __init__(
-        self, app: App, queues: Sequence[str], count: int, arguments: Sequence[str], variables: Mapping[str, str]
+        self, app: App, queues: Sequence[str], count: int, arguments: Sequence[str],
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self._app, self._queues, self._count, self._arguments = app, queues, count, arguments
         self._environment = environment_with(**variables)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
     from streamq.errors import Rejected as Rejected
     from streamq.errors import ResultTimeout as ResultTimeout
+    from streamq.errors import ResultUnreadable as ResultUnreadable
     from streamq.errors import Retry as Retry
     from streamq.errors import Snooze as Snooze
     from streamq.errors import StreamqError as StreamqError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from streamq.sync import SyncJob as SyncJob
     from streamq.task import Context as Context
     from streamq.task import Task as Task
+    from streamq.values import JSONText as JSONText
     from streamq.worker import Scheduler as Scheduler
     from streamq.worker import Worker as Worker
 
@@ -59,8 +61,8 @@ _HOMES = {
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
         "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected",
-        "ResultTimeout", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError",
-        "WrongState",
+        "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
+        "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
     "logs": ("set_up_logs",),
@@ -73,6 +75,7 @@ _HOMES = {
     "states": ("State",),
     "sync": ("Sync", "SyncJob"),
     "task": ("Context", "Task"),
+    "values": ("JSONText",),
     "worker": ("Scheduler", "Worker"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

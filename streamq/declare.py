@@ -7,7 +7,6 @@ A handler with one parameter makes a ``Task`` whose enqueue takes a payload and 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from streamq.keys import Keys
@@ -53,7 +52,7 @@ class FieldsTask(Task[Any, Any], Generic[H_co]):
     def _given(self, args: tuple[Any, ...], fields: Any) -> Any:
         if not args or (len(args) == 1 and not fields and not self._is_a_field(args[0])):
             return super()._given(args, fields)  # all of the payload at once
-        names = [name for name in signature(self.handler).parameters if name != self.context_name]
+        names = self._fields
         refuse(self.name, [n for n in fields if n not in names and resembles_an_option(n)], OPTIONS)
         if len(args) > len(names) or not fields.keys().isdisjoint(names[: len(args)]):
             raise TypeError(f"{self.name}.enqueue() has more values than parameters: {', '.join(names)}")

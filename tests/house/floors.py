@@ -4,7 +4,22 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
-    frozenset({"envelope", "codec", "retry", "task", "sending", "declare", "job", "logs"}),
+    frozenset(
+        {
+            "envelope",
+            "codec",
+            "retry",
+            "task",
+            "sending",
+            "declare",
+            "job",
+            "logs",
+            "values",
+            "shapes",
+            "options",
+            "handlers",
+        }
+    ),
     frozenset(
         {"scripts", "connection", "store", "views", "outbox", "results", "opening", "binary", "server"}
     ),

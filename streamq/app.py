@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -152,8 +152,8 @@ class App:
         """
         due, headers = options.sent(task, delay, at, attempts, timeout, durability)
         new = New(task, self._encode(task, payload), headers, due)
-        send = self._openings.here().outbox(queue).put([new], durability or self.settings.durability)
-        return (await self._handles(send, queue, task))[0]
+        send = self._openings.here().outbox(queue).put(queue, [new], durability or self.settings.durability)
+        return await _only(self._handles(send, queue, task))
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
@@ -165,7 +165,11 @@ class App:
         jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
-        send = self._openings.here().outbox(queue).put_many(jobs, durability or self.settings.durability)
+        send = (
+            self._openings.here()
+            .outbox(queue)
+            .put_many(queue, _emptied(jobs), durability or self.settings.durability)
+        )
         return await self._handles(send, queue, task)
 
     async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
@@ -234,3 +238,21 @@ class App:
 
         async with self:
             await Scheduler(self).run()
+
+
+async def _only(handles: Awaitable[list[Job[Any]]]) -> Job[Any]:
+    """The one handle, also of what an unknown outcome is repeated as."""
+    try:
+        return (await handles)[0]
+    except OutcomeUnknown as error:
+        if error.repeat is not None:
+            repeat = error.repeat
+            error.repeat = lambda: _only(repeat())
+        raise
+
+
+def _emptied(jobs: list[New]) -> Iterator[New]:
+    """The jobs in order, each let go when it is taken: what is sent needs no memory here."""
+    jobs.reverse()
+    while jobs:
+        yield jobs.pop()

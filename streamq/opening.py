@@ -30,7 +30,7 @@ class Opening:
     def __init__(self, settings: Settings, url: str, attempts_of: Callable[[str], int | None]) -> None:
         self.store = Store(Servers(settings, url), settings)
         self.views = Views(self.store, attempts_of)
-        self._outboxes: dict[str, Outbox] = {}
+        self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
 
     @classmethod
@@ -39,12 +39,11 @@ class Opening:
         return cls(settings, settings.redis_url or await running_url(settings.data_dir), attempts_of)
 
     def outbox(self, queue: str) -> Outbox:
-        """The way out to a queue. Raises ``ConfigurationError`` for a bad name, before anything is sent."""
-        outbox = self._outboxes.get(queue)
-        if outbox is None:
-            self.store.keys(queue)
-            outbox = self._outboxes[queue] = Outbox(self.store, queue)
-        return outbox
+        """The way out. Raises ``ConfigurationError`` for a bad name of a queue, before anything is sent."""
+        self.store.keys(queue)
+        if self._outbox is None:
+            self._outbox = Outbox(self.store)
+        return self._outbox
 
     def results(self, queue: str) -> Results:
         """Those who wait for jobs of a queue."""
@@ -59,8 +58,8 @@ class Opening:
             stack.push_async_callback(self.store.close)
             for results in self._results.values():
                 stack.push_async_callback(results.close)
-            for outbox in self._outboxes.values():
-                stack.push_async_callback(outbox.close)
+            if self._outbox is not None:
+                stack.push_async_callback(self._outbox.close)
 
 
 @dataclass(slots=True, eq=False)

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
-    frozenset(
-        {
-            "envelope",
-            "codec",
-            "retry",
-            "task",
-            "sending",
-            "declare",
-            "job",
-            "logs",
-            "values",
-            "shapes",
-            "options",
-            "handlers",
-        }
-    ),
-    frozenset(
-        {"scripts", "connection", "store", "views", "outbox", "results", "opening", "binary", "server"}
-    ),
+    frozenset({
+        "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes", "options",
+        "handlers",
+    }),
+    frozenset({
+        "scripts", "addresses", "answers", "connection", "batches", "transfer", "store", "views", "outbox",
+        "results", "opening", "binary", "server",
+    }),
     frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
-)
+)  # fmt: skip
 """From the ground up. A name stands for a module or for a package with all that is in it.
 
 The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset({"scripts", "connection", "store", "views"}),
-    "hiredis": frozenset({"scripts", "connection", "store", "views"}),
+    "redis": frozenset({"scripts", "addresses", "answers", "connection", "store", "views"}),
+    "hiredis": frozenset({"answers", "connection"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
     "click": frozenset({"cli", "runtime"}),

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from . import fetching, producers, scripts, values
+from . import fetching, life, producers, scripts, values
 from .fault import Fault
 
-FAULTS: tuple[Fault, ...] = (*fetching.FAULTS, *values.FAULTS, *producers.FAULTS, *scripts.FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *fetching.FAULTS,
+    *life.FAULTS,
+    *producers.FAULTS,
+    *scripts.FAULTS,
+    *values.FAULTS,
+)

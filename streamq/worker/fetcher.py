@@ -38,9 +38,11 @@ class Fetcher:
     def __init__(
         self, store: Store, queues: tuple[str, ...], worker: str, start: Callable[[Delivery], None],
         free: Callable[[], int], idle: Callable[[], bool], holds: Callable[[], set[Held]],
+        blocked: Callable[[str], bool] = lambda _: False,
     ) -> None:  # fmt: skip
         self._store, self._queues, self._worker = store, queues, worker
         self._start, self._free, self._idle, self._holds = start, free, idle, holds
+        self._blocked = blocked
         self._link = Link(store.servers, worker)
         self._changed, self._ended = asyncio.Event(), asyncio.Event()
         self._stopping = False
@@ -136,7 +138,10 @@ class Fetcher:
             await self._until_idle()
 
     async def _read(self, slots: int) -> None:
-        lanes = list(self._of)
+        lanes = [lane for lane, queue in self._of.items() if not self._blocked(queue)]
+        if not lanes:  # no outcome can be written: what would be fetched could only be kept
+            await self._changed.wait()
+            return
         patient = (
             monotonic() < self._suspects_due
         )  # else there may be a suspect to see to, once these are read

@@ -7,7 +7,8 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Whether the headers are what `envelope.py` says: one member that is not, and none of them counts.
 local function sound(h)
   if h.id ~= nil and not (type(h.id) == 'string' and string.find(h.id, '^%d+%-%d+$')) then return false end
-  for _, name in ipairs({ 'attempt', 'attempts', 'crashes', 'strayed', 'timeout' }) do
+  for _, name in ipairs({ 'attempt', 'attempts', 'crashes', 'timeout', 'unknown_task_count',
+    'unknown_task_since' }) do
     local n = h[name]
     if n ~= nil and (type(n) ~= 'number' or n < 0 or (name ~= 'timeout' and n % 1 ~= 0)) then return false end
   end

@@ -3,8 +3,7 @@
 -- KEYS  1 delayed  2 wake
 -- ARGV  1 "GT" to push due times out, "LT" to bring them nearer  2… id and milliseconds from now of each
 -- returns how many due times have changed
-local clock, changed, earliest = redis.call('TIME'), 0, nil
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local changed, earliest = 0, nil
 for i = 2, #ARGV, 2 do
   local due = now + ARGV[i + 1]
   local moved = redis.pcall('ZADD', KEYS[1], 'XX', ARGV[1], 'CH', due, ARGV[i])
@@ -13,8 +12,5 @@ for i = 2, #ARGV, 2 do
     if ARGV[1] == 'LT' and (not earliest or due < earliest) then earliest = due end
   end
 end
-if earliest then -- whoever promotes may wait for a later one; a refusal of this word must not undo what is done
-  redis.pcall('LPUSH', KEYS[2], earliest)
-  redis.pcall('LTRIM', KEYS[2], 0, 0)
-end
+if earliest then wake(KEYS[2], earliest) end
 return changed

@@ -10,7 +10,7 @@ if string.sub(record, 1, 1) ~= 'f' then return string.sub(record, 1, 1) end
 local task, headers, rest = unseal(string.sub(record, string.find(record, '\n', 1, true) + 1))
 local h = decoded(headers)
 h.id = ARGV[1]
-h.attempt, h.crashes, h.strayed = nil, nil, nil
+h.attempt, h.crashes, h.unknown_task_count, h.unknown_task_since = nil, nil, nil, nil
 local payload = string.sub(rest, string.find(rest, '\n', 1, true) + 1)
 local entry = add(KEYS[1], task, payload, cjson.encode(h))
 redis.call('HSET', KEYS[4], ARGV[1], '1 ' .. entry)

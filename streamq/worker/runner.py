@@ -98,8 +98,7 @@ class Runner:
             self._outcomes.last_resort(attempt, fault)
         finally:
             self.running.discard(attempt)
-            if self._idle is not None and not self.running:
-                self._idle.set()
+            self._look_if_idle()
             self._on_end()
 
     def _conclude(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
@@ -174,14 +173,19 @@ class Runner:
         except BaseException as fault:  # as at any other end
             self._outcomes.last_resort(attempt, fault)
         self.overdue.add(attempt, retry_at)
+        self._look_if_idle()
 
     # -- the shutdown ---------------------------------------------------------------------------------------
 
     async def idle(self) -> None:
-        """Return when no handler runs."""
+        """Return when every attempt has its outcome; handlers that are overdue are not waited for."""
         self._idle = asyncio.Event()
-        if self.running:
-            await self._idle.wait()
+        self._look_if_idle()
+        await self._idle.wait()
+
+    def _look_if_idle(self) -> None:
+        if self._idle is not None and all(attempt.settled for attempt in self.running):
+            self._idle.set()
 
     def interrupt(self) -> None:
         """Cancel all that runs and can be cancelled; it is given back."""

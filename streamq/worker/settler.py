@@ -161,7 +161,8 @@ class Settler:
                 problem, lost = error, lost + isinstance(error, OutcomeUnknown)
                 if lost >= LOST and await self._is_too_long(left):
                     queue, outcomes = left.popitem()
-                    await self._isolate(queue, outcomes, problem)
+                    why = Rejected(f"it closes the connection at {len(outcomes[0].body):,} bytes ({error})")
+                    await self._isolate(queue, outcomes, why)
                     continue
             except Exception as fault:  # whatever it is: the other outcomes must not wait for it for ever
                 log.exception("writing outcomes failed; retrying")

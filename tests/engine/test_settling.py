@@ -1,0 +1,161 @@
+"""Outcomes that the server does not take: they stop their own queue, or their own job, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from streamq import App, JobFailed, State
+from streamq.envelope import Delivery
+from streamq.keys import GROUP, Keys
+from streamq.store import Settlement
+from streamq.worker.settler import Settler
+
+from ..rig import ON_ONE_SERVER, census, until, working
+from ..servers import Server
+
+
+@pytest.fixture
+def narrow(own_server: Callable[..., Server]) -> Server:
+    """A server that takes arguments of one megabyte at most, the least that one can be told."""
+    server = own_server()
+    with server.client() as client:
+        client.config_set("proto-max-bulk-len", 1 << 20)
+    return server
+
+
+async def test_a_result_above_the_limit_of_the_server_fails_its_job_and_no_other_waits_for_it(
+    narrow: Server,
+) -> None:
+    app = App(redis_url=narrow.url, shutdown_grace=2.0)
+
+    @app.task(queue="q", attempts=1)
+    async def big(size: int) -> str:
+        return "x" * size
+
+    @app.task(queue="q")
+    async def small(x: int) -> int:
+        return x
+
+    async with app, working(app, concurrency=20):
+        jobs, fine = await big.enqueue_many([3 << 20] * 3), await small.enqueue_many(range(200))
+        assert await asyncio.gather(*[job.result(20) for job in fine]) == list(range(200))
+        for job in jobs:
+            with pytest.raises(
+                JobFailed, match=r"OutcomeRefused: the server refused the outcome of 3,\d{3},\d{3}"
+            ):
+                await job.result(30)
+        assert await (await small.enqueue(7)).result(5) == 7
+
+
+async def test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_full_rate(
+    make_app: Callable[..., App], client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(keep_completed=100_000)
+    tasks = {queue: app.task(name=queue, queue=queue)(_echo) for queue in "ab"}
+    keys, ran = Keys(prefix, "a"), 300
+    async with app, working(app, concurrency=10) as worker:
+        client.set(keys.completed, "not a list")
+        stuck = await tasks["a"].enqueue_many(range(100))
+        await until(lambda: worker.settler.is_blocked("a"))
+        fine = await tasks["b"].enqueue_many(range(ran))
+        await asyncio.gather(*[job.result(10) for job in fine])
+        assert worker.settler.is_blocked("a")
+        assert client.xlen(keys.ready) == 100
+        assert len(worker.settler.holds()) <= 40, "it fetches no more of what it cannot settle"
+        client.delete(keys.completed)
+        await asyncio.gather(*[job.result(20) for job in stuck])
+        assert not worker.settler.is_blocked("a")
+    told = [r.getMessage() for r in caplog.records if r.name == "streamq.settler"]
+    assert len([line for line in told if "outcomes on a are refused" in line]) == 1
+    census(client, prefix, "b").check()
+
+
+async def _echo(x: int) -> int:
+    return x
+
+
+async def test_one_outcome_that_the_script_refuses_is_found_among_many_and_ends_as_failed(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    """Its body is no number: the script raises for the whole batch."""
+    keys = Keys(prefix, "q")
+    for number in range(64):
+        client.xadd(keys.ready, {"task": "t", "payload": number, "headers": ""})
+    async with app.store.pool.link() as link:
+        await app.store.join(link, ["q"])
+        await app.store.read_clock()
+    read = client.xreadgroup(GROUP, "w", {keys.ready: ">"})[0][1]
+    settler = Settler(app.store, "w", lambda: None)
+    for number, (entry, _) in enumerate(read):
+        fields = [b"task", b"t", b"payload", str(number).encode(), b"headers", b""]
+        delivery = Delivery("q", 1, [entry.encode(), fields])
+        settler.put(delivery, "d", b"odd\nt\n\n40" if number == 40 else b"60000\nt\n\n%d" % number)
+    settler.stop()
+    async with asyncio.timeout(10):
+        await settler.run()
+    assert settler.unwritten == 0
+    record = await app.queue("q").get(read[40][0])
+    assert (record.state, record.payload) == (State.FAILED, 40)
+    assert record.error["type"] == "OutcomeRefused"
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.counts() == {"delayed": 63, "failed": 1}
+
+
+@ON_ONE_SERVER
+async def test_an_outcome_refused_in_every_form_is_kept_and_the_others_of_its_queue_go_on(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server does this; the settler has to live with one that would."""
+    settler, written = Settler(app.store, "w", lambda: None), list[str]()
+
+    async def refuse_one(_: Any, batches: dict[str, list[Settlement]]) -> dict[str, Any]:
+        from streamq.errors import Rejected  # of this server alone
+
+        for settlements in batches.values():
+            if any(s.job_id == "3-0" for s in settlements):
+                return {"q": Rejected("the server refuses the command: ERR")}
+            written.extend(s.job_id for s in settlements)
+        return {"q": []}
+
+    monkeypatch.setattr(app.store, "settle_each", refuse_one)
+    running = asyncio.create_task(settler.run())
+    for number in range(8):
+        fields = [b"task", b"t", b"payload", b"1", b"headers", b""]
+        settler.put(Delivery("q", 1, [b"%d-0" % number, fields]), "c", b"c0 0 w\nt\n\n\n1")
+    await until(lambda: len(written) == 7)
+    assert not settler.is_blocked("q")
+    assert settler.holds() == {("q", 1, b"3-0")}
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_outcomes_wait_for_a_server_that_is_away_and_are_written_once(
+    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server(aof=True)
+    app, go, began = App(redis_url=server.url, shutdown_grace=2.0), asyncio.Event(), list[int]()
+
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        began.append(x)
+        await go.wait()
+        return x
+
+    async with app:
+        jobs = await work.enqueue_many(range(20))
+        async with working(app, concurrency=20) as worker:
+            await until(lambda: len(began) == 20)
+            server.kill()
+            go.set()
+            with caplog.at_level(logging.INFO, "streamq.settler"):
+                await until(lambda: "cannot write 20 outcomes" in caplog.text)
+                server.start()
+                assert await asyncio.gather(*[job.result(20) for job in jobs]) == list(range(20))
+        assert not worker.settler.refused

@@ -53,6 +53,7 @@ async def test_a_result_above_the_limit_of_the_server_fails_its_job_and_no_other
         assert await (await small.enqueue(7)).result(5) == 7
 
 
+@ON_ONE_SERVER
 async def test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_full_rate(
     make_app: Callable[..., App], client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -221,8 +221,11 @@ def parked(task: str, headers: bytes, payload: bytes) -> bytes:
 def record(
     kind: bytes, delivery: Delivery, now: int, run_ms: int, worker: bytes, headers: bytes, outcome: bytes
 ) -> bytes:
-    """A finished record; ``kind`` is ``c`` or ``f``, ``now`` is ms since the epoch by the server's clock."""
-    age = _age(delivery.job_id, now)
+    """A finished record; ``kind`` is ``c`` or ``f``, ``now`` is ms since the epoch by the server's clock.
+
+    A job's id begins with the time of its birth in ms; one that is longer than a time is somebody's mistake.
+    """
+    age = max(0, now - int(delivery.job_id.partition("-")[0][:14]))
     task, headers = _line(delivery.raw_task), headers and _line(headers)
     return b"%b%d %d %b\n%b\n%b\n%b\n%b" % (
         kind, age, run_ms, worker, task, headers, outcome, delivery.payload,
@@ -233,16 +236,11 @@ def as_failure(kind: str, body: bytes, job_id: str, now: int, worker: bytes, out
     """The record of a failed job, made of an outcome of any ``kind`` (``settle.lua``) that could not be written."""
     if kind == "d":
         _, task, headers, payload = body.split(b"\n", 3)
-        first = b"f%d 0 %b" % (_age(job_id, now), worker)
+        first = b"f%d 0 %b" % (max(0, now - int(job_id.partition("-")[0][:14])), worker)
     else:
         first, task, headers, _, payload = body.split(b"\n", 4)
         first = b"f" + first[1:]
     return b"\n".join((first, task, headers, outcome, payload))
-
-
-def _age(job_id: str, now: int) -> int:
-    """Milliseconds since its birth. A longer number than a time has is somebody's mistake."""
-    return max(0, now - int(job_id.partition("-")[0][:14]))
 
 
 def _line(text: bytes) -> bytes:

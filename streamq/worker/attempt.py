@@ -12,27 +12,28 @@ from streamq.task import Task
 
 
 class Attempt:
-    """A delivery being run. ``task`` is ``None`` when this worker does not know it."""
+    """A delivery being run. ``task`` is ``None`` when this worker does not know it.
 
-    __slots__ = (
-        "begun", "delivery", "handle", "interrupted", "late", "limit", "settled", "started", "task", "timer",
-    )  # fmt: skip
+    Most attempts change few of these; what stays as it is costs nothing when it is the class's.
+    """
+
+    begun = 0.0
+    """When its handler was called, by the monotonic clock; 0 before that. Its time limit counts from here."""
+    late = False
+    """Its time limit is over."""
+    interrupted = False
+    """It was cancelled by a shutdown."""
+    settled = False
+    """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
+    handle: asyncio.Task[None] | None = None
+    """The asyncio task of an async handler; ``None`` for a plain one, which runs in a thread."""
+    timer: asyncio.TimerHandle | None = None
 
     def __init__(self, delivery: Delivery, task: Task[Any, Any] | None) -> None:
         self.delivery, self.task = delivery, task
-        self.limit = 0.0 if task is None else _limit(delivery.headers.get("timeout") or task.timeout)
-        self.started = monotonic()
-        self.begun = 0.0
-        """When its handler was called, by the monotonic clock; 0 before that. Its time limit counts from here."""
-        self.late = False
-        """Its time limit is over."""
-        self.interrupted = False
-        """It was cancelled by a shutdown."""
-        self.settled = False
-        """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
-        self.handle: asyncio.Task[None] | None = None
-        """The asyncio task of an async handler; ``None`` for a plain one, which runs in a thread."""
-        self.timer: asyncio.TimerHandle | None = None
+        timeout = 0.0 if task is None else delivery.headers.get("timeout") or task.timeout
+        # seconds that a timer can take: what is no time at all limits nothing
+        self.limit = timeout if 0 < timeout <= LONGEST_WAIT else LONGEST_WAIT
 
     @property
     def number(self) -> int:
@@ -47,12 +48,7 @@ class Attempt:
     @property
     def seconds(self) -> float:
         """How long its handler has run."""
-        return monotonic() - (self.begun or self.started)
+        return monotonic() - self.begun if self.begun else 0.0
 
     def __str__(self) -> str:
         return f"job {self.delivery.job_id} of {self.delivery.task[:200]!r} on {self.delivery.queue}"
-
-
-def _limit(seconds: float) -> float:
-    """A time limit that a timer can take: what is no time at all limits nothing."""
-    return seconds if 0 < seconds <= LONGEST_WAIT else LONGEST_WAIT

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from streamq import codec
-from streamq.clock import ServerClock
+from streamq.clock import ServerClock, monotonic
 from streamq.envelope import Headers, pack_headers, parked, record, with_error, without_unknown_task
 from streamq.errors import UnknownTask, Verdict
 from streamq.retry import Again, Judgement, ResultNotStorable, TimeLimit, judge, unusable
@@ -39,15 +39,22 @@ class Outcomes:
         self._unknown_task_for = unknown_task_for
         self._unknown_names: set[str] = set()
 
-    def completed(self, attempt: Attempt, result: Any) -> None:
-        """The handler returned ``result``. Raises ``ResultNotStorable`` when that cannot be written."""
+    def completed(self, attempt: Attempt, result: Any) -> ResultNotStorable | None:
+        """The handler returned ``result``. Returns why there is no outcome when that cannot be written."""
         delivery = attempt.delivery
-        outcome = _encoded(result)
+        try:
+            outcome = b"" if result is None else codec.dumps(result)
+        except BaseException as error:  # raised by the result's own classes
+            said = one_line(str(describe(error, traced=False)))
+            return ResultNotStorable(f"the handler's result has no JSON form: {said}")
         raw = delivery.raw_headers
-        if "unknown_task_count" in delivery.headers:
+        if raw and "unknown_task_count" in delivery.headers:
             raw = pack_headers(without_unknown_task(delivery.headers))
-        took = int(attempt.seconds * 1000)
-        self._put(attempt, "c", record(b"c", delivery, self._clock.now(), took, self._name, raw, outcome))
+        took = int((monotonic() - attempt.begun) * 1000)
+        body = record(b"c", delivery, self._clock.now(), took, self._name, raw, outcome)
+        self._settler.put(delivery, "c", body)
+        attempt.settled = True
+        return None
 
     def failed(self, attempt: Attempt, error: BaseException, *, at_least: float = 0.0) -> Judgement:
         """The attempt ended with ``error``. Its retry, if it gets one, waits for ``at_least`` seconds."""
@@ -152,12 +159,3 @@ def _described(error: BaseException) -> Description:
     if wrong := unusable(error):
         return described._replace(message=f"{described.message[:1_000]} ({wrong})")
     return described
-
-
-def _encoded(result: Any) -> bytes:
-    """A result as it is stored; empty for none."""
-    try:
-        return b"" if result is None else codec.dumps(result)
-    except BaseException as error:
-        said = one_line(str(describe(error, traced=False)))
-        raise ResultNotStorable(f"the handler's result has no JSON form: {said}") from None

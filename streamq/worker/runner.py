@@ -16,8 +16,8 @@ from streamq.app import App
 from streamq.clock import ServerClock, monotonic
 from streamq.envelope import Delivery
 from streamq.errors import Verdict
-from streamq.retry import Again, ResultNotStorable, TimeLimit
-from streamq.task import Context
+from streamq.retry import Again, TimeLimit
+from streamq.task import Context, Task
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import describe
 from streamq.worker.outcomes import Outcomes
@@ -56,33 +56,28 @@ class Runner:
 
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
-        attempt = Attempt(delivery, self._app.tasks.get(delivery.task))
+        task = self._app.tasks.get(delivery.task)
+        attempt = Attempt(delivery, task)
         self.running.add(attempt)
+        if task is None:
+            self._end(attempt, None, None)
+            return
         try:
-            if attempt.task is not None:
-                self._begin(attempt)
-                return
+            attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
+            if task.is_async:
+                attempt.handle = _begin(self._run(attempt, task), self._loop)
+            else:
+                call = partial(task.handler, **self._arguments(attempt, task))
+                self._threads.start(partial(_in_thread, attempt, call), partial(self._end, attempt))
         except BaseException as error:  # a validator of the program's own, or no thread to be had
             self._end(attempt, None, error)
-        else:
-            self._end(attempt, None, None)
 
-    def _begin(self, attempt: Attempt) -> None:
-        task = attempt.task
-        assert task is not None  # what is unknown is not begun  # noqa: S101
-        attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
-        if task.is_async:
-            attempt.handle = _begin(self._run(attempt), self._loop)
-        else:
-            call = partial(task.handler, **self._arguments(attempt))
-            self._threads.start(partial(_in_thread, attempt, call), partial(self._end, attempt))
-
-    async def _run(self, attempt: Attempt) -> None:
+    async def _run(self, attempt: Attempt, task: Task[Any, Any]) -> None:
         result: Any = None
         error: BaseException | None = None
         attempt.begun = monotonic()
         try:
-            result = await attempt.task.handler(**self._arguments(attempt))  # type: ignore[union-attr]
+            result = await task.handler(**self._arguments(attempt, task))
         except BaseException as raised:  # cancellation too: its reason is known to the attempt
             error = raised
         self._end(attempt, result, error)
@@ -93,26 +88,25 @@ class Runner:
         if attempt.timer is not None:
             attempt.timer.cancel()
         try:
-            self._conclude(attempt, result, error)
+            if error is not None or attempt.settled or attempt.task is None:
+                self._conclude(attempt, error)
+            elif (unstorable := self._outcomes.completed(attempt, result)) is not None:
+                self._outcomes.failed(attempt, unstorable)
         except BaseException as fault:  # an attempt without an outcome would hold its job for ever
             self._outcomes.last_resort(attempt, fault)
         finally:
             self.running.discard(attempt)
-            self._look_if_idle()
+            if self._idle is not None:
+                self._look_if_idle()
             self._on_end()
 
-    def _conclude(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+    def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
         if attempt.settled:
             self.overdue.returned(attempt)
         elif attempt.task is None:
             self._outcomes.unknown(attempt, self._app.tasks)
         elif error is not None:
             self._failed(attempt, error)
-        else:
-            try:
-                self._outcomes.completed(attempt, result)
-            except ResultNotStorable as error_in_result:
-                self._outcomes.failed(attempt, error_in_result)
 
     def _failed(self, attempt: Attempt, error: BaseException) -> None:
         """It raised. What a handler raises because it was cancelled is not its own fault, whatever it looks like."""
@@ -130,9 +124,8 @@ class Runner:
                 return
         self._outcomes.failed(attempt, error)
 
-    def _arguments(self, attempt: Attempt) -> dict[str, Any]:
-        task, delivery = attempt.task, attempt.delivery
-        assert task is not None  # what is unknown is not run  # noqa: S101
+    def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
+        delivery = attempt.delivery
         arguments = task.bind(task.decode(delivery.payload))
         if task.context_name is not None:
             arguments[task.context_name] = Context(

@@ -281,13 +281,11 @@ class Settler:
 
 def _fitting(settlements: list[Settlement], room: int, space: int, *, first: bool) -> tuple[int, int]:
     """How many of them fit, and their bytes; the first of a batch always does."""
-    size = 0
-    for count, settlement in enumerate(settlements):
-        more = size + len(settlement.body)
-        if count >= room or (more > space and not (first and count == 0)):
-            return count, size
-        size = more
-    return len(settlements), size
+    sizes = [len(settlement.body) for settlement in settlements[:room]]
+    size = sum(sizes)
+    while size > space and sizes and not (first and len(sizes) == 1):
+        size -= sizes.pop()
+    return len(sizes), size
 
 
 def _for_now(error: StreamqError) -> TypeGuard[Unavailable]:

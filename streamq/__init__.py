@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from streamq.job import Counts as Counts
     from streamq.job import Job as Job
     from streamq.job import JobRecord as JobRecord
+    from streamq.job import OverdueHandler as OverdueHandler
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
     from streamq.logs import set_up_logs as set_up_logs
@@ -55,7 +56,7 @@ _HOMES = {
         "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout", "Retry",
         "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
     ),
-    "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
+    "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
     "logs": ("set_up_logs",),
     "queue": ("Queue",),
     "retry": ("Backoff",),

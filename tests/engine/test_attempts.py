@@ -20,7 +20,7 @@ from streamq.keys import Keys
 from streamq.worker.description import MESSAGE, TRACEBACK, describe
 
 from ..rig import ON_ONE_SERVER, census, until, working
-from .odd import ODD, StrangeString, stop_iteration
+from .odd import ODD, StrangeString, StrangeText, stop_iteration
 
 AT_ONCE = Backoff(base=0.001, most=0.001)
 
@@ -70,6 +70,12 @@ def test_an_error_of_any_kind_and_of_any_cause_can_be_described(which: str, text
     entry = {**described._asdict(), "worker": "w", "attempt": 1, "started_at": 1, "finished_at": 2}
     assert len(pack_headers(with_error({}, entry))) <= HISTORY_BYTES
     assert described.type
+
+
+def test_a_text_of_a_class_of_its_own_is_kept_as_plain_text() -> None:
+    described = describe(StrangeText())
+    assert described.message == "strange"
+    assert type(described.message) is str
 
 
 async def test_a_plain_handler_that_raises_stop_iteration_fails_its_attempt(app: App) -> None:
@@ -329,6 +335,23 @@ def test_a_history_of_any_errors_stays_within_its_budget_and_keeps_the_first_and
         assert len(headers["history"]) <= HISTORY
     assert headers["history"][-1]["message"][:50] == errors[-1]["message"][:50]
     assert headers["history"][0]["message"][:50] == errors[0]["message"][:50]
+
+
+def test_a_history_of_long_errors_drops_its_oldest_summaries_and_no_more() -> None:
+    headers: Headers = {}
+    for number in range(50):
+        long = {
+            "type": "T" * 9_000,
+            "message": "\x00" * 9_000,
+            "worker": "w" * 9_000,
+            "traceback": "t" * 9_000,
+        }
+        headers = with_error(headers, {**long, "attempt": number})
+    size, history = len(pack_headers(headers)), headers["history"]
+    assert HISTORY_BYTES - 1_000 < size <= HISTORY_BYTES + 20
+    assert [error["attempt"] for error in history] == [0, *range(51 - len(history), 50)]
+    assert history[0]["traceback"]
+    assert history[-1]["traceback"]
 
 
 async def _finished(app: App, job_id: str) -> Any:

@@ -215,13 +215,12 @@ async def test_a_limit_that_strikes_before_a_blocked_loop_began_the_handler_coun
     async def work(block: bool) -> str:
         if block:
             time.sleep(0.5)  # noqa: ASYNC251  # as a handler does that should not
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
         return "done"
 
-    async with working(app, concurrency=1) as worker:
-        first = await work.enqueue_many([True] + [False] * 5)
-        assert worker
-        ended = await asyncio.gather(*[job.result(10) for job in first], return_exceptions=True)
+    jobs = await work.enqueue_many([True] + [False] * 5)
+    async with working(app, concurrency=10):
+        ended = await asyncio.gather(*[job.result(10) for job in jobs], return_exceptions=True)
     assert ended[1:] == ["done"] * 5
 
 

@@ -12,8 +12,11 @@ import pytest
 import redis
 
 from streamq import App, Backoff, Fail, Snooze, State, Worker
+from streamq.envelope import Delivery
 from streamq.keys import GROUP, Keys
 from streamq.worker import worker as working_of
+from streamq.worker.runner import Runner
+from streamq.worker.settler import Settler
 
 from ..rig import ON_ONE_SERVER, census, until, working
 from ..servers import Server
@@ -183,10 +186,26 @@ async def test_a_worker_whose_server_stands_still_at_its_start_heeds_a_stop(
         server.resume()
 
 
-async def test_interrupted_before_it_began_a_job_is_given_back(
+async def test_an_attempt_that_is_interrupted_before_its_first_step_is_given_back(app: App) -> None:
+    """A coroutine that is cancelled before that never runs, so it cannot tell of its end."""
+
+    @app.task(queue="q")
+    async def work(x: int) -> None:
+        await asyncio.sleep(60)
+
+    runner = Runner(app, Settler(app.store, "w", lambda: None), app.store.clock, "w", 5, lambda: None)
+    delivery = Delivery("q", 1, [b"1-1", [b"task", b"work", b"payload", b"1", b"headers", b""]])
+    runner.start(delivery)
+    runner.interrupt()
+    async with asyncio.timeout(5):
+        await runner.idle()
+    assert runner.given_back == [delivery]
+    assert not runner.running
+
+
+async def test_a_worker_stopped_at_any_moment_gives_all_of_its_jobs_back(
     make_app: Callable[..., App], client: redis.Redis, prefix: str
 ) -> None:
-    """At every turn of the loop: a coroutine that was cancelled before its first step never runs."""
     async with make_app(shutdown_grace=0) as app:
 
         @app.task(queue="q", attempts=1)

@@ -7,14 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, overload
 
-from streamq import codec
-from streamq.clock import monotonic, to_ms, to_seconds
+from streamq import options
+from streamq.clock import monotonic
 from streamq.connection import Servers, wait_ready
-from streamq.envelope import New, pack_headers
+from streamq.envelope import New
 from streamq.errors import (
-    LONGEST_WAIT,
     ConfigurationError,
-    FieldError,
     InvalidPayload,
     NotOpen,
     OutcomeUnknown,
@@ -31,6 +29,7 @@ from streamq.server import running_url
 from streamq.settings import Durability, Settings
 from streamq.store import Store
 from streamq.task import Context, Task
+from streamq.values import Unfit, write_untyped
 from streamq.views import Views
 
 P = TypeVar("P")
@@ -170,7 +169,8 @@ class App:
         A task that is registered here checks its payload; any other name is taken as it is, for a worker that
         knows it. Options and errors are those of ``Task.enqueue``.
         """
-        new = self._new(task, self._encode(task, payload), _due(delay, at), _headers(attempts, timeout))
+        due, headers = options.sent(task, delay, at, attempts, timeout, durability)
+        new = New(task, self._encode(task, payload), headers, due)
         send = self._outbox(queue).put([new], durability or self.settings.durability)
         return (await self._handles(send, queue, task))[0]
 
@@ -180,8 +180,8 @@ class App:
         durability: Durability | None = None,
     ) -> list[Job[Any]]:  # fmt: skip
         """Send many jobs by name; all are validated before the first is sent."""
-        due, headers = _due(delay, at), _headers(attempts, timeout)
-        jobs = [self._new(task, self._encode(task, payload), due, headers) for payload in payloads]
+        due, headers = options.sent(task, delay, at, attempts, timeout, durability)
+        jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
         send = self._outbox(queue).put_many(jobs, durability or self.settings.durability)
@@ -203,18 +203,12 @@ class App:
         if task is not None:
             return task.encode(payload)
         try:
-            encoded = codec.dumps(payload)
-        except (TypeError, ValueError) as error:
-            raise InvalidPayload(name, [FieldError("", "not-json", str(error))]) from None
+            encoded = write_untyped(payload)
+        except Unfit as error:
+            raise InvalidPayload(name, error.errors) from None
         if len(encoded) > self.settings.max_payload:
             raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
         return encoded
-
-    @staticmethod
-    def _new(task: str, payload: bytes, due: str, headers: bytes) -> New:
-        if not task or "\n" in task:
-            raise UsageError(f"{task!r} cannot name a task: use 1 to 200 characters on one line")
-        return New(task, payload, headers, due)
 
     async def _look(self, queue: str, job_id: str) -> JobRecord:
         return await self.views.job(queue, job_id)
@@ -225,7 +219,7 @@ class App:
             results = self._results[job.queue] = Results(self.store, self.views, job.queue)
         record = await results.wait(job.id, timeout)
         task = self.tasks.get(job.task)
-        return record.result if task is None else task.parse_result(record.result)
+        return record.result if task is None else task.parse_result(record.result, job.id)
 
     def _attempts_of(self, name: str) -> int | None:
         task = self.tasks.get(name)
@@ -287,28 +281,3 @@ class TaskDecorator:
         task: Task[Any, Any] = Task(self._app, handler, **self._policy)
         self._app.add_task(task)
         return task
-
-
-def _due(delay: float | timedelta | None, at: datetime | None) -> str:
-    if at is not None:
-        if delay is not None:
-            raise UsageError("give delay or at, not both")
-        try:
-            return f"={to_ms(at)}"
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-    if not delay:
-        return ""
-    seconds = to_seconds(delay)
-    if not 0 <= seconds <= LONGEST_WAIT:
-        raise UsageError(f"delay={seconds:g} s is not possible: use 0 to {LONGEST_WAIT:g} seconds")
-    return f"+{round(seconds * 1000)}" if seconds else ""
-
-
-def _headers(attempts: int | None, timeout: float | None) -> bytes:
-    if attempts is not None and attempts < 1:
-        raise UsageError(f"attempts={attempts} is not possible: use 1 or more")
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"timeout={timeout} is not possible: use more than 0 seconds")
-    given = {"attempts": attempts, "timeout": timeout}
-    return pack_headers({name: value for name, value in given.items() if value is not None})

@@ -11,7 +11,8 @@
     │   ├── JobNotFound           no such job, or its record has expired
     │   ├── WrongState            the job's state does not allow the action
     │   ├── JobFailed             the job ended without a result
-    │   └── ResultTimeout         the job did not end in the time given
+    │   ├── ResultTimeout         the job did not end in the time given
+    │   └── ResultUnreadable      the result does not fit the type that is declared here
     └── Unavailable               the server cannot take the command now
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
@@ -148,6 +149,19 @@ class ResultTimeout(JobError, TimeoutError):
 
     def __init__(self, job_id: str, timeout: float) -> None:
         super().__init__(f"job {job_id} did not end within {timeout:g} s; it goes on")
+
+
+class ResultUnreadable(JobError):
+    """The job is completed, but its result does not fit the type that the task declares here."""
+
+    code = "result-unreadable"
+
+    def __init__(self, job_id: str, task: str, reason: str) -> None:
+        self.job_id, self.task, self.reason = job_id, task, reason
+        super().__init__(
+            f"the result of job {job_id} is not what task {task!r} declares: {reason}; "
+            "(await job.status()).result has it as JSON"
+        )
 
 
 class Unavailable(StreamqError):

@@ -231,7 +231,7 @@ def _stream_cursor(cursor: str | None) -> tuple[int, str]:
 
 def _payload(raw: bytes) -> Any:
     try:
-        return codec.loads(raw)
+        return codec.exact(raw)
     except codec.JSONDecodeError:  # a foreign producer's; shown as the text it is
         return raw.decode("utf-8", "replace")
 
@@ -291,7 +291,7 @@ def _from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRec
 def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     first, task, raw, outcome, payload = stored.split(b"\n", 4)
     age, took, worker = first[1:].split(b" ")
-    headers, said = parse_headers(raw), codec.loads(outcome or b"null")
+    headers, said = parse_headers(raw), codec.exact(outcome or b"null")
     common = _common(queue, job_id, task, payload, headers)
     finished = common["created_at"] + timedelta(milliseconds=int(age))
     state = _STATE_OF[chr(first[0])]

@@ -25,8 +25,8 @@ class Attempt:
     """It was cancelled by a shutdown."""
     settled = False
     """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
-    handle: asyncio.Task[None] | None = None
-    """The asyncio task of an async handler; ``None`` for a plain one, which runs in a thread."""
+    handle: asyncio.Task[Any] | None = None
+    """The asyncio task of an async handler; ``None`` for a plain one, while it runs in a thread."""
     timer: asyncio.TimerHandle | None = None
 
     def __init__(self, delivery: Delivery, task: Task[Any, Any] | None) -> None:

@@ -12,6 +12,7 @@ from streamq.clock import ServerClock, monotonic
 from streamq.envelope import Headers, pack_headers, parked, record, with_error, without_unknown_task
 from streamq.errors import UnknownTask, Verdict
 from streamq.retry import Again, Judgement, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.task import Task
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import Description, describe, one_line, type_name
 from streamq.worker.settler import Settler
@@ -39,11 +40,13 @@ class Outcomes:
         self._unknown_task_for = unknown_task_for
         self._unknown_names: set[str] = set()
 
-    def completed(self, attempt: Attempt, result: Any) -> ResultNotStorable | None:
+    def completed(self, attempt: Attempt, task: Task[Any, Any], result: Any) -> ResultNotStorable | None:
         """The handler returned ``result``. Returns why there is no outcome when that cannot be written."""
         delivery = attempt.delivery
         try:
-            outcome = b"" if result is None else codec.dumps(result)
+            outcome = task.encode_result(result)
+        except ResultNotStorable as unstorable:
+            return unstorable
         except BaseException as error:  # raised by the result's own classes
             said = one_line(str(describe(error, traced=False)))
             return ResultNotStorable(f"the handler's result has no JSON form: {said}")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from inspect import isawaitable
 from typing import Any, Final
 
 from streamq.app import App
@@ -68,7 +69,7 @@ class Runner:
                 attempt.handle = _begin(self._run(attempt, task), self._loop)
             else:
                 call = partial(task.handler, **self._arguments(attempt, task))
-                self._threads.start(partial(_in_thread, attempt, call), partial(self._end, attempt))
+                self._threads.start(partial(_in_thread, attempt, call), partial(self._returned, attempt))
         except BaseException as error:  # a validator of the program's own, or no thread to be had
             self._end(attempt, None, error)
 
@@ -83,14 +84,36 @@ class Runner:
         self._end(attempt, result, error)
         error = None  # it refers to this frame, which would refer to it
 
+    def _returned(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+        """A plain handler's thread is done. What it returned may be a coroutine: of a lambda, or of a wrapper."""
+        try:
+            waits = error is None and isawaitable(result)
+        except BaseException as odd:  # the result's own class was asked
+            self._end(attempt, None, odd)
+            return
+        if not waits:
+            self._end(attempt, result, error)
+            return
+        attempt.handle = self._loop.create_task(_outcome_of(result))
+        attempt.handle.add_done_callback(partial(self._awaited, attempt))
+        if attempt.settled or attempt.interrupted:
+            attempt.handle.cancel()
+
+    def _awaited(self, attempt: Attempt, handle: asyncio.Task[Any]) -> None:
+        if handle.cancelled():  # before its first step
+            self._end(attempt, None, asyncio.CancelledError())
+        else:
+            self._end(attempt, *handle.result())
+
     def _end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
         """The handler has returned or raised: there is an outcome after this, and the slot is free."""
         if attempt.timer is not None:
             attempt.timer.cancel()
         try:
-            if error is not None or attempt.settled or attempt.task is None:
+            task = attempt.task
+            if error is not None or attempt.settled or task is None:
                 self._conclude(attempt, error)
-            elif (unstorable := self._outcomes.completed(attempt, result)) is not None:
+            elif (unstorable := self._outcomes.completed(attempt, task, result)) is not None:
                 self._outcomes.failed(attempt, unstorable)
         except BaseException as fault:  # an attempt without an outcome would hold its job for ever
             self._outcomes.last_resort(attempt, fault)
@@ -199,6 +222,14 @@ class Runner:
     def close(self) -> None:
         """Let the threads go."""
         self._threads.close()
+
+
+async def _outcome_of(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    """What an awaitable comes to, as a value."""
+    try:
+        return await awaitable, None
+    except BaseException as error:  # judged like that of any other handler
+        return None, error
 
 
 def _in_thread(attempt: Attempt, call: Callable[[], Any]) -> Any:

@@ -206,6 +206,27 @@ async def test_a_handler_whose_clean_up_raises_at_its_time_limit_has_reached_its
             await (await work.enqueue(1)).result(5)
 
 
+async def test_a_coroutine_that_a_plain_handler_returns_is_under_the_same_time_limit(app: App) -> None:
+    ended = asyncio.Event()
+
+    async def wait(x: int) -> int:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return x
+
+    def wrap(x: int) -> Any:
+        return wait(x)
+
+    task = app.task(attempts=1, timeout=0.2)(wrap)
+    async with working(app, concurrency=1) as worker:
+        with pytest.raises(JobFailed, match="TimeLimit"):
+            await (await task.enqueue(1)).result(5)
+        assert ended.is_set()
+        await until(lambda: not worker.runner.running)
+
+
 async def test_a_limit_that_strikes_before_a_blocked_loop_began_the_handler_counts_from_its_beginning(
     app: App,
 ) -> None:

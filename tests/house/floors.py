@@ -4,7 +4,9 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
-    frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
+    frozenset(
+        {"envelope", "codec", "retry", "task", "job", "logs", "values", "shapes", "options", "handlers"}
+    ),
     frozenset({"scripts", "connection", "store", "views", "outbox", "results", "binary", "server"}),
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),

@@ -32,7 +32,7 @@ def narrow(own_server: Callable[..., Server]) -> Server:
 async def test_a_result_above_the_limit_of_the_server_fails_its_job_and_no_other_waits_for_it(
     narrow: Server,
 ) -> None:
-    app = App(redis_url=narrow.url, shutdown_grace=2.0)
+    app = App(redis_url=narrow.url, shutdown_grace=2.0, max_result=16 << 20)
 
     @app.task(queue="q", attempts=1)
     async def big(size: int) -> str:

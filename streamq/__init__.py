@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamq.errors import JobError as JobError
     from streamq.errors import JobFailed as JobFailed
     from streamq.errors import JobNotFound as JobNotFound
+    from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory
@@ -55,7 +56,7 @@ _HOMES = {
     "app": ("App",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout",
+        "NotDurable", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout",
         "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),

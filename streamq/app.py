@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, overload
@@ -61,7 +61,7 @@ class App:
         self._opened = 0
         self._store: Store | None = None
         self._views: Views | None = None
-        self._outboxes: dict[str, Outbox] = {}
+        self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
 
     # -- tasks ----------------------------------------------------------------------------------------------
@@ -121,11 +121,11 @@ class App:
         if self._opened:
             return
         store, self._store, self._views = self._store, None, None
-        for outbox in self._outboxes.values():
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
             await outbox.close()
         for results in self._results.values():
             await results.close()
-        self._outboxes.clear()
         self._results.clear()
         if store is not None:
             await store.close()
@@ -171,8 +171,8 @@ class App:
         """
         due, headers = options.sent(task, delay, at, attempts, timeout, durability)
         new = New(task, self._encode(task, payload), headers, due)
-        send = self._outbox(queue).put([new], durability or self.settings.durability)
-        return (await self._handles(send, queue, task))[0]
+        send = self._way_out(queue).put(queue, [new], durability or self.settings.durability)
+        return await _only(self._handles(send, queue, task))
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
@@ -184,7 +184,7 @@ class App:
         jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
-        send = self._outbox(queue).put_many(jobs, durability or self.settings.durability)
+        send = self._way_out(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
         return await self._handles(send, queue, task)
 
     async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
@@ -225,12 +225,11 @@ class App:
         task = self.tasks.get(name)
         return None if task is None else task.attempts
 
-    def _outbox(self, queue: str) -> Outbox:
-        outbox = self._outboxes.get(queue)
-        if outbox is None:
-            self.store.keys(queue)  # a bad name is refused here, before anything is sent
-            outbox = self._outboxes[queue] = Outbox(self.store, queue)
-        return outbox
+    def _way_out(self, queue: str) -> Outbox:
+        self.store.keys(queue)  # a bad name is refused here, before anything is sent
+        if self._outbox is None:
+            self._outbox = Outbox(self.store)
+        return self._outbox
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -281,3 +280,21 @@ class TaskDecorator:
         task: Task[Any, Any] = Task(self._app, handler, **self._policy)
         self._app.add_task(task)
         return task
+
+
+async def _only(handles: Awaitable[list[Job[Any]]]) -> Job[Any]:
+    """The one handle, also of what an unknown outcome is repeated as."""
+    try:
+        return (await handles)[0]
+    except OutcomeUnknown as error:
+        if error.repeat is not None:
+            repeat = error.repeat
+            error.repeat = lambda: _only(repeat())
+        raise
+
+
+def _emptied(jobs: list[New]) -> Iterator[New]:
+    """The jobs in order, each let go when it is taken: what is sent needs no memory here."""
+    jobs.reverse()
+    while jobs:
+        yield jobs.pop()

@@ -17,6 +17,7 @@
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
         └── OutcomeUnknown        the command may have run; ``await error.repeat()`` adds nothing twice
+            └── NotDurable        the jobs are in the server's memory, and it refuses to make them safer
 
 Three more are not errors but verdicts a handler raises: ``Retry``, ``Fail`` and ``Snooze``.
 Each class has a stable ``code``; logs and the HTTP API show it.
@@ -199,6 +200,15 @@ class OutcomeUnknown(Unavailable):
         """This error with a way to repeat what it is about."""
         self.repeat = repeat
         return self
+
+
+class NotDurable(OutcomeUnknown, Rejected):
+    """The jobs are in the server's memory, and it refuses the durability that was asked for.
+
+    It is a ``Rejected`` as well. ``await error.repeat()`` asks again for the same jobs, and adds nothing twice.
+    """
+
+    code = "not-durable"
 
 
 class Verdict(Exception):

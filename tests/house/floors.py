@@ -7,18 +7,21 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {"envelope", "codec", "retry", "task", "job", "logs", "values", "shapes", "options", "handlers"}
     ),
-    frozenset({"scripts", "connection", "store", "views", "outbox", "results", "binary", "server"}),
+    frozenset({
+        "scripts", "addresses", "answers", "connection", "batches", "transfer", "store", "views", "outbox",
+        "results", "binary", "server",
+    }),
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
-)
+)  # fmt: skip
 """From the ground up. A name stands for a module or for a package with all that is in it.
 
 The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset({"scripts", "connection", "store", "views"}),
-    "hiredis": frozenset({"scripts", "connection", "store", "views"}),
+    "redis": frozenset({"scripts", "addresses", "answers", "connection", "store", "views"}),
+    "hiredis": frozenset({"answers", "connection"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
     "click": frozenset({"cli", "runtime"}),

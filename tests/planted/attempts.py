@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .faults import Fault
+from .fault import Fault
 
-ATTEMPTS: tuple[Fault, ...] = (
+FAULTS: tuple[Fault, ...] = (
     Fault(
         "attempts: no last resort",
         "streamq/worker/runner.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
@@ -18,10 +19,14 @@ from streamq.settings import Durability, Settings
 
 T = TypeVar("T")
 
-PAGE: Final = 200
-"""Entries one script call recovers or audits: a few milliseconds of the server's time."""
+log = logging.getLogger("streamq.store")
+
+PAGE: Final = 100
+"""Jobs that one script call recovers, gives back, audits or forgets. It takes fewer where they are large."""
 SETTLED_AT_ONCE: Final = 1_000
-"""Outcomes of one kind that settle.lua takes in one part."""
+"""Outcomes that one call of settle.lua takes."""
+SETTLED_BYTES: Final = 1 << 20
+"""Bytes of records that it takes, or one record that is larger."""
 
 MANY: Final = 1_000_000
 """More entries than any worker holds."""
@@ -89,11 +94,11 @@ class Store:
         keys = self.keys(queue)
         async with self.pool.link() as link:
             names = (keys.ready, keys.finished, keys.failed, keys.moved)
-            reply = (await scripts.REQUEUE.run(link, names, job_id)).decode()
+            reply = await scripts.REQUEUE.run(link, names, job_id)
         if not reply:
             raise JobNotFound(queue, job_id)
-        if reply == "c":
-            raise WrongState(job_id, "retry", "completed")
+        if len(reply) == 1:  # the letter of a record that is not of a failed job
+            raise WrongState(job_id, "retry", "completed" if reply == b"c" else "unreadable")
 
     # -- workers --------------------------------------------------------------------------------------------
 
@@ -122,7 +127,7 @@ class Store:
         Raises what the server says of the first queue that it refuses; those of the others are written.
         """
         refused: list[bytes] = []
-        for said in (await self.settle_each(link, batches)).values():
+        for _, _, said in await self.settle_each(link, batches):
             if isinstance(said, StreamqError):
                 raise said
             refused += said
@@ -130,13 +135,14 @@ class Store:
 
     async def settle_each(
         self, link: Link, batches: dict[str, list[Settlement]]
-    ) -> dict[str, list[bytes] | StreamqError]:
-        """The same, with what the server says of each queue in its place: one that it refuses hides no other.
+    ) -> list[tuple[str, list[Settlement], list[bytes] | StreamqError]]:
+        """The same, with what the server says of each part in its place: one that it refuses hides no other.
 
         Raises only when the server cannot be reached.
         """
         calls = []
-        for queue, settlements in batches.items():
+        parts = [(queue, part) for queue, whole in batches.items() for part in _bounded(whole)]
+        for queue, settlements in parts:
             keys, settings = self.keys(queue), self.settings
             names = (
                 keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
@@ -149,17 +155,18 @@ class Store:
                     arguments += (s.job_id, s.body)
             calls.append((names, arguments))
         replies = await link.batch(*[scripts.SETTLE.command(names, arguments) for names, arguments in calls])
-        said: dict[str, list[bytes] | StreamqError] = {}
-        for queue, reply, (names, arguments) in zip(batches, replies, calls, strict=True):
+        settled: list[tuple[str, list[Settlement], list[bytes] | StreamqError]] = []
+        for (queue, part), reply, (names, arguments) in zip(parts, replies, calls, strict=True):
             try:
-                now, *said[queue] = await scripts.SETTLE.answer(link, reply, names, arguments)
+                now, *refused = await scripts.SETTLE.answer(link, reply, names, arguments)
             except OutcomeUnknown:
                 raise
             except StreamqError as error:
-                said[queue] = error
+                settled.append((queue, part, error))
             else:
                 self.clock.set(now)
-        return said
+                settled.append((queue, part, refused))
+        return settled
 
     async def pending(self, link: Link, queue: str, worker: str) -> list[tuple[int, bytes]]:
         """All that the server has delivered to a worker and not got back: lane and entry of each."""
@@ -169,11 +176,13 @@ class Store:
 
     async def release(self, link: Link, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still held."""
-        keys = self.keys(queue)
-        arguments = [part for lane_entry in held for part in lane_entry]
+        keys, released, at = self.keys(queue), 0, 0
         names = (keys.ready, keys.alone, keys.moved)
-        back: int = await scripts.RELEASE.run(link, names, GROUP, *arguments)
-        return back
+        while at < len(held):
+            arguments = [part for lane_entry in held[at : at + PAGE] for part in lane_entry]
+            back, seen = await scripts.RELEASE.run(link, names, GROUP, *arguments)
+            released, at = released + back, at + seen
+        return released
 
     def beat(self, info: WorkerInfo) -> list[tuple[Any, ...]]:
         """The commands of one beat, for the thread that sends them: it counts one more."""
@@ -241,8 +250,10 @@ class Store:
         replies = await link.batch(*[scripts.PROMOTE.command(*call) for call in calls])
         promoted, waits = 0, {}
         for queue, reply, call in zip(queues, replies, calls, strict=True):
-            now, count, wait = await scripts.PROMOTE.answer(link, reply, *call)
+            now, count, wait, empty = await scripts.PROMOTE.answer(link, reply, *call)
             self.clock.set(now)
+            if empty:
+                log.warning("%d ids on %s were due and had no job: they are forgotten", empty, queue)
             promoted += count
             waits[queue] = None if wait < 0 else wait / 1_000_000
         return promoted, waits
@@ -251,7 +262,10 @@ class Store:
         """By queue, how often each of its workers has beaten."""
         replies = await link.calls(*[("ZRANGE", self.keys(q).workers, 0, -1, "WITHSCORES") for q in queues])
         return {
-            queue: {worker.decode(): count for worker, count in zip(reply[::2], reply[1::2], strict=True)}
+            queue: {
+                worker.decode("utf-8", "surrogateescape"): count
+                for worker, count in zip(reply[::2], reply[1::2], strict=True)
+            }
             for queue, reply in zip(queues, replies, strict=True)
         }
 
@@ -281,7 +295,7 @@ class Store:
             for row in () if isinstance(reply, Exception) else reply:
                 at = dict(zip(row[::2], row[1::2], strict=True))
                 if at[b"pending"]:
-                    holders.add(at[b"name"].decode())
+                    holders.add(at[b"name"].decode("utf-8", "surrogateescape"))
         return sorted(holders - listed)
 
     async def reclaim(self, link: Link, queue: str, worker: str, beat: bytes | None) -> Reclaimed:
@@ -292,7 +306,8 @@ class Store:
         """
         keys, settings = self.keys(queue), self.settings
         names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failed, keys.events, keys.workers)
-        arguments = (GROUP, worker, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
+        name = worker.encode("utf-8", "surrogateescape")  # whoever joins the group names itself
+        arguments = (GROUP, name, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
         while True:
             more, suspected, buried, held = await self.with_groups(
@@ -306,31 +321,34 @@ class Store:
 
     async def audit(self, link: Link, queue: str) -> int:
         """Give back what was delivered and is held by nobody. Returns how many."""
-        keys, stranded = self.keys(queue), 0
+        keys, stranded, missing = self.keys(queue), 0, 0
         await self.join(link, (queue,))
         for number, lane in enumerate(keys.lanes, 1):
             after = b""
             while True:
-                found, after = await scripts.AUDIT.run(link, (lane, keys.moved), GROUP, number, after, PAGE)
-                stranded += found
+                found, gone, after = await scripts.AUDIT.run(
+                    link, (lane, keys.moved), GROUP, number, after, PAGE
+                )
+                stranded, missing = stranded + found, missing + gone
                 if not after:
                     break
+        if missing:
+            log.warning("%d active jobs on %s were deleted by hand: nothing is left of them", missing, queue)
         return stranded
 
     async def prune(self, queue: str) -> int:
-        """Forget finished records past their age. Returns how many."""
+        """Forget finished records past their number or their age. Returns how many."""
         keys, settings, pruned = self.keys(queue), self.settings, 0
         async with self.pool.link() as link:
-            for order, seconds in (
-                (keys.completed, settings.keep_completed_for),
-                (keys.failed, settings.keep_failed_for),
+            for order, seconds, number in (
+                (keys.completed, settings.keep_completed_for, settings.keep_completed),
+                (keys.failed, settings.keep_failed_for, settings.keep_failed),
             ):
-                while True:
+                more = 1
+                while more:
                     names = (keys.finished, order, keys.events)
-                    count = await scripts.PRUNE.run(link, names, int(seconds * 1000), PAGE)
+                    count, more = await scripts.PRUNE.run(link, names, int(seconds * 1000), PAGE, number)
                     pruned += count
-                    if count < PAGE:
-                        break
         return pruned
 
     async def close(self) -> None:
@@ -338,11 +356,23 @@ class Store:
         await self.pool.close()
 
 
+def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
+    """Parts that one call may take, by number and by bytes."""
+    part: list[Settlement] = []
+    size = 0
+    for settlement in settlements:
+        if part and (len(part) == SETTLED_AT_ONCE or size + len(settlement.body) > SETTLED_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(settlement)
+        size += len(settlement.body)
+    if part:
+        yield part
+
+
 def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts of one kind and one lane, as settle.lua takes them."""
     alike: dict[tuple[str, int], list[Settlement]] = {}
     for settlement in settlements:
         alike.setdefault((settlement.kind, settlement.lane), []).append(settlement)
-    for part in alike.values():
-        for start in range(0, len(part), SETTLED_AT_ONCE):
-            yield part[start : start + SETTLED_AT_ONCE]
+    yield from alike.values()

@@ -21,8 +21,8 @@ end
 local waiting, delayed_from = tonumber(ARGV[3]), 5 + 3 * ARGV[3]
 local delayed = (#ARGV - delayed_from + 1) / 4
 if delayed > 0 then -- a key of another type raises before anything is added: a refused batch is refused whole
-  redis.call('HLEN', KEYS[2])
-  redis.call('ZCARD', KEYS[3])
+  expect('HLEN', KEYS[2])
+  expect('ZCARD', KEYS[3])
 end
 
 local ids, runs = {}, {}
@@ -42,18 +42,20 @@ local function note_runs(from, to)
 end
 if waiting == 1 then runs[1] = ids[1] elseif waiting > 1 then note_runs(1, waiting) end
 
-local earliest
+local envelopes, dues = {}, {}
 for n = 0, delayed - 1 do
   local i = delayed_from + 4 * n
   local due = tonumber(string.sub(ARGV[i + 3], 2))
   if string.sub(ARGV[i + 3], 1, 1) == '+' then due = now + due end
   local id = string.format('%.0f-%.0f', now, ARGV[4] + n)
-  local envelope = seal(ARGV[i], (named(ARGV[i + 2], id)), ARGV[i + 1])
-  if park(KEYS[2], KEYS[3], id, due, envelope) then earliest = due end
+  local headers = ARGV[i + 2] == '' and '}' or ',' .. string.sub(ARGV[i + 2], 2) -- we wrote them, and without an id
+  envelopes[2 * n + 1], envelopes[2 * n + 2] = id, seal(ARGV[i], '{"id":"' .. id .. '"' .. headers, ARGV[i + 1])
+  dues[2 * n + 1], dues[2 * n + 2] = due, id
 end
 if delayed > 0 then
   runs[#runs + 1] = string.format('%.0f-%.0f', now, ARGV[4]) .. (delayed > 1 and '+' .. (delayed - 1) or '')
 end
+local earliest = park(KEYS[2], KEYS[3], envelopes, dues)
 if earliest then wake(KEYS[5], earliest) end
 
 local reply = table.concat(runs, ' ')

@@ -99,7 +99,7 @@ class Outcomes:
         wait = min(longest, first * 2.0 ** min(count, 10))
         waiting: Headers = {
             **delivery.headers,
-            "unknown_task_count": min(count, 10**9) + 1,
+            "unknown_task_count": min(count, 1_000_000) + 1,
             "unknown_task_since": since,
         }
         self._delay(attempt, waiting, wait)

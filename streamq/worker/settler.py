@@ -183,15 +183,18 @@ class Settler:
     async def _try(self, left: Batch, *, repeated: bool) -> Unavailable | None:
         """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
         problem: Unavailable | None = None
-        for queue, said in (await self._store.settle_each(self._link, left)).items():
+        waits: Batch = {}
+        for queue, part, said in await self._store.settle_each(self._link, left):
             if not isinstance(said, StreamqError):
                 self._written(said, repeated=repeated)
                 self._settled(queue, [], accepted=True)
-                del left[queue]
             elif _for_now(said):
                 problem = said
+                waits.setdefault(queue, []).extend(part)
             else:
-                await self._isolate(queue, left.pop(queue), said)
+                await self._isolate(queue, part, said)
+        left.clear()
+        left.update(waits)
         return problem
 
     def _written(self, refused: list[bytes], *, repeated: bool) -> None:
@@ -220,7 +223,7 @@ class Settler:
             while parts and not _of_the_queue(error) and (accepted or len(aside) < REFUSED_ALIKE):
                 part = parts[-1]
                 if part is not refused:
-                    said = (await self._store.settle_each(self._link, {queue: part}))[queue]
+                    said = await self._settle(queue, part)
                 if not isinstance(said, StreamqError):
                     self._written(said, repeated=False)
                     accepted = True
@@ -240,6 +243,15 @@ class Settler:
             error = away
         self._settled(queue, [*aside, *[s for part in parts for s in part]], accepted=accepted, error=error)
 
+    async def _settle(self, queue: str, part: list[Settlement]) -> list[bytes] | StreamqError:
+        """What the server says of outcomes of one queue: the entries it refused, or why it took none."""
+        refused: list[bytes] = []
+        for _, _, said in await self._store.settle_each(self._link, {queue: part}):
+            if isinstance(said, StreamqError):
+                return said
+            refused += said
+        return refused
+
     async def _replace(self, queue: str, outcome: Settlement, error: StreamqError) -> bool:
         """End a job as failed whose own outcome the server does not take. Returns whether it took this."""
         reason = f"the server refused the outcome of {len(outcome.body):,} bytes: {error}"[:500]
@@ -248,8 +260,7 @@ class Settler:
             outcome.kind, outcome.body, outcome.job_id, self._store.clock.now(), self._worker, told
         )
         failure = outcome._replace(kind="f", body=body)
-        said = (await self._store.settle_each(self._link, {queue: [failure]}))[queue]
-        if isinstance(said, StreamqError):
+        if isinstance(await self._settle(queue, [failure]), StreamqError):
             return False
         log.error("job %s on %s failed: %s", outcome.job_id, queue, reason)
         return True

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import redis
 
-from streamq import App, JobFailed, State
+from streamq import App, JobFailed
 from streamq.envelope import Delivery
 from streamq.keys import GROUP, Keys
-from streamq.store import Settlement
 from streamq.worker.settler import Settler
 
 from ..rig import ON_ONE_SERVER, census, until, working
@@ -81,60 +79,33 @@ async def _echo(x: int) -> int:
     return x
 
 
-async def test_one_outcome_that_the_script_refuses_is_found_among_many_and_ends_as_failed(
+async def test_one_outcome_that_is_refused_in_every_form_is_found_among_many_and_the_others_are_written(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    """Its body is no number: the script raises for the whole batch."""
+    """The server refuses its entry, which has no form that it knows, and with it whatever came along."""
     keys = Keys(prefix, "q")
     for number in range(64):
         client.xadd(keys.ready, {"task": "t", "payload": number, "headers": ""})
     async with app.store.pool.link() as link:
         await app.store.join(link, ["q"])
         await app.store.read_clock()
-    read = client.xreadgroup(GROUP, "w", {keys.ready: ">"})[0][1]
+    entries = [entry for entry, _ in client.xreadgroup(GROUP, "w", {keys.ready: ">"})[0][1]]
     settler = Settler(app.store, "w", lambda: None)
-    for number, (entry, _) in enumerate(read):
-        fields = [b"task", b"t", b"payload", str(number).encode(), b"headers", b""]
+    for number, entry in enumerate(entries):
+        fields = [b"task", b"t", b"payload", b"%d" % number, b"headers", b""]
         delivery = Delivery("q", 1, [entry.encode(), fields])
-        settler.put(delivery, "d", b"odd\nt\n\n40" if number == 40 else b"60000\nt\n\n%d" % number)
-    settler.stop()
-    async with asyncio.timeout(10):
-        await settler.run()
-    assert settler.unwritten == 0
-    record = await app.queue("q").get(read[40][0])
-    assert (record.state, record.payload) == (State.FAILED, 40)
-    assert record.error["type"] == "OutcomeRefused"
-    found = census(client, prefix, "q")
-    found.check()
-    assert found.counts() == {"delayed": 63, "failed": 1}
-
-
-@ON_ONE_SERVER
-async def test_an_outcome_refused_in_every_form_is_kept_and_the_others_of_its_queue_go_on(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No server does this; the settler has to live with one that would."""
-    settler, written = Settler(app.store, "w", lambda: None), list[str]()
-
-    async def refuse_one(_: Any, batches: dict[str, list[Settlement]]) -> dict[str, Any]:
-        from streamq.errors import Rejected  # of this server alone
-
-        for settlements in batches.values():
-            if any(s.job_id == "3-0" for s in settlements):
-                return {"q": Rejected("the server refuses the command: ERR")}
-            written.extend(s.job_id for s in settlements)
-        return {"q": []}
-
-    monkeypatch.setattr(app.store, "settle_each", refuse_one)
+        if number == 40:
+            delivery.entry = b"odd"
+        settler.put(delivery, "d", b"60000\nt\n\n%d" % number)
     running = asyncio.create_task(settler.run())
-    for number in range(8):
-        fields = [b"task", b"t", b"payload", b"1", b"headers", b""]
-        settler.put(Delivery("q", 1, [b"%d-0" % number, fields]), "c", b"c0 0 w\nt\n\n\n1")
-    await until(lambda: len(written) == 7)
+    await until(lambda: client.zcard(keys.delayed) == 63)
     assert not settler.is_blocked("q")
-    assert settler.holds() == {("q", 1, b"3-0")}
+    assert settler.holds() == {("q", 1, b"odd")}
     running.cancel()
     await asyncio.wait([running])
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.counts() == {"active": 1, "delayed": 63}
 
 
 async def test_outcomes_wait_for_a_server_that_is_away_and_are_written_once(

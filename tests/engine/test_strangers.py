@@ -48,6 +48,8 @@ HEADERS = [
     '{"timeout":"x"}', '{"timeout":-1}', '{"timeout":0}', '{"timeout":[]}', '{"crashes":"x"}', '{"crashes":{}}',
     '{"history":7}', '{"history":{}}', '{"history":[7,null,"x"]}', '{"history":"x"}', '{"unknown_task_count":"x"}',
     "[" * 5000, '{"unknown_task_since":-1}',
+    '{"x":1e999}', '{"x":NaN}', '{"id":"' + "9" * 5000 + '-1"}', '{"id":"01-1"}', '{"x":1,"id":"1-1"}',
+    '{"id":"18446744073709551616-1"}', '{"crashes":1e999}', '{"history":[{"type":1e999}]}',
     '{"attempt":true}', '{"attempt":1.5}', '{"history":[{"started_at":"x","finished_at":[]}]}',
 ]  # fmt: skip
 """Headers that no producer of ours writes."""
@@ -127,6 +129,26 @@ async def test_a_foreign_task_name_may_be_any_text(
 ) -> None:
     async with make_app(unknown_task_for=0) as app:
         await _through_recovery_to_failure(app, client, prefix)
+
+
+async def test_an_unknown_task_with_headers_that_cannot_be_written_ends_no_worker(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        return x
+
+    async with working(app):
+        for raw in ('{"id":"99999999999999999-1","x":1e999}', '{"id":"' + "9" * 5000 + '-1"}', '{"x":[NaN]}'):
+            client.xadd(Keys(prefix, "q").ready, {"task": "unknown", "payload": "1", "headers": raw})
+        assert await (await work.enqueue(7)).result(5) == 7
+        await until(lambda: _none_waits(app))
+    census(client, prefix, "q").check()
+
+
+async def _none_waits(app: App) -> bool:
+    counts = await app.queue("q").counts()
+    return counts.waiting + counts.active == 0
 
 
 async def _through_recovery_to_failure(app: App, client: redis.Redis, prefix: str) -> None:

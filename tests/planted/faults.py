@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import attempts, producers, values
+from . import attempts, producers, scripts, values
 from .fault import Fault
 
-FAULTS: tuple[Fault, ...] = (*attempts.FAULTS, *producers.FAULTS, *values.FAULTS)
+FAULTS: tuple[Fault, ...] = (*attempts.FAULTS, *values.FAULTS, *producers.FAULTS, *scripts.FAULTS)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from streamq.job import Counts as Counts
     from streamq.job import Job as Job
     from streamq.job import JobRecord as JobRecord
+    from streamq.job import OverdueHandler as OverdueHandler
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
     from streamq.logs import set_up_logs as set_up_logs
@@ -65,7 +66,7 @@ _HOMES = {
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),
-    "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
+    "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
     "logs": ("set_up_logs",),
     "queue": ("Queue",),
     "retry": ("Backoff",),

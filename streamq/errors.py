@@ -236,7 +236,10 @@ LONGEST_WAIT: Final = 366 * 24 * 3600.0
 
 
 def _wait(duration: float | timedelta) -> float:
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    try:
+        seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    except (TypeError, ValueError):
+        raise ValueError(f"{duration!r} is not a time to wait: use seconds or a timedelta") from None
     if not seconds <= LONGEST_WAIT:  # nan too; below 0 means at once
         raise ValueError(f"{seconds:g} seconds is not a time to wait: use at most {LONGEST_WAIT:g} seconds")
     return seconds
@@ -247,6 +250,9 @@ class Retry(Verdict):
 
     Raises ``ValueError`` for more than a year.
     """
+
+    after: float | None = None
+    """Seconds to wait; ``None`` leaves it to the task's backoff, also in a subclass that does not say."""
 
     def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
         self.after = None if after is None else _wait(after)
@@ -261,7 +267,12 @@ class Fail(Verdict):
 
 
 class Snooze(Verdict):
-    """Run the job again after ``seconds``, without spending an attempt. Raises ``ValueError`` for more than a year."""
+    """Run the job again after ``seconds``, without spending an attempt. Raises ``ValueError`` for more than a year.
+
+    A subclass passes its ``seconds`` to ``super().__init__``: without them it is a failed attempt like any other error.
+    """
+
+    seconds: float
 
     def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
         self.seconds = _wait(seconds)

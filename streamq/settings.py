@@ -52,6 +52,7 @@ class SettingsOptions(TypedDict, total=False):
     lease: float
     stuck: float
     crash_limit: int
+    unknown_task_for: float
     keep_completed: int
     keep_completed_for: float
     keep_failed: int
@@ -106,6 +107,9 @@ class Settings(BaseSettings):
     lease: PositiveFloat = Field(15.0, description="seconds without a beat after which a worker is lost")
     stuck: PositiveFloat = Field(600.0, description="seconds a blocked event loop is put up with")
     crash_limit: PositiveInt = Field(3, description="crashes after which a job is failed")
+    unknown_task_for: float = Field(
+        3_600.0, ge=0, description="seconds a job waits for a worker that knows its task"
+    )
 
     keep_completed: NonNegativeInt = Field(1_000, description="completed jobs kept")
     keep_completed_for: PositiveFloat = Field(86_400.0, description="seconds a completed job is kept")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from streamq.clock import from_ms
 from streamq.connection import translate
 from streamq.envelope import Headers, id_of, parse_fields, parse_headers
 from streamq.errors import JobNotFound, UsageError
-from streamq.job import Counts, JobRecord, Page, WorkerInfo
+from streamq.job import Counts, JobRecord, OverdueHandler, Page, WorkerInfo
 from streamq.keys import GROUP, is_name, queues_key, workers_key
 from streamq.states import State
 from streamq.store import Store
@@ -93,6 +94,23 @@ class Views:
                 continue  # it moved on between the two looks
         return Page(items, following)
 
+    async def unknown_tasks(self, queue: str) -> dict[str, int]:
+        """By task, how many jobs wait for a worker that knows it: of the 1,000 that are due first within 31 seconds.
+
+        Such a job is offered again every 30 seconds at most, so each of them is seen.
+        """
+        keys = self._store.keys(queue)
+        await self._store.read_clock()
+        soon = self._store.clock.now() + 31_000
+        ids = await self._pool.call("ZRANGE", keys.delayed, "-inf", soon, "BYSCORE", "LIMIT", 0, 1_000)
+        found: Counter[str] = Counter()
+        for start in range(0, len(ids), 100):
+            for envelope in await self._pool.call("HMGET", keys.parked, *ids[start : start + 100]):
+                task, headers, *_ = envelope.split(b"\n", 2) if envelope else (b"", b"")
+                if parse_headers(headers).get("unknown_task_count"):
+                    found[task.decode("utf-8", "replace")] += 1
+        return dict(found)
+
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
         lanes = self._store.keys(queue).lanes
         items: list[JobRecord] = []
@@ -163,8 +181,19 @@ def parse_worker(raw: bytes) -> WorkerInfo:
     """A worker from what it said of itself."""
     said = codec.loads(raw)
     return WorkerInfo(
-        **{**said, "queues": tuple(said["queues"]), "started_at": datetime.fromisoformat(said["started_at"])}
+        **{
+            **said,
+            "queues": tuple(said["queues"]),
+            "started_at": datetime.fromisoformat(said["started_at"]),
+            "overdue": tuple(parse_overdue(handler) for handler in said.get("overdue", ())),
+        }
     )
+
+
+def parse_overdue(said: dict[str, Any]) -> OverdueHandler:
+    """An overdue handler from what its worker said of it."""
+    since = datetime.fromisoformat(said["since"])
+    return OverdueHandler(str(said["job"]), str(said["queue"]), str(said["task"]), since)
 
 
 def _number(reply: Any) -> int:

@@ -21,6 +21,7 @@ from streamq.connection import ThreadLink
 from streamq.errors import Rejected, Unavailable
 from streamq.job import WorkerInfo
 from streamq.store import Store
+from streamq.worker.overdue import OverdueHandlers
 
 log = logging.getLogger("streamq.heartbeat")
 
@@ -36,8 +37,9 @@ INTRODUCED: Final = 6
 class Heartbeat:
     """The beat of one worker. ``start`` returns after the first one."""
 
-    def __init__(self, store: Store, info: WorkerInfo) -> None:
-        self._store, self._info = store, info
+    def __init__(self, store: Store, info: WorkerInfo, overdue: OverdueHandlers) -> None:
+        self._store, self._info, self._overdue = store, info, overdue
+        self._overdue_told = 0
         self._link = ThreadLink(store.servers, info.name)
         self._loop = asyncio.get_running_loop()
         self._first: asyncio.Future[None] = self._loop.create_future()
@@ -58,7 +60,8 @@ class Heartbeat:
         """End the thread."""
         self._stop.set()
         self._link.wake()
-        await asyncio.to_thread(self._thread.join)
+        if self._thread.ident is not None:  # it was started
+            await asyncio.to_thread(self._thread.join)
         if self._pulse_timer is not None:
             self._pulse_timer.cancel()
 
@@ -81,7 +84,7 @@ class Heartbeat:
         while not self._stop.is_set():
             try:
                 met = self._link.connect()
-                if met or monotonic() >= due:
+                if met or monotonic() >= due or self._overdue.version != self._overdue_told:
                     self._beat(introduce=met or beats % INTRODUCED == 0)
                     due, beats = monotonic() + self._store.settings.beat, beats + 1
                 self._link.idle(WATCH)
@@ -98,8 +101,14 @@ class Heartbeat:
 
     def _beat(self, *, introduce: bool) -> None:
         counts = self._link.calls(*self._store.beat(self._info))
-        if introduce or b"1" in counts:  # 1 again: somebody took us for lost
-            self._link.calls(self._store.introduce(replace(self._info, client_id=self._link.client_id)))
+        version = self._overdue.version
+        if introduce or b"1" in counts or version != self._overdue_told:  # 1 again: somebody took us for lost
+            said = replace(self._info, client_id=self._link.client_id, overdue=self._overdue.listed)
+            self._link.calls(self._store.introduce(said))
+        if commands := self._overdue.commands():
+            self._link.calls(*commands)
+            self._overdue.sent()
+        self._overdue_told = version
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 

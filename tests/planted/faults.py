@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import fetching, life, producers, scripts, values
+from . import attempts, fetching, life, producers, scripts, values
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
+    *attempts.FAULTS,
     *fetching.FAULTS,
     *life.FAULTS,
     *producers.FAULTS,

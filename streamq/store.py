@@ -15,6 +15,7 @@ from streamq.errors import JobNotFound, OutcomeUnknown, Rejected, WrongState
 from streamq.job import WorkerInfo
 from streamq.keys import GROUP, Keys, queues_key, workers_key
 from streamq.settings import Durability, Settings
+from streamq.signals import Signals
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class Store:
     def __init__(self, servers: Servers, settings: Settings) -> None:
         self.servers, self.settings = servers, settings
         self.pool = Pool(servers)
+        self.signals = Signals(servers)
         self.clock = ServerClock()
         self._keys: dict[str, Keys] = {}
 
@@ -85,7 +87,7 @@ class Store:
             # the top bit set: no stream ever counts that far within a millisecond
             suffix = secrets.randbits(47) | 1 << 47
             arguments += (job.task, job.payload, job.headers, job.due, suffix)
-        names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.wake)
+        names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.signals)
         commands = [
             scripts.ENQUEUE.command(names, arguments),
             *_durability_commands(durability, self.settings),
@@ -148,7 +150,7 @@ class Store:
             keys, settings = self.keys(queue), self.settings
             names = (
                 keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
-                keys.completed, keys.failed, keys.events, keys.wake,
+                keys.completed, keys.failed, keys.ended, keys.signals,
             )  # fmt: skip
             arguments: list[Any] = [GROUP, settings.keep_completed, settings.keep_failed]
             for part in _alike(settlements):
@@ -273,7 +275,7 @@ class Store:
         it as lost without asking.
         """
         keys, settings = self.keys(queue), self.settings
-        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failed, keys.events, keys.workers)
+        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failed, keys.ended, keys.workers)
         arguments = (GROUP, worker, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
         while True:
@@ -308,7 +310,7 @@ class Store:
                 (keys.failed, settings.keep_failed_for),
             ):
                 while True:
-                    names = (keys.finished, order, keys.events)
+                    names = (keys.finished, order, *keys.outdated)
                     count = await scripts.PRUNE.run(link, names, int(seconds * 1000), PAGE)
                     pruned += count
                     if count < PAGE:
@@ -317,6 +319,7 @@ class Store:
 
     async def close(self) -> None:
         """Drop all connections."""
+        await self.signals.close()
         await self.pool.close()
 
 

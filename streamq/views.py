@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,11 @@ from streamq.job import Counts, JobRecord, Page, WorkerInfo
 from streamq.keys import GROUP, queues_key, workers_key
 from streamq.states import State
 from streamq.store import Store
+
+LOOKED_AT_ONCE: Final = 200
+"""Jobs that one script call looks for on behalf of who waits for them."""
+LOOK_BYTES: Final = 1_000_000
+"""Bytes it reads; one job is the least."""
 
 _STATE_OF: Final = {"c": State.COMPLETED, "f": State.FAILED}
 
@@ -71,6 +76,23 @@ class Views:
             raise JobNotFound(queue, job_id)
         place, *rest = found
         return self._with_attempts(_READ[place](queue, job_id, *rest))
+
+    async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
+        """Of each job its record, ``True`` while it is on its way, and ``False`` when there is none of that id."""
+        keys = self._store.keys(queue)
+        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.finished)
+        found: dict[str, bytes | bool] = {}
+        rest = [job_id for job_id in ids if _is_entry(job_id)]
+        async with self._pool.link() as link:
+            while rest:
+                replies = await scripts.LOOK.run(link, names, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
+                found |= zip(rest, (r if isinstance(r, bytes) else r == 1 for r in replies), strict=False)
+                rest = rest[len(replies) :]
+        return {job_id: found.get(job_id, False) for job_id in ids}
+
+    def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
+        """A finished job from its record."""
+        return self._with_attempts(_from_record(queue, job_id, record))
 
     def _with_attempts(self, job: JobRecord) -> JobRecord:
         return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))

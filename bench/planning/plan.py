@@ -161,7 +161,7 @@ def memory_parts(
         "delayed": wishes.delayed * memory.delayed(of, sizes),
         "completed": records(wishes) * memory.completed(of, sizes, wishes.result, _delayed_share(wishes)),
         "failed": lost * memory.failed(of, sizes),
-        "server, workers, events": of.empty + processes * of.worker + memory.events(cost.batch),
+        "server, workers": of.empty + processes * of.worker,
     }
 
 

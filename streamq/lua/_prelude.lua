@@ -83,9 +83,38 @@ local function age(id)
   return now - (tonumber(string.match(id, '^(%d+)%-')) or 0)
 end
 
-local function wake(key, due)
-  redis.call('LPUSH', key, due)
-  redis.call('LTRIM', key, 0, 0)
+-- Signals: lines that begin with a word, an empty line, and the records whose lengths a line tells. (`signals.py` reads
+-- them.) Publishing may be forbidden to our user: then nobody hears, and who waits looks for itself.
+
+local function signal_due(channel, due)
+  redis.pcall('PUBLISH', channel, 'due ' .. due .. '\n\n')
+end
+
+-- Bytes of records that one signal carries; the jobs beyond are told by their ids alone.
+local CARRIED = 262144
+
+-- Whether anybody listens; without listeners nothing is built, and a job costs nothing.
+local function heard(channel)
+  local reply = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  return reply.err ~= nil or reply[2] > 0
+end
+
+-- Take ended jobs into the news. `records` alternates id and record, all of it or a part.
+local function collect(news, records, from, to)
+  for i = from or 1, to or #records, 2 do
+    local said, size = records[i], #records[i + 1]
+    if news.size + size <= CARRIED then
+      news.size = news.size + size
+      news.bodies[#news.bodies + 1] = records[i + 1]
+      said = said .. ':' .. size
+    end
+    news.ids[#news.ids + 1] = said
+  end
+end
+
+local function signal_ended(channel, news)
+  if #news.ids == 0 then return end
+  redis.pcall('PUBLISH', channel, 'ended ' .. table.concat(news.ids, ' ') .. '\n\n' .. table.concat(news.bodies))
 end
 
 -- Write finished records and forget the oldest past `keep`. `records` alternates id and record, all of it or a part.

@@ -204,8 +204,6 @@ async def test_keys_deleted_at_random_stop_nobody(app: App, client: redis.Redis,
             "finished",
             "completed",
             "failed",
-            "events",
-            "wake",
             "workers",
             "alone",
         ):

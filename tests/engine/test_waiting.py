@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,6 +152,24 @@ async def test_without_the_right_to_signals_waiters_look_from_time_to_time(
     said = [r.getMessage() for r in caplog.records if r.name.startswith("streamq.signals")]
     refused = [text for text in said if "ended are not heard" in text]
     assert len(refused) == (right in ("&other:*", "&* -subscribe"))
+
+
+async def test_a_user_with_the_documented_rights_works_and_is_told_at_once(
+    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/connect.md").read_text()
+    (rights,) = [line for line in page.splitlines() if line.startswith("~sq:*")]
+    server = own_server(users=[f"alice on nopass {rights}"])
+    app = App(redis_url=f"unix://alice:x@{server.socket}", lease=2.0, beat=0.5)
+    _declare(app)
+    with caplog.at_level(logging.WARNING):
+        async with app, working(app):
+            await (await app.enqueue("q", "echo", 1)).result(10)
+            start = time.monotonic()
+            jobs = [await app.enqueue("q", "echo", 2, delay=delay) for delay in (60, 0.05)]
+            assert await jobs[1].result(10) == 2
+            assert time.monotonic() - start < 1.5, "the promoter and the waiter were told"
+    assert not [record for record in caplog.records if record.name.startswith("streamq")]
 
 
 @given(st.lists(st.tuples(NAME, st.none() | st.binary(max_size=50))))

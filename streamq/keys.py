@@ -7,7 +7,7 @@
     sq:{queue}:moved         hash     id -> "lane entry" of a job that re-entered a stream
     sq:{queue}:finished      hash     id -> record of a finished job
     sq:{queue}:completed     list     ids of completed jobs, oldest first
-    sq:{queue}:failed        list     ids of failed jobs, oldest first
+    sq:{queue}:failures      zset     ids of failed jobs by the time of their end in ms
     sq:{queue}:workers       zset     worker by number of beats
     sq:{queue}:producer:ID   string   last batch of one producer and the ids it was answered; expires
     sq:queues                set      names of all queues
@@ -41,7 +41,7 @@ class Keys:
     """
 
     __slots__ = (
-        "alone", "completed", "delayed", "ended", "failed", "finished", "moved",
+        "alone", "completed", "delayed", "ended", "failed", "failures", "finished", "moved",
         "parked", "producer", "queue", "ready", "signals", "workers",
     )  # fmt: skip
 
@@ -59,7 +59,8 @@ class Keys:
         self.moved = of + "moved"
         self.finished = of + "finished"
         self.completed = of + "completed"
-        self.failed = of + "failed"
+        self.failures = of + "failures"
+        self.failed = of + "failed"  # a list in earlier versions; the pruner moves it into `failures`
         self.ended = of + "ended"
         self.signals = of + "signals"
         self.workers = of + "workers"

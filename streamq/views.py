@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from streamq import codec, scripts
 from streamq.clock import from_ms
@@ -17,10 +19,19 @@ from streamq.keys import GROUP, queues_key, workers_key
 from streamq.states import State
 from streamq.store import Store
 
+READ_AT_ONCE: Final = 50
+"""Jobs of a page that are read in one round trip."""
 LOOKED_AT_ONCE: Final = 200
 """Jobs that one script call looks for on behalf of who waits for them."""
 LOOK_BYTES: Final = 1_000_000
 """Bytes it reads; one job is the least."""
+
+_NUMBER: Final = {
+    "back": re.compile(r"[0-9]{1,12}"),
+    "up": (_SCORE := re.compile(r"-?(inf|[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?)")),
+    "down": _SCORE,
+}
+"""What a cursor says beside an id, by the kind of the list."""
 
 _STATE_OF: Final = {"c": State.COMPLETED, "f": State.FAILED}
 
@@ -55,27 +66,24 @@ class Views:
                 *[("XLEN", lane) for lane in keys.lanes],
                 *[("XPENDING", lane, GROUP) for lane in keys.lanes],
                 ("ZCARD", keys.delayed), ("HLEN", keys.parked),
-                ("LLEN", keys.completed), ("LLEN", keys.failed),
+                ("LLEN", keys.completed), ("ZCARD", keys.failures), ("LLEN", keys.failed),
             )  # fmt: skip
-        *lengths, delayed, parked, completed, failed = (_number(reply) for reply in replies)
+        *lengths, delayed, parked, completed, failed, unmoved = (_number(reply) for reply in replies)
         active = min(lengths[2] + lengths[3], lengths[0] + lengths[1])
         return Counts(
             waiting=lengths[0] + lengths[1] - active, active=active, delayed=delayed,
-            held=max(0, parked - delayed), completed=completed, failed=failed,
+            held=max(0, parked - delayed), completed=completed, failed=failed + unmoved,
         )  # fmt: skip
 
     async def job(self, queue: str, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``."""
+        for job in await self._jobs(queue, (job_id,)):
+            return job
+        raise JobNotFound(queue, job_id)
+
+    def _places(self, queue: str) -> tuple[str, ...]:
         keys = self._store.keys(queue)
-        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished)
-        if not _is_entry(job_id):
-            raise JobNotFound(queue, job_id)
-        async with self._pool.link() as link:
-            found = await scripts.LOCATE.run(link, names, GROUP, job_id)
-        if not found:
-            raise JobNotFound(queue, job_id)
-        place, *rest = found
-        return self._with_attempts(_READ[place](queue, job_id, *rest))
+        return keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished
 
     async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
         """Of each job its record, ``True`` while it is on its way, and ``False`` when there is none of that id."""
@@ -105,20 +113,30 @@ class Views:
         if state is State.WAITING:
             return await self._waiting(queue, limit, cursor)
         ids, following = await self._ids(queue, state, limit, cursor)
-        items = []
-        for job_id in ids:
-            try:
-                items.append(await self.job(queue, job_id))
-            except JobNotFound:
-                continue  # it moved on between the two looks
-        return Page(items, following)
+        # who is not in that state any more moved on between the two looks
+        return Page([job for job in await self._jobs(queue, ids) if job.state is state], following)
+
+    async def _jobs(self, queue: str, ids: Sequence[str]) -> list[JobRecord]:
+        """Those of the jobs that are somewhere, some at a time."""
+        names, jobs = self._places(queue), []
+        async with self._pool.link() as link:
+            for start in range(0, len(ids), READ_AT_ONCE):
+                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if _is_entry(job_id)]
+                calls = [(names, (GROUP, job_id)) for job_id in part]
+                replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
+                for job_id, reply, call in zip(part, replies, calls, strict=True):
+                    found = await scripts.LOCATE.answer(link, reply, *call)
+                    if found:
+                        jobs.append(self._with_attempts(_READ[found[0]](queue, job_id, *found[1:])))
+        return jobs
 
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
         lanes = self._store.keys(queue).lanes
         items: list[JobRecord] = []
         lane, after = _stream_cursor(cursor)
         while True:
-            after = after or await self._last_delivered(lanes[lane - 1])
+            # a worker may have taken what lies there since
+            after = max(after or "0-0", await self._last_delivered(lanes[lane - 1]), key=_order)
             entries = await self._pool.call(
                 "XRANGE", lanes[lane - 1], "(" + after, "+", "COUNT", limit - len(items)
             )
@@ -139,7 +157,7 @@ class Views:
                 command = ("XPENDING", lanes[lane - 1], GROUP, start, "+", limit - len(ids))
                 rows = (await link.batch(command))[0]
             entries = [] if isinstance(rows, Exception) else [row[0].decode() for row in rows]
-            ids += [await self._id_of(lanes[lane - 1], entry) for entry in entries]
+            ids += await self._ids_of(lanes[lane - 1], entries)
             if len(ids) == limit:
                 return ids, f"{lane}:{entries[-1]}"
             if lane == len(lanes):
@@ -163,21 +181,52 @@ class Views:
         keys = self._store.keys(queue)
         if state is State.ACTIVE:
             return await self._active(queue, limit, cursor)
-        skip = _offset(cursor)
-        if state is State.DELAYED:
-            raw = await self._pool.call("ZRANGE", keys.delayed, skip, skip + limit)
-        elif state in (State.COMPLETED, State.FAILED):
-            order = keys.completed if state is State.COMPLETED else keys.failed
-            raw = (await self._pool.call("LRANGE", order, -skip - limit - 1, -skip - 1))[::-1]
+        if state is State.COMPLETED:
+            found, following = await self._back(keys.completed, limit, cursor)
+        elif state is State.FAILED:
+            found, following = await self._walk(keys.failures, "down", limit, cursor)
+        elif state is State.DELAYED:
+            found, following = await self._walk(keys.delayed, "up", limit, cursor)
+        elif cursor:
+            raise _strange(cursor)
         else:
-            raw = []
-        ids = [job_id.decode() for job_id in raw]
-        return ids[:limit], str(skip + limit) if len(ids) > limit else None
+            return [], None
+        return [job_id.decode("utf-8", "replace") for job_id in found], following
 
-    async def _id_of(self, lane: str, entry: str) -> str:
-        found = await self._pool.call("XRANGE", lane, entry, entry)
-        headers = parse_fields(found[0][1])[2] if found else b""
-        return parse_headers(headers).get("id") or entry
+    async def _walk(
+        self, key: str, direction: str, limit: int, cursor: str | None
+    ) -> tuple[list[bytes], str | None]:
+        """A page of a sorted set; its cursor is the place of its last job: ``<direction><score>:<id>``."""
+        score, job_id = _place(cursor, direction)
+        async with self._pool.link() as link:
+            found = await scripts.WALK.run(link, (key,), limit + 1, direction, score, job_id)
+        ids = found[::2]
+        if len(ids) <= limit:
+            return ids, None
+        return ids[:limit], _cursor(direction, found[2 * limit - 1].decode(), ids[limit - 1])
+
+    async def _back(self, key: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+        """A page of a list from its end; its cursor is its last job and how many are later: ``back<n>:<id>``."""
+        later, job_id = _place(cursor, "back")
+        async with self._pool.link() as link:
+            while True:
+                at, *found = await scripts.BACK.run(link, (key,), limit + 1, later, job_id)
+                if at >= 0:
+                    break
+                later = str(found[0])  # many have come since: the search goes on
+        return found[:limit], _cursor("back", str(at - 1), found[limit - 1]) if len(found) > limit else None
+
+    async def _ids_of(self, lane: str, entries: Sequence[str]) -> list[str]:
+        """The ids of the jobs that lie in these entries."""
+        ids = []
+        async with self._pool.link() as link:
+            for start in range(0, len(entries), READ_AT_ONCE):
+                part = entries[start : start + READ_AT_ONCE]
+                replies = await link.calls(*[("XRANGE", lane, entry, entry) for entry in part])
+                for entry, found in zip(part, replies, strict=True):
+                    headers = parse_fields(found[0][1])[2] if found else b""
+                    ids.append(parse_headers(headers).get("id") or entry)
+        return ids
 
 
 def parse_worker(raw: bytes) -> WorkerInfo:
@@ -198,10 +247,28 @@ def _number(reply: Any) -> int:
     return int(reply)
 
 
-def _offset(cursor: str | None) -> int:
-    if cursor is not None and not (cursor.isdecimal() and cursor.isascii() and len(cursor) < 12):
-        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
-    return int(cursor or 0)
+def _strange(cursor: str) -> UsageError:
+    return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+
+
+def _cursor(kind: str, number: str, job_id: bytes) -> str:
+    """A place in a list. An id may be anything where others wrote it."""
+    return f"{kind}{number}:{quote_from_bytes(job_id, safe='')}"
+
+
+def _place(cursor: str | None, kind: str) -> tuple[str, bytes]:
+    """Number and id of a place in a list of that kind; empty ones at its beginning."""
+    if cursor is None:
+        return "", b""
+    number, found, quoted = cursor.removeprefix(kind).partition(":")
+    job_id = unquote_to_bytes(quoted)
+    if not (found and _NUMBER[kind].fullmatch(number) and _cursor(kind, number, job_id) == cursor):
+        raise _strange(cursor)
+    return number, job_id
+
+
+def _order(entry: str) -> tuple[int, ...]:
+    return tuple(map(int, entry.split("-")))
 
 
 def _is_entry(text: str) -> bool:
@@ -218,7 +285,7 @@ def _stream_cursor(cursor: str | None) -> tuple[int, str]:
         return 1, ""
     lane, _, entry = cursor.partition(":")
     if lane not in ("1", "2") or not _is_entry(entry):
-        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+        raise _strange(cursor)
     return int(lane), entry
 
 

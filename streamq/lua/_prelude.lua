@@ -125,3 +125,23 @@ local function finish(finished, order, keep, ids, records, from, to)
   local over = redis.call('LLEN', order) - keep
   if over > 0 then each('HDEL', finished, redis.call('LPOP', order, over)) end
 end
+
+-- The same for failed jobs, whose order is a sorted set by the time of their end: any of them may be requeued.
+local function bury(finished, failures, keep, ids, records, from, to)
+  if keep == 0 or #ids == 0 then return end
+  each('HSET', finished, records, from, to)
+  -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.
+  local scored, last = {}, redis.call('ZRANGE', failures, '(' .. now + 1000, now, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')
+  local from = math.max(now, tonumber(last[2] or now))
+  for i, id in ipairs(ids) do
+    scored[2 * i - 1] = from + i / 1024
+    scored[2 * i] = id
+  end
+  each('ZADD', failures, scored)
+  local over = redis.call('ZCARD', failures) - keep
+  if over > 0 then
+    local old = redis.call('ZRANGE', failures, 0, math.min(over, #ids + 1000) - 1)
+    each('HDEL', finished, old)
+    each('ZREM', failures, old)
+  end
+end

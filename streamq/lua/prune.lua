@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Finished records past their age are forgotten, oldest first; and what the version before kept beside them.
--- KEYS  1 finished  2 order (completed or failed), then keys that are no longer used
+-- KEYS  1 finished  2 completed, then keys that are no longer used
 -- ARGV  1 ms a record is kept  2 at most how many
 -- returns how many
 redis.call('UNLINK', unpack(KEYS, 3))

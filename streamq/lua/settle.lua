@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only if its worker still holds the entry: XACK is the fence, and whoever
 -- took a job away has deleted its entry too.
--- KEYS  1 ready  2 alone  3 parked  4 delayed  5 moved  6 finished  7 completed  8 failed  9 ended  10 signals (both channels)
+-- KEYS  1 ready  2 alone  3 parked  4 delayed  5 moved  6 finished  7 completed  8 failures  9 ended  10 signals (both channels)
 -- ARGV  1 group  2 how many completed jobs are kept  3 how many failed ones
 --       then of each kind and lane: kind, lane, number n (at most 1000), n entries, and n times id and body
 --       kind c completed, f failed: body is the record; passed on as it came, for that is most of the work here
@@ -44,8 +44,9 @@ local function write(kind, lane, list, at, n)
     if kind == 'd' then delay(id, list[at + n + 2 * i - 1]) end
   end
   if kind ~= 'd' then
-    local order, keep = KEYS[kind == 'c' and 7 or 8], tonumber(ARGV[kind == 'c' and 2 or 3])
-    finish(KEYS[6], order, keep, ids, list, at + n, at + 3 * n - 1)
+    local write_down, order, keep = finish, KEYS[7], tonumber(ARGV[2])
+    if kind == 'f' then write_down, order, keep = bury, KEYS[8], tonumber(ARGV[3]) end
+    write_down(KEYS[6], order, keep, ids, list, at + n, at + 3 * n - 1)
     if news then collect(news, list, at + n, at + 3 * n - 1) end
   end
   each('XDEL', KEYS[lane], list, at, at + n - 1)

@@ -74,7 +74,7 @@ async def test_the_same_outcome_twice_counts_once(
     (entry,) = _deliver(client, keys)
     assert await app.store.settle(link, {"q": [_done(entry), _done(entry, "f")]}) == [entry.encode()]
     assert client.lrange(keys.completed, 0, -1) == [entry]
-    assert client.llen(keys.failed) == 0
+    assert client.zcard(keys.failures) == 0
 
 
 async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(

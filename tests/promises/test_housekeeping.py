@@ -203,7 +203,7 @@ async def test_keys_deleted_at_random_stop_nobody(app: App, client: redis.Redis,
             "delayed",
             "finished",
             "completed",
-            "failed",
+            "failures",
             "workers",
             "alone",
         ):

@@ -90,8 +90,8 @@ local function signal_due(channel, due)
   redis.pcall('PUBLISH', channel, 'due ' .. due .. '\n\n')
 end
 
--- Bytes of records that one signal carries; the jobs beyond are told by their ids alone.
-local CARRIED = 262144
+-- Bytes of records that one signal carries, as much as one call writes; jobs beyond are told by their ids alone.
+local CARRIED = 1048576
 
 -- Whether anybody listens; without listeners nothing is built, and a job costs nothing.
 local function heard(channel)
@@ -99,14 +99,21 @@ local function heard(channel)
   return reply.err ~= nil or reply[2] > 0
 end
 
+-- A record without its payload, which who waits does not ask for; a short one as it is, for that costs less.
+local function outcome(record)
+  local at = #record > 256 and 0
+  for _ = 1, 4 do at = at and string.find(record, '\n', at + 1, true) end
+  return at and string.sub(record, 1, at) or record
+end
+
 -- Take ended jobs into the news. `records` alternates id and record, all of it or a part.
 local function collect(news, records, from, to)
   for i = from or 1, to or #records, 2 do
-    local said, size = records[i], #records[i + 1]
-    if news.size + size <= CARRIED then
-      news.size = news.size + size
-      news.bodies[#news.bodies + 1] = records[i + 1]
-      said = said .. ':' .. size
+    local said, body = records[i], outcome(records[i + 1])
+    if news.size + #body <= CARRIED then
+      news.size = news.size + #body
+      news.bodies[#news.bodies + 1] = body
+      said = said .. ':' .. #body
     end
     news.ids[#news.ids + 1] = said
   end

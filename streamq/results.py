@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
@@ -81,6 +82,7 @@ class Results:
         self._unseen: dict[str, None] = {}  # in the order they were asked for
         self._wanted, self._decided = asyncio.Event(), asyncio.Event()
         self._remembered: dict[str, bytes] = {}
+        self._unread: deque[bytes] = deque()  # messages that came while nobody waited
         self._bytes = 0
         self._failed: dict[str, bytes] = {}  # as signalled, of who is looked for
         self._expected = 0
@@ -123,6 +125,8 @@ class Results:
         ``NotOpen`` when the app is closed meanwhile.
         """
         self._listen()
+        while self._unread:
+            self._read(self._forget_message())
         remembered = self._remembered.get(job_id)
         if remembered is not None:
             return _result(self._views.finished(self._queue, job_id, remembered))
@@ -163,7 +167,14 @@ class Results:
         if message is None:
             self._decided.set()
             self._ask(self._waiters)
-            return
+        elif self._waiters:
+            self._read(message)
+        else:  # most of those who send many never wait: reading is put off until somebody does
+            self._unread.append(message)
+            self._bytes += len(message)
+            self._forget()
+
+    def _read(self, message: bytes) -> None:
         try:
             for job_id, record in ended(message):
                 self._ended(job_id, record)
@@ -186,9 +197,21 @@ class Results:
     def _remember(self, job_id: str, record: bytes) -> None:
         self._bytes += len(record) - len(self._remembered.pop(job_id, b""))
         self._remembered[job_id] = record
+        self._forget()
+
+    def _forget(self) -> None:
+        """The oldest of what is remembered, past ``REMEMBERED``."""
         while self._bytes > REMEMBERED:
-            oldest = next(iter(self._remembered))
-            self._bytes -= len(self._remembered.pop(oldest))
+            if self._remembered:
+                oldest = next(iter(self._remembered))
+                self._bytes -= len(self._remembered.pop(oldest))
+            else:
+                self._forget_message()
+
+    def _forget_message(self) -> bytes:
+        message = self._unread.popleft()
+        self._bytes -= len(message)
+        return message
 
     def _resolve(self, job_id: str, record: bytes) -> None:
         try:
@@ -219,6 +242,7 @@ class Results:
             self._stop()
             self._task = None
             self._remembered.clear()
+            self._unread.clear()
             self._bytes = 0
             for job_id in list(self._waiters):  # nobody looks for them any more
                 self._end(job_id, NotOpen(CLOSED))

@@ -34,6 +34,8 @@ FIRST_LOOK: Final = 1.0
 """Seconds that the first look may take, however short the caller's time: a finished job has its result."""
 LINGER: Final = 5.0
 """Seconds a queue is listened to after the last waiter: many come one after the other."""
+UNAWAITED: Final = 0.25
+"""The same after many jobs were sent and nobody waits: who wants their results asks for them at once."""
 REMEMBERED: Final = 16_000_000
 """Bytes of records that were heard before their waiter came."""
 CLOSED: Final = "the app was closed while a result was waited for; the job goes on"
@@ -86,6 +88,7 @@ class Results:
         self._bytes = 0
         self._failed: dict[str, bytes] = {}  # as signalled, of who is looked for
         self._expected = 0
+        self._waited = self._unawaited = False
         self._until = 0.0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -95,8 +98,12 @@ class Results:
     async def expecting(self) -> AsyncIterator[None]:
         """Hear the outcomes of jobs that are sent meanwhile, and for a while after.
 
-        Many may be done, and their records pruned, before the last is sent and the first is waited for.
+        Many may be done, and their records pruned, before the last is sent and the first is waited for. Where nobody
+        waited for the results of the send before, nobody is expected to: then this does nothing.
         """
+        if self._task is None and self._unawaited:
+            yield
+            return
         self._listen()
         self._expected += 1
         try:
@@ -106,7 +113,8 @@ class Results:
             yield
         finally:
             self._expected -= 1
-            self._until = monotonic() + LINGER
+            self._until = monotonic() + UNAWAITED
+            self._wanted.set()  # the time to listen is another one now
 
     def _listen(self) -> None:
         """Listen from now on, and for a while."""
@@ -125,6 +133,7 @@ class Results:
         ``NotOpen`` when the app is closed meanwhile.
         """
         self._listen()
+        self._waited, self._unawaited = True, False
         while self._unread:
             self._read(self._forget_message())
         remembered = self._remembered.get(job_id)
@@ -241,6 +250,7 @@ class Results:
         finally:
             self._stop()
             self._task = None
+            self._waited, self._unawaited = False, not self._waited
             self._remembered.clear()
             self._unread.clear()
             self._bytes = 0
@@ -249,8 +259,11 @@ class Results:
 
     async def _turn(self) -> None:
         """Look for whom a look was asked, or for all when none was for a while."""
+        patience = RECHECK if self._store.signals.hears(self._channel) else DEAF
+        if not (self._waiters or self._expected):
+            patience = min(patience, max(0.0, self._until - monotonic()))
         try:
-            async with asyncio.timeout(RECHECK if self._store.signals.hears(self._channel) else DEAF):
+            async with asyncio.timeout(patience):
                 await self._wanted.wait()
         except TimeoutError:
             self._ask(self._waiters)

@@ -62,6 +62,22 @@ async def test_jobs_sent_one_by_one_and_awaited_together_lose_no_result(make_app
 
 
 @ON_ONE_SERVER
+async def test_who_sends_many_and_never_waits_does_not_listen_for_long_nor_again(
+    app: App, client: redis.Redis
+) -> None:
+    channel = Keys(app.settings.prefix, "q").ended
+    jobs = await app.enqueue_many("q", "echo", range(600))
+    assert client.pubsub_channels(channel), "somebody may wait at once"
+    await until(lambda: not client.pubsub_channels(channel))
+    await app.enqueue_many("q", "echo", range(600))
+    assert not client.pubsub_channels(channel)
+    with pytest.raises(ResultTimeout):
+        await jobs[0].result(0)
+    await app.enqueue_many("q", "echo", range(600))
+    assert client.pubsub_channels(channel), "somebody has waited"
+
+
+@ON_ONE_SERVER
 @pytest.mark.parametrize(("payload", "result"), [(4_000, 10), (10, 10_000)])
 async def test_long_payloads_and_results_do_not_keep_a_result_from_its_waiter(
     make_app: Callable[..., App], payload: int, result: int

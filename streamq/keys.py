@@ -46,7 +46,7 @@ class Keys:
     )  # fmt: skip
 
     def __init__(self, prefix: str, queue: str) -> None:
-        if not _NAME.fullmatch(queue):
+        if not is_name(queue):
             raise ConfigurationError(
                 f"{queue!r} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
@@ -76,6 +76,11 @@ class Keys:
     def lanes(self) -> tuple[str, str]:
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         return self.ready, self.alone
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a queue."""
+    return _NAME.fullmatch(text) is not None
 
 
 def queues_key(prefix: str) -> str:

@@ -3,13 +3,11 @@
 -- KEYS  1 ready  2 alone  3 moved  4 parked  5 delayed  6 finished
 -- ARGV  1 group  2 id
 -- returns "entry", now, worker ("" when waiting), ms since delivery, task, payload, headers
---      or "parked", due, envelope   or "finished", record   or nothing
+--      or "parked", due ("" when it is held), envelope   or "finished", record   or nothing
+if not is_id(ARGV[2]) then return {} end
 local lane, entry = 1, ARGV[2]
-local moved = redis.call('HGET', KEYS[3], ARGV[2])
-if moved then
-  lane, entry = string.match(moved, '^(%d) (.*)$')
-  lane = tonumber(lane)
-end
+local to, there = string.match(redis.call('HGET', KEYS[3], ARGV[2]) or '', '^([12]) (%d+%-%d+)$')
+if to and is_id(there) then lane, entry = tonumber(to), there end
 local task, payload, headers = read(KEYS[lane], entry)
 if task then
   local holder = redis.pcall('XPENDING', KEYS[lane], ARGV[1], entry, entry, 1)
@@ -17,7 +15,7 @@ if task then
   return { 'entry', now, held and held[2] or '', held and held[3] or 0, task, payload, headers }
 end
 local envelope = redis.call('HGET', KEYS[4], ARGV[2])
-if envelope then return { 'parked', redis.call('ZSCORE', KEYS[5], ARGV[2]) or '0', envelope } end
+if envelope then return { 'parked', redis.call('ZSCORE', KEYS[5], ARGV[2]) or '', envelope } end
 local record = redis.call('HGET', KEYS[6], ARGV[2])
 if record then return { 'finished', record } end
 return {}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from streamq import codec, scripts
 from streamq.clock import from_ms
 from streamq.connection import translate
+from streamq.cursors import cursor_at, entry_of, is_entry, place_of, strange
 from streamq.envelope import Headers, id_of, parse_fields, parse_headers
-from streamq.errors import JobNotFound, UsageError
+from streamq.errors import JobNotFound
 from streamq.job import Counts, JobRecord, Page, WorkerInfo
 from streamq.keys import GROUP, is_name, queues_key, workers_key
 from streamq.states import State
@@ -25,13 +24,6 @@ LOOKED_AT_ONCE: Final = 200
 """Jobs that one script call looks for on behalf of who waits for them."""
 LOOK_BYTES: Final = 1_000_000
 """Bytes it reads; one job is the least."""
-
-_NUMBER: Final = {
-    "back": re.compile(r"[0-9]{1,12}"),
-    "up": (_SCORE := re.compile(r"-?(inf|[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?)")),
-    "down": _SCORE,
-}
-"""What a cursor says beside an id, by the kind of the list."""
 
 
 class Views:
@@ -92,7 +84,7 @@ class Views:
         keys = self._store.keys(queue)
         names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.finished)
         found: dict[str, bytes | bool] = {}
-        rest = [job_id for job_id in ids if _is_entry(job_id)]
+        rest = [job_id for job_id in ids if is_entry(job_id)]
         async with self._pool.link() as link:
             while rest:
                 replies = await scripts.LOOK.run(link, names, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
@@ -123,7 +115,7 @@ class Views:
         names, jobs = self._places(queue), []
         async with self._pool.link() as link:
             for start in range(0, len(ids), READ_AT_ONCE):
-                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if _is_entry(job_id)]
+                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if is_entry(job_id)]
                 calls = [(names, (GROUP, job_id)) for job_id in part]
                 replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
                 for job_id, reply, call in zip(part, replies, calls, strict=True):
@@ -135,7 +127,7 @@ class Views:
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
         lanes = self._store.keys(queue).lanes
         items: list[JobRecord] = []
-        lane, after = _stream_cursor(cursor)
+        lane, after = entry_of(cursor)
         while True:
             # a worker may have taken what lies there since
             after = max(after or "0-0", await self._last_delivered(lanes[lane - 1]), key=_order)
@@ -152,7 +144,7 @@ class Views:
     async def _active(self, queue: str, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
         lanes = self._store.keys(queue).lanes
         ids: list[str] = []
-        lane, after = _stream_cursor(cursor)
+        lane, after = entry_of(cursor)
         while True:
             start = "(" + after if after else "-"
             async with self._pool.link() as link:
@@ -190,7 +182,7 @@ class Views:
         elif state is State.DELAYED:
             found, following = await self._walk(keys.delayed, "up", limit, cursor)
         elif cursor:
-            raise _strange(cursor)
+            raise strange(cursor)
         else:
             return [], None
         return [job_id.decode("utf-8", "replace") for job_id in found], following
@@ -199,24 +191,24 @@ class Views:
         self, key: str, direction: str, limit: int, cursor: str | None
     ) -> tuple[list[bytes], str | None]:
         """A page of a sorted set; its cursor is the place of its last job: ``<direction><score>:<id>``."""
-        score, job_id = _place(cursor, direction)
+        score, job_id = place_of(cursor, direction)
         async with self._pool.link() as link:
             found = await scripts.WALK.run(link, (key,), limit + 1, direction, score, job_id)
         ids = found[::2]
         if len(ids) <= limit:
             return ids, None
-        return ids[:limit], _cursor(direction, found[2 * limit - 1].decode(), ids[limit - 1])
+        return ids[:limit], cursor_at(direction, found[2 * limit - 1].decode(), ids[limit - 1])
 
     async def _back(self, key: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
         """A page of a list from its end; its cursor is its last job and how many are later: ``back<n>:<id>``."""
-        later, job_id = _place(cursor, "back")
+        later, job_id = place_of(cursor, "back")
         async with self._pool.link() as link:
             while True:
                 at, *found = await scripts.BACK.run(link, (key,), limit + 1, later, job_id)
                 if at >= 0:
                     break
                 later = str(found[0])  # many have come since: the search goes on
-        return found[:limit], _cursor("back", str(at - 1), found[limit - 1]) if len(found) > limit else None
+        return found[:limit], cursor_at("back", str(at - 1), found[limit - 1]) if len(found) > limit else None
 
     async def _ids_of(self, lane: str, entries: Sequence[str]) -> list[str]:
         """The ids of the jobs that lie in these entries."""
@@ -248,46 +240,8 @@ def _number(reply: Any) -> int:
     return int(reply)
 
 
-def _strange(cursor: str) -> UsageError:
-    return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
-
-
-def _cursor(kind: str, number: str, job_id: bytes) -> str:
-    """A place in a list. An id may be anything where others wrote it."""
-    return f"{kind}{number}:{quote_from_bytes(job_id, safe='')}"
-
-
-def _place(cursor: str | None, kind: str) -> tuple[str, bytes]:
-    """Number and id of a place in a list of that kind; empty ones at its beginning."""
-    if cursor is None:
-        return "", b""
-    number, found, quoted = cursor.removeprefix(kind).partition(":")
-    job_id = unquote_to_bytes(quoted)
-    if not (found and _NUMBER[kind].fullmatch(number) and _cursor(kind, number, job_id) == cursor):
-        raise _strange(cursor)
-    return number, job_id
-
-
 def _order(entry: str) -> tuple[int, ...]:
     return tuple(map(int, entry.split("-")))
-
-
-def _is_entry(text: str) -> bool:
-    """Whether it has the shape of a stream entry's id: two numbers of 64 bits."""
-    parts = text.split("-")
-    return len(parts) == 2 and all(
-        p.isascii() and p.isdecimal() and len(p) <= 20 and int(p) < 2**64 for p in parts
-    )
-
-
-def _stream_cursor(cursor: str | None) -> tuple[int, str]:
-    """Lane and entry to go on after; an empty entry begins the lane."""
-    if not cursor:
-        return 1, ""
-    lane, _, entry = cursor.partition(":")
-    if lane not in ("1", "2") or not _is_entry(entry):
-        raise _strange(cursor)
-    return int(lane), entry
 
 
 def _shown(raw: bytes) -> Any:

@@ -295,7 +295,7 @@ def _keeping(rig: Rig) -> list[Case]:
     large = rig.of(200, 20)
     return [
         Case("promote", f"10,000 x {FEW_BYTES} B", lambda bench: bench.parked(10_000, FEW_BYTES), promoted, {}),
-        Case("promote", f"{large} x 1 MB", lambda bench: bench.parked(large, LARGE), promoted, {}),
+        Case("promote", f"{large} x 64 KB", lambda bench: bench.parked(large, 65_000), promoted, {}),
         Case(
             "prune", f"nothing to do, {large} x 1 MB", lambda b: b.finished(b.keys.completed, large, LARGE), pruned,
             KEPT_LONG,

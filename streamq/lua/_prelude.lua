@@ -14,6 +14,12 @@ local function is_id(text)
   return ms ~= nil and is_number(ms) and is_number(sequence)
 end
 
+-- Lane and entry that `moved` tells of a job; nothing where somebody wrote something else there.
+local function place(told)
+  local lane, entry = string.match(told or '', '^([12]) (%d+%-%d+)$')
+  if lane and is_id(entry) then return tonumber(lane), entry end
+end
+
 -- A key of the wrong type is refused before anything is written, as a script that ends half-way is not undone:
 -- `command` asks for the size of each key, which only the right type has.
 local function expect(command, ...)

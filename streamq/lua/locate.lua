@@ -5,10 +5,13 @@
 -- returns "entry", now, worker ("" when waiting), ms since delivery, task, payload, headers
 --      or "parked", due ("" when it is held), envelope   or "finished", record   or nothing
 if not is_id(ARGV[2]) then return {} end
-local lane, entry = 1, ARGV[2]
-local to, there = string.match(redis.call('HGET', KEYS[3], ARGV[2]) or '', '^([12]) (%d+%-%d+)$')
-if to and is_id(there) then lane, entry = tonumber(to), there end
-local task, payload, headers = read(KEYS[lane], entry)
+local lane, entry = place(redis.call('HGET', KEYS[3], ARGV[2]))
+local task, payload, headers
+if lane then task, payload, headers = read(KEYS[lane], entry) end
+if not task then
+  lane, entry = 1, ARGV[2]
+  task, payload, headers = read(KEYS[lane], entry)
+end
 if task then
   local holder = redis.pcall('XPENDING', KEYS[lane], ARGV[1], entry, entry, 1)
   local held = not holder.err and holder[1]

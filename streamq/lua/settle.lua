@@ -10,15 +10,16 @@
 local refused, earliest = { now }, nil
 local news = heard(KEYS[9]) and { ids = {}, bodies = {}, size = 0 }
 
--- Those of n outcomes whose entry is still there, laid out as they came, and how many.
+-- Those of n outcomes whose entry is still there, laid out as they came, and how many. Deleting one tells, and does not
+-- read it; the second outcome of one entry finds it gone.
 local function held(lane, at, n)
-  local list, bodies, seen, count = {}, {}, {}, 0
+  local list, bodies, count = {}, {}, 0
   for i = 0, n - 1 do
     local entry = ARGV[at + i]
-    if seen[entry] or #redis.call('XRANGE', KEYS[lane], entry, entry) == 0 then
+    if redis.call('XDEL', KEYS[lane], entry) == 0 then
       refused[#refused + 1] = entry
     else
-      seen[entry], count = true, count + 1
+      count = count + 1
       list[count] = entry
       bodies[#bodies + 1] = ARGV[at + n + 2 * i]
       bodies[#bodies + 1] = ARGV[at + n + 2 * i + 1]

@@ -84,3 +84,16 @@ async def test_what_cannot_name_a_queue_is_not_listed_as_one(
     await app.enqueue("q", "t", 1)
     client.sadd(f"{prefix}:queues", "a b", b"\xff", "", "x" * 65)
     assert [str(queue) for queue in await app.views.queues()] == ["q"]
+
+
+POINTERS = ["", "1", "x y", "3 1-1", "1 1-1", "2 5-5", "1 99999999999999999999-1", "1 01-1"]
+
+
+@pytest.mark.parametrize("pointer", POINTERS)
+async def test_a_job_whose_pointer_leads_nowhere_is_found_at_its_birthplace(
+    app: App, client: redis.Redis, keys: Keys, pointer: str
+) -> None:
+    job = await app.enqueue("q", "t", 7)
+    client.hset(keys.moved, job.id, pointer)
+    record = await job.status()
+    assert (record.state, record.payload) == (State.WAITING, 7)

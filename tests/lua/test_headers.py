@@ -46,6 +46,11 @@ MANY = settings(
 @given(raw=headers)
 @example(raw=b'{"id":"1-1","id":"2-2","attempt":1,"attempt":2}')
 @example(raw=b'{"x":1,"id":"1-1"}')
+@example(raw=b'{"x":"a\\"b","attempt":1}')
+@example(raw=b'{"x":"a\\\\","attempt":1}')
+@example(raw=b'{"x":["]",{"}":"["}],"crashes":2}')
+@example(raw=b'{"att\\u0065mpt":5,"attempt":1}')
+@example(raw=b'{"attempt":1} {"attempt":2}')
 @example(raw=b'{"id":"99999999999999999-0","x":1e999,"y":NaN}')
 @example(raw=b'{"id":"' + b"9" * 5000 + b'-0"}')
 def test_lua_and_python_read_the_same(shared_server: Server, raw: bytes) -> None:

@@ -229,3 +229,19 @@ def test_outcomes_are_settled_in_parts_bounded_by_number_and_by_bytes() -> None:
         assert all(len(part) <= SETTLED_AT_ONCE for part in parts)
         assert all(len(part) == 1 or sum(len(one.body) for one in part) <= SETTLED_BYTES for part in parts)
     assert list(_bounded([])) == []
+
+
+@ON_ONE_SERVER
+async def test_settle_reads_no_job_to_find_out_which_outcomes_are_refused(
+    app: App, link: Link, client: redis.Redis, keys: Keys
+) -> None:
+    entries = _add(client, keys.ready, 10)
+    _take(client, keys)
+    await app.store.release(link, "q", [(1, entries[3].encode())])
+    done = [
+        Settlement("c", 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1") for entry in (*entries, entries[0])
+    ]
+    before = _calls(client, "xrange")
+    assert await app.store.settle(link, {"q": done}) == [entries[3].encode(), entries[0].encode()]
+    assert _calls(client, "xrange") == before
+    assert client.lrange(keys.completed, 0, -1) == [*entries[:3], *entries[4:]]

@@ -212,6 +212,12 @@ def test_a_signal_is_read_as_it_was_written(jobs: list[tuple[str, bytes | None]]
     assert list(ended(message)) == jobs
 
 
+@pytest.mark.parametrize("message", [b"", b"ended 1-1:9\n\nx", b"ended 1-1:-1\n\nx", b"ended 1-1:x\n\nx"])
+def test_a_message_that_is_no_whole_signal_is_refused(message: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        list(ended(message))
+
+
 @ON_ONE_SERVER
 async def test_what_strangers_publish_ends_no_wait(app: App, client: redis.Redis) -> None:
     _declare(app)

@@ -34,7 +34,8 @@ WAITING: tuple[Fault, ...] = (
     Fault(
         "results: a close leaves its waiters alone",
         _RESULTS,
-        "            self._task.cancel()\n            await asyncio.wait([self._task])\n            self._stop()  # also",
+        "            self._task.cancel()\n            await asyncio.wait([self._task])\n"
+        "            self._stop()  # also",
         "            self._stop()  # also",
         _WAITING,
     ),

@@ -21,7 +21,7 @@ from streamq.errors import ConfigurationError, Unavailable
 from streamq.job import WorkerInfo
 from streamq.worker.auditor import Auditor
 from streamq.worker.duty import Duty, tick
-from streamq.worker.fetcher import Fetcher
+from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.promoter import Promoter
 from streamq.worker.pruner import Pruner
@@ -84,7 +84,7 @@ class Worker:
             self._assemble()
             link = Link(app.store.servers, self.name)
             try:
-                await app.store.join(link, self.queues)
+                await join_each(app.store, link, self.queues)
                 for queue in self.queues:
                     await app.store.announce(queue)
             finally:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .faults import Fault
+from .fault import Fault
 
 _WAITING, _WALKS = "tests/engine/test_waiting.py -k redis", "tests/engine/test_walks.py -k redis"
 _SETTLE = "tests/lua/test_settle.py -k redis"
 _RESULTS, _SIGNALS = "streamq/results.py", "streamq/signals.py"
 _PRELUDE, _WALK, _BACK = "streamq/lua/_prelude.lua", "streamq/lua/walk.lua", "streamq/lua/back.lua"
 
-WAITING: tuple[Fault, ...] = (
+FAULTS: tuple[Fault, ...] = (
     Fault(
         "results: waiters never look again",
         _RESULTS,

@@ -95,7 +95,7 @@ async def test_long_payloads_and_results_do_not_keep_a_result_from_its_waiter(
 
 
 async def test_results_too_long_for_a_signal_are_fetched(make_app: Callable[..., App]) -> None:
-    app = make_app(keep_completed=50, max_payload=2_000_000)
+    app = make_app(keep_completed=50, max_payload=2_000_000, max_result=2_000_000)
     _declare(app)
     texts = [str(number) * 1_100_000 for number in range(10)]
     async with app, working(app, concurrency=10):

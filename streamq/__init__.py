@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamq.app import App as App
+    from streamq.declare import FieldsTask as FieldsTask
     from streamq.errors import ConfigurationError as ConfigurationError
     from streamq.errors import Fail as Fail
     from streamq.errors import FieldError as FieldError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from streamq.errors import JobNotFound as JobNotFound
     from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
+    from streamq.errors import OpenElsewhere as OpenElsewhere
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
@@ -42,9 +44,12 @@ if TYPE_CHECKING:
     from streamq.retry import Backoff as Backoff
     from streamq.runtime import load_app as load_app
     from streamq.runtime import run as run
+    from streamq.sending import Sending as Sending
     from streamq.server import EmbeddedServer as EmbeddedServer
     from streamq.settings import Settings as Settings
     from streamq.states import State as State
+    from streamq.sync import Sync as Sync
+    from streamq.sync import SyncJob as SyncJob
     from streamq.task import Context as Context
     from streamq.task import Task as Task
     from streamq.values import JSONText as JSONText
@@ -54,10 +59,12 @@ if TYPE_CHECKING:
 # Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
 _HOMES = {
     "app": ("App",),
+    "declare": ("FieldsTask",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NotDurable", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout",
-        "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
+        "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected",
+        "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
+        "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
     "logs": ("set_up_logs",),
@@ -66,7 +73,9 @@ _HOMES = {
     "runtime": ("load_app", "run"),
     "server": ("EmbeddedServer",),
     "settings": ("Settings",),
+    "sending": ("Sending",),
     "states": ("State",),
+    "sync": ("Sync", "SyncJob"),
     "task": ("Context", "Task"),
     "values": ("JSONText",),
     "worker": ("Scheduler", "Worker"),

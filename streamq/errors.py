@@ -7,6 +7,7 @@
     │   ├── PayloadTooLarge       the payload is over the limit
     │   ├── UnknownTask           no task of that name is registered
     │   └── NotOpen               the app was not opened with ``async with app``
+    │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job
     │   ├── JobNotFound           no such job, or its record has expired
     │   ├── WrongState            the job's state does not allow the action
@@ -103,7 +104,22 @@ class NotOpen(UsageError):
     code = "not-open"
 
     def __init__(self) -> None:
-        super().__init__("the app is not open: use it inside `async with app:`")
+        super().__init__(
+            "the app is not open: use it inside `async with app:`, or without an event loop as `app.sync.enqueue(…)`"
+        )
+
+
+class OpenElsewhere(NotOpen):
+    """The app is open in another event loop; connections belong to the loop they were made in."""
+
+    code = "open-elsewhere"
+
+    def __init__(self) -> None:
+        UsageError.__init__(
+            self,
+            "the app is open in another event loop, not in this one: open it here too with `async with app:`, "
+            "or call `app.sync.enqueue(…)`, which any thread without a loop may",
+        )
 
 
 class JobError(StreamqError):

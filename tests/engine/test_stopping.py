@@ -133,7 +133,7 @@ async def test_a_worker_that_stops_after_a_lost_answer_charges_nothing_for_what_
         # as in an answer that got lost: delivered under its name, and unknown to it
         assert len(client.xreadgroup(GROUP, "w1", {keys.ready: ">"})[0][1]) == 5
         worker.stop()
-        await until(lambda: worker.fetcher._stopping)
+        await until(lambda: worker.fetcher.stopping)
         go.set()
     found = census(client, prefix, "q")
     found.check()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
-    frozenset(
-        {"envelope", "codec", "retry", "task", "job", "logs", "values", "shapes", "options", "handlers"}
-    ),
     frozenset({
-        "scripts", "addresses", "answers", "connection", "batches", "transfer", "store", "views", "outbox",
-        "results", "binary", "server",
+        "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes", "options",
+        "handlers",
     }),
-    frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
+    frozenset({
+        "scripts", "addresses", "answers", "connection", "batches", "transfer", "store", "pending",
+        "deliveries", "views", "outbox", "results", "opening", "binary", "server",
+    }),
+    frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
 )  # fmt: skip
 """From the ground up. A name stands for a module or for a package with all that is in it.

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from . import attempts, producers, scripts, values
+from . import attempts, fetching, life, producers, scripts, values
 from .fault import Fault
 
-FAULTS: tuple[Fault, ...] = (*attempts.FAULTS, *values.FAULTS, *producers.FAULTS, *scripts.FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *attempts.FAULTS,
+    *fetching.FAULTS,
+    *life.FAULTS,
+    *producers.FAULTS,
+    *scripts.FAULTS,
+    *values.FAULTS,
+)

@@ -59,6 +59,7 @@ async def test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_f
     tasks = {queue: app.task(name=queue, queue=queue)(_echo) for queue in "ab"}
     keys, ran = Keys(prefix, "a"), 300
     async with app, working(app, concurrency=10) as worker:
+        await until(app.workers)
         client.set(keys.completed, "not a list")
         stuck = await tasks["a"].enqueue_many(range(100))
         await until(lambda: worker.settler.is_blocked("a"))

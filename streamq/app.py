@@ -165,12 +165,12 @@ class App:
         jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
-        send = (
-            self._openings.here()
-            .outbox(queue)
-            .put_many(queue, _emptied(jobs), durability or self.settings.durability)
-        )
-        return await self._handles(send, queue, task)
+        opening, count = self._openings.here(), len(jobs)
+        send = opening.outbox(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
+        if 2 * count <= self.settings.keep_completed:
+            return await self._handles(send, queue, task)
+        async with opening.results(queue).expecting():
+            return await self._handles(send, queue, task)
 
     async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
         """Handles on what ``send`` enqueues; what an unknown outcome is repeated as returns them too."""

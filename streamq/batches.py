@@ -122,7 +122,7 @@ def _call(store: Store, batch: Batch) -> tuple[Sequence[str], Sequence[Any]]:
         arguments += (job.task, job.payload, job.headers)
     for job in later:
         arguments += (job.task, job.payload, job.headers, job.due)
-    return (keys.ready, keys.parked, keys.delayed, keys.producer + batch.producer, keys.wake), arguments
+    return (keys.ready, keys.parked, keys.delayed, keys.producer + batch.producer, keys.signals), arguments
 
 
 def _is_unknown_script(reply: object) -> bool:

@@ -99,14 +99,16 @@ class UnknownTask(UsageError):
 
 
 class NotOpen(UsageError):
-    """The app was not opened."""
+    """The app was not opened, or it was closed meanwhile."""
 
     code = "not-open"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "the app is not open: use it inside `async with app:`, or without an event loop as `app.sync.enqueue(…)`"
-        )
+    def __init__(
+        self,
+        said: str = "the app is not open: use it inside `async with app:`, "
+        "or without an event loop as `app.sync.enqueue(…)`",
+    ) -> None:
+        super().__init__(said)
 
 
 class OpenElsewhere(NotOpen):
@@ -115,8 +117,7 @@ class OpenElsewhere(NotOpen):
     code = "open-elsewhere"
 
     def __init__(self) -> None:
-        UsageError.__init__(
-            self,
+        super().__init__(
             "the app is open in another event loop, not in this one: open it here too with `async with app:`, "
             "or call `app.sync.enqueue(…)`, which any thread without a loop may",
         )

@@ -52,6 +52,7 @@ class SettingsOptions(TypedDict, total=False):
     lease: float
     stuck: float
     crash_limit: int
+    unknown_task_for: float
     keep_completed: int
     keep_completed_for: float
     keep_failed: int

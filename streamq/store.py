@@ -17,6 +17,7 @@ from streamq.job import WorkerInfo
 from streamq.keys import GROUP, Keys, queues_key, workers_key
 from streamq.pending import pending
 from streamq.settings import Durability, Settings
+from streamq.signals import Signals
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class Store:
     def __init__(self, servers: Servers, settings: Settings) -> None:
         self.servers, self.settings = servers, settings
         self.pool = Pool(servers)
+        self.signals = Signals(servers)
         self.clock = ServerClock()
         self.announcements = Announcements(settings.prefix)
         self._keys: dict[str, Keys] = {}
@@ -91,7 +93,7 @@ class Store:
         """A failed job waits again. Raises ``JobNotFound`` and ``WrongState``."""
         keys = self.keys(queue)
         async with self.pool.link() as link:
-            names = (keys.ready, keys.finished, keys.failed, keys.moved)
+            names = (keys.ready, keys.finished, keys.failures, keys.moved)
             reply = await scripts.REQUEUE.run(link, names, job_id)
         if not reply:
             raise JobNotFound(queue, job_id)
@@ -144,7 +146,7 @@ class Store:
             keys, settings = self.keys(queue), self.settings
             names = (
                 keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
-                keys.completed, keys.failed, keys.events, keys.wake,
+                keys.completed, keys.failures, keys.ended, keys.signals,
             )  # fmt: skip
             arguments: list[Any] = [GROUP, settings.keep_completed, settings.keep_failed]
             for part in _alike(settlements):
@@ -208,7 +210,7 @@ class Store:
                 for job_id, seconds in jobs[start : start + PAGE]
                 for part in (job_id, round(seconds * 1000))
             ]
-            commands.append(scripts.POSTPONE.in_full((keys.delayed, keys.wake), (direction, *page)))
+            commands.append(scripts.POSTPONE.in_full((keys.delayed, keys.signals), (direction, *page)))
         return commands
 
     async def read_clock(self) -> None:
@@ -291,7 +293,7 @@ class Store:
         it as lost without asking.
         """
         keys, settings = self.keys(queue), self.settings
-        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failed, keys.events, keys.workers)
+        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failures, keys.ended, keys.workers)
         name = worker.encode("utf-8", "surrogateescape")  # whoever joins the group names itself
         arguments = (GROUP, name, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
@@ -326,19 +328,27 @@ class Store:
         """Forget finished records past their number or their age. Returns how many."""
         keys, settings, pruned = self.keys(queue), self.settings, 0
         async with self.pool.link() as link:
-            for order, seconds, number in (
-                (keys.completed, settings.keep_completed_for, settings.keep_completed),
-                (keys.failed, settings.keep_failed_for, settings.keep_failed),
-            ):
-                more = 1
-                while more:
-                    names = (keys.finished, order, keys.events)
-                    count, more = await scripts.PRUNE.run(link, names, int(seconds * 1000), PAGE, number)
-                    pruned += count
+            names, more = (keys.finished, keys.completed, *keys.outdated), 1
+            bounds = (int(settings.keep_completed_for * 1000), PAGE, settings.keep_completed)
+            while more:
+                count, more = await scripts.PRUNE.run(link, names, *bounds)
+                pruned += count
+        return pruned + await self._prune_failed(keys)
+
+    async def _prune_failed(self, keys: Keys) -> int:
+        settings, pruned, count = self.settings, 0, PAGE
+        bounds = (int(settings.keep_failed_for * 1000), PAGE, settings.keep_failed)
+        async with self.pool.link() as link:
+            while await scripts.ADOPT.run(link, (keys.finished, keys.failures, keys.failed), PAGE):
+                pass
+            while count == PAGE:
+                count = await scripts.PRUNE_FAILED.run(link, (keys.finished, keys.failures), *bounds)
+                pruned += count
         return pruned
 
     async def close(self) -> None:
         """Drop all connections."""
+        await self.signals.close()
         await self.pool.close()
 
 

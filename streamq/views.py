@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,12 +11,20 @@ from typing import Any, Final
 from streamq import codec, scripts
 from streamq.clock import from_ms
 from streamq.connection import translate
+from streamq.cursors import cursor_at, entry_of, is_entry, place_of, strange
 from streamq.envelope import Headers, id_of, parse_fields, parse_headers
-from streamq.errors import JobNotFound, UsageError
+from streamq.errors import JobNotFound
 from streamq.job import Counts, JobRecord, OverdueHandler, Page, WorkerInfo
 from streamq.keys import GROUP, is_name, queues_key, workers_key
 from streamq.states import State
 from streamq.store import Store
+
+READ_AT_ONCE: Final = 50
+"""Jobs of a page that are read in one round trip."""
+LOOKED_AT_ONCE: Final = 200
+"""Jobs that one script call looks for on behalf of who waits for them."""
+LOOK_BYTES: Final = 1_000_000
+"""Bytes it reads; one job is the least."""
 
 
 class Views:
@@ -53,27 +61,41 @@ class Views:
                 *[("XLEN", lane) for lane in keys.lanes],
                 *[("XPENDING", lane, GROUP) for lane in keys.lanes],
                 ("ZCARD", keys.delayed), ("HLEN", keys.parked),
-                ("LLEN", keys.completed), ("LLEN", keys.failed),
+                ("LLEN", keys.completed), ("ZCARD", keys.failures), ("LLEN", keys.failed),
             )  # fmt: skip
-        *lengths, delayed, parked, completed, failed = (_number(reply) for reply in replies)
+        *lengths, delayed, parked, completed, failed, unmoved = (_number(reply) for reply in replies)
         active = min(lengths[2] + lengths[3], lengths[0] + lengths[1])
         return Counts(
             waiting=lengths[0] + lengths[1] - active, active=active, delayed=delayed,
-            held=max(0, parked - delayed), completed=completed, failed=failed,
+            held=max(0, parked - delayed), completed=completed, failed=failed + unmoved,
         )  # fmt: skip
 
     async def job(self, queue: str, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``."""
+        for job in await self._jobs(queue, (job_id,)):
+            return job
+        raise JobNotFound(queue, job_id)
+
+    def _places(self, queue: str) -> tuple[str, ...]:
         keys = self._store.keys(queue)
-        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished)
-        if not _is_entry(job_id):
-            raise JobNotFound(queue, job_id)
+        return keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished
+
+    async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
+        """Of each job its record, ``True`` while it is on its way, and ``False`` when there is none of that id."""
+        keys = self._store.keys(queue)
+        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.finished)
+        found: dict[str, bytes | bool] = {}
+        rest = [job_id for job_id in ids if is_entry(job_id)]
         async with self._pool.link() as link:
-            found = await scripts.LOCATE.run(link, names, GROUP, job_id)
-        if not found:
-            raise JobNotFound(queue, job_id)
-        place, *rest = found
-        return self._with_attempts(_READ[place](queue, job_id, *rest))
+            while rest:
+                replies = await scripts.LOOK.run(link, names, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
+                found |= zip(rest, (r if isinstance(r, bytes) else r == 1 for r in replies), strict=False)
+                rest = rest[len(replies) :]
+        return {job_id: found.get(job_id, False) for job_id in ids}
+
+    def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
+        """A finished job from its record."""
+        return self._with_attempts(_from_record(queue, job_id, record))
 
     def _with_attempts(self, job: JobRecord) -> JobRecord:
         return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
@@ -86,13 +108,22 @@ class Views:
         if state is State.WAITING:
             return await self._waiting(queue, limit, cursor)
         ids, following = await self._ids(queue, state, limit, cursor)
-        items = []
-        for job_id in ids:
-            try:
-                items.append(await self.job(queue, job_id))
-            except JobNotFound:
-                continue  # it moved on between the two looks
-        return Page(items, following)
+        # who is not in that state any more moved on between the two looks
+        return Page([job for job in await self._jobs(queue, ids) if job.state is state], following)
+
+    async def _jobs(self, queue: str, ids: Sequence[str]) -> list[JobRecord]:
+        """Those of the jobs that are somewhere, some at a time."""
+        names, jobs = self._places(queue), []
+        async with self._pool.link() as link:
+            for start in range(0, len(ids), READ_AT_ONCE):
+                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if is_entry(job_id)]
+                calls = [(names, (GROUP, job_id)) for job_id in part]
+                replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
+                for job_id, reply, call in zip(part, replies, calls, strict=True):
+                    found = await scripts.LOCATE.answer(link, reply, *call)
+                    if found:
+                        jobs.append(self._with_attempts(_READ[found[0]](queue, job_id, *found[1:])))
+        return jobs
 
     async def unknown_tasks(self, queue: str) -> dict[str, int]:
         """By task, how many jobs wait for a worker that knows it: of the 1,000 that are due first within 31 seconds.
@@ -114,9 +145,10 @@ class Views:
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
         lanes = self._store.keys(queue).lanes
         items: list[JobRecord] = []
-        lane, after = _stream_cursor(cursor)
+        lane, after = entry_of(cursor)
         while True:
-            after = after or await self._last_delivered(lanes[lane - 1])
+            # a worker may have taken what lies there since
+            after = max(after or "0-0", await self._last_delivered(lanes[lane - 1]), key=_order)
             entries = await self._pool.call(
                 "XRANGE", lanes[lane - 1], "(" + after, "+", "COUNT", limit - len(items)
             )
@@ -130,14 +162,14 @@ class Views:
     async def _active(self, queue: str, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
         lanes = self._store.keys(queue).lanes
         ids: list[str] = []
-        lane, after = _stream_cursor(cursor)
+        lane, after = entry_of(cursor)
         while True:
             start = "(" + after if after else "-"
             async with self._pool.link() as link:
                 command = ("XPENDING", lanes[lane - 1], GROUP, start, "+", limit - len(ids))
                 rows = (await link.batch(command))[0]
             entries = [] if isinstance(rows, Exception) else [row[0].decode() for row in rows]
-            ids += [await self._id_of(lanes[lane - 1], entry) for entry in entries]
+            ids += await self._ids_of(lanes[lane - 1], entries)
             if len(ids) == limit:
                 return ids, f"{lane}:{entries[-1]}"
             if lane == len(lanes):
@@ -161,20 +193,51 @@ class Views:
         keys = self._store.keys(queue)
         if state is State.ACTIVE:
             return await self._active(queue, limit, cursor)
-        skip = _offset(cursor)
-        if state is State.DELAYED:
-            raw = await self._pool.call("ZRANGE", keys.delayed, skip, skip + limit)
-        elif state in (State.COMPLETED, State.FAILED):
-            order = keys.completed if state is State.COMPLETED else keys.failed
-            raw = (await self._pool.call("LRANGE", order, -skip - limit - 1, -skip - 1))[::-1]
+        if state is State.COMPLETED:
+            found, following = await self._back(keys.completed, limit, cursor)
+        elif state is State.FAILED:
+            found, following = await self._walk(keys.failures, "down", limit, cursor)
+        elif state is State.DELAYED:
+            found, following = await self._walk(keys.delayed, "up", limit, cursor)
+        elif cursor:
+            raise strange(cursor)
         else:
-            raw = []
-        ids = [job_id.decode("utf-8", "replace") for job_id in raw]
-        return ids[:limit], str(skip + limit) if len(ids) > limit else None
+            return [], None
+        return [job_id.decode("utf-8", "replace") for job_id in found], following
 
-    async def _id_of(self, lane: str, entry: str) -> str:
-        found = await self._pool.call("XRANGE", lane, entry, entry)
-        return (id_of(parse_fields(found[0][1])[2]) if found else None) or entry
+    async def _walk(
+        self, key: str, direction: str, limit: int, cursor: str | None
+    ) -> tuple[list[bytes], str | None]:
+        """A page of a sorted set; its cursor is the place of its last job: ``<direction><score>:<id>``."""
+        score, job_id = place_of(cursor, direction)
+        async with self._pool.link() as link:
+            found = await scripts.WALK.run(link, (key,), limit + 1, direction, score, job_id)
+        ids = found[::2]
+        if len(ids) <= limit:
+            return ids, None
+        return ids[:limit], cursor_at(direction, found[2 * limit - 1].decode(), ids[limit - 1])
+
+    async def _back(self, key: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+        """A page of a list from its end; its cursor is its last job and how many are later: ``back<n>:<id>``."""
+        later, job_id = place_of(cursor, "back")
+        async with self._pool.link() as link:
+            while True:
+                at, *found = await scripts.BACK.run(link, (key,), limit + 1, later, job_id)
+                if at >= 0:
+                    break
+                later = str(found[0])  # many have come since: the search goes on
+        return found[:limit], cursor_at("back", str(at - 1), found[limit - 1]) if len(found) > limit else None
+
+    async def _ids_of(self, lane: str, entries: Sequence[str]) -> list[str]:
+        """The ids of the jobs that lie in these entries."""
+        ids = []
+        async with self._pool.link() as link:
+            for start in range(0, len(entries), READ_AT_ONCE):
+                part = entries[start : start + READ_AT_ONCE]
+                replies = await link.calls(*[("XRANGE", lane, entry, entry) for entry in part])
+                for entry, found in zip(part, replies, strict=True):
+                    ids.append((id_of(parse_fields(found[0][1])[2]) if found else None) or entry)
+        return ids
 
 
 def parse_worker(raw: bytes) -> WorkerInfo:
@@ -206,28 +269,8 @@ def _number(reply: Any) -> int:
     return int(reply)
 
 
-def _offset(cursor: str | None) -> int:
-    if cursor is not None and not (cursor.isdecimal() and cursor.isascii() and len(cursor) < 12):
-        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
-    return int(cursor or 0)
-
-
-def _is_entry(text: str) -> bool:
-    """Whether it has the shape of a stream entry's id: two numbers of 64 bits."""
-    parts = text.split("-")
-    return len(parts) == 2 and all(
-        p.isascii() and p.isdecimal() and len(p) <= 20 and int(p) < 2**64 for p in parts
-    )
-
-
-def _stream_cursor(cursor: str | None) -> tuple[int, str]:
-    """Lane and entry to go on after; an empty entry begins the lane."""
-    if not cursor:
-        return 1, ""
-    lane, _, entry = cursor.partition(":")
-    if lane not in ("1", "2") or not _is_entry(entry):
-        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
-    return int(lane), entry
+def _order(entry: str) -> tuple[int, ...]:
+    return tuple(map(int, entry.split("-")))
 
 
 def _shown(raw: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final, NamedTuple
 
-from streamq import App
+from streamq import App, State
 
 from ..figures import Figure, Limit, Measured
 from ..rig import Rig
@@ -94,7 +95,10 @@ class Bench:
 
         def write(pipe: Any, number: int) -> None:
             pipe.hset(self.keys.finished, f"{born}-{number}", record)
-            pipe.rpush(order, f"{born}-{number}")
+            if order == self.keys.failures:
+                pipe.zadd(order, {f"{born}-{number}": born + 5})
+            else:
+                pipe.rpush(order, f"{born}-{number}")
 
         await self.fill(write, count, _at_once(size))
 
@@ -177,14 +181,21 @@ async def _settled_after_less_is_kept(bench: Bench, jobs: int, old: int) -> list
     return await bench.active(jobs, FEW_BYTES)
 
 
+async def _listened(bench: Bench) -> list[bytes]:
+    heard = asyncio.Event()
+    bench.store.signals.listen(bench.keys.ended, lambda _: heard.set())
+    await heard.wait()
+    return await bench.active(1_000, FEW_BYTES)
+
+
 async def _failed_long_ago(bench: Bench, jobs: int) -> str:
     born = (await bench.client.time())[0] * 1000
-    await bench.finished(bench.keys.failed, jobs, FEW_BYTES, letter="f", born=born)
+    await bench.finished(bench.keys.failures, jobs, FEW_BYTES, letter="f", born=born)
     return f"{born}-{jobs - 1}"
 
 
 def _cases(rig: Rig) -> list[Case]:
-    return [*_producing(rig), *_running(rig), *_recovering(rig), *_keeping(rig)]
+    return [*_producing(rig), *_running(rig), *_recovering(rig), *_keeping(rig), *_looking(rig)]
 
 
 def _producing(rig: Rig) -> list[Case]:
@@ -227,6 +238,7 @@ def _running(rig: Rig) -> list[Case]:
             lambda bench: _settled_after_less_is_kept(bench, 1_000, old), settled("c", small),
             {"keep_completed": 1_000},
         ),
+        Case("settle", f"1,000 x {FEW_BYTES} B, one listens", _listened, settled("c", small), {}),
         Case("settle", "20 x 1 MB", lambda bench: bench.active(20, FEW_BYTES), settled("c", large), {}),
         Case("settle delayed", f"1,000 x {FEW_BYTES} B", lambda b: b.active(1_000, FEW_BYTES), settled("d", again), {}),
         Case(
@@ -297,6 +309,42 @@ def _keeping(rig: Rig) -> list[Case]:
             lambda bench: bench.finished(bench.keys.completed, 10_000, FEW_BYTES), pruned, {"keep_completed": 10},
         ),
         Case("locate", "a job with 100 errors of 6 KB", one_with_a_history, looked, {}),
+    ]  # fmt: skip
+
+
+def _looking(rig: Rig) -> list[Case]:
+    many, large = rig.of(100_000, 10_000), rig.of(200, 20)
+
+    async def completed_since(bench: Bench) -> str:
+        await bench.finished(bench.keys.completed, 11_000, FEW_BYTES, born=1)
+        return "back0:1-500"
+
+    async def due_together(bench: Bench) -> str:
+        await bench.fill(lambda pipe, number: pipe.zadd(bench.keys.delayed, {f"1-{number}": 9e12}), many)
+        return f"up9000000000000:1-{many // 2}"
+
+    def page(state: str) -> Callable[[Bench, Any], Awaitable[Any]]:
+        return lambda bench, cursor: bench.app.queue(QUEUE).jobs(State(state), limit=200, cursor=cursor)
+
+    async def awaited(bench: Bench, ids: list[bytes]) -> None:
+        await bench.app.views.endings(QUEUE, [job_id.decode() for job_id in ids])
+
+    def pruned(bench: Bench, _: Any) -> Awaitable[Any]:
+        return bench.store.prune(QUEUE)  # type: ignore[no-any-return]
+
+    return [
+        Case("back", "a place that 10,000 jobs have followed", completed_since, page("completed"), KEPT_LONG),
+        Case("walk", f"a place among {many:,} of one due time", due_together, page("delayed"), {}),
+        Case("look", f"1,000 x {FEW_BYTES} B", lambda b: b.entries(1_000, FEW_BYTES), awaited, {}),
+        Case("look", f"{large} x 1 MB", lambda b: b.entries(large, LARGE), awaited, {}),
+        Case(
+            "prune_failed", f"by age, 10,000 x {FEW_BYTES} B",
+            lambda b: b.finished(b.keys.failures, 10_000, FEW_BYTES, letter="f", born=1), pruned, {},
+        ),
+        Case(
+            "adopt", f"{large} x 1 MB of the version before",
+            lambda b: b.finished(b.keys.failed, large, LARGE, letter="f"), pruned, {},
+        ),
     ]  # fmt: skip
 
 

@@ -94,9 +94,49 @@ local function age(id)
   return string.format('%.0f', math.max(0, now - born))
 end
 
-local function wake(key, due)
-  redis.call('LPUSH', key, due)
-  redis.call('LTRIM', key, 0, 0)
+-- Signals: lines that begin with a word, an empty line, and the records whose lengths a line tells. (`signals.py` reads
+-- them.) Publishing may be forbidden to our user: then nobody hears, and who waits looks for itself.
+
+local function signal_due(channel, due)
+  redis.pcall('PUBLISH', channel, 'due ' .. due .. '\n\n')
+end
+
+-- Bytes of records that one signal carries, as much as one call writes; jobs beyond are told by their ids alone.
+local CARRIED = 1048576
+
+-- Whether anybody listens; without listeners nothing is built, and a job costs nothing.
+local function heard(channel)
+  local reply = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  return reply.err ~= nil or reply[2] > 0
+end
+
+-- A record without its payload, which who waits does not ask for.
+local function outcome(record)
+  local at = 0
+  for _ = 1, 4 do at = at and string.find(record, '\n', at + 1, true) end
+  return at and string.sub(record, 1, at) or record
+end
+
+-- Take ended jobs into the news. `records` alternates id and record, all of it or a part.
+local function collect(news, records, from, to)
+  local ids, bodies, told, carried = news.ids, news.bodies, #news.ids, #news.bodies
+  for i = from or 1, to or #records, 2 do
+    local body = records[i + 1]
+    if #body > 256 then body = outcome(body) end -- a short one goes as it is, for that costs less
+    told = told + 1
+    if news.size + #body > CARRIED then
+      ids[told] = records[i]
+    else
+      news.size, carried = news.size + #body, carried + 1
+      bodies[carried] = body
+      ids[told] = records[i] .. ':' .. #body
+    end
+  end
+end
+
+local function signal_ended(channel, news)
+  if #news.ids == 0 then return end
+  redis.pcall('PUBLISH', channel, 'ended ' .. table.concat(news.ids, ' ') .. '\n\n' .. table.concat(news.bodies))
 end
 
 -- Write finished records and forget the oldest past `keep`: as many as were written and 1,000 more, so that a call is
@@ -108,4 +148,24 @@ local function finish(finished, order, keep, ids, records, from, to)
   each('RPUSH', order, ids)
   local over = math.min(redis.call('LLEN', order) - keep, #ids + 1000)
   if over > 0 then each('HDEL', finished, redis.call('LPOP', order, over)) end
+end
+
+-- The same for failed jobs, whose order is a sorted set by the time of their end: any of them may be requeued.
+local function bury(finished, failures, keep, ids, records, from, to)
+  if keep == 0 or #ids == 0 then return end
+  each('HSET', finished, records, from, to)
+  -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.
+  local scored, last = {}, redis.call('ZRANGE', failures, '(' .. now + 1000, now, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')
+  local from = math.max(now, tonumber(last[2] or now))
+  for i, id in ipairs(ids) do
+    scored[2 * i - 1] = from + i / 1024
+    scored[2 * i] = id
+  end
+  each('ZADD', failures, scored)
+  local over = redis.call('ZCARD', failures) - keep
+  if over > 0 then
+    local old = redis.call('ZRANGE', failures, 0, math.min(over, #ids + 1000) - 1)
+    each('HDEL', finished, old)
+    each('ZREM', failures, old)
+  end
 end

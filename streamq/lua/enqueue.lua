@@ -1,6 +1,6 @@
 #!lua
 -- New jobs: waiting, or delayed when they have a due time. A repeated batch is answered, not added.
--- KEYS  1 ready  2 parked  3 delayed  4 producer  5 wake
+-- KEYS  1 ready  2 parked  3 delayed  4 producer  5 signals (a channel)
 -- ARGV  1 number of the batch  2 ms the producer's record is kept  3 how many are waiting
 --       4 number in the id of the first delayed one; the next have the next
 --       then task, payload, headers of each waiting one
@@ -56,7 +56,7 @@ if delayed > 0 then
   runs[#runs + 1] = string.format('%.0f-%.0f', now, ARGV[4]) .. (delayed > 1 and '+' .. (delayed - 1) or '')
 end
 local earliest = park(KEYS[2], KEYS[3], envelopes, dues)
-if earliest then wake(KEYS[5], earliest) end
+if earliest then signal_due(KEYS[5], earliest) end
 
 local reply = table.concat(runs, ' ')
 redis.call('SET', KEYS[4], ARGV[1] .. ' ' .. reply, 'PX', ARGV[2])

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Finished records past their number or their age are forgotten, oldest first; and the news of a minute ago, which
--- nobody waits for.
--- KEYS  1 finished  2 order (completed or failed)  3 events
+-- Records of completed jobs past their number or their age are forgotten, oldest first; and what the version before kept
+-- beside them.
+-- KEYS  1 finished  2 completed, then keys that are no longer used
 -- ARGV  1 ms a record is kept  2 at most how many are looked at  3 how many records are kept
 -- returns how many, and 1 when there may be more
-redis.call('XTRIM', KEYS[3], 'MINID', now - 60000)
+redis.call('UNLINK', unpack(KEYS, 3))
 expect('HLEN', KEYS[1])
 local over = math.min(redis.call('LLEN', KEYS[2]) - tonumber(ARGV[3]), tonumber(ARGV[2]))
 if over > 0 then

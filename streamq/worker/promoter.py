@@ -12,14 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamq.connection import Link
-from streamq.errors import Unavailable
 from streamq.store import Store
 
 FIRST: Final = 50
 """Jobs of the first call, and twice as many in each that follows: the first of many start while the others come."""
 BATCH: Final = 200
 """Jobs of the largest call: two milliseconds of the server's time, in which no other command runs."""
-WAKE_BLOCK: Final = 10.0
 POLL: Final = 5.0
 
 
@@ -30,18 +28,17 @@ class Promoter:
 
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]], *, poll: float = POLL) -> None:
         self._store, self._queues, self._poll = store, queues, poll
-        self._link, self._wake_link = Link(store.servers), Link(store.servers, "streamq-wake")
+        self._link = Link(store.servers)
         self._pause = 0.0
         self._woken = asyncio.Event()
-        self._waker: asyncio.Task[None] | None = None
+        self._listening: dict[str, Callable[[], None]] = {}
 
     async def once(self) -> int:
         """Promote all that is due. Returns how many jobs."""
         self._woken.clear()
-        if self._waker is None:
-            self._waker = asyncio.create_task(self._listen(), name="promoter wake")
         promoted, self._pause, limit = 0, self._poll, FIRST
         queues = self._queues()
+        self._listen(queues)
         while queues:
             count, waits = await self._store.promote(self._link, queues, limit)
             promoted, limit = promoted + count, min(2 * limit, BATCH)
@@ -55,21 +52,16 @@ class Promoter:
             async with asyncio.timeout(self._pause):
                 await self._woken.wait()
 
-    async def _listen(self) -> None:
-        while True:
-            keys = [self._store.keys(queue).wake for queue in self._queues()]
-            try:
-                if keys and await self._wake_link.call("BLPOP", *keys, WAKE_BLOCK, timeout=WAKE_BLOCK + 5):
-                    self._woken.set()
-                elif not keys:
-                    await asyncio.sleep(self._poll)
-            except Unavailable:
-                await asyncio.sleep(1.0)
+    def _listen(self, queues: Sequence[str]) -> None:
+        """Be woken by an earlier due time in these queues, and by no others any more."""
+        for queue in set(self._listening) - set(queues):
+            self._listening.pop(queue)()
+        for queue in queues:
+            if queue not in self._listening:
+                channel = self._store.keys(queue).signals
+                self._listening[queue] = self._store.signals.listen(channel, lambda _: self._woken.set())
 
     async def close(self) -> None:
         """End the listening."""
-        if self._waker is not None:
-            self._waker.cancel()
-            await asyncio.wait([self._waker])
+        self._listen(())
         await self._link.close()
-        await self._wake_link.close()

@@ -18,12 +18,15 @@ from ..rig import ON_ONE_SERVER, census, until, working
 from ..servers import Server
 
 
-@pytest.fixture
-def narrow(own_server: Callable[..., Server]) -> Server:
-    """A server that takes arguments of one megabyte at most, the least that one can be told."""
+@pytest.fixture(params=["proto-max-bulk-len", "client-query-buffer-limit"])
+def narrow(own_server: Callable[..., Server], request: pytest.FixtureRequest) -> Server:
+    """A server that takes one megabyte at most, the least that one can be told.
+
+    Over the first limit it says so; over the second it closes the connection without a word.
+    """
     server = own_server()
     with server.client() as client:
-        client.config_set("proto-max-bulk-len", 1 << 20)
+        client.config_set(request.param, 1 << 20)
     return server
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys"}),
     frozenset({
-        "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes", "options",
-        "handlers",
+        "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
+        "options", "handlers",
     }),
     frozenset({
-        "scripts", "addresses", "answers", "connection", "batches", "transfer", "store", "pending",
-        "deliveries", "views", "outbox", "results", "opening", "binary", "server",
+        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "batches", "transfer", "store",
+        "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "server",
     }),
     frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
@@ -21,7 +21,7 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset({"scripts", "addresses", "answers", "connection", "store", "views"}),
+    "redis": frozenset({"scripts", "addresses", "answers", "connection", "subscriber", "store", "views"}),
     "hiredis": frozenset({"answers", "connection"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),

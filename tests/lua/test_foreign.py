@@ -89,7 +89,8 @@ class _Queue:
         }
         sound = {job_id: text % (b"%d" % (int(birth) - 1795449758578)) for job_id, text in sound.items()}
         commands += [("HSET", keys.finished, *pair) for pair in (*records.items(), *sound.items())]
-        commands += [("RPUSH", keys.completed, *orders, DONE), ("RPUSH", keys.failed, *orders, FAILED)]
+        commands += [("RPUSH", keys.completed, *orders, DONE)]
+        commands += [("ZADD", keys.failures, 2**41, job_id) for job_id in (*orders, FAILED)]
         commands += [("HSET", keys.moved, *pair) for pair in moved.items()]
         commands += [("SET", keys.producer + "p", producer)]
         replies = await self.link.calls(*commands)

@@ -103,7 +103,7 @@ async def test_what_others_wrote_into_headers_is_passed_on_byte_for_byte(
     else:
         client.xtrim(keys.ready, 0)
         await link.call("HSET", keys.finished, job_id, b"f5 0 w\nt\n" + raw + b"\n{}\n1")
-        client.rpush(keys.failed, job_id)
+        client.zadd(keys.failures, {job_id: 1})
         await app.store.requeue("q", job_id)
     ((_, fields),) = await link.call("XRANGE", keys.ready, "-", "+")
     written = fields[5]

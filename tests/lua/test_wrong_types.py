@@ -15,7 +15,7 @@ from streamq.store import Settlement
 
 from ..rig import ON_ONE_SERVER
 
-NAMES = ("ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failed", "workers")
+NAMES = ("ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failures", "workers")
 RECORD = b"5 0 w\nt\n\n{}\n1"
 pytestmark = [ON_ONE_SERVER, pytest.mark.parametrize("name", NAMES)]
 
@@ -26,14 +26,14 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     job = await app.enqueue("q", "t", 1)
     for entry in (job.id, "2-2"):
         client.hset(keys.finished, entry, "f" + RECORD.decode())
-    client.rpush(keys.failed, "2-2")
+    client.zadd(keys.failures, {"2-2": 1})
     client.hset(keys.parked, "1-1", "t\n\n1")
     client.zadd(keys.delayed, {"1-1": 1})
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     client.xadd(keys.ready, {"task": "t", "payload": "1"})
     wrong = getattr(keys, name)
     client.delete(wrong)
-    client.rpush(wrong, "x") if name not in ("completed", "failed") else client.set(wrong, "x")
+    client.rpush(wrong, "x") if name != "completed" else client.set(wrong, "x")
 
     store, entry = app.store, job.id.encode()
     acts = {

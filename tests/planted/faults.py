@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import attempts, fetching, life, producers, scripts, values
+from . import attempts, fetching, life, producers, scripts, values, waiting
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -12,4 +12,5 @@ FAULTS: tuple[Fault, ...] = (
     *producers.FAULTS,
     *scripts.FAULTS,
     *values.FAULTS,
+    *waiting.FAULTS,
 )

@@ -69,7 +69,8 @@ async def test_a_job_of_an_unknown_task_waits_a_second_then_twice_as_long_up_to_
             due = client.zscore(keys.delayed, job.id)
             waits.append(due / 1000 - seconds - micros / 1e6)
             client.zadd(keys.delayed, {job.id: 1})
-            client.lpush(keys.wake, 1)
+            async with app.store.pool.link() as link:
+                await app.store.promote(link, ["q"], 10)
         record = await job.status()
     assert [round(wait) for wait in waits] == [1, 2, 4, 8, 16, 30, 30]
     assert (record.state, record.attempt, record.crashes, record.history) == (State.DELAYED, 0, 0, [])

@@ -63,6 +63,7 @@ class Worker:
         self.app, self.name = app, name or new_name()
         self.concurrency = concurrency or settings.concurrency
         self._with_duties = duties
+        self._has_fetched = False
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
         self._grace = settings.shutdown_grace
@@ -172,6 +173,7 @@ class Worker:
             settling = group.create_task(self.settler.run(), name="settler")
             duties = [group.create_task(tick(duty), name=duty.name) for duty in self._duties]
             fetching = group.create_task(self.fetcher.run(), name="fetcher")
+            self._has_fetched = True
             cancelled: asyncio.CancelledError | None = None
             try:
                 await self._stop.wait()
@@ -237,6 +239,8 @@ class Worker:
         self.runner.overdue.leave()
         try:
             async with asyncio.timeout(FLUSH):
+                if self._has_fetched:
+                    await self._twice(self.fetcher.give_back_unseen)
                 for queue in self.queues:
                     await self._twice(partial(self._leave_queue, queue))
                 await self._twice(partial(self.app.store.forget, self.name))
@@ -244,7 +248,7 @@ class Worker:
             said = str(error) or "no answer"
             log.warning("cannot sign off (%s); others will, when the lease is over", said)
 
-    async def _twice(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _twice(self, act: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """A connection may have been lost without our knowledge: what was not answered is sent again once."""
         try:
             await act()

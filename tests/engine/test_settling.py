@@ -18,12 +18,15 @@ from ..rig import ON_ONE_SERVER, census, until, working
 from ..servers import Server
 
 
-@pytest.fixture
-def narrow(own_server: Callable[..., Server]) -> Server:
-    """A server that takes arguments of one megabyte at most, the least that one can be told."""
+@pytest.fixture(params=["proto-max-bulk-len", "client-query-buffer-limit"])
+def narrow(own_server: Callable[..., Server], request: pytest.FixtureRequest) -> Server:
+    """A server that takes one megabyte at most, the least that one can be told.
+
+    Over the first limit it says so; over the second it closes the connection without a word.
+    """
     server = own_server()
     with server.client() as client:
-        client.config_set("proto-max-bulk-len", 1 << 20)
+        client.config_set(request.param, 1 << 20)
     return server
 
 
@@ -59,6 +62,7 @@ async def test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_f
     tasks = {queue: app.task(name=queue, queue=queue)(_echo) for queue in "ab"}
     keys, ran = Keys(prefix, "a"), 300
     async with app, working(app, concurrency=10) as worker:
+        await until(app.workers)
         client.set(keys.completed, "not a list")
         stuck = await tasks["a"].enqueue_many(range(100))
         await until(lambda: worker.settler.is_blocked("a"))

@@ -144,6 +144,27 @@ async def test_a_worker_that_stops_after_a_lost_answer_charges_nothing_for_what_
     assert client.xinfo_consumers(keys.ready, GROUP) == []
 
 
+async def test_at_a_stop_a_job_whose_outcome_cannot_be_written_is_given_back_uncharged(
+    app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working_of, "FLUSH", 1.0)
+    keys = Keys(prefix, "q")
+
+    @app.task(queue="q", attempts=1)
+    async def work(x: int) -> int:
+        return x
+
+    async with working(app) as worker:
+        await until(app.workers)
+        client.set(keys.completed, "not a list")
+        job = await work.enqueue(1)
+        await until(lambda: worker.settler.is_blocked("q"))
+    client.delete(keys.completed)
+    record = await job.status()
+    assert (record.state, record.attempt, record.crashes, record.history) == (State.WAITING, 0, 0, [])
+    census(client, prefix, "q").check()
+
+
 @pytest.mark.parametrize("how", ["stop", "cancel"])
 async def test_a_worker_that_waits_for_its_server_heeds_a_stop(how: str) -> None:
     app = App(redis_url="unix:///nonexistent/s", ready_timeout=60)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamq.errors import JobError as JobError
     from streamq.errors import JobFailed as JobFailed
     from streamq.errors import JobNotFound as JobNotFound
+    from streamq.errors import NameTaken as NameTaken
     from streamq.errors import NotOpen as NotOpen
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory

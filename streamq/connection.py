@@ -344,17 +344,32 @@ class ThreadLink:
         raise Unavailable("; ".join(said))
 
     def calls(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Send commands together and return their replies. Raises ``Unavailable`` and drops the connection."""
+        """Send commands together and return their replies. Raises ``Unavailable``; the first error among them."""
+        replies = self.batch(*commands)
+        for reply in replies:
+            if isinstance(reply, StreamqError):
+                raise reply
+        return replies
+
+    def batch(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """The same, with each of the server's errors in its reply's place. Drops a connection that fails."""
         connection = self._connection
         if connection is None:
             raise Unavailable("not connected")
         try:
             packed = [b"".join(map(hiredis.pack_command, commands))]
             connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
-            return [connection.read_response(disable_decoding=True) for _ in commands]
+            return [self._reply(connection) for _ in commands]
         except (foreign.RedisError, OSError) as error:
             self.close()
             raise translate(error, sent=True) from error
+
+    @staticmethod
+    def _reply(connection: threaded.AbstractConnection) -> Any:
+        try:
+            return connection.read_response(disable_decoding=True)
+        except foreign.ResponseError as error:
+            return translate(error, sent=True)
 
     def idle(self, seconds: float) -> None:
         """Wait; raises ``Unavailable`` as soon as the connection is gone."""

@@ -10,7 +10,8 @@
     sq:{queue}:failed        list     ids of failed jobs, oldest first
     sq:{queue}:events        stream   what finished, one entry per settled batch, capped
     sq:{queue}:wake          list     at most one element: a due time earlier than the last known
-    sq:{queue}:workers       zset     worker by number of beats
+    sq:{queue}:workers       zset     worker by number of beats; a fraction counts beats by others on its behalf
+    sq:{queue}:upkeep:SEAT   string   who does the queue's upkeep: seat 1 all of it, 2 helps, 3 only recovers; expires
     sq:{queue}:producer:ID   string   last batch of one producer and the ids it was answered; expires
     sq:queues                set      names of all queues
     sq:workers               hash     worker -> what it says of itself (JSON)
@@ -31,6 +32,11 @@ GROUP: Final = "workers"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+def is_name(text: str) -> bool:
+    """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``."""
+    return _NAME.fullmatch(text) is not None
+
+
 class Keys:
     """The keys of one queue.
 
@@ -39,11 +45,11 @@ class Keys:
 
     __slots__ = (
         "alone", "completed", "delayed", "events", "failed", "finished", "moved",
-        "parked", "producer", "queue", "ready", "wake", "workers",
+        "parked", "producer", "queue", "ready", "upkeep", "wake", "workers",
     )  # fmt: skip
 
     def __init__(self, prefix: str, queue: str) -> None:
-        if not _NAME.fullmatch(queue):
+        if not is_name(queue):
             raise ConfigurationError(
                 f"{queue!r} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
@@ -61,6 +67,11 @@ class Keys:
         self.wake = of + "wake"
         self.workers = of + "workers"
         self.producer = of + "producer:"
+        self.upkeep = of + "upkeep:"
+
+    def seats(self, *numbers: int) -> tuple[str, ...]:
+        """The keys of seats of the upkeep."""
+        return tuple(f"{self.upkeep}{number}" for number in numbers)
 
     @property
     def lanes(self) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from streamq.connection import Link, NoScript, translate
+from streamq.errors import StreamqError
 
 _FOLDER: Final = files("streamq") / "lua"
 
@@ -38,6 +39,20 @@ class Script:
         """Call the script and return its raw reply."""
         return await self.answer(link, (await link.batch(self.command(keys, arguments)))[0], keys, arguments)
 
+    async def run_each(self, link: Link, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        """Several calls (keys and arguments) in one round trip, each one's error in the place of its reply.
+
+        Raises only when the server cannot be reached: what is wrong with one call's keys stops no other.
+        """
+        answers: list[Any] = []
+        replies = await link.batch(*[self.command(*call) for call in calls])
+        for reply, call in zip(replies, calls, strict=True):
+            try:
+                answers.append(await self.answer(link, reply, *call))
+            except StreamqError as error:
+                answers.append(error)
+        return answers
+
     async def answer(self, link: Link, reply: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """What a sent ``command`` came to: its reply, or the call repeated in full when the script was unknown."""
         if not isinstance(reply, Exception):
@@ -65,3 +80,8 @@ AUDIT: Final = Script("audit")
 PRUNE: Final = Script("prune")
 JOIN: Final = Script("join", bare=True)
 NOTE: Final = Script("note", bare=True)
+CLAIM: Final = Script("claim", bare=True)
+VACATE: Final = Script("vacate", bare=True)
+VOUCH: Final = Script("vouch", bare=True)
+INTRODUCE: Final = Script("introduce", bare=True)
+FORGET: Final = Script("forget", bare=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from streamq import codec, scripts
@@ -13,9 +14,14 @@ from streamq.connection import translate
 from streamq.envelope import Headers, parse_fields, parse_headers
 from streamq.errors import JobNotFound, UsageError
 from streamq.job import Counts, JobRecord, Page, WorkerInfo
-from streamq.keys import GROUP, queues_key, workers_key
+from streamq.keys import GROUP, is_name, queues_key, workers_key
 from streamq.states import State
 from streamq.store import Store
+
+log = logging.getLogger("streamq.views")
+
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What reading an entry of the list of workers may raise."""
 
 _STATE_OF: Final = {"c": State.COMPLETED, "f": State.FAILED}
 
@@ -26,6 +32,7 @@ class Views:
     def __init__(self, store: Store, attempts_of: Callable[[str], int | None] = lambda _: None) -> None:
         self._store, self._pool = store, store.pool
         self._attempts_of = attempts_of
+        self._unreadable: dict[bytes, bytes] = {}
 
     async def queues(self) -> set[str]:
         """The names of all queues that were ever used."""
@@ -38,9 +45,22 @@ class Views:
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     async def workers(self) -> list[WorkerInfo]:
-        """What all workers say of themselves, by name."""
+        """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
         said = await self._pool.call("HGETALL", workers_key(self._store.settings.prefix))
-        return sorted((parse_worker(raw) for raw in said[1::2]), key=lambda info: info.name)
+        readable = [self._worker(name, raw) for name, raw in zip(said[::2], said[1::2], strict=True)]
+        return sorted([info for info in readable if info], key=lambda info: info.name)
+
+    def _worker(self, name: bytes, raw: bytes) -> WorkerInfo | None:
+        try:
+            info = parse_worker(name, raw)
+        except UNREADABLE as error:
+            if self._unreadable.get(name) != raw:
+                shown = name.decode("utf-8", "replace")
+                log.warning("what worker %s says of itself cannot be read (%s): it is left out", shown, error)
+            self._unreadable[name] = raw
+            return None
+        self._unreadable.pop(name, None)
+        return info
 
     async def counts(self, queue: str) -> Counts:
         """How many jobs are in each state; a fixed number of O(1) commands."""
@@ -158,12 +178,34 @@ class Views:
         return parse_headers(headers).get("id") or entry
 
 
-def parse_worker(raw: bytes) -> WorkerInfo:
-    """A worker from what it said of itself."""
+def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
+    """A worker from what it said of itself: another version may have said more, or less.
+
+    Raises one of ``UNREADABLE`` when what every version says is not there.
+    """
     said = codec.loads(raw)
+    queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_name(queue))
     return WorkerInfo(
-        **{**said, "queues": tuple(said["queues"]), "started_at": datetime.fromisoformat(said["started_at"])}
-    )
+        name=name.decode(), host=str(said.get("host", "")), pid=_whole(said.get("pid")), queues=queues,
+        concurrency=_whole(said.get("concurrency")), started_at=_time(said["started_at"]),
+        version=str(said.get("version", "")), client_id=_whole(said.get("client_id")),
+        token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
+        stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
+        process_start=_whole(said.get("process_start")),
+    )  # fmt: skip
+
+
+def _whole(said: object) -> int:
+    return said if isinstance(said, int) and 0 <= said < 2**63 else 0
+
+
+def _seconds(said: object) -> float:
+    return float(said) if isinstance(said, int | float) and 0 < said < 1e9 else 0.0
+
+
+def _time(said: str) -> datetime:
+    at = datetime.fromisoformat(said)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _number(reply: Any) -> int:

@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqu
 
 KNOWN_KEY = re.compile(
     r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|parked|delayed|moved|finished|completed|failed"
-    r"|events|wake|workers|producer:[0-9a-z]+))"
+    r"|events|wake|workers|upkeep:[123]|producer:[0-9a-z]+))"
 )
 
 

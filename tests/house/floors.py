@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "states", "clock", "settings", "keys"}),
+    frozenset({"errors", "states", "clock", "settings", "keys", "host"}),
     frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
-    frozenset({"scripts", "connection", "store", "views", "outbox", "results", "binary", "server"}),
+    frozenset({"scripts", "connection", "roster", "store", "views", "outbox", "results", "binary", "server"}),
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
 )

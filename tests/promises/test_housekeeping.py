@@ -99,7 +99,7 @@ async def test_a_worker_that_has_beaten_since_it_was_seen_keeps_its_jobs(
 ) -> None:
     await _taken(app, client, prefix, link, 3)
     client.zincrby(Keys(prefix, "q").workers, 1, "w1")
-    seen = (await app.store.beats(link, ["q"]))["q"]["w1"]
+    seen = (await app.store.roster.beats(link, ["q"]))["q"]["w1"]
     client.zincrby(Keys(prefix, "q").workers, 1, "w1")
     assert (await app.store.reclaim(link, "q", "w1", seen)).beaten
     assert census(client, prefix, "q").counts() == {"active": 3}

@@ -1,0 +1,125 @@
+"""The roster: who the workers are, whether they live, and who does the upkeep of a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from streamq import codec, scripts
+from streamq.connection import Link, Pool, translate
+from streamq.errors import StreamqError
+from streamq.job import WorkerInfo
+from streamq.keys import Keys, queues_key, workers_key
+
+
+class Roster:
+    """Introductions, beats, connections and seats. Methods raise ``Unavailable`` and its kin like the store's."""
+
+    def __init__(self, keys: Callable[[str], Keys], pool: Pool, prefix: str) -> None:
+        self._keys, self._pool, self._prefix = keys, pool, prefix
+
+    def beat(self, info: WorkerInfo) -> list[tuple[Any, ...]]:
+        """The commands of one beat, for the thread that sends them: it counts one more."""
+        return [
+            scripts.NOTE.in_full((self._keys(q).workers,), ("ZINCRBY", 1, info.name)) for q in info.queues
+        ]
+
+    def introduce(self, info: WorkerInfo) -> tuple[Any, ...]:
+        """The command by which a worker claims its name and says who it is; its reply is the entry of another who
+        has the name, or ``None``."""
+        said = {field.name: getattr(info, field.name) for field in fields(info)} | info.asdict()
+        arguments = (info.name, _token_member(info.token), codec.dumps(said))
+        return scripts.INTRODUCE.in_full((workers_key(self._prefix),), arguments)
+
+    def announcement(self, queues: Sequence[str]) -> tuple[Any, ...]:
+        """The command that puts queues on the list of queues."""
+        return scripts.NOTE.in_full((queues_key(self._prefix),), ("SADD", *queues))
+
+    async def forget(self, worker: str, token: str = "", *, entry: bytes = b"") -> None:
+        """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
+        async with self._pool.link() as link:
+            seen = entry or (_token_member(token) if token else b"")
+            await scripts.FORGET.run(link, (workers_key(self._prefix),), worker, seen)
+
+    async def beats(self, link: Link, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
+        """By queue, how often each of its workers has beaten. Raises what went wrong in any of the queues."""
+        found: dict[str, dict[str, bytes]] = {}
+        for queue, counts in (await self.beats_or_errors(link, queues)).items():
+            if isinstance(counts, StreamqError):
+                raise counts
+            found[queue] = counts
+        return found
+
+    async def beats_or_errors(
+        self, link: Link, queues: Sequence[str]
+    ) -> dict[str, dict[str, bytes] | StreamqError]:
+        """The same, with what went wrong in a queue in the place of its counts."""
+        replies = await link.batch(*[("ZRANGE", self._keys(q).workers, 0, -1, "WITHSCORES") for q in queues])
+        return {
+            queue: translate(reply, sent=True) if isinstance(reply, Exception) else dict(_named(reply))
+            for queue, reply in zip(queues, replies, strict=True)
+        }
+
+    async def beats_of(self, link: Link, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """How often each of these workers has beaten, by queue and worker; without those that are not listed."""
+        replies = await link.batch(*[("ZSCORE", self._keys(queue).workers, name) for queue, name in pairs])
+        return {pair: reply for pair, reply in zip(pairs, replies, strict=True) if isinstance(reply, bytes)}
+
+    async def vouch(self, link: Link, queue: str, worker: str, seen: bytes) -> bool:
+        """Beat on behalf of a worker that cannot, unless its counter is another than ``seen`` by now."""
+        return bool(await scripts.VOUCH.run(link, (self._keys(queue).workers,), worker, seen))
+
+    async def claim(
+        self, link: Link, queues: Sequence[str], who: str, seats: Sequence[int], seconds: float
+    ) -> dict[str, tuple[int, int] | StreamqError]:
+        """Take or renew the best free seat of each queue's upkeep, for ``seconds``.
+
+        By queue: the seat (0 for none) and how many workers the queue has, or what went wrong in it.
+        """
+        calls = [
+            ((keys.workers, *keys.seats(*seats)), (who, max(1, int(seconds * 1000))))
+            for keys in map(self._keys, queues)
+        ]
+        replies = await scripts.CLAIM.run_each(link, calls)
+        return {
+            queue: reply if isinstance(reply, StreamqError) else (seats[reply[0] - 1] if reply[0] else 0, reply[1])
+            for queue, reply in zip(queues, replies, strict=True)
+        }  # fmt: skip
+
+    async def vacate(self, link: Link, queues: Sequence[str], who: str) -> None:
+        """Give up all seats that ``who`` has in the upkeep of these queues."""
+        calls = [(self._keys(queue).seats(1, 2, 3), (who,)) for queue in queues]
+        await scripts.VACATE.run_each(link, calls)
+
+    async def connected(self, link: Link, client_ids: Sequence[int]) -> dict[int, str]:
+        """Those of the clients that are connected to the server, with their names: a server that was restarted
+        gives the same ids to others. Raises ``Rejected`` without the right to ask."""
+        if not client_ids:
+            return {}
+        listed = await link.call("CLIENT", "LIST", "ID", *client_ids)
+        return {int(client["id"]): client.get("name", "") for client in _clients(listed)}
+
+    async def client_names(self, link: Link) -> set[str]:
+        """The names of all clients: a worker's connections bear its name. Raises ``Rejected`` likewise."""
+        return {client.get("name", "") for client in _clients(await link.call("CLIENT", "LIST"))}
+
+
+def _named(reply: list[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Members and scores; without those whose name is not text, which no worker of ours has."""
+    for member, score in zip(reply[::2], reply[1::2], strict=True):
+        try:
+            yield member.decode(), score
+        except UnicodeDecodeError:
+            continue
+
+
+def _token_member(token: str) -> bytes:
+    """The text by which the entry of a worker is known to be its own; found in none when it has no token."""
+    return codec.dumps({"token": token})[1:-1]
+
+
+def _clients(listed: bytes) -> list[dict[str, str]]:
+    """The lines of CLIENT LIST, each a field by its name."""
+    lines = listed.decode("utf-8", "replace").splitlines()
+    return [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in lines if line]

@@ -1,0 +1,147 @@
+"""Duty: take part in the upkeep of each queue. What all could do, two do, so its cost does not grow with their number.
+
+Seat 1, the chief, does everything: it promotes, recovers, prunes and audits. Seat 2, the deputy, watches for lost
+workers as well, and promotes what the chief leaves lying. The others stand by. A seat is a claim that expires; its
+holder renews it. It is no lock: every script is atomic, so two chiefs at once do the same work and no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from streamq.clock import monotonic
+from streamq.connection import Link
+from streamq.errors import StreamqError, Unavailable
+from streamq.store import Store
+from streamq.worker.duty import Troubles, concerns_all, pause
+
+CHIEF: Final = 1
+DEPUTY: Final = 2
+WATCHER: Final = 3
+"""For a process that only recovers: it must not keep anybody from promoting."""
+
+BRIEF: Final = 2.0
+"""Seconds a claim lasts while others stand by, who would take over."""
+LONG: Final = 10.0
+"""Seconds at most while nobody does; then a third of the lease from one renewal to the next is often enough."""
+QUEUES_A_SECOND: Final = 50
+"""Claims a process renews in a second, about: one with many queues claims each for longer."""
+STAND_BY: Final = (1.0, 10.0)
+"""Seconds between two looks of those who stand by, together; and of each of them at most."""
+
+
+class Seats:
+    """The seats of this process, ``who``, in the upkeep of the queues that ``queues()`` names.
+
+    ``brief`` claims are for one whose end nobody sees by its connections: it is on no list of workers. ``told`` is
+    called when the seats or the number of workers have changed.
+    """
+
+    name = "upkeep"
+
+    def __init__(
+        self, store: Store, queues: Callable[[], Sequence[str]], who: str, *, seats: Sequence[int] = (CHIEF, DEPUTY),
+        brief: bool = False,
+    ) -> None:  # fmt: skip
+        self._store, self._queues, self._who, self._seats, self._brief = store, queues, who, seats, brief
+        self._link = Link(store.servers)
+        self._troubles = Troubles(self.name)
+        self._held: dict[str, int] = {}
+        self._workers: dict[str, int] = {}
+        self._at: dict[str, float] = {}
+        self._woken = asyncio.Event()
+        self._told: list[Callable[[], None]] = []
+
+    # -- for the duties -------------------------------------------------------------------------------------
+
+    def chief(self) -> list[str]:
+        """The queues of which this process does all the upkeep."""
+        return [queue for queue, seat in self._held.items() if seat == CHIEF]
+
+    def deputy(self) -> list[str]:
+        """Those in which it promotes only what is left lying."""
+        return [queue for queue, seat in self._held.items() if seat == DEPUTY]
+
+    def watched(self) -> list[str]:
+        """Those in which it watches for lost workers: both, and a watcher's."""
+        return [queue for queue, seat in self._held.items() if seat]
+
+    def others(self) -> bool:
+        """Whether these queues have workers beside this one."""
+        own = 0 if self._brief else 1
+        return any(self._workers.get(queue, 0) > own for queue in self.watched())
+
+    def tell(self, told: Callable[[], None]) -> None:
+        """Call ``told`` at each change."""
+        self._told.append(told)
+
+    def wake(self) -> None:
+        """Claim now: a holder is lost."""
+        self._at.clear()
+        self._woken.set()
+
+    # -- the duty -------------------------------------------------------------------------------------------
+
+    async def once(self) -> int:
+        """Claim and renew what is due. Returns in how many queues something has changed."""
+        self._woken.clear()
+        now, queues = monotonic(), self._queues()
+        due = [queue for queue in self._troubles.rested(queues) if self._at.get(queue, now) <= now]
+        lasts = self._lasts(queues)
+        changed = 0
+        if due:
+            replies = await self._store.roster.claim(self._link, due, self._who, self._seats, lasts)
+            changed = sum(self._answered(queue, reply, lasts) for queue, reply in replies.items())
+        for gone in set(self._held) - set(queues):
+            del self._held[gone]
+        if changed:
+            for told in self._told:
+                told()
+        return changed
+
+    def _answered(self, queue: str, reply: tuple[int, int] | StreamqError, lasts: float) -> bool:
+        before = self._held.get(queue), self._workers.get(queue)
+        if isinstance(reply, StreamqError):
+            if concerns_all(reply):
+                raise reply
+            self._troubles.met(queue, reply)
+            # without claims everybody does the upkeep: dear, but nothing is left undone
+            self._held[queue] = self._seats[0]
+            return before[0] != self._seats[0]
+        self._troubles.over(queue)
+        self._held[queue], self._workers[queue] = reply
+        self._at[queue] = monotonic() + (lasts / 2 if reply[0] else self._look_again(queue))
+        return before != reply
+
+    def _lasts(self, queues: Sequence[str]) -> float:
+        """How long a claim lasts."""
+        standing_by = self._brief or any(self._workers.get(queue, 0) > len(self._seats) for queue in queues)
+        shortest = BRIEF if standing_by else min(LONG, max(BRIEF, 2 * self._store.settings.lease / 3))
+        return max(shortest, 2 * len(queues) / QUEUES_A_SECOND)
+
+    def _look_again(self, queue: str) -> float:
+        """Seconds until one who stands by looks again: all of them together look about once a second."""
+        together, most = STAND_BY
+        even = together * max(1, self._workers.get(queue, 0) - len(self._seats))
+        return min(most, even) * random.uniform(0.75, 1.25)  # noqa: S311  # so that they do not look at once
+
+    async def rest(self) -> None:
+        """Until a claim is to be renewed, or a holder is lost."""
+        now = monotonic()
+        due = [self._at.get(queue, now) for queue in self._troubles.rested(self._queues())]
+        soonest = min([now + LONG / 2, now + self._troubles.until_next(), *due])
+        await pause(soonest - now, self._woken)
+
+    async def close(self) -> None:
+        """Give the seats up, so that others need not wait for the end of the claims."""
+        held = self.watched()
+        self._held.clear()
+        with contextlib.suppress(Unavailable, TimeoutError):  # they end by themselves
+            async with asyncio.timeout(1.0):
+                if held and self._link.connected:
+                    await self._store.roster.vacate(self._link, held, self._who)
+        await self._link.close()

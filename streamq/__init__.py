@@ -53,7 +53,7 @@ _HOMES = {
     "app": ("App",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout", "Retry",
+        "NameTaken", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout", "Retry",
         "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),

@@ -94,17 +94,13 @@ async def active(rig: Rig, payloads: Sequence[str]) -> Taken:
 
 
 async def completed(rig: Rig, payloads: Sequence[str]) -> Taken:
-    """Jobs that are done, all of them kept.
-
-    Without the queue's events, which tell waiting callers who ended: they are bounded, and gone after a minute.
-    """
+    """Jobs that are done, all of them kept."""
 
     async def finish(some: Sequence[str]) -> None:
         goal = (await app.queue(QUEUE).counts()).completed + len(some)
         await app.tasks["count"].enqueue_many(some)
         while (await app.queue(QUEUE).counts()).completed < goal:  # noqa: ASYNC110 - the same
             await asyncio.sleep(POLL)
-        await rig.server.forget_events()
 
     async with rig.app(max_payload=LARGEST, keep_completed=len(payloads) + FIRST) as app, _working(app, 500):
         taken = await _grown(rig.server, payloads, finish)

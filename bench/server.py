@@ -51,11 +51,6 @@ class Server:
         if keys:
             await self.client.delete(*keys)
 
-    async def forget_events(self) -> None:
-        """Empty the streams of events: they are capped, and the engine forgets those older than a minute."""
-        async for key in self.client.scan_iter(match=f"{PREFIX}[:.]*:events", count=1000):
-            await self.client.xtrim(key, maxlen=0, approximate=False)
-
     async def empty(self) -> None:
         """Remove every key of the database: a peer names its keys as it likes, and there were none before us."""
         await self.client.flushdb()

@@ -53,8 +53,8 @@ _HOMES = {
     "app": ("App",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NameTaken", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout", "Retry",
-        "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
+        "NameTaken", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout",
+        "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
     "logs": ("set_up_logs",),

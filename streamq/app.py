@@ -185,7 +185,10 @@ class App:
         if not jobs:
             return []
         send = self._outbox(queue).put_many(jobs, durability or self.settings.durability)
-        return await self._handles(send, queue, task)
+        if 2 * len(jobs) <= self.settings.keep_completed:
+            return await self._handles(send, queue, task)
+        async with self._results_of(queue).expecting():
+            return await self._handles(send, queue, task)
 
     async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
         """Handles on what ``send`` enqueues; what an unknown outcome is repeated as returns them too."""
@@ -220,12 +223,15 @@ class App:
         return await self.views.job(queue, job_id)
 
     async def _wait(self, job: Job[Any], timeout: float | None) -> Any:
-        results = self._results.get(job.queue)
-        if results is None:
-            results = self._results[job.queue] = Results(self.store, self.views, job.queue)
-        record = await results.wait(job.id, timeout)
+        record = await self._results_of(job.queue).wait(job.id, timeout)
         task = self.tasks.get(job.task)
         return record.result if task is None else task.parse_result(record.result)
+
+    def _results_of(self, queue: str) -> Results:
+        results = self._results.get(queue)
+        if results is None:
+            results = self._results[queue] = Results(self.store, self.views, queue)
+        return results
 
     def _attempts_of(self, name: str) -> int | None:
         task = self.tasks.get(name)

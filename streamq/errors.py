@@ -109,12 +109,12 @@ class UnknownTask(UsageError):
 
 
 class NotOpen(UsageError):
-    """The app was not opened."""
+    """The app was not opened, or it was closed meanwhile."""
 
     code = "not-open"
 
-    def __init__(self) -> None:
-        super().__init__("the app is not open: use it inside `async with app:`")
+    def __init__(self, said: str = "the app is not open: use it inside `async with app:`") -> None:
+        super().__init__(said)
 
 
 class JobError(StreamqError):

@@ -7,14 +7,17 @@
     sq:{queue}:moved         hash     id -> "lane entry" of a job that re-entered a stream
     sq:{queue}:finished      hash     id -> record of a finished job
     sq:{queue}:completed     list     ids of completed jobs, oldest first
-    sq:{queue}:failed        list     ids of failed jobs, oldest first
-    sq:{queue}:events        stream   what finished, one entry per settled batch, capped
-    sq:{queue}:wake          list     at most one element: a due time earlier than the last known
+    sq:{queue}:failures      zset     ids of failed jobs by the time of their end in ms
     sq:{queue}:workers       zset     worker by number of beats; a fraction counts beats by others on its behalf
     sq:{queue}:upkeep:SEAT   string   who does the queue's upkeep: seat 1 all of it, 2 helps, 3 only recovers; expires
     sq:{queue}:producer:ID   string   last batch of one producer and the ids it was answered; expires
     sq:queues                set      names of all queues
     sq:workers               hash     worker -> what it says of itself (JSON)
+
+And two channels of a queue (Pub/Sub keeps nothing in the server):
+
+    sq:{queue}:ended         what finished: ids, and records as long as they are short (to who waits for results)
+    sq:{queue}:signals       a due time that is earlier than the last known one; who comes to do upkeep (to who does it)
 
 The braces are a Redis Cluster hash tag: all keys of a queue live in one slot, so each script is safe there.
 """
@@ -44,8 +47,8 @@ class Keys:
     """
 
     __slots__ = (
-        "alone", "completed", "delayed", "events", "failed", "finished", "moved",
-        "parked", "producer", "queue", "ready", "upkeep", "wake", "workers",
+        "alone", "completed", "delayed", "ended", "failed", "failures", "finished", "moved",
+        "parked", "producer", "queue", "ready", "signals", "upkeep", "workers",
     )  # fmt: skip
 
     def __init__(self, prefix: str, queue: str) -> None:
@@ -62,9 +65,10 @@ class Keys:
         self.moved = of + "moved"
         self.finished = of + "finished"
         self.completed = of + "completed"
-        self.failed = of + "failed"
-        self.events = of + "events"
-        self.wake = of + "wake"
+        self.failures = of + "failures"
+        self.failed = of + "failed"  # a list in earlier versions; the pruner moves it into `failures`
+        self.ended = of + "ended"
+        self.signals = of + "signals"
         self.workers = of + "workers"
         self.producer = of + "producer:"
         self.upkeep = of + "upkeep:"
@@ -72,6 +76,12 @@ class Keys:
     def seats(self, *numbers: int) -> tuple[str, ...]:
         """The keys of seats of the upkeep."""
         return tuple(f"{self.upkeep}{number}" for number in numbers)
+
+    @property
+    def outdated(self) -> tuple[str, str]:
+        """What earlier versions kept for their signals; the pruner removes it."""
+        of = self.ready.removesuffix("ready")
+        return of + "events", of + "wake"
 
     @property
     def lanes(self) -> tuple[str, str]:

@@ -1,22 +1,74 @@
-"""Waiting for jobs to finish: one reader of a queue's events per process, however many wait."""
+"""Waiting for jobs to finish, however many wait, on the signals of their queue.
+
+Who waits listens first and looks then, so that nothing falls between; after that the signal brings the record, and a
+look is taken again only when the signal had no room for it, after a reconnection, and every few seconds, as signals
+may be lost. One task per queue looks, for many waiters at a time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
-from streamq.connection import Link
-from streamq.errors import JobFailed, Rejected, ResultTimeout, Unavailable
+from streamq.clock import monotonic
+from streamq.errors import JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout, Unavailable
 from streamq.job import JobRecord
-from streamq.states import FINAL, State
+from streamq.signals import ended
+from streamq.states import State
 from streamq.store import Store
 from streamq.views import Views
 
-BLOCK_MS: Final = 1_000
-RECONNECT: Final = 0.2
+log = logging.getLogger("streamq.results")
+
 RECHECK: Final = 5.0
-"""Seconds after which a waiter looks for itself: an event may be lost, the record is the truth."""
+"""Seconds after which all waiters look: a signal may be lost, the record is the truth."""
+DEAF: Final = 1.0
+"""The same where no signal is heard."""
+AGAIN: Final = 0.2
+"""Seconds before a look is repeated that met no server."""
+FIRST_LOOK: Final = 1.0
+"""Seconds that the first look may take, however short the caller's time: a finished job has its result."""
+LINGER: Final = 5.0
+"""Seconds a queue is listened to after the last waiter: many come one after the other."""
+REMEMBERED: Final = 16_000_000
+"""Bytes of records that were heard before their waiter came."""
+CLOSED: Final = "the app was closed while a result was waited for; the job goes on"
+
+
+class _Waiter:
+    """One caller of ``result()``; ``ended`` is resolved with what it gets."""
+
+    __slots__ = ("ended", "job_id", "looked", "over", "timeout")
+
+    def __init__(self, job_id: str, timeout: float | None) -> None:
+        self.job_id, self.timeout = job_id, timeout
+        self.looked = self.over = False
+        self.ended: asyncio.Future[JobRecord] = asyncio.get_running_loop().create_future()
+
+    def end(self, outcome: JobRecord | BaseException) -> None:
+        if self.ended.done():
+            return
+        if isinstance(outcome, BaseException):
+            self.ended.set_exception(outcome)
+        else:
+            self.ended.set_result(outcome)
+
+    def time_over(self) -> None:
+        """Its time is over; a first look that is under way is waited for."""
+        self.over = True
+        if self.looked:
+            self.give_up()
+
+    def give_up(self) -> None:
+        self.end(ResultTimeout(self.job_id, self.timeout or 0))
+
+    def seen_on_its_way(self) -> None:
+        self.looked = True
+        if self.over:
+            self.give_up()
 
 
 class Results:
@@ -24,79 +76,207 @@ class Results:
 
     def __init__(self, store: Store, views: Views, queue: str) -> None:
         self._store, self._views, self._queue = store, views, queue
-        self._link = Link(store.servers, "streamq-events")
-        self._waiters: dict[str, set[asyncio.Event]] = {}
-        self._reader: asyncio.Task[None] | None = None
-        self._listening = asyncio.Event()
+        self._channel = store.keys(queue).ended
+        self._waiters: dict[str, set[_Waiter]] = {}
+        self._unseen: dict[str, None] = {}  # in the order they were asked for
+        self._wanted, self._decided = asyncio.Event(), asyncio.Event()
+        self._remembered: dict[str, bytes] = {}
+        self._bytes = 0
+        self._failed: dict[str, bytes] = {}  # as signalled, of who is looked for
+        self._expected = 0
+        self._until = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._stop: Callable[[], None] = _nothing
+
+    @contextlib.asynccontextmanager
+    async def expecting(self) -> AsyncIterator[None]:
+        """Hear the outcomes of jobs that are sent meanwhile, and for a while after.
+
+        Many may be done, and their records pruned, before the last is sent and the first is waited for.
+        """
+        self._listen()
+        self._expected += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LOOK):
+                    await self._decided.wait()
+            yield
+        finally:
+            self._expected -= 1
+            self._until = monotonic() + LINGER
+
+    def _listen(self) -> None:
+        """Listen from now on, and for a while."""
+        if self._closed:
+            raise NotOpen(CLOSED)
+        self._until = monotonic() + LINGER
+        if self._task is None:
+            self._decided.clear()
+            self._stop = self._store.signals.listen(self._channel, self._heard)
+            self._task = asyncio.create_task(self._serve(), name=f"results {self._queue}")
 
     async def wait(self, job_id: str, timeout: float | None) -> JobRecord:
-        """The record of a job once it is finished.
+        """The record of a job once it is finished. A job that is finished already has it within any ``timeout``.
 
-        Raises ``JobFailed`` when it ended in any other way than completed, ``ResultTimeout``, ``JobNotFound``.
+        Raises ``JobFailed`` when it ended in any other way than completed, ``ResultTimeout``, ``JobNotFound``, and
+        ``NotOpen`` when the app is closed meanwhile.
         """
-        news = asyncio.Event()
-        self._waiters.setdefault(job_id, set()).add(news)
-        if self._reader is None:
-            self._reader = asyncio.create_task(self._read(), name=f"events {self._queue}")
+        self._listen()
+        remembered = self._remembered.get(job_id)
+        if remembered is not None:
+            return _result(self._views.finished(self._queue, job_id, remembered))
+        waiter = _Waiter(job_id, timeout)
+        self._waiters.setdefault(job_id, set()).add(waiter)
+        if not self._store.signals.undecided(
+            self._channel
+        ):  # else all are asked for as soon as it is decided
+            self._ask((job_id,))
+        timers = [] if timeout is None else self._timers(waiter, timeout)
         try:
-            async with asyncio.timeout(timeout):
-                return _result(await self._finished(job_id, news))
-        except TimeoutError:
-            raise ResultTimeout(job_id, timeout or 0) from None
+            return _result(await waiter.ended)
         finally:
-            self._waiters[job_id].discard(news)
-            if not self._waiters[job_id]:
-                del self._waiters[job_id]
+            for timer in timers:
+                timer.cancel()
+            self._leave(waiter)
 
-    async def _finished(self, job_id: str, news: asyncio.Event) -> JobRecord:
-        await self._listening.wait()  # listen first, then look: nothing can fall between
-        while True:
-            try:
-                job = await self._views.job(self._queue, job_id)
-            except Rejected:
-                raise
-            except Unavailable:  # the job does not end with a connection, so neither does the wait
-                await asyncio.sleep(RECONNECT)
-                continue
-            if job.state in FINAL:
-                return job
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RECHECK):
-                    await news.wait()
-            news.clear()
+    @staticmethod
+    def _timers(waiter: _Waiter, timeout: float) -> list[asyncio.TimerHandle]:
+        loop = asyncio.get_running_loop()
+        return [
+            loop.call_later(timeout, waiter.time_over),
+            loop.call_later(max(timeout, FIRST_LOOK), waiter.give_up),
+        ]
 
-    async def _read(self) -> None:
-        events, last = self._store.keys(self._queue).events, b""
+    def _leave(self, waiter: _Waiter) -> None:
+        waiters = self._waiters[waiter.job_id]
+        waiters.discard(waiter)
+        if not waiters:
+            del self._waiters[waiter.job_id]
+            self._unseen.pop(waiter.job_id, None)
+            self._failed.pop(waiter.job_id, None)
+        self._until = monotonic() + LINGER
+
+    # -- hearing --------------------------------------------------------------------------------------------
+
+    def _heard(self, message: bytes | None) -> None:
+        if message is None:
+            self._decided.set()
+            self._ask(self._waiters)
+            return
         try:
-            while self._waiters:
+            for job_id, record in ended(message):
+                self._ended(job_id, record)
+        except ValueError as error:
+            log.warning("a signal on %s is not ours: %s", self._channel, error)
+
+    def _ended(self, job_id: str, record: bytes | None) -> None:
+        awaited = job_id in self._waiters
+        if record is not None and record.startswith(b"c"):
+            if awaited:
+                self._resolve(job_id, record)
+            else:
+                self._remember(job_id, record)
+        elif awaited:
+            # a failed job may have been requeued since: what it is now, the server knows
+            if record is not None:
+                self._failed[job_id] = record
+            self._ask((job_id,))
+
+    def _remember(self, job_id: str, record: bytes) -> None:
+        self._bytes += len(record) - len(self._remembered.pop(job_id, b""))
+        self._remembered[job_id] = record
+        while self._bytes > REMEMBERED:
+            oldest = next(iter(self._remembered))
+            self._bytes -= len(self._remembered.pop(oldest))
+
+    def _resolve(self, job_id: str, record: bytes) -> None:
+        try:
+            outcome: JobRecord | Exception = self._views.finished(self._queue, job_id, record)
+        except Exception as error:  # a record that nobody can read: only those who wait for it learn of that
+            outcome = error
+        self._end(job_id, outcome)
+
+    def _end(self, job_id: str, outcome: JobRecord | BaseException) -> None:
+        self._unseen.pop(job_id, None)
+        for waiter in list(self._waiters.get(job_id, ())):
+            waiter.end(outcome)
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def _ask(self, ids: Iterable[str]) -> None:
+        self._unseen.update(dict.fromkeys(ids))
+        self._wanted.set()
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiters or self._expected or monotonic() < self._until:
                 try:
-                    last = last or await self._latest(events)
-                    self._listening.set()
-                    reply = await self._link.call(
-                        "XREAD", "BLOCK", BLOCK_MS, "STREAMS", events, last, timeout=BLOCK_MS / 1000 + 5
-                    )
-                except Unavailable:
-                    await asyncio.sleep(RECONNECT)
-                    continue
-                for entry, fields in reply[0][1] if reply else ():
-                    last = entry
-                    for ended in (fields[1] + b" " + fields[3]).decode().split():
-                        for news in self._waiters.get(ended, ()):
-                            news.set()
+                    await self._turn()
+                except Unavailable:  # the job does not end with a connection, so neither does the wait
+                    await asyncio.sleep(AGAIN)
         finally:
-            self._reader = None
-            self._listening.clear()
-            await self._link.close()
+            self._stop()
+            self._task = None
+            self._remembered.clear()
+            self._bytes = 0
+            for job_id in list(self._waiters):  # nobody looks for them any more
+                self._end(job_id, NotOpen(CLOSED))
 
-    async def _latest(self, events: str) -> bytes:
-        newest = await self._link.call("XREVRANGE", events, "+", "-", "COUNT", 1)
-        return newest[0][0] if newest else b"0-0"
+    async def _turn(self) -> None:
+        """Look for whom a look was asked, or for all when none was for a while."""
+        try:
+            async with asyncio.timeout(RECHECK if self._store.signals.hears(self._channel) else DEAF):
+                await self._wanted.wait()
+        except TimeoutError:
+            self._ask(self._waiters)
+        self._wanted.clear()
+        if self._unseen:
+            await self._look(list(self._unseen))
+
+    async def _look(self, ids: list[str]) -> None:
+        try:
+            found = await self._views.endings(self._queue, ids)
+        except Exception as error:
+            if isinstance(error, Unavailable) and not isinstance(error, Rejected):
+                self._wanted.set()
+                raise
+            for job_id in ids:
+                self._end(job_id, error)
+            return
+        for job_id in ids:
+            self._unseen.pop(job_id, None)
+        missing = [job_id for job_id, said in found.items() if said is False]
+        for job_id, said in found.items():
+            if isinstance(said, bytes):
+                self._resolve(job_id, said)
+            elif said:
+                for waiter in list(self._waiters.get(job_id, ())):
+                    waiter.seen_on_its_way()
+        if missing:
+            await self._gone(missing)
+
+    async def _gone(self, ids: list[str]) -> None:
+        """They have no place any more; what was told of them before we looked is heard by now."""
+        await self._store.signals.caught_up()
+        for job_id in ids:
+            if failed := self._failed.get(job_id):
+                self._resolve(job_id, failed)
+            self._end(job_id, JobNotFound(self._queue, job_id))
 
     async def close(self) -> None:
-        """Stop reading; who still waits goes on looking for itself."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+        """End the waiting: who still waits gets ``NotOpen``."""
+        self._closed = True
+        for job_id in list(self._waiters):
+            self._end(job_id, NotOpen(CLOSED))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._stop()  # also where the task had not begun
+
+
+def _nothing() -> None:
+    """Nothing to stop."""
 
 
 def _result(job: JobRecord) -> JobRecord:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from streamq import codec, scripts
 from streamq.connection import Link, Pool, translate
 from streamq.errors import StreamqError
 from streamq.job import WorkerInfo
-from streamq.keys import Keys, queues_key, workers_key
+from streamq.keys import Keys, is_name, queues_key, workers_key
+
+log = logging.getLogger("streamq.roster")
+
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What reading an entry of the list of workers may raise."""
 
 
 class Roster:
@@ -18,6 +25,25 @@ class Roster:
 
     def __init__(self, keys: Callable[[str], Keys], pool: Pool, prefix: str) -> None:
         self._keys, self._pool, self._prefix = keys, pool, prefix
+        self._unreadable: dict[bytes, bytes] = {}
+
+    async def workers(self) -> list[WorkerInfo]:
+        """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
+        said = await self._pool.call("HGETALL", workers_key(self._prefix))
+        readable = [self._worker(name, raw) for name, raw in zip(said[::2], said[1::2], strict=True)]
+        return sorted([info for info in readable if info], key=lambda info: info.name)
+
+    def _worker(self, name: bytes, raw: bytes) -> WorkerInfo | None:
+        try:
+            info = parse_worker(name, raw)
+        except UNREADABLE as error:
+            if self._unreadable.get(name) != raw:
+                shown = name.decode("utf-8", "replace")
+                log.warning("what worker %s says of itself cannot be read (%s): it is left out", shown, error)
+            self._unreadable[name] = raw
+            return None
+        self._unreadable.pop(name, None)
+        return info
 
     def beat(self, info: WorkerInfo) -> list[tuple[Any, ...]]:
         """The commands of one beat, for the thread that sends them: it counts one more."""
@@ -71,21 +97,25 @@ class Roster:
         return bool(await scripts.VOUCH.run(link, (self._keys(queue).workers,), worker, seen))
 
     async def claim(
-        self, link: Link, queues: Sequence[str], who: str, seats: Sequence[int], seconds: float
+        self, link: Link, queues: Mapping[str, bool], who: str, seats: Sequence[int], seconds: float
     ) -> dict[str, tuple[int, int] | StreamqError]:
-        """Take or renew the best free seat of each queue's upkeep, for ``seconds``.
+        """Take or renew the best free seat of each queue's upkeep, for ``seconds``; ``queues`` says where for the
+        first time.
 
         By queue: the seat (0 for none) and how many workers the queue has, or what went wrong in it.
         """
+        lasts = max(1, int(seconds * 1000))
         calls = [
-            ((keys.workers, *keys.seats(*seats)), (who, max(1, int(seconds * 1000))))
+            ((keys.workers, keys.signals, *keys.seats(*seats)), (who, lasts, int(queues[keys.queue])))
             for keys in map(self._keys, queues)
         ]
         replies = await scripts.CLAIM.run_each(link, calls)
         return {
-            queue: reply if isinstance(reply, StreamqError) else (seats[reply[0] - 1] if reply[0] else 0, reply[1])
+            queue: reply
+            if isinstance(reply, StreamqError)
+            else (seats[reply[0] - 1] if reply[0] else 0, reply[1])
             for queue, reply in zip(queues, replies, strict=True)
-        }  # fmt: skip
+        }
 
     async def vacate(self, link: Link, queues: Sequence[str], who: str) -> None:
         """Give up all seats that ``who`` has in the upkeep of these queues."""
@@ -103,6 +133,36 @@ class Roster:
     async def client_names(self, link: Link) -> set[str]:
         """The names of all clients: a worker's connections bear its name. Raises ``Rejected`` likewise."""
         return {client.get("name", "") for client in _clients(await link.call("CLIENT", "LIST"))}
+
+
+def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
+    """A worker from what it said of itself: another version may have said more, or less.
+
+    Raises one of ``UNREADABLE`` when what every version says is not there.
+    """
+    said = codec.loads(raw)
+    queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_name(queue))
+    return WorkerInfo(
+        name=name.decode(), host=str(said.get("host", "")), pid=_whole(said.get("pid")), queues=queues,
+        concurrency=_whole(said.get("concurrency")), started_at=_time(said["started_at"]),
+        version=str(said.get("version", "")), client_id=_whole(said.get("client_id")),
+        token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
+        stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
+        process_start=_whole(said.get("process_start")),
+    )  # fmt: skip
+
+
+def _whole(said: object) -> int:
+    return said if isinstance(said, int) and 0 <= said < 2**63 else 0
+
+
+def _seconds(said: object) -> float:
+    return float(said) if isinstance(said, int | float) and 0 < said < 1e9 else 0.0
+
+
+def _time(said: str) -> datetime:
+    at = datetime.fromisoformat(said)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _named(reply: list[bytes]) -> Iterator[tuple[str, bytes]]:

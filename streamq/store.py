@@ -15,6 +15,7 @@ from streamq.errors import JobNotFound, OutcomeUnknown, Rejected, StreamqError, 
 from streamq.keys import GROUP, Keys, queues_key
 from streamq.roster import Roster
 from streamq.settings import Durability, Settings
+from streamq.signals import Signals
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Store:
     def __init__(self, servers: Servers, settings: Settings) -> None:
         self.servers, self.settings = servers, settings
         self.pool = Pool(servers)
+        self.signals = Signals(servers)
         self.clock = ServerClock()
         self._keys: dict[str, Keys] = {}
         self.roster = Roster(self.keys, self.pool, settings.prefix)
@@ -94,7 +96,7 @@ class Store:
             # the top bit set: no stream ever counts that far within a millisecond
             suffix = secrets.randbits(47) | 1 << 47
             arguments += (job.task, job.payload, job.headers, job.due, suffix)
-        names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.wake)
+        names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.signals)
         commands = [
             scripts.ENQUEUE.command(names, arguments),
             *_durability_commands(durability, self.settings),
@@ -122,7 +124,7 @@ class Store:
         """A failed job waits again. Raises ``JobNotFound`` and ``WrongState``."""
         keys = self.keys(queue)
         async with self.pool.link() as link:
-            names = (keys.ready, keys.finished, keys.failed, keys.moved)
+            names = (keys.ready, keys.finished, keys.failures, keys.moved)
             reply = (await scripts.REQUEUE.run(link, names, job_id)).decode()
         if not reply:
             raise JobNotFound(queue, job_id)
@@ -157,7 +159,7 @@ class Store:
             keys, settings = self.keys(queue), self.settings
             names = (
                 keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
-                keys.completed, keys.failed, keys.events, keys.wake,
+                keys.completed, keys.failures, keys.ended, keys.signals,
             )  # fmt: skip
             arguments: list[Any] = [GROUP, settings.keep_completed, settings.keep_failed]
             for part in _alike(settlements):
@@ -242,7 +244,7 @@ class Store:
         it as lost without asking.
         """
         keys, settings = self.keys(queue), self.settings
-        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failed, keys.events, keys.workers)
+        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failures, keys.ended, keys.workers)
         arguments = (GROUP, worker, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
         while True:
@@ -272,20 +274,27 @@ class Store:
         """Forget finished records past their age. Returns how many."""
         keys, settings, pruned = self.keys(queue), self.settings, 0
         async with self.pool.link() as link:
-            for order, seconds in (
-                (keys.completed, settings.keep_completed_for),
-                (keys.failed, settings.keep_failed_for),
-            ):
-                while True:
-                    names = (keys.finished, order, keys.events)
-                    count = await scripts.PRUNE.run(link, names, int(seconds * 1000), PAGE)
-                    pruned += count
-                    if count < PAGE:
-                        break
+            count = PAGE
+            while count == PAGE:
+                names = (keys.finished, keys.completed, *keys.outdated)
+                count = await scripts.PRUNE.run(link, names, int(settings.keep_completed_for * 1000), PAGE)
+                pruned += count
+        return pruned + await self._prune_failed(keys)
+
+    async def _prune_failed(self, keys: Keys) -> int:
+        settings, pruned, count = self.settings, 0, PAGE
+        bounds = (int(settings.keep_failed_for * 1000), PAGE, settings.keep_failed)
+        async with self.pool.link() as link:
+            while await scripts.ADOPT.run(link, (keys.finished, keys.failures, keys.failed), PAGE):
+                pass
+            while count == PAGE:
+                count = await scripts.PRUNE_FAILED.run(link, (keys.finished, keys.failures), *bounds)
+                pruned += count
         return pruned
 
     async def close(self) -> None:
         """Drop all connections."""
+        await self.signals.close()
         await self.pool.close()
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from streamq import codec, scripts
 from streamq.clock import from_ms
@@ -14,14 +15,23 @@ from streamq.connection import translate
 from streamq.envelope import Headers, parse_fields, parse_headers
 from streamq.errors import JobNotFound, UsageError
 from streamq.job import Counts, JobRecord, Page, WorkerInfo
-from streamq.keys import GROUP, is_name, queues_key, workers_key
+from streamq.keys import GROUP, queues_key
 from streamq.states import State
 from streamq.store import Store
 
-log = logging.getLogger("streamq.views")
+READ_AT_ONCE: Final = 50
+"""Jobs of a page that are read in one round trip."""
+LOOKED_AT_ONCE: Final = 200
+"""Jobs that one script call looks for on behalf of who waits for them."""
+LOOK_BYTES: Final = 1_000_000
+"""Bytes it reads; one job is the least."""
 
-UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-"""What reading an entry of the list of workers may raise."""
+_NUMBER: Final = {
+    "back": re.compile(r"[0-9]{1,12}"),
+    "up": (_SCORE := re.compile(r"-?(inf|[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?)")),
+    "down": _SCORE,
+}
+"""What a cursor says beside an id, by the kind of the list."""
 
 _STATE_OF: Final = {"c": State.COMPLETED, "f": State.FAILED}
 
@@ -32,7 +42,6 @@ class Views:
     def __init__(self, store: Store, attempts_of: Callable[[str], int | None] = lambda _: None) -> None:
         self._store, self._pool = store, store.pool
         self._attempts_of = attempts_of
-        self._unreadable: dict[bytes, bytes] = {}
 
     async def queues(self) -> set[str]:
         """The names of all queues that were ever used."""
@@ -46,21 +55,7 @@ class Views:
 
     async def workers(self) -> list[WorkerInfo]:
         """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
-        said = await self._pool.call("HGETALL", workers_key(self._store.settings.prefix))
-        readable = [self._worker(name, raw) for name, raw in zip(said[::2], said[1::2], strict=True)]
-        return sorted([info for info in readable if info], key=lambda info: info.name)
-
-    def _worker(self, name: bytes, raw: bytes) -> WorkerInfo | None:
-        try:
-            info = parse_worker(name, raw)
-        except UNREADABLE as error:
-            if self._unreadable.get(name) != raw:
-                shown = name.decode("utf-8", "replace")
-                log.warning("what worker %s says of itself cannot be read (%s): it is left out", shown, error)
-            self._unreadable[name] = raw
-            return None
-        self._unreadable.pop(name, None)
-        return info
+        return await self._store.roster.workers()
 
     async def counts(self, queue: str) -> Counts:
         """How many jobs are in each state; a fixed number of O(1) commands."""
@@ -70,27 +65,41 @@ class Views:
                 *[("XLEN", lane) for lane in keys.lanes],
                 *[("XPENDING", lane, GROUP) for lane in keys.lanes],
                 ("ZCARD", keys.delayed), ("HLEN", keys.parked),
-                ("LLEN", keys.completed), ("LLEN", keys.failed),
+                ("LLEN", keys.completed), ("ZCARD", keys.failures), ("LLEN", keys.failed),
             )  # fmt: skip
-        *lengths, delayed, parked, completed, failed = (_number(reply) for reply in replies)
+        *lengths, delayed, parked, completed, failed, unmoved = (_number(reply) for reply in replies)
         active = min(lengths[2] + lengths[3], lengths[0] + lengths[1])
         return Counts(
             waiting=lengths[0] + lengths[1] - active, active=active, delayed=delayed,
-            held=max(0, parked - delayed), completed=completed, failed=failed,
+            held=max(0, parked - delayed), completed=completed, failed=failed + unmoved,
         )  # fmt: skip
 
     async def job(self, queue: str, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``."""
+        for job in await self._jobs(queue, (job_id,)):
+            return job
+        raise JobNotFound(queue, job_id)
+
+    def _places(self, queue: str) -> tuple[str, ...]:
         keys = self._store.keys(queue)
-        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished)
-        if not _is_entry(job_id):
-            raise JobNotFound(queue, job_id)
+        return keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished
+
+    async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
+        """Of each job its record, ``True`` while it is on its way, and ``False`` when there is none of that id."""
+        keys = self._store.keys(queue)
+        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.finished)
+        found: dict[str, bytes | bool] = {}
+        rest = [job_id for job_id in ids if _is_entry(job_id)]
         async with self._pool.link() as link:
-            found = await scripts.LOCATE.run(link, names, GROUP, job_id)
-        if not found:
-            raise JobNotFound(queue, job_id)
-        place, *rest = found
-        return self._with_attempts(_READ[place](queue, job_id, *rest))
+            while rest:
+                replies = await scripts.LOOK.run(link, names, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
+                found |= zip(rest, (r if isinstance(r, bytes) else r == 1 for r in replies), strict=False)
+                rest = rest[len(replies) :]
+        return {job_id: found.get(job_id, False) for job_id in ids}
+
+    def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
+        """A finished job from its record."""
+        return self._with_attempts(_from_record(queue, job_id, record))
 
     def _with_attempts(self, job: JobRecord) -> JobRecord:
         return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
@@ -103,20 +112,30 @@ class Views:
         if state is State.WAITING:
             return await self._waiting(queue, limit, cursor)
         ids, following = await self._ids(queue, state, limit, cursor)
-        items = []
-        for job_id in ids:
-            try:
-                items.append(await self.job(queue, job_id))
-            except JobNotFound:
-                continue  # it moved on between the two looks
-        return Page(items, following)
+        # who is not in that state any more moved on between the two looks
+        return Page([job for job in await self._jobs(queue, ids) if job.state is state], following)
+
+    async def _jobs(self, queue: str, ids: Sequence[str]) -> list[JobRecord]:
+        """Those of the jobs that are somewhere, some at a time."""
+        names, jobs = self._places(queue), []
+        async with self._pool.link() as link:
+            for start in range(0, len(ids), READ_AT_ONCE):
+                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if _is_entry(job_id)]
+                calls = [(names, (GROUP, job_id)) for job_id in part]
+                replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
+                for job_id, reply, call in zip(part, replies, calls, strict=True):
+                    found = await scripts.LOCATE.answer(link, reply, *call)
+                    if found:
+                        jobs.append(self._with_attempts(_READ[found[0]](queue, job_id, *found[1:])))
+        return jobs
 
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
         lanes = self._store.keys(queue).lanes
         items: list[JobRecord] = []
         lane, after = _stream_cursor(cursor)
         while True:
-            after = after or await self._last_delivered(lanes[lane - 1])
+            # a worker may have taken what lies there since
+            after = max(after or "0-0", await self._last_delivered(lanes[lane - 1]), key=_order)
             entries = await self._pool.call(
                 "XRANGE", lanes[lane - 1], "(" + after, "+", "COUNT", limit - len(items)
             )
@@ -137,7 +156,7 @@ class Views:
                 command = ("XPENDING", lanes[lane - 1], GROUP, start, "+", limit - len(ids))
                 rows = (await link.batch(command))[0]
             entries = [] if isinstance(rows, Exception) else [row[0].decode() for row in rows]
-            ids += [await self._id_of(lanes[lane - 1], entry) for entry in entries]
+            ids += await self._ids_of(lanes[lane - 1], entries)
             if len(ids) == limit:
                 return ids, f"{lane}:{entries[-1]}"
             if lane == len(lanes):
@@ -161,51 +180,52 @@ class Views:
         keys = self._store.keys(queue)
         if state is State.ACTIVE:
             return await self._active(queue, limit, cursor)
-        skip = _offset(cursor)
-        if state is State.DELAYED:
-            raw = await self._pool.call("ZRANGE", keys.delayed, skip, skip + limit)
-        elif state in (State.COMPLETED, State.FAILED):
-            order = keys.completed if state is State.COMPLETED else keys.failed
-            raw = (await self._pool.call("LRANGE", order, -skip - limit - 1, -skip - 1))[::-1]
+        if state is State.COMPLETED:
+            found, following = await self._back(keys.completed, limit, cursor)
+        elif state is State.FAILED:
+            found, following = await self._walk(keys.failures, "down", limit, cursor)
+        elif state is State.DELAYED:
+            found, following = await self._walk(keys.delayed, "up", limit, cursor)
+        elif cursor:
+            raise _strange(cursor)
         else:
-            raw = []
-        ids = [job_id.decode() for job_id in raw]
-        return ids[:limit], str(skip + limit) if len(ids) > limit else None
+            return [], None
+        return [job_id.decode("utf-8", "replace") for job_id in found], following
 
-    async def _id_of(self, lane: str, entry: str) -> str:
-        found = await self._pool.call("XRANGE", lane, entry, entry)
-        headers = parse_fields(found[0][1])[2] if found else b""
-        return parse_headers(headers).get("id") or entry
+    async def _walk(
+        self, key: str, direction: str, limit: int, cursor: str | None
+    ) -> tuple[list[bytes], str | None]:
+        """A page of a sorted set; its cursor is the place of its last job: ``<direction><score>:<id>``."""
+        score, job_id = _place(cursor, direction)
+        async with self._pool.link() as link:
+            found = await scripts.WALK.run(link, (key,), limit + 1, direction, score, job_id)
+        ids = found[::2]
+        if len(ids) <= limit:
+            return ids, None
+        return ids[:limit], _cursor(direction, found[2 * limit - 1].decode(), ids[limit - 1])
 
+    async def _back(self, key: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+        """A page of a list from its end; its cursor is its last job and how many are later: ``back<n>:<id>``."""
+        later, job_id = _place(cursor, "back")
+        async with self._pool.link() as link:
+            while True:
+                at, *found = await scripts.BACK.run(link, (key,), limit + 1, later, job_id)
+                if at >= 0:
+                    break
+                later = str(found[0])  # many have come since: the search goes on
+        return found[:limit], _cursor("back", str(at - 1), found[limit - 1]) if len(found) > limit else None
 
-def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
-    """A worker from what it said of itself: another version may have said more, or less.
-
-    Raises one of ``UNREADABLE`` when what every version says is not there.
-    """
-    said = codec.loads(raw)
-    queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_name(queue))
-    return WorkerInfo(
-        name=name.decode(), host=str(said.get("host", "")), pid=_whole(said.get("pid")), queues=queues,
-        concurrency=_whole(said.get("concurrency")), started_at=_time(said["started_at"]),
-        version=str(said.get("version", "")), client_id=_whole(said.get("client_id")),
-        token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
-        stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
-        process_start=_whole(said.get("process_start")),
-    )  # fmt: skip
-
-
-def _whole(said: object) -> int:
-    return said if isinstance(said, int) and 0 <= said < 2**63 else 0
-
-
-def _seconds(said: object) -> float:
-    return float(said) if isinstance(said, int | float) and 0 < said < 1e9 else 0.0
-
-
-def _time(said: str) -> datetime:
-    at = datetime.fromisoformat(said)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    async def _ids_of(self, lane: str, entries: Sequence[str]) -> list[str]:
+        """The ids of the jobs that lie in these entries."""
+        ids = []
+        async with self._pool.link() as link:
+            for start in range(0, len(entries), READ_AT_ONCE):
+                part = entries[start : start + READ_AT_ONCE]
+                replies = await link.calls(*[("XRANGE", lane, entry, entry) for entry in part])
+                for entry, found in zip(part, replies, strict=True):
+                    headers = parse_fields(found[0][1])[2] if found else b""
+                    ids.append(parse_headers(headers).get("id") or entry)
+        return ids
 
 
 def _number(reply: Any) -> int:
@@ -218,10 +238,28 @@ def _number(reply: Any) -> int:
     return int(reply)
 
 
-def _offset(cursor: str | None) -> int:
-    if cursor is not None and not (cursor.isdecimal() and cursor.isascii() and len(cursor) < 12):
-        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
-    return int(cursor or 0)
+def _strange(cursor: str) -> UsageError:
+    return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+
+
+def _cursor(kind: str, number: str, job_id: bytes) -> str:
+    """A place in a list. An id may be anything where others wrote it."""
+    return f"{kind}{number}:{quote_from_bytes(job_id, safe='')}"
+
+
+def _place(cursor: str | None, kind: str) -> tuple[str, bytes]:
+    """Number and id of a place in a list of that kind; empty ones at its beginning."""
+    if cursor is None:
+        return "", b""
+    number, found, quoted = cursor.removeprefix(kind).partition(":")
+    job_id = unquote_to_bytes(quoted)
+    if not (found and _NUMBER[kind].fullmatch(number) and _cursor(kind, number, job_id) == cursor):
+        raise _strange(cursor)
+    return number, job_id
+
+
+def _order(entry: str) -> tuple[int, ...]:
+    return tuple(map(int, entry.split("-")))
 
 
 def _is_entry(text: str) -> bool:
@@ -238,7 +276,7 @@ def _stream_cursor(cursor: str | None) -> tuple[int, str]:
         return 1, ""
     lane, _, entry = cursor.partition(":")
     if lane not in ("1", "2") or not _is_entry(entry):
-        raise UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+        raise _strange(cursor)
     return int(lane), entry
 
 

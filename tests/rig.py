@@ -25,8 +25,8 @@ QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqu
 """Settings under which a test does not wait for what takes seconds in the field."""
 
 KNOWN_KEY = re.compile(
-    r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|parked|delayed|moved|finished|completed|failed"
-    r"|events|wake|workers|upkeep:[123]|producer:[0-9a-z]+))"
+    r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|parked|delayed|moved|finished|completed|failures"
+    r"|workers|upkeep:[123]|producer:[0-9a-z]+))"
 )
 
 
@@ -149,8 +149,8 @@ def _finished(client: redis.Redis, keys: Keys, found: Census) -> None:
     records = client.hgetall(keys.finished)
     for job_id, record in records.items():
         found.put(job_id, {"c": "completed", "f": "failed"}[record[0]])
-    for order, letter in ((keys.completed, "c"), (keys.failed, "f")):
-        listed = client.lrange(order, 0, -1)
+    orders = {"c": client.lrange(keys.completed, 0, -1), "f": client.zrange(keys.failures, 0, -1)}
+    for letter, listed in orders.items():
         have = {job_id for job_id, record in records.items() if record[0] == letter}
         if sorted(listed) != sorted(have):
-            found.faults.append(f"{order} lists {len(listed)} jobs, {len(have)} have a record")
+            found.faults.append(f"{letter}: {len(listed)} jobs are listed, {len(have)} have a record")

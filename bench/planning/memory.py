@@ -9,10 +9,6 @@ from .coefficients import Memory
 
 TASK: Final = "send_message"
 """A name as long as most: it is in every entry."""
-ID: Final = 18
-"""Bytes of a job's id in the events, with the space behind it."""
-EVENTS: Final = 100
-"""Batches the events go back."""
 
 
 def waiting(memory: Memory, sizes: Sequence[int], task: str = TASK) -> float:
@@ -40,8 +36,3 @@ def completed(memory: Memory, sizes: Sequence[int], result: int = 0, share: floa
 def failed(memory: Memory, sizes: Sequence[int]) -> float:
     """Bytes per failed job that is kept; its error with the trace back is about as long as the measured one's."""
     return memory.failed.per_record(sizes, memory.streams.allocator)
-
-
-def events(batch: float) -> float:
-    """Bytes of what is said of the last batches."""
-    return EVENTS * batch * ID

@@ -112,7 +112,7 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
         LEAST_SLOTS, math.ceil(_slots(known, wishes, load, cost) / needed)
     )
     processes = needed + wishes.spare
-    parts = memory_parts(known, wishes, processes * concurrency, processes, cost)
+    parts = memory_parts(known, wishes, processes * concurrency, processes)
     redis = wishes.rate * _redis_seconds(known, wishes, load, cost)
     connections = processes * known.connections.worker + wishes.producers * known.connections.producer
     partitions = max(
@@ -149,9 +149,7 @@ def records(wishes: Wishes) -> int:
     return aged if wishes.keep is None else min(aged, wishes.keep)
 
 
-def memory_parts(
-    known: Coefficients, wishes: Wishes, slots: int, processes: int, cost: Demand
-) -> dict[str, float]:
+def memory_parts(known: Coefficients, wishes: Wishes, slots: int, processes: int) -> dict[str, float]:
     """Bytes by state. The delayed, kept and waiting jobs by their number; the active ones fill all slots."""
     sizes, of = spread(*wishes.payload), known.memory
     lost = min(KEEP_FAILED, math.ceil(wishes.rate * wishes.failing * KEEP_FAILED_FOR))
@@ -161,7 +159,7 @@ def memory_parts(
         "delayed": wishes.delayed * memory.delayed(of, sizes),
         "completed": records(wishes) * memory.completed(of, sizes, wishes.result, _delayed_share(wishes)),
         "failed": lost * memory.failed(of, sizes),
-        "server, workers, events": of.empty + processes * of.worker + memory.events(cost.batch),
+        "server, workers": of.empty + processes * of.worker,
     }
 
 

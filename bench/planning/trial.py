@@ -26,7 +26,7 @@ SOONER: Final = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came out, CPU in microseconds per job, memory in bytes of all jobs, buffers and events left out."""
+    """What came out, CPU in microseconds per job, memory in bytes of all jobs, buffers left out."""
 
     jobs: int
     rate: float
@@ -123,11 +123,10 @@ async def _fetch_and_scripts(rig: Rig) -> tuple[int, int]:
 
 
 async def _memory(rig: Rig) -> int:
-    """Bytes of all but the events, once no connection but our own one holds buffers any more."""
+    """Bytes of all, once no connection but our own one holds buffers any more."""
     async with asyncio.timeout(10):
         while (await rig.server.info("clients"))["connected_clients"] > 1:  # noqa: ASYNC110 - it tells only those who ask
             await asyncio.sleep(0.01)
-    await rig.server.forget_events()
     return await rig.server.memory()
 
 

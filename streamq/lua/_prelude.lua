@@ -83,9 +83,38 @@ local function age(id)
   return now - (tonumber(string.match(id, '^(%d+)%-')) or 0)
 end
 
-local function wake(key, due)
-  redis.call('LPUSH', key, due)
-  redis.call('LTRIM', key, 0, 0)
+-- Signals: lines that begin with a word, an empty line, and the records whose lengths a line tells. (`signals.py` reads
+-- them.) Publishing may be forbidden to our user: then nobody hears, and who waits looks for itself.
+
+local function signal_due(channel, due)
+  redis.pcall('PUBLISH', channel, 'due ' .. due .. '\n\n')
+end
+
+-- Bytes of records that one signal carries; the jobs beyond are told by their ids alone.
+local CARRIED = 262144
+
+-- Whether anybody listens; without listeners nothing is built, and a job costs nothing.
+local function heard(channel)
+  local reply = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  return reply.err ~= nil or reply[2] > 0
+end
+
+-- Take ended jobs into the news. `records` alternates id and record, all of it or a part.
+local function collect(news, records, from, to)
+  for i = from or 1, to or #records, 2 do
+    local said, size = records[i], #records[i + 1]
+    if news.size + size <= CARRIED then
+      news.size = news.size + size
+      news.bodies[#news.bodies + 1] = records[i + 1]
+      said = said .. ':' .. size
+    end
+    news.ids[#news.ids + 1] = said
+  end
+end
+
+local function signal_ended(channel, news)
+  if #news.ids == 0 then return end
+  redis.pcall('PUBLISH', channel, 'ended ' .. table.concat(news.ids, ' ') .. '\n\n' .. table.concat(news.bodies))
 end
 
 -- Write finished records and forget the oldest past `keep`. `records` alternates id and record, all of it or a part.
@@ -95,4 +124,24 @@ local function finish(finished, order, keep, ids, records, from, to)
   each('RPUSH', order, ids)
   local over = redis.call('LLEN', order) - keep
   if over > 0 then each('HDEL', finished, redis.call('LPOP', order, over)) end
+end
+
+-- The same for failed jobs, whose order is a sorted set by the time of their end: any of them may be requeued.
+local function bury(finished, failures, keep, ids, records, from, to)
+  if keep == 0 or #ids == 0 then return end
+  each('HSET', finished, records, from, to)
+  -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.
+  local scored, last = {}, redis.call('ZRANGE', failures, '(' .. now + 1000, now, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')
+  local from = math.max(now, tonumber(last[2] or now))
+  for i, id in ipairs(ids) do
+    scored[2 * i - 1] = from + i / 1024
+    scored[2 * i] = id
+  end
+  each('ZADD', failures, scored)
+  local over = redis.call('ZCARD', failures) - keep
+  if over > 0 then
+    local old = redis.call('ZRANGE', failures, 0, math.min(over, #ids + 1000) - 1)
+    each('HDEL', finished, old)
+    each('ZREM', failures, old)
+  end
 end

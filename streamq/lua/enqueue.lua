@@ -1,6 +1,6 @@
 #!lua
 -- New jobs: waiting, or delayed when they have a due time. A repeated batch is answered, not added.
--- KEYS  1 ready  2 parked  3 delayed  4 producer  5 wake
+-- KEYS  1 ready  2 parked  3 delayed  4 producer  5 signals (a channel)
 -- ARGV  1 number of the batch  2 ms the producer's record is kept  3 how many are waiting
 --       then task, payload, headers of each waiting one
 --       then task, payload, headers, due ("+ms" from now or "=ms" since the epoch), suffix of the id of each delayed one
@@ -31,7 +31,7 @@ for i = delayed_from, #ARGV, 5 do
   if park(KEYS[2], KEYS[3], id, due, envelope) then earliest = due end
   ids[#ids + 1] = id
 end
-if earliest then wake(KEYS[5], earliest) end
+if earliest then signal_due(KEYS[5], earliest) end
 
 local reply = table.concat(ids, ' ')
 redis.call('SET', KEYS[4], ARGV[1] .. ' ' .. reply, 'PX', ARGV[2])

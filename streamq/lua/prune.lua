@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Finished records past their age are forgotten, oldest first; and the news of a minute ago, which nobody waits for.
--- KEYS  1 finished  2 order (completed or failed)  3 events
+-- Finished records past their age are forgotten, oldest first; and what the version before kept beside them.
+-- KEYS  1 finished  2 completed, then keys that are no longer used
 -- ARGV  1 ms a record is kept  2 at most how many
 -- returns how many
-redis.call('XTRIM', KEYS[3], 'MINID', now - 60000)
+redis.call('UNLINK', unpack(KEYS, 3))
 local ids = redis.call('LRANGE', KEYS[2], 0, ARGV[2] - 1)
 if #ids == 0 then return 0 end
 local records, old = redis.call('HMGET', KEYS[1], unpack(ids)), 0

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
--- KEYS  1 ready  2 alone  3 moved  4 finished  5 failed  6 events  7 workers
+-- KEYS  1 ready  2 alone  3 moved  4 finished  5 failures  6 ended (a channel)  7 workers
 -- ARGV  1 group  2 worker  3 its last beat as seen ("" to take it as lost)  4 at most how many  5 crash limit  6 failed jobs kept
 -- returns how many start again, how many are suspects, how many failed, how many it still holds; or -1 when it has beaten since
 if ARGV[3] ~= '' and (redis.call('ZSCORE', KEYS[7], ARGV[2]) or '') ~= ARGV[3] then return { -1, 0, 0, 0 } end
@@ -45,8 +45,12 @@ for lane = 1, 2 do
   end
 end
 
-finish(KEYS[4], KEYS[5], tonumber(ARGV[6]), ids, records)
-if #ids > 0 then redis.call('XADD', KEYS[6], 'MAXLEN', '~', 100, '*', 'c', '', 'f', table.concat(ids, ' ')) end
+bury(KEYS[4], KEYS[5], tonumber(ARGV[6]), ids, records)
+if #ids > 0 and heard(KEYS[6]) then
+  local news = { ids = {}, bodies = {}, size = 0 }
+  collect(news, records)
+  signal_ended(KEYS[6], news)
+end
 
 local held = 0
 for lane = 1, 2 do held = held + #redis.call('XPENDING', KEYS[lane], ARGV[1], '-', '+', 1, ARGV[2]) end

@@ -1,6 +1,6 @@
 #!lua
 -- A failed job waits again, with all its attempts and none of its crashes; its history stays.
--- KEYS  1 ready  2 finished  3 failed  4 moved
+-- KEYS  1 ready  2 finished  3 failures  4 moved
 -- ARGV  1 id
 -- returns its entry; "" when there is no record; the first letter of its state when that is not "f"
 local record = redis.call('HGET', KEYS[2], ARGV[1])
@@ -15,5 +15,5 @@ local payload = string.sub(rest, string.find(rest, '\n', 1, true) + 1)
 local entry = add(KEYS[1], task, payload, cjson.encode(h))
 redis.call('HSET', KEYS[4], ARGV[1], '1 ' .. entry)
 redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('LREM', KEYS[3], 1, ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
 return entry

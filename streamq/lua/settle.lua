@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only if its worker still holds the entry: XACK is the fence, and whoever
 -- took a job away has deleted its entry too.
--- KEYS  1 ready  2 alone  3 parked  4 delayed  5 moved  6 finished  7 completed  8 failed  9 events  10 wake
+-- KEYS  1 ready  2 alone  3 parked  4 delayed  5 moved  6 finished  7 completed  8 failures  9 ended  10 signals (both channels)
 -- ARGV  1 group  2 how many completed jobs are kept  3 how many failed ones
 --       then of each kind and lane: kind, lane, number n (at most 1000), n entries, and n times id and body
 --       kind c completed, f failed: body is the record; passed on as it came, for that is most of the work here
 --       kind d delayed: body is the delay in ms, LF, the envelope
 -- returns now, then each entry that was refused
-local refused, ended, earliest = { now }, { c = {}, f = {} }, nil
+local refused, earliest = { now }, nil
+local news = heard(KEYS[9]) and { ids = {}, bodies = {}, size = 0 }
 
 -- Those of n outcomes whose entry is still there, laid out as they came, and how many.
 local function held(lane, at, n)
@@ -43,9 +44,10 @@ local function write(kind, lane, list, at, n)
     if kind == 'd' then delay(id, list[at + n + 2 * i - 1]) end
   end
   if kind ~= 'd' then
-    local order, keep = KEYS[kind == 'c' and 7 or 8], tonumber(ARGV[kind == 'c' and 2 or 3])
-    finish(KEYS[6], order, keep, ids, list, at + n, at + 3 * n - 1)
-    for _, id in ipairs(ids) do table.insert(ended[kind], id) end
+    local write_down, order, keep = finish, KEYS[7], tonumber(ARGV[2])
+    if kind == 'f' then write_down, order, keep = bury, KEYS[8], tonumber(ARGV[3]) end
+    write_down(KEYS[6], order, keep, ids, list, at + n, at + 3 * n - 1)
+    if news then collect(news, list, at + n, at + 3 * n - 1) end
   end
   each('XDEL', KEYS[lane], list, at, at + n - 1)
   each('HDEL', KEYS[5], moved)
@@ -64,8 +66,6 @@ while at <= #ARGV do
   at = at + 3 * n
 end
 
-if #ended.c + #ended.f > 0 then
-  redis.call('XADD', KEYS[9], 'MAXLEN', '~', 100, '*', 'c', table.concat(ended.c, ' '), 'f', table.concat(ended.f, ' '))
-end
-if earliest then wake(KEYS[10], earliest) end
+if news then signal_ended(KEYS[9], news) end
+if earliest then signal_due(KEYS[10], earliest) end
 return refused

@@ -21,9 +21,9 @@ from streamq.connection import Link
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.job import WorkerInfo
 from streamq.keys import is_name
+from streamq.roster import UNREADABLE, parse_worker
 from streamq.settings import Settings
 from streamq.store import Store
-from streamq.views import UNREADABLE, parse_worker
 from streamq.worker.reclaimer import GRACE, report
 
 log = logging.getLogger("streamq.identity")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link
-from streamq.errors import StreamqError, Unavailable
+from streamq.errors import StreamqError
 from streamq.store import Store
 from streamq.worker.duty import Troubles, concerns_all, pause
 
@@ -21,12 +22,13 @@ FIRST: Final = 50
 """Jobs of the first call, and twice as many in each that follows: the first of many start while the others come."""
 BATCH: Final = 200
 """Jobs of the largest call: two milliseconds of the server's time, in which no other command runs."""
-WAKE_BLOCK: Final = 10.0
 POLL: Final = 5.0
 LATE: Final = 0.25
 """Seconds past its due time at which a deputy promotes a job."""
 TICK: Final = 0.002
 """Seconds a timer may ring early: the event loop counts whole milliseconds."""
+NEWS: Final = b"due"
+"""The word of the signal that tells of an earlier due time."""
 
 
 class Promoter:
@@ -42,21 +44,26 @@ class Promoter:
         poll: float = POLL,
     ) -> None:  # fmt: skip
         self._store, self._queues, self._overdue, self._poll = store, queues, overdue, poll
-        self._link, self._wake_link = Link(store.servers), Link(store.servers, "streamq-wake")
+        self._link = Link(store.servers)
         self._troubles = Troubles(self.name)
         self._at: dict[str, float] = {}
         self._rested = False
         self._woken = asyncio.Event()
-        self._waker: asyncio.Task[None] | None = None
+        self._heard: set[str] = set()
+        self._listening: dict[str, Callable[[], None]] = {}
 
     def wake(self) -> None:
-        """There may be an earlier due time, or another queue to see to."""
+        """There may be another queue to see to."""
         self._woken.set()
+
+    def _hear(self, queue: str, message: bytes | None) -> None:
+        """There is an earlier due time, or may be."""
+        if message is None or message.startswith(NEWS):
+            self._heard.add(queue)
+            self._woken.set()
 
     async def once(self) -> int:
         """Promote all that is due. Returns how many jobs."""
-        if self._waker is None:
-            self._waker = asyncio.create_task(self._listen(), name="promoter wake")
         queues, promoted, limit = self._turn(), 0, FIRST
         while queues:
             replies = await self._store.promote(self._link, queues, limit)
@@ -83,13 +90,15 @@ class Promoter:
         """The queues to look at now: all of them when it is not the loop that calls."""
         now, mine = monotonic(), list(self._queues())
         late = [queue for queue in self._overdue() if queue not in mine]
-        woken, rested = self._woken.is_set(), self._rested
+        self._listen((*mine, *late))
+        heard, self._heard = self._heard, set()
         self._woken.clear()
+        looked_at = heard.intersection(mine) if self._rested else mine
         self._rested = False
-        if woken or not rested:
-            self._at.update(dict.fromkeys(mine, now))
-        if woken:
-            self._at.update({queue: min(self._at.get(queue, now), now + LATE) for queue in late})
+        self._at.update(dict.fromkeys(looked_at, now))
+        self._at.update(
+            {queue: min(self._at.get(queue, now), now + LATE) for queue in heard.intersection(late)}
+        )
         self._at = {queue: self._at.get(queue, now) for queue in (*mine, *late)}
         return self._troubles.rested(queue for queue, at in self._at.items() if at <= now + TICK)
 
@@ -100,21 +109,16 @@ class Promoter:
         due = [self._at[queue] for queue in self._troubles.rested(self._at)]
         await pause(min([now + self._poll, now + self._troubles.until_next(), *due]) - now, self._woken)
 
-    async def _listen(self) -> None:
-        while True:
-            keys = [self._store.keys(queue).wake for queue in self._queues()]
-            try:
-                if keys and await self._wake_link.call("BLPOP", *keys, WAKE_BLOCK, timeout=WAKE_BLOCK + 5):
-                    self._woken.set()
-                elif not keys:
-                    await asyncio.sleep(0.1)
-            except Unavailable:
-                await asyncio.sleep(1.0)
+    def _listen(self, queues: Sequence[str]) -> None:
+        """Be woken by an earlier due time in these queues, and by no others any more."""
+        for queue in set(self._listening) - set(queues):
+            self._listening.pop(queue)()
+        for queue in queues:
+            if queue not in self._listening:
+                channel = self._store.keys(queue).signals
+                self._listening[queue] = self._store.signals.listen(channel, partial(self._hear, queue))
 
     async def close(self) -> None:
         """End the listening."""
-        if self._waker is not None:
-            self._waker.cancel()
-            await asyncio.wait([self._waker])
+        self._listen(())
         await self._link.close()
-        await self._wake_link.close()

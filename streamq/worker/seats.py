@@ -2,7 +2,8 @@
 
 Seat 1, the chief, does everything: it promotes, recovers, prunes and audits. Seat 2, the deputy, watches for lost
 workers as well, and promotes what the chief leaves lying. The others stand by. A seat is a claim that expires; its
-holder renews it. It is no lock: every script is atomic, so two chiefs at once do the same work and no harm.
+holder renews it, and hears at once of who comes. It is no lock: every script is atomic, so two chiefs at once do the
+same work and no harm.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from streamq.clock import monotonic
@@ -32,6 +34,8 @@ QUEUES_A_SECOND: Final = 50
 """Claims a process renews in a second, about: one with many queues claims each for longer."""
 STAND_BY: Final = (1.0, 10.0)
 """Seconds between two looks of those who stand by, together; and of each of them at most."""
+NEWS: Final = b"upkeep"
+"""The word of the signal that tells of a seat taken, or of one more who stands by."""
 
 
 class Seats:
@@ -54,6 +58,7 @@ class Seats:
         self._workers: dict[str, int] = {}
         self._at: dict[str, float] = {}
         self._woken = asyncio.Event()
+        self._listening: dict[str, Callable[[], None]] = {}
         self._told: list[Callable[[], None]] = []
 
     # -- for the duties -------------------------------------------------------------------------------------
@@ -94,10 +99,12 @@ class Seats:
         lasts = self._lasts(queues)
         changed = 0
         if due:
-            replies = await self._store.roster.claim(self._link, due, self._who, self._seats, lasts)
+            fresh = {queue: queue not in self._held for queue in due}
+            replies = await self._store.roster.claim(self._link, fresh, self._who, self._seats, lasts)
             changed = sum(self._answered(queue, reply, lasts) for queue, reply in replies.items())
         for gone in set(self._held) - set(queues):
             del self._held[gone]
+        self._listen(self.watched())
         if changed:
             for told in self._told:
                 told()
@@ -129,6 +136,20 @@ class Seats:
         even = together * max(1, self._workers.get(queue, 0) - len(self._seats))
         return min(most, even) * random.uniform(0.75, 1.25)  # noqa: S311  # so that they do not look at once
 
+    def _listen(self, queues: Sequence[str]) -> None:
+        """Hear of who comes and goes in these queues, and in no others any more."""
+        for queue in set(self._listening) - set(queues):
+            self._listening.pop(queue)()
+        for queue in queues:
+            if queue not in self._listening:
+                channel = self._store.keys(queue).signals
+                self._listening[queue] = self._store.signals.listen(channel, partial(self._hear, queue))
+
+    def _hear(self, queue: str, message: bytes | None) -> None:
+        if message is not None and message.startswith(NEWS):
+            self._at[queue] = monotonic()
+            self._woken.set()
+
     async def rest(self) -> None:
         """Until a claim is to be renewed, or a holder is lost."""
         now = monotonic()
@@ -138,6 +159,7 @@ class Seats:
 
     async def close(self) -> None:
         """Give the seats up, so that others need not wait for the end of the claims."""
+        self._listen(())
         held = self.watched()
         self._held.clear()
         with contextlib.suppress(Unavailable, TimeoutError):  # they end by themselves

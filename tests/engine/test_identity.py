@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streamq import App, ConfigurationError, NameTaken, Worker
 from streamq.connection import Link
 from streamq.keys import GROUP, Keys, queues_key, workers_key
-from streamq.views import UNREADABLE, parse_worker
+from streamq.roster import UNREADABLE, parse_worker
 from streamq.worker.identity import new_name
 from streamq.worker.reclaimer import Reclaimer
 

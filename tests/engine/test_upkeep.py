@@ -105,10 +105,9 @@ async def test_a_deputy_promotes_what_a_chief_that_is_held_up_leaves_lying(
     client.set(Keys(prefix, "q").seats(1)[0], "blocked", px=60_000)
     async with working(app):
         await until(lambda: holders(client, prefix)[1])
-        await task.enqueue(1, delay=30)  # it has looked, and knows of nothing earlier
+        await task.enqueue(1, delay=30)  # it has looked, and hears of nothing earlier
         start = time.monotonic()
-        jobs = [await task.enqueue(n, delay=0.3) for n in range(3)]
-        client.delete(Keys(prefix, "q").wake)  # whoever heard of the earlier one is blocked
+        jobs = [await task.enqueue(n, delay=20) for n in range(3)]
         client.zadd(Keys(prefix, "q").delayed, {job.id: 0 for job in jobs})
         for job in jobs:
             await job.result(8)

@@ -5,7 +5,21 @@ from __future__ import annotations
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys", "host"}),
     frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
-    frozenset({"scripts", "connection", "roster", "store", "views", "outbox", "results", "binary", "server"}),
+    frozenset(
+        {
+            "scripts",
+            "connection",
+            "subscriber",
+            "signals",
+            "roster",
+            "store",
+            "views",
+            "outbox",
+            "results",
+            "binary",
+            "server",
+        }
+    ),
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
 )
@@ -15,8 +29,8 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset({"scripts", "connection", "store", "views"}),
-    "hiredis": frozenset({"scripts", "connection", "store", "views"}),
+    "redis": frozenset({"scripts", "connection", "subscriber", "store", "views"}),
+    "hiredis": frozenset({"scripts", "connection", "subscriber", "store", "views"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
     "click": frozenset({"cli", "runtime"}),

@@ -52,12 +52,12 @@ async def test_only_a_failed_job_is_requeued_and_only_once(
     client.hset(
         keys.finished, "5-5", 'f7\nt\n{"attempt":3,"crashes":2,"strayed":1,"history":[]}\n{"error":{}}\n"x"'
     )
-    client.rpush(keys.failed, "5-5")
+    client.zadd(keys.failures, {"5-5": 12})
     await app.store.requeue("q", "5-5")
     ((entry, fields),) = client.xrange(keys.ready)
     assert (fields["task"], fields["payload"]) == ("t", '"x"')
     assert client.hget(keys.moved, "5-5") == f"1 {entry}"
-    assert client.exists(keys.finished, keys.failed) == 0
+    assert client.exists(keys.finished, keys.failures) == 0
     record = await app.queue("q").get("5-5")
     assert (record.state, record.attempt, record.crashes) == (State.WAITING, 0, 0)
     with pytest.raises(JobNotFound):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import redis
 
 from streamq import App
 from streamq.connection import Link
 from streamq.keys import GROUP, Keys
+from streamq.signals import ended
 from streamq.store import Settlement
 
 RECORD = b"7 0 w\nt\n\n{}\n1"
@@ -22,16 +26,34 @@ def _done(entry: str, kind: str = "c") -> Settlement:
     return Settlement(kind, 1, entry.encode(), entry, kind.encode() + RECORD)
 
 
+def _heard(client: redis.Redis, channel: str) -> Callable[[], list[Any]]:
+    """The signals on a channel from now on."""
+    pubsub = client.pubsub()
+    pubsub.subscribe(channel)
+    assert pubsub.get_message(timeout=5)
+
+    def messages() -> list[Any]:
+        found = []
+        while message := pubsub.get_message(timeout=0.1):
+            found.append(message["data"])
+        pubsub.close()
+        return found
+
+    return messages
+
+
 async def test_a_completed_job_leaves_its_stream_and_is_recorded_and_announced(
     app: App, link: Link, client: redis.Redis, keys: Keys
 ) -> None:
     (entry,) = _deliver(client, keys)
+    heard = _heard(client, keys.ended)
     assert await app.store.settle(link, {"q": [_done(entry)]}) == []
+    (message,) = heard()
+    assert list(ended(message.encode())) == [(entry, b"c" + RECORD)]
     assert client.xlen(keys.ready) == client.xpending(keys.ready, GROUP)["pending"] == 0
     (record,) = client.hvals(keys.finished)
     assert record == "c" + RECORD.decode()
     assert client.lrange(keys.completed, 0, -1) == [entry]
-    assert [fields for _, fields in client.xrange(keys.events)] == [{"c": entry, "f": ""}]
 
 
 async def test_an_outcome_of_what_is_no_longer_held_is_refused_and_nothing_of_it_written(
@@ -52,7 +74,7 @@ async def test_the_same_outcome_twice_counts_once(
     (entry,) = _deliver(client, keys)
     assert await app.store.settle(link, {"q": [_done(entry), _done(entry, "f")]}) == [entry.encode()]
     assert client.lrange(keys.completed, 0, -1) == [entry]
-    assert client.llen(keys.failed) == 0
+    assert client.zcard(keys.failures) == 0
 
 
 async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(
@@ -60,19 +82,38 @@ async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(
 ) -> None:
     entries = _deliver(client, keys, 3)
     await app.store.release(link, "q", [(1, entries[1].encode())])
+    heard = _heard(client, keys.ended)
     assert await app.store.settle(link, {"q": [_done(entry) for entry in entries]}) == [entries[1].encode()]
     assert client.lrange(keys.completed, 0, -1) == [entries[0], entries[2]]
     assert set(client.hkeys(keys.finished)) == {entries[0], entries[2]}
     assert client.xlen(keys.ready) == 1, "the one that was given back waits"
-    assert [fields for _, fields in client.xrange(keys.events)] == [
-        {"c": f"{entries[0]} {entries[2]}", "f": ""}
+    (message,) = heard()
+    assert [job_id for job_id, _ in ended(message.encode())] == [entries[0], entries[2]]
+
+
+async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(
+    app: App, link: Link, client: redis.Redis, keys: Keys
+) -> None:
+    """A long record does not keep the short ones behind it from being carried."""
+    entries = _deliver(client, keys, 4)
+    sizes = (100_000, 300_000, 100_000, 10)
+    heard = _heard(client, keys.ended)
+    done = [
+        _done(entry)._replace(body=b"c" + RECORD + b"1" * size)
+        for entry, size in zip(entries, sizes, strict=True)
     ]
+    assert await app.store.settle(link, {"q": done}) == []
+    (message,) = heard()
+    assert len(message) < 262_144 + 1_000
+    expected = [None if s.job_id == entries[1] else s.body for s in done]
+    assert list(ended(message.encode())) == list(zip(entries, expected, strict=True))
 
 
 async def test_a_delayed_outcome_parks_the_job_under_its_own_id_and_wakes_the_scheduler(
     app: App, link: Link, client: redis.Redis, keys: Keys
 ) -> None:
     (entry,) = _deliver(client, keys)
+    heard, silent = _heard(client, keys.signals), _heard(client, keys.ended)
     await app.store.settle(
         link, {"q": [Settlement("d", 1, entry.encode(), "5-5", b'60000\nt\n{"id":"5-5"}\n1')]}
     )
@@ -81,8 +122,8 @@ async def test_a_delayed_outcome_parks_the_job_under_its_own_id_and_wakes_the_sc
     seconds, micros = client.time()
     assert job_id == "5-5"
     assert 59_000 < due - (seconds * 1000 + micros // 1000) <= 60_000
-    assert client.lrange(keys.wake, 0, -1) == [str(int(due))]
-    assert client.exists(keys.events) == 0
+    assert heard() == [f"due {int(due)}\n\n"]
+    assert silent() == []
 
 
 async def test_one_call_takes_more_outcomes_than_lua_can_unpack(

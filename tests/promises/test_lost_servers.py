@@ -186,7 +186,7 @@ async def test_scripts_streams_groups_and_lists_removed_by_hand_are_made_again(
         await works(4)
         await until(app.workers, 5)
         await until(lambda: client.exists(keys.workers), 5)
-        client.delete(keys.events, keys.wake)
+        client.client_kill_filter(_type="pubsub")
         await works(5)
         client.flushall()
         await works(6)

@@ -89,7 +89,7 @@ class House:
         await self.store.audit(self.link, "q")
 
     async def requeue(self) -> None:
-        for job_id in self.client.lrange(self.keys.failed, 0, 0):
+        for job_id in self.client.zrange(self.keys.failures, 0, 0):
             await self.store.requeue("q", job_id)
             self.accepted[job_id] = 0
 

@@ -1,0 +1,243 @@
+"""Waiting for results: whoever waits gets the result, however soon its record is pruned and whatever fails beside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamq import App, JobFailed, JobNotFound, NotOpen, ResultTimeout
+from streamq.keys import Keys
+from streamq.signals import Signals, ended
+
+from ..rig import ON_ONE_SERVER, until, working
+from ..servers import Server
+
+NAME = st.from_regex(r"[0-9]{1,14}-[0-9]{1,20}", fullmatch=True)
+
+
+def _declare(app: App) -> Any:
+    @app.task(queue="q")
+    async def echo(x: Any) -> Any:
+        return x
+
+    return echo
+
+
+async def _gathered(app: App, count: int) -> list[Any]:
+    jobs = await app.enqueue_many("q", "echo", range(count))
+    return await asyncio.gather(*[job.result(60) for job in jobs])
+
+
+async def test_a_gather_of_more_jobs_than_records_are_kept_gets_every_result(
+    make_app: Callable[..., App],
+) -> None:
+    """3,000 results with the default of 1,000 records kept, the worker in the same process."""
+    app = make_app()
+    assert app.settings.keep_completed == 1_000
+    _declare(app)
+    async with app, working(app, concurrency=200):
+        assert await _gathered(app, 3_000) == list(range(3_000))
+        assert (await app.queue("q").counts()).completed == 1_000
+
+
+async def test_jobs_sent_one_by_one_and_awaited_together_lose_no_result(make_app: Callable[..., App]) -> None:
+    app = make_app(keep_completed=10)
+    echo = _declare(app)
+
+    async def one(number: int) -> Any:
+        return await (await echo.enqueue(number)).result(60)
+
+    async with app, working(app, concurrency=200):
+        await one(0)  # the queue is listened to from the first result on
+        assert await asyncio.gather(*map(one, range(1_000))) == list(range(1_000))
+
+
+async def test_results_too_long_for_a_signal_are_fetched(make_app: Callable[..., App]) -> None:
+    app = make_app(keep_completed=50)
+    _declare(app)
+    texts = [str(number) * 60_000 for number in range(10)]
+    async with app, working(app, concurrency=10):
+        jobs = await app.enqueue_many("q", "echo", texts)
+        assert await asyncio.gather(*[job.result(30) for job in jobs]) == texts
+
+
+async def test_a_finished_job_has_its_result_within_any_time(app: App, make_app: Callable[..., App]) -> None:
+    _declare(app)
+    async with working(app):
+        job = await app.enqueue("q", "echo", 7)
+        await job.result(10)
+        assert await job.result(0) == 7
+    waiting = await app.enqueue("q", "echo", 8)
+    async with make_app() as other:
+        for of in (app, other):  # who listens already, and who does not yet
+            assert await of._wait(job, 0) == 7
+            start = time.monotonic()
+            with pytest.raises(ResultTimeout):
+                await of._wait(waiting, 0)
+            assert time.monotonic() - start < 0.9, "the look was waited for, and no longer"
+
+
+async def test_a_job_that_is_nowhere_is_not_found_however_long_the_time(app: App) -> None:
+    job = await app.enqueue("q", "echo", 1)
+    job.id = "1-1"
+    with pytest.raises(JobNotFound):
+        await job.result()
+
+
+async def test_a_result_after_a_requeue_is_the_new_one(app: App) -> None:
+    fails = [True]
+
+    @app.task(queue="q", attempts=1)
+    async def mended(x: int) -> int:
+        if fails.pop():
+            raise ValueError(x)
+        return x
+
+    async with working(app):
+        job = await mended.enqueue(3)
+        with pytest.raises(JobFailed):
+            await job.result(10)
+        fails.append(False)
+        await app.queue("q").retry(job.id)
+        assert await job.result(10) == 3
+
+
+async def test_waiters_end_at_once_when_the_app_closes(make_app: Callable[..., App]) -> None:
+    async with make_app() as app:
+        jobs = [await app.enqueue("q", "echo", n) for n in range(20)]
+        waits = [asyncio.create_task(job.result(None)) for job in jobs]
+        await until(lambda: app._results and app._results["q"]._waiters)
+    ended = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 2)
+    assert {type(end) for end in ended} == {NotOpen}
+
+
+async def test_waiters_get_their_results_over_any_number_of_lost_connections(
+    app: App, client: redis.Redis
+) -> None:
+    """A signal sent while nobody was connected is lost; after a reconnection all look for themselves."""
+    _declare(app)
+    jobs = await app.enqueue_many("q", "echo", range(100))
+    waits = asyncio.gather(*[job.result(30) for job in jobs])
+    await until(lambda: client.pubsub_channels(Keys(app.settings.prefix, "q").ended))
+    async with working(app, concurrency=5):
+        while not waits.done():
+            client.client_kill_filter(_type="pubsub")
+            await asyncio.sleep(0.01)
+    start = time.monotonic()
+    assert await waits == list(range(100))
+    assert time.monotonic() - start < 1
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("right", ["&other:*", "&* -subscribe", "&* -publish", "&* -pubsub"])
+async def test_without_the_right_to_signals_waiters_look_from_time_to_time(
+    own_server: Callable[..., Server], right: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server(users=[f"alice on nopass ~* +@all resetchannels {right}"])
+    app = App(redis_url=f"unix://alice:x@{server.socket}", lease=2.0, beat=0.5)
+    _declare(app)
+    with caplog.at_level(logging.INFO):
+        async with app, working(app):
+            jobs = [await app.enqueue("q", "echo", n) for n in range(3)]
+            assert await asyncio.gather(*[job.result(20) for job in jobs]) == [0, 1, 2]
+    said = [r.getMessage() for r in caplog.records if r.name.startswith("streamq.signals")]
+    refused = [text for text in said if "ended are not heard" in text]
+    assert len(refused) == (right in ("&other:*", "&* -subscribe"))
+
+
+async def test_a_user_with_the_documented_rights_works_and_is_told_at_once(
+    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/connect.md").read_text()
+    (rights,) = [line for line in page.splitlines() if line.startswith("~sq:*")]
+    server = own_server(users=[f"alice on nopass {rights}"])
+    app = App(redis_url=f"unix://alice:x@{server.socket}", lease=2.0, beat=0.5)
+    _declare(app)
+    with caplog.at_level(logging.WARNING):
+        async with app, working(app):
+            await (await app.enqueue("q", "echo", 1)).result(10)
+            start = time.monotonic()
+            jobs = [await app.enqueue("q", "echo", 2, delay=delay) for delay in (60, 0.05)]
+            assert await jobs[1].result(10) == 2
+            assert time.monotonic() - start < 1.5, "the promoter and the waiter were told"
+    assert not [record for record in caplog.records if record.name.startswith("streamq")]
+
+
+@given(st.lists(st.tuples(NAME, st.none() | st.binary(max_size=50))))
+def test_a_signal_is_read_as_it_was_written(jobs: list[tuple[str, bytes | None]]) -> None:
+    said = " ".join(name if body is None else f"{name}:{len(body)}" for name, body in jobs)
+    message = f"ended {said}".rstrip().encode() + b"\n\n" + b"".join(body or b"" for _, body in jobs)
+    assert list(ended(message)) == jobs
+
+
+@ON_ONE_SERVER
+async def test_what_strangers_publish_ends_no_wait(app: App, client: redis.Redis) -> None:
+    _declare(app)
+    keys = Keys(app.settings.prefix, "q")
+    job = await app.enqueue("q", "echo", 1)
+    wait = asyncio.create_task(job.result(20))
+    await until(lambda: client.pubsub_channels(keys.ended))
+    for noise in (b"", b"\xff\n\n", b"ended\n\n", b"ended 1-1:9\n\nx", b"ended 1-1:-9\n\nx", b"ended 1-1:x\n\nx",
+                  b"news of 2030\n\n", f"ended {job.id}\n\n".encode(), b"ended " + b"1-1 " * 10_000):  # fmt: skip
+        client.publish(keys.ended, noise)
+        client.publish(keys.signals, noise)
+    async with working(app):
+        assert await wait == 1
+
+
+async def test_a_record_that_nobody_can_read_ends_only_the_wait_for_it(app: App, client: redis.Redis) -> None:
+    _declare(app)
+    keys = Keys(app.settings.prefix, "q")
+    bad, good = [await app.enqueue("q", "echo", n) for n in (1, 2)]
+    waits = [asyncio.create_task(job.result(20)) for job in (bad, good)]
+    await until(lambda: client.pubsub_channels(keys.ended))
+    client.publish(keys.ended, f"ended {bad.id}:3\n\ncxy")
+    with pytest.raises(ValueError, match="unpack"):
+        await waits[0]
+    async with working(app):
+        assert await waits[1] == 2
+
+
+async def test_one_connection_listens_for_all_queues_and_ends_with_the_last_listener(
+    app: App, client: redis.Redis
+) -> None:
+    signals, prefix = Signals(app.store.servers), app.settings.prefix
+    channels = [f"{prefix}:{number}" for number in range(5)]
+    told: dict[str, list[bytes | None]] = {channel: [] for channel in channels}
+    stops = [signals.listen(channel, told[channel].append) for channel in channels]
+    await until(lambda: all(told.values()))
+    assert client.pubsub_channels(f"{prefix}:*") == sorted(channels) or len(told) == 5
+    assert len([c for c in client.client_list() if c["name"] == "streamq-signals"]) == 1
+    client.publish(channels[2], "x")
+    assert await signals.caught_up()
+    assert told == {channel: [None, b"x"] if channel == channels[2] else [None] for channel in channels}
+    for stop in stops:
+        stop()
+        stop()
+    await until(lambda: not [c for c in client.client_list() if c["name"] == "streamq-signals"])
+    await signals.close()
+
+
+async def test_a_listener_that_fails_does_not_keep_the_others_from_hearing(
+    app: App, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    signals, channel, told = app.store.signals, f"{app.settings.prefix}:x", list[bytes | None]()
+
+    def broken(_: bytes | None) -> None:
+        raise RuntimeError("no")
+
+    signals.listen(channel, broken)
+    signals.listen(channel, told.append)
+    await until(lambda: told)
+    client.publish(channel, "x")
+    await until(lambda: told == [None, b"x"])
+    assert "a listener failed" in caplog.text

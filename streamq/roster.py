@@ -87,10 +87,24 @@ class Roster:
             for queue, reply in zip(queues, replies, strict=True)
         }
 
-    async def beats_of(self, link: Link, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
-        """How often each of these workers has beaten, by queue and worker; without those that are not listed."""
-        replies = await link.batch(*[("ZSCORE", self._keys(queue).workers, name) for queue, name in pairs])
-        return {pair: reply for pair, reply in zip(pairs, replies, strict=True) if isinstance(reply, bytes)}
+    async def beats_of(
+        self, link: Link, workers: Mapping[str, Sequence[str]]
+    ) -> dict[tuple[str, str], bytes]:
+        """How often these workers have beaten, by queue and worker, for a queue and the workers in it.
+
+        Without those that are not listed, and without a queue in which it cannot be read.
+        """
+        asked = [(queue, names) for queue, names in workers.items() if names]
+        replies = await link.batch(
+            *[("ZMSCORE", self._keys(queue).workers, *names) for queue, names in asked]
+        )
+        return {
+            (queue, name): count
+            for (queue, names), reply in zip(asked, replies, strict=True)
+            if not isinstance(reply, Exception)
+            for name, count in zip(names, reply, strict=True)
+            if count is not None
+        }
 
     async def vouch(self, link: Link, queue: str, worker: str, seen: bytes) -> bool:
         """Beat on behalf of a worker that cannot, unless its counter is another than ``seen`` by now."""
@@ -115,6 +129,17 @@ class Roster:
             if isinstance(reply, StreamqError)
             else (seats[reply[0] - 1] if reply[0] else 0, reply[1])
             for queue, reply in zip(queues, replies, strict=True)
+        }
+
+    async def holders(self, link: Link, queues: Sequence[str]) -> set[str]:
+        """Who has seats in the upkeep of these queues."""
+        replies = await link.batch(*[("MGET", *self._keys(queue).seats(1, 2)) for queue in queues])
+        return {
+            who.decode("utf-8", "replace")
+            for reply in replies
+            if isinstance(reply, list)
+            for who in reply
+            if who
         }
 
     async def vacate(self, link: Link, queues: Sequence[str], who: str) -> None:

@@ -30,6 +30,8 @@ GRACE: Final = 0.6
 """Seconds a worker may be without any connection: it reconnects in a fraction of that."""
 LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
+LIST: Final = 4
+"""Looks from one reading of the list of workers to the next, when nothing tells of a change."""
 EVERYONE: Final = "all"
 """What the list of workers is called among the troubles."""
 
@@ -58,6 +60,7 @@ class Reclaimer:
         self._link = Link(store.servers)
         self._generation = 0
         self._counted = -1e9
+        self._looks = 0
         self._troubles, self._lists = Troubles(self.name), Troubles(self.name, "list of workers of")
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._missing: dict[str, float] = {}
@@ -81,6 +84,9 @@ class Reclaimer:
             self._workers = {}
             return 0
         if woken or now - self._counted >= self._beats_every():
+            self._looks = 0 if woken or not self._workers else (self._looks + 1) % LIST
+            if self._looks == 0:
+                await self._list()
             reclaimed += await self._by_lease(now, queues)
         if self._watching() and now >= self._held_off_until:
             reclaimed += await self._by_connection(now)
@@ -133,7 +139,6 @@ class Reclaimer:
 
     async def _by_lease(self, now: float, queues: Sequence[str]) -> int:
         elapsed, self._counted = min(now - self._counted, 2 * self._beats_every()), now
-        await self._list()
         queues = self._troubles.rested(queues)
         counts = await self._store.roster.beats_or_errors(self._link, queues) if queues else {}
         self._reconnected()
@@ -144,6 +149,8 @@ class Reclaimer:
                 self._troubles.met(queue, beats)
                 continue
             self._troubles.over(queue)
+            if beats.keys() - self._workers.keys():
+                self._looks = LIST - 1  # somebody new: the next look begins with the list
             for worker, count in beats.items():
                 seen = self._count(before.get((queue, worker)), count, elapsed)
                 self._seen[queue, worker] = seen

@@ -17,9 +17,10 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link
-from streamq.errors import StreamqError, Unavailable
+from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.store import Store
 from streamq.worker.duty import Troubles, concerns_all, pause
+from streamq.worker.reclaimer import GRACE
 
 CHIEF: Final = 1
 DEPUTY: Final = 2
@@ -28,12 +29,14 @@ WATCHER: Final = 3
 
 BRIEF: Final = 2.0
 """Seconds a claim lasts while others stand by, who would take over."""
-LONG: Final = 10.0
-"""Seconds at most while nobody does; then a third of the lease from one renewal to the next is often enough."""
+LONG: Final = 30.0
+"""Seconds it lasts while nobody does: who comes then looks whether the holders live."""
 QUEUES_A_SECOND: Final = 50
 """Claims a process renews in a second, about: one with many queues claims each for longer."""
 STAND_BY: Final = (1.0, 10.0)
 """Seconds between two looks of those who stand by, together; and of each of them at most."""
+SCHEDULER: Final = "scheduler-"
+"""How the name begins under which a process without a worker claims."""
 NEWS: Final = b"upkeep"
 """The word of the signal that tells of a seat taken, or of one more who stands by."""
 
@@ -102,6 +105,8 @@ class Seats:
             fresh = {queue: queue not in self._held for queue in due}
             replies = await self._store.roster.claim(self._link, fresh, self._who, self._seats, lasts)
             changed = sum(self._answered(queue, reply, lasts) for queue, reply in replies.items())
+            if outside := [queue for queue, first in fresh.items() if first and self._held.get(queue) == 0]:
+                await self._dismiss_the_dead(outside)
         for gone in set(self._held) - set(queues):
             del self._held[gone]
         self._listen(self.watched())
@@ -124,11 +129,21 @@ class Seats:
         self._at[queue] = monotonic() + (lasts / 2 if reply[0] else self._look_again(queue))
         return before != reply
 
+    async def _dismiss_the_dead(self, queues: Sequence[str]) -> None:
+        """All workers may have been killed at once, and their claims may last: who comes after them looks."""
+        with contextlib.suppress(Rejected):  # may not list the clients: then the claims end by themselves
+            holders = await self._store.roster.holders(self._link, queues)
+            await asyncio.sleep(GRACE)  # a living one that has lost its connection makes another
+            names = await self._store.roster.client_names(self._link)
+            # a scheduler's connections do not bear the name of its claims, which are brief
+            for dead in (who for who in holders - names if not who.startswith(SCHEDULER)):
+                await self._store.roster.vacate(self._link, queues, dead)
+                self.wake()
+
     def _lasts(self, queues: Sequence[str]) -> float:
         """How long a claim lasts."""
         standing_by = self._brief or any(self._workers.get(queue, 0) > len(self._seats) for queue in queues)
-        shortest = BRIEF if standing_by else min(LONG, max(BRIEF, 2 * self._store.settings.lease / 3))
-        return max(shortest, 2 * len(queues) / QUEUES_A_SECOND)
+        return max(BRIEF if standing_by else LONG, 2 * len(queues) / QUEUES_A_SECOND)
 
     def _look_again(self, queue: str) -> float:
         """Seconds until one who stands by looks again: all of them together look about once a second."""

@@ -11,7 +11,7 @@ from streamq.worker.identity import new_name
 from streamq.worker.promoter import POLL, Promoter
 from streamq.worker.pruner import Pruner
 from streamq.worker.reclaimer import Reclaimer
-from streamq.worker.seats import CHIEF, DEPUTY, WATCHER, Seats
+from streamq.worker.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
 from streamq.worker.voucher import Voucher
 
 
@@ -25,7 +25,7 @@ def upkeep(
     """
     store = app.store
     seats = Seats(
-        store, queues, worker or f"scheduler-{new_name()}", seats=(WATCHER,) if only_reclaim else (CHIEF, DEPUTY),
+        store, queues, worker or f"{SCHEDULER}{new_name()}", seats=(WATCHER,) if only_reclaim else (CHIEF, DEPUTY),
         brief=not worker,
     )  # fmt: skip
     reclaimer = Reclaimer(

@@ -26,6 +26,10 @@ log = logging.getLogger("streamq.voucher")
 
 LIST: Final = 6
 """Beats from one look at the list of workers to the next, when their number has not changed."""
+LOOKED_AFTER: Final = 3
+"""Workers of its host that a worker looks after: so as many look after it, and one of them will be able to."""
+LOOKS: Final = 0.6
+"""Beats between two looks at theirs."""
 
 
 @dataclass(slots=True)
@@ -64,19 +68,28 @@ class Voucher:
         elapsed, self._looked = min(now - self._looked, 2 * self._every()), now
         if now >= self._list_due:
             self._list_due = now + LIST * self._store.settings.beat
-            self._mates = {info.name: info for info in await self._views.workers() if self._is_mate(info)}
-        queues = set(self._queues())
-        pairs = [
-            (queue, mate.name) for mate in self._mates.values() for queue in mate.queues if queue in queues
-        ]
-        if not pairs:
+            self._mates = {info.name: info for info in self._next(await self._views.workers())}
+        if not self._mates:
             self._silent.clear()
             return 0
-        counts = await self._store.roster.beats_of(self._link, pairs)
+        asked = {
+            queue: [mate.name for mate in self._mates.values() if queue in mate.queues]
+            for queue in self._queues()
+        }
+        counts = await self._store.roster.beats_of(self._link, asked)
         before, self._silent = self._silent, {}
         return sum(
             [await self._look(pair, count, before.get(pair), elapsed) for pair, count in counts.items()]
         )
+
+    def _next(self, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+        """Those of this host that come next after our own worker by name: each looks after a few, whatever their
+        number. Who has no worker looks after all."""
+        mates = [info for info in workers if self._is_mate(info)]
+        if not self._own:
+            return mates
+        after = [info for info in mates if info.name > self._own]
+        return [*after, *mates[: len(mates) - len(after)]][:LOOKED_AFTER]
 
     def _is_mate(self, info: WorkerInfo) -> bool:
         return info.name != self._own and info.host_id == host.host_id() != "" and info.process_start > 0
@@ -113,10 +126,10 @@ class Voucher:
 
     def _every(self) -> float:
         beats = [mate.beat for mate in self._mates.values() if mate.beat]
-        return max(0.1, min(beats, default=self._store.settings.beat) / 2)
+        return max(0.1, min(beats, default=self._store.settings.beat) * LOOKS)
 
     async def rest(self) -> None:
-        """Half a beat while there is somebody to look at."""
+        """Less than a beat while there is somebody to look after."""
         until_list = max(0.0, self._list_due - monotonic())
         await pause(min(self._every(), until_list) if self._mates else until_list, self._woken)
 

@@ -79,7 +79,7 @@ async def test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job(
         await until(app.workers)
         before = client.hget(workers_key(prefix), "w1")
         jobs = await app.enqueue_many("q", "sleep", range(5))
-        with pytest.raises(NameTaken, match="'w1' is taken by a living worker .*another name"):
+        with pytest.raises(NameTaken, match=r"'w1' is taken by a living worker .*another name"):
             await Worker(other, name="w1").run()
         assert client.hget(workers_key(prefix), "w1") == before
         assert client.zscore(Keys(prefix, "q").workers, "w1"), "nothing of the first is taken away"

@@ -157,6 +157,38 @@ async def test_where_claims_are_refused_everybody_does_the_upkeep(
     assert caplog.text.count("upkeep: queue q: ") == 2, "once each"
 
 
+@ON_ONE_SERVER
+async def test_who_comes_after_all_were_killed_at_once_does_not_wait_for_the_end_of_their_claims(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    task = app.task(name="t", queue="q")(lambda x: x)
+    for seat, dead in zip(Keys(prefix, "q").seats(1, 2), ("w1", "w2"), strict=True):
+        client.set(seat, dead, px=60_000)
+    async with working(app, name="w3"):
+        await until(lambda: holders(client, prefix)[0] == "w3", 5)
+        assert await (await task.enqueue(1, delay=0.1)).result(5) == 1
+
+
+@ON_ONE_SERVER
+async def test_whoever_has_a_seat_hears_at_once_of_who_comes(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    chief = Seats(app.store, lambda: ["q"], "w1")
+    others = [Seats(app.store, lambda: ["q"], f"w{n}", seats=(1,)) for n in (2, 3)]
+    async with ticking(chief):
+        await until(chief.chief)
+        assert not chief.others()
+        await until(lambda: app.store.signals.hears(Keys(prefix, "q").signals))
+        for number, seat in enumerate(others, 2):
+            client.zadd(Keys(prefix, "q").workers, {f"w{n}": 1 for n in range(1, number + 1)})
+            claiming = asyncio.create_task(seat.once())
+            await until(lambda n=number: chief._workers["q"] == n, 5)
+            await claiming
+        assert chief.others()
+    for seat in others:
+        await seat.close()
+
+
 # -- one bad queue ------------------------------------------------------------------------------------------
 
 
@@ -280,7 +312,7 @@ async def test_whatever_lies_in_a_queue_its_neighbour_is_kept(
         try:
             for duty in duties:
                 await duty.once()
-            reclaimer._missing = {name: -1e9 for name in ("lost", "x")}  # as after the grace
+            reclaimer._missing = dict.fromkeys(("lost", "x"), -1e9)  # as after the grace
             await reclaimer.once()
         finally:
             for duty in duties:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, Scheduler
+from streamq.connection import Link
 from streamq.keys import GROUP, Keys, workers_key
 from streamq.settings import Settings
 from streamq.worker.auditor import Auditor
@@ -49,6 +50,9 @@ async def test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_i
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     seats = [Seats(app.store, lambda: ["q"], f"w{n}") for n in range(4)]
+    links = [Link(app.store.servers, f"w{n}") for n in range(2)]  # those without a connection are dismissed
+    for link in links:
+        await link.call("PING")
     for seat in seats:
         await seat.once()
     assert [(seat.chief(), seat.deputy(), seat.watched()) for seat in seats] == [
@@ -63,6 +67,8 @@ async def test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_i
     for seat in seats[1:]:
         await seat.close()
     assert holders(client, prefix) == [None, None, None]
+    for link in links:
+        await link.close()
 
 
 @ON_ONE_SERVER
@@ -132,7 +138,7 @@ async def test_the_cost_of_upkeep_does_not_grow_with_the_number_of_those_who_tak
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     """Each due time used to wake all of them, and each asked the server."""
-    duties = [duty for n in range(20) for duty in upkeep(app, lambda: ["q"], worker=f"w{n}")]
+    duties = [duty for _ in range(20) for duty in upkeep(app, lambda: ["q"])]
     client.zadd(Keys(prefix, "q").workers, {f"w{n}": 1 for n in range(20)})
     await app.enqueue_many("q", "t", range(100), delay=60)
     first = int(time.time() * 1000) + 1_500

@@ -37,11 +37,10 @@ async def test_a_call_that_holds_the_interpreter_past_the_lease_is_not_begun_aga
 ) -> None:
     app = await producer(breakable.url)
     fleet.environment |= {"STREAMQ_LEASE": "1.0", "STREAMQ_BEAT": "0.25"}
-    fleet.start("--concurrency", "2")
-    job = await app.enqueue("q", "hold_interpreter", {"number": 1, "seconds": 3.0})
-    await until(lambda: fleet.ledger("start"))
-    fleet.start("--concurrency", "2")
+    for _ in range(2):
+        fleet.start("--concurrency", "2")
     await until(lambda: _count(app, 2), 20)
+    job = await app.enqueue("q", "hold_interpreter", {"number": 1, "seconds": 3.0})
     assert await job.result(30) == 1
     (start,), (end,) = fleet.ledger("start"), fleet.ledger("end")
     assert end.at - start.at > 2.5, "longer than two leases"

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from streamq.connection import Link
 from streamq.doctor import examine
 from streamq.keys import GROUP, Keys, workers_key
 from streamq.worker.reclaimer import GRACE, Reclaimer
+from streamq.worker.voucher import Voucher
 
 from ..processes import Fleet
 from ..rig import ON_ONE_SERVER, census, until
@@ -151,6 +152,99 @@ def _soon(met: Callable[[], bool]) -> None:
     while not met() and time.monotonic() < end:
         time.sleep(0.01)
     assert met()
+
+
+@pytest.fixture
+def silent() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs and does not beat."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+class Silent:
+    """A worker in that process, and somebody on its host who looks after it."""
+
+    def __init__(self, app: App, client: redis.Redis, prefix: str, process: subprocess.Popen[bytes]) -> None:
+        self.client, self.keys, self.process = client, Keys(prefix, "q"), process
+        self.voucher = Voucher(app.store, app.views, lambda: ["q"], own="w0")
+        said = {
+            "name": "w1", "host": "h", "pid": process.pid, "queues": ["q"], "concurrency": 1, "version": "0",
+            "started_at": "2030-01-01T00:00:00Z", "lease": 0.8, "beat": 0.2, "stuck": 1.5,
+            "host_id": host.host_id(), "process_start": host.started_at(process.pid),
+        }  # fmt: skip
+        self.said, self.where = said, workers_key(prefix)
+        self.introduce()
+        client.zincrby(self.keys.workers, 7, "w1")
+
+    def introduce(self, **other: Any) -> None:
+        self.client.hset(self.where, "w1", json.dumps(self.said | other))
+
+    async def beats_for_it(self, seconds: float) -> int:
+        end, count = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            count += await self.voucher.once()
+            await asyncio.sleep(0.1)
+        return count
+
+
+@pytest.fixture
+async def mate(
+    app: App, client: redis.Redis, prefix: str, silent: subprocess.Popen[bytes]
+) -> AsyncIterator[Silent]:
+    mate = Silent(app, client, prefix, silent)
+    yield mate
+    await mate.voucher.close()
+
+
+async def test_a_running_process_is_vouched_for_until_its_own_silence_has_lasted_for_as_long_as_it_allows(
+    mate: Silent,
+) -> None:
+    assert await mate.beats_for_it(1.3) >= 3
+    assert 7 < mate.client.zscore(mate.keys.workers, "w1") < 7.5, (
+        "what others beat is told apart from its own"
+    )
+    await mate.beats_for_it(0.8)
+    assert await mate.beats_for_it(0.5) == 0, "1.5 s is what it allows"
+    mate.client.zincrby(mate.keys.workers, 1, "w1")
+    assert await mate.beats_for_it(1.0) >= 1, "it has beaten by itself, and is silent again"
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("why", ["stopped", "another host", "another process of the number", "declared lost"])
+async def test_nobody_vouches_for_a_process_that_is(mate: Silent, why: str) -> None:
+    if why == "stopped":
+        mate.process.send_signal(signal.SIGSTOP)
+    elif why == "another host":
+        mate.introduce(host_id="another boot pid:[1]")
+    elif why == "another process of the number":
+        mate.introduce(process_start=mate.said["process_start"] + 1)
+    else:
+        mate.client.zrem(mate.keys.workers, "w1")
+    assert await mate.beats_for_it(1.3) == 0
+    assert mate.client.zscore(mate.keys.workers, "w1") in (7.0, None)
+
+
+@ON_ONE_SERVER
+async def test_a_worker_looks_after_three_of_its_host_and_three_look_after_it(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    names = [f"w{n}" for n in range(6)]
+    for name in names:
+        said = {
+            "name": name, "queues": ["q"], "started_at": "2030-01-01T00:00:00Z", "pid": os.getpid(),
+            "host_id": host.host_id(), "process_start": host.own_start(),
+        }  # fmt: skip
+        client.hset(workers_key(prefix), name, json.dumps(said))
+    looked_after: list[str] = []
+    for name in names:
+        voucher = Voucher(app.store, app.views, lambda: ["q"], own=name)
+        await voucher.once()
+        looked_after += voucher._mates
+        assert name not in voucher._mates
+        await voucher.close()
+    assert {looked_after.count(name) for name in names} == {3}
 
 
 # -- what a watcher makes of what it sees -------------------------------------------------------------------

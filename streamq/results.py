@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
@@ -33,6 +34,8 @@ FIRST_LOOK: Final = 1.0
 """Seconds that the first look may take, however short the caller's time: a finished job has its result."""
 LINGER: Final = 5.0
 """Seconds a queue is listened to after the last waiter: many come one after the other."""
+UNAWAITED: Final = 0.25
+"""The same after many jobs were sent and nobody waits: who wants their results asks for them at once."""
 REMEMBERED: Final = 16_000_000
 """Bytes of records that were heard before their waiter came."""
 CLOSED: Final = "the app was closed while a result was waited for; the job goes on"
@@ -81,9 +84,11 @@ class Results:
         self._unseen: dict[str, None] = {}  # in the order they were asked for
         self._wanted, self._decided = asyncio.Event(), asyncio.Event()
         self._remembered: dict[str, bytes] = {}
+        self._unread: deque[bytes] = deque()  # messages that came while nobody waited
         self._bytes = 0
         self._failed: dict[str, bytes] = {}  # as signalled, of who is looked for
         self._expected = 0
+        self._waited = self._unawaited = False
         self._until = 0.0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -93,8 +98,12 @@ class Results:
     async def expecting(self) -> AsyncIterator[None]:
         """Hear the outcomes of jobs that are sent meanwhile, and for a while after.
 
-        Many may be done, and their records pruned, before the last is sent and the first is waited for.
+        Many may be done, and their records pruned, before the last is sent and the first is waited for. Where nobody
+        waited for the results of the send before, nobody is expected to: then this does nothing.
         """
+        if self._task is None and self._unawaited:
+            yield
+            return
         self._listen()
         self._expected += 1
         try:
@@ -104,7 +113,8 @@ class Results:
             yield
         finally:
             self._expected -= 1
-            self._until = monotonic() + LINGER
+            self._until = monotonic() + UNAWAITED
+            self._wanted.set()  # the time to listen is another one now
 
     def _listen(self) -> None:
         """Listen from now on, and for a while."""
@@ -123,6 +133,9 @@ class Results:
         ``NotOpen`` when the app is closed meanwhile.
         """
         self._listen()
+        self._waited, self._unawaited = True, False
+        while self._unread:
+            self._read(self._forget_message())
         remembered = self._remembered.get(job_id)
         if remembered is not None:
             return _result(self._views.finished(self._queue, job_id, remembered))
@@ -163,7 +176,14 @@ class Results:
         if message is None:
             self._decided.set()
             self._ask(self._waiters)
-            return
+        elif self._waiters:
+            self._read(message)
+        else:  # most of those who send many never wait: reading is put off until somebody does
+            self._unread.append(message)
+            self._bytes += len(message)
+            self._forget()
+
+    def _read(self, message: bytes) -> None:
         try:
             for job_id, record in ended(message):
                 self._ended(job_id, record)
@@ -186,9 +206,21 @@ class Results:
     def _remember(self, job_id: str, record: bytes) -> None:
         self._bytes += len(record) - len(self._remembered.pop(job_id, b""))
         self._remembered[job_id] = record
+        self._forget()
+
+    def _forget(self) -> None:
+        """The oldest of what is remembered, past ``REMEMBERED``."""
         while self._bytes > REMEMBERED:
-            oldest = next(iter(self._remembered))
-            self._bytes -= len(self._remembered.pop(oldest))
+            if self._remembered:
+                oldest = next(iter(self._remembered))
+                self._bytes -= len(self._remembered.pop(oldest))
+            else:
+                self._forget_message()
+
+    def _forget_message(self) -> bytes:
+        message = self._unread.popleft()
+        self._bytes -= len(message)
+        return message
 
     def _resolve(self, job_id: str, record: bytes) -> None:
         try:
@@ -218,15 +250,20 @@ class Results:
         finally:
             self._stop()
             self._task = None
+            self._waited, self._unawaited = False, not self._waited
             self._remembered.clear()
+            self._unread.clear()
             self._bytes = 0
             for job_id in list(self._waiters):  # nobody looks for them any more
                 self._end(job_id, NotOpen(CLOSED))
 
     async def _turn(self) -> None:
         """Look for whom a look was asked, or for all when none was for a while."""
+        patience = RECHECK if self._store.signals.hears(self._channel) else DEAF
+        if not (self._waiters or self._expected):
+            patience = min(patience, max(0.0, self._until - monotonic()))
         try:
-            async with asyncio.timeout(RECHECK if self._store.signals.hears(self._channel) else DEAF):
+            async with asyncio.timeout(patience):
                 await self._wanted.wait()
         except TimeoutError:
             self._ask(self._waiters)

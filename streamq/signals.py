@@ -4,7 +4,8 @@ A signal is published on a channel of its queue and kept nowhere. It may be lost
 user must not listen; so each listener is told to look for itself as soon as it is listened to, and after each
 reconnection, and looks from time to time anyhow.
 
-    ended <id>[:<length>] …     jobs that ended, on ``Keys.ended``; the records follow, for those with a length
+    ended <id>[:<length>] …     jobs that ended, on ``Keys.ended``; for those with a length, their records follow,
+                                long ones without their payload
     due <ms>                    a due time earlier than the last known one, on ``Keys.signals``
     upkeep                      somebody has taken a seat in the upkeep, or stands by, on ``Keys.signals``
 
@@ -187,6 +188,8 @@ class Signals:
             async with asyncio.timeout(ALIVE):
                 await self._changed.wait()
         except TimeoutError:
+            if self._asked:
+                raise Unavailable(f"a SUBSCRIBE was not answered for {ALIVE:g} s") from None
             self._subscribed -= self._refused  # they may be allowed by now
             try:
                 async with asyncio.timeout(ALIVE):

@@ -90,8 +90,8 @@ local function signal_due(channel, due)
   redis.pcall('PUBLISH', channel, 'due ' .. due .. '\n\n')
 end
 
--- Bytes of records that one signal carries; the jobs beyond are told by their ids alone.
-local CARRIED = 262144
+-- Bytes of records that one signal carries, as much as one call writes; jobs beyond are told by their ids alone.
+local CARRIED = 1048576
 
 -- Whether anybody listens; without listeners nothing is built, and a job costs nothing.
 local function heard(channel)
@@ -99,16 +99,27 @@ local function heard(channel)
   return reply.err ~= nil or reply[2] > 0
 end
 
+-- A record without its payload, which who waits does not ask for.
+local function outcome(record)
+  local at = 0
+  for _ = 1, 4 do at = at and string.find(record, '\n', at + 1, true) end
+  return at and string.sub(record, 1, at) or record
+end
+
 -- Take ended jobs into the news. `records` alternates id and record, all of it or a part.
 local function collect(news, records, from, to)
+  local ids, bodies, told, carried = news.ids, news.bodies, #news.ids, #news.bodies
   for i = from or 1, to or #records, 2 do
-    local said, size = records[i], #records[i + 1]
-    if news.size + size <= CARRIED then
-      news.size = news.size + size
-      news.bodies[#news.bodies + 1] = records[i + 1]
-      said = said .. ':' .. size
+    local body = records[i + 1]
+    if #body > 256 then body = outcome(body) end -- a short one goes as it is, for that costs less
+    told = told + 1
+    if news.size + #body > CARRIED then
+      ids[told] = records[i]
+    else
+      news.size, carried = news.size + #body, carried + 1
+      bodies[carried] = body
+      ids[told] = records[i] .. ':' .. #body
     end
-    news.ids[#news.ids + 1] = said
   end
 end
 

@@ -14,7 +14,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq import App, JobFailed, JobNotFound, NotOpen, ResultTimeout
+from streamq import App, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout
 from streamq.keys import Keys
 from streamq.signals import Signals, ended
 
@@ -61,10 +61,43 @@ async def test_jobs_sent_one_by_one_and_awaited_together_lose_no_result(make_app
         assert await asyncio.gather(*map(one, range(1_000))) == list(range(1_000))
 
 
+@ON_ONE_SERVER
+async def test_who_sends_many_and_never_waits_does_not_listen_for_long_nor_again(
+    app: App, client: redis.Redis
+) -> None:
+    channel = Keys(app.settings.prefix, "q").ended
+    jobs = await app.enqueue_many("q", "echo", range(600))
+    assert client.pubsub_channels(channel), "somebody may wait at once"
+    await until(lambda: not client.pubsub_channels(channel))
+    await app.enqueue_many("q", "echo", range(600))
+    assert not client.pubsub_channels(channel)
+    with pytest.raises(ResultTimeout):
+        await jobs[0].result(0)
+    await app.enqueue_many("q", "echo", range(600))
+    assert client.pubsub_channels(channel), "somebody has waited"
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize(("payload", "result"), [(4_000, 10), (10, 10_000)])
+async def test_long_payloads_and_results_do_not_keep_a_result_from_its_waiter(
+    make_app: Callable[..., App], payload: int, result: int
+) -> None:
+    app = make_app()
+
+    @app.task(queue="q")
+    async def work(text: str) -> str:
+        return "r" * result
+
+    async with app, working(app, concurrency=50):
+        jobs = await work.enqueue_many(["p" * payload] * 1_500)
+        results = await asyncio.gather(*[job.result(60) for job in jobs])
+        assert {len(text) for text in results} == {result}
+
+
 async def test_results_too_long_for_a_signal_are_fetched(make_app: Callable[..., App]) -> None:
-    app = make_app(keep_completed=50)
+    app = make_app(keep_completed=50, max_payload=2_000_000)
     _declare(app)
-    texts = [str(number) * 60_000 for number in range(10)]
+    texts = [str(number) * 1_100_000 for number in range(10)]
     async with app, working(app, concurrency=10):
         jobs = await app.enqueue_many("q", "echo", texts)
         assert await asyncio.gather(*[job.result(30) for job in jobs]) == texts
@@ -205,6 +238,26 @@ async def test_a_record_that_nobody_can_read_ends_only_the_wait_for_it(app: App,
         await waits[0]
     async with working(app):
         assert await waits[1] == 2
+
+
+@ON_ONE_SERVER
+async def test_keys_of_the_wrong_type_never_keep_a_waiter_waiting(app: App, client: redis.Redis) -> None:
+    """What earlier versions read are not read any more; what is read says so, to the waiters of that queue alone."""
+    _declare(app)
+    keys = Keys(app.settings.prefix, "q")
+    for key in keys.outdated:
+        client.set(key, "of the wrong type")
+    job = await app.enqueue("q", "echo", 1)
+    async with working(app):
+        assert await job.result(10) == 1
+    client.delete(*keys.outdated)
+    other = await app.enqueue("other", "echo", 2)
+    client.delete(keys.finished)
+    client.set(keys.finished, "of the wrong type")
+    with pytest.raises(Rejected, match="WRONGTYPE"):
+        await asyncio.wait_for(app._wait(job, None), 5)
+    with pytest.raises(ResultTimeout):
+        await other.result(0)
 
 
 async def test_one_connection_listens_for_all_queues_and_ends_with_the_last_listener(

@@ -168,10 +168,10 @@ class Reclaimer:
     # -- by connection --------------------------------------------------------------------------------------
 
     async def _by_connection(self, now: float) -> int:
-        watched = {name: info for name, info in self._workers.items() if name != self._own and info.client_id}
+        watched = {name: info for name, info in self._workers.items() if name != self._own}
         try:
             alive = await self._store.roster.connected(
-                self._link, [info.client_id for info in watched.values()]
+                self._link, [info.client_id for info in watched.values() if info.client_id]
             )
             if self._reconnected():
                 return 0

@@ -79,9 +79,9 @@ class Seats:
         return [queue for queue, seat in self._held.items() if seat]
 
     def others(self) -> bool:
-        """Whether these queues have workers beside this one."""
+        """Whether these queues have workers beside this one, or may have."""
         own = 0 if self._brief else 1
-        return any(self._workers.get(queue, 0) > own for queue in self.watched())
+        return any(self._workers.get(queue, own + 1) > own for queue in self.watched())
 
     def tell(self, told: Callable[[], None]) -> None:
         """Call ``told`` at each change."""
@@ -123,6 +123,7 @@ class Seats:
             self._troubles.met(queue, reply)
             # without claims everybody does the upkeep: dear, but nothing is left undone
             self._held[queue] = self._seats[0]
+            self._workers.pop(queue, None)
             return before[0] != self._seats[0]
         self._troubles.over(queue)
         self._held[queue], self._workers[queue] = reply

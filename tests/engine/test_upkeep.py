@@ -160,6 +160,8 @@ async def test_where_claims_are_refused_everybody_does_the_upkeep(
     client.hset(Keys(prefix, "q").seats(1)[0], "not", "a string")
     async with working(app, name="w1"), working(app, name="w2"):
         assert await (await task.enqueue(1, delay=0.1)).result(5) == 1
+        client.hset(workers_key(prefix), "lost", _entry("lost", "q"))
+        await until(lambda: not client.hexists(workers_key(prefix), "lost"), 5)
     assert caplog.text.count("upkeep: queue q: ") == 2, "once each"
 
 

@@ -297,6 +297,10 @@ async def test_a_worker_whose_connection_is_gone_is_lost_after_the_grace(watched
     await watched.register("w1", 999_999)
     assert await watched.look_for(GRACE / 2) == 0
     assert await watched.look_for(GRACE) == 3
+    await watched.register("w2", 0)  # it was killed as it introduced itself
+    watched.reclaimer.wake()
+    assert await watched.look_for(2 * GRACE) == 6, "those of the first, and three more"
+    assert not watched.client.exists(workers_key(watched.prefix))
 
 
 async def test_a_worker_that_has_reconnected_is_not_lost(watched: Watched) -> None:

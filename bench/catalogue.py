@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 NAMES: Final = (
     "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "growth", "recovery", "idle",
-    "cost", "footprint", "api", "mixed", "messages", "tuning", "peers",
+    "cost", "scripts", "footprint", "api", "mixed", "messages", "tuning", "peers",
 )  # fmt: skip
 
 

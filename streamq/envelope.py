@@ -42,12 +42,28 @@ class Headers(TypedDict, total=False):
     """Times it met a worker that does not know its task."""
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first."""
+    foreign: bytes
+    """Not a name in the text: members that somebody else wrote, as they came. ``pack_headers`` passes them on."""
 
 
 NO_HEADERS: Final[Headers] = {}
 
-_ID: Final = re.compile(r"[0-9]+-[0-9]+")
+_NUMBER: Final = rb"(?:0|[1-9][0-9]{0,19})"
+_ID: Final = re.compile(rb'{"id":"((%b)-(%b))"[,}]' % (_NUMBER, _NUMBER))
+"""The id counts as the first member only, in the one form that we write."""
+_STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_WHITE: Final = rb"[ \t\r\n]*"
+_MEMBER: Final = re.compile(
+    rb'(%b)%b:%b(%b|(?=[\[{])|[^\[\]{}",: \t\r\n]+)' % (_STRING, _WHITE, _WHITE, _STRING), re.DOTALL
+)
+"""Name and value; the value is empty where a list or an object begins."""
+_BEGIN: Final = re.compile(rb"%b{%b" % (_WHITE, _WHITE))
+_NEXT: Final = re.compile(rb"%b([,}])%b" % (_WHITE, _WHITE))
+_END: Final = re.compile(rb"}%b" % _WHITE)
+_NESTED: Final = re.compile(rb"%b|[\[\]{}\"]" % _STRING, re.DOTALL)
 
+LARGEST: Final = 10**9
+"""Of counts and seconds: they are smaller."""
 LATEST: Final = 100
 """Entries of a history that are kept; the first one always is."""
 
@@ -98,46 +114,133 @@ def parse_fields(fields: list[bytes]) -> tuple[bytes, bytes, bytes]:
 
 
 def parse_headers(raw: bytes) -> Headers:
-    """Headers as they came; what is not sound counts as none, as it does in the scripts."""
+    """Headers as they came; the rules are those of ``_headers.lua``, which reads them for the scripts.
+
+    A member that is not what ``Headers`` says counts as absent, and what is no JSON object as empty.
+    """
     if not raw:
         return NO_HEADERS
+    if b"\\" not in raw:  # else a name may be written in several ways
+        try:
+            found = codec.loads(raw)
+        except codec.JSONDecodeError:
+            pass
+        else:
+            if not isinstance(found, dict):
+                return NO_HEADERS
+            if found.keys() <= _IS.keys():
+                return _understood(raw, found, b"")
+    return _from_text(raw)
+
+
+def _from_text(raw: bytes) -> Headers:
+    """Headers in which somebody else wrote: only our own members are decoded."""
+    ours: dict[str, Any] = {}
+    foreign = []
+    for name, value, text in members(raw) or ():
+        if (known := name.decode("latin-1")) in _IS:
+            ours[known] = value
+        else:
+            foreign.append(text)
+    return _understood(raw, {name: _decoded(value) for name, value in ours.items()}, b",".join(foreign))
+
+
+def _decoded(value: bytes) -> Any:
     try:
-        headers = codec.loads(raw)
+        return codec.loads(value)
     except codec.JSONDecodeError:
-        return NO_HEADERS
-    return cast("Headers", headers) if isinstance(headers, dict) and _sound(headers) else NO_HEADERS
+        return None
 
 
-def _sound(headers: dict[str, Any]) -> bool:
-    return all(_IS[name](value) for name, value in headers.items() if name in _IS)
+def _understood(raw: bytes, found: dict[str, Any], foreign: bytes) -> Headers:
+    headers: dict[str, Any] = {}
+    job_id = id_of(raw)
+    if job_id:
+        headers["id"] = job_id
+    headers |= {name: value for name, value in found.items() if name != "id" and _IS[name](value)}
+    if foreign:
+        headers["foreign"] = foreign
+    return cast("Headers", headers)
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
+def id_of(raw: bytes) -> str | None:
+    """The job's id in its headers, also where the rest of them is no JSON."""
+    found = _ID.match(raw)
+    if found is None or int(found[2]) >= 2**64 or int(found[3]) >= 2**64:
+        return None
+    return found[1].decode()
+
+
+def members(raw: bytes) -> list[tuple[bytes, bytes, bytes]] | None:
+    """Name, value and whole text of each top-level member of an object; ``None`` when the text is none."""
+    found: list[tuple[bytes, bytes, bytes]] = []
+    begin = _BEGIN.match(raw)
+    if begin is None:
+        return None
+    at = begin.end()
+    if _END.fullmatch(raw, at):
+        return found
+    while member := _MEMBER.match(raw, at):
+        end = member.end() if member[2] else _nested_end(raw, member.end())
+        following = _NEXT.match(raw, end)
+        if following is None:
+            return None
+        found.append((member[1][1:-1], raw[member.start(2) : end], raw[at:end]))
+        at = following.end()
+        if following[1] == b"}":
+            return found if at == len(raw) else None
+    return None
+
+
+def _nested_end(raw: bytes, at: int) -> int:
+    """Where the list or object that begins at ``at`` ends; the end of the text when it does not."""
+    open_: list[bytes] = []
+    for token in _NESTED.finditer(raw, at):
+        mark = token[0]
+        if mark in _CLOSER:
+            open_.append(_CLOSER[mark])
+        elif len(mark) == 1 and (mark == b'"' or mark != open_.pop()):
+            break
+        if not open_:
+            return token.end()
+    return len(raw)
+
+
+_CLOSER: Final = {b"[": b"]", b"{": b"}"}
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LARGEST
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _is_count(value: object) -> bool:
-    return _is_number(value) and value % 1 == 0  # type: ignore[operator]
+    return type(value) is int and 0 <= value < LARGEST
 
 
 def _is_history(value: object) -> bool:
-    return value == {} or (isinstance(value, list) and all(isinstance(error, dict) for error in value))
+    return isinstance(value, list) and all(isinstance(error, dict) for error in value)
 
 
 _IS: Final[dict[str, Callable[[object], bool]]] = {
-    "id": _is_id, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number, "crashes": _is_count,
-    "strayed": _is_count, "history": _is_history,
+    "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
+    "crashes": _is_count, "strayed": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
+    "history": _is_history,
 }  # fmt: skip
-"""What each header must be."""
+"""What each header must be; the id is judged by ``id_of``."""
 
 
 def pack_headers(headers: Mapping[str, Any]) -> bytes:
-    """Headers as text, empty when there are none."""
-    return codec.dumps(headers) if headers else b""
+    """Headers as text, the id first; empty when there are none."""
+    if "id" not in headers and "foreign" not in headers:
+        return codec.dumps(headers) if headers else b""
+    ours = {"id": headers["id"], **headers} if "id" in headers else dict(headers)
+    foreign = ours.pop("foreign", b"")
+    packed = codec.dumps(ours)
+    return b"%b%b%b}" % (packed[:-1], b"," if ours and foreign else b"", foreign) if foreign else packed
 
 
 def with_error(headers: Headers, error: Mapping[str, Any]) -> Headers:

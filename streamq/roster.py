@@ -66,7 +66,7 @@ class Roster:
         """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
         async with self._pool.link() as link:
             seen = entry or (_token_member(token) if token else b"")
-            await scripts.FORGET.run(link, (workers_key(self._prefix),), worker, seen)
+            await scripts.FORGET.run(link, (workers_key(self._prefix),), _raw(worker), seen)
 
     async def beats(self, link: Link, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
         """By queue, how often each of its workers has beaten. Raises what went wrong in any of the queues."""
@@ -144,7 +144,7 @@ class Roster:
 
     async def vacate(self, link: Link, queues: Sequence[str], who: str) -> None:
         """Give up all seats that ``who`` has in the upkeep of these queues."""
-        calls = [(self._keys(queue).seats(1, 2, 3), (who,)) for queue in queues]
+        calls = [(self._keys(queue).seats(1, 2, 3), (_raw(who),)) for queue in queues]
         await scripts.VACATE.run_each(link, calls)
 
     async def connected(self, link: Link, client_ids: Sequence[int]) -> dict[int, str]:
@@ -191,12 +191,14 @@ def _time(said: str) -> datetime:
 
 
 def _named(reply: list[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Members and scores; without those whose name is not text, which no worker of ours has."""
+    """Members and scores. A name that is not text is a stranger's, and is carried along all the same."""
     for member, score in zip(reply[::2], reply[1::2], strict=True):
-        try:
-            yield member.decode(), score
-        except UnicodeDecodeError:
-            continue
+        yield member.decode("utf-8", "surrogateescape"), score
+
+
+def _raw(name: str) -> bytes:
+    """The name as the server has it."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _token_member(token: str) -> bytes:

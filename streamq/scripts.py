@@ -15,16 +15,13 @@ _FOLDER: Final = files("streamq") / "lua"
 
 
 class Script:
-    """One script: its text is the first line of its file (the flags), the prelude, and the rest of the file.
-
-    ``bare`` leaves the prelude out.
-    """
+    """One script: its text is the first line of its file (the flags), its ``parts``, and the rest of the file."""
 
     __slots__ = ("_sha", "_text")
 
-    def __init__(self, name: str, *, bare: bool = False) -> None:
-        flags, _, body = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-        self._text = (f"{flags}\n{body}" if bare else f"{flags}\n{_prelude()}\n{body}").encode()
+    def __init__(self, name: str, *parts: str) -> None:
+        flags, _, body = _read(name).partition("\n")
+        self._text = "\n".join((flags, *map(_read, parts), body)).encode()
         self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest().encode()
 
     def command(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
@@ -64,29 +61,29 @@ class Script:
 
 
 @cache
-def _prelude() -> str:
-    return (_FOLDER / "_prelude.lua").read_text("utf-8")
+def _read(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text("utf-8")
 
 
-ENQUEUE: Final = Script("enqueue")
-FETCH: Final = Script("fetch")
-SETTLE: Final = Script("settle")
-PROMOTE: Final = Script("promote")
-RECLAIM: Final = Script("reclaim")
-RELEASE: Final = Script("release")
-REQUEUE: Final = Script("requeue")
-LOCATE: Final = Script("locate")
-LOOK: Final = Script("look")
-AUDIT: Final = Script("audit")
-PRUNE: Final = Script("prune")
-PRUNE_FAILED: Final = Script("prune_failed")
-ADOPT: Final = Script("adopt")
-WALK: Final = Script("walk")
-BACK: Final = Script("back")
-JOIN: Final = Script("join", bare=True)
-NOTE: Final = Script("note", bare=True)
-CLAIM: Final = Script("claim", bare=True)
-VACATE: Final = Script("vacate", bare=True)
-VOUCH: Final = Script("vouch", bare=True)
-INTRODUCE: Final = Script("introduce", bare=True)
-FORGET: Final = Script("forget", bare=True)
+ENQUEUE: Final = Script("enqueue", "_prelude")
+FETCH: Final = Script("fetch", "_prelude", "_pages")
+SETTLE: Final = Script("settle", "_prelude")
+PROMOTE: Final = Script("promote", "_prelude", "_headers")
+RECLAIM: Final = Script("reclaim", "_prelude", "_headers")
+RELEASE: Final = Script("release", "_prelude", "_headers")
+REQUEUE: Final = Script("requeue", "_prelude", "_headers")
+LOCATE: Final = Script("locate", "_prelude")
+LOOK: Final = Script("look", "_prelude")
+AUDIT: Final = Script("audit", "_prelude", "_headers", "_pages")
+PRUNE: Final = Script("prune", "_prelude")
+PRUNE_FAILED: Final = Script("prune_failed", "_prelude")
+ADOPT: Final = Script("adopt", "_prelude")
+WALK: Final = Script("walk", "_prelude")
+BACK: Final = Script("back", "_prelude")
+JOIN: Final = Script("join")
+NOTE: Final = Script("note")
+CLAIM: Final = Script("claim")
+VACATE: Final = Script("vacate")
+VOUCH: Final = Script("vouch")
+INTRODUCE: Final = Script("introduce")
+FORGET: Final = Script("forget")

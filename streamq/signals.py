@@ -30,7 +30,7 @@ log = logging.getLogger("streamq.signals")
 Heard = Callable[[bytes | None], object]
 """Called with each message, and with ``None`` when it is time to look for oneself."""
 
-ALIVE: Final = 5.0
+ALIVE: Final = 15.0
 """Seconds between two questions whether the connection still is one."""
 RECONNECT: Final = (0.1, 2.0)
 """Seconds before a lost connection is made anew: at first, and at most."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,16 @@ from streamq.signals import Signals
 
 T = TypeVar("T")
 
+log = logging.getLogger("streamq.store")
+
 PRODUCER_MEMORY_MS: Final = 3_600_000
 """How long the server remembers a producer's last batch."""
-PAGE: Final = 200
-"""Entries one script call recovers or audits: a few milliseconds of the server's time."""
+PAGE: Final = 100
+"""Jobs that one script call recovers, gives back, audits or forgets. It takes fewer where they are large."""
 SETTLED_AT_ONCE: Final = 1_000
-"""Outcomes of one kind that settle.lua takes in one part."""
+"""Outcomes that one call of settle.lua takes."""
+SETTLED_BYTES: Final = 1 << 20
+"""Bytes of records that it takes, or one record that is larger."""
 
 MANY: Final = 1_000_000
 """More entries than any worker holds."""
@@ -125,11 +130,11 @@ class Store:
         keys = self.keys(queue)
         async with self.pool.link() as link:
             names = (keys.ready, keys.finished, keys.failures, keys.moved)
-            reply = (await scripts.REQUEUE.run(link, names, job_id)).decode()
+            reply = await scripts.REQUEUE.run(link, names, job_id)
         if not reply:
             raise JobNotFound(queue, job_id)
-        if reply == "c":
-            raise WrongState(job_id, "retry", "completed")
+        if len(reply) == 1:  # the letter of a record that is not of a failed job
+            raise WrongState(job_id, "retry", "completed" if reply == b"c" else "unreadable")
 
     # -- workers --------------------------------------------------------------------------------------------
 
@@ -155,7 +160,9 @@ class Store:
     async def settle(self, link: Link, batches: dict[str, list[Settlement]]) -> list[bytes]:
         """Write outcomes, by queue, in one round trip. Returns the entries whose outcome was refused."""
         calls = []
-        for queue, settlements in batches.items():
+        for queue, settlements in (
+            (queue, part) for queue, whole in batches.items() for part in _bounded(whole)
+        ):
             keys, settings = self.keys(queue), self.settings
             names = (
                 keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
@@ -183,11 +190,13 @@ class Store:
 
     async def release(self, link: Link, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still held."""
-        keys = self.keys(queue)
-        arguments = [part for lane_entry in held for part in lane_entry]
+        keys, released, at = self.keys(queue), 0, 0
         names = (keys.ready, keys.alone, keys.moved)
-        back: int = await scripts.RELEASE.run(link, names, GROUP, *arguments)
-        return back
+        while at < len(held):
+            arguments = [part for lane_entry in held[at : at + PAGE] for part in lane_entry]
+            back, seen = await scripts.RELEASE.run(link, names, GROUP, *arguments)
+            released, at = released + back, at + seen
+        return released
 
     async def read_clock(self) -> None:
         """Set ``clock`` by the server's."""
@@ -217,12 +226,14 @@ class Store:
         ]
         replies = await scripts.PROMOTE.run_each(link, calls)
         return {
-            queue: reply if isinstance(reply, StreamqError) else self._promoted(*reply)
+            queue: reply if isinstance(reply, StreamqError) else self._promoted(queue, *reply)
             for queue, reply in zip(queues, replies, strict=True)
         }
 
-    def _promoted(self, now: int, count: int, wait: int) -> Promoted:
+    def _promoted(self, queue: str, now: int, count: int, wait: int, empty: int) -> Promoted:
         self.clock.set(now)
+        if empty:
+            log.warning("%d ids on %s were due and had no job: they are forgotten", empty, queue)
         return Promoted(count, None if wait < 0 else wait / 1_000_000)
 
     async def unlisted(self, link: Link, queue: str) -> list[str]:
@@ -234,7 +245,7 @@ class Store:
             for row in () if isinstance(reply, Exception) else reply:
                 at = dict(zip(row[::2], row[1::2], strict=True))
                 if at[b"pending"]:
-                    holders.add(at[b"name"].decode("utf-8", "replace"))
+                    holders.add(at[b"name"].decode("utf-8", "surrogateescape"))
         return sorted(holders - listed)
 
     async def reclaim(self, link: Link, queue: str, worker: str, beat: bytes | None) -> Reclaimed:
@@ -245,7 +256,8 @@ class Store:
         """
         keys, settings = self.keys(queue), self.settings
         names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failures, keys.ended, keys.workers)
-        arguments = (GROUP, worker, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
+        name = worker.encode("utf-8", "surrogateescape")  # whoever joins the group names itself
+        arguments = (GROUP, name, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
         while True:
             more, suspected, buried, held = await self.with_groups(
@@ -259,25 +271,29 @@ class Store:
 
     async def audit(self, link: Link, queue: str) -> int:
         """Give back what was delivered and is held by nobody. Returns how many."""
-        keys, stranded = self.keys(queue), 0
+        keys, stranded, missing = self.keys(queue), 0, 0
         await self.join(link, (queue,))
         for number, lane in enumerate(keys.lanes, 1):
             after = b""
             while True:
-                found, after = await scripts.AUDIT.run(link, (lane, keys.moved), GROUP, number, after, PAGE)
-                stranded += found
+                found, gone, after = await scripts.AUDIT.run(
+                    link, (lane, keys.moved), GROUP, number, after, PAGE
+                )
+                stranded, missing = stranded + found, missing + gone
                 if not after:
                     break
+        if missing:
+            log.warning("%d active jobs on %s were deleted by hand: nothing is left of them", missing, queue)
         return stranded
 
     async def prune(self, queue: str) -> int:
-        """Forget finished records past their age. Returns how many."""
+        """Forget finished records past their number or their age. Returns how many."""
         keys, settings, pruned = self.keys(queue), self.settings, 0
         async with self.pool.link() as link:
-            count = PAGE
-            while count == PAGE:
-                names = (keys.finished, keys.completed, *keys.outdated)
-                count = await scripts.PRUNE.run(link, names, int(settings.keep_completed_for * 1000), PAGE)
+            names, more = (keys.finished, keys.completed, *keys.outdated), 1
+            bounds = (int(settings.keep_completed_for * 1000), PAGE, settings.keep_completed)
+            while more:
+                count, more = await scripts.PRUNE.run(link, names, *bounds)
                 pruned += count
         return pruned + await self._prune_failed(keys)
 
@@ -298,14 +314,26 @@ class Store:
         await self.pool.close()
 
 
+def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
+    """Parts that one call may take, by number and by bytes."""
+    part: list[Settlement] = []
+    size = 0
+    for settlement in settlements:
+        if part and (len(part) == SETTLED_AT_ONCE or size + len(settlement.body) > SETTLED_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(settlement)
+        size += len(settlement.body)
+    if part:
+        yield part
+
+
 def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts of one kind and one lane, as settle.lua takes them."""
     alike: dict[tuple[str, int], list[Settlement]] = {}
     for settlement in settlements:
         alike.setdefault((settlement.kind, settlement.lane), []).append(settlement)
-    for part in alike.values():
-        for start in range(0, len(part), SETTLED_AT_ONCE):
-            yield part[start : start + SETTLED_AT_ONCE]
+    yield from alike.values()
 
 
 def _durability_commands(durability: Durability, settings: Settings) -> list[tuple[Any, ...]]:

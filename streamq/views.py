@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from streamq import codec, scripts
 from streamq.clock import from_ms
 from streamq.connection import translate
-from streamq.envelope import Headers, parse_fields, parse_headers
-from streamq.errors import JobNotFound, UsageError
+from streamq.cursors import cursor_at, entry_of, is_entry, place_of, strange
+from streamq.envelope import Headers, id_of, parse_fields, parse_headers
+from streamq.errors import JobNotFound
 from streamq.job import Counts, JobRecord, Page, WorkerInfo
-from streamq.keys import GROUP, queues_key
+from streamq.keys import GROUP, is_name, queues_key
 from streamq.states import State
 from streamq.store import Store
 
@@ -26,15 +25,6 @@ LOOKED_AT_ONCE: Final = 200
 LOOK_BYTES: Final = 1_000_000
 """Bytes it reads; one job is the least."""
 
-_NUMBER: Final = {
-    "back": re.compile(r"[0-9]{1,12}"),
-    "up": (_SCORE := re.compile(r"-?(inf|[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?)")),
-    "down": _SCORE,
-}
-"""What a cursor says beside an id, by the kind of the list."""
-
-_STATE_OF: Final = {"c": State.COMPLETED, "f": State.FAILED}
-
 
 class Views:
     """Every read. Methods raise ``Unavailable`` and its kin when the server cannot be reached."""
@@ -44,9 +34,9 @@ class Views:
         self._attempts_of = attempts_of
 
     async def queues(self) -> set[str]:
-        """The names of all queues that were ever used."""
+        """The names of all queues that were ever used. What cannot name a queue was put there by hand: left out."""
         names = await self._pool.call("SMEMBERS", queues_key(self._store.settings.prefix))
-        return {name.decode() for name in names}
+        return {text for name in names if is_name(text := name.decode("utf-8", "replace"))}
 
     async def server_info(self) -> dict[str, str]:
         """What the server says of itself."""
@@ -58,7 +48,11 @@ class Views:
         return await self._store.roster.workers()
 
     async def counts(self, queue: str) -> Counts:
-        """How many jobs are in each state; a fixed number of O(1) commands."""
+        """How many jobs are in each state; a fixed number of O(1) commands.
+
+        They count entries, so what was damaged by hand is counted as it lies: an active job whose entry was
+        deleted is one active too many, and a waiting one too few, until the next audit (a minute at most).
+        """
         keys = self._store.keys(queue)
         async with self._pool.link() as link:
             replies = await link.batch(
@@ -89,7 +83,7 @@ class Views:
         keys = self._store.keys(queue)
         names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.finished)
         found: dict[str, bytes | bool] = {}
-        rest = [job_id for job_id in ids if _is_entry(job_id)]
+        rest = [job_id for job_id in ids if is_entry(job_id)]
         async with self._pool.link() as link:
             while rest:
                 replies = await scripts.LOOK.run(link, names, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
@@ -120,7 +114,7 @@ class Views:
         names, jobs = self._places(queue), []
         async with self._pool.link() as link:
             for start in range(0, len(ids), READ_AT_ONCE):
-                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if _is_entry(job_id)]
+                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if is_entry(job_id)]
                 calls = [(names, (GROUP, job_id)) for job_id in part]
                 replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
                 for job_id, reply, call in zip(part, replies, calls, strict=True):
@@ -132,7 +126,7 @@ class Views:
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
         lanes = self._store.keys(queue).lanes
         items: list[JobRecord] = []
-        lane, after = _stream_cursor(cursor)
+        lane, after = entry_of(cursor)
         while True:
             # a worker may have taken what lies there since
             after = max(after or "0-0", await self._last_delivered(lanes[lane - 1]), key=_order)
@@ -149,7 +143,7 @@ class Views:
     async def _active(self, queue: str, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
         lanes = self._store.keys(queue).lanes
         ids: list[str] = []
-        lane, after = _stream_cursor(cursor)
+        lane, after = entry_of(cursor)
         while True:
             start = "(" + after if after else "-"
             async with self._pool.link() as link:
@@ -187,7 +181,7 @@ class Views:
         elif state is State.DELAYED:
             found, following = await self._walk(keys.delayed, "up", limit, cursor)
         elif cursor:
-            raise _strange(cursor)
+            raise strange(cursor)
         else:
             return [], None
         return [job_id.decode("utf-8", "replace") for job_id in found], following
@@ -196,24 +190,24 @@ class Views:
         self, key: str, direction: str, limit: int, cursor: str | None
     ) -> tuple[list[bytes], str | None]:
         """A page of a sorted set; its cursor is the place of its last job: ``<direction><score>:<id>``."""
-        score, job_id = _place(cursor, direction)
+        score, job_id = place_of(cursor, direction)
         async with self._pool.link() as link:
             found = await scripts.WALK.run(link, (key,), limit + 1, direction, score, job_id)
         ids = found[::2]
         if len(ids) <= limit:
             return ids, None
-        return ids[:limit], _cursor(direction, found[2 * limit - 1].decode(), ids[limit - 1])
+        return ids[:limit], cursor_at(direction, found[2 * limit - 1].decode(), ids[limit - 1])
 
     async def _back(self, key: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
         """A page of a list from its end; its cursor is its last job and how many are later: ``back<n>:<id>``."""
-        later, job_id = _place(cursor, "back")
+        later, job_id = place_of(cursor, "back")
         async with self._pool.link() as link:
             while True:
                 at, *found = await scripts.BACK.run(link, (key,), limit + 1, later, job_id)
                 if at >= 0:
                     break
                 later = str(found[0])  # many have come since: the search goes on
-        return found[:limit], _cursor("back", str(at - 1), found[limit - 1]) if len(found) > limit else None
+        return found[:limit], cursor_at("back", str(at - 1), found[limit - 1]) if len(found) > limit else None
 
     async def _ids_of(self, lane: str, entries: Sequence[str]) -> list[str]:
         """The ids of the jobs that lie in these entries."""
@@ -223,8 +217,7 @@ class Views:
                 part = entries[start : start + READ_AT_ONCE]
                 replies = await link.calls(*[("XRANGE", lane, entry, entry) for entry in part])
                 for entry, found in zip(part, replies, strict=True):
-                    headers = parse_fields(found[0][1])[2] if found else b""
-                    ids.append(parse_headers(headers).get("id") or entry)
+                    ids.append((id_of(parse_fields(found[0][1])[2]) if found else None) or entry)
         return ids
 
 
@@ -238,74 +231,62 @@ def _number(reply: Any) -> int:
     return int(reply)
 
 
-def _strange(cursor: str) -> UsageError:
-    return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
-
-
-def _cursor(kind: str, number: str, job_id: bytes) -> str:
-    """A place in a list. An id may be anything where others wrote it."""
-    return f"{kind}{number}:{quote_from_bytes(job_id, safe='')}"
-
-
-def _place(cursor: str | None, kind: str) -> tuple[str, bytes]:
-    """Number and id of a place in a list of that kind; empty ones at its beginning."""
-    if cursor is None:
-        return "", b""
-    number, found, quoted = cursor.removeprefix(kind).partition(":")
-    job_id = unquote_to_bytes(quoted)
-    if not (found and _NUMBER[kind].fullmatch(number) and _cursor(kind, number, job_id) == cursor):
-        raise _strange(cursor)
-    return number, job_id
-
-
 def _order(entry: str) -> tuple[int, ...]:
     return tuple(map(int, entry.split("-")))
 
 
-def _is_entry(text: str) -> bool:
-    """Whether it has the shape of a stream entry's id: two numbers of 64 bits."""
-    parts = text.split("-")
-    return len(parts) == 2 and all(
-        p.isascii() and p.isdecimal() and len(p) <= 20 and int(p) < 2**64 for p in parts
-    )
-
-
-def _stream_cursor(cursor: str | None) -> tuple[int, str]:
-    """Lane and entry to go on after; an empty entry begins the lane."""
-    if not cursor:
-        return 1, ""
-    lane, _, entry = cursor.partition(":")
-    if lane not in ("1", "2") or not _is_entry(entry):
-        raise _strange(cursor)
-    return int(lane), entry
-
-
-def _payload(raw: bytes) -> Any:
+def _shown(raw: bytes) -> Any:
+    """A value of JSON; what is none, as a foreign producer's, as the text it is."""
     try:
         return codec.loads(raw)
-    except codec.JSONDecodeError:  # a foreign producer's; shown as the text it is
+    except codec.JSONDecodeError:
         return raw.decode("utf-8", "replace")
+
+
+def _time(ms: float) -> datetime | None:
+    """The time, where it is one: numbers that others wrote may lie beyond every calendar."""
+    try:
+        return from_ms(ms)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _number_in(text: bytes) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _parts(text: bytes, separator: bytes, count: int) -> list[bytes]:
+    """``count`` parts, of which the last ones are empty where the text has fewer."""
+    parts = text.split(separator, count - 1)
+    return parts + [b""] * (count - len(parts))
 
 
 def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
     history = [_error(error) for error in headers.get("history", ())]
     return {
-        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _payload(payload),
+        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _shown(payload),
         "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
-        "created_at": from_ms(int(job_id.partition("-")[0])), "history": history,
+        "created_at": _time(int(job_id.partition("-")[0])), "history": history,
         "error": history[-1] if history else None,
     }  # fmt: skip
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
     times = {
-        name: from_ms(error[name])
-        for name in ("started_at", "finished_at")
-        if isinstance(error.get(name), int)
+        name: _time(error[name]) for name in ("started_at", "finished_at") if isinstance(error.get(name), int)
     }
-    return error | {
-        name: at.isoformat(timespec="milliseconds").replace("+00:00", "Z") for name, at in times.items()
-    }
+    said = {name: str(error.get(name, "")) for name in ("type", "message")}
+    return (
+        error
+        | said
+        | {
+            name: at and at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            for name, at in times.items()
+        }
+    )
 
 
 def _from_entry(
@@ -317,47 +298,55 @@ def _from_entry(
         **_common(queue, job_id, task, payload, headers),
         state=State.ACTIVE if active else State.WAITING,
         attempt=headers.get("attempt", 0) + active,
-        started_at=from_ms(now - idle) if active else None,
-        worker=worker.decode() or None,
+        started_at=_time(now - idle) if active else None,
+        worker=worker.decode("utf-8", "replace") or None,
     )
 
 
 def _from_waiting(queue: str, entry: bytes, fields: list[bytes]) -> JobRecord:
     task, payload, headers = parse_fields(fields)
-    job_id = parse_headers(headers).get("id") or entry.decode()
-    return _from_entry(queue, job_id, 0, b"", 0, task, payload, headers)
+    return _from_entry(queue, id_of(headers) or entry.decode(), 0, b"", 0, task, payload, headers)
 
 
 def _from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:
-    task, raw, payload = envelope.split(b"\n", 2)
-    headers = parse_headers(raw)
+    task, raw, payload = _parts(envelope, b"\n", 3)
+    headers, due_ms = parse_headers(raw), _number_in(due)
     return JobRecord(
         **_common(queue, job_id, task, payload, headers),
-        state=State.DELAYED if float(due) else State.HELD,
+        state=State.HELD if due_ms is None else State.DELAYED,
         attempt=headers.get("attempt", 0),
-        due_at=from_ms(float(due)) if float(due) else None,
+        due_at=None if due_ms is None else _time(due_ms),
     )
 
 
 def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
-    first, task, raw, outcome, payload = stored.split(b"\n", 4)
-    age, took, worker = first[1:].split(b" ")
-    headers, said = parse_headers(raw), codec.loads(outcome or b"null")
+    first, task, raw, outcome, payload = _parts(stored, b"\n", 5)
+    age, took, worker = _parts(first[1:], b" ", 3)
+    headers, said = parse_headers(raw), _shown(outcome or b"null")
     common = _common(queue, job_id, task, payload, headers)
-    finished = common["created_at"] + timedelta(milliseconds=int(age))
-    state = _STATE_OF[chr(first[0])]
-    if state is State.FAILED:
-        common["error"] = {**(common["error"] or {}), **_error(said)}
+    finished = _later(common["created_at"], _number_in(age))
+    completed = first.startswith(b"c")  # whatever else a foreign record says, it did not succeed
+    if not completed:
+        last = _error(said if isinstance(said, dict) else {"type": "Unreadable", "message": said})
+        common["error"] = {**(common["error"] or {}), **last}
     return JobRecord(
         **common,
-        state=state,
+        state=State.COMPLETED if completed else State.FAILED,
         # a failed one has counted its last attempt already
-        attempt=headers.get("attempt", 0) + (state is State.COMPLETED),
-        started_at=finished - timedelta(milliseconds=int(took)),
+        attempt=headers.get("attempt", 0) + completed,
+        started_at=_later(finished, -(_number_in(took) or 0)),
         finished_at=finished,
-        result=said if state is State.COMPLETED else None,
-        worker=worker.decode(),
+        result=said if completed else None,
+        worker=worker.decode("utf-8", "replace"),
     )
+
+
+def _later(at: datetime | None, ms: float | None) -> datetime | None:
+    """That many milliseconds after ``at``, where both are known and the sum is a time."""
+    try:
+        return None if at is None or ms is None else at + timedelta(milliseconds=ms)
+    except (ValueError, OverflowError):  # not a number, or out of every calendar
+        return None
 
 
 _READ: Final[dict[bytes, Callable[..., JobRecord]]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pytest
 import redis
 
 from streamq import App, Worker
+from streamq.envelope import id_of
 from streamq.keys import GROUP, Keys
 
 from .servers import Server
@@ -127,7 +127,7 @@ def _lane(client: redis.Redis, lane: str, found: Census) -> set[str]:
         last = groups[0]["last-delivered-id"]
         pending = {row["message_id"]: row for row in client.xpending_range(lane, GROUP, "-", "+", 100_000)}
     for entry, fields in listed:
-        job_id = json.loads(fields.get("headers") or "{}").get("id") or entry
+        job_id = id_of(fields.get("headers", "").encode()) or entry
         delivered = _order(entry) <= _order(last)
         found.put(job_id, "active" if entry in pending else "stranded" if delivered else "waiting")
     found.faults += [f"pending without an entry: {entry}" for entry in pending if entry not in dict(listed)]

@@ -3,6 +3,8 @@
 -- KEYS  1 finished  2 failures  3 the list
 -- ARGV  1 at most how many
 -- returns how many were taken off the list
+expect('HLEN', KEYS[1])
+expect('ZCARD', KEYS[2])
 local room = 1000000 -- bytes of records to read, or one record
 for taken = 0, ARGV[1] - 1 do
   local id = room > 0 and redis.call('LPOP', KEYS[3])

@@ -6,30 +6,43 @@
 -- returns how many start again, how many are suspects, how many failed, how many it still holds; or -1 when it has beaten since
 if ARGV[3] ~= '' and (redis.call('ZSCORE', KEYS[7], ARGV[2]) or '') ~= ARGV[3] then return { -1, 0, 0, 0 } end
 
+expect('HLEN', KEYS[3], KEYS[4])
+expect('ZCARD', KEYS[5])
+expect('ZCARD', KEYS[7])
+expect('XLEN', KEYS[1], KEYS[2])
 local limit, room = tonumber(ARGV[5]), tonumber(ARGV[4])
 local moved, ids, records, again, suspects = {}, {}, {}, 0, 0
+
+local bytes, name = 0, string.gsub(ARGV[2], '[^%w%p]', '?')
+local CHARGED = { crashes = true, history = true }
+
+-- The id, how often its worker was lost now, and the headers that say so.
+local function charged(entry, headers)
+  local list, id = split(headers), id_of(headers) or entry
+  local crashes = count_of(list, 'crashes') + 1
+  local loss = cjson.encode({ type = 'WorkerLost', message = 'worker ' .. name .. ' was lost while the job was active',
+    worker = name, attempt = count_of(list, 'attempt') + 1, finished_at = now })
+  local before = history_of(list)
+  return id, crashes, rewritten(list, id, CHARGED, ',"crashes":' .. crashes .. ',"history":[', before,
+    (before and ',' or '') .. loss .. ']')
+end
 
 local function recover(lane, entry)
   local task, payload, headers = read(KEYS[lane], entry)
   if task then
-    local h = decoded(headers)
-    local loss = { type = 'WorkerLost', message = 'worker ' .. ARGV[2] .. ' was lost while the job was active',
-      worker = ARGV[2], attempt = (h.attempt or 0) + 1, finished_at = now }
-    h.id = h.id or entry
-    h.crashes = (h.crashes or 0) + 1
-    h.history = h.history or {}
-    table.insert(h.history, loss)
-    if h.crashes >= limit then
-      ids[#ids + 1] = h.id
-      records[#records + 1] = h.id
-      records[#records + 1] = 'f' .. age(h.id) .. ' 0 ' .. ARGV[2] .. '\n' .. line(task) .. '\n' .. cjson.encode(h)
-        .. '\n' .. cjson.encode({ type = 'Crashed', worker = ARGV[2],
-          message = 'its worker was lost ' .. h.crashes .. ' times while it ran' }) .. '\n' .. payload
-      redis.call('HDEL', KEYS[3], h.id)
+    bytes = bytes + #task + #payload + #headers
+    local id, crashes, kept = charged(entry, headers)
+    if crashes >= limit then
+      ids[#ids + 1] = id
+      records[#records + 1] = id
+      records[#records + 1] = 'f' .. age(id) .. ' 0 ' .. name .. '\n' .. line(task) .. '\n' .. line(kept)
+        .. '\n' .. cjson.encode({ type = 'Crashed', worker = name,
+          message = 'its worker was lost ' .. crashes .. ' times while it ran' }) .. '\n' .. payload
+      redis.call('HDEL', KEYS[3], id)
     else
-      local to = h.crashes == limit - 1 and 2 or 1
+      local to = crashes == limit - 1 and 2 or 1
       if to == 2 then suspects = suspects + 1 else again = again + 1 end
-      redis.call('HSET', KEYS[3], h.id, to .. ' ' .. add(KEYS[to], task, payload, cjson.encode(h)))
+      redis.call('HSET', KEYS[3], id, to .. ' ' .. add(KEYS[to], task, payload, kept))
     end
   end
   redis.call('XACK', KEYS[lane], ARGV[1], entry)
@@ -37,11 +50,11 @@ local function recover(lane, entry)
 end
 
 for lane = 1, 2 do
-  if room > 0 then
-    for _, pending in ipairs(redis.call('XPENDING', KEYS[lane], ARGV[1], '-', '+', room, ARGV[2])) do
-      recover(lane, pending[1])
-      room = room - 1
-    end
+  local pending = room > 0 and bytes < BUDGET and redis.call('XPENDING', KEYS[lane], ARGV[1], '-', '+', room, ARGV[2])
+  for _, row in ipairs(pending or {}) do
+    if bytes >= BUDGET then break end
+    recover(lane, row[1])
+    room = room - 1
   end
 end
 

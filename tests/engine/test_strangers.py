@@ -53,6 +53,8 @@ HEADERS = [
     '{"attempts":0}',
     '{"timeout":"x"}', '{"timeout":-1}', '{"timeout":0}', '{"timeout":[]}', '{"crashes":"x"}', '{"crashes":{}}',
     '{"history":7}', '{"history":{}}', '{"history":[7,null,"x"]}', '{"history":"x"}', '{"strayed":"x"}', "[" * 5000,
+    '{"x":1e999}', '{"x":NaN}', '{"id":"' + "9" * 5000 + '-1"}', '{"id":"01-1"}', '{"x":1,"id":"1-1"}',
+    '{"id":"18446744073709551616-1"}', '{"crashes":1e999}', '{"history":[{"type":1e999}]}',
     '{"attempt":true}', '{"attempt":1.5}', '{"history":[{"started_at":"x","finished_at":[]}]}',
 ]  # fmt: skip
 """Headers that no producer of ours writes."""
@@ -153,6 +155,26 @@ async def test_a_task_unknown_to_one_worker_is_done_by_another(make_app: Callabl
         async with working(new):
             assert await job.result(5) == 3
         assert (await job.status()).attempt == 1, "nothing was charged"
+
+
+async def test_an_unknown_task_with_headers_that_cannot_be_written_ends_no_worker(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        return x
+
+    async with working(app):
+        for raw in ('{"id":"99999999999999999-1","x":1e999}', '{"id":"' + "9" * 5000 + '-1"}', '{"x":[NaN]}'):
+            client.xadd(Keys(prefix, "q").ready, {"task": "unknown", "payload": "1", "headers": raw})
+        assert await (await work.enqueue(7)).result(5) == 7
+        await until(lambda: _none_waits(app))
+    census(client, prefix, "q").check()
+
+
+async def _none_waits(app: App) -> bool:
+    counts = await app.queue("q").counts()
+    return counts.waiting + counts.active == 0
 
 
 async def test_unknown_tasks_do_not_spin(app: App, client: redis.Redis) -> None:

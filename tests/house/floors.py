@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys", "host"}),
-    frozenset({"envelope", "codec", "retry", "task", "job", "logs"}),
+    frozenset({"cursors", "envelope", "codec", "retry", "task", "job", "logs"}),
     frozenset(
         {
             "scripts",

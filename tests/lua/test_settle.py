@@ -96,17 +96,18 @@ async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(
 ) -> None:
     """A long record does not keep the short ones behind it from being carried; payloads are left out."""
     entries = _deliver(client, keys, 4)
-    sizes = (500_000, 700_000, 500_000, 10)
+    sizes = (500_000, 1_100_000, 300_000, 10)
     heard = _heard(client, keys.ended)
     done = [
         _done(entry)._replace(body=b"c7 0 w\nt\n\n" + b"1" * size + b"\n" + b"2" * 1_000)
         for entry, size in zip(entries, sizes, strict=True)
     ]
     assert await app.store.settle(link, {"q": done}) == []
-    (message,) = heard()
-    assert len(message) < 1_048_576
+    messages = heard()
+    assert max(map(len, messages)) < 1_048_576
     expected = [None if s.job_id == entries[1] else s.body[:-1_000] for s in done]
-    assert list(ended(message.encode())) == list(zip(entries, expected, strict=True))
+    told = [job for message in messages for job in ended(message.encode())]
+    assert told == list(zip(entries, expected, strict=True))
 
 
 async def test_a_delayed_outcome_parks_the_job_under_its_own_id_and_wakes_the_scheduler(

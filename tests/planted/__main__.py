@@ -20,7 +20,17 @@ from pathlib import Path
 from .faults import FAULTS, Fault
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("streamq", "service", "bench", "tests", "docs", "pyproject.toml", ".env.example", "README.md", "Makefile")
+PARTS = (
+    "streamq",
+    "service",
+    "bench",
+    "tests",
+    "docs",
+    "pyproject.toml",
+    ".env.example",
+    "README.md",
+    "Makefile",
+)
 LIMIT = 300.0
 """Seconds the tests of one bug may take: a bug that hangs the suite is noticed by it."""
 
@@ -34,7 +44,10 @@ def main(words: list[str]) -> int:
             began = time.monotonic()
             said = _try(copy, fault)
             missed += not said.startswith("caught")
-            print(f"{number:>3}/{len(chosen)}  {fault.name:<60} {said}  ({time.monotonic() - began:.0f} s)", flush=True)
+            print(
+                f"{number:>3}/{len(chosen)}  {fault.name:<60} {said}  ({time.monotonic() - began:.0f} s)",
+                flush=True,
+            )
     print(f"{len(chosen) - missed} of {len(chosen)} planted bugs were caught")
     return 1 if missed else 0
 
@@ -64,7 +77,17 @@ def _try(copy: Path, fault: Fault) -> str:
 
 
 def _suite(copy: Path, tests: str) -> str:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests.split()]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "--no-header",
+        "-p",
+        "no:cacheprovider",
+        *tests.split(),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         command, cwd=copy, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -224,3 +224,33 @@ async def _settled(job: Any) -> None:
             return True  # what was known of it was in the key that was taken away
 
     await until(ended)
+
+
+@pytest.mark.parametrize("waiting", [0, 300])
+async def test_entries_deleted_by_hand_strand_no_neighbour_and_leave_right_counts(
+    app: App, client: redis.Redis, prefix: str, link: Link, caplog: pytest.LogCaptureFixture, waiting: int
+) -> None:
+    keys = Keys(prefix, "q")
+    await _taken(app, client, prefix, link, 900)
+    await app.enqueue_many("q", "t", range(waiting))
+    entries = [entry for entry, _ in client.xrange(keys.ready, count=900)]
+    for at in range(0, 300, 100):  # the first ones, some in the middle, some at the end
+        client.xdel(keys.ready, *entries[4 * at : 4 * at + 100])
+    await app.store.audit(link, "q")
+    assert (await app.store.audit(link, "q")) == 0
+    assert "300 active jobs on q were deleted by hand" in caplog.text
+    counts = await app.queue("q").counts()
+    assert (counts.active, counts.waiting) == (600, waiting)
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.counts() == {"active": 600} | ({"waiting": waiting} if waiting else {})
+    assert client.hlen(keys.moved) == 0, "no neighbour was given to another worker"
+
+
+async def test_a_due_time_without_a_job_is_forgotten_and_told(
+    app: App, client: redis.Redis, prefix: str, link: Link, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.zadd(Keys(prefix, "q").delayed, {"5-5": 1, "no id": 2})
+    assert (await app.store.promote(link, ["q"], 10))["q"].jobs == 0
+    assert client.exists(Keys(prefix, "q").delayed) == 0
+    assert "2 ids on q were due and had no job" in caplog.text

@@ -1,0 +1,79 @@
+"""A key of the wrong type: whatever needs it is refused with a typed error, before anything is written."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import redis
+
+from streamq import App, Rejected
+from streamq.connection import Link
+from streamq.envelope import New
+from streamq.keys import GROUP, Keys
+from streamq.store import Settlement
+
+from ..rig import ON_ONE_SERVER
+
+NAMES = ("ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failures", "workers")
+RECORD = b"5 0 w\nt\n\n{}\n1"
+pytestmark = [ON_ONE_SERVER, pytest.mark.parametrize("name", NAMES)]
+
+
+async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
+    app: App, link: Link, client: redis.Redis, keys: Keys, prefix: str, name: str
+) -> None:
+    job = await app.enqueue("q", "t", 1)
+    for entry in (job.id, "2-2"):
+        client.hset(keys.finished, entry, "f" + RECORD.decode())
+    client.zadd(keys.failures, {"2-2": 1})
+    client.hset(keys.parked, "1-1", "t\n\n1")
+    client.zadd(keys.delayed, {"1-1": 1})
+    client.xreadgroup(GROUP, "w", {keys.ready: ">"})
+    client.xadd(keys.ready, {"task": "t", "payload": "1"})
+    wrong = getattr(keys, name)
+    client.delete(wrong)
+    client.rpush(wrong, "x") if name != "completed" else client.set(wrong, "x")
+
+    store, entry = app.store, job.id.encode()
+    acts = {
+        "enqueue": lambda: store.enqueue(link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "+1")], "memory"),
+        "promote": lambda: store.promote(link, ["q"], 10),
+        "release": lambda: store.release(link, "q", [(1, entry)]),
+        "reclaim": lambda: store.reclaim(link, "q", "w", None),
+        "complete": lambda: store.settle(link, {"q": [Settlement("c", 1, entry, job.id, b"c" + RECORD)]}),
+        "fail": lambda: store.settle(link, {"q": [Settlement("f", 1, entry, job.id, b"f" + RECORD)]}),
+        "delay": lambda: store.settle(link, {"q": [Settlement("d", 1, entry, job.id, b"5\nt\n\n1")]}),
+        "requeue": lambda: store.requeue("q", "2-2"),
+        "prune": lambda: store.prune("q"),
+    }  # fmt: skip
+    before, refused = _all(client, prefix), set()
+    for act, run in acts.items():
+        error = (await asyncio.gather(run(), return_exceptions=True))[0]
+        if isinstance(error, BaseException):
+            assert isinstance(error, Rejected)
+            assert "WRONGTYPE" in str(error)
+            refused.add(act)
+            assert _all(client, prefix) == before, f"{act} was refused and has written"
+        else:
+            _restore(client, before)
+    assert refused, "nothing needs this key"
+
+
+def _all(client: redis.Redis, prefix: str) -> dict[str, object]:
+    """Each key of the test by what the server would write of it to a file."""
+    with redis.Redis(connection_pool=_raw(client)) as raw:
+        return {key: raw.dump(key) for key in client.scan_iter(f"{prefix}*")}
+
+
+def _restore(client: redis.Redis, before: dict[str, object]) -> None:
+    with redis.Redis(connection_pool=_raw(client)) as raw:
+        raw.flushdb()
+        for key, dumped in before.items():
+            raw.restore(key, 0, dumped)
+
+
+def _raw(client: redis.Redis) -> redis.ConnectionPool:
+    given = client.connection_pool
+    options = {**given.connection_kwargs, "decode_responses": False}
+    return redis.ConnectionPool(connection_class=given.connection_class, **options)

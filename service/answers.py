@@ -7,10 +7,17 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from pydantic_core import to_json
 
 
 def json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A value as JSON."""
-    return web.Response(
-        status=status, body=orjson.dumps(value), content_type="application/json", headers=headers
-    )
+    return web.Response(status=status, body=encoded(value), content_type="application/json", headers=headers)
+
+
+def encoded(value: Any) -> bytes:
+    """A value as JSON text, with whole numbers of any size."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a number above 64 bits in somebody's payload or result
+        return to_json(value)

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from .problems import Invalid, Problem
 
@@ -26,6 +27,7 @@ MAX_DEPTH: Final = 64
 MAX_WAIT: Final = 60
 
 _JSON: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
+_LONG: Final = re.compile(rb"[0-9]{19}")
 _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
@@ -37,7 +39,8 @@ async def read_json(request: web.Request) -> Any:
         raise Problem(415, "unsupported-media-type", detail, headers={"Accept": "application/json"})
     body = await _read(request, request.config_dict[MAX_BODY])
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
+        return from_json(body) if _LONG.search(body) else value  # whole numbers above 64 bits stay whole
     except orjson.JSONDecodeError as error:
         line, column = error.lineno, error.colno
         detail = f"{error.msg} at line {line}, column {column}." if body else "The body is empty."

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from streamq.errors import JobFailed as JobFailed
     from streamq.errors import JobNotFound as JobNotFound
     from streamq.errors import NameTaken as NameTaken
+    from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
     from streamq.errors import Rejected as Rejected
     from streamq.errors import ResultTimeout as ResultTimeout
+    from streamq.errors import ResultUnreadable as ResultUnreadable
     from streamq.errors import Retry as Retry
     from streamq.errors import Snooze as Snooze
     from streamq.errors import StreamqError as StreamqError
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from streamq.states import State as State
     from streamq.task import Context as Context
     from streamq.task import Task as Task
+    from streamq.values import JSONText as JSONText
     from streamq.worker import Scheduler as Scheduler
     from streamq.worker import Worker as Worker
 
@@ -53,8 +56,9 @@ _HOMES = {
     "app": ("App",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NameTaken", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout",
-        "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "WrongState",
+        "NameTaken", "NotDurable", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected",
+        "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
+        "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
     "logs": ("set_up_logs",),
@@ -65,6 +69,7 @@ _HOMES = {
     "settings": ("Settings",),
     "states": ("State",),
     "task": ("Context", "Task"),
+    "values": ("JSONText",),
     "worker": ("Scheduler", "Worker"),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

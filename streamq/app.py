@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, overload
 
-from streamq import codec
-from streamq.clock import monotonic, to_ms, to_seconds
+from streamq import options
+from streamq.clock import monotonic
 from streamq.connection import Servers, wait_ready
-from streamq.envelope import New, pack_headers
+from streamq.envelope import New
 from streamq.errors import (
-    LONGEST_WAIT,
     ConfigurationError,
-    FieldError,
     InvalidPayload,
     NotOpen,
     OutcomeUnknown,
@@ -31,6 +29,7 @@ from streamq.server import running_url
 from streamq.settings import Durability, Settings
 from streamq.store import Store
 from streamq.task import Context, Task
+from streamq.values import Unfit, write_untyped
 from streamq.views import Views
 
 P = TypeVar("P")
@@ -62,7 +61,7 @@ class App:
         self._opened = 0
         self._store: Store | None = None
         self._views: Views | None = None
-        self._outboxes: dict[str, Outbox] = {}
+        self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
 
     # -- tasks ----------------------------------------------------------------------------------------------
@@ -122,11 +121,11 @@ class App:
         if self._opened:
             return
         store, self._store, self._views = self._store, None, None
-        for outbox in self._outboxes.values():
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
             await outbox.close()
         for results in self._results.values():
             await results.close()
-        self._outboxes.clear()
         self._results.clear()
         if store is not None:
             await store.close()
@@ -170,9 +169,10 @@ class App:
         A task that is registered here checks its payload; any other name is taken as it is, for a worker that
         knows it. Options and errors are those of ``Task.enqueue``.
         """
-        new = self._new(task, self._encode(task, payload), _due(delay, at), _headers(attempts, timeout))
-        send = self._outbox(queue).put([new], durability or self.settings.durability)
-        return (await self._handles(send, queue, task))[0]
+        due, headers = options.sent(task, delay, at, attempts, timeout, durability)
+        new = New(task, self._encode(task, payload), headers, due)
+        send = self._way_out(queue).put(queue, [new], durability or self.settings.durability)
+        return await _only(self._handles(send, queue, task))
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
@@ -180,12 +180,13 @@ class App:
         durability: Durability | None = None,
     ) -> list[Job[Any]]:  # fmt: skip
         """Send many jobs by name; all are validated before the first is sent."""
-        due, headers = _due(delay, at), _headers(attempts, timeout)
-        jobs = [self._new(task, self._encode(task, payload), due, headers) for payload in payloads]
+        due, headers = options.sent(task, delay, at, attempts, timeout, durability)
+        jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
-        send = self._outbox(queue).put_many(jobs, durability or self.settings.durability)
-        if 2 * len(jobs) <= self.settings.keep_completed:
+        count = len(jobs)
+        send = self._way_out(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
+        if 2 * count <= self.settings.keep_completed:
             return await self._handles(send, queue, task)
         async with self._results_of(queue).expecting():
             return await self._handles(send, queue, task)
@@ -206,18 +207,12 @@ class App:
         if task is not None:
             return task.encode(payload)
         try:
-            encoded = codec.dumps(payload)
-        except (TypeError, ValueError) as error:
-            raise InvalidPayload(name, [FieldError("", "not-json", str(error))]) from None
+            encoded = write_untyped(payload)
+        except Unfit as error:
+            raise InvalidPayload(name, error.errors) from None
         if len(encoded) > self.settings.max_payload:
             raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
         return encoded
-
-    @staticmethod
-    def _new(task: str, payload: bytes, due: str, headers: bytes) -> New:
-        if not task or "\n" in task:
-            raise UsageError(f"{task!r} cannot name a task: use 1 to 200 characters on one line")
-        return New(task, payload, headers, due)
 
     async def _look(self, queue: str, job_id: str) -> JobRecord:
         return await self.views.job(queue, job_id)
@@ -225,7 +220,7 @@ class App:
     async def _wait(self, job: Job[Any], timeout: float | None) -> Any:
         record = await self._results_of(job.queue).wait(job.id, timeout)
         task = self.tasks.get(job.task)
-        return record.result if task is None else task.parse_result(record.result)
+        return record.result if task is None else task.parse_result(record.result, job.id)
 
     def _results_of(self, queue: str) -> Results:
         results = self._results.get(queue)
@@ -237,12 +232,11 @@ class App:
         task = self.tasks.get(name)
         return None if task is None else task.attempts
 
-    def _outbox(self, queue: str) -> Outbox:
-        outbox = self._outboxes.get(queue)
-        if outbox is None:
-            self.store.keys(queue)  # a bad name is refused here, before anything is sent
-            outbox = self._outboxes[queue] = Outbox(self.store, queue)
-        return outbox
+    def _way_out(self, queue: str) -> Outbox:
+        self.store.keys(queue)  # a bad name is refused here, before anything is sent
+        if self._outbox is None:
+            self._outbox = Outbox(self.store)
+        return self._outbox
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -295,26 +289,19 @@ class TaskDecorator:
         return task
 
 
-def _due(delay: float | timedelta | None, at: datetime | None) -> str:
-    if at is not None:
-        if delay is not None:
-            raise UsageError("give delay or at, not both")
-        try:
-            return f"={to_ms(at)}"
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-    if not delay:
-        return ""
-    seconds = to_seconds(delay)
-    if not 0 <= seconds <= LONGEST_WAIT:
-        raise UsageError(f"delay={seconds:g} s is not possible: use 0 to {LONGEST_WAIT:g} seconds")
-    return f"+{round(seconds * 1000)}" if seconds else ""
+async def _only(handles: Awaitable[list[Job[Any]]]) -> Job[Any]:
+    """The one handle, also of what an unknown outcome is repeated as."""
+    try:
+        return (await handles)[0]
+    except OutcomeUnknown as error:
+        if error.repeat is not None:
+            repeat = error.repeat
+            error.repeat = lambda: _only(repeat())
+        raise
 
 
-def _headers(attempts: int | None, timeout: float | None) -> bytes:
-    if attempts is not None and attempts < 1:
-        raise UsageError(f"attempts={attempts} is not possible: use 1 or more")
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"timeout={timeout} is not possible: use more than 0 seconds")
-    given = {"attempts": attempts, "timeout": timeout}
-    return pack_headers({name: value for name, value in given.items() if value is not None})
+def _emptied(jobs: list[New]) -> Iterator[New]:
+    """The jobs in order, each let go when it is taken: what is sent needs no memory here."""
+    jobs.reverse()
+    while jobs:
+        yield jobs.pop()

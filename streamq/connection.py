@@ -13,156 +13,27 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import hiredis
 import redis.connection as threaded
 from redis import exceptions as foreign
 from redis.asyncio import connection as aio
-from redis.backoff import NoBackoff
-from redis.retry import Retry as ThreadedRetry
 
-from streamq.errors import (
-    ConfigurationError,
-    OutcomeUnknown,
-    OutOfMemory,
-    Rejected,
-    StreamqError,
-    Unavailable,
+from streamq.addresses import Servers
+from streamq.answers import (
+    NoGroup,
+    NoScript,
+    is_demotion,
+    is_refusal_to_read,
+    left_over,
+    packed,
+    role_says_replica,
+    translate,
 )
-from streamq.settings import Settings
+from streamq.errors import Rejected, StreamqError, Unavailable
 
-_SCHEMES: Final = ("redis", "rediss", "unix")
+__all__ = ["Link", "NoGroup", "NoScript", "Pool", "Servers", "ThreadLink", "translate", "wait_ready"]
 
-
-class NoGroup(StreamqError):
-    """The stream or its group is gone; whoever meets this makes it again and repeats."""
-
-
-class NoScript(StreamqError):
-    """The server does not have the script (it restarted, or its cache was flushed)."""
-
-
-_BY_FIRST_WORD: Final[dict[str, type[StreamqError]]] = {
-    "NOGROUP": NoGroup,
-    "NOSCRIPT": NoScript,
-    "OOM": OutOfMemory,
-    "NOAUTH": Rejected,
-    "NOPERM": Rejected,
-    "WRONGPASS": Rejected,
-    "READONLY": Unavailable,
-    "LOADING": Unavailable,
-    "MISCONF": Unavailable,
-    "BUSY": Unavailable,
-    "MASTERDOWN": Unavailable,
-    "CLUSTERDOWN": Unavailable,
-    "UNBLOCKED": Unavailable,
-    "NOREPLICAS": Unavailable,
-}
-_BY_CLASS: Final[tuple[tuple[type[foreign.RedisError], str], ...]] = (
-    (foreign.NoScriptError, "NOSCRIPT"),
-    (foreign.OutOfMemoryError, "OOM"),
-    (foreign.NoPermissionError, "NOPERM"),
-    (foreign.AuthenticationError, "WRONGPASS"),
-    (foreign.ReadOnlyError, "READONLY"),
-    (foreign.BusyLoadingError, "LOADING"),
-    (foreign.ClusterDownError, "CLUSTERDOWN"),
-    (foreign.MasterDownError, "MASTERDOWN"),
-)
-
-
-def translate(error: Exception, *, sent: bool) -> StreamqError:
-    """redis-py's exception as ours. ``sent`` tells whether the command may have reached the server."""
-    if isinstance(error, foreign.ConnectionError) and isinstance(error.__cause__, foreign.RedisError):
-        error = error.__cause__  # what the server said while we connected, wrapped by redis-py
-    text = str(error)
-    word = text.partition(" ")[0]
-    for kind, name in _BY_CLASS:  # redis-py cuts the first word off the errors it knows
-        if isinstance(error, kind):
-            word, text = name, f"{name} {text}"
-            break
-    if word not in _BY_FIRST_WORD and "NOGROUP" in text:  # an error inside a script is wrapped
-        word = "NOGROUP"
-    if word not in _BY_FIRST_WORD and "no such key" in text:
-        word = "NOGROUP"
-    if word in _BY_FIRST_WORD:
-        return _BY_FIRST_WORD[word](f"the server says: {text}")
-    if isinstance(error, (foreign.ConnectionError, foreign.TimeoutError, OSError, TimeoutError)):
-        if sent:
-            return OutcomeUnknown(
-                f"no answer from the server ({text or 'timed out'}); the command may have run"
-            )
-        return Unavailable(f"cannot reach the server: {text or 'timed out'}")
-    return Rejected(f"the server refuses the command: {text}")
-
-
-class Servers:
-    """Where the server may be: the addresses of ``settings.redis_url``, in order.
-
-    Raises ``ConfigurationError`` for an address that is not ``redis://``, ``rediss://`` or ``unix://``.
-    """
-
-    def __init__(self, settings: Settings, url: str | None = None) -> None:
-        self.settings = settings
-        addresses = url or settings.redis_url or "redis://127.0.0.1:6379/0"
-        self._urls = [address.strip() for address in addresses.split(",") if address.strip()]
-        for address in self._urls:
-            self._arguments(address, aio.parse_url)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The addresses without user and password, for people to read."""
-        return tuple(_public(url) for url in self._urls)
-
-    def connections(self, client_name: str) -> list[aio.AbstractConnection]:
-        """One unopened connection per address, for the event loop."""
-        made = []
-        for url in self._urls:
-            arguments = self._arguments(url, aio.parse_url)
-            kind = arguments.pop("connection_class", aio.Connection)
-            made.append(kind(**arguments, client_name=client_name))
-        return made
-
-    def threaded_connections(self, client_name: str) -> list[threaded.AbstractConnection]:
-        """The same for a thread, with a time limit on every read."""
-        made = []
-        for url in self._urls:
-            arguments = self._arguments(url, threaded.parse_url)
-            arguments.update(
-                client_name=client_name, socket_timeout=self.settings.connect_timeout,
-                retry=ThreadedRetry(NoBackoff(), 0),
-            )  # fmt: skip
-            kind = arguments.pop("connection_class", threaded.Connection)
-            made.append(kind(**arguments))
-        return made
-
-    def _arguments(self, url: str, parse: Any) -> dict[str, Any]:
-        if urlsplit(url).scheme not in _SCHEMES:
-            raise ConfigurationError(
-                f"{_public(url)!r} is not a server address: use redis://, rediss:// or unix://"
-            )
-        try:
-            arguments: dict[str, Any] = dict(parse(url))
-        except ValueError as error:
-            raise ConfigurationError(f"{_public(url)!r} is not a server address: {error}") from None
-        settings = self.settings
-        if settings.redis_username:
-            arguments.setdefault("username", settings.redis_username)
-        if settings.redis_password:
-            arguments.setdefault("password", settings.redis_password.get_secret_value())
-        if settings.redis_ca and url.startswith("rediss:"):
-            arguments.setdefault("ssl_ca_certs", str(settings.redis_ca))
-        return arguments | {
-            "protocol": 2, "socket_timeout": None, "socket_connect_timeout": settings.connect_timeout,
-            "driver_info": None,
-        } | ({} if url.startswith("unix:") else {"socket_keepalive": True})  # fmt: skip
-
-
-def _public(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+_PASSED_OVER: Final = "it is a replica, which takes no jobs; passed over for the next address"
 
 
 class Link:
@@ -172,6 +43,7 @@ class Link:
         self._servers, self._client_name = servers, client_name
         self._timeout = servers.settings.command_timeout
         self._connection: aio.AbstractConnection | None = None
+        self._era = servers.era
         self.generation = 0
         """How often it has connected: a change tells that the server, or the way to it, was gone."""
 
@@ -179,7 +51,10 @@ class Link:
     def connected(self) -> bool:
         """Whether a command would go out without connecting first."""
         return (
-            self._connection is not None and self._connection.is_connected and not _hung_up(self._connection)
+            self._connection is not None
+            and self._era == self._servers.era
+            and self._connection.is_connected
+            and not _hung_up(self._connection)
         )
 
     async def _connected(self) -> aio.AbstractConnection:
@@ -187,14 +62,17 @@ class Link:
         if self._connection is not None and self.connected:
             return self._connection
         await self.close()
-        said = []
+        said, self._era = [], self._servers.era
         for connection, name in zip(
             self._servers.connections(self._client_name), self._servers.names, strict=True
         ):
             try:
                 async with asyncio.timeout(self._servers.settings.connect_timeout):  # the greeting included
                     await connection.connect()  # type: ignore[no-untyped-call]
-            except (foreign.RedisError, OSError) as error:
+                    if self._servers.several and await _is_replica(connection):
+                        said.append(f"{name}: {_PASSED_OVER}")
+                        continue
+            except Exception as error:
                 problem = translate(error, sent=False)
                 said.append(f"{name}: {problem}")
                 if isinstance(problem, Rejected):
@@ -225,21 +103,30 @@ class Link:
         return replies
 
     async def batch(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
-        """The same, with each of the server's errors in its reply's place. Raises only when it cannot be reached."""
+        """The same, with each of the server's errors in its reply's place. Raises only when it cannot be reached.
+
+        And ``UsageError`` for what cannot be written: then nothing is sent, and the connection stays.
+        """
+        written = packed(commands)
         connection = await self._connected()
+        arrived = _reader(connection)
+        replies: list[Any] = []
         try:
             async with asyncio.timeout(timeout or self._timeout):
-                # hiredis packs in C; for a batch of thousands of arguments that is most of the price of sending it
-                packed = b"".join(map(hiredis.pack_command, commands))
-                await connection.send_packed_command(packed, check_health=False)
-                replies = [await self._reply(connection) for _ in commands]
-        except (foreign.RedisError, OSError, TimeoutError) as error:
+                await connection.send_packed_command(written, check_health=False)
+                for _ in commands:
+                    replies.append(await self._reply(connection))  # noqa: PERF401  # those before a break count
+        except Exception as error:
             await self.close()
+            replies += left_over(arrived)
+            if replies and is_refusal_to_read(replies[-1]):  # and so it has run none of the others
+                return replies + [replies[-1]] * (len(commands) - len(replies))
             raise translate(error, sent=True) from error
         except BaseException:
             await self.close()
             raise
-        if any(isinstance(reply, foreign.ReadOnlyError) for reply in replies):
+        if any(isinstance(reply, Exception) and is_demotion(reply) for reply in replies):
+            self._servers.demoted(self._era)
             await self.close()  # a demoted primary: the next command looks for the new one
         return replies
 
@@ -254,13 +141,27 @@ class Link:
         """Drop the connection; the next command makes a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(foreign.RedisError, OSError):
+            with contextlib.suppress(Exception):  # whatever it says, it is dropped
                 await connection.disconnect(nowait=True)
+
+
+async def _is_replica(connection: aio.AbstractConnection) -> bool:
+    """Ask by HELLO, which needs no right. A server that does not know it is taken as it is."""
+    await connection.send_command("HELLO", 2)
+    try:
+        return role_says_replica(await connection.read_response(disable_decoding=True))
+    except foreign.ResponseError:
+        return False
+
+
+def _reader(connection: aio.AbstractConnection) -> asyncio.StreamReader | None:
+    reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001  # redis-py tells only by a read
+    return reader
 
 
 def _hung_up(connection: aio.AbstractConnection) -> bool:
     """Whether the server has closed it, as far as the event loop has heard: a command would go nowhere."""
-    reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001  # redis-py tells only by a read
+    reader = _reader(connection)
     return reader is None or reader.at_eof() or reader.exception() is not None
 
 
@@ -271,16 +172,37 @@ class Pool:
         self._servers, self._client_name = servers, client_name
         self._free: list[Link] = []
         self._room = asyncio.Semaphore(servers.settings.connections)
+        self._closed = False
 
     @contextlib.asynccontextmanager
     async def link(self) -> AsyncIterator[Link]:
-        """A link for the block, given back after it."""
-        async with self._room:
-            link = self._free.pop() if self._free else Link(self._servers, self._client_name)
-            try:
-                yield link
-            finally:
-                self._free.append(link)
+        """A link for the block, given back after it.
+
+        Raises ``Unavailable`` when none came free within ``settings.command_timeout`` seconds.
+        """
+        await self._wait_for_room()
+        link = self._free.pop() if self._free else Link(self._servers, self._client_name)
+        try:
+            yield link
+        finally:
+            self._free.append(link)
+            self._room.release()
+            if self._closed:
+                await self.close()
+
+    async def _wait_for_room(self) -> None:
+        if not self._room.locked():
+            await self._room.acquire()
+            return
+        settings = self._servers.settings
+        try:
+            async with asyncio.timeout(settings.command_timeout):
+                await self._room.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                f"all {settings.connections} connections for ordinary commands were in use for "
+                f"{settings.command_timeout:g} s; nothing was sent. STREAMQ_CONNECTIONS allows more"
+            ) from None
 
     async def call(self, *command: Any) -> Any:
         """One ordinary command on a free link."""
@@ -288,7 +210,8 @@ class Pool:
             return await link.call(*command)
 
     async def close(self) -> None:
-        """Drop every connection that is not in use."""
+        """Drop every connection: one in use as soon as it is given back."""
+        self._closed = True
         while self._free:
             await self._free.pop().close()
 
@@ -325,26 +248,49 @@ class ThreadLink:
     def __init__(self, servers: Servers, client_name: str) -> None:
         self._servers, self._client_name = servers, client_name
         self._connection: threaded.AbstractConnection | None = None
+        self._era = servers.era
+        self._demoted = False
         self.client_id = 0
 
     def connect(self) -> bool:
-        """Connect unless connected; ``True`` when it did. Raises ``Unavailable``."""
-        if self._connection is not None:
+        """Connect unless connected; ``True`` when it did. Raises ``Unavailable``, ``Rejected`` for a login."""
+        if self._connection is not None and not self._demoted and self._era == self._servers.era:
             return False
-        said = []
-        for connection in self._servers.threaded_connections(self._client_name):
+        self.close()
+        said, self._era = [], self._servers.era
+        for connection, name in zip(
+            self._servers.threaded_connections(self._client_name), self._servers.names, strict=True
+        ):
             try:
                 connection.connect()  # type: ignore[no-untyped-call]
-            except (foreign.RedisError, OSError) as error:
-                said.append(str(translate(error, sent=False)))
-                continue
-            self._connection = connection
-            self.client_id = self.calls(("CLIENT", "ID"))[0]
-            return True
+                if self._servers.several and self._is_replica(connection):
+                    said.append(f"{name}: {_PASSED_OVER}")
+                    continue
+                connection.send_command("CLIENT", "ID")  # type: ignore[no-untyped-call]
+                self.client_id = connection.read_response()
+            except Exception as error:
+                problem = translate(error, sent=False)
+                said.append(f"{name}: {problem}")
+                if isinstance(problem, Rejected):
+                    raise Rejected("; ".join(said)) from error
+            else:
+                self._connection = connection
+                return True
+            finally:
+                if connection is not self._connection:
+                    connection.disconnect()  # type: ignore[no-untyped-call]
         raise Unavailable("; ".join(said))
 
+    @staticmethod
+    def _is_replica(connection: threaded.AbstractConnection) -> bool:
+        connection.send_command("HELLO", 2)  # type: ignore[no-untyped-call]
+        try:
+            return role_says_replica(connection.read_response(disable_decoding=True))
+        except foreign.ResponseError:
+            return False
+
     def calls(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Send commands together and return their replies. Raises ``Unavailable``; the first error among them."""
+        """Send commands together and return their replies. Raises ``Unavailable``, or the first error among them."""
         replies = self.batch(*commands)
         for reply in replies:
             if isinstance(reply, StreamqError):
@@ -352,23 +298,28 @@ class ThreadLink:
         return replies
 
     def batch(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """The same, with each of the server's errors in its reply's place. Drops a connection that fails."""
+        """The same, with each of the server's errors, as one of ours, in its reply's place.
+
+        Raises ``Unavailable`` and drops a connection that fails. ``UsageError``: nothing was sent, and it stays.
+        """
         connection = self._connection
         if connection is None:
             raise Unavailable("not connected")
+        written = [packed(commands)]
         try:
-            packed = [b"".join(map(hiredis.pack_command, commands))]
-            connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
+            connection.send_packed_command(written, check_health=False)  # type: ignore[no-untyped-call]
             return [self._reply(connection) for _ in commands]
-        except (foreign.RedisError, OSError) as error:
+        except Exception as error:
             self.close()
             raise translate(error, sent=True) from error
 
-    @staticmethod
-    def _reply(connection: threaded.AbstractConnection) -> Any:
+    def _reply(self, connection: threaded.AbstractConnection) -> Any:
         try:
-            return connection.read_response(disable_decoding=True)
+            return connection.read_response(disable_decoding=True, disconnect_on_error=False)
         except foreign.ResponseError as error:
+            if is_demotion(error):
+                self._servers.demoted(self._era)
+                self._demoted = True  # the next command looks for the new primary
             return translate(error, sent=True)
 
     def idle(self, seconds: float) -> None:
@@ -379,7 +330,7 @@ class ThreadLink:
         try:
             if not connection.can_read(timeout=seconds):
                 return
-        except (foreign.RedisError, OSError) as error:
+        except Exception as error:
             self.close()
             raise translate(error, sent=False) from error
         self.close()
@@ -394,7 +345,7 @@ class ThreadLink:
 
     def close(self) -> None:
         """Drop the connection."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._demoted = self._connection, None, False
         if connection is not None:
-            with contextlib.suppress(foreign.RedisError, OSError):
+            with contextlib.suppress(Exception):  # whatever it says, it is dropped
                 connection.disconnect()  # type: ignore[no-untyped-call]

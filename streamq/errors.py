@@ -12,11 +12,13 @@
     │   ├── JobNotFound           no such job, or its record has expired
     │   ├── WrongState            the job's state does not allow the action
     │   ├── JobFailed             the job ended without a result
-    │   └── ResultTimeout         the job did not end in the time given
+    │   ├── ResultTimeout         the job did not end in the time given
+    │   └── ResultUnreadable      the result does not fit the type that is declared here
     └── Unavailable               the server cannot take the command now
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
         └── OutcomeUnknown        the command may have run; ``await error.repeat()`` adds nothing twice
+            └── NotDurable        the jobs are in the server's memory, and it refuses to make them safer
 
 Three more are not errors but verdicts a handler raises: ``Retry``, ``Fail`` and ``Snooze``.
 Each class has a stable ``code``; logs and the HTTP API show it.
@@ -163,6 +165,19 @@ class ResultTimeout(JobError, TimeoutError):
         super().__init__(f"job {job_id} did not end within {timeout:g} s; it goes on")
 
 
+class ResultUnreadable(JobError):
+    """The job is completed, but its result does not fit the type that the task declares here."""
+
+    code = "result-unreadable"
+
+    def __init__(self, job_id: str, task: str, reason: str) -> None:
+        self.job_id, self.task, self.reason = job_id, task, reason
+        super().__init__(
+            f"the result of job {job_id} is not what task {task!r} declares: {reason}; "
+            "(await job.status()).result has it as JSON"
+        )
+
+
 class Unavailable(StreamqError):
     """The server cannot take the command now. ``retry_after`` is a hint in seconds."""
 
@@ -198,6 +213,15 @@ class OutcomeUnknown(Unavailable):
         """This error with a way to repeat what it is about."""
         self.repeat = repeat
         return self
+
+
+class NotDurable(OutcomeUnknown, Rejected):
+    """The jobs are in the server's memory, and it refuses the durability that was asked for.
+
+    It is a ``Rejected`` as well. ``await error.repeat()`` asks again for the same jobs, and adds nothing twice.
+    """
+
+    code = "not-durable"
 
 
 class Verdict(Exception):

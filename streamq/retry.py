@@ -53,6 +53,17 @@ class ResultNotStorable(Exception):
     """The handler's result has no JSON form. Its work is done, so it is not repeated."""
 
 
+class ResultTooLarge(ResultNotStorable):
+    """The handler's result has more bytes than are kept. ``size`` and ``limit`` are bytes."""
+
+    def __init__(self, task: str, size: int, limit: int) -> None:
+        self.size, self.limit = size, limit
+        super().__init__(
+            f"the result of {task!r} has {size:,} bytes, at most {limit:,} are kept: store it elsewhere and return a "
+            "reference, or raise STREAMQ_MAX_RESULT"
+        )
+
+
 _HOPELESS: Final = (Fail, InvalidPayload, ResultNotStorable)
 
 

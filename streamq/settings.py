@@ -49,6 +49,7 @@ class Settings(BaseSettings):
 
     durability: Durability = Field("memory", description="memory, fsync (WAITAOF) or replica (WAIT)")
     max_payload: PositiveInt = Field(65_536, description="bytes of an encoded payload")
+    max_result: PositiveInt = Field(1_048_576, description="bytes of an encoded result")
 
     app: str | None = Field(None, description="module:attribute of the app that roles run")
     queues: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
 from streamq import scripts
+from streamq.batches import Announcements, Batch, submit
 from streamq.clock import ServerClock
 from streamq.connection import Link, NoGroup, Pool, Servers
 from streamq.envelope import New
-from streamq.errors import JobNotFound, OutcomeUnknown, Rejected, StreamqError, WrongState
+from streamq.errors import JobNotFound, StreamqError, WrongState
 from streamq.keys import GROUP, Keys, queues_key
 from streamq.roster import Roster
 from streamq.settings import Durability, Settings
@@ -22,8 +22,6 @@ T = TypeVar("T")
 
 log = logging.getLogger("streamq.store")
 
-PRODUCER_MEMORY_MS: Final = 3_600_000
-"""How long the server remembers a producer's last batch."""
 PAGE: Final = 100
 """Jobs that one script call recovers, gives back, audits or forgets. It takes fewer where they are large."""
 SETTLED_AT_ONCE: Final = 1_000
@@ -71,6 +69,7 @@ class Store:
         self.pool = Pool(servers)
         self.signals = Signals(servers)
         self.clock = ServerClock()
+        self.announcements = Announcements(settings.prefix)
         self._keys: dict[str, Keys] = {}
         self.roster = Roster(self.keys, self.pool, settings.prefix)
         """Who the workers are, and whether they live."""
@@ -91,34 +90,10 @@ class Store:
 
         The same ``batch`` number again returns the same ids and adds nothing.
         """
-        keys = self.keys(queue)
-        at_once = [job for job in jobs if not job.due]
-        later = [job for job in jobs if job.due]
-        arguments: list[Any] = [batch, PRODUCER_MEMORY_MS, len(at_once)]
-        for job in at_once:
-            arguments += (job.task, job.payload, job.headers)
-        for job in later:
-            # the top bit set: no stream ever counts that far within a millisecond
-            suffix = secrets.randbits(47) | 1 << 47
-            arguments += (job.task, job.payload, job.headers, job.due, suffix)
-        names = (keys.ready, keys.parked, keys.delayed, keys.producer + producer, keys.signals)
-        commands = [
-            scripts.ENQUEUE.command(names, arguments),
-            *_durability_commands(durability, self.settings),
-        ]
-        patience = self.settings.enqueue_timeout * len(commands)  # a producer waits for less than a worker
-        reply, *acknowledged = await link.batch(*commands, timeout=patience)
-        if isinstance(
-            reply, Exception
-        ):  # the script ran after all only now, so its durability is asked for again
-            reply = await scripts.ENQUEUE.answer(link, reply, names, arguments)
-            acknowledged = await link.batch(*commands[1:], timeout=patience) if acknowledged else []
-        _check_durability(durability, acknowledged)
-        ids: list[str] = reply.decode().split()
-        if not later:
-            return ids
-        now, then = iter(ids[: len(at_once)]), iter(ids[len(at_once) :])
-        return [next(then if job.due else now) for job in jobs]
+        (answer,) = await submit(self, link, [Batch(queue, producer, batch, jobs)], durability)
+        if isinstance(answer, list):
+            return answer
+        raise answer
 
     async def announce(self, queue: str) -> None:
         """Put the queue's name on the list of queues."""
@@ -334,25 +309,3 @@ def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     for settlement in settlements:
         alike.setdefault((settlement.kind, settlement.lane), []).append(settlement)
     yield from alike.values()
-
-
-def _durability_commands(durability: Durability, settings: Settings) -> list[tuple[Any, ...]]:
-    limit = int(settings.enqueue_timeout * 1000)
-    if durability == "fsync":
-        return [("WAITAOF", 1, 0, limit)]
-    if durability == "replica":
-        return [("WAIT", 1, limit)]
-    return []
-
-
-def _check_durability(durability: Durability, acknowledged: list[Any]) -> None:
-    for reply in acknowledged:
-        if isinstance(reply, Exception):
-            raise Rejected(
-                f"durability {durability!r} is not to be had on this server: {reply}; the jobs are in its memory"
-            ) from reply
-        if (reply[0] if isinstance(reply, list) else reply) < 1:
-            raise OutcomeUnknown(
-                f"the jobs are in the server's memory, but {durability!r} was not confirmed in time: "
-                "repeat() asks again and adds nothing twice"
-            )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_type_hints
+from inspect import Parameter, isasyncgen, isgenerator
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NotRequired, TypeVar
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, Field, PydanticUserError
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import codec
-from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge
-from streamq.retry import Backoff
+from streamq import codec, handlers, options, values
+from streamq.errors import ConfigurationError, InvalidPayload, PayloadTooLarge, ResultUnreadable
+from streamq.retry import Backoff, ResultNotStorable, ResultTooLarge
 
 if TYPE_CHECKING:
     from streamq.app import App
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 R = TypeVar("R")
 
-_OPTIONS: Final = frozenset({"delay", "at", "attempts", "timeout"})
 _NOTHING: Final[Any] = object()
+_record: Final[Any] = TypedDict  # called, with members that are known when a task is declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,92 +64,88 @@ class Task(Generic[P, R]):
         timeout: float, backoff: Backoff,
     ) -> None:  # fmt: skip
         self.app, self.handler = app, handler
-        self.name = str(name or getattr(handler, "__name__", ""))
         self.queue, self.attempts, self.timeout, self.backoff = queue, attempts, timeout, backoff
-        self._check()
-        self.is_async = inspect.iscoroutinefunction(inspect.unwrap(handler))
         try:
-            self._read_signature()
+            reading = handlers.read(handler, Context)
+            self.name = name if name is not None else reading.name
+            self._check_policy()
+            self._read(reading)
         except (PydanticUserError, NameError) as error:
             raise ConfigurationError(
-                f"task {self.name!r} has a type that cannot be sent as JSON: {error}"
+                f"task {name or getattr(handler, '__name__', '')!r} has a type that cannot be sent as JSON: {error}"
             ) from error
 
-    def _check(self) -> None:
-        if not self.name or "\n" in self.name or len(self.name) > 200:
-            raise ConfigurationError(f"{self.name!r} cannot name a task: use 1 to 200 characters on one line")
-        if self.attempts < 1:
-            raise ConfigurationError(f"task {self.name!r} has attempts={self.attempts}; it needs at least 1")
-        if self.timeout <= 0:
+    def _check_policy(self) -> None:
+        if told := options.wrong("task", self.name):
+            raise ConfigurationError(told)
+        for option, value in (("attempts", self.attempts), ("timeout", self.timeout)):
+            if told := options.wrong(option, value):
+                raise ConfigurationError(f"task {self.name!r}: {told}")
+        if not isinstance(self.backoff, Backoff):
             raise ConfigurationError(
-                f"task {self.name!r} has timeout={self.timeout}; it must be above 0 seconds"
+                f"task {self.name!r}: backoff={self.backoff!r} is not a Backoff(base, most)"
             )
 
-    def _read_signature(self) -> None:
-        handler = self.handler
-        hints = get_type_hints(handler)
-        parameters = inspect.signature(handler).parameters
-        self.context_name = next((n for n in parameters if hints.get(n) is Context), None)
-        fields = {n: p for n, p in parameters.items() if n != self.context_name}
-        self.single = next(iter(fields)) if len(fields) == 1 else None
-        self._payload = self._adapter(fields, hints)
-        self._plain = self.single is not None and hints.get(self.single, Any) is Any
-        returned = hints.get("return", Any)
-        self._result: TypeAdapter[Any] | None = (
-            None if returned in (Any, None, type(None)) else TypeAdapter(returned)
+    def _read(self, reading: handlers.Reading) -> None:
+        handlers.check_fields(reading, self.name)
+        self.is_async, self.context_name = reading.is_async, reading.context
+        self._fields = tuple(reading.fields)
+        self.single = self._fields[0] if len(self._fields) == 1 else None
+        self._defaults = {n: p.default for n, p in reading.fields.items() if p.default is not p.empty}
+        self._payload = self._form(reading)
+        self._spare = len(self._fields) > 1 and len(self._defaults) == len(self._fields)
+        returned = reading.returns
+        self._result: values.Form | None = (
+            None if returned in (Any, None) else values.form(returned, f"the result of task {self.name!r}")
         )
 
-    def _adapter(self, fields: dict[str, inspect.Parameter], hints: dict[str, Any]) -> TypeAdapter[Any]:
-        for name, parameter in fields.items():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-                raise ConfigurationError(
-                    f"parameter {name!r} of task {self.name!r} has no name to send: use plain parameters"
-                )
-            if name in _OPTIONS and len(fields) > 1:
-                raise ConfigurationError(
-                    f"parameter {name!r} of task {self.name!r} is an option of enqueue: rename it"
-                )
+    def _form(self, reading: handlers.Reading) -> values.Form:
+        hints, what = reading.hints, f"the payload of task {self.name!r}"
+        if not reading.fields:
+            return values.NothingForm()
         if self.single is not None:
-            return TypeAdapter(hints.get(self.single, Any))
-        members: dict[str, Any] = {
-            n: (hints.get(n, Any), ... if p.default is p.empty else p.default) for n, p in fields.items()
-        }
-        return TypeAdapter(
-            create_model(f"{self.name}_payload", __config__=ConfigDict(extra="forbid"), **members)
-        )
+            return values.form(hints.get(self.single, Any), what)
+        # not a model: its own attributes would forbid some names (json, copy, model_config, _x)
+        members = {name: _member(hints.get(name, Any), p) for name, p in reading.fields.items()}
+        declared = _record(f"{self.name}_payload", members)
+        declared.__pydantic_config__ = ConfigDict(extra="forbid")
+        return values.form(declared, what)
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} on queue {self.queue!r}>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.handler(*args, **kwargs)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the payload."""
-        return self._payload.json_schema()
+        return self._payload.schema()
 
     # -- the producer's side ---------------------------------------------------------------------------------
 
     def encode(self, payload: Any) -> bytes:
-        """Validate a payload and encode it. Raises ``InvalidPayload`` and ``PayloadTooLarge``."""
+        """Validate a payload and encode it; ``JSONText`` is read as a worker reads it.
+
+        Raises ``InvalidPayload``, also when something else would arrive, and ``PayloadTooLarge``.
+        """
         try:
-            if self._plain:
-                encoded = codec.dumps(payload)
+            if type(payload) is values.JSONText:
+                encoded = self._encode_text(payload.text)
+            elif payload is None and self._spare:
+                encoded = self._payload.write({})
             else:
-                # pydantic's core itself: the adapter's methods around it cost more than most payloads do
-                adapter = self._payload
-                encoded = adapter.serializer.to_json(adapter.validator.validate_python(payload))
-        except ValidationError as error:
-            raise InvalidPayload(self.name, field_errors(error)) from None
-        except (
-            TypeError,
-            ValueError,
-        ) as error:  # no JSON form: pydantic's and orjson's say so each in its way
-            raise InvalidPayload(self.name, [FieldError("", "not-json", str(error))]) from None
+                encoded = self._payload.write(payload)
+        except values.Unfit as error:
+            raise InvalidPayload(self.name, error.errors) from None
         limit = self.app.settings.max_payload
         if len(encoded) > limit:
             raise PayloadTooLarge(self.name, len(encoded), limit)
         return encoded
+
+    def _encode_text(self, text: str | bytes) -> bytes:
+        if self._spare and text.strip() in ("null", b"null"):
+            return self._payload.write({})
+        return self._payload.write_text(text)
 
     async def enqueue(
         self, payload: P = _NOTHING, /, *, delay: float | timedelta | None = None, at: datetime | None = None,
@@ -180,42 +177,75 @@ class Task(Generic[P, R]):
             if fields:
                 raise TypeError(f"{self.name}.enqueue() takes a payload or named fields, not both")
             return payload
-        if self.single is not None and set(fields) == {self.single}:
+        if self.single is None:
+            return fields
+        if set(fields) == {self.single}:
             return fields[self.single]
-        return fields
+        return fields or self._defaults.get(self.single, fields)
 
     # -- the worker's side -----------------------------------------------------------------------------------
 
     def decode(self, payload: bytes) -> Any:
         """Validate an encoded payload. Raises ``InvalidPayload``."""
         try:
-            return codec.loads(payload) if self._plain else self._payload.validator.validate_json(payload)
-        except ValidationError as error:
-            raise InvalidPayload(self.name, field_errors(error)) from None
-        except codec.JSONDecodeError as error:
-            raise InvalidPayload(self.name, [FieldError("", "not-json", str(error))]) from None
+            if self._spare and payload == b"null":
+                return self._payload.read(b"{}")
+            return self._payload.read(payload)
+        except values.Unfit as error:
+            raise InvalidPayload(self.name, error.errors) from None
 
     def bind(self, payload: Any) -> dict[str, Any]:
         """The handler's arguments for a decoded payload, its context not among them."""
         if self.single is not None:
             return {self.single: payload}
-        return {name: getattr(payload, name) for name in type(payload).model_fields}
+        return payload or {}
 
-    def parse_result(self, value: Any) -> Any:
-        """A stored result as the handler's return type."""
-        return value if self._result is None else self._result.validate_python(value)
+    def encode_result(self, value: Any) -> bytes:
+        """What the handler returned, by its declared type, else as whatever can be written; empty for ``None``.
+
+        Raises ``ResultNotStorable`` and ``ResultTooLarge`` (more than ``settings.max_result`` bytes).
+        """
+        if value is None and self._result is None:
+            return b""
+        encoded = self._write_result(value)
+        limit = self.app.settings.max_result
+        if len(encoded) > limit:
+            raise ResultTooLarge(self.name, len(encoded), limit)
+        return b"" if encoded == b"null" else encoded
+
+    def _write_result(self, value: Any) -> bytes:
+        try:
+            if self._result is not None:
+                return self._result.write(value)
+            if isgenerator(value) or isasyncgen(value):
+                raise ResultNotStorable(
+                    "the handler returned a generator, whose body has not run: collect its items"
+                )
+            return codec.storable(value)
+        except values.Unfit as error:
+            told = f"the handler's result is not of its declared type, or has no JSON form that keeps it: {error}"
+            raise ResultNotStorable(told) from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
+
+    def decode_result(self, raw: bytes, job_id: str = "") -> Any:
+        """A stored result as the handler's return type. Raises ``ResultUnreadable``."""
+        if self._result is None:
+            return codec.exact(raw or b"null")
+        try:
+            return self._result.read(raw or b"null")
+        except values.Unfit as error:
+            raise ResultUnreadable(job_id, self.name, str(error)) from None
+
+    def parse_result(self, value: Any, job_id: str = "") -> Any:
+        """The same for a result that was read as JSON already."""
+        return value if self._result is None else self.decode_result(codec.dumps(value), job_id)
 
 
-def field_errors(error: ValidationError) -> list[FieldError]:
-    """pydantic's errors as ours, each with a JSON Pointer."""
-    return [
-        FieldError(
-            "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in e["loc"]),
-            e["type"],
-            e["msg"],
-        )
-        for e in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+def _member(declared: Any, parameter: Parameter) -> Any:
+    if parameter.default is parameter.empty:
+        return declared
+    return NotRequired[Annotated[declared, Field(default=parameter.default)]]
 
 
 Handler = Callable[..., Awaitable[R] | R]

@@ -238,7 +238,7 @@ def _order(entry: str) -> tuple[int, ...]:
 def _shown(raw: bytes) -> Any:
     """A value of JSON; what is none, as a foreign producer's, as the text it is."""
     try:
-        return codec.loads(raw)
+        return codec.exact(raw)
     except codec.JSONDecodeError:
         return raw.decode("utf-8", "replace")
 

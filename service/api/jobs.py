@@ -12,6 +12,7 @@ from streamq import (
     JobFailed,
     JobNotFound,
     JobRecord,
+    JSONText,
     Page,
     Queue,
     ResultTimeout,
@@ -21,7 +22,7 @@ from streamq import (
     UsageError,
 )
 
-from ..answers import json
+from ..answers import encoded, json
 from ..keys import ENGINE, SETTINGS
 from ..problems import Invalid, Problem
 from ..requests import read_model, read_query, refuse_idempotency_key, wait_seconds
@@ -42,7 +43,7 @@ async def create(request: web.Request) -> web.Response:
         job = await engine.enqueue(
             queue,
             body.task,
-            body.payload,
+            JSONText(encoded(body.payload)),
             delay=body.delay,
             at=body.at,
             attempts=body.attempts,

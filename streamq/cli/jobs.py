@@ -53,13 +53,13 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
     """
     text = sys.stdin.read() if payload == "-" else payload
     try:
-        value = codec.loads(text)
+        codec.loads(text)
     except codec.JSONDecodeError as error:
         raise streamq.UsageError(f"the payload is not JSON: {error}") from None
     policy = {name: options.pop(name) for name in ("delay", "attempts", "timeout")}
 
     async def act(app: streamq.App) -> streamq.JobRecord:
-        sent = await app.enqueue(queue, task, value, **policy)
+        sent = await app.enqueue(queue, task, streamq.JSONText(text), **policy)
         if wait is not None:
             await sent.result(wait)
         return await sent.status()

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from inspect import isawaitable
 from typing import Any, Final
 
 from streamq import codec
@@ -18,7 +19,7 @@ from streamq.app import App
 from streamq.clock import ServerClock, monotonic
 from streamq.envelope import Delivery, Headers, pack_headers, parked, record, with_error
 from streamq.errors import Snooze, UnknownTask, Verdict
-from streamq.retry import Again, ResultNotStorable, TimeLimit, judge
+from streamq.retry import Again, TimeLimit, judge
 from streamq.task import Context, Task
 from streamq.worker.settler import Settler
 
@@ -85,9 +86,11 @@ class Runner:
                     result = await task.handler(**arguments)
                 else:
                     result = await self._in_thread(partial(task.handler, **arguments))
+                    if isawaitable(result):  # a lambda, or a wrapper, over a coroutine
+                        result = await result
             finally:
                 timer.cancel()
-            self._completed(attempt, result)
+            self._completed(attempt, task, result)
         except asyncio.CancelledError as error:
             if attempt.late:
                 self._failed(attempt, task, TimeLimit(limit))
@@ -149,12 +152,9 @@ class Runner:
 
     # -- outcomes -------------------------------------------------------------------------------------------
 
-    def _completed(self, attempt: Attempt, result: Any) -> None:
+    def _completed(self, attempt: Attempt, task: Task[Any, Any], result: Any) -> None:
         delivery = attempt.delivery
-        try:
-            outcome = b"" if result is None else codec.dumps(result)
-        except (TypeError, ValueError) as error:
-            raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
+        outcome = task.encode_result(result)
         took = int((monotonic() - attempt.started) * 1000)
         body = record(b"c", delivery, self._clock.now(), took, self._name, delivery.raw_headers, outcome)
         self._settler.put(delivery, "c", body)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
+import redis
 
-from streamq import App, OutcomeUnknown, Rejected, State
+from streamq import App, NotDurable, OutcomeUnknown, Rejected, State
 from streamq.connection import Link
 from streamq.envelope import New
 from streamq.store import Store
 
+from ..rig import ON_ONE_SERVER
 from ..servers import Server, binary_of
 
 
-async def test_fsync_is_confirmed_by_valkey_and_refused_on_a_server_without_it(
-    own_server: Callable[..., Server], server_kind: str
+def confirms_fsync(server: Server) -> bool:
+    """Ask the server itself: its name and version say nothing of what a fork or a host has taken out."""
+    with server.client() as client:
+        try:
+            client.execute_command("WAITAOF", 0, 0, 1)
+        except redis.ResponseError:
+            return False
+        return True
+
+
+async def test_fsync_is_confirmed_by_a_server_that_can_and_refused_by_one_that_cannot(
+    own_server: Callable[..., Server],
 ) -> None:
-    async with App(redis_url=own_server(aof=True).url, durability="fsync") as app:
-        if server_kind == "valkey":
+    server = own_server(aof=True)
+    async with App(redis_url=server.url, durability="fsync") as app:
+        if confirms_fsync(server):
             job = await app.enqueue("q", "t", 1)
             assert (await job.status()).state is State.WAITING
         else:
@@ -27,12 +41,28 @@ async def test_fsync_is_confirmed_by_valkey_and_refused_on_a_server_without_it(
                 await app.enqueue("q", "t", 1)
 
 
-async def test_a_job_with_fsync_survives_a_power_cut(
-    own_server: Callable[..., Server], server_kind: str
+async def test_fsync_without_an_append_only_file_is_refused_and_the_jobs_can_be_asked_for_again(
+    own_server: Callable[..., Server],
 ) -> None:
-    if server_kind == "redis":
-        pytest.skip("Redis 7.0 has no WAITAOF")
+    server = own_server()
+    async with App(redis_url=server.url, durability="fsync") as app:
+        with pytest.raises(NotDurable) as caught:
+            await app.enqueue("q", "t", 1)
+        assert (await app.queue("q").counts()).waiting == 1
+        if not confirms_fsync(server):
+            return
+        with server.client() as admin:
+            admin.config_set("appendonly", "yes")
+        assert caught.value.repeat is not None
+        job = await caught.value.repeat()
+        assert (await job.status()).state is State.WAITING
+        assert (await app.queue("q").counts()).waiting == 1
+
+
+async def test_a_job_with_fsync_survives_a_power_cut(own_server: Callable[..., Server]) -> None:
     server = own_server(aof=True, options=["--appendfsync", "everysec"])
+    if not confirms_fsync(server):
+        pytest.skip("this server has no WAITAOF")
     async with App(redis_url=server.url) as app:
         job = await app.enqueue("q", "t", 1, durability="fsync")
         await asyncio.to_thread(server.kill)
@@ -62,17 +92,41 @@ async def test_with_a_replica_a_replicated_job_is_on_both(
             assert client.xrange("sq:{q}:ready")[0][0] == job.id
 
 
-async def test_jobs_of_a_batch_share_the_highest_level_asked_for(own_server: Callable[..., Server]) -> None:
-    async with App(redis_url=own_server().url, enqueue_timeout=0.2) as app:
+async def test_each_caller_is_answered_by_the_durability_it_asked_for(
+    own_server: Callable[..., Server],
+) -> None:
+    """Sent in the same moment: one in memory, one on disk and one on a replica that is not there."""
+    server = own_server(aof=True)
+    async with App(redis_url=server.url, enqueue_timeout=1) as app:
         await app.ping()
+        start = time.monotonic()
+        slow = asyncio.create_task(app.enqueue("q", "t", 3, durability="replica"))
+        fsync = asyncio.create_task(app.enqueue("q", "t", 2, durability="fsync"))
+        await app.enqueue("q", "t", 1)
+        assert time.monotonic() - start < 0.9, "it did not wait for the replica of another"
+        if confirms_fsync(server):
+            await fsync
+        else:
+            with pytest.raises(NotDurable):
+                await fsync
+        with pytest.raises(OutcomeUnknown, match="'replica' was not confirmed"):
+            await slow
+        assert (await app.queue("q").counts()).waiting == 3
+
+
+@ON_ONE_SERVER
+async def test_callers_beside_one_that_is_refused_are_not(own_server: Callable[..., Server]) -> None:
+    server = own_server(users=["a on nopass ~* &* +@all -wait"])
+    async with App(redis_url=server.url, redis_username="a", redis_password="any") as app:
         ends = await asyncio.gather(
-            app.enqueue("q", "t", 1),
-            app.enqueue("q", "t", 2),
-            app.enqueue("q", "t", 3, durability="replica"),
+            *[
+                app.enqueue("q", "t", n, durability=how)
+                for n, how in enumerate(("memory", "fsync", "replica") * 3)
+            ],
             return_exceptions=True,
         )
-        assert isinstance(ends[2], OutcomeUnknown)
-        assert (await app.queue("q").counts()).waiting == 3
+        assert [isinstance(end, NotDurable) for end in ends] == [False, True, True] * 3
+        assert (await app.queue("q").counts()).waiting == 9
 
 
 async def test_a_batch_sent_again_on_a_new_connection_is_confirmed_anew(

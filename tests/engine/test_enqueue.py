@@ -183,7 +183,7 @@ async def test_a_model_a_dataclass_and_named_fields_travel_as_json(
         await add.enqueue(a=1, c=3)
 
 
-@pytest.mark.parametrize("payload", [object(), "\ud800", {"x": {1, 2}, "y": object()}, 2**70, b"bytes"])
+@pytest.mark.parametrize("payload", [object(), "\ud800", {"x": {1, 2}, "y": object()}, b"bytes"])
 async def test_a_payload_without_a_json_form_is_refused(app: App, payload: Any) -> None:
     @app.task(queue="q")
     async def anything(x: Any) -> None: ...

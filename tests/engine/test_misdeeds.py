@@ -40,7 +40,7 @@ MISDEEDS: dict[str, tuple[Callable[[], Any], str]] = {
     "asks for an impossible delay": (lambda: _raise(Retry(after=float("nan"))), "ValueError"),
     "returns what has no JSON form": (object, "ResultNotStorable"),
     "returns text that is not Unicode": (lambda: "\udcff", "ResultNotStorable"),
-    "returns bytes": (lambda: b"x", "ResultNotStorable"),
+    "returns bytes": (lambda: b"\xff", "ResultNotStorable"),
 }
 
 

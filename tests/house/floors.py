@@ -4,33 +4,24 @@ from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys", "host"}),
-    frozenset({"cursors", "envelope", "codec", "retry", "task", "job", "logs"}),
-    frozenset(
-        {
-            "scripts",
-            "connection",
-            "subscriber",
-            "signals",
-            "roster",
-            "store",
-            "views",
-            "outbox",
-            "results",
-            "binary",
-            "server",
-        }
-    ),
+    frozenset({
+        "cursors", "envelope", "codec", "retry", "task", "job", "logs", "values", "shapes", "options", "handlers",
+    }),
+    frozenset({
+        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",
+        "store", "views", "outbox", "results", "binary", "server",
+    }),
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
-)
+)  # fmt: skip
 """From the ground up. A name stands for a module or for a package with all that is in it.
 
 The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset({"scripts", "connection", "subscriber", "store", "views"}),
-    "hiredis": frozenset({"scripts", "connection", "subscriber", "store", "views"}),
+    "redis": frozenset({"scripts", "addresses", "answers", "connection", "subscriber", "store", "views"}),
+    "hiredis": frozenset({"answers", "connection", "subscriber"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
     "click": frozenset({"cli", "runtime"}),

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from .faults import FAULTS, Fault
+from .fault import Fault
+from .faults import FAULTS
 
 ROOT = Path(__file__).parents[2]
 PARTS = (

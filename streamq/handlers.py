@@ -1,0 +1,96 @@
+"""What is read of a handler where it is declared: its name, its parameters, and how it is called."""
+
+from __future__ import annotations
+
+import collections.abc
+import functools
+import inspect
+from dataclasses import dataclass
+from typing import Any, Final, Never, NoReturn, get_args, get_origin, get_type_hints
+
+from streamq.errors import ConfigurationError
+
+OPTIONS: Final = frozenset({"delay", "at", "attempts", "timeout"})
+"""Names that ``enqueue`` takes for itself."""
+
+_NOTHING: Final = (None, type(None), NoReturn, Never)
+_AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a handler is, as its declaration says it."""
+
+    name: str
+    is_async: bool
+    """Whether calling it gives a coroutine. It is asked of what is called, not of what that wraps."""
+    fields: dict[str, inspect.Parameter]
+    """Its parameters by name, its context not among them."""
+    hints: dict[str, Any]
+    context: str | None
+    """The parameter that takes the context."""
+
+    @property
+    def returns(self) -> Any:
+        """The declared type of its result: ``Any`` without one, ``None`` when there is none."""
+        declared = self.hints.get("return", Any)
+        if get_origin(declared) in _AWAITED:  # a plain function that hands a coroutine on
+            declared = get_args(declared)[-1]
+        return None if declared in _NOTHING else declared
+
+
+def read(handler: Any, context: type) -> Reading:
+    """Read a handler. Raises ``ConfigurationError`` for what cannot be run or cannot be given its payload."""
+    inner = _inner(handler)
+    if not callable(inner):
+        raise ConfigurationError(
+            f"{handler!r} cannot be called: a handler is a function, or an object with __call__"
+        )
+    function = inspect.isroutine(inner) or inspect.isclass(inner)
+    called = inner if function else type(inner).__call__
+    name: str = getattr(inner, "__name__", "") or type(inner).__name__
+    _refuse(called, name)
+    try:
+        parameters = inspect.signature(handler).parameters
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{name!r} does not tell its parameters: wrap it in a function ({error})"
+        ) from None
+    hints = get_type_hints(called, include_extras=True)
+    own = next((each for each in parameters if hints.get(each) is context), None)
+    bound = handler.keywords if isinstance(handler, functools.partial) else {}
+    fields = {each: p for each, p in parameters.items() if each != own and each not in bound}
+    is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
+    return Reading(name, is_async, fields, hints, own)
+
+
+def _inner(handler: Any) -> Any:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return handler
+
+
+def _refuse(called: Any, name: str) -> None:
+    if inspect.isclass(called):
+        raise ConfigurationError(
+            f"{name!r} is a class: calling it makes an object and runs nothing. Give a method of an object, or an "
+            "object with __call__"
+        )
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+        raise ConfigurationError(
+            f"{name!r} is a generator: calling it runs nothing of its body. Collect what it yields and return that, "
+            "or enqueue a job for each"
+        )
+
+
+def check_fields(reading: Reading, task: str) -> None:
+    """Raise ``ConfigurationError`` for parameters that a payload cannot be given to by name."""
+    for name, parameter in reading.fields.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise ConfigurationError(
+                f"parameter {name!r} of task {task!r} has no name to send: use plain parameters"
+            )
+        if name in OPTIONS and len(reading.fields) > 1:
+            raise ConfigurationError(
+                f"parameter {name!r} of task {task!r} is an option of enqueue: rename it"
+            )

@@ -1,0 +1,72 @@
+"""Bugs of values, options and declarations."""
+
+from __future__ import annotations
+
+from .fault import Fault
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "what would arrive as something else is accepted", "streamq/values.py",
+        "        if not _equal(value, back):\n            told = list(", "        if False:\n            told = list(",
+        "tests/engine/test_values.py",
+    ),
+    Fault(
+        "instances of subclasses are not noticed", "streamq/values.py",
+        "return any(cls.__subclasses__() for cls in self._classes)", "return False", "tests/engine/test_values.py",
+    ),
+    Fault(
+        "null for NaN is not noticed", "streamq/values.py", "self._floats and b\"null\" in raw", "False",
+        "tests/engine/test_values.py",
+    ),
+    Fault(
+        "computed fields are written", "streamq/values.py", "round_trip=True, ", "", "tests/engine/test_values.py",
+    ),
+    Fault(
+        "secrets may be declared", "streamq/shapes.py", "if _masks(_writer(node)):", "if False:",
+        "tests/engine/test_values.py",
+    ),
+    Fault(
+        "excluded fields may be declared", "streamq/shapes.py", "if node.get(\"serialization_exclude\"):", "if False:",
+        "tests/engine/test_values.py",
+    ),
+    Fault(
+        "long numbers of untyped payloads are read as floats", "streamq/values.py", "return from_json(raw)",
+        "return _loads(raw)", "tests/engine/test_values.py",
+    ),
+    Fault(
+        "each untyped payload keeps its buffer", "streamq/codec.py",
+        "return b\"%b\" % orjson.dumps(value, option=_STRICT)", "return orjson.dumps(value, option=_STRICT)",
+        "tests/engine/test_values.py",
+    ),
+    Fault(
+        "an infinite time limit is sent", "streamq/options.py", "_number(value) and 0 < value <= LONGEST_WAIT",
+        "_number(value) and value > 0", "tests/engine/test_options.py",
+    ),
+    Fault(
+        "a lone surrogate names a task", "streamq/options.py", "\"\" if fits and _encodable(value) else",
+        "\"\" if fits else", "tests/engine/test_options.py",
+    ),
+    Fault(
+        "a coroutine that is handed on is not awaited", "streamq/worker/runner.py", "if isawaitable(result):",
+        "if False:",
+        "tests/engine/test_handlers.py",
+    ),
+    Fault(
+        "generators may be handlers", "streamq/handlers.py",
+        "if inspect.isgeneratorfunction(called) or", "if False and",
+        "tests/engine/test_handlers.py",
+    ),
+    Fault(
+        "results have no limit", "streamq/task.py", "limit = self.app.settings.max_result", "limit = 10**9",
+        "tests/engine/test_result_types.py",
+    ),
+    Fault(
+        "results are read without their type", "streamq/task.py", "return self._result.read(raw or b\"null\")",
+        "return codec.exact(raw or b\"null\")", "tests/engine/test_result_types.py",
+    ),
+    Fault(
+        "HTTP rounds long numbers", "service/requests.py", "from_json(body) if _LONG.search(body) else value", "value",
+        "tests/service/test_values.py",
+    ),
+)  # fmt: skip
+"""What arrives as something else, and what is accepted that cannot run."""

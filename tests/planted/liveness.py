@@ -94,6 +94,6 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/worker/heartbeat.py",
         "min(now - self._looked, 2 * WATCH), now",
         "now - self._looked, now",
-        "tests/promises/test_liveness.py -k stuck",
+        "tests/promises/test_liveness.py -k late",
     ),
 )

@@ -19,6 +19,8 @@ from streamq import App, Unavailable, host
 from streamq.connection import Link
 from streamq.doctor import examine
 from streamq.keys import GROUP, Keys, workers_key
+from streamq.worker.heartbeat import Heartbeat
+from streamq.worker.identity import describe
 from streamq.worker.reclaimer import GRACE, Reclaimer
 from streamq.worker.voucher import Voucher
 
@@ -116,6 +118,20 @@ async def test_a_process_that_was_stopped_for_longer_than_stuck_goes_on_and_one_
     await app.enqueue("q", "block", {"number": 2, "seconds": 10.0}, attempts=1)
     assert await asyncio.to_thread(process.wait, 9) == 70
     assert "the event loop stands still" in fleet.log
+
+
+@ON_ONE_SERVER
+async def test_a_look_at_the_loop_that_comes_late_counts_for_one_interval_only(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that looks may go on before the loop does, when both were stopped."""
+    ended: list[int] = []
+    monkeypatch.setattr("streamq.worker.heartbeat.os._exit", ended.append)
+    heartbeat = Heartbeat(app.store, describe("w1", ("q",), 1, app.settings))
+    heartbeat._watch_loop()
+    heartbeat._looked -= 3_600
+    heartbeat._watch_loop()
+    assert ended == []
 
 
 async def _count(app: App, count: int) -> Any:

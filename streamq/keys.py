@@ -2,6 +2,7 @@
 
     sq:{queue}:ready         stream   waiting and active jobs; fields task, payload, headers
     sq:{queue}:alone         stream   suspects: jobs that crashed their workers, delivered one at a time
+    sq:{queue}:alone:claim   string   the worker that waits until it is idle, on behalf of suspects; expires in seconds
     sq:{queue}:parked        hash     id -> envelope of a delayed or held job
     sq:{queue}:delayed       zset     id by due time in ms
     sq:{queue}:moved         hash     id -> "lane entry" of a job that re-entered a stream
@@ -47,7 +48,7 @@ class Keys:
     """
 
     __slots__ = (
-        "alone", "completed", "delayed", "ended", "failed", "failures", "finished", "moved",
+        "alone", "alone_claim", "completed", "delayed", "ended", "failed", "failures", "finished", "moved",
         "parked", "producer", "queue", "ready", "signals", "upkeep", "workers",
     )  # fmt: skip
 
@@ -60,6 +61,7 @@ class Keys:
         self.queue = queue
         self.ready = of + "ready"
         self.alone = of + "alone"
+        self.alone_claim = of + "alone:claim"
         self.parked = of + "parked"
         self.delayed = of + "delayed"
         self.moved = of + "moved"

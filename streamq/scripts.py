@@ -67,6 +67,7 @@ def _read(name: str) -> str:
 
 ENQUEUE: Final = Script("enqueue", "_prelude")
 FETCH: Final = Script("fetch", "_prelude", "_pages")
+CLAIM_SUSPECT: Final = Script("claim_suspect")
 SETTLE: Final = Script("settle", "_prelude")
 PROMOTE: Final = Script("promote", "_prelude", "_headers")
 RECLAIM: Final = Script("reclaim", "_prelude", "_headers")

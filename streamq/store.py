@@ -14,6 +14,7 @@ from streamq.connection import Link, NoGroup, Pool, Servers
 from streamq.envelope import New
 from streamq.errors import JobNotFound, StreamqError, WrongState
 from streamq.keys import GROUP, Keys, queues_key
+from streamq.pending import pending
 from streamq.roster import Roster
 from streamq.settings import Durability, Settings
 from streamq.signals import Signals
@@ -28,9 +29,6 @@ SETTLED_AT_ONCE: Final = 1_000
 """Outcomes that one call of settle.lua takes."""
 SETTLED_BYTES: Final = 1 << 20
 """Bytes of records that it takes, or one record that is larger."""
-
-MANY: Final = 1_000_000
-"""More entries than any worker holds."""
 
 
 class Settlement(NamedTuple):
@@ -159,9 +157,8 @@ class Store:
 
     async def pending(self, link: Link, queue: str, worker: str) -> list[tuple[int, bytes]]:
         """All that the server has delivered to a worker and not got back: lane and entry of each."""
-        lanes = self.keys(queue).lanes
-        replies = await link.calls(*[("XPENDING", lane, GROUP, "-", "+", MANY, worker) for lane in lanes])
-        return [(lane, row[0]) for lane, rows in enumerate(replies, 1) for row in rows]
+        found = await pending(link, self.keys(queue).lanes, worker)
+        return [(n, e) for n, lane in enumerate(self.keys(queue).lanes, 1) for e in found.get(lane, ())]
 
     async def release(self, link: Link, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still held."""
@@ -177,17 +174,6 @@ class Store:
         """Set ``clock`` by the server's."""
         seconds, micros = await self.pool.call("TIME")
         self.clock.set(int(seconds) * 1000 + int(micros) // 1000)
-
-    async def suspects(self, link: Link, queues: Sequence[str]) -> list[str]:
-        """The queues in which suspects wait to be run alone."""
-        lanes = [self.keys(queue).alone for queue in queues]
-        lengths = await link.calls(*[("XLEN", lane) for lane in lanes])
-        if not any(lengths):
-            return []
-        held = await link.calls(*[("XPENDING", lane, GROUP) for lane in lanes])
-        return [
-            queue for queue, length, (count, *_) in zip(queues, lengths, held, strict=True) if length > count
-        ]
 
     # -- duties ---------------------------------------------------------------------------------------------
 

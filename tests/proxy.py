@@ -13,6 +13,7 @@ class Proxy:
     ``swallow``  bytes: the connection that sends them next is cut after the server answered, the answer lost
     ``cut()``    ends every connection now
     ``closed``   refuses new connections while true
+    ``linger``   seconds for which the server's side of a connection stays open after the client's side has ended
     """
 
     def __init__(self, socket: str) -> None:
@@ -20,6 +21,8 @@ class Proxy:
         self.swallow = b""
         self.swallowed = 0
         self.closed = False
+        self.linger = 0.0
+        self._leaving = asyncio.Event()
         self._handlers: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -30,6 +33,7 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        self._leaving.set()
         self.cut()
         if self._handlers:
             await asyncio.wait(self._handlers)
@@ -67,6 +71,9 @@ class Proxy:
                     await from_server.read(1 << 16)  # the server has done it; nobody learns of it
                     self.swallowed += 1
                     break
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.linger):
+                await self._leaving.wait()
         answers.cancel()
         await asyncio.wait([answers])
         to_server.close()

@@ -49,9 +49,8 @@ for n = 0, delayed - 1 do
   if string.sub(ARGV[i + 3], 1, 1) == '+' then due = now + due end
   local id = string.format('%.0f-%.0f', now, ARGV[4] + n)
   local headers = ARGV[i + 2] == '' and '}' or ',' .. string.sub(ARGV[i + 2], 2) -- we wrote them, and without an id
-  local at = #dues
-  envelopes[at + 1], envelopes[at + 2] = id, seal(ARGV[i], '{"id":"' .. id .. '"' .. headers, ARGV[i + 1])
-  dues[at + 1], dues[at + 2] = due, id
+  envelopes[2 * n + 1], envelopes[2 * n + 2] = id, seal(ARGV[i], '{"id":"' .. id .. '"' .. headers, ARGV[i + 1])
+  dues[2 * n + 1], dues[2 * n + 2] = due, id
 end
 if delayed > 0 then
   runs[#runs + 1] = string.format('%.0f-%.0f', now, ARGV[4]) .. (delayed > 1 and '+' .. (delayed - 1) or '')

@@ -1,9 +1,7 @@
 """The fetcher: never asks for more than the free slots, on a connection of its own.
 
-Ready jobs are read with XREADGROUP as it is, which costs the server half of what a script would. Every few seconds,
-and when this process has just made some, it looks for suspects: jobs that crashed their workers next to the
-limit. One of them is taken when nothing else runs here, and nothing else is taken until it ends, so that a job
-which kills its process takes no neighbour along.
+It takes turns: first what is due beside reading (the self-audit, a look for suspects), then one round of reads. It
+goes on through everything but its stop; a fault of one queue concerns that queue alone.
 """
 
 from __future__ import annotations
@@ -11,178 +9,189 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from streamq.clock import monotonic
-from streamq.connection import Link, NoGroup
+from streamq.connection import Link
 from streamq.envelope import Delivery, Held
-from streamq.errors import Unavailable
-from streamq.keys import GROUP
+from streamq.errors import Rejected, Unavailable
 from streamq.store import Store
+from streamq.worker.reads import BLOCK_MS, Reads
+from streamq.worker.slots import Slots
+from streamq.worker.suspects import Suspects
+from streamq.worker.unseen import Unseen
 
 log = logging.getLogger("streamq.fetcher")
 
-BLOCK_MS: Final = 5_000
-LOOK_FOR_SUSPECTS: Final = 10.0
 MOST: Final = 500
-"""Entries read at once: more would hold the server up for no gain."""
+"""Entries read at once: more would hold the server up for no gain. No read can be bounded by bytes."""
+PAUSE: Final = (0.05, 2.0)
+"""Seconds to wait while the server cannot be reached: at first, and at most."""
+STOP: Final = 5.0
+"""Seconds after which a stop no longer waits for the answer to a blocked read that cannot be woken."""
 
 
 class Fetcher:
     """Reads jobs and hands them to ``start`` as long as ``free()`` says how many slots there are.
 
-    ``holds()`` names all that was handed over and is not settled.
+    ``idle()`` tells whether nothing runs here. ``holds()`` names all that was handed over and is not settled, at any
+    moment: what it leaves out is given back. A queue is not read while it is ``blocked``.
     """
 
     def __init__(
         self, store: Store, queues: tuple[str, ...], worker: str, start: Callable[[Delivery], None],
         free: Callable[[], int], idle: Callable[[], bool], holds: Callable[[], set[Held]],
+        blocked: Callable[[str], bool] = lambda _: False,
     ) -> None:  # fmt: skip
-        self._store, self._queues, self._worker = store, queues, worker
-        self._start, self._free, self._idle, self._holds = start, free, idle, holds
+        self._store, self._start = store, start
+        queues = tuple(dict.fromkeys(queues))
         self._link = Link(store.servers, worker)
-        self._changed, self._ended = asyncio.Event(), asyncio.Event()
-        self._stopping = False
-        self._client_id = self._client_generation = 0
-        self._suspects_due = 0.0
-        self._unanswered = False
-        self._turn = 0
-        self._of = {store.keys(queue).ready.encode(): queue for queue in queues}
+        self._worker = worker
+        self._slots = Slots(free, idle)
+        self._reads = Reads(store, self._link, queues, worker, self._take, blocked)
+        self._suspects = Suspects(store, self._link, worker, self._slots, self._take, self._audit)
+        self._unseen = Unseen(store, self._link, queues, worker, holds)
+        self._ended = asyncio.Event()
+        self._client_id = self._generation = 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._slots.stopping
 
     def slot_changed(self) -> None:
         """An attempt has ended, or the backlog shrank."""
-        self._changed.set()
+        self._slots.changed()
 
     def look_for_suspects(self) -> None:
         """There may be some now."""
-        self._suspects_due = 0.0
+        self._suspects.look()
 
     async def run(self) -> None:
-        """Fetch until stopped. Trouble with the server is waited out."""
+        """Fetch until stopped. Every trouble is waited out."""
         pause = 0.0
+        self._slots.open()
         try:
-            while not self._stopping:
+            while not self.stopping:
                 try:
-                    await self._turn_once()
+                    await self._turn()
                     if pause:
                         log.info("fetching again")
                     pause = 0.0
-                except NoGroup:
-                    await self._rejoin()
-                except Unavailable as error:
-                    self._unanswered = True
+                except Exception as error:  # whatever it is: nobody else would fetch
+                    self._unseen.suspected()
                     if not pause:
-                        log.warning("cannot fetch: %s; trying on", error)
-                    pause = min(2.0, 2 * pause or 0.05)
-                    await asyncio.sleep(pause)
+                        _tell(error)
+                    pause = min(PAUSE[1], 2 * pause or PAUSE[0])
+                    await self._slots.pause(pause)
         finally:
             self._ended.set()
+            self._slots.close()
             await self._link.close()
 
-    async def _rejoin(self) -> None:
-        log.warning("a group of %s is gone; making it again", ", ".join(self._queues))
+    async def give_back_unseen(self) -> int:
+        """Give back, uncharged, what was delivered to this worker and never arrived; returns how many jobs.
+
+        For after the end of ``run``, before the worker signs off. Raises ``Unavailable``.
+        """
         try:
-            await self._store.join(self._link, self._queues)
-        except Unavailable:
-            await asyncio.sleep(0.1)
+            await self._greet()
+            self._unseen.suspected()
+            return await self._unseen.give_back(())
+        finally:
+            if self._ended.is_set():
+                await self._link.close()
 
-    async def _give_back_unseen(self) -> None:
-        """What was delivered in an answer that never came would be pending here for as long as we live."""
-        for queue in self._queues:
-            pending = await self._store.pending(self._link, queue, self._worker)
-            held = self._holds()  # asked last: what ends meanwhile is refused by the server, not lost
-            unseen = [(lane, entry) for lane, entry in pending if (queue, lane, entry) not in held]
-            if unseen:
-                back = await self._store.release(self._link, queue, unseen)
-                log.warning(
-                    "%d jobs on %s were delivered in an answer that was lost; they wait again", back, queue
-                )
-        self._unanswered = False
+    # -- a turn ---------------------------------------------------------------------------------------------
 
-    async def _turn_once(self) -> None:
-        if self._unanswered:
-            await self._give_back_unseen()
-        if monotonic() >= self._suspects_due:
-            self._suspects_due = monotonic() + LOOK_FOR_SUSPECTS
-            for queue in await self._store.suspects(self._link, self._queues):
-                await self._fetch_alone(queue)
-        if slots := await self._slots():
-            await self._read(slots)
+    async def _turn(self) -> None:
+        await self._audit()
+        if self._suspects.due:
+            await self._suspects.see_to(self._reads.open())
+        if (slots := await self._free()) and not await self._greet():
+            block = not (self._suspects.due or self._unseen.due)
+            if not await self._reads.round(min(slots, MOST), block=block):
+                await self._slots.pause(self._reads.rest())
 
-    async def _slots(self) -> int:
-        """How many slots are free, once any is; 0 when told to stop."""
-        while not self._stopping:
-            self._changed.clear()
-            if (free := self._free()) > 0:
-                return min(free, MOST)
-            await self._changed.wait()
+    async def _audit(self) -> None:
+        if self._unseen.due:
+            await self._greet()
+            await self._unseen.give_back(self._suspects.present)
+
+    async def _free(self) -> int:
+        """How many slots are free, once any is; 0 when something else is due first."""
+        while not self.stopping:
+            if (free := self._slots.free()) > 0:
+                return free
+            if self._unseen.due:
+                return 0
+            await self._slots.change()
         return 0
 
-    async def _until_idle(self) -> None:
-        while not self._idle() and not self._stopping:
-            self._changed.clear()
-            await self._changed.wait()
+    async def _greet(self) -> bool:
+        """Learn the server's id of a new connection, by which a blocked read is woken; whether it replaces another.
 
-    async def _fetch_alone(self, queue: str) -> None:
-        await self._until_idle()
-        if self._stopping:
-            return
-        lane, entries = await self._store.fetch(self._link, queue, self._worker, self._free())
-        for raw in entries:
-            self._start(Delivery(queue, lane, raw))
-        if lane == 2:
-            self._suspects_due = 0.0  # where there was one there may be another
-            await self._until_idle()
-
-    async def _read(self, slots: int) -> None:
-        lanes = list(self._of)
-        patient = (
-            monotonic() < self._suspects_due
-        )  # else there may be a suspect to see to, once these are read
-        if slots >= len(lanes):
-            await self._take(lanes, slots // len(lanes), slots, block=patient)
-            return
-        self._turn = (self._turn + 1) % len(lanes)  # fewer slots than queues: they take turns at being first
-        left = slots
-        for lane in lanes[self._turn :] + lanes[: self._turn]:
-            if left:
-                left -= await self._take([lane], left, left, block=False)
-        if left == slots:
-            await self._take(lanes, 1, slots, block=patient)
-
-    async def _take(self, lanes: list[bytes], count: int, slots: int, *, block: bool) -> int:
-        """Read up to ``count`` entries of each lane and start them; returns how many."""
-        await self._know_client()
-        reply = await self._link.call(
-            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", BLOCK_MS) if block else ()),
-            "STREAMS", *lanes, *[">"] * len(lanes), timeout=BLOCK_MS / 1000 + 5,
-        )  # fmt: skip
-        # an entry without fields was deleted by hand after it was delivered
-        taken = [
-            Delivery(self._of[lane], 1, raw) for lane, entries in reply or () for raw in entries if raw[1]
-        ]
-        for delivery in taken[:slots]:
-            self._start(delivery)
-        for surplus in taken[slots:]:  # several queues answered a read that waited for any of them
-            await self._store.release(self._link, surplus.queue, [(1, surplus.entry)])
-        return len(taken[:slots])
-
-    async def _know_client(self) -> None:
-        """Learn the server's id of this connection, by which a blocked read is woken at the end."""
-        if not self._link.connected or self._client_generation != self._link.generation:
+        A proxy may keep the old one open, with our read still blocked on it: that would take the next job.
+        """
+        if self._link.connected and self._generation == self._link.generation:
+            return False
+        former, self._client_id = self._client_id, 0
+        with contextlib.suppress(Rejected):  # without the right to ask, a read ends by itself
             self._client_id = await self._link.call("CLIENT", "ID")
-            self._client_generation = self._link.generation
+        self._generation = self._link.generation
+        if not former:
+            return False
+        self._unseen.suspected()
+        await self._end_read_of(former)
+        return True
+
+    async def _end_read_of(self, client_id: int) -> None:
+        """Wake our read on a former connection. The name is asked for, since ids begin anew with each server."""
+        with contextlib.suppress(Rejected):  # no right to do so: the audits find what it took
+            listed = await self._link.call("CLIENT", "LIST", "ID", client_id)
+            if f"name={self._worker}".encode() in listed.split():
+                await self._link.call("CLIENT", "UNBLOCK", client_id)
+
+    def _take(self, queue: str, lane: int, entries: list[Any]) -> None:
+        for raw in entries:
+            try:
+                if raw[1]:  # else it was deleted by hand
+                    self._start(Delivery(queue, lane, raw))
+            except Exception:  # its neighbours are delivered too; the next audit gives it back
+                log.exception("the entry %s of %s could not be started", raw[0], queue)
+
+    # -- stop -----------------------------------------------------------------------------------------------
 
     async def stop(self) -> None:
-        """Fetch no more. A blocked read is never cancelled, which could strand what it was just given: it is woken."""
-        self._stopping = True
-        self._changed.set()
+        """Fetch no more. A blocked read is never cancelled, which could strand what it was just given: it is woken.
+
+        Only when the server does not answer at all is it given up.
+        """
+        self._slots.stop()
+        patience = monotonic() + STOP
         while not self._ended.is_set():
             try:
-                await self._store.pool.call("CLIENT", "UNBLOCK", self._client_id)
-            except Unavailable as error:
+                async with asyncio.timeout(1.0):
+                    await self._store.pool.call("CLIENT", "UNBLOCK", self._client_id)
+            except (Unavailable, TimeoutError) as error:
                 log.debug("cannot wake the fetcher (%s); it ends within %d ms", error, BLOCK_MS)
+            if monotonic() > patience:
+                await self._link.close()
             with contextlib.suppress(TimeoutError):  # it may have been about to block: so wake it again
                 async with asyncio.timeout(0.1):
                     await self._ended.wait()
+
+
+async def join_each(store: Store, link: Link, queues: Sequence[str]) -> None:
+    """Make the groups of the queues. One that is refused is left to the reads, which put it aside and try again."""
+    for queue in queues:
+        with contextlib.suppress(Rejected):
+            await store.join(link, (queue,))
+
+
+def _tell(error: Exception) -> None:
+    if isinstance(error, Unavailable):
+        log.warning("cannot fetch: %s; retrying", error)
+    else:
+        log.error("fetching failed; retrying", exc_info=error)

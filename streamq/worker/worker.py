@@ -13,7 +13,7 @@ from streamq.connection import Link
 from streamq.envelope import Delivery, Held
 from streamq.errors import ConfigurationError, NameTaken, Unavailable
 from streamq.worker.duty import Duty, tick
-from streamq.worker.fetcher import Fetcher
+from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.identity import checked_name, claim, describe, new_name
 from streamq.worker.runner import Runner
@@ -75,7 +75,7 @@ class Worker:
             self._assemble()
             link = Link(app.store.servers, self.name)
             try:
-                await app.store.join(link, self.queues)
+                await join_each(app.store, link, self.queues)
                 for queue in self.queues:
                     await app.store.announce(queue)
             finally:

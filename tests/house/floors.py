@@ -9,7 +9,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     }),
     frozenset({
         "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",
-        "store", "views", "outbox", "results", "binary", "server",
+        "store", "pending", "deliveries", "views", "outbox", "results", "binary", "server",
     }),
     frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),

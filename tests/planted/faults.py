@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from . import liveness, producers, scripts, values
+from . import fetching, liveness, producers, scripts, values
 from .fault import Fault
 
-FAULTS: tuple[Fault, ...] = (*values.FAULTS, *producers.FAULTS, *scripts.FAULTS, *liveness.FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *fetching.FAULTS,
+    *values.FAULTS,
+    *producers.FAULTS,
+    *scripts.FAULTS,
+    *liveness.FAULTS,
+)

@@ -1,0 +1,233 @@
+"""Reading ready jobs: XREADGROUP as it is, which costs the server half of what a script would.
+
+One queue is read with one blocking command a round. Of many queues, those known to have a backlog are read, each with
+its share of the free slots, in one round trip; when none is known, one blocking read waits for all of them. A look at
+the queues' depths finds backlogs where a blocking read could bring more jobs than there are free slots.
+
+A queue on which the server refuses the read is found, put aside and tried again by itself; the others are read on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from streamq.answers import NoGroup
+from streamq.clock import monotonic
+from streamq.connection import Link
+from streamq.deliveries import READY, depths, fault
+from streamq.errors import Rejected, StreamqError, Unavailable
+from streamq.keys import GROUP
+from streamq.store import Store
+from streamq.worker.queue_trouble import QueueTrouble
+from streamq.worker.turns import UNKNOWN, Turns
+
+log = logging.getLogger("streamq.fetcher")
+
+BLOCK_MS: Final = 5_000
+SHORT_MS: Final = 500
+"""How long to block while the outcomes of some queue cannot be written: it may be read again at any time."""
+LOOK: Final = (0.02, 20)
+"""Seconds from one look at the depths to the next, at least, and how many times as long as a look takes."""
+CYCLE: Final = 0.5
+"""Seconds in which all queues with a backlog should have had a turn. As far as that allows, a queue gets several jobs
+in one turn: each read, and each batch of outcomes, is then for fewer queues, which is what makes it cheap."""
+RECKON: Final = 0.1
+"""Seconds over which the rate is measured that says how many jobs that is."""
+THOROUGH: Final = 5.0
+"""Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is."""
+
+
+class Reads:
+    """Reads the queues of one worker in turns. ``take`` starts the entries of a queue's lane."""
+
+    def __init__(
+        self, store: Store, link: Link, queues: tuple[str, ...], worker: str,
+        take: Callable[[str, int, list[Any]], None], blocked: Callable[[str], bool],
+    ) -> None:  # fmt: skip
+        self._store, self._link, self._queues, self._worker = store, link, queues, worker
+        self._take, self._blocked = take, blocked
+        self._lanes = {queue: store.keys(queue).ready.encode() for queue in queues}
+        self._of = {lane: queue for queue, lane in self._lanes.items()}
+        self._turns = Turns()
+        self._trouble = QueueTrouble("fetch from")
+        self._joined: set[str] = set()
+        self._refusals = 0
+        self._look_due = self._thorough_due = 0.0
+        self._found = False
+        self._served, self._since, self._most, self._quantum = 0, monotonic(), 1, 1
+
+    def open(self) -> list[str]:
+        """The queues that are to be read from now."""
+        return [q for q in self._queues if not (self._trouble.resting(q) or self._blocked(q))]
+
+    async def round(self, slots: int, *, block: bool) -> bool:
+        """Read up to ``slots`` jobs and start them; wait for the first when ``block`` is set and none is there.
+
+        ``False`` when no queue is to be read from now.
+        """
+        if self._trouble and (slots := slots - await self._retry(slots)) <= 0:
+            return True
+        if len(self._queues) > 1 and await self._known(slots):
+            return True
+        queues = self.open()
+        if queues:
+            await self._wait_for_any(queues, slots, block=block)
+        return bool(queues)
+
+    def rest(self) -> float:
+        """Seconds to wait when no queue is to be read from."""
+        return max(0.01, min(SHORT_MS / 1000, self._trouble.wait()))
+
+    # -- queues with a backlog ------------------------------------------------------------------------------
+
+    async def _known(self, slots: int) -> bool:
+        """Read from the queues that have a backlog; ``False`` when none is known to have one."""
+        if self._look_is_due(slots):
+            await self._look()
+        shares = self._turns.shares(slots, self._quantum)
+        blocked = [queue for queue in shares if self._blocked(queue)]
+        for queue in blocked:
+            del shares[queue]
+        self._turns.forget(blocked)
+        if shares:
+            self._reckon(slots, await self._read(shares))
+        return bool(shares or self._turns)
+
+    def _reckon(self, slots: int, taken: int) -> None:
+        """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
+        self._most = max(self._most, slots)
+        self._served += taken
+        passed = monotonic() - self._since
+        if passed >= RECKON:
+            fair = self._served / passed * CYCLE / max(1, len(self._turns))
+            self._quantum = max(1, min(self._most, int(fair)))
+            self._served, self._since, self._most = 0, monotonic(), 1
+
+    def _look_is_due(self, slots: int) -> bool:
+        if self._turns:
+            return monotonic() >= self._look_due
+        # with a slot for each queue a blocking read never brings too many; else a look that found something is
+        # followed by another, as there may be more, and one that found nothing holds good for a while
+        return slots < len(self._queues) and (self._found or monotonic() >= self._look_due)
+
+    async def _look(self) -> None:
+        began = monotonic()
+        thorough = began >= self._thorough_due
+        if thorough:
+            self._thorough_due = began + THOROUGH
+        told = await depths(self._store, self._link, [q for q in self.open() if q not in self._turns], READY)
+        self._found = False
+        for queue, depth in told.waiting.items():
+            waiting = max(depth, 1) if thorough else depth
+            self._found |= waiting > 0
+            self._turns.learn(queue, waiting)
+        if told.refused:
+            await self._refused(told.refused)
+        now = monotonic()
+        self._look_due = now + max(LOOK[0], LOOK[1] * (now - began))
+
+    async def _read(self, shares: Mapping[str, int]) -> int:
+        """One read of each queue, all in one round trip. Returns how many jobs came."""
+        commands = [self._command(count, [self._lanes[queue]]) for queue, count in shares.items()]
+        refused: dict[str, StreamqError] = {}
+        unavailable: StreamqError | None = None
+        taken = 0
+        for (queue, count), reply in zip(shares.items(), await self._link.batch(*commands), strict=True):
+            if isinstance(reply, Exception):
+                try:
+                    refused[queue] = fault(reply)
+                except StreamqError as error:  # raised below: there may be jobs in the other answers
+                    unavailable = error
+                continue
+            entries = reply[0][1] if reply else []
+            self._well([queue])
+            self._turns.served(queue, count, len(entries))
+            self._take(queue, READY, entries)
+            taken += len(entries)
+        if unavailable is not None:
+            raise unavailable
+        await self._refused(refused)
+        return taken
+
+    # -- all queues at once ---------------------------------------------------------------------------------
+
+    async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
+        count = max(1, slots // len(queues))
+        lanes = [self._lanes[queue] for queue in queues]
+        command = self._command(count, lanes, self._patience(queues) if block else 0)
+        (reply,) = await self._link.batch(command, timeout=BLOCK_MS / 1000 + 5)
+        if isinstance(reply, Exception):
+            await self._blame(queues, slots, fault(reply))
+            return
+        self._well(queues)
+        for lane, entries in reply or ():
+            queue = self._of[lane]
+            self._take(queue, READY, entries[:slots])
+            if len(self._queues) > 1:
+                self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
+            if len(entries) > slots:  # more queues answered than there are free slots
+                await self._store.release(self._link, queue, [(READY, raw[0]) for raw in entries[slots:]])
+            slots = max(0, slots - len(entries))
+
+    def _patience(self, queues: Sequence[str]) -> int:
+        """For how many ms to block: not so long that the end of a queue's trouble is slept through."""
+        if len(queues) == len(self._queues):
+            return BLOCK_MS
+        some_blocked = len(queues) + len(self._trouble) < len(self._queues)
+        seconds = min(self._trouble.wait(), (SHORT_MS if some_blocked else BLOCK_MS) / 1000)
+        return max(1, round(1000 * seconds))
+
+    def _command(self, count: int, lanes: Sequence[bytes], block: int = 0) -> tuple[Any, ...]:
+        return (
+            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", block) if block else ()),
+            "STREAMS", *lanes, *[">"] * len(lanes),
+        )  # fmt: skip
+
+    # -- trouble --------------------------------------------------------------------------------------------
+
+    def _well(self, queues: Sequence[str]) -> None:
+        """The server has read these queues."""
+        if self._trouble:
+            for queue in queues:
+                self._trouble.end(queue)
+        if self._joined:
+            self._joined.difference_update(queues)
+
+    async def _retry(self, slots: int) -> int:
+        """Try the refused queues whose pause is over, each by itself. Returns how many jobs came."""
+        due = [queue for queue in self._trouble.due() if not self._blocked(queue)][:slots]
+        for queue in due:
+            self._turns.learn(queue)
+        return await self._read(dict.fromkeys(due, 1)) if due else 0
+
+    async def _blame(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
+        """A read of all queues was refused for the sake of one: that one shows when each is read by itself."""
+        before = self._refusals
+        if len(queues) == 1:
+            await self._refused({queues[0]: error})
+        at = 0
+        while len(queues) > 1 and slots > 0 and at < len(queues):
+            part = queues[at : at + slots]
+            at += len(part)
+            slots -= await self._read(dict.fromkeys(part, 1))
+        if self._refusals == before and slots > 0:
+            raise Unavailable(f"the queues cannot be read together: {error}") from error
+
+    async def _refused(self, errors: Mapping[str, StreamqError]) -> None:
+        """Make the group of a queue again where it is gone; put aside what is refused for another reason."""
+        self._refusals += len(errors)
+        self._turns.forget(errors)
+        aside = dict(errors)
+        for queue, error in errors.items():
+            if isinstance(error, NoGroup) and queue not in self._joined:  # else it is gone again at once
+                try:
+                    await self._store.join(self._link, (queue,))
+                except (Rejected, NoGroup) as refusal:
+                    aside[queue] = refusal
+                else:
+                    log.warning("a group of %s was gone; it is made again", queue)
+                    self._joined.add(queue)
+                    del aside[queue]
+        self._trouble.begin(aside)

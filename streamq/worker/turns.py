@@ -1,0 +1,72 @@
+"""Whose turn it is: queues known to have a backlog share the free slots, and continue where the last round ended."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+UNKNOWN: Final = 1 << 62
+"""The backlog of a queue of which no more is known than that it has one."""
+
+
+class Turns:
+    """A ring of the queues with a backlog. The one at the head is served until it has had its quantum.
+
+    This is deficit round robin where every job weighs the same: what a queue was not given of its quantum, as slots
+    were few, it is owed, and it keeps its place for that. A queue that runs dry is owed nothing.
+    """
+
+    def __init__(self) -> None:
+        self._ring: OrderedDict[str, int] = OrderedDict()
+        self._head, self._given = "", 0
+
+    def __bool__(self) -> bool:
+        return bool(self._ring)
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def __contains__(self, queue: str) -> bool:
+        return queue in self._ring
+
+    def learn(self, queue: str, backlog: int = UNKNOWN) -> None:
+        """The queue has so many waiting jobs. It keeps its place, or gets the last one."""
+        if backlog > 0:
+            self._ring[queue] = backlog
+        else:
+            self._ring.pop(queue, None)
+
+    def forget(self, queues: Iterable[str]) -> None:
+        """Nothing is known of these queues any more."""
+        for queue in queues:
+            self._ring.pop(queue, None)
+
+    def shares(self, slots: int, quantum: int = 1) -> dict[str, int]:
+        """By queue, how many jobs to read in this round: all together ``slots``, and none zero.
+
+        ``quantum`` is how many jobs a queue gets before the next one has its turn.
+        """
+        if not self._ring:
+            return {}
+        cycles, slots = divmod(slots, quantum * len(self._ring))
+        shares = dict.fromkeys(self._ring, cycles * quantum) if cycles else {}
+        while slots > 0:
+            queue = next(iter(self._ring))
+            given = self._given if queue == self._head else 0
+            share = min(slots, max(1, quantum - given))
+            shares[queue] = shares.get(queue, 0) + share
+            slots -= share
+            if given + share < quantum:
+                self._head, self._given = queue, given + share
+            else:
+                self._head, self._given = "", 0
+                self._ring.move_to_end(queue)
+        return shares
+
+    def served(self, queue: str, asked: int, got: int) -> None:
+        """A read of ``asked`` jobs gave ``got``."""
+        if got < asked:
+            self._ring.pop(queue, None)
+        elif (known := self._ring.get(queue, UNKNOWN)) != UNKNOWN:
+            self.learn(queue, known - got)

@@ -1,0 +1,74 @@
+"""The self-audit: jobs that the server counts as this worker's and that it never saw go back, uncharged.
+
+An answer with jobs in it can be lost with its connection; and a read that we gave up can stay blocked at the server,
+behind a proxy that closes its two sides at different times, and take a job long after. Such jobs would be active for
+as long as this worker lives, since nobody takes anything from a living one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from streamq.clock import monotonic
+from streamq.connection import Link
+from streamq.deliveries import ALONE, READY
+from streamq.envelope import Held
+from streamq.pending import pending
+from streamq.store import Store
+
+log = logging.getLogger("streamq.fetcher")
+
+EVERY: Final = 30.0
+"""Seconds between two audits while nothing is amiss."""
+
+
+class Unseen:
+    """Compares what the server thinks this worker holds with what it ``holds()``. Only for between two reads."""
+
+    def __init__(
+        self, store: Store, link: Link, queues: tuple[str, ...], worker: str, holds: Callable[[], set[Held]]
+    ) -> None:
+        self._store, self._link, self._queues, self._worker = store, link, queues, worker
+        self._holds = holds
+        self._due = monotonic() + EVERY
+        self._thorough = False
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for an audit."""
+        return monotonic() >= self._due
+
+    def suspected(self) -> None:
+        """An answer was lost, or the connection is a new one: audit before the next read, both lanes."""
+        self._due, self._thorough = 0.0, True
+
+    async def give_back(self, with_suspects: Iterable[str]) -> int:
+        """Release what is pending and not held. Returns how many jobs wait again.
+
+        ``with_suspects`` are the queues whose second lane is not empty; the others' is left out, as a command saved.
+        Raises ``Unavailable``; then the audit stays due.
+        """
+        places = [(queue, READY) for queue in self._queues]
+        places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
+        lanes = {self._store.keys(queue).lanes[lane - 1]: (queue, lane) for queue, lane in places}
+        found = await pending(self._link, lanes, self._worker)
+        # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing
+        held = self._holds() if found else set()
+        unseen: dict[str, list[tuple[int, bytes]]] = {}
+        for name, entries in found.items():
+            queue, lane = lanes[name]
+            lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in held]
+            if lost:
+                unseen.setdefault(queue, []).extend(lost)
+        back = 0
+        for queue, jobs in unseen.items():
+            count = await self._store.release(self._link, queue, jobs)
+            if count:
+                log.warning(
+                    "%d jobs on %s were delivered here and never arrived; they wait again", count, queue
+                )
+            back += count
+        self._due, self._thorough = monotonic() + EVERY, False
+        return back

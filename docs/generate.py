@@ -326,7 +326,8 @@ def _documented(node: Any) -> Iterator[str]:
 
 
 INSIDE: Final = {
-    "add_task", "bind", "decode", "encode", "parse_result", "repeated_by", "store", "views", "with_settings",
+    "add_task", "bind", "decode", "encode", "given", "parse_result", "repeated_by", "store", "views",
+    "with_settings",
 }  # fmt: skip
 """Methods that the engine alone calls."""
 
@@ -341,7 +342,7 @@ def _is_public_method(node: ast.stmt) -> bool:
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+    if any(ast.unparse(decorator) in ("property", "cached_property") for decorator in node.decorator_list):
         return f"{node.name}: {ast.unparse(node.returns) if node.returns else 'Any'}"
     kind = "async " if isinstance(node, ast.AsyncFunctionDef) else ""
     arguments = re.sub(r"^(self|cls)(, )?", "", ast.unparse(node.args))

@@ -11,12 +11,28 @@ import click
 
 import streamq
 
+
+class Twin(click.Option):
+    """An option with an environment twin, which help shows and the settings read.
+
+    Click must not read it: what is typed wins over the arguments of ``App(…)``, and those win over the environment.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> None:
+        """Nothing: see above."""
+
+
 _app = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
 _host = click.option(
-    "--host", envvar="STREAMQ_HOST", show_envvar=True, help="Address to listen on.  [default: 127.0.0.1]"
+    "--host",
+    cls=Twin,
+    envvar="STREAMQ_HOST",
+    show_envvar=True,
+    help="Address to listen on.  [default: 127.0.0.1]",
 )
 _port = click.option(
     "--port",
+    cls=Twin,
     type=click.IntRange(0, 65_535),
     envvar="STREAMQ_PORT",
     show_envvar=True,
@@ -24,6 +40,7 @@ _port = click.option(
 )
 _redis_url = click.option(
     "--redis-url",
+    cls=Twin,
     envvar="STREAMQ_REDIS_URL",
     show_envvar=True,
     metavar="URL",
@@ -31,6 +48,7 @@ _redis_url = click.option(
 )
 _data_dir = click.option(
     "--data-dir",
+    cls=Twin,
     type=click.Path(file_okay=False, path_type=Path),
     envvar="STREAMQ_DATA_DIR",
     show_envvar=True,
@@ -48,6 +66,7 @@ _data_dir = click.option(
 @_data_dir
 @click.option(
     "--concurrency",
+    cls=Twin,
     type=click.IntRange(1),
     envvar="STREAMQ_CONCURRENCY",
     show_envvar=True,

@@ -20,10 +20,10 @@ from .signals import stoppable
 
 async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
-    settings = ServiceSettings.load(**given)
+    engine = load_app(app)
+    settings = engine.configure(ServiceSettings, given)
     set_up_logs(settings.log, settings.log_level)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
-    engine = load_app(app, settings)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
             click.echo(f"streamq api: {address(listener)}{settings.base_path}/")

@@ -1,4 +1,7 @@
-"""What SIGTERM and SIGINT do: the first asks for an orderly end, the second for one at once."""
+"""What SIGTERM, SIGINT and SIGHUP do: the first asks for an orderly end, the second for one at once.
+
+A terminal that closes sends SIGHUP; where it was ignored when the process started (``nohup``) it stays so.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stop:
@@ -29,7 +32,8 @@ class Stop:
 def stoppable() -> Iterator[Stop]:
     """End the block at a signal, and go on behind it."""
     loop, stop = asyncio.get_running_loop(), Stop(asyncio.current_task())
-    for number in SIGNALS:
+    heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
+    for number in heard:
         loop.add_signal_handler(number, lambda: stop.ask())  # noqa: PLW0108 - `ask` is looked up when it is called
     try:
         yield stop
@@ -37,5 +41,5 @@ def stoppable() -> Iterator[Stop]:
         if not stop.cancelled:
             raise  # somebody else's
     finally:
-        for number in SIGNALS:
+        for number in heard:
             loop.remove_signal_handler(number)

@@ -25,7 +25,7 @@ from .signals import Stop, stoppable
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line said; ``given`` are settings that win over the environment."""
+    """What was typed on the command line; ``given`` are settings."""
 
     app: str | None = None
     demo: bool = False
@@ -34,15 +34,17 @@ class Options:
 
 async def up(options: Options) -> None:
     """Run until a signal. Raises ``ConfigurationError``, and ``Unavailable`` when the server stays away."""
-    settings = ServiceSettings.load(**options.given)
+    app = load_app(options.app)
+    settings = app.configure(ServiceSettings, options.given)
     set_up_logs(settings.log, settings.log_level)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
             redis_url, server = await _server(stack, settings)
             sms_api_url, provider = await _provider(stack, settings, demo=options.demo)
-            settings = settings.model_copy(update={"redis_url": redis_url, "sms_api_url": sms_api_url})
-            app = await stack.enter_async_context(load_app(options.app, settings))
+            found = {"redis_url": redis_url, "sms_api_url": sms_api_url}
+            settings = app.configure(ServiceSettings, {**options.given, **found})
+            await stack.enter_async_context(app)
             dashboard = await _dashboard(stack, settings, app)
             await _until_ready(app, dashboard)
             click.echo(start_screen(app, settings, server=server, provider=provider, dashboard=dashboard))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamq.app import App as App
+    from streamq.declare import FieldsTask as FieldsTask
     from streamq.errors import ConfigurationError as ConfigurationError
     from streamq.errors import Fail as Fail
     from streamq.errors import FieldError as FieldError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from streamq.errors import NameTaken as NameTaken
     from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
+    from streamq.errors import OpenElsewhere as OpenElsewhere
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from streamq.job import Counts as Counts
     from streamq.job import Job as Job
     from streamq.job import JobRecord as JobRecord
+    from streamq.job import OverdueHandler as OverdueHandler
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
     from streamq.logs import set_up_logs as set_up_logs
@@ -42,9 +45,12 @@ if TYPE_CHECKING:
     from streamq.retry import Backoff as Backoff
     from streamq.runtime import load_app as load_app
     from streamq.runtime import run as run
+    from streamq.sending import Sending as Sending
     from streamq.server import EmbeddedServer as EmbeddedServer
     from streamq.settings import Settings as Settings
     from streamq.states import State as State
+    from streamq.sync import Sync as Sync
+    from streamq.sync import SyncJob as SyncJob
     from streamq.task import Context as Context
     from streamq.task import Task as Task
     from streamq.values import JSONText as JSONText
@@ -54,20 +60,24 @@ if TYPE_CHECKING:
 # Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
 _HOMES = {
     "app": ("App",),
+    "declare": ("FieldsTask",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NameTaken", "NotDurable", "NotOpen", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected",
+        "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
+        "Rejected",
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),
-    "job": ("Counts", "Job", "JobRecord", "Page", "WorkerInfo"),
+    "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
     "logs": ("set_up_logs",),
     "queue": ("Queue",),
     "retry": ("Backoff",),
     "runtime": ("load_app", "run"),
     "server": ("EmbeddedServer",),
     "settings": ("Settings",),
+    "sending": ("Sending",),
     "states": ("State",),
+    "sync": ("Sync", "SyncJob"),
     "task": ("Context", "Task"),
     "values": ("JSONText",),
     "worker": ("Scheduler", "Worker"),

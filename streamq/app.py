@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Self, TypeVar, overload
+from functools import cached_property
+from typing import Any, Self, TypeVar, Unpack
 
 from streamq import options
 from streamq.clock import monotonic
-from streamq.connection import Servers, wait_ready
+from streamq.connection import wait_ready
+from streamq.declare import TaskDecorator
 from streamq.envelope import New
 from streamq.errors import (
     ConfigurationError,
     InvalidPayload,
-    NotOpen,
     OutcomeUnknown,
     PayloadTooLarge,
     UsageError,
 )
 from streamq.job import Job, JobRecord, WorkerInfo
-from streamq.keys import Keys
-from streamq.outbox import Outbox
+from streamq.opening import Opening, Openings
 from streamq.queue import Queue
-from streamq.results import Results
 from streamq.retry import Backoff
-from streamq.server import running_url
-from streamq.settings import Durability, Settings
+from streamq.settings import Durability, Settings, SettingsOptions
 from streamq.store import Store
-from streamq.task import Context, Task
+from streamq.sync import Sync
+from streamq.task import Task
 from streamq.values import Unfit, write_untyped
 from streamq.views import Views
 
-P = TypeVar("P")
-R = TypeVar("R")
+S = TypeVar("S", bound=Settings)
 Lifespan = Callable[["App"], AbstractAsyncContextManager[None]]
 
 
@@ -52,45 +50,30 @@ class App:
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, lifespan: Lifespan = _no_lifespan, **overrides: Any
-    ) -> None:
-        self.settings = settings or Settings.load(**overrides)
+        self, settings: Settings | None = None, *, lifespan: Lifespan = _no_lifespan,
+        **arguments: Unpack[SettingsOptions],
+    ) -> None:  # fmt: skip
+        if settings is None:
+            settings = Settings.load(**arguments)
+        elif arguments:
+            settings = type(settings).load(**{**settings.given, **arguments})
+        self.settings = settings
         self.lifespan = lifespan
         self.state: dict[str, Any] = {}
         self.tasks: dict[str, Task[Any, Any]] = {}
-        self._opened = 0
-        self._store: Store | None = None
-        self._views: Views | None = None
-        self._outbox: Outbox | None = None
-        self._results: dict[str, Results] = {}
+        self._openings = Openings(lambda: Opening.of(self.settings, self._attempts_of))
 
     # -- tasks ----------------------------------------------------------------------------------------------
 
-    @overload
-    def task(
-        self, handler: None = None, /, *, name: str | None = ..., queue: str = ..., attempts: int = ...,
-        timeout: float = ..., backoff: Backoff | None = ...,
-    ) -> TaskDecorator: ...  # fmt: skip
-    @overload
-    def task(self, handler: Callable[[P], Awaitable[R]], /) -> Task[P, R]: ...
-    @overload
-    def task(self, handler: Callable[[P, Context], Awaitable[R]], /) -> Task[P, R]: ...
-    @overload
-    def task(self, handler: Callable[..., Any], /) -> Task[Any, Any]: ...
-    def task(
-        self, handler: Any = None, /, *, name: str | None = None, queue: str = "default", attempts: int = 5,
-        timeout: float = 300.0, backoff: Backoff | None = None,
-    ) -> Any:  # fmt: skip
+    @property
+    def task(self) -> TaskDecorator:
         """Declare a task: ``@app.task`` or ``@app.task(queue="sms", attempts=5, timeout=30)``.
 
-        ``name`` is the handler's by default and must be unique in the app. An attempt may take ``timeout``
-        seconds; a job may spend ``attempts`` of them; ``backoff`` says how long it waits between two.
-        The handler is async, or plain and then run in a thread. Raises ``ConfigurationError``.
+        ``name`` is the handler's by default and must be unique in the app. The ``queue`` is ``"default"``. An attempt
+        may take ``timeout`` (300) seconds; a job may spend ``attempts`` (5) of them; ``backoff`` says how long it
+        waits between two. The handler is async, or plain and then run in a thread. Raises ``ConfigurationError``.
         """
-        decorator = TaskDecorator(
-            self, name=name, queue=queue, attempts=attempts, timeout=timeout, backoff=backoff or Backoff()
-        )
-        return decorator if handler is None else decorator(handler)
+        return TaskDecorator(self, name=None, queue="default", attempts=5, timeout=300.0, backoff=Backoff())
 
     def add_task(self, task: Task[Any, Any]) -> None:
         """Register a task. Raises ``ConfigurationError`` when its name is taken."""
@@ -98,9 +81,22 @@ class App:
             raise ConfigurationError(f"two tasks are named {task.name!r}: give one of them name=…")
         self.tasks[task.name] = task
 
+    def configure(self, kind: type[S], options: Mapping[str, Any]) -> S:
+        """The settings under which a role runs this app, of ``kind`` or a subclass of it.
+
+        ``options``, typed on a command line, win over the arguments of ``App(…)``, and those over the environment.
+        Raises ``ConfigurationError``, and ``UsageError`` when the app is open.
+        """
+        own = type(self.settings)
+        kind = own if issubclass(own, kind) else kind
+        given = {name: value for name, value in self.settings.given.items() if name in kind.model_fields}
+        settings = kind.load(**{**given, **{name: v for name, v in options.items() if v is not None}})
+        self.with_settings(settings)
+        return settings
+
     def with_settings(self, settings: Settings) -> Self:
-        """This app under other settings, as the command line has them. Raises ``UsageError`` when it is open."""
-        if self._opened:
+        """This app under other settings, as a test has them. Raises ``UsageError`` when it is open."""
+        if self._openings:
             raise UsageError("the app is open: its settings cannot change")
         self.settings = settings
         return self
@@ -108,41 +104,26 @@ class App:
     # -- life -----------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._opened += 1
-        if self._opened == 1:
-            settings = self.settings
-            url = settings.redis_url or await running_url(settings.data_dir)
-            self._store = Store(Servers(settings, url), settings)
-            self._views = Views(self._store, self._attempts_of)
+        await self._openings.enter()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._opened -= 1
-        if self._opened:
-            return
-        store, self._store, self._views = self._store, None, None
-        outbox, self._outbox = self._outbox, None
-        if outbox is not None:
-            await outbox.close()
-        for results in self._results.values():
-            await results.close()
-        self._results.clear()
-        if store is not None:
-            await store.close()
+        await self._openings.leave()
+
+    @cached_property
+    def sync(self) -> Sync:
+        """The app for threads without an event loop: Django, Flask, scripts, plain handlers."""
+        return Sync(self)
 
     @property
     def store(self) -> Store:
         """The acts on the server. Raises ``NotOpen`` outside ``async with app``."""
-        if self._store is None:
-            raise NotOpen
-        return self._store
+        return self._openings.here().store
 
     @property
     def views(self) -> Views:
         """The looks at the server. Raises ``NotOpen`` outside ``async with app``."""
-        if self._views is None:
-            raise NotOpen
-        return self._views
+        return self._openings.here().views
 
     async def ping(self) -> float:
         """A round trip to the server, in seconds. Raises ``Unavailable``."""
@@ -171,7 +152,7 @@ class App:
         """
         due, headers = options.sent(task, delay, at, attempts, timeout, durability)
         new = New(task, self._encode(task, payload), headers, due)
-        send = self._way_out(queue).put(queue, [new], durability or self.settings.durability)
+        send = self._openings.here().outbox(queue).put(queue, [new], durability or self.settings.durability)
         return await _only(self._handles(send, queue, task))
 
     async def enqueue_many(
@@ -184,11 +165,11 @@ class App:
         jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
-        count = len(jobs)
-        send = self._way_out(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
+        opening, count = self._openings.here(), len(jobs)
+        send = opening.outbox(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
         if 2 * count <= self.settings.keep_completed:
             return await self._handles(send, queue, task)
-        async with self._results_of(queue).expecting():
+        async with opening.results(queue).expecting():
             return await self._handles(send, queue, task)
 
     async def _handles(self, send: Awaitable[list[str]], queue: str, task: str) -> list[Job[Any]]:
@@ -218,25 +199,14 @@ class App:
         return await self.views.job(queue, job_id)
 
     async def _wait(self, job: Job[Any], timeout: float | None) -> Any:
-        record = await self._results_of(job.queue).wait(job.id, timeout)
+        results = self._openings.here().results(job.queue)
+        record = await results.wait(job.id, timeout)
         task = self.tasks.get(job.task)
         return record.result if task is None else task.parse_result(record.result, job.id)
-
-    def _results_of(self, queue: str) -> Results:
-        results = self._results.get(queue)
-        if results is None:
-            results = self._results[queue] = Results(self.store, self.views, queue)
-        return results
 
     def _attempts_of(self, name: str) -> int | None:
         task = self.tasks.get(name)
         return None if task is None else task.attempts
-
-    def _way_out(self, queue: str) -> Outbox:
-        self.store.keys(queue)  # a bad name is refused here, before anything is sent
-        if self._outbox is None:
-            self._outbox = Outbox(self.store)
-        return self._outbox
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -268,25 +238,6 @@ class App:
 
         async with self:
             await Scheduler(self).run()
-
-
-class TaskDecorator:
-    """What ``@app.task(…)`` returns; it makes the task of the handler below it."""
-
-    def __init__(self, app: App, **policy: Any) -> None:
-        self._app, self._policy = app, policy
-
-    @overload
-    def __call__(self, handler: Callable[[P], Awaitable[R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, handler: Callable[[P, Context], Awaitable[R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, handler: Callable[..., Any], /) -> Task[Any, Any]: ...
-    def __call__(self, handler: Any, /) -> Any:
-        Keys("", self._policy["queue"])  # a bad name is refused where it is written
-        task: Task[Any, Any] = Task(self._app, handler, **self._policy)
-        self._app.add_task(task)
-        return task
 
 
 async def _only(handles: Awaitable[list[Job[Any]]]) -> Job[Any]:

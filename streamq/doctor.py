@@ -52,6 +52,7 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
         findings += [_version(info), _persistence(info), _eviction(info), _memory(info), await _clock(app)]
         findings.append(await _rights(app, link))
         findings += [finding async for finding in _lost(app, link, repair=repair)]
+        findings += [*await _overdue(app), *await _unknown_tasks(app)]
         findings += [finding async for finding in _index(app, link, repair=repair)]
     finally:
         await link.close()
@@ -160,6 +161,40 @@ async def _recovered(
             return False
     await app.store.roster.forget(worker.name, worker.token)
     return True
+
+
+async def _overdue(app: App) -> list[Finding]:
+    """Handlers that could not be ended at their time limit, and take a slot."""
+    findings = []
+    for worker in await app.workers():
+        if worker.overdue:
+            named = ", ".join(
+                f"{handler.task!r} (job {handler.job} on {handler.queue})" for handler in worker.overdue[:5]
+            )
+            more = f" and {len(worker.overdue) - 5} more" if len(worker.overdue) > 5 else ""
+            said = (
+                f"{worker.name}: {len(worker.overdue)} of {worker.concurrency} slots are taken by handlers that "
+                f"run past their time limit: {named}{more}"
+            )
+            remedy = "give what they wait for a time limit of its own; restart the worker to end them"
+            findings.append(Finding("handlers", "warn", said, remedy))
+    return findings
+
+
+async def _unknown_tasks(app: App) -> list[Finding]:
+    """Jobs whose tasks no worker has known so far."""
+    findings = []
+    for queue in await app.queues():
+        counts = await app.views.unknown_tasks(queue)
+        if counts:
+            listed = ", ".join(
+                f"{count} of {task[:100]!r}"
+                for task, count in sorted(counts.items(), key=lambda item: -item[1])[:10]
+            )
+            said = f"{queue}: jobs wait for a worker that knows their task: {listed}"
+            remedy = "start a worker that declares it; after STREAMQ_UNKNOWN_TASK_FOR seconds they are failed"
+            findings.append(Finding("tasks", "warn", said, remedy))
+    return findings
 
 
 async def _index(app: App, link: Link, *, repair: bool) -> AsyncIterator[Finding]:

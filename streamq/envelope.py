@@ -38,10 +38,12 @@ class Headers(TypedDict, total=False):
     """Seconds an attempt may take, where that is not the task's."""
     crashes: int
     """Workers lost while it was active."""
-    strayed: int
-    """Times it met a worker that does not know its task."""
+    unknown_task_count: int
+    """Times it met a worker that does not know its task, in a row."""
+    unknown_task_since: int
+    """When it did for the first time, in milliseconds since the epoch."""
     history: list[dict[str, Any]]
-    """What went wrong so far, oldest first."""
+    """What went wrong so far, oldest first; the first and the last with their tracebacks."""
     foreign: bytes
     """Not a name in the text: members that somebody else wrote, as they came. ``pack_headers`` passes them on."""
 
@@ -64,8 +66,15 @@ _NESTED: Final = re.compile(rb"%b|[\[\]{}\"]" % _STRING, re.DOTALL)
 
 LARGEST: Final = 10**9
 """Of counts and seconds: they are smaller."""
-LATEST: Final = 100
-"""Entries of a history that are kept; the first one always is."""
+HISTORY: Final = 20
+"""Entries of a history that are kept: the first one always, and the latest."""
+HISTORY_BYTES: Final = 16_384
+"""Bytes of a whole history as JSON. Each attempt sends the headers again, and each failed job is kept with them, so
+this bounds both: a job of 1,000 attempts sends 16 MB in all, and 10,000 failed ones take at most 160 MB."""
+IN_FULL: Final = 7_000
+"""Bytes of an entry that keeps its traceback: two of them fit into the whole."""
+SUMMARY: Final = 200
+"""Characters kept of the message of an entry between the first and the last."""
 
 
 class New(NamedTuple):
@@ -227,7 +236,7 @@ def _is_history(value: object) -> bool:
 
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
-    "crashes": _is_count, "strayed": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
+    "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "history": _is_history,
 }  # fmt: skip
 """What each header must be; the id is judged by ``id_of``."""
@@ -243,12 +252,68 @@ def pack_headers(headers: Mapping[str, Any]) -> bytes:
     return b"%b%b%b}" % (packed[:-1], b"," if ours and foreign else b"", foreign) if foreign else packed
 
 
+def without_unknown_task(headers: Headers) -> Headers:
+    """Headers without what is counted while no worker knows the task: this one does, or nobody will."""
+    if "unknown_task_count" not in headers and "unknown_task_since" not in headers:
+        return headers
+    kept = {**headers}
+    kept.pop("unknown_task_count", None)
+    kept.pop("unknown_task_since", None)
+    return cast("Headers", kept)
+
+
 def with_error(headers: Headers, error: Mapping[str, Any]) -> Headers:
-    """Headers with one more entry in their history, the middle dropped past ``LATEST``."""
-    history = [*headers.get("history", ()), dict(error)]
-    if len(history) > LATEST:
-        history = [history[0], *history[1 - LATEST :]]
-    return {**headers, "history": history}
+    """Headers with one more entry in their history.
+
+    The first and the last entry are whole; those between are summaries without a traceback, the latest of them.
+    """
+    before = headers.get("history") or []
+    last = _bounded(error)
+    if not before:
+        return {**headers, "history": [last]}
+    first = _bounded(before[0])
+    room = HISTORY_BYTES - len(codec.dumps([first, last]))
+    between: list[dict[str, Any]] = []
+    for entry in reversed(before[max(1, len(before) - HISTORY + 2) :]):
+        summary = _summary(entry)
+        room -= len(codec.dumps(summary)) + 1
+        if room < 0:
+            break
+        between.append(summary)
+    return {**headers, "history": [first, *reversed(between), last]}
+
+
+def _bounded(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry as it is, or what a summary keeps of it and of its traceback when another program made it too long."""
+    whole = dict(entry)
+    try:
+        if len(codec.dumps(whole)) <= IN_FULL:
+            return whole
+    except TypeError:  # deeper than can be written, though it could be read
+        pass
+    return {**_summary(whole), "traceback": _cut(whole.get("traceback"), IN_FULL // 2)}
+
+
+def _summary(entry: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {name: _cut(entry[name], SUMMARY) for name in ("type", "message", "worker") if name in entry}
+    numbers = {
+        name: entry[name]
+        for name in ("attempt", "started_at", "finished_at")
+        if isinstance(entry.get(name), int | float)
+    }
+    return {**texts, "traceback": "", **numbers}
+
+
+def _cut(text: object, longest: int) -> str:
+    return fitted(text[:longest], longest) if isinstance(text, str) else ""
+
+
+def fitted(text: str, longest: int, *, end: bool = False) -> str:
+    """The beginning of a text, or its end, in at most ``longest`` bytes as JSON: a control character takes six."""
+    while (size := len(codec.dumps(text)) - 2) > longest:
+        keep = min(len(text) - 1, len(text) * longest // size)
+        text = text[len(text) - keep :] if end else text[:keep]
+    return text
 
 
 def parked(task: str, headers: bytes, payload: bytes) -> bytes:
@@ -259,12 +324,26 @@ def parked(task: str, headers: bytes, payload: bytes) -> bytes:
 def record(
     kind: bytes, delivery: Delivery, now: int, run_ms: int, worker: bytes, headers: bytes, outcome: bytes
 ) -> bytes:
-    """A finished record; ``kind`` is ``c`` or ``f``, ``now`` is ms since the epoch by the server's clock."""
-    age = max(0, now - int(delivery.job_id.partition("-")[0]))
+    """A finished record; ``kind`` is ``c`` or ``f``, ``now`` is ms since the epoch by the server's clock.
+
+    A job's id begins with the time of its birth in ms; one that is longer than a time is somebody's mistake.
+    """
+    age = max(0, now - int(delivery.job_id.partition("-")[0][:14]))
     task, headers = _line(delivery.raw_task), headers and _line(headers)
     return b"%b%d %d %b\n%b\n%b\n%b\n%b" % (
         kind, age, run_ms, worker, task, headers, outcome, delivery.payload,
     )  # fmt: skip
+
+
+def as_failure(kind: str, body: bytes, job_id: str, now: int, worker: bytes, outcome: bytes) -> bytes:
+    """The record of a failed job, made of an outcome of any ``kind`` (``settle.lua``) that could not be written."""
+    if kind == "d":
+        _, task, headers, payload = body.split(b"\n", 3)
+        first = b"f%d 0 %b" % (max(0, now - int(job_id.partition("-")[0][:14])), worker)
+    else:
+        first, task, headers, _, payload = body.split(b"\n", 4)
+        first = b"f" + first[1:]
+    return b"\n".join((first, task, headers, outcome, payload))
 
 
 def _line(text: bytes) -> bytes:

@@ -8,6 +8,7 @@
     │   ├── PayloadTooLarge       the payload is over the limit
     │   ├── UnknownTask           no task of that name is registered
     │   └── NotOpen               the app was not opened with ``async with app``
+    │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job
     │   ├── JobNotFound           no such job, or its record has expired
     │   ├── WrongState            the job's state does not allow the action
@@ -115,8 +116,24 @@ class NotOpen(UsageError):
 
     code = "not-open"
 
-    def __init__(self, said: str = "the app is not open: use it inside `async with app:`") -> None:
+    def __init__(
+        self,
+        said: str = "the app is not open: use it inside `async with app:`, "
+        "or without an event loop as `app.sync.enqueue(…)`",
+    ) -> None:
         super().__init__(said)
+
+
+class OpenElsewhere(NotOpen):
+    """The app is open in another event loop; connections belong to the loop they were made in."""
+
+    code = "open-elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the app is open in another event loop, not in this one: open it here too with `async with app:`, "
+            "or call `app.sync.enqueue(…)`, which any thread without a loop may",
+        )
 
 
 class JobError(StreamqError):
@@ -233,7 +250,10 @@ LONGEST_WAIT: Final = 366 * 24 * 3600.0
 
 
 def _wait(duration: float | timedelta) -> float:
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    try:
+        seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    except (TypeError, ValueError):
+        raise ValueError(f"{duration!r} is not a time to wait: use seconds or a timedelta") from None
     if not seconds <= LONGEST_WAIT:  # nan too; below 0 means at once
         raise ValueError(f"{seconds:g} seconds is not a time to wait: use at most {LONGEST_WAIT:g} seconds")
     return seconds
@@ -244,6 +264,9 @@ class Retry(Verdict):
 
     Raises ``ValueError`` for more than a year.
     """
+
+    after: float | None = None
+    """Seconds to wait; ``None`` leaves it to the task's backoff, also in a subclass that does not say."""
 
     def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
         self.after = None if after is None else _wait(after)
@@ -258,7 +281,12 @@ class Fail(Verdict):
 
 
 class Snooze(Verdict):
-    """Run the job again after ``seconds``, without spending an attempt. Raises ``ValueError`` for more than a year."""
+    """Run the job again after ``seconds``, without spending an attempt. Raises ``ValueError`` for more than a year.
+
+    A subclass passes its ``seconds`` to ``super().__init__``: without them it is a failed attempt like any other error.
+    """
+
+    seconds: float
 
     def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
         self.seconds = _wait(seconds)

@@ -80,6 +80,21 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class OverdueHandler:
+    """A handler that still runs after its attempt was judged: past its time limit, and it could not be ended."""
+
+    job: str
+    queue: str
+    task: str
+    since: datetime
+    """When its attempt was judged, by its host's clock."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The handler as JSON has it."""
+        return {"job": self.job, "queue": self.queue, "task": self.task, "since": _iso(self.since)}
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """What a worker says of itself."""
 
@@ -104,12 +119,15 @@ class WorkerInfo:
     """Boot and process-id namespace of its host; empty when it does not say."""
     process_start: int = 0
     """When its process started, in ticks since the boot of its host; 0 when it does not say."""
+    overdue: tuple[OverdueHandler, ...] = ()
+    """Handlers that keep a slot past their time limit, the longest first; 100 at most are named."""
 
     def asdict(self) -> dict[str, Any]:
         """The worker as JSON has it."""
         return {
             "name": self.name, "host": self.host, "pid": self.pid, "queues": list(self.queues),
             "concurrency": self.concurrency, "started_at": _iso(self.started_at), "version": self.version,
+            "overdue": [handler.asdict() for handler in self.overdue],
         }  # fmt: skip
 
 

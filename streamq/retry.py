@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
-from streamq.errors import Fail, InvalidPayload, Retry, Snooze
+from streamq.errors import LONGEST_WAIT, ConfigurationError, Fail, InvalidPayload, Retry, Snooze
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +16,19 @@ class Backoff:
 
     The n-th failure waits ``base * 2**(n-1)`` seconds, at most ``most``, plus up to as much again at random:
     never earlier than asked for, and jobs that failed together do not come back together.
+    Raises ``ConfigurationError`` for a number of seconds that is negative, infinite or not a number at all.
     """
 
     base: float = 1.0
     most: float = 3600.0
+
+    def __post_init__(self) -> None:
+        given: tuple[tuple[str, object], ...] = (("base", self.base), ("most", self.most))
+        for name, seconds in given:
+            if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
+                raise ConfigurationError(
+                    f"Backoff({name}={seconds!r}) is not a time to wait: use a number of seconds from 0 on"
+                )
 
     def seconds(self, failures: int, chance: float) -> float:
         """Seconds to wait after ``failures`` failures; ``chance`` is in [0, 1)."""
@@ -45,8 +56,9 @@ BURY: Final = Bury()
 class TimeLimit(Exception):
     """The attempt took longer than it may."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the attempt took longer than its time limit of {seconds:g} s")
+    def __init__(self, seconds: float, said: str = "") -> None:
+        more = f" ({said})" if said else ""
+        super().__init__(f"the attempt took longer than its time limit of {seconds:g} s{more}")
 
 
 class ResultNotStorable(Exception):
@@ -68,11 +80,59 @@ _HOPELESS: Final = (Fail, InvalidPayload, ResultNotStorable)
 
 
 def judge(error: BaseException, *, attempt: int, attempts: int, backoff: Backoff, chance: float) -> Judgement:
-    """What follows from ``error`` in attempt number ``attempt`` (from 1) of ``attempts``."""
-    if isinstance(error, Snooze):
-        return Again(max(0.0, error.seconds), spent=False)
-    if isinstance(error, _HOPELESS) or attempt >= attempts:
+    """What follows from ``error`` in attempt number ``attempt`` (from 1) of ``attempts``. Never raises.
+
+    Only the true type of the error counts: asking the error itself runs code of the handler's program.
+    A verdict whose time to wait is unusable (``unusable`` says why) is judged as any other error.
+    """
+    kind, asked = type(error), _asked(error)
+    if issubclass(kind, Snooze) and isinstance(asked, float):
+        return Again(_clamped(asked), spent=False)
+    if issubclass(kind, _HOPELESS) or attempt >= attempts:
         return BURY
-    if isinstance(error, Retry) and error.after is not None:
-        return Again(max(0.0, error.after))
-    return Again(backoff.seconds(attempt, chance))
+    if issubclass(kind, Retry) and isinstance(asked, float):
+        return Again(_clamped(asked))
+    return Again(_clamped(_backed_off(backoff, attempt, chance)))
+
+
+def unusable(error: BaseException) -> str:
+    """What is wrong with the time that a verdict asks for; empty when nothing is, or when it is no verdict."""
+    asked = _asked(error)
+    return asked if isinstance(asked, str) else ""
+
+
+def _asked(error: BaseException) -> float | str | None:
+    """The seconds that a verdict asks for, ``None`` when it asks for none, or what is wrong with them.
+
+    A subclass may have left out ``super().__init__()`` or made anything of its attributes.
+    """
+    kind = type(error)
+    if not issubclass(kind, Retry | Snooze):
+        return None
+    name = "after" if issubclass(kind, Retry) else "seconds"
+    try:
+        value = getattr(error, name)
+        if value is None and name == "after":
+            return None
+        seconds = value.total_seconds() if isinstance(value, timedelta) else value
+        if isinstance(seconds, int | float) and seconds <= LONGEST_WAIT:  # nan is not
+            return float(seconds)
+    except BaseException:  # noqa: S110  # code of the handler's program; the sentence below tells of it
+        pass
+    parent = "Retry" if name == "after" else "Snooze"
+    return (
+        f"its `{name}` is not a number of seconds up to {LONGEST_WAIT:g}: "
+        f"call super().__init__() with it in the __init__ of your subclass of {parent}"
+    )
+
+
+def _backed_off(backoff: Backoff, failures: int, chance: float) -> float:
+    try:
+        return float(backoff.seconds(failures, chance))
+    except Exception:  # a subclass of the program's own: the job is retried all the same
+        return Backoff().seconds(failures, chance)
+
+
+def _clamped(seconds: float) -> float:
+    """Between 0 and the longest wait; what is not a number counts as 0."""
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else 0.0

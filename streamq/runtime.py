@@ -41,10 +41,14 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def on_signals(stop: Callable[[], object]) -> None:
-    """Call ``stop`` at each SIGTERM and SIGINT of the running loop."""
+    """Call ``stop`` at each SIGTERM, SIGINT and SIGHUP of the running loop.
+
+    A terminal that closes sends SIGHUP; where it was ignored when we started (``nohup``) it stays so.
+    """
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
 
 
 async def on_end_of_input(stop: Callable[[], None]) -> None:
@@ -57,12 +61,13 @@ async def on_end_of_input(stop: Callable[[], None]) -> None:
     await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)
 
 
-def load_app(path: str | None, settings: Settings) -> App:
-    """The app at ``module:attribute``; without a path that of ``settings.app``, else the installed service's.
+def load_app(path: str | None = None) -> App:
+    """The app at ``module:attribute``; without a path that of ``STREAMQ_APP``, else the installed service's.
 
+    It has the settings it was made with; ``configure`` adds those of a command line.
     Raises ``ConfigurationError`` that says what is missing.
     """
-    path = path or settings.app
+    path = path or Settings.load().app
     if path is None:
         for entry in entry_points(group="streamq.app"):
             path = entry.value
@@ -81,4 +86,4 @@ def load_app(path: str | None, settings: Settings) -> App:
         raise ConfigurationError(f"module {module!r} has no {attribute!r}") from None
     if not isinstance(found, App):
         raise ConfigurationError(f"{path!r} is a {type(found).__name__}, not a streamq App")
-    return found.with_settings(settings)
+    return found

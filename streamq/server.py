@@ -5,11 +5,13 @@
     ├── server.lock       flocked by the server itself (an inherited descriptor); its pid inside
     ├── redis.sock        where it listens; nothing listens on TCP
     ├── socket            where it listens instead, if this folder's path is too long for a socket
+    ├── program           which one wrote the data, such as `Valkey 9.1.0`: an older or another one may not read it
     ├── server.log
     └── appendonlydir/    the data
 
 The kernel drops a lock with its last holder, so the two locks tell the truth after any crash: a free
-`holder.lock` beside a taken `server.lock` is a server that outlived a killed parent; it is replaced.
+`holder.lock` beside a taken `server.lock` is a server that outlived a killed parent; it is replaced. A child of a
+server that rewrites its file inherits the lock and may outlive the server; what it writes is nobody's then.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import IO, Final, Self
 from urllib.parse import quote
 
-from streamq.binary import Binary, find_binary
+from streamq.binary import Binary, Writer, find_binary, version_of
 from streamq.errors import ConfigurationError
 
 __all__ = ["Binary", "EmbeddedServer", "find_binary", "running_url"]
@@ -40,7 +42,12 @@ ANSWER: Final = 10.0
 STOP: Final = 10.0
 """Seconds a server may take to end before it is killed."""
 RESTART: Final = 1.0
-"""Seconds between two starts of a server that ends by itself."""
+"""Seconds between two starts of a server that ends by itself; twice as long after each that fails."""
+LONGEST_PAUSE: Final = 30.0
+
+_UNREADABLE: Final = re.compile(
+    "bad file format|rdb format|rdb version|unknown rdb|wrong signature", re.IGNORECASE
+)
 
 log = logging.getLogger("streamq.server")
 
@@ -69,6 +76,7 @@ class EmbeddedServer:
         self.directory = Path(directory).absolute()
         self._binary = binary
         self._persist = persist
+        self._log_start = 0
         self._holder: IO[str] | None = None
         self._child: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -124,12 +132,22 @@ class EmbeddedServer:
         if _free(lock):
             return
         await _says(_socket_of(self.directory), "SHUTDOWN")
-        if await _freed(lock):
+        if not await _freed(lock):
+            await self._end_holders()
+
+    async def _end_holders(self) -> None:
+        """End whoever still has the data open: a server that hangs, or a rewriting child that outlived its server.
+
+        Whoever has the lock inherited it from the server whose pid is in it, and is of the session that this server
+        began: as long as one of them lives the kernel gives that number to nobody else.
+        """
+        lock = self.directory / "server.lock"
+        if _free(lock):
             return
         pid = lock.read_text()
-        if pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        if pid.isdecimal():
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # what is left is told below
+                os.killpg(int(pid), signal.SIGKILL)
         if not await _freed(lock):
             raise ConfigurationError(
                 f"a server left behind still has {self.directory} open: end process {pid or '?'} first"
@@ -137,22 +155,34 @@ class EmbeddedServer:
 
     async def _keep(self) -> None:
         """Start the server again when it ends by itself; what it had written is there again."""
+        pause, said = RESTART, ""
         while self._child is not None:
             code = await self._child.wait()
-            log.warning("the embedded server ended with %d; starting it again", code)
+            if not said:
+                log.warning("the embedded server ended with %d; starting it again", code)
             try:
+                await self._end_holders()  # a rewriting child may have outlived it
                 await self._start(_socket_of(self.directory))
                 await self._introduce()
-            except ConfigurationError as error:
-                log.error("it cannot be started: %s", error)
-            await asyncio.sleep(RESTART)
+            except Exception as error:  # whatever it is, who keeps the server goes on keeping it
+                if repr(error) != said:
+                    log.error("the embedded server cannot be started: %s", str(error) or repr(error))
+                said = repr(error)
+                await _end(self._child)  # it may hang; its successor needs the folder
+            else:
+                log.warning("the embedded server runs again, as process %d", self.pid)
+                said = ""
+            await asyncio.sleep(pause if said else RESTART)
+            pause = min(2 * pause, LONGEST_PAUSE) if said else RESTART
 
     async def _start(self, socket: Path) -> None:
-        program = self._binary or (await asyncio.to_thread(find_binary)).path
+        program = self._binary or (await asyncio.to_thread(find_binary, Writer.of(self.directory))).path
         lock = _take(self.directory / "server.lock")
-        assert lock is not None  # noqa: S101 - the folder is ours and no server is left on it
+        if lock is None:
+            raise ConfigurationError(f"another server has {self.directory} open")
         with lock, (self.directory / "server.log").open("ab") as log:
             lock.truncate(0)
+            self._log_start = log.tell()
             try:
                 self._child = await asyncio.create_subprocess_exec(
                     program,
@@ -167,13 +197,15 @@ class EmbeddedServer:
             except OSError as error:
                 raise ConfigurationError(f"the server program {program} cannot be run: {error}") from error
             _write_pid(lock, self._child.pid)
-        await self._until_ready(self._child, socket)
+        await self._until_ready(self._child, program, socket)
 
-    async def _until_ready(self, child: asyncio.subprocess.Process, socket: Path) -> None:
+    async def _until_ready(self, child: asyncio.subprocess.Process, program: Path, socket: Path) -> None:
         for wait in _waits(ANSWER):
             if await _answers(socket):
                 return
             if child.returncode is not None:
+                if _UNREADABLE.search(self._log_tail()):
+                    raise ConfigurationError(await asyncio.to_thread(self._unreadable_by, program))
                 raise ConfigurationError(f"the server ended with {child.returncode}; {self._log_tail()}")
             await asyncio.sleep(wait)
         raise ConfigurationError(f"the server did not answer within {ANSWER:g} s; {self._log_tail()}")
@@ -186,10 +218,31 @@ class EmbeddedServer:
         self.product = "Valkey" if "valkey_version" in about else "Redis"
         self.version = about.get("valkey_version") or about["redis_version"]
         self.pid = int(about["process_id"])
+        if self._persist and not self.joined:
+            try:
+                (self.directory / "program").write_text(f"{self.product} {self.version}\n")
+            except OSError as error:  # it only helps to say what is wrong, one day
+                log.warning("cannot write down which program has the data of %s: %s", self.directory, error)
         self.url = _url_of(socket)
 
+    def _unreadable_by(self, program: Path) -> str:
+        """The server's own advice, to cut the file until it can be read, would lose jobs."""
+        wrote, version = Writer.of(self.directory), ".".join(map(str, version_of(program)))
+        if wrote is None or wrote.is_read_by(program.name, version_of(program)):
+            return (
+                f"{program} {version} cannot read the data in {self.directory}: it is damaged, or another or a newer "
+                f"program wrote it. Keep a copy of the folder before anything is repaired; {self._log_tail()}"
+            )
+        return (
+            f"the data in {self.directory} was written by {wrote}, and {program} {version} cannot read it: put "
+            f"{wrote} or a newer {wrote.product} on the PATH, or choose another folder with "
+            "STREAMQ_DATA_DIR. Nothing is damaged: do not repair the file"
+        )
+
     def _log_tail(self) -> str:
-        lines = (self.directory / "server.log").read_text(errors="replace").splitlines()
+        """The end of what this start has logged; what earlier ones did is another matter."""
+        written = (self.directory / "server.log").read_bytes()[self._log_start :]
+        lines = written.decode(errors="replace").splitlines()
         return "\n".join(["its log ends with", *lines[-8:]]) if lines else "its log is empty"
 
 

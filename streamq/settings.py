@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import (
     Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
@@ -22,8 +26,49 @@ Durability = Literal["memory", "fsync", "replica"]
 """How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
 
 
+class SettingsOptions(TypedDict, total=False):
+    """The arguments of ``App(…)`` for the type checker: the fields of ``Settings``; a test keeps them equal."""
+
+    redis_url: str | None
+    redis_username: str | None
+    redis_password: SecretStr | str | None
+    redis_ca: Path | str | None
+    prefix: str
+    data_dir: Path | str
+    connect_timeout: float
+    command_timeout: float
+    ready_timeout: float
+    enqueue_timeout: float
+    connections: int
+    durability: Durability
+    max_payload: int
+    max_result: int
+    app: str | None
+    queues: Sequence[str] | str
+    concurrency: int
+    processes: int
+    shutdown_grace: float
+    beat: float
+    lease: float
+    stuck: float
+    crash_limit: int
+    unknown_task_for: float
+    keep_completed: int
+    keep_completed_for: float
+    keep_failed: int
+    keep_failed_for: float
+    host: str
+    port: int
+    api_keys: SecretStr | str
+    log: Literal["console", "json"]
+    log_level: Literal["debug", "info", "warning", "error"]
+
+
 class Settings(BaseSettings):
-    """What a process needs to know. Frozen; the environment variable of ``name`` is ``STREAMQ_NAME``."""
+    """What a process needs to know. Frozen; the environment variable of ``name`` is ``STREAMQ_NAME``.
+
+    Raises ``ConfigurationError`` for an argument that is no setting.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="STREAMQ_", frozen=True, extra="ignore", env_ignore_empty=True
@@ -62,6 +107,9 @@ class Settings(BaseSettings):
     lease: PositiveFloat = Field(15.0, description="seconds without a beat after which a worker is lost")
     stuck: PositiveFloat = Field(600.0, description="seconds a blocked event loop is put up with")
     crash_limit: PositiveInt = Field(3, description="crashes after which a job is failed")
+    unknown_task_for: float = Field(
+        3_600.0, ge=0, description="seconds a job waits for a worker that knows its task"
+    )
 
     keep_completed: NonNegativeInt = Field(1_000, description="completed jobs kept")
     keep_completed_for: PositiveFloat = Field(86_400.0, description="seconds a completed job is kept")
@@ -81,6 +129,18 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
 
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, **values: Any) -> None:
+        refuse_unknown("setting", values, type(self).model_fields)
+        super().__init__(**values)
+        self._given = values
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was given as an argument, and so wins over the environment."""
+        return dict(self._given)
+
     @classmethod
     def load(cls, **overrides: object) -> Self:
         """Read the environment; ``overrides`` win where they are not ``None``.
@@ -89,7 +149,7 @@ class Settings(BaseSettings):
         """
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return cls(**given)  # type: ignore[arg-type]  # validated by pydantic
+            return cls(**given)
         except ValidationError as error:
             wrong = "; ".join(
                 f"STREAMQ_{str(e['loc'][0]).upper().removeprefix('STREAMQ_') if e['loc'] else '…'}: {e['msg']}"
@@ -103,3 +163,18 @@ class Settings(BaseSettings):
                 f"STREAMQ_LEASE is {self.lease:g} s, less than two beats of {self.beat:g} s: "
                 "a worker that misses one beat would be declared lost"
             )
+
+
+def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Raise ``ConfigurationError`` for the first name that is not known, with the one that may be meant."""
+    known = sorted(known)
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise ConfigurationError(f"{name!r} is not a {kind}: {hint}")
+
+
+def environment_with(**more: str) -> dict[str, str]:
+    """The environment for a process of ours, with some variables more."""
+    return {**os.environ, **more}

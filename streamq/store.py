@@ -12,7 +12,7 @@ from streamq.batches import Announcements, Batch, submit
 from streamq.clock import ServerClock
 from streamq.connection import Link, NoGroup, Pool, Servers
 from streamq.envelope import New
-from streamq.errors import JobNotFound, StreamqError, WrongState
+from streamq.errors import JobNotFound, OutcomeUnknown, StreamqError, WrongState
 from streamq.keys import GROUP, Keys, queues_key
 from streamq.pending import pending
 from streamq.roster import Roster
@@ -131,11 +131,27 @@ class Store:
         return lane, entries
 
     async def settle(self, link: Link, batches: dict[str, list[Settlement]]) -> list[bytes]:
-        """Write outcomes, by queue, in one round trip. Returns the entries whose outcome was refused."""
+        """Write outcomes, by queue, in one round trip. Returns the entries whose outcome was refused.
+
+        Raises what the server says of the first queue that it refuses; those of the others are written.
+        """
+        refused: list[bytes] = []
+        for _, _, said in await self.settle_each(link, batches):
+            if isinstance(said, StreamqError):
+                raise said
+            refused += said
+        return refused
+
+    async def settle_each(
+        self, link: Link, batches: dict[str, list[Settlement]]
+    ) -> list[tuple[str, list[Settlement], list[bytes] | StreamqError]]:
+        """The same, with what the server says of each part in its place: one that it refuses hides no other.
+
+        Raises only when the server cannot be reached.
+        """
         calls = []
-        for queue, settlements in (
-            (queue, part) for queue, whole in batches.items() for part in _bounded(whole)
-        ):
+        parts = [(queue, part) for queue, whole in batches.items() for part in _bounded(whole)]
+        for queue, settlements in parts:
             keys, settings = self.keys(queue), self.settings
             names = (
                 keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
@@ -148,12 +164,18 @@ class Store:
                     arguments += (s.job_id, s.body)
             calls.append((names, arguments))
         replies = await link.batch(*[scripts.SETTLE.command(names, arguments) for names, arguments in calls])
-        refused: list[bytes] = []
-        for reply, (names, arguments) in zip(replies, calls, strict=True):
-            now, *entries = await scripts.SETTLE.answer(link, reply, names, arguments)
-            self.clock.set(now)
-            refused += entries
-        return refused
+        settled: list[tuple[str, list[Settlement], list[bytes] | StreamqError]] = []
+        for (queue, part), reply, (names, arguments) in zip(parts, replies, calls, strict=True):
+            try:
+                now, *refused = await scripts.SETTLE.answer(link, reply, names, arguments)
+            except OutcomeUnknown:
+                raise
+            except StreamqError as error:
+                settled.append((queue, part, error))
+            else:
+                self.clock.set(now)
+                settled.append((queue, part, refused))
+        return settled
 
     async def pending(self, link: Link, queue: str, worker: str) -> list[tuple[int, bytes]]:
         """All that the server has delivered to a worker and not got back: lane and entry of each."""
@@ -169,6 +191,27 @@ class Store:
             back, seen = await scripts.RELEASE.run(link, names, GROUP, *arguments)
             released, at = released + back, at + seen
         return released
+
+    def postpone(self, queue: str, jobs: Sequence[tuple[str, float]]) -> list[tuple[Any, ...]]:
+        """The commands that push the due times of delayed jobs (id, seconds from now) out, never nearer."""
+        return self._due_times(queue, "GT", jobs)
+
+    def draw_in(self, queue: str, jobs: Sequence[tuple[str, float]]) -> list[tuple[Any, ...]]:
+        """The commands that bring them nearer again, never further out."""
+        return self._due_times(queue, "LT", jobs)
+
+    def _due_times(
+        self, queue: str, direction: str, jobs: Sequence[tuple[str, float]]
+    ) -> list[tuple[Any, ...]]:
+        keys, commands = self.keys(queue), []
+        for start in range(0, len(jobs), PAGE):
+            page = [
+                part
+                for job_id, seconds in jobs[start : start + PAGE]
+                for part in (job_id, round(seconds * 1000))
+            ]
+            commands.append(scripts.POSTPONE.in_full((keys.delayed, keys.signals), (direction, *page)))
+        return commands
 
     async def read_clock(self) -> None:
         """Set ``clock`` by the server's."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from streamq.app import App
 from streamq.clock import monotonic
 from streamq.connection import Link
 from streamq.errors import Unavailable
+from streamq.settings import environment_with
 from streamq.worker.duty import tick
 from streamq.worker.identity import new_name
 from streamq.worker.reclaimer import report
@@ -25,10 +27,17 @@ LONGEST_PAUSE: Final = 30.0
 
 
 class Supervisor:
-    """Keeps ``count`` processes of ``python -m streamq worker`` with ``arguments`` running until ``stop``."""
+    """Keeps ``count`` processes of ``python -m streamq worker`` with ``arguments`` running until ``stop``.
 
-    def __init__(self, app: App, queues: Sequence[str], count: int, arguments: Sequence[str]) -> None:
+    ``variables`` are added to their environment.
+    """
+
+    def __init__(
+        self, app: App, queues: Sequence[str], count: int, arguments: Sequence[str],
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         self._app, self._queues, self._count, self._arguments = app, queues, count, arguments
+        self._environment = environment_with(**variables)
         self._children: set[asyncio.subprocess.Process] = set()
         self._stop = asyncio.Event()
 
@@ -57,8 +66,8 @@ class Supervisor:
             name, began = new_name(), monotonic()
             # its own session: Ctrl-C is for us to pass on; its stdin: it ends when we are gone
             child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "streamq", "worker", *self._arguments, "--processes", "1", "--supervised",
-                "--name", name, stdin=asyncio.subprocess.PIPE, start_new_session=True,
+                sys.executable, "-m", "streamq", "worker", *self._arguments, "--name", name,
+                env=self._environment, stdin=asyncio.subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
             self._children.add(child)
             if self._stop.is_set():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from functools import cached_property
 from inspect import Parameter, isasyncgen, isgenerator
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
 
 from pydantic import ConfigDict, Field, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
@@ -14,6 +14,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 from streamq import codec, handlers, options, values
 from streamq.errors import ConfigurationError, InvalidPayload, PayloadTooLarge, ResultUnreadable
 from streamq.retry import Backoff, ResultNotStorable, ResultTooLarge
+from streamq.sending import OPTIONS, EnqueueOptions, Sending, refuse, resembles_an_option
 
 if TYPE_CHECKING:
     from streamq.app import App
@@ -92,6 +93,7 @@ class Task(Generic[P, R]):
         self._fields = tuple(reading.fields)
         self.single = self._fields[0] if len(self._fields) == 1 else None
         self._defaults = {n: p.default for n, p in reading.fields.items() if p.default is not p.empty}
+        self._declared = reading.hints.get(self.single or "")
         self._payload = self._form(reading)
         self._spare = len(self._fields) > 1 and len(self._defaults) == len(self._fields)
         returned = reading.returns
@@ -147,41 +149,64 @@ class Task(Generic[P, R]):
             return self._payload.write({})
         return self._payload.write_text(text)
 
-    async def enqueue(
-        self, payload: P = _NOTHING, /, *, delay: float | timedelta | None = None, at: datetime | None = None,
-        attempts: int | None = None, timeout: float | None = None, **fields: Any,
-    ) -> Job[R]:  # fmt: skip
+    async def enqueue(self, payload: P = _NOTHING, /, **options: Unpack[EnqueueOptions]) -> Job[R]:
         """Send one job and return its handle.
 
-        ``delay`` is in seconds, ``at`` an aware time; give one of them or none. ``attempts`` and ``timeout``
-        (seconds) override the task's. A task with several parameters takes them by name.
+        ``delay`` is in seconds, ``at`` an aware time; give one of them or none. ``attempts``, ``timeout`` (seconds)
+        and ``durability`` override the task's and the app's.
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
-        did not answer in time (the job may exist).
+        did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
         """
-        return await self.app.enqueue(
-            self.queue, self.name, self._given(payload, fields), delay=delay, at=at, attempts=attempts,
-            timeout=timeout,
-        )  # fmt: skip
+        if payload is not _NOTHING and options.keys() <= OPTIONS:  # what nearly all do, by the shortest way
+            return await self.app.enqueue(self.queue, self.name, payload, **options)
+        args = () if payload is _NOTHING else (payload,)
+        sent: Job[R] = await self._send(args, *self._told_apart(options))
+        return sent
 
-    async def enqueue_many(
-        self, payloads: Iterable[P], *, delay: float | timedelta | None = None, at: datetime | None = None,
-        attempts: int | None = None, timeout: float | None = None,
-    ) -> list[Job[R]]:  # fmt: skip
+    async def enqueue_many(self, payloads: Iterable[P], **options: Unpack[EnqueueOptions]) -> list[Job[R]]:
         """Send many jobs, some hundred to a round trip; all are validated before the first is sent."""
-        return await self.app.enqueue_many(
-            self.queue, self.name, payloads, delay=delay, at=at, attempts=attempts, timeout=timeout
-        )
+        refuse(self.name, set(options) - OPTIONS, OPTIONS)
+        return await self.app.enqueue_many(self.queue, self.name, payloads, **options)
 
-    def _given(self, payload: Any, fields: dict[str, Any]) -> Any:
-        if payload is not _NOTHING:
-            if fields:
-                raise TypeError(f"{self.name}.enqueue() takes a payload or named fields, not both")
-            return payload
-        if self.single is None:
-            return fields
-        if set(fields) == {self.single}:
-            return fields[self.single]
-        return fields or self._defaults.get(self.single, fields)
+    def options(self, **options: Unpack[EnqueueOptions]) -> Sending[P, R]:
+        """The task with options set: ``await report.options(delay=60).enqueue(day="2026-11-26")``."""
+        return Sending(self, options)
+
+    async def _send(
+        self, args: tuple[Any, ...], fields: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> Any:
+        payload = self._given(args, fields)
+        return await self.app.enqueue(self.queue, self.name, payload, **options)
+
+    def _told_apart(self, named: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fields of the payload, and options of enqueue."""
+        if named.keys() <= OPTIONS:
+            return {}, dict(named)
+        fields = {name: value for name, value in named.items() if name not in OPTIONS}
+        return fields, {name: value for name, value in named.items() if name in OPTIONS}
+
+    def _given(self, args: tuple[Any, ...], fields: Mapping[str, Any]) -> Any:
+        if args:
+            refuse(self.name, fields, OPTIONS)  # beside a payload, a name can only be an option
+            return args[0]
+        if self.single is not None and (not fields or set(fields) == {self.single}):
+            return {**self._defaults, **fields}.get(self.single, {})
+        known, more = self._members
+        strange = set(fields) - known
+        if more is not None:  # whoever declared the payload has said what becomes of other members
+            strange = set(filter(resembles_an_option, strange))
+        refuse(self.name, strange, known | OPTIONS)
+        return dict(fields)
+
+    @cached_property
+    def _members(self) -> tuple[set[str], bool | None]:
+        """The names that the payload's members have, and whether it may have more (``None``: not said)."""
+        schema = self.schema()
+        shape = schema.get("$defs", {}).get(str(schema.get("$ref")).rpartition("/")[2], schema)
+        model = self._declared  # its names may differ from its aliases
+        members = {*shape.get("properties", ()), *getattr(model, "model_fields", ())}
+        more = shape.get("additionalProperties", None if members else True)
+        return members, more if more is None else bool(more)
 
     # -- the worker's side -----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -122,6 +123,23 @@ class Views:
                     if found:
                         jobs.append(self._with_attempts(_READ[found[0]](queue, job_id, *found[1:])))
         return jobs
+
+    async def unknown_tasks(self, queue: str) -> dict[str, int]:
+        """By task, how many jobs wait for a worker that knows it: of the 1,000 that are due first within 31 seconds.
+
+        Such a job is offered again every 30 seconds at most, so each of them is seen.
+        """
+        keys = self._store.keys(queue)
+        await self._store.read_clock()
+        soon = self._store.clock.now() + 31_000
+        ids = await self._pool.call("ZRANGE", keys.delayed, "-inf", soon, "BYSCORE", "LIMIT", 0, 1_000)
+        found: Counter[str] = Counter()
+        for start in range(0, len(ids), 100):
+            for envelope in await self._pool.call("HMGET", keys.parked, *ids[start : start + 100]):
+                task, headers, *_ = envelope.split(b"\n", 2) if envelope else (b"", b"")
+                if parse_headers(headers).get("unknown_task_count"):
+                    found[task.decode("utf-8", "replace")] += 1
+        return dict(found)
 
     async def _waiting(self, queue: str, limit: int, cursor: str | None) -> Page:
         lanes = self._store.keys(queue).lanes

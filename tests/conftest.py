@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
 from .servers import KINDS, Server, binary_of
 
 _PREFIX = pytest.StashKey[str]()
@@ -41,9 +42,9 @@ def server_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def shared_server(server_kind: str) -> Iterator[Server]:
     """The server of the session, on a private unix socket, without persistence. Do not stop it."""
-    binary = binary_of(server_kind)
-    assert binary is not None
-    with Server(binary) as server:
+    found = binary_of(server_kind)
+    assert found is not None
+    with Server(found) as server:
         yield server
 
 
@@ -67,12 +68,12 @@ def own_server(server_kind: str) -> Iterator[Callable[..., Server]]:
 
     Its options are those of `Server`. Ended with the test.
     """
-    binary = binary_of(server_kind)
-    assert binary is not None
+    found = binary_of(server_kind)
+    assert found is not None
     servers: list[Server] = []
 
     def start(**options: Any) -> Server:
-        server = Server(binary, **options)
+        server = Server(found, **options)
         servers.append(server)
         return server.start()
 

@@ -21,7 +21,6 @@ def messaging_app(settings: ServiceSettings) -> App:
 
 @asynccontextmanager
 async def _providers(app: App) -> AsyncIterator[None]:
-    # A worker's command line knows the engine's settings alone; ours are then those of the environment.
     settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings.load()
     async with SmsProvider(settings) as provider:
         app.state[PROVIDER] = provider

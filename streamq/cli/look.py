@@ -49,4 +49,5 @@ def workers(as_json: bool, **options: Any) -> None:
     if as_json:
         echo_json({"workers": rows})
     else:
-        table([{**row, "queues": ",".join(row["queues"])} for row in rows], "no worker is registered")
+        shown = [{**row, "queues": ",".join(row["queues"]), "overdue": len(row["overdue"])} for row in rows]
+        table(shown, "no worker is registered")

@@ -16,12 +16,23 @@ from streamq import codec
 Command = Callable[..., Any]
 T = TypeVar("T")
 
+
+class Twin(click.Option):
+    """An option with an environment twin, which help shows and the settings read.
+
+    Click must not read it: what is typed wins over the arguments of ``App(…)``, and those win over the environment.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> None:
+        """Nothing: see above."""
+
+
 redis_url = click.option(
-    "--redis-url", envvar="STREAMQ_REDIS_URL", show_envvar=True, metavar="URL",
+    "--redis-url", cls=Twin, envvar="STREAMQ_REDIS_URL", show_envvar=True, metavar="URL",
     help="Server; several separated by commas are tried in order. Default: the one `streamq up` runs here.",
 )  # fmt: skip
 data_dir = click.option(
-    "--data-dir", envvar="STREAMQ_DATA_DIR", show_envvar=True, metavar="DIR",
+    "--data-dir", cls=Twin, envvar="STREAMQ_DATA_DIR", show_envvar=True, metavar="DIR",
     help="Folder of the embedded server. Default: .streamq",
 )  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

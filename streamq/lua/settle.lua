@@ -35,7 +35,7 @@ local function delay(list, at, n)
   for i = 0, 2 * n - 2, 2 do
     local id, due, envelope = list[at + i], cut(list[at + i + 1])
     envelopes[i + 1], envelopes[i + 2] = id, envelope
-    dues[i + 1], dues[i + 2] = now + tonumber(due), id
+    dues[i + 1], dues[i + 2] = now + (tonumber(due) or 0), id -- an error here would undo nothing
   end
   local due = park(KEYS[3], KEYS[4], envelopes, dues)
   earliest = due and math.min(due, earliest or due) or earliest

@@ -27,6 +27,7 @@ from streamq.job import WorkerInfo
 from streamq.store import Store
 from streamq.worker.duty import Troubles
 from streamq.worker.identity import taken
+from streamq.worker.overdue import OverdueHandlers
 
 log = logging.getLogger("streamq.heartbeat")
 
@@ -45,9 +46,14 @@ class Heartbeat:
     """The beat of one worker. ``start`` returns after the first one."""
 
     def __init__(
-        self, store: Store, info: WorkerInfo, on_taken: Callable[[NameTaken], None] = lambda _: None
+        self,
+        store: Store,
+        info: WorkerInfo,
+        overdue: OverdueHandlers,
+        on_taken: Callable[[NameTaken], None] = lambda _: None,
     ) -> None:
         self._store, self._info, self._on_taken = store, info, on_taken
+        self._overdue, self._overdue_told = overdue, 0
         self._counts: dict[str, int] = {}
         self._troubles = Troubles("heartbeat")
         self._link = ThreadLink(store.servers, info.name)
@@ -71,7 +77,8 @@ class Heartbeat:
         """End the thread."""
         self._stop.set()
         self._link.wake()
-        await asyncio.to_thread(self._thread.join)
+        if self._thread.ident is not None:  # it was started
+            await asyncio.to_thread(self._thread.join)
         if self._pulse_timer is not None:
             self._pulse_timer.cancel()
 
@@ -94,7 +101,7 @@ class Heartbeat:
         while not self._stop.is_set():
             try:
                 met = self._link.connect()
-                if met or monotonic() >= due:
+                if met or monotonic() >= due or self._overdue.version != self._overdue_told:
                     self._beat(introduce=met or beats % INTRODUCED == 0)
                     due, beats = monotonic() + self._store.settings.beat, beats + 1
                 self._link.idle(WATCH)
@@ -123,13 +130,19 @@ class Heartbeat:
         # another number: the list was deleted, we were taken for lost, or somebody else beats under our name
         expected = {queue: count + 1 for queue, count in self._counts.items()}
         self._counts = counts
-        if introduce or counts != expected:
+        version = self._overdue.version
+        if introduce or counts != expected or version != self._overdue_told:
             self._introduce()
+        if commands := self._overdue.commands():
+            self._link.calls(*commands)
+            self._overdue.sent()
+        self._overdue_told = version
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 
     def _introduce(self) -> None:
-        roster, said = self._store.roster, replace(self._info, client_id=self._link.client_id)
+        roster = self._store.roster
+        said = replace(self._info, client_id=self._link.client_id, overdue=self._overdue.listed)
         another, _ = self._link.calls(roster.introduce(said), roster.announcement(self._info.queues))
         if another is not None:
             self._loop.call_soon_threadsafe(self._on_taken, taken(self._info.name, another))

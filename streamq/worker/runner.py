@@ -1,219 +1,241 @@
-"""The runner: one attempt at one job, from its delivery to its outcome."""
+"""The runner: one attempt at one job, from its delivery to its outcome.
+
+However a handler ends, its attempt comes by one place, ``_end``, and leaves it with an outcome: whatever is raised by
+running, judging, describing or writing is caught there, and the last resort needs nothing that could raise.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import logging
-import random
 import sys
-import traceback
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
 
-from streamq import codec
 from streamq.app import App
 from streamq.clock import ServerClock, monotonic
-from streamq.envelope import Delivery, Headers, pack_headers, parked, record, with_error
-from streamq.errors import Snooze, UnknownTask, Verdict
-from streamq.retry import Again, TimeLimit, judge
+from streamq.envelope import Delivery
+from streamq.errors import Verdict
+from streamq.retry import Again, TimeLimit
 from streamq.task import Context, Task
+from streamq.worker.attempt import Attempt
+from streamq.worker.description import describe
+from streamq.worker.outcomes import Outcomes
+from streamq.worker.overdue import OverdueHandlers
 from streamq.worker.settler import Settler
+from streamq.worker.threads import Threads
 
-log = logging.getLogger("streamq.runner")
-
-MESSAGE: Final = 2_000
-"""Characters kept of an error's message."""
-TRACEBACK: Final = 4_000
-"""Characters kept of the end of its trace back."""
-STRAY_DELAY: Final = 2.0
-"""Seconds until a job whose task this worker does not know is offered again."""
-
-
-class Attempt:
-    """A job being run: its delivery, its asyncio task, and why that was cancelled, if it was."""
-
-    __slots__ = ("delivery", "handle", "interrupted", "late", "started")
-
-    def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
-        self.started = monotonic()
-        self.late = False
-        self.interrupted = False
-        self.handle: asyncio.Task[None] | None = None
+CANCEL_GRACE: Final = 2.0
+"""Seconds an async handler may take to end, once it was cancelled at its time limit."""
+EARLY: Final = 0.005
+"""Seconds by which a timer may be early: some loops count in milliseconds."""
 
 
 class Runner:
-    """Runs deliveries, each in a task of its own, and puts their outcomes to the settler.
+    """Runs deliveries, at most ``slots`` at once, and puts their outcomes to the settler.
 
-    ``on_end`` is called after each attempt. ``running`` holds the attempts under way.
+    ``on_end`` is called after each attempt. ``running`` holds those whose handlers have not returned, ``overdue``
+    those among them that were judged already.
     """
 
     def __init__(
-        self, app: App, settler: Settler, clock: ServerClock, worker: str, on_end: Callable[[], None]
-    ) -> None:
-        self._app, self._settler, self._clock, self._worker = app, settler, clock, worker
-        self._name = worker.encode()
-        self._on_end = on_end
+        self, app: App, settler: Settler, clock: ServerClock, worker: str, slots: int, on_end: Callable[[], None]
+    ) -> None:  # fmt: skip
+        self._app, self._worker, self._on_end = app, worker, on_end
         self._loop = asyncio.get_running_loop()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = Threads(self._loop, slots)
+        self._outcomes = Outcomes(settler, clock, worker, app.settings.unknown_task_for)
         self.running: set[Attempt] = set()
+        self.overdue = OverdueHandlers(app.store)
         self.stopping = False
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
+        self._idle: asyncio.Event | None = None
+
+    # -- the way of an attempt ------------------------------------------------------------------------------
 
     def start(self, delivery: Delivery) -> None:
-        """Begin an attempt."""
+        """Begin an attempt. Never raises: what cannot be begun has failed."""
         task = self._app.tasks.get(delivery.task)
-        if task is None:
-            self._stray(delivery)
-            return
-        attempt = Attempt(delivery)
+        attempt = Attempt(delivery, task)
         self.running.add(attempt)
-        attempt.handle = _begin(self._run(attempt, task), self._loop)
+        if task is None:
+            self._end(attempt, None, None)
+            return
+        try:
+            attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
+            if task.is_async:
+                attempt.handle = _begin(self._run(attempt, task), self._loop)
+            else:
+                call = partial(task.handler, **self._arguments(attempt, task))
+                self._threads.start(partial(_in_thread, attempt, call), partial(self._returned, attempt))
+        except BaseException as error:  # a validator of the program's own, or no thread to be had
+            self._end(attempt, None, error)
 
     async def _run(self, attempt: Attempt, task: Task[Any, Any]) -> None:
-        delivery = attempt.delivery
-        limit = delivery.headers.get("timeout") or task.timeout
-        timer = self._loop.call_later(limit, self._expire, attempt)
+        result: Any = None
+        error: BaseException | None = None
+        attempt.begun = monotonic()
         try:
-            try:
-                arguments = self._arguments(delivery, task)
-                if task.is_async:
-                    result = await task.handler(**arguments)
-                else:
-                    result = await self._in_thread(partial(task.handler, **arguments))
-                    if isawaitable(result):  # a lambda, or a wrapper, over a coroutine
-                        result = await result
-            finally:
-                timer.cancel()
-            self._completed(attempt, task, result)
-        except asyncio.CancelledError as error:
-            if attempt.late:
-                self._failed(attempt, task, TimeLimit(limit))
-            elif attempt.interrupted:
-                self.given_back.append(delivery)
-            else:  # the handler let a cancellation of its own out
-                self._failed(attempt, task, error)
-        except KeyboardInterrupt:
-            self.given_back.append(delivery)
-            raise
-        except BaseException as error:
-            self._failed(attempt, task, error)
-        finally:
-            self.running.discard(attempt)
-            self._on_end()
+            result = await task.handler(**self._arguments(attempt, task))
+        except BaseException as raised:  # cancellation too: its reason is known to the attempt
+            error = raised
+        self._end(attempt, result, error)
+        error = None  # it refers to this frame, which would refer to it
 
-    def _arguments(self, delivery: Delivery, task: Task[Any, Any]) -> dict[str, Any]:
-        arguments = task.bind(task.decode(delivery.payload))
-        if task.context_name is not None:
-            arguments[task.context_name] = self._context(delivery, task)
-        return arguments
-
-    def _context(self, delivery: Delivery, task: Task[Any, Any]) -> Context:
-        return Context(
-            app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
-            attempt=delivery.headers.get("attempt", 0) + 1, attempts=_attempts(delivery.headers, task),
-            worker=self._worker, _stopping=lambda: self.stopping,
-        )  # fmt: skip
-
-    async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        """A plain handler in a thread. It cannot be interrupted, so its slot stays taken until it ends."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._app.settings.concurrency, "streamq handler")
-        ended = self._loop.run_in_executor(self._threads, contextvars.copy_context().run, call)
+    def _returned(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+        """A plain handler's thread is done. What it returned may be a coroutine: of a lambda, or of a wrapper."""
         try:
-            return await asyncio.shield(ended)
-        except asyncio.CancelledError:
-            await asyncio.wait([ended])
-            ended.exception()
-            raise
-
-    @staticmethod
-    def _expire(attempt: Attempt) -> None:
-        attempt.late = True
-        if attempt.handle is not None:
+            waits = error is None and isawaitable(result)
+        except BaseException as odd:  # the result's own class was asked
+            self._end(attempt, None, odd)
+            return
+        if not waits:
+            self._end(attempt, result, error)
+            return
+        attempt.handle = self._loop.create_task(_outcome_of(result))
+        attempt.handle.add_done_callback(partial(self._awaited, attempt))
+        if attempt.settled or attempt.interrupted:
             attempt.handle.cancel()
 
+    def _awaited(self, attempt: Attempt, handle: asyncio.Task[Any]) -> None:
+        if handle.cancelled():  # before its first step
+            self._end(attempt, None, asyncio.CancelledError())
+        else:
+            self._end(attempt, *handle.result())
+
+    def _end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+        """The handler has returned or raised: there is an outcome after this, and the slot is free."""
+        if attempt.timer is not None:
+            attempt.timer.cancel()
+        try:
+            task = attempt.task
+            if error is not None or attempt.settled or task is None:
+                self._conclude(attempt, error)
+            elif (unstorable := self._outcomes.completed(attempt, task, result)) is not None:
+                self._outcomes.failed(attempt, unstorable)
+        except BaseException as fault:  # an attempt without an outcome would hold its job for ever
+            self._outcomes.last_resort(attempt, fault)
+        finally:
+            self.running.discard(attempt)
+            if self._idle is not None:
+                self._look_if_idle()
+            self._on_end()
+
+    def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
+        if attempt.settled:
+            self.overdue.returned(attempt)
+        elif attempt.task is None:
+            self._outcomes.unknown(attempt, self._app.tasks)
+        elif error is not None:
+            self._failed(attempt, error)
+
+    def _failed(self, attempt: Attempt, error: BaseException) -> None:
+        """It raised. What a handler raises because it was cancelled is not its own fault, whatever it looks like."""
+        if attempt.handle is not None and not issubclass(type(error), Verdict):
+            if attempt.late:
+                said = (
+                    ""
+                    if issubclass(type(error), asyncio.CancelledError)
+                    else str(describe(error, traced=False))
+                )
+                error = TimeLimit(attempt.limit, said)
+            elif attempt.interrupted:
+                attempt.settled = True
+                self.given_back.append(attempt.delivery)
+                return
+        self._outcomes.failed(attempt, error)
+
+    def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
+        delivery = attempt.delivery
+        arguments = task.bind(task.decode(delivery.payload))
+        if task.context_name is not None:
+            arguments[task.context_name] = Context(
+                app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
+                attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
+                _stopping=lambda: self.stopping,
+            )  # fmt: skip
+        return arguments
+
+    # -- the time limit -------------------------------------------------------------------------------------
+
+    def _expire(self, attempt: Attempt) -> None:
+        """Its time is over: a coroutine is cancelled and gets a moment to clean up; a thread cannot be interrupted."""
+        if attempt.settled:
+            return
+        left = attempt.limit - (monotonic() - attempt.begun if attempt.begun else 0.0)
+        if left > EARLY:  # it began later than its timer
+            attempt.timer = self._loop.call_later(left, self._expire, attempt)
+        elif attempt.handle is None:
+            self._judge_overdue(attempt)
+        elif attempt.late:
+            self._judge_overdue(attempt)
+            attempt.handle.cancel()  # it swallowed the first one; a second may meet it elsewhere
+        else:
+            attempt.late = True
+            attempt.timer = self._loop.call_later(CANCEL_GRACE, self._expire, attempt)
+            attempt.handle.cancel()
+
+    def _judge_overdue(self, attempt: Attempt) -> None:
+        """The attempt has failed, though its handler runs on. Its slot stays taken, and its retry waits for it."""
+        retry_at: float | None = None
+        try:
+            judgement = self._outcomes.failed(
+                attempt, TimeLimit(attempt.limit, "its handler still runs"), at_least=self.overdue.horizon
+            )
+            if isinstance(judgement, Again):
+                retry_at = monotonic() + judgement.seconds
+        except BaseException as fault:  # as at any other end
+            self._outcomes.last_resort(attempt, fault)
+        self.overdue.add(attempt, retry_at)
+        self._look_if_idle()
+
+    # -- the shutdown ---------------------------------------------------------------------------------------
+
+    async def idle(self) -> None:
+        """Return when every attempt has its outcome; handlers that are overdue are not waited for."""
+        self._idle = asyncio.Event()
+        self._look_if_idle()
+        await self._idle.wait()
+
+    def _look_if_idle(self) -> None:
+        if self._idle is not None and all(attempt.settled for attempt in self.running):
+            self._idle.set()
+
     def interrupt(self) -> None:
-        """Cancel all that runs; it is given back."""
-        for attempt in self.running:
+        """Cancel all that runs and can be cancelled; it is given back."""
+        for attempt in list(self.running):
             attempt.interrupted = True
             if attempt.handle is not None:
                 attempt.handle.cancel()
+                if not attempt.begun:  # its coroutine will never run, so nobody else ends it
+                    self._end(attempt, None, asyncio.CancelledError())
+
+    def abandon(self) -> list[Delivery]:
+        """Wait for no handler any longer. Returns what runs without an outcome; none of it gets one now."""
+        left = [attempt for attempt in self.running if not attempt.settled]
+        for attempt in left:
+            attempt.settled = True
+        return [attempt.delivery for attempt in left]
 
     def close(self) -> None:
         """Let the threads go."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
-    # -- outcomes -------------------------------------------------------------------------------------------
 
-    def _completed(self, attempt: Attempt, task: Task[Any, Any], result: Any) -> None:
-        delivery = attempt.delivery
-        outcome = task.encode_result(result)
-        took = int((monotonic() - attempt.started) * 1000)
-        body = record(b"c", delivery, self._clock.now(), took, self._name, delivery.raw_headers, outcome)
-        self._settler.put(delivery, "c", body)
+async def _outcome_of(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    """What an awaitable comes to, as a value."""
+    try:
+        return await awaitable, None
+    except BaseException as error:  # judged like that of any other handler
+        return None, error
 
-    def _failed(self, attempt: Attempt, task: Task[Any, Any], error: BaseException) -> None:
-        delivery = attempt.delivery
-        spent = delivery.headers.get("attempt", 0) + 1
-        judgement = judge(
-            error, attempt=spent, attempts=_attempts(delivery.headers, task), backoff=task.backoff,
-            chance=random.random(),  # noqa: S311  # jitter, not a secret
-        )  # fmt: skip
-        if isinstance(error, Snooze) and isinstance(judgement, Again):
-            self._delay(delivery, delivery.headers, judgement.seconds)
-            return
-        described = self._describe(error, attempt, spent)
-        headers: Headers = {**with_error(delivery.headers, described), "attempt": spent}
-        if isinstance(judgement, Again):
-            self._delay(delivery, headers, judgement.seconds)
-        else:
-            log.info(
-                "job %s of %s failed for good: %s: %s",
-                delivery.job_id,
-                task.name,
-                described["type"],
-                described["message"],
-            )
-            self._bury(delivery, headers, described, monotonic() - attempt.started)
 
-    def _stray(self, delivery: Delivery) -> None:
-        """A task nobody taught us: once back for another worker, then it fails with the reason."""
-        headers = delivery.headers
-        if not headers.get("strayed"):
-            self._delay(delivery, {**headers, "strayed": 1}, STRAY_DELAY)
-            return
-        error = UnknownTask(delivery.task, tuple(self._app.tasks))
-        attempt = Attempt(delivery)
-        described = self._describe(error, attempt, headers.get("attempt", 0))
-        log.error("job %s on %s: %s", delivery.job_id, delivery.queue, error)
-        self._bury(delivery, with_error(headers, described), described, 0.0)
-
-    def _delay(self, delivery: Delivery, headers: Headers, seconds: float) -> None:
-        named: Headers = {**headers, "id": delivery.job_id}
-        envelope = parked(delivery.task, pack_headers(named), delivery.payload)
-        self._settler.put(delivery, "d", b"%d\n%b" % (round(seconds * 1000), envelope))
-
-    def _bury(self, delivery: Delivery, headers: Headers, error: dict[str, Any], seconds: float) -> None:
-        took = int(seconds * 1000)
-        now, outcome = self._clock.now(), codec.dumps(error)
-        body = record(b"f", delivery, now, took, self._name, pack_headers(headers), outcome)
-        self._settler.put(delivery, "f", body)
-
-    def _describe(self, error: BaseException, attempt: Attempt, number: int) -> dict[str, Any]:
-        now = self._clock.now()
-        trace = "" if isinstance(error, Verdict | TimeLimit | UnknownTask) else _trace(error)
-        return {
-            "type": type(error).__name__, "message": _text(error)[:MESSAGE], "traceback": trace[-TRACEBACK:],
-            "worker": self._worker, "attempt": number,
-            "started_at": now - int((monotonic() - attempt.started) * 1000), "finished_at": now,
-        }  # fmt: skip
+def _in_thread(attempt: Attempt, call: Callable[[], Any]) -> Any:
+    """The time limit counts from here: not while a call waits for a thread."""
+    attempt.begun = monotonic()
+    return call()
 
 
 if sys.version_info >= (3, 12):
@@ -227,27 +249,3 @@ else:
     def _begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
         """A task; it begins in the next turn of the loop."""
         return loop.create_task(attempt)
-
-
-def _trace(error: BaseException) -> str:
-    """The trace back from the handler on: our own frames above it help nobody."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
-        frame = frame.tb_next
-    return _encodable("".join(traceback.format_exception(type(error), error, frame)))
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return _encodable(str(error))
-    except Exception as unprintable:  # a handler's own class: an outcome is written all the same
-        return f"(its text cannot be made: {type(unprintable).__name__})"
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, as the names of files may bring them: they have no place in JSON."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _attempts(headers: Headers, task: Task[Any, Any]) -> int:
-    return headers.get("attempts") or task.attempts

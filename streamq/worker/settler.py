@@ -1,34 +1,67 @@
-"""The settler: outcomes leave as jobs do, together with whatever came while the last were on their way."""
+"""The settler: outcomes leave as jobs do, together with whatever came while the last were on their way.
+
+While the server is away, all of them wait. What the server refuses concerns one queue: its outcomes are set aside
+and tried again after a growing pause, and those of the other queues go on. Where one outcome is the reason (a result
+that is longer than the server takes), it is found by halving, and ends as a failed job with a short reason.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypeGuard
 
+from streamq import codec
 from streamq.clock import monotonic
 from streamq.connection import Link
-from streamq.envelope import Delivery, Held
-from streamq.errors import OutcomeUnknown, Unavailable
+from streamq.envelope import Delivery, Held, as_failure
+from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.store import Settlement, Store
 
 log = logging.getLogger("streamq.settler")
 
 BATCH: Final = 1_000
+"""Outcomes written at once."""
+BATCH_BYTES: Final = 1 << 20
+"""And their bytes. No server's limit for one argument can be less than this, so what may be over it goes alone."""
+LOST: Final = 3
+"""Answers lost in a row after which a long outcome, and not the network, is the reason."""
+PAUSE: Final = (0.1, 5.0)
+"""Seconds until refused outcomes are tried again: at first, and at most."""
+REFUSED_ALIKE: Final = 3
+"""Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
+
+Batch = dict[str, list[Settlement]]
+"""Outcomes by queue."""
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """A queue of which the server refused outcomes."""
+
+    since: float
+    pause: float = 0.0
+    until: float = 0.0
+    blocked: bool = False
+    """Nothing of it was taken the last time."""
+    aside: list[Settlement] = field(default_factory=list)
 
 
 class Settler:
     """Writes outcomes until told to stop, and keeps trying while the server is away.
 
-    ``on_taken`` is called when the backlog has shrunk.
+    ``on_taken`` is called when the backlog has shrunk, and when a queue is no longer blocked.
     """
 
     def __init__(self, store: Store, worker: str, on_taken: Callable[[], None]) -> None:
         self._store, self._link = store, Link(store.servers, worker)
+        self._worker = worker.encode()
         self._on_taken = on_taken
-        self._waiting: list[tuple[str, Settlement]] = []
-        self._writing: list[tuple[str, Settlement]] = []
+        self._waiting: Batch = {}
+        self._writing: Batch = {}
+        self._trouble: dict[str, _Trouble] = {}
         self._work = asyncio.Event()
         self._stopping = False
         self.refused = 0
@@ -36,18 +69,37 @@ class Settler:
 
     @property
     def backlog(self) -> int:
-        """Outcomes not yet on their way."""
-        return len(self._waiting)
+        """Outcomes not yet on their way, without those of blocked queues, which hold up nobody else."""
+        return sum(len(waiting) for queue, waiting in self._waiting.items() if not self.is_blocked(queue))
+
+    def is_blocked(self, queue: str) -> bool:
+        """Whether the server refuses the outcomes of a queue: it should not be fetched from meanwhile."""
+        trouble = self._trouble.get(queue)
+        return trouble is not None and trouble.blocked
 
     def holds(self) -> set[Held]:
         """The entries whose outcome is not known to be written."""
-        return {(queue, s.lane, s.entry) for queue, s in (*self._writing, *self._waiting)}
+        asides = {queue: trouble.aside for queue, trouble in self._trouble.items()}
+        return {
+            (queue, s.lane, s.entry)
+            for batch in (self._writing, self._waiting, asides)
+            for queue, settlements in batch.items()
+            for s in settlements
+        }
+
+    @property
+    def unwritten(self) -> int:
+        """Outcomes not known to be written."""
+        return len(self.holds())
 
     def put(self, delivery: Delivery, kind: str, body: bytes) -> None:
         """Take an outcome; it is written soon."""
-        self._waiting.append(
-            (delivery.queue, Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body))
-        )
+        outcome = Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body)
+        waiting = self._waiting.get(delivery.queue)
+        if waiting is None:
+            self._waiting[delivery.queue] = [outcome]
+        else:
+            waiting.append(outcome)
         self._work.set()
 
     async def run(self) -> None:
@@ -56,12 +108,12 @@ class Settler:
             while True:
                 await self._work.wait()
                 self._work.clear()
-                while self._waiting:
-                    self._writing, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                while batch := self._take():
+                    self._writing = batch
                     self._on_taken()
-                    await self._write(self._writing)
-                    self._writing = []
-                if self._stopping:
+                    await self._write(batch)
+                    self._writing = {}
+                if self._stopping and not self._waiting and not self._trouble:
                     return
         finally:
             await self._link.close()
@@ -71,23 +123,187 @@ class Settler:
         self._stopping = True
         self._work.set()
 
-    async def _write(self, batch: list[tuple[str, Settlement]]) -> None:
-        by_queue: dict[str, list[Settlement]] = {}
-        for queue, settlement in batch:
-            by_queue.setdefault(queue, []).append(settlement)
-        pause, repeated, since = 0.05, False, monotonic()
-        refused: list[bytes] | None = None
-        while refused is None:
+    # -- what is next ---------------------------------------------------------------------------------------
+
+    def _take(self) -> Batch:
+        """The next outcomes: of each queue in turn, and of those in trouble when their pause is over."""
+        now, batch = monotonic(), dict[str, list[Settlement]]()
+        for queue, trouble in self._trouble.items():
+            if trouble.aside and now >= trouble.until:
+                self._waiting[queue] = trouble.aside + self._waiting.pop(queue, [])
+                trouble.aside = []
+        room, space = BATCH, BATCH_BYTES
+        for queue in list(self._waiting):
+            trouble_of = self._trouble.get(queue)
+            if trouble_of is not None and trouble_of.blocked and now < trouble_of.until:
+                continue
+            count, size = _fitting(self._waiting[queue], room, space, first=not batch)
+            if count:
+                waiting = self._waiting.pop(queue)
+                batch[queue] = waiting[:count]
+                if count < len(waiting):
+                    self._waiting[queue] = waiting[count:]  # at the end now: the others are next
+            room, space = room - count, space - size
+            if room <= 0 or space <= 0:
+                break
+        return batch
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    async def _write(self, batch: Batch) -> None:
+        """Write a batch. While the server cannot be reached, or is not ready for any, it is tried again."""
+        pause, lost, since = 0.05, 0, monotonic()
+        left = dict(batch)
+        while left:
             try:
-                refused = await self._store.settle(self._link, by_queue)
+                problem = await self._try(left, repeated=lost > 0)
             except Unavailable as error:
-                repeated |= isinstance(error, OutcomeUnknown)
+                problem, lost = error, lost + isinstance(error, OutcomeUnknown)
+                if lost >= LOST and await self._is_too_long(left):
+                    queue, outcomes = left.popitem()
+                    why = Rejected(f"it closes the connection at {len(outcomes[0].body):,} bytes ({error})")
+                    await self._isolate(queue, outcomes, why)
+                    continue
+            except Exception as fault:  # whatever it is: the other outcomes must not wait for it for ever
+                log.exception("writing outcomes failed; retrying")
+                for queue, outcomes in left.items():
+                    self._settled(queue, outcomes, accepted=False, error=fault)
+                return
+            if problem is not None:
                 if pause == 0.05:
-                    log.warning("cannot write %d outcomes: %s; trying on", len(batch), error)
+                    count = sum(map(len, left.values()))
+                    log.warning("cannot write %d outcomes: %s; retrying", count, problem)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 2.0)
         if pause > 0.05:
-            log.info("%d outcomes are written after %.1f s", len(batch), monotonic() - since)
+            log.info(
+                "%d outcomes are seen to after %.1f s", sum(map(len, batch.values())), monotonic() - since
+            )
+
+    async def _try(self, left: Batch, *, repeated: bool) -> Unavailable | None:
+        """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
+        problem: Unavailable | None = None
+        waits: Batch = {}
+        for queue, part, said in await self._store.settle_each(self._link, left):
+            if not isinstance(said, StreamqError):
+                self._written(said, repeated=repeated)
+                self._settled(queue, [], accepted=True)
+            elif _for_now(said):
+                problem = said
+                waits.setdefault(queue, []).extend(part)
+            else:
+                await self._isolate(queue, part, said)
+        left.clear()
+        left.update(waits)
+        return problem
+
+    def _written(self, refused: list[bytes], *, repeated: bool) -> None:
         if refused and not repeated:  # after an unanswered try, a refusal only says that the try had worked
             self.refused += len(refused)
             log.warning("%d outcomes were refused: their jobs had been given to another worker", len(refused))
+
+    async def _is_too_long(self, batch: Batch) -> bool:
+        """Whether one long outcome is the reason for lost answers: it is alone, and the server answers otherwise."""
+        settlements = [s for part in batch.values() for s in part]
+        if len(settlements) != 1 or len(settlements[0].body) < BATCH_BYTES:
+            return False
+        try:
+            await self._link.call("PING")
+        except Unavailable:
+            return False
+        return True
+
+    # -- what is refused ------------------------------------------------------------------------------------
+
+    async def _isolate(self, queue: str, refused: list[Settlement], error: StreamqError) -> None:
+        """Find by halving which outcomes of a refused batch are the reason; write the others, and replace those."""
+        parts, aside, accepted = [refused], list[Settlement](), False
+        said: list[bytes] | StreamqError = error
+        try:
+            while parts and not _of_the_queue(error) and (accepted or len(aside) < REFUSED_ALIKE):
+                part = parts[-1]
+                if part is not refused:
+                    said = await self._settle(queue, part)
+                if not isinstance(said, StreamqError):
+                    self._written(said, repeated=False)
+                    accepted = True
+                elif _for_now(said):
+                    break
+                elif len(part) > 1:
+                    error = said
+                    parts[-1:] = [part[len(part) // 2 :], part[: len(part) // 2]]
+                    continue
+                elif not _of_the_queue(said) and await self._replace(queue, part[0], said):
+                    accepted = True
+                else:
+                    error = said
+                    aside.append(part[0])
+                parts.pop()
+        except Unavailable as away:
+            error = away
+        self._settled(queue, [*aside, *[s for part in parts for s in part]], accepted=accepted, error=error)
+
+    async def _settle(self, queue: str, part: list[Settlement]) -> list[bytes] | StreamqError:
+        """What the server says of outcomes of one queue: the entries it refused, or why it took none."""
+        refused: list[bytes] = []
+        for _, _, said in await self._store.settle_each(self._link, {queue: part}):
+            if isinstance(said, StreamqError):
+                return said
+            refused += said
+        return refused
+
+    async def _replace(self, queue: str, outcome: Settlement, error: StreamqError) -> bool:
+        """End a job as failed whose own outcome the server does not take. Returns whether it took this."""
+        reason = f"the server refused the outcome of {len(outcome.body):,} bytes: {error}"[:500]
+        told = codec.dumps({"type": "OutcomeRefused", "message": reason})
+        body = as_failure(
+            outcome.kind, outcome.body, outcome.job_id, self._store.clock.now(), self._worker, told
+        )
+        failure = outcome._replace(kind="f", body=body)
+        if isinstance(await self._settle(queue, [failure]), StreamqError):
+            return False
+        log.error("job %s on %s failed: %s", outcome.job_id, queue, reason)
+        return True
+
+    def _settled(
+        self, queue: str, aside: list[Settlement], *, accepted: bool, error: Exception | None = None
+    ) -> None:
+        """Keep account of a queue's trouble: told once when it begins, and once when it is over."""
+        trouble = self._trouble.get(queue)
+        was_blocked = trouble is not None and trouble.blocked
+        if not aside:
+            if trouble is not None and not trouble.aside:
+                del self._trouble[queue]
+                log.info("outcomes on %s are written again after %.1f s", queue, monotonic() - trouble.since)
+        else:
+            if trouble is None:
+                trouble = self._trouble[queue] = _Trouble(monotonic())
+                log.error(
+                    "outcomes on %s are refused: %s; %d of them are kept, retrying", queue, error, len(aside)
+                )
+            trouble.aside += aside
+            trouble.blocked = not accepted
+            trouble.pause = min(PAUSE[1], 2 * trouble.pause or PAUSE[0])
+            trouble.until = monotonic() + trouble.pause
+            asyncio.get_running_loop().call_later(trouble.pause, self._work.set)
+        if was_blocked and not self.is_blocked(queue):
+            self._on_taken()
+
+
+def _fitting(settlements: list[Settlement], room: int, space: int, *, first: bool) -> tuple[int, int]:
+    """How many of them fit, and their bytes; the first of a batch always does."""
+    sizes = [len(settlement.body) for settlement in settlements[:room]]
+    size = sum(sizes)
+    while size > space and sizes and not (first and len(sizes) == 1):
+        size -= sizes.pop()
+    return len(sizes), size
+
+
+def _for_now(error: StreamqError) -> TypeGuard[Unavailable]:
+    """Whether the server is not ready for anybody: it loads, or is no primary at the moment."""
+    return isinstance(error, Unavailable) and not isinstance(error, Rejected)
+
+
+def _of_the_queue(error: StreamqError) -> bool:
+    """Whether it is one of the queue's keys that is refused, whatever the outcome."""
+    return "WRONGTYPE" in str(error) or "NOPERM" in str(error)

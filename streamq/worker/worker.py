@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from streamq.app import App
 from streamq.connection import Link
 from streamq.envelope import Delivery, Held
-from streamq.errors import ConfigurationError, NameTaken, Unavailable
+from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Rejected, StreamqError
 from streamq.worker.duty import Duty, tick
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
@@ -23,7 +24,7 @@ from streamq.worker.voucher import Voucher
 
 log = logging.getLogger("streamq.worker")
 
-OBEY = 2.0
+CANCEL_GRACE = 2.0
 """Seconds a cancelled handler may take to end at a shutdown; one in a thread cannot be cancelled at all."""
 FLUSH = 5.0
 """Seconds the last outcomes may take to be written at a shutdown."""
@@ -70,38 +71,64 @@ class Worker:
         Raises ``Unavailable`` when no server is ready, and ``NameTaken`` when another living worker has the name.
         """
         app = self.app
-        await app.wait_ready()
+        if not await self._unless_stopped(app.wait_ready()):
+            return
         async with app.lifespan(app):
             self._assemble()
-            link = Link(app.store.servers, self.name)
             try:
-                await join_each(app.store, link, self.queues)
-                for queue in self.queues:
-                    await app.store.announce(queue)
-            finally:
-                await link.close()
-            await app.store.read_clock()
-            await claim(app.store, self.info)
-            try:
-                await self.heartbeat.start()
-                gc.collect()
-                gc.freeze()  # what is loaded by now stays; looking through it again held jobs up for 15 to 50 ms
-                log.info("worker %s: %s, %d at once", self.name, ", ".join(self.queues), self.concurrency)
-                await self._work()
+                if await self._unless_stopped(self._sign_on()):
+                    gc.collect()
+                    gc.freeze()  # what is loaded by now stays; looking through it again held jobs up for 15 to 50 ms
+                    log.info("worker %s: %s, %d at once", self.name, ", ".join(self.queues), self.concurrency)
+                    await self._work()
             finally:
                 await self.heartbeat.stop()
                 await self._leave()
                 self.runner.close()
 
+    async def _unless_stopped(self, beginning: Coroutine[Any, Any, object]) -> bool:
+        """Do something that may wait long for the server; ``False`` when the worker was told to stop before its end."""
+        doing = asyncio.create_task(beginning, name="worker begins")
+        stopping = asyncio.create_task(self._stop.wait(), name="worker stops")
+        try:
+            await asyncio.wait([doing, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            doing.cancel()  # of no effect when it is done
+            await asyncio.wait([doing, stopping])
+        if doing.cancelled():
+            return False
+        doing.result()  # what it raised
+        return True
+
+    async def _sign_on(self) -> None:
+        """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``."""
+        store = self.app.store
+        link = Link(store.servers, self.name)
+        try:
+            await join_each(store, link, self.queues)
+            for queue in self.queues:
+                await store.announce(queue)
+        finally:
+            await link.close()
+        await store.read_clock()
+        try:
+            await claim(store, self.info)
+        except NameTaken as error:
+            self._taken = error
+            raise
+        await self.heartbeat.start()
+
     def _assemble(self) -> None:
         app, store = self.app, self.app.store
         self.info = describe(self.name, self.queues, self.concurrency, app.settings)
-        self.heartbeat = Heartbeat(store, self.info, self._name_taken)
         self.settler = Settler(store, self.name, self._progressed)
-        self.runner = Runner(app, self.settler, store.clock, self.name, self._progressed)
+        self.runner = Runner(app, self.settler, store.clock, self.name, self.concurrency, self._progressed)
+        self.heartbeat = Heartbeat(store, self.info, self.runner.overdue, self._name_taken)
         self.fetcher = Fetcher(
-            store, self.queues, self.name, self.runner.start, self._free, self._idle, self._holds
-        )
+            store, self.queues, self.name, self.runner.start, self._free, self._idle, self._holds,
+            self.settler.is_blocked,
+        )  # fmt: skip
         self._duties: list[Duty] = [Voucher(store, app.views, self._all_queues, own=self.name)]
         if self._with_duties:
             self._duties = upkeep(
@@ -159,54 +186,75 @@ class Worker:
         await asyncio.wait([fetching])
         await self._drain()
         self.runner.interrupt()
-        if handles := self._handles():
-            await asyncio.wait(handles, timeout=OBEY)
-        if stubborn := [attempt.delivery for attempt in self.runner.running]:
-            log.warning("%d handlers go on after being cancelled; their jobs are given back", len(stubborn))
-        await self._give_back([*self.runner.given_back, *stubborn])
+        await self._until_idle(CANCEL_GRACE)
+        if left := self.runner.abandon():
+            log.warning("%d handlers go on after being cancelled; their jobs are given back", len(left))
+        await self._give_back([*self.runner.given_back, *left])
         self.settler.stop()
         _, late = await asyncio.wait([settling], timeout=FLUSH)
         if late:
-            log.error("%d outcomes could not be written; their jobs will start again", self.settler.backlog)
+            log.error("%d outcomes could not be written; their jobs will start again", self.settler.unwritten)
             settling.cancel()
 
     async def _drain(self) -> None:
         """Wait for what runs, at most for the grace, or until told to be quick."""
         quick = asyncio.create_task(self._now.wait())
-        deadline = asyncio.get_running_loop().time() + self._grace
         try:
-            while self.runner.running and not quick.done():
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
-                    return
-                waited = [quick, *self._handles()]
-                await asyncio.wait(waited, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await self._until_idle(self._grace, quick)
         finally:
             quick.cancel()
 
-    def _handles(self) -> list[asyncio.Task[Any]]:
-        return [attempt.handle for attempt in self.runner.running if attempt.handle is not None]
+    async def _until_idle(self, seconds: float, *others: asyncio.Task[Any]) -> None:
+        """Wait until no handler runs, one of ``others`` ends, or the time is over."""
+        idle = asyncio.create_task(self.runner.idle())
+        try:
+            await asyncio.wait([idle, *others], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            idle.cancel()
 
     async def _give_back(self, deliveries: list[Delivery]) -> None:
         by_queue: dict[str, list[tuple[int, bytes]]] = {}
         for delivery in deliveries:
             by_queue.setdefault(delivery.queue, []).append((delivery.lane, delivery.entry))
-        try:
-            async with self.app.store.pool.link() as link:
-                for queue, held in by_queue.items():
+        for queue, held in by_queue.items():
+            try:
+                async with self.app.store.pool.link() as link:
                     back = await self.app.store.release(link, queue, held)
-                    log.info("gave %d jobs on %s back, uncharged", back, queue)
-        except Unavailable as error:
-            log.warning("cannot give jobs back (%s); they start again when the lease is over", error)
+            except StreamqError as error:
+                log.warning("cannot give jobs on %s back now: %s", queue, error)
+            else:
+                log.info("gave %d jobs on %s back, uncharged", back, queue)
 
     async def _leave(self) -> None:
-        """Take this worker off the lists. What it still holds starts again elsewhere."""
+        """Take this worker off the lists, and give back what the server still has under its name, uncharged."""
         if self._taken is not None:
             return  # what is listed under the name is another's
+        self.runner.overdue.leave()
         try:
-            async with self.app.store.pool.link() as link:
+            async with asyncio.timeout(FLUSH):
                 for queue in self.queues:
-                    await self.app.store.reclaim(link, queue, self.name, None)
-            await self.app.store.roster.forget(self.name, self.info.token)
-        except Unavailable as error:
-            log.warning("cannot sign off (%s); others will, when the lease is over", error)
+                    await self._twice(partial(self._leave_queue, queue))
+                await self._twice(partial(self.app.store.roster.forget, self.name, self.info.token))
+        except (StreamqError, TimeoutError) as error:
+            said = str(error) or "no answer"
+            log.warning("cannot sign off (%s); others will, when the lease is over", said)
+
+    async def _twice(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A connection may have been lost without our knowledge: what was not answered is sent again once."""
+        try:
+            await act()
+        except OutcomeUnknown:
+            await act()
+        except Rejected as error:  # one queue is refused; the others go on
+            log.warning("cannot sign off: %s", error)
+
+    async def _leave_queue(self, queue: str) -> None:
+        """What is left: jobs in an answer that was lost, and those whose outcomes could not be written."""
+        store = self.app.store
+        async with store.pool.link() as link:
+            if held := await store.pending(link, queue, self.name):
+                back = await store.release(link, queue, held)
+                log.info("gave %d jobs on %s back, uncharged: they had no outcome yet", back, queue)
+            if commands := self.runner.overdue.commands_of(queue):
+                await link.calls(*commands)
+            await store.reclaim(link, queue, self.name, None)  # of an empty hand: its name goes

@@ -23,7 +23,9 @@ import pytest
 
 from .markdown import Block, blocks
 
-LONG_RUNNING = re.compile(r"(\w+=\S+ )*(streamq (up|api|worker|scheduler|sandbox)\b(?!.*--help)|make up)")
+LONG_RUNNING = re.compile(
+    r"(\w+=\S+ )*(streamq (up|api|worker|scheduler|sandbox)\b(?!.*--help)|make up|uvicorn )"
+)
 RUN = re.compile(r"(\w+=\S+ )*(streamq (?!bench)|curl |python (?!-m bench)|redis-cli |kill )")
 _COMMAND = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
 """A command may go on after a backslash at the end of its line."""
@@ -69,6 +71,7 @@ class Session:
             "127.0.0.1:8025": f"127.0.0.1:{self.sandbox_port}",
             "streamq sandbox": f"streamq sandbox --port {self.sandbox_port}",
             "make up": "streamq up --demo",
+            "uvicorn": f"uvicorn --port {self.port}",
         }
         self.running: list[tuple[str, subprocess.Popen[bytes], Path]] = []
 
@@ -198,7 +201,7 @@ def _somewhere(expected: str) -> str:
 
 def _ready(log: str) -> bool:
     """Whether a role has said that it works."""
-    return bool(re.search(r"worker \S+: |Try:|promoter|streamq (api|sandbox): ", log))
+    return bool(re.search(r"worker \S+: |Try:|promoter|streamq (api|sandbox): |Uvicorn running", log))
 
 
 def _free_port() -> int:

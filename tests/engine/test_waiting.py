@@ -95,7 +95,7 @@ async def test_long_payloads_and_results_do_not_keep_a_result_from_its_waiter(
 
 
 async def test_results_too_long_for_a_signal_are_fetched(make_app: Callable[..., App]) -> None:
-    app = make_app(keep_completed=50, max_payload=2_000_000)
+    app = make_app(keep_completed=50, max_payload=2_000_000, max_result=2_000_000)
     _declare(app)
     texts = [str(number) * 1_100_000 for number in range(10)]
     async with app, working(app, concurrency=10):
@@ -148,7 +148,7 @@ async def test_waiters_end_at_once_when_the_app_closes(make_app: Callable[..., A
     async with make_app() as app:
         jobs = [await app.enqueue("q", "echo", n) for n in range(20)]
         waits = [asyncio.create_task(job.result(None)) for job in jobs]
-        await until(lambda: app._results and app._results["q"]._waiters)
+        await until(lambda: app._openings.here()._results and app._openings.here()._results["q"]._waiters)
     ended = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 2)
     assert {type(end) for end in ended} == {NotOpen}
 
@@ -210,6 +210,12 @@ def test_a_signal_is_read_as_it_was_written(jobs: list[tuple[str, bytes | None]]
     said = " ".join(name if body is None else f"{name}:{len(body)}" for name, body in jobs)
     message = f"ended {said}".rstrip().encode() + b"\n\n" + b"".join(body or b"" for _, body in jobs)
     assert list(ended(message)) == jobs
+
+
+@pytest.mark.parametrize("message", [b"", b"ended 1-1:9\n\nx", b"ended 1-1:-1\n\nx", b"ended 1-1:x\n\nx"])
+def test_a_message_that_is_no_whole_signal_is_refused(message: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        list(ended(message))
 
 
 @ON_ONE_SERVER

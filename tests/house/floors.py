@@ -5,13 +5,14 @@ from __future__ import annotations
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys", "host"}),
     frozenset({
-        "cursors", "envelope", "codec", "retry", "task", "job", "logs", "values", "shapes", "options", "handlers",
+        "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
+        "options", "handlers",
     }),
     frozenset({
-        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",
-        "store", "pending", "deliveries", "views", "outbox", "results", "binary", "server",
+        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer", "store",
+        "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "server",
     }),
-    frozenset({"app", "queue", "testing", "worker", "doctor", "supervisor"}),
+    frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),
 )  # fmt: skip
 """From the ground up. A name stands for a module or for a package with all that is in it.

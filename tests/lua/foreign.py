@@ -20,7 +20,7 @@ NESTED = [
     b"[" * 50, b'[{"finished_at":1e999}]', b'[{"finished_at":99999999999999999}]', b'[{}garbage{}]',
 ]  # fmt: skip
 OWN = (
-    b"id", b"attempt", b"attempts", b"timeout", b"crashes", b"history", b"strayed", b"unknown_task_count",
+    b"id", b"attempt", b"attempts", b"timeout", b"crashes", b"history", b"unknown_task_count",
     b"unknown_task_since",
 )  # fmt: skip
 NAMES = [

@@ -49,13 +49,13 @@ async def test_a_job_is_found_by_its_id_in_every_place_it_may_be(
 async def test_only_a_failed_job_is_requeued_and_only_once(
     app: App, link: Link, client: redis.Redis, keys: Keys
 ) -> None:
-    client.hset(
-        keys.finished, "5-5", 'f7\nt\n{"attempt":3,"crashes":2,"strayed":1,"history":[]}\n{"error":{}}\n"x"'
-    )
+    headers = '{"attempt":3,"crashes":2,"unknown_task_count":1,"unknown_task_since":5,"history":[]}'
+    client.hset(keys.finished, "5-5", f'f7\nt\n{headers}\n{{"error":{{}}}}\n"x"')
     client.zadd(keys.failures, {"5-5": 12})
     await app.store.requeue("q", "5-5")
     ((entry, fields),) = client.xrange(keys.ready)
     assert (fields["task"], fields["payload"]) == ("t", '"x"')
+    assert "unknown_task" not in fields["headers"]
     assert client.hget(keys.moved, "5-5") == f"1 {entry}"
     assert client.exists(keys.finished, keys.failures) == 0
     record = await app.queue("q").get("5-5")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from . import fetching, liveness, producers, scripts, values
+from . import attempts, fetching, life, liveness, producers, scripts, values
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
+    *attempts.FAULTS,
     *fetching.FAULTS,
+    *life.FAULTS,
     *values.FAULTS,
     *producers.FAULTS,
     *scripts.FAULTS,

@@ -1,0 +1,224 @@
+"""For threads without an event loop: ``app.sync.enqueue(…)`` in Django, Flask, scripts and plain handlers.
+
+One loop in the background, in a daemon thread that starts when it is first needed, serves all threads and all apps of
+the process. An app opens in it with its first call, beside whatever other loops have it open, and stays open until
+``app.sync.close()`` or the end of the process. A forked child starts its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
+
+from streamq.errors import OutcomeUnknown, UsageError
+from streamq.job import Job, JobRecord
+from streamq.opening import running_loop
+from streamq.sending import EnqueueOptions, FieldsSending, Sending
+from streamq.task import Task
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from streamq.app import App
+    from streamq.declare import FieldsTask
+
+P = TypeVar("P")
+R = TypeVar("R")
+T = TypeVar("T")
+F = ParamSpec("F")
+
+GOODBYE: Final = 2.0
+"""Seconds that closing may take when the process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncJob(Generic[R]):
+    """A handle on an enqueued job, for threads: what ``Job`` is for an event loop."""
+
+    id: str
+    queue: str
+    task: str
+    _job: Job[R] = field(repr=False, compare=False)
+    _sync: Sync = field(repr=False, compare=False)
+
+    def result(self, timeout: float | None = None) -> R:
+        """Wait for the job to end and return what its handler returned; see ``Job.result``."""
+        return self._sync.run(lambda: self._job.result(timeout))
+
+    def status(self) -> JobRecord:
+        """Everything known of the job now. Raises ``JobNotFound``."""
+        return self._sync.run(self._job.status)
+
+
+class Sync:
+    """Made by ``app.sync``. Its methods block their thread; any thread that runs no event loop may call them.
+
+    They raise what their asynchronous twins raise, and ``UsageError`` in a thread that runs an event loop.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._open_in: _Background | None = None
+
+    @overload
+    def enqueue(
+        self, queue: str, task: str, payload: Any = ..., /, **options: Unpack[EnqueueOptions]
+    ) -> SyncJob[Any]: ...
+    @overload
+    def enqueue(
+        self,
+        task: FieldsTask[Callable[..., Awaitable[R]]] | FieldsSending[Callable[..., Awaitable[R]]],
+        /,
+        *args: Any,
+        **fields: Any,
+    ) -> SyncJob[R]: ...
+    @overload
+    def enqueue(
+        self,
+        task: FieldsTask[Callable[..., R]] | FieldsSending[Callable[..., R]],
+        /,
+        *args: Any,
+        **fields: Any,
+    ) -> SyncJob[R]: ...
+    @overload
+    def enqueue(
+        self, task: Task[P, R], payload: P = ..., /, **options: Unpack[EnqueueOptions]
+    ) -> SyncJob[R]: ...
+    @overload
+    def enqueue(self, task: Sending[P, R], payload: P, /) -> SyncJob[R]: ...
+    def enqueue(self, task: Any, /, *args: Any, **named: Any) -> Any:
+        """Send one job: ``enqueue(send_sms, message, delay=60)``, or by name ``enqueue("sms", "send_sms", {…})``."""
+        send = self._app.enqueue if isinstance(task, str) else task.enqueue
+        given = (task, *args) if isinstance(task, str) else args
+        return self._sent(lambda: send(*given, **named))
+
+    @overload
+    def enqueue_many(
+        self, queue: str, task: str, payloads: Iterable[Any], /, **options: Unpack[EnqueueOptions]
+    ) -> list[SyncJob[Any]]: ...
+    @overload
+    def enqueue_many(
+        self, task: Task[P, R], payloads: Iterable[P], /, **options: Unpack[EnqueueOptions]
+    ) -> list[SyncJob[R]]: ...
+    @overload
+    def enqueue_many(self, task: Sending[P, R], payloads: Iterable[P], /) -> list[SyncJob[R]]: ...
+    def enqueue_many(self, task: Any, /, *args: Any, **options: Any) -> Any:
+        """Send many jobs; all are validated before the first is sent."""
+        send = self._app.enqueue_many if isinstance(task, str) else task.enqueue_many
+        given = (task, *args) if isinstance(task, str) else args
+        return self._sent(lambda: send(*given, **options))
+
+    def result(self, job: Job[R] | SyncJob[R], timeout: float | None = None) -> R:
+        """Wait for a job to end and return what its handler returned; ``timeout`` in seconds."""
+        waited = job._job if isinstance(job, SyncJob) else job  # noqa: SLF001  # the same module's
+        return self.run(lambda: waited.result(timeout))
+
+    def run(self, act: Callable[[], Awaitable[T]]) -> T:
+        """What ``act`` returns, awaited in the background: ``app.sync.run(lambda: app.queue("sms").counts())``."""
+        if running_loop() is not None:
+            raise UsageError(
+                "app.sync would block the event loop that runs in this thread: write `await task.enqueue(…)` "
+                "inside `async with app:` instead"
+            )
+        background = _background()
+        return background.run(self._opened(background, act))
+
+    def close(self) -> None:
+        """Close what the app has open in the background. The next call opens it again."""
+        background = self._open_in
+        if background is not None and background is _the_background:
+            background.run(self._closed())
+
+    async def _closed(self) -> None:
+        if self._open_in is not None:
+            self._open_in = None
+            await self._app.__aexit__()
+
+    async def _opened(self, background: _Background, act: Callable[[], Awaitable[T]]) -> T:
+        async with self._app:
+            if self._open_in is not background:
+                self._open_in = background  # stays open from here on
+                background.goodbyes.append(self._closed)
+                await self._app.__aenter__()
+            return await act()
+
+    def _sent(self, send: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            sent = self.run(send)
+        except OutcomeUnknown as error:
+            if error.repeat is not None:
+                repeat = error.repeat
+                error.repeat = lambda: self._sent(repeat)
+            raise
+        return [self._handle(job) for job in sent] if isinstance(sent, list) else self._handle(sent)
+
+    def _handle(self, job: Job[Any]) -> SyncJob[Any]:
+        return SyncJob(job.id, job.queue, job.task, job, self)
+
+
+class _Background:
+    """An event loop in a daemon thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.goodbyes: list[Callable[[], Awaitable[None]]] = []
+        self._thread = threading.Thread(target=self.loop.run_forever, name="streamq sync", daemon=True)
+        self._thread.start()
+
+    def run(self, act: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Await it there; the caller's thread waits here, and whatever interrupts it cancels it there."""
+        future = asyncio.run_coroutine_threadsafe(act, self.loop)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def end(self) -> None:
+        """Close what is open, and end the thread."""
+        with contextlib.suppress(TimeoutError):  # a server that hangs does not hold up the end of a process
+            self.run(self._say_goodbye(), GOODBYE)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(GOODBYE)
+
+    async def _say_goodbye(self) -> None:
+        for goodbye in self.goodbyes:
+            await goodbye()
+
+
+_lock = threading.Lock()
+_the_background: _Background | None = None
+
+
+def _background() -> _Background:
+    global _the_background  # noqa: PLW0603  # one a process
+    with _lock:
+        if _the_background is None:
+            _the_background = _Background()
+        return _the_background
+
+
+def _end_background() -> None:
+    if _the_background is not None:
+        _the_background.end()
+
+
+def _begin_anew() -> None:
+    """A forked child has the parent's objects and not its threads."""
+    global _lock, _the_background  # noqa: PLW0603  # the same
+    _lock = threading.Lock()  # it may have been held when we were made
+    _KEPT.append(_the_background)
+    _the_background = None
+
+
+_KEPT: Final[list[Any]] = []
+"""The parent's loop: it shares what the kernel knows of it, so it is not to be closed by being collected."""
+
+atexit.register(_end_background)
+os.register_at_fork(after_in_child=_begin_anew)

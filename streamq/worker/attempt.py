@@ -1,0 +1,54 @@
+"""An attempt: a job in a slot of this worker, from its delivery until its handler has returned."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from streamq.clock import monotonic
+from streamq.envelope import Delivery
+from streamq.errors import LONGEST_WAIT
+from streamq.task import Task
+
+
+class Attempt:
+    """A delivery being run. ``task`` is ``None`` when this worker does not know it.
+
+    Most attempts change few of these; what stays as it is costs nothing when it is the class's.
+    """
+
+    begun = 0.0
+    """When its handler was called, by the monotonic clock; 0 before that. Its time limit counts from here."""
+    late = False
+    """Its time limit is over."""
+    interrupted = False
+    """It was cancelled by a shutdown."""
+    settled = False
+    """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
+    handle: asyncio.Task[Any] | None = None
+    """The asyncio task of an async handler; ``None`` for a plain one, while it runs in a thread."""
+    timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, delivery: Delivery, task: Task[Any, Any] | None) -> None:
+        self.delivery, self.task = delivery, task
+        timeout = 0.0 if task is None else delivery.headers.get("timeout") or task.timeout
+        # seconds that a timer can take: what is no time at all limits nothing
+        self.limit = timeout if 0 < timeout <= LONGEST_WAIT else LONGEST_WAIT
+
+    @property
+    def number(self) -> int:
+        """Attempts spent when this one is."""
+        return self.delivery.headers.get("attempt", 0) + 1
+
+    @property
+    def attempts(self) -> int:
+        """How many the job may spend."""
+        return self.delivery.headers.get("attempts") or (self.task.attempts if self.task else 1)
+
+    @property
+    def seconds(self) -> float:
+        """How long its handler has run."""
+        return monotonic() - self.begun if self.begun else 0.0
+
+    def __str__(self) -> str:
+        return f"job {self.delivery.job_id} of {self.delivery.task[:200]!r} on {self.delivery.queue}"

@@ -1,0 +1,105 @@
+"""What is kept of an error: its type, its text and its traceback, in a bounded number of bytes.
+
+An exception is code of the handler's program: asking it for its text, its notes, its cause or its class may raise
+anything. Nothing here does. Each step that fails falls back to a plainer one; the last is the name of the type,
+which the interpreter itself keeps.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Final, NamedTuple
+
+from streamq.envelope import fitted
+
+MESSAGE: Final = 2_000
+"""Characters kept of an error's message."""
+TRACEBACK: Final = 4_000
+"""Characters kept of the end of its traceback."""
+NAME: Final = 200
+"""Characters kept of the name of its type."""
+OWN_MODULES: Final = ("streamq.worker.runner", "streamq.worker.threads", "concurrent.futures.thread")
+"""Where the frames above the handler's are."""
+
+_name_of = type.__dict__["__name__"].__get__
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
+
+
+class Description(NamedTuple):
+    """An error in plain words."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        """On one line, for the log."""
+        return one_line(f"{self.type}: {self.message}")
+
+
+def describe(error: BaseException, *, traced: bool = True) -> Description:
+    """``error`` in plain words, with its traceback from the handler on when it is ``traced``. Never raises."""
+    name = type_name(error)
+    message = _text(error)
+    return Description(name, message, _trace(error, name, message) if traced else "")
+
+
+def type_name(error: BaseException) -> str:
+    """The name of its type, asked of the interpreter and not of the error."""
+    try:
+        return fitted(_plain(_name_of(type(error)), NAME), NAME)
+    except BaseException:  # the last step has to hold whatever comes
+        return "Exception"
+
+
+def one_line(text: str, longest: int = 300) -> str:
+    """Text for a log line: without line breaks, and not longer than a line may be."""
+    line = " ".join(text[: 2 * longest].split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return fitted(_plain(str(error), MESSAGE), MESSAGE)
+    except BaseException as unprintable:  # raised by the handler's own class
+        return f"(its text cannot be made: {type_name(unprintable)})"
+
+
+def _trace(error: BaseException, name: str, message: str) -> str:
+    """The traceback: in full with causes, notes and groups; else the frames alone; else nothing."""
+    try:
+        frames = _from_the_handler_on(_traceback_of(error))
+        text = "".join(traceback.format_exception(type(error), error, frames))
+        if len(text) > TRACEBACK and len(message) >= MESSAGE // 2:  # a long text would leave no frame
+            text = f"{''.join(traceback.format_tb(frames))}{name}: {message[: MESSAGE // 2]}"
+        return _end_of(text)
+    except BaseException:  # the same
+        return _frames(error, name, message)
+
+
+def _frames(error: BaseException, name: str, message: str) -> str:
+    try:
+        frames = traceback.format_tb(_from_the_handler_on(_traceback_of(error)))
+        return _end_of(f"{''.join(frames)}{name}: {message[: MESSAGE // 2]}")
+    except BaseException:  # the same
+        return ""
+
+
+def _from_the_handler_on(frame: Any) -> Any:
+    """Our own frames above the handler's help nobody."""
+    while frame is not None and frame.tb_frame.f_globals.get("__name__") in OWN_MODULES:
+        frame = frame.tb_next
+    return frame
+
+
+def _end_of(text: str) -> str:
+    return fitted(_plain(text, 2 * TRACEBACK, end=True), TRACEBACK, end=True)
+
+
+def _plain(text: str, longest: int, *, end: bool = False) -> str:
+    """A part of any text as a true ``str`` without lone surrogates, as the names of files may bring them.
+
+    They have no place in JSON. A subclass of ``str`` may have methods of its own: they are passed by.
+    """
+    part = str.__getitem__(text, slice(-longest, None) if end else slice(longest))
+    return str.encode(part, "utf-8", "replace").decode()

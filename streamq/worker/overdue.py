@@ -1,0 +1,115 @@
+"""Overdue handlers: those that still run after their attempt was judged.
+
+A thread cannot be interrupted, and a coroutine may swallow its cancellation. The attempt has failed at its time limit
+all the same; what is left is a handler that takes a slot. Nothing may start its job again meanwhile: where it has
+a retry, that is parked beyond ``horizon`` seconds, and pushed out with every beat for as long as the handler runs. The
+beat is a thread's, so this holds while the event loop is blocked, and ends with the process: then the retry starts
+when the horizon is over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+from streamq.clock import host_now, monotonic
+from streamq.job import OverdueHandler
+from streamq.store import Store
+from streamq.worker.attempt import Attempt
+
+log = logging.getLogger("streamq.runner")
+
+MANY: Final = 100
+"""Overdue handlers that a worker names, those before the others; it counts all of them in its log."""
+
+
+class _Overdue(NamedTuple):
+    shown: OverdueHandler
+    retry_at: float | None
+
+
+class OverdueHandlers:
+    """Those of one worker. ``commands`` and ``sent`` are called by the thread of its beat, the rest in the loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.horizon = store.settings.lease
+        """Seconds by which a retry is pushed out: several beats fit in."""
+        self._handlers: dict[Attempt, _Overdue] = {}
+        self._pushed: tuple[tuple[str, str], ...] = ()
+        self._due_again: deque[tuple[str, str, float]] = deque()
+        self._sending = 0
+        self.listed: tuple[OverdueHandler, ...] = ()
+        """What the worker says of them."""
+        self.version = 0
+        """Grows with every change, so that the beat tells it at once."""
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def add(self, attempt: Attempt, retry_at: float | None) -> None:
+        """Its attempt was judged, its handler runs on; ``retry_at`` is its retry's time by the monotonic clock."""
+        delivery = attempt.delivery
+        shown = OverdueHandler(delivery.job_id, delivery.queue, delivery.task[:200], host_now())
+        self._handlers[attempt] = _Overdue(shown, retry_at)
+        log.warning(
+            "%s ran over its time limit of %g s: the attempt has failed, but its handler goes on and keeps its slot "
+            "until it returns (%d such handlers here)", attempt, attempt.limit, len(self._handlers),
+        )  # fmt: skip
+        self._changed()
+
+    def returned(self, attempt: Attempt) -> None:
+        """Its handler has returned; its retry is due as it would have been."""
+        overdue = self._handlers.pop(attempt, None)
+        if overdue is None:
+            return
+        self._draw_in(overdue)
+        log.warning(
+            "the handler of %s has returned after %.1f s; what it returned is dropped, its slot is free",
+            attempt, attempt.seconds,
+        )  # fmt: skip
+        self._changed()
+
+    def leave(self) -> None:
+        """The worker ends, and its word with it: all retries are due as they would have been."""
+        for overdue in self._handlers.values():
+            self._draw_in(overdue)
+        self._handlers.clear()
+        self._changed()
+
+    def _draw_in(self, overdue: _Overdue) -> None:
+        if overdue.retry_at is not None:
+            self._due_again.append((overdue.shown.queue, overdue.shown.job, overdue.retry_at))
+
+    def _changed(self) -> None:
+        handlers = self._handlers.values()
+        self._pushed = tuple((o.shown.queue, o.shown.job) for o in handlers if o.retry_at is not None)
+        self.listed = tuple(overdue.shown for overdue in handlers)[:MANY]
+        self.version += 1
+
+    def commands(self) -> list[tuple[Any, ...]]:
+        """What to send with a beat: the retries of those that run are pushed out, of those that returned drawn in."""
+        out: dict[str, list[tuple[str, float]]] = {}
+        for queue, job_id in self._pushed:
+            out.setdefault(queue, []).append((job_id, self.horizon))
+        back: dict[str, list[tuple[str, float]]] = {}
+        returned = list(self._due_again)
+        self._sending = len(returned)
+        for queue, job_id, at in returned:
+            back.setdefault(queue, []).append((job_id, max(0.0, at - monotonic())))
+        return [
+            *[command for queue, jobs in out.items() for command in self._store.postpone(queue, jobs)],
+            *[command for queue, jobs in back.items() for command in self._store.draw_in(queue, jobs)],
+        ]
+
+    def commands_of(self, queue: str) -> list[tuple[Any, ...]]:
+        """Those of one queue, for a worker that leaves: its beat has ended."""
+        back = [(job, max(0.0, at - monotonic())) for of, job, at in self._due_again if of == queue]
+        return self._store.draw_in(queue, back) if back else []
+
+    def sent(self) -> None:
+        """What ``commands`` returned last is done: those that had returned are seen to."""
+        for _ in range(self._sending):
+            self._due_again.popleft()
+        self._sending = 0

@@ -1,0 +1,156 @@
+"""Every role in a process of its own: whose settings it runs under, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ..rig import ON_ONE_SERVER, until
+from ..servers import Server
+
+pytestmark = ON_ONE_SERVER
+
+NOWHERE = "unix:///nonexistent/s"
+ROLES = {
+    "worker": ("worker", "shop:app"),
+    "workers": ("worker", "shop:app", "--processes", "2"),
+    "scheduler": ("scheduler", "shop:app"),
+    "reclaimer": ("reclaimer", "shop:app"),
+    "up": ("up", "shop:app", "--port", "0"),
+    "api": ("api", "shop:app", "--port", "{port}"),
+}
+"""``{port}`` is a free one: the API alone connects when it is asked."""
+
+
+class Role:
+    """A role that runs in a folder with a module ``shop``."""
+
+    def __init__(self, folder: Path, words: tuple[str, ...], redis_url: str, **environment: str) -> None:
+        (folder / "shop.py").write_text(
+            "from streamq import App\n"
+            f"app = App(redis_url={redis_url!r}, prefix='shop', beat=0.5, lease=2)\n"
+            "@app.task(queue='q')\n"
+            "async def work(number: int) -> None: ...\n"
+        )
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = folder / "log"
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("STREAMQ_")}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamq", *(word.format(port=self.port) for word in words)],
+                cwd=folder, env={**ours, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def at_work(self, server: Server) -> bool:
+        """Whether somebody of ours is connected to the server."""
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready"):
+            pass
+        with server.client() as client:
+            return any("streamq" in one["name"] or "-" in one["name"] for one in client.client_list())
+
+    async def end(self, number: int) -> int:
+        """Its exit code after the signal."""
+        self.process.send_signal(number)
+        return (
+            int(await until(lambda: self.process.poll() is not None and self.process.returncode + 1, 15)) - 1
+        )
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Role]]:
+    """``start(words, redis_url of the app, VARIABLE=…)``; what still runs at the end is killed."""
+    started: list[Role] = []
+
+    def make(words: tuple[str, ...], redis_url: str, **environment: str) -> Role:
+        started.append(Role(tmp_path, words, redis_url, **environment))
+        return started[-1]
+
+    yield make
+    for role in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(role.process.pid).children(recursive=True):
+                child.kill()
+        role.process.kill()
+        role.process.wait(10)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_arguments_of_the_app_win_over_the_environment_and_sighup_ends_in_order(
+    role: str, start: Callable[..., Role], own_server: Callable[..., Server]
+) -> None:
+    server = own_server()
+    running = start(ROLES[role], server.url, STREAMQ_REDIS_URL=NOWHERE, STREAMQ_PREFIX="other")
+    await until(lambda: running.at_work(server), 20)
+    assert await running.end(signal.SIGHUP) == 0, running.log.read_text()
+    with server.client() as client:
+        assert not client.keys("other*")
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_what_is_typed_wins_over_the_arguments_and_sigterm_ends_in_order(
+    role: str, start: Callable[..., Role], own_server: Callable[..., Server]
+) -> None:
+    server = own_server(password="hidden-7")
+    words = (*ROLES[role], "--redis-url", server.url)
+    running = start(words, NOWHERE, STREAMQ_REDIS_URL=NOWHERE)
+    await until(lambda: running.at_work(server), 20)
+    children = psutil.Process(running.process.pid).children(recursive=True)
+    assert not [child.cmdline() for child in children if "hidden-7" in " ".join(child.cmdline())]
+    assert await running.end(signal.SIGTERM) == 0, running.log.read_text()
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_that_waits_for_its_server_ends_at_once_when_told_to(
+    role: str, start: Callable[..., Role], server_kind: str
+) -> None:
+    running = start(ROLES[role], NOWHERE, STREAMQ_READY_TIMEOUT="60")
+    handles_it = lambda: _catches(running.process.pid, signal.SIGTERM)  # noqa: E731
+    await until(handles_it, 20)
+    assert await running.end(signal.SIGTERM) == 0, running.log.read_text()
+
+
+@pytest.mark.parametrize("role", ["worker", "scheduler", "up"])
+async def test_a_role_that_was_started_with_nohup_outlives_its_terminal(
+    role: str, start: Callable[..., Role], own_server: Callable[..., Server]
+) -> None:
+    server, before = own_server(), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = start(ROLES[role], server.url)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    await until(lambda: running.at_work(server), 20)
+    running.process.send_signal(signal.SIGHUP)
+    with pytest.raises(TimeoutError):
+        await until(lambda: running.process.poll() is not None, 1)
+    assert await running.end(signal.SIGTERM) == 0
+
+
+async def test_up_takes_its_server_along_at_sighup(start: Callable[..., Role], server_kind: str) -> None:
+    running = start(("up", "shop:app", "--port", "0"), "")
+    await until(lambda: "curl" in running.log.read_text(), 20)
+    children = psutil.Process(running.process.pid).children()
+    assert len(children) == 1
+    assert await running.end(signal.SIGHUP) == 0
+    assert not children[0].is_running()
+
+
+def _catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for the signal."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        pytest.skip("only Linux tells which signals a process handles")
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> number - 1 & 1)

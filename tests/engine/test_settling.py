@@ -1,0 +1,133 @@
+"""Outcomes that the server does not take: they stop their own queue, or their own job, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from streamq import App, JobFailed
+from streamq.envelope import Delivery
+from streamq.keys import GROUP, Keys
+from streamq.worker.settler import Settler
+
+from ..rig import ON_ONE_SERVER, census, until, working
+from ..servers import Server
+
+
+@pytest.fixture
+def narrow(own_server: Callable[..., Server]) -> Server:
+    """A server that takes arguments of one megabyte at most, the least that one can be told."""
+    server = own_server()
+    with server.client() as client:
+        client.config_set("proto-max-bulk-len", 1 << 20)
+    return server
+
+
+async def test_a_result_above_the_limit_of_the_server_fails_its_job_and_no_other_waits_for_it(
+    narrow: Server,
+) -> None:
+    app = App(redis_url=narrow.url, shutdown_grace=2.0, max_result=16 << 20)
+
+    @app.task(queue="q", attempts=1)
+    async def big(size: int) -> str:
+        return "x" * size
+
+    @app.task(queue="q")
+    async def small(x: int) -> int:
+        return x
+
+    async with app, working(app, concurrency=20):
+        jobs, fine = await big.enqueue_many([3 << 20] * 3), await small.enqueue_many(range(200))
+        assert await asyncio.gather(*[job.result(20) for job in fine]) == list(range(200))
+        for job in jobs:
+            with pytest.raises(
+                JobFailed, match=r"OutcomeRefused: the server refused the outcome of 3,\d{3},\d{3}"
+            ):
+                await job.result(30)
+        assert await (await small.enqueue(7)).result(5) == 7
+
+
+@ON_ONE_SERVER
+async def test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_full_rate(
+    make_app: Callable[..., App], client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(keep_completed=100_000)
+    tasks = {queue: app.task(name=queue, queue=queue)(_echo) for queue in "ab"}
+    keys, ran = Keys(prefix, "a"), 300
+    async with app, working(app, concurrency=10) as worker:
+        client.set(keys.completed, "not a list")
+        stuck = await tasks["a"].enqueue_many(range(100))
+        await until(lambda: worker.settler.is_blocked("a"))
+        fine = await tasks["b"].enqueue_many(range(ran))
+        await asyncio.gather(*[job.result(10) for job in fine])
+        assert worker.settler.is_blocked("a")
+        assert client.xlen(keys.ready) == 100
+        assert len(worker.settler.holds()) <= 40, "it fetches no more of what it cannot settle"
+        client.delete(keys.completed)
+        await asyncio.gather(*[job.result(20) for job in stuck])
+        assert not worker.settler.is_blocked("a")
+    told = [r.getMessage() for r in caplog.records if r.name == "streamq.settler"]
+    assert len([line for line in told if "outcomes on a are refused" in line]) == 1
+    census(client, prefix, "b").check()
+
+
+async def _echo(x: int) -> int:
+    return x
+
+
+async def test_one_outcome_that_is_refused_in_every_form_is_found_among_many_and_the_others_are_written(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    """The server refuses its entry, which has no form that it knows, and with it whatever came along."""
+    keys = Keys(prefix, "q")
+    for number in range(64):
+        client.xadd(keys.ready, {"task": "t", "payload": number, "headers": ""})
+    async with app.store.pool.link() as link:
+        await app.store.join(link, ["q"])
+        await app.store.read_clock()
+    entries = [entry for entry, _ in client.xreadgroup(GROUP, "w", {keys.ready: ">"})[0][1]]
+    settler = Settler(app.store, "w", lambda: None)
+    for number, entry in enumerate(entries):
+        fields = [b"task", b"t", b"payload", b"%d" % number, b"headers", b""]
+        delivery = Delivery("q", 1, [entry.encode(), fields])
+        if number == 40:
+            delivery.entry = b"odd"
+        settler.put(delivery, "d", b"60000\nt\n\n%d" % number)
+    running = asyncio.create_task(settler.run())
+    await until(lambda: client.zcard(keys.delayed) == 63)
+    assert not settler.is_blocked("q")
+    assert settler.holds() == {("q", 1, b"odd")}
+    running.cancel()
+    await asyncio.wait([running])
+    found = census(client, prefix, "q")
+    found.check()
+    assert found.counts() == {"active": 1, "delayed": 63}
+
+
+async def test_outcomes_wait_for_a_server_that_is_away_and_are_written_once(
+    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_server(aof=True)
+    app, go, began = App(redis_url=server.url, shutdown_grace=2.0), asyncio.Event(), list[int]()
+
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        began.append(x)
+        await go.wait()
+        return x
+
+    async with app:
+        jobs = await work.enqueue_many(range(20))
+        async with working(app, concurrency=20) as worker:
+            await until(lambda: len(began) == 20)
+            server.kill()
+            go.set()
+            with caplog.at_level(logging.INFO, "streamq.settler"):
+                await until(lambda: "cannot write 20 outcomes" in caplog.text)
+                server.start()
+                assert await asyncio.gather(*[job.result(20) for job in jobs]) == list(range(20))
+        assert not worker.settler.refused

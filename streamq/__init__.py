@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streamq.errors import JobError as JobError
     from streamq.errors import JobFailed as JobFailed
     from streamq.errors import JobNotFound as JobNotFound
+    from streamq.errors import NameTaken as NameTaken
     from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
     from streamq.errors import OpenElsewhere as OpenElsewhere
@@ -62,7 +63,8 @@ _HOMES = {
     "declare": ("FieldsTask",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "Rejected",
+        "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
+        "Rejected",
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),

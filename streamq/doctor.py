@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from streamq.app import App
 from streamq.clock import host_now, to_ms
 from streamq.connection import Link
-from streamq.errors import Rejected, Unavailable
+from streamq.errors import ConfigurationError, Rejected, StreamqError, Unavailable
+from streamq.job import WorkerInfo
+from streamq.worker.reclaimer import GRACE
 
 log = logging.getLogger("streamq.doctor")
 
@@ -109,7 +112,7 @@ async def _clock(app: App) -> Finding:
 
 async def _rights(app: App, link: Link) -> Finding:
     try:
-        await app.store.client_names(link)
+        await app.store.roster.client_names(link)
     except Rejected:
         said = "may not list clients: a killed worker is found by its lease alone"
         return Finding("rights", "warn", said, "allow +client|list to recover within two seconds")
@@ -117,25 +120,47 @@ async def _rights(app: App, link: Link) -> Finding:
 
 
 async def _lost(app: App, link: Link, *, repair: bool) -> AsyncIterator[Finding]:
+    workers = (
+        await app.workers()
+    )  # before the clients: one that registers in between has its connection by then
+    queues = sorted({queue for worker in workers for queue in worker.queues})
+    seen = await app.store.roster.beats_or_errors(link, queues) if queues else {}
     try:
-        names = await app.store.client_names(link)
+        absent = await _absent(app, link, workers)
     except Rejected:
         return
-    lost = 0
-    for worker in await app.workers():
-        if worker.name in names:
-            continue
-        lost += 1
+    for worker in absent:
         said = f"{worker.name} ({', '.join(worker.queues)}) has no connection"
-        if repair:
-            for queue in worker.queues:
-                await app.store.reclaim(link, queue, worker.name, None)
-            await app.store.forget(worker.name)
-            yield Finding("workers", "warn", f"{said}; its jobs wait again")
-        else:
+        if not repair:
             yield Finding("workers", "fail", said, "a worker or scheduler recovers it; or use --repair")
-    if not lost:
-        yield Finding("workers", "ok", f"{len(await app.workers())} registered, none lost")
+        elif await _recovered(app, link, worker, seen):
+            yield Finding("workers", "warn", f"{said}; its jobs wait again")
+    if not absent:
+        yield Finding("workers", "ok", f"{len(workers)} registered, none lost")
+
+
+async def _absent(app: App, link: Link, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+    """Those without any connection, at two looks: one that has just lost its connection makes a new one."""
+    for pause in (0.0, GRACE):
+        if workers:
+            await asyncio.sleep(pause)
+            names = await app.store.roster.client_names(link)
+            workers = [worker for worker in workers if worker.name not in names]
+    return list(workers)
+
+
+async def _recovered(
+    app: App, link: Link, worker: WorkerInfo, seen: Mapping[str, Mapping[str, bytes] | StreamqError]
+) -> bool:
+    """Give the jobs of a lost worker back, unless it has beaten since it was seen."""
+    for queue in worker.queues:
+        beats = seen[queue]
+        if isinstance(beats, StreamqError) or worker.name not in beats:
+            continue
+        if (await app.store.reclaim(link, queue, worker.name, beats[worker.name])).beaten:
+            return False
+    await app.store.roster.forget(worker.name, worker.token)
+    return True
 
 
 async def _overdue(app: App) -> list[Finding]:
@@ -174,17 +199,37 @@ async def _unknown_tasks(app: App) -> list[Finding]:
 
 async def _index(app: App, link: Link, *, repair: bool) -> AsyncIterator[Finding]:
     for queue in await app.queues():
-        unlisted = await app.store.unlisted(link, queue)
-        if repair:
-            stranded = await app.store.audit(link, queue)
-            for name in unlisted:
-                await app.store.reclaim(link, queue, name, None)
-            if stranded or unlisted:
-                yield Finding(
-                    "index",
-                    "warn",
-                    f"{queue}: {stranded} stranded jobs and {len(unlisted)} unknown holders repaired",
-                )
-        elif unlisted:
-            said = f"{queue}: jobs are held by unknown workers: {', '.join(unlisted)}"
-            yield Finding("index", "fail", said, "an auditor repairs it within two minutes; or use --repair")
+        try:
+            finding = await _index_of(app, link, queue, repair=repair)
+        except (Rejected, ConfigurationError) as error:  # this queue's: the others are looked at all the same
+            yield Finding("index", "fail", f"{queue}: {error}", "look at the keys of this queue")
+            continue
+        if finding:
+            yield finding
+
+
+async def _index_of(app: App, link: Link, queue: str, *, repair: bool) -> Finding | None:
+    unlisted = await _unlisted(app, link, queue)
+    if repair:
+        stranded = await app.store.audit(link, queue)
+        for name in unlisted:
+            await app.store.reclaim(link, queue, name, None)
+        if stranded or unlisted:
+            said = f"{queue}: {stranded} stranded jobs and {len(unlisted)} unknown holders repaired"
+            return Finding("index", "warn", said)
+    elif unlisted:
+        said = f"{queue}: jobs are held by unknown workers: {', '.join(unlisted)}"
+        return Finding("index", "fail", said, "an auditor repairs it within two minutes; or use --repair")
+    return None
+
+
+async def _unlisted(app: App, link: Link, queue: str) -> list[str]:
+    """Holders that are on no list and have no connection: a living one puts itself on the list again."""
+    unlisted = await app.store.unlisted(link, queue)
+    if not unlisted:
+        return []
+    try:
+        names = await app.store.roster.client_names(link)
+    except Rejected:
+        return unlisted
+    return [name for name in unlisted if name not in names]

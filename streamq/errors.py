@@ -2,6 +2,7 @@
 
     StreamqError
     ├── ConfigurationError        a setting or a task declaration is wrong
+    │   └── NameTaken             another living worker has the name
     ├── UsageError                the call is wrong; nothing was sent
     │   ├── InvalidPayload        the payload does not fit the task's type
     │   ├── PayloadTooLarge       the payload is over the limit
@@ -42,6 +43,18 @@ class ConfigurationError(StreamqError):
     """A setting or a task declaration is wrong."""
 
     code = "configuration"
+
+
+class NameTaken(ConfigurationError):
+    """Another living worker has the name: of two with one name, each would take the other's jobs for its own."""
+
+    code = "name-taken"
+
+    def __init__(self, name: str, where: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the name {name!r} is taken by a living worker ({where}): give this one another name, or none"
+        )
 
 
 class UsageError(StreamqError):

@@ -107,6 +107,18 @@ class WorkerInfo:
     version: str
     client_id: int = 0
     """The server's id of the connection it beats on."""
+    token: str = ""
+    """Tells it from another that claims the same name."""
+    lease: float = 0.0
+    """Seconds without a beat after which it is lost; 0 when it does not say."""
+    beat: float = 0.0
+    """Seconds between two of its beats; 0 when it does not say."""
+    stuck: float = 0.0
+    """Seconds for which others may beat on its behalf while it cannot; 0 when it does not say."""
+    host_id: str = ""
+    """Boot and process-id namespace of its host; empty when it does not say."""
+    process_start: int = 0
+    """When its process started, in ticks since the boot of its host; 0 when it does not say."""
     overdue: tuple[OverdueHandler, ...] = ()
     """Handlers that keep a slot past their time limit, the longest first; 100 at most are named."""
 

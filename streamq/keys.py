@@ -9,7 +9,8 @@
     sq:{queue}:finished      hash     id -> record of a finished job
     sq:{queue}:completed     list     ids of completed jobs, oldest first
     sq:{queue}:failures      zset     ids of failed jobs by the time of their end in ms
-    sq:{queue}:workers       zset     worker by number of beats
+    sq:{queue}:workers       zset     worker by number of beats; a fraction counts beats by others on its behalf
+    sq:{queue}:upkeep:SEAT   string   who does the queue's upkeep: seat 1 all of it, 2 helps, 3 only recovers; expires
     sq:{queue}:producer:ID   string   last batch of one producer and the ids it was answered; expires
     sq:queues                set      names of all queues
     sq:workers               hash     worker -> what it says of itself (JSON)
@@ -17,7 +18,7 @@
 And two channels of a queue (Pub/Sub keeps nothing in the server):
 
     sq:{queue}:ended         what finished: ids, and records as long as they are short (to who waits for results)
-    sq:{queue}:signals       a due time that is earlier than the last known one (to who promotes)
+    sq:{queue}:signals       a due time that is earlier than the last known one; who comes to do upkeep (to who does it)
 
 The braces are a Redis Cluster hash tag: all keys of a queue live in one slot, so each script is safe there.
 """
@@ -35,6 +36,11 @@ GROUP: Final = "workers"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+def is_name(text: str) -> bool:
+    """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``."""
+    return _NAME.fullmatch(text) is not None
+
+
 class Keys:
     """The keys of one queue.
 
@@ -43,7 +49,7 @@ class Keys:
 
     __slots__ = (
         "alone", "alone_claim", "completed", "delayed", "ended", "failed", "failures", "finished", "moved",
-        "parked", "producer", "queue", "ready", "signals", "workers",
+        "parked", "producer", "queue", "ready", "signals", "upkeep", "workers",
     )  # fmt: skip
 
     def __init__(self, prefix: str, queue: str) -> None:
@@ -67,6 +73,11 @@ class Keys:
         self.signals = of + "signals"
         self.workers = of + "workers"
         self.producer = of + "producer:"
+        self.upkeep = of + "upkeep:"
+
+    def seats(self, *numbers: int) -> tuple[str, ...]:
+        """The keys of seats of the upkeep."""
+        return tuple(f"{self.upkeep}{number}" for number in numbers)
 
     @property
     def outdated(self) -> tuple[str, str]:
@@ -78,11 +89,6 @@ class Keys:
     def lanes(self) -> tuple[str, str]:
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         return self.ready, self.alone
-
-
-def is_name(text: str) -> bool:
-    """Whether a text can name a queue."""
-    return _NAME.fullmatch(text) is not None
 
 
 def queues_key(prefix: str) -> str:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from streamq.connection import Link, NoScript, translate
+from streamq.errors import StreamqError
 
 _FOLDER: Final = files("streamq") / "lua"
 
@@ -34,6 +35,20 @@ class Script:
     async def run(self, link: Link, keys: Sequence[str], *arguments: Any) -> Any:
         """Call the script and return its raw reply."""
         return await self.answer(link, (await link.batch(self.command(keys, arguments)))[0], keys, arguments)
+
+    async def run_each(self, link: Link, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        """Several calls (keys and arguments) in one round trip, each one's error in the place of its reply.
+
+        Raises only when the server cannot be reached: what is wrong with one call's keys stops no other.
+        """
+        answers: list[Any] = []
+        replies = await link.batch(*[self.command(*call) for call in calls])
+        for reply, call in zip(replies, calls, strict=True):
+            try:
+                answers.append(await self.answer(link, reply, *call))
+            except StreamqError as error:
+                answers.append(error)
+        return answers
 
     async def answer(self, link: Link, reply: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """What a sent ``command`` came to: its reply, or the call repeated in full when the script was unknown."""
@@ -69,3 +84,8 @@ WALK: Final = Script("walk", "_prelude")
 BACK: Final = Script("back", "_prelude")
 JOIN: Final = Script("join")
 NOTE: Final = Script("note")
+CLAIM: Final = Script("claim")
+VACATE: Final = Script("vacate")
+VOUCH: Final = Script("vouch")
+INTRODUCE: Final = Script("introduce")
+FORGET: Final = Script("forget")

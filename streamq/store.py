@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
-from streamq import codec, scripts
+from streamq import scripts
 from streamq.batches import Announcements, Batch, submit
 from streamq.clock import ServerClock
 from streamq.connection import Link, NoGroup, Pool, Servers
 from streamq.envelope import New
 from streamq.errors import JobNotFound, OutcomeUnknown, StreamqError, WrongState
-from streamq.job import WorkerInfo
-from streamq.keys import GROUP, Keys, queues_key, workers_key
+from streamq.keys import GROUP, Keys, queues_key
 from streamq.pending import pending
+from streamq.roster import Roster
 from streamq.settings import Durability, Settings
 from streamq.signals import Signals
 
@@ -52,6 +52,13 @@ class Reclaimed:
     """The worker has beaten since it was seen: nothing was touched."""
 
 
+class Promoted(NamedTuple):
+    """What a promotion did in one queue: how many jobs wait now, and in how many seconds the next is due, if any."""
+
+    jobs: int
+    wait: float | None
+
+
 class Store:
     """Every write. Methods raise ``Unavailable`` and its kin when the server cannot be reached."""
 
@@ -62,6 +69,8 @@ class Store:
         self.clock = ServerClock()
         self.announcements = Announcements(settings.prefix)
         self._keys: dict[str, Keys] = {}
+        self.roster = Roster(self.keys, self.pool, settings.prefix)
+        """Who the workers are, and whether they live."""
 
     def keys(self, queue: str) -> Keys:
         """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""
@@ -183,15 +192,6 @@ class Store:
             released, at = released + back, at + seen
         return released
 
-    def beat(self, info: WorkerInfo) -> list[tuple[Any, ...]]:
-        """The commands of one beat, for the thread that sends them: it counts one more."""
-        return [scripts.NOTE.in_full((self.keys(q).workers,), ("ZINCRBY", 1, info.name)) for q in info.queues]
-
-    def introduce(self, info: WorkerInfo) -> tuple[Any, ...]:
-        """The command by which a worker says who it is, for the same thread."""
-        said = codec.dumps({**info.asdict(), "client_id": info.client_id})
-        return scripts.NOTE.in_full((workers_key(self.settings.prefix),), ("HSET", info.name, said))
-
     def postpone(self, queue: str, jobs: Sequence[tuple[str, float]]) -> list[tuple[Any, ...]]:
         """The commands that push the due times of delayed jobs (id, seconds from now) out, never nearer."""
         return self._due_times(queue, "GT", jobs)
@@ -218,66 +218,32 @@ class Store:
         seconds, micros = await self.pool.call("TIME")
         self.clock.set(int(seconds) * 1000 + int(micros) // 1000)
 
-    async def forget(self, worker: str) -> None:
-        """Take a worker off the list of workers."""
-        await self.pool.call("HDEL", workers_key(self.settings.prefix), worker)
-
     # -- duties ---------------------------------------------------------------------------------------------
 
     async def promote(
         self, link: Link, queues: Sequence[str], limit: int
-    ) -> tuple[int, dict[str, float | None]]:
-        """Due jobs become waiting, about ``limit`` of them in one round trip.
-
-        Returns how many did, and by queue in how many seconds its next is due (``None``: none waits).
-        """
+    ) -> dict[str, Promoted | StreamqError]:
+        """Due jobs become waiting, about ``limit`` of them in one round trip; by queue, or what went wrong in it."""
         each = max(1, limit // max(1, len(queues)))
         calls = [
             ((keys.ready, keys.parked, keys.delayed, keys.moved), (each,)) for keys in map(self.keys, queues)
         ]
-        replies = await link.batch(*[scripts.PROMOTE.command(*call) for call in calls])
-        promoted, waits = 0, {}
-        for queue, reply, call in zip(queues, replies, calls, strict=True):
-            now, count, wait, empty = await scripts.PROMOTE.answer(link, reply, *call)
-            self.clock.set(now)
-            if empty:
-                log.warning("%d ids on %s were due and had no job: they are forgotten", empty, queue)
-            promoted += count
-            waits[queue] = None if wait < 0 else wait / 1_000_000
-        return promoted, waits
-
-    async def beats(self, link: Link, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
-        """By queue, how often each of its workers has beaten."""
-        replies = await link.calls(*[("ZRANGE", self.keys(q).workers, 0, -1, "WITHSCORES") for q in queues])
+        replies = await scripts.PROMOTE.run_each(link, calls)
         return {
-            queue: {
-                worker.decode("utf-8", "surrogateescape"): count
-                for worker, count in zip(reply[::2], reply[1::2], strict=True)
-            }
+            queue: reply if isinstance(reply, StreamqError) else self._promoted(queue, *reply)
             for queue, reply in zip(queues, replies, strict=True)
         }
 
-    async def connected(self, link: Link, client_ids: Sequence[int]) -> set[int]:
-        """Which of the clients are connected to the server. Raises ``Rejected`` without the right to ask."""
-        if not client_ids:
-            return set()
-        lines = (await link.call("CLIENT", "LIST", "ID", *client_ids)).splitlines()
-        return {int(line.split(b" ", 1)[0].removeprefix(b"id=")) for line in lines if line}
-
-    async def client_names(self, link: Link) -> set[str]:
-        """The names of all clients, as far as they are workers: a worker's connections bear its name."""
-        listed = (await link.call("CLIENT", "LIST")).decode("utf-8", "replace")
-        return {
-            field.removeprefix("name=")
-            for line in listed.splitlines()
-            for field in line.split()
-            if field.startswith("name=")
-        }
+    def _promoted(self, queue: str, now: int, count: int, wait: int, empty: int) -> Promoted:
+        self.clock.set(now)
+        if empty:
+            log.warning("%d ids on %s were due and had no job: they are forgotten", empty, queue)
+        return Promoted(count, None if wait < 0 else wait / 1_000_000)
 
     async def unlisted(self, link: Link, queue: str) -> list[str]:
         """Consumers that hold jobs and are not on the list of workers."""
         keys = self.keys(queue)
-        listed = set((await self.beats(link, (queue,)))[queue])
+        listed = set((await self.roster.beats(link, (queue,)))[queue])
         holders: set[str] = set()
         for reply in await link.batch(*[("XINFO", "CONSUMERS", lane, GROUP) for lane in keys.lanes]):
             for row in () if isinstance(reply, Exception) else reply:

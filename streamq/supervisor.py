@@ -14,8 +14,10 @@ from streamq.clock import monotonic
 from streamq.connection import Link
 from streamq.errors import Unavailable
 from streamq.settings import environment_with
+from streamq.worker.duty import tick
+from streamq.worker.identity import new_name
 from streamq.worker.reclaimer import report
-from streamq.worker.worker import new_name
+from streamq.worker.voucher import Voucher
 
 log = logging.getLogger("streamq.supervisor")
 
@@ -48,9 +50,15 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until stopped and every worker has ended."""
+        voucher = Voucher(self._app.store, self._app.views, lambda: self._queues)
         async with asyncio.TaskGroup() as group:
-            for number in range(self._count):
+            vouching = group.create_task(tick(voucher), name="voucher")
+            keeping = [
                 group.create_task(self._keep(number), name=f"worker {number}")
+                for number in range(self._count)
+            ]
+            await asyncio.wait(keeping)
+            vouching.cancel()
 
     async def _keep(self, number: int) -> None:
         pause = 0.0
@@ -84,7 +92,8 @@ class Supervisor:
                 done = await self._app.store.reclaim(link, queue, name, None)
                 if done.again or done.suspects or done.failed:
                     report(queue, name, done, "its process ended")
-            await self._app.store.forget(name)
+            await self._app.store.roster.forget(name)
+            await self._app.store.roster.vacate(link, self._queues, name)
         except Unavailable as error:
             log.warning("cannot hand the jobs of %s back (%s); others will", name, error)
         finally:

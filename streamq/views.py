@@ -14,8 +14,8 @@ from streamq.connection import translate
 from streamq.cursors import cursor_at, entry_of, is_entry, place_of, strange
 from streamq.envelope import Headers, id_of, parse_fields, parse_headers
 from streamq.errors import JobNotFound
-from streamq.job import Counts, JobRecord, OverdueHandler, Page, WorkerInfo
-from streamq.keys import GROUP, is_name, queues_key, workers_key
+from streamq.job import Counts, JobRecord, Page, WorkerInfo
+from streamq.keys import GROUP, is_name, queues_key
 from streamq.states import State
 from streamq.store import Store
 
@@ -45,9 +45,8 @@ class Views:
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     async def workers(self) -> list[WorkerInfo]:
-        """What all workers say of themselves, by name."""
-        said = await self._pool.call("HGETALL", workers_key(self._store.settings.prefix))
-        return sorted((parse_worker(raw) for raw in said[1::2]), key=lambda info: info.name)
+        """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
+        return await self._store.roster.workers()
 
     async def counts(self, queue: str) -> Counts:
         """How many jobs are in each state; a fixed number of O(1) commands.
@@ -238,25 +237,6 @@ class Views:
                 for entry, found in zip(part, replies, strict=True):
                     ids.append((id_of(parse_fields(found[0][1])[2]) if found else None) or entry)
         return ids
-
-
-def parse_worker(raw: bytes) -> WorkerInfo:
-    """A worker from what it said of itself."""
-    said = codec.loads(raw)
-    return WorkerInfo(
-        **{
-            **said,
-            "queues": tuple(said["queues"]),
-            "started_at": datetime.fromisoformat(said["started_at"]),
-            "overdue": tuple(parse_overdue(handler) for handler in said.get("overdue", ())),
-        }
-    )
-
-
-def parse_overdue(said: dict[str, Any]) -> OverdueHandler:
-    """An overdue handler from what its worker said of it."""
-    since = datetime.fromisoformat(said["since"])
-    return OverdueHandler(str(said["job"]), str(said["queue"]), str(said["task"]), since)
 
 
 def _number(reply: Any) -> int:

@@ -6,13 +6,13 @@ are not on the list of workers (the list was deleted by hand) are reclaimed when
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamq.connection import Link
 from streamq.store import Store
+from streamq.worker.duty import Rounds
 from streamq.worker.reclaimer import report
 
 log = logging.getLogger("streamq.auditor")
@@ -20,39 +20,27 @@ log = logging.getLogger("streamq.auditor")
 EVERY: Final = 60.0
 
 
-class Auditor:
+class Auditor(Rounds):
     """Audits the queues that ``queues()`` names, once a minute."""
 
-    name = "auditor"
-
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
-        self._store, self._queues = store, queues
+        super().__init__("auditor", queues, self.audit, EVERY)
+        self._store = store
         self._link = Link(store.servers)
-        self._unlisted: set[tuple[str, str]] = set()
+        self._unlisted: dict[str, set[str]] = {}
 
-    async def once(self) -> int:
-        """Repair what is stranded. Returns how many jobs."""
-        repaired, unlisted = 0, set()
-        for queue in self._queues():
-            stranded = await self._store.audit(self._link, queue)
-            if stranded:
-                log.warning(
-                    "%d jobs on %s were delivered and held by nobody; they wait again", stranded, queue
-                )
-            repaired += stranded
-            for worker in await self._store.unlisted(self._link, queue):
-                if (queue, worker) in self._unlisted:
-                    done = await self._store.reclaim(self._link, queue, worker, None)
-                    report(queue, worker, done, "it is not on the list of workers")
-                    repaired += done.again + done.suspects + done.failed
-                else:
-                    unlisted.add((queue, worker))
-        self._unlisted = unlisted
+    async def audit(self, queue: str) -> int:
+        """Repair what is stranded in one queue. Returns how many jobs."""
+        repaired = await self._store.audit(self._link, queue)
+        if repaired:
+            log.warning("%d jobs on %s were delivered and held by nobody; they wait again", repaired, queue)
+        before, now = self._unlisted.get(queue, set()), set(await self._store.unlisted(self._link, queue))
+        self._unlisted[queue] = now - before
+        for worker in sorted(now & before):
+            done = await self._store.reclaim(self._link, queue, worker, None)
+            report(queue, worker, done, "it is not on the list of workers")
+            repaired += done.again + done.suspects + done.failed
         return repaired
-
-    async def rest(self) -> None:
-        """A minute."""
-        await asyncio.sleep(EVERY)
 
     async def close(self) -> None:
         """Drop the connection."""

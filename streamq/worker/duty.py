@@ -1,17 +1,26 @@
-"""A duty: something done again and again. ``once()`` does the work; the one loop below only ticks."""
+"""A duty: something done again and again. ``once()`` does the work; the one loop below only ticks.
+
+Duties work on many queues. What goes wrong in one queue is kept there by ``Troubles``: it is logged once with the
+queue's name when it begins and once when it is over, and tried again with growing pauses, while the others go on.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from streamq.errors import Unavailable
+from streamq.clock import monotonic
+from streamq.errors import Rejected, Unavailable
 
 log = logging.getLogger("streamq.duty")
 
 TROUBLE: Final = (0.1, 5.0)
 """Seconds to wait after a failed turn: at first, and at most."""
+QUEUE_TROUBLE: Final = (0.5, 30.0)
+"""Seconds until a queue in which a turn failed is tried again: at first, and at most."""
 
 
 class Duty(Protocol):
@@ -30,7 +39,7 @@ class Duty(Protocol):
 
 
 async def tick(duty: Duty) -> None:
-    """Take turns until cancelled. A turn that fails is logged and tried again; it never ends the loop."""
+    """Take turns until cancelled. A turn that fails is logged once and tried again; it never ends the loop."""
     pause = 0.0
     try:
         while True:
@@ -40,14 +49,122 @@ async def tick(duty: Duty) -> None:
                     log.info("%s works again", duty.name)
                 pause = 0.0
                 await duty.rest()
-            except Unavailable as error:
-                if not pause:
-                    log.warning("%s: %s; trying on", duty.name, error)
+            except Exception as error:  # what comes from the server or the network ends no loop
+                _failed(duty.name, error, first=not pause)
                 pause = min(TROUBLE[1], 2 * pause or TROUBLE[0])
-                await asyncio.sleep(pause)
-            except Exception:
-                log.exception("%s failed; trying on", duty.name)
-                pause = TROUBLE[1]
                 await asyncio.sleep(pause)
     finally:
         await duty.close()
+
+
+def _failed(who: str, error: Exception, *, first: bool) -> None:
+    level = logging.WARNING if first else logging.DEBUG
+    expected = isinstance(error, Unavailable)
+    log.log(level, "%s: %s; trying again", who, str(error) or type(error).__name__, exc_info=not expected)
+
+
+async def pause(seconds: float, woken: asyncio.Event) -> None:
+    """Return after ``seconds``, or earlier when ``woken`` is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await woken.wait()
+
+
+def concerns_all(error: BaseException) -> bool:
+    """Whether the server cannot be reached or takes no command: no other queue would fare better."""
+    return isinstance(error, Unavailable) and not isinstance(error, Rejected)
+
+
+class Troubles:
+    """What a duty cannot do now, by subject, which mostly is a queue."""
+
+    def __init__(self, duty: str, what: str = "queue") -> None:
+        self._duty, self._what = duty, what
+        self._pauses: dict[str, tuple[float, float]] = {}
+        self._first = ""
+
+    def rested(self, subjects: Iterable[str]) -> list[str]:
+        """Those of the subjects that are well, or are to be tried again now."""
+        now = monotonic()
+        return [subject for subject in subjects if self._pauses.get(subject, (0.0, 0.0))[1] <= now]
+
+    def met(self, subject: str, error: Exception) -> None:
+        """It failed there: a line for the log when that is new, and a longer pause."""
+        pause, _ = self._pauses.get(subject, (0.0, 0.0))
+        _failed(f"{self._duty}: {self._what} {subject}", error, first=not pause)
+        pause = min(QUEUE_TROUBLE[1], 2 * pause or QUEUE_TROUBLE[0])
+        self._pauses[subject] = (pause, monotonic() + pause)
+
+    def over(self, subject: str) -> None:
+        """It works there."""
+        if self._pauses.pop(subject, None):
+            log.info("%s: %s %s works again", self._duty, self._what, subject)
+
+    def until_next(self) -> float:
+        """Seconds until one is to be tried again; infinite when there is none."""
+        return min((at - monotonic() for _, at in self._pauses.values()), default=float("inf"))
+
+    async def each(self, queues: Sequence[str], act: Callable[[str], Awaitable[int]]) -> int:
+        """Do ``act`` for every queue that is not to be left alone; returns the sum of what it returned.
+
+        Raises what concerns all queues. The next time begins behind the queue that met it, so that a call which
+        takes too long in one queue does not keep the others waiting for ever.
+        """
+        done = 0
+        begin = queues.index(self._first) if self._first in queues else 0
+        for queue in self.rested([*queues[begin:], *queues[:begin]]):
+            try:
+                done += await act(queue)
+            except Exception as error:
+                if concerns_all(error):
+                    self._first = queues[(queues.index(queue) + 1) % len(queues)]
+                    raise
+                self.met(queue, error)
+            else:
+                self.over(queue)
+        return done
+
+
+class Rounds:
+    """A duty that does ``act`` for each of ``queues()`` every so many seconds, and at once for one that is new."""
+
+    def __init__(
+        self,
+        name: str,
+        queues: Callable[[], Sequence[str]],
+        act: Callable[[str], Awaitable[int]],
+        every: float,
+    ) -> None:
+        self.name, self._queues, self._act, self._every = name, queues, act, every
+        self._troubles = Troubles(name)
+        self._at: dict[str, float] = {}
+        self._rested = False
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """The queues may have changed."""
+        self._woken.set()
+
+    async def once(self) -> int:
+        """One round over the queues that are due; over all of them when it is not the loop that calls."""
+        self._woken.clear()
+        now, queues = monotonic(), list(self._queues())
+        due = [queue for queue in queues if self._at.get(queue, now) <= now] if self._rested else queues
+        self._rested = False
+        done = await self._troubles.each(due, self._act)
+        self._at = {
+            queue: at for queue, at in self._at.items() if at > now
+        }  # also of those lost: they may return
+        self._at |= {queue: monotonic() + self._every for queue in self._troubles.rested(due)}
+        return done
+
+    async def rest(self) -> None:
+        """Until a queue is due, or the queues change."""
+        self._rested = True
+        now = monotonic()
+        due = [self._at.get(queue, now) for queue in self._troubles.rested(self._queues())]
+        soonest = min([now + self._every, now + self._troubles.until_next(), *due])
+        await pause(soonest - now, self._woken)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -3,6 +3,9 @@
 It beats every ``settings.beat`` seconds, notices at once when the server closes its connection, and watches the
 loop in its turn: a loop that stands still is reported with the stack it stands in, and past ``settings.stuck``
 seconds the process ends itself, as a hung worker would hold its jobs for ever.
+
+When the server has forgotten the worker (FLUSHALL, a restart without its file) or somebody else beats under the
+name, it introduces itself at once; when the name is another's by then, ``on_taken`` is told.
 """
 
 from __future__ import annotations
@@ -13,20 +16,25 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import ThreadLink
-from streamq.errors import Rejected, Unavailable
+from streamq.errors import NameTaken, Rejected, Unavailable
 from streamq.job import WorkerInfo
 from streamq.store import Store
+from streamq.worker.duty import Troubles
+from streamq.worker.identity import taken
 from streamq.worker.overdue import OverdueHandlers
 
 log = logging.getLogger("streamq.heartbeat")
 
 WATCH: Final = 0.25
 """Seconds between two looks at the connection and the loop."""
+PULSE: Final = 1.0
+"""Seconds between two signs of life of the loop."""
 BLOCKED: Final = 5.0
 """Seconds the loop stands still before it is reported."""
 STUCK_EXIT: Final = 70
@@ -37,16 +45,25 @@ INTRODUCED: Final = 6
 class Heartbeat:
     """The beat of one worker. ``start`` returns after the first one."""
 
-    def __init__(self, store: Store, info: WorkerInfo, overdue: OverdueHandlers) -> None:
-        self._store, self._info, self._overdue = store, info, overdue
-        self._overdue_told = 0
+    def __init__(
+        self,
+        store: Store,
+        info: WorkerInfo,
+        overdue: OverdueHandlers,
+        on_taken: Callable[[NameTaken], None] = lambda _: None,
+    ) -> None:
+        self._store, self._info, self._on_taken = store, info, on_taken
+        self._overdue, self._overdue_told = overdue, 0
+        self._counts: dict[str, int] = {}
+        self._troubles = Troubles("heartbeat")
         self._link = ThreadLink(store.servers, info.name)
         self._loop = asyncio.get_running_loop()
         self._first: asyncio.Future[None] = self._loop.create_future()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streamq heartbeat", daemon=True)
         self._loop_thread = threading.get_ident()
-        self._pulse = monotonic()
+        self._pulse = self._looked = monotonic()
+        self._seen_pulse = self._blocked = 0.0
         self._reported = False
         self._pulse_timer: asyncio.TimerHandle | None = None
 
@@ -67,7 +84,7 @@ class Heartbeat:
 
     def _keep_pulse(self) -> None:
         self._pulse = monotonic()
-        self._pulse_timer = self._loop.call_later(1.0, self._keep_pulse)
+        self._pulse_timer = self._loop.call_later(PULSE, self._keep_pulse)
 
     def _begun(self) -> None:
         if not self._first.done():
@@ -100,11 +117,22 @@ class Heartbeat:
         self._link.close()
 
     def _beat(self, *, introduce: bool) -> None:
-        counts = self._link.calls(*self._store.beat(self._info))
+        replies = self._link.batch(*self._store.roster.beat(self._info))
+        counts: dict[str, int] = {}
+        for queue, reply in zip(self._info.queues, replies, strict=True):
+            if isinstance(reply, Exception):
+                self._troubles.met(queue, reply)
+            else:
+                self._troubles.over(queue)
+                counts[queue] = int(float(reply))  # others who beat for us add fractions
+        if not counts:
+            raise replies[0]
+        # another number: the list was deleted, we were taken for lost, or somebody else beats under our name
+        expected = {queue: count + 1 for queue, count in self._counts.items()}
+        self._counts = counts
         version = self._overdue.version
-        if introduce or b"1" in counts or version != self._overdue_told:  # 1 again: somebody took us for lost
-            said = replace(self._info, client_id=self._link.client_id, overdue=self._overdue.listed)
-            self._link.calls(self._store.introduce(said))
+        if introduce or counts != expected or version != self._overdue_told:
+            self._introduce()
         if commands := self._overdue.commands():
             self._link.calls(*commands)
             self._overdue.sent()
@@ -112,19 +140,30 @@ class Heartbeat:
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 
+    def _introduce(self) -> None:
+        roster = self._store.roster
+        said = replace(self._info, client_id=self._link.client_id, overdue=self._overdue.listed)
+        another, _ = self._link.calls(roster.introduce(said), roster.announcement(self._info.queues))
+        if another is not None:
+            self._loop.call_soon_threadsafe(self._on_taken, taken(self._info.name, another))
+
     def _watch_loop(self) -> None:
-        blocked = monotonic() - self._pulse - 1.0
-        if blocked < BLOCKED:
-            self._reported = False
+        """Add up for how long the loop has stood still. A look that comes late counts for one interval only: then it
+        was this thread that could not run (the host slept, the process was stopped)."""
+        now = monotonic()
+        elapsed, self._looked = min(now - self._looked, 2 * WATCH), now
+        if self._pulse != self._seen_pulse:
+            self._seen_pulse, self._blocked, self._reported = self._pulse, -PULSE, False
             return
-        if blocked > self._store.settings.stuck:
+        self._blocked += elapsed
+        if self._blocked > self._store.settings.stuck:
             log.critical(
-                "the event loop stands still for %.0f s: ending the process\n%s", blocked, self._stack()
+                "the event loop stands still for %.0f s: ending the process\n%s", self._blocked, self._stack()
             )
             os._exit(STUCK_EXIT)
-        if not self._reported:
+        if self._blocked > BLOCKED and not self._reported:
             self._reported = True
-            log.warning("a handler blocks the event loop for %.0f s, in\n%s", blocked, self._stack())
+            log.warning("a handler blocks the event loop for %.0f s, in\n%s", self._blocked, self._stack())
 
     def _stack(self) -> str:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001  # documented; the only way

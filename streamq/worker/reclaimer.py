@@ -1,7 +1,7 @@
 """Duty: the jobs of lost workers start again.
 
 A worker is lost when its connections are gone from the server (a killed process closes them at once), and stay
-gone for a short grace; or, where the network hides that, when it has not beaten for a lease. Both are counted by
+gone for a short grace; or, where the network hides that, when it has not beaten for its lease. Both are counted by
 this process' monotonic clock from what it saw itself, so no stepped clock and no stalled server can declare a
 living worker dead: a look that comes late counts for one interval only, and after a reconnection all starts anew.
 """
@@ -16,10 +16,11 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link
-from streamq.errors import Rejected
+from streamq.errors import Rejected, StreamqError
 from streamq.job import WorkerInfo
 from streamq.store import Reclaimed, Store
 from streamq.views import Views
+from streamq.worker.duty import Troubles, concerns_all, pause
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -27,6 +28,12 @@ LOOK: Final = 0.75
 """Seconds between two looks at the connections of the others."""
 GRACE: Final = 0.6
 """Seconds a worker may be without any connection: it reconnects in a fraction of that."""
+LOOKS: Final = 5
+"""Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
+LIST: Final = 4
+"""Looks from one reading of the list of workers to the next, when nothing tells of a change."""
+EVERYONE: Final = "all"
+"""What the list of workers is called among the troubles."""
 
 
 @dataclass(slots=True)
@@ -36,115 +43,187 @@ class _Seen:
 
 
 class Reclaimer:
-    """Watches the workers of the queues that ``queues()`` names; ``name`` is this process' own worker, if any."""
+    """Watches the workers of the queues that ``queues()`` names; ``own`` is this process' own worker, if any.
+
+    Without ``others()`` there is nobody to watch. ``lost`` is called when one is found.
+    """
 
     name = "reclaimer"
 
     def __init__(
         self, store: Store, views: Views, queues: Callable[[], Sequence[str]], *, own: str = "",
-        on_suspects: Callable[[], None] = lambda: None,
+        others: Callable[[], bool] = lambda: True, on_suspects: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._store, self._views, self._queues, self._own = store, views, queues, own
-        self._on_suspects = on_suspects
+        self._others, self._on_suspects, self._on_lost = others, on_suspects, on_lost
         self._link = Link(store.servers)
         self._generation = 0
-        self._beats_every = store.settings.lease / 3
         self._counted = -1e9
+        self._looks = 0
+        self._troubles, self._lists = Troubles(self.name), Troubles(self.name, "list of workers of")
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._missing: dict[str, float] = {}
-        self._workers: list[WorkerInfo] = []
+        self._workers: dict[str, WorkerInfo] = {}
         self._held_off_until = 0.0
         self._may_list = True
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """The queues, or their workers, have changed."""
+        self._woken.set()
 
     async def once(self) -> int:
         """Look at the beats and the connections of all workers; reclaim from the lost. Returns how many jobs."""
-        now, reclaimed = monotonic(), 0
-        if now - self._counted >= self._beats_every:
-            reclaimed += await self._by_lease(now)
-        if self._watching() and now >= self._held_off_until:
-            reclaimed += await self._by_connection(now)
-        if self._generation not in (0, self._link.generation):
+        now, reclaimed, woken = monotonic(), 0, self._woken.is_set()
+        self._woken.clear()
+        queues = self._queues()
+        if not queues or not self._others():
             self._seen.clear()
             self._missing.clear()
-            self._held_off_until = monotonic() + self._store.settings.lease
-        self._generation = self._link.generation
+            self._workers = {}
+            return 0
+        if woken or now - self._counted >= self._beats_every():
+            self._looks = 0 if woken or not self._workers else (self._looks + 1) % LIST
+            if self._looks == 0:
+                await self._list()
+            reclaimed += await self._by_lease(now, queues)
+        if self._watching() and now >= self._held_off_until:
+            reclaimed += await self._by_connection(now)
         return reclaimed
 
     async def rest(self) -> None:
         """Briefly while it watches others, else until the beats are due."""
+        every = self._beats_every()
         if self._missing:
-            await asyncio.sleep(GRACE / 2)
-        else:
-            await asyncio.sleep(LOOK if self._watching() else self._beats_every)
+            every = min(every, GRACE / 2)
+        elif self._watching():
+            every = min(every, LOOK)
+        await pause(every, self._woken)
 
     def _watching(self) -> bool:
-        """Whether to look at connections: two workers (and every scheduler) do, the rest trust them."""
-        others = [worker.name for worker in self._workers if worker.name != self._own]
-        return (
-            self._may_list
-            and bool(others)
-            and (not self._own or sum(name < self._own for name in others) < 2)
-        )
+        """Whether to look at connections."""
+        return self._may_list and any(name != self._own for name in self._workers)
+
+    def _lease(self, worker: str) -> float:
+        """The lease by which a worker lives, or ours where it does not say."""
+        info = self._workers.get(worker)
+        return info.lease if info and info.lease else self._store.settings.lease
+
+    def _beats_every(self) -> float:
+        leases = [self._store.settings.lease, *[self._lease(name) for name in self._workers]]
+        return max(0.1, min(leases) / LOOKS)
+
+    def _reconnected(self) -> bool:
+        """Whether our connection is another than before: then what was counted is void, as the server was gone."""
+        again = self._generation not in (0, self._link.generation)
+        self._generation = self._link.generation
+        if again:
+            self._seen.clear()
+            self._missing.clear()
+            # they reconnect too, and are listed under their old connections until they say so
+            self._held_off_until = monotonic() + self._store.settings.lease
+        return again
+
+    async def _list(self) -> None:
+        try:
+            self._workers = {info.name: info for info in await self._views.workers()}
+        except StreamqError as error:
+            if concerns_all(error):
+                raise
+            self._lists.met(EVERYONE, error)  # the last list will do; the beats tell who lives
+        else:
+            self._lists.over(EVERYONE)
 
     # -- by lease -------------------------------------------------------------------------------------------
 
-    async def _by_lease(self, now: float) -> int:
-        elapsed, self._counted = min(now - self._counted, 2 * self._beats_every), now
-        queues, reclaimed = self._queues(), 0
-        self._workers = await self._views.workers()
-        beats = await self._store.beats(self._link, queues)
-        current = {(queue, worker): count for queue in queues for worker, count in beats[queue].items()}
+    async def _by_lease(self, now: float, queues: Sequence[str]) -> int:
+        elapsed, self._counted = min(now - self._counted, 2 * self._beats_every()), now
+        queues = self._troubles.rested(queues)
+        counts = await self._store.roster.beats_or_errors(self._link, queues) if queues else {}
+        self._reconnected()
         before, self._seen = self._seen, {}
-        for (queue, worker), count in current.items():
-            seen = before.get((queue, worker))
-            if seen is None or seen.beats != count:
-                seen = _Seen(count)  # it lives, or is looked at for the first time: a whole lease from now
-            else:
-                seen.unchanged += elapsed
-            self._seen[queue, worker] = seen
-            if seen.unchanged >= self._store.settings.lease and worker != self._own:
-                reclaimed += await self._reclaim(queue, worker, count, f"no beat for {seen.unchanged:.0f} s")
-        return reclaimed
+        lost: list[tuple[str, str, bytes, str]] = []
+        for queue, beats in counts.items():
+            if isinstance(beats, StreamqError):
+                self._troubles.met(queue, beats)
+                continue
+            self._troubles.over(queue)
+            if beats.keys() - self._workers.keys():
+                self._looks = LIST - 1  # somebody new: the next look begins with the list
+            for worker, count in beats.items():
+                seen = self._count(before.get((queue, worker)), count, elapsed)
+                self._seen[queue, worker] = seen
+                if seen.unchanged >= self._lease(worker) and worker != self._own:
+                    lost.append((queue, worker, count, f"no beat for {seen.unchanged:.0f} s"))
+        return await self._reclaim_each(lost)
+
+    @staticmethod
+    def _count(seen: _Seen | None, count: bytes, elapsed: float) -> _Seen:
+        if seen is None or seen.beats != count:
+            return _Seen(count)  # it lives, or is looked at for the first time: a whole lease from now
+        seen.unchanged += elapsed
+        return seen
 
     # -- by connection --------------------------------------------------------------------------------------
 
     async def _by_connection(self, now: float) -> int:
-        watched = {
-            worker.name: worker for worker in self._workers if worker.name != self._own and worker.client_id
-        }
+        watched = {name: info for name, info in self._workers.items() if name != self._own}
         try:
-            alive = await self._store.connected(self._link, [worker.client_id for worker in watched.values()])
-            gone = {name for name, worker in watched.items() if worker.client_id not in alive}
+            alive = await self._store.roster.connected(
+                self._link, [info.client_id for info in watched.values() if info.client_id]
+            )
+            if self._reconnected():
+                return 0
+            # by the name too: a server that was restarted gives the same ids to others
+            gone = {name for name, info in watched.items() if alive.get(info.client_id) != name}
             self._missing = {name: self._missing.get(name, now) for name in gone}
             ripe = [name for name, since in self._missing.items() if now - since >= GRACE]
             if not ripe:
                 return 0
-            named = await self._store.client_names(self._link)
+            named = await self._store.roster.client_names(self._link)
         except Rejected as error:
             self._may_list = False
             log.warning(
                 "may not list the server's clients (%s): lost workers are found by their lease alone", error
             )
             return 0
+        if self._reconnected():
+            return 0
+        return await self._missed(ripe, watched, named)
+
+    async def _missed(self, ripe: list[str], watched: dict[str, WorkerInfo], named: set[str]) -> int:
         reclaimed = 0
         for name in ripe:
             del self._missing[name]
             if name in named:  # it has reconnected; its new id is in what it says of itself now
-                self._workers = await self._views.workers()
+                await self._list()
             else:
                 reclaimed += await self._vanished(watched[name])
         return reclaimed
 
     async def _vanished(self, worker: WorkerInfo) -> int:
+        counts = await self._store.roster.beats_or_errors(self._link, worker.queues) if worker.queues else {}
+        lost = [
+            (queue, worker.name, beats[worker.name], "its connections are gone")
+            for queue, beats in counts.items()
+            if not isinstance(beats, StreamqError) and worker.name in beats
+        ]
+        if not lost:  # it is on no queue's list: only its introduction is left
+            await self._forget(worker.name)
+        return await self._reclaim_each(lost)
+
+    # -- what becomes of its jobs ---------------------------------------------------------------------------
+
+    async def _reclaim_each(self, lost: list[tuple[str, str, bytes, str]]) -> int:
         reclaimed = 0
-        beats = await self._store.beats(self._link, worker.queues)
-        for queue in worker.queues:
-            if worker.name in beats[queue]:
-                reclaimed += await self._reclaim(
-                    queue, worker.name, beats[queue][worker.name], "its connections are gone"
-                )
-        await self._store.forget(worker.name)
-        self._workers = [other for other in self._workers if other.name != worker.name]
+        for queue, worker, beats, why in lost:
+            try:
+                reclaimed += await self._reclaim(queue, worker, beats, why)
+            except StreamqError as error:
+                if concerns_all(error):
+                    raise
+                self._troubles.met(queue, error)
         return reclaimed
 
     async def _reclaim(self, queue: str, worker: str, beats: bytes, why: str) -> int:
@@ -155,11 +234,20 @@ class Reclaimer:
         report(queue, worker, done, why)
         if done.suspects:
             self._on_suspects()
-        if not any(
-            worker in counts for counts in (await self._store.beats(self._link, self._queues())).values()
-        ):
-            await self._store.forget(worker)
+        await self._forget(worker)
         return done.again + done.suspects + done.failed
+
+    async def _forget(self, worker: str) -> None:
+        """Take one that no queue lists any more off the list of all, and out of its seats."""
+        info = self._workers.get(worker)
+        queues = sorted({*self._queues(), *(info.queues if info else ())})
+        counts = await self._store.roster.beats_or_errors(self._link, queues)
+        if any(not isinstance(beats, StreamqError) and worker in beats for beats in counts.values()):
+            return
+        await self._store.roster.forget(worker, info.token if info else "")
+        await self._store.roster.vacate(self._link, queues, worker)
+        self._workers.pop(worker, None)
+        self._on_lost()
 
     async def close(self) -> None:
         """Drop the connection."""

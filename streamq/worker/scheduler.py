@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from streamq.app import App
-from streamq.worker.auditor import Auditor
 from streamq.worker.duty import Duty, tick
-from streamq.worker.promoter import Promoter
-from streamq.worker.pruner import Pruner
-from streamq.worker.reclaimer import Reclaimer
+from streamq.worker.upkeep import upkeep
 
 log = logging.getLogger("streamq.scheduler")
 
@@ -46,7 +43,7 @@ class QueueList:
 
 
 class Scheduler:
-    """Promotes, reclaims, prunes and audits for all queues, until cancelled.
+    """Promotes, reclaims, prunes and audits for all queues, until cancelled; shared with all others that do so.
 
     With ``only_reclaim`` it reclaims and audits alone.
     """
@@ -60,9 +57,7 @@ class Scheduler:
         await app.wait_ready()
         queues = QueueList(app)
         await queues.once()
-        duties: list[Duty] = [queues, Reclaimer(app.store, app.views, queues), Auditor(app.store, queues)]
-        if not self._only_reclaim:
-            duties += [Promoter(app.store, queues, poll=POLL), Pruner(app.store, queues)]
+        duties: list[Duty] = [queues, *upkeep(app, queues, only_reclaim=self._only_reclaim, poll=POLL)]
         log.info(
             "%s for %s", ", ".join(duty.name for duty in duties[1:]), ", ".join(queues()) or "no queue yet"
         )

@@ -5,30 +5,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
-import platform
-import re
-import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from streamq.app import App
-from streamq.clock import host_now
 from streamq.connection import Link
 from streamq.envelope import Delivery, Held
-from streamq.errors import ConfigurationError, OutcomeUnknown, Rejected, StreamqError
-from streamq.job import WorkerInfo
-from streamq.worker.auditor import Auditor
+from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Rejected, StreamqError
 from streamq.worker.duty import Duty, tick
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
-from streamq.worker.promoter import Promoter
-from streamq.worker.pruner import Pruner
-from streamq.worker.reclaimer import Reclaimer
+from streamq.worker.identity import checked_name, claim, describe, new_name
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
+from streamq.worker.upkeep import upkeep
+from streamq.worker.voucher import Voucher
 
 log = logging.getLogger("streamq.worker")
 
@@ -38,17 +30,12 @@ FLUSH = 5.0
 """Seconds the last outcomes may take to be written at a shutdown."""
 
 
-def new_name() -> str:
-    """Host, process and four random digits: a restarted process must not pass for its predecessor."""
-    host = re.sub(r"[^A-Za-z0-9_-]", "", platform.node().partition(".")[0])[:24]
-    return f"{host or 'host'}-{os.getpid()}-{secrets.token_hex(2)}"
-
-
 class Worker:
     """Runs the jobs of ``queues`` (default: those of all tasks), ``concurrency`` at once.
 
     ``duties=False`` leaves promoting, reclaiming, pruning and auditing to schedulers and other workers.
-    Raises ``ConfigurationError`` when the app has no task for any of the queues.
+    Raises ``ConfigurationError`` when the app has no task for any of the queues, and for a name that is not 1 to 64
+    letters, digits, ``_``, ``.`` or ``-``.
     """
 
     def __init__(
@@ -60,13 +47,14 @@ class Worker:
         self.queues = tuple(queues or settings.queues or sorted(known))
         if not self.queues:
             raise ConfigurationError("the app has no task: declare one with @app.task, or name the queues")
-        self.app, self.name = app, name or new_name()
+        self.app, self.name = app, checked_name(name) if name else new_name()
         self.concurrency = concurrency or settings.concurrency
         self._with_duties = duties
         self._has_fetched = False
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
         self._grace = settings.shutdown_grace
+        self._taken: NameTaken | None = None
 
     # -- signals --------------------------------------------------------------------------------------------
 
@@ -79,7 +67,10 @@ class Worker:
     # -- life -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Work until ``stop`` or cancellation; both end in order. Raises ``Unavailable`` when no server is ready."""
+        """Work until ``stop`` or cancellation; both end in order.
+
+        Raises ``Unavailable`` when no server is ready, and ``NameTaken`` when another living worker has the name.
+        """
         app = self.app
         if not await self._unless_stopped(app.wait_ready()):
             return
@@ -122,35 +113,35 @@ class Worker:
         finally:
             await link.close()
         await store.read_clock()
+        try:
+            await claim(store, self.info)
+        except NameTaken as error:
+            self._taken = error
+            raise
         await self.heartbeat.start()
 
     def _assemble(self) -> None:
         app, store = self.app, self.app.store
-        info = WorkerInfo(
-            self.name,
-            platform.node(),
-            os.getpid(),
-            self.queues,
-            self.concurrency,
-            host_now(),
-            version("streamq"),
-        )
+        self.info = describe(self.name, self.queues, self.concurrency, app.settings)
         self.settler = Settler(store, self.name, self._progressed)
         self.runner = Runner(app, self.settler, store.clock, self.name, self.concurrency, self._progressed)
-        self.heartbeat = Heartbeat(store, info, self.runner.overdue)
+        self.heartbeat = Heartbeat(store, self.info, self.runner.overdue, self._name_taken)
         self.fetcher = Fetcher(
             store, self.queues, self.name, self.runner.start, self._free, self._idle, self._holds,
             self.settler.is_blocked,
         )  # fmt: skip
-        reclaimer = Reclaimer(
-            store, app.views, self._all_queues, own=self.name, on_suspects=self.fetcher.look_for_suspects
-        )
-        self._duties: list[Duty] = []
+        self._duties: list[Duty] = [Voucher(store, app.views, self._all_queues, own=self.name)]
         if self._with_duties:
-            self._duties = [
-                Promoter(store, self._all_queues), reclaimer, Pruner(store, self._all_queues),
-                Auditor(store, self._all_queues),
-            ]  # fmt: skip
+            self._duties = upkeep(
+                app, self._all_queues, worker=self.name, on_suspects=self.fetcher.look_for_suspects
+            )
+
+    def _name_taken(self, error: NameTaken) -> None:
+        """Somebody claimed the name while ours was not on the list. What runs here goes back, and we stop."""
+        log.critical("%s; stopping", error)
+        self._taken = error
+        self.stop()
+        self.stop()
 
     def _all_queues(self) -> Sequence[str]:
         return self.queues
@@ -185,6 +176,8 @@ class Worker:
                 duty.cancel()
             if cancelled is not None:
                 raise cancelled
+        if self._taken is not None:
+            raise self._taken
 
     async def _shut_down(self, fetching: asyncio.Task[None], settling: asyncio.Task[None]) -> None:
         """Senders end before those they send to: fetcher, runner, settler."""
@@ -236,6 +229,8 @@ class Worker:
 
     async def _leave(self) -> None:
         """Take this worker off the lists, and give back what the server still has under its name, uncharged."""
+        if self._taken is not None:
+            return  # what is listed under the name is another's
         self.runner.overdue.leave()
         try:
             async with asyncio.timeout(FLUSH):
@@ -243,7 +238,7 @@ class Worker:
                     await self._twice(self.fetcher.give_back_unseen)
                 for queue in self.queues:
                     await self._twice(partial(self._leave_queue, queue))
-                await self._twice(partial(self.app.store.forget, self.name))
+                await self._twice(partial(self.app.store.roster.forget, self.name, self.info.token))
         except (StreamqError, TimeoutError) as error:
             said = str(error) or "no answer"
             log.warning("cannot sign off (%s); others will, when the lease is over", said)

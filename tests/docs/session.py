@@ -33,7 +33,7 @@ LOOKS = re.compile(r"streamq (queues|workers|job (get|ls)|doctor)\b|curl (?!.*(-
 """Commands that may be repeated until they say what the page shows."""
 VARIES = re.compile(
     r"""\d{13}-\d+ | \d{4}-\d\d-\d\dT[\d:.]+Z | \b\d\d:\d\d:\d\d\b    # ids and times
-    | \b\w+-\d+-[0-9a-f]{4}\b | \b[0-9a-f]{16}\b | \bvm\b              # workers, requests, the host
+    | \b\w+-\d+-[0-9a-f]{8}\b | \b[0-9a-f]{16}\b | \bvm\b              # workers, requests, the host
     | (?<=127\.0\.0\.1:)\d+ | \b\d{4,7}\b | (Redis|Valkey)\ [\d.]+     # ports, processes, the server
     | [+-]?\d+(\.\d+)?(?=\ ?(ms|MiB|s)\b) | (?<=_ms":)[\d.]+ | \.\.\.   # measures; three dots stand for anything
     """,
@@ -124,7 +124,7 @@ class Session:
         """Remember what came for what the page shows; the process id inside a worker's name too."""
         for shown, came in matched.items():
             self.met.setdefault(shown, came)
-            if re.fullmatch(r"\w+-\d+-[0-9a-f]{4}", shown):
+            if re.fullmatch(r"\w+-\d+-[0-9a-f]{8}", shown):
                 self.met.setdefault(shown.split("-")[1], came.split("-")[-2])
 
     def _start(self, command: str, expected: str, line: int) -> None:

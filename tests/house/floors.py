@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "states", "clock", "settings", "keys"}),
+    frozenset({"errors", "states", "clock", "settings", "keys", "host"}),
     frozenset({
         "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
         "options", "handlers",
     }),
     frozenset({
-        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "batches", "transfer", "store",
+        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer", "store",
         "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "server",
     }),
     frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
@@ -22,7 +22,7 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 
 ONLY_IN: dict[str, frozenset[str]] = {
     "redis": frozenset({"scripts", "addresses", "answers", "connection", "subscriber", "store", "views"}),
-    "hiredis": frozenset({"answers", "connection"}),
+    "hiredis": frozenset({"answers", "connection", "subscriber"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
     "click": frozenset({"cli", "runtime"}),

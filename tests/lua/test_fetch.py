@@ -32,7 +32,7 @@ async def test_a_job_is_found_by_its_id_in_every_place_it_may_be(
         places.append((record.state, record.worker, record.crashes))
 
     await look()
-    while not (await app.store.promote(link, ["q"], 1))[0]:
+    while not (await app.store.promote(link, ["q"], 1))["q"].jobs:
         pass  # a millisecond
     await look()
     for lane, worker in ((keys.ready, "w1"), (keys.ready, "w2"), (keys.alone, "w3")):

@@ -109,7 +109,7 @@ class _Queue:
 
     async def through_every_script(self) -> None:
         store, link = self.app.store, self.link
-        while (await store.promote(link, ["q"], 100))[0]:
+        while (await store.promote(link, ["q"], 100))["q"].jobs:
             pass
         held = await self.take("w1")
         assert await store.release(link, "q", [(d.lane, d.entry) for d in held]) == len(held)

@@ -107,7 +107,7 @@ async def test_promote_takes_no_more_than_its_budget_of_bytes(
         client.hset(keys.parked, f"1-{number}", "t\n\n" + "x" * LARGE)
         client.zadd(keys.delayed, {f"1-{number}": 1})
     for _ in range(2):
-        assert (await app.store.promote(link, ["q"], 200))[0] == FEW
+        assert (await app.store.promote(link, ["q"], 200))["q"].jobs == FEW
     assert [reply[2] for reply in replies[scripts.PROMOTE]] == [0, -1], "the next is due now; none waits"
     assert client.hlen(keys.moved) == 2 * FEW
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from . import attempts, fetching, life, producers, scripts, values, waiting
+from . import attempts, fetching, life, liveness, producers, scripts, values
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     *attempts.FAULTS,
     *fetching.FAULTS,
     *life.FAULTS,
+    *values.FAULTS,
     *producers.FAULTS,
     *scripts.FAULTS,
-    *values.FAULTS,
-    *waiting.FAULTS,
+    *liveness.FAULTS,
 )

@@ -1,4 +1,4 @@
-"""Bugs of scripts and of what reads their data."""
+"""Bugs of scripts, signals and cursors."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ Run by ``python -m streamq worker tests.programs.jobs:app``, or by ``Worker`` in
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import re
 import time
 
 from streamq import App, Backoff, Context
@@ -49,3 +51,22 @@ async def poison(number: int, ctx: Context) -> None:
     note("start", ctx, number)
     await asyncio.sleep(0.05)  # neighbours begin
     os.abort()
+
+
+@app.task(queue="q", backoff=QUICK, timeout=120)
+async def hold_interpreter(number: int, seconds: float, ctx: Context) -> int:
+    """One C call of about ``seconds``, or up to twice that, in which no other thread of the process runs."""
+    note("start", ctx, number)
+    length, took = 18, 0.0
+    while took < 0.02:  # each character doubles the time it takes
+        length += 1
+        took = _search(length)
+    _search(length + math.ceil(math.log2(seconds / took)))
+    note("end", ctx, number)
+    return number
+
+
+def _search(length: int) -> float:
+    begun = time.monotonic()
+    re.match(r"(a|a)+$", "a" * length + "b")
+    return time.monotonic() - begun

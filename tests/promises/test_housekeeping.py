@@ -99,7 +99,7 @@ async def test_a_worker_that_has_beaten_since_it_was_seen_keeps_its_jobs(
 ) -> None:
     await _taken(app, client, prefix, link, 3)
     client.zincrby(Keys(prefix, "q").workers, 1, "w1")
-    seen = (await app.store.beats(link, ["q"]))["q"]["w1"]
+    seen = (await app.store.roster.beats(link, ["q"]))["q"]["w1"]
     client.zincrby(Keys(prefix, "q").workers, 1, "w1")
     assert (await app.store.reclaim(link, "q", "w1", seen)).beaten
     assert census(client, prefix, "q").counts() == {"active": 3}
@@ -251,6 +251,6 @@ async def test_a_due_time_without_a_job_is_forgotten_and_told(
     app: App, client: redis.Redis, prefix: str, link: Link, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.zadd(Keys(prefix, "q").delayed, {"5-5": 1, "no id": 2})
-    assert (await app.store.promote(link, ["q"], 10))[0] == 0
+    assert (await app.store.promote(link, ["q"], 10))["q"].jobs == 0
     assert client.exists(Keys(prefix, "q").delayed) == 0
     assert "2 ids on q were due and had no job" in caplog.text

@@ -9,8 +9,8 @@ FLOORS: tuple[frozenset[str], ...] = (
         "options", "handlers",
     }),
     frozenset({
-        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer", "store",
-        "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "server",
+        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",
+        "store", "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "server",
     }),
     frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "__main__"}),

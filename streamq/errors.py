@@ -49,7 +49,9 @@ class StreamqError(Exception):
 
 def _as_it_was(kind: type[StreamqError], args: tuple[Any, ...]) -> StreamqError:
     """An error from its text: ``__init__`` made that, of other arguments."""
-    return kind.__new__(kind, *args)
+    error = kind.__new__(kind, *args)
+    error.args = args  # OSError, of which TimeoutError is one, leaves them to ``__init__``
+    return error
 
 
 class ConfigurationError(StreamqError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 from streamq.keys import Keys
 from streamq.retry import Backoff
 from streamq.sending import OPTIONS, EnqueueOptions, FieldsSending, refuse, resembles_an_option
+from streamq.settings import refuse_unknown
 from streamq.task import Context, Task
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class TaskDecorator:
     def __call__(self, handler: H, /) -> FieldsTask[H]: ...  # type: ignore[overload-cannot-match]  # none, or three and more
     def __call__(self, handler: Any = None, /, **policy: Any) -> Any:
         if handler is None or policy:
+            refuse_unknown("parameter of app.task", policy, self._policy)
             given = {name: value for name, value in policy.items() if value is not None}
             made = TaskDecorator(self._app, **{**self._policy, **given})
             return made if handler is None else made(handler)

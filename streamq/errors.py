@@ -38,6 +38,21 @@ class StreamqError(Exception):
 
     code: ClassVar[str] = "error"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process, such as that of a ``multiprocessing.Pool``, which hangs on an error it cannot read.
+
+        What can only be called here (``repeat``) stays here.
+        """
+        carried = {name: None if callable(value) else value for name, value in self.__dict__.items()}
+        return _as_it_was, (type(self), self.args), carried
+
+
+def _as_it_was(kind: type[StreamqError], args: tuple[Any, ...]) -> StreamqError:
+    """An error from its text: ``__init__`` made that, of other arguments."""
+    error = kind.__new__(kind, *args)
+    error.args = args  # OSError, of which TimeoutError is one, leaves them to ``__init__``
+    return error
+
 
 class ConfigurationError(StreamqError):
     """A setting or a task declaration is wrong."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import collections.abc
 import functools
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Never, NoReturn, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Final, Never, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from streamq.errors import ConfigurationError
-
-OPTIONS: Final = frozenset({"delay", "at", "attempts", "timeout"})
-"""Names that ``enqueue`` takes for itself."""
+from streamq.sending import OPTIONS
 
 _NOTHING: Final = (None, type(None), NoReturn, Never)
 _AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
@@ -57,11 +57,25 @@ def read(handler: Any, context: type) -> Reading:
             f"{name!r} does not tell its parameters: wrap it in a function ({error})"
         ) from None
     hints = get_type_hints(called, include_extras=True)
-    own = next((each for each in parameters if hints.get(each) is context), None)
+    own = _context_of(parameters, hints, context, name)
     bound = handler.keywords if isinstance(handler, functools.partial) else {}
     fields = {each: p for each, p in parameters.items() if each != own and each not in bound}
     is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(called)
     return Reading(name, is_async, fields, hints, own)
+
+
+def _context_of(names: Iterable[str], hints: dict[str, Any], context: type, handler: str) -> str | None:
+    """The parameter that takes the context: also one that may be left out, where the handler is called by hand."""
+    wrapped = (Union, UnionType, Annotated)
+    found = [
+        name
+        for name in names
+        if (declared := hints.get(name)) is context
+        or (get_origin(declared) in wrapped and context in get_args(declared))
+    ]
+    if len(found) > 1:
+        raise ConfigurationError(f"{handler!r} has {len(found)} parameters for its context: use one")
+    return found[0] if found else None
 
 
 def _inner(handler: Any) -> Any:

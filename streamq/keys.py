@@ -36,9 +36,9 @@ GROUP: Final = "workers"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def is_name(text: str) -> bool:
+def is_name(text: object) -> bool:
     """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``."""
-    return _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 class Keys:

@@ -12,13 +12,15 @@ import threading
 from collections.abc import Callable, Coroutine
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from streamq.app import App
 from streamq.errors import ConfigurationError
 from streamq.settings import Settings
 
 T = TypeVar("T")
+
+log = logging.getLogger("streamq.runtime")
 
 try:
     from uvloop import new_event_loop
@@ -33,11 +35,48 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     could take for ever.
     """
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        result = runner.run(main)
+        result = _run(runner, main)
     if any(thread.name.startswith("streamq handler") for thread in threading.enumerate()):
         logging.shutdown()
         os._exit(0)
     return result
+
+
+def _run(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
+    """Run it. What a handler's own tasks let through, ``sys.exit()`` for example, does not end a role.
+
+    asyncio gives it to that task, and to whoever runs the loop too. Where signals are handled in the loop it can
+    have no other source, and the loop goes on. So it does when a handler has stopped it.
+    """
+    held: list[asyncio.Task[T]] = []
+
+    async def hold() -> T:
+        held.append(asyncio.current_task())  # type: ignore[arg-type]  # we are one
+        return await main
+
+    try:
+        return runner.run(hold())
+    except _STRAY as error:
+        if not _is_stray(held, error):
+            raise
+    while True:
+        try:
+            return runner.get_loop().run_until_complete(held[0])
+        except _STRAY as error:
+            if not _is_stray(held, error):
+                raise
+
+
+_STRAY: Final = (KeyboardInterrupt, SystemExit, RuntimeError)
+"""The last is said by a loop that was stopped before its end."""
+
+
+def _is_stray(held: list[asyncio.Task[Any]], error: BaseException) -> bool:
+    in_the_loop = signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, signal.SIG_DFL)
+    if not held or held[0].done() or not in_the_loop:
+        return False
+    log.error("a handler's own task would have ended this process (%r); it goes on", error)
+    return True
 
 
 def on_signals(stop: Callable[[], object]) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic_core import SchemaValidator
+
 from streamq.errors import ConfigurationError
 
 Schema = dict[str, Any]
@@ -128,7 +130,7 @@ def _exact(node: Schema, found: Shape, definitions: dict[str, Any]) -> bool:  # 
         return False
     if kind == "float":
         found.floats = True
-    if kind == "default" and node.get("on_error", "raise") != "raise":
+    if kind == "default" and not _sound_default(node, definitions):
         return False
     if kind in _PARTS:
         return all(_exact(part, found, definitions) for part in _PARTS[kind](node))
@@ -144,6 +146,30 @@ def _exact(node: Schema, found: Shape, definitions: dict[str, Any]) -> bool:  # 
         case "definition-ref":
             return _exact_definition(node["schema_ref"], found, definitions)
     return kind in _EXACT
+
+
+_FACTORIES: Final = (list, dict, set, frozenset, tuple, str, int, float, bool, bytes)
+"""Those whose every product is the same, so that one tells of all."""
+
+
+def _sound_default(node: Schema, definitions: dict[str, Any]) -> bool:
+    """Whether the default is one of the type's own values: pydantic takes it unseen (``name: str = None``)."""
+    if node.get("on_error", "raise") != "raise":
+        return False
+    if node.get("validate_default"):
+        return True
+    if (factory := node.get("default_factory")) is not None and factory not in _FACTORIES:
+        return False
+    default = node.get("default") if factory is None else factory()
+    known = {"type": "definitions", "schema": node["schema"], "definitions": [*definitions.values()]}
+    try:
+        schema: Any = known if definitions else node["schema"]
+        valid = SchemaValidator(schema).validate_python(default)
+        return bool(valid == default) and (type(valid) is type(default) or isinstance(valid, float))
+    except (
+        Exception
+    ):  # it does not fit, has a writer or a comparison of its own, or refers to what is not known here
+        return False
 
 
 _PARTS: Final[dict[str, Callable[[Schema], list[Schema]]]] = {

@@ -186,6 +186,10 @@ class _Background:
             self.run(self._say_goodbye(), GOODBYE)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(GOODBYE)
+        if self._thread.is_alive():
+            _KEPT.append(self)  # it is in use
+        else:
+            self.loop.close()
 
     async def _say_goodbye(self) -> None:
         for goodbye in self.goodbyes:
@@ -205,8 +209,11 @@ def _background() -> _Background:
 
 
 def _end_background() -> None:
-    if _the_background is not None:
-        _the_background.end()
+    global _the_background  # the same
+    with _lock:
+        ending, _the_background = _the_background, None  # what is called after this gets another
+    if ending is not None:
+        ending.end()
 
 
 def _begin_anew() -> None:
@@ -218,7 +225,7 @@ def _begin_anew() -> None:
 
 
 _KEPT: Final[list[Any]] = []
-"""The parent's loop: it shares what the kernel knows of it, so it is not to be closed by being collected."""
+"""Loops that are not to be closed by being collected. A parent's shares with it what the kernel knows of it."""
 
 atexit.register(_end_background)
 os.register_at_fork(after_in_child=_begin_anew)

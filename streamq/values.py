@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -297,6 +298,8 @@ def _differences(was: Any, back: Any, at: str) -> Iterator[FieldError]:
     """Where what was read is not what was written. NaN counts as equal to NaN."""
     if _equal(was, back) or (non_finite(was) and was != was and back != back):  # noqa: PLR0124  # NaN alone differs from itself
         return
+    if _same_instant(was, back):
+        return
     if type(was) is type(back) and (parts := _parts(was)) is not None:
         others = _parts(back) or {}
         if parts.keys() == others.keys():
@@ -307,6 +310,17 @@ def _differences(was: Any, back: Any, at: str) -> Iterator[FieldError]:
     if type(was) is not type(back):
         told = f"{shown(was)} ({type(was).__name__}) would arrive as {shown(back)} ({type(back).__name__})"
     yield FieldError(at, "not-kept", f"{told}: {_NAN}" if non_finite(was) else told)
+
+
+def _same_instant(was: Any, back: Any) -> bool:
+    """Whether two aware times are one instant. In the hours in which clocks are set, ``==`` says no to all others."""
+    times = (was, back)
+    if not all(isinstance(each, datetime) and each.utcoffset() is not None for each in times):
+        return False
+    return bool(was - _EPOCH == back - _EPOCH)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _parts(value: Any) -> dict[Any, Any] | None:

@@ -160,6 +160,56 @@ def test_what_cannot_run_is_refused_where_it_is_declared(handler: Any, said: str
         App().task(name="x")(handler)
 
 
+def _with_an_option(number: int, durability: str) -> None: ...
+
+
+def _with_two_contexts(number: int, one: Context, other: Context) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [(_with_an_option, "'durability'.*option of enqueue: rename it"), (_with_two_contexts, "2 parameters")],
+)
+def test_parameters_that_cannot_be_told_apart_are_refused_where_they_are_declared(
+    handler: Any, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        App().task(handler)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"que": "sms"}, "'que' is not a parameter of app.task: did you mean queue"),
+        ({"retries": 5}, "'retries' is not a parameter of app.task: there are attempts, backoff"),
+        ({"queue": 5}, "5 cannot name a queue"),
+        ({"name": 5}, "5 cannot name a task"),
+    ],
+    ids=str,
+)
+def test_a_policy_that_there_is_not_is_refused_where_it_is_written(policy: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        App().task(**policy)(lambda x: x)
+
+
+def _may_do_without(x: int, ctx: Context | None = None) -> str:
+    return "" if ctx is None else ctx.idempotency_key
+
+
+def _annotated(x: int, ctx: Annotated[Context, "ours"]) -> str:
+    return ctx.idempotency_key
+
+
+@pytest.mark.parametrize("handler", [_may_do_without, _annotated])
+async def test_a_context_that_may_be_left_out_when_called_by_hand_is_given_by_a_worker(
+    app: App, handler: Any
+) -> None:
+    task = app.task(name="t")(handler)
+    async with working(app):
+        job = await task.enqueue(1)
+        assert await job.result(10) == f"default:{job.id}"
+
+
 def test_what_an_annotation_says_beside_the_type_counts() -> None:
     @App().task
     async def small(x: Annotated[int, Field(lt=10)]) -> None: ...

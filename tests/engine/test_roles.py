@@ -87,6 +87,63 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Role]]:
         role.process.wait(10)
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        "await asyncio.gather(end(SystemExit(3)), asyncio.sleep(0.1))",
+        "await asyncio.gather(end(KeyboardInterrupt()), asyncio.sleep(0.1))",
+        "asyncio.ensure_future(end(SystemExit(3))); await asyncio.sleep(0.1)",
+        "asyncio.get_running_loop().call_soon(sys.exit, 3); await asyncio.sleep(0.1)",
+        "asyncio.get_running_loop().stop()",
+    ],
+)
+def test_a_worker_outlives_what_a_task_of_its_handler_raises(
+    tmp_path: Path, own_server: Callable[..., Server], act: str
+) -> None:
+    """Otherwise its job would be given back, and end the next worker."""
+    server = own_server()
+    (tmp_path / "shop.py").write_text(
+        f"""
+import asyncio, sys
+from streamq import App
+app = App(redis_url={server.url!r}, prefix="shop", shutdown_grace=2)
+async def end(error):
+    raise error
+@app.task(queue="q", attempts=1)
+async def work(x: int) -> int:
+    {act}
+    return x
+@app.task(queue="q")
+async def good(x: int) -> int:
+    return x
+"""
+    )
+    program = (
+        "from shop import app, work, good\n"
+        "job = app.sync.enqueue(work, 1)\n"
+        "try:\n    job.result(10)\nexcept Exception as error:\n    print(type(error).__name__)\n"
+        "print(job.status().state.value, app.sync.enqueue(good, 5).result(10))\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-m", "streamq", "worker", "shop:app"], cwd=tmp_path)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=40,
+            check=False,
+        )
+        failed = "gather" in act
+        expected = "JobFailed\nfailed 5\n" if failed else "completed 5\n"
+        assert done.stdout == expected, done.stderr
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(15) == 0
+    finally:
+        worker.kill()
+        worker.wait(10)
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_arguments_of_the_app_win_over_the_environment_and_sighup_ends_in_order(
     role: str, start: Callable[..., Role], own_server: Callable[..., Server]

@@ -185,6 +185,25 @@ def test_closing_is_for_now_and_the_next_call_opens_again(plain: App) -> None:
         asyncio.run(plain.ping())
 
 
+@pytest.mark.parametrize("before", ["", "app.sync.enqueue('q', 't')"])
+def test_a_call_in_the_last_moments_of_a_process_does_not_hang(
+    make_app: Callable[..., App], before: str
+) -> None:
+    """What is registered before ours is called after it, when our loop has ended."""
+    app = make_app()
+    program = f"""
+import atexit
+atexit.register(lambda: print(app.sync.enqueue("q", "t").id))
+from streamq import App
+app = App(redis_url={app.settings.redis_url!r}, prefix={app.settings.prefix!r})
+{before}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=20, text=True, check=False
+    )
+    assert done.stdout.strip().replace("-", "").isdigit(), done.stderr
+
+
 def test_an_interrupted_wait_ends_in_the_background_too(plain: App) -> None:
     program = f"""
 import os, signal, threading

@@ -1,0 +1,41 @@
+"""What streamq raises, away from where it was raised."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from streamq import StreamqError, errors
+
+
+def _kinds(kind: type[StreamqError]) -> list[type[StreamqError]]:
+    return [kind, *[each for heir in kind.__subclasses__() for each in _kinds(heir)]]
+
+
+_MADE: dict[type[StreamqError], StreamqError] = {
+    errors.NameTaken: errors.NameTaken("w", "host 1"),
+    errors.InvalidPayload: errors.InvalidPayload("t", [errors.FieldError("/a", "c", "no")]),
+    errors.PayloadTooLarge: errors.PayloadTooLarge("t", 2, 1),
+    errors.UnknownTask: errors.UnknownTask("t", ["u"]),
+    errors.NotOpen: errors.NotOpen(),
+    errors.OpenElsewhere: errors.OpenElsewhere(),
+    errors.JobNotFound: errors.JobNotFound("q", "1-1"),
+    errors.WrongState: errors.WrongState("1-1", "cancel", "failed", ["retry"]),
+    errors.JobFailed: errors.JobFailed("1-1", "failed", "E", "no"),
+    errors.ResultTimeout: errors.ResultTimeout("1-1", 1),
+    errors.ResultUnreadable: errors.ResultUnreadable("1-1", "t", "no"),
+    errors.OutcomeUnknown: errors.OutcomeUnknown("no").repeated_by(lambda: None),  # type: ignore[arg-type,return-value]
+}
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in _kinds(StreamqError) if kind.__module__ == errors.__name__]
+)
+def test_an_error_comes_through_to_another_process_as_it_was(kind: type[StreamqError]) -> None:
+    """A pool of processes hangs on one that cannot be read."""
+    error = _MADE.get(kind) or kind("no")
+    back = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+    assert type(back) is kind
+    assert (str(back), back.args) == (str(error), error.args)
+    assert back.__dict__ == {k: None if k == "repeat" else v for k, v in error.__dict__.items()}

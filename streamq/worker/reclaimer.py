@@ -62,6 +62,8 @@ class Reclaimer:
         self._counted = -1e9
         self._looks = 0
         self._troubles, self._lists = Troubles(self.name), Troubles(self.name, "list of workers of")
+        # apart from reading the beats: that may go well in a queue in which a lost worker's jobs cannot be taken
+        self._recoveries = Troubles(self.name, "jobs of lost workers on")
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._missing: dict[str, float] = {}
         self._workers: dict[str, WorkerInfo] = {}
@@ -218,12 +220,16 @@ class Reclaimer:
     async def _reclaim_each(self, lost: list[tuple[str, str, bytes, str]]) -> int:
         reclaimed = 0
         for queue, worker, beats, why in lost:
+            if not self._recoveries.rested((queue,)):
+                continue
             try:
                 reclaimed += await self._reclaim(queue, worker, beats, why)
             except StreamqError as error:
                 if concerns_all(error):
                     raise
-                self._troubles.met(queue, error)
+                self._recoveries.met(queue, error)
+            else:
+                self._recoveries.over(queue)
         return reclaimed
 
     async def _reclaim(self, queue: str, worker: str, beats: bytes, why: str) -> int:

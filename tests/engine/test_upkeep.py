@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -259,6 +260,32 @@ async def test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone(
     assert told
     assert len(told) == len(set(told)), "each once"
     assert not [text for text in told if "queue b" in text]
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("key", ["moved", "finished", "failures", "alone"])
+async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_recovered_when_they_can(
+    app: App, client: redis.Redis, prefix: str, key: str,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The beats of its queue can be read all the while: that they can does not mean that the trouble is over."""
+    monkeypatch.setattr("streamq.worker.duty.QUEUE_TROUBLE", (0.05, 0.1))
+    caplog.set_level(logging.INFO, "streamq")
+    bad, good = Keys(prefix, "a"), Good(app, client, prefix, "b")
+    await Good(app, client, prefix, "a").prepare()
+    await good.prepare()
+    client.hset(workers_key(prefix), "lost", _entry("lost", "a", "b"))
+    client.delete(getattr(bad, key))
+    client.set(getattr(bad, key), "wrong")
+    reclaimer = Reclaimer(app.store, app.views, lambda: ["a", "b"])
+    async with ticking(reclaimer):
+        await until(lambda: client.zscore(good.keys.workers, "lost") is None)
+        await asyncio.sleep(2.0)  # several looks at the beats, and at the connections
+        client.delete(getattr(bad, key))
+        await until(lambda: client.zscore(bad.workers, "lost") is None)
+        await until(lambda: "works again" in caplog.text)
+    told = [record.getMessage() for record in caplog.records if record.name == "streamq.duty"]
+    assert [" a" in text and ("WRONGTYPE" in text or "works again" in text) for text in told] == [True, True]
 
 
 @ON_ONE_SERVER

@@ -20,7 +20,8 @@ from streamq.errors import Rejected, StreamqError
 from streamq.job import WorkerInfo
 from streamq.store import Reclaimed, Store
 from streamq.views import Views
-from streamq.worker.duty import Troubles, concerns_all, pause
+from streamq.worker.duty import pause
+from streamq.worker.trouble import Troubles, concerns_all
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -32,7 +33,7 @@ LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
 LIST: Final = 4
 """Looks from one reading of the list of workers to the next, when nothing tells of a change."""
-EVERYONE: Final = "all"
+EVERYONE: Final = "all queues"
 """What the list of workers is called among the troubles."""
 
 
@@ -61,9 +62,12 @@ class Reclaimer:
         self._generation = 0
         self._counted = -1e9
         self._looks = 0
-        self._troubles, self._lists = Troubles(self.name), Troubles(self.name, "list of workers of")
-        # apart from reading the beats: that may go well in a queue in which a lost worker's jobs cannot be taken
-        self._recoveries = Troubles(self.name, "jobs of lost workers on")
+        self._troubles, self._lists = (
+            Troubles("watch the workers of", log),
+            Troubles("list the workers of", log),
+        )
+        # apart from watching: the beats can be read in many a queue in which a lost worker's jobs cannot be taken
+        self._recoveries = Troubles("recover the jobs of lost workers on", log)
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._missing: dict[str, float] = {}
         self._workers: dict[str, WorkerInfo] = {}
@@ -133,7 +137,7 @@ class Reclaimer:
         except StreamqError as error:
             if concerns_all(error):
                 raise
-            self._lists.met(EVERYONE, error)  # the last list will do; the beats tell who lives
+            self._lists.met({EVERYONE: error})  # the last list will do; the beats tell who lives
         else:
             self._lists.over(EVERYONE)
 
@@ -148,7 +152,7 @@ class Reclaimer:
         lost: list[tuple[str, str, bytes, str]] = []
         for queue, beats in counts.items():
             if isinstance(beats, StreamqError):
-                self._troubles.met(queue, beats)
+                self._troubles.met({queue: beats})
                 continue
             self._troubles.over(queue)
             if beats.keys() - self._workers.keys():
@@ -220,14 +224,14 @@ class Reclaimer:
     async def _reclaim_each(self, lost: list[tuple[str, str, bytes, str]]) -> int:
         reclaimed = 0
         for queue, worker, beats, why in lost:
-            if not self._recoveries.rested((queue,)):
+            if self._recoveries.resting(queue):
                 continue
             try:
                 reclaimed += await self._reclaim(queue, worker, beats, why)
             except StreamqError as error:
                 if concerns_all(error):
                     raise
-                self._recoveries.met(queue, error)
+                self._recoveries.met({queue: error})
             else:
                 self._recoveries.over(queue)
         return reclaimed

@@ -35,6 +35,8 @@ LIST: Final = 4
 """Looks from one reading of the list of workers to the next, when nothing tells of a change."""
 EVERYONE: Final = "all queues"
 """What the list of workers is called among the troubles."""
+SERVER: Final = "the server"
+"""What the list of clients is called there. Without it the lost are found by their leases alone."""
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class Reclaimer:
         self._missing: dict[str, float] = {}
         self._workers: dict[str, WorkerInfo] = {}
         self._held_off_until = 0.0
-        self._may_list = True
+        self._clients = Troubles("list the clients of", log)
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -109,7 +111,7 @@ class Reclaimer:
 
     def _watching(self) -> bool:
         """Whether to look at connections."""
-        return self._may_list and any(name != self._own for name in self._workers)
+        return not self._clients.resting(SERVER) and any(name != self._own for name in self._workers)
 
     def _lease(self, worker: str) -> float:
         """The lease by which a worker lives, or ours where it does not say."""
@@ -188,12 +190,11 @@ class Reclaimer:
             if not ripe:
                 return 0
             named = await self._store.roster.client_names(self._link)
-        except Rejected as error:
-            self._may_list = False
-            log.warning(
-                "may not list the server's clients (%s): lost workers are found by their lease alone", error
-            )
+        except Rejected as error:  # the right may come back, as after a change of passwords
+            self._clients.met({SERVER: error})
+            self._missing.clear()
             return 0
+        self._clients.over(SERVER)
         if self._reconnected():
             return 0
         return await self._missed(ripe, watched, named)

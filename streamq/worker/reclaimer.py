@@ -21,7 +21,7 @@ from streamq.job import WorkerInfo
 from streamq.store import Reclaimed, Store
 from streamq.views import Views
 from streamq.worker.duty import pause
-from streamq.worker.trouble import Troubles, concerns_all
+from streamq.worker.trouble import EVERYONE, Troubles, concerns_all
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -33,10 +33,8 @@ LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
 LIST: Final = 4
 """Looks from one reading of the list of workers to the next, when nothing tells of a change."""
-EVERYONE: Final = "all queues"
-"""What the list of workers is called among the troubles."""
 SERVER: Final = "the server"
-"""What the list of clients is called there. Without it the lost are found by their leases alone."""
+"""What the list of clients is called among the troubles. Without it the lost are found by their leases alone."""
 
 
 @dataclass(slots=True)

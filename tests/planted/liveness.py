@@ -83,6 +83,20 @@ FAULTS: tuple[Fault, ...] = (
         "tests/engine/test_upkeep.py -k wrong_type",
     ),
     Fault(
+        "who stands by lets a long claim of lost holders be",
+        "streamq/lua/claim.lua",
+        "redis.call('PEXPIRE', KEYS[i], ARGV[2])",
+        "redis.call('PTTL', KEYS[i])",
+        "tests/engine/test_seats.py -k takes_over",
+    ),
+    Fault(
+        "that beats can be read ends the trouble of a recovery",
+        "streamq/worker/reclaimer.py",
+        "            self._troubles.over(queue)\n",
+        "            self._troubles.over(queue)\n            self._recoveries.over(queue)\n",
+        "tests/engine/test_upkeep.py -k told_of_once",
+    ),
+    Fault(
         "a stop keeps its seat",
         "streamq/worker/seats.py",
         "if held and self._link.connected:",

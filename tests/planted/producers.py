@@ -155,8 +155,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what cannot be written costs the connection",
         "streamq/connection.py",
-        "        written = packed(commands)\n        connection = await self._connected()",
-        "        connection = await self._connected()\n        await self.close()\n        written = packed(commands)",
+        "        written = packed(commands)\n",
+        "        await self._connected()\n        await self.close()\n        written = packed(commands)\n",
         "tests/engine/test_answers.py",
     ),
 )

@@ -131,6 +131,27 @@ class Roster:
             for queue, reply in zip(queues, replies, strict=True)
         }
 
+    async def renew(
+        self, link: Link, held: Mapping[str, int], who: str, seats: Sequence[int], seconds: float
+    ) -> set[str]:
+        """Renew claims by plain commands, which cost less than the script; ``held`` is the seat by queue, 0 for none.
+
+        Returns where all is as it was: the claim still stood, and no better seat is free. Elsewhere nothing was taken;
+        a claim of another in that seat may last longer.
+        """
+        lasts = max(1, int(seconds * 1000))
+        calls: list[tuple[str, tuple[Any, ...], object]] = []
+        for queue, seat in held.items():
+            names = self._keys(queue).seats(*seats)
+            better = names[: seats.index(seat)] if seat else names
+            if seat:
+                calls.append((queue, ("GETEX", self._keys(queue).seats(seat)[0], "PX", lasts), _raw(who)))
+            if better:
+                calls.append((queue, ("EXISTS", *better), len(better)))
+        replies = await link.batch(*[command for _, command, _ in calls])
+        other = {queue for (queue, _, as_was), reply in zip(calls, replies, strict=True) if reply != as_was}
+        return held.keys() - other
+
     async def holders(self, link: Link, queues: Sequence[str]) -> set[str]:
         """Who has seats in the upkeep of these queues."""
         replies = await link.batch(*[("MGET", *self._keys(queue).seats(1, 2)) for queue in queues])

@@ -3,10 +3,12 @@
 -- KEYS  1 ready  2 parked  3 delayed  4 moved
 -- ARGV  1 at most how many
 -- returns the server's time, how many, microseconds until the next is due (-1 when none waits), how many had no envelope
-expect('XLEN', KEYS[1])
-expect('HLEN', KEYS[2], KEYS[4])
 local due = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
 local moved, bytes, promoted, looked, count = {}, 0, 0, 0, 1
+if #due > 0 then
+  expect('XLEN', KEYS[1])
+  expect('HLEN', KEYS[2], KEYS[4])
+end
 
 while looked < #due and bytes < BUDGET do
   local from = looked

@@ -37,6 +37,10 @@ STAND_BY: Final = (1.0, 10.0)
 """Seconds between two looks of those who stand by, together; and of each of them at most."""
 SCHEDULER: Final = "scheduler-"
 """How the name begins under which a process without a worker claims."""
+RENEWED: Final = 0.6
+"""Of the time a claim lasts, after which it is renewed."""
+PLAINLY: Final = 15
+"""Times in a row that a claim is renewed, or its lack looked at, without the script, which tells how many workers there are."""
 NEWS: Final = b"upkeep"
 """The word of the signal that tells of a seat taken, or of one more who stands by."""
 
@@ -60,7 +64,9 @@ class Seats:
         self._held: dict[str, int] = {}
         self._workers: dict[str, int] = {}
         self._at: dict[str, float] = {}
+        self._plainly: dict[str, int] = {}
         self._woken = asyncio.Event()
+        self._heard: set[str] = set()
         self._listening: dict[str, Callable[[], None]] = {}
         self._told: list[Callable[[], None]] = []
 
@@ -97,16 +103,19 @@ class Seats:
     async def once(self) -> int:
         """Claim and renew what is due. Returns in how many queues something has changed."""
         self._woken.clear()
+        heard, self._heard = self._heard, set()
         now, queues = monotonic(), self._queues()
-        due = [queue for queue in self._troubles.rested(queues) if self._at.get(queue, now) <= now]
+        due = [q for q in self._troubles.rested(queues) if q in heard or self._at.get(q, now) <= now]
         lasts = self._lasts(queues)
         changed = 0
-        if due:
+        if due and (due := await self._renew(due, heard, lasts)):
             fresh = {queue: queue not in self._held for queue in due}
             replies = await self._store.roster.claim(self._link, fresh, self._who, self._seats, lasts)
             changed = sum(self._answered(queue, reply, lasts) for queue, reply in replies.items())
             if outside := [queue for queue, first in fresh.items() if first and self._held.get(queue) == 0]:
                 await self._dismiss_the_dead(outside)
+            if self._lasts(queues) < lasts:
+                self.wake()  # somebody stands by now
         for gone in set(self._held) - set(queues):
             del self._held[gone]
         self._listen(self.watched())
@@ -114,6 +123,26 @@ class Seats:
             for told in self._told:
                 told()
         return changed
+
+    async def _renew(self, queues: list[str], heard: set[str], lasts: float) -> list[str]:
+        """Renew what is as it was, by a look at the seats alone. Returns the queues in which a claim is needed."""
+        plainly = {
+            queue: self._held[queue]
+            for queue in queues
+            if queue in self._at and queue in self._workers and queue not in heard
+            and self._plainly.get(queue, 0) < PLAINLY
+        }  # fmt: skip
+        if not plainly:
+            return queues
+        same = await self._store.roster.renew(self._link, plainly, self._who, self._seats, lasts)
+        for queue in same:
+            self._plainly[queue] = self._plainly.get(queue, 0) + 1
+            self._at[queue] = self._next(queue, lasts)
+        return [queue for queue in queues if queue not in same]
+
+    def _next(self, queue: str, lasts: float) -> float:
+        """When to renew the claim there, or to look again."""
+        return monotonic() + (RENEWED * lasts if self._held[queue] else self._look_again(queue))
 
     def _answered(self, queue: str, reply: tuple[int, int] | StreamqError, lasts: float) -> bool:
         before = self._held.get(queue), self._workers.get(queue)
@@ -127,7 +156,7 @@ class Seats:
             return before[0] != self._seats[0]
         self._troubles.over(queue)
         self._held[queue], self._workers[queue] = reply
-        self._at[queue] = monotonic() + (lasts / 2 if reply[0] else self._look_again(queue))
+        self._at[queue], self._plainly[queue] = self._next(queue, lasts), 0
         return before != reply
 
     async def _dismiss_the_dead(self, queues: Sequence[str]) -> None:
@@ -163,14 +192,14 @@ class Seats:
 
     def _hear(self, queue: str, message: bytes | None) -> None:
         if message is not None and message.startswith(NEWS):
-            self._at[queue] = monotonic()
+            self._heard.add(queue)  # also while a claim is under way, whose answer may be older
             self._woken.set()
 
     async def rest(self) -> None:
         """Until a claim is to be renewed, or a holder is lost."""
         now = monotonic()
         due = [self._at.get(queue, now) for queue in self._troubles.rested(self._queues())]
-        soonest = min([now + LONG / 2, now + self._troubles.until_next(), *due])
+        soonest = min([now + RENEWED * LONG, now + self._troubles.until_next(), *due])
         await pause(soonest - now, self._woken)
 
     async def close(self) -> None:

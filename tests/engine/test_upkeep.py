@@ -215,6 +215,7 @@ class Good:
         self.keys = Keys(prefix, name)
 
     async def prepare(self) -> None:
+        await self.app.enqueue(self.name, "t", "due", delay=0.001)
         async with self.app.store.pool.link() as link:
             await self.app.store.join(link, [self.name])
         for worker in ("lost", "deleted"):
@@ -223,7 +224,6 @@ class Good:
         self.client.xgroup_delconsumer(self.keys.ready, GROUP, "deleted")
         self.client.zadd(self.keys.workers, {"lost": 1})
         self.client.hset(workers_key(self.prefix), "lost", _entry("lost", self.name))
-        await self.app.enqueue(self.name, "t", "due", delay=0.001)
         self.client.hset(self.keys.finished, "1-1", "c5 0 w\nt\n\n1\nnull")
         self.client.rpush(self.keys.completed, "1-1")
 
@@ -325,7 +325,7 @@ async def test_whatever_lies_in_a_queue_its_neighbour_is_kept(
         finally:
             for duty in duties:
                 await duty.close()
-        assert good.done(), damaged
+        assert good.done(), (damaged, census(client, prefix, good.name).counts(), client.exists(good.keys.finished))
 
 
 async def test_claims_over_many_queues_go_out_together_and_last_longer(

@@ -96,8 +96,8 @@ def check(**given: Any) -> None:
 
 
 def sent(
-    task: str, known: Container[str], delay: float | timedelta | None, at: datetime | None, attempts: int | None, timeout: float | None,
-    durability: str | None,
+    task: str, known: Container[str], delay: float | timedelta | None, at: datetime | None, attempts: int | None,
+    timeout: float | None, durability: str | None,
 ) -> tuple[str, bytes]:  # fmt: skip
     """The options of an enqueue as they travel: when the job is due, and its headers. Raises ``UsageError``.
 

@@ -50,7 +50,7 @@ class Fetcher:
         self._worker = worker
         self._slots = Slots(free, idle)
         self.slot_changed = self._slots.changed
-        """To be called when an attempt has ended, or the backlog shrank: once a job, so there is no method around it."""
+        """To be called when an attempt has ended, or the backlog shrank: once a job, so no method is around it."""
         self._reads = Reads(store, self._link, queues, worker, self._take, blocked)
         self._suspects = Suspects(store, self._link, worker, self._slots, self._take, self._audit)
         self._unseen = Unseen(store, self._link, queues, worker, holds)

@@ -44,7 +44,7 @@ SCHEDULER: Final = "scheduler-"
 RENEWED: Final = 0.6
 """Of the time a claim lasts, after which it is renewed."""
 PLAINLY: Final = 15
-"""Times in a row that a claim is renewed, or its lack looked at, without the script, which tells how many workers there are."""
+"""Times in a row that seats are looked at without the script, which tells how many workers there are, too."""
 NEWS: Final = b"upkeep"
 """The word of the signal that tells of a seat taken, or of one more who stands by."""
 

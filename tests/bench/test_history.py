@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import redis
 
@@ -11,7 +9,22 @@ from bench.planning import history
 from streamq import App, Backoff
 from streamq.keys import Keys
 
-from ..rig import ON_ONE_SERVER, app, client, make_app, until, working  # noqa: F401  # fixtures among them
+from ..rig import ON_ONE_SERVER, until, working
+
+
+async def _fail(payload: str) -> None:
+    """With a long traceback: two functions that call each other, as the lines of one would be counted and left out."""
+    await _deeper(99)
+
+
+async def _deeper(calls: int) -> None:
+    await _still_deeper(calls - 1)
+
+
+async def _still_deeper(calls: int) -> None:
+    if not calls:
+        raise ValueError("m" * 190)
+    await _deeper(calls - 1)
 
 
 @ON_ONE_SERVER
@@ -20,15 +33,7 @@ async def test_a_failed_job_is_as_large_as_the_plan_says(
     app: App, client: redis.Redis, prefix: str, attempts: int
 ) -> None:
     """The engine decides how much of a history it keeps: when it keeps more, or less, the plan is wrong."""
-    handler: dict[str, Any] = {}
-    exec(  # a long traceback: as many lines as there are functions
-        "\n".join([
-            "async def f0(p): raise ValueError('m' * 190)",
-            *[f"async def f{n}(p): return await f{n - 1}(p)" for n in range(1, 300)],
-        ]),
-        handler,
-    )  # fmt: skip
-    task = app.task(name="t", queue="q", attempts=attempts, backoff=Backoff(base=0.001, most=0.001))(handler["f299"])
+    task = app.task(name="t", queue="q", attempts=attempts, backoff=Backoff(base=0.001, most=0.001))(_fail)
     async with working(app):
         job = await task.enqueue("x" * 98)
         await until(lambda: client.hexists(Keys(prefix, "q").finished, job.id), 20)

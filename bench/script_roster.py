@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any, Final
 
-from streamq.deliveries import claim_suspect
-from streamq.worker.identity import describe
+from streamq import WorkerInfo
 
 from .rig import Rig
 from .script_cases import FEW_BYTES, GROUP, WORKER, Bench, Case
@@ -34,8 +35,11 @@ def _many(rig: Rig) -> int:
     return rig.of(10_000, 1_000)
 
 
-def _info(bench: Bench) -> Any:
-    return describe(WORKER, QUEUES, 100, bench.app.settings)
+def _info() -> WorkerInfo:
+    return WorkerInfo(
+        name=WORKER, host="host", pid=1, queues=QUEUES, concurrency=100, version="0",
+        started_at=datetime(2030, 1, 1, tzinfo=UTC), token="t" * 32,
+    )  # fmt: skip
 
 
 async def _listed(bench: Bench) -> None:
@@ -63,7 +67,7 @@ async def _vouched(bench: Bench, _: Any) -> None:
 
 async def _introduced(bench: Bench, _: Any) -> None:
     async with bench.store.pool.link() as link:
-        await link.call(*bench.store.roster.introduce(_info(bench)))
+        await link.call(*bench.store.roster.introduce(_info()))
 
 
 async def _known(bench: Bench) -> None:
@@ -71,12 +75,12 @@ async def _known(bench: Bench) -> None:
 
 
 async def _forgotten(bench: Bench, _: Any) -> None:
-    await bench.store.roster.forget(WORKER, _info(bench).token)
+    await bench.store.roster.forget(WORKER, _info().token)
 
 
 async def _beaten(bench: Bench, _: Any) -> None:
     async with bench.store.pool.link() as link:
-        await link.calls(*bench.store.roster.beat(_info(bench)))
+        await link.calls(*bench.store.roster.beat(_info()))
 
 
 async def _joined(bench: Bench, _: Any) -> None:
@@ -91,8 +95,10 @@ async def _suspected(bench: Bench) -> None:
 
 
 async def _suspect_claimed(bench: Bench, _: Any) -> None:
-    async with bench.store.pool.link() as link:
-        await claim_suspect(bench.store, link, QUEUE, WORKER, 4_000)
+    text = (
+        files("streamq") / "lua" / "claim_suspect.lua"
+    ).read_text()  # a fetcher's own; it needs no prelude
+    await bench.client.eval(text, 2, bench.keys.alone, bench.keys.alone_claim, GROUP, WORKER, 4_000)
 
 
 async def _postponed(bench: Bench, _: Any) -> None:

@@ -80,9 +80,7 @@ class Announcements:
         self._until.update(dict.fromkeys(queues, monotonic() + ANNOUNCED_FOR))
 
 
-async def submit(
-    store: Store, link: Link, batches: Sequence[Batch], durability: Durability
-) -> list[Answer]:
+async def submit(store: Store, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
     """Send batches in one round trip and return what became of each.
 
     Raises what a ``Link`` raises, when it is known of none.

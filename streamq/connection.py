@@ -119,7 +119,9 @@ class Link:
                 await connection.send_packed_command(written, check_health=False)
                 for _ in commands:  # those before a break count
                     try:
-                        reply = await connection.read_response(disable_decoding=True, disconnect_on_error=False)
+                        reply = await connection.read_response(
+                            disable_decoding=True, disconnect_on_error=False
+                        )
                     except foreign.ResponseError as error:
                         reply = error
                         errors.append(error)

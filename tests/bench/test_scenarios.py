@@ -114,5 +114,7 @@ def test_each_script_has_its_worst_call_printed() -> None:
     scripts = {file.stem for file in ROOT.glob("streamq/lua/[!_]*.lua")}
     ran = bench("run", "scripts", "--quick", timeout=120)
     assert ran.returncode == 0, ran.stderr
-    found = re.findall(r"worst call of (\w+) +([\d.]+) ms  (\w+.*, .*)$", ran.stdout + ran.stderr, re.MULTILINE)
+    found = re.findall(
+        r"worst call of (\w+) +([\d.]+) ms  (\w+.*, .*)$", ran.stdout + ran.stderr, re.MULTILINE
+    )
     assert {script for script, _, _ in found} == scripts

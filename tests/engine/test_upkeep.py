@@ -325,7 +325,11 @@ async def test_whatever_lies_in_a_queue_its_neighbour_is_kept(
         finally:
             for duty in duties:
                 await duty.close()
-        assert good.done(), (damaged, census(client, prefix, good.name).counts(), client.exists(good.keys.finished))
+        assert good.done(), (
+            damaged,
+            census(client, prefix, good.name).counts(),
+            client.exists(good.keys.finished),
+        )
 
 
 async def test_claims_over_many_queues_go_out_together_and_last_longer(

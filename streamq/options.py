@@ -107,7 +107,7 @@ def sent(
         raise UsageError(told)
     if durability is not None:
         check(durability=durability)
-    if delay is at is attempts is timeout is None:  # as most jobs are sent
+    if delay is None and at is None and attempts is None and timeout is None:  # as most jobs are sent
         return "", b""
     return _due(delay, at), _headers(attempts, timeout)
 

@@ -79,7 +79,7 @@ class Outbox:
         """
         if self._closed:
             raise NotOpen
-        size = _size(jobs[0]) if len(jobs) == 1 else sum(map(_size, jobs))
+        size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
         kind = (durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
@@ -285,18 +285,15 @@ def _copied(error: StreamqError) -> StreamqError:
     return own
 
 
-def _size(job: New) -> int:
-    return len(job.task) + len(job.payload) + len(job.headers)
-
-
 def _slices(jobs: Iterable[New]) -> Iterator[list[New]]:
     part: list[New] = []
     size = 0
     for job in jobs:
-        size += _size(job)
+        own = len(job[0]) + len(job[1]) + len(job[2])  # task, payload, headers: once a job, so without a call
+        size += own
         if part and (len(part) >= BATCH or size > BATCH_BYTES):
             yield part
-            part, size = [], _size(job)
+            part, size = [], own
         part.append(job)
     if part:
         yield part

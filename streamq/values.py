@@ -156,8 +156,12 @@ class AnyForm(Form):
         except TypeError:  # a number above 64 bits, or what JSON does not have
             raw = _written(value)
         else:
-            # read by the faster one of two readers, who differ in such numbers only
-            if type(value) in _SCALARS or _equal(value, codec.loads(raw)):
+            kind = type(value)
+            if kind in _SCALARS or (kind is dict and _SCALARS.issuperset(map(type, value.values()))):
+                return raw  # nothing in it is ever written as something else
+            if _equal(
+                value, codec.loads(raw)
+            ):  # the faster one of two readers, who differ in such numbers only
                 return raw
         if not _equal(value, back := self.read(raw)):
             told = [

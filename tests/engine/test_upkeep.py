@@ -85,6 +85,36 @@ async def test_a_claim_that_is_not_renewed_ends(app: App, client: redis.Redis, p
 
 
 @ON_ONE_SERVER
+async def test_seats_are_renewed_without_a_script_and_a_free_one_is_seen_all_the_same(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    seats = [Seats(app.store, lambda: ["q"], f"w{n}") for n in range(3)]
+    links = [Link(app.store.servers, f"w{n}") for n in range(2)]
+    for link in links:
+        await link.call("PING")
+
+    async def all_once() -> bool:
+        """Whether that took no script."""
+        before = client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
+        for seat in seats:
+            seat._at["q"] = 0.0
+            await seat.once()
+        return bool(client.info("commandstats")["cmdstat_evalsha"]["calls"] == before)
+
+    await until(all_once)
+    client.pexpire(Keys(prefix, "q").seats(2)[0], 1_000)
+    await until(all_once)
+    assert client.pttl(Keys(prefix, "q").seats(2)[0]) > 1_000
+    client.delete(Keys(prefix, "q").seats(1)[0])
+    for seat in seats[1:]:
+        seat._at["q"] = 0.0
+        await seat.once()
+    assert holders(client, prefix) == ["w1", "w2", None]
+    for who in (*seats, *links):
+        await who.close()
+
+
+@ON_ONE_SERVER
 async def test_workers_and_schedulers_share_the_seats_and_a_reclaimer_keeps_nobody_from_promoting(
     app: App, client: redis.Redis, prefix: str
 ) -> None:

@@ -320,7 +320,7 @@ class Store:
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts that one call may take, by number and by bytes."""
-    if len(settlements) <= SETTLED_AT_ONCE and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
+    if 0 < len(settlements) <= SETTLED_AT_ONCE and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
         yield settlements  # as nearly all are: once a job, so by the shortest way
         return
     part: list[Settlement] = []

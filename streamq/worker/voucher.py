@@ -29,7 +29,7 @@ LIST: Final = 6
 """Beats from one look at the list of workers to the next, when their number has not changed."""
 LOOKED_AFTER: Final = 3
 """Workers of its host that a worker looks after: so as many look after it, and one of them will be able to."""
-LOOKS: Final = 0.6
+LOOKS: Final = 0.8
 """Beats between two looks at theirs."""
 
 

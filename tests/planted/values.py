@@ -47,8 +47,9 @@ FAULTS: tuple[Fault, ...] = (
         "\"\" if fits else", "tests/engine/test_options.py",
     ),
     Fault(
-        "a coroutine that is handed on is not awaited", "streamq/worker/runner.py", "if isawaitable(result):",
-        "if False:",
+        "a coroutine that is handed on is not awaited", "streamq/worker/runner.py",
+        "error is None and isawaitable(result)",
+        "False",
         "tests/engine/test_handlers.py",
     ),
     Fault(

@@ -146,6 +146,20 @@ FAULTS: tuple[Fault, ...] = (
         "tests/engine/test_settling.py",
     ),
     Fault(
+        "settler: a refusal is logged where there was none",
+        "streamq/worker/settler.py",
+        "if refused and not repeated:",
+        "if not repeated:",
+        "tests/engine/test_settling.py",
+    ),
+    Fault(
+        "settler: the refusal of a repeated outcome is taken for a loss",
+        "streamq/worker/settler.py",
+        "if refused and not repeated:",
+        "if refused:",
+        "tests/engine/test_settling.py tests/engine/test_producers.py",
+    ),
+    Fault(
         "stopping: what the server holds is reclaimed",
         "streamq/worker/worker.py",
         "if held := await store.pending(link, queue, self.name):",

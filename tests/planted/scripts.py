@@ -155,8 +155,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "settle: all at once when less is kept",
         "streamq/lua/_prelude.lua",
-        "#ids + 1000)",
-        "1e9)",
+        "- keep, #ids + 1000)",
+        "- keep, 1e9)",
         "tests/lua/test_script_bounds.py",
     ),
     Fault(

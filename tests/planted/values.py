@@ -47,8 +47,8 @@ FAULTS: tuple[Fault, ...] = (
         "\"\" if fits else", "tests/engine/test_options.py",
     ),
     Fault(
-        "a coroutine that is handed on is not awaited", "streamq/worker/runner.py", "if isawaitable(result):",
-        "if False:",
+        "a coroutine that is handed on is not awaited", "streamq/worker/runner.py", "waits = error is None and isawaitable(result)",
+        "waits = False",
         "tests/engine/test_handlers.py",
     ),
     Fault(

@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqu
 """Settings under which a test does not wait for what takes seconds in the field."""
 
 KNOWN_KEY = re.compile(
-    r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|alone:claim|parked|delayed|moved|finished|completed|failures"
+    r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|alone:claim|parked|delayed|moved|finished|completed|failed|failures"
     r"|workers|upkeep:[123]|producer:[0-9a-z]+))"
 )
 

@@ -1,7 +1,6 @@
 """A duty: something done again and again. ``once()`` does the work; the one loop below only ticks.
 
-Duties work on many queues. What goes wrong in one queue is kept there by ``Troubles``: it is logged once with the
-queue's name when it begins and once when it is over, and tried again with growing pauses, while the others go on.
+Duties work on many queues; what goes wrong in one of them is kept there by ``Troubles``.
 """
 
 from __future__ import annotations
@@ -9,18 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from streamq.clock import monotonic
-from streamq.errors import Rejected, Unavailable
+from streamq.errors import Unavailable
+from streamq.worker.trouble import Troubles
 
 log = logging.getLogger("streamq.duty")
 
 TROUBLE: Final = (0.1, 5.0)
 """Seconds to wait after a failed turn: at first, and at most."""
-QUEUE_TROUBLE: Final = (0.5, 30.0)
-"""Seconds until a queue in which a turn failed is tried again: at first, and at most."""
 
 
 class Duty(Protocol):
@@ -70,61 +68,6 @@ async def pause(seconds: float, woken: asyncio.Event) -> None:
             await woken.wait()
 
 
-def concerns_all(error: BaseException) -> bool:
-    """Whether the server cannot be reached or takes no command: no other queue would fare better."""
-    return isinstance(error, Unavailable) and not isinstance(error, Rejected)
-
-
-class Troubles:
-    """What a duty cannot do now, by subject, which mostly is a queue."""
-
-    def __init__(self, duty: str, what: str = "queue") -> None:
-        self._duty, self._what = duty, what
-        self._pauses: dict[str, tuple[float, float]] = {}
-        self._first = ""
-
-    def rested(self, subjects: Iterable[str]) -> list[str]:
-        """Those of the subjects that are well, or are to be tried again now."""
-        now = monotonic()
-        return [subject for subject in subjects if self._pauses.get(subject, (0.0, 0.0))[1] <= now]
-
-    def met(self, subject: str, error: Exception) -> None:
-        """It failed there: a line for the log when that is new, and a longer pause."""
-        pause, _ = self._pauses.get(subject, (0.0, 0.0))
-        _failed(f"{self._duty}: {self._what} {subject}", error, first=not pause)
-        pause = min(QUEUE_TROUBLE[1], 2 * pause or QUEUE_TROUBLE[0])
-        self._pauses[subject] = (pause, monotonic() + pause)
-
-    def over(self, subject: str) -> None:
-        """It works there."""
-        if self._pauses.pop(subject, None):
-            log.info("%s: %s %s works again", self._duty, self._what, subject)
-
-    def until_next(self) -> float:
-        """Seconds until one is to be tried again; infinite when there is none."""
-        return min((at - monotonic() for _, at in self._pauses.values()), default=float("inf"))
-
-    async def each(self, queues: Sequence[str], act: Callable[[str], Awaitable[int]]) -> int:
-        """Do ``act`` for every queue that is not to be left alone; returns the sum of what it returned.
-
-        Raises what concerns all queues. The next time begins behind the queue that met it, so that a call which
-        takes too long in one queue does not keep the others waiting for ever.
-        """
-        done = 0
-        begin = queues.index(self._first) if self._first in queues else 0
-        for queue in self.rested([*queues[begin:], *queues[:begin]]):
-            try:
-                done += await act(queue)
-            except Exception as error:
-                if concerns_all(error):
-                    self._first = queues[(queues.index(queue) + 1) % len(queues)]
-                    raise
-                self.met(queue, error)
-            else:
-                self.over(queue)
-        return done
-
-
 class Rounds:
     """A duty that does ``act`` for each of ``queues()`` every so many seconds, and at once for one that is new."""
 
@@ -136,7 +79,7 @@ class Rounds:
         every: float,
     ) -> None:
         self.name, self._queues, self._act, self._every = name, queues, act, every
-        self._troubles = Troubles(name)
+        self._troubles = Troubles(f"be the {name} of", log)
         self._at: dict[str, float] = {}
         self._rested = False
         self._woken = asyncio.Event()

@@ -25,9 +25,9 @@ from streamq.connection import ThreadLink
 from streamq.errors import NameTaken, Rejected, Unavailable
 from streamq.job import WorkerInfo
 from streamq.store import Store
-from streamq.worker.duty import Troubles
 from streamq.worker.identity import taken
 from streamq.worker.overdue import OverdueHandlers
+from streamq.worker.trouble import Troubles
 
 log = logging.getLogger("streamq.heartbeat")
 
@@ -55,7 +55,7 @@ class Heartbeat:
         self._store, self._info, self._on_taken = store, info, on_taken
         self._overdue, self._overdue_told = overdue, 0
         self._counts: dict[str, int] = {}
-        self._troubles = Troubles("heartbeat")
+        self._troubles = Troubles("beat for", log)
         self._link = ThreadLink(store.servers, info.name)
         self._loop = asyncio.get_running_loop()
         self._first: asyncio.Future[None] = self._loop.create_future()
@@ -121,7 +121,7 @@ class Heartbeat:
         counts: dict[str, int] = {}
         for queue, reply in zip(self._info.queues, replies, strict=True):
             if isinstance(reply, Exception):
-                self._troubles.met(queue, reply)
+                self._troubles.met({queue: reply})
             else:
                 self._troubles.over(queue)
                 counts[queue] = int(float(reply))  # others who beat for us add fractions

@@ -8,6 +8,7 @@ finds something to do only when the chief is held up. The script is atomic, so a
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -16,7 +17,10 @@ from streamq.clock import monotonic
 from streamq.connection import Link
 from streamq.errors import StreamqError
 from streamq.store import Store
-from streamq.worker.duty import Troubles, concerns_all, pause
+from streamq.worker.duty import pause
+from streamq.worker.trouble import Troubles, concerns_all
+
+log = logging.getLogger("streamq.promoter")
 
 FIRST: Final = 50
 """Jobs of the first call, and twice as many in each that follows: the first of many start while the others come."""
@@ -45,7 +49,7 @@ class Promoter:
     ) -> None:  # fmt: skip
         self._store, self._queues, self._overdue, self._poll = store, queues, overdue, poll
         self._link = Link(store.servers)
-        self._troubles = Troubles(self.name)
+        self._troubles = Troubles("promote jobs of", log)
         self._at: dict[str, float] = {}
         self._rested = False
         self._woken = asyncio.Event()
@@ -72,7 +76,7 @@ class Promoter:
                 if isinstance(reply, StreamqError):
                     if concerns_all(reply):
                         raise reply
-                    self._troubles.met(queue, reply)
+                    self._troubles.met({queue: reply})
                     continue
                 self._troubles.over(queue)
                 promoted += reply.jobs

@@ -20,7 +20,7 @@ from streamq.deliveries import READY, depths, fault
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.keys import GROUP
 from streamq.store import Store
-from streamq.worker.queue_trouble import QueueTrouble
+from streamq.worker.trouble import Troubles
 from streamq.worker.turns import UNKNOWN, Turns
 
 log = logging.getLogger("streamq.fetcher")
@@ -51,7 +51,7 @@ class Reads:
         self._lanes = {queue: store.keys(queue).ready.encode() for queue in queues}
         self._of = {lane: queue for queue, lane in self._lanes.items()}
         self._turns = Turns()
-        self._trouble = QueueTrouble("fetch from")
+        self._trouble = Troubles("fetch from", log)
         self._joined: set[str] = set()
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
@@ -78,7 +78,7 @@ class Reads:
 
     def rest(self) -> float:
         """Seconds to wait when no queue is to be read from."""
-        return max(0.01, min(SHORT_MS / 1000, self._trouble.wait()))
+        return max(0.01, min(SHORT_MS / 1000, self._trouble.until_next()))
 
     # -- queues with a backlog ------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class Reads:
         if len(queues) == len(self._queues):
             return BLOCK_MS
         some_blocked = len(queues) + len(self._trouble) < len(self._queues)
-        seconds = min(self._trouble.wait(), (SHORT_MS if some_blocked else BLOCK_MS) / 1000)
+        seconds = min(self._trouble.until_next(), (SHORT_MS if some_blocked else BLOCK_MS) / 1000)
         return max(1, round(1000 * seconds))
 
     def _command(self, count: int, lanes: Sequence[bytes], block: int = 0) -> tuple[Any, ...]:
@@ -191,7 +191,7 @@ class Reads:
         """The server has read these queues."""
         if self._trouble:
             for queue in queues:
-                self._trouble.end(queue)
+                self._trouble.over(queue)
         if self._joined:
             self._joined.difference_update(queues)
 
@@ -230,4 +230,4 @@ class Reads:
                     log.warning("a group of %s was gone; it is made again", queue)
                     self._joined.add(queue)
                     del aside[queue]
-        self._trouble.begin(aside)
+        self._trouble.met(aside)

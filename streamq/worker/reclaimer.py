@@ -20,7 +20,8 @@ from streamq.errors import Rejected, StreamqError
 from streamq.job import WorkerInfo
 from streamq.store import Reclaimed, Store
 from streamq.views import Views
-from streamq.worker.duty import Troubles, concerns_all, pause
+from streamq.worker.duty import pause
+from streamq.worker.trouble import Troubles, concerns_all
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -32,7 +33,7 @@ LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
 LIST: Final = 4
 """Looks from one reading of the list of workers to the next, when nothing tells of a change."""
-EVERYONE: Final = "all"
+EVERYONE: Final = "all queues"
 """What the list of workers is called among the troubles."""
 
 
@@ -61,7 +62,10 @@ class Reclaimer:
         self._generation = 0
         self._counted = -1e9
         self._looks = 0
-        self._troubles, self._lists = Troubles(self.name), Troubles(self.name, "list of workers of")
+        self._troubles, self._lists = (
+            Troubles("watch the workers of", log),
+            Troubles("list the workers of", log),
+        )
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._missing: dict[str, float] = {}
         self._workers: dict[str, WorkerInfo] = {}
@@ -131,7 +135,7 @@ class Reclaimer:
         except StreamqError as error:
             if concerns_all(error):
                 raise
-            self._lists.met(EVERYONE, error)  # the last list will do; the beats tell who lives
+            self._lists.met({EVERYONE: error})  # the last list will do; the beats tell who lives
         else:
             self._lists.over(EVERYONE)
 
@@ -146,7 +150,7 @@ class Reclaimer:
         lost: list[tuple[str, str, bytes, str]] = []
         for queue, beats in counts.items():
             if isinstance(beats, StreamqError):
-                self._troubles.met(queue, beats)
+                self._troubles.met({queue: beats})
                 continue
             self._troubles.over(queue)
             if beats.keys() - self._workers.keys():
@@ -223,7 +227,7 @@ class Reclaimer:
             except StreamqError as error:
                 if concerns_all(error):
                     raise
-                self._troubles.met(queue, error)
+                self._troubles.met({queue: error})
         return reclaimed
 
     async def _reclaim(self, queue: str, worker: str, beats: bytes, why: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,8 +20,11 @@ from streamq.clock import monotonic
 from streamq.connection import Link
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.store import Store
-from streamq.worker.duty import Troubles, concerns_all, pause
+from streamq.worker.duty import pause
 from streamq.worker.reclaimer import GRACE
+from streamq.worker.trouble import Troubles, concerns_all
+
+log = logging.getLogger("streamq.seats")
 
 CHIEF: Final = 1
 DEPUTY: Final = 2
@@ -56,7 +60,7 @@ class Seats:
     ) -> None:  # fmt: skip
         self._store, self._queues, self._who, self._seats, self._brief = store, queues, who, seats, brief
         self._link = Link(store.servers)
-        self._troubles = Troubles(self.name)
+        self._troubles = Troubles("share the upkeep of", log)
         self._held: dict[str, int] = {}
         self._workers: dict[str, int] = {}
         self._at: dict[str, float] = {}
@@ -120,7 +124,7 @@ class Seats:
         if isinstance(reply, StreamqError):
             if concerns_all(reply):
                 raise reply
-            self._troubles.met(queue, reply)
+            self._troubles.met({queue: reply})
             # without claims everybody does the upkeep: dear, but nothing is left undone
             self._held[queue] = self._seats[0]
             self._workers.pop(queue, None)

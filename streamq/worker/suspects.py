@@ -18,8 +18,8 @@ from streamq.connection import Link
 from streamq.deliveries import ALONE, claim_suspect, depths
 from streamq.errors import Rejected, StreamqError
 from streamq.store import Store
-from streamq.worker.queue_trouble import QueueTrouble
 from streamq.worker.slots import Slots
+from streamq.worker.trouble import Troubles
 
 log = logging.getLogger("streamq.fetcher")
 
@@ -55,7 +55,7 @@ class Suspects:
         self._take, self._meanwhile = take, meanwhile
         self._due = 0.0
         self._patience: dict[str, _Patience] = {}
-        self._trouble = QueueTrouble("look for suspects of")
+        self._trouble = Troubles("look for suspects of", log)
         self.present: set[str] = set()
         """The queues whose lane of suspects was not empty at the last look."""
 
@@ -74,11 +74,11 @@ class Suspects:
         for queue in await self._waiting([q for q in queues if not self._trouble.resting(q)]):
             try:
                 await self._see_to(queue)
-                self._trouble.end(queue)
+                self._trouble.over(queue)
             except NoGroup:
                 await self._join(queue)
             except Rejected as error:
-                self._trouble.begin({queue: error})
+                self._trouble.met({queue: error})
 
     async def _waiting(self, queues: Sequence[str]) -> list[str]:
         """The queues in which suspects wait."""
@@ -92,17 +92,17 @@ class Suspects:
 
     def _note(self, refused: dict[str, StreamqError], queues: Sequence[str]) -> None:
         if refused:
-            self._trouble.begin(refused)
+            self._trouble.met(refused)
         if self._trouble:
             for queue in queues:
                 if queue not in refused and queue not in self.present:
-                    self._trouble.end(queue)
+                    self._trouble.over(queue)
 
     async def _join(self, queue: str) -> None:
         try:
             await self._store.join(self._link, (queue,))
         except Rejected as error:
-            self._trouble.begin({queue: error})
+            self._trouble.met({queue: error})
 
     async def _see_to(self, queue: str) -> None:
         if self._slots.idle():

@@ -20,7 +20,8 @@ from streamq.errors import Rejected
 from streamq.job import WorkerInfo
 from streamq.store import Store
 from streamq.views import Views
-from streamq.worker.duty import Troubles, pause
+from streamq.worker.duty import pause
+from streamq.worker.trouble import Troubles
 
 log = logging.getLogger("streamq.voucher")
 
@@ -49,7 +50,7 @@ class Voucher:
     ) -> None:
         self._store, self._views, self._queues, self._own = store, views, queues, own
         self._link = Link(store.servers)
-        self._troubles = Troubles(self.name)
+        self._troubles = Troubles("vouch for workers of", log)
         self._mates: dict[str, WorkerInfo] = {}
         self._silent: dict[tuple[str, str], _Silent] = {}
         self._looked = -1e9
@@ -116,7 +117,7 @@ class Voucher:
         try:
             return await self._store.roster.vouch(self._link, queue, name, count)
         except Rejected as error:
-            self._troubles.met(queue, error)
+            self._troubles.met({queue: error})
             return False
 
     def _patience(self, mate: WorkerInfo) -> float:

@@ -12,7 +12,7 @@ import redis
 
 from streamq import App
 from streamq.keys import GROUP, Keys
-from streamq.worker import queue_trouble, reads, unseen
+from streamq.worker import reads, trouble, unseen
 
 from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
@@ -33,7 +33,7 @@ async def test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gon
     app: App, client: redis.Redis, prefix: str, slots: int,
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(queue_trouble, "PAUSE", (0.1, 0.5))
+    monkeypatch.setattr(trouble, "PAUSE", (0.1, 0.5))
     caplog.set_level(logging.INFO, "streamq")
     hands = Hands(app, ["a", "b", "c"], slots)
     async with hands.fetching():
@@ -67,7 +67,7 @@ async def test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gon
 async def test_a_queue_whose_keys_are_forbidden_stops_itself_alone(
     own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_trouble, "PAUSE", (0.1, 0.3))
+    monkeypatch.setattr(trouble, "PAUSE", (0.1, 0.3))
     caplog.set_level(logging.INFO, "streamq")
     server = own_server(users=["sam on >secret ~sq:{b}:* ~sq:queues ~sq:workers +@all"])
     app = App(redis_url=server.url, redis_username="sam", redis_password="secret", prefix="sq")
@@ -84,7 +84,7 @@ async def test_a_queue_whose_keys_are_forbidden_stops_itself_alone(
                 await until(lambda: hands.taken["a"] == 1)
     told = [record.getMessage() for record in caplog.records if "cannot fetch" in record.getMessage()]
     assert len(told) == 1
-    assert "other queues go on" in told[0]
+    assert "the others go on" in told[0]
 
 
 async def test_only_the_queue_whose_group_is_gone_is_joined_again(

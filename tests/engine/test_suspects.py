@@ -15,7 +15,7 @@ from streamq.answers import NoGroup
 from streamq.connection import Link
 from streamq.deliveries import claim_suspect
 from streamq.keys import GROUP, Keys
-from streamq.worker import queue_trouble, reads, suspects
+from streamq.worker import reads, suspects, trouble
 
 from ..rig import ON_ONE_SERVER, census, until, working
 from .fetching import JOB, Hands, calls
@@ -206,7 +206,7 @@ async def test_a_broken_lane_of_suspects_disturbs_neither_its_queue_nor_the_susp
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     _quick(monkeypatch)
-    monkeypatch.setattr(queue_trouble, "PAUSE", (0.1, 0.3))
+    monkeypatch.setattr(trouble, "PAUSE", (0.1, 0.3))
     caplog.set_level(logging.INFO, "streamq.fetcher")
     work = Work(app)
     app.task(name="plain", queue="a")(_same)

@@ -162,7 +162,7 @@ async def test_where_claims_are_refused_everybody_does_the_upkeep(
         assert await (await task.enqueue(1, delay=0.1)).result(5) == 1
         client.hset(workers_key(prefix), "lost", _entry("lost", "q"))
         await until(lambda: not client.hexists(workers_key(prefix), "lost"), 5)
-    assert caplog.text.count("upkeep: queue q: ") == 2, "once each"
+    assert caplog.text.count("cannot share the upkeep of q: ") == 2, "once each"
 
 
 @ON_ONE_SERVER
@@ -255,10 +255,10 @@ async def test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone(
     async with ticking(*_duties(app, ["a", "b"])):
         await until(good.done)
         await asyncio.sleep(0.6)  # long enough for a second try
-    told = [record.getMessage() for record in caplog.records if "queue a" in record.getMessage()]
+    told = [record.getMessage() for record in caplog.records if " of a: " in record.getMessage()]
     assert told
     assert len(told) == len(set(told)), "each once"
-    assert not [text for text in told if "queue b" in text]
+    assert not [text for text in told if " of b: " in text]
 
 
 @ON_ONE_SERVER
@@ -279,11 +279,11 @@ async def test_a_queue_whose_keys_are_forbidden_stops_no_other_and_is_told_of_wh
             async with ticking(*_duties(app, ["a", "b"])):
                 await until(good.done)
                 assert (
-                    "promoter: queue a: the server refuses" in caplog.text
-                    or "promoter: queue a: the server says" in caplog.text
+                    "cannot promote jobs of a: the server refuses" in caplog.text
+                    or "cannot promote jobs of a: the server says" in caplog.text
                 )
                 client.acl_setuser("alice", keys=["*"], enabled=True, reset=False)
-                await until(lambda: "promoter: queue a works again" in caplog.text, 15)
+                await until(lambda: "can promote jobs of a again" in caplog.text, 15)
                 await until(lambda: census(client, "sq", "a").counts() == {"waiting": 1})
 
 

@@ -70,11 +70,11 @@ FAULTS: tuple[Fault, ...] = (
         "            return monotonic() >= self._look_due\n", "            return False\n", _FETCHING,
     ),
     Fault(
-        "a queue's trouble is told at every try", _WORKER + "queue_trouble.py",
-        "pause.until = monotonic() + pause.seconds", "told.setdefault(str(error), []).append(queue)", _TROUBLE,
+        "a queue's trouble is told at every try", _WORKER + "trouble.py",
+        "pause.until = monotonic() + pause.seconds", "told[str(error)] = error, [subject]", _TROUBLE,
     ),
     Fault(
-        "a queue's trouble never ends", _WORKER + "queue_trouble.py",
+        "a queue's trouble never ends", _WORKER + "trouble.py",
         "_Pause(PAUSE[0], monotonic() + PAUSE[0])", "_Pause(PAUSE[0], monotonic() + 1e9)", _TROUBLE,
     ),
     Fault(

@@ -77,8 +77,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a fault in one queue ends the round of all",
-        "streamq/worker/duty.py",
-        "                self.met(queue, error)\n",
+        "streamq/worker/trouble.py",
+        "                self.met({queue: error})\n",
         "                raise\n",
         "tests/engine/test_upkeep.py -k wrong_type",
     ),

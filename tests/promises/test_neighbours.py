@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from streamq import App
 from streamq.keys import GROUP, Keys
-from streamq.worker import queue_trouble, reads, unseen
+from streamq.worker import reads, trouble, unseen
 
 from ..engine.fetching import Hands, fill, settle
 from ..proxy import Proxy
@@ -134,7 +134,7 @@ def _add(client: redis.Redis, lane: str, fields: dict[Any, Any]) -> None:
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "streamq")
-    monkeypatch.setattr(queue_trouble, "PAUSE", (0.02, 0.05))
+    monkeypatch.setattr(trouble, "PAUSE", (0.02, 0.05))
     monkeypatch.setattr("streamq.worker.suspects.LOOK", 0.05)
     monkeypatch.setattr(reads, "BLOCK_MS", 100)
 

@@ -19,7 +19,7 @@ OFFLINE := the packages could not be installed: a connection to a Python package
 .PHONY: help up test planted lint bench peers figures docs lock clean python
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
 up: $(VENV)/.installed ## a private server, API, dashboard, scheduler, worker and provider sandbox, with a demo
 	@exec $(BIN)/streamq up --demo $(ARGS)

@@ -87,7 +87,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/lua/enqueue.lua",
         "    redis.call('PEXPIRE', KEYS[4], ARGV[2])",
         "    -- redis.call('PEXPIRE', KEYS[4], ARGV[2])",
-        "tests/engine/test_durability.py",
+        "tests/engine/test_durability.py -k 'valkey and new_connection'",
     ),
     Fault(
         "a batch is refused in its middle",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .fault import Fault
 
 ACCESS, INPUT = "tests/service/test_access.py", "tests/service/test_bad_input.py"
-JOBS, LIVE = "tests/service/test_jobs.py", "tests/service/test_dashboard.py -k 'not browser'"
+JOBS, LIVE = "tests/service/test_jobs.py", "tests/service/test_dashboard.py -k 'not a_browser'"
 MESSAGES, PROBLEMS = "tests/service/test_messages.py", "tests/service/test_problems.py"
 
 FAULTS: tuple[Fault, ...] = (

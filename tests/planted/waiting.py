@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .fault import Fault
 
-_WAITING, _WALKS = "tests/engine/test_waiting.py -k redis", "tests/engine/test_walks.py -k redis"
-_SETTLE = "tests/lua/test_settle.py -k redis"
+_WAITING, _WALKS = "tests/engine/test_waiting.py", "tests/engine/test_walks.py"
+_SETTLE = "tests/lua/test_settle.py"
 _RESULTS, _SIGNALS = "streamq/results.py", "streamq/signals.py"
 _PRELUDE, _WALK, _BACK = "streamq/lua/_prelude.lua", "streamq/lua/walk.lua", "streamq/lua/back.lua"
 
@@ -143,6 +143,6 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/lua/prune.lua",
         "redis.call('UNLINK', unpack(KEYS, 3))",
         "",
-        "tests/engine/test_retention.py -k redis",
+        "tests/engine/test_retention.py",
     ),
 )

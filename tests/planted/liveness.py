@@ -10,84 +10,90 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/worker/reclaimer.py",
         "            if name in named:",
         "            if name in set():",
-        "tests/promises/test_liveness.py -k reconnected",
+        "tests/promises/test_liveness.py::test_a_worker_that_has_reconnected_is_not_lost",
     ),
     Fault(
         "connections are known by their ids alone",
         "streamq/worker/reclaimer.py",
         "if alive.get(info.client_id) != name}",
         "if info.client_id not in alive}",
-        "tests/promises/test_liveness.py -k anothers",
+        "tests/promises/test_liveness.py::test_a_worker_is_lost_when_its_connection_is_anothers_by_now",
     ),
     Fault(
         "what was missing before our own reconnection counts",
         "streamq/worker/reclaimer.py",
         "            self._missing.clear()\n            # they reconnect too",
         "            # they reconnect too",
-        "tests/promises/test_liveness.py -k missing",
+        "tests/promises/test_liveness.py::"
+        "test_what_was_missing_before_our_own_connection_was_cut_is_looked_at_anew",
     ),
     Fault(
         "the watcher goes by its own lease",
         "streamq/worker/reclaimer.py",
         "return info.lease if info and info.lease else",
         "return self._store.settings.lease if info else",
-        "tests/engine/test_identity.py -k lease",
+        "tests/engine/test_identity.py::test_a_worker_lives_by_the_lease_it_says_not_by_that_of_who_watches",
     ),
     Fault(
         "a stopped process is vouched for",
         "streamq/host.py",
         'frozenset("TtZXx")',
         'frozenset("ZXx")',
-        "tests/promises/test_liveness.py -k stopped",
+        "tests/promises/test_liveness.py::"
+        "test_a_stopped_process_is_not_vouched_for_and_its_jobs_are_back_within_its_lease_and_five_seconds",
     ),
     Fault(
         "others vouch for ever",
         "streamq/worker/voucher.py",
         "silent.beats != int(float(count))",
         "silent.beats != float(count)",
-        "tests/promises/test_liveness.py -k vouched",
+        "tests/promises/test_liveness.py::"
+        "test_a_running_process_is_vouched_for_until_its_own_silence_has_lasted_for_as_long_as_it_allows",
     ),
     Fault(
         "a name is claimed over another's",
         "streamq/lua/introduce.lua",
         "if had and not string.find(had, ARGV[2], 1, true) then return had end",
         "",
-        "tests/engine/test_identity.py -k second_worker",
+        "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",
     ),
     Fault(
         "a dead worker's name is taken while it has jobs",
         "streamq/worker/identity.py",
         "    await store.roster.forget(info.name, entry=entry)\n",
         "    await store.roster.forget(info.name, entry=entry)\n    raise taken(info.name, entry)\n",
-        "tests/engine/test_identity.py -k dead",
+        "tests/engine/test_identity.py::"
+        "test_a_name_that_a_dead_worker_left_is_taken_over_and_its_jobs_start_again",
     ),
     Fault(
         "every due time wakes everybody",
         "streamq/worker/upkeep.py",
         "Promoter(store, seats.chief,",
         "Promoter(store, queues,",
-        "tests/engine/test_upkeep.py -k cost",
+        "tests/engine/test_upkeep.py::"
+        "test_the_cost_of_upkeep_does_not_grow_with_the_number_of_those_who_take_part",
     ),
     Fault(
         "a deputy promotes nothing",
         "streamq/worker/upkeep.py",
         "overdue=seats.deputy",
         "overdue=tuple",
-        "tests/engine/test_upkeep.py -k moment",
+        "tests/engine/test_upkeep.py::test_a_job_is_at_most_a_moment_late_while_the_chief_is_blocked",
     ),
     Fault(
         "a fault in one queue ends the round of all",
         "streamq/worker/trouble.py",
         "                self.met({queue: error})\n",
         "                raise\n",
-        "tests/engine/test_upkeep.py -k wrong_type",
+        "tests/engine/test_upkeep.py::test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone",
     ),
     Fault(
         "a stop keeps its seat",
         "streamq/worker/seats.py",
         "if held and self._link.connected:",
         "if False:",
-        "tests/engine/test_upkeep.py -k one_is_chief",
+        "tests/engine/test_upkeep.py::"
+        "test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_is_free",
     ),
     Fault(
         "a thaw is taken for a hang",
@@ -101,7 +107,8 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/worker/reclaimer.py",
         "done = await self._store.reclaim(self._link, queue, worker, beats)",
         "done = await self._store.reclaim(self._link, queue, worker, None)",
-        "tests/promises/test_housekeeping.py tests/promises/test_liveness.py",
+        "tests/promises/test_liveness.py::"
+        "test_a_call_that_holds_the_interpreter_past_the_lease_is_not_begun_again_beside_a_witness",
     ),
     Fault(
         "what vanished from the clients is lost without a grace",

@@ -115,77 +115,84 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/worker/reclaimer.py",
         "if now - since >= GRACE]",
         "if now - since >= 0]",
-        "tests/promises/test_liveness.py",
+        "tests/promises/test_liveness.py::test_a_worker_whose_connection_is_gone_is_lost_after_the_grace",
     ),
     Fault(
         "without the right to list clients nobody is found",
         "streamq/worker/reclaimer.py",
         "if seen.unchanged >= self._lease(worker) and worker != self._own:",
         "if seen.unchanged >= 1e9:",
-        "tests/promises/test_housekeeping.py -k lease",
+        "tests/promises/test_housekeeping.py::"
+        "test_without_the_right_to_list_clients_the_lease_alone_finds_the_lost",
     ),
     Fault(
         "jobs of a worker on no list are taken at the first audit",
         "streamq/worker/auditor.py",
         "for worker in sorted(now & before):",
         "for worker in sorted(now):",
-        "tests/promises/test_housekeeping.py -k audit",
+        "tests/promises/test_housekeeping.py::"
+        "test_jobs_of_a_worker_that_is_on_no_list_are_recovered_at_the_second_audit",
     ),
     Fault(
         "jobs of a worker on no list are never taken",
         "streamq/worker/auditor.py",
         "self._unlisted[queue] = now - before",
         "self._unlisted[queue] = set()",
-        "tests/promises/test_housekeeping.py -k audit",
+        "tests/promises/test_housekeeping.py::"
+        "test_jobs_of_a_worker_that_is_on_no_list_are_recovered_at_the_second_audit",
     ),
     Fault(
         "an earlier due time wakes no promoter",
         "streamq/worker/promoter.py",
         "            self._heard.add(queue)\n            self._woken.set()\n",
         "            self._heard.add(queue)\n",
-        "tests/engine/test_delays.py",
+        "tests/engine/test_delays.py::test_a_promoter_that_rests_is_woken_by_an_earlier_job",
     ),
     Fault(
         "more due jobs than one call takes wait for the next look",
         "streamq/worker/promoter.py",
         "                if reply.wait == 0:\n",
         "                if False:\n",
-        "tests/engine/test_delays.py",
+        "tests/engine/test_delays.py::test_two_promoters_at_once_promote_each_job_once",
     ),
     Fault(
         "where claims are refused nobody does the upkeep",
         "streamq/worker/seats.py",
         "            self._held[queue] = self._seats[0]\n",
         "            self._held[queue] = 0\n",
-        "tests/engine/test_upkeep.py -k refused",
+        "tests/engine/test_upkeep.py::test_where_claims_are_refused_everybody_does_the_upkeep",
     ),
     Fault(
         "claims of the dead keep those who come after waiting",
         "streamq/worker/seats.py",
         "for dead in (who for who in holders - names if not who.startswith(SCHEDULER)):",
         "for dead in ():",
-        "tests/engine/test_upkeep.py -k killed_at_once",
+        "tests/engine/test_upkeep.py::"
+        "test_who_comes_after_all_were_killed_at_once_does_not_wait_for_the_end_of_their_claims",
     ),
     Fault(
         "a worker looks after all of its host",
         "streamq/worker/voucher.py",
         "[:LOOKED_AFTER]",
         "",
-        "tests/promises/test_liveness.py -k looks_after",
+        "tests/promises/test_liveness.py::"
+        "test_a_worker_looks_after_three_of_its_host_and_three_look_after_it",
     ),
     Fault(
         "a call that takes too long in one queue keeps the others waiting",
         "streamq/worker/trouble.py",
         "self._first = queues[(queues.index(queue) + 1) % len(queues)]",
         "pass",
-        "tests/engine/test_upkeep.py",
+        "tests/engine/test_upkeep.py::"
+        "test_a_queue_in_which_a_call_takes_too_long_keeps_the_others_waiting_for_one_turn_at_most",
     ),
     Fault(
         "a worker that was forgotten does not introduce itself",
         "streamq/worker/heartbeat.py",
         "if introduce or counts != expected or version",
         "if introduce or version",
-        "tests/engine/test_identity.py",
+        "tests/engine/test_identity.py::"
+        "test_a_worker_introduces_itself_and_its_queues_again_after_everything_was_deleted",
     ),
     Fault(
         "a name of a living worker is taken over",

@@ -100,7 +100,8 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/worker/heartbeat.py",
         "min(now - self._looked, 2 * WATCH), now",
         "now - self._looked, now",
-        "tests/promises/test_liveness.py -k late",
+        "tests/promises/test_liveness.py::"
+        "test_a_look_at_the_loop_that_comes_late_counts_for_one_interval_only",
     ),
     Fault(
         "a worker that beats again meanwhile is reclaimed",
@@ -199,6 +200,6 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/worker/identity.py",
         "        return name not in await store.roster.client_names(link)\n",
         "        return True\n",
-        "tests/engine/test_identity.py",
+        "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",
     ),
 )

@@ -80,7 +80,7 @@ FAULTS: tuple[Fault, ...] = (
         "service/requests.py",
         "if announced <= limit:",
         "if True:",
-        "tests/service/test_bad_input.py",
+        "tests/service/test_bad_input.py::test_a_body_announced_as_too_long_is_refused_before_it_is_sent",
     ),
     Fault(
         "input: a type that only begins like JSON is JSON",
@@ -143,7 +143,7 @@ FAULTS: tuple[Fault, ...] = (
         "service/api/jobs.py",
         '            following = f"{current}."\n',
         "            following = None\n",
-        "tests/service/test_jobs.py",
+        "tests/service/test_jobs.py::test_a_page_that_ends_with_a_state_leads_to_the_next_state",
     ),
     Fault(
         "pages: the cursor of one state is used in the next",
@@ -192,7 +192,7 @@ FAULTS: tuple[Fault, ...] = (
         "service/dashboard/feed.py",
         "{**queues, **gone}",
         "queues",
-        "tests/service/test_dashboard.py -k 'not a_browser'",
+        "tests/service/test_dashboard.py::test_a_queue_that_is_gone_is_told_as_gone",
     ),
     Fault(
         "feed: the server is asked while nobody watches",
@@ -214,7 +214,7 @@ FAULTS: tuple[Fault, ...] = (
         "service/dashboard/feed.py",
         "            except Exception:\n",
         "            except Unavailable:\n",
-        "tests/service/test_dashboard.py -k 'not a_browser'",
+        "tests/service/test_dashboard.py::test_a_sample_that_fails_for_whatever_reason_is_not_the_last",
     ),
     Fault(
         "feed: any number may watch",
@@ -270,14 +270,14 @@ FAULTS: tuple[Fault, ...] = (
         "service/messaging/provider.py",
         "min(wait, self._longest_wait)",
         "wait",
-        "tests/service/test_messages.py",
+        "tests/service/test_messages.py::test_a_provider_cannot_ask_for_more_patience_than_the_bound",
     ),
     Fault(
         "provider: a redirect is followed",
         "service/messaging/provider.py",
         "allow_redirects=False",
         "allow_redirects=True",
-        "tests/service/test_messages.py",
+        "tests/service/test_messages.py::test_a_provider_that_sends_elsewhere_is_not_followed",
     ),
     Fault(
         "provider: a busy one is asked again at once",
@@ -291,7 +291,7 @@ FAULTS: tuple[Fault, ...] = (
         "service/messaging/provider.py",
         "        if len(answer) >= limit:\n            break\n",
         "",
-        "tests/service/test_messages.py",
+        "tests/service/test_messages.py::test_of_an_answer_without_end_only_its_begin_is_read",
     ),
     Fault(
         "problems: an error of ours shows its inside",
@@ -319,6 +319,6 @@ FAULTS: tuple[Fault, ...] = (
         "service/access.py",
         "if response.status < 400 and request.method in _QUIET:",
         "if response.status < 400 and request.method == 0:",
-        "tests/service/test_problems.py",
+        "tests/service/test_problems.py::test_health_checks_and_looking_write_no_log",
     ),
 )

@@ -82,7 +82,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/cli/roles.py",
         "options = codec.loads(supervised)",
         "pass",
-        "tests/engine/test_roles.py",
+        "tests/engine/test_roles.py::test_what_is_typed_reaches_every_worker_process",
     ),
     Fault(
         "SIGHUP kills a worker",

@@ -114,7 +114,6 @@ async def test_what_is_typed_wins_over_the_arguments_and_sigterm_ends_in_order(
     assert await running.end(signal.SIGTERM) == 0, running.log.read_text()
 
 
-@ON_ONE_SERVER
 async def test_what_is_typed_reaches_every_worker_process(
     start: Callable[..., Role], own_server: Callable[..., Server]
 ) -> None:

@@ -92,14 +92,16 @@ class Copy:
         if code not in (1, 4) or found is None:  # 4: an import failed, so that the named test is not found
             return f"NOT CAUGHT: pytest ended with {code}: {said[-600:]!r}"
         test = re.sub(r"\[.* at 0x.*\]$", "", found[1])  # an address is another in each process
-        if "::" in test and not self._passes(test):
+        # a file that cannot be imported has no test that could be tried alone
+        if not self._pass([test] if "::" in test else fault.words()):
             return f"NOT CAUGHT: {test} fails without it too"
         return f"caught by {test}"
 
-    def _passes(self, test: str) -> bool:
-        if test not in self._sound:
-            self._sound[test] = self._pytest([test])[0] == 0
-        return self._sound[test]
+    def _pass(self, words: list[str]) -> bool:
+        key = " ".join(words)
+        if key not in self._sound:
+            self._sound[key] = self._pytest(words)[0] == 0
+        return self._sound[key]
 
     def _pytest(self, words: list[str]) -> tuple[int | None, str]:
         """Its exit code, None where it had to be ended, and what it printed."""

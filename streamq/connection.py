@@ -83,7 +83,7 @@ class Link:
                 return connection
             finally:
                 if connection is not self._connection:
-                    await connection.disconnect(nowait=True)
+                    await drop(connection)
         raise Unavailable("; ".join(said))
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
@@ -113,7 +113,7 @@ class Link:
         replies: list[Any] = []
         try:
             async with asyncio.timeout(timeout or self._timeout):
-                await connection.send_packed_command(written, check_health=False)
+                await write(connection, written)
                 for _ in commands:
                     replies.append(await self._reply(connection))  # noqa: PERF401  # those before a break count
         except Exception as error:
@@ -141,8 +141,29 @@ class Link:
         """Drop the connection; the next command makes a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):  # whatever it says, it is dropped
-                await connection.disconnect(nowait=True)
+            await drop(connection)
+
+
+async def write(connection: aio.AbstractConnection, packed: bytes) -> None:
+    """Send packed commands. Raises ``OSError`` when the connection is lost.
+
+    Not by redis-py, whose ``writelines`` on a lost connection leaves its file descriptor with the event loop of
+    Python 3.12 and 3.13: a later connection that gets the same number is then never read.
+    """
+    writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001  # there is no other way to it
+    if writer is None:
+        raise ConnectionResetError("the connection is closed")
+    writer.write(packed)
+    await writer.drain()
+
+
+async def drop(connection: aio.AbstractConnection) -> None:
+    """Close a connection at once: what is not sent yet would keep it open for as long as the server does not read."""
+    writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001  # the same
+    with contextlib.suppress(Exception):  # whatever it says, it is dropped
+        await connection.disconnect(nowait=True)
+    if writer is not None:
+        writer.transport.abort()
 
 
 async def _is_replica(connection: aio.AbstractConnection) -> bool:

@@ -232,29 +232,6 @@ async def test_an_outcome_unknown_at_the_close_can_still_be_repeated(
     assert client.xlen(Keys(prefix, "q").ready) == 3
 
 
-@ON_ONE_SERVER
-async def test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it(
-    make_app: Callable[..., App], shared_server: Server
-) -> None:
-    """They share it: the server answers each of them with the ids of all."""
-    async with Proxy(str(shared_server.socket)) as proxy:
-        app = make_app(enqueue_timeout=0.2)
-        app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
-        async with app:
-            await app.enqueue("q", "t", "before")
-            proxy.swallow, proxy.closed = b'"first of 0"', True
-            calls = [app.enqueue_many("q", "t", [f"first of {n}", f"second of {n}"]) for n in range(3)]
-            ends = await asyncio.gather(*calls, return_exceptions=True)
-            assert proxy.swallowed == 1
-            proxy.closed = False
-            for number, end in enumerate(ends):
-                assert isinstance(end, OutcomeUnknown)
-                assert end.repeat is not None
-                payloads = [(await job.status()).payload for job in await end.repeat()]
-                assert payloads == [f"first of {number}", f"second of {number}"]
-            assert (await app.queue("q").counts()).waiting == 7
-
-
 async def test_what_is_put_after_the_close_is_refused(app: App) -> None:
     way_out = Outbox(app.store)
     await way_out.put("q", [New("t", b"1")], "memory")

@@ -18,7 +18,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/outbox.py",
         "return answer[start:end]",
         "return answer",
-        "tests/engine/test_outbox.py::test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it",
+        "tests/engine/test_producers.py::test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it",
     ),
     Fault(
         "a slice of unknown outcome is put anew",

@@ -15,7 +15,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamq import App, Scheduler
+from streamq import App, Scheduler, Unavailable
 from streamq.connection import Link
 from streamq.keys import GROUP, Keys, workers_key
 from streamq.settings import Settings
@@ -25,6 +25,7 @@ from streamq.worker.promoter import Promoter
 from streamq.worker.pruner import Pruner
 from streamq.worker.reclaimer import Reclaimer
 from streamq.worker.seats import Seats
+from streamq.worker.trouble import Troubles
 from streamq.worker.upkeep import upkeep
 
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
@@ -368,3 +369,19 @@ async def test_claims_over_many_queues_go_out_together_and_last_longer(
     assert client.pttl(Keys(prefix, "q0").seats(1)[0]) > 6_000
     await seats.close()
     assert not list(client.scan_iter(f"{prefix}*upkeep*"))
+
+
+async def test_a_queue_in_which_a_call_takes_too_long_keeps_the_others_waiting_for_one_turn_at_most() -> None:
+    """The server may be away, or this one call may be too much for it: who can tell? The others are tried next."""
+    troubles, done = Troubles("look after", logging.getLogger("test")), list[str]()
+
+    async def act(queue: str) -> int:
+        if queue == "slow":
+            raise Unavailable("no answer in time")
+        done.append(queue)
+        return 1
+
+    for _ in range(2):
+        with contextlib.suppress(Unavailable):
+            await troubles.each(["slow", "a", "b"], act)
+    assert done == ["a", "b"]

@@ -94,6 +94,21 @@ async def test_reclaimers_at_once_recover_each_job_once(
     assert {(await app.queue("q").get(job_id)).crashes for job_id in ids[::50]} == {1}
 
 
+async def test_the_reclaimer_takes_nothing_from_a_worker_that_has_beaten_since_it_looked(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys = Keys(prefix, "q")
+    await app.enqueue("q", "t", 1)
+    async with app.store.pool.link() as link:
+        await app.store.join(link, ["q"])
+    client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
+    client.zincrby(keys.workers, 8, "w1")
+    reclaimer = Reclaimer(app.store, app.views, lambda: ["q"])
+    assert await reclaimer._reclaim("q", "w1", b"7", "no beat when it looked") == 0
+    assert (await app.queue("q").counts()).active == 1
+    await reclaimer.close()
+
+
 async def test_a_worker_that_has_beaten_since_it_was_seen_keeps_its_jobs(
     app: App, client: redis.Redis, prefix: str, link: Link
 ) -> None:

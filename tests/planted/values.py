@@ -63,7 +63,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/codec.py",
         'return b"%b" % orjson.dumps(value, option=_STRICT)',
         "return orjson.dumps(value, option=_STRICT)",
-        "tests/engine/test_values.py::test_half_a_million_payloads_take_what_they_are_long",
+        "tests/engine/test_payloads.py::test_half_a_million_payloads_take_what_they_are_long",
     ),
     Fault(
         "an infinite time limit is sent",

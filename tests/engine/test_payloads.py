@@ -1,0 +1,50 @@
+"""Payloads that say nothing, and what payloads cost those who hold many."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from streamq import App, InvalidPayload, JSONText
+
+
+def test_a_task_without_parameters_takes_null_and_no_payload() -> None:
+    @App().task
+    async def nothing() -> None: ...
+
+    for payload in (None, {}, JSONText("null"), JSONText("{}")):
+        assert nothing.bind(nothing.decode(nothing.encode(payload))) == {}
+    assert nothing.bind(nothing.decode(b"{}")) == {}
+    for wrong in (1, [], {"a": 1}, JSONText("[]")):
+        with pytest.raises(InvalidPayload, match="takes no payload"):
+            nothing.encode(wrong)
+
+
+def test_parameters_that_all_have_defaults_may_be_left_out_by_null() -> None:
+    @App().task
+    async def spare(a: int = 1, b: str = "x") -> None: ...
+
+    for payload in (None, {}, JSONText(" null\n"), JSONText("{}")):
+        assert spare.bind(spare.decode(spare.encode(payload))) == {"a": 1, "b": "x"}
+    assert spare.bind(spare.decode(b"null")) == {"a": 1, "b": "x"}
+
+
+def test_reading_and_writing_json_does_not_import_pydantic() -> None:
+    check = "import sys, streamq.codec as c; c.loads(c.dumps({'a': 1})); sys.exit('pydantic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_half_a_million_payloads_take_what_they_are_long() -> None:
+    """orjson's own bytes keep a buffer each: 4 KB for 16 bytes."""
+    check = (
+        "import resource; from streamq import App; app = App(); task = app.task(name='t')(lambda x: x)\n"
+        "top = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "task.encode({'number': 0}); app._encode('u', 1); before = top()\n"
+        "held = [task.encode({'number': n}) for n in range(20_000)]\n"
+        "held += [app._encode('unknown', {'number': n}) for n in range(20_000)]\n"
+        "grown = (top() - before) * (1 if __import__('sys').platform == 'darwin' else 1024)\n"
+        "assert grown < 20_000_000, grown\n"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True)

@@ -26,7 +26,7 @@ def check(found: int, jobs: int, what: str = "ran") -> None:
 async def ours(rig: Rig, jobs: int, *, concurrency: int, task: str = "count", pause: float = 0.0) -> float:
     """Jobs a second of a worker, from its first to its last. The task ``rest`` awaits ``pause`` seconds."""
     async with rig.app() as app:
-        await app.tasks[task].enqueue_many([message(number) for number in range(jobs)])
+        await app.tasks[task].enqueue_many([message(number).model_dump() for number in range(jobs)])
         async with rig.child(
             "worker", pinned=True, concurrency=concurrency, expected=jobs, pause=pause
         ) as worker:
@@ -52,7 +52,7 @@ async def bare_loop(rig: Rig, jobs: int, *, batch: int, tasks: bool = True, paus
 async def ours_by_many(rig: Rig, jobs: int, *, concurrency: int, processes: int) -> float:
     """Jobs a second of some workers that begin at the same moment, from the first to the last of all."""
     async with rig.app() as app:
-        await app.tasks["count"].enqueue_many([message(number) for number in range(jobs)])
+        await app.tasks["count"].enqueue_many([message(number).model_dump() for number in range(jobs)])
         child = partial(rig.child, "worker", concurrency=concurrency, gate=True)
         async with _at_the_gate(child, processes) as workers:
             for worker in workers:

@@ -150,10 +150,17 @@ class App:
         A task that is registered here checks its payload; any other name is taken as it is, for a worker that
         knows it. Options and errors are those of ``Task.enqueue``.
         """
-        due, headers = options.sent(task, delay, at, attempts, timeout, durability)
+        due, headers = options.sent(task, self.tasks, delay, at, attempts, timeout, durability)
         new = New(task, self._encode(task, payload), headers, due)
-        send = self._openings.here().outbox(queue).put(queue, [new], durability or self.settings.durability)
-        return await _only(self._handles(send, queue, task))
+        outbox = self._openings.here().outbox(queue)
+        try:
+            ids = await outbox.put(queue, (new,), durability or self.settings.durability)
+        except OutcomeUnknown as error:
+            if error.repeat is not None:
+                repeat = error.repeat
+                error.repeat = lambda: _only(self._handles(repeat(), queue, task))
+            raise
+        return Job(ids[0], queue, task, self._wait, self._look)
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
@@ -161,7 +168,7 @@ class App:
         durability: Durability | None = None,
     ) -> list[Job[Any]]:  # fmt: skip
         """Send many jobs by name; all are validated before the first is sent."""
-        due, headers = options.sent(task, delay, at, attempts, timeout, durability)
+        due, headers = options.sent(task, self.tasks, delay, at, attempts, timeout, durability)
         jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []

@@ -50,11 +50,12 @@ class Link:
     @property
     def connected(self) -> bool:
         """Whether a command would go out without connecting first."""
+        connection = self._connection
         return (
-            self._connection is not None
+            connection is not None
             and self._era == self._servers.era
-            and self._connection.is_connected
-            and not _hung_up(self._connection)
+            and connection.is_connected
+            and not _hung_up(connection)
         )
 
     async def _connected(self) -> aio.AbstractConnection:
@@ -83,7 +84,7 @@ class Link:
                 return connection
             finally:
                 if connection is not self._connection:
-                    await connection.disconnect(nowait=True)
+                    await drop(connection)
         raise Unavailable("; ".join(said))
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
@@ -108,14 +109,23 @@ class Link:
         And ``UsageError`` for what cannot be written: then nothing is sent, and the connection stays.
         """
         written = packed(commands)
-        connection = await self._connected()
+        connection = self._connection if self.connected else await self._connected()
+        assert connection is not None  # noqa: S101  # it is connected
         arrived = _reader(connection)
         replies: list[Any] = []
+        errors: list[Exception] = []
         try:
             async with asyncio.timeout(timeout or self._timeout):
-                await connection.send_packed_command(written, check_health=False)
-                for _ in commands:
-                    replies.append(await self._reply(connection))  # noqa: PERF401  # those before a break count
+                await write(connection, written)
+                for _ in commands:  # those before a break count
+                    try:
+                        reply = await connection.read_response(
+                            disable_decoding=True, disconnect_on_error=False
+                        )
+                    except foreign.ResponseError as error:
+                        reply = error
+                        errors.append(error)
+                    replies.append(reply)
         except Exception as error:
             await self.close()
             replies += left_over(arrived)
@@ -125,7 +135,7 @@ class Link:
         except BaseException:
             await self.close()
             raise
-        if any(isinstance(reply, Exception) and is_demotion(reply) for reply in replies):
+        if errors and any(map(is_demotion, errors)):
             self._servers.demoted(self._era)
             await self.close()  # a demoted primary: the next command looks for the new one
         return replies
@@ -141,8 +151,29 @@ class Link:
         """Drop the connection; the next command makes a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):  # whatever it says, it is dropped
-                await connection.disconnect(nowait=True)
+            await drop(connection)
+
+
+async def write(connection: aio.AbstractConnection, packed: bytes) -> None:
+    """Send packed commands. Raises ``OSError`` when the connection is lost.
+
+    Not by redis-py, whose ``writelines`` on a lost connection leaves its file descriptor with the event loop of
+    Python 3.12 and 3.13: a later connection that gets the same number is then never read.
+    """
+    writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001  # there is no other way to it
+    if writer is None:
+        raise ConnectionResetError("the connection is closed")
+    writer.write(packed)
+    await writer.drain()
+
+
+async def drop(connection: aio.AbstractConnection) -> None:
+    """Close a connection at once: what is not sent yet would keep it open for as long as the server does not read."""
+    writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001  # the same
+    with contextlib.suppress(Exception):  # whatever it says, it is dropped
+        await connection.disconnect(nowait=True)
+    if writer is not None:
+        writer.transport.abort()
 
 
 async def _is_replica(connection: aio.AbstractConnection) -> bool:
@@ -161,7 +192,7 @@ def _reader(connection: aio.AbstractConnection) -> asyncio.StreamReader | None:
 
 def _hung_up(connection: aio.AbstractConnection) -> bool:
     """Whether the server has closed it, as far as the event loop has heard: a command would go nowhere."""
-    reader = _reader(connection)
+    reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001  # the same, without a call: once a command
     return reader is None or reader.at_eof() or reader.exception() is not None
 
 

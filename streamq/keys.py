@@ -11,6 +11,7 @@
     sq:{queue}:failures      zset     ids of failed jobs by the time of their end in ms
     sq:{queue}:workers       zset     worker by number of beats; a fraction counts beats by others on its behalf
     sq:{queue}:upkeep:SEAT   string   who does the queue's upkeep: seat 1 all of it, 2 helps, 3 only recovers; expires
+    sq:{queue}:upkeep:SEAT:look  string  who looked last whether it is free, of those who stand by; expires
     sq:{queue}:producer:ID   string   last batch of one producer and the ids it was answered; expires
     sq:queues                set      names of all queues
     sq:workers               hash     worker -> what it says of itself (JSON)
@@ -78,6 +79,10 @@ class Keys:
     def seats(self, *numbers: int) -> tuple[str, ...]:
         """The keys of seats of the upkeep."""
         return tuple(f"{self.upkeep}{number}" for number in numbers)
+
+    def look(self, number: int) -> str:
+        """The key of the last look at a seat, by who stands by."""
+        return f"{self.upkeep}{number}:look"
 
     @property
     def outdated(self) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -96,14 +96,19 @@ def check(**given: Any) -> None:
 
 
 def sent(
-    task: str, delay: float | timedelta | None, at: datetime | None, attempts: int | None, timeout: float | None,
-    durability: str | None,
+    task: str, known: Container[str], delay: float | timedelta | None, at: datetime | None, attempts: int | None,
+    timeout: float | None, durability: str | None,
 ) -> tuple[str, bytes]:  # fmt: skip
-    """The options of an enqueue as they travel: when the job is due, and its headers. Raises ``UsageError``."""
-    if told := wrong("task", task):
+    """The options of an enqueue as they travel: when the job is due, and its headers. Raises ``UsageError``.
+
+    The name of a task that is ``known`` was checked when the task was declared.
+    """
+    if (type(task) is not str or task not in known) and (told := wrong("task", task)):
         raise UsageError(told)
     if durability is not None:
         check(durability=durability)
+    if delay is None and at is None and attempts is None and timeout is None:  # as most jobs are sent
+        return "", b""
     return _due(delay, at), _headers(attempts, timeout)
 
 

@@ -79,7 +79,7 @@ class Outbox:
         """
         if self._closed:
             raise NotOpen
-        size = _size(jobs[0]) if len(jobs) == 1 else sum(map(_size, jobs))
+        size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
         kind = (durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
@@ -149,9 +149,13 @@ class _Carrier:
         return orders
 
     async def _send(self, orders: Sequence[_Order]) -> None:
+        if len(orders) == 1:  # of a lone caller, by the shortest way
+            load = self._load(orders[0].kind, orders)
+            self._end(load, (await self._persist((load.batch,)))[0])
+            return
         loads = self._loads(orders)
         answers = await self._persist([load.batch for load in loads])
-        if len(orders) > 1 and isinstance(answers[0], UsageError):
+        if isinstance(answers[0], UsageError):
             # one of them cannot be written, and nothing was sent: each flies alone
             for order in orders:
                 await self._send([order])
@@ -160,8 +164,6 @@ class _Carrier:
             self._end(load, answer)
 
     def _loads(self, orders: Sequence[_Order]) -> list[_Load]:
-        if len(orders) == 1:
-            return [self._load(orders[0].kind, orders)]
         alike: dict[tuple[str, bool], list[_Order]] = {}
         for order in orders:
             alike.setdefault(order.kind, []).append(order)
@@ -177,6 +179,8 @@ class _Carrier:
     async def _persist(self, batches: Sequence[Batch]) -> list[Answer]:
         """Send batches until each is answered, for ``enqueue_timeout`` seconds after the first silence."""
         answers: list[Answer] = await self._attempt(self._link, batches)
+        if len(answers) == 1 and isinstance(answers[0], list):
+            return answers
         # what never left is the caller's: it may know better than to wait; what may have arrived is sent again
         open_ = [
             at for at, answer in enumerate(answers) if not isinstance(answer, list) and _is_silence(answer)
@@ -195,7 +199,7 @@ class _Carrier:
 
     async def _attempt(self, link: Link, batches: Sequence[Batch]) -> list[Answer]:
         try:
-            return list(await submit(self._store, link, batches, self._durability))
+            return await submit(self._store, link, batches, self._durability)
         except StreamqError as error:
             return [error] * len(batches)
         except Exception as error:  # a fault of ours: it ends with these callers, not with all
@@ -281,18 +285,15 @@ def _copied(error: StreamqError) -> StreamqError:
     return own
 
 
-def _size(job: New) -> int:
-    return len(job.task) + len(job.payload) + len(job.headers)
-
-
 def _slices(jobs: Iterable[New]) -> Iterator[list[New]]:
     part: list[New] = []
     size = 0
     for job in jobs:
-        size += _size(job)
+        own = len(job[0]) + len(job[1]) + len(job[2])  # task, payload, headers: once a job, so without a call
+        size += own
         if part and (len(part) >= BATCH or size > BATCH_BYTES):
             yield part
-            part, size = [], _size(job)
+            part, size = [], own
         part.append(job)
     if part:
         yield part

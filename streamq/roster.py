@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streamq import codec, scripts
 from streamq.connection import Link, Pool, translate
@@ -18,6 +18,15 @@ log = logging.getLogger("streamq.roster")
 
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What reading an entry of the list of workers may raise."""
+
+
+class Claimed(NamedTuple):
+    """What came of a claim on a seat (0: none) in the upkeep of a queue."""
+
+    seat: int
+    workers: int
+    others: bool
+    """Whether others stand by; for one who does so itself, whether another of them has looked just now."""
 
 
 class Roster:
@@ -111,35 +120,28 @@ class Roster:
         return bool(await scripts.VOUCH.run(link, (self._keys(queue).workers,), worker, seen))
 
     async def claim(
-        self, link: Link, queues: Mapping[str, bool], who: str, seats: Sequence[int], seconds: float
-    ) -> dict[str, tuple[int, int] | StreamqError]:
+        self, link: Link, queues: Mapping[str, bool], who: str, seats: Sequence[int], seconds: float,
+        look: float,
+    ) -> dict[str, Claimed | StreamqError]:  # fmt: skip
         """Take or renew the best free seat of each queue's upkeep, for ``seconds``; ``queues`` says where for the
-        first time.
+        first time. In ``look`` seconds one look is enough, of all who stand by.
 
-        By queue: the seat (0 for none) and how many workers the queue has, or what went wrong in it.
+        By queue, or what went wrong in it.
         """
-        lasts = max(1, int(seconds * 1000))
+        lasts, within = max(1, int(seconds * 1000)), max(1, int(look * 1000))
         calls = [
-            ((keys.workers, keys.signals, *keys.seats(*seats)), (who, lasts, int(queues[keys.queue])))
+            (
+                (keys.workers, keys.signals, keys.look(seats[0]), *keys.seats(*seats)),
+                (who, lasts, int(queues[keys.queue]), within),
+            )
             for keys in map(self._keys, queues)
         ]
         replies = await scripts.CLAIM.run_each(link, calls)
         return {
             queue: reply
             if isinstance(reply, StreamqError)
-            else (seats[reply[0] - 1] if reply[0] else 0, reply[1])
+            else Claimed(seats[reply[0] - 1] if reply[0] else 0, reply[1], bool(reply[2]))
             for queue, reply in zip(queues, replies, strict=True)
-        }
-
-    async def holders(self, link: Link, queues: Sequence[str]) -> set[str]:
-        """Who has seats in the upkeep of these queues."""
-        replies = await link.batch(*[("MGET", *self._keys(queue).seats(1, 2)) for queue in queues])
-        return {
-            who.decode("utf-8", "replace")
-            for reply in replies
-            if isinstance(reply, list)
-            for who in reply
-            if who
         }
 
     async def vacate(self, link: Link, queues: Sequence[str], who: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -15,13 +16,13 @@ _FOLDER: Final = files("streamq") / "lua"
 
 
 class Script:
-    """One script: its text is the first line of its file (the flags), its ``parts``, and the rest of the file."""
+    """One script: its text is the first line of its file (the flags), what it uses of its ``parts``, and the rest."""
 
     __slots__ = ("_sha", "_text")
 
     def __init__(self, name: str, *parts: str) -> None:
         flags, _, body = _read(name).partition("\n")
-        self._text = "\n".join((flags, *map(_read, parts), body)).encode()
+        self._text = "\n".join((flags, *_used("\n\n".join(map(_read, parts)), body), body)).encode()
         self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest().encode()
 
     def command(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
@@ -60,6 +61,27 @@ class Script:
         raise error from reply
 
 
+def _used(parts: str, body: str) -> list[str]:
+    """The blocks of ``parts`` (what stands between empty lines) that the body needs, and what those need in turn.
+
+    A function costs the server as much each time it is defined as a look at a key, so a call that uses two of twenty
+    defines those two. What a block needs stands above it, as Lua wants it.
+    """
+    words, used = _words(body), list[str]()
+    for block in reversed(parts.split("\n\n")):
+        if words.intersection(_DEFINED.findall(block)):
+            words |= _words(block)
+            used.append(block.strip("\n"))
+    return used[::-1]
+
+
+def _words(code: str) -> set[str]:
+    return set(re.findall(r"\w+", re.sub(r"--.*", "", code)))
+
+
+_DEFINED: Final = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
+
+
 @cache
 def _read(name: str) -> str:
     return (_FOLDER / f"{name}.lua").read_text("utf-8")
@@ -69,7 +91,7 @@ ENQUEUE: Final = Script("enqueue", "_prelude")
 FETCH: Final = Script("fetch", "_prelude", "_pages")
 CLAIM_SUSPECT: Final = Script("claim_suspect")
 SETTLE: Final = Script("settle", "_prelude")
-PROMOTE: Final = Script("promote", "_prelude", "_headers")
+PROMOTE: Final = Script("promote", "_prelude", "_headers", "_pages")
 RECLAIM: Final = Script("reclaim", "_prelude", "_headers")
 RELEASE: Final = Script("release", "_prelude", "_headers")
 REQUEUE: Final = Script("requeue", "_prelude", "_headers")

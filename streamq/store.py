@@ -161,7 +161,7 @@ class Store:
             for part in _alike(settlements):
                 arguments += (part[0].kind, part[0].lane, len(part), *[s.entry for s in part])
                 for s in part:
-                    arguments += (s.job_id, s.body)
+                    arguments += s[3:]  # id and body
             calls.append((names, arguments))
         replies = await link.batch(*[scripts.SETTLE.command(names, arguments) for names, arguments in calls])
         settled: list[tuple[str, list[Settlement], list[bytes] | StreamqError]] = []
@@ -320,6 +320,9 @@ class Store:
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts that one call may take, by number and by bytes."""
+    if 0 < len(settlements) <= SETTLED_AT_ONCE and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
+        yield settlements  # as nearly all are: once a job, so by the shortest way
+        return
     part: list[Settlement] = []
     size = 0
     for settlement in settlements:
@@ -334,6 +337,9 @@ def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
 
 def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts of one kind and one lane, as settle.lua takes them."""
+    if len({settlement[:2] for settlement in settlements}) == 1:
+        yield settlements  # likewise
+        return
     alike: dict[tuple[str, int], list[Settlement]] = {}
     for settlement in settlements:
         alike.setdefault((settlement.kind, settlement.lane), []).append(settlement)

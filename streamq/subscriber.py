@@ -7,7 +7,8 @@ from typing import Any
 
 from redis import exceptions as foreign
 
-from streamq.connection import Link, translate
+from streamq.answers import packed, translate
+from streamq.connection import Link, write
 from streamq.errors import Unavailable
 
 
@@ -23,10 +24,9 @@ class Subscriber(Link):
         connection = self._connection
         if connection is None:
             raise Unavailable("not connected")
-        packed = [part for command in commands for part in connection.pack_command(*command)]
         try:
             async with asyncio.timeout(self._timeout):
-                await connection.send_packed_command(packed, check_health=False)
+                await write(connection, packed(commands))
         except (foreign.RedisError, OSError, TimeoutError) as error:
             raise translate(error, sent=False) from error
 

@@ -100,6 +100,8 @@ class Task(Generic[P, R]):
         self._result: values.Form | None = (
             None if returned in (Any, None) else values.form(returned, f"the result of task {self.name!r}")
         )
+        self.returns_nothing = self._result is None
+        """Whether the result ``None`` is stored as nothing, without being looked at."""
 
     def _form(self, reading: handlers.Reading) -> values.Form:
         hints, what = reading.hints, f"the payload of task {self.name!r}"
@@ -157,7 +159,9 @@ class Task(Generic[P, R]):
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
         did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
         """
-        if payload is not _NOTHING and options.keys() <= OPTIONS:  # what nearly all do, by the shortest way
+        if payload is not _NOTHING and (
+            not options or options.keys() <= OPTIONS
+        ):  # what nearly all do, by the shortest way
             return await self.app.enqueue(self.queue, self.name, payload, **options)
         args = () if payload is _NOTHING else (payload,)
         sent: Job[R] = await self._send(args, *self._told_apart(options))
@@ -230,7 +234,7 @@ class Task(Generic[P, R]):
 
         Raises ``ResultNotStorable`` and ``ResultTooLarge`` (more than ``settings.max_result`` bytes).
         """
-        if value is None and self._result is None:
+        if value is None and self.returns_nothing:
             return b""
         encoded = self._write_result(value)
         limit = self.app.settings.max_result

@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqu
 
 KNOWN_KEY = re.compile(
     r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|alone:claim|parked|delayed|moved|finished|completed|failed|failures"
-    r"|workers|upkeep:[123]|producer:[0-9a-z]+))"
+    r"|workers|upkeep:[123](:look)?|producer:[0-9a-z]+))"
 )
 
 

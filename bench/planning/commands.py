@@ -68,6 +68,13 @@ def _known_from(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--failing", type=SHARE, default="0.1%", show_default=True, help="Share of jobs that fail for good."
 )
+@click.option(
+    "--attempts",
+    type=click.IntRange(1, 1_000),
+    default=5,
+    show_default=True,
+    help="Attempts that a job spends before it fails.",
+)
 @click.option("--delayed", type=COUNT, default="0", help="Delayed jobs at any time: 5M.  [default: 0]")
 @click.option("--delay", type=DURATION, default="24h", show_default=True, help="How long they are delayed.")
 @click.option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from . import history
 from .coefficients import Memory
 
 TASK: Final = "send_message"
@@ -33,6 +34,7 @@ def completed(memory: Memory, sizes: Sequence[int], result: int = 0, share: floa
     return (1 - share) * at_once + share * after
 
 
-def failed(memory: Memory, sizes: Sequence[int]) -> float:
-    """Bytes per failed job that is kept; its error with the trace back is about as long as the measured one's."""
-    return memory.failed.per_record(sizes, memory.streams.allocator)
+def failed(memory: Memory, sizes: Sequence[int], attempts: int = history.ATTEMPTS) -> float:
+    """Bytes per failed job that is kept, after so many attempts whose tracebacks are as long as the engine keeps."""
+    more = max(0, history.longest(attempts) - round(memory.failed.beside))
+    return memory.failed.per_record(sizes, memory.streams.allocator, more)

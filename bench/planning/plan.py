@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from . import memory
+from . import history, memory
 from .coefficients import Coefficients
 from .layout import spread
 from .queueing import busy_slots, slots_for, wait
@@ -45,6 +45,8 @@ class Wishes:
     keep: int | None = None
     result: int = 0
     failing: float = 0.001
+    attempts: int = history.ATTEMPTS
+    """That a job spends before it fails."""
     delayed: int = 0
     delay: float = 86_400.0
     outage: float = 60.0
@@ -158,7 +160,7 @@ def memory_parts(known: Coefficients, wishes: Wishes, slots: int, processes: int
         "active": slots * memory.active(of, sizes),
         "delayed": wishes.delayed * memory.delayed(of, sizes),
         "completed": records(wishes) * memory.completed(of, sizes, wishes.result, _delayed_share(wishes)),
-        "failed": lost * memory.failed(of, sizes),
+        "failed": lost * memory.failed(of, sizes, wishes.attempts),
         "server, workers": of.empty + processes * of.worker,
     }
 

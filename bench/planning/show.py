@@ -82,7 +82,8 @@ def _assumptions(wishes: Wishes) -> Iterator[str]:
     yield "  the gaps between jobs, and what handlers take, vary as exponential times do"
     yield f"  {wishes.delayed:,} jobs are delayed, each for {shown_seconds(wishes.delay)}"
     yield f"  {records(wishes):,} completed jobs are kept, with {wishes.result} bytes of result"
-    yield f"  up to {KEEP_FAILED:,} failed jobs are kept, {wishes.failing:.2%} of all fail"
+    yield f"  up to {KEEP_FAILED:,} failed jobs are kept, {wishes.failing:.2%} of all fail, each with the history "
+    yield f"  of {wishes.attempts} attempts and tracebacks as long as they are kept"
     yield f"  waiting: what comes in {shown_seconds(wishes.outage)} while no worker runs"
     yield "  memory is `used_memory`: fragmentation and a fork's copies are in what the limit leaves"
 

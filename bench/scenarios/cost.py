@@ -76,7 +76,7 @@ async def _ours(rig: Rig) -> Cost:
     jobs, server = _jobs(rig), rig.server
     async with rig.app() as app:
         before, memory = await _read(server), await server.memory()
-        await app.tasks["count"].enqueue_many([message(number) for number in range(jobs)])
+        await app.tasks["count"].enqueue_many([message(number).model_dump() for number in range(jobs)])
         memory = await server.memory() - memory
         async with rig.child("worker", pinned=True, concurrency=500, expected=jobs) as worker:
             said = await worker.told()

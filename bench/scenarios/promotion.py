@@ -52,7 +52,7 @@ async def _park(app: App, jobs: int) -> float:
     start = time.perf_counter()
     for at in range(0, jobs, CHUNK):
         await app.tasks["count"].enqueue_many(
-            [message(at + number) for number in range(min(CHUNK, jobs - at))], delay=DAY
+            [message(at + number).model_dump() for number in range(min(CHUNK, jobs - at))], delay=DAY
         )
     return time.perf_counter() - start
 
@@ -62,7 +62,7 @@ async def _promoted(rig: Rig, app: App, parked: int) -> Promotion:
     jobs, server, queue = rig.of(50_000, 10_000), rig.server, app.queue(QUEUE)
     waiting = (await queue.counts()).waiting
     due = await _now(rig) + AHEAD + jobs / 10_000
-    payloads = [message(number) for number in range(jobs)]
+    payloads = [message(number).model_dump() for number in range(jobs)]
     await app.tasks["count"].enqueue_many(payloads, at=datetime.fromtimestamp(due, UTC))
     await asyncio.sleep(due - AHEAD / 2 - await _now(rig))
     check((await queue.counts()).delayed, parked + jobs, "are delayed")

@@ -182,7 +182,7 @@ async def _one_by_one(rig: Rig, jobs: int) -> float:
     async with rig.app() as app:
         for number in range(jobs):
             start = time.perf_counter()
-            await app.tasks["count"].enqueue(message(number))
+            await app.tasks["count"].enqueue(message(number).model_dump())
             times.append((time.perf_counter() - start) * 1e6)
     await rig.server.clear()
     return median(times)
@@ -198,7 +198,7 @@ async def _full(rig: Rig) -> Measured:
         async with rig.server.configured({"maxmemory": limit, "maxmemory-policy": "noeviction"}):
             taken = await _filled(app)
             left = await _left(app)
-            await app.tasks["count"].enqueue(message(0))  # there is room again
+            await app.tasks["count"].enqueue(message(0).model_dump())  # there is room again
     await rig.server.clear()
     return [
         Figure("jobs left behind by a server that was full", "", left, bound=Limit("value", "<=", 0),
@@ -267,7 +267,7 @@ def _rounds(rig: Rig) -> int:
 
 
 def _messages(jobs: int) -> list[Any]:
-    return [message(number) for number in range(jobs)]
+    return [message(number).model_dump() for number in range(jobs)]
 
 
 def _points(found: dict[Any, list[float]]) -> list[tuple[float, float]]:

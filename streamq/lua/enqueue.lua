@@ -42,21 +42,21 @@ local function note_runs(from, to)
 end
 if waiting == 1 then runs[1] = ids[1] elseif waiting > 1 then note_runs(1, waiting) end
 
-local envelopes, dues = {}, {}
-for n = 0, delayed - 1 do
-  local i = delayed_from + 4 * n
-  local due = tonumber(string.sub(ARGV[i + 3], 2))
-  if string.sub(ARGV[i + 3], 1, 1) == '+' then due = now + due end
-  local id = string.format('%.0f-%.0f', now, ARGV[4] + n)
-  local headers = ARGV[i + 2] == '' and '}' or ',' .. string.sub(ARGV[i + 2], 2) -- we wrote them, and without an id
-  envelopes[2 * n + 1], envelopes[2 * n + 2] = id, seal(ARGV[i], '{"id":"' .. id .. '"' .. headers, ARGV[i + 1])
-  dues[2 * n + 1], dues[2 * n + 2] = due, id
-end
 if delayed > 0 then
+  local envelopes, dues = {}, {}
+  for n = 0, delayed - 1 do
+    local i = delayed_from + 4 * n
+    local due = tonumber(string.sub(ARGV[i + 3], 2))
+    if string.sub(ARGV[i + 3], 1, 1) == '+' then due = now + due end
+    local id = string.format('%.0f-%.0f', now, ARGV[4] + n)
+    local headers = ARGV[i + 2] == '' and '}' or ',' .. string.sub(ARGV[i + 2], 2) -- we wrote them, and without an id
+    envelopes[2 * n + 1], envelopes[2 * n + 2] = id, seal(ARGV[i], '{"id":"' .. id .. '"' .. headers, ARGV[i + 1])
+    dues[2 * n + 1], dues[2 * n + 2] = due, id
+  end
   runs[#runs + 1] = string.format('%.0f-%.0f', now, ARGV[4]) .. (delayed > 1 and '+' .. (delayed - 1) or '')
+  local earliest = park(KEYS[2], KEYS[3], envelopes, dues)
+  if earliest then signal_due(KEYS[5], earliest) end
 end
-local earliest = park(KEYS[2], KEYS[3], envelopes, dues)
-if earliest then signal_due(KEYS[5], earliest) end
 
 local reply = table.concat(runs, ' ')
 redis.call('SET', KEYS[4], ARGV[1] .. ' ' .. reply, 'PX', ARGV[2])

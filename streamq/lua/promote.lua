@@ -3,41 +3,37 @@
 -- KEYS  1 ready  2 parked  3 delayed  4 moved
 -- ARGV  1 at most how many
 -- returns the server's time, how many, microseconds until the next is due (-1 when none waits), how many had no envelope
-expect('XLEN', KEYS[1])
-expect('HLEN', KEYS[2], KEYS[4])
 local due = redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
-local moved, taken, bytes, promoted = {}, {}, 0, 0
-
--- Ids from `from` on whose envelopes fit into the budget, at least one, and the envelopes.
-local function page(from)
-  local ids = {}
-  repeat
-    ids[#ids + 1] = due[from + #ids]
-    bytes = bytes + redis.call('HSTRLEN', KEYS[2], ids[#ids])
-  until bytes >= BUDGET or from + #ids > #due or #ids == 100
-  return ids, redis.call('HMGET', KEYS[2], unpack(ids))
+local moved, bytes, promoted, looked, count = {}, 0, 0, 0, 1
+if #due > 0 then
+  expect('XLEN', KEYS[1])
+  expect('HLEN', KEYS[2], KEYS[4])
 end
 
-while #taken < #due and bytes < BUDGET do
-  local ids, envelopes = page(#taken + 1)
-  for i, id in ipairs(ids) do
-    taken[#taken + 1] = id
-    if envelopes[i] then
-      local task, headers, payload = unseal(envelopes[i])
+while looked < #due and bytes < BUDGET do
+  local from = looked
+  local envelopes = redis.call('HMGET', KEYS[2], unpack(due, from + 1, math.min(#due, from + math.min(count, 1000))))
+  for i, envelope in ipairs(envelopes) do
+    if bytes >= BUDGET then break end -- these are larger than those before
+    local id = due[from + i]
+    looked = from + i
+    if envelope then
+      local task, headers, payload = unseal(envelope)
       local kept, named_id = renamed(headers, id)
       local entry = add(KEYS[1], task, payload, kept)
-      promoted = promoted + 1
+      bytes, promoted = bytes + #envelope, promoted + 1
       if named_id then
-        moved[#moved + 1] = named_id
-        moved[#moved + 1] = '1 ' .. entry
+        local n = #moved
+        moved[n + 1], moved[n + 2] = named_id, '1 ' .. entry
       end
     end
   end
+  count = bytes == 0 and 2 * count or next_count(count, looked, bytes)
 end
 each('HSET', KEYS[4], moved)
-each('HDEL', KEYS[2], taken)
-each('ZREM', KEYS[3], taken)
+each('HDEL', KEYS[2], due, 1, looked)
+each('ZREM', KEYS[3], due, 1, looked)
 
 local next = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
 local wait = #next == 0 and -1 or math.max(0, next[2] * 1000 - (clock[1] * 1000000 + clock[2]))
-return { now, promoted, math.min(wait, 1e15), #taken - promoted }
+return { now, promoted, math.min(wait, 1e15), looked - promoted }

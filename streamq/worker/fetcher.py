@@ -49,6 +49,8 @@ class Fetcher:
         self._link = Link(store.servers, worker)
         self._worker = worker
         self._slots = Slots(free, idle)
+        self.slot_changed = self._slots.changed
+        """To be called when an attempt has ended, or the backlog shrank: once a job, so no method is around it."""
         self._reads = Reads(store, self._link, queues, worker, self._take, blocked)
         self._suspects = Suspects(store, self._link, worker, self._slots, self._take, self._audit)
         self._unseen = Unseen(store, self._link, queues, worker, holds)
@@ -59,10 +61,6 @@ class Fetcher:
     def stopping(self) -> bool:
         """Whether it was told to stop."""
         return self._slots.stopping
-
-    def slot_changed(self) -> None:
-        """An attempt has ended, or the backlog shrank."""
-        self._slots.changed()
 
     def look_for_suspects(self) -> None:
         """There may be some now."""

@@ -22,12 +22,12 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import ThreadLink
-from streamq.errors import NameTaken, Rejected, Unavailable
+from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
 from streamq.job import WorkerInfo
 from streamq.store import Store
 from streamq.worker.identity import taken
 from streamq.worker.overdue import OverdueHandlers
-from streamq.worker.trouble import Troubles
+from streamq.worker.trouble import Troubles, concerns_all
 
 log = logging.getLogger("streamq.heartbeat")
 
@@ -40,6 +40,8 @@ BLOCKED: Final = 5.0
 STUCK_EXIT: Final = 70
 INTRODUCED: Final = 6
 """Beats from one time a worker says who it is to the next: the list may have been deleted by hand."""
+LISTS: Final = ("the list of workers", "the list of queues")
+"""Where it says so."""
 
 
 class Heartbeat:
@@ -55,7 +57,7 @@ class Heartbeat:
         self._store, self._info, self._on_taken = store, info, on_taken
         self._overdue, self._overdue_told = overdue, 0
         self._counts: dict[str, int] = {}
-        self._troubles = Troubles("beat for", log)
+        self._troubles, self._lists = Troubles("beat for", log), Troubles("write to", log)
         self._link = ThreadLink(store.servers, info.name)
         self._loop = asyncio.get_running_loop()
         self._first: asyncio.Future[None] = self._loop.create_future()
@@ -143,8 +145,16 @@ class Heartbeat:
     def _introduce(self) -> None:
         roster = self._store.roster
         said = replace(self._info, client_id=self._link.client_id, overdue=self._overdue.listed)
-        another, _ = self._link.calls(roster.introduce(said), roster.announcement(self._info.queues))
-        if another is not None:
+        replies = self._link.batch(roster.introduce(said), roster.announcement(self._info.queues))
+        for subject, reply in zip(LISTS, replies, strict=True):
+            if not isinstance(reply, StreamqError):
+                self._lists.over(subject)
+            elif concerns_all(reply):
+                raise reply
+            else:  # the beats say that we live all the same
+                self._lists.met({subject: reply})
+        another = replies[0]
+        if isinstance(another, bytes):
             self._loop.call_soon_threadsafe(self._on_taken, taken(self._info.name, another))
 
     def _watch_loop(self) -> None:

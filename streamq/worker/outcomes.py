@@ -44,7 +44,7 @@ class Outcomes:
         """The handler returned ``result``. Returns why there is no outcome when that cannot be written."""
         delivery = attempt.delivery
         try:
-            outcome = task.encode_result(result)
+            outcome = b"" if result is None and task.returns_nothing else task.encode_result(result)
         except ResultNotStorable as unstorable:
             return unstorable
         except BaseException as error:  # raised by the result's own classes

@@ -21,7 +21,7 @@ from streamq.job import WorkerInfo
 from streamq.store import Reclaimed, Store
 from streamq.views import Views
 from streamq.worker.duty import pause
-from streamq.worker.trouble import Troubles, concerns_all
+from streamq.worker.trouble import EVERYONE, Troubles, concerns_all
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -33,8 +33,8 @@ LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
 LIST: Final = 4
 """Looks from one reading of the list of workers to the next, when nothing tells of a change."""
-EVERYONE: Final = "all queues"
-"""What the list of workers is called among the troubles."""
+SERVER: Final = "the server"
+"""What the list of clients is called among the troubles. Without it the lost are found by their leases alone."""
 
 
 @dataclass(slots=True)
@@ -66,11 +66,13 @@ class Reclaimer:
             Troubles("watch the workers of", log),
             Troubles("list the workers of", log),
         )
+        # apart from watching: the beats can be read in many a queue in which a lost worker's jobs cannot be taken
+        self._recoveries = Troubles("recover the jobs of lost workers on", log)
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._missing: dict[str, float] = {}
         self._workers: dict[str, WorkerInfo] = {}
         self._held_off_until = 0.0
-        self._may_list = True
+        self._clients = Troubles("list the clients of", log)
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -107,7 +109,7 @@ class Reclaimer:
 
     def _watching(self) -> bool:
         """Whether to look at connections."""
-        return self._may_list and any(name != self._own for name in self._workers)
+        return not self._clients.resting(SERVER) and any(name != self._own for name in self._workers)
 
     def _lease(self, worker: str) -> float:
         """The lease by which a worker lives, or ours where it does not say."""
@@ -186,12 +188,11 @@ class Reclaimer:
             if not ripe:
                 return 0
             named = await self._store.roster.client_names(self._link)
-        except Rejected as error:
-            self._may_list = False
-            log.warning(
-                "may not list the server's clients (%s): lost workers are found by their lease alone", error
-            )
+        except Rejected as error:  # the right may come back, as after a change of passwords
+            self._clients.met({SERVER: error})
+            self._missing.clear()
             return 0
+        self._clients.over(SERVER)
         if self._reconnected():
             return 0
         return await self._missed(ripe, watched, named)
@@ -222,12 +223,16 @@ class Reclaimer:
     async def _reclaim_each(self, lost: list[tuple[str, str, bytes, str]]) -> int:
         reclaimed = 0
         for queue, worker, beats, why in lost:
+            if self._recoveries.resting(queue):
+                continue
             try:
                 reclaimed += await self._reclaim(queue, worker, beats, why)
             except StreamqError as error:
                 if concerns_all(error):
                     raise
-                self._troubles.met({queue: error})
+                self._recoveries.met({queue: error})
+            else:
+                self._recoveries.over(queue)
         return reclaimed
 
     async def _reclaim(self, queue: str, worker: str, beats: bytes, why: str) -> int:

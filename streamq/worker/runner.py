@@ -149,7 +149,8 @@ class Runner:
 
     def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
         delivery = attempt.delivery
-        arguments = task.bind(task.decode(delivery.payload))
+        payload = task.decode(delivery.payload)
+        arguments = task.bind(payload) if task.single is None else {task.single: payload}
         if task.context_name is not None:
             arguments[task.context_name] = Context(
                 app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Final
 
 from streamq.app import App
+from streamq.errors import Rejected
 from streamq.worker.duty import Duty, tick
 from streamq.worker.upkeep import upkeep
 
@@ -56,7 +58,8 @@ class Scheduler:
         app = self._app
         await app.wait_ready()
         queues = QueueList(app)
-        await queues.once()
+        with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
+            await queues.once()
         duties: list[Duty] = [queues, *upkeep(app, queues, only_reclaim=self._only_reclaim, poll=POLL)]
         log.info(
             "%s for %s", ", ".join(duty.name for duty in duties[1:]), ", ".join(queues()) or "no queue yet"

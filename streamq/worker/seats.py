@@ -18,10 +18,10 @@ from typing import Final
 
 from streamq.clock import monotonic
 from streamq.connection import Link
-from streamq.errors import Rejected, StreamqError, Unavailable
+from streamq.errors import StreamqError, Unavailable
+from streamq.roster import Claimed
 from streamq.store import Store
 from streamq.worker.duty import pause
-from streamq.worker.reclaimer import GRACE
 from streamq.worker.trouble import Troubles, concerns_all
 
 log = logging.getLogger("streamq.seats")
@@ -34,7 +34,7 @@ WATCHER: Final = 3
 BRIEF: Final = 2.0
 """Seconds a claim lasts while others stand by, who would take over."""
 LONG: Final = 30.0
-"""Seconds it lasts while nobody does: who comes then looks whether the holders live."""
+"""Seconds it lasts while nobody does: who comes then makes it end as soon as the others, unless it is renewed."""
 QUEUES_A_SECOND: Final = 50
 """Claims a process renews in a second, about: one with many queues claims each for longer."""
 STAND_BY: Final = (1.0, 10.0)
@@ -63,6 +63,9 @@ class Seats:
         self._troubles = Troubles("share the upkeep of", log)
         self._held: dict[str, int] = {}
         self._workers: dict[str, int] = {}
+        self._standing_by: set[str] = set()
+        """The queues in whose upkeep this process has a seat and others stand by."""
+        self._paces: dict[str, float] = {}
         self._at: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._listening: dict[str, Callable[[], None]] = {}
@@ -103,23 +106,27 @@ class Seats:
         self._woken.clear()
         now, queues = monotonic(), self._queues()
         due = [queue for queue in self._troubles.rested(queues) if self._at.get(queue, now) <= now]
-        lasts = self._lasts(queues)
         changed = 0
         if due:
             fresh = {queue: queue not in self._held for queue in due}
-            replies = await self._store.roster.claim(self._link, fresh, self._who, self._seats, lasts)
-            changed = sum(self._answered(queue, reply, lasts) for queue, reply in replies.items())
-            if outside := [queue for queue, first in fresh.items() if first and self._held.get(queue) == 0]:
-                await self._dismiss_the_dead(outside)
+            lasts, together = self._lasts(queues), self._together(queues)
+            replies = await self._store.roster.claim(
+                self._link, fresh, self._who, self._seats, lasts, together
+            )
+            changed = sum(self._answered(queue, reply, together) for queue, reply in replies.items())
+            renewed = monotonic() + min(lasts, self._lasts(queues)) / 2  # as it was told now of who stands by
+            self._at.update({queue: renewed for queue in replies if self._held.get(queue)})
         for gone in set(self._held) - set(queues):
             del self._held[gone]
+            self._paces.pop(gone, None)
+            self._standing_by.discard(gone)
         self._listen(self.watched())
         if changed:
             for told in self._told:
                 told()
         return changed
 
-    def _answered(self, queue: str, reply: tuple[int, int] | StreamqError, lasts: float) -> bool:
+    def _answered(self, queue: str, reply: Claimed | StreamqError, together: float) -> bool:
         before = self._held.get(queue), self._workers.get(queue)
         if isinstance(reply, StreamqError):
             if concerns_all(reply):
@@ -130,31 +137,34 @@ class Seats:
             self._workers.pop(queue, None)
             return before[0] != self._seats[0]
         self._troubles.over(queue)
-        self._held[queue], self._workers[queue] = reply
-        self._at[queue] = monotonic() + (lasts / 2 if reply[0] else self._look_again(queue))
-        return before != reply
-
-    async def _dismiss_the_dead(self, queues: Sequence[str]) -> None:
-        """All workers may have been killed at once, and their claims may last: who comes after them looks."""
-        with contextlib.suppress(Rejected):  # may not list the clients: then the claims end by themselves
-            holders = await self._store.roster.holders(self._link, queues)
-            await asyncio.sleep(GRACE)  # a living one that has lost its connection makes another
-            names = await self._store.roster.client_names(self._link)
-            # a scheduler's connections do not bear the name of its claims, which are brief
-            for dead in (who for who in holders - names if not who.startswith(SCHEDULER)):
-                await self._store.roster.vacate(self._link, queues, dead)
-                self.wake()
+        self._held[queue], self._workers[queue] = reply.seat, reply.workers
+        self._standing_by.discard(queue)
+        if not reply.seat:
+            again = self._look_again(queue, another=reply.others, together=together)
+            self._at[queue] = monotonic() + again
+        elif reply.others:
+            self._standing_by.add(queue)
+        return before != (reply.seat, reply.workers)
 
     def _lasts(self, queues: Sequence[str]) -> float:
-        """How long a claim lasts."""
-        standing_by = self._brief or any(self._workers.get(queue, 0) > len(self._seats) for queue in queues)
-        return max(BRIEF if standing_by else LONG, 2 * len(queues) / QUEUES_A_SECOND)
+        """How long a claim lasts: for long where this one has seats, and would hear of who comes to stand by."""
+        alone = not (self._brief or self._standing_by) and all(map(self._is_told, queues))
+        return max(LONG if alone else BRIEF, 2 * self._together(queues))
 
-    def _look_again(self, queue: str) -> float:
-        """Seconds until one who stands by looks again: all of them together look about once a second."""
-        together, most = STAND_BY
-        even = together * max(1, self._workers.get(queue, 0) - len(self._seats))
-        return min(most, even) * random.uniform(0.75, 1.25)  # noqa: S311  # so that they do not look at once
+    def _is_told(self, queue: str) -> bool:
+        return bool(self._held.get(queue)) and self._store.signals.hears(self._store.keys(queue).signals)
+
+    @staticmethod
+    def _together(queues: Sequence[str]) -> float:
+        """Seconds in which one look at a queue's seats is enough, of all who stand by."""
+        return max(STAND_BY[0], len(queues) / QUEUES_A_SECOND)
+
+    def _look_again(self, queue: str, *, another: bool, together: float) -> float:
+        """Seconds until this one, who stands by, looks again: less often where others do so, whatever their number."""
+        pace = self._paces.get(queue, together)
+        pace = min(2 * pace, max(STAND_BY[1], 2 * together)) if another else max(pace / 2, together)
+        self._paces[queue] = pace
+        return pace * random.uniform(0.75, 1.25)  # noqa: S311  # so that they do not look at once
 
     def _listen(self, queues: Sequence[str]) -> None:
         """Hear of who comes and goes in these queues, and in no others any more."""

@@ -17,6 +17,8 @@ class Slots:
     def __init__(self, free: Callable[[], int], idle: Callable[[], bool]) -> None:
         self.free, self.idle = free, idle
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()
+        self.changed = self._changed.set
+        """To be called when an attempt has ended, or the backlog shrank."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -33,10 +35,6 @@ class Slots:
         """End the ticking."""
         if self._timer is not None:
             self._timer.cancel()
-
-    def changed(self) -> None:
-        """An attempt has ended, or the backlog shrank."""
-        self._changed.set()
 
     def stop(self) -> None:
         """No more jobs are wanted: every wait ends."""

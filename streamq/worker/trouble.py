@@ -15,6 +15,8 @@ from streamq.errors import Rejected, Unavailable
 
 PAUSE: Final = (0.5, 30.0)
 """Seconds until it is tried again: at first, and at most. Each failure doubles them."""
+EVERYONE: Final = "all queues"
+"""The subject of what is one for all queues, such as the list of workers."""
 
 
 def concerns_all(error: BaseException) -> bool:

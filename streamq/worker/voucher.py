@@ -21,7 +21,7 @@ from streamq.job import WorkerInfo
 from streamq.store import Store
 from streamq.views import Views
 from streamq.worker.duty import pause
-from streamq.worker.trouble import Troubles
+from streamq.worker.trouble import EVERYONE, Troubles
 
 log = logging.getLogger("streamq.voucher")
 
@@ -29,7 +29,7 @@ LIST: Final = 6
 """Beats from one look at the list of workers to the next, when their number has not changed."""
 LOOKED_AFTER: Final = 3
 """Workers of its host that a worker looks after: so as many look after it, and one of them will be able to."""
-LOOKS: Final = 0.6
+LOOKS: Final = 0.8
 """Beats between two looks at theirs."""
 
 
@@ -51,6 +51,7 @@ class Voucher:
         self._store, self._views, self._queues, self._own = store, views, queues, own
         self._link = Link(store.servers)
         self._troubles = Troubles("vouch for workers of", log)
+        self._lists = Troubles("list the workers of", log)
         self._mates: dict[str, WorkerInfo] = {}
         self._silent: dict[tuple[str, str], _Silent] = {}
         self._looked = -1e9
@@ -69,7 +70,7 @@ class Voucher:
         elapsed, self._looked = min(now - self._looked, 2 * self._every()), now
         if now >= self._list_due:
             self._list_due = now + LIST * self._store.settings.beat
-            self._mates = {info.name: info for info in self._next(await self._views.workers())}
+            await self._list()
         if not self._mates:
             self._silent.clear()
             return 0
@@ -82,6 +83,14 @@ class Voucher:
         return sum(
             [await self._look(pair, count, before.get(pair), elapsed) for pair, count in counts.items()]
         )
+
+    async def _list(self) -> None:
+        try:
+            self._mates = {info.name: info for info in self._next(await self._views.workers())}
+        except Rejected as error:  # the last list will do
+            self._lists.met({EVERYONE: error})
+        else:
+            self._lists.over(EVERYONE)
 
     def _next(self, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
         """Those of this host that come next after our own worker by name: each looks after a few, whatever their
@@ -115,10 +124,12 @@ class Voucher:
                 "worker %s on %s has not beaten for %.1f s, but its process runs", name, queue, silent.seconds
             )
         try:
-            return await self._store.roster.vouch(self._link, queue, name, count)
+            vouched = await self._store.roster.vouch(self._link, queue, name, count)
         except Rejected as error:
             self._troubles.met({queue: error})
             return False
+        self._troubles.over(queue)
+        return vouched
 
     def _patience(self, mate: WorkerInfo) -> float:
         """Seconds without a beat of its own after which others beat for it: well before its lease is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Callable, Coroutine, Sequence
@@ -108,8 +109,7 @@ class Worker:
         link = Link(store.servers, self.name)
         try:
             await join_each(store, link, self.queues)
-            for queue in self.queues:
-                await store.announce(queue)
+            await self._announce()
         finally:
             await link.close()
         await store.read_clock()
@@ -119,6 +119,12 @@ class Worker:
             self._taken = error
             raise
         await self.heartbeat.start()
+
+    async def _announce(self) -> None:
+        """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
+        with contextlib.suppress(Rejected):
+            for queue in self.queues:
+                await self.app.store.announce(queue)
 
     def _assemble(self) -> None:
         app, store = self.app, self.app.store

@@ -188,6 +188,13 @@ def test_a_record_grows_with_its_payload_and_its_result() -> None:
     assert memory.completed(KNOWN.memory, [100], share=1) > small, "its id is in its headers"
 
 
+def test_ten_thousand_failed_jobs_are_planned_with_their_histories() -> None:
+    sizes = [141]
+    assert 10_000 * memory.failed(KNOWN.memory, sizes, 8) > 90e6
+    assert memory.failed(KNOWN.memory, sizes, 1) < memory.failed(KNOWN.memory, sizes, 2) < 18_000
+    assert memory.failed(KNOWN.memory, sizes, 1_000) < 18_000, "a history is bounded"
+
+
 # -- plans --------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from bench.server import Server as Measured
 from streamq import State
 
 from ..servers import Server
-from .programs import bench
+from .programs import ROOT, bench
 
 ERRANDS = [Errand(number=1, fate="complete"), Errand(number=2, fate="retry"), Errand(number=3, fate="fail")]
 IDS = {1: "a", 2: "b", 3: "c"}
@@ -107,3 +108,13 @@ def test_a_quick_delivery_has_delays_too_and_none_is_long() -> None:
     delays = [message.delay for message in load(OWN, 300, longest=2.0) if message.delay is not None]
     assert len(delays) == 60
     assert 1.0 <= min(delays) <= max(delays) <= 2.0
+
+
+def test_each_script_has_its_worst_call_printed() -> None:
+    scripts = {file.stem for file in ROOT.glob("streamq/lua/[!_]*.lua")}
+    ran = bench("run", "scripts", "--quick", timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    found = re.findall(
+        r"worst call of (\w+) +([\d.]+) ms  (\w+.*, .*)$", ran.stdout + ran.stderr, re.MULTILINE
+    )
+    assert {script for script, _, _ in found} == scripts

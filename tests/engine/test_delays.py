@@ -11,6 +11,7 @@ import redis
 
 from streamq import App, Scheduler, State
 from streamq.keys import Keys
+from streamq.worker.duty import tick
 from streamq.worker.promoter import Promoter
 
 from ..rig import census, until, working
@@ -73,6 +74,19 @@ async def test_a_sleeping_scheduler_is_woken_by_an_earlier_job(app: App) -> None
     finally:
         scheduling.cancel()
         await asyncio.wait([scheduling])
+
+
+async def test_a_promoter_that_rests_is_woken_by_an_earlier_job(app: App, client: redis.Redis) -> None:
+    promoter, channel = Promoter(app.store, lambda: ["q"], poll=600), app.store.keys("q").signals
+    ticking = asyncio.create_task(tick(promoter))
+    try:
+        await app.enqueue("q", "t", 1, delay=300)
+        await until(lambda: client.pubsub_numsub(channel)[0][1] and promoter._rested)
+        await app.enqueue("q", "t", 2, delay=0.1)
+        await until(lambda: client.xlen(app.store.keys("q").ready))
+    finally:
+        ticking.cancel()
+        await asyncio.wait([ticking])
 
 
 async def test_due_jobs_are_promoted_in_the_order_of_their_times(

@@ -31,6 +31,10 @@ def entry(name: str = "w1", **members: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _token(said: str) -> str:
+    return str(json.loads(said)["token"])
+
+
 @pytest.fixture
 def hold(app: App) -> Any:
     """A task whose jobs run until they are let go."""
@@ -67,21 +71,25 @@ async def test_a_name_of_64_characters_works(app: App) -> None:
 
 
 @ON_ONE_SERVER
+@pytest.mark.parametrize("beat", [0.5, 20.0])
 async def test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job(
-    app: App, make_app: Callable[..., App], client: redis.Redis, prefix: str
+    make_app: Callable[..., App], client: redis.Redis, prefix: str, beat: float
 ) -> None:
+    """Also when the first does not happen to beat meanwhile: its connections show that it lives."""
+    app = make_app(beat=beat, lease=4 * beat)
+
     async def sleep(x: int) -> None:
         await asyncio.sleep(0.2)
 
     app.task(name="sleep", queue="q")(sleep)
-    async with working(app, name="w1", concurrency=1), make_app() as other:
+    async with app, working(app, name="w1", concurrency=1), make_app() as other:
         other.task(name="sleep", queue="q")(sleep)
         await until(app.workers)
-        before = client.hget(workers_key(prefix), "w1")
+        before = _token(client.hget(workers_key(prefix), "w1"))
         jobs = await app.enqueue_many("q", "sleep", range(5))
         with pytest.raises(NameTaken, match=r"'w1' is taken by a living worker .*another name"):
             await Worker(other, name="w1").run()
-        assert client.hget(workers_key(prefix), "w1") == before
+        assert _token(client.hget(workers_key(prefix), "w1")) == before
         assert client.zscore(Keys(prefix, "q").workers, "w1"), "nothing of the first is taken away"
         for job in jobs:
             await job.result(5)
@@ -107,13 +115,15 @@ async def test_a_name_that_a_dead_worker_left_is_taken_over_and_its_jobs_start_a
 
 @ON_ONE_SERVER
 async def test_a_worker_introduces_itself_and_its_queues_again_after_everything_was_deleted(
-    app: App, client: redis.Redis, prefix: str
+    make_app: Callable[..., App], client: redis.Redis, prefix: str
 ) -> None:
+    """With its next beat, long before it would say again who it is."""
+    app = make_app(beat=2.0, lease=20.0)
     task = app.task(name="t", queue="q")(lambda x: x)
-    async with working(app, name="w1"):
+    async with app, working(app, name="w1"):
         await until(app.workers)
         client.delete(*client.scan_iter(f"{prefix}*"))
-        await until(lambda: client.hget(workers_key(prefix), "w1"), 5)
+        await until(lambda: client.hget(workers_key(prefix), "w1"), 6)
         assert client.smembers(queues_key(prefix)) == {"q"}
         job = await app.enqueue("q", "t", 3, delay=0.05)
         assert await job.result(5) == 3

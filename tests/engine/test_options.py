@@ -90,7 +90,7 @@ async def test_a_time_in_the_past_is_now(app: App) -> None:
 )
 def test_any_options_are_either_refused_or_read_again_as_they_were(attempts: Any, timeout: Any) -> None:
     try:
-        _, raw = options.sent("send", None, None, attempts, timeout, None)
+        _, raw = options.sent("send", (), None, None, attempts, timeout, None)
     except UsageError:
         return
     given_ = {"attempts": attempts, "timeout": timeout}

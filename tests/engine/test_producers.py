@@ -190,3 +190,25 @@ async def test_a_storm_of_cancellations_mixes_up_no_answers(app: App) -> None:
             wrong = [end for end in ended if end is not None and not isinstance(end, asyncio.CancelledError)]
             assert not wrong
             assert [end for number, end in enumerate(ended) if number % 3 == 0] == [None] * 34
+
+
+@ON_ONE_SERVER
+async def test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it(
+    make_app: Callable[..., App], proxy: Proxy
+) -> None:
+    """They share it: the server answers each of them with the ids of all."""
+    app = make_app(enqueue_timeout=0.2)
+    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    async with app:
+        await app.enqueue("q", "t", "before")
+        proxy.swallow, proxy.closed = b'"first of 0"', True
+        calls = [app.enqueue_many("q", "t", [f"first of {n}", f"second of {n}"]) for n in range(3)]
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert proxy.swallowed == 1
+        proxy.closed = False
+        for number, end in enumerate(ends):
+            assert isinstance(end, OutcomeUnknown)
+            assert end.repeat is not None
+            payloads = [(await job.status()).payload for job in await end.repeat()]
+            assert payloads == [f"first of {number}", f"second of {number}"]
+        assert (await app.queue("q").counts()).waiting == 7

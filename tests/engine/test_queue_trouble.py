@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from streamq import App
+from streamq import App, Scheduler
 from streamq.keys import GROUP, Keys
 from streamq.worker import reads, trouble, unseen
 
@@ -215,3 +215,60 @@ async def test_a_stop_does_not_wait_for_a_server_that_answers_nothing(
             assert time.monotonic() - began < 4
         finally:
             server.resume()
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("when", ["before they begin", "while they work"])
+async def test_a_list_of_queues_of_the_wrong_type_keeps_nobody_from_working(
+    make_app: Callable[..., App],
+    client: redis.Redis,
+    prefix: str,
+    when: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await _works_in_spite_of(make_app, client, f"{prefix}:queues", when == "before they begin")
+    told = [
+        record.getMessage() for record in caplog.records if "cannot write to the list" in record.getMessage()
+    ]
+    assert len(told) == 1
+
+
+@ON_ONE_SERVER
+async def test_a_list_of_workers_of_the_wrong_type_is_told_of_once_and_keeps_nobody_from_working(
+    make_app: Callable[..., App], client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "streamq")
+    await _works_in_spite_of(make_app, client, f"{prefix}:workers", False)
+    told = [
+        r.getMessage() for r in caplog.records if " again" in r.getMessage() or "WRONGTYPE" in r.getMessage()
+    ]
+    assert len([text for text in told if "cannot write to the list of workers" in text]) == 1
+    assert len([text for text in told if "cannot list the workers" in text]) <= 4
+
+
+async def _works_in_spite_of(
+    make_app: Callable[..., App], client: redis.Redis, key: str, before: bool
+) -> None:
+    """Run jobs, delayed ones too, while a key that is one for all queues is a list of strangers."""
+    app = make_app(beat=0.1)
+
+    @app.task(queue="q")
+    async def echo(x: int) -> int:
+        return x
+
+    async with app:
+        if before:
+            client.lpush(key, "strange")
+        scheduling = asyncio.create_task(Scheduler(app).run())
+        async with working(app, name="w1"):
+            await until(lambda: client.zscore(Keys(app.settings.prefix, "q").workers, "w1"))
+            client.delete(key)
+            client.lpush(key, "strange")
+            for number in range(4):
+                job = await echo.enqueue(number, delay=0.1 * (number % 2))
+                assert await job.result(5) == number
+                await asyncio.sleep(0.5)  # in which the lists are read and written several times
+            assert not scheduling.done()
+            client.delete(key)
+        scheduling.cancel()
+        await asyncio.wait([scheduling])

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from streamq import App
+
 from ..rig import ON_ONE_SERVER, until
 from ..servers import Server
 
@@ -166,6 +168,22 @@ async def test_what_is_typed_wins_over_the_arguments_and_sigterm_ends_in_order(
     await until(lambda: running.at_work(server), 20)
     children = psutil.Process(running.process.pid).children(recursive=True)
     assert not [child.cmdline() for child in children if "hidden-7" in " ".join(child.cmdline())]
+    assert await running.end(signal.SIGTERM) == 0, running.log.read_text()
+
+
+async def test_what_is_typed_reaches_every_worker_process(
+    start: Callable[..., Role], own_server: Callable[..., Server]
+) -> None:
+    server = own_server()
+    words = ("--processes", "2", "--concurrency", "7", "--redis-url", server.url)
+    running = start(("worker", "shop:app", *words), NOWHERE)
+    async with App(redis_url=server.url, prefix="shop") as app:
+
+        async def slots() -> list[int] | None:
+            found = [info.concurrency for info in await app.workers()]
+            return found if len(found) == 2 else None
+
+        assert await until(slots, 30) == [7, 7]
     assert await running.end(signal.SIGTERM) == 0, running.log.read_text()
 
 

@@ -14,7 +14,8 @@ from streamq.envelope import Delivery
 from streamq.keys import GROUP, Keys
 from streamq.worker.settler import Settler
 
-from ..rig import ON_ONE_SERVER, census, until, working
+from ..proxy import Proxy
+from ..rig import ON_ONE_SERVER, QUICK, census, until, working
 from ..servers import Server
 
 
@@ -135,3 +136,39 @@ async def test_outcomes_wait_for_a_server_that_is_away_and_are_written_once(
                 server.start()
                 assert await asyncio.gather(*[job.result(20) for job in jobs]) == list(range(20))
         assert not worker.settler.refused
+
+
+@ON_ONE_SERVER
+async def test_a_refusal_is_told_where_there_was_one_and_nowhere_else(
+    shared_server: Server, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An outcome that is written, one whose first answer is lost, and one whose job is another worker's by now."""
+
+    def refusals() -> list[str]:
+        return [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
+
+    async with Proxy(str(shared_server.socket)) as proxy:
+        app, keys, held = App(redis_url=proxy.url, prefix=prefix, **QUICK), Keys(prefix, "q"), asyncio.Event()
+
+        @app.task(queue="q")
+        async def work(what: str) -> str:
+            if what == "lost":
+                proxy.swallow = b'"lost and written"'
+            if what == "taken":
+                (entry,) = client.xpending_range(keys.ready, GROUP, "-", "+", 9)
+                client.xack(keys.ready, GROUP, entry["message_id"])  # who takes a job away deletes its entry
+                client.xdel(keys.ready, entry["message_id"])
+                held.set()
+            return f"{what} and written"
+
+        async with app, working(app) as worker:
+            assert await (await work.enqueue("plain")).result(5) == "plain and written"
+            assert await (await work.enqueue("lost")).result(10) == "lost and written"
+            await until(lambda: proxy.swallowed and not worker.settler.holds())  # written again, and refused
+            assert not refusals()
+            assert not worker.settler.refused
+            await work.enqueue("taken")
+            await held.wait()
+            await until(lambda: worker.settler.refused)
+        assert worker.settler.refused == 1
+        assert refusals() == ["1 outcomes were refused: their jobs had been given to another worker"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -14,7 +15,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamq import App, Scheduler
+from streamq import App, Scheduler, Unavailable
 from streamq.connection import Link
 from streamq.keys import GROUP, Keys, workers_key
 from streamq.settings import Settings
@@ -24,6 +25,7 @@ from streamq.worker.promoter import Promoter
 from streamq.worker.pruner import Pruner
 from streamq.worker.reclaimer import Reclaimer
 from streamq.worker.seats import Seats
+from streamq.worker.trouble import Troubles
 from streamq.worker.upkeep import upkeep
 
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
@@ -226,6 +228,7 @@ class Good:
         await self.app.enqueue(self.name, "t", "due", delay=0.001)
         self.client.hset(self.keys.finished, "1-1", "c5 0 w\nt\n\n1\nnull")
         self.client.rpush(self.keys.completed, "1-1")
+        await asyncio.sleep(0.005)  # it is due now, also for who looks once
 
     def done(self) -> bool:
         pruned = not self.client.exists(self.keys.finished)
@@ -259,6 +262,34 @@ async def test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone(
     assert told
     assert len(told) == len(set(told)), "each once"
     assert not [text for text in told if " of b: " in text]
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("key", ["moved", "finished", "failures", "alone"])
+async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_recovered_when_they_can(
+    app: App, client: redis.Redis, prefix: str, key: str,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The beats of its queue can be read all the while: that they can does not mean that the trouble is over."""
+    monkeypatch.setattr("streamq.worker.trouble.PAUSE", (0.05, 0.1))
+    caplog.set_level(logging.INFO, "streamq")
+    bad, good = Keys(prefix, "a"), Good(app, client, prefix, "b")
+    await Good(app, client, prefix, "a").prepare()
+    await good.prepare()
+    client.hset(workers_key(prefix), "lost", _entry("lost", "a", "b"))
+    client.delete(getattr(bad, key))
+    client.set(getattr(bad, key), "wrong")
+    reclaimer = Reclaimer(app.store, app.views, lambda: ["a", "b"])
+    async with ticking(reclaimer):
+        await until(lambda: client.zscore(good.keys.workers, "lost") is None)
+        await asyncio.sleep(2.0)  # several looks at the beats, and at the connections
+        client.delete(getattr(bad, key))
+        await until(lambda: client.zscore(bad.workers, "lost") is None)
+        await until(lambda: "can recover the jobs of lost workers on a again" in caplog.text)
+    told = [record.getMessage() for record in caplog.records if "recover the jobs" in record.getMessage()]
+    assert ["WRONGTYPE" in text for text in told] == [True, False], (
+        "one line when it begins, one when it is over"
+    )
 
 
 @ON_ONE_SERVER
@@ -338,3 +369,19 @@ async def test_claims_over_many_queues_go_out_together_and_last_longer(
     assert client.pttl(Keys(prefix, "q0").seats(1)[0]) > 6_000
     await seats.close()
     assert not list(client.scan_iter(f"{prefix}*upkeep*"))
+
+
+async def test_a_queue_in_which_a_call_takes_too_long_keeps_the_others_waiting_for_one_turn_at_most() -> None:
+    """The server may be away, or this one call may be too much for it: who can tell? The others are tried next."""
+    troubles, done = Troubles("look after", logging.getLogger("test")), list[str]()
+
+    async def act(queue: str) -> int:
+        if queue == "slow":
+            raise Unavailable("no answer in time")
+        done.append(queue)
+        return 1
+
+    for _ in range(2):
+        with contextlib.suppress(Unavailable):
+            await troubles.each(["slow", "a", "b"], act)
+    assert done == ["a", "b"]

@@ -19,6 +19,9 @@ from streamq.worker.pruner import Pruner
 
 from ..rig import ON_ONE_SERVER, census, until, working
 
+PAGES = 300
+"""More than any walk here has."""
+
 KEPT = 30
 """Completed jobs kept, and failed ones, where a test wants them to be forgotten meanwhile."""
 
@@ -92,12 +95,13 @@ async def _walk(
 ) -> list[JobRecord]:
     seen: list[JobRecord] = []
     cursor: str | None = None
-    while True:
+    for _ in range(PAGES):
         page = await app.queue(queue).jobs(state, limit=limit, cursor=cursor)
         seen += page.items
         if (cursor := page.next) is None:
             return seen
         await between()
+    pytest.fail(f"the walk has not ended after {PAGES} pages")
 
 
 @given(
@@ -155,7 +159,7 @@ async def test_a_walk_that_retries_all_that_failed_retries_all(app: App, count: 
         await until(lambda: _counted(app, failed=count))
         fails["now"] = False
         retried, cursor = 0, None
-        while True:
+        while retried <= count:
             page = await queue.jobs(State.FAILED, limit=limit, cursor=cursor)
             for job in page.items:
                 await queue.retry(job.id)

@@ -10,153 +10,187 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/worker/runner.py",
         "except BaseException as fault:  # an attempt without an outcome",
         "except ImportError as fault:  # an attempt without an outcome",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::"
+        "test_when_the_outcome_itself_cannot_be_made_the_job_is_failed_in_plain_words",
     ),
     Fault(
         "attempts: a thread lets KeyboardInterrupt through",
         "streamq/worker/threads.py",
         "except BaseException as error:  # the loop judges it",
         "except Exception as error:  # the loop judges it",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::"
+        "test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs",
     ),
     Fault(
         "attempts: cancelled before it began",
         "streamq/worker/runner.py",
         "if not attempt.begun:  # its coroutine",
         "if False:  # its coroutine",
-        "tests/engine/test_stopping.py",
+        "tests/engine/test_stopping.py::"
+        "test_an_attempt_that_is_interrupted_before_its_first_step_is_given_back",
     ),
     Fault(
         "attempts: an interrupted handler's error is charged",
         "streamq/worker/runner.py",
         "elif attempt.interrupted:",
         "elif attempt.interrupted and issubclass(type(error), asyncio.CancelledError):",
-        "tests/engine/test_stopping.py",
+        "tests/engine/test_stopping.py::"
+        "test_at_a_stop_a_cancellation_that_surfaces_as_another_error_charges_nothing",
     ),
     Fault(
         "attempts: the limit counts from the delivery",
         "streamq/worker/runner.py",
         "if left > EARLY:",
         "if False:",
-        "tests/engine/test_overdue.py",
+        "tests/engine/test_overdue.py::"
+        "test_a_limit_that_strikes_before_a_blocked_loop_began_the_handler_counts_from_its_beginning",
     ),
     Fault(
         "attempts: threads by the setting",
         "streamq/worker/runner.py",
         "Threads(self._loop, slots)",
         "Threads(self._loop, app.settings.concurrency)",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::"
+        "test_two_hundred_plain_handlers_of_a_worker_of_two_hundred_run_at_once",
     ),
     Fault(
         "judge: isinstance asks the error",
         "streamq/retry.py",
         "if issubclass(kind, Snooze) and isinstance(asked, float):",
         "if isinstance(error, Snooze) and isinstance(asked, float):",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::"
+        "test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs",
     ),
     Fault(
         "judge: any time of a verdict is taken",
         "streamq/retry.py",
         "and seconds <= LONGEST_WAIT:  # nan is not",
         "or True:  # nan is not",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::"
+        "test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs",
     ),
     Fault(
         "description: a text of its own class",
         "streamq/worker/description.py",
         "part = str.__getitem__(text, slice(-longest, None) if end else slice(longest))",
         "part = text[-longest:] if end else text[:longest]",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::test_a_text_of_a_class_of_its_own_is_kept_as_plain_text",
     ),
     Fault(
         "description: a traceback is asked of the error",
         "streamq/worker/description.py",
         "    except BaseException:  # the same\n        return _frames(error, name, message)",
         "    except RecursionError:  # the same\n        return _frames(error, name, message)",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::"
+        "test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs",
     ),
     Fault(
         "history: no budget",
         "streamq/envelope.py",
         "        if room < 0:\n",
         "        if room < -(10**9):\n",
-        "tests/engine/test_attempts.py",
+        "tests/engine/test_attempts.py::test_a_history_of_long_errors_drops_its_oldest_summaries_and_no_more",
     ),
     Fault(
         "history: every traceback is kept",
         "streamq/envelope.py",
         "        summary = _summary(entry)\n",
         "        summary = dict(entry)\n",
-        "tests/engine/test_attempts.py tests/engine/test_running.py",
+        "tests/engine/test_attempts.py::test_a_job_of_a_thousand_attempts_sends_headers_within_their_budget",
     ),
     Fault(
         "overdue: retries are not pushed out",
         "streamq/worker/overdue.py",
         "for o in handlers if o.retry_at is not None)",
         "for o in handlers if False)",
-        "tests/engine/test_overdue.py",
+        "tests/engine/test_overdue.py::"
+        "test_no_retry_starts_while_the_thread_runs_and_it_starts_when_that_has_returned",
     ),
     Fault(
         "overdue: retries keep the pushed time",
         "streamq/worker/overdue.py",
         "        if overdue.retry_at is not None:\n",
         "        if False:\n",
-        "tests/engine/test_overdue.py",
+        "tests/engine/test_overdue.py::"
+        "test_no_retry_starts_while_the_thread_runs_and_it_starts_when_that_has_returned",
     ),
     Fault(
         "overdue: the slot is freed at the limit",
         "streamq/worker/runner.py",
         "        self.overdue.add(attempt, retry_at)\n",
-        "        self.overdue.add(attempt, retry_at)\n        self.running.discard(attempt)\n        self._on_end()\n",
-        "tests/engine/test_overdue.py",
+        "        self.overdue.add(attempt, retry_at)\n"
+        "        self.running.discard(attempt)\n"
+        "        self._on_end()\n",
+        "tests/engine/test_overdue.py::"
+        "test_a_plain_handler_past_its_limit_has_failed_its_attempt_and_keeps_its_slot",
     ),
     Fault(
         "unknown tasks: the time begins anew",
         "streamq/worker/outcomes.py",
         '"unknown_task_since": since,',
         '"unknown_task_since": now,',
-        "tests/engine/test_unknown_tasks.py",
+        "tests/engine/test_unknown_tasks.py::"
+        "test_when_no_worker_knows_the_task_for_long_enough_the_job_fails_with_the_reason",
     ),
     Fault(
         "unknown tasks: the count stays",
         "streamq/worker/outcomes.py",
         'if raw and "unknown_task_count" in delivery.headers:',
         "if False:",
-        "tests/engine/test_unknown_tasks.py",
+        "tests/engine/test_unknown_tasks.py::"
+        "test_in_a_rollout_of_nine_old_workers_and_one_new_no_job_of_a_new_task_fails",
     ),
     Fault(
         "settler: a refused queue is not blocked",
         "streamq/worker/settler.py",
         "trouble.blocked = not accepted",
         "trouble.blocked = False",
-        "tests/engine/test_settling.py",
+        "tests/engine/test_settling.py::"
+        "test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_full_rate",
     ),
     Fault(
         "settler: a result too long is tried for ever",
         "streamq/worker/settler.py",
         "if lost >= LOST and await",
         "if False and await",
-        "tests/engine/test_settling.py",
+        "tests/engine/test_settling.py::"
+        "test_a_result_above_the_limit_of_the_server_fails_its_job_and_no_other_waits_for_it",
     ),
     Fault(
         "settler: batches without a bound of bytes",
         "streamq/worker/settler.py",
         "BATCH_BYTES: Final = 1 << 20",
         "BATCH_BYTES: Final = 1 << 40",
-        "tests/engine/test_settling.py",
+        "tests/engine/test_settling.py::"
+        "test_a_result_above_the_limit_of_the_server_fails_its_job_and_no_other_waits_for_it",
+    ),
+    Fault(
+        "settler: a refusal is logged where there was none",
+        "streamq/worker/settler.py",
+        "if refused and not repeated:",
+        "if not repeated:",
+        "tests/engine/test_settling.py::test_a_refusal_is_told_where_there_was_one_and_nowhere_else",
+    ),
+    Fault(
+        "settler: the refusal of a repeated outcome is taken for a loss",
+        "streamq/worker/settler.py",
+        "if refused and not repeated:",
+        "if refused:",
+        "tests/engine/test_settling.py::test_a_refusal_is_told_where_there_was_one_and_nowhere_else",
     ),
     Fault(
         "stopping: what the server holds is reclaimed",
         "streamq/worker/worker.py",
         "if held := await store.pending(link, queue, self.name):",
         "if held := []:",
-        "tests/engine/test_stopping.py",
+        "tests/engine/test_stopping.py::"
+        "test_at_a_stop_a_job_whose_outcome_cannot_be_written_is_given_back_uncharged",
     ),
     Fault(
         "stopping: not while it waits for the server",
         "streamq/worker/worker.py",
         "await asyncio.wait([doing, stopping], return_when=asyncio.FIRST_COMPLETED)",
         "await asyncio.wait([doing], return_when=asyncio.FIRST_COMPLETED)",
-        "tests/engine/test_stopping.py",
+        "tests/engine/test_stopping.py::test_a_worker_whose_server_stands_still_at_its_start_heeds_a_stop",
     ),
 )

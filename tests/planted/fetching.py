@@ -4,89 +4,159 @@ from __future__ import annotations
 
 from .fault import Fault
 
-_WORKER = "streamq/worker/"
-_FETCHING, _TROUBLE = "tests/engine/test_fetching.py", "tests/engine/test_queue_trouble.py"
-_SUSPECTS, _NEIGHBOURS = "tests/engine/test_suspects.py", "tests/promises/test_neighbours.py"
-
 FAULTS: tuple[Fault, ...] = (
     Fault(
-        "a read given up before a reconnection is left blocked", _WORKER + "fetcher.py",
-        'await self._link.call("CLIENT", "UNBLOCK", client_id)', "pass", _NEIGHBOURS,
+        "a read given up before a reconnection is left blocked",
+        "streamq/worker/fetcher.py",
+        'await self._link.call("CLIENT", "UNBLOCK", client_id)',
+        "pass",
+        "tests/promises/test_neighbours.py::"
+        "test_a_read_that_the_worker_has_given_up_is_ended_when_it_is_back",
     ),
     Fault(
-        "the self-audit runs only after a lost answer", _WORKER + "unseen.py",
-        "return monotonic() >= self._due", "return self._thorough", _FETCHING,
+        "the self-audit runs only after a lost answer",
+        "streamq/worker/unseen.py",
+        "return monotonic() >= self._due",
+        "return self._thorough",
+        "tests/engine/test_fetching.py::"
+        "test_what_was_delivered_under_a_living_workers_name_and_never_arrived_is_found",
     ),
     Fault(
-        "the self-audit gives back what the worker holds", _WORKER + "unseen.py",
-        "if (queue, lane, entry) not in held]", "]", _FETCHING,
+        "the self-audit gives back what the worker holds",
+        "streamq/worker/unseen.py",
+        "if (queue, lane, entry) not in held]",
+        "]",
+        "tests/engine/test_fetching.py::test_what_never_arrived_can_be_given_back_after_the_last_read",
     ),
     Fault(
-        "every busy worker waits for a suspect", "streamq/lua/claim_suspect.lua",
-        "if type(holder) == 'string' and not mine then return 0 end", "", _SUSPECTS,
+        "every busy worker waits for a suspect",
+        "streamq/lua/claim_suspect.lua",
+        "if type(holder) == 'string' and not mine then return 0 end",
+        "",
+        "tests/engine/test_suspects.py::"
+        "test_beside_a_suspect_and_long_jobs_the_free_slots_go_on_with_short_jobs",
     ),
     Fault(
-        "a worker waits for a suspect for ever", _WORKER + "suspects.py",
-        "if monotonic() >= deadline:", "if False:", _SUSPECTS,
+        "a worker waits for a suspect for ever",
+        "streamq/worker/suspects.py",
+        "if monotonic() >= deadline:",
+        "if False:",
+        "tests/engine/test_suspects.py::"
+        "test_a_worker_that_waited_in_vain_fetches_on_and_waits_longer_the_next_time",
     ),
     Fault(
-        "a worker does not look whether the suspect still waits", "streamq/lua/claim_suspect.lua",
-        "redis.call('XLEN', KEYS[1]) > redis.call('XPENDING', KEYS[1], ARGV[1])[1]", "true", _SUSPECTS,
+        "a worker does not look whether the suspect still waits",
+        "streamq/lua/claim_suspect.lua",
+        "redis.call('XLEN', KEYS[1]) > redis.call('XPENDING', KEYS[1], ARGV[1])[1]",
+        "true",
+        "tests/engine/test_suspects.py::test_a_worker_waits_no_longer_when_another_has_taken_the_suspect",
     ),
     Fault(
-        "patience for a suspect does not grow", _WORKER + "suspects.py",
-        "patience.seconds = min(PATIENCE[1], 2 * patience.seconds)", "pass", _SUSPECTS,
+        "patience for a suspect does not grow",
+        "streamq/worker/suspects.py",
+        "patience.seconds = min(PATIENCE[1], 2 * patience.seconds)",
+        "pass",
+        "tests/engine/test_suspects.py::"
+        "test_a_worker_that_waited_in_vain_fetches_on_and_waits_longer_the_next_time",
     ),
     Fault(
-        "a second suspect runs beside the first", _WORKER + "suspects.py",
-        "while not self._slots.idle() and not self._slots.stopping:", "while False:", _SUSPECTS,
+        "a second suspect runs beside the first",
+        "streamq/worker/suspects.py",
+        "while not self._slots.idle() and not self._slots.stopping:",
+        "while False:",
+        "tests/engine/test_suspects.py::"
+        "test_several_suspects_run_one_after_the_other_each_alone_in_its_process",
     ),
     Fault(
-        "a queue whose outcomes cannot be written is waited for", _WORKER + "reads.py",
-        "or self._blocked(q))]", ")]", _TROUBLE,
+        "a queue whose outcomes cannot be written is waited for",
+        "streamq/worker/reads.py",
+        "or self._blocked(q))]",
+        ")]",
+        "tests/engine/test_queue_trouble.py::"
+        "test_a_queue_whose_outcomes_cannot_be_written_is_not_read_meanwhile",
     ),
     Fault(
-        "a blocked queue keeps its turn", _WORKER + "reads.py",
-        "blocked = [queue for queue in shares if self._blocked(queue)]", "blocked = []", _TROUBLE,
+        "a blocked queue keeps its turn",
+        "streamq/worker/reads.py",
+        "blocked = [queue for queue in shares if self._blocked(queue)]",
+        "blocked = []",
+        "tests/engine/test_queue_trouble.py::"
+        "test_a_queue_that_is_blocked_in_the_middle_of_its_backlog_loses_its_turn",
     ),
     Fault(
-        "the same queues have the next turn again", _WORKER + "turns.py",
-        "self._ring.move_to_end(queue)", "pass", _FETCHING,
+        "the same queues have the next turn again",
+        "streamq/worker/turns.py",
+        "self._ring.move_to_end(queue)",
+        "pass",
+        "tests/engine/test_fetching.py::"
+        "test_many_queues_with_few_slots_get_equal_shares_at_about_one_read_a_job",
     ),
     Fault(
-        "what a queue is owed of its turn is forgotten", _WORKER + "turns.py",
-        "given = self._given if queue == self._head else 0", "given = self._given * 0", _FETCHING,
+        "what a queue is owed of its turn is forgotten",
+        "streamq/worker/turns.py",
+        "given = self._given if queue == self._head else 0",
+        "given = self._given * 0",
+        "tests/engine/test_fetching.py::test_equal_queues_differ_by_one_turn_however_the_slots_come_free",
     ),
     Fault(
-        "the surplus of a blocking read is kept", _WORKER + "reads.py",
-        "self._take(queue, READY, entries[:slots])", "self._take(queue, READY, entries)", _FETCHING,
+        "the surplus of a blocking read is kept",
+        "streamq/worker/reads.py",
+        "self._take(queue, READY, entries[:slots])",
+        "self._take(queue, READY, entries)",
+        "tests/engine/test_fetching.py::test_more_than_the_free_slots_is_never_kept",
     ),
     Fault(
-        "a depth that is counted too low hides a queue", _WORKER + "reads.py",
-        "waiting = max(depth, 1) if thorough else depth", "waiting = depth", _FETCHING,
+        "a depth that is counted too low hides a queue",
+        "streamq/worker/reads.py",
+        "waiting = max(depth, 1) if thorough else depth",
+        "waiting = depth",
+        "tests/engine/test_fetching.py::"
+        "test_a_queue_whose_delivered_entries_were_deleted_by_hand_still_gets_its_turns",
     ),
     Fault(
-        "no look at other queues while one has a backlog", _WORKER + "reads.py",
-        "            return monotonic() >= self._look_due\n", "            return False\n", _FETCHING,
+        "no look at other queues while one has a backlog",
+        "streamq/worker/reads.py",
+        "            return monotonic() >= self._look_due\n",
+        "            return False\n",
+        "tests/engine/test_fetching.py::test_a_small_queue_beside_full_ones_is_served_at_once",
     ),
     Fault(
-        "a queue's trouble is told at every try", _WORKER + "trouble.py",
-        "pause.until = monotonic() + pause.seconds", "told[str(error)] = error, [subject]", _TROUBLE,
+        "a queue's trouble is told at every try",
+        "streamq/worker/trouble.py",
+        "pause.until = monotonic() + pause.seconds",
+        "told[str(error)] = error, [subject]",
+        "tests/engine/test_queue_trouble.py::"
+        "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",
     ),
     Fault(
-        "a queue's trouble never ends", _WORKER + "trouble.py",
-        "_Pause(PAUSE[0], monotonic() + PAUSE[0])", "_Pause(PAUSE[0], monotonic() + 1e9)", _TROUBLE,
+        "a queue's trouble never ends",
+        "streamq/worker/trouble.py",
+        "_Pause(PAUSE[0], monotonic() + PAUSE[0])",
+        "_Pause(PAUSE[0], monotonic() + 1e9)",
+        "tests/engine/test_queue_trouble.py::"
+        "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",
     ),
     Fault(
-        "a group that is gone puts its queue aside", _WORKER + "reads.py",
-        "if isinstance(error, NoGroup) and queue not in self._joined:", "if False:", _TROUBLE,
+        "a group that is gone puts its queue aside",
+        "streamq/worker/reads.py",
+        "if isinstance(error, NoGroup) and queue not in self._joined:",
+        "if False:",
+        "tests/engine/test_queue_trouble.py::"
+        "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",
     ),
     Fault(
-        "a refused queue stops the others", _WORKER + "reads.py",
-        "await self._blame(queues, slots, fault(reply))", "raise fault(reply)", _TROUBLE,
+        "a refused queue stops the others",
+        "streamq/worker/reads.py",
+        "await self._blame(queues, slots, fault(reply))",
+        "raise fault(reply)",
+        "tests/engine/test_queue_trouble.py::"
+        "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",
     ),
     Fault(
-        "an unexpected error ends the fetching", _WORKER + "fetcher.py",
-        "except Exception as error:  # whatever", "except Unavailable as error:  # whatever", _TROUBLE,
+        "an unexpected error ends the fetching",
+        "streamq/worker/fetcher.py",
+        "except Exception as error:  # whatever",
+        "except Unavailable as error:  # whatever",
+        "tests/engine/test_queue_trouble.py::test_nothing_but_its_stop_ends_the_fetching",
     ),
-)  # fmt: skip
+)

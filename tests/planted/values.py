@@ -6,67 +6,113 @@ from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
-        "what would arrive as something else is accepted", "streamq/values.py",
-        "        if not _equal(value, back):\n            told = list(", "        if False:\n            told = list(",
-        "tests/engine/test_values.py",
+        "what would arrive as something else is accepted",
+        "streamq/values.py",
+        "        if not _equal(value, back):\n            told = list(",
+        "        if False:\n            told = list(",
+        "tests/engine/test_values.py::"
+        "test_what_would_arrive_as_something_else_is_refused_with_the_place_and_the_reason",
     ),
     Fault(
-        "instances of subclasses are not noticed", "streamq/values.py",
-        "return any(cls.__subclasses__() for cls in self._classes)", "return False", "tests/engine/test_values.py",
+        "instances of subclasses are not noticed",
+        "streamq/values.py",
+        "return any(cls.__subclasses__() for cls in self._classes)",
+        "return False",
+        "tests/engine/test_values.py::"
+        "test_what_would_arrive_as_something_else_is_refused_with_the_place_and_the_reason",
     ),
     Fault(
-        "null for NaN is not noticed", "streamq/values.py", "self._floats and b\"null\" in raw", "False",
-        "tests/engine/test_values.py",
+        "null for NaN is not noticed",
+        "streamq/values.py",
+        'self._floats and b"null" in raw',
+        "False",
+        "tests/engine/test_values.py::"
+        "test_what_would_arrive_as_something_else_is_refused_with_the_place_and_the_reason",
     ),
     Fault(
-        "computed fields are written", "streamq/values.py", "round_trip=True, ", "", "tests/engine/test_values.py",
+        "computed fields are written",
+        "streamq/values.py",
+        "round_trip=True, ",
+        "",
+        "tests/engine/test_values.py::test_a_model_arrives_as_it_was_whatever_its_aliases_and_options_are",
     ),
     Fault(
-        "secrets may be declared", "streamq/shapes.py", "if _masks(_writer(node)):", "if False:",
-        "tests/engine/test_values.py",
-    ),
-    Fault(
-        "excluded fields may be declared", "streamq/shapes.py", "if node.get(\"serialization_exclude\"):", "if False:",
-        "tests/engine/test_values.py",
-    ),
-    Fault(
-        "long numbers of untyped payloads are read as floats", "streamq/values.py", "return from_json(raw)",
-        "return _loads(raw)", "tests/engine/test_values.py",
-    ),
-    Fault(
-        "each untyped payload keeps its buffer", "streamq/codec.py",
-        "return b\"%b\" % orjson.dumps(value, option=_STRICT)", "return orjson.dumps(value, option=_STRICT)",
-        "tests/engine/test_values.py",
-    ),
-    Fault(
-        "an infinite time limit is sent", "streamq/options.py", "_number(value) and 0 < value <= LONGEST_WAIT",
-        "_number(value) and value > 0", "tests/engine/test_options.py",
-    ),
-    Fault(
-        "a lone surrogate names a task", "streamq/options.py", "\"\" if fits and _encodable(value) else",
-        "\"\" if fits else", "tests/engine/test_options.py",
-    ),
-    Fault(
-        "a coroutine that is handed on is not awaited", "streamq/worker/runner.py", "if isawaitable(result):",
+        "secrets may be declared",
+        "streamq/shapes.py",
+        "if _masks(_writer(node)):",
         "if False:",
-        "tests/engine/test_handlers.py",
+        "tests/engine/test_values.py::test_a_type_that_cannot_arrive_is_refused_where_the_task_is_declared",
     ),
     Fault(
-        "generators may be handlers", "streamq/handlers.py",
-        "if inspect.isgeneratorfunction(called) or", "if False and",
-        "tests/engine/test_handlers.py",
+        "excluded fields may be declared",
+        "streamq/shapes.py",
+        'if node.get("serialization_exclude"):',
+        "if False:",
+        "tests/engine/test_values.py::test_a_type_that_cannot_arrive_is_refused_where_the_task_is_declared",
     ),
     Fault(
-        "results have no limit", "streamq/task.py", "limit = self.app.settings.max_result", "limit = 10**9",
-        "tests/engine/test_result_types.py",
+        "long numbers of untyped payloads are read as floats",
+        "streamq/values.py",
+        "return from_json(raw)",
+        "return _loads(raw)",
+        "tests/engine/test_values.py::"
+        "test_an_untyped_payload_arrives_as_it_was_whole_numbers_above_64_bits_too",
     ),
     Fault(
-        "results are read without their type", "streamq/task.py", "return self._result.read(raw or b\"null\")",
-        "return codec.exact(raw or b\"null\")", "tests/engine/test_result_types.py",
+        "each untyped payload keeps its buffer",
+        "streamq/codec.py",
+        'return b"%b" % orjson.dumps(value, option=_STRICT)',
+        "return orjson.dumps(value, option=_STRICT)",
+        "tests/engine/test_values.py::test_half_a_million_payloads_take_what_they_are_long",
     ),
     Fault(
-        "HTTP rounds long numbers", "service/requests.py", "from_json(body) if _LONG.search(body) else value", "value",
-        "tests/service/test_values.py",
+        "an infinite time limit is sent",
+        "streamq/options.py",
+        "_number(value) and 0 < value <= LONGEST_WAIT",
+        "_number(value) and value > 0",
+        "tests/engine/test_options.py::test_an_option_that_cannot_be_kept_is_refused_and_nothing_is_sent",
     ),
-)  # fmt: skip
-"""What arrives as something else, and what is accepted that cannot run."""
+    Fault(
+        "a lone surrogate names a task",
+        "streamq/options.py",
+        '"" if fits and _encodable(value) else',
+        '"" if fits else',
+        "tests/engine/test_options.py::test_what_cannot_name_a_task_is_refused_at_the_door",
+    ),
+    Fault(
+        "a coroutine that is handed on is not awaited",
+        "streamq/worker/runner.py",
+        "waits = error is None and isawaitable(result)",
+        "waits = False",
+        "tests/engine/test_handlers.py::test_whatever_can_be_called_with_a_payload_runs_to_its_end",
+    ),
+    Fault(
+        "generators may be handlers",
+        "streamq/handlers.py",
+        "if inspect.isgeneratorfunction(called) or",
+        "if False and",
+        "tests/engine/test_handlers.py::test_what_cannot_run_is_refused_where_it_is_declared",
+    ),
+    Fault(
+        "results have no limit",
+        "streamq/task.py",
+        "limit = self.app.settings.max_result",
+        "limit = 10**9",
+        "tests/engine/test_result_types.py::test_a_result_over_the_limit_fails_the_job_with_both_sizes",
+    ),
+    Fault(
+        "results are read without their type",
+        "streamq/task.py",
+        'return self._result.read(raw or b"null")',
+        'return codec.exact(raw or b"null")',
+        "tests/engine/test_result_types.py::test_a_result_of_a_declared_type_comes_back_as_it_was",
+    ),
+    Fault(
+        "HTTP rounds long numbers",
+        "service/requests.py",
+        "from_json(body) if _LONG.search(body) else value",
+        "value",
+        "tests/service/test_values.py::"
+        "test_the_public_form_with_aliases_is_taken_over_http_and_the_command_line",
+    ),
+)

@@ -94,6 +94,21 @@ async def test_reclaimers_at_once_recover_each_job_once(
     assert {(await app.queue("q").get(job_id)).crashes for job_id in ids[::50]} == {1}
 
 
+async def test_the_reclaimer_takes_nothing_from_a_worker_that_has_beaten_since_it_looked(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys = Keys(prefix, "q")
+    await app.enqueue("q", "t", 1)
+    async with app.store.pool.link() as link:
+        await app.store.join(link, ["q"])
+    client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
+    client.zincrby(keys.workers, 8, "w1")
+    reclaimer = Reclaimer(app.store, app.views, lambda: ["q"])
+    assert await reclaimer._reclaim("q", "w1", b"7", "no beat when it looked") == 0
+    assert (await app.queue("q").counts()).active == 1
+    await reclaimer.close()
+
+
 async def test_a_worker_that_has_beaten_since_it_was_seen_keeps_its_jobs(
     app: App, client: redis.Redis, prefix: str, link: Link
 ) -> None:
@@ -174,7 +189,35 @@ async def test_without_the_right_to_list_clients_the_lease_alone_finds_the_lost(
                 await reclaimer.close()
                 await link.close()
             assert census(client, "sq", "q").counts() == {"waiting": 3}
-    assert "may not list" in caplog.text
+    assert caplog.text.count("cannot list the clients of the server") == 1
+
+
+@ON_ONE_SERVER
+async def test_the_right_to_list_clients_is_used_when_it_comes_back(
+    own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A refusal used to hold good until the process ended: so did that of a login while a password was changed."""
+    monkeypatch.setattr("streamq.worker.trouble.PAUSE", (0.1, 0.2))
+    caplog.set_level("INFO", "streamq")
+    server = own_server(users=["alice on >x ~* &* +@all -client|list"])
+    url = f"unix://alice:x@{server.socket}"
+    async with App(Settings.load(**{**QUICK, "redis_url": url, "lease": 60.0})) as app:
+        link = Link(app.store.servers)
+        with server.client() as client:
+            await _taken(app, client, "sq", link, 3)
+            client.zincrby(Keys("sq", "q").workers, 1, "w1")
+            client.hset("sq:workers", "w1", _introduction())
+            reclaimer = Reclaimer(app.store, app.views, lambda: ["q"])
+            try:
+                await reclaimer.once()
+                assert "cannot list the clients of the server" in caplog.text
+                client.execute_command("ACL", "SETUSER", "alice", "+client|list")
+                await until(reclaimer.once, 10)
+            finally:
+                await reclaimer.close()
+                await link.close()
+            assert census(client, "sq", "q").counts() == {"waiting": 3}
+    assert "can list the clients of the server again" in caplog.text
 
 
 def _introduction() -> str:

@@ -57,6 +57,14 @@ async def test_a_refusal_says_what_is_needed(settings: Callable[..., ServiceSett
         assert "reader" not in str(problem).replace("have", "")
 
 
+async def test_the_kind_of_credentials_is_read_in_any_case(
+    settings: Callable[..., ServiceSettings], start: Start
+) -> None:
+    async with start(settings(api_keys="reader=read")) as service:
+        for kind, status in (("Bearer", 200), ("bearer", 200), ("BEARER", 200), ("Basic", 401)):
+            assert await asked(service, "GET", "/api/v1/queues", Authorization=f"{kind} reader") == status
+
+
 def test_without_keys_only_loopback_is_bound() -> None:
     for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
         check_binding(Keys({}), host)
@@ -87,4 +95,6 @@ def test_a_key_of_any_characters_is_compared_without_an_error() -> None:
 
 
 def test_a_name_that_only_looks_local_is_not() -> None:
-    assert not any(map(is_loopback, ("localhost.example.com", "127.0.0.1.example.com", "128.0.0.1", "0")))
+    for name in ("localhost.example.com", "evillocalhost", "127.0.0.1.example.com", "128.0.0.1", "0"):
+        assert not is_loopback(name)
+    assert is_loopback("jobs.localhost")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from .conftest import Service
 
@@ -86,6 +88,11 @@ async def test_an_unknown_field_comes_with_the_one_that_was_meant(service: Servi
     assert problem["errors"][0]["hint"] == "did you mean workspaceId?"
 
 
+async def test_a_pointer_leads_to_a_field_of_any_name(service: Service) -> None:
+    _, _, problem = await service.post("/api/schedule-sms", {**GOOD, "and/or~not": 1})
+    assert problem["errors"][0]["pointer"] == "/and~1or~0not"
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b'{"to": "+1",}', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
 async def test_what_is_not_json_is_a_bad_request_with_its_place(service: Service, body: bytes) -> None:
     status, _, problem = await service.post("/api/schedule-sms", body)
@@ -101,7 +108,9 @@ async def test_json_that_is_no_object_is_not_valid(service: Service, body: bytes
     assert (status, problem["errors"][0]["pointer"]) == (422, "")
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/json-seq"]
+)
 async def test_another_content_type_is_unsupported(service: Service, kind: str) -> None:
     status, _, problem = await service.post("/api/schedule-sms", b"{}", Content_Type=kind)
     assert (status, problem["code"]) == (415, "unsupported-media-type")
@@ -124,6 +133,21 @@ async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(service
         ) as response:
             problem = await response.json(content_type=None)
         assert (response.status, problem["limit_bytes"]) == (413, 262_144)
+
+
+async def test_a_body_announced_as_too_long_is_refused_before_it_is_sent(service: Service) -> None:
+    url = URL(service.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(
+        b"POST /api/schedule-sms HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 300000\r\n\r\n"
+    )
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+        writer.write(b" " * 300_000)  # so that it need not linger for what was announced
+        await writer.drain()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_payload_over_the_limit_of_the_engine_is_too_large(service: Service) -> None:

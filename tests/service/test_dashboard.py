@@ -143,6 +143,44 @@ async def test_a_slow_browser_loses_its_queue_and_gets_a_fresh_snapshot(
         await feed.close()
 
 
+async def test_a_queue_that_is_gone_is_told_as_gone(
+    settings: Callable[..., ServiceSettings], shared_server: Server, prefix: str
+) -> None:
+    async with messaging_app(settings()) as engine:
+        await engine.enqueue("short-lived", "task", 1)
+        feed = Feed(engine, interval=3600)
+        with feed.watch() as watcher:
+            frames = watcher.frames(60)
+            assert b'"short-lived":{' in await anext(frames)
+            with shared_server.client() as client:
+                client.srem(f"{prefix}:queues", "short-lived")
+            await feed.once()
+            assert b'"short-lived":null' in await anext(frames)
+        await feed.close()
+
+
+async def test_a_sample_that_fails_for_whatever_reason_is_not_the_last(
+    settings: Callable[..., ServiceSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with messaging_app(settings()) as engine:
+        feed, failing = Feed(engine, interval=0.01), [RuntimeError("a fault of ours")]
+        sound = feed._sample
+
+        async def sample() -> dict[str, Any]:
+            if failing:
+                raise failing.pop()
+            return await sound()
+
+        monkeypatch.setattr(feed, "_sample", sample)
+        with feed.watch() as watcher:
+            async with asyncio.timeout(10):
+                assert b"event: snapshot" in await anext(watcher.frames(60))
+        await feed.close()
+    assert "a sample of the live counts failed" in caplog.text
+
+
 async def test_the_server_is_asked_only_while_somebody_watches(
     settings: Callable[..., ServiceSettings],
 ) -> None:

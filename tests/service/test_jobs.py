@@ -90,7 +90,9 @@ async def test_a_failed_job_can_be_tried_again_and_no_other(
         assert "allowed" in problem
 
 
-async def test_jobs_are_listed_by_state_in_pages_that_meet(service: Service) -> None:
+@pytest.mark.parametrize("limit", [2, 3, 4])
+async def test_jobs_are_listed_by_state_in_pages_that_meet(service: Service, limit: int) -> None:
+    """Also where a page ends with a state, and where one holds the end of a state and the begin of the next."""
     for number in range(7):
         body = {"task": "send-sms", "payload": {**MESSAGE, "message": str(number)}, "delay": number // 4 * 60}
         await service.post("/api/v1/queues/send-sms-queue/jobs", body)
@@ -99,14 +101,33 @@ async def test_jobs_are_listed_by_state_in_pages_that_meet(service: Service) -> 
         cursor = ""
         while True:
             _, _, page = await service.get(
-                f"/api/v1/queues/send-sms-queue/jobs?{query}&limit=2{cursor}".replace("?&", "?")
+                f"/api/v1/queues/send-sms-queue/jobs?{query}&limit={limit}{cursor}".replace("?&", "?")
             )
-            assert len(page["data"]) <= 2
+            assert len(page["data"]) <= limit
             seen += [job["payload"]["message"] for job in page["data"]]
             if page["page"]["next"] is None:
                 break
             cursor = f"&cursor={page['page']['next']}"
         assert sorted(seen) == list(expected)
+
+
+async def test_a_page_that_ends_with_a_state_leads_to_the_next_state(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
+) -> None:
+    async with start(settings(), sums) as service:
+        body = {"task": "add", "payload": {"left": 2, "right": 3}}
+        async with work(sums):
+            for right in (1, 2, 0, 0):
+                await service.post(JOBS, {**body, "payload": {"left": 2, "right": right}}, Prefer="wait=10")
+        for delay in (0, 0, 60, 60):
+            await service.post(JOBS, {**body, "delay": delay})
+        seen: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            _, _, page = await service.get(f"{JOBS}?limit=2" + (f"&cursor={cursor}" if cursor else ""))
+            seen += [job["state"] for job in page["data"]]
+            cursor = page["page"]["next"]
+        assert sorted(seen) == ["completed"] * 2 + ["delayed"] * 2 + ["failed"] * 2 + ["waiting"] * 2
 
 
 async def test_an_unknown_job_is_not_found(service: Service) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from aiohttp import web
 from streamq_service.messaging.provider import parse_retry_after
+from streamq_service.serve import address, bind, serving
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, Worker
@@ -151,16 +154,66 @@ async def test_a_busy_provider_is_left_alone_for_as_long_as_it_asks(
     assert second >= (first + timedelta(seconds=1) if form == "seconds" else until)
 
 
+@pytest.mark.parametrize("seconds", [3600, 10**9])
 async def test_a_provider_cannot_ask_for_more_patience_than_the_bound(
-    settings: Callable[..., ServiceSettings], sandbox: Service, start: Start, work: Work
+    settings: Callable[..., ServiceSettings], sandbox: Service, start: Start, work: Work, seconds: int
 ) -> None:
-    await behave(sandbox, mode="busy", retry_after=10**9, count=1)
+    await behave(sandbox, mode="busy", retry_after=seconds, count=1)
     async with (
         start(settings(sms_api_url=sandbox.url, sms_max_retry_after=0.1)) as service,
         work(service.engine),
     ):
         _, _, job = await service.post("/api/schedule-sms", GOOD, Prefer="wait=10")
     assert job["state"] == "completed"
+
+
+async def test_a_provider_that_sends_elsewhere_is_not_followed(
+    settings: Callable[..., ServiceSettings], sandbox: Service, start: Start, work: Work
+) -> None:
+    """Elsewhere nobody has agreed to take messages; and most clients would turn the POST into a GET."""
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect(f"{sandbox.url}/send-sms")
+
+    async with (
+        _provider(elsewhere) as url,
+        start(settings(sms_api_url=url, sms_attempts=2)) as service,
+        work(service.engine),
+    ):
+        _, _, job = await service.post("/api/schedule-sms", GOOD, Prefer="wait=10")
+    assert job["state"] == "failed"
+    assert "the provider answered 307" in job["error"]["message"]
+    assert await calls(sandbox) == []
+
+
+async def test_of_an_answer_without_end_only_its_begin_is_read(
+    settings: Callable[..., ServiceSettings], start: Start, work: Work
+) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 4096)
+        return response
+
+    async with (
+        _provider(endless) as url,
+        start(settings(sms_api_url=url, sms_attempts=1, sms_timeout=3)) as service,
+        work(service.engine),
+    ):
+        _, _, job = await service.post("/api/schedule-sms", GOOD, Prefer="wait=10")
+    assert job["state"] == "completed"
+
+
+@contextlib.asynccontextmanager
+async def _provider(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """The address of a provider that answers as the handler does."""
+    app = web.Application()
+    app.router.add_post("/send-sms", handler)
+    with bind("127.0.0.1", 0) as listener:
+        async with serving(app, listener, quiet=True):
+            yield address(listener)
 
 
 async def test_a_silent_provider_costs_an_attempt_after_the_time_limit(

@@ -112,10 +112,22 @@ async def test_a_full_server_refuses_with_a_time_to_come_back(
 
 
 async def test_health_checks_and_looking_write_no_log(
-    service: Service, caplog: pytest.LogCaptureFixture
+    settings: Callable[..., ServiceSettings], start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG, "streamq.access"):
-        for path in ("/health", "/ready", "/", "/api/v1/queues"):
-            async with service.http.get(service.url + path) as response:
-                assert response.status == 200
-        assert not [record for record in caplog.records if record.name == "streamq.access"]
+    with caplog.at_level(
+        logging.DEBUG, "streamq.access"
+    ):  # before the start: a service of few words logs nothing
+        async with start(settings()) as service:
+            await _look_and_send(service, caplog)
+
+
+async def _look_and_send(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    def lines() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "streamq.access"]
+
+    for path in ("/health", "/ready", "/", "/api/v1/queues"):
+        async with service.http.get(service.url + path) as response:
+            assert response.status == 200
+    assert not lines()
+    await service.post("/api/schedule-sms", {})
+    assert [line.rpartition(" ")[0].rpartition(" ")[0] for line in lines()] == ["422 POST /api/schedule-sms"]

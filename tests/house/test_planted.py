@@ -1,0 +1,68 @@
+"""Each planted bug can be planted, changes something that still reads as code, and names tests that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from functools import cache
+
+from ..planted.fault import Fault
+from ..planted.faults import FAULTS, PARTS, part_of
+from .source import ROOT
+
+NO_NAME = {"and", "or", "not", "redis", "valkey"}
+
+
+@cache
+def text_of(file: str) -> str:
+    return (ROOT / file).read_text()
+
+
+@cache
+def names_in(file: str) -> set[str]:
+    """The tests of a file."""
+    functions = (
+        n for n in ast.walk(ast.parse(text_of(file))) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return {function.name for function in functions if function.name.startswith("test_")}
+
+
+def test_every_planted_bug_can_be_planted() -> None:
+    found = {fault.name: text_of(fault.file).count(fault.sound) for fault in FAULTS}
+    assert not {name: count for name, count in found.items() if count != 1}, (
+        "say anew where these are planted"
+    )
+
+
+def test_every_planted_bug_is_code_that_runs() -> None:
+    for fault in FAULTS:
+        assert fault.planted != fault.sound
+        if fault.file.endswith(".py"):
+            compile(text_of(fault.file).replace(fault.sound, fault.planted), fault.name, "exec")
+
+
+def test_the_tests_of_every_planted_bug_exist() -> None:
+    assert not {fault.name: missing for fault in FAULTS if (missing := missing_tests(fault))}
+
+
+def missing_tests(fault: Fault) -> list[str]:
+    """The words for pytest that name no test."""
+    words = fault.words()
+    chosen = words.pop(words.index("-k") + 1) if "-k" in words else ""
+    missing, known = list[str](), set[str]()
+    for file, _, name in (word.partition("::") for word in words if word != "-k"):
+        known |= {name.partition("[")[0]} if name else names_in(file)
+        missing += known - names_in(file) if name else []
+    return missing + [
+        word
+        for word in re.findall(r"\w+", chosen)
+        if word not in NO_NAME and not any(word in name for name in known)
+    ]
+
+
+def test_the_planted_bugs_have_names_of_their_own_and_are_spread_over_all_parts() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    counts = Counter(map(part_of, FAULTS))
+    assert set(counts) == set(PARTS)
+    assert min(counts.values()) >= 8

@@ -48,7 +48,7 @@ async def _listed(bench: Bench) -> None:
 
 async def _claimed(bench: Bench, _: Any) -> None:
     async with bench.store.pool.link() as link:
-        await bench.store.roster.claim(link, {QUEUE: True}, WORKER, (1, 2), 2.0)
+        await bench.store.roster.claim(link, {QUEUE: True}, WORKER, (1, 2), 2.0, 1.0)
 
 
 async def _seated(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
@@ -20,6 +21,9 @@ from streamq.settings import Settings
 
 T = TypeVar("T")
 
+LEFT_BEHIND: Final = 2.0
+"""Seconds that tasks which are left at the end may take to end, once they were cancelled."""
+
 log = logging.getLogger("streamq.runtime")
 
 try:
@@ -31,15 +35,33 @@ except ImportError:  # not on every platform
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, on uvloop where it exists.
 
-    A plain handler that still runs in its thread then is left behind: its job was given back, and waiting for it
-    could take for ever.
+    A handler that still runs then, in its thread or as a task that swallows its cancellation, is left behind: its job
+    was given back, and waiting for it could take for ever.
     """
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    runner = asyncio.Runner(loop_factory=new_event_loop)
+    try:
         result = _run(runner, main)
+    finally:
+        if _tasks_end(runner.get_loop()):
+            runner.close()  # which waits for every task without a bound
     if any(thread.name.startswith("streamq handler") for thread in threading.enumerate()):
         logging.shutdown()
         os._exit(0)
     return result
+
+
+def _tasks_end(loop: asyncio.AbstractEventLoop) -> bool:
+    """Cancel the tasks that are left; whether all of them have ended within ``LEFT_BEHIND`` seconds."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        with contextlib.suppress(*_STRAY):
+            loop.run_until_complete(asyncio.wait(left, timeout=LEFT_BEHIND))
+    stubborn = sum(not task.done() for task in left)
+    if stubborn:
+        log.warning("%d tasks do not end when cancelled and are left behind", stubborn)
+    return not stubborn
 
 
 def _run(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:

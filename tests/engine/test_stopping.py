@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -251,3 +253,25 @@ async def test_a_worker_stopped_at_any_moment_gives_all_of_its_jobs_back(
 async def _in(job: Any, *states: State) -> Any:
     record = await job.status()
     return record if record.state in states else None
+
+
+def test_a_program_ends_beside_a_task_that_swallows_every_cancellation() -> None:
+    program = (
+        "import asyncio, streamq\n"
+        "async def stubborn():\n"
+        "    while True:\n"
+        "        try:\n"
+        "            await asyncio.sleep(60)\n"
+        "        except asyncio.CancelledError:\n"
+        "            pass\n"
+        "async def main():\n"
+        "    left.append(asyncio.create_task(stubborn()))\n"
+        "    await asyncio.sleep(0)\n"
+        "    return 'done'\n"
+        "left = []\n"
+        "print(streamq.run(main()))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "done\n"), ended.stderr

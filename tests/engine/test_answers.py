@@ -76,7 +76,7 @@ async def test_no_other_error_leaves_a_connection(
     link = Link(app.store.servers)
     await link.call("PING")
     with monkeypatch.context() as patch:
-        patch.setattr(link._connection, "send_packed_command", broken)
+        patch.setattr("streamq.connection.write", broken)
         with pytest.raises(OutcomeUnknown):
             await link.call("PING")
     assert not link.connected

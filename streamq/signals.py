@@ -18,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from streamq.connection import Servers, translate
@@ -90,6 +91,19 @@ class Signals:
                 self._wake()
 
         return stop
+
+    def listen_only(
+        self, listening: dict[str, Callable[[], None]], channels: Mapping[str, str],
+        heard: Callable[[str, bytes | None], object],
+    ) -> None:  # fmt: skip
+        """Listen to these channels, by subject, and to no others of ``listening`` any more; it is kept up to date.
+
+        ``heard`` is called with the subject and the message.
+        """
+        for subject in listening.keys() - channels.keys():
+            listening.pop(subject)()
+        for subject in channels.keys() - listening.keys():
+            listening[subject] = self.listen(channels[subject], partial(heard, subject))
 
     def hears(self, channel: str) -> bool:
         """Whether the channel is listened to."""

@@ -43,10 +43,6 @@ class State(StrEnum):
     """Ended because its time was over before it ran."""
 
 
-FINAL: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED})
-"""The states a job does not leave by itself."""
-
-
 class Move(NamedTuple):
     """One legal move: its verb, the states it starts from and those it may end in."""
 

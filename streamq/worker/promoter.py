@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from streamq.clock import monotonic
@@ -115,12 +114,8 @@ class Promoter:
 
     def _listen(self, queues: Sequence[str]) -> None:
         """Be woken by an earlier due time in these queues, and by no others any more."""
-        for queue in set(self._listening) - set(queues):
-            self._listening.pop(queue)()
-        for queue in queues:
-            if queue not in self._listening:
-                channel = self._store.keys(queue).signals
-                self._listening[queue] = self._store.signals.listen(channel, partial(self._hear, queue))
+        channels = {queue: self._store.keys(queue).signals for queue in queues}
+        self._store.signals.listen_only(self._listening, channels, self._hear)
 
     async def close(self) -> None:
         """End the listening."""

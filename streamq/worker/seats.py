@@ -13,7 +13,6 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from streamq.clock import monotonic
@@ -168,12 +167,8 @@ class Seats:
 
     def _listen(self, queues: Sequence[str]) -> None:
         """Hear of who comes and goes in these queues, and in no others any more."""
-        for queue in set(self._listening) - set(queues):
-            self._listening.pop(queue)()
-        for queue in queues:
-            if queue not in self._listening:
-                channel = self._store.keys(queue).signals
-                self._listening[queue] = self._store.signals.listen(channel, partial(self._hear, queue))
+        channels = {queue: self._store.keys(queue).signals for queue in queues}
+        self._store.signals.listen_only(self._listening, channels, self._hear)
 
     def _hear(self, queue: str, message: bytes | None) -> None:
         if message is not None and message.startswith(NEWS):

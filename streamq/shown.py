@@ -1,0 +1,43 @@
+"""Text of others as people may read it: no character of it can move a cursor, forge a line or turn the writing round.
+
+Whatever comes from jobs, paths, providers, servers and users' code passes here before it reaches a terminal or a log.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_UNSEEN: Final = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # control characters: ESC, carriage return and the eight-bit ones among them
+    "\xad\u061c\u180e\u200b\u200e\u200f\u2060-\u206f\ufeff\ufff9-\ufffb"  # marks that show nothing
+    "\u2028-\u202e"  # separators of lines, and the overrides of the direction of writing
+    "\ud800-\udfff"  # halves of characters: no terminal and no file can be given them
+    "\U000e0000-\U000e007f"  # tags: a text that nobody sees
+    "]"
+)
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def shown(text: str, most: int | None = None) -> str:
+    """The text on one line, its unseen characters as escapes such as ``\\x1b`` and ``\\u202e``.
+
+    ``most`` characters of it at most; what was cut is told by three dots.
+    """
+    if most is not None and len(text) > most:
+        text = text[: max(0, most - 3)] + "..."
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub(_escape, text)
+
+
+def shown_lines(text: str, indent: str = "") -> str:
+    """The same for a text of several lines, such as a traceback; each line after the first begins with ``indent``."""
+    return f"\n{indent}".join(shown(line.expandtabs()) for line in text.split("\n"))
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

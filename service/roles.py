@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import click
-
-from streamq import ConfigurationError, load_app, set_up_logs
+from streamq import App, ConfigurationError, Settings, load_app, set_up_logs
+from streamq.cli.outlet import say
 
 from .app import build_app
 from .auth import Keys, check_binding, is_loopback
@@ -17,16 +16,24 @@ from .serve import address, bind, serving
 from .settings import ServiceSettings
 from .signals import stoppable
 
+OWN: Final = "streamq_service.messaging:app"
+"""The messaging service's own app."""
+
+
+def app_of(path: str | None) -> App:
+    """The app that is named, here or by ``STREAMQ_APP``, else the service's own. Raises what ``load_app`` does."""
+    return load_app(path or Settings.load().app or OWN)
+
 
 async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
-    engine = load_app(app)
+    engine = app_of(app)
     settings = engine.configure(ServiceSettings, given)
     set_up_logs(settings.log, settings.log_level)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
-            click.echo(f"streamq api: {address(listener)}{settings.base_path}/")
+            say(f"streamq api: {address(listener)}{settings.base_path}/")
             await asyncio.Event().wait()
 
 
@@ -38,5 +45,5 @@ async def sandbox(host: str, port: int, ledger: Path | None) -> None:
         )
     with stoppable(), bind(host, port) as listener:
         async with serving(build_sandbox(file=ledger), listener, quiet=True):
-            click.echo(f"streamq sandbox: {address(listener)}  (PUT /behaviour, GET /ledger)")
+            say(f"streamq sandbox: {address(listener)}  (PUT /behaviour, GET /ledger)")
             await asyncio.Event().wait()

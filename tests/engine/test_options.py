@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from streamq import (
@@ -189,6 +189,7 @@ def test_a_verdict_with_a_time_that_is_none_is_refused_where_it_is_made() -> Non
 @given(
     st.one_of(st.text(), st.from_regex(r"\A[0-9.]{0,8}(ms|s|m|h|d|e[0-9]+)?\Z"), st.floats(), st.integers())
 )
+@example(math.inf)
 def test_whatever_is_written_is_a_finite_time_or_one_sentence(value: Any) -> None:
     try:
         assert 0 <= seconds_of(value) < math.inf

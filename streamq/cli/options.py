@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
@@ -10,6 +11,7 @@ import click
 
 import streamq
 from streamq.cli.ending import QueueNotFound
+from streamq.cli.outlet import Warnings
 from streamq.durations import seconds_of
 
 Command = Callable[..., Any]
@@ -72,6 +74,8 @@ def server(command: Command) -> Command:
 
 def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]) -> T:
     """Do something with an app of no tasks, on the server that the options name."""
+
+    logging.basicConfig(handlers=[Warnings(logging.WARNING)])
 
     async def main() -> T:
         async with streamq.App(streamq.Settings.load(**options)) as app:

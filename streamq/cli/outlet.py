@@ -6,6 +6,7 @@ Where the reader of the output is gone a command ends with 141, as a program tha
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from typing import IO, Any, Final, NoReturn
@@ -48,6 +49,13 @@ def table(rows: list[dict[str, Any]], empty: str) -> None:
     for row in [{key: key for key in widths}, *texts]:
         cells = (row[key].rjust(w) if key in right else row[key].ljust(w) for key, w in widths.items())
         say("  ".join(cells).rstrip())
+
+
+class Warnings(logging.Handler):
+    """What the engine logs while a command looks at a server, one line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 def _write(line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from streamq import App, ConfigurationError, Settings, load_app, set_up_logs
 from streamq.cli.outlet import say
@@ -16,13 +16,15 @@ from .serve import address, bind, serving
 from .settings import ServiceSettings
 from .signals import stoppable
 
-OWN: Final = "streamq_service.messaging:app"
-"""The messaging service's own app."""
-
 
 def app_of(path: str | None) -> App:
     """The app that is named, here or by ``STREAMQ_APP``, else the service's own. Raises what ``load_app`` does."""
-    return load_app(path or Settings.load().app or OWN)
+    named = path or Settings.load().app
+    if named:
+        return load_app(named)
+    from .messaging import app  # noqa: PLC0415  # it reads settings of its own, which others need not have right
+
+    return app
 
 
 async def api(app: str | None, given: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, set_up_logs
+from streamq.cli.options import check_queues
 from streamq.cli.outlet import complain, say
-from streamq.loading import check_queues
 
 from .app import build_app
 from .auth import Keys, check_binding

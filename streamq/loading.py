@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from streamq.app import App
 from streamq.durations import as_given
-from streamq.errors import ConfigurationError, UsageError
+from streamq.errors import ConfigurationError, StreamqError, UsageError
 from streamq.settings import Settings
 from streamq.shown import shown
 
@@ -109,7 +109,7 @@ def _near_module(name: str) -> str:
 def _broken(path: str, error: BaseException, own: traceback.StackSummary) -> ConfigurationError:
     """Code of the user's failed while it was imported: where, and with what."""
     said = list(traceback.TracebackException.from_exception(error).format_exception_only())
-    last = said[-1].strip()
+    last = str(error) if isinstance(error, StreamqError) else said[-1].strip()
     if isinstance(error, SystemExit):
         last = (
             f"it ends the program while it is imported ({as_given(error)}): "
@@ -164,23 +164,3 @@ def _kind(found: Any) -> str:
         return "a function"
     article = "an" if type(found).__name__[:1] in "AEIOUaeiou" else "a"
     return f"{article} {type(found).__name__}"
-
-
-def check_queues(app: App) -> None:
-    """Raise ``ConfigurationError`` for a queue to be served that none of the app's tasks is declared on.
-
-    A worker of a misspelt queue would be idle without a word.
-    """
-    declared = {task.queue for task in app.tasks.values()}
-    for queue in app.settings.queues:
-        if queue not in declared:
-            near = get_close_matches(queue, sorted(declared), 1)
-            hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else f"its tasks are on {', '.join(sorted(declared)) or 'none'}."
-            )
-            raise ConfigurationError(
-                f"no task of the app is declared on queue {as_given(queue)}: {hint} Where jobs are sent there by the "
-                "name of their task, start the worker with --undeclared"
-            )

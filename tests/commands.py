@@ -66,3 +66,14 @@ def run_all(folder: Path, calls: Sequence[Call], **environment: str) -> list[End
             )
             for number, call in enumerate(calls)
         ]
+
+
+def sentence(ended: Ended) -> str:
+    """The one line that it says; for an unreachable server there is a second with what to try."""
+    first, *more = ended.err.rstrip("\n").split("\n")
+    assert first.startswith("error: "), ended
+    assert not more or (ended.code == 69 and [line[:5] for line in more] == ["try: "]), ended
+    assert "Traceback" not in ended.out + ended.err, ended
+    assert first.isprintable(), ended
+    assert len(first) < 2_100
+    return first

@@ -26,6 +26,7 @@ CODES: Final[dict[int, str]] = {
     4: "the job's state does not allow it",
     5: "the job was still running when the wait was over",
     69: "the server cannot be reached",
+    70: "a worker whose event loop was blocked for longer than `STREAMQ_STUCK` ended itself",
     78: "the configuration is wrong, or the app cannot be loaded",
     130: "interrupted by Ctrl-C",
     141: "nobody reads the output any more, as after `| head`",

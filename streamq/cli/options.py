@@ -12,7 +12,7 @@ import click
 import streamq
 from streamq.cli.ending import QueueNotFound
 from streamq.cli.outlet import Warnings
-from streamq.durations import seconds_of
+from streamq.durations import as_given, seconds_of
 
 Command = Callable[..., Any]
 T = TypeVar("T")
@@ -102,3 +102,23 @@ def nearest(name: str, known: set[str]) -> str:
     if near:
         return f": did you mean {near[0]}?"
     return f": there are {', '.join(sorted(known)[:10])}" if known else ": there is none yet"
+
+
+def check_queues(app: streamq.App) -> None:
+    """Raise ``ConfigurationError`` for a queue to be served that none of the app's tasks is declared on.
+
+    A worker of a misspelt queue would be idle without a word.
+    """
+    declared = {task.queue for task in app.tasks.values()}
+    for queue in app.settings.queues:
+        if queue not in declared:
+            near = get_close_matches(queue, sorted(declared), 1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"its tasks are on {', '.join(sorted(declared)) or 'none'}."
+            )
+            raise streamq.ConfigurationError(
+                f"no task of the app is declared on queue {as_given(queue)}: {hint} Where jobs are sent there by the "
+                "name of their task, start the worker with --undeclared"
+            )

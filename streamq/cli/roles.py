@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 import streamq
-from streamq.cli.options import Option, Twin, server
+from streamq.cli.options import Option, Twin, check_queues, server
 
 HANDED_ON: Final = "STREAMQ_SUPERVISED"
 """The variable by which a supervisor tells its workers what was typed, as JSON."""
@@ -51,7 +51,6 @@ def worker(
       streamq worker tasks:app --queues sms,mail --concurrency 200 --processes 2
     """
     from streamq import codec  # noqa: PLC0415  # --help need not pay for it
-    from streamq.loading import check_queues  # noqa: PLC0415  # the same
 
     if supervised:
         options = codec.loads(supervised)

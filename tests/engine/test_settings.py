@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from streamq import App, ConfigurationError, Settings, load_app
+from streamq import App, ConfigurationError, Settings, UsageError, load_app
 from streamq.settings import SettingsOptions
 
 
@@ -148,5 +148,5 @@ def test_the_app_of_the_environment_is_loaded(tmp_path: Path, monkeypatch: pytes
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("STREAMQ_APP", "a_shop:app")
     assert load_app().settings.prefix == "shop"
-    with pytest.raises(ConfigurationError, match="is a int, not a streamq App"):
+    with pytest.raises(UsageError, match="is an int, not a streamq App"):
         load_app("a_shop:other")

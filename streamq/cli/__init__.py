@@ -6,10 +6,12 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 _OURS: Final = {
     "worker": "streamq.cli.roles:worker",
@@ -43,7 +45,7 @@ class Commands(Group):
     """Ours, and those that installed packages register under the entry points ``streamq.commands``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        theirs = [entry.name for entry in entry_points(group="streamq.commands")]
+        theirs = [entry.name for entry in _registered()]
         return sorted({*_OURS, *theirs}, key=lambda name: (_place(name), name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
@@ -51,7 +53,7 @@ class Commands(Group):
             module, _, attribute = _OURS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(module), attribute)
             return command
-        found = entry_points(group="streamq.commands", name=cmd_name)
+        found = _registered().select(name=cmd_name)
         return _load(next(iter(found))) if found else None
 
     def main(
@@ -77,6 +79,13 @@ class Commands(Group):
 
             return told(error, as_json="--json" in words)
         return code if isinstance(code, int) else 0
+
+
+def _registered() -> EntryPoints:
+    """The commands of other packages."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  # our own commands need not pay for it
+
+    return entry_points(group="streamq.commands")
 
 
 def _place(name: str) -> int:
@@ -105,7 +114,7 @@ def _load(entry: EntryPoint) -> click.Command:
         "auto_envvar_prefix": "STREAMQ",
     },
 )
-@click.version_option(version("streamq"), message="%(version)s")
+@click.version_option(package_name="streamq", message="%(version)s")
 def main() -> None:
     """Jobs on Redis Streams: run the roles, look at queues, steer jobs.
 

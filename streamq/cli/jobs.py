@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -81,12 +80,14 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
     policy = {name: options.pop(name) for name in ("delay", "attempts", "timeout")}
 
     async def act(app: streamq.App) -> streamq.JobRecord:
+        from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
+
         await _warn_of_idle(app, queue)
         sent = await app.enqueue(queue, task, text, **policy)
         if wait is not None:
             try:
                 await sent.result(wait)
-            except asyncio.CancelledError:
+            except CancelledError:
                 complain(f"job {sent.id} goes on: streamq job get {queue} {sent.id}")
                 raise
         return await sent.status()

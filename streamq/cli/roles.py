@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Any, Final
 
@@ -101,6 +100,8 @@ async def _supervise(app: streamq.App, arguments: list[str], handed_on: dict[str
 
 
 async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
+    import asyncio  # noqa: PLC0415  # --help need not pay for it
+
     from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
 
     async def role() -> None:

@@ -12,9 +12,9 @@ from .api import events, health, jobs, messages, queues, workers
 from .auth import Keys, Scope, guarded, keyed
 from .dashboard import pages
 from .dashboard.feed import Feed
-from .headers import HEADERS, NOT_KEPT
 from .keys import ACCESS, ENGINE, FEED, SETTINGS
 from .local import door, this_machine
+from .marks import MARKS
 from .problems import REQUEST_ID, Handler, problems
 from .requests import MAX_BODY
 from .settings import ServiceSettings
@@ -78,9 +78,8 @@ async def _to_the_page(request: web.Request) -> web.Response:
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
-    for name, value in NOT_KEPT.items():
-        response.headers.setdefault(name, value)
+    response.headers.update(MARKS)
+    response.headers.setdefault("Cache-Control", "no-store")
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 

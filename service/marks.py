@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-HEADERS: Final = {
+MARKS: Final = {
     "Server": "streamq",  # and no version
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
@@ -16,6 +16,3 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-
-NOT_KEPT: Final = {"Cache-Control": "no-store"}
-"""What else an answer has that does not say how long it may be kept."""

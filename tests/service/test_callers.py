@@ -181,12 +181,12 @@ async def test_the_internet_behind_a_proxy_is_not_this_machine(service: Service,
 
 async def test_with_keys_all_works_behind_the_documented_proxy(settings: Make, start: Start) -> None:
     async with (
-        start(settings(api_keys="secret=admin", base_path="/jobs")) as service,
+        start(settings(api_keys="secret-of-the-jobs=admin", base_path="/jobs")) as service,
         proxy(service.url, Host="$host", X_Forwarded_For="203.0.113.9") as front,
     ):
         told = {
             "Host": "jobs.example.com",
-            "Authorization": "Bearer secret",
+            "Authorization": "Bearer secret-of-the-jobs",
             "Origin": "https://jobs.example.com",
         }
         async with service.http.get(front + "/jobs/", headers=told) as page:
@@ -247,10 +247,10 @@ OF_FORMS = [
 ]
 
 
-@pytest.mark.parametrize("keys", ["", "secret=admin"])
+@pytest.mark.parametrize("keys", ["", "secret-of-the-jobs=admin"])
 async def test_a_form_changes_nothing_whoever_sends_it(settings: Make, start: Start, keys: str) -> None:
     async with start(settings(api_keys=keys)) as service:
-        told = {"Authorization": "Bearer secret"} if keys else {}
+        told = {"Authorization": "Bearer secret-of-the-jobs"} if keys else {}
         for path in CHANGES:
             for kind in OF_FORMS:
                 answer = await asked(service, "POST", path, **told, **{"Content-Type": kind})
@@ -260,7 +260,7 @@ async def test_a_form_changes_nothing_whoever_sends_it(settings: Make, start: St
         assert await service.jobs() == 0
 
 
-@pytest.mark.parametrize("keys", ["", "secret=admin"])
+@pytest.mark.parametrize("keys", ["", "secret-of-the-jobs=admin"])
 async def test_no_other_page_is_ever_allowed_by_a_header(settings: Make, start: Start, keys: str) -> None:
     asks = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
     async with start(settings(api_keys=keys)) as service:

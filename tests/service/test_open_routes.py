@@ -23,10 +23,11 @@ pytestmark = pytest.mark.keeps_keys
 Start = Callable[..., AbstractAsyncContextManager[Service]]
 Make = Callable[..., ServiceSettings]
 GOOD = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
-KEYS = "reader-of-all=read,boss-of-all=admin"
+KEYS = "the-reader-of-them-all=read,the-boss-of-them-all=admin"
 AWAY = "redis://user-hunter:hunter1@127.0.0.1:1/3?password=hunter2"
 INSIDE = [
-    "hunter", "127.0.0.1:1", "/3", "reader-of-all", "boss-of-all", "send-sms", "scheduled-sms", "provider.example.com",
+    "hunter", "127.0.0.1:1", "/3", "the-reader-of-them-all", "the-boss-of-them-all",
+    "send-sms", "scheduled-sms", "provider.example.com",
     "server_ms", "Traceback", "aiohttp", "Python/", platform.python_version(), aiohttp.__version__,
 ]  # fmt: skip
 OPEN = [
@@ -45,7 +46,7 @@ async def test_who_has_no_key_learns_nothing_of_the_inside(settings: Make, start
         )
         async with start(made) as service:
             inside = [*INSIDE, made.prefix, str(streamq.__version__)]
-            for key in ("", "Bearer wrong", "Basic reader-of-all"):
+            for key in ("", "Bearer wrong", "Basic the-reader-of-them-all"):
                 for method, path in [*OPEN, *CLOSED]:
                     if server and path == "/ready" and method == "HEAD":
                         continue  # its answer is that of GET, and each look costs a time-out
@@ -73,12 +74,12 @@ async def test_how_ready_it_is_only_readers_are_told(settings: Make, start: Star
     async with start(settings(api_keys=KEYS)) as service:
         for key in ("", "Bearer wrong"):
             assert (await service.get("/ready", Authorization=key))[2] == {"status": "ok"}
-        assert "server_ms" in (await service.get("/ready", Authorization="Bearer reader-of-all"))[2]
+        assert "server_ms" in (await service.get("/ready", Authorization="Bearer the-reader-of-them-all"))[2]
     async with start(settings(api_keys=KEYS, redis_url=AWAY, connect_timeout=0.5)) as service:
         status, headers, problem = await service.get("/ready")
         assert (status, problem["code"], int(headers["Retry-After"]) > 0) == (503, "unavailable", True)
         assert problem["detail"] == "The service is not ready."
-        _, _, problem = await service.get("/ready", Authorization="Bearer reader-of-all")
+        _, _, problem = await service.get("/ready", Authorization="Bearer the-reader-of-them-all")
         assert problem["detail"] != "The service is not ready."
     async with start(settings()) as service:
         assert "server_ms" in (await service.get("/ready"))[2]
@@ -90,10 +91,10 @@ async def test_every_answer_has_its_headers_and_only_files_are_kept(settings: Ma
     async with start(settings(api_keys=KEYS)) as service:
         statuses = set()
         for method, path, key in [
-            ("GET", "/api/v1/queues", "boss-of-all"), ("GET", "/api/v1/queues", ""), ("GET", "/nothing", ""),
-            ("DELETE", "/health", ""), ("POST", "/api/schedule-sms", "boss-of-all"), ("GET", "/health", ""),
-            ("POST", "/api/schedule-sms", "reader-of-all"), ("GET", "/ready", ""),
-            ("GET", "/api/v1/events", "boss-of-all"),
+            ("GET", "/api/v1/queues", "the-boss-of-them-all"), ("GET", "/api/v1/queues", ""), ("GET", "/nothing", ""),
+            ("DELETE", "/health", ""), ("POST", "/api/schedule-sms", "the-boss-of-them-all"), ("GET", "/health", ""),
+            ("POST", "/api/schedule-sms", "the-reader-of-them-all"), ("GET", "/ready", ""),
+            ("GET", "/api/v1/events", "the-boss-of-them-all"),
         ]:  # fmt: skip
             sent = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
             async with service.http.request(method, service.url + path, headers=sent) as response:
@@ -120,11 +121,11 @@ def _has_its_marks(headers: Mapping[str, str]) -> None:
 
 
 def test_a_wrong_key_costs_little_whatever_its_length() -> None:
-    keys = Keys({f"key-number-{number}": Scope.READ for number in range(100)})
+    keys = Keys({f"the-key-of-number-{number}": Scope.READ for number in range(100)})
     began = time.process_time()
     for length in (0, 1, 12, 100, 8_000):
         assert all(keys.scope("x" * length) is None for _ in range(20))
     assert time.process_time() - began < 1, "100 wrong keys against 100 known ones took more than a second"
-    assert keys.scope("key-number-99") is Scope.READ
-    assert keys.scope("key-number-9") is Scope.READ
-    assert keys.scope("key-number-990") is None
+    assert keys.scope("the-key-of-number-99") is Scope.READ
+    assert keys.scope("the-key-of-number-9") is Scope.READ
+    assert keys.scope("the-key-of-number-990") is None

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 
 Start = Callable[..., AbstractAsyncContextManager[Service]]
 Make = Callable[..., ServiceSettings]
+ONE, OTHER = "the-key-of-one-caller", "the-key-of-another"
 GOOD = b'{"to": "+15550100", "message": "hello", "workspaceId": 66338}'
 
 
@@ -37,16 +38,19 @@ async def watching(service: Service, key: str) -> AsyncIterator[int]:
 
 
 async def test_one_key_may_not_have_all_places(settings: Make, start: Start) -> None:
-    async with start(settings(api_keys="a=read,b=read", max_watchers=8)) as service, AsyncExitStack() as held:
-        assert [await held.enter_async_context(watching(service, "a")) for _ in range(2)] == [200, 200]
-        status, headers, problem = await service.get("/api/v1/events", Authorization="Bearer a")
+    async with (
+        start(settings(api_keys=f"{ONE}=read,{OTHER}=read", max_watchers=8)) as service,
+        AsyncExitStack() as held,
+    ):
+        assert [await held.enter_async_context(watching(service, ONE)) for _ in range(2)] == [200, 200]
+        status, headers, problem = await service.get("/api/v1/events", Authorization=f"Bearer {ONE}")
         assert (status, problem["code"], headers["Retry-After"]) == (429, "too-many-watchers", "30")
-        async with watching(service, "b") as status:
+        async with watching(service, OTHER) as status:
             assert status == 200
         await held.aclose()
 
         async def free_again() -> bool:
-            async with watching(service, "a") as status:
+            async with watching(service, ONE) as status:
                 return status == 200
 
         await until(free_again)

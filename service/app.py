@@ -59,6 +59,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     app = web.Application(middlewares=[problems, *here])
     app[ACCESS] = check = keyed(keys) if keys else this_machine
     app[ENGINE], app[SETTINGS], app[MAX_BODY] = engine, settings, settings.max_body
+    app[health.READINESS] = health.Readiness(engine)
     app[FEED] = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     for method, path, handler, scope in ROUTES:
         answer = handler if scope is None else guarded(handler, scope, check)
@@ -66,9 +67,9 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
         if method == "GET" and handler is not events.stream:  # a stream has no end to tell the length of
             app.router.add_route("HEAD", settings.base_path + path, answer)
     if settings.base_path:
-        app.router.add_route("GET", settings.base_path, _to_the_page)
+        app.router.add_get(settings.base_path, _to_the_page)  # and HEAD
     app.on_response_prepare.append(_mark)
-    app.on_shutdown.append(_end_streams)
+    app.on_shutdown.append(_end)
     return app
 
 
@@ -84,5 +85,6 @@ async def _mark(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 
 
-async def _end_streams(app: web.Application) -> None:
+async def _end(app: web.Application) -> None:
     await app[FEED].close()
+    await app[health.READINESS].close()

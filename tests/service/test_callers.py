@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,7 +20,9 @@ from streamq_service.serve import address, bind, serving
 from streamq_service.settings import ServiceSettings
 from yarl import URL
 
-from ..rig import ON_ONE_SERVER
+from ..docs.markdown import blocks
+from ..house.source import ROOT
+from ..rig import ON_ONE_SERVER, until
 from .conftest import Service
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
@@ -177,6 +182,58 @@ async def test_the_internet_behind_a_proxy_is_not_this_machine(service: Service,
             async with service.http.request(method, front + path, json=GOOD, headers=headers) as response:
                 assert (response.status, (await response.json(content_type=None))["code"]) == (403, code)
     assert await service.jobs() == 0
+
+
+@asynccontextmanager
+async def nginx(service: Service, folder: Path) -> AsyncIterator[str]:
+    """A real nginx before the service, with the block of the page on deployment."""
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("no nginx is on the PATH")
+    page = ROOT / "docs" / "how-to" / "deploy.md"
+    (block,) = [block.text for block in blocks(page) if block.language == "nginx"]
+    with bind("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}} "
+        f"http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port};\n"
+        + block.replace("http://127.0.0.1:8000", service.url)
+        + "}}"
+    )
+    arguments = ("-c", str(folder / "nginx.conf"), "-e", "stderr")
+    process = await asyncio.create_subprocess_exec(program, *arguments, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        await until(lambda: _listens(port))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("keys", ["", "secret-of-the-jobs=admin"])
+async def test_the_documented_nginx_block_lets_nobody_in_without_keys(
+    settings: Make, start: Start, tmp_path: Path, keys: str
+) -> None:
+    async with (
+        start(settings(api_keys=keys, base_path="/jobs")) as service,
+        nginx(service, tmp_path) as front,
+    ):
+        for host in ("jobs.example.com", "localhost"):
+            told = {"Host": host, "Authorization": "Bearer secret-of-the-jobs"}
+            for path, status in (("/jobs/", 200), ("/jobs/api/v1/queues", 200), ("/jobs/health", 200)):
+                async with service.http.get(front + path, headers=told) as response:
+                    assert response.status == (status if keys or "health" in path else 403), (host, path)
+        if keys:
+            async with service.http.get(front + "/jobs/api/v1/events", headers=told) as events:
+                assert await events.content.readline() == b"retry: 2000\n"
 
 
 async def test_with_keys_all_works_behind_the_documented_proxy(settings: Make, start: Start) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from streamq_service.settings import ServiceSettings
 import streamq
 
 from ..rig import ON_ONE_SERVER
+from ..servers import Server
 from .conftest import Service
 
 pytestmark = pytest.mark.keeps_keys
@@ -84,6 +86,20 @@ async def test_how_ready_it_is_only_readers_are_told(settings: Make, start: Star
     async with start(settings()) as service:
         assert "server_ms" in (await service.get("/ready"))[2]
         assert (await service.get("/ready", Via="1.1 proxy"))[2] == {"status": "ok"}
+
+
+@ON_ONE_SERVER
+async def test_many_who_ask_whether_it_is_ready_cost_the_server_few_questions(
+    service: Service, shared_server: Server
+) -> None:
+    def pings() -> int:
+        with shared_server.client() as client:
+            return int(client.info("commandstats").get("cmdstat_ping", {}).get("calls", 0))
+
+    before = pings()
+    answers = await asyncio.gather(*(service.get("/ready") for _ in range(300)))
+    assert {status for status, _, _ in answers} == {200}
+    assert pings() - before < 100
 
 
 @ON_ONE_SERVER

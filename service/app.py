@@ -13,8 +13,8 @@ from .auth import Keys, Scope, guarded, keyed
 from .dashboard import pages
 from .dashboard.feed import Feed
 from .keys import ACCESS, ENGINE, FEED, SETTINGS
-from .local import door, this_machine
-from .marks import MARKS
+from .local import door, let_in, this_machine
+from .marks import MARKS, NOT_KEPT
 from .problems import REQUEST_ID, Handler, problems
 from .requests import MAX_BODY
 from .settings import ServiceSettings
@@ -57,7 +57,8 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     keys = Keys.parse(settings.api_keys.get_secret_value())
     here = [] if keys else [door({health.live, health.ready}, {pages.index, _to_the_page})]
     app = web.Application(middlewares=[problems, *here])
-    app[ACCESS] = check = keyed(keys) if keys else this_machine
+    check = keyed(keys) if keys else let_in
+    app[ACCESS] = check if keys else this_machine
     app[ENGINE], app[SETTINGS], app[MAX_BODY] = engine, settings, settings.max_body
     app[health.READINESS] = health.Readiness(engine)
     app[FEED] = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
@@ -80,7 +81,8 @@ async def _to_the_page(request: web.Request) -> web.Response:
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(MARKS)
-    response.headers.setdefault("Cache-Control", "no-store")
+    for name, value in NOT_KEPT.items():
+        response.headers.setdefault(name, value)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 

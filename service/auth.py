@@ -13,7 +13,7 @@ import hmac
 import socket
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from functools import wraps
+from functools import lru_cache, wraps
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final
@@ -86,6 +86,7 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
     return key, max(_SCOPES[name] for name in names)
 
 
+@lru_cache(64)  # asked twice for each request without keys
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine alone."""
     name = host.strip("[]").lower()

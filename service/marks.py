@@ -16,3 +16,6 @@ MARKS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+NOT_KEPT: Final = {"Cache-Control": "no-store"}
+"""What an answer has besides that does not say how long it may be kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 
 import pytest
@@ -97,3 +98,17 @@ async def test_a_role_that_is_refused_ends_with_78_and_one_line() -> None:
     assert program.returncode == 78
     assert said.decode().count("\n") == 1
     assert "without API keys" in said.decode()
+
+
+def test_no_name_is_bound_without_keys_that_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in ("0.0.0.0", "::", "", "localhost.evil.example", "127.1", "::ffff:192.0.2.1", "0", "*"):  # noqa: S104
+        with pytest.raises(ConfigurationError, match="without API keys"):
+            check_binding(Keys({}), host)
+    for host in ("127.0.0.1", "::1", "localhost", "LOCALHOST", "::ffff:127.0.0.1", "127.9.9.9"):
+        check_binding(Keys({}), host)
+    elsewhere = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("127.0.0.1", "192.0.2.1")
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: elsewhere)
+    with pytest.raises(ConfigurationError, match="without API keys"):
+        check_binding(Keys({}), "localhost")

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
+import redis
 from streamq_service.app import ROUTES
 from streamq_service.auth import Keys, Scope
 from streamq_service.settings import ServiceSettings
@@ -134,6 +135,23 @@ def _has_its_marks(headers: Mapping[str, str]) -> None:
     assert headers["Server"] == "streamq"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@ON_ONE_SERVER
+async def test_looking_changes_nothing(service: Service, shared_server: Server) -> None:
+    def all_keys() -> dict[bytes, bytes]:
+        with redis.Redis.from_url(shared_server.url) as client:
+            return {key: client.dump(key) for key in client.scan_iter("*")}
+
+    _, _, sent = await service.post("/api/schedule-sms", GOOD)
+    before = all_keys()
+    for method, path in ((method, route.path) for route in ROUTES for method in ("GET", "HEAD")):
+        where = (
+            path.replace("{queue}", "send-sms-queue").replace("{id}", sent["id"]).replace("{file}", "app.js")
+        )
+        async with service.http.request(method, service.url + where) as response:
+            assert response.status in (200, 404, 405)
+    assert all_keys() == before
 
 
 def test_a_wrong_key_costs_little_whatever_its_length() -> None:

@@ -214,8 +214,11 @@ def http() -> str:
         "422: it is [not there yet](../explanation/not-yet.md).",
         "## Keys and scopes",
         tables("service/auth.py"),
-        "Send `Authorization: Bearer KEY`. Without `STREAMQ_API_KEYS` the API listens on loopback only and answers "
-        "only requests to a loopback name.",
+        "Send `Authorization: Bearer KEY`. What changes something says `Content-Type: application/json`, even without "
+        "a body: a form of a web page cannot. `GET /ready` tells more than its status only to a key with `read`.",
+        "Without `STREAMQ_API_KEYS` the API listens on loopback only, and answers only this machine; `/health` and "
+        "`/ready` are answered to all. [Security](../security.md) has the whole model.",
+        tables("service/local.py"),
         *_bodies(),
         "## Live counts",
         tables("service/api/events.py"),

@@ -18,10 +18,10 @@ between, is failed.
 from __future__ import annotations
 
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Final, NoReturn
 
 from streamq import Fail, Snooze
@@ -75,7 +75,7 @@ class Hold:
                 self._trier = None
 
     def _admit(self, trier: object) -> None:
-        left = self._until - time.monotonic()
+        left = self._until - monotonic()
         if left > 0 or self._trier is not None:
             raise self._snooze(min(left, LOOK) if left > 0 else TURN, self._reason)
         self._trier = trier
@@ -106,11 +106,11 @@ class Hold:
 
     def close(self, said: str) -> NoReturn:
         """Hold the channel, or hold it longer. Raises ``Snooze``."""
-        left = self._until - time.monotonic()
+        left = self._until - monotonic()
         if not self._holds or left <= 0:  # what was under way when the hold began makes it no longer
             self._holds += 1
             left = min(LONGEST, FIRST * 2.0 ** min(self._holds - 1, 20))
-            self._until = time.monotonic() + left
+            self._until = monotonic() + left
             self._reason = said
             level = logging.ERROR if self._holds == 1 else logging.DEBUG
             log.log(

@@ -296,15 +296,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "provider: its refusal is tried again",
         "service/messaging/provider.py",
-        "            raise Fail(reason)\n",
-        "            raise ProviderError(reason)\n",
+        "            raise Fail(said)\n",
+        "            raise ProviderError(said)\n",
         "tests/service/test_messages.py::test_what_the_provider_refuses_is_not_tried_again",
     ),
     Fault(
         "provider: it may ask for any patience",
         "service/messaging/provider.py",
-        "min(wait, self._longest_wait)",
-        "wait",
+        "min(asked, self._longest_wait)",
+        "asked",
         "tests/service/test_messages.py::test_a_provider_cannot_ask_for_more_patience_than_the_bound",
     ),
     Fault(
@@ -317,14 +317,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "provider: a busy one is asked again at once",
         "service/messaging/provider.py",
-        "if status in (429, 503):",
-        "if status == 503:",
+        "asked = asked_wait(answer.retry_after)",
+        "asked = None",
         "tests/service/test_messages.py::test_a_busy_provider_is_left_alone_for_as_long_as_it_asks",
     ),
     Fault(
         "provider: its answer is read to its end",
         "service/messaging/provider.py",
-        "        if len(answer) >= limit:\n            break\n",
+        "            if len(answer) >= limit:\n                break\n",
         "",
         "tests/service/test_messages.py::test_of_an_answer_without_end_only_its_begin_is_read",
     ),

@@ -34,7 +34,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from .answers import encoded, json
-from .headers import HEADERS, NOT_KEPT
+from .marks import MARKS, NOT_KEPT
 from .ledger import KEEP, Ledger, as_seen, parsed
 from .local import door
 from .problems import problems
@@ -47,7 +47,7 @@ _FAR: Final = 10**12
 
 _STATUS: Final = {"ok": 200, "slow": 200, "fail": 500, "busy": 429, "reject": 400}
 _HEADERS: Final = {
-    **HEADERS,
+    **MARKS,
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     **NOT_KEPT,
 }

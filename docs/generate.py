@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import click
-from pydantic import AliasChoices, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import SecretStr
 from streamq_service.app import ROUTES
 from streamq_service.auth import Scope
 from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
@@ -44,13 +43,11 @@ def settings() -> str:
     )
 
 
-def _settings_table(kind: type[BaseSettings], names: set[str]) -> str:
+def _settings_table(kind: type[streamq.Settings], names: set[str]) -> str:
     rows = []
     for name, field in kind.model_fields.items():
         if name in names:
-            alias = field.validation_alias
-            choices = alias.choices if isinstance(alias, AliasChoices) else [f"STREAMQ_{name}".upper()]
-            variables = " or ".join(f"`{choice}`" for choice in choices)
+            variables = " or ".join(f"`{variable}`" for variable in kind.variables()[name])
             rows.append((variables, _default(field.default), field.description or ""))
     return table(("Variable", "Default", "Meaning"), rows)
 

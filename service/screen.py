@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from urllib.parse import urlsplit
 
 from streamq import App
 
@@ -24,12 +23,6 @@ def start_screen(app: App, settings: ServiceSettings, *, server: str, provider: 
     table = "\n".join(f"  {name:<10} {value}" for name, value in lines.items() if value)
     example = _example(app, settings, dashboard.split(maxsplit=1)[0])
     return f"\nstreamq is up. Ctrl-C stops it.\n\n{table}\n\nTry:\n\n  {example}\n"
-
-
-def without_login(url: str) -> str:
-    """An address that may be shown: a password has no place on a screen."""
-    shown = [urlsplit(part.strip()) for part in url.split(",")]
-    return ", ".join(part._replace(netloc=part.netloc.rpartition("@")[2]).geturl() for part in shown)
 
 
 def _example(app: App, settings: ServiceSettings, url: str) -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from streamq.job import OverdueHandler as OverdueHandler
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
+    from streamq.location import public_address as public_address
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
@@ -69,6 +70,7 @@ _HOMES = {
         "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
+    "location": ("public_address",),
     "logs": ("set_up_logs",),
     "queue": ("Queue",),
     "retry": ("Backoff",),

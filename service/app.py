@@ -61,7 +61,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
 
     Raises ``ConfigurationError`` for keys that cannot be read.
     """
-    keys = Keys.parse(settings.api_keys.get_secret_value())
+    keys = Keys.of(settings)
     app = web.Application(middlewares=[problems])
     app[ENGINE], app[SETTINGS], app[MAX_BODY] = engine, settings, settings.max_body
     app[FEED] = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)

@@ -37,7 +37,8 @@ async def up(options: Options) -> None:
     app = load_app(options.app)
     settings = app.configure(ServiceSettings, options.given)
     set_up_logs(settings.log, settings.log_level)
-    check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
+    settings.tell()
+    check_binding(Keys.of(settings), settings.host)
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
             redis_url, server = await _server(stack, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
@@ -25,6 +26,8 @@ from pydantic import (
 from streamq import variables
 from streamq.errors import ConfigurationError
 from streamq.location import locations
+
+log = logging.getLogger("streamq.settings")
 
 Durability = Literal["memory", "fsync", "replica"]
 """How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
@@ -145,6 +148,8 @@ class Settings(BaseModel):
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
     _files: dict[str, Path] = PrivateAttr(default_factory=dict)
+    _read: dict[str, str] = PrivateAttr(default_factory=dict)
+    _trouble: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **values: Any) -> None:
         kind = type(self)
@@ -152,7 +157,7 @@ class Settings(BaseModel):
         asked = {name: names for name, names in kind.variables().items() if name not in values}
         found = variables.find(asked, kind.secrets())
         super().__init__(**found.values, **values)
-        self._given, self._files = values, found.files
+        self._given, self._files, self._read = values, found.files, found.values
 
     @property
     def given(self) -> dict[str, Any]:
@@ -173,10 +178,17 @@ class Settings(BaseModel):
     def secret(self, name: str) -> str:
         """A secret as text, empty when it is not set. One that came from a file is read from it anew.
 
-        Raises ``ConfigurationError`` when the file cannot be read.
+        While that file cannot be read the text before stays in force, and the log says so once.
         """
         if name in self._files:
-            return variables.read_secret(self._files[name])
+            try:
+                self._read[name] = variables.read_secret(self._files[name])
+                self._trouble.pop(name, None)
+            except ConfigurationError as error:
+                if self._trouble.get(name) != str(error):
+                    self._trouble[name] = str(error)
+                    log.error("%s stays as it was: %s", self.variables()[name][0], error)
+            return self._read[name]
         value: SecretStr | str | None = getattr(self, name)
         return (value.get_secret_value() if isinstance(value, SecretStr) else value) or ""
 
@@ -191,6 +203,11 @@ class Settings(BaseModel):
                  for name in names]  # fmt: skip
         secret = {name for name, hidden in names if hidden}
         return variables.remarks({*(n for n, _ in names), *(f"{n}_FILE" for n in secret)}, secret)
+
+    def tell(self) -> None:
+        """Log the remarks, as a role does when it starts."""
+        for remark in self.remarks():
+            log.warning("%s", remark)
 
     @classmethod
     def load(cls, **overrides: object) -> Self:

@@ -44,7 +44,7 @@ def worker(
     """
     if supervised:
         options = codec.loads(supervised)
-    loaded = _load(app, options)
+    loaded = _load(app, options, tell=not supervised)  # a worker's supervisor has told it
     if loaded.settings.processes == 1:
         streamq.run(_work(loaded, name, duties=not no_duties, supervised=bool(supervised)))
         return
@@ -54,10 +54,12 @@ def worker(
     streamq.run(_supervise(loaded, arguments, {HANDED_ON: codec.dumps(typed).decode()}))
 
 
-def _load(app: str | None, options: dict[str, Any]) -> streamq.App:
+def _load(app: str | None, options: dict[str, Any], *, tell: bool = True) -> streamq.App:
     loaded = streamq.load_app(app)
     settings = loaded.configure(streamq.Settings, options)
     streamq.set_up_logs(settings.log, settings.log_level)
+    if tell:
+        settings.tell()
     return loaded
 
 

@@ -157,7 +157,8 @@ class Settings(BaseModel):
         asked = {name: names for name, names in kind.variables().items() if name not in values}
         found = variables.find(asked, kind.secrets())
         super().__init__(**found.values, **values)
-        self._given, self._files, self._read = values, found.files, found.values
+        self._given, self._files = values, found.files
+        self._read = {name: found.values[name] for name in found.files}
 
     @property
     def given(self) -> dict[str, Any]:

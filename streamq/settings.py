@@ -128,7 +128,8 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="address the API binds to")
     port: int = Field(8000, ge=0, le=65_535, description="port the API binds to")
     api_keys: SecretStr = Field(
-        SecretStr(""), description="key=scope[+scope], separated by commas; scopes read, write, admin"
+        SecretStr(""),
+        description="key=scope, separated by commas; scopes read, write, admin; keys of 16 characters or more",
     )
     log: Literal["console", "json"] = Field("console", description="format of log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level logged")

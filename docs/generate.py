@@ -33,8 +33,8 @@ def settings() -> str:
     engine = set(streamq.Settings.model_fields)
     return page(
         "Settings",
-        "Each setting is read when a process starts: from the environment, or else from `.env` of the folder one is in. "
-        "An argument of `App(…)` wins over them, and an option on the command line over that. An empty variable "
+        "Each setting is read when a process starts: from the environment, or else from `.env` of the folder one is "
+        "in. An argument of `App(…)` wins over them, and an option on the command line over that. An empty variable "
         "counts as unset. A secret may lie in a file that its variable with `_FILE` at the end names. "
         "[`.env.example`](../../.env.example) lists the same settings with their units, ready to be copied.",
         "## Engine",

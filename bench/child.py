@@ -88,7 +88,7 @@ async def scheduler(app: App, *, counter: Counter, **_: Any) -> None:
 
 async def bare_drain(app: App, *, counter: Counter, expected: int, gate: bool = False, **how: Any) -> None:
     """Drain the bare stream of ``expected`` entries, or until it is empty; then tell what has run in all."""
-    async with Redis.from_url(str(app.settings.redis_url)) as client:
+    async with Redis.from_url(app.settings.secret("redis_url")) as client:
         if gate:
             await client.ping()
             await gated(await standard_input())
@@ -98,7 +98,7 @@ async def bare_drain(app: App, *, counter: Counter, expected: int, gate: bool = 
 
 async def bare_consumer(app: App, *, counter: Counter, **_: Any) -> None:
     """Run what arrives on the bare stream until the end of input."""
-    async with Redis.from_url(str(app.settings.redis_url)) as client, asyncio.TaskGroup() as group:
+    async with Redis.from_url(app.settings.secret("redis_url")) as client, asyncio.TaskGroup() as group:
         consuming = group.create_task(bare.consume(client, counter))
         await asked(await standard_input(), counter)
         consuming.cancel()
@@ -108,7 +108,7 @@ async def serve_bare_api(app: App, *, port: int, **_: Any) -> None:
     """Serve until the end of input."""
     from . import bare_api  # noqa: PLC0415 - no other child shall have the time and the memory that aiohttp takes
 
-    async with Redis.from_url(str(app.settings.redis_url)) as client:
+    async with Redis.from_url(app.settings.secret("redis_url")) as client:
         runner = await bare_api.serve(client, port)
         report({"port": port})
         await (await standard_input()).read()

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from streamq import EmbeddedServer
+from streamq import EmbeddedServer, public_address
 
 PREFIX: Final = "bench"
 """First part of every key the bench writes, followed by a colon or, for one of several systems, by a dot."""
@@ -134,16 +134,16 @@ async def open_server(url: str | None) -> AsyncIterator[Server]:
 @asynccontextmanager
 async def _given(url: str) -> AsyncIterator[Server]:
     if not _is_local(url):
-        raise Refused(f"{_shown(url)} is remote: the bench refuses to flush what it did not make")
+        raise Refused(f"{public_address(url)} is remote: the bench refuses to flush what it did not make")
     server = Server(url, None)
     try:
         try:
             keyspace = await server.info("keyspace")
         except (RedisError, OSError) as error:
-            raise Refused(f"{_shown(url)} cannot be used: {error}") from error
+            raise Refused(f"{public_address(url)} cannot be used: {error}") from error
         if keyspace:
             raise Refused(
-                f"{_shown(url)} is busy, it has keys: the bench refuses to flush what it did not make"
+                f"{public_address(url)} is busy, it has keys: the bench refuses to flush what it did not make"
             )
         yield server
         await server.clear()
@@ -159,8 +159,3 @@ def _is_local(url: str) -> bool:
         return ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return False
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import click
-from pydantic import AliasChoices, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import SecretStr
 from streamq_service.app import ROUTES
 from streamq_service.auth import Scope
 from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
@@ -36,8 +35,9 @@ def settings() -> str:
     engine = set(streamq.Settings.model_fields)
     return page(
         "Settings",
-        "Each setting is read from the environment once, when a process starts; an argument of `App(…)` or an "
-        "option on the command line wins over it. An empty variable counts as unset. "
+        "Each setting is read when a process starts: from the environment, or else from `.env` of the folder one is "
+        "in. An argument of `App(…)` wins over them, and an option on the command line over that. An empty variable "
+        "counts as unset. A secret may lie in a file that its variable with `_FILE` at the end names. "
         "[`.env.example`](../../.env.example) lists the same settings with their units, ready to be copied.",
         "## Engine",
         _settings_table(ServiceSettings, engine),
@@ -46,13 +46,11 @@ def settings() -> str:
     )
 
 
-def _settings_table(kind: type[BaseSettings], names: set[str]) -> str:
+def _settings_table(kind: type[streamq.Settings], names: set[str]) -> str:
     rows = []
     for name, field in kind.model_fields.items():
         if name in names:
-            alias = field.validation_alias
-            choices = alias.choices if isinstance(alias, AliasChoices) else [f"STREAMQ_{name}".upper()]
-            variables = " or ".join(f"`{choice}`" for choice in choices)
+            variables = " or ".join(f"`{variable}`" for variable in kind.variables()[name])
             rows.append((variables, _default(field.default), field.description or ""))
     return table(("Variable", "Default", "Meaning"), rows)
 

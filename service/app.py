@@ -54,7 +54,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
 
     Raises ``ConfigurationError`` for keys that cannot be read.
     """
-    keys = Keys.parse(settings.api_keys.get_secret_value())
+    keys = Keys.of(settings)
     here = [] if keys else [door({health.live, health.ready}, {pages.index, _to_the_page})]
     app = web.Application(middlewares=[problems, *here])
     check = keyed(keys) if keys else let_in

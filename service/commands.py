@@ -88,7 +88,7 @@ def api(app: str | None, **given: Any) -> None:
     \b
     Example:
       streamq api --port 8080
-      STREAMQ_API_KEYS=secret=admin streamq api --host 0.0.0.0
+      STREAMQ_API_KEYS=$(openssl rand -hex 24)=write streamq api --host 0.0.0.0
     """
     from .roles import api as serve_api
 

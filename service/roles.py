@@ -32,7 +32,8 @@ async def api(app: str | None, given: dict[str, Any]) -> None:
     engine = app_of(app)
     settings = engine.configure(ServiceSettings, given)
     set_up_logs(settings.log, settings.log_level)
-    check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
+    settings.tell()
+    check_binding(Keys.of(settings), settings.host)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
             say(f"streamq api: {address(listener)}{settings.base_path}/")

@@ -34,9 +34,9 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from .answers import encoded, json
-from .marks import MARKS, NOT_KEPT
 from .ledger import KEEP, Ledger, as_seen, parsed
 from .local import door
+from .marks import MARKS, NOT_KEPT
 from .problems import problems
 from .requests import MAX_BODY, read_model, read_query, require_json
 from .schemas import Request, Whole

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from streamq import App
 
@@ -29,12 +28,6 @@ def start_screen(
     yield from ("", "Try:", "")
     yield from (f"  {line}" for line in _example(app, settings, dashboard.split(maxsplit=1)[0]))
     yield ""
-
-
-def without_login(url: str) -> str:
-    """An address that may be shown: a password has no place on a screen."""
-    shown = [urlsplit(part.strip()) for part in url.split(",")]
-    return ", ".join(part._replace(netloc=part.netloc.rpartition("@")[2]).geturl() for part in shown)
 
 
 def _example(app: App, settings: ServiceSettings, url: str) -> Iterator[str]:

@@ -6,10 +6,18 @@ import re
 from typing import Final
 
 from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import SettingsConfigDict
-from yarl import URL
 
-from streamq import Settings
+from streamq import Settings, public_address
+
+
+class Provider(str):
+    """The address of a provider. A login or a token in it is used and not shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(public_address(self))
+
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
@@ -19,8 +27,6 @@ class ServiceSettings(Settings):
 
     Raises ``pydantic.ValidationError`` for a value out of its range.
     """
-
-    model_config = SettingsConfigDict(populate_by_name=True)
 
     sms_api_url: str | None = Field(
         default=None,
@@ -59,10 +65,10 @@ class ServiceSettings(Settings):
     def _provider_is_http(cls, value: str | None) -> str | None:
         if not value:
             return None
-        url = URL(value)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError("SMS_API_URL must be an http or https URL, such as https://sms.example.com")
-        return value.rstrip("/")
+        shown = public_address(value)
+        if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in shown:
+            raise ValueError("it must be an http or https URL, such as https://sms.example.com")
+        return Provider(value.rstrip("/"))
 
     @field_validator("base_path")
     @classmethod

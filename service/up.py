@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, set_up_logs
+from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, public_address, set_up_logs
 from streamq.cli.options import check_queues
 from streamq.cli.outlet import complain, say
 
@@ -18,7 +18,7 @@ from .app import build_app
 from .auth import Keys, check_binding
 from .roles import app_of
 from .sandbox import build_sandbox
-from .screen import start_screen, without_login
+from .screen import start_screen
 from .serve import address, bind, serving
 from .settings import ServiceSettings
 from .signals import Stop, stoppable
@@ -38,8 +38,9 @@ async def up(options: Options) -> None:
     app = app_of(options.app)
     settings = app.configure(ServiceSettings, options.given)
     set_up_logs(settings.log, settings.log_level)
+    settings.tell()
     check_queues(app)
-    check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
+    check_binding(Keys.of(settings), settings.host)
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
             redis_url, server = await _server(stack, settings)
@@ -77,7 +78,8 @@ async def _work(app: App, stop: Stop) -> None:
 async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str, str]:
     """The server's address, and what to say of it. So for the next two."""
     if settings.redis_url:
-        return settings.redis_url, without_login(settings.redis_url)
+        url = settings.secret("redis_url")
+        return url, public_address(url)
     server = await stack.enter_async_context(EmbeddedServer(settings.data_dir))
     how = "joined" if server.joined else "embedded"
     return server.url, f"{server.product} {server.version}, {how}, data in {settings.data_dir}/"
@@ -88,7 +90,7 @@ async def _provider(
 ) -> tuple[str | None, str]:
     if not demo:
         given = settings.sms_api_url
-        return given, without_login(given) if given else "none yet: set SMS_API_URL, or use --demo"
+        return given, public_address(given) if given else "none yet: set SMS_API_URL, or use --demo"
     listener = bind("127.0.0.1", 0)
     stack.callback(listener.close)
     await stack.enter_async_context(serving(build_sandbox(), listener, quiet=True))

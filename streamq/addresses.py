@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import redis.connection as threaded
 from redis.asyncio import connection as aio
@@ -11,9 +11,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry as ThreadedRetry
 
 from streamq.errors import ConfigurationError
+from streamq.location import Location, locations, public_address
 from streamq.settings import Settings
 
-_SCHEMES: Final = ("redis", "rediss", "unix")
+__all__ = ["Servers", "public_address"]
+
+_DEFAULT: Final = "redis://127.0.0.1:6379/0"
 
 
 class Servers:
@@ -24,17 +27,17 @@ class Servers:
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         self.settings = settings
-        addresses = url or settings.redis_url or "redis://127.0.0.1:6379/0"
-        self._urls = [address.strip() for address in addresses.split(",") if address.strip()]
-        for address in self._urls:
-            self._arguments(address, aio.parse_url)
+        try:
+            self._locations = locations(url or settings.secret("redis_url") or _DEFAULT)
+        except ValueError as error:
+            raise ConfigurationError(f"not the address of a server: {error}") from None
         self.era = 0
         """Counts the times a server of the list was found demoted: connections made before look anew."""
 
     @property
     def several(self) -> bool:
         """Whether there is a choice: then a connection is kept to a primary only."""
-        return len(self._urls) > 1
+        return len(self._locations) > 1
 
     def demoted(self, era: int) -> None:
         """A connection of that ``era`` met a server that takes no writes any more."""
@@ -43,55 +46,45 @@ class Servers:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The addresses without user and password, for people to read."""
-        return tuple(_public(url) for url in self._urls)
+        """The addresses without user, password and options, for people to read."""
+        return tuple(map(str, self._locations))
 
     def connections(self, client_name: str) -> list[aio.AbstractConnection]:
         """One unopened connection per address, for the event loop."""
-        made = []
-        for url in self._urls:
-            arguments = self._arguments(url, aio.parse_url)
-            kind = arguments.pop("connection_class", aio.Connection)
-            made.append(kind(**arguments, client_name=client_name))
-        return made
+        kinds = {"redis": aio.Connection, "rediss": aio.SSLConnection, "unix": aio.UnixDomainSocketConnection}
+        return [
+            kinds[location.scheme](**self._arguments(location), client_name=client_name)
+            for location in self._locations
+        ]
 
     def threaded_connections(self, client_name: str) -> list[threaded.AbstractConnection]:
         """The same for a thread, with a time limit on every read."""
-        made = []
-        for url in self._urls:
-            arguments = self._arguments(url, threaded.parse_url)
-            arguments.update(
-                client_name=client_name, socket_timeout=self.settings.connect_timeout,
-                retry=ThreadedRetry(NoBackoff(), 0),
-            )  # fmt: skip
-            kind = arguments.pop("connection_class", threaded.Connection)
-            made.append(kind(**arguments))
-        return made
+        kinds = {
+            "redis": threaded.Connection, "rediss": threaded.SSLConnection,
+            "unix": threaded.UnixDomainSocketConnection,
+        }  # fmt: skip
+        limits = {"socket_timeout": self.settings.connect_timeout, "retry": ThreadedRetry(NoBackoff(), 0)}
+        return [
+            kinds[location.scheme](**{**self._arguments(location), **limits}, client_name=client_name)
+            for location in self._locations
+        ]
 
-    def _arguments(self, url: str, parse: Any) -> dict[str, Any]:
-        if urlsplit(url).scheme not in _SCHEMES:
-            raise ConfigurationError(
-                f"{_public(url)!r} is not a server address: use redis://, rediss:// or unix://"
-            )
-        try:
-            arguments: dict[str, Any] = dict(parse(url))
-        except ValueError as error:
-            raise ConfigurationError(f"{_public(url)!r} is not a server address: {error}") from None
+    def _arguments(self, location: Location) -> dict[str, Any]:
+        """How to connect. Asked for each connection, so that a password that was changed in its file counts."""
         settings = self.settings
-        if settings.redis_username:
-            arguments.setdefault("username", settings.redis_username)
-        if settings.redis_password:
-            arguments.setdefault("password", settings.redis_password.get_secret_value())
-        if settings.redis_ca and url.startswith("rediss:"):
-            arguments.setdefault("ssl_ca_certs", str(settings.redis_ca))
-        return arguments | {
-            "protocol": 2, "socket_timeout": None, "socket_connect_timeout": settings.connect_timeout,
-            "driver_info": None,
-        } | ({} if url.startswith("unix:") else {"socket_keepalive": True})  # fmt: skip
-
-
-def _public(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        arguments: dict[str, Any] = {
+            "db": location.db or 0, "protocol": 2, "socket_timeout": None, "driver_info": None,
+            "socket_connect_timeout": settings.connect_timeout,
+            "username": location.username or settings.redis_username,
+            "password": location.password or settings.secret("redis_password"),
+        }  # fmt: skip
+        if location.path:
+            return arguments | {"path": unquote(location.path)}
+        arguments |= {
+            "host": location.host.strip("[]"),
+            "port": location.port or 6379,
+            "socket_keepalive": True,
+        }
+        if location.scheme == "rediss" and settings.redis_ca:
+            arguments["ssl_ca_certs"] = str(settings.redis_ca)
+        return arguments | location.tls

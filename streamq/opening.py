@@ -36,7 +36,9 @@ class Opening:
     @classmethod
     async def of(cls, settings: Settings, attempts_of: Callable[[str], int | None]) -> Opening:
         """Without an address, to the embedded server that runs here. Raises ``ConfigurationError``."""
-        return cls(settings, settings.redis_url or await running_url(settings.data_dir), attempts_of)
+        return cls(
+            settings, settings.secret("redis_url") or await running_url(settings.data_dir), attempts_of
+        )
 
     def outbox(self, queue: str) -> Outbox:
         """The way out. Raises ``ConfigurationError`` for a bad name of a queue, before anything is sent."""

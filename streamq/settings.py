@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypedDict
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args
 
 from pydantic import (
+    AliasChoices,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveInt,
@@ -18,10 +22,13 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streamq import variables
 from streamq.durations import Duration, seconds_of
 from streamq.errors import ConfigurationError
+from streamq.location import locations
+
+log = logging.getLogger("streamq.settings")
 
 Durability = Literal["memory", "fsync", "replica"]
 """How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
@@ -34,7 +41,7 @@ PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 class SettingsOptions(TypedDict, total=False):
     """The arguments of ``App(…)`` for the type checker: the fields of ``Settings``; a test keeps them equal."""
 
-    redis_url: str | None
+    redis_url: SecretStr | str | None
     redis_username: str | None
     redis_password: SecretStr | str | None
     redis_ca: Path | str | None
@@ -69,17 +76,19 @@ class SettingsOptions(TypedDict, total=False):
     log_level: Literal["debug", "info", "warning", "error"]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What a process needs to know. Frozen; the environment variable of ``name`` is ``STREAMQ_NAME``.
 
-    Raises ``ConfigurationError`` for an argument that is no setting.
+    An argument wins over the environment, and that over the file ``.env`` of the folder one is in. A secret may lie in
+    a file that ``STREAMQ_NAME_FILE`` names. Raises ``ConfigurationError`` for an argument that is no setting and for a
+    file that cannot be read.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="STREAMQ_", frozen=True, extra="ignore", env_ignore_empty=True
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, validate_default=True, hide_input_in_errors=True
     )
 
-    redis_url: str | None = Field(
+    redis_url: SecretStr | None = Field(
         None,
         description="redis://, rediss:// or unix://; several, by comma, are tried in order. Empty: the embedded server",
     )
@@ -102,7 +111,7 @@ class Settings(BaseSettings):
     max_result: PositiveInt = Field(1_048_576, description="bytes of an encoded result")
 
     app: str | None = Field(None, description="module:attribute of the app that roles run")
-    queues: Annotated[tuple[str, ...], NoDecode] = Field(
+    queues: tuple[str, ...] = Field(
         (), description="queues a worker serves, separated by commas. Empty: all of its tasks'"
     )
     concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
@@ -124,7 +133,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the API binds to")
     port: int = Field(8000, ge=0, le=65_535, description="port the API binds to")
     api_keys: SecretStr = Field(
-        SecretStr(""), description="key=scope[+scope], separated by commas; scopes read, write, admin"
+        SecretStr(""),
+        description="key=scope, separated by commas; scopes read, write, admin; keys of 16 characters or more",
     )
     log: Literal["console", "json"] = Field("console", description="format of log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level logged")
@@ -134,12 +144,27 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_readable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value().strip():
+            return None
+        locations(value.get_secret_value())
+        return value
+
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _files: dict[str, Path] = PrivateAttr(default_factory=dict)
+    _read: dict[str, str] = PrivateAttr(default_factory=dict)
+    _trouble: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **values: Any) -> None:
-        refuse_unknown("setting", values, type(self).model_fields)
-        super().__init__(**values)
-        self._given = values
+        kind = type(self)
+        refuse_unknown("setting", values, kind.model_fields)
+        asked = {name: names for name, names in kind.variables().items() if name not in values}
+        found = variables.find(asked, kind.secrets())
+        super().__init__(**found.values, **values)
+        self._given, self._files = values, found.files
+        self._read = {name: found.values[name] for name in found.files}
 
     @property
     def given(self) -> dict[str, Any]:
@@ -147,20 +172,74 @@ class Settings(BaseSettings):
         return dict(self._given)
 
     @classmethod
+    def variables(cls) -> dict[str, tuple[str, ...]]:
+        """The environment variables of each setting; the first that is set counts."""
+        return {name: _variables_of(name, field.validation_alias) for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def secrets(cls) -> frozenset[str]:
+        """The settings that are secret: they are never shown, and each may come from a file."""
+        fields = cls.model_fields.items()
+        return frozenset(name for name, f in fields if SecretStr in (f.annotation, *get_args(f.annotation)))
+
+    def secret(self, name: str) -> str:
+        """A secret as text, empty when it is not set. One that came from a file is read from it anew.
+
+        While that file cannot be read the text before stays in force, and the log says so once.
+        """
+        if name in self._files:
+            try:
+                self._read[name] = variables.read_secret(self._files[name])
+                self._trouble.pop(name, None)
+            except ConfigurationError as error:
+                if self._trouble.get(name) != str(error):
+                    self._trouble[name] = str(error)
+                    log.error("%s stays as it was: %s", self.variables()[name][0], error)
+            return self._read[name]
+        value: SecretStr | str | None = getattr(self, name)
+        return (value.get_secret_value() if isinstance(value, SecretStr) else value) or ""
+
+    def secret_file(self, name: str) -> Path | None:
+        """The file that a secret came from, if it came from one."""
+        return self._files.get(name)
+
+    def remarks(self) -> list[str]:
+        """What is odd about the environment: variables that are misspelt or not for us, rights of ``.env``."""
+        kinds: list[type[Settings]] = [type(self), *_of_other_packages()]
+        names = [(name, setting in kind.secrets()) for kind in kinds for setting, names in kind.variables().items()
+                 for name in names]  # fmt: skip
+        secret = {name for name, hidden in names if hidden}
+        return variables.remarks({*(n for n, _ in names), *(f"{n}_FILE" for n in secret)}, secret)
+
+    def tell(self) -> None:
+        """Log the remarks, as a role does when it starts."""
+        for remark in self.remarks():
+            log.warning("%s", remark)
+
+    @classmethod
     def load(cls, **overrides: object) -> Self:
         """Read the environment; ``overrides`` win where they are not ``None``.
 
-        Raises ``ConfigurationError`` that names every wrong setting by its environment variable.
+        Raises ``ConfigurationError`` that names every wrong setting by its environment variable, and no value.
         """
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
             return cls(**given)
         except ValidationError as error:
-            wrong = "; ".join(
-                f"STREAMQ_{str(e['loc'][0]).upper().removeprefix('STREAMQ_') if e['loc'] else '…'}: {e['msg']}"
-                for e in error.errors()
-            )
-            raise ConfigurationError(wrong) from None
+            told = [cls._told(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_input=False)]
+            raise ConfigurationError("; ".join(told)) from None
+
+    @classmethod
+    def _told(cls, where: tuple[int | str, ...], said: str) -> str:
+        """The variable, what is wrong and what the setting is with its unit. Not the value: it may be a secret."""
+        names = cls.variables()
+        first = str(where[0]) if where else ""
+        name = next((name for name in names if first == name or first in names[name]), "")
+        said = said.removeprefix("Value error, ")
+        if not name:
+            return said
+        about = "" if name in cls.secrets() else f" ({cls.model_fields[name].description})"
+        return f"{names[name][0]}: {said}{about}"
 
     def model_post_init(self, _context: object, /) -> None:
         if self.lease < 2 * self.beat:
@@ -180,6 +259,12 @@ def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) ->
             raise ConfigurationError(f"{name!r} is not a {kind}: {hint}")
 
 
-def environment_with(**more: str) -> dict[str, str]:
-    """The environment for a process of ours, with some variables more."""
-    return {**os.environ, **more}
+def _variables_of(name: str, alias: object) -> tuple[str, ...]:
+    if isinstance(alias, AliasChoices):
+        return tuple(str(choice) for choice in alias.choices)
+    return (str(alias or f"{variables.PREFIX}{name}").upper(),)
+
+
+def _of_other_packages() -> list[type[Settings]]:
+    """Settings of packages that stand on ours, as the service does."""
+    return [entry.load() for entry in entry_points(group="streamq.settings")]

@@ -13,7 +13,7 @@ from streamq.app import App
 from streamq.clock import monotonic
 from streamq.connection import Link
 from streamq.errors import Unavailable
-from streamq.settings import environment_with
+from streamq.variables import environment_with
 from streamq.worker.duty import tick
 from streamq.worker.identity import new_name
 from streamq.worker.reclaimer import report

@@ -53,7 +53,9 @@ def worker(
 
     if supervised:
         options = codec.loads(supervised)
-    loaded = _configured(streamq.load_app(app), options)
+    loaded = _configured(
+        streamq.load_app(app), options, tell=not supervised
+    )  # a worker's supervisor has told it
     if not undeclared:
         check_queues(loaded)
     if loaded.settings.processes == 1:
@@ -66,9 +68,11 @@ def worker(
     streamq.run(_supervise(loaded, arguments, {HANDED_ON: codec.dumps(typed).decode()}))
 
 
-def _configured(app: streamq.App, options: dict[str, Any]) -> streamq.App:
+def _configured(app: streamq.App, options: dict[str, Any], *, tell: bool = True) -> streamq.App:
     settings = app.configure(streamq.Settings, options)
     streamq.set_up_logs(settings.log, settings.log_level)
+    if tell:
+        settings.tell()
     return app
 
 

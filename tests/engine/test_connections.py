@@ -131,8 +131,9 @@ def test_the_password_is_in_no_text_that_people_read() -> None:
     [
         ("http://user:hidden@h.example/", "redis://, rediss:// or unix://"),
         ("localhost:6379", "redis://, rediss:// or unix://"),
-        ("redis://user:hidden@127.0.0.1:notaport/0", "not a server address"),
-        ("redis://127.0.0.1:6379,ftp://h.example", "ftp"),
+        ("redis://user:hidden@127.0.0.1:notaport/0", "host and port cannot be read"),
+        ("redis://127.0.0.1:6379,ftp://h.example", "cannot be read"),
+        ("redis://127.0.0.1:6379,redis://:hid/den@h.example", "address number 2"),
     ],
 )
 async def test_an_address_that_is_none_is_refused_and_named_without_its_password(url: str, said: str) -> None:

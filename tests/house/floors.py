@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "states", "clock", "settings", "keys", "host", "shown", "durations"}),
+    frozenset({
+        "errors", "states", "clock", "settings", "keys", "host", "shown", "durations", "location", "variables",
+    }),
     frozenset({
         "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
         "options", "handlers",

@@ -7,8 +7,6 @@ import os
 import re
 
 import pytest
-from pydantic import AliasChoices
-from pydantic_settings import BaseSettings
 
 from streamq import Settings
 
@@ -19,7 +17,7 @@ ENTRY = re.compile(r"((?:^# .*\n)*)^#([A-Z_0-9]+)=(.*)$", re.MULTILINE)
 VALUES = {name: value for _, name, value in ENTRY.findall(EXAMPLE)}
 
 
-def all_settings() -> list[type[BaseSettings]]:
+def all_settings() -> list[type[Settings]]:
     """Those of the engine, and those that the service adds to them."""
     if not (ROOT / "service" / "settings.py").exists():
         return [Settings]
@@ -31,15 +29,9 @@ def all_settings() -> list[type[BaseSettings]]:
     return ours
 
 
-def variables(settings: type[BaseSettings]) -> dict[str, str]:
+def variables(settings: type[Settings]) -> dict[str, str]:
     """The environment variable of each field, the first where there are several."""
-    prefix = settings.model_config.get("env_prefix", "")
-    found = {}
-    for name, field in settings.model_fields.items():
-        alias = field.validation_alias
-        first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
-        found[name] = str(first or f"{prefix}{name}").upper()
-    return found
+    return {name: names[0] for name, names in settings.variables().items()}
 
 
 @pytest.fixture(autouse=True)

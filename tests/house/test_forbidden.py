@@ -13,7 +13,7 @@ from .source import ROOT, imports_of, python_files, shown, tree_of
 CODE = python_files("streamq", "service", "bench")
 CLOCKS = {ROOT / "streamq" / "clock.py", ROOT / "service" / "clock.py"}
 KEYS = ROOT / "streamq" / "keys.py"
-SETTINGS = {ROOT / "streamq" / "settings.py", ROOT / "service" / "settings.py"}
+SETTINGS = {ROOT / "streamq" / "variables.py"}
 
 UNSAFE_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "yaml"}
 UNSAFE_CALLS = {"eval", "exec", "__import__"}

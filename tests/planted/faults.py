@@ -31,7 +31,7 @@ PARTS: Final = {
     ),
     "worker": ("streamq/worker/", "streamq/retry", "streamq/envelope"),
     "outbox": ("streamq/outbox", "streamq/transfer", "streamq/batches"),
-    "connections": ("streamq/connection", "streamq/addresses", "streamq/answers"),
+    "connections": ("streamq/connection", "streamq/addresses", "streamq/location", "streamq/answers"),
     "waiting": ("streamq/results", "streamq/signals", "streamq/views", "streamq/cursors"),
     "values": tuple(
         f"streamq/{name}" for name in ("values", "shapes", "codec", "options", "handlers", "task")

@@ -139,7 +139,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "an unknown setting is ignored",
         "streamq/settings.py",
-        'refuse_unknown("setting", values, type(self).model_fields)',
+        'refuse_unknown("setting", values, kind.model_fields)',
         "pass",
         "tests/engine/test_settings.py::test_an_unknown_argument_is_refused_with_the_one_that_may_be_meant",
     ),

@@ -24,7 +24,7 @@ FAULTS: tuple[Fault, ...] = (
         "service/auth.py",
         "key number {number} {wrong}",
         "key number {number} {entry} {wrong}",
-        "tests/service/test_access.py::test_keys_that_cannot_be_read_are_refused_and_not_shown",
+        "tests/service/test_access.py::test_keys_that_cannot_be_read_are_refused_and_named_by_their_number",
     ),
     Fault(
         "auth: any kind of credentials is a bearer key",

@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 import psutil
 import pytest
-from streamq_service.screen import without_login
 
 GOOD = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
 READY = 20.0
@@ -224,9 +223,9 @@ async def test_the_sandbox_alone_takes_calls_and_writes_them_down(tmp_path: Path
         (("api", "--host", "0.0.0.0"), "without API keys"),  # noqa: S104 - refused
         (("up", "--host", "0.0.0.0"), "without API keys"),  # noqa: S104 - refused
         (("sandbox", "--host", "0.0.0.0"), "refusing to listen"),  # noqa: S104 - refused
-        (("api",), "SMS_API_URL must be"),
-        (("up",), "SMS_API_URL must be"),
-        (("worker", "streamq_service.messaging:app"), "SMS_API_URL must be"),
+        (("api",), "SMS_API_URL: it must be"),
+        (("up",), "SMS_API_URL: it must be"),
+        (("worker", "streamq_service.messaging:app"), "SMS_API_URL: it must be"),
         (("api", "--host", "192.0.2.1"), "without API keys"),
     ],
 )
@@ -266,16 +265,6 @@ def test_help_has_an_example_and_loads_nothing_heavy(name: str) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert f"streamq {name}" in ended.stdout
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["redis://alice:topsecret@127.0.0.1:6379/0", "redis://:topsecret@a.example.com, unix://u:topsecret@s"],
-)
-def test_an_address_is_shown_without_its_login(url: str) -> None:
-    shown = without_login(url)
-    assert "topsecret" not in shown
-    assert shown.count("://") == url.count("://")
 
 
 def test_up_says_what_it_waits_for_and_gives_up(tmp_path: Path) -> None:

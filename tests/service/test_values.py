@@ -51,7 +51,10 @@ class Doors:
 
     async def by_command(self, task: str, payload: bytes) -> str:
         arguments = ["enqueue", QUEUE, task, "--payload", payload.decode(), "--wait", "10", "--json"]
-        settings = {"STREAMQ_REDIS_URL": self.settings.redis_url, "STREAMQ_PREFIX": self.settings.prefix}
+        settings = {
+            "STREAMQ_REDIS_URL": self.settings.secret("redis_url"),
+            "STREAMQ_PREFIX": self.settings.prefix,
+        }
         ended = await asyncio.to_thread(
             CliRunner().invoke, job_command, arguments, env=settings, catch_exceptions=False
         )

@@ -1,0 +1,187 @@
+"""The address of a server as people write it: read without a guess, and shown without a secret.
+
+    redis://[user:password@]host[:port][/number][?option=value&…]       rediss:// the same over TLS
+    unix://[user:password@]/path/of/the/socket[?option=value&…]
+
+An address that this grammar does not take is refused and shown as ``redis://…``. A parser that guesses would take a
+piece of an unescaped password for a host, and then name it in an error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote
+
+_HOST: Final = (
+    r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\])"
+)
+_PLACE: Final = re.compile(_HOST + r"(?::(?P<port>[0-9]{1,5}))?")
+_START: Final = re.compile(r"(redis|rediss|unix)://", re.IGNORECASE)
+_WEB: Final = re.compile(r"(https?)://", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"(?:\s*,)+\s*(?=(?:rediss?|unix)://|\Z)", re.IGNORECASE)
+_LAST_PORT: Final = 65_535
+
+_TRUE: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_TLS: Final = frozenset({
+    "ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile",
+    "ssl_password", "ssl_ciphers",
+})  # fmt: skip
+_LOGIN: Final = frozenset({"db", "username", "password"})
+
+ENCODE: Final = (
+    "in a user or password `/` must be written %2F, `?` %3F, `#` %23, `@` %40 and `%` %25, "
+    "or the password put in STREAMQ_REDIS_PASSWORD"
+)
+"""What helps where an address cannot be read, as it mostly is a password that is not encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One address, read. Its text is what people may see of it."""
+
+    scheme: str
+    host: str = ""
+    port: int | None = None
+    path: str = ""
+    db: int | None = None
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    tls: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        place = self.path or self.host + (f":{self.port}" if self.port is not None else "")
+        number = "" if self.db is None else f"?db={self.db}" if self.path else f"/{self.db}"
+        return f"{self.scheme}://{place}{number}"
+
+
+def locations(text: str) -> tuple[Location, ...]:
+    """The addresses of a list. A comma ends an address only where a scheme follows: a password may have one.
+
+    Raises ``ValueError`` with a sentence that names no part of the address.
+    """
+    parts = _parts(text)
+    if len(parts) == 1:
+        return (location(parts[0]),)
+    read = []
+    for number, part in enumerate(parts, start=1):
+        try:
+            read.append(location(part))
+        except ValueError as error:
+            raise ValueError(f"address number {number}: {error}") from None
+    return tuple(read)
+
+
+def public_address(text: str) -> str:
+    """What may be shown of an address, or of a list: scheme, host, port and database, or the path of a socket.
+
+    Never what stands before an ``@``, and no query. What cannot be read without doubt is shown as ``redis://…``.
+    """
+    return ", ".join(_public(part) for part in _parts(text))
+
+
+def location(text: str) -> Location:
+    """One address. Raises ``ValueError`` with a sentence that names no part of it."""
+    start = _START.match(text)
+    if start is None:
+        raise ValueError("it must begin with redis://, rediss:// or unix://")
+    scheme = start[1].lower()
+    login, place, path, query = _cut(text[start.end() :])
+    options = _options(query, _LOGIN | _TLS if scheme == "rediss" else _LOGIN)
+    username, _, password = login.partition(":")
+    where = _socket(place, path) if scheme == "unix" else _host(place, path)
+    if "db" in options:
+        where["db"] = _database(options["db"])
+    return Location(
+        scheme=scheme,
+        username=_decoded(username) or options.get("username", ""),
+        password=_decoded(password) or options.get("password", ""),
+        tls={name: _tls(name, value) for name, value in options.items() if name in _TLS},
+        **where,
+    )
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in _BETWEEN.split(text.strip()) if part.strip()] or [""]
+
+
+def _public(text: str) -> str:
+    try:
+        web = _WEB.match(text)
+        if web is None:
+            return str(location(text))
+        _, place, _, _ = _cut(text[web.end() :])
+    except ValueError:
+        return "redis://…"
+    shown = place if _is_place(place) else "…"
+    return f"{web[1].lower()}://{shown}"  # without the path: providers put tokens there
+
+
+def _cut(body: str) -> tuple[str, str, str, str]:
+    """Login, host and port, path, query. An ``@`` behind the host leaves a doubt about where the login ends."""
+    authority = re.split(r"[/?#]", body, maxsplit=1)[0]
+    rest = body[len(authority) :]
+    if "@" in rest or "#" in rest:
+        raise ValueError(f"it cannot be read without a doubt: {ENCODE}")
+    login, _, place = authority.rpartition("@")
+    path, _, query = rest.partition("?")
+    return login, place, path, query
+
+
+def _host(place: str, path: str) -> dict[str, Any]:
+    found = _PLACE.fullmatch(place)
+    if place and not _is_place(place):
+        raise ValueError(f"its host and port cannot be read: write redis://host:port/number; {ENCODE}")
+    number = path.removeprefix("/")
+    return {
+        "host": found["host"] if found else "localhost",
+        "port": int(found["port"]) if found and found["port"] else None,
+        "db": _database(number) if number else None,
+    }
+
+
+def _is_place(place: str) -> bool:
+    found = _PLACE.fullmatch(place)
+    return found is not None and 0 < int(found["port"] or 1) <= _LAST_PORT
+
+
+def _socket(place: str, path: str) -> dict[str, Any]:
+    if place or len(path) < 2:
+        raise ValueError(f"it names no socket: write unix:///path/of/the/socket; {ENCODE}")
+    _decoded(path)
+    return {"path": path}
+
+
+def _database(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"its database must be a whole number, as in redis://host:6379/0; {ENCODE}")
+    return int(text)
+
+
+def _options(query: str, known: frozenset[str]) -> dict[str, str]:
+    found = {}
+    for option in query.split("&") if query else ():
+        name, _, value = option.partition("=")
+        if name not in known:  # it may be a piece of a password with an `&`, so it is not named
+            allowed = ", ".join(sorted(known))
+            raise ValueError(f"its query has an unknown option: there are {allowed}; `&` is written %26")
+        found[name] = _decoded(value)  # a `+` is a `+`: in a password it is no space
+    return found
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError(f"its percent-encoding is not of UTF-8: {ENCODE}") from None
+
+
+def _tls(name: str, value: str) -> str | bool:
+    if name == "ssl_check_hostname":
+        if value.lower() not in _TRUE:
+            raise ValueError("its ssl_check_hostname must be true or false")
+        return _TRUE[value.lower()]
+    if name == "ssl_cert_reqs" and value not in ("none", "optional", "required"):
+        raise ValueError("its ssl_cert_reqs must be none, optional or required")
+    return value

@@ -1,0 +1,190 @@
+"""The environment of a process, as settings are read from it: variables, the file ``.env``, and files of secrets.
+
+What is set nearer to the process wins:
+
+    1  the environment            STREAMQ_PORT=8080 streamq api
+    2  .env of the folder one is in, with the same names; the environment itself is not changed by it
+
+A secret may lie in a file: ``STREAMQ_REDIS_PASSWORD_FILE`` names the file of ``STREAMQ_REDIS_PASSWORD``. Whatever is
+wrong with a file ends in an error, never in a default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from streamq.errors import ConfigurationError
+
+PREFIX: Final = "STREAMQ_"
+DOTENV: Final = Path(".env")
+LARGEST: Final = 65_536
+"""Bytes of a file of a secret, or a hundred times as many of ``.env``."""
+
+_OTHER_OURS: Final = re.compile(r"STREAMQ_(SUPERVISED|BENCH_\w+)")
+"""Variables by which our own programs speak to each other."""
+_SERVICE_LINK: Final = re.compile(
+    r"STREAMQ_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+"""What Kubernetes sets in every container beside a service whose name begins with ``streamq``."""
+_LINK_NAME: Final = re.compile(r"STREAMQ_(\w+_)?PORT")
+_LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
+
+_ENTRY: Final = re.compile(
+    r"""[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*
+    (?: '(?P<literal>[^']*)'[ \t]*(?:\#[^\n]*)?
+      | "(?P<quoted>(?:[^"\\]|\\.)*)"[ \t]*(?:\#[^\n]*)?
+      | (?P<plain>(?:(?<==)\#|[^'"\n\#])[^\n]*?|)(?:(?<=[ \t])\#[^\n]*|[ \t]+\#[^\n]*)?[ \t]* )(?:\n|\Z)""",
+    re.VERBOSE | re.DOTALL,
+)
+_NOTHING: Final = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found for the settings: their texts, and the files of those that came from one."""
+
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+def environment_with(**more: str) -> dict[str, str]:
+    """The environment for a process of ours, with some variables more."""
+    return {**os.environ, **more}
+
+
+def find(variables: Mapping[str, Collection[str]], secret: Collection[str]) -> Found:
+    """The texts of the settings. ``variables`` has the names of each; those in ``secret`` may lie in a file.
+
+    Raises ``ConfigurationError`` that names every file that cannot be read, and every secret that is set twice.
+    """
+    sources, found, wrong = _sources(), Found(), []
+    for setting, names in variables.items():
+        files = [f"{name}_FILE" for name in names] if setting in secret else []
+        for source in sources:
+            plain = [name for name in names if source.get(name)]
+            named = [name for name in files if source.get(name)]
+            if plain and named:
+                wrong.append(f"{plain[0]} and {named[0]} are both set: keep one of them")
+            elif named:
+                path = Path(source[named[0]])
+                try:
+                    found.values[setting] = read_secret(path)
+                    found.files[setting] = path
+                except ConfigurationError as error:
+                    wrong.append(f"{named[0]}: {error}")
+            elif plain:
+                found.values[setting] = source[plain[0]]
+            if plain or named:
+                break
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
+    return found
+
+
+def read_secret(path: Path) -> str:
+    """The text of a file of a secret, without the newline at its end. Raises ``ConfigurationError``."""
+    text = _text(path, LARGEST).rstrip("\r\n")
+    if not text.strip():
+        raise ConfigurationError(f"the file {path} is empty")
+    return text
+
+
+def remarks(known: Collection[str], secret: Collection[str]) -> list[str]:
+    """What is odd about the environment, a sentence each. ``known`` are the variables that are settings."""
+    said, in_file = [], dotenv()
+    for name, value in {**in_file, **_ours(os.environ)}.items():
+        if name in known and _is_link(name, value):
+            said.append(f"{name} is what Kubernetes sets for a service named streamq, and is passed over")
+    for name in strange({**in_file, **_ours(os.environ)}, known):
+        near = get_close_matches(name, known, 1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        said.append(f"{name} is no setting of streamq and has no effect{hint}")
+    if in_file.keys() & set(secret) and DOTENV.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        said.append("the file .env holds a secret and may be read by other users: chmod 600 .env")
+    return said
+
+
+def strange(source: Mapping[str, str], known: Collection[str]) -> list[str]:
+    """Variables that bear our name, and are neither settings nor what Kubernetes sets beside a service."""
+    return [
+        name
+        for name, value in source.items()
+        if name.startswith(PREFIX) and name not in known
+        if not (_OTHER_OURS.fullmatch(name) or _SERVICE_LINK.fullmatch(name) or _is_link(name, value))
+    ]
+
+
+def dotenv() -> dict[str, str]:
+    """The variables in ``.env`` of the folder one is in. Raises ``ConfigurationError`` for a line that is none.
+
+    And for a file that somebody else could have written: it decides which code runs, and with which server.
+    """
+    if not DOTENV.is_file():
+        return {}
+    about = DOTENV.stat()
+    if about.st_mode & stat.S_IWOTH or (about.st_uid not in (0, os.geteuid()) and os.geteuid()):
+        raise ConfigurationError(
+            f"the file {DOTENV.absolute()} can be written by other users, so it is not read: "
+            "make it yours alone (chown, chmod 600), or remove it"
+        )
+    return _ours(dict(_entries(_text(DOTENV, 100 * LARGEST))))
+
+
+def _sources() -> list[dict[str, str]]:
+    """The environment, then ``.env``, without what Kubernetes put there."""
+    return [
+        {name: value for name, value in source.items() if not _is_link(name, value)}
+        for source in (_ours(os.environ), dotenv())
+    ]
+
+
+def _ours(source: Mapping[str, str]) -> dict[str, str]:
+    """By the name in capitals; the name that is written so wins."""
+    every = {name.upper(): value for name, value in source.items()} | dict(source)
+    return {name: value for name, value in every.items() if name.isupper()}
+
+
+def _is_link(name: str, value: str) -> bool:
+    return bool(_LINK_NAME.fullmatch(name) and _LINK_VALUE.fullmatch(value))
+
+
+def _text(path: Path, most: int) -> str:
+    try:
+        if not path.is_file():  # a pipe would be read once, and block
+            raise ConfigurationError(f"{path} is not a file" if path.exists() else f"there is no file {path}")
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise ConfigurationError(f"the file {path} has more than {most} bytes")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"the file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"the file {path} is not text in UTF-8") from None
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """``NAME=value``: plain to the end of the line, ``'as it stands'``, or ``"with \\n and \\" "``."""
+    text, at = text.replace("\r\n", "\n"), 0
+    while at < len(text):
+        entry = _ENTRY.match(text, at)
+        if entry:
+            quoted = entry["quoted"]
+            if quoted is not None:
+                quoted = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), quoted, flags=re.DOTALL)
+            yield entry["name"], next(t for t in (entry["literal"], quoted, entry["plain"]) if t is not None)
+        blank = entry or _NOTHING.match(text, at)
+        if blank is None:
+            line = text.count("\n", 0, at) + 1
+            raise ConfigurationError(
+                f".env, line {line}: write NAME=value, and a value with quotes as 'value'"
+            )
+        at = blank.end()

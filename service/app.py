@@ -10,10 +10,12 @@ from streamq import App
 
 from .api import events, health, jobs, messages, queues, workers
 from .auth import Keys, Scope, guarded
+from .bodies import await_body
 from .dashboard import pages
 from .dashboard.feed import Feed
 from .keys import ENGINE, FEED, SETTINGS
-from .problems import REQUEST_ID, Handler, problems
+from .marks import MARKS
+from .problems import REQUEST_ID, Handler
 from .requests import MAX_BODY
 from .settings import ServiceSettings
 
@@ -46,15 +48,6 @@ ROUTES: Final = (
     Route("POST", "/api/schedule-sms", messages.send_sms, Scope.WRITE),
 )
 
-_HEADERS: Final = {
-    "Server": "streamq",
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
 
 def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     """The API and the dashboard over ``engine``, which is open as long as the application serves.
@@ -62,12 +55,12 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     Raises ``ConfigurationError`` for keys that cannot be read.
     """
     keys = Keys.parse(settings.api_keys.get_secret_value())
-    app = web.Application(middlewares=[problems])
+    app = web.Application()
     app[ENGINE], app[SETTINGS], app[MAX_BODY] = engine, settings, settings.max_body
     app[FEED] = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     for method, path, handler, scope in ROUTES:
         answer = handler if scope is None else guarded(handler, scope, keys)
-        app.router.add_route(method, settings.base_path + path, answer)
+        app.router.add_route(method, settings.base_path + path, answer, expect_handler=await_body)
         if method == "GET" and handler is not events.stream:  # a stream has no end to tell the length of
             app.router.add_route("HEAD", settings.base_path + path, answer)
     if settings.base_path:
@@ -83,7 +76,7 @@ async def _to_the_page(request: web.Request) -> web.Response:
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    response.headers.update(MARKS)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 

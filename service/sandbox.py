@@ -34,7 +34,6 @@ from pydantic import Field
 
 from .answers import json
 from .clock import now, rfc3339
-from .problems import problems
 from .requests import MAX_BODY, read_model, read_query
 from .schemas import Request, Whole
 
@@ -161,7 +160,7 @@ CLOSING: Final = web.AppKey("closing", asyncio.Event)
 
 def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Application:
     """The provider as an application; ``file`` is appended to, one JSON line for each call."""
-    app = web.Application(middlewares=[problems], client_max_size=LARGEST)
+    app = web.Application(client_max_size=LARGEST)
     app[LEDGER], app[BEHAVIOUR], app[MAX_BODY] = Ledger(keep=keep, file=file), [Behaviour()], LARGEST
     app[CLOSING] = asyncio.Event()
     app.router.add_post("/send-sms", _send)

@@ -18,17 +18,12 @@ _ZLIB: Final = 8
 """The low half of the first byte of a zlib stream; some senders of ``deflate`` leave the wrapping out."""
 
 
-async def await_body(request: web.Request) -> None:
-    """For ``Expect: 100-continue``: the body is asked for when it is read, and not of callers that are refused.
-
-    Raises ``HTTPExpectationFailed`` for any other expectation.
-    """
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        raise web.HTTPExpectationFailed
+async def await_body(_request: web.Request) -> None:
+    """For ``Expect: 100-continue``: the body is asked for when it is read, and not of callers that are refused."""
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """The body, unpacked. Raises ``Problem`` 400, 413 or 415, and 499 when the client has gone.
+    """The body, unpacked. Raises ``Problem`` 400, 413 or 415.
 
     ``limit`` in bytes holds for what is sent and for what comes of it, so that no body costs more than a plain one.
     """
@@ -58,16 +53,11 @@ def _packing(request: web.Request) -> int | None:
 async def _received(request: web.Request, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    try:
-        async for chunk in request.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-    except ConnectionError:
-        raise Problem(499, "client-gone", "The client hung up before its body was read.") from None
-    except web.RequestPayloadError:
-        raise Problem(400, "malformed-request", "The body does not end as its headers say.") from None
+    async for chunk in request.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
     return b"".join(chunks)
 
 

@@ -40,12 +40,17 @@ LEFTOVER: Final = 1_048_576
 LINE, FIELD, FIELDS, WHOLE_HEADER = 8_190, 8_191, 100, 65_536
 """Bytes of the first line, bytes of a header, how many headers, and bytes of them all."""
 CONNECTIONS: Final = 1_000
+SWEEP: Final = 1.0
+"""Seconds between two looks at them all."""
+_NOT_HTTP: Final = (
+    "This is not a request of HTTP/1.1: a line of it cannot be read, or its headers contradict each other."
+)
 
 
 class Doors:
     """All connections to one application, and the sweep that ends those that keep it waiting."""
 
-    def __init__(self, server: web.Server, most: int = CONNECTIONS, **options: Any) -> None:
+    def __init__(self, server: web.Server, **options: Any) -> None:
         self._server, self._options = server, options
         self._most = min(
             most, _files() // 2
@@ -80,7 +85,7 @@ class Doors:
         """End what is overdue, once a second, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(SWEEP)
             for connection in list(self._open):
                 try:
                     connection.check(loop.time())
@@ -149,15 +154,18 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         self._heard += len(data)
-        if self._leftover is not None and self._heard > self._leftover:
-            self.abort()
+        if (
+            self._leftover is not None
+        ):  # thrown away as it comes: taking it apart would cost more than the request
+            if self._heard > self._leftover:
+                self.abort()
             return
         if self._begun is None:
             self._begun = self._loop.time()
         super().data_received(data)
         if self._request is not None:
             self._tell_of_a_broken_body(self._request.content)
-        elif self._heard > WHOLE_HEADER and not self._messages and self._leftover is None:
+        elif self._heard > WHOLE_HEADER and not self._messages:
             self._refuse(431, "headers-too-large", "The headers are too large.")
 
     def begin(self, request: web.BaseRequest) -> None:
@@ -242,7 +250,7 @@ def _unparsed(error: BadHttpMessage) -> Problem:
     if isinstance(error, LineTooLong) or "Too many headers" in error.message:
         detail = f"A header is longer than {FIELD:,} bytes, or there are more than {FIELDS} of them."
         return Problem(431, "headers-too-large", detail, headers=close)
-    return Problem(400, "malformed-request", "This is not a request of HTTP/1.1.", headers=close)
+    return Problem(400, "malformed-request", _NOT_HTTP, headers=close)
 
 
 def _files() -> int:

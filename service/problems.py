@@ -55,7 +55,7 @@ MOST_ERRORS: Final = 50
 _LONGEST: Final = {"pointer": 200, "code": 50, "message": 300, "hint": 300}
 _DETAIL: Final = 1_000
 _CLIENT_GONE: Final = 499
-"""For the log alone: nobody is there to be told."""
+"""The client hung up. For the access log alone: nobody is there to be told."""
 
 log = logging.getLogger("streamq.api")
 
@@ -72,13 +72,18 @@ class Problem(Exception):
 
 
 class Invalid(Problem):
-    """422 with the field errors: ``{"pointer", "code", "message", "hint"?}``, at most 50 and each of bounded length."""
+    """422 with the field errors: ``{"pointer", "code", "message", "hint"?}``, at most 50 and each of bounded length.
 
-    def __init__(self, errors: Sequence[Mapping[str, str]], what: str = "request body") -> None:
-        many = f"{len(errors):,} things are" if len(errors) > 1 else "one thing is"
-        left = len(errors) - MOST_ERRORS
+    ``count`` is how many there are when ``errors`` are only the first of them.
+    """
+
+    def __init__(
+        self, errors: Sequence[Mapping[str, str]], what: str = "request body", *, count: int | None = None
+    ) -> None:
+        count = len(errors) if count is None else count
+        many = f"{count:,} things are" if count > 1 else "one thing is"
         told = [{name: cut(text, _LONGEST[name]) for name, text in e.items()} for e in errors[:MOST_ERRORS]]
-        more: dict[str, Any] = {"more_errors": left} if left > 0 else {}
+        more: dict[str, Any] = {"more_errors": count - len(told)} if count > len(told) else {}
         super().__init__(422, "validation", f"The {what} is not valid: {many} wrong.", errors=told, **more)
 
 
@@ -96,9 +101,17 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return _answer(request, problem)
     except StreamqError as error:
         return _answer(request, _from_engine(request, error))
-    except Exception:
-        log.exception("request %s: %s %s failed", request[REQUEST_ID], request.method, request.path)
-        return _answer(request, internal())
+    except Exception as error:
+        return _answer(request, _from_the_unexpected(request, error))
+
+
+def _from_the_unexpected(request: web.Request, error: Exception) -> Problem:
+    if isinstance(error, web.RequestPayloadError):
+        return Problem(400, "malformed-request", "The body does not come as its headers say.")
+    if isinstance(error, ConnectionError) and request.transport is None:
+        return Problem(_CLIENT_GONE, "client-gone", "The client hung up.")
+    log.error("request %s: %s %s failed", request[REQUEST_ID], request.method, request.path, exc_info=error)
+    return internal()
 
 
 def internal() -> Problem:
@@ -179,7 +192,7 @@ def _writable(value: Any) -> Any:
 
 
 def _check(request: web.Request) -> None:
-    """Refuse what cannot be an address, so that no handler meets it."""
+    """Refuse what cannot be an address or met, before a handler or the router sees it."""
     try:
         whole = request.raw_path.isascii() and request.url is not None
     except ValueError:
@@ -188,6 +201,8 @@ def _check(request: web.Request) -> None:
         raise Problem(
             400, "malformed-request", "The path or the Host of this request is not one that can be."
         )
+    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        raise Problem(417, "expectation-failed", "Of the expectations, only 100-continue can be met.")
 
 
 def _from_http(request: web.Request, error: web.HTTPException) -> Problem:

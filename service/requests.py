@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from .bodies import read_body
-from .problems import Invalid, Problem, cut
+from .problems import MOST_ERRORS, Invalid, Problem, cut
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -119,7 +119,8 @@ def _validated(model: type[M], value: Any, what: str, context: dict[str, Any] | 
     except ValidationError as error:
         known = [field.alias or name for name, field in model.model_fields.items()]
         errors = error.errors(include_url=False, include_input=False)
-        raise Invalid([_field_error(e, known) for e in errors], what) from None
+        told = [_field_error(e, known) for e in errors[:MOST_ERRORS]]
+        raise Invalid(told, what, count=len(errors)) from None
 
 
 def _field_error(error: Any, known: list[str]) -> dict[str, str]:

@@ -52,9 +52,7 @@ class Doors:
 
     def __init__(self, server: web.Server, **options: Any) -> None:
         self._server, self._options = server, options
-        self._most = min(
-            most, _files() // 2
-        )  # the other half is for the server and for what the process has open
+        self._most = min(CONNECTIONS, _files() // 2)  # the other half is for what else the process has open
         self._handler, self._factory = server.request_handler, server.request_factory
         server.request_handler, server.request_factory = self._answer, self._ask
         self._open: set[Connection] = set()
@@ -216,6 +214,11 @@ class Connection(web.RequestHandler):
         answer = response(problem, number)
         answer.force_close()
         return answer
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """All but what was said of a body already: after the answer, aiohttp reads it once more."""
+        if not isinstance(kw.get("exc_info"), (Problem, web.RequestPayloadError, ConnectionError)):
+            super().log_exception(*args, **kw)
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
         """Answer what is not a request yet, and close."""

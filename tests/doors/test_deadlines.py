@@ -28,9 +28,7 @@ Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @pytest.fixture
-async def connect(
-    server_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Callable[..., Any]]:
+def connect(server_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """``async with connect(HEADER=0.2, …) as line:`` opens connections to a service with these constants."""
     monkeypatch.setattr(connections, "SWEEP", 0.05)
 
@@ -56,7 +54,7 @@ async def connect(
                     for _, writer in opened:
                         writer.transport.abort()
 
-    yield start
+    return start
 
 
 async def _large(_request: web.Request) -> web.Response:
@@ -173,7 +171,7 @@ async def test_it_ends_in_time_whatever_is_open(connect: Callable[..., Any]) -> 
             POST + b"Content-Length: 9\r\n\r\n{",
             b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n",
         ):
-            reader, writer = await line()
+            _, writer = await line()
             writer.write(request)
         await asyncio.sleep(0.1)
         began = time.monotonic()

@@ -115,7 +115,17 @@ class Doors:
 class Connection(web.RequestHandler):
     """One client's connection. What aiohttp does not bound is bounded here."""
 
-    __slots__ = ("_begun", "_doors", "_heard", "_leftover", "_line", "_request", "_taken", "_unsent")
+    __slots__ = (
+        "_begun",
+        "_doors",
+        "_heard",
+        "_leftover",
+        "_line",
+        "_request",
+        "_taken",
+        "_unread",
+        "_unsent",
+    )
 
     def __init__(self, doors: Doors, server: web.Server, options: dict[str, Any]) -> None:
         super().__init__(
@@ -136,6 +146,7 @@ class Connection(web.RequestHandler):
             self._loop.time()
         )  # the header that is awaited, or the request that is answered
         self._heard = 0  # bytes since then
+        self._unread: StreamReader | None = None  # the body that was answered before its end
         self._leftover: int | None = None  # bytes of an unread body that may still come
         self._unsent, self._taken = 0, 0.0  # bytes that the client has not taken, and when it last took some
 
@@ -148,6 +159,8 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._doors.leave(self)
+        if self._unread is not None and not self._unread.is_eof():
+            self._unread.feed_eof()  # no more of it comes, and aiohttp waits for it
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -174,7 +187,7 @@ class Connection(web.RequestHandler):
         """Its answer is made; what is left of its body is taken for a while."""
         request, self._request, self._begun, self._heard = self._request, None, None, 0
         if request is not None and not request.content.is_eof():
-            self._leftover = LEFTOVER
+            self._leftover, self._unread = LEFTOVER, request.content
 
     def check(self, now: float) -> None:
         """End it when it is overdue. ``now`` by the clock of the loop."""

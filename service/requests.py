@@ -38,9 +38,14 @@ _LONG: Final = re.compile(rb"[0-9]{19}")
 _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
+def require_json(request: web.Request) -> None:
+    """Raise ``Problem`` 415 unless the request says that it is JSON; one without a body says it too."""
+    _check_type(request.headers.get("Content-Type", ""))
+
+
 async def read_json(request: web.Request) -> Any:
     """The body as a JSON value. Raises ``Problem`` 400, 413 or 415."""
-    _check_type(request.headers.get("Content-Type", ""))
+    require_json(request)
     body = await read_body(request, request.config_dict[MAX_BODY])
     try:
         value = orjson.loads(body)

@@ -16,7 +16,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test planted lint bench peers figures docs lock clean python
+.PHONY: help up test doors planted lint bench peers figures docs lock clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ up: $(VENV)/.installed ## a private server, API, dashboard, scheduler, worker an
 
 test: $(VENV)/.installed-dev ## the whole suite, against real servers (ARGS="-k name" chooses)
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+doors: $(VENV)/.installed-dev ## attack the doors of the API, and print what each attack costs
+	@$(BIN)/python -m pytest -q -s tests/doors $(ARGS)
 
 planted: $(VENV)/.installed-dev ## plant each known bug in a copy: does the suite notice? (ARGS="part or name" chooses)
 	@$(BIN)/python -m tests.planted $(ARGS)

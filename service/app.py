@@ -10,12 +10,13 @@ from streamq import App
 
 from .api import events, health, jobs, messages, queues, workers
 from .auth import Keys, Scope, guarded, keyed
+from .bodies import await_body
 from .dashboard import pages
 from .dashboard.feed import Feed
 from .keys import ACCESS, ENGINE, FEED, SETTINGS
 from .local import door, let_in, this_machine
 from .marks import MARKS, NOT_KEPT
-from .problems import REQUEST_ID, Handler, problems
+from .problems import REQUEST_ID, Handler
 from .requests import MAX_BODY
 from .settings import ServiceSettings
 
@@ -56,7 +57,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     """
     keys = Keys.of(settings)
     here = [] if keys else [door({health.live, health.ready}, {pages.index, _to_the_page})]
-    app = web.Application(middlewares=[problems, *here])
+    app = web.Application(middlewares=here)
     check = keyed(keys) if keys else let_in
     app[ACCESS] = check if keys else this_machine
     app[ENGINE], app[SETTINGS], app[MAX_BODY] = engine, settings, settings.max_body
@@ -64,7 +65,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     app[FEED] = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     for method, path, handler, scope in ROUTES:
         answer = handler if scope is None else guarded(handler, scope, check)
-        app.router.add_route(method, settings.base_path + path, answer)
+        app.router.add_route(method, settings.base_path + path, answer, expect_handler=await_body)
         if method == "GET" and handler is not events.stream:  # a stream has no end to tell the length of
             app.router.add_route("HEAD", settings.base_path + path, answer)
     if settings.base_path:

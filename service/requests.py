@@ -1,9 +1,11 @@
 """Reading a request: a bounded body, JSON, a model; each kind of bad input gets its own answer.
 
-too many bytes       413 body-too-large, with ``limit_bytes``
+too many bytes       413 body-too-large, with ``limit_bytes``; sent or unpacked
+packed otherwise     415 unsupported-content-encoding; gzip and deflate are understood
+broken packing       400 malformed-encoding
 not JSON by type     415 unsupported-media-type
 not JSON by content  400 malformed-json, with ``line`` and ``column``
-not valid            422 validation, with every field error at once
+not valid            422 validation, with the field errors at once, 50 of them at most
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from .problems import Invalid, Problem
+from .bodies import read_body
+from .problems import MOST_ERRORS, Invalid, Problem, cut
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,22 +30,23 @@ MAX_DEPTH: Final = 64
 MAX_WAIT: Final = 60
 
 _JSON: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
+_UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+_NAME: Final = 64
+"""Characters of a field's name for which a near one is searched: a longer one is near to none."""
 _LONG: Final = re.compile(rb"[0-9]{19}")
 _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
 def require_json(request: web.Request) -> None:
     """Raise ``Problem`` 415 unless the request says that it is JSON; one without a body says it too."""
-    if not _JSON.fullmatch(request.content_type):
-        got = request.headers.get("Content-Type") or "none"
-        detail = f"The body must be JSON: send `Content-Type: application/json` (got {got[:100]})."
-        raise Problem(415, "unsupported-media-type", detail, headers={"Accept": "application/json"})
+    _check_type(request.headers.get("Content-Type", ""))
 
 
 async def read_json(request: web.Request) -> Any:
     """The body as a JSON value. Raises ``Problem`` 400, 413 or 415."""
     require_json(request)
-    body = await _read(request, request.config_dict[MAX_BODY])
+    body = await read_body(request, request.config_dict[MAX_BODY])
     try:
         value = orjson.loads(body)
         return from_json(body) if _LONG.search(body) else value  # whole numbers above 64 bits stay whole
@@ -50,6 +54,24 @@ async def read_json(request: web.Request) -> Any:
         line, column = error.lineno, error.colno
         detail = f"{error.msg} at line {line}, column {column}." if body else "The body is empty."
         raise Problem(400, "malformed-json", detail, line=line, column=column) from None
+    except (
+        ValueError
+    ) as error:  # a number of thousands of digits, or long numbers nested deeper than they are read
+        raise Problem(400, "malformed-json", f"{error}.", line=1, column=0) from None
+
+
+def _check_type(said: str) -> None:
+    """By hand: the parser of aiohttp is one for mails, and takes a header's worth of parameters to heart."""
+    charset = _CHARSET.search(said)
+    if not _JSON.fullmatch(said.partition(";")[0].strip()):
+        detail = (
+            f"The body must be JSON: send `Content-Type: application/json` (got {cut(said, 100) or 'none'})."
+        )
+    elif charset is not None and charset[1].lower() not in _UTF_8:
+        detail = f"JSON is UTF-8: leave the charset out (got {cut(charset[1], 100)})."
+    else:
+        return
+    raise Problem(415, "unsupported-media-type", detail, headers={"Accept": "application/json"})
 
 
 async def read_model(request: web.Request, model: type[M], context: dict[str, Any] | None = None) -> M:
@@ -82,22 +104,6 @@ def wait_seconds(request: web.Request) -> int | None:
     return seconds
 
 
-async def _read(request: web.Request, limit: int) -> bytes:
-    announced = request.content_length or 0
-    chunks: list[bytes] = []
-    size = 0
-    if announced <= limit:
-        async for chunk in request.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                break
-        else:
-            return b"".join(chunks)
-    detail = f"The body is too large: at most {limit:,} bytes are allowed."
-    raise Problem(413, "body-too-large", detail, headers={"Connection": "close"}, limit_bytes=limit)
-
-
 def _depth(value: Any) -> int:
     """Levels of nesting, without recursion: the input is not to be trusted."""
     depth, level = 0, [value]
@@ -117,7 +123,9 @@ def _validated(model: type[M], value: Any, what: str, context: dict[str, Any] | 
         return model.model_validate(value, context=context)
     except ValidationError as error:
         known = [field.alias or name for name, field in model.model_fields.items()]
-        raise Invalid([_field_error(e, known) for e in error.errors(include_url=False)], what) from None
+        errors = error.errors(include_url=False, include_input=False)
+        told = [_field_error(e, known) for e in errors[:MOST_ERRORS]]
+        raise Invalid(told, what, count=len(errors)) from None
 
 
 def _field_error(error: Any, known: list[str]) -> dict[str, str]:
@@ -125,7 +133,8 @@ def _field_error(error: Any, known: list[str]) -> dict[str, str]:
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
     match code:
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(location[-1]), known, n=1)
+            name = str(location[-1])
+            near = difflib.get_close_matches(name, known, n=1) if len(name) <= _NAME else []
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             return _error(pointer, "unknown-field", "is not a known field", hint)
         case "missing":

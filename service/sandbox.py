@@ -37,7 +37,6 @@ from .answers import encoded, json
 from .ledger import KEEP, Ledger, as_seen, parsed
 from .local import door
 from .marks import MARKS, NOT_KEPT
-from .problems import problems
 from .requests import MAX_BODY, read_model, read_query, require_json
 from .schemas import Request, Whole
 
@@ -90,7 +89,7 @@ def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Applicat
 
     ``keep`` is in bytes. Raises ``ConfigurationError`` for a file that is not ours alone.
     """
-    app = web.Application(middlewares=[problems, door((), ())], client_max_size=LARGEST)
+    app = web.Application(middlewares=[door((), ())], client_max_size=LARGEST)
     app[LEDGER], app[BEHAVIOUR], app[MAX_BODY] = Ledger(keep=keep, file=file), [Behaviour()], LARGEST
     app[CLOSING] = asyncio.Event()
     app.router.add_post("/send-sms", _send)

@@ -1,22 +1,26 @@
-"""Listening: a socket, and an aiohttp application behind it."""
+"""Listening: a socket, and an aiohttp application behind its doors."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from streamq import ConfigurationError
 
 from .access import AccessLog
+from .connections import Doors
 
 SHUTDOWN: Final = 5.0
 """Seconds that requests may still take when the application stops."""
+BACKLOG: Final = 512
+"""Connections that the system keeps until they are taken."""
 _TRIES: Final = 50
 
 
@@ -29,7 +33,7 @@ def bind(host: str, port: int, *, or_next: bool = False) -> socket.socket:
     for candidate in range(port, last + 1):
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server((host, candidate), family=family, backlog=512)
+            return socket.create_server((host, candidate), family=family, backlog=BACKLOG)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise ConfigurationError(f"cannot listen on {host}:{candidate}: {error.strerror}") from None
@@ -49,15 +53,32 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Serve ``app`` inside the block. ``quiet`` writes no access log."""
     log = logging.getLogger("streamq.access")
-    runner = web.AppRunner(
-        app,
-        access_log_class=AccessLog,
-        access_log=None if quiet or not log.isEnabledFor(logging.INFO) else log,
-        shutdown_timeout=SHUTDOWN,
-    )
+    options: dict[str, Any] = {
+        "access_log_class": AccessLog,
+        "access_log": None if quiet or not log.isEnabledFor(logging.INFO) else log,
+    }
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN / 2)  # aiohttp waits that long twice
     await runner.setup()
     try:
-        await web.SockSite(runner, listener).start()
-        yield
+        async with _open(runner, listener, options):
+            yield
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _open(
+    runner: web.AppRunner, listener: socket.socket, options: dict[str, Any]
+) -> AsyncIterator[None]:
+    """The doors before the application: aiohttp's own would let anyone keep it waiting."""
+    assert runner.server is not None  # noqa: S101 - after setup
+    doors = Doors(runner.server, **options)
+    loop = asyncio.get_running_loop()
+    accepting = await loop.create_server(doors, sock=listener, backlog=BACKLOG)
+    sweep = loop.create_task(doors.sweep(), name="doors")
+    try:
+        yield
+    finally:
+        accepting.close()
+        sweep.cancel()
+        await asyncio.wait([sweep])

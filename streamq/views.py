@@ -96,6 +96,10 @@ class Views:
         """A finished job from its record."""
         return self._with_attempts(_from_record(queue, job_id, record))
 
+    def waiting(self, queue: str, job_id: str, task: bytes, payload: bytes, headers: bytes) -> JobRecord:
+        """A waiting job from what its entry holds."""
+        return self._with_attempts(_from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
+
     def _with_attempts(self, job: JobRecord) -> JobRecord:
         return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
 

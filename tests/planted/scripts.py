@@ -177,8 +177,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "requeue: an id of another shape",
         "streamq/lua/requeue.lua",
-        "is_id(ARGV[1]) and ",
-        "",
+        "is_id(id) and redis.call('HGET'",
+        "redis.call('HGET'",
         "tests/lua/test_foreign.py::"
         "test_500_random_faults_in_the_keys_of_a_queue_stop_no_script_and_no_neighbour",
     ),

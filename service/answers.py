@@ -20,4 +20,4 @@ def encoded(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # a number above 64 bits in somebody's payload or result
-        return to_json(value)
+        return to_json(value, inf_nan_mode="null")

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Self, TypeVar, Unpack
 
-from streamq import options
+from streamq import codec, options
 from streamq.clock import monotonic
 from streamq.connection import wait_ready
 from streamq.declare import TaskDecorator
 from streamq.envelope import New
 from streamq.errors import (
     ConfigurationError,
+    FieldError,
     InvalidPayload,
     OutcomeUnknown,
     PayloadTooLarge,
@@ -198,6 +199,8 @@ class App:
             encoded = write_untyped(payload)
         except Unfit as error:
             raise InvalidPayload(name, error.errors) from None
+        if told := codec.unreadable(encoded):
+            raise InvalidPayload(name, [FieldError("", "not-readable", told)])
         if len(encoded) > self.settings.max_payload:
             raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
         return encoded

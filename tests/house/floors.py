@@ -6,7 +6,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "states", "clock", "settings", "keys", "host", "shown"}),
     frozenset({
         "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
-        "options", "handlers",
+        "options", "handlers", "records",
     }),
     frozenset({
         "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",

@@ -184,7 +184,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "views: a time out of every calendar spoils a page",
-        "streamq/views.py",
+        "streamq/records.py",
         "except (ValueError, OverflowError, OSError):",
         "except ZeroDivisionError:",
         "tests/engine/test_odd_views.py::test_a_delayed_job_is_shown_as_far_as_it_can_be_read",

@@ -26,7 +26,7 @@ _SAID_BY_SERVER: Final[tuple[tuple[str, Cause], ...]] = (
     )),
     ("DENIED", Cause(
         "protected-mode", "it is in protected mode: it answers no other machine while it has no password",
-        "give it a password or a user (ACL SETUSER), and log in with STREAMQ_REDIS_PASSWORD; do not switch the mode off",
+        "give it a password or a user (ACL SETUSER), and set STREAMQ_REDIS_PASSWORD; leave the mode on",
     )),
     ("Authentication required", Cause(
         "login-missing", "it wants a login, and none is given",

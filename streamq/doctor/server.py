@@ -113,8 +113,8 @@ async def _rights(patient: Patient) -> list[Finding]:
         "PUBLISH": ("PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", "NUMSUB", keys.ended),
         "SUBSCRIBE": ("SUBSCRIBE", keys.ended), "WAIT": ("WAIT", "0", "0"), "INFO": ("INFO",),
     }  # fmt: skip
-    missing = await _refused(patient, keys.ready, needed)
-    late = await _refused(patient, keys.ready, of_use)
+    missing = await _refused(patient, needed)
+    late = await _refused(patient, of_use)
     findings = []
     if missing >= set(_KEYED):
         pattern = keys.ready.partition("{")[0] + "*"
@@ -134,9 +134,9 @@ async def _rights(patient: Patient) -> list[Finding]:
     return findings or [Finding("rights", "rights", "ok", "may run every command, and list clients")]
 
 
-async def _refused(patient: Patient, key: str, commands: dict[str, tuple[str, ...]]) -> set[str]:
+async def _refused(patient: Patient, commands: dict[str, tuple[str, ...]]) -> set[str]:
     arguments = [part for words in commands.values() for part in (len(words), *words)]
-    places = await scripts.RIGHTS.run(patient.link, (key,), *arguments)
+    places = await scripts.RIGHTS.run(patient.link, (), *arguments)
     return {list(commands)[place - 1] for place in places}
 
 

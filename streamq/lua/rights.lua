@@ -1,6 +1,6 @@
 #!lua flags=no-writes,allow-oom
 -- Which of these commands our user may not run.
--- KEYS  1 any key of the queue that the commands are about
+-- KEYS  none: a user without rights to the keys must be able to ask
 -- ARGV  of each command the number of its words, and the words
 -- returns the places of those that it may not run, from 1; what the server does not know counts as allowed
 local refused, at, number = {}, 1, 0

@@ -143,6 +143,8 @@ async def _refused(patient: Patient, commands: dict[str, tuple[str, ...]]) -> se
 async def _missing(patient: Patient, code: str, verdict: str, names: set[str], why: str) -> Finding:
     listed = ", ".join(sorted(names))
     rules = " ".join(f"+{name.lower()}" for name in sorted(names))
+    if names & {"PUBLISH", "SUBSCRIBE"}:  # refused where the channels are, too
+        rules += f" '&{patient.app.settings.prefix}:*'"
     remedy = f"ACL SETUSER {await whoami(patient)} {rules}; {why}"
     kind = "fail" if verdict == "fail" else "warn"
     return Finding("rights", code, kind, f"this user may not run {listed}", remedy)  # type: ignore[arg-type]

@@ -112,14 +112,14 @@ async def test_what_a_server_refuses_is_told_by_its_true_cause(own_server: Own) 
         said = (await examined(url))["no-snapshot"]
         assert (said.verdict, "disk" in said.remedy) == ("fail", True)
         client.acl_setuser(
-            "narrow", True, passwords=["+pw"], keys="tdoctor:*", commands=["+@all", "-xack", "-xdel"]
+            "narrow", True, passwords=["+pw"], keys=["tdoctor:*"], commands=["+@all", "-xack", "-xdel"]
         )
     with server.client() as client:
         client.config_set("stop-writes-on-bgsave-error", "no")
         missing = (await examined(f"redis://narrow:pw@127.0.0.1:{server.port}"))["right-missing"]
         assert "XACK, XDEL" in missing.said
         assert "ACL SETUSER narrow +xack +xdel" in missing.remedy
-        client.acl_setuser("elsewhere", True, passwords=["+pw"], keys="other:*", commands=["+@all"])
+        client.acl_setuser("elsewhere", True, passwords=["+pw"], keys=["other:*"], commands=["+@all"])
         assert (
             "tdoctor:*"
             in (await examined(f"redis://elsewhere:pw@127.0.0.1:{server.port}"))["keys-missing"].said

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import json
 import re
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,15 @@ async def test_each_address_of_a_list_has_a_finding_of_its_own(own_server: Own) 
         "login-wrong": "fail", "tls-to-plain": "warn",
     }  # fmt: skip
     assert "wrong" not in found["login-wrong"].said.partition(": ")[0], "no password is shown"
+
+
+async def test_the_command_prints_codes_and_ends_with_1_when_something_fails(tmp_path: Path) -> None:
+    words = ["-m", "streamq", "doctor", "--json", "--redis-url", f"unix://{tmp_path}/none"]
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    (finding,) = json.loads(said)["findings"]
+    assert (process.returncode, finding["code"], finding["verdict"]) == (1, "no-socket", "fail")
+    assert set(finding) == {"check", "code", "verdict", "said", "remedy"}
 
 
 @ON_ONE_SERVER

@@ -280,6 +280,40 @@ async def test_what_a_server_opens_to_others_is_told(own_server: Own) -> None:
     assert (await examined(server.url))["debug-command"].verdict == "warn"
 
 
+def own_address() -> str:
+    """An address of this machine that is not the loopback's; empty when it has none. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        address: str = probe.getsockname()[0]
+        return "" if address.startswith("127.") else address
+
+
+@ON_ONE_SERVER
+async def test_a_server_on_the_network_without_a_password_or_with_the_default_user_is_told(
+    own_server: Own,
+) -> None:
+    address = own_address()
+    if not address:
+        pytest.skip("this machine has no network")
+    server = own_server(tcp=True, options=("--bind", "0.0.0.0", "--protected-mode", "no"))  # noqa: S104  # the case
+    found = await examined(f"redis://{address}:{server.port}")
+    assert {"no-password", "default-user", "protected-mode-off"} <= set(found)
+    with server.client() as client:
+        client.config_set("protected-mode", "yes")
+        assert "protected-mode" in await examined(f"redis://{address}:{server.port}"), (
+            "the server's own words"
+        )
+        rights = ["+@read", "+@write", "+@scripting", "+@connection", "+@pubsub", "+info", "+time", "+wait"]
+        rules = ["on", ">pw", "~tdoctor:*", "&tdoctor:*", "-@all", *rights]
+        client.execute_command("ACL", "SETUSER", "streamq", *rules)
+        client.config_set("requirepass", "secret")
+    found = await examined(f"redis://streamq:pw@{address}:{server.port}")
+    assert {"doors", "rights"} <= set(found), "the documented user has all it needs, and nothing stands open"
+
+
 # -- work ----------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, TypeVar, Unpack
 
+from streamq import codec
 from streamq.clock import monotonic
 from streamq.connection import wait_ready
 from streamq.declare import TaskDecorator
@@ -16,6 +17,7 @@ from streamq.durations import Duration
 from streamq.envelope import New
 from streamq.errors import (
     ConfigurationError,
+    FieldError,
     InvalidPayload,
     OutcomeUnknown,
     PayloadTooLarge,
@@ -203,6 +205,8 @@ class App:
             encoded = write_untyped(payload)
         except Unfit as error:
             raise InvalidPayload(name, error.errors) from None
+        if told := codec.unreadable(encoded):
+            raise InvalidPayload(name, [FieldError("", "not-readable", told)])
         if len(encoded) > self.settings.max_payload:
             raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
         return encoded

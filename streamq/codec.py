@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -79,3 +80,59 @@ def storable(value: Any) -> bytes:
     except TypeError:
         return written(value)
     return written(value) if b"null" in raw else raw
+
+
+# -- what every reader can read, and every list can show -------------------------------------------------------------
+
+LEVELS: Final = 200
+"""Levels of nesting that are written: pydantic reads no more, and a list of jobs adds some of its own."""
+DIGITS: Final = 4_300
+"""Digits of a whole number that are written: Python reads no more."""
+TOO_DEEP: Final = f"(not shown: nested more than {LEVELS} levels deep)"
+"""What people see in the place of a value that another program wrote and no list can show."""
+
+_RUN: Final = re.compile(rb"[0-9]*")
+
+
+def unreadable(raw: bytes) -> str:
+    """Why JSON that was written would not be read again, or shown in a list; empty when nothing stands against it."""
+    if too_deep(raw):
+        return f"it is nested more than {LEVELS} levels deep, and no more can be read again"
+    if len(raw) > DIGITS and _has_many_digits(raw) and "number out of range" in _refusal(raw):
+        return (
+            f"a number in it has more than {DIGITS:,} digits, and no more can be read again: send it as text"
+        )
+    return ""
+
+
+def too_deep(raw: bytes) -> bool:
+    """Whether JSON is nested more than ``LEVELS`` levels deep. Most is too short for that, or has too few brackets."""
+    if len(raw) <= 2 * LEVELS or raw.count(b"[") + raw.count(b"{") <= LEVELS:
+        return False
+    return "recursion limit" in _refusal(raw)
+
+
+def _refusal(raw: bytes) -> str:
+    """What pydantic's reader says against JSON; empty when it reads it."""
+    from pydantic_core import from_json  # noqa: PLC0415  # the same
+
+    try:
+        from_json(raw)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _has_many_digits(raw: bytes) -> bool:
+    """Whether more than ``DIGITS`` digits stand in a row: each such row has one of every ``DIGITS`` bytes."""
+    for at in range(0, len(raw), DIGITS):
+        found = _RUN.match(raw, at)
+        ahead = found.end() - at if found else 0
+        if ahead and ahead + _digits_before(raw, at) > DIGITS:
+            return True
+    return False
+
+
+def _digits_before(raw: bytes, at: int) -> int:
+    before = raw[max(0, at - DIGITS) : at]
+    return len(before) - len(before.rstrip(b"0123456789"))

@@ -169,6 +169,8 @@ def _understood(raw: bytes, found: dict[str, Any], foreign: bytes) -> Headers:
     headers |= {name: value for name, value in found.items() if name != "id" and _IS[name](value)}
     if foreign:
         headers["foreign"] = foreign
+    if "history" in headers and (len(raw) > 2 * HISTORY_BYTES or codec.too_deep(raw)):
+        headers["history"] = [_short(entry) for entry in headers["history"]]  # so it can be written and shown
     return cast("Headers", headers)
 
 
@@ -291,7 +293,11 @@ def _bounded(entry: Mapping[str, Any]) -> dict[str, Any]:
             return whole
     except TypeError:  # deeper than can be written, though it could be read
         pass
-    return {**_summary(whole), "traceback": _cut(whole.get("traceback"), IN_FULL // 2)}
+    return _short(whole)
+
+
+def _short(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_summary(entry), "traceback": _cut(entry.get("traceback"), IN_FULL // 2)}
 
 
 def _summary(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from streamq.codec import TOO_DEEP
 from streamq.durations import Duration
 from streamq.states import State
 
@@ -38,18 +39,23 @@ class JobRecord:
     """All of them, oldest first."""
     worker: str | None = None
     """Who has it, or had it last."""
+    unshown: tuple[str, ...] = ()
+    """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
     def asdict(self) -> dict[str, Any]:
-        """The job as JSON has it; times in RFC 3339."""
+        """The job as JSON has it; times in RFC 3339. It can be written whatever other programs have stored."""
         return {
             "id": self.id, "queue": self.queue, "task": self.task, "state": self.state.value,
-            "payload": self.payload, "priority": "normal", "group": None, "key": None,
+            "payload": self._said("payload"), "priority": "normal", "group": None, "key": None,
             "attempt": self.attempt, "attempts": self.attempts, "crashes": self.crashes,
             "created_at": _iso(self.created_at), "due_at": _iso(self.due_at),
             "started_at": _iso(self.started_at), "finished_at": _iso(self.finished_at),
-            "progress": None, "result": self.result, "error": self.error, "history": self.history,
+            "progress": None, "result": self._said("result"), "error": self.error, "history": self.history,
             "worker": self.worker,
         }  # fmt: skip
+
+    def _said(self, name: str) -> Any:
+        return TOO_DEEP if name in self.unshown else getattr(self, name)
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamq.errors import UsageError, WrongState
+from streamq.errors import UsageError
 from streamq.job import Counts, JobRecord, Page
-from streamq.states import MOVES, State
+from streamq.states import State
 from streamq.store import Store
 from streamq.views import Views
 
@@ -39,17 +39,9 @@ class Queue:
         return await self._views.jobs(self.name, State(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:
-        """A failed job waits again, with all its attempts; its history stays.
+        """A failed job waits again, with all its attempts; its history stays. Returns it as it waits.
 
-        Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed.
+        Of many who ask at once one moves it. Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed,
+        or not any more, with the state it has.
         """
-        job = await self.get(job_id)
-        if job.state is not State.FAILED:
-            raise WrongState(job_id, "retry", job.state.value, actions(job.state))
-        await self._store.requeue(self.name, job_id)
-        return await self.get(job_id)
-
-
-def actions(state: State) -> tuple[str, ...]:
-    """What people may do to a job in ``state``."""
-    return tuple("retry" for move in MOVES if move.verb == "requeue" and state in move.start)
+        return self._views.waiting(self.name, job_id, *await self._store.requeue(self.name, job_id))

@@ -101,16 +101,23 @@ class Store:
         async with self.pool.link() as link:
             await scripts.NOTE.run(link, (queues_key(self.settings.prefix),), "SADD", queue)
 
-    async def requeue(self, queue: str, job_id: str) -> None:
-        """A failed job waits again. Raises ``JobNotFound`` and ``WrongState``."""
+    async def requeue(self, queue: str, job_id: str) -> tuple[bytes, bytes, bytes]:
+        """A failed job waits again: its task, payload and headers as they wait now.
+
+        Raises ``JobNotFound``, and ``WrongState`` with the state it has. Of many who ask at once one moves it.
+        """
         keys = self.keys(queue)
         async with self.pool.link() as link:
-            names = (keys.ready, keys.finished, keys.failures, keys.moved)
-            reply = await scripts.REQUEUE.run(link, names, job_id)
-        if not reply:
+            names = (
+                keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished, keys.failures,
+            )  # fmt: skip
+            said = await scripts.REQUEUE.run(link, names, GROUP, job_id)
+        if not said:
             raise JobNotFound(queue, job_id)
-        if len(reply) == 1:  # the letter of a record that is not of a failed job
-            raise WrongState(job_id, "retry", "completed" if reply == b"c" else "unreadable")
+        if said[0] == b"is":
+            raise WrongState(job_id, "retry", said[1].decode())
+        _, task, payload, headers = said
+        return task, payload, headers
 
     # -- workers --------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 
 from streamq import codec, handlers, options, values
 from streamq.durations import Duration, seconds_of
-from streamq.errors import ConfigurationError, InvalidPayload, PayloadTooLarge, ResultUnreadable
+from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, ResultUnreadable
 from streamq.retry import Backoff, ResultNotStorable, ResultTooLarge
 from streamq.sending import OPTIONS, EnqueueOptions, Sending, refuse, resembles_an_option
 
@@ -143,6 +143,8 @@ class Task(Generic[P, R]):
                 encoded = self._payload.write(payload)
         except values.Unfit as error:
             raise InvalidPayload(self.name, error.errors) from None
+        if told := codec.unreadable(encoded):
+            raise InvalidPayload(self.name, [FieldError("", "not-readable", told)])
         limit = self.app.settings.max_payload
         if len(encoded) > limit:
             raise PayloadTooLarge(self.name, len(encoded), limit)
@@ -242,6 +244,8 @@ class Task(Generic[P, R]):
         limit = self.app.settings.max_result
         if len(encoded) > limit:
             raise ResultTooLarge(self.name, len(encoded), limit)
+        if told := codec.unreadable(encoded):
+            raise ResultNotStorable(f"the handler's result cannot be kept: {told}")
         return b"" if encoded == b"null" else encoded
 
     def _write_result(self, value: Any) -> bytes:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any, Final
 
-from streamq import codec, scripts
-from streamq.clock import from_ms
+from streamq import scripts
 from streamq.connection import translate
 from streamq.cursors import cursor_at, entry_of, is_entry, place_of, strange
-from streamq.envelope import Headers, id_of, parse_fields, parse_headers
+from streamq.envelope import id_of, parse_fields, parse_headers
 from streamq.errors import JobNotFound
 from streamq.job import Counts, JobRecord, Page, WorkerInfo
 from streamq.keys import GROUP, is_name, queues_key
+from streamq.records import READ, from_entry, from_record, from_waiting
+from streamq.shown import shown
 from streamq.states import State
 from streamq.store import Store
+
+log = logging.getLogger("streamq.views")
 
 READ_AT_ONCE: Final = 50
 """Jobs of a page that are read in one round trip."""
@@ -33,11 +36,26 @@ class Views:
     def __init__(self, store: Store, attempts_of: Callable[[str], int | None] = lambda _: None) -> None:
         self._store, self._pool = store, store.pool
         self._attempts_of = attempts_of
+        self._strange: frozenset[bytes] = frozenset()  # of the queues' names, and logged
 
     async def queues(self) -> set[str]:
-        """The names of all queues that were ever used. What cannot name a queue was put there by hand: left out."""
-        names = await self._pool.call("SMEMBERS", queues_key(self._store.settings.prefix))
-        return {text for name in names if is_name(text := name.decode("utf-8", "replace"))}
+        """The names of all queues that were ever used. What cannot name a queue is logged once and left out."""
+        names, strange = await self.queue_names()
+        if fresh := strange - self._strange:
+            log.warning(
+                "%d members of %s cannot name a queue and are left out: %s; `streamq doctor` says how to remove them",
+                len(fresh), queues_key(self._store.settings.prefix),
+                ", ".join(shown(name.decode("utf-8", "backslashreplace"), 64) for name in sorted(fresh)[:5]),
+            )  # fmt: skip
+        self._strange = strange
+        return names
+
+    async def queue_names(self) -> tuple[set[str], frozenset[bytes]]:
+        """The names of all queues, and the members of their set that another program put there and name none."""
+        members = await self._pool.call("SMEMBERS", queues_key(self._store.settings.prefix))
+        texts = {member: member.decode("utf-8", "replace") for member in members}
+        names = {text for text in texts.values() if is_name(text)}
+        return names, frozenset(member for member, text in texts.items() if not is_name(text))
 
     async def server_info(self) -> dict[str, str]:
         """What the server says of itself."""
@@ -94,7 +112,11 @@ class Views:
 
     def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
         """A finished job from its record."""
-        return self._with_attempts(_from_record(queue, job_id, record))
+        return self._with_attempts(from_record(queue, job_id, record))
+
+    def waiting(self, queue: str, job_id: str, task: bytes, payload: bytes, headers: bytes) -> JobRecord:
+        """A waiting job from what its entry holds."""
+        return self._with_attempts(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
 
     def _with_attempts(self, job: JobRecord) -> JobRecord:
         return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
@@ -121,7 +143,7 @@ class Views:
                 for job_id, reply, call in zip(part, replies, calls, strict=True):
                     found = await scripts.LOCATE.answer(link, reply, *call)
                     if found:
-                        jobs.append(self._with_attempts(_READ[found[0]](queue, job_id, *found[1:])))
+                        jobs.append(self._with_attempts(READ[found[0]](queue, job_id, *found[1:])))
         return jobs
 
     async def unknown_tasks(self, queue: str) -> dict[str, int]:
@@ -151,7 +173,7 @@ class Views:
             entries = await self._pool.call(
                 "XRANGE", lanes[lane - 1], "(" + after, "+", "COUNT", limit - len(items)
             )
-            items += [self._with_attempts(_from_waiting(queue, *entry)) for entry in entries]
+            items += [self._with_attempts(from_waiting(queue, *entry)) for entry in entries]
             if len(items) == limit:
                 return Page(items, f"{lane}:{entries[-1][0].decode()}")
             if lane == len(lanes):
@@ -251,124 +273,3 @@ def _number(reply: Any) -> int:
 
 def _order(entry: str) -> tuple[int, ...]:
     return tuple(map(int, entry.split("-")))
-
-
-def _shown(raw: bytes) -> Any:
-    """A value of JSON; what is none, as a foreign producer's, as the text it is."""
-    try:
-        return codec.exact(raw)
-    except codec.JSONDecodeError:
-        return raw.decode("utf-8", "replace")
-
-
-def _time(ms: float) -> datetime | None:
-    """The time, where it is one: numbers that others wrote may lie beyond every calendar."""
-    try:
-        return from_ms(ms)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _number_in(text: bytes) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _parts(text: bytes, separator: bytes, count: int) -> list[bytes]:
-    """``count`` parts, of which the last ones are empty where the text has fewer."""
-    parts = text.split(separator, count - 1)
-    return parts + [b""] * (count - len(parts))
-
-
-def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
-    history = [_error(error) for error in headers.get("history", ())]
-    return {
-        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _shown(payload),
-        "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
-        "created_at": _time(int(job_id.partition("-")[0])), "history": history,
-        "error": history[-1] if history else None,
-    }  # fmt: skip
-
-
-def _error(error: dict[str, Any]) -> dict[str, Any]:
-    times = {
-        name: _time(error[name]) for name in ("started_at", "finished_at") if isinstance(error.get(name), int)
-    }
-    said = {name: str(error.get(name, "")) for name in ("type", "message")}
-    return (
-        error
-        | said
-        | {
-            name: at and at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            for name, at in times.items()
-        }
-    )
-
-
-def _from_entry(
-    queue: str, job_id: str, now: int, worker: bytes, idle: int, task: bytes, payload: bytes, raw: bytes
-) -> JobRecord:
-    headers = parse_headers(raw)
-    active = bool(worker)
-    return JobRecord(
-        **_common(queue, job_id, task, payload, headers),
-        state=State.ACTIVE if active else State.WAITING,
-        attempt=headers.get("attempt", 0) + active,
-        started_at=_time(now - idle) if active else None,
-        worker=worker.decode("utf-8", "replace") or None,
-    )
-
-
-def _from_waiting(queue: str, entry: bytes, fields: list[bytes]) -> JobRecord:
-    task, payload, headers = parse_fields(fields)
-    return _from_entry(queue, id_of(headers) or entry.decode(), 0, b"", 0, task, payload, headers)
-
-
-def _from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:
-    task, raw, payload = _parts(envelope, b"\n", 3)
-    headers, due_ms = parse_headers(raw), _number_in(due)
-    return JobRecord(
-        **_common(queue, job_id, task, payload, headers),
-        state=State.HELD if due_ms is None else State.DELAYED,
-        attempt=headers.get("attempt", 0),
-        due_at=None if due_ms is None else _time(due_ms),
-    )
-
-
-def _from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
-    first, task, raw, outcome, payload = _parts(stored, b"\n", 5)
-    age, took, worker = _parts(first[1:], b" ", 3)
-    headers, said = parse_headers(raw), _shown(outcome or b"null")
-    common = _common(queue, job_id, task, payload, headers)
-    finished = _later(common["created_at"], _number_in(age))
-    completed = first.startswith(b"c")  # whatever else a foreign record says, it did not succeed
-    if not completed:
-        last = _error(said if isinstance(said, dict) else {"type": "Unreadable", "message": said})
-        common["error"] = {**(common["error"] or {}), **last}
-    return JobRecord(
-        **common,
-        state=State.COMPLETED if completed else State.FAILED,
-        # a failed one has counted its last attempt already
-        attempt=headers.get("attempt", 0) + completed,
-        started_at=_later(finished, -(_number_in(took) or 0)),
-        finished_at=finished,
-        result=said if completed else None,
-        worker=worker.decode("utf-8", "replace"),
-    )
-
-
-def _later(at: datetime | None, ms: float | None) -> datetime | None:
-    """That many milliseconds after ``at``, where both are known and the sum is a time."""
-    try:
-        return None if at is None or ms is None else at + timedelta(milliseconds=ms)
-    except (ValueError, OverflowError):  # not a number, or out of every calendar
-        return None
-
-
-_READ: Final[dict[bytes, Callable[..., JobRecord]]] = {
-    b"entry": _from_entry,
-    b"parked": _from_parked,
-    b"finished": _from_record,
-}

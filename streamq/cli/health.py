@@ -18,7 +18,7 @@ from streamq.cli.outlet import echo_json, say
 @server
 @as_json
 def doctor(repair: bool, as_json: bool, **options: Any) -> None:
-    """Check the server: reachable, version, persistence, eviction, rights, clock, lost workers. Exit 0 or 1.
+    """Check every address, the server, its known holes and doors, workers and queues. Exit 0 or 1.
 
     \b
     Example:

@@ -5,17 +5,10 @@
 -- returns "entry", now, worker ("" when waiting), ms since delivery, task, payload, headers
 --      or "parked", due ("" when it is held), envelope   or "finished", record   or nothing
 if not is_id(ARGV[2]) then return {} end
-local lane, entry = place(redis.call('HGET', KEYS[3], ARGV[2]))
-local task, payload, headers
-if lane then task, payload, headers = read(KEYS[lane], entry) end
-if not task then
-  lane, entry = 1, ARGV[2]
-  task, payload, headers = read(KEYS[lane], entry)
-end
-if task then
-  local holder = redis.pcall('XPENDING', KEYS[lane], ARGV[1], entry, entry, 1)
-  local held = not holder.err and holder[1]
-  return { 'entry', now, held and held[2] or '', held and held[3] or 0, task, payload, headers }
+local lane, entry, task, payload, headers = entry_of(ARGV[2], KEYS, KEYS[3])
+if lane then
+  local worker, since = holder_of(KEYS[lane], ARGV[1], entry)
+  return { 'entry', now, worker, since, task, payload, headers }
 end
 local envelope = redis.call('HGET', KEYS[4], ARGV[2])
 if envelope then return { 'parked', redis.call('ZSCORE', KEYS[5], ARGV[2]) or '', envelope } end

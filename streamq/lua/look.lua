@@ -6,19 +6,13 @@
 local said, room = {}, tonumber(ARGV[1])
 
 local function on_its_way(id)
-  local lane, entry = 1, id
-  local moved = redis.call('HGET', KEYS[3], id)
-  if moved then
-    lane, entry = string.match(moved, '^(%d) (.*)$')
-    lane = tonumber(lane)
-  end
-  local task, payload = read(KEYS[lane], entry)
-  if task then room = room - #payload end
-  return task or redis.call('HEXISTS', KEYS[4], id) == 1
+  local lane, _, _, payload = entry_of(id, KEYS, KEYS[3])
+  if lane then room = room - #payload end
+  return lane or redis.call('HEXISTS', KEYS[4], id) == 1
 end
 
 for i = 2, #ARGV do
-  local record = redis.call('HGET', KEYS[5], ARGV[i])
+  local record = is_id(ARGV[i]) and redis.call('HGET', KEYS[5], ARGV[i])
   if record then room = room - #record end
   said[#said + 1] = record or (on_its_way(ARGV[i]) and 1 or 0)
   if room <= 0 then break end

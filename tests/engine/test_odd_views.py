@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 import redis
 
-from streamq import App, JobRecord, State
+from streamq import App, Job, JobRecord, State
 from streamq.keys import Keys
 
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, until
 
 BORN = 1_795_449_758_578
 pytestmark = ON_ONE_SERVER
@@ -78,12 +79,39 @@ async def test_an_entry_of_a_time_out_of_every_calendar_is_shown_without_it(
     assert page[f"{BORN}-1"].history[0]["started_at"] is None
 
 
-async def test_what_cannot_name_a_queue_is_not_listed_as_one(
-    app: App, client: redis.Redis, prefix: str
+BAD_NAMES = [b"../x", b"a b", b"", b"\xff\xfe", b"q" * 10_000, b"q\n", b"a:b", "\u00e4".encode(), b"\x1b[2J"]
+
+
+async def test_what_cannot_name_a_queue_is_left_out_of_every_list_and_logged_once(
+    app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await app.enqueue("q", "t", 1)
-    client.sadd(f"{prefix}:queues", "a b", b"\xff", "", "x" * 65)
-    assert [str(queue) for queue in await app.views.queues()] == ["q"]
+    client.sadd(f"{prefix}:queues", *BAD_NAMES, "__proto__")
+    for _ in range(3):
+        assert await app.queues() == ["__proto__", "q"], "an odd name is a name all the same"
+    (told,) = [record.getMessage() for record in caplog.records if "cannot name" in record.getMessage()]
+    assert "9 members" in told
+    assert len(told) < 1_000
+    assert told.isprintable()
+    client.sadd(f"{prefix}:queues", "one more")
+    await app.queues()
+    assert "1 members" in caplog.text
+
+
+async def test_the_duties_of_a_scheduler_go_on_beside_names_that_name_no_queue(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    client.sadd(f"{prefix}:queues", *BAD_NAMES, "__proto__")
+    job = await app.enqueue("__proto__", "t", 1, delay=0.001)
+    scheduler = asyncio.create_task(app.run_scheduler())
+    await until(lambda: _waits(job))
+    scheduler.cancel()
+    await asyncio.wait([scheduler])
+    assert scheduler.cancelled()
+
+
+async def _waits(job: Job[Any]) -> bool:
+    return (await job.status()).state is State.WAITING
 
 
 POINTERS = ["", "1", "x y", "3 1-1", "1 1-1", "2 5-5", "1 99999999999999999999-1", "1 01-1"]

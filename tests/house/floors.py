@@ -8,7 +8,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     }),
     frozenset({
         "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
-        "options", "handlers",
+        "options", "handlers", "records",
     }),
     frozenset({
         "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",

@@ -60,8 +60,10 @@ async def test_only_a_failed_job_is_requeued_and_only_once(
     assert client.exists(keys.finished, keys.failures) == 0
     record = await app.queue("q").get("5-5")
     assert (record.state, record.attempt, record.crashes) == (State.WAITING, 0, 0)
-    with pytest.raises(JobNotFound):
+    with pytest.raises(WrongState, match="waiting"):
         await app.store.requeue("q", "5-5")
+    with pytest.raises(JobNotFound):
+        await app.store.requeue("q", "7-7")
     client.hset(keys.finished, "6-6", "c7\nt\n\n{}\n1")
     with pytest.raises(WrongState):
         await app.store.requeue("q", "6-6")

@@ -146,7 +146,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "requeue: a retried job stays listed as failed",
         "streamq/lua/requeue.lua",
-        "redis.call('ZREM', KEYS[3], ARGV[1])",
+        "redis.call('ZREM', KEYS[7], id)",
         "",
         "tests/engine/test_walks.py::test_a_walk_that_retries_all_that_failed_retries_all",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -11,6 +12,7 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App, Fail, Worker
 
+from ..rig import ON_ONE_SERVER
 from .conftest import Service
 
 pytestmark = pytest.mark.keeps_keys
@@ -88,6 +90,47 @@ async def test_a_failed_job_can_be_tried_again_and_no_other(
         status, _, problem = await service.post(f"{JOBS}/{job['id']}/retry", b"")
         assert (status, problem["code"], problem["state"]) == (409, "wrong-state", "waiting")
         assert "allowed" in problem
+
+
+async def test_of_20_who_try_a_job_again_at_once_one_does_and_19_are_told_its_state(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
+) -> None:
+    async with start(settings(), sums) as service:
+        async with work(sums):
+            body = {"task": "add", "payload": {"left": 2, "right": 0}}
+            _, _, job = await service.post(JOBS, body, Prefer="wait=10")
+        said = await asyncio.gather(*[service.post(f"{JOBS}/{job['id']}/retry", b"") for _ in range(20)])
+        assert sorted(status for status, _, _ in said) == [200] + [409] * 19
+        told = {(problem["code"], problem["state"]) for status, _, problem in said if status == 409}
+        assert told == {("wrong-state", "waiting")}
+        entry = (await sums.store.pool.call("HGET", sums.store.keys("sums").moved, job["id"])).decode()
+        status, _, problem = await service.get(f"{JOBS}/{entry.split()[1]}")
+        assert (status, problem["code"]) == (404, "job-not-found"), "the entry is no id of a job"
+
+
+@ON_ONE_SERVER
+async def test_a_job_that_another_program_nested_too_deep_is_shown_without_that(
+    sums: App, settings: Callable[..., ServiceSettings], start: Start
+) -> None:
+    async with start(settings(), sums) as service:
+        keys, deep = sums.store.keys("sums"), b"[" * 253 + b"]" * 253
+        await sums.store.pool.call("XADD", keys.ready, "*", "task", "add", "payload", deep, "headers", "")
+        await sums.store.pool.call(
+            "HSET", keys.finished, "1795449758578-1", b"c5 2 w\nadd\n\n" + deep + b"\n1"
+        )
+        await sums.store.pool.call(
+            "HSET", keys.finished, "1795449758578-2", b"c5 2 w\nadd\n\n1e999\n" + b"9" * 30
+        )
+        await sums.store.pool.call("RPUSH", keys.completed, "1795449758578-1", "1795449758578-2")
+        status, _, page = await service.get(JOBS)
+        assert status == 200
+        waiting, infinite, completed = page["data"]
+        assert waiting["payload"] == completed["result"] == "(not shown: nested more than 200 levels deep)"
+        assert (infinite["payload"], completed["payload"]) == (int("9" * 30), 1)
+        for job in page["data"]:
+            assert (await service.get(f"{JOBS}/{job['id']}"))[0] == 200
+        body = b'{"task":"add","payload":' + b"[" * 600 + b"]" * 600 + b"}"
+        assert (await service.post(JOBS, body))[0] == 422
 
 
 @pytest.mark.parametrize("limit", [2, 3, 4])

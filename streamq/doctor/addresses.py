@@ -1,0 +1,183 @@
+"""Each address of the list, one finding each: what it answers, or what stands in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from streamq.addresses import Servers
+from streamq.answers import role_says_replica
+from streamq.clock import monotonic
+from streamq.connection import drop
+from streamq.doctor import causes
+from streamq.doctor.causes import Cause, cause_of
+from streamq.doctor.finding import Finding, Verdict
+
+T = TypeVar("T")
+
+TRIAL: Final = "#!lua\nreturn 1"
+"""A script that may write and does not: a server that takes no jobs refuses it, and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What came of an address. ``cause`` is what stands in the way, if anything does."""
+
+    name: str
+    cause: Cause | None = None
+    answers: bool = False
+    """It may be asked, though it may not take jobs."""
+    replica: bool = False
+    run_id: str = ""
+    seconds: float = 0.0
+
+
+async def look_at_each(servers: Servers) -> list[Met]:
+    """What each address answers, all at once. Takes two connect timeouts at most."""
+    connections = servers.connections("streamq-doctor")
+    timeout = servers.settings.connect_timeout
+    return list(
+        await asyncio.gather(
+            *[_met(c, name, timeout) for c, name in zip(connections, servers.names, strict=True)]
+        )
+    )
+
+
+async def _met(connection: Any, name: str, timeout: float) -> Met:
+    met = Met(name)
+    try:
+        async with asyncio.timeout(timeout):
+            await connection.connect()
+            met = await _asked(connection, met)
+    except Exception as error:
+        cause = cause_of(error)
+        met = replace(met, cause=cause, answers=cause.code in _ANSWERS)
+    finally:
+        await drop(connection)
+    if met.cause and not met.answers and hasattr(connection, "host"):
+        met = replace(met, cause=await _looked_into(met.cause, connection, timeout))
+    return met
+
+
+_ANSWERS: Final = {"no-snapshot", "out-of-memory", "read-only"}
+"""Causes under which a server still reads."""
+
+
+async def _asked(connection: Any, met: Met) -> Met:
+    """What a server says that we are connected to. Raises what it says against us."""
+    begun = monotonic()
+    ping = await _tried(connection, "PING")  # refused by one that cannot save: it is asked on all the same
+    met = replace(met, seconds=monotonic() - begun)
+    hello = await _tried(connection, "HELLO", 2)
+    met = replace(met, replica=role_says_replica(hello))
+    info = _fields(await _tried(connection, "INFO"))
+    if info.get("cluster_enabled") == "1":
+        return replace(met, cause=causes.CLUSTER)
+    met = replace(met, run_id=info.get("run_id", ""), answers=True)
+    trial = await _tried(connection, "EVAL", TRIAL, 0)
+    for said in (ping, trial):
+        if isinstance(said, Exception):
+            cause = cause_of(said)
+            return replace(met, cause=cause, answers=cause.code in _ANSWERS)
+    return met
+
+
+async def _tried(connection: Any, *command: Any) -> Any:
+    """The reply, which may be an error of the server's. Raises when it cannot be reached."""
+    await connection.send_command(*command)
+    try:
+        return await connection.read_response(disable_decoding=True, disconnect_on_error=False)
+    except Exception as error:
+        if not connection.is_connected or isinstance(error, OSError | TimeoutError):
+            raise
+        return error
+
+
+def _fields(info: Any) -> dict[str, str]:
+    if not isinstance(info, bytes):
+        return {}
+    lines = info.decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+# -- what a failure does not tell by itself ------------------------------------------------------------------
+
+
+async def _looked_into(cause: Cause, connection: Any, timeout: float) -> Cause:
+    """The cause, or what two more connections tell of it: whether TLS is spoken on one side only."""
+    if cause.code not in ("timeout", "closed", "not-a-server", "tls-failed"):
+        return cause
+    host, port = connection.host, connection.port
+    if type(connection).__name__.startswith("SSL"):
+        if await _within(timeout, _speaks_plainly(host, port)):
+            return causes.TLS_TO_PLAIN
+    elif await _within(timeout, _speaks_tls(host, port)):
+        return causes.PLAIN_TO_TLS
+    if cause.code == "timeout" and await _within(timeout, _connects(host, port)):
+        return causes.SILENT
+    return cause
+
+
+async def _within(timeout: float, question: Awaitable[bool]) -> bool:
+    try:
+        async with asyncio.timeout(min(timeout, 1.0)):
+            return await question
+    except (OSError, TimeoutError):  # no
+        return False
+
+
+async def _connects(host: str, port: int, tls: ssl.SSLContext | None = None) -> bool:
+    _, writer = await asyncio.open_connection(host, port, ssl=tls)
+    writer.transport.abort()
+    return True
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
+    anybody = ssl.create_default_context()
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE  # nothing is sent: the question is whether there is TLS at all
+    return await _connects(host, port, anybody)
+
+
+async def _speaks_plainly(host: str, port: int) -> bool:
+    reader, writer = await asyncio.open_connection(host, port)
+    with contextlib.closing(writer.transport):
+        writer.write(b"PING\r\n")
+        return (await reader.read(1)) in (b"+", b"-")
+
+
+# -- what is said of it --------------------------------------------------------------------------------------
+
+
+def findings_of(met: Sequence[Met]) -> list[Finding]:
+    """One finding for each address, and one more where two of them are servers of their own."""
+    primaries = {each.run_id for each in met if each.answers and not each.replica and each.run_id}
+    served = any(each.cause is None and not each.replica for each in met)
+    findings = [_finding(each, alone=len(met) == 1, served=served) for each in met]
+    if len(primaries) > 1:
+        findings.append(
+            Finding(
+                "reachable", "two-servers", "fail",
+                f"{len(primaries)} addresses of the list lead to servers of their own: each holds a part of the jobs",
+                "list only ways to one server and to its replicas",
+            )
+        )  # fmt: skip
+    return findings
+
+
+def _finding(met: Met, *, alone: bool, served: bool) -> Finding:
+    if met.replica and not alone and (met.cause is None or met.cause.code == "read-only"):
+        verdict: Verdict = "ok" if served else "fail"
+        remedy = "" if served else "name the primary, or promote this one: REPLICAOF NO ONE"
+        said = f"{met.name} is a replica: passed over until it is promoted"
+        return Finding("reachable", "replica", verdict, said, remedy)
+    if met.cause is None:
+        return Finding("reachable", "reachable", "ok", f"{met.name} answers in {met.seconds * 1000:.1f} ms")
+    # a wrong login ends the search for a server, and so does not wait for its turn
+    fatal = not served or met.cause.code.startswith(("login", "no-snapshot", "out-of-memory"))
+    said = f"{met.name}: {met.cause.said}"
+    return Finding("reachable", met.cause.code, "fail" if fatal else "warn", said, met.cause.remedy)

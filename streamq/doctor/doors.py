@@ -1,0 +1,99 @@
+"""Who else may come in: passwords, users, encryption, and settings that open more than they should."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from typing import Any, Final
+
+from streamq.doctor.finding import Finding, Patient
+from streamq.doctor.server import whoami
+from streamq.errors import Rejected
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+HOW_TO_MAKE_A_USER: Final = (
+    "make one of its own: ACL SETUSER streamq on '>PASSWORD' '~sq:*' '&sq:*' -@all +@read +@write +@scripting "
+    "+@connection +@pubsub +info +time +wait, and set STREAMQ_REDIS_USERNAME and STREAMQ_REDIS_PASSWORD"
+)
+_ALL_RIGHTS: Final = """#!lua flags=no-writes,allow-oom
+for _, words in ipairs({ { 'flushall' }, { 'config', 'set', 'a', 'b' }, { 'shutdown' } }) do
+  if not redis.acl_check_cmd(unpack(words)) then return 0 end
+end
+return 1"""
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """What stands open. On a socket or on this machine alone a password is nobody's need."""
+    findings = []
+    servers = patient.app.store.servers
+    for connection, name in zip(servers.connections("streamq-doctor"), servers.names, strict=True):
+        if name in patient.servers_reached:
+            findings += await _of_address(connection, name)
+    user = await whoami(patient)
+    beyond = any(finding.code != "local" for finding in findings)
+    findings = [finding for finding in findings if finding.code not in ("local", "beyond")]
+    if beyond and user == "default" and await patient.link.call("EVAL", _ALL_RIGHTS, 0):
+        said = "it is used over a network as the default user, who may do everything, as SHUTDOWN and CONFIG"
+        findings.append(Finding("doors", "default-user", "warn", said, HOW_TO_MAKE_A_USER))
+    findings += await _settings(patient)
+    return findings or [Finding("doors", "doors", "ok", f"logged in as {user!r}; nothing stands open")]
+
+
+async def _of_address(connection: Any, name: str) -> list[Finding]:
+    host = getattr(connection, "host", None)
+    reached = await addresses_of(host) if host else []
+    if all(address.is_loopback for address in reached):
+        return [Finding("doors", "local", "ok", name)]
+    findings = [Finding("doors", "beyond", "ok", name)]
+    if not connection.password:
+        said = f"{name} is reached over a network, and it wants no password"
+        findings.append(Finding("doors", "no-password", "warn", said, HOW_TO_MAKE_A_USER))
+    if is_open_to_all(reached) and not type(connection).__name__.startswith("SSL"):
+        said = f"{name} is a public address and is spoken to without TLS: jobs and password can be read on the way"
+        remedy = "set up TLS and write rediss://, or use an address inside your network"
+        findings.append(Finding("doors", "not-encrypted", "warn", said, remedy))
+    return findings
+
+
+async def addresses_of(host: str) -> list[Address]:
+    """The addresses of a host; none when its name is not known."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+def is_open_to_all(addresses: list[Address]) -> bool:
+    """Whether one of them is routed over the internet."""
+    return any(address.is_global for address in addresses)
+
+
+async def _settings(patient: Patient) -> list[Finding]:
+    """Settings of the server, where our user may read them; it is better when he may not."""
+    try:
+        reply = await patient.link.call(
+            "CONFIG", "GET", "protected-mode", "enable-debug-command", "port", "bind", "requirepass"
+        )
+    except Rejected:
+        return []
+    parts = [part.decode("utf-8", "replace") for part in reply]
+    told = dict(zip(parts[::2], parts[1::2], strict=True))
+    findings = []
+    if _is_unprotected(told):
+        said = "protected-mode is off, the default user has no password, and the server listens to other machines"
+        remedy = "set requirepass, or protected-mode yes, or bind 127.0.0.1"
+        findings.append(Finding("doors", "protected-mode-off", "warn", said, remedy))
+    if told.get("enable-debug-command", "no") != "no":
+        said = f"enable-debug-command is {told['enable-debug-command']}: a client can end the server or make it hang"
+        findings.append(Finding("doors", "debug-command", "warn", said, "set enable-debug-command no"))
+    return findings
+
+
+def _is_unprotected(told: dict[str, str]) -> bool:
+    local = {"127.0.0.1", "::1", "-::1", "localhost"}
+    bound = told.get("bind", "").split()
+    open_to_others = told.get("port", "0") != "0" and not (bound and local.issuperset(bound))
+    return told.get("protected-mode") == "no" and not told.get("requirepass") and open_to_others

@@ -1,0 +1,57 @@
+"""The examination: all looks, one after another. What one of them cannot see is a finding, and stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from streamq.app import App
+from streamq.connection import Link
+from streamq.doctor import doors, holes, index, server, work
+from streamq.doctor.addresses import findings_of, look_at_each
+from streamq.doctor.causes import cause_of
+from streamq.doctor.finding import Finding, Patient
+from streamq.errors import StreamqError
+
+_LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], ...]] = (
+    ("server", server.look),
+    ("holes", holes.look),
+    ("doors", doors.look),
+    ("workers", work.look_at_workers),
+    ("handlers", work.look_at_handlers),
+    ("queues", work.look_at_queues),
+    ("tasks", work.look_at_tasks),
+    ("index", index.look),
+    ("names", index.look_at_names),
+)
+
+
+async def examine(app: App, *, repair: bool = False) -> list[Finding]:
+    """Look at everything; an unreachable server is a finding too. ``repair`` gives back what is lost."""
+    met = await look_at_each(app.store.servers)
+    findings = findings_of(met)
+    if not any(each.answers for each in met):
+        return findings
+    link = Link(app.store.servers, "streamq-doctor")
+    patient = Patient(app, link, {}, repair=repair)
+    patient.servers_reached = [each.name for each in met if each.answers]
+    try:
+        try:
+            patient.info = await app.views.server_info()
+        except StreamqError as error:
+            cause = cause_of(error)
+            if cause.code != "right-missing":
+                return [*findings, _unseen("server", error)]
+        for check, look in _LOOKS:
+            try:
+                findings += await look(patient)
+            except StreamqError as error:
+                findings.append(_unseen(check, error))
+    finally:
+        await link.close()
+    return findings
+
+
+def _unseen(check: str, error: StreamqError) -> Finding:
+    cause = cause_of(error)
+    return Finding(check, f"unseen-{cause.code}", "fail", f"cannot be looked at: {cause.said}", cause.remedy)

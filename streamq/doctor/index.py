@@ -1,0 +1,80 @@
+"""The keys: the index of deliveries of each queue, and the set of the names of all queues."""
+
+from __future__ import annotations
+
+from streamq.doctor.finding import Finding, Patient
+from streamq.errors import ConfigurationError, Rejected
+from streamq.keys import queues_key
+
+SHORT = 100
+"""Bytes of a name that a command to type may have."""
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """What is held by nobody that is known; with ``repair`` it waits again."""
+    findings = []
+    for queue in await patient.app.queues():
+        try:
+            finding = await _of_queue(patient, queue)
+        except (Rejected, ConfigurationError) as error:  # this queue's: the others are looked at all the same
+            remedy = "look at the keys of this queue"
+            findings.append(Finding("index", "index-unreadable", "fail", f"{queue}: {error}", remedy))
+            continue
+        if finding:
+            findings.append(finding)
+    return findings
+
+
+async def _of_queue(patient: Patient, queue: str) -> Finding | None:
+    store, unlisted = patient.app.store, await _unlisted(patient, queue)
+    if patient.repair:
+        stranded = await store.audit(patient.link, queue)
+        for name in unlisted:
+            await store.reclaim(patient.link, queue, name, None)
+        if stranded or unlisted:
+            said = f"{queue}: {stranded} stranded jobs and {len(unlisted)} unknown holders repaired"
+            return Finding("index", "index-repaired", "warn", said, "nothing more: it was repaired")
+    elif unlisted:
+        said = f"{queue}: jobs are held by unknown workers: {', '.join(unlisted)}"
+        remedy = "an auditor repairs it within two minutes; or use --repair"
+        return Finding("index", "unknown-holders", "fail", said, remedy)
+    return None
+
+
+async def _unlisted(patient: Patient, queue: str) -> list[str]:
+    """Holders that are on no list and have no connection: a living one puts itself on the list again."""
+    unlisted = await patient.app.store.unlisted(patient.link, queue)
+    if not unlisted:
+        return []
+    try:
+        names = await patient.app.store.roster.client_names(patient.link)
+    except Rejected:
+        return unlisted
+    return [name for name in unlisted if name not in names]
+
+
+async def look_at_names(patient: Patient) -> list[Finding]:
+    """Members of the set of queues that name none; with ``repair`` they are removed."""
+    _, strange = await patient.app.views.queue_names()
+    if not strange:
+        return []
+    key, ordered = queues_key(patient.app.settings.prefix), sorted(strange)
+    listed = ", ".join(quoted(name[:SHORT]) + ("…" if len(name) > SHORT else "") for name in ordered[:5])
+    more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
+    said = f"members of {key} cannot name a queue, and are left out: {listed}{more}"
+    if patient.repair:
+        await patient.link.call("SREM", key, *ordered)
+        return [
+            Finding("names", "names-removed", "warn", f"{said}; removed", "nothing more: it was repaired")
+        ]
+    typed = " ".join(quoted(name) for name in ordered[:5] if len(name) <= SHORT)
+    remedy = f"redis-cli SREM {quoted(key.encode())} {typed}; or use --repair" if typed else "use --repair"
+    return [Finding("names", "names-strange", "warn", said, remedy)]
+
+
+def quoted(name: bytes) -> str:
+    """A name as ``redis-cli`` takes it inside its own prompt."""
+    plain = (
+        chr(byte) if 0x20 <= byte < 0x7F and chr(byte) not in '"\\' else f"\\x{byte:02x}" for byte in name
+    )
+    return '"' + "".join(plain) + '"'

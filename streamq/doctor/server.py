@@ -1,0 +1,171 @@
+"""The server itself: version, persistence, eviction, memory, clock, and the rights of our user."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamq import scripts
+from streamq.clock import host_now, to_ms
+from streamq.doctor.finding import Finding, Patient
+from streamq.errors import Rejected
+from streamq.keys import GROUP
+
+OLDEST: Final = (7, 0)
+CLOCKS_APART: Final = 5.0
+"""Seconds between this host's clock and the server's that are worth a word."""
+ROOM: Final = 0.85
+"""Share of maxmemory from which on it is worth a word."""
+
+
+def product_of(info: dict[str, str]) -> tuple[str, str]:
+    """Name and version of the server."""
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    return name, info.get("valkey_version") or info.get("redis_version", "0")
+
+
+def version_in(text: str) -> tuple[int, ...]:
+    """A version as numbers; what is no number counts as 0."""
+    return tuple(int(part) if part.isdecimal() else 0 for part in text.partition("-")[0].split("."))
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """All of it. Where the server may not be asked what it is, that is said instead."""
+    info = patient.info
+    findings = (
+        [_version(info), _persistence(info), _eviction(info), _memory(info)]
+        if info
+        else [Finding("server", "unasked", "warn", "the server may not be asked what it is", "allow +info")]
+    )
+    return [*findings, await _clock(patient), *await _rights(patient)]
+
+
+def _version(info: dict[str, str]) -> Finding:
+    name, text = product_of(info)
+    if version_in(text)[:2] < OLDEST:
+        remedy = "use Redis 7.0 or Valkey 7.2, or newer"
+        return Finding("version", "too-old", "fail", f"{name} {text} is too old", remedy)
+    return Finding("version", "version", "ok", f"{name} {text}")
+
+
+def _persistence(info: dict[str, str]) -> Finding:
+    if info.get("aof_enabled") != "1":
+        remedy = "set appendonly yes: without it a restart loses every job since the last snapshot"
+        return Finding("persistence", "aof-off", "warn", "the append-only file is off", remedy)
+    if info.get("aof_last_write_status", "ok") != "ok":
+        said = "the append-only file cannot be written"
+        return Finding("persistence", "aof-unwritable", "fail", said, "look at the server's disk")
+    return Finding("persistence", "aof-on", "ok", "the append-only file is on")
+
+
+def _eviction(info: dict[str, str]) -> Finding:
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        said = f"maxmemory-policy is {policy}: jobs may vanish"
+        return Finding("eviction", "evicts", "fail", said, "set it to noeviction")
+    return Finding("eviction", "no-eviction", "ok", "maxmemory-policy is noeviction")
+
+
+def _memory(info: dict[str, str]) -> Finding:
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    said = f"{used / 2**20:.0f} MiB used" + (f" of {most / 2**20:.0f} MiB" if most else "")
+    if most and used > ROOM * most:
+        remedy = "raise maxmemory or shorten the retention: new jobs are refused soon"
+        return Finding("memory", "nearly-full", "warn", said, remedy)
+    return Finding("memory", "memory", "ok", said)
+
+
+async def _clock(patient: Patient) -> Finding:
+    store = patient.app.store
+    await store.read_clock()
+    apart = (store.clock.now() - to_ms(host_now())) / 1000
+    if abs(apart) > CLOCKS_APART:
+        said = f"this host's clock and the server's are {apart:+.0f} s apart"
+        remedy = "due times follow the server's; mend the clock that is wrong"
+        return Finding("clock", "clocks-apart", "warn", said, remedy)
+    return Finding("clock", "clock", "ok", f"the clocks are {apart * 1000:+.0f} ms apart")
+
+
+# -- rights --------------------------------------------------------------------------------------------------
+
+_KEYLESS: Final = ("TIME", "PING")
+_KEYED: Final[dict[str, tuple[str, ...]]] = {
+    "DEL": (), "EXPIRE": ("1",), "GET": (),
+    "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HLEN": (),
+    "HMGET": ("f",), "HSET": ("f", "v"), "HSTRLEN": ("f",), "LLEN": (), "LPOP": (), "LRANGE": ("0", "0"),
+    "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (), "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
+    "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),
+    "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "ZADD": ("1", "v"), "ZCARD": (), "ZCOUNT": ("0", "1"),
+    "ZINCRBY": ("1", "v"), "ZMSCORE": ("v",), "ZRANGE": ("0", "0"), "ZREM": ("v",), "ZSCORE": ("v",),
+}  # fmt: skip
+"""Commands of the scripts and of ours, and what follows their key."""
+
+
+async def _rights(patient: Patient) -> list[Finding]:
+    """What is missing by name: without the first, nothing works; without the others, some things come late."""
+    keys = patient.app.store.keys("doctor")
+    needed = {name: (name, keys.ready, *rest) for name, rest in _KEYED.items()}
+    needed |= {
+        "XGROUP": ("XGROUP", "CREATE", keys.ready, GROUP, "0"), "XINFO": ("XINFO", "GROUPS", keys.ready),
+        "XREADGROUP": ("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">"),
+        **{name: (name,) for name in _KEYLESS},
+    }  # fmt: skip
+    of_use = {
+        "PUBLISH": ("PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", "NUMSUB", keys.ended),
+        "SUBSCRIBE": ("SUBSCRIBE", keys.ended), "WAIT": ("WAIT", "0", "0"), "INFO": ("INFO",),
+    }  # fmt: skip
+    missing = await _refused(patient, needed)
+    late = await _refused(patient, of_use)
+    findings = []
+    if missing >= set(_KEYED):
+        pattern = keys.ready.partition("{")[0] + "*"
+        remedy = f"allow the keys to it: ACL SETUSER {await whoami(patient)} ~{pattern}"
+        findings.append(
+            Finding("rights", "keys-missing", "fail", f"this user may not touch the keys {pattern}", remedy)
+        )
+    elif missing:
+        findings.append(await _missing(patient, "right-missing", "fail", missing, "nothing works without it"))
+    if late:
+        findings.append(
+            await _missing(
+                patient, "right-of-use-missing", "warn", late, "without it results and due jobs come late"
+            )
+        )
+    findings += await _clients(patient)
+    return findings or [Finding("rights", "rights", "ok", "may run every command, and list clients")]
+
+
+async def _refused(patient: Patient, commands: dict[str, tuple[str, ...]]) -> set[str]:
+    arguments = [part for words in commands.values() for part in (len(words), *words)]
+    places = await scripts.RIGHTS.run(patient.link, (), *arguments)
+    return {list(commands)[place - 1] for place in places}
+
+
+async def _missing(patient: Patient, code: str, verdict: str, names: set[str], why: str) -> Finding:
+    listed = ", ".join(sorted(names))
+    rules = " ".join(f"+{name.lower()}" for name in sorted(names))
+    if names & {"PUBLISH", "SUBSCRIBE"}:  # refused where the channels are, too
+        rules += f" '&{patient.app.settings.prefix}:*'"
+    remedy = f"ACL SETUSER {await whoami(patient)} {rules}; {why}"
+    kind = "fail" if verdict == "fail" else "warn"
+    return Finding("rights", code, kind, f"this user may not run {listed}", remedy)  # type: ignore[arg-type]
+
+
+async def whoami(patient: Patient) -> str:
+    """The name of our user, as far as it may be asked."""
+    try:
+        return str((await patient.link.call("ACL", "WHOAMI")).decode())
+    except Rejected:
+        return patient.app.settings.redis_username or "NAME"
+
+
+async def _clients(patient: Patient) -> list[Finding]:
+    try:
+        await patient.app.store.roster.client_names(patient.link)
+    except Rejected:
+        said = "may not list clients: a killed worker is found by its lease alone"
+        return [
+            Finding(
+                "rights", "no-client-list", "warn", said, "allow +client|list to recover within two seconds"
+            )
+        ]
+    return []

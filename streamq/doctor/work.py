@@ -1,0 +1,131 @@
+"""Who works: workers that are lost or held up, and jobs that wait for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from streamq.doctor.finding import Finding, Patient
+from streamq.errors import Rejected, StreamqError
+from streamq.job import WorkerInfo
+from streamq.worker.reclaimer import GRACE
+
+LATE = 5.0
+"""Seconds past its due time from which on a delayed job is worth a word."""
+
+
+async def look_at_workers(patient: Patient) -> list[Finding]:
+    """Those that are lost; with ``repair`` their jobs wait again. Notes in ``patient`` who is there."""
+    return [finding async for finding in _lost(patient)]
+
+
+async def _lost(patient: Patient) -> AsyncIterator[Finding]:
+    app, link = patient.app, patient.link
+    # before the clients: one that registers in between has its connection by then
+    workers = patient.workers = await app.workers()
+    queues = sorted({queue for worker in workers for queue in worker.queues})
+    seen = await app.store.roster.beats_or_errors(link, queues) if queues else {}
+    try:
+        absent = await _absent(patient, workers)
+    except Rejected:
+        return
+    patient.workers = [worker for worker in workers if worker not in absent]
+    for worker in absent:
+        said = f"{worker.name} ({', '.join(worker.queues)}) has no connection"
+        if not patient.repair:
+            remedy = "a worker or scheduler recovers it; or use --repair"
+            yield Finding("workers", "worker-lost", "fail", said, remedy)
+        elif await _recovered(patient, worker, seen):
+            remedy = "nothing more: it was repaired"
+            yield Finding("workers", "worker-recovered", "warn", f"{said}; its jobs wait again", remedy)
+    if not absent:
+        yield Finding("workers", "workers", "ok", f"{len(workers)} registered, none lost")
+
+
+async def _absent(patient: Patient, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+    """Those without any connection, at two looks: one that has just lost its connection makes a new one."""
+    for pause in (0.0, GRACE):
+        if workers:
+            await asyncio.sleep(pause)
+            names = await patient.app.store.roster.client_names(patient.link)
+            workers = [worker for worker in workers if worker.name not in names]
+    return list(workers)
+
+
+async def _recovered(
+    patient: Patient, worker: WorkerInfo, seen: Mapping[str, Mapping[str, bytes] | StreamqError]
+) -> bool:
+    """Give the jobs of a lost worker back, unless it has beaten since it was seen."""
+    store = patient.app.store
+    for queue in worker.queues:
+        beats = seen[queue]
+        if isinstance(beats, StreamqError) or worker.name not in beats:
+            continue
+        if (await store.reclaim(patient.link, queue, worker.name, beats[worker.name])).beaten:
+            return False
+    await store.roster.forget(worker.name, worker.token)
+    return True
+
+
+async def look_at_handlers(patient: Patient) -> list[Finding]:
+    """Handlers that could not be ended at their time limit, and take a slot."""
+    findings = []
+    for worker in await patient.app.workers():
+        if worker.overdue:
+            named = ", ".join(
+                f"{each.task!r} (job {each.job} on {each.queue})" for each in worker.overdue[:5]
+            )
+            more = f" and {len(worker.overdue) - 5} more" if len(worker.overdue) > 5 else ""
+            said = (
+                f"{worker.name}: {len(worker.overdue)} of {worker.concurrency} slots are taken by handlers that "
+                f"run past their time limit: {named}{more}"
+            )
+            remedy = "give what they wait for a time limit of its own; restart the worker to end them"
+            findings.append(Finding("handlers", "handlers-overdue", "warn", said, remedy))
+    return findings
+
+
+async def look_at_queues(patient: Patient) -> list[Finding]:
+    """Jobs that wait on a queue which no worker serves, and delayed ones that nobody promotes."""
+    findings = []
+    served = {queue for worker in patient.workers for queue in worker.queues}
+    for queue in await patient.app.queues():
+        try:
+            findings += await _of_queue(patient, queue, served=queue in served)
+        except Rejected:  # the look at its keys says why
+            continue
+    return findings
+
+
+async def _of_queue(patient: Patient, queue: str, *, served: bool) -> list[Finding]:
+    waiting = (await patient.app.queue(queue).counts()).waiting
+    findings = []
+    if waiting and not served:
+        jobs = "1 job waits" if waiting == 1 else f"{waiting:,} jobs wait"
+        said = f"{jobs} on {queue!r} and no worker serves it"
+        remedy = f"start `streamq worker APP` with an APP that declares tasks on {queue!r}"
+        findings.append(Finding("queues", "queue-unserved", "fail", said, remedy))
+    keys, store = patient.app.store.keys(queue), patient.app.store
+    late = int(await patient.link.call("ZCOUNT", keys.delayed, "-inf", int(store.clock.now() - LATE * 1000)))
+    if late and not await patient.link.call("EXISTS", *keys.seats(1, 2)):
+        jobs = "1 delayed job" if late == 1 else f"{late:,} delayed jobs"
+        said = (
+            f"{jobs} on {queue!r} should have been due, and nobody promotes: no worker and no scheduler runs"
+        )
+        remedy = "start `streamq worker APP`, or `streamq scheduler`"
+        findings.append(Finding("queues", "delayed-unpromoted", "fail", said, remedy))
+    return findings
+
+
+async def look_at_tasks(patient: Patient) -> list[Finding]:
+    """Jobs whose tasks no worker has known so far."""
+    findings = []
+    for queue in await patient.app.queues():
+        counts = await patient.app.views.unknown_tasks(queue)
+        if counts:
+            ordered = sorted(counts.items(), key=lambda item: -item[1])[:10]
+            listed = ", ".join(f"{count} of {task[:100]!r}" for task, count in ordered)
+            said = f"{queue}: jobs wait for a worker that knows their task: {listed}"
+            remedy = "start a worker that declares it; after STREAMQ_UNKNOWN_TASK_FOR seconds they are failed"
+            findings.append(Finding("tasks", "tasks-unknown", "warn", said, remedy))
+    return findings

@@ -1,0 +1,14 @@
+#!lua flags=no-writes,allow-oom
+-- Which of these commands our user may not run.
+-- KEYS  none: a user without rights to the keys must be able to ask
+-- ARGV  of each command the number of its words, and the words
+-- returns the places of those that it may not run, from 1; what the server does not know counts as allowed
+local refused, at, number = {}, 1, 0
+while at <= #ARGV do
+  local count = tonumber(ARGV[at])
+  number = number + 1
+  local known, allowed = pcall(redis.acl_check_cmd, unpack(ARGV, at + 1, at + count))
+  if known and not allowed then refused[#refused + 1] = number end
+  at = at + count + 1
+end
+return refused

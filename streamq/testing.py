@@ -1,0 +1,25 @@
+"""For unit tests of handlers: the context that a worker would give, made by hand. No server is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamq.app import App
+from streamq.settings import Settings
+from streamq.task import Context
+
+
+def context(
+    *, app: App | None = None, queue: str = "default", task: str = "test", job_id: str = "1-0", attempt: int = 1,
+    attempts: int = 5, worker: str = "test", shutting_down: bool | Callable[[], bool] = False,
+) -> Context:  # fmt: skip
+    """A ``Context`` to call a handler with: ``await send_sms.handler(message, context(attempt=2))``.
+
+    ``attempt`` is counted from 1. ``shutting_down`` is what the handler is told, or a function that is asked each time.
+    ``app`` is one that is not open and has the default settings, unless you give yours.
+    """
+    asked = shutting_down if callable(shutting_down) else lambda: bool(shutting_down)
+    return Context(
+        app=app or App(Settings.model_construct()), queue=queue, task=task, job_id=job_id, attempt=attempt,
+        attempts=attempts, worker=worker, _stopping=asked,
+    )  # fmt: skip

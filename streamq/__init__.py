@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from streamq.job import OverdueHandler as OverdueHandler
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
+    from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
@@ -69,7 +70,7 @@ _HOMES = {
         "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
-    "logs": ("set_up_logs",),
+    "logs": ("JobFilter", "set_up_logs"),
     "queue": ("Queue",),
     "retry": ("Backoff",),
     "runtime": ("load_app", "run"),

@@ -64,7 +64,9 @@ _NEXT: Final = re.compile(rb"%b([,}])%b" % (_WHITE, _WHITE))
 _END: Final = re.compile(rb"}%b" % _WHITE)
 _NESTED: Final = re.compile(rb"%b|[\[\]{}\"]" % _STRING, re.DOTALL)
 
-_TRACE: Final = re.compile(rb'"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]{2}"')
+_TRACE: Final = re.compile(
+    rb'"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]{2}"'
+)
 """Version, trace, span and flags; a trace or a span of zeros alone is none."""
 
 LARGEST: Final = 10**9

@@ -17,15 +17,14 @@ import sys
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from streamq import codec
 from streamq.shown import shown, shown_lines
 
 FIELDS: Final = (
-    "job", "queue", "task", "attempt", "attempts", "worker", "trace_id", "span_id", "outcome", "duration_ms", "retry_in_s",
-    "error",
+    "job", "queue", "task", "attempt", "attempts", "worker", "trace_id", "span_id",
+    "outcome", "duration_ms", "retry_in_s", "error",
 )  # fmt: skip
 """The fields of an attempt, as attributes of log records and as members of JSON lines."""
 INDENT: Final = " " * 11
@@ -93,8 +92,7 @@ class Console(logging.Formatter):
             self._second, self._clock = second, time.strftime("%H:%M:%S", time.localtime(second))
         name = shown(record.name.removeprefix(_OURS), 40)
         line = f"{self._clock} {_LETTER.get(record.levelname, ' ')} {name:<10} {shown_lines(_message(record), INDENT)}"
-        told = _fields_here(record)
-        if told:
+        if told := _fields_here(record):
             line += shown(f"  [{told['task']} {told['job']} attempt {told['attempt']}/{told['attempts']}]")
         for more in _traces(self, record):
             line += f"\n{INDENT}{shown_lines(more, INDENT)}"
@@ -104,15 +102,23 @@ class Console(logging.Formatter):
 class Json(logging.Formatter):
     """One JSON object a line, in ASCII: ``at level logger message pid``, the fields, and ``exception``."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._second, self._date = -1, ""
+
     def format(self, record: logging.LogRecord) -> str:
         """The record on one line. Never raises."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._date = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         said: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": f"{self._date}.{int(record.created % 1 * 1000):03d}Z",
             "level": record.levelname.lower(), "logger": record.name, "message": _message(record),
             "pid": record.process,
         }  # fmt: skip
-        for name, value in record.__dict__.items():
-            if name not in _STANDARD and value is not _NONE:
+        have = record.__dict__
+        for name in [name for name in have if name not in _STANDARD]:
+            if (value := have[name]) is not _NONE:
                 said.setdefault(name, value)
         for name, value in _fields_here(record).items():
             said.setdefault(name, value)
@@ -167,7 +173,9 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _plain(value: object) -> object:
-    small = value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63)
+    small = (
+        value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63)
+    )
     return value if small else _whole(value if isinstance(value, str) else _written(value))
 
 
@@ -177,7 +185,11 @@ def _whole(text: str) -> str:
 
 
 class StandardError(logging.Handler):
-    """Writes lines to standard error, one write each. A closed one, and a character it has no bytes for, end nothing."""
+    """Writes lines to standard error, one write each.
+
+    A closed one ends nothing, nor does a character that it has no bytes for. One that is open and not read stops who
+    writes to it, as it does any program.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""
@@ -189,7 +201,8 @@ class StandardError(logging.Handler):
                 stream.write(line)
             except UnicodeError:
                 stream.write(line.encode("ascii", "backslashreplace").decode())
-            stream.flush()
+            if not getattr(stream, "line_buffering", False):
+                stream.flush()
         except (OSError, ValueError):  # nobody reads it any more: there is nowhere to say so
             pass
 
@@ -211,9 +224,9 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
     """
     global _installed  # noqa: PLW0603  # a process has one standard error
     root = logging.getLogger()
-    before = [handler for handler in root.handlers if isinstance(handler, StandardError)]
-    for handler in before:
-        root.removeHandler(handler)
+    before = [each for each in root.handlers if isinstance(each, StandardError)]
+    for each in before:
+        root.removeHandler(each)
     for handler in root.handlers:
         if not any(isinstance(one, JobFilter) for one in handler.filters):
             handler.addFilter(JobFilter())

@@ -48,7 +48,9 @@ async def _logged(rig: Rig, size: int, form: str) -> Figure:
         for level, rates in rounds.items():
             jobs = min(rig.of(30_000, 10_000), 1_000 * size)
             rates.append(await ours_logged(rig, jobs, concurrency=size, form=form, level=level))
-        rig.say(f"log {form}, info: {rounds['info'][-1]:,.0f} against {rounds['warning'][-1]:,.0f} at warning")
+        rig.say(
+            f"log {form}, info: {rounds['info'][-1]:,.0f} against {rounds['warning'][-1]:,.0f} at warning"
+        )
     return compared(
         f"drain, log {form} at info", "jobs/s", rounds["info"], rounds["warning"],
         note=f"{size} at once; the other side is the same worker that logs at warning",

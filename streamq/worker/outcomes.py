@@ -105,7 +105,8 @@ class Outcomes:
         self._delay(attempt, waiting, wait)
         if delivery.task not in self._unknown_names and len(self._unknown_names) < NAMES:
             self._unknown_names.add(delivery.task)
-            told = f"waits: this worker knows no such task; its jobs wait up to {self._unknown_task_for:.0f} s for one that does"
+            most = f"its jobs wait up to {self._unknown_task_for:.0f} s for one that does"
+            told = f"waits: this worker knows no such task; {most}"
             attempt_lines.say(logging.WARNING, attempt, told, outcome="unknown_task", retry_in_s=wait)
 
     def _give_up(self, attempt: Attempt, error: UnknownTask) -> None:
@@ -131,7 +132,9 @@ class Outcomes:
         outcome = codec.dumps({"type": type_name(fault), "message": UNMAKEABLE})
         delivery, now = attempt.delivery, self._clock.now()
         self._put(attempt, "f", record(b"f", delivery, now, 0, self._name, delivery.raw_headers, outcome))
-        told = f"has no outcome that could be made ({shown(str(describe(fault)))}); the job has failed for good"
+        told = (
+            f"has no outcome that could be made ({shown(str(describe(fault)))}); the job has failed for good"
+        )
         attempt_lines.say(logging.ERROR, attempt, told, exc_info, outcome="failed")
 
     # -- the ways to the settler ----------------------------------------------------------------------------

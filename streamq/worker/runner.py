@@ -55,6 +55,7 @@ class Runner:
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
         self._idle: asyncio.Event | None = None
+        self._tells_starts = attempt_lines.log.isEnabledFor(logging.DEBUG)
 
     # -- the way of an attempt ------------------------------------------------------------------------------
 
@@ -66,12 +67,14 @@ class Runner:
         if task is None:
             self._end(attempt, None, None)
             return
-        if attempt_lines.log.isEnabledFor(logging.DEBUG):
+        if self._tells_starts:
             attempt_lines.started(attempt)
         try:
             attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
             if task.is_async:
-                attempt.handle = _begin(self._run(attempt, task), self._loop)
+                handle = _begin(self._run(attempt, task), self._loop)
+                if not attempt.settled:  # else it has ended already
+                    attempt.handle = handle
             else:
                 call = partial(task.handler, **self._arguments(attempt, task))
                 self._threads.start(partial(_in_thread, attempt, call), partial(self._returned, attempt))
@@ -87,8 +90,8 @@ class Runner:
             result = await task.handler(**self._arguments(attempt, task))
         except BaseException as raised:  # cancellation too: its reason is known to the attempt
             error = raised
-        CURRENT.set(None)  # it refers to this task, which refers to its context
         self._end(attempt, result, error)
+        attempt.handle = None  # which refers to this context, which refers to the attempt
         error = None  # it refers to this frame, which would refer to it
 
     def _returned(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
@@ -241,7 +244,7 @@ async def _outcome_of(attempt: Attempt, awaitable: Awaitable[Any]) -> tuple[Any,
     except BaseException as error:  # judged like that of any other handler
         return None, error
     finally:
-        CURRENT.set(None)  # as in ``_run``
+        CURRENT.set(None)  # it refers to the task that we are, which refers to its context
 
 
 def _in_thread(attempt: Attempt, call: Callable[[], Any]) -> Any:

@@ -22,6 +22,8 @@ from streamq.shown import shown
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import Description, frames_of, one_line
 
+_NO_REASON: Final = str(Retry())
+
 log: Final = logging.getLogger("streamq.job")
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -139,7 +141,8 @@ def _words(attempt: Attempt, error: BaseException, described: Description) -> st
     if issubclass(kind, Fail):
         return f"gave up after {took}: {said}" if said else f"gave up after {took}"
     if issubclass(kind, Retry):
-        return f"asks for a retry after {took}: {said}" if said else f"asks for a retry after {took}"
+        asks = f"asks for a retry after {took}"
+        return asks if said in ("", _NO_REASON) else f"{asks}: {said}"
     return f"failed after {took}: {shown(str(described))}"
 
 

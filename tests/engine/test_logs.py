@@ -111,7 +111,7 @@ ENDS = {
     "gives up": ["attempt 1/2 gave up after TOOK: a wrong number; the job has failed for good"],
     "takes too long": [
         "attempt 1/2 ran out of time: the attempt took longer than its time limit of 0.2 s; again in TOOK",
-        "attempt 2/2 ran out of time: the attempt took longer than its time limit of 0.2 s; the job has failed for good",
+        "attempt 2/2 ran out of time: .* its time limit of 0.2 s; the job has failed for good",
     ],
     "returns what has no JSON form": [
         "attempt 1/2 ended after TOOK with a result that cannot be stored: .*; the job has failed for good"
@@ -177,8 +177,8 @@ async def test_at_debug_a_start_and_the_traceback_of_a_retry_are_told_too(app: A
     assert all_kept.of(job.id)[2].exc_info[1].args == ("two\nlines",)
     others = "\n".join(f"{record.name} {record.getMessage()}" for record in all_kept.records)
     for line in (
-        "streamq.connection .* is connected to ", "streamq.fetcher 1 jobs of q arrive", "streamq.settler wrote 1 outcomes",
-        "streamq.promoter 1 delayed jobs of q are due",
+        "streamq.connection .* is connected to ", "streamq.fetcher 1 jobs of q arrive",
+        "streamq.settler wrote 1 outcomes", "streamq.promoter 1 delayed jobs of q are due",
     ):  # fmt: skip
         assert re.search(line, others), line
 
@@ -200,7 +200,9 @@ async def test_at_warning_nothing_is_made_for_an_attempt_that_completes(
 
 
 @pytest.mark.parametrize("kind", ["async", "plain"])
-async def test_a_final_failure_reaches_an_error_tracker_with_the_exception_itself(app: App, kind: str) -> None:
+async def test_a_final_failure_reaches_an_error_tracker_with_the_exception_itself(
+    app: App, kind: str
+) -> None:
     raised: list[Exception] = []
 
     def ship(number: int) -> None:
@@ -241,7 +243,7 @@ async def test_logging_of_the_programs_own_that_raises_changes_no_outcome(
             failed = await ended(app, await app.enqueue("q", "act", "gives up"))
     finally:
         job_log.removeFilter(broken)
-    assert failed.error.message == "a wrong number"
+    assert failed.error["message"] == "a wrong number"
     said = capsys.readouterr().err
     assert said.count("this line could not be logged: act ") == 2
     assert "RuntimeError: this filter is broken" in said
@@ -254,7 +256,9 @@ async def test_whoever_reclaims_tells_of_the_jobs_and_of_those_that_have_failed_
     async with make_app(crash_limit=1) as app:
         link = Link(app.store.servers)
         await app.store.join(link, ("q",))
-        ids = [client.xadd(keys.ready, {"task": "wo\x1brk", "payload": "1", "headers": ""}) for _ in range(12)]
+        ids = [
+            client.xadd(keys.ready, {"task": "wo\x1brk", "payload": "1", "headers": ""}) for _ in range(12)
+        ]
         client.xreadgroup(GROUP, "w1", {keys.ready: ">"}, count=20)
         report("q", "w1", await app.store.reclaim(link, "q", "w1", None), "its process ended")
         await link.close()
@@ -275,7 +279,9 @@ async def test_whoever_reclaims_tells_of_the_jobs_and_of_those_that_have_failed_
 # -- the records of handlers --------------------------------------------------------------------------------------
 
 
-async def test_what_a_handler_logs_has_the_fields_of_its_job_wherever_it_logs_it(app: App, kept: Kept) -> None:
+async def test_what_a_handler_logs_has_the_fields_of_its_job_wherever_it_logs_it(
+    app: App, kept: Kept
+) -> None:
     @app.task(queue="q", name="pay", attempts=3)
     async def pay(order: int) -> None:
         shop.info("in the handler of %d", order)
@@ -346,7 +352,11 @@ async def test_an_attempt_that_has_ended_is_forgotten_without_the_garbage_collec
     gc.disable()
     try:
         async with working(app):
-            jobs = [await app.enqueue("q", "act", "completes"), await plain.enqueue(1), await waits.enqueue(1)]
+            jobs = [
+                await app.enqueue("q", "act", "completes"),
+                await plain.enqueue(1),
+                await waits.enqueue(1),
+            ]
             for job in jobs:
                 await job.result(5)
             await until(lambda: not alive)

@@ -77,9 +77,6 @@ async def ended(app: App, job: Any, state: str = "failed") -> Any:
     return await until(look)
 
 
-# -- one line for each attempt ------------------------------------------------------------------------------------
-
-
 async def act(how: str) -> object:
     """What the handler of the next test does."""
     match how:
@@ -196,9 +193,6 @@ async def test_at_warning_nothing_is_made_for_an_attempt_that_completes(
         assert not [record for record in handler.records if record.levelno < logging.WARNING]
 
 
-# -- a failure, and who tracks errors -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_a_final_failure_reaches_an_error_tracker_with_the_exception_itself(
     app: App, kind: str
@@ -274,9 +268,6 @@ async def test_whoever_reclaims_tells_of_the_jobs_and_of_those_that_have_failed_
             logging.ERROR, job_id, "failed",
         )  # fmt: skip
         assert record.getMessage().startswith(rf"wo\x1brk {job_id} its worker was lost too often")
-
-
-# -- the records of handlers --------------------------------------------------------------------------------------
 
 
 async def test_what_a_handler_logs_has_the_fields_of_its_job_wherever_it_logs_it(
@@ -363,8 +354,6 @@ async def test_an_attempt_that_has_ended_is_forgotten_without_the_garbage_collec
     finally:
         gc.enable()
 
-
-# -- traces -------------------------------------------------------------------------------------------------------
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 WRITTEN = {

@@ -25,7 +25,7 @@ from typing import Any, Final
 import orjson
 from redis.asyncio import Redis
 
-from streamq import App, Scheduler, Settings, Worker, run
+from streamq import App, Scheduler, Settings, Worker, run, set_up_logs
 
 from . import bare, http_load
 from .tasks import Counter, declare
@@ -133,6 +133,8 @@ def main() -> None:
     settings = Settings.load(**config.pop("settings"))
     counter = Counter(config.get("expected", 0), report)
     app = declare(App(settings), report, counter=counter, pause=config.get("pause", 0.0))
+    if config.pop("logs", False):
+        set_up_logs(settings.log, settings.log_level)
     start = run if config.pop("uvloop", True) else asyncio.run
     start(ROLES[config.pop("role")](app, counter=counter, **config))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from tempfile import TemporaryFile
 from typing import Any
 
 from . import bare
@@ -23,18 +24,31 @@ def check(found: int, jobs: int, what: str = "ran") -> None:
         raise NotWhole(f"{found:,} jobs {what} where {jobs:,} were enqueued")
 
 
-async def ours(rig: Rig, jobs: int, *, concurrency: int, task: str = "count", pause: float = 0.0) -> float:
+async def ours(
+    rig: Rig, jobs: int, *, concurrency: int, task: str = "count", pause: float = 0.0, **config: Any
+) -> float:
     """Jobs a second of a worker, from its first to its last. The task ``rest`` awaits ``pause`` seconds."""
     async with rig.app() as app:
         await app.tasks[task].enqueue_many([message(number).model_dump() for number in range(jobs)])
         async with rig.child(
-            "worker", pinned=True, concurrency=concurrency, expected=jobs, pause=pause
+            "worker", pinned=True, concurrency=concurrency, expected=jobs, pause=pause, **config
         ) as worker:
             said = await worker.told()
             await rig.settled(app)
             check((await worker.end())["ran"], jobs)
     await rig.server.clear()
     return float(jobs / said["seconds"])
+
+
+async def ours_logged(rig: Rig, jobs: int, *, concurrency: int, form: str, level: str) -> float:
+    """The same by a worker that logs as a role does, into a file; at ``info`` that is a line for each job."""
+    with TemporaryFile() as log:
+        rate = await ours(
+            rig, jobs, concurrency=concurrency, logs=True, log=log, settings={"log": form, "log_level": level}
+        )
+        log.seek(0)
+        check(sum(b" completed in " in line for line in log), jobs if level == "info" else 0, "were logged")
+    return rate
 
 
 async def bare_loop(rig: Rig, jobs: int, *, batch: int, tasks: bool = True, pause: float = 0.0) -> float:

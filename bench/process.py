@@ -87,9 +87,10 @@ class Child:
         await self.process.wait()
 
 
-def role(name: str, **config: Any) -> AbstractAsyncContextManager[Child]:
+def role(name: str, *, log: IO[bytes] | None = None, **config: Any) -> AbstractAsyncContextManager[Child]:
     """A child in one of the roles of ``child``."""
-    return reporting((sys.executable, "-m", f"{__package__}.child"), name, {"role": name, **config})
+    command = (sys.executable, "-m", f"{__package__}.child")
+    return reporting(command, name, {"role": name, **config}, log=log)
 
 
 @asynccontextmanager

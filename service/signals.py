@@ -6,10 +6,13 @@ A terminal that closes sends SIGHUP; where it was ignored when the process start
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
+
+log = logging.getLogger("streamq.runtime")
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -33,8 +36,13 @@ def stoppable() -> Iterator[Stop]:
     """End the block at a signal, and go on behind it."""
     loop, stop = asyncio.get_running_loop(), Stop(asyncio.current_task())
     heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
+
+    def at(number: signal.Signals) -> None:
+        log.info("%s: stopping", number.name)
+        stop.ask()
+
     for number in heard:
-        loop.add_signal_handler(number, lambda: stop.ask())  # noqa: PLW0108 - `ask` is looked up when it is called
+        loop.add_signal_handler(number, at, number)
     try:
         yield stop
     except asyncio.CancelledError:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from streamq.job import WorkerInfo as WorkerInfo
     from streamq.loading import load_app as load_app
     from streamq.location import public_address as public_address
+    from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
@@ -72,7 +73,7 @@ _HOMES = {
     "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
     "loading": ("load_app",),
     "location": ("public_address",),
-    "logs": ("set_up_logs",),
+    "logs": ("JobFilter", "set_up_logs"),
     "queue": ("Queue",),
     "retry": ("Backoff",),
     "runtime": ("run",),

@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 monotonic = time.monotonic
 """Seconds that never go back: for measuring and for waiting."""
 
+stamp = time.time
+"""The host's wall clock in seconds since the epoch: for log records alone."""
+
 
 class ServerClock:
     """An estimate of the server's clock in milliseconds, good to one round trip.

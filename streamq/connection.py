@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -32,6 +33,8 @@ from streamq.answers import (
 from streamq.errors import Rejected, StreamqError, Unavailable
 
 __all__ = ["Link", "NoGroup", "NoScript", "Pool", "Servers", "ThreadLink", "translate", "wait_ready"]
+
+log = logging.getLogger("streamq.connection")
 
 _PASSED_OVER: Final = "it is a replica, which takes no jobs; passed over for the next address"
 
@@ -81,6 +84,7 @@ class Link:
             else:
                 self._connection = connection
                 self.generation += 1
+                log.debug("%s is connected to %s", self._client_name, name)
                 return connection
             finally:
                 if connection is not self._connection:
@@ -127,6 +131,7 @@ class Link:
                         errors.append(error)
                     replies.append(reply)
         except Exception as error:
+            log.debug("the connection of %s is given up: %r", self._client_name, error)
             await self.close()
             replies += left_over(arrived)
             if replies and is_refusal_to_read(replies[-1]):  # and so it has run none of the others

@@ -64,6 +64,11 @@ _NEXT: Final = re.compile(rb"%b([,}])%b" % (_WHITE, _WHITE))
 _END: Final = re.compile(rb"}%b" % _WHITE)
 _NESTED: Final = re.compile(rb"%b|[\[\]{}\"]" % _STRING, re.DOTALL)
 
+_TRACE: Final = re.compile(
+    rb'"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]{2}"'
+)
+"""Version, trace, span and flags; a trace or a span of zeros alone is none."""
+
 LARGEST: Final = 10**9
 """Of counts and seconds: they are smaller."""
 HISTORY: Final = 20
@@ -252,6 +257,18 @@ def pack_headers(headers: Mapping[str, Any]) -> bytes:
     foreign = ours.pop("foreign", b"")
     packed = codec.dumps(ours)
     return b"%b%b%b}" % (packed[:-1], b"," if ours and foreign else b"", foreign) if foreign else packed
+
+
+def trace_of(headers: Headers) -> tuple[str, str] | None:
+    """The trace and the span that a producer named in a member ``traceparent``, as W3C Trace Context writes it."""
+    foreign = headers.get("foreign", b"")
+    if b"traceparent" not in foreign:  # as in nearly all
+        return None
+    for name, value, _ in reversed(members(b"{%b}" % foreign) or []):
+        if name == b"traceparent":
+            found = _TRACE.fullmatch(value)
+            return (found[1].decode(), found[2].decode()) if found else None
+    return None
 
 
 def without_unknown_task(headers: Headers) -> Headers:

@@ -1,42 +1,248 @@
-"""What the roles print: one line an event, for people (``console``) or for machines (``json``)."""
+"""Log lines: those of the roles, for people (``console``) or for machines (``json``), and the fields of a job.
+
+Everything goes through standard logging. As a library the package installs nothing: records go where the program
+sends them. A role of the command line prints them, its users' records and those of other libraries too, unless the
+module that it runs has set logging up itself.
+
+Whatever a record holds may come from anybody, so each line is made harmless here: on the console, control characters
+and those that turn the direction of writing become escapes, and all lines but a record's first are indented; in JSON
+they become the escapes of JSON.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from datetime import UTC, datetime
-from typing import Final, Literal
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Final, Literal, Protocol
 
 from streamq import codec
+from streamq.shown import shown, shown_lines
+
+FIELDS: Final = (
+    "job", "queue", "task", "attempt", "attempts", "worker", "trace_id", "span_id",
+    "outcome", "duration_ms", "retry_in_s", "error",
+)  # fmt: skip
+"""The fields of an attempt, as attributes of log records and as members of JSON lines."""
+INDENT: Final = " " * 11
+"""Before each line of a record but its first, which begins with a time."""
 
 _LETTER: Final = {"DEBUG": "·", "INFO": " ", "WARNING": "!", "ERROR": "✗", "CRITICAL": "✗"}
+_STANDARD: Final = frozenset(
+    {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "message", "asctime", "taskName"}
+)
+"""Attributes that every record has: the rest are fields, ours or those that somebody gave as ``extra``."""
+_OURS: Final = "streamq."
+_NONE: Final = ""
+"""A field that does not apply."""
+_LEVEL: Final = logging.WARNING
+"""The level of the root logger as Python sets it."""
 
 
-class _Console(logging.Formatter):
+class Told(Protocol):
+    """What is run at the moment, and can tell of itself."""
+
+    def fields(self) -> Mapping[str, object]:
+        """Its fields, those that it has."""
+
+
+CURRENT: Final[ContextVar[Told | None]] = ContextVar("streamq_attempt", default=None)
+"""The attempt that this code runs in: the handler, tasks that it starts, and the thread of a plain handler."""
+
+
+class JobFilter(logging.Filter):
+    """Gives records the fields of the job that they are logged in; put it on a handler of your own.
+
+    The attributes are ``job``, ``queue``, ``task``, ``attempt`` (from 1), ``attempts``, ``worker``, ``trace_id`` and
+    ``span_id``, and on the line of a whole attempt also ``outcome``, ``duration_ms``, ``retry_in_s`` and ``error``. One
+    that does not apply is an empty text, so that a format may name any of them. No record is dropped.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true."""
+        have = record.__dict__
+        told = _fields_here(record)
+        for name in FIELDS:
+            if name not in have:  # what the record brings wins
+                have[name] = told.get(name, _NONE)
+        return True
+
+
+def _fields_here(record: logging.LogRecord) -> Mapping[str, object]:
+    """Of the attempt that this code runs in. The engine's own lines name their job themselves: a connection that is
+    opened for one attempt serves all."""
+    told = CURRENT.get()
+    return {} if told is None or record.name.startswith(_OURS) else told.fields()
+
+
+class Console(logging.Formatter):
+    """``20:53:38   shop       the order is paid  [confirm 1795478790207-0 attempt 1/5]``"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second, self._clock = -1, ""
+
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-        name = record.name.removeprefix("streamq.")
-        line = f"{at} {_LETTER.get(record.levelname, ' ')} {name:<10} {record.getMessage()}"
-        return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+        """The record on one line, and its further lines and its traceback indented. Never raises."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._clock = second, time.strftime("%H:%M:%S", time.localtime(second))
+        name = shown(record.name.removeprefix(_OURS), 40)
+        line = f"{self._clock} {_LETTER.get(record.levelname, ' ')} {name:<10} {shown_lines(_message(record), INDENT)}"
+        if told := _fields_here(record):
+            line += shown(f"  [{told['task']} {told['job']} attempt {told['attempt']}/{told['attempts']}]")
+        for more in _traces(self, record):
+            line += f"\n{INDENT}{shown_lines(more, INDENT)}"
+        return line
 
 
-class _Json(logging.Formatter):
+class Json(logging.Formatter):
+    """One JSON object a line, in ASCII: ``at level logger message pid``, the fields, and ``exception``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second, self._date = -1, ""
+
     def format(self, record: logging.LogRecord) -> str:
+        """The record on one line. Never raises."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._date = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         said: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage(),
+            "at": f"{self._date}.{int(record.created % 1 * 1000):03d}Z",
+            "level": record.levelname.lower(), "logger": record.name, "message": _message(record),
             "pid": record.process,
         }  # fmt: skip
-        if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return codec.dumps(said).decode()
+        have = record.__dict__
+        for name in [name for name in have if name not in _STANDARD]:
+            if (value := have[name]) is not _NONE:
+                said.setdefault(name, value)
+        for name, value in _fields_here(record).items():
+            said.setdefault(name, value)
+        traces = _traces(self, record)
+        if traces:
+            said["exception"] = "\n".join(traces)
+        return _json(said)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # arguments that do not fit their text, or that raise when they are written
+        return f"{_written(record.msg)} with {_written(record.args)} cannot be written: {_written(error)}"
+
+
+def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    found = []
+    try:
+        if record.exc_info and record.exc_info[0] is not None:
+            found.append(formatter.formatException(record.exc_info))
+        if record.stack_info:
+            found.append(formatter.formatStack(record.stack_info))
+    except Exception as error:  # raised by the exception's own class
+        found.append(f"the traceback cannot be written: {_written(error)}")
+    return found
+
+
+def _written(value: object) -> str:
+    """Any value as text, whatever its class does when it is asked."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def _json(said: dict[str, object]) -> str:
+    try:
+        line = codec.dumps(said, _written).decode()
+    except Exception:  # half characters, a list within itself, or a class that raises when it is written
+        plain = {_whole(name): _plain(value) for name, value in said.items()}
+        line = codec.dumps(plain).decode()
+    return line if line.isascii() and "\x7f" not in line else _NOT_PLAIN.sub(_escape, line)
+
+
+_NOT_PLAIN: Final = re.compile("[^\x00-\x7e]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
+
+
+def _plain(value: object) -> object:
+    small = (
+        value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63)
+    )
+    return value if small else _whole(value if isinstance(value, str) else _written(value))
+
+
+def _whole(text: str) -> str:
+    """Text without halves of characters, which JSON cannot hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+class StandardError(logging.Handler):
+    """Writes lines to standard error, one write each.
+
+    A closed one ends nothing, nor does a character that it has no bytes for. One that is open and not read stops who
+    writes to it, as it does any program.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        line, stream = self.format(record) + "\n", sys.stderr
+        if stream is None:  # closed when the process started
+            return
+        try:
+            try:
+                stream.write(line)
+            except UnicodeError:
+                stream.write(line.encode("ascii", "backslashreplace").decode())
+            if not getattr(stream, "line_buffering", False):
+                stream.flush()
+        except (OSError, ValueError):  # nobody reads it any more: there is nowhere to say so
+            pass
+
+
+_installed = ""
+
+
+def how_logged() -> str:
+    """How this process logs, for the line with which a role begins."""
+    return _installed or "as the program has set it up"
 
 
 def set_up_logs(form: Literal["console", "json"], level: str) -> None:
-    """Send the ``streamq`` loggers' lines to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Console())
-    logger = logging.getLogger("streamq")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level.upper())
-    logger.propagate = False
+    """Send what is logged in this process to standard error: a role does so once it has loaded its app.
+
+    All loggers are meant, and records get the fields of their job. Where the program has set logging up itself (the
+    root logger has a handler for more than errors, or one that prints) nothing is installed and no level is changed:
+    its handlers get ``JobFilter``. Handlers for errors alone, as those of error trackers are, stay beside ours.
+    """
+    global _installed  # noqa: PLW0603  # a process has one standard error
+    root = logging.getLogger()
+    before = [each for each in root.handlers if isinstance(each, StandardError)]
+    for each in before:
+        root.removeHandler(each)
+    for handler in root.handlers:
+        if not any(isinstance(one, JobFilter) for one in handler.filters):
+            handler.addFilter(JobFilter())
+    if any(map(_logs_all, root.handlers)):
+        _installed = ""
+        return
+    ours = StandardError()
+    ours.setFormatter(Json() if form == "json" else Console())
+    root.addHandler(ours)
+    if before or root.level == _LEVEL:  # else the program has chosen one
+        root.setLevel(level.upper())
+    logging.captureWarnings(True)
+    _installed = f"{form} from {level} on"
+
+
+def _logs_all(handler: logging.Handler) -> bool:
+    """Whether a handler is somebody's log, and not for errors alone."""
+    prints = isinstance(handler, logging.StreamHandler) and handler.stream in (sys.stderr, sys.stdout)
+    return prints or handler.level < logging.ERROR

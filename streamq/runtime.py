@@ -100,9 +100,14 @@ def on_signals(stop: Callable[[], object]) -> None:
     A terminal that closes sends SIGHUP; where it was ignored when we started (``nohup``) it stays so.
     """
     loop = asyncio.get_running_loop()
+
+    def heard(number: signal.Signals) -> None:
+        log.info("%s: stopping", number.name)
+        stop()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, heard, number)
 
 
 async def on_end_of_input(stop: Callable[[], None]) -> None:
@@ -110,6 +115,7 @@ async def on_end_of_input(stop: Callable[[], None]) -> None:
 
     class Watch(asyncio.Protocol):
         def connection_lost(self, _exc: Exception | None) -> None:
+            log.info("standard input has ended, and with it whoever started us: stopping")
             stop()
 
     await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)

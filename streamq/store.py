@@ -50,6 +50,8 @@ class Reclaimed:
     failed: int = 0
     beaten: bool = False
     """The worker has beaten since it was seen: nothing was touched."""
+    first: tuple[tuple[str, str, str], ...] = ()
+    """Of the first of them id, what became of it (``again``, ``alone`` or ``failed``), and task."""
 
 
 class Promoted(NamedTuple):
@@ -273,15 +275,17 @@ class Store:
         name = worker.encode("utf-8", "surrogateescape")  # whoever joins the group names itself
         arguments = (GROUP, name, beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
+        first: tuple[tuple[str, str, str], ...] = ()
         while True:
-            more, suspected, buried, held = await self.with_groups(
+            more, suspected, buried, held, told = await self.with_groups(
                 link, (queue,), lambda: scripts.RECLAIM.run(link, names, *arguments)
             )
             if more < 0:
-                return Reclaimed(again, suspects, failed, beaten=True)
+                return Reclaimed(again, suspects, failed, beaten=True, first=first)
+            first = first or _by_three(told)
             again, suspects, failed = again + more, suspects + suspected, failed + buried
             if not held:
-                return Reclaimed(again, suspects, failed)
+                return Reclaimed(again, suspects, failed, first=first)
 
     async def audit(self, link: Link, queue: str) -> int:
         """Give back what was delivered and is held by nobody. Returns how many."""
@@ -326,6 +330,11 @@ class Store:
         """Drop all connections."""
         await self.signals.close()
         await self.pool.close()
+
+
+def _by_three(told: list[bytes]) -> tuple[tuple[str, str, str], ...]:
+    texts = [text.decode("utf-8", "replace") for text in told]
+    return tuple(zip(texts[::3], texts[1::3], texts[2::3], strict=True))
 
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:

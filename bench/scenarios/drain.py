@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..draining import bare_loop, ours
-from ..figures import Curve, Limit, Measured, compared
+from ..draining import bare_loop, ours, ours_logged
+from ..figures import Curve, Figure, Limit, Measured, compared
 from ..rig import Rig
 
 SIDES: Final = ("streamq", "bare, a task each", "bare, no tasks")
@@ -36,8 +36,25 @@ async def measure(rig: Rig) -> Measured:
             "drain, bare without tasks", "jobs/s", rounds[SIDES[0]], rounds[SIDES[2]],
             note=f"{best[SIDES[0]]} at once; bare {best[SIDES[2]]}",
         ),
+        *[await _logged(rig, best[SIDES[0]], form) for form in ("console", "json")],
         _curve(sweep),
     ]  # fmt: skip
+
+
+async def _logged(rig: Rig, size: int, form: str) -> Figure:
+    """With a line for each job, relative to the same worker when it logs warnings alone."""
+    rounds: dict[str, list[float]] = {"info": [], "warning": []}
+    for _ in range(rig.of(rig.repeat, 1)):
+        for level, rates in rounds.items():
+            jobs = min(rig.of(30_000, 10_000), 1_000 * size)
+            rates.append(await ours_logged(rig, jobs, concurrency=size, form=form, level=level))
+        rig.say(
+            f"log {form}, info: {rounds['info'][-1]:,.0f} against {rounds['warning'][-1]:,.0f} at warning"
+        )
+    return compared(
+        f"drain, log {form} at info", "jobs/s", rounds["info"], rounds["warning"],
+        note=f"{size} at once; the other side is the same worker that logs at warning",
+    )  # fmt: skip
 
 
 async def _rate(rig: Rig, side: str, size: int) -> float:

@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 from streamq.clock import monotonic
-from streamq.envelope import Delivery
+from streamq.envelope import Delivery, trace_of
 from streamq.errors import LONGEST_WAIT
 from streamq.task import Task
 
 
 class Attempt:
-    """A delivery being run. ``task`` is ``None`` when this worker does not know it.
+    """A delivery being run by ``worker``. ``task`` is ``None`` when this worker does not know it.
 
     Most attempts change few of these; what stays as it is costs nothing when it is the class's.
     """
@@ -29,8 +29,8 @@ class Attempt:
     """The asyncio task of an async handler; ``None`` for a plain one, while it runs in a thread."""
     timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, delivery: Delivery, task: Task[Any, Any] | None) -> None:
-        self.delivery, self.task = delivery, task
+    def __init__(self, delivery: Delivery, task: Task[Any, Any] | None, worker: str) -> None:
+        self.delivery, self.task, self.worker = delivery, task, worker
         timeout = 0.0 if task is None else delivery.headers.get("timeout") or task.timeout
         # seconds that a timer can take: what is no time at all limits nothing
         self.limit = timeout if 0 < timeout <= LONGEST_WAIT else LONGEST_WAIT
@@ -49,6 +49,17 @@ class Attempt:
     def seconds(self) -> float:
         """How long its handler has run."""
         return monotonic() - self.begun if self.begun else 0.0
+
+    def fields(self) -> dict[str, object]:
+        """What log lines tell of it: see ``logs.FIELDS``."""
+        delivery = self.delivery
+        fields: dict[str, object] = {
+            "job": delivery.job_id, "queue": delivery.queue, "task": delivery.task[:200], "attempt": self.number,
+            "attempts": self.attempts, "worker": self.worker,
+        }  # fmt: skip
+        if trace := trace_of(delivery.headers):
+            fields["trace_id"], fields["span_id"] = trace
+        return fields
 
     def __str__(self) -> str:
         return f"job {self.delivery.job_id} of {self.delivery.task[:200]!r} on {self.delivery.queue}"

@@ -8,6 +8,7 @@ which the interpreter itself keeps.
 from __future__ import annotations
 
 import traceback
+from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 from streamq.envelope import fitted
@@ -20,6 +21,7 @@ NAME: Final = 200
 """Characters kept of the name of its type."""
 OWN_MODULES: Final = ("streamq.worker.runner", "streamq.worker.threads", "concurrent.futures.thread")
 """Where the frames above the handler's are."""
+_OURS: Final = ("streamq.", "concurrent.futures.thread")
 
 _name_of = type.__dict__["__name__"].__get__
 _traceback_of = BaseException.__dict__["__traceback__"].__get__
@@ -50,6 +52,14 @@ def type_name(error: BaseException) -> str:
         return fitted(_plain(_name_of(type(error)), NAME), NAME)
     except BaseException:  # the last step has to hold whatever comes
         return "Exception"
+
+
+def frames_of(error: BaseException) -> TracebackType | None:
+    """Its traceback from the first frame on that is not ours, for a log record; ``None`` when there is none."""
+    frame: TracebackType | None = _traceback_of(error)
+    while frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+        frame = frame.tb_next
+    return frame
 
 
 def one_line(text: str, longest: int = 300) -> str:

@@ -152,6 +152,8 @@ class Fetcher:
                 await self._link.call("CLIENT", "UNBLOCK", client_id)
 
     def _take(self, queue: str, lane: int, entries: list[Any]) -> None:
+        if entries:
+            log.debug("%d jobs of %s arrive", len(entries), queue)
         for raw in entries:
             try:
                 if raw[1]:  # else it was deleted by hand

@@ -12,12 +12,12 @@ from streamq.clock import ServerClock, monotonic
 from streamq.envelope import Headers, pack_headers, parked, record, with_error, without_unknown_task
 from streamq.errors import UnknownTask, Verdict
 from streamq.retry import Again, Judgement, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.shown import shown
 from streamq.task import Task
+from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
-from streamq.worker.description import Description, describe, one_line, type_name
+from streamq.worker.description import Description, describe, frames_of, one_line, type_name
 from streamq.worker.settler import Settler
-
-log = logging.getLogger("streamq.runner")
 
 UNKNOWN_TASK_WAIT: Final = (1.0, 30.0)
 """Seconds until a job whose task this worker does not know is offered again: at first, and at most."""
@@ -53,10 +53,12 @@ class Outcomes:
         raw = delivery.raw_headers
         if raw and "unknown_task_count" in delivery.headers:
             raw = pack_headers(without_unknown_task(delivery.headers))
-        took = int((monotonic() - attempt.begun) * 1000)
-        body = record(b"c", delivery, self._clock.now(), took, self._name, raw, outcome)
+        took = monotonic() - attempt.begun
+        body = record(b"c", delivery, self._clock.now(), int(took * 1000), self._name, raw, outcome)
         self._settler.put(delivery, "c", body)
         attempt.settled = True
+        if attempt_lines.log.isEnabledFor(logging.INFO):
+            attempt_lines.completed(attempt, took)
         return None
 
     def failed(self, attempt: Attempt, error: BaseException, *, at_least: float = 0.0) -> Judgement:
@@ -69,19 +71,17 @@ class Outcomes:
         )  # fmt: skip
         if isinstance(judgement, Again) and not judgement.spent:
             self._delay(attempt, headers, judgement.seconds)
-            log.debug("%s is snoozed for %.1f s", attempt, judgement.seconds)
+            attempt_lines.snoozed(attempt, judgement.seconds)
             return judgement
         described = _described(error)
         headers = {**with_error(headers, self._entry(described, attempt, spent)), "attempt": spent}
         if isinstance(judgement, Again):
-            self._delay(attempt, headers, max(judgement.seconds, at_least))
-            log.info(
-                "%s failed in attempt %d of %d: %s; again in %.1f s",
-                attempt, spent, attempt.attempts, described, judgement.seconds,
-            )  # fmt: skip
+            wait = max(judgement.seconds, at_least)
+            self._delay(attempt, headers, wait)
+            attempt_lines.again(attempt, error, described, wait)
         else:
             self._bury(attempt, headers, described)
-            log.info("%s failed for good in attempt %d: %s", attempt, spent, described)
+            attempt_lines.failed(attempt, error, described)
         return judgement
 
     def unknown(self, attempt: Attempt, known: Iterable[str]) -> None:
@@ -105,30 +105,37 @@ class Outcomes:
         self._delay(attempt, waiting, wait)
         if delivery.task not in self._unknown_names and len(self._unknown_names) < NAMES:
             self._unknown_names.add(delivery.task)
-            log.warning(
-                "%s: this worker knows no such task; its jobs wait up to %.0f s for one that does",
-                attempt, self._unknown_task_for,
-            )  # fmt: skip
+            most = f"its jobs wait up to {self._unknown_task_for:.0f} s for one that does"
+            told = f"waits: this worker knows no such task; {most}"
+            attempt_lines.say(logging.WARNING, attempt, told, outcome="unknown_task", retry_in_s=wait)
 
     def _give_up(self, attempt: Attempt, error: UnknownTask) -> None:
         described = describe(error, traced=False)
         headers = without_unknown_task(attempt.delivery.headers)
         entry = self._entry(described, attempt, headers.get("attempt", 0))
         self._bury(attempt, with_error(headers, entry), described)
-        log.error("%s failed: no worker knew its task for %.0f s", attempt, self._unknown_task_for)
+        told = f"is over: no worker knew its task for {self._unknown_task_for:.0f} s; the job has failed for good"
+        attempt_lines.say(
+            logging.ERROR, attempt, told, (UnknownTask, error, None), outcome="failed", error=str(described)
+        )
 
     def last_resort(self, attempt: Attempt, fault: BaseException) -> None:
         """The outcome could not be made, whatever the reason: the job is failed, in words that hold for all.
 
         Nothing here asks the error or the task for anything: the job's own bytes go into the record as they came.
         """
+        exc_info = (type(fault), fault, frames_of(fault))
         if attempt.settled:
-            log.error("%s: after its outcome was made: %s", attempt, describe(fault))
+            told = f"has its outcome; after that came {shown(str(describe(fault)))}"
+            attempt_lines.say(logging.ERROR, attempt, told, exc_info)
             return
         outcome = codec.dumps({"type": type_name(fault), "message": UNMAKEABLE})
         delivery, now = attempt.delivery, self._clock.now()
         self._put(attempt, "f", record(b"f", delivery, now, 0, self._name, delivery.raw_headers, outcome))
-        log.error("%s failed: its outcome could not be made: %s", attempt, describe(fault))
+        told = (
+            f"has no outcome that could be made ({shown(str(describe(fault)))}); the job has failed for good"
+        )
+        attempt_lines.say(logging.ERROR, attempt, told, exc_info, outcome="failed")
 
     # -- the ways to the settler ----------------------------------------------------------------------------
 

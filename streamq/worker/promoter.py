@@ -79,6 +79,8 @@ class Promoter:
                     continue
                 self._troubles.over(queue)
                 promoted += reply.jobs
+                if reply.jobs:
+                    log.debug("%d delayed jobs of %s are due and wait now", reply.jobs, queue)
                 if reply.wait == 0:
                     queues.append(queue)
                 else:

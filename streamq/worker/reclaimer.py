@@ -18,8 +18,10 @@ from streamq.clock import monotonic
 from streamq.connection import Link
 from streamq.errors import Rejected, StreamqError
 from streamq.job import WorkerInfo
+from streamq.shown import shown
 from streamq.store import Reclaimed, Store
 from streamq.views import Views
+from streamq.worker import attempt_lines
 from streamq.worker.duty import pause
 from streamq.worker.trouble import EVERYONE, Troubles, concerns_all
 
@@ -264,8 +266,17 @@ class Reclaimer:
 
 
 def report(queue: str, worker: str, done: Reclaimed, why: str) -> None:
-    """One line for the log."""
+    """One line for the log with the ids of the first jobs, and one for each of them that has failed by this."""
+    ids = ", ".join(job for job, _, _ in done.first)
+    more = "" if len(done.first) == done.again + done.suspects + done.failed else ", ..."
     log.warning(
-        "worker %s is lost (%s): of its jobs on %s %d start again, %d alone, %d failed by crashing too often",
-        worker, why, queue, done.again, done.suspects, done.failed,
+        "worker %s is lost (%s): of its jobs on %s %d start again, %d alone, %d failed by crashing too often%s%s%s",
+        shown(worker, 100), why, queue, done.again, done.suspects, done.failed, ids and ": ", ids, ids and more,
     )  # fmt: skip
+    for job, fate, task in done.first:
+        if fate == "failed":
+            said = "its worker was lost too often while it ran; the job has failed for good"
+            attempt_lines.tell(
+                logging.ERROR, f"{shown(task, 100)} {job} {said}", job=job, queue=queue, task=task, worker=worker,
+                outcome="failed", error="Crashed: " + said.partition(";")[0],
+            )  # fmt: skip

@@ -7,6 +7,7 @@ running, judging, describing or writing is caught there, and the last resort nee
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -17,10 +18,12 @@ from streamq.app import App
 from streamq.clock import ServerClock, monotonic
 from streamq.envelope import Delivery
 from streamq.errors import Verdict
+from streamq.logs import CURRENT
 from streamq.retry import Again, TimeLimit
 from streamq.task import Context, Task
+from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
-from streamq.worker.description import describe
+from streamq.worker.description import describe, frames_of
 from streamq.worker.outcomes import Outcomes
 from streamq.worker.overdue import OverdueHandlers
 from streamq.worker.settler import Settler
@@ -52,21 +55,26 @@ class Runner:
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
         self._idle: asyncio.Event | None = None
+        self._tells_starts = attempt_lines.log.isEnabledFor(logging.DEBUG)
 
     # -- the way of an attempt ------------------------------------------------------------------------------
 
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
         task = self._app.tasks.get(delivery.task)
-        attempt = Attempt(delivery, task)
+        attempt = Attempt(delivery, task, self._worker)
         self.running.add(attempt)
         if task is None:
             self._end(attempt, None, None)
             return
+        if self._tells_starts:
+            attempt_lines.started(attempt)
         try:
             attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
             if task.is_async:
-                attempt.handle = _begin(self._run(attempt, task), self._loop)
+                handle = _begin(self._run(attempt, task), self._loop)
+                if not attempt.settled:  # else it has ended already
+                    attempt.handle = handle
             else:
                 call = partial(task.handler, **self._arguments(attempt, task))
                 self._threads.start(partial(_in_thread, attempt, call), partial(self._returned, attempt))
@@ -76,12 +84,14 @@ class Runner:
     async def _run(self, attempt: Attempt, task: Task[Any, Any]) -> None:
         result: Any = None
         error: BaseException | None = None
+        CURRENT.set(attempt)
         attempt.begun = monotonic()
         try:
             result = await task.handler(**self._arguments(attempt, task))
         except BaseException as raised:  # cancellation too: its reason is known to the attempt
             error = raised
         self._end(attempt, result, error)
+        attempt.handle = None  # which refers to this context, which refers to the attempt
         error = None  # it refers to this frame, which would refer to it
 
     def _returned(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
@@ -94,7 +104,7 @@ class Runner:
         if not waits:
             self._end(attempt, result, error)
             return
-        attempt.handle = self._loop.create_task(_outcome_of(result))
+        attempt.handle = self._loop.create_task(_outcome_of(attempt, result))
         attempt.handle.add_done_callback(partial(self._awaited, attempt))
         if attempt.settled or attempt.interrupted:
             attempt.handle.cancel()
@@ -140,8 +150,9 @@ class Runner:
                     if issubclass(type(error), asyncio.CancelledError)
                     else str(describe(error, traced=False))
                 )
-                error = TimeLimit(attempt.limit, said)
+                error = TimeLimit(attempt.limit, said).with_traceback(frames_of(error))
             elif attempt.interrupted:
+                attempt_lines.interrupted(attempt)
                 attempt.settled = True
                 self.given_back.append(attempt.delivery)
                 return
@@ -225,16 +236,20 @@ class Runner:
         self._threads.close()
 
 
-async def _outcome_of(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+async def _outcome_of(attempt: Attempt, awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
     """What an awaitable comes to, as a value."""
+    CURRENT.set(attempt)
     try:
         return await awaitable, None
     except BaseException as error:  # judged like that of any other handler
         return None, error
+    finally:
+        CURRENT.set(None)  # it refers to the task that we are, which refers to its context
 
 
 def _in_thread(attempt: Attempt, call: Callable[[], Any]) -> Any:
     """The time limit counts from here: not while a call waits for a thread."""
+    CURRENT.set(attempt)
     attempt.begun = monotonic()
     return call()
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from streamq.app import App
 from streamq.errors import Rejected
+from streamq.logs import how_logged
 from streamq.worker.duty import Duty, tick
 from streamq.worker.upkeep import upkeep
 
@@ -62,8 +63,9 @@ class Scheduler:
             await queues.once()
         duties: list[Duty] = [queues, *upkeep(app, queues, only_reclaim=self._only_reclaim, poll=POLL)]
         log.info(
-            "%s for %s", ", ".join(duty.name for duty in duties[1:]), ", ".join(queues()) or "no queue yet"
-        )
+            "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
+            ", ".join(queues()) or "no queue yet", ", ".join(app.store.servers.names), how_logged(),
+        )  # fmt: skip
         async with asyncio.TaskGroup() as group:
             for duty in duties:
                 group.create_task(tick(duty), name=duty.name)

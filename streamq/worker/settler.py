@@ -18,7 +18,9 @@ from streamq.clock import monotonic
 from streamq.connection import Link
 from streamq.envelope import Delivery, Held, as_failure
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
+from streamq.shown import shown
 from streamq.store import Settlement, Store
+from streamq.worker import attempt_lines
 
 log = logging.getLogger("streamq.settler")
 
@@ -171,14 +173,15 @@ class Settler:
                 return
             if problem is not None:
                 if pause == 0.05:
-                    count = sum(map(len, left.values()))
-                    log.warning("cannot write %d outcomes: %s; retrying", count, problem)
+                    waiting = sum(map(len, left.values()))
+                    log.warning("cannot write %d outcomes: %s; retrying", waiting, problem)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 2.0)
+        count, seconds = sum(map(len, batch.values())), monotonic() - since
         if pause > 0.05:
-            log.info(
-                "%d outcomes are seen to after %.1f s", sum(map(len, batch.values())), monotonic() - since
-            )
+            log.info("%d outcomes are seen to after %.1f s", count, seconds)
+        else:
+            log.debug("wrote %d outcomes in %.1f ms", count, seconds * 1000)
 
     async def _try(self, left: Batch, *, repeated: bool) -> Unavailable | None:
         """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
@@ -262,7 +265,10 @@ class Settler:
         failure = outcome._replace(kind="f", body=body)
         if isinstance(await self._settle(queue, [failure]), StreamqError):
             return False
-        log.error("job %s on %s failed: %s", outcome.job_id, queue, reason)
+        attempt_lines.tell(
+            logging.ERROR, f"job {outcome.job_id} on {queue} has failed for good: {shown(reason)}", job=outcome.job_id,
+            queue=queue, worker=self._worker.decode(), outcome="failed", error=f"OutcomeRefused: {reason}",
+        )  # fmt: skip
         return True
 
     def _settled(

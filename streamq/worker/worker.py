@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from streamq.app import App
 from streamq.connection import Link
 from streamq.envelope import Delivery, Held
 from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Rejected, StreamqError
+from streamq.logs import how_logged
 from streamq.worker.duty import Duty, tick
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
@@ -52,6 +54,8 @@ class Worker:
         self.concurrency = concurrency or settings.concurrency
         self._with_duties = duties
         self._has_fetched = False
+        self._back: Counter[str] = Counter()
+        """Jobs given back, by queue."""
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
         self._grace = settings.shutdown_grace
@@ -81,12 +85,29 @@ class Worker:
                 if await self._unless_stopped(self._sign_on()):
                     gc.collect()
                     gc.freeze()  # what is loaded by now stays; looking through it again held jobs up for 15 to 50 ms
-                    log.info("worker %s: %s, %d at once", self.name, ", ".join(self.queues), self.concurrency)
+                    self._tell_who_it_is()
                     await self._work()
             finally:
                 await self.heartbeat.stop()
                 await self._leave()
                 self.runner.close()
+                self._tell_its_end()
+
+    def _tell_who_it_is(self) -> None:
+        servers = ", ".join(self.app.store.servers.names)
+        log.info(
+            "worker %s: %s, %d at once; server %s; log %s",
+            self.name, ", ".join(self.queues), self.concurrency, servers, how_logged(),
+        )  # fmt: skip
+
+    def _tell_its_end(self) -> None:
+        each = ", ".join(f"{count} on {queue}" for queue, count in sorted(self._back.items()) if count)
+        back = (
+            f"gave {sum(self._back.values())} jobs back, uncharged: {each}"
+            if each
+            else "no job was given back"
+        )
+        log.info("worker %s has ended; %s", self.name, back)
 
     async def _unless_stopped(self, beginning: Coroutine[Any, Any, object]) -> bool:
         """Do something that may wait long for the server; ``False`` when the worker was told to stop before its end."""
@@ -231,7 +252,7 @@ class Worker:
             except StreamqError as error:
                 log.warning("cannot give jobs on %s back now: %s", queue, error)
             else:
-                log.info("gave %d jobs on %s back, uncharged", back, queue)
+                self._back[queue] += back
 
     async def _leave(self) -> None:
         """Take this worker off the lists, and give back what the server still has under its name, uncharged."""
@@ -264,7 +285,7 @@ class Worker:
         async with store.pool.link() as link:
             if held := await store.pending(link, queue, self.name):
                 back = await store.release(link, queue, held)
-                log.info("gave %d jobs on %s back, uncharged: they had no outcome yet", back, queue)
+                self._back[queue] += back
             if commands := self.runner.overdue.commands_of(queue):
                 await link.calls(*commands)
             await store.reclaim(link, queue, self.name, None)  # of an empty hand: its name goes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -219,8 +220,13 @@ async def test_an_attempt_that_fails_says_so_in_one_line_of_the_log(
                 await job.result(5)
     told = [r.getMessage() for r in caplog.records if job.id in r.getMessage()]
     assert len(told) == 2
-    assert "failed in attempt 1 of 2: ValueError: two lines; again in" in told[0]
-    assert "failed for good in attempt 2: ValueError: two lines" in told[1]
+    assert re.fullmatch(
+        rf"work {job.id} attempt 1/2 failed after .+: ValueError: two lines; again in .+", told[0]
+    )
+    assert re.fullmatch(
+        rf"work {job.id} attempt 2/2 failed after .+: ValueError: two lines; the job has failed for good",
+        told[1],
+    )
 
 
 class Unwritable:

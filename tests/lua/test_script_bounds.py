@@ -62,7 +62,7 @@ async def test_reclaim_takes_no_more_than_its_budget_of_bytes(
     ids = _add(client, keys.ready, 5, size=1, headers=json.dumps({"attempt": 100, "history": history}))
     _take(client, keys)
     assert (await app.store.reclaim(link, "q", "w", None)).again == 5
-    assert replies[scripts.RECLAIM] == [[1, 0, 0, 1]] * 4 + [[1, 0, 0, 0]]
+    assert [reply[:4] for reply in replies[scripts.RECLAIM]] == [[1, 0, 0, 1]] * 4 + [[1, 0, 0, 0]]
     record = await app.queue("q").get(ids[0])
     assert (record.crashes, len(record.history), record.history[-1]["attempt"]) == (1, 101, 101)
 
@@ -74,7 +74,7 @@ async def test_reclaim_takes_no_more_than_a_page_of_jobs(
     _add(client, keys.ready, PAGE + 50, size=1)
     _take(client, keys)
     assert (await app.store.reclaim(link, "q", "w", None)).again == PAGE + 50
-    assert replies[scripts.RECLAIM] == [[PAGE, 0, 0, 1], [50, 0, 0, 0]]
+    assert [reply[:4] for reply in replies[scripts.RECLAIM]] == [[PAGE, 0, 0, 1], [50, 0, 0, 0]]
 
 
 @ON_ONE_SERVER

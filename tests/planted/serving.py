@@ -367,8 +367,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "log: health checks write lines",
         "service/access.py",
-        "if response.status < 400 and request.method in _QUIET:",
-        "if response.status < 400 and request.method == 0:",
+        "quiet = response.status < 400 and request.method in _QUIET",
+        "quiet = response.status < 400 and request.method == 0",
         "tests/service/test_problems.py::test_health_checks_and_looking_write_no_log",
     ),
 )

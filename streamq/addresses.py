@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry as ThreadedRetry
 
 from streamq.errors import ConfigurationError
+from streamq.peers import OWN_USER, OwnUserConnection, OwnUserThreadedConnection
 from streamq.settings import Settings
 
 _SCHEMES: Final = ("redis", "rediss", "unix")
@@ -52,6 +53,8 @@ class Servers:
         for url in self._urls:
             arguments = self._arguments(url, aio.parse_url)
             kind = arguments.pop("connection_class", aio.Connection)
+            if _asks_for_own_user(url):
+                kind = OwnUserConnection
             made.append(kind(**arguments, client_name=client_name))
         return made
 
@@ -65,6 +68,8 @@ class Servers:
                 retry=ThreadedRetry(NoBackoff(), 0),
             )  # fmt: skip
             kind = arguments.pop("connection_class", threaded.Connection)
+            if _asks_for_own_user(url):
+                kind = OwnUserThreadedConnection
             made.append(kind(**arguments))
         return made
 
@@ -88,6 +93,11 @@ class Servers:
             "protocol": 2, "socket_timeout": None, "socket_connect_timeout": settings.connect_timeout,
             "driver_info": None,
         } | ({} if url.startswith("unix:") else {"socket_keepalive": True})  # fmt: skip
+
+
+def _asks_for_own_user(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "unix" and parts.fragment == OWN_USER
 
 
 def _public(url: str) -> str:

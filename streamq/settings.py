@@ -178,3 +178,9 @@ def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) ->
 def environment_with(**more: str) -> dict[str, str]:
     """The environment for a process of ours, with some variables more."""
     return {**os.environ, **more}
+
+
+def runtime_folder() -> Path | None:
+    """The folder that the system keeps for what this user runs; None if it names none."""
+    named = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    return named if named.is_absolute() else None

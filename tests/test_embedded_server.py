@@ -251,5 +251,5 @@ def test_without_a_program_the_error_names_the_three_ways_to_get_one(
     monkeypatch.setattr(importlib.metadata, "files", not_installed)
     with pytest.raises(ConfigurationError) as raised:
         find_binary()
-    for words in ("`redis-server`", "streamq[embedded]", "STREAMQ_REDIS_URL", f"{old} is 6.2.14"):
+    for words in ("`redis-server`", "the extra `embedded`", "STREAMQ_REDIS_URL", f"{old} is 6.2.14"):
         assert words in str(raised.value)

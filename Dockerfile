@@ -1,4 +1,4 @@
-# One image for every role: `docker run IMAGE worker`, `… scheduler`, `… api`; without a word, all in one.
+# One image for every role: `docker run IMAGE worker shop:app`, `… scheduler`, `… api`; without a word, all in one.
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/streamq

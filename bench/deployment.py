@@ -49,7 +49,9 @@ class Deployment:
         await _up(f"{self.sandbox}/ledger?limit=1", provider)
         await _up(f"{self.api}/ready", await self._program("api", "--port", str(api)))
         self.scheduler = await self._program("scheduler")
-        self.workers = [await self._program("worker") for _ in range(WORKERS)]
+        self.workers = [
+            await self._program("worker", "streamq_service.messaging:app") for _ in range(WORKERS)
+        ]
 
     async def _program(self, *arguments: str) -> Process:
         log = self.folder / f"{arguments[0]}.log"

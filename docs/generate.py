@@ -17,7 +17,9 @@ from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
 from streamq_service.settings import ServiceSettings
 
 import streamq.errors
-from streamq.cli import _EXIT, main
+from streamq.cli import main
+from streamq.cli.ending import CODES, code_of
+from streamq.cli.options import Option
 from streamq.states import MOVES
 
 from .full_run import figures
@@ -63,17 +65,6 @@ def _default(value: Any) -> str:
 # -- command line -------------------------------------------------------------------------------------------
 
 
-EXITS: Final = {
-    0: "done",
-    1: "the operation failed",
-    2: "the call is wrong",
-    3: "no such job",
-    4: "the job's state does not allow it",
-    69: "the server cannot be reached",
-    78: "the configuration is wrong",
-}
-
-
 def cli() -> str:
     """Every command with its options."""
     context = click.Context(main, info_name="streamq")
@@ -81,10 +72,12 @@ def cli() -> str:
     parts = [part for name, command in commands if command for part in _command(f"streamq {name}", command)]
     return page(
         "Command line",
-        "`APP` is `module:attribute`, as in `shop:app`; without it `STREAMQ_APP` counts, and without that the "
-        "messaging service's own app runs.",
+        "`APP` is `module:attribute`, as in `shop:app`; without it `STREAMQ_APP` counts, and without that, for `up` "
+        "and `api` alone, the messaging service's own app. A scheduler and a reclaimer need none. Durations are "
+        "written as `90` (seconds), `1.5s`, `250ms`, `5m`, `24h` or `7d`. A variable stands for each option, and `1` "
+        "sets a switch; what is typed wins.",
         "## Exit codes",
-        table(("Code", "Means"), [(str(code), meaning) for code, meaning in EXITS.items()]),
+        table(("Code", "Means"), [(str(code), meaning) for code, meaning in CODES.items()]),
         *parts,
     )
 
@@ -102,7 +95,7 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     yield prose(text.strip())
     yield fenced(f"{usage}\n\n{example.strip(chr(10))}")
     if options:
-        yield table(("Option", "Variable", "Meaning"), [_option(option) for option in options])
+        yield table(("Option", "Variable", "Meaning"), [_option(name, option) for option in options])
 
 
 def _argument(argument: click.Argument) -> str:
@@ -112,7 +105,7 @@ def _argument(argument: click.Argument) -> str:
     return name if argument.required else f"[{name}]"
 
 
-def _option(option: click.Option) -> tuple[str, str, str]:
+def _option(command: str, option: click.Option) -> tuple[str, str, str]:
     kind = option.type
     if isinstance(kind, click.Choice):
         shape = " " + "|".join(map(str, kind.choices))
@@ -120,7 +113,8 @@ def _option(option: click.Option) -> tuple[str, str, str]:
         shape = "" if option.is_flag else f" {option.metavar or kind.name.split()[0].upper()}"
     default = f" Default: {option.default}." if option.show_default is True else ""
     meaning = re.sub(r"\s*\[default: (.+?)\]", r" Default: \1.", option.help or "")
-    variable = f"`{option.envvar}`" if option.envvar else ""
+    twin = option.envvar or f"{command} {option.name}".replace(" ", "_").upper()
+    variable = f"`{twin}`" if option.envvar or isinstance(option, Option) else ""
     return f"`{option.opts[0]}{shape}`", variable, meaning + default
 
 
@@ -220,8 +214,11 @@ def http() -> str:
         "422: it is [not there yet](../explanation/not-yet.md).",
         "## Keys and scopes",
         tables("service/auth.py"),
-        "Send `Authorization: Bearer KEY`. Without `STREAMQ_API_KEYS` the API listens on loopback only and answers "
-        "only requests to a loopback name.",
+        "Send `Authorization: Bearer KEY`. What changes something says `Content-Type: application/json`, even without "
+        "a body: a form of a web page cannot. `GET /ready` tells more than its status only to a key with `read`.",
+        "Without `STREAMQ_API_KEYS` the API listens on loopback only, and answers only this machine; `/health` and "
+        "`/ready` are answered to all. [Security](../security.md) has the whole model.",
+        tables("service/local.py"),
         *_bodies(),
         "## Live counts",
         tables("service/api/events.py"),
@@ -358,7 +355,7 @@ def errors() -> str:
     for name, node in written.items():
         kind = getattr(streamq.errors, name)
         if issubclass(kind, streamq.StreamqError):
-            code = next((str(code) for base, code in _EXIT if issubclass(kind, base)), "1")
+            code = str(code_of(kind.__new__(kind)))
             rows.append((f"`{name}`", f"`{kind.code}`", code, first_line(ast.get_docstring(node))))
     tree, _, rest = tables("streamq/errors.py").removeprefix("```text\n").partition("\n\n")
     return page(

@@ -9,10 +9,12 @@ from aiohttp import web
 from streamq import App
 
 from .api import events, health, jobs, messages, queues, workers
-from .auth import Keys, Scope, guarded
+from .auth import Keys, Scope, guarded, keyed
 from .dashboard import pages
 from .dashboard.feed import Feed
-from .keys import ENGINE, FEED, SETTINGS
+from .keys import ACCESS, ENGINE, FEED, SETTINGS
+from .local import door, let_in, this_machine
+from .marks import MARKS, NOT_KEPT
 from .problems import REQUEST_ID, Handler, problems
 from .requests import MAX_BODY
 from .settings import ServiceSettings
@@ -46,15 +48,6 @@ ROUTES: Final = (
     Route("POST", "/api/schedule-sms", messages.send_sms, Scope.WRITE),
 )
 
-_HEADERS: Final = {
-    "Server": "streamq",
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
 
 def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     """The API and the dashboard over ``engine``, which is open as long as the application serves.
@@ -62,18 +55,22 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     Raises ``ConfigurationError`` for keys that cannot be read.
     """
     keys = Keys.parse(settings.api_keys.get_secret_value())
-    app = web.Application(middlewares=[problems])
+    here = [] if keys else [door({health.live, health.ready}, {pages.index, _to_the_page})]
+    app = web.Application(middlewares=[problems, *here])
+    check = keyed(keys) if keys else let_in
+    app[ACCESS] = check if keys else this_machine
     app[ENGINE], app[SETTINGS], app[MAX_BODY] = engine, settings, settings.max_body
+    app[health.READINESS] = health.Readiness(engine)
     app[FEED] = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     for method, path, handler, scope in ROUTES:
-        answer = handler if scope is None else guarded(handler, scope, keys)
+        answer = handler if scope is None else guarded(handler, scope, check)
         app.router.add_route(method, settings.base_path + path, answer)
         if method == "GET" and handler is not events.stream:  # a stream has no end to tell the length of
             app.router.add_route("HEAD", settings.base_path + path, answer)
     if settings.base_path:
-        app.router.add_route("GET", settings.base_path, _to_the_page)
+        app.router.add_get(settings.base_path, _to_the_page)  # and HEAD
     app.on_response_prepare.append(_mark)
-    app.on_shutdown.append(_end_streams)
+    app.on_shutdown.append(_end)
     return app
 
 
@@ -83,10 +80,13 @@ async def _to_the_page(request: web.Request) -> web.Response:
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    response.headers.update(MARKS)
+    for name, value in NOT_KEPT.items():
+        response.headers.setdefault(name, value)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
 
 
-async def _end_streams(app: web.Application) -> None:
+async def _end(app: web.Application) -> None:
     await app[FEED].close()
+    await app[health.READINESS].close()

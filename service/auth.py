@@ -10,9 +10,10 @@ admin   write, and steer queues
 from __future__ import annotations
 
 import hmac
+import socket
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from functools import wraps
+from functools import lru_cache, wraps
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final
@@ -22,6 +23,15 @@ from aiohttp import web
 from streamq import ConfigurationError
 
 from .problems import Handler, Problem
+from .requests import require_json
+
+CALLER: Final = web.RequestKey("caller", bytes)
+"""Who asks: the digest of the key; empty without keys."""
+
+Check = Callable[[web.Request, "Scope"], bytes]
+"""Lets a request of a caller with this scope pass and says who it is, or raises ``Problem``."""
+
+_READS: Final = frozenset({"GET", "HEAD"})
 
 
 class Scope(IntEnum):
@@ -76,56 +86,64 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
     return key, max(_SCOPES[name] for name in names)
 
 
+@lru_cache(64)  # asked twice for each request without keys
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine alone."""
     name = host.strip("[]").lower()
     try:
-        return ip_address(name).is_loopback
+        address = ip_address(name)
     except ValueError:
         return name == "localhost" or name.endswith(".localhost")
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def check_binding(keys: Keys, host: str) -> None:
     """Raise ``ConfigurationError`` when the API would be open to others without a key."""
-    if not keys and not is_loopback(host):
+    if not keys and not (is_loopback(host) and all(map(is_loopback, _addresses(host)))):
         raise ConfigurationError(
-            f"refusing to listen on {host} without API keys: anyone could send messages. "
+            f"refusing to listen on {host or 'all addresses'} without API keys: anyone could send messages. "
             "Set STREAMQ_API_KEYS (key=scope, separated by commas), or bind to 127.0.0.1"
         )
 
 
-def guarded(handler: Handler, scope: Scope, keys: Keys) -> Handler:
-    """The handler behind a check of its caller."""
-    check: Callable[[web.Request, Scope], None] = keyed(keys) if keys else _local
+def _addresses(host: str) -> list[str]:
+    """What a name stands for here: a file or a name server may say anything. Nothing can listen on one unknown."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [str(address[4][0]) for address in found]
+
+
+def guarded(handler: Handler, scope: Scope, check: Check) -> Handler:
+    """The handler behind a check of its caller.
+
+    What changes something must say that it is JSON, even with an empty body: a form of a web page cannot.
+    """
 
     @wraps(handler)
     async def guard(request: web.Request) -> web.StreamResponse:
-        check(request, scope)
+        request[CALLER] = check(request, scope)
+        if request.method not in _READS:
+            require_json(request)
         return await handler(request)
 
     return guard
 
 
-def keyed(keys: Keys) -> Callable[[web.Request, Scope], None]:
+def keyed(keys: Keys) -> Check:
     """A check for a bearer key: 401 without a valid one, 403 when its scope is too low."""
 
-    def check(request: web.Request, needed: Scope) -> None:
+    def check(request: web.Request, needed: Scope) -> bytes:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        have = keys.scope(token.strip()) if kind.lower() == "bearer" else None
+        token = token.strip()
+        have = keys.scope(token) if kind.lower() == "bearer" else None
         if have is None:
             detail = "A valid API key is needed: send `Authorization: Bearer KEY`."
             raise Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
         if have < needed:
             need, has = needed.name.lower(), have.name.lower()
             raise Problem(403, "insufficient-scope", f"This needs the scope {need}.", needed=need, have=has)
+        return _digest(token)
 
     return check
-
-
-def _local(request: web.Request, _needed: Scope) -> None:
-    """Without keys, refuse what a foreign web page makes a browser on this machine send."""
-    if not is_loopback(request.url.host or ""):
-        detail = "Without API keys only loopback names such as 127.0.0.1 or localhost are answered."
-        raise Problem(403, "foreign-host", detail)
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        raise Problem(403, "cross-site", "Another web site may not call this API.")

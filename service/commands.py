@@ -10,24 +10,13 @@ from typing import Any
 import click
 
 import streamq
-
-
-class Twin(click.Option):
-    """An option with an environment twin, which help shows and the settings read.
-
-    Click must not read it: what is typed wins over the arguments of ``App(…)``, and those win over the environment.
-    """
-
-    def resolve_envvar_value(self, ctx: click.Context) -> None:
-        """Nothing: see above."""
-
+from streamq.cli.options import Option, Twin
 
 _app = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
 _host = click.option(
     "--host",
     cls=Twin,
     envvar="STREAMQ_HOST",
-    show_envvar=True,
     help="Address to listen on.  [default: 127.0.0.1]",
 )
 _port = click.option(
@@ -35,14 +24,12 @@ _port = click.option(
     cls=Twin,
     type=click.IntRange(0, 65_535),
     envvar="STREAMQ_PORT",
-    show_envvar=True,
     help="Port.  [default: 8000]",
 )
 _redis_url = click.option(
     "--redis-url",
     cls=Twin,
     envvar="STREAMQ_REDIS_URL",
-    show_envvar=True,
     metavar="URL",
     help="Server; several separated by commas are tried in order.  [default: the embedded one]",
 )
@@ -51,7 +38,6 @@ _data_dir = click.option(
     cls=Twin,
     type=click.Path(file_okay=False, path_type=Path),
     envvar="STREAMQ_DATA_DIR",
-    show_envvar=True,
     metavar="DIR",
     help="Folder of the embedded server.  [default: .streamq]",
 )
@@ -59,7 +45,9 @@ _data_dir = click.option(
 
 @click.command()
 @_app
-@click.option("--demo", is_flag=True, help="Send to a provider sandbox inside; nothing leaves this machine.")
+@click.option(
+    "--demo", cls=Option, is_flag=True, help="Send to a provider sandbox inside; nothing leaves this machine."
+)
 @_host
 @_port
 @_redis_url
@@ -69,7 +57,6 @@ _data_dir = click.option(
     cls=Twin,
     type=click.IntRange(1),
     envvar="STREAMQ_CONCURRENCY",
-    show_envvar=True,
     help="Jobs run at once.  [default: 100]",
 )
 def up(app: str | None, demo: bool, **given: Any) -> None:
@@ -109,16 +96,22 @@ def api(app: str | None, **given: Any) -> None:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback only.")
+@click.option(
+    "--host", cls=Option, default="127.0.0.1", show_default=True, help="Address to listen on; loopback only."
+)
 @click.option(
     "--port",
+    cls=Option,
     type=click.IntRange(0, 65_535),
     default=8025,
     show_default=True,
     help="Port; 0 takes a free one.",
 )
 @click.option(
-    "--ledger", type=click.Path(dir_okay=False, path_type=Path), help="File to append each call to, as JSON."
+    "--ledger",
+    cls=Option,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to append each call to, as JSON.",
 )
 def sandbox(host: str, port: int, ledger: Path | None) -> None:
     """Run a provider that only remembers what it was sent.

@@ -31,12 +31,17 @@ _LONG: Final = re.compile(rb"[0-9]{19}")
 _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
-async def read_json(request: web.Request) -> Any:
-    """The body as a JSON value. Raises ``Problem`` 400, 413 or 415."""
+def require_json(request: web.Request) -> None:
+    """Raise ``Problem`` 415 unless the request says that it is JSON; one without a body says it too."""
     if not _JSON.fullmatch(request.content_type):
         got = request.headers.get("Content-Type") or "none"
         detail = f"The body must be JSON: send `Content-Type: application/json` (got {got[:100]})."
         raise Problem(415, "unsupported-media-type", detail, headers={"Accept": "application/json"})
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body as a JSON value. Raises ``Problem`` 400, 413 or 415."""
+    require_json(request)
     body = await _read(request, request.config_dict[MAX_BODY])
     try:
         value = orjson.loads(body)

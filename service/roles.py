@@ -6,9 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import click
-
-from streamq import ConfigurationError, load_app, set_up_logs
+from streamq import App, ConfigurationError, Settings, load_app, set_up_logs
+from streamq.cli.outlet import say
 
 from .app import build_app
 from .auth import Keys, check_binding, is_loopback
@@ -18,15 +17,25 @@ from .settings import ServiceSettings
 from .signals import stoppable
 
 
+def app_of(path: str | None) -> App:
+    """The app that is named, here or by ``STREAMQ_APP``, else the service's own. Raises what ``load_app`` does."""
+    named = path or Settings.load().app
+    if named:
+        return load_app(named)
+    from .messaging import app  # noqa: PLC0415  # it reads settings of its own, which others need not have right
+
+    return app
+
+
 async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
-    engine = load_app(app)
+    engine = app_of(app)
     settings = engine.configure(ServiceSettings, given)
     set_up_logs(settings.log, settings.log_level)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
-            click.echo(f"streamq api: {address(listener)}{settings.base_path}/")
+            say(f"streamq api: {address(listener)}{settings.base_path}/")
             await asyncio.Event().wait()
 
 
@@ -38,5 +47,5 @@ async def sandbox(host: str, port: int, ledger: Path | None) -> None:
         )
     with stoppable(), bind(host, port) as listener:
         async with serving(build_sandbox(file=ledger), listener, quiet=True):
-            click.echo(f"streamq sandbox: {address(listener)}  (PUT /behaviour, GET /ledger)")
+            say(f"streamq sandbox: {address(listener)}  (PUT /behaviour, GET /ledger)")
             await asyncio.Event().wait()

@@ -16,34 +16,47 @@
 
 ``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match``
 restricts it to recipients that contain it. It removes no duplicates: that none comes is for others to prove.
+
+The ledger keeps the latest calls, in a few megabytes; ``calls``, ``repeats`` and ``by_status`` go on counting all. A
+repeat is told by the keys of those that are kept. Only programs of this machine are answered, and what changes anything
+must say that it is JSON: web pages, also those of other ports of this machine, and proxies are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections import Counter, deque
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal
 
-import orjson
 from aiohttp import web
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
-from .answers import json
-from .clock import now, rfc3339
+from .answers import encoded, json
+from .headers import HEADERS, NOT_KEPT
+from .ledger import KEEP, Ledger, as_seen, parsed
+from .local import door
 from .problems import problems
-from .requests import MAX_BODY, read_model, read_query
+from .requests import MAX_BODY, read_model, read_query, require_json
 from .schemas import Request, Whole
 
-KEEP: Final = 100_000
-"""Calls kept in memory."""
 LARGEST: Final = 1_048_576
 """Bytes of a call."""
+_FAR: Final = 10**12
 
 _STATUS: Final = {"ok": 200, "slow": 200, "fail": 500, "busy": 429, "reject": 400}
+_HEADERS: Final = {
+    **HEADERS,
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    **NOT_KEPT,
+}
+
+
+def _is_a_header(value: int | str | None) -> int | str | None:
+    if isinstance(value, str) and not value.isprintable():
+        raise PydanticCustomError("not_printable", "must not contain control characters")
+    return value
 
 
 class Behaviour(Request):
@@ -52,9 +65,12 @@ class Behaviour(Request):
     mode: Literal["ok", "slow", "fail", "busy", "reject"] = "ok"
     status: int | None = Field(default=None, ge=200, le=599)
     delay_ms: int | None = Field(default=None, ge=0, le=600_000)
-    retry_after: int | str | None = None
+    retry_after: Annotated[
+        Annotated[int, Field(ge=-_FAR, le=_FAR)] | Annotated[str, Field(max_length=256)] | None,
+        AfterValidator(_is_a_header),
+    ] = None
     count: int | None = Field(default=None, ge=1)
-    match: str | None = None
+    match: str | None = Field(default=None, max_length=256)
 
 
 class LedgerQuery(Request):
@@ -64,104 +80,17 @@ class LedgerQuery(Request):
     limit: Annotated[Whole, Field(ge=1, le=10_000)] = 1_000
 
 
-class Call(NamedTuple):
-    """One call as it came. ``body`` is exactly what was received."""
-
-    id: str
-    key: str | None
-    repeat: int
-    status: int
-    received_at: str
-    body: bytes
-
-    def asdict(self) -> dict[str, Any]:
-        """The call for JSON, its body untouched."""
-        return {
-            "id": self.id,
-            "idempotency_key": self.key,
-            "repeat": self.repeat,
-            "status": self.status,
-            "received_at": self.received_at,
-            "body": orjson.Fragment(self.body)
-            if _parsed(self.body) is not None
-            else self.body.decode("latin-1"),
-        }
-
-
-class Ledger:
-    """The latest ``keep`` calls, and totals of all. With a ``file``, each call is also a line there."""
-
-    def __init__(self, *, keep: int = KEEP, file: Path | None = None) -> None:
-        self._file = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) if file else None
-        self._keep = keep
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget every call; the file stays as it is."""
-        self._calls: deque[Call] = deque()
-        self._seen: Counter[str] = Counter()
-        self._total = self._repeats = 0
-        self._by_status: Counter[int] = Counter()
-
-    def add(self, key: str | None, body: bytes, status: int) -> Call:
-        """Record one call."""
-        self._total += 1
-        repeat = self._seen[key] if key is not None else 0
-        received_at = rfc3339(now(), "microseconds")
-        call = Call(f"msg-{self._total}", key, repeat, status, received_at, body)
-        self._count(call)
-        if self._file is not None:
-            line = orjson.dumps(call.asdict()).replace(
-                b"\n", b" "
-            )  # between the tokens of a body, if anywhere
-            os.write(self._file, line + b"\n")
-        return call
-
-    def page(self, offset: int, limit: int) -> dict[str, Any]:
-        """Calls from ``offset``, oldest first, with the totals."""
-        calls = [call.asdict() for call in islice(self._calls, offset, offset + limit)]
-        following = offset + len(calls)
-        return {
-            "totals": {
-                "calls": self._total,
-                "kept": len(self._calls),
-                "keys": len(self._seen),
-                "repeats": self._repeats,
-                "by_status": {str(status): count for status, count in sorted(self._by_status.items())},
-            },
-            "calls": calls,
-            "next": following if following < len(self._calls) else None,
-        }
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            os.close(self._file)
-
-    def _count(self, call: Call) -> None:
-        self._calls.append(call)
-        self._by_status[call.status] += 1
-        self._repeats += call.repeat > 0
-        if call.key is not None:
-            self._seen[call.key] += 1
-        if len(self._calls) > self._keep:
-            self._forget(self._calls.popleft().key)
-
-    def _forget(self, key: str | None) -> None:
-        if key is not None:
-            self._seen[key] -= 1
-            if not self._seen[key]:
-                del self._seen[key]
-
-
 LEDGER: Final = web.AppKey("ledger", Ledger)
 BEHAVIOUR: Final = web.AppKey("behaviour", list[Behaviour])
 CLOSING: Final = web.AppKey("closing", asyncio.Event)
 
 
 def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Application:
-    """The provider as an application; ``file`` is appended to, one JSON line for each call."""
-    app = web.Application(middlewares=[problems], client_max_size=LARGEST)
+    """The provider as an application; ``file`` is appended to, one JSON line for each call.
+
+    ``keep`` is in bytes. Raises ``ConfigurationError`` for a file that is not ours alone.
+    """
+    app = web.Application(middlewares=[problems, door((), ())], client_max_size=LARGEST)
     app[LEDGER], app[BEHAVIOUR], app[MAX_BODY] = Ledger(keep=keep, file=file), [Behaviour()], LARGEST
     app[CLOSING] = asyncio.Event()
     app.router.add_post("/send-sms", _send)
@@ -169,12 +98,18 @@ def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Applicat
     app.router.add_delete("/ledger", _clear)
     app.router.add_get("/behaviour", _behaviour)
     app.router.add_put("/behaviour", _behave)
+    app.on_response_prepare.append(_mark)
     app.on_shutdown.append(_hurry)
     app.on_cleanup.append(_close)
     return app
 
 
+async def _mark(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_HEADERS)
+
+
 async def _send(request: web.Request) -> web.Response:
+    require_json(request)
     body = await request.read()
     behaviour = _next_behaviour(request.app[BEHAVIOUR], body)
     status = behaviour.status or _STATUS[behaviour.mode]
@@ -190,7 +125,7 @@ async def _send(request: web.Request) -> web.Response:
 def _next_behaviour(holder: list[Behaviour], body: bytes) -> Behaviour:
     """How this call is answered; uses up one of a counted behaviour."""
     current = holder[0]
-    message = _parsed(body)
+    message = parsed(body)
     to = str(message.get("to", "")) if isinstance(message, dict) else ""
     if current.match is not None and current.match not in to:
         return Behaviour()
@@ -210,7 +145,8 @@ async def _pause(closing: asyncio.Event, seconds: float) -> None:
 
 async def _show(request: web.Request) -> web.Response:
     query = read_query(request, LedgerQuery)
-    return json(request.app[LEDGER].page(query.offset, query.limit))
+    page = encoded(request.app[LEDGER].page(query.offset, query.limit))
+    return web.Response(text=as_seen(page.decode()), content_type="application/json")
 
 
 async def _clear(request: web.Request) -> web.Response:
@@ -233,10 +169,3 @@ async def _hurry(app: web.Application) -> None:
 
 async def _close(app: web.Application) -> None:
     app[LEDGER].close()
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None

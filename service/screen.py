@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from streamq import App
@@ -11,8 +12,10 @@ from .messaging.sms import SEND_TASK
 from .settings import ServiceSettings
 
 
-def start_screen(app: App, settings: ServiceSettings, *, server: str, provider: str, dashboard: str) -> str:
-    """The text. ``server``, ``provider`` and ``dashboard`` say where these are; the last is an address first."""
+def start_screen(
+    app: App, settings: ServiceSettings, *, server: str, provider: str, dashboard: str
+) -> Iterator[str]:
+    """Its lines. ``server``, ``provider`` and ``dashboard`` say where these are; the last is an address first."""
     queues = sorted({task.queue for task in app.tasks.values()})
     lines = {
         "server": server,
@@ -21,9 +24,11 @@ def start_screen(app: App, settings: ServiceSettings, *, server: str, provider: 
         "queues": ", ".join(queues),
         "dashboard": dashboard,
     }
-    table = "\n".join(f"  {name:<10} {value}" for name, value in lines.items() if value)
-    example = _example(app, settings, dashboard.split(maxsplit=1)[0])
-    return f"\nstreamq is up. Ctrl-C stops it.\n\n{table}\n\nTry:\n\n  {example}\n"
+    yield from ("", "streamq is up. Ctrl-C stops it.", "")
+    yield from (f"  {name:<10} {value}" for name, value in lines.items() if value)
+    yield from ("", "Try:", "")
+    yield from (f"  {line}" for line in _example(app, settings, dashboard.split(maxsplit=1)[0]))
+    yield ""
 
 
 def without_login(url: str) -> str:
@@ -32,9 +37,11 @@ def without_login(url: str) -> str:
     return ", ".join(part._replace(netloc=part.netloc.rpartition("@")[2]).geturl() for part in shown)
 
 
-def _example(app: App, settings: ServiceSettings, url: str) -> str:
+def _example(app: App, settings: ServiceSettings, url: str) -> Iterator[str]:
     key = " -H 'Authorization: Bearer KEY'" if settings.api_keys.get_secret_value() else ""
     if SEND_TASK not in app.tasks:
-        return f"curl {url}api/v1/queues{key}"
+        yield f"curl {url}api/v1/queues{key}"
+        return
     body = shlex.quote('{"to": "+15550100", "message": "Hello", "workspaceId": 66338}')
-    return f"curl {url}api/schedule-sms{key} \\\n    -H 'Content-Type: application/json' -d {body}"
+    yield f"curl {url}api/schedule-sms{key} \\"
+    yield f"    -H 'Content-Type: application/json' -d {body}"

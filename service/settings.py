@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
 from streamq import Settings
+
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 class ServiceSettings(Settings):
@@ -33,7 +38,9 @@ class ServiceSettings(Settings):
         default=3600.0, gt=0, description="Seconds: the longest Retry-After of a provider that is honoured."
     )
     sms_max_length: int = Field(default=1600, ge=1, description="Characters a message may have.")
-    max_body: int = Field(default=262_144, ge=1024, description="Bytes a request body may have.")
+    max_body: int = Field(
+        default=262_144, ge=1024, le=67_108_864, description="Bytes a request body may have."
+    )
     base_path: str = Field(
         default="", description="Path the service is mounted under, such as /jobs. Default: none."
     )
@@ -41,7 +48,10 @@ class ServiceSettings(Settings):
         default=1.0, ge=0.1, le=60, description="Seconds between two samples of the live counts."
     )
     max_watchers: int = Field(
-        default=200, ge=1, description="Browsers that may follow the live counts at once."
+        default=200,
+        ge=1,
+        le=10_000,
+        description="Browsers that may follow the live counts at once; one key may have a quarter of them.",
     )
 
     @field_validator("sms_api_url")
@@ -58,6 +68,6 @@ class ServiceSettings(Settings):
     @classmethod
     def _base_path_is_absolute(cls, value: str) -> str:
         path = value.rstrip("/")
-        if path and not path.startswith("/"):
-            raise ValueError("base_path must start with a slash, such as /jobs")
+        if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+            raise ValueError("it must be a path of letters, digits and . _ ~ - after slashes, such as /jobs")
         return path

@@ -10,12 +10,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-import click
-
-from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, load_app, set_up_logs
+from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, set_up_logs
+from streamq.cli.options import check_queues
+from streamq.cli.outlet import complain, say
 
 from .app import build_app
 from .auth import Keys, check_binding
+from .roles import app_of
 from .sandbox import build_sandbox
 from .screen import start_screen, without_login
 from .serve import address, bind, serving
@@ -34,9 +35,10 @@ class Options:
 
 async def up(options: Options) -> None:
     """Run until a signal. Raises ``ConfigurationError``, and ``Unavailable`` when the server stays away."""
-    app = load_app(options.app)
+    app = app_of(options.app)
     settings = app.configure(ServiceSettings, options.given)
     set_up_logs(settings.log, settings.log_level)
+    check_queues(app)
     check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
@@ -47,7 +49,8 @@ async def up(options: Options) -> None:
             await stack.enter_async_context(app)
             dashboard = await _dashboard(stack, settings, app)
             await _until_ready(app, dashboard)
-            click.echo(start_screen(app, settings, server=server, provider=provider, dashboard=dashboard))
+            for line in start_screen(app, settings, server=server, provider=provider, dashboard=dashboard):
+                say(line)
             await _work(app, stop)
 
 
@@ -56,7 +59,8 @@ async def _until_ready(app: App, dashboard: str) -> None:
     try:
         await app.wait_ready(1.0)
     except Unavailable as error:
-        click.echo(f"waiting: {error}\nthe dashboard is open: {dashboard}", err=True)
+        complain(f"waiting: {error}")
+        complain(f"the dashboard is open: {dashboard}")
         await app.wait_ready()
 
 

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from streamq.job import OverdueHandler as OverdueHandler
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
+    from streamq.loading import load_app as load_app
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
-    from streamq.runtime import load_app as load_app
     from streamq.runtime import run as run
     from streamq.sending import Sending as Sending
     from streamq.server import EmbeddedServer as EmbeddedServer
@@ -69,10 +69,11 @@ _HOMES = {
         "UsageError", "WrongState",
     ),
     "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
+    "loading": ("load_app",),
     "logs": ("set_up_logs",),
     "queue": ("Queue",),
     "retry": ("Backoff",),
-    "runtime": ("load_app", "run"),
+    "runtime": ("run",),
     "server": ("EmbeddedServer",),
     "settings": ("Settings",),
     "sending": ("Sending",),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, TypeVar, Unpack
 
-from streamq import options
 from streamq.clock import monotonic
 from streamq.connection import wait_ready
 from streamq.declare import TaskDecorator
+from streamq.durations import Duration
 from streamq.envelope import New
 from streamq.errors import (
     ConfigurationError,
@@ -22,14 +23,18 @@ from streamq.errors import (
 )
 from streamq.job import Job, JobRecord, WorkerInfo
 from streamq.opening import Opening, Openings
+from streamq.options import patience, sent
 from streamq.queue import Queue
 from streamq.retry import Backoff
-from streamq.settings import Durability, Settings, SettingsOptions
+from streamq.sending import EnqueueOptions
+from streamq.settings import Settings, SettingsOptions
 from streamq.store import Store
 from streamq.sync import Sync
 from streamq.task import Task
 from streamq.values import Unfit, write_untyped
 from streamq.views import Views
+
+log = logging.getLogger("streamq.app")
 
 S = TypeVar("S", bound=Settings)
 Lifespan = Callable[["App"], AbstractAsyncContextManager[None]]
@@ -61,6 +66,7 @@ class App:
         self.lifespan = lifespan
         self.state: dict[str, Any] = {}
         self.tasks: dict[str, Task[Any, Any]] = {}
+        self._warned: set[str] = set()
         self._openings = Openings(lambda: Opening.of(self.settings, self._attempts_of))
 
     # -- tasks ----------------------------------------------------------------------------------------------
@@ -141,20 +147,18 @@ class App:
     # -- jobs -----------------------------------------------------------------------------------------------
 
     async def enqueue(
-        self, queue: str, task: str, payload: Any = None, *, delay: float | timedelta | None = None,
-        at: datetime | None = None, attempts: int | None = None, timeout: float | None = None,
-        durability: Durability | None = None,
-    ) -> Job[Any]:  # fmt: skip
+        self, queue: str, task: str, payload: Any = None, **options: Unpack[EnqueueOptions]
+    ) -> Job[Any]:
         """Send one job by name, and return its handle.
 
         A task that is registered here checks its payload; any other name is taken as it is, for a worker that
         knows it. Options and errors are those of ``Task.enqueue``.
         """
-        due, headers = options.sent(task, self.tasks, delay, at, attempts, timeout, durability)
-        new = New(task, self._encode(task, payload), headers, due)
+        due, headers = sent(task, self.tasks, options)
+        new = New(task, self._encode(queue, task, payload), headers, due)
         outbox = self._openings.here().outbox(queue)
         try:
-            ids = await outbox.put(queue, (new,), durability or self.settings.durability)
+            ids = await outbox.put(queue, (new,), options.get("durability") or self.settings.durability)
         except OutcomeUnknown as error:
             if error.repeat is not None:
                 repeat = error.repeat
@@ -163,17 +167,16 @@ class App:
         return Job(ids[0], queue, task, self._wait, self._look)
 
     async def enqueue_many(
-        self, queue: str, task: str, payloads: Iterable[Any], *, delay: float | timedelta | None = None,
-        at: datetime | None = None, attempts: int | None = None, timeout: float | None = None,
-        durability: Durability | None = None,
-    ) -> list[Job[Any]]:  # fmt: skip
+        self, queue: str, task: str, payloads: Iterable[Any], **options: Unpack[EnqueueOptions]
+    ) -> list[Job[Any]]:
         """Send many jobs by name; all are validated before the first is sent."""
-        due, headers = options.sent(task, self.tasks, delay, at, attempts, timeout, durability)
-        jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
+        due, headers = sent(task, self.tasks, options)
+        jobs = [New(task, self._encode(queue, task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
         opening, count = self._openings.here(), len(jobs)
-        send = opening.outbox(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
+        durability = options.get("durability") or self.settings.durability
+        send = opening.outbox(queue).put_many(queue, _emptied(jobs), durability)
         if 2 * count <= self.settings.keep_completed:
             return await self._handles(send, queue, task)
         async with opening.results(queue).expecting():
@@ -190,9 +193,11 @@ class App:
                 error.repeat = lambda: self._handles(repeat(), queue, task)
             raise
 
-    def _encode(self, name: str, payload: Any) -> bytes:
+    def _encode(self, queue: str, name: str, payload: Any) -> bytes:
         task = self.tasks.get(name)
         if task is not None:
+            if queue != task.queue:
+                self._warn_of_misspelt(queue, task)
             return task.encode(payload)
         try:
             encoded = write_untyped(payload)
@@ -202,12 +207,23 @@ class App:
             raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
         return encoded
 
+    def _warn_of_misspelt(self, queue: str, task: Task[Any, Any]) -> None:
+        """A task may be sent to any queue; one that is named almost as its own is likely that. Said once."""
+        if queue not in self._warned and get_close_matches(queue, [task.queue], 1, 0.75):
+            self._warned.add(queue)
+            if all(queue != other.queue for other in self.tasks.values()):
+                log.warning(
+                    "task %s is sent to queue %s, on which no task is declared: did you mean %s?",
+                    task.name, queue, task.queue,
+                )  # fmt: skip
+
     async def _look(self, queue: str, job_id: str) -> JobRecord:
         return await self.views.job(queue, job_id)
 
-    async def _wait(self, job: Job[Any], timeout: float | None) -> Any:
+    async def _wait(self, job: Job[Any], timeout: Duration | None) -> Any:
+        seconds = patience(timeout)
         results = self._openings.here().results(job.queue)
-        record = await results.wait(job.id, timeout)
+        record = await results.wait(job.id, seconds)
         task = self.tasks.get(job.task)
         return record.result if task is None else task.parse_result(record.result, job.id)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 monotonic = time.monotonic
 """Seconds that never go back: for measuring and for waiting."""
@@ -55,8 +55,3 @@ def to_ms(at: datetime) -> int:
     if at.tzinfo is None:
         raise ValueError(f"{at.isoformat()} has no time zone: use an aware datetime, as datetime.now(UTC)")
     return int(at.timestamp() * 1000)
-
-
-def to_seconds(duration: float | timedelta) -> float:
-    """A duration given in seconds or as a ``timedelta``, in seconds."""
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

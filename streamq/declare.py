@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from streamq.durations import Duration
 from streamq.keys import Keys
 from streamq.retry import Backoff
 from streamq.sending import OPTIONS, EnqueueOptions, FieldsSending, refuse, resembles_an_option
@@ -73,7 +74,7 @@ class TaskDecorator:
     @overload
     def __call__(
         self, handler: None = None, /, *, name: str | None = ..., queue: str = ..., attempts: int = ...,
-        timeout: float = ..., backoff: Backoff | None = ...,
+        timeout: Duration = ..., backoff: Backoff | None = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload
     def __call__(  # type: ignore[overload-overlap]  # an untyped parameter may be a Context: then all is Any

@@ -32,6 +32,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
+from streamq.durations import Duration, seconds_of
+
 
 class StreamqError(Exception):
     """Root of the tree: ``except StreamqError`` catches all of ours and nothing else."""
@@ -264,12 +266,13 @@ LONGEST_WAIT: Final = 366 * 24 * 3600.0
 """Seconds a job may be delayed."""
 
 
-def _wait(duration: float | timedelta) -> float:
-    try:
-        seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-    except (TypeError, ValueError):
-        raise ValueError(f"{duration!r} is not a time to wait: use seconds or a timedelta") from None
-    if not seconds <= LONGEST_WAIT:  # nan too; below 0 means at once
+def _wait(duration: Duration) -> float:
+    if isinstance(duration, int | float) and duration < 0:
+        return 0.0  # what was computed and lies in the past means at once
+    if isinstance(duration, timedelta) and duration < timedelta():
+        return 0.0
+    seconds = seconds_of(duration)
+    if seconds > LONGEST_WAIT:
         raise ValueError(f"{seconds:g} seconds is not a time to wait: use at most {LONGEST_WAIT:g} seconds")
     return seconds
 
@@ -277,13 +280,14 @@ def _wait(duration: float | timedelta) -> float:
 class Retry(Verdict):
     """Run the job again after ``after`` seconds (default: the task's backoff). Spends an attempt.
 
-    Raises ``ValueError`` for more than a year.
+    ``after`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``.
+    Raises ``ValueError`` for more than a year, and for what is no duration.
     """
 
     after: float | None = None
     """Seconds to wait; ``None`` leaves it to the task's backoff, also in a subclass that does not say."""
 
-    def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
+    def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
         self.after = None if after is None else _wait(after)
         super().__init__(reason or "the handler asked for a retry")
 
@@ -296,13 +300,15 @@ class Fail(Verdict):
 
 
 class Snooze(Verdict):
-    """Run the job again after ``seconds``, without spending an attempt. Raises ``ValueError`` for more than a year.
+    """Run the job again after ``seconds``, without spending an attempt.
 
+    ``seconds`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``.
+    Raises ``ValueError`` for more than a year, and for what is no duration.
     A subclass passes its ``seconds`` to ``super().__init__``: without them it is a failed attempt like any other error.
     """
 
     seconds: float
 
-    def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
+    def __init__(self, seconds: Duration, reason: str = "") -> None:
         self.seconds = _wait(seconds)
         super().__init__(reason or f"snoozed for {self.seconds:g} s")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from streamq.durations import Duration
 from streamq.states import State
 
 R = TypeVar("R")
@@ -138,15 +139,16 @@ class Job(Generic[R]):
     id: str
     queue: str
     task: str
-    _result: Callable[[Job[R], float | None], Awaitable[R]] = field(repr=False, compare=False)
+    _result: Callable[[Job[R], Duration | None], Awaitable[R]] = field(repr=False, compare=False)
     _status: Callable[[str, str], Awaitable[JobRecord]] = field(repr=False, compare=False)
 
-    async def result(self, timeout: float | None = None) -> R:
+    async def result(self, timeout: Duration | None = None) -> R:
         """Wait for the job to end and return what its handler returned.
 
-        ``timeout`` is in seconds; ``None`` waits for as long as it takes.
-        Raises ``JobFailed`` when it failed, ``ResultTimeout`` when the time is over, and ``JobNotFound`` when
-        its record is gone already (results are kept as long as finished jobs are).
+        ``timeout`` is a duration (seconds, a ``timedelta``, or text such as ``"5m"``); ``None`` waits for as long as it
+        takes. Raises ``JobFailed`` when it failed, ``ResultTimeout`` when the time is over, ``UsageError`` for a
+        ``timeout`` that is no duration, and ``JobNotFound`` when its record is gone already (results are kept as long
+        as finished jobs are).
         """
         return await self._result(self, timeout)
 

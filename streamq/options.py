@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from datetime import datetime, timedelta
+import math
+from collections.abc import Callable, Container, Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from streamq.clock import to_ms, to_seconds
+from streamq.clock import to_ms
+from streamq.durations import FORMS, as_given, seconds_of
 from streamq.envelope import pack_headers
 from streamq.errors import LONGEST_WAIT, UsageError
+from streamq.sending import OPTIONS, refuse
 
 MOST_ATTEMPTS: Final = 1_000_000
 LONGEST_NAME: Final = 200
+_LONGEST: Final = f"{LONGEST_WAIT / 86_400:.0f}d"
 _DURABILITIES: Final = ("memory", "fsync", "replica")
 
 
@@ -21,39 +25,44 @@ def _attempts(value: Any) -> str:
 
 
 def _timeout(value: Any) -> str:
-    return "" if _number(value) and 0 < value <= LONGEST_WAIT else (
-        f"use a number of seconds above 0, at most {LONGEST_WAIT:,.0f}"
+    return "" if 0 < _seconds(value) <= LONGEST_WAIT else (
+        f"it must be above 0 and at most {_LONGEST}; {FORMS}, or a timedelta"
     )  # fmt: skip
 
 
 def _delay(value: Any) -> str:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    return "" if _number(seconds) and 0 <= seconds <= LONGEST_WAIT else (
-        f"use 0 to {LONGEST_WAIT:.0f} seconds, or a timedelta"
+    return "" if 0 <= _seconds(value) <= LONGEST_WAIT else (
+        f"it must be from 0 to {_LONGEST}; {FORMS}, or a timedelta"
     )  # fmt: skip
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return seconds_of(value)
+    except ValueError:
+        return math.nan
 
 
 def _at(value: Any) -> str:
     if not isinstance(value, datetime):
-        return "use an aware datetime"
-    return (
-        ""
-        if value.utcoffset() is not None
-        else "it has no time zone: use an aware datetime, as datetime.now(UTC)"
-    )
+        return "use an aware datetime, as datetime(2030, 1, 1, tzinfo=UTC)"
+    try:
+        if value.utcoffset() is None:
+            return "it has no time zone: use an aware datetime, as datetime.now(UTC)"
+        to_ms(value)
+        return ""
+    except Exception as error:  # code of the program's own time zone
+        return f"its time zone cannot be read ({type(error).__name__}): use an aware datetime, as datetime.now(UTC)"
 
 
 def _durability(value: Any) -> str:
-    return "" if value in _DURABILITIES else f"use one of {', '.join(_DURABILITIES)}"
+    fits = isinstance(value, str) and value in _DURABILITIES
+    return "" if fits else f"use one of {', '.join(_DURABILITIES)}"
 
 
 def _task(value: Any) -> str:
     fits = isinstance(value, str) and 1 <= len(value) <= LONGEST_NAME and "\n" not in value
     return "" if fits and _encodable(value) else f"use 1 to {LONGEST_NAME} characters on one line"
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _encodable(text: str) -> bool:
@@ -77,15 +86,10 @@ def wrong(name: str, value: Any) -> str:
     told = CHECKS[name](value)
     if not told:
         return ""
-    shown = repr(value) if _short(value) else f"<{type(value).__name__}>"
+    shown = as_given(value)
     return (
         f"{shown} cannot name a task: {told}" if name == "task" else f"{name}={shown} is not possible: {told}"
     )
-
-
-def _short(value: Any) -> bool:
-    """Whether it can be shown: Python refuses to write a number of more than 4,300 digits."""
-    return not isinstance(value, int) or value.bit_length() < 1_000
 
 
 def check(**given: Any) -> None:
@@ -95,39 +99,48 @@ def check(**given: Any) -> None:
             raise UsageError(told)
 
 
-def sent(
-    task: str, known: Container[str], delay: float | timedelta | None, at: datetime | None, attempts: int | None,
-    timeout: float | None, durability: str | None,
-) -> tuple[str, bytes]:  # fmt: skip
+def patience(timeout: Any) -> float | None:
+    """The seconds that a result is waited for; ``None`` is without end, and what is over already is 0.
+
+    Raises ``UsageError``.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, int | float) and -LONGEST_WAIT <= timeout < 0:
+        return 0.0  # the rest of a time that has run out
+    try:
+        return seconds_of(timeout)
+    except ValueError as error:
+        raise UsageError(f"timeout={error}; None waits for as long as it takes") from None
+
+
+def sent(task: str, known: Container[str], given: Mapping[str, Any]) -> tuple[str, bytes]:
     """The options of an enqueue as they travel: when the job is due, and its headers. Raises ``UsageError``.
 
     The name of a task that is ``known`` was checked when the task was declared.
     """
     if (type(task) is not str or task not in known) and (told := wrong("task", task)):
         raise UsageError(told)
-    if durability is not None:
-        check(durability=durability)
-    if delay is None and at is None and attempts is None and timeout is None:  # as most jobs are sent
+    if not given:  # as most jobs are sent
         return "", b""
-    return _due(delay, at), _headers(attempts, timeout)
+    refuse(task, given.keys() - OPTIONS, OPTIONS)
+    check(**given)
+    return _due(given.get("delay"), given.get("at")), _headers(given.get("attempts"), given.get("timeout"))
 
 
-def _due(delay: float | timedelta | None, at: datetime | None) -> str:
+def _due(delay: Any, at: Any) -> str:
     """When a job is due, as the scripts take it: empty for now, ``+ms`` or ``=ms``."""
-    if delay is None and at is None:
-        return ""
-    check(delay=delay, at=at)
     if at is not None:
         if delay is not None:
             raise UsageError("give delay or at, not both")
         return f"={max(1, to_ms(at))}"  # 0 is how a held job is marked
-    milliseconds = round(to_seconds(delay) * 1000) if delay else 0
+    milliseconds = round(seconds_of(delay) * 1000) if delay else 0
     return f"+{milliseconds}" if milliseconds else ""
 
 
-def _headers(attempts: int | None, timeout: float | None) -> bytes:
+def _headers(attempts: Any, timeout: Any) -> bytes:
     if attempts is None and timeout is None:
         return b""
-    check(attempts=attempts, timeout=timeout)
-    given = {"attempts": attempts, "timeout": timeout}
+    seconds = timeout if timeout is None or type(timeout) is int else seconds_of(timeout)
+    given = {"attempts": attempts, "timeout": seconds}
     return pack_headers({name: value for name, value in given.items() if value is not None})

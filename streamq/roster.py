@@ -71,6 +71,10 @@ class Roster:
         """The command that puts queues on the list of queues."""
         return scripts.NOTE.in_full((queues_key(self._prefix),), ("SADD", *queues))
 
+    async def strike(self, queue: str) -> None:
+        """Take a queue off the list of queues. Who sends to it or serves it puts it there again."""
+        await self._pool.call("SREM", queues_key(self._prefix), queue)
+
     async def forget(self, worker: str, token: str = "", *, entry: bytes = b"") -> None:
         """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
         async with self._pool.link() as link:

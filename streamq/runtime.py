@@ -1,23 +1,16 @@
-"""How a program of ours begins and ends: the app it runs, its loop, its signals."""
+"""How a program of ours begins and ends: its loop and its signals."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, Final, TypeVar
-
-from streamq.app import App
-from streamq.errors import ConfigurationError
-from streamq.settings import Settings
 
 T = TypeVar("T")
 
@@ -120,31 +113,3 @@ async def on_end_of_input(stop: Callable[[], None]) -> None:
             stop()
 
     await asyncio.get_running_loop().connect_read_pipe(Watch, sys.stdin)
-
-
-def load_app(path: str | None = None) -> App:
-    """The app at ``module:attribute``; without a path that of ``STREAMQ_APP``, else the installed service's.
-
-    It has the settings it was made with; ``configure`` adds those of a command line.
-    Raises ``ConfigurationError`` that says what is missing.
-    """
-    path = path or Settings.load().app
-    if path is None:
-        for entry in entry_points(group="streamq.app"):
-            path = entry.value
-    if path is None:
-        raise ConfigurationError("which app? Name it as module:attribute, or set STREAMQ_APP")
-    module, _, attribute = path.partition(":")
-    if not attribute:
-        raise ConfigurationError(f"{path!r} does not name an app: write module:attribute, as in tasks:app")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"cannot import {module!r} of {path!r}: {error}") from error
-    except AttributeError:
-        raise ConfigurationError(f"module {module!r} has no {attribute!r}") from None
-    if not isinstance(found, App):
-        raise ConfigurationError(f"{path!r} is a {type(found).__name__}, not a streamq App")
-    return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypedDict, TypeVar, overload
 
+from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.settings import Durability
 
@@ -23,10 +24,10 @@ H_co = TypeVar("H_co", bound=Callable[..., Any], covariant=True)
 class EnqueueOptions(TypedDict, total=False):
     """What may be said of a job beside its payload; each overrides its task's or its app's."""
 
-    delay: float | timedelta | None
+    delay: Duration | None
     at: datetime | None
     attempts: int | None
-    timeout: float | None
+    timeout: Duration | None
     durability: Durability | None
 
 

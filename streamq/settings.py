@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import (
+    BeforeValidator,
     Field,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     PrivateAttr,
     SecretStr,
@@ -20,10 +20,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streamq.durations import Duration, seconds_of
 from streamq.errors import ConfigurationError
 
 Durability = Literal["memory", "fsync", "replica"]
 """How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
+
+Seconds = Annotated[float, BeforeValidator(seconds_of)]
+"""A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
+PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -35,10 +40,10 @@ class SettingsOptions(TypedDict, total=False):
     redis_ca: Path | str | None
     prefix: str
     data_dir: Path | str
-    connect_timeout: float
-    command_timeout: float
-    ready_timeout: float
-    enqueue_timeout: float
+    connect_timeout: Duration
+    command_timeout: Duration
+    ready_timeout: Duration
+    enqueue_timeout: Duration
     connections: int
     durability: Durability
     max_payload: int
@@ -47,16 +52,16 @@ class SettingsOptions(TypedDict, total=False):
     queues: Sequence[str] | str
     concurrency: int
     processes: int
-    shutdown_grace: float
-    beat: float
-    lease: float
-    stuck: float
+    shutdown_grace: Duration
+    beat: Duration
+    lease: Duration
+    stuck: Duration
     crash_limit: int
-    unknown_task_for: float
+    unknown_task_for: Duration
     keep_completed: int
-    keep_completed_for: float
+    keep_completed_for: Duration
     keep_failed: int
-    keep_failed_for: float
+    keep_failed_for: Duration
     host: str
     port: int
     api_keys: SecretStr | str
@@ -84,10 +89,10 @@ class Settings(BaseSettings):
     prefix: str = Field("sq", pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="first part of every key")
     data_dir: Path = Field(Path(".streamq"), description="folder of the embedded server")
 
-    connect_timeout: PositiveFloat = Field(5.0, description="seconds to connect to one address")
-    command_timeout: PositiveFloat = Field(15.0, description="seconds an ordinary command may take")
-    ready_timeout: PositiveFloat = Field(30.0, description="seconds to wait for the server at start")
-    enqueue_timeout: PositiveFloat = Field(
+    connect_timeout: PositiveSeconds = Field(5.0, description="seconds to connect to one address")
+    command_timeout: PositiveSeconds = Field(15.0, description="seconds an ordinary command may take")
+    ready_timeout: PositiveSeconds = Field(30.0, description="seconds to wait for the server at start")
+    enqueue_timeout: PositiveSeconds = Field(
         5.0, description="seconds an enqueue waits for its answer, and is repeated"
     )
     connections: PositiveInt = Field(4, description="connections for ordinary commands, per process")
@@ -102,19 +107,19 @@ class Settings(BaseSettings):
     )
     concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
     processes: PositiveInt = Field(1, le=256, description="worker processes")
-    shutdown_grace: float = Field(25.0, ge=0, description="seconds running jobs may finish in at shutdown")
-    beat: PositiveFloat = Field(5.0, description="seconds between two beats of a worker")
-    lease: PositiveFloat = Field(15.0, description="seconds without a beat after which a worker is lost")
-    stuck: PositiveFloat = Field(600.0, description="seconds a blocked event loop is put up with")
+    shutdown_grace: Seconds = Field(25.0, description="seconds running jobs may finish in at shutdown")
+    beat: PositiveSeconds = Field(5.0, description="seconds between two beats of a worker")
+    lease: PositiveSeconds = Field(15.0, description="seconds without a beat after which a worker is lost")
+    stuck: PositiveSeconds = Field(600.0, description="seconds a blocked event loop is put up with")
     crash_limit: PositiveInt = Field(3, description="crashes after which a job is failed")
-    unknown_task_for: float = Field(
-        3_600.0, ge=0, description="seconds a job waits for a worker that knows its task"
+    unknown_task_for: Seconds = Field(
+        3_600.0, description="seconds a job waits for a worker that knows its task"
     )
 
     keep_completed: NonNegativeInt = Field(1_000, description="completed jobs kept")
-    keep_completed_for: PositiveFloat = Field(86_400.0, description="seconds a completed job is kept")
+    keep_completed_for: PositiveSeconds = Field(86_400.0, description="seconds a completed job is kept")
     keep_failed: NonNegativeInt = Field(10_000, description="failed jobs kept")
-    keep_failed_for: PositiveFloat = Field(604_800.0, description="seconds a failed job is kept")
+    keep_failed_for: PositiveSeconds = Field(604_800.0, description="seconds a failed job is kept")
 
     host: str = Field("127.0.0.1", description="address the API binds to")
     port: int = Field(8000, ge=0, le=65_535, description="port the API binds to")

@@ -41,3 +41,13 @@ def _escape(found: re.Match[str]) -> str:
     if character in _SHORT:
         return _SHORT[character]
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shown_json(document: str) -> str:
+    """A JSON document that says the same, and in which these characters stand as JSON's own escapes."""
+    return document if document.isascii() and document.isprintable() else _UNSEEN.sub(_json_escape, document)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))

@@ -74,7 +74,10 @@ class Store:
 
     def keys(self, queue: str) -> Keys:
         """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""
-        found = self._keys.get(queue)
+        try:
+            found = self._keys.get(queue)
+        except TypeError:  # what cannot be hashed is no name either
+            found = None
         if found is None:
             found = self._keys[queue] = Keys(self.settings.prefix, queue)
         return found

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
 
+from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, UsageError
 from streamq.job import Job, JobRecord
 from streamq.opening import running_loop
@@ -47,7 +48,7 @@ class SyncJob(Generic[R]):
     _job: Job[R] = field(repr=False, compare=False)
     _sync: Sync = field(repr=False, compare=False)
 
-    def result(self, timeout: float | None = None) -> R:
+    def result(self, timeout: Duration | None = None) -> R:
         """Wait for the job to end and return what its handler returned; see ``Job.result``."""
         return self._sync.run(lambda: self._job.result(timeout))
 
@@ -114,7 +115,7 @@ class Sync:
         given = (task, *args) if isinstance(task, str) else args
         return self._sent(lambda: send(*given, **options))
 
-    def result(self, job: Job[R] | SyncJob[R], timeout: float | None = None) -> R:
+    def result(self, job: Job[R] | SyncJob[R], timeout: Duration | None = None) -> R:
         """Wait for a job to end and return what its handler returned; ``timeout`` in seconds."""
         waited = job._job if isinstance(job, SyncJob) else job  # noqa: SLF001  # the same module's
         return self.run(lambda: waited.result(timeout))

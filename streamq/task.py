@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import codec, handlers, options, values
+from streamq.durations import Duration, seconds_of
 from streamq.errors import ConfigurationError, InvalidPayload, PayloadTooLarge, ResultUnreadable
 from streamq.retry import Backoff, ResultNotStorable, ResultTooLarge
 from streamq.sending import OPTIONS, EnqueueOptions, Sending, refuse, resembles_an_option
@@ -62,26 +63,27 @@ class Task(Generic[P, R]):
 
     def __init__(
         self, app: App, handler: Callable[..., Any], *, name: str | None, queue: str, attempts: int,
-        timeout: float, backoff: Backoff,
+        timeout: Duration, backoff: Backoff,
     ) -> None:  # fmt: skip
         self.app, self.handler = app, handler
-        self.queue, self.attempts, self.timeout, self.backoff = queue, attempts, timeout, backoff
+        self.queue, self.attempts, self.backoff = queue, attempts, backoff
         try:
             reading = handlers.read(handler, Context)
             self.name = name if name is not None else reading.name
-            self._check_policy()
+            self._check_policy(timeout)
             self._read(reading)
         except (PydanticUserError, NameError) as error:
             raise ConfigurationError(
                 f"task {name or getattr(handler, '__name__', '')!r} has a type that cannot be sent as JSON: {error}"
             ) from error
 
-    def _check_policy(self) -> None:
+    def _check_policy(self, timeout: Duration) -> None:
         if told := options.wrong("task", self.name):
             raise ConfigurationError(told)
-        for option, value in (("attempts", self.attempts), ("timeout", self.timeout)):
+        for option, value in (("attempts", self.attempts), ("timeout", timeout)):
             if told := options.wrong(option, value):
                 raise ConfigurationError(f"task {self.name!r}: {told}")
+        self.timeout = seconds_of(timeout)
         if not isinstance(self.backoff, Backoff):
             raise ConfigurationError(
                 f"task {self.name!r}: backoff={self.backoff!r} is not a Backoff(base, most)"
@@ -154,8 +156,8 @@ class Task(Generic[P, R]):
     async def enqueue(self, payload: P = _NOTHING, /, **options: Unpack[EnqueueOptions]) -> Job[R]:
         """Send one job and return its handle.
 
-        ``delay`` is in seconds, ``at`` an aware time; give one of them or none. ``attempts``, ``timeout`` (seconds)
-        and ``durability`` override the task's and the app's.
+        ``delay`` is a duration (seconds, a ``timedelta``, or text such as ``"5m"``), ``at`` an aware time; give one of
+        them or none. ``attempts``, ``timeout`` (a duration) and ``durability`` override the task's and the app's.
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
         did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
         """

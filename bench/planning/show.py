@@ -38,7 +38,7 @@ def _needs(wishes: Wishes, found: Plan) -> Iterator[str]:
     each = min(found.processes, wishes.cores)
     machines = "1 machine" if found.machines == 1 else f"{found.machines:,} machines, each"
     yield f"workers       {machines} of {wishes.cores} cores, with"
-    yield f"              `streamq worker --processes {each} --concurrency {found.concurrency}`"
+    yield f"              `streamq worker APP --processes {each} --concurrency {found.concurrency}`"
     yield f"processes     {found.processes:,}, of which {wishes.spare} may be lost"
     yield f"slots         {found.processes * found.concurrency:,}, {found.concurrency:,} a process"
     yield f"worker CPU    {found.worker_cpu:.2f} cores"

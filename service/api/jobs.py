@@ -27,6 +27,7 @@ from ..keys import ENGINE, SETTINGS
 from ..problems import Invalid, Problem
 from ..requests import read_model, read_query, refuse_idempotency_key, wait_seconds
 from ..schemas import JobRequest, JobsQuery
+from ..waiting import HungUp, while_connected
 from .queues import known_queue, tasks_by_queue
 
 
@@ -112,10 +113,10 @@ async def finished(request: web.Request, job: Job[Any], wait: int) -> web.Respon
     """The job when it has ended, 200; or as it is after ``wait`` seconds, 202."""
     status = 200
     try:
-        await job.result(timeout=wait)
+        await while_connected(request, job.result(timeout=wait))
     except JobFailed:
         pass  # its record says how it ended
-    except (ResultTimeout, JobNotFound, Unavailable):
+    except (ResultTimeout, JobNotFound, Unavailable, HungUp):
         status = 202
     headers = {"Location": location(request, job), "Preference-Applied": f"wait={wait}"}
     return json(await _looked_at(job), status=status, headers=headers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,6 +23,8 @@ log = logging.getLogger("streamq.feed")
 
 BACKLOG: Final = 8
 """Events a browser may be behind."""
+SHARE: Final = 4
+"""One caller may have this part of the places at most: the fourth."""
 
 Sample = dict[str, Any]
 
@@ -72,7 +75,9 @@ class Feed:
 
     def __init__(self, engine: App, *, interval: float = 1.0, limit: int = 200) -> None:
         self._engine, self._interval, self._limit = engine, interval, limit
+        self._share = max(1, limit // SHARE)
         self._watchers: set[Watcher] = set()
+        self._of: Counter[bytes] = Counter()
         self._sampler: asyncio.Task[None] | None = None
         self._last: Sample | None = None
         self._number = 0
@@ -83,19 +88,25 @@ class Feed:
         """Whether no more may watch."""
         return self._closed or len(self._watchers) >= self._limit
 
+    def has_its_share(self, caller: bytes) -> bool:
+        """Whether a caller watches so often already that the rest is for others."""
+        return self._of[caller] >= self._share
+
     @contextmanager
-    def watch(self) -> Iterator[Watcher]:
+    def watch(self, caller: bytes = b"") -> Iterator[Watcher]:
         """Follow the counts; the first event is a snapshot."""
         watcher = Watcher()
         if self._last is not None:
             watcher.offer(_frame(self._number, "snapshot", self._last), b"")
         self._watchers.add(watcher)
+        self._of[caller] += 1
         if self._sampler is None:
             self._sampler = asyncio.create_task(self._run(), name="feed")
         try:
             yield watcher
         finally:
             self._watchers.discard(watcher)
+            self._of[caller] -= 1
             if not self._watchers:
                 self._stop()
 

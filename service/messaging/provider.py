@@ -1,34 +1,47 @@
 """The HTTP service that delivers text messages.
 
-answer                what follows
--------------------   --------------------------------------------------------
-2xx                   done; its ``id`` is kept
-429, 503              again after its Retry-After, within a bound
-any other 4xx         failed: the provider will not take it, ever
-3xx, 5xx, no answer   again after the task's backoff
+answer                    what follows
+-----------------------   ------------------------------------------------------------------------
+2xx                       done; its ``id`` is kept
+401, 403, 407             about the sender, not about the message: see ``hold``
+408, 425, 429, 5xx        again after its Retry-After, within a bound and never before the backoff
+any other 4xx             failed: the provider will not take it, ever
+1xx, 3xx, no answer       again after the task's backoff
+a TLS peer not trusted    about the provider: see ``hold``
 """
 
 from __future__ import annotations
 
+import random
+import zlib
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import aiohttp
 import orjson
 
-from streamq import Fail, Retry
+from streamq import Backoff, Fail, Retry
 
-from ..clock import now
+from ..answers import encoded
 from ..settings import ServiceSettings
+from .hold import Hold
+from .retry_after import asked_wait
+from .secrets import Secrets
+from .spread import Spread
 
 PROVIDER: Final = "sms_provider"
 """Where a worker keeps its provider in ``app.state``."""
 
 _EXCERPT: Final = 300
+"""Characters kept of what a provider says."""
+_ID: Final = 256
+"""Characters of the longest id that is kept; a part of an id would be another one."""
 _ANSWER: Final = 65_536
+"""Bytes read of an answer, and made of a packed one."""
+_MEND: Final = "Mend SMS_API_URL (its login stands before the @), and start the workers anew"
+
+Kind = Literal["taken", "sender", "message", "again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +56,25 @@ class ProviderError(Exception):
     """The provider did not take the message this time; another attempt may succeed."""
 
 
+class Answer(NamedTuple):
+    """What the provider said; of its body the begin."""
+
+    status: int
+    retry_after: tuple[str, ...]
+    body: bytes
+
+
 class SmsProvider:
     """One per worker process; its connections are shared by all attempts and opened at the first."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._url = f"{settings.sms_api_url}/send-sms" if settings.sms_api_url else None
+        self._url = _below(settings.sms_api_url) if settings.sms_api_url else None
+        self._secrets = Secrets(settings.sms_api_url or "")
         self._timeout = settings.sms_timeout
+        self._backoff = Backoff(base=settings.sms_backoff)
         self._longest_wait = settings.sms_max_retry_after
+        self._spread = Spread()
+        self.hold = Hold("sms", _MEND, self._spread)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> SmsProvider:
@@ -61,73 +86,113 @@ class SmsProvider:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, body: dict[str, Any], *, key: str) -> Receipt:
-        """Deliver one message. Raises ``Retry``, ``Fail`` or ``ProviderError`` as the table above says."""
+    async def send(self, body: dict[str, Any], *, key: str, attempt: int) -> Receipt:
+        """Deliver one message, in its attempt number ``attempt`` (from 1).
+
+        Raises ``Retry``, ``Fail``, ``Snooze`` or ``ProviderError`` as the table above says.
+        """
         if self._url is None:
             raise ProviderError("no SMS provider is configured: set SMS_API_URL")
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        with self.hold.passage():
+            answer = await self._asked(self._url, encoded(body), key)
+            kind = kind_of(answer.status)
+            if kind == "taken":
+                self.hold.taken(key)
+                return Receipt(answer.status, self._id_in(answer.body))
+            said = self._said(answer)
+            if kind == "sender":
+                self.hold.refused(key, said, sure=answer.status != 403)
+        if kind == "message":
+            raise Fail(said)
+        asked = asked_wait(answer.retry_after)
+        if asked is None:
+            raise ProviderError(said)
+        raise Retry(said, after=self._wait(asked, attempt))
+
+    async def _asked(self, url: str, body: bytes, key: str) -> Answer:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key, "Accept-Encoding": "identity"}
         try:
             async with self._opened().post(
-                self._url, data=orjson.dumps(body), headers=headers, allow_redirects=False
+                url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                answer = await _at_most(response, _ANSWER)
-                status, retry_after = response.status, response.headers.get("Retry-After")
+                said = _unpacked(await _begin_of(response, _ANSWER), response.headers.get("Content-Encoding"))
+                return Answer(response.status, tuple(response.headers.getall("Retry-After", ())), said)
         except TimeoutError:
             raise ProviderError(f"no answer from the provider within {self._timeout:g} s") from None
-        except aiohttp.ClientError as error:
-            raise ProviderError(f"cannot reach the provider: {str(error) or type(error).__name__}") from error
-        self._judge(status, retry_after, answer)
-        return Receipt(status, _provider_id(answer))
+        except aiohttp.ClientSSLError as error:
+            self.hold.close(f"no trusted connection to the provider: {self._words(error)}")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # `from None`: the words of the cause, which the traceback would show, may hold the address
+            raise ProviderError(f"cannot reach the provider: {self._words(error)}") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # The worker's concurrency is the bound; a second one here would eat into the time limit.
-            connector = aiohttp.TCPConnector(limit=0)
-            timeout = aiohttp.ClientTimeout(total=self._timeout)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
+            self._session = aiohttp.ClientSession(
+                # The worker's concurrency is the bound; a second one here would eat into the time limit.
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # a packed answer may be a thousand times as large: see _unpacked
+            )
         return self._session
 
-    def _judge(self, status: int, retry_after: str | None, answer: bytes) -> None:
-        if 200 <= status < 300:
-            return
-        excerpt = " ".join(answer.decode("utf-8", "replace").split())[:_EXCERPT]
-        reason = f"the provider answered {status}" + (f": {excerpt}" if excerpt else "")
-        if status in (429, 503):
-            wait = parse_retry_after(retry_after)
-            raise Retry(reason, after=None if wait is None else min(wait, self._longest_wait))
-        if 400 <= status < 500:
-            raise Fail(reason)
-        raise ProviderError(reason)
+    def _wait(self, asked: float, attempt: int) -> float:
+        """The backoff is a floor: a provider that says "now" would have all attempts spent at once."""
+        own = self._backoff.seconds(attempt, random.random())  # noqa: S311  # jitter, not a secret
+        return self._spread.longer(max(own, min(asked, self._longest_wait)))
+
+    def _said(self, answer: Answer) -> str:
+        words = self._secrets.words(answer.body.decode("utf-8", "replace"), _EXCERPT)
+        redirect = ", a redirect, and none is followed" if 300 <= answer.status < 400 else ""
+        return f"the provider answered {answer.status}{redirect}" + (f": {words}" if words else "")
+
+    def _words(self, error: BaseException) -> str:
+        return self._secrets.words(str(error) or type(error).__name__, _EXCERPT)
+
+    def _id_in(self, body: bytes) -> str | int | None:
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        found = document.get("id") if isinstance(document, dict) else None
+        if isinstance(found, str):
+            return found if len(found) <= _ID and self._secrets.hidden(found) == found else None
+        return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def parse_retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date (RFC 9110); None when absent or unreadable."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+def kind_of(status: int) -> Kind:
+    """What an answer with this status is about; see the table above."""
+    if 200 <= status < 300:
+        return "taken"
+    if status in (401, 403, 407):
+        return "sender"
+    return "message" if 400 <= status < 500 and status not in (408, 425, 429) else "again"
+
+
+def _below(url: str) -> str:
+    """Where messages go: the path ``/send-sms`` below the address, before its query."""
+    base, mark, query = url.partition("?")
+    return f"{base.rstrip('/')}/send-sms{mark}{query}"
+
+
+async def _begin_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """What came of the body. One that stalls or breaks off takes nothing back of the status before it."""
+    answer = bytearray()
     try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now()).total_seconds())
+        async for chunk in response.content.iter_any():
+            answer += chunk
+            if len(answer) >= limit:
+                break
+    except (TimeoutError, aiohttp.ClientError):
+        return bytes(answer)
+    return bytes(answer[:limit])
 
 
-async def _at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    answer = b""
-    async for chunk in response.content.iter_any():
-        answer += chunk
-        if len(answer) >= limit:
-            break
-    return answer[:limit]
-
-
-def _provider_id(answer: bytes) -> str | int | None:
+def _unpacked(body: bytes, encoding: str | None) -> bytes:
+    """The begin of a packed body: it was asked for as it is, but not every provider heeds that."""
+    if (encoding or "identity").strip().lower() == "identity":
+        return body
     try:
-        document = orjson.loads(answer)
-    except orjson.JSONDecodeError:
-        return None
-    found = document.get("id") if isinstance(document, dict) else None
-    return found if isinstance(found, (str, int)) else None
+        return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(body, _ANSWER)
+    except zlib.error:
+        return b""

@@ -74,7 +74,7 @@ class SmsMessage(BaseModel):
 async def deliver(message: SmsMessage, ctx: Context) -> Receipt:
     """Hand one message to the provider, under a key that is equal on every attempt."""
     provider: SmsProvider = ctx.app.state[PROVIDER]
-    return await provider.send(_body(message), key=ctx.idempotency_key)
+    return await provider.send(_body(message), key=ctx.idempotency_key, attempt=ctx.attempt)
 
 
 def _body(message: SmsMessage) -> dict[str, Any]:

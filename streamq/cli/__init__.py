@@ -1,30 +1,17 @@
-"""The command line. Each command is imported when it is used, so that ``--help`` is instant.
-
-An error of ours becomes one line, a next step and an exit code:
-
-    0 ok   1 the operation failed   2 usage   3 not found   4 wrong state
-    69 the server cannot be reached   78 wrong configuration
-"""
+"""The command line. Each command is imported when it is used, so that ``--help`` is instant."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, version
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streamq import codec
-from streamq.errors import (
-    ConfigurationError,
-    InvalidPayload,
-    JobNotFound,
-    StreamqError,
-    Unavailable,
-    UsageError,
-    WrongState,
-)
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 _OURS: Final = {
     "worker": "streamq.cli.roles:worker",
@@ -36,58 +23,81 @@ _OURS: Final = {
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
 }
+_FIRST: Final = ("up", "api", *_OURS)
+"""The order in which help lists them; what other packages add comes after."""
 
 
-_EXIT: Final[tuple[tuple[type[StreamqError], int], ...]] = (
-    (InvalidPayload, 1), (UsageError, 2), (JobNotFound, 3), (WrongState, 4),
-    (Unavailable, 69), (ConfigurationError, 78),
-)  # fmt: skip
-_TRY: Final[dict[int, str]] = {69: "streamq doctor, or start a server with: streamq up"}
+class Group(click.Group):
+    """Commands under one word; a word that is none of them is answered with the nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = get_close_matches(name, self.list_commands(ctx), 1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            ctx.fail(f"there is no command {name!r}{hint}")
+        return super().resolve_command(ctx, args)
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Ours, and those that installed packages register under the entry points ``streamq.commands``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        theirs = [entry.name for entry in entry_points(group="streamq.commands")]
-        order = ["up", "api", *_OURS]
-        return sorted({*_OURS, *theirs}, key=lambda name: (order.index(name) if name in order else 99, name))
+        theirs = [entry.name for entry in _registered()]
+        return sorted({*_OURS, *theirs}, key=lambda name: (_place(name), name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
         if cmd_name in _OURS:
             module, _, attribute = _OURS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(module), attribute)
             return command
-        found = entry_points(group="streamq.commands", name=cmd_name)
+        found = _registered().select(name=cmd_name)
         return _load(next(iter(found))) if found else None
 
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command; every command's errors end here."""
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None,
+        standalone_mode: bool = True, **more: Any,  # click's signature
+    ) -> Any:  # fmt: skip
+        """Run the command; every command's errors end here. In click's standalone mode the process ends too."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **more)
+        sys.exit(self._ended(args, prog_name, complete_var, **more))
+
+    def _ended(
+        self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, **more: Any
+    ) -> int:
+        """The exit code."""
+        words = sys.argv[1:] if args is None else args
         try:
-            return super().invoke(ctx)
-        except StreamqError as error:
-            sys.exit(_tell(error))
-        except KeyboardInterrupt:
-            sys.exit(130)
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **more)
+        except (KeyboardInterrupt, click.Abort):
+            return 130
+        except Exception as error:
+            from streamq.cli.ending import told  # noqa: PLC0415  # what goes well need not pay for it
+
+            return told(error, as_json="--json" in words)
+        return code if isinstance(code, int) else 0
 
 
-def _tell(error: StreamqError) -> int:
-    """Print what went wrong and what to do; returns the exit code."""
-    if "--json" in sys.argv:
-        click.echo(codec.dumps({"error": {"code": error.code, "message": str(error)}}))
-    click.echo(f"error: {error}", err=True)
-    code = next((code for kind, code in _EXIT if isinstance(error, kind)), 1)
-    if code in _TRY:
-        click.echo(f"try: {_TRY[code]}", err=True)
-    return code
+def _registered() -> EntryPoints:
+    """The commands of other packages."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  # our own commands need not pay for it
+
+    return entry_points(group="streamq.commands")
+
+
+def _place(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
 def _load(entry: EntryPoint) -> click.Command:
     """A command of another package; one that cannot be imported says so when used, and spoils no help page."""
     try:
         command: click.Command = entry.load()
-    except ImportError as error:
-        reason = f"cannot be loaded from {entry.value}: {error}"
+    except Exception as error:  # code of the other package
+        reason = f"cannot be loaded from {entry.value}: {type(error).__name__}: {error}"
 
         def refuse() -> None:
             raise click.ClickException(f"{entry.name} {reason}")
@@ -97,9 +107,14 @@ def _load(entry: EntryPoint) -> click.Command:
 
 
 @click.command(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "auto_envvar_prefix": "STREAMQ",
+    },
 )
-@click.version_option(version("streamq"), message="%(version)s")
+@click.version_option(package_name="streamq", message="%(version)s")
 def main() -> None:
     """Jobs on Redis Streams: run the roles, look at queues, steer jobs.
 
@@ -107,5 +122,5 @@ def main() -> None:
     Examples:
       streamq up --demo                      everything in one process, with a sandbox to play with
       streamq worker tasks:app               run the jobs of an app of yours
-      streamq job enqueue sms send_sms --payload '{"to": "+4915112345678"}' --wait 10
+      streamq job enqueue sms send_sms --payload '{"to": "+4915112345678"}' --wait 10s
     """

@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
-from streamq.cli.options import as_json, echo_json, server, with_app
+from streamq.cli.options import Option, as_json, server, with_app
+from streamq.cli.outlet import echo_json, say
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Give back what is stranded and what lost workers hold.")
+@click.option(
+    "--repair", cls=Option, is_flag=True, help="Give back what is stranded and what lost workers hold."
+)
 @server
 @as_json
 def doctor(repair: bool, as_json: bool, **options: Any) -> None:
@@ -28,9 +31,9 @@ def doctor(repair: bool, as_json: bool, **options: Any) -> None:
         echo_json({"findings": findings})
     else:
         for finding in findings:
-            click.echo(f"{finding.verdict:<5} {finding.check:<12} {finding.said}")
+            say(f"{finding.verdict:<5} {finding.check:<12} {finding.said}")
             if finding.remedy:
-                click.echo(f"{'':<18} → {finding.remedy}")
+                say(f"{'':<18} → {finding.remedy}")
     sys.exit(any(finding.verdict == "fail" for finding in findings))
 
 
@@ -45,8 +48,8 @@ def probe(what: str, **options: Any) -> None:
       streamq probe ready
     """
     if what == "live":
-        click.echo("live")
+        say("live")
         return
     limits = {"connect_timeout": 2.0, "command_timeout": 2.0}
     seconds = with_app({**options, **limits}, lambda app: app.ping())
-    click.echo(f"ready: the server answers in {seconds * 1000:.1f} ms")
+    say(f"ready: the server answers in {seconds * 1000:.1f} ms")

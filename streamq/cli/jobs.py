@@ -3,44 +3,69 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
 
 import streamq
-from streamq import codec
-from streamq.cli.options import as_json, echo_json, server, table, with_app
+from streamq.cli import Group
+from streamq.cli.options import DURATION, Option, as_json, nearest, refuse_unknown, served, server, with_app
+from streamq.cli.outlet import complain, echo_json, say, table
+from streamq.shown import shown
+
+T = TypeVar("T")
+LARGEST: Final = 64_000_000
+"""Bytes of a payload that are read; what may be sent is less, and a setting."""
 
 
-@click.group()
+@click.group(cls=Group)
 def job() -> None:
-    """Look at and steer jobs."""
+    """Look at and steer jobs.
+
+    \b
+    Example:
+      streamq job ls sms --state failed
+    """
 
 
 def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
+    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+
     said = record.asdict()
     if as_json:
         echo_json(said)
         return
     for name, value in said.items():
         if value not in (None, [], {}) and name not in ("history", "error"):
-            click.echo(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
+            say(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
     for error in said["history"]:
-        click.echo(
-            f"attempt {error.get('attempt')}: {error['type']}: {error['message']}  ({error.get('worker')})"
-        )
+        say(f"attempt {error.get('attempt')}: {error['type']}: {error['message']}  ({error.get('worker')})")
 
 
 @job.command()
 @click.argument("queue")
 @click.argument("task")
 @click.option(
-    "--payload", default="null", metavar="JSON", help="The payload; - reads it from standard input."
+    "--payload", cls=Option, default="null", metavar="JSON",
+    help="The payload; @FILE reads it from a file, - from standard input.",
+)  # fmt: skip
+@click.option(
+    "--delay",
+    cls=Option,
+    type=DURATION,
+    metavar="DURATION",
+    help="How long until it may run, such as 90 or 5m.",
 )
-@click.option("--delay", type=float, metavar="SECONDS", help="Seconds until it may run.")
-@click.option("--attempts", type=int, help="How many attempts it may spend.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Seconds an attempt may take.")
-@click.option("--wait", type=float, metavar="SECONDS", help="Wait for its result; exit 1 when it fails.")
+@click.option("--attempts", cls=Option, type=int, help="How many attempts it may spend.")
+@click.option(
+    "--timeout", cls=Option, type=DURATION, metavar="DURATION", help="How long an attempt may take."
+)
+@click.option(
+    "--wait", cls=Option, type=DURATION, metavar="DURATION",
+    help="Wait for its result: exit 1 when it failed, 5 when it still runs after that time.",
+)  # fmt: skip
 @server
 @as_json
 def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bool, **options: Any) -> None:
@@ -48,23 +73,71 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
 
     \b
     Examples:
-      streamq job enqueue default hello --payload '{"name": "Ada"}' --wait 10
-      cat message.json | streamq job enqueue sms send_sms --payload - --delay 60
+      streamq job enqueue default hello --payload '{"name": "Ada"}' --wait 10s
+      cat message.json | streamq job enqueue sms send_sms --payload - --delay 5m
     """
-    text = sys.stdin.read() if payload == "-" else payload
+    text = _payload(payload)
+    policy = {name: options.pop(name) for name in ("delay", "attempts", "timeout")}
+
+    async def act(app: streamq.App) -> streamq.JobRecord:
+        from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
+
+        await _warn_of_idle(app, queue)
+        sent = await app.enqueue(queue, task, text, **policy)
+        if wait is not None:
+            try:
+                await sent.result(wait)
+            except CancelledError:
+                complain(f"job {sent.id} goes on: streamq job get {queue} {sent.id}")
+                raise
+        return await sent.status()
+
+    _show(with_app(options, act), as_json=as_json)
+
+
+def _payload(given: str) -> streamq.JSONText:
+    """The payload as it was typed, or as the file has it that was. Raises ``UsageError``."""
+    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+
+    text: str | bytes = given
+    if given == "-":
+        text = sys.stdin.buffer.read(LARGEST + 1) if sys.stdin else b""
+    elif given.startswith("@"):
+        try:
+            with Path(given[1:]).open("rb") as file:
+                text = file.read(LARGEST + 1)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise streamq.UsageError(f"the payload cannot be read from {shown(given[1:])}: {why}") from None
+    if len(text) > LARGEST:
+        raise streamq.UsageError(f"the payload has more than {LARGEST:,} bytes: send a reference to it")
     try:
         codec.loads(text)
     except codec.JSONDecodeError as error:
         raise streamq.UsageError(f"the payload is not JSON: {error}") from None
-    policy = {name: options.pop(name) for name in ("delay", "attempts", "timeout")}
+    return streamq.JSONText(text)
 
-    async def act(app: streamq.App) -> streamq.JobRecord:
-        sent = await app.enqueue(queue, task, streamq.JSONText(text), **policy)
-        if wait is not None:
-            await sent.result(wait)
-        return await sent.status()
 
-    _show(with_app(options, act), as_json=as_json)
+async def _warn_of_idle(app: streamq.App, queue: str) -> None:
+    """A misspelt queue is one that nobody serves: the job would wait there for ever."""
+    serving = await served(app)
+    if queue in serving:
+        return
+    known = set(await app.queues())
+    if queue not in known:
+        hint = nearest(queue, known | serving) if known | serving else ""
+        complain(f"warning: queue {queue!r} is new: no worker has served it{hint}")
+    elif serving:
+        complain(f"warning: no worker serves queue {queue!r} now{nearest(queue, serving)}")
+
+
+async def _of(app: streamq.App, queue: str, act: Callable[[streamq.Queue], Awaitable[T]]) -> T:
+    """What ``act`` says of the queue. Of a job that is not found the queue may be the wrong name."""
+    try:
+        return await act(app.queue(queue))
+    except streamq.JobNotFound:
+        await refuse_unknown(app, queue)
+        raise
 
 
 @job.command()
@@ -79,17 +152,19 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     Example:
       streamq job get sms 1795449758578-0
     """
-    _show(with_app(options, lambda app: app.queue(queue).get(job_id)), as_json=as_json)
+    _show(with_app(options, lambda app: _of(app, queue, lambda of: of.get(job_id))), as_json=as_json)
 
 
 @job.command()
 @click.argument("queue")
 @click.option(
-    "--state", default="failed", show_default=True,
+    "--state", cls=Option, default="failed", show_default=True,
     type=click.Choice(["waiting", "active", "delayed", "completed", "failed"]),
 )  # fmt: skip
-@click.option("--limit", type=int, default=50, show_default=True, help="1 to 200.")
-@click.option("--cursor", help="`next` of the page before.")
+@click.option(
+    "--limit", cls=Option, type=click.IntRange(1, 200), default=50, show_default=True, help="1 to 200."
+)
+@click.option("--cursor", cls=Option, help="`next` of the page before.")
 @server
 @as_json
 def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **options: Any) -> None:
@@ -99,9 +174,14 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
     Example:
       streamq job ls sms --state failed --limit 20
     """
-    page = with_app(
-        options, lambda app: app.queue(queue).jobs(streamq.State(state), limit=limit, cursor=cursor)
-    )
+
+    async def look(app: streamq.App) -> streamq.Page:
+        page = await app.queue(queue).jobs(streamq.State(state), limit=limit, cursor=cursor)
+        if not page.items:
+            await refuse_unknown(app, queue)
+        return page
+
+    page = with_app(options, look)
     if as_json:
         echo_json({"items": [item.asdict() for item in page.items], "next": page.next})
         return
@@ -114,7 +194,7 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
     ]  # fmt: skip
     table(rows, f"no {state} job on {queue}")
     if page.next:
-        click.echo(f"more: --cursor {page.next}")
+        say(f"more: --cursor {page.next}")
 
 
 @job.command()
@@ -129,4 +209,4 @@ def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     Example:
       streamq job retry sms 1795449758578-0
     """
-    _show(with_app(options, lambda app: app.queue(queue).retry(job_id)), as_json=as_json)
+    _show(with_app(options, lambda app: _of(app, queue, lambda of: of.retry(job_id))), as_json=as_json)

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 import streamq
-from streamq.cli.options import as_json, echo_json, server, table, with_app
+from streamq.cli.options import as_json, server, with_app
+from streamq.cli.outlet import echo_json, table
 
 
 @click.command()
@@ -49,5 +50,5 @@ def workers(as_json: bool, **options: Any) -> None:
     if as_json:
         echo_json({"workers": rows})
     else:
-        shown = [{**row, "queues": ",".join(row["queues"]), "overdue": len(row["overdue"])} for row in rows]
-        table(shown, "no worker is registered")
+        listed = [{**row, "queues": ",".join(row["queues"]), "overdue": len(row["overdue"])} for row in rows]
+        table(listed, "no worker is registered")

@@ -1,24 +1,37 @@
-"""What commands share: their options, and how an error becomes a message and an exit code.
-
-0 ok   1 the operation failed   2 usage   3 not found   4 wrong state   69 server unreachable   78 configuration
-"""
+"""What commands share: their options, and an app on the server that these name."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
 
 import click
 
 import streamq
-from streamq import codec
+from streamq.cli.ending import QueueNotFound
+from streamq.cli.outlet import Warnings
+from streamq.durations import as_given, seconds_of
 
 Command = Callable[..., Any]
 T = TypeVar("T")
 
 
-class Twin(click.Option):
-    """An option with an environment twin, which help shows and the settings read.
+class Option(click.Option):
+    """An option whose environment twin help shows."""
+
+    def __init__(self, *names: Any, **given: Any) -> None:
+        super().__init__(*names, **{"show_envvar": True, **given})
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """What the environment says. Kubernetes has variables of its own for a service that is named as a command."""
+        said = super().resolve_envvar_value(ctx)
+        return None if said is not None and said.startswith("tcp://") else said
+
+
+class Twin(Option):
+    """An option whose environment twin the settings read.
 
     Click must not read it: what is typed wins over the arguments of ``App(…)``, and those win over the environment.
     """
@@ -27,15 +40,31 @@ class Twin(click.Option):
         """Nothing: see above."""
 
 
+class _Duration(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.4
+    """A time as people write it, in seconds for who takes it."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return seconds_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION: Final = _Duration()
+
 redis_url = click.option(
-    "--redis-url", cls=Twin, envvar="STREAMQ_REDIS_URL", show_envvar=True, metavar="URL",
+    "--redis-url", cls=Twin, envvar="STREAMQ_REDIS_URL", metavar="URL",
     help="Server; several separated by commas are tried in order. Default: the one `streamq up` runs here.",
 )  # fmt: skip
 data_dir = click.option(
-    "--data-dir", cls=Twin, envvar="STREAMQ_DATA_DIR", show_envvar=True, metavar="DIR",
+    "--data-dir", cls=Twin, envvar="STREAMQ_DATA_DIR", metavar="DIR",
     help="Folder of the embedded server. Default: .streamq",
 )  # fmt: skip
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+as_json = click.option(
+    "--json", "as_json", cls=Option, envvar="STREAMQ_JSON", is_flag=True, help="Print one JSON document."
+)
 
 
 def server(command: Command) -> Command:
@@ -46,6 +75,8 @@ def server(command: Command) -> Command:
 def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]) -> T:
     """Do something with an app of no tasks, on the server that the options name."""
 
+    logging.basicConfig(handlers=[Warnings(logging.WARNING)])
+
     async def main() -> T:
         async with streamq.App(streamq.Settings.load(**options)) as app:
             return await act(app)
@@ -53,19 +84,41 @@ def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]
     return streamq.run(main())
 
 
-def echo_json(value: Any) -> None:
-    """Print one JSON document."""
-    click.echo(codec.dumps(value))
+async def served(app: streamq.App) -> set[str]:
+    """The queues that a registered worker serves."""
+    return {queue for worker in await app.workers() for queue in worker.queues}
 
 
-def table(rows: list[dict[str, Any]], empty: str) -> None:
-    """Print rows under their keys, numbers to the right."""
-    if not rows:
-        click.echo(empty)
-        return
-    texts = [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
-    widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in texts[0]}
-    right = {key for key in widths if all(isinstance(row[key], int | float) for row in rows)}
-    for row in [{key: key for key in widths}, *texts]:
-        cells = (row[key].rjust(w) if key in right else row[key].ljust(w) for key, w in widths.items())
-        click.echo("  ".join(cells).rstrip())
+async def refuse_unknown(app: streamq.App, queue: str) -> None:
+    """Raise ``QueueNotFound`` for a queue that was never used and that no worker serves, with the nearest."""
+    known = {*await app.queues(), *await served(app)}
+    if queue not in known:
+        raise QueueNotFound(f"there is no queue {queue!r}{nearest(queue, known)}")
+
+
+def nearest(name: str, known: set[str]) -> str:
+    """``: did you mean sms?``, or which names there are."""
+    near = get_close_matches(name, sorted(known), 1)
+    if near:
+        return f": did you mean {near[0]}?"
+    return f": there are {', '.join(sorted(known)[:10])}" if known else ": there is none yet"
+
+
+def check_queues(app: streamq.App) -> None:
+    """Raise ``ConfigurationError`` for a queue to be served that none of the app's tasks is declared on.
+
+    A worker of a misspelt queue would be idle without a word.
+    """
+    declared = {task.queue for task in app.tasks.values()}
+    for queue in app.settings.queues:
+        if queue not in declared:
+            near = get_close_matches(queue, sorted(declared), 1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"its tasks are on {', '.join(sorted(declared)) or 'none'}."
+            )
+            raise streamq.ConfigurationError(
+                f"no task of the app is declared on queue {as_given(queue)}: {hint} Where jobs are sent there by the "
+                "name of their task, start the worker with --undeclared"
+            )

@@ -2,63 +2,79 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Any, Final
 
 import click
 
 import streamq
-from streamq import codec
-from streamq.cli.options import Twin, server
+from streamq.cli.options import Option, Twin, check_queues, server
 
 HANDED_ON: Final = "STREAMQ_SUPERVISED"
 """The variable by which a supervisor tells its workers what was typed, as JSON."""
 
 
+_app = click.argument("app", required=False, envvar="STREAMQ_APP")
+
+
 @click.command()
-@click.argument("app", required=False, envvar="STREAMQ_APP")
+@_app
 @click.option(
-    "--queues", cls=Twin, envvar="STREAMQ_QUEUES", show_envvar=True,
+    "--queues", cls=Twin, envvar="STREAMQ_QUEUES",
     help="Separated by commas. Default: all of APP.",
 )  # fmt: skip
 @click.option(
-    "--concurrency", cls=Twin, type=int, envvar="STREAMQ_CONCURRENCY", show_envvar=True,
+    "--concurrency", cls=Twin, type=click.IntRange(1, 100_000), envvar="STREAMQ_CONCURRENCY",
     help="Jobs at once, per process. Default: 100",
 )  # fmt: skip
 @click.option(
-    "--processes", cls=Twin, type=int, envvar="STREAMQ_PROCESSES", show_envvar=True, help="Default: 1"
+    "--processes", cls=Twin, type=click.IntRange(1, 256), envvar="STREAMQ_PROCESSES",
+    help="Default: 1",
+)  # fmt: skip
+@click.option(
+    "--undeclared", cls=Option, is_flag=True, help="Queues may be served that no task of APP is declared on."
 )
-@click.option("--no-duties", is_flag=True, help="Leave delayed jobs and lost workers to schedulers.")
-@click.option("--name", hidden=True)
+@click.option(
+    "--no-duties", cls=Option, is_flag=True, help="Leave delayed jobs and lost workers to schedulers."
+)
+@click.option("--name", hidden=True, allow_from_autoenv=False)
 @click.option("--supervised", envvar=HANDED_ON, hidden=True)
 @server
 def worker(
-    app: str | None, name: str | None, supervised: str | None, no_duties: bool, **options: Any
-) -> None:
-    """Run the jobs of APP (module:attribute).
+    app: str | None, name: str | None, supervised: str | None, no_duties: bool, undeclared: bool, **options: Any
+) -> None:  # fmt: skip
+    """Run the jobs of APP, which is module:attribute.
 
     \b
     Example:
       streamq worker tasks:app --queues sms,mail --concurrency 200 --processes 2
     """
+    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+
     if supervised:
         options = codec.loads(supervised)
-    loaded = _load(app, options)
+    loaded = _configured(streamq.load_app(app), options)
+    if not undeclared:
+        check_queues(loaded)
     if loaded.settings.processes == 1:
         streamq.run(_work(loaded, name, duties=not no_duties, supervised=bool(supervised)))
         return
-    arguments = [*([app] if app else []), *(["--no-duties"] if no_duties else [])]
+    flags = {"--no-duties": no_duties, "--undeclared": undeclared}
+    arguments = [*([app] if app else []), *(flag for flag, given in flags.items() if given)]
     typed = {option: value for option, value in options.items() if value is not None} | {"processes": 1}
     # in the environment, not on the command line, which every user of the machine may read: a password may be in it
     streamq.run(_supervise(loaded, arguments, {HANDED_ON: codec.dumps(typed).decode()}))
 
 
-def _load(app: str | None, options: dict[str, Any]) -> streamq.App:
-    loaded = streamq.load_app(app)
-    settings = loaded.configure(streamq.Settings, options)
+def _configured(app: streamq.App, options: dict[str, Any]) -> streamq.App:
+    settings = app.configure(streamq.Settings, options)
     streamq.set_up_logs(settings.log, settings.log_level)
-    return loaded
+    return app
+
+
+def _named(app: str | None) -> streamq.App:
+    """The app whose settings count; a role that runs no task needs none."""
+    return streamq.load_app(app) if app or streamq.Settings.load().app else streamq.App()
 
 
 async def _work(app: streamq.App, name: str | None, *, duties: bool, supervised: bool) -> None:
@@ -84,6 +100,8 @@ async def _supervise(app: streamq.App, arguments: list[str], handed_on: dict[str
 
 
 async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
+    import asyncio  # noqa: PLC0415  # --help need not pay for it
+
     from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
 
     async def role() -> None:
@@ -97,26 +115,30 @@ async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
 
 
 @click.command()
-@click.argument("app", required=False, envvar="STREAMQ_APP")
+@_app
 @server
 def scheduler(app: str | None, **options: Any) -> None:
     """Promote delayed jobs and recover those of lost workers, for all queues. Any number may run.
+
+    No APP is needed; where one is named, its settings count.
 
     \b
     Example:
       streamq scheduler
     """
-    streamq.run(_schedule(_load(app, options), only_reclaim=False))
+    streamq.run(_schedule(_configured(_named(app), options), only_reclaim=False))
 
 
 @click.command()
-@click.argument("app", required=False, envvar="STREAMQ_APP")
+@_app
 @server
 def reclaimer(app: str | None, **options: Any) -> None:
     """Recover the jobs of lost workers, and nothing else. (Schedulers and workers do it too.)
+
+    No APP is needed; where one is named, its settings count.
 
     \b
     Example:
       streamq reclaimer
     """
-    streamq.run(_schedule(_load(app, options), only_reclaim=True))
+    streamq.run(_schedule(_configured(_named(app), options), only_reclaim=True))

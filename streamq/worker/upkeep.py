@@ -39,7 +39,7 @@ def upkeep(
     duties: list[Duty] = [seats, reclaimer, auditor, voucher]
     if not only_reclaim:
         promoter = Promoter(store, seats.chief, overdue=seats.deputy, poll=poll)
-        pruner = Pruner(store, seats.chief)
+        pruner = Pruner(store, app.views, seats.chief)
         for woken in (promoter, pruner):
             seats.tell(woken.wake)
         duties += [promoter, pruner]

@@ -14,6 +14,7 @@ import psutil
 
 from bench.catalogue import NAMES, summary
 
+from ..rig import ON_ONE_SERVER
 from ..servers import Server
 from .programs import ROOT, bench, command
 
@@ -40,6 +41,7 @@ def test_a_wrong_scenario_name_is_answered_with_the_right_ones() -> None:
     assert "Traceback" not in said.stderr
 
 
+@ON_ONE_SERVER
 def test_a_busy_server_is_refused_and_left_as_it_is(own_server: Callable[..., Server]) -> None:
     server = own_server()
     with server.client() as client:
@@ -70,6 +72,7 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert "cannot be used" in said.stderr
 
 
+@ON_ONE_SERVER
 def test_a_scenario_prints_its_figures_and_writes_every_sample(
     own_server: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -88,6 +91,7 @@ def test_a_scenario_prints_its_figures_and_writes_every_sample(
         assert client.dbsize() == 0, "the bench left keys on a server it was lent"
 
 
+@ON_ONE_SERVER
 def test_every_job_of_a_drain_is_counted(own_server: Callable[..., Server], tmp_path: Path) -> None:
     server, file = own_server(), tmp_path / "results.json"
     said = bench("run", "cost", "--quick", "--json", str(file), "--redis-url", server.url)

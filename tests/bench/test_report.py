@@ -18,6 +18,7 @@ from bench.report import page
 from bench.results import HEADER, Results, Saved, document, write
 from bench.svg_plot import dot_strip, line_plot
 
+from ..rig import ON_ONE_SERVER
 from ..servers import Server
 from .programs import bench
 
@@ -333,6 +334,7 @@ def test_a_run_whose_file_could_not_be_written_does_not_begin(tmp_path: Path, op
     assert "there is no folder" in said.stderr
 
 
+@ON_ONE_SERVER
 def test_a_run_writes_the_page(own_server: Callable[..., Server], tmp_path: Path) -> None:
     server, file = own_server(), tmp_path / "a.html"
     said = bench("run", "cost", "--quick", "--repeat", "1", "--html", str(file), "--redis-url", server.url)

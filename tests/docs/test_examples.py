@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ..house.source import ROOT
+from ..rig import ON_ONE_SERVER
 from . import session
 from .markdown import blocks, pages
 
@@ -32,6 +33,7 @@ def test_a_page_that_starts_its_own_server_does_what_it_says(page: Path) -> None
         reader.follow()
 
 
+@ON_ONE_SERVER
 @pytest.mark.keeps_keys
 @pytest.mark.parametrize("page", with_examples(own_server=False))
 def test_a_page_that_needs_a_server_does_what_it_says(page: Path, server_url: str, prefix: str) -> None:

@@ -311,6 +311,7 @@ async def test_headers_deeper_than_can_be_written_anew_are_passed_on(
 # -- histories ------------------------------------------------------------------------------------------------
 
 
+@ON_ONE_SERVER
 async def test_a_job_of_a_thousand_attempts_sends_headers_within_their_budget(
     app: App, client: redis.Redis, prefix: str
 ) -> None:

@@ -107,7 +107,7 @@ async def test_a_job_at_a_time_is_due_at_that_time_in_any_zone(app: App) -> None
     [
         ({"delay": -1}, "delay=-1"),
         ({"delay": float("nan")}, "delay=nan"),
-        ({"delay": 400 * 86400}, "31622400|3.16224e"),
+        ({"delay": 400 * 86400}, "366d"),
         ({"delay": 1, "at": datetime.now(UTC)}, "delay or at"),
         ({"at": datetime(2055, 1, 1)}, "time zone"),
         ({"attempts": 0}, "attempts=0"),

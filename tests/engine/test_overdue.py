@@ -21,7 +21,7 @@ from streamq.keys import Keys
 from streamq.worker import runner as running
 from streamq.worker import worker as working_of
 
-from ..rig import census, until, working
+from ..rig import ON_ONE_SERVER, census, until, working
 
 AT_ONCE = Backoff(base=0.001, most=0.001)
 
@@ -52,6 +52,7 @@ def threads() -> Iterator[Threads]:
     made.go.set()
 
 
+@ON_ONE_SERVER
 async def test_a_plain_handler_past_its_limit_has_failed_its_attempt_and_keeps_its_slot(
     app: App, threads: Threads, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,6 +76,7 @@ async def test_a_plain_handler_past_its_limit_has_failed_its_attempt_and_keeps_i
     assert (await job.status()).state is State.FAILED, "what it returned is dropped"
 
 
+@ON_ONE_SERVER
 async def test_two_slots_taken_by_two_such_handlers_are_named_everywhere(
     app: App, threads: Threads, server_url: str, prefix: str
 ) -> None:
@@ -95,6 +97,7 @@ async def test_two_slots_taken_by_two_such_handlers_are_named_everywhere(
         assert not [finding for finding in await examine(app) if finding.check == "handlers"]
 
 
+@ON_ONE_SERVER
 async def test_no_retry_starts_while_the_thread_runs_and_it_starts_when_that_has_returned(
     app: App, threads: Threads, client: redis.Redis, prefix: str
 ) -> None:
@@ -115,6 +118,7 @@ async def test_no_retry_starts_while_the_thread_runs_and_it_starts_when_that_has
     assert found.counts() == {"completed": 1}
 
 
+@ON_ONE_SERVER
 async def test_a_retry_whose_backoff_is_longer_than_that_keeps_its_time(
     app: App, threads: Threads, client: redis.Redis, prefix: str
 ) -> None:
@@ -129,6 +133,7 @@ async def test_a_retry_whose_backoff_is_longer_than_that_keeps_its_time(
         assert client.zscore(Keys(prefix, "q").delayed, job.id) / 1000 > record.created_at.timestamp() + 500
 
 
+@ON_ONE_SERVER
 async def test_a_worker_that_stops_does_not_wait_for_it_and_gives_its_retry_its_own_time(
     make_app: Callable[..., App], threads: Threads, client: redis.Redis
 ) -> None:
@@ -143,6 +148,7 @@ async def test_a_worker_that_stops_does_not_wait_for_it_and_gives_its_retry_its_
     assert record.due_at.timestamp() <= client.time()[0] + 1
 
 
+@ON_ONE_SERVER
 async def test_an_async_handler_that_swallows_its_cancellation_has_failed_its_attempt(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,6 +179,7 @@ async def test_an_async_handler_that_swallows_its_cancellation_has_failed_its_at
     assert (await job.status()).state is State.FAILED
 
 
+@ON_ONE_SERVER
 async def test_an_async_handler_that_swallows_one_cancellation_is_ended_by_the_next(app: App) -> None:
     @app.task(attempts=1, timeout=0.1)
     async def stubborn(x: int) -> None:
@@ -188,6 +195,7 @@ async def test_an_async_handler_that_swallows_one_cancellation_is_ended_by_the_n
         await until(lambda: not worker.runner.running)
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("end", ["raises", "group"])
 async def test_a_handler_whose_clean_up_raises_at_its_time_limit_has_reached_its_time_limit(
     app: App, end: str
@@ -206,6 +214,7 @@ async def test_a_handler_whose_clean_up_raises_at_its_time_limit_has_reached_its
             await (await work.enqueue(1)).result(5)
 
 
+@ON_ONE_SERVER
 async def test_a_coroutine_that_a_plain_handler_returns_is_under_the_same_time_limit(app: App) -> None:
     ended = asyncio.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -10,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from streamq import App, ConfigurationError, Settings, load_app
+from streamq import App, ConfigurationError, Settings, UsageError, load_app
 from streamq.settings import SettingsOptions
 
 
@@ -101,7 +102,7 @@ def test_the_type_checker_knows_the_arguments_that_there_are() -> None:
     told, taken = get_type_hints(SettingsOptions), get_type_hints(Settings)
     assert list(told) == list(Settings.model_fields)
     for name, hint in told.items():
-        also = {Path: {str}, SecretStr: {str}, Collection: {str}}
+        also = {Path: {str}, SecretStr: {str}, Collection: {str}, float: {str, timedelta}}
         allowed = _kinds(taken[name])
         assert _kinds(hint) == allowed | {k for kind in allowed for k in also.get(kind, ())}, name
 
@@ -147,5 +148,5 @@ def test_the_app_of_the_environment_is_loaded(tmp_path: Path, monkeypatch: pytes
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("STREAMQ_APP", "a_shop:app")
     assert load_app().settings.prefix == "shop"
-    with pytest.raises(ConfigurationError, match="is a int, not a streamq App"):
+    with pytest.raises(UsageError, match="is an int, not a streamq App"):
         load_app("a_shop:other")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq.shown import shown, shown_lines
+from streamq.shown import shown, shown_json, shown_lines
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,18 @@ def test_no_control_character_passes_whatever_the_text_is(text: str) -> None:
     left = {unicodedata.category(character) for character in shown(text)}
     assert not left & {"Cc", "Cs", "Zl", "Zp"}
     shown(text).encode()
+
+
+@given(
+    st.recursive(
+        st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: st.dictionaries(st.text("a\x1b\u202e"), inner),
+    )
+)
+def test_a_json_document_that_is_shown_says_the_same(value: object) -> None:
+    document = shown_json(json.dumps(value, ensure_ascii=False))
+    assert json.loads(document) == value
+    assert shown(document) == document
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:

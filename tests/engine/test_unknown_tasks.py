@@ -32,6 +32,7 @@ def _old(make_app: Callable[..., App], **overrides: Any) -> App:
     return app
 
 
+@ON_ONE_SERVER
 async def test_in_a_rollout_of_nine_old_workers_and_one_new_no_job_of_a_new_task_fails(
     make_app: Callable[..., App], client: redis.Redis, prefix: str, quickly: None
 ) -> None:

@@ -238,7 +238,7 @@ class Good:
 def _duties(app: App, queues: list[str]) -> list[Any]:
     return [
         Promoter(app.store, lambda: queues), Reclaimer(app.store, app.views, lambda: queues),
-        Auditor(app.store, lambda: queues), Pruner(app.store, lambda: queues),
+        Auditor(app.store, lambda: queues), Pruner(app.store, app.views, lambda: queues),
         Seats(app.store, lambda: queues, "someone"),
     ]  # fmt: skip
 

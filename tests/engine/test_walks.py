@@ -281,7 +281,7 @@ async def test_failed_jobs_of_the_version_before_are_listed_counted_and_retried(
     client.rpush(keys.failed, "9999-0")  # without a record
     assert (await app.queue("q").counts()).failed == 451
     await app.queue("q").retry(ids[7])
-    await Pruner(app.store, lambda: ["q"]).once()
+    await Pruner(app.store, app.views, lambda: ["q"]).once()
     found = census(client, prefix, "q")
     found.check()
     assert found.counts() == {"failed": 449, "waiting": 1}

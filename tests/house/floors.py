@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "states", "clock", "settings", "keys", "host", "shown", "leftovers"}),
+    frozenset({"errors", "states", "clock", "settings", "keys", "host", "shown", "durations", "leftovers"}),
     frozenset({
         "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
         "options", "handlers",
@@ -14,7 +14,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         "server",
     }),
     frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
-    frozenset({"cli", "runtime", "__main__"}),
+    frozenset({"cli", "runtime", "loading", "__main__"}),
 )  # fmt: skip
 """From the ground up. A name stands for a module or for a package with all that is in it.
 
@@ -28,8 +28,8 @@ ONLY_IN: dict[str, frozenset[str]] = {
     "hiredis": frozenset({"answers", "connection", "subscriber"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),
-    "click": frozenset({"cli", "runtime"}),
-    "uvloop": frozenset({"cli", "runtime"}),
+    "click": frozenset({"cli", "runtime", "loading"}),
+    "uvloop": frozenset({"cli", "runtime", "loading"}),
     "aiohttp": frozenset(),
 }
 """Modules of the engine that may import a foreign package; nobody else in it may."""

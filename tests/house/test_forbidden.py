@@ -18,6 +18,7 @@ SETTINGS = {ROOT / "streamq" / "settings.py", ROOT / "service" / "settings.py"}
 UNSAFE_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "yaml"}
 UNSAFE_CALLS = {"eval", "exec", "__import__"}
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+OUTLETS = {"click.echo", "click.secho", "click.echo_via_pager", "sys.stdout", "sys.stderr", "print"}
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
 
 FORBIDDEN_HOSTS = {
@@ -102,6 +103,12 @@ def test_only_a_clock_module_reads_the_wall_clock() -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     assert not used(ENVIRONMENT, SETTINGS)
+
+
+def test_what_a_command_says_passes_the_one_outlet() -> None:
+    """It shows control characters as escapes, as the logs do; the bench prints its own figures."""
+    bench = {path for path in CODE if path.is_relative_to(ROOT / "bench")}
+    assert not used(OUTLETS, {ROOT / "streamq" / "cli" / "outlet.py", ROOT / "streamq" / "logs.py", *bench})
 
 
 def test_only_the_keys_module_builds_the_name_of_a_key() -> None:

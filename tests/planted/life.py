@@ -72,8 +72,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "click reads the environment again",
         "streamq/cli/options.py",
-        "    def resolve_envvar_value(",
-        "    def resolve_nothing(",
+        "    def resolve_envvar_value(self, ctx: click.Context) -> None:",
+        "    def resolve_nothing(self, ctx: click.Context) -> None:",
         "tests/engine/test_roles.py::"
         "test_arguments_of_the_app_win_over_the_environment_and_sighup_ends_in_order",
     ),

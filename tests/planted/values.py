@@ -66,11 +66,11 @@ FAULTS: tuple[Fault, ...] = (
         "tests/engine/test_payloads.py::test_half_a_million_payloads_take_what_they_are_long",
     ),
     Fault(
-        "an infinite time limit is sent",
-        "streamq/options.py",
-        "_number(value) and 0 < value <= LONGEST_WAIT",
-        "_number(value) and value > 0",
-        "tests/engine/test_options.py::test_an_option_that_cannot_be_kept_is_refused_and_nothing_is_sent",
+        "an infinite duration is one",
+        "streamq/durations.py",
+        "if not (math.isfinite(seconds) and seconds >= 0):",
+        "if not seconds >= 0:",
+        "tests/engine/test_options.py::test_whatever_is_written_is_a_finite_time_or_one_sentence",
     ),
     Fault(
         "a lone surrogate names a task",

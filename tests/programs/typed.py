@@ -99,7 +99,7 @@ def right_without_a_loop() -> None:
 async def wrong() -> None:
     await send.enqueue("a")  # wrong: arg-type
     await send.enqueue(Message("a"), dealy=5)  # wrong: call-arg
-    await send.enqueue(Message("a"), delay="soon")  # wrong: arg-type
+    await send.enqueue(Message("a"), delay=[5])  # wrong: arg-type
     await send.enqueue_many(["a"])  # wrong: list-item
     await send.options(dealy=5).enqueue(Message("a"))  # wrong: call-arg
     await send_with_context.enqueue("a")  # wrong: arg-type

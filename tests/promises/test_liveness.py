@@ -215,6 +215,7 @@ async def mate(
     await mate.voucher.close()
 
 
+@ON_ONE_SERVER
 async def test_a_running_process_is_vouched_for_until_its_own_silence_has_lasted_for_as_long_as_it_allows(
     mate: Silent,
 ) -> None:
@@ -310,6 +311,7 @@ async def watched(make_app: Callable[..., App], client: redis.Redis, prefix: str
             await link.close()
 
 
+@ON_ONE_SERVER
 async def test_a_worker_whose_connection_is_gone_is_lost_after_the_grace(watched: Watched) -> None:
     await watched.register("w1", 999_999)
     assert await watched.look_for(GRACE / 2) == 0

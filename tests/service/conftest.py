@@ -81,7 +81,7 @@ def settings(server_url: str, prefix: str) -> Callable[..., ServiceSettings]:
     """Settings of this test's own prefix, with quick retries."""
 
     def make(**given: Any) -> ServiceSettings:
-        return ServiceSettings(redis_url=server_url, prefix=prefix, **{"sms_backoff": 0.02, **given})
+        return ServiceSettings(**{"redis_url": server_url, "prefix": prefix, "sms_backoff": 0.02, **given})
 
     return make
 

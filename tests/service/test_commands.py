@@ -224,9 +224,9 @@ async def test_the_sandbox_alone_takes_calls_and_writes_them_down(tmp_path: Path
         (("api", "--host", "0.0.0.0"), "without API keys"),  # noqa: S104 - refused
         (("up", "--host", "0.0.0.0"), "without API keys"),  # noqa: S104 - refused
         (("sandbox", "--host", "0.0.0.0"), "refusing to listen"),  # noqa: S104 - refused
-        (("api", "nowhere:app"), "nowhere"),
         (("api",), "SMS_API_URL must be"),
-        (("worker",), "SMS_API_URL must be"),
+        (("up",), "SMS_API_URL must be"),
+        (("worker", "streamq_service.messaging:app"), "SMS_API_URL must be"),
         (("api", "--host", "192.0.2.1"), "without API keys"),
     ],
 )

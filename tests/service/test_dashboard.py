@@ -311,8 +311,8 @@ async def test_a_browser_says_when_the_connection_is_lost(
 async def test_a_browser_asks_for_a_key_and_goes_on_with_it(
     page: Page, settings: Callable[..., ServiceSettings], start: Start
 ) -> None:
-    async with start(settings(api_keys="secret=write")) as service:
-        await page.open(service.url)
+    async with start(settings(api_keys="secret=write", base_path="/jobs")) as service:
+        await page.open(f"{service.url}/jobs/")
         await page.until("document.getElementById('key-dialog').open")
         await page.run("document.querySelector('[name=key]').value = 'secret'")
         await page.run("document.querySelector('#key-form button').click()")

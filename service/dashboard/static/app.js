@@ -11,7 +11,7 @@ import { showWorkers } from "./workers.js";
 
 const STALE = 5_000;
 
-let queues = {};
+const queues = new Map(); // not an object: a queue may be called __proto__
 let workers = [];
 let heardAt = 0;
 let trouble = "";
@@ -20,17 +20,17 @@ function hear(name, data) {
   if (name === "unavailable") return void (trouble = data.detail);
   heardAt = Date.now();
   trouble = "";
-  if (name === "snapshot") queues = {};
+  if (name === "snapshot") queues.clear();
   for (const [queue, counts] of Object.entries(data.queues)) {
-    if (counts === null) delete queues[queue];
-    else queues[queue] = counts;
+    if (counts === null) queues.delete(queue);
+    else queues.set(queue, counts);
     jobs.changed(queue);
   }
   workers = data.workers ?? workers;
   showTotals(queues);
   showQueues(queues, jobs.choose);
   showWorkers(workers);
-  jobs.offer(Object.keys(queues).sort());
+  jobs.offer([...queues.keys()].sort());
   tick();
 }
 

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { find, h } from "./dom.js";
 import { json, since } from "./format.js";
+import { said } from "./shown.js";
 import { icon, STATES } from "./states.js";
 
 const LIMIT = 25;
@@ -69,7 +70,16 @@ function show(jobs, more) {
     return;
   }
   const note = more ? h("p", { class: "quiet" }, `The first ${jobs.length}; there are more.`) : null;
-  place.replaceChildren(h("ul", { class: "plain" }, jobs.map(row)), ...(note ? [note] : []));
+  place.replaceChildren(h("ul", { class: "plain" }, jobs.map(rowOrName)), ...(note ? [note] : []));
+}
+
+/** A job that cannot be shown, whatever it holds, hides no other. */
+function rowOrName(job) {
+  try {
+    return row(job);
+  } catch (error) {
+    return h("li", { "data-state": job.state }, h("p", { class: "error" }, `${job.id} cannot be shown: ${error.message}`));
+  }
 }
 
 function row(job) {
@@ -87,10 +97,10 @@ function head(job) {
     {},
     icon(job.state),
     h("span", { class: "who" }, payload.to ?? job.task),
-    workspace === undefined ? null : h("span", { class: "tag", title: "workspace id" }, String(workspace)),
+    workspace === undefined ? null : h("span", { class: "tag", title: "workspace id" }, workspace),
     h("span", { class: "text" }, payload.message ?? ""),
     h("time", { title: at }, since(at)),
-    job.error ? h("span", { class: "error" }, `${job.error.type}: ${job.error.message}`) : null,
+    job.error ? h("span", { class: "error" }, fault(job.error)) : null,
   );
 }
 
@@ -110,17 +120,19 @@ function body(job) {
   );
 }
 
+const fault = (error) => `${said(error.type)}: ${said(error.message)}`;
+
 const pairs = (values) =>
   Object.entries(values)
     .filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]);
+    .map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
 
 const block = (title, text) => [h("h3", {}, title), h("pre", { tabindex: 0 }, text)];
 
 function attemptsOf(job) {
   if (!Array.isArray(job.history) || !job.history.length) return null;
   const told = job.history.map((past) =>
-    h("li", {}, h("time", { title: past.finished_at }, since(past.finished_at)), ` ${past.type}: ${past.message}`),
+    h("li", {}, h("time", { title: past.finished_at }, since(past.finished_at)), ` ${fault(past)}`),
   );
   return [h("h3", {}, "What went wrong"), h("ol", { class: "past" }, told)];
 }

@@ -13,7 +13,7 @@ const rows = new Map();
 export function showTotals(queues) {
   const list = find("totals");
   for (const state of TOTALS) {
-    const total = Object.values(queues).reduce((sum, counts) => sum + (counts[state] ?? 0), 0);
+    const total = [...queues.values()].reduce((sum, counts) => sum + (counts[state] ?? 0), 0);
     history[state] = [...history[state], total].slice(-POINTS);
     if (!tiles.has(state)) {
       const value = h("strong", {}, "0");
@@ -39,12 +39,12 @@ function points(values) {
 /** One row per queue, changed in place; a count leads to the jobs behind it. */
 export function showQueues(queues, choose) {
   const place = find("queues");
-  const names = Object.keys(queues).sort();
+  const names = [...queues.keys()].sort();
   if (!names.length) {
     place.replaceChildren(h("p", { class: "empty" }, "No queue yet. It appears with its first job."));
     return;
   }
-  const held = names.some((name) => queues[name].held);
+  const held = names.some((name) => queues.get(name).held);
   const states = STATES.filter((state) => state !== "held" || held);
   const layout = JSON.stringify([names, states]);
   if (place.dataset.layout !== layout) {
@@ -54,7 +54,7 @@ export function showQueues(queues, choose) {
   }
   for (const name of names) {
     for (const state of states) {
-      const count = queues[name][state];
+      const count = queues.get(name)[state];
       const button = rows.get(`${name} ${state}`);
       write(button, number(count));
       button.classList.toggle("zero", !count);

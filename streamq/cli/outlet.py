@@ -1,0 +1,86 @@
+"""What commands say. Every line of theirs passes here, so that no text of others can act on a terminal.
+
+Where the reader of the output is gone a command ends with 141, as a program that the signal ends, and says nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from typing import IO, Any, Final, NoReturn
+
+from streamq.shown import shown, shown_json
+
+READER_GONE: Final = 141
+"""128 and the number of SIGPIPE."""
+LONGEST: Final = 2_000
+"""Characters of a line that tells of an error."""
+
+
+def say(line: str = "") -> None:
+    """Print one line; what would begin another is shown as an escape."""
+    _write(shown(line))
+
+
+def complain(line: str) -> None:
+    """Print one line where errors go. Never raises: where that is closed, nobody is told."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            _print(shown(line, LONGEST), sys.stderr)
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON document."""
+    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+
+    _write(shown_json(codec.dumps(value).decode()))
+
+
+def table(rows: list[dict[str, Any]], empty: str) -> None:
+    """Print rows under their keys, numbers to the right."""
+    if not rows:
+        say(empty)
+        return
+    texts = [{key: "" if value is None else shown(str(value)) for key, value in row.items()} for row in rows]
+    widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in texts[0]}
+    right = {key for key in widths if all(isinstance(row[key], int | float) for row in rows)}
+    for row in [{key: key for key in widths}, *texts]:
+        cells = (row[key].rjust(w) if key in right else row[key].ljust(w) for key, w in widths.items())
+        say("  ".join(cells).rstrip())
+
+
+class Warnings(logging.Handler):
+    """What the engine logs while a command looks at a server, one line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+def _write(line: str) -> None:
+    if sys.stdout is None:
+        return
+    try:
+        _print(line, sys.stdout)
+    except BrokenPipeError:
+        leave(READER_GONE)
+    except (OSError, ValueError) as error:  # the second for a file that is closed
+        complain(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
+        leave(1)
+
+
+def _print(line: str, stream: IO[str]) -> None:
+    """Whatever the stream's encoding has no character for is an escape too."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def leave(code: int) -> NoReturn:
+    """End the program; what could not be written is not tried once more when Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    raise SystemExit(code)

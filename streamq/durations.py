@@ -1,0 +1,54 @@
+"""Durations as people write them: ``90``, ``1.5s``, ``250ms``, ``5m``, ``24h``, ``7d``, or a ``timedelta``."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Final
+
+from streamq.shown import shown
+
+Duration = float | timedelta | str
+"""Seconds as a number, a ``timedelta``, or text such as ``250ms``, ``1.5s``, ``5m``, ``24h`` and ``7d``."""
+
+FORMS: Final = "write seconds, as 90 or 1.5, or a number with its unit, as 250ms, 1.5s, 5m, 24h or 7d"
+
+_TEXT: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|s|m|h|d)?")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds_of(value: object) -> float:
+    """The seconds of a duration, from 0 on and finite.
+
+    Raises ``ValueError`` with a sentence that names the forms, for whatever else is given.
+    """
+    seconds = _seconds(value)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"{as_given(value)} is not a duration: {FORMS}")
+    return seconds
+
+
+def _seconds(value: object) -> float:
+    """Not a number where it is no duration."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str):
+        found = _TEXT.fullmatch(value.strip())
+        return float(found[1]) * _UNITS[found[2] or "s"] if found else math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:  # a whole number beyond all floats
+            return math.inf
+    return math.nan
+
+
+def as_given(value: object) -> str:
+    """A value of somebody's as an error may name it: on one line, short, and whatever its ``repr`` does."""
+    if isinstance(value, int) and value.bit_length() > 1_000:  # Python refuses to write its digits
+        return "<a whole number of more than 300 digits>"
+    try:
+        return shown(repr(value[:100] if isinstance(value, str | bytes) else value), 80)
+    except Exception:  # code of the caller's program
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,166 @@
+"""What commands answer of a real server: exit codes, and nothing that acts on the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from streamq import App, Fail
+from streamq.worker.pruner import Pruner
+
+from ..commands import Call, run_all, sentence
+from ..rig import ON_ONE_SERVER, until, working
+
+ESC = "\x1b[2J\x1b]0;owned\x07\u202e"
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_every_end_of_a_job_has_its_exit_code(
+    tmp_path: Path, app: App, server_url: str, prefix: str, client: redis.Redis
+) -> None:
+    @app.task(queue="sms", attempts=1)
+    async def deliver(how: str) -> str:
+        if how == "fail":
+            raise Fail(f"{ESC}\nerror: forged")
+        if how == "slow":
+            await asyncio.sleep(60)
+        return how
+
+    sent = ("job", "enqueue", "sms", "deliver", "--payload")
+    async with working(app) as worker:
+        calls = [
+            Call((*sent, '"ok"', "--wait", "10s", "--json")),
+            Call((*sent, '"fail"', "--wait", "10s")),
+            Call((*sent, '"slow"', "--wait", "50ms")),
+            Call((*sent, "-", "--wait", "10s"), stdin='"ok"'),
+            Call(("job", "get", "sms", "1-0")),
+            Call(("job", "get", "smss", "1-0")),
+            Call(("job", "ls", "smss")),
+            Call(("job", "retry", "smss", "1-0", "--json")),
+            Call(("job", "ls", "sms", "--cursor", "garbage")),
+            Call(("job", "ls", "sms", "--state", "delayed")),
+            Call(("job", "enqueue", "smss", "deliver", "--payload", '"x"', "--delay", "5m")),
+            Call(("job", "get", "sms", ESC)),
+            Call(("job", "get", "sms", "\udcff")),
+        ]
+        ends = await asyncio.to_thread(
+            run_all, tmp_path, calls, STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix
+        )
+        worker.stop()
+        worker.stop()
+    assert [ended.code for ended in ends] == [0, 1, 5, 0, 3, 3, 3, 3, 2, 0, 0, 3, 3], ends
+    assert '"state":"completed"' in ends[0].out
+    assert "did not end within 0.05 s; it goes on" in sentence(ends[2])
+    assert "no job '1-0'" in sentence(ends[4])
+    assert [sentence(ended) for ended in ends[5:8]] == [
+        "error: there is no queue 'smss': did you mean sms?"
+    ] * 3
+    assert '"code":"queue-not-found"' in ends[7].out
+    assert "garbage" in sentence(ends[8])
+    assert ends[9].err == ""
+    assert ends[10].err == "warning: queue 'smss' is new: no worker has served it: did you mean sms?\n"
+    for ended in (ends[1], ends[11], ends[12]):
+        sentence(ended)
+
+
+@ON_ONE_SERVER
+async def test_ctrl_c_ends_with_130_and_says_that_the_job_goes_on(
+    tmp_path: Path, server_url: str, prefix: str, client: redis.Redis
+) -> None:
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "streamq", "job", "enqueue", "sms", "deliver", "--wait", "5m"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+        env={**os.environ, "STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix},
+    )  # fmt: skip
+    try:
+        await until(lambda: client.xlen(f"{prefix}:{{sms}}:ready"), 20)
+        await until(lambda: client.pubsub_channels(f"{prefix}*"), 20)
+        waiting.send_signal(signal.SIGINT)
+        out, err = await asyncio.to_thread(waiting.communicate, timeout=20)
+    finally:
+        waiting.kill()
+        client.flushall()
+    assert waiting.returncode == 130
+    assert b"Traceback" not in err
+    assert b" goes on: streamq job get sms " in err
+    assert out == b""
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_no_character_of_a_job_acts_on_the_terminal(
+    tmp_path: Path, app: App, server_url: str, prefix: str, client: redis.Redis
+) -> None:
+    """Names, payloads, errors and workers as anyone with the password may write them."""
+    hostile = f"{ESC}\nok    forged line\r\x9b2J"
+    async with working(app, queues=["q"]):
+        await app.enqueue("q", ESC, {"text": hostile, hostile: 1})
+        headers = '{"attempt":1,"history":[{"type":%s,"message":%s,"worker":%s,"attempt":1}]}'
+        quoted = '"' + "\\u001b[2J\\u202e\\nerror: forged" + '"'
+        client.xadd(
+            f"{prefix}:{{w}}:ready",
+            {"task": hostile, "payload": hostile, "headers": headers % (quoted, quoted, quoted)},
+        )
+        client.sadd(f"{prefix}:queues", "w", hostile)
+        client.hset(f"{prefix}:workers", hostile, '{"host":"\\u001b[2J"}')
+        client.hset(
+            f"{prefix}:{{w}}:finished",
+            "5-0",
+            f'f1 2 {hostile.replace(chr(10), "")}\n{ESC}\n\n{{"type":{quoted},"message":{quoted}}}\n{{}}',
+        )
+        client.zadd(f"{prefix}:{{w}}:failures", {"5-0": 5})
+        looks = [
+            ("queues",), ("workers",), ("job", "ls", "w", "--state", "waiting"), ("job", "ls", "w"),
+            ("job", "get", "w", "5-0"), ("job", "ls", "q", "--state", "delayed"), ("doctor",),
+            ("job", "retry", "w", "5-0"), ("job", "enqueue", "q", hostile), ("job", "ls", "w", "--cursor", hostile),
+        ]  # fmt: skip
+        calls = [Call(look) for look in looks] + [Call((*look, "--json")) for look in looks]
+        ends = await asyncio.to_thread(
+            run_all, tmp_path, calls, STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix
+        )
+    assert [ended.code for ended in ends[:6]] == [0] * 6, ends[:6]
+    for ended in ends:
+        for text in (ended.out, ended.err):
+            assert all(line.isprintable() for line in text.split("\n")), ended
+            assert not any(line.startswith(("ok    forged", "error: forged")) for line in text.split("\n")), (
+                ended
+            )
+        assert "Traceback" not in ended.err, ended
+    assert r"\x1b[2J" in ends[3].out
+    assert r"\u001b[2J" in ends[len(looks) + 2].out
+
+
+@ON_ONE_SERVER
+async def test_a_task_that_is_sent_to_a_misspelt_queue_is_told_of_once(
+    app: App, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.task(queue="sms", name="send_sms")(lambda x: x)
+    app.task(queue="sms2", name="other")(lambda x: x)
+    for queue in ("smss", "smss", "bulk", "sms2", "sms"):
+        await app.enqueue(queue, "send_sms", 1)
+    client.flushall()
+    told = [record.getMessage() for record in caplog.records if record.name == "streamq.app"]
+    assert told == ["task send_sms is sent to queue smss, on which no task is declared: did you mean sms?"]
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_a_queue_that_nothing_is_left_of_is_struck_off_the_list(app: App, client: redis.Redis) -> None:
+    await app.enqueue("smss", "send_sms", 1)
+    async with working(app, queues=["served"]):
+        await app.enqueue("full", "send_sms", 1)
+        pruner = Pruner(app.store, app.views, lambda: ["smss", "served", "full"])
+        await until(app.workers)
+        await pruner.once()
+        assert await app.queues() == ["full", "served", "smss"]
+        client.delete(app.store.keys("smss").ready)  # somebody cleans up by hand
+        await pruner.once()
+        assert await app.queues() == ["full", "served"]

@@ -1,0 +1,44 @@
+"""Whatever a job holds, it can be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp.payload import BytesPayload
+from streamq_service.answers import DEEPEST, json
+
+HALF = "half a character \ud800"
+
+
+def told(value: Any) -> Any:
+    body = json(value).body
+    assert isinstance(body, (bytes, BytesPayload))
+    return orjson.loads(body if isinstance(body, bytes) else body.decode().encode())
+
+
+def nested(levels: int) -> Any:
+    value: Any = "inside"
+    for level in range(levels):
+        value = [value] if level % 2 else {"in": value}
+    return value
+
+
+@pytest.mark.parametrize("levels", [254, 400, 900, 1020, 5_000])
+def test_a_record_nested_too_deeply_is_told_and_hides_no_other(levels: int) -> None:
+    jobs = told({"data": [{"id": "1-0"}, {"id": "2-0", "result": nested(levels)}, {"id": "3-0"}]})["data"]
+    assert [job["id"] for job in jobs] == ["1-0", "2-0", "3-0"]
+    assert f"deeper than {DEEPEST} levels" in str(jobs[1]["result"])
+
+
+def test_what_no_json_can_hold_is_told_as_text() -> None:
+    assert told({"message": HALF, HALF: 1}) == {
+        "message": "half a character \\ud800", "half a character \\ud800": 1,
+    }  # fmt: skip
+    assert told([float("nan"), HALF, 2.5, True, None]) == [None, "half a character \\ud800", 2.5, True, None]
+
+
+def test_a_value_that_can_be_written_is_told_as_it_is() -> None:
+    for value in (nested(200), {"n": 2**63}, ["é", "\u202e"], 0.5):
+        assert told(value) == value

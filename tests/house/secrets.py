@@ -26,6 +26,6 @@ def secrets_in(text: str) -> Iterator[str]:
 
 
 def _is_random(value: str) -> bool:
-    """Letters and at least three digits, hardly any twice in a row: no word and no name is so."""
+    """Letters and at least three digits, of many kinds, and not the row of digits that examples have."""
     digits = sum(map(str.isdigit, value))
-    return 3 <= digits < len(value) and len(set(value)) >= 10
+    return 3 <= digits < len(value) and len(set(value)) >= 10 and "01234567" not in value

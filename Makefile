@@ -12,11 +12,12 @@ endif
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+RELEASE := .venv-release
 LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors planted lint bench peers figures docs lock clean python
+.PHONY: help up test doors planted lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -55,6 +56,16 @@ docs: $(VENV)/.installed ## write the reference pages anew from the code
 lock: | python ## write all lock files anew (ARGS=--upgrade takes newer versions)
 	@.ci/lock "$(PYTHON)" $(ARGS)
 
+audit: $(RELEASE)/.installed ## known holes of the pinned packages; ends with 3 when nothing can be looked up
+	@.ci/audit $(RELEASE)/bin || { code=$$?; exit $$code; }
+
+sbom: $(RELEASE)/.installed ## what an installation consists of, as CycloneDX, into dist/sbom.json
+	@mkdir -p dist
+	@$(RELEASE)/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON -o dist/sbom.json requirements.lock
+
+build: $(RELEASE)/.installed ## sdist and wheel, into dist/
+	@$(RELEASE)/bin/python -m build --no-isolation --outdir dist .
+
 clean: ## remove what make made; the data of `make up` in .streamq stays
 	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -70,6 +81,14 @@ $(VENV)/.installed: requirements.lock pyproject.toml setup.py | python
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@$(INSTALL) --require-hashes -r requirements-dev.lock >>$(LOG) 2>&1 || { echo "streamq: $(OFFLINE)" >&2; exit 1; }
+	@touch $@
+
+$(RELEASE)/.installed: requirements-release.lock | python
+	@"$(PYTHON)" -m venv --clear $(RELEASE)
+	@$(RELEASE)/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
+	    -r requirements-release.lock >$(RELEASE)/install.log 2>&1 || \
+	    { echo "streamq: the tools of a release could not be installed: a connection to a Python package index is needed" \
+	    "(details in $(RELEASE)/install.log)" >&2; exit 3; }
 	@touch $@
 
 python:

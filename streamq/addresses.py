@@ -12,6 +12,7 @@ from redis.retry import Retry as ThreadedRetry
 
 from streamq.errors import ConfigurationError
 from streamq.location import Location, locations, public_address
+from streamq.peers import OwnUserConnection, OwnUserThreadedConnection
 from streamq.settings import Settings
 
 __all__ = ["Servers", "public_address"]
@@ -51,21 +52,25 @@ class Servers:
 
     def connections(self, client_name: str) -> list[aio.AbstractConnection]:
         """One unopened connection per address, for the event loop."""
-        kinds = {"redis": aio.Connection, "rediss": aio.SSLConnection, "unix": aio.UnixDomainSocketConnection}
+        kinds: dict[str, Any] = {
+            "redis": aio.Connection, "rediss": aio.SSLConnection, "unix": aio.UnixDomainSocketConnection,
+        }  # fmt: skip
         return [
-            kinds[location.scheme](**self._arguments(location), client_name=client_name)
+            _kind(location, kinds, OwnUserConnection)(**self._arguments(location), client_name=client_name)
             for location in self._locations
         ]
 
     def threaded_connections(self, client_name: str) -> list[threaded.AbstractConnection]:
         """The same for a thread, with a time limit on every read."""
-        kinds = {
+        kinds: dict[str, Any] = {
             "redis": threaded.Connection, "rediss": threaded.SSLConnection,
             "unix": threaded.UnixDomainSocketConnection,
         }  # fmt: skip
         limits = {"socket_timeout": self.settings.connect_timeout, "retry": ThreadedRetry(NoBackoff(), 0)}
         return [
-            kinds[location.scheme](**{**self._arguments(location), **limits}, client_name=client_name)
+            _kind(location, kinds, OwnUserThreadedConnection)(
+                **{**self._arguments(location), **limits}, client_name=client_name
+            )
             for location in self._locations
         ]
 
@@ -88,3 +93,7 @@ class Servers:
         if location.scheme == "rediss" and settings.redis_ca:
             arguments["ssl_ca_certs"] = str(settings.redis_ca)
         return arguments | location.tls
+
+
+def _kind(location: Location, kinds: dict[str, Any], own_user: Any) -> Any:
+    return own_user if location.own_user else kinds[location.scheme]

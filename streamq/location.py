@@ -1,7 +1,10 @@
 """The address of a server as people write it: read without a guess, and shown without a secret.
 
     redis://[user:password@]host[:port][/number][?option=value&…]       rediss:// the same over TLS
-    unix://[user:password@]/path/of/the/socket[?option=value&…]
+    unix://[user:password@]/path/of/the/socket[?option=value&…][#own-user]
+
+The fragment of a socket asks for a server that is run by the user who connects: the embedded server's address has it.
+Other clients ignore a fragment, so the address is one for them too.
 
 An address that this grammar does not take is refused and shown as ``redis://…``. A parser that guesses would take a
 piece of an unescaped password for a host, and then name it in an error.
@@ -30,6 +33,9 @@ _TLS: Final = frozenset({
 })  # fmt: skip
 _LOGIN: Final = frozenset({"db", "username", "password"})
 
+OWN_USER: Final = "#own-user"
+"""Ends the address of a socket whose server must be run by the user that connects."""
+
 ENCODE: Final = (
     "in a user or password `/` must be written %2F, `?` %3F, `#` %23, `@` %40 and `%` %25, "
     "or the password put in STREAMQ_REDIS_PASSWORD"
@@ -46,6 +52,7 @@ class Location:
     port: int | None = None
     path: str = ""
     db: int | None = None
+    own_user: bool = False
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     tls: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -87,7 +94,8 @@ def location(text: str) -> Location:
     if start is None:
         raise ValueError("it must begin with redis://, rediss:// or unix://")
     scheme = start[1].lower()
-    login, place, path, query = _cut(text[start.end() :])
+    own_user = scheme == "unix" and text.endswith(OWN_USER)
+    login, place, path, query = _cut(text[start.end() :].removesuffix(OWN_USER if own_user else ""))
     options = _options(query, _LOGIN | _TLS if scheme == "rediss" else _LOGIN)
     username, _, password = login.partition(":")
     where = _socket(place, path) if scheme == "unix" else _host(place, path)
@@ -95,6 +103,7 @@ def location(text: str) -> Location:
         where["db"] = _database(options["db"])
     return Location(
         scheme=scheme,
+        own_user=own_user,
         username=_decoded(username) or options.get("username", ""),
         password=_decoded(password) or options.get("password", ""),
         tls={name: _tls(name, value) for name, value in options.items() if name in _TLS},

@@ -12,19 +12,19 @@
 The kernel drops a lock with its last holder, so the two locks tell the truth after any crash: a free
 `holder.lock` beside a taken `server.lock` is a server that outlived a killed parent; it is replaced. A child of a
 server that rewrites its file inherits the lock and may outlive the server; what it writes is nobody's then.
+
+Folder, files, locks and socket belong to us and to nobody else (`folder`), what listens at the socket is a process of
+ours (`peers`), and what is ended is a server that was started here (`leftovers`). Else the folder is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import logging
 import os
 import re
-import signal
 import subprocess
-import tempfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, Self
@@ -32,11 +32,13 @@ from urllib.parse import quote
 
 from streamq.binary import Binary, Writer, find_binary, version_of
 from streamq.errors import ConfigurationError
+from streamq.folder import ELSEWHERE, SOCKET_PATH_LIMIT, Folder
+from streamq.leftovers import end_holders
+from streamq.location import OWN_USER
+from streamq.peers import stranger_at
 
-__all__ = ["Binary", "EmbeddedServer", "find_binary", "running_url"]
+__all__ = ["SOCKET_PATH_LIMIT", "Binary", "EmbeddedServer", "find_binary", "running_url"]
 
-SOCKET_PATH_LIMIT: Final = 100
-"""Bytes. The kernels allow 103 (macOS) and 107 (Linux)."""
 ANSWER: Final = 10.0
 """Seconds a server may stay silent before its start is given up."""
 STOP: Final = 10.0
@@ -58,11 +60,12 @@ class EmbeddedServer:
     One's own server is stopped at the end and its data is kept: a later start on the folder finds it
     (a crash of the machine costs at most the last second). A joined server is left as it is.
     ``persist=False`` keeps no data. Raises ConfigurationError if no server program is found, if it
-    does not start, or if the process that holds the folder has a server that does not answer.
+    does not start, if the process that holds the folder has a server that does not answer, or if another
+    user owns or may enter the folder: the message says how to mend it.
     """
 
     url: str
-    """``unix:///…/redis.sock``, percent-encoded."""
+    """``unix:///…/redis.sock#own-user``, percent-encoded: connections of ours refuse another user's server there."""
     pid: int
     """Of the server process."""
     product: str
@@ -77,17 +80,19 @@ class EmbeddedServer:
         self._binary = binary
         self._persist = persist
         self._log_start = 0
+        self._opened: Folder | None = None
         self._holder: IO[str] | None = None
         self._child: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._opened = Folder(self.directory, make=True)
         try:
             self.joined = not await self._hold_or_meet()
             if not self.joined:
                 await self._end_leftover()
-                await self._start(_new_socket(self.directory))
+                self._folder.close_data_to_others()
+                await self._start(self._folder.new_socket())
                 self._keeper = asyncio.create_task(self._keep(), name="embedded server")
             await self._introduce()
         except BaseException:
@@ -103,55 +108,72 @@ class EmbeddedServer:
                 await asyncio.wait([self._keeper])
             if self._child is not None:
                 await _end(self._child)
-                _forget_socket(self.directory)
+                self._folder.forget_socket()
         finally:
             self._child = self._keeper = None
-            if self._holder is not None:
-                self._holder.close()
-                self._holder = None
+            for held in (self._holder, self._opened):
+                if held is not None:
+                    held.close()
+            self._holder = self._opened = None
+
+    @property
+    def _folder(self) -> Folder:
+        assert self._opened is not None  # noqa: S101  # from the start to the end of the block
+        return self._opened
 
     async def _hold_or_meet(self) -> bool:
         """True once the folder is ours, False once the server of its holder answers."""
-        lock = self.directory / "holder.lock"
         for wait in _waits(ANSWER):
-            self._holder = _take(lock)
+            self._holder = self._folder.take("holder.lock")
             if self._holder is not None:
                 _write_pid(self._holder, os.getpid())
                 return True
-            if await _answers(_socket_of(self.directory)):
+            if await _answers(self._folder.socket()):
                 return False
             await asyncio.sleep(wait)
         raise ConfigurationError(
-            f"{self.directory} is held by process {lock.read_text()}, whose server did not answer within "
-            f"{ANSWER:g} s: end that process, or choose another folder with STREAMQ_DATA_DIR"
+            f"{self.directory} is held by process {self._pid_in('holder.lock') or '?'}, whose server did not answer "
+            f"within {ANSWER:g} s: end that process, or {ELSEWHERE}"
         )
+
+    def _pid_in(self, lock: str) -> int | None:
+        text = self._folder.read(lock, 20) or ""
+        return int(text) if re.fullmatch("[0-9]+", text) else None
 
     async def _end_leftover(self) -> None:
         """End a server that outlived its parent: two on one folder would spoil the data."""
-        lock = self.directory / "server.lock"
-        if _free(lock):
+        if self._free():
             return
-        await _says(_socket_of(self.directory), "SHUTDOWN")
-        if not await _freed(lock):
+        await _says(self._folder.socket(), "SHUTDOWN")
+        if not await self._freed():
             await self._end_holders()
 
     async def _end_holders(self) -> None:
-        """End whoever still has the data open: a server that hangs, or a rewriting child that outlived its server.
-
-        Whoever has the lock inherited it from the server whose pid is in it, and is of the session that this server
-        began: as long as one of them lives the kernel gives that number to nobody else.
-        """
-        lock = self.directory / "server.lock"
-        if _free(lock):
+        """End whoever still has the data open: a server that hangs, or a rewriting child that outlived its server."""
+        if self._free():
             return
-        pid = lock.read_text()
-        if pid.isdecimal():
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # what is left is told below
-                os.killpg(int(pid), signal.SIGKILL)
-        if not await _freed(lock):
+        pid = self._pid_in("server.lock")
+        if pid is not None:
+            await asyncio.to_thread(end_holders, self.directory / "server.lock", pid)
+        if not await self._freed():
             raise ConfigurationError(
-                f"a server left behind still has {self.directory} open: end process {pid or '?'} first"
+                f"{self.directory / 'server.lock'} is held by a process that is not known to be a server started here "
+                f"(the file names {pid or 'none'}), so it was not ended: end it yourself, or {ELSEWHERE}"
             )
+
+    def _free(self) -> bool:
+        file = self._folder.take("server.lock")
+        if file is not None:
+            file.close()
+        return file is not None
+
+    async def _freed(self) -> bool:
+        """True once nobody has the server's lock, False if that takes too long."""
+        for wait in _waits(STOP):
+            if self._free():
+                return True
+            await asyncio.sleep(wait)
+        return False
 
     async def _keep(self) -> None:
         """Start the server again when it ends by itself; what it had written is there again."""
@@ -162,7 +184,7 @@ class EmbeddedServer:
                 log.warning("the embedded server ended with %d; starting it again", code)
             try:
                 await self._end_holders()  # a rewriting child may have outlived it
-                await self._start(_socket_of(self.directory))
+                await self._start(self._folder.new_socket())
                 await self._introduce()
             except Exception as error:  # whatever it is, who keeps the server goes on keeping it
                 if repr(error) != said:
@@ -177,17 +199,22 @@ class EmbeddedServer:
 
     async def _start(self, socket: Path) -> None:
         program = self._binary or (await asyncio.to_thread(find_binary, Writer.of(self.directory))).path
-        lock = _take(self.directory / "server.lock")
+        if not os.access(program, os.X_OK) or program.is_dir():
+            raise ConfigurationError(
+                f"the server program {program} cannot be run: no such program, or no right to"
+            )
+        lock = self._folder.take("server.lock")
         if lock is None:
             raise ConfigurationError(f"another server has {self.directory} open")
-        with lock, (self.directory / "server.log").open("ab") as log:
+        with lock, self._folder.open("server.log", "a") as log:
             lock.truncate(0)
             self._log_start = log.tell()
             try:
                 self._child = await asyncio.create_subprocess_exec(
-                    program,
+                    *_OURS_ALONE,
+                    str(program),
                     *_options(socket, persist=self._persist),
-                    cwd=self.directory,
+                    cwd=_working_folder(self._folder),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -211,17 +238,17 @@ class EmbeddedServer:
         raise ConfigurationError(f"the server did not answer within {ANSWER:g} s; {self._log_tail()}")
 
     async def _introduce(self) -> None:
-        socket = _socket_of(self.directory)
+        socket = self._folder.socket()
         about = dict(re.findall(r"^(\w+):(.*?)\r?$", await _says(socket, "INFO server"), re.MULTILINE))
-        if "process_id" not in about:
+        if socket is None or "process_id" not in about:
             raise ConfigurationError(f"the server on {socket} ended while it was being joined: start again")
         self.product = "Valkey" if "valkey_version" in about else "Redis"
         self.version = about.get("valkey_version") or about["redis_version"]
         self.pid = int(about["process_id"])
         if self._persist and not self.joined:
             try:
-                (self.directory / "program").write_text(f"{self.product} {self.version}\n")
-            except OSError as error:  # it only helps to say what is wrong, one day
+                self._folder.write("program", f"{self.product} {self.version}\n")
+            except (OSError, ConfigurationError) as error:  # it only helps to say what is wrong, one day
                 log.warning("cannot write down which program has the data of %s: %s", self.directory, error)
         self.url = _url_of(socket)
 
@@ -241,7 +268,8 @@ class EmbeddedServer:
 
     def _log_tail(self) -> str:
         """The end of what this start has logged; what earlier ones did is another matter."""
-        written = (self.directory / "server.log").read_bytes()[self._log_start :]
+        with self._folder.open("server.log", "r") as log:
+            written = os.pread(log.fileno(), 1 << 20, self._log_start)
         lines = written.decode(errors="replace").splitlines()
         return "\n".join(["its log ends with", *lines[-8:]]) if lines else "its log is empty"
 
@@ -249,14 +277,18 @@ class EmbeddedServer:
 async def running_url(directory: Path) -> str:
     """The address of the server that another process runs on ``directory``, as `EmbeddedServer.url`.
 
-    Raises ConfigurationError if none answers.
+    Raises ConfigurationError if none answers, and if the folder or the server is another user's.
     """
-    socket = _socket_of(directory)
-    if not await _answers(socket):
-        raise ConfigurationError(
-            f"no server runs on {directory}: start `streamq up` there, or set STREAMQ_REDIS_URL to a server"
-        )
-    return _url_of(socket)
+    try:
+        with Folder(directory) as folder:
+            socket = folder.socket()
+            if socket is not None and await _answers(socket):
+                return _url_of(socket)
+    except FileNotFoundError:
+        pass  # nor does a server run there
+    raise ConfigurationError(
+        f"no server runs on {directory}: start `streamq up` there, or set STREAMQ_REDIS_URL to a server"
+    )
 
 
 def _options(socket: Path, *, persist: bool) -> Iterator[str]:
@@ -276,45 +308,36 @@ def _options(socket: Path, *, persist: bool) -> Iterator[str]:
         yield value
 
 
-def _socket_of(directory: Path) -> Path:
-    record = directory / "socket"
-    return Path(record.read_text()) if record.exists() else directory.absolute() / "redis.sock"
+_OURS_ALONE: Final = ("/bin/sh", "-c", 'umask 077; exec "$0" "$@"')
+"""What the server writes is for us alone, and its process is the one that we start: uvloop knows no `umask=`."""
+
+
+def _working_folder(folder: Folder) -> str | Path:
+    """The folder that was opened, whatever has its name by now; macOS has no way to say that."""
+    return f"/proc/self/fd/{folder.fileno}" if sys.platform == "linux" else folder.path
 
 
 def _url_of(socket: Path) -> str:
-    return f"unix://{quote(str(socket))}"
+    return f"unix://{quote(str(socket))}{OWN_USER}"
 
 
-def _new_socket(directory: Path) -> Path:
-    """Where to listen. A server that replaces a lost one listens in the same place, for those who joined."""
-    socket = _socket_of(directory)
-    if len(os.fsencode(socket)) > SOCKET_PATH_LIMIT or not socket.parent.is_dir():
-        socket = Path(tempfile.mkdtemp(prefix="streamq-")) / "redis.sock"
-        (directory / "socket").write_text(str(socket))
-    return socket
-
-
-def _forget_socket(directory: Path) -> None:
-    socket = _socket_of(directory)
-    socket.unlink(missing_ok=True)
-    if socket.parent != directory:
-        socket.parent.rmdir()
-        (directory / "socket").unlink()
-
-
-async def _answers(socket: Path) -> bool:
+async def _answers(socket: Path | None) -> bool:
     """Whether a server is ready. One that is reading its data is waited for, however long that takes."""
     while (said := await _says(socket, "PING")).startswith("-LOADING"):  # noqa: ASYNC110 - it tells only those who ask
         await asyncio.sleep(0.05)
     return said == "+PONG"
 
 
-async def _says(socket: Path, command: str) -> str:
-    """The server's answer to one command; empty if there is none."""
+async def _says(socket: Path | None, command: str) -> str:
+    """The server's answer to one command; empty if there is none. Raises ConfigurationError if it is another user's."""
+    if socket is None:
+        return ""
     try:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_unix_connection(str(socket))
             try:
+                if stranger := stranger_at(writer.get_extra_info("socket")):
+                    raise ConfigurationError(stranger)
                 writer.write(f"{command}\r\n".encode())
                 line = (await reader.readline()).decode().strip()
                 return (await reader.readexactly(int(line[1:]))).decode() if line.startswith("$") else line
@@ -338,37 +361,10 @@ async def _end(child: asyncio.subprocess.Process) -> None:
             await child.wait()
 
 
-def _take(path: Path) -> IO[str] | None:
-    """The file, locked; None while another process has it."""
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
-
-
 def _write_pid(file: IO[str], pid: int) -> None:
     file.truncate(0)
     file.write(str(pid))
     file.flush()
-
-
-def _free(path: Path) -> bool:
-    file = _take(path)
-    if file is not None:
-        file.close()
-    return file is not None
-
-
-async def _freed(path: Path) -> bool:
-    """True once nobody has the lock, False if that takes too long."""
-    for wait in _waits(STOP):
-        if _free(path):
-            return True
-        await asyncio.sleep(wait)
-    return False
 
 
 def _waits(bound: float) -> Iterator[float]:

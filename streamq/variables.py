@@ -60,6 +60,12 @@ def environment_with(**more: str) -> dict[str, str]:
     return {**os.environ, **more}
 
 
+def runtime_folder() -> Path | None:
+    """The folder that the system keeps for what this user runs; None if it names none."""
+    named = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    return named if named.is_absolute() else None
+
+
 def find(variables: Mapping[str, Collection[str]], secret: Collection[str]) -> Found:
     """The texts of the settings. ``variables`` has the names of each; those in ``secret`` may lie in a file.
 

@@ -164,7 +164,7 @@ async def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(folder: Path,
     async with EmbeddedServer(deep, binary=binary) as server:
         socket = Path((deep / "socket").read_text())
         assert len(os.fsencode(socket)) <= embedded.SOCKET_PATH_LIMIT
-        assert server.url == f"unix://{socket}" == await running_url(deep)
+        assert server.url == f"unix://{socket}#own-user" == await running_url(deep)
         async with EmbeddedServer(deep, binary=binary) as second:
             assert second.joined
     assert not socket.parent.exists()
@@ -192,7 +192,7 @@ async def test_a_cancelled_owner_ends_its_server(folder: Path, binary: Path) -> 
 async def test_a_start_that_fails_shows_the_end_of_the_log_and_frees_the_folder(
     folder: Path, binary: Path
 ) -> None:
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     broken = program(folder, "broken", "echo 'the disk is on fire' >&2; exit 3")
     with pytest.raises(ConfigurationError, match="ended with 3; its log ends with\nthe disk is on fire"):
         await EmbeddedServer(folder, binary=broken).__aenter__()
@@ -210,7 +210,7 @@ async def test_a_server_that_never_answers_is_given_up_and_ended(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "ANSWER", 0.2)
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     silent = program(folder, "silent", "exec sleep 60")
     with pytest.raises(ConfigurationError, match=r"did not answer within 0.2 s; its log is empty"):
         await EmbeddedServer(folder, binary=silent).__aenter__()
@@ -251,5 +251,5 @@ def test_without_a_program_the_error_names_the_three_ways_to_get_one(
     monkeypatch.setattr(importlib.metadata, "files", not_installed)
     with pytest.raises(ConfigurationError) as raised:
         find_binary()
-    for words in ("`redis-server`", "streamq[embedded]", "STREAMQ_REDIS_URL", f"{old} is 6.2.14"):
+    for words in ("`redis-server`", "the extra `embedded`", "STREAMQ_REDIS_URL", f"{old} is 6.2.14"):
         assert words in str(raised.value)

@@ -117,7 +117,7 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
 async def _child(rig: Rig, peer: Peer, start: Start, log: IO[bytes], **config: Any) -> AsyncIterator[Child]:
     """The adapter in one of its roles, on the worker's core; at the end the server has seen it leave."""
     clients = await _clients(rig)
-    config["url"] = rig.server.url
+    config["url"] = rig.server.url.partition("#")[0]  # what follows is for us alone
     async with reporting(
         start.command, f"{peer.name} {config['role']}", config, cwd=start.folder, log=log
     ) as child:

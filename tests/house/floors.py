@@ -5,6 +5,7 @@ from __future__ import annotations
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({
         "errors", "states", "clock", "settings", "keys", "host", "shown", "durations", "location", "variables",
+        "leftovers",
     }),
     frozenset({
         "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
@@ -12,7 +13,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     }),
     frozenset({
         "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",
-        "store", "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "server",
+        "store", "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "peers", "folder",
+        "server",
     }),
     frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
     frozenset({"cli", "runtime", "loading", "__main__"}),
@@ -23,7 +25,9 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset({"scripts", "addresses", "answers", "connection", "subscriber", "store", "views"}),
+    "redis": frozenset(
+        {"scripts", "addresses", "peers", "answers", "connection", "subscriber", "store", "views"}
+    ),
     "hiredis": frozenset({"answers", "connection", "subscriber"}),
     "orjson": frozenset({"codec"}),
     "json": frozenset({"codec"}),

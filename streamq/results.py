@@ -86,7 +86,7 @@ class Results:
         self._remembered: dict[str, bytes] = {}
         self._unread: deque[bytes] = deque()  # messages that came while nobody waited
         self._bytes = 0
-        self._failed: dict[str, bytes] = {}  # as signalled, of who is looked for
+        self._failed: dict[str, bytes] = {}  # as signalled, of jobs that are looked for
         self._expected = 0
         self._waited = self._unawaited = False
         self._until = 0.0
@@ -137,10 +137,12 @@ class Results:
         while self._unread:
             self._read(self._forget_message())
         remembered = self._remembered.get(job_id)
-        if remembered is not None:
+        if remembered is not None and remembered.startswith(b"c"):
             return _result(self._views.finished(self._queue, job_id, remembered))
         waiter = _Waiter(job_id, timeout)
         self._waiters.setdefault(job_id, set()).add(waiter)
+        if remembered is not None:
+            self._failed.setdefault(job_id, remembered)
         if not self._store.signals.undecided(
             self._channel
         ):  # else all are asked for as soon as it is decided
@@ -191,14 +193,12 @@ class Results:
             log.warning("a signal on %s is not ours: %s", self._channel, error)
 
     def _ended(self, job_id: str, record: bytes | None) -> None:
-        awaited = job_id in self._waiters
-        if record is not None and record.startswith(b"c"):
-            if awaited:
-                self._resolve(job_id, record)
-            else:
+        if job_id not in self._waiters:
+            if record is not None:
                 self._remember(job_id, record)
-        elif awaited:
-            # a failed job may have been requeued since: what it is now, the server knows
+        elif record is not None and record.startswith(b"c"):
+            self._resolve(job_id, record)
+        else:  # a failed job may have been requeued since: what it is now, the server knows
             if record is not None:
                 self._failed[job_id] = record
             self._ask((job_id,))
@@ -268,21 +268,21 @@ class Results:
         except TimeoutError:
             self._ask(self._waiters)
         self._wanted.clear()
-        if self._unseen:
-            await self._look(list(self._unseen))
+        # what is asked from here on is asked of the next look: this one may be answered before what it is asked about
+        ids, self._unseen = list(self._unseen), {}
+        if ids:
+            await self._look(ids)
 
     async def _look(self, ids: list[str]) -> None:
         try:
             found = await self._views.endings(self._queue, ids)
         except Exception as error:
             if isinstance(error, Unavailable) and not isinstance(error, Rejected):
-                self._wanted.set()
+                self._ask(job_id for job_id in ids if job_id in self._waiters)
                 raise
             for job_id in ids:
                 self._end(job_id, error)
             return
-        for job_id in ids:
-            self._unseen.pop(job_id, None)
         missing = [job_id for job_id, said in found.items() if said is False]
         for job_id, said in found.items():
             if isinstance(said, bytes):

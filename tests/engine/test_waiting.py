@@ -126,6 +126,60 @@ async def test_a_job_that_is_nowhere_is_not_found_however_long_the_time(app: App
         await job.result()
 
 
+@ON_ONE_SERVER
+@pytest.mark.parametrize("second", [False, True])
+async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
+    app: App, monkeypatch: pytest.MonkeyPatch, second: bool
+) -> None:
+    """The look said that the job is on its way, and its answer came after the signal: results once were 5 s late."""
+    answered, passed = asyncio.Event(), asyncio.Event()
+    look = app.views.endings
+
+    async def slow(queue: str, ids: Any) -> Any:
+        found = await look(queue, ids)
+        answered.set()
+        await passed.wait()
+        return found
+
+    @app.task(queue="q", attempts=1)
+    async def broken(x: int) -> int:
+        raise ValueError(x)
+
+    signals, channel = app.store.signals, Keys(app.settings.prefix, "q").ended
+    job, told = await broken.enqueue(1), list[bytes | None]()
+    monkeypatch.setattr(app.views, "endings", slow)
+    waiting = [asyncio.create_task(job.result(4))]
+    signals.listen(channel, told.append)
+    await answered.wait()
+    async with working(app):
+        await until(lambda: any(told))
+        waiting += [asyncio.create_task(job.result(4))] if second else []
+        await asyncio.sleep(0)
+        passed.set()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(end) for end in ends} == {JobFailed}
+
+
+@ON_ONE_SERVER
+async def test_a_failure_that_was_heard_is_told_although_its_record_is_pruned(make_app: Callable[..., App]) -> None:
+    """As a result is: who waits shortly after is told of it too."""
+    app = make_app(keep_failed=1)
+
+    @app.task(queue="q", attempts=1)
+    async def broken(x: int) -> int:
+        raise ValueError(x)
+
+    async with app, working(app):
+        with pytest.raises(JobFailed):
+            await (await broken.enqueue(0)).result(10)
+        told = list[bytes | None]()
+        app.store.signals.listen(Keys(app.settings.prefix, "q").ended, told.append)
+        jobs = [await broken.enqueue(number) for number in range(1, 4)]
+        await until(lambda: {job_id for m in told if m for job_id, _ in ended(m)} == {job.id for job in jobs})
+        ends = await asyncio.gather(*[job.result(10) for job in jobs], return_exceptions=True)
+        assert [getattr(end, "error", end) for end in ends] == ["1", "2", "3"]
+
+
 async def test_a_result_after_a_requeue_is_the_new_one(app: App) -> None:
     fails = [True]
 

@@ -20,6 +20,13 @@ FAULTS: tuple[Fault, ...] = (
         "tests/engine/test_waiting.py::test_a_finished_job_has_its_result_within_any_time",
     ),
     Fault(
+        "results: what is asked during a look is lost",
+        "streamq/results.py",
+        "            await self._look(ids)\n",
+        "            await self._look(ids)\n            self._unseen.clear()\n",
+        "tests/engine/test_waiting.py::test_a_failure_that_is_told_during_a_look_is_looked_for_again",
+    ),
+    Fault(
         "results: no first look within a short time",
         "streamq/results.py",
         "        if self.looked:\n",

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Final, Literal, Protocol
 
 from streamq import codec
@@ -90,11 +91,11 @@ class Console(logging.Formatter):
         second = int(record.created)
         if second != self._second:
             self._second, self._clock = second, time.strftime("%H:%M:%S", time.localtime(second))
-        name = shown(record.name.removeprefix(_OURS), 40)
-        line = f"{self._clock} {_LETTER.get(record.levelname, ' ')} {name:<10} {shown_lines(_message(record), INDENT)}"
+        letter = _LETTER.get(record.levelname, " ")
+        line = f"{self._clock} {letter} {_column(record.name)} {shown_lines(_message(record), INDENT)}"
         if told := _fields_here(record):
             line += shown(f"  [{told['task']} {told['job']} attempt {told['attempt']}/{told['attempts']}]")
-        for more in _traces(self, record):
+        for more in _traces(self, record) if record.exc_info or record.stack_info else ():
             line += f"\n{INDENT}{shown_lines(more, INDENT)}"
         return line
 
@@ -116,16 +117,20 @@ class Json(logging.Formatter):
             "level": record.levelname.lower(), "logger": record.name, "message": _message(record),
             "pid": record.process,
         }  # fmt: skip
-        have = record.__dict__
-        for name in [name for name in have if name not in _STANDARD]:
-            if (value := have[name]) is not _NONE:
-                said.setdefault(name, value)
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD and value is not _NONE and name not in said:
+                said[name] = value
         for name, value in _fields_here(record).items():
             said.setdefault(name, value)
-        traces = _traces(self, record)
-        if traces:
+        if (record.exc_info or record.stack_info) and (traces := _traces(self, record)):
             said["exception"] = "\n".join(traces)
         return _json(said)
+
+
+@lru_cache(maxsize=256)
+def _column(name: str) -> str:
+    """The name of a logger, as the console shows it."""
+    return f"{shown(name.removeprefix(_OURS), 40):<10}"
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -32,6 +32,8 @@ def shown(text: str, most: int | None = None) -> str:
 
 def shown_lines(text: str, indent: str = "") -> str:
     """The same for a text of several lines, such as a traceback; each line after the first begins with ``indent``."""
+    if text.isascii() and text.isprintable():  # as most are: one line, without a tab
+        return text
     return f"\n{indent}".join(shown(line.expandtabs()) for line in text.split("\n"))
 
 

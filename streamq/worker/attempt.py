@@ -53,11 +53,12 @@ class Attempt:
     def fields(self) -> dict[str, object]:
         """What log lines tell of it: see ``logs.FIELDS``."""
         delivery = self.delivery
+        headers = delivery.headers
         fields: dict[str, object] = {
             "job": delivery.job_id, "queue": delivery.queue, "task": delivery.task[:200], "attempt": self.number,
             "attempts": self.attempts, "worker": self.worker,
         }  # fmt: skip
-        if trace := trace_of(delivery.headers):
+        if "foreign" in headers and (trace := trace_of(headers)):
             fields["trace_id"], fields["span_id"] = trace
         return fields
 

@@ -58,7 +58,7 @@ def record_of(text: str) -> logging.LogRecord:
         raise Nasty(text)  # noqa: TRY301  # it needs a traceback
     except Nasty as error:
         exc_info = (Nasty, error, error.__traceback__)
-    record = logging.LogRecord(text or "x", logging.INFO, __file__, 1, "it says %s", (text,), exc_info)
+    record = logging.LogRecord(f"a{text}", logging.INFO, __file__, 1, "it says %s", (text,), exc_info)
     record.__dict__["extra"] = text
     record.__dict__["nested"] = {text: [text]}
     return record

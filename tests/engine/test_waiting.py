@@ -161,7 +161,9 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
 
 
 @ON_ONE_SERVER
-async def test_a_failure_that_was_heard_is_told_although_its_record_is_pruned(make_app: Callable[..., App]) -> None:
+async def test_a_failure_that_was_heard_is_told_although_its_record_is_pruned(
+    make_app: Callable[..., App],
+) -> None:
     """As a result is: who waits shortly after is told of it too."""
     app = make_app(keep_failed=1)
 

@@ -40,10 +40,12 @@ if TYPE_CHECKING:
     from streamq.job import OverdueHandler as OverdueHandler
     from streamq.job import Page as Page
     from streamq.job import WorkerInfo as WorkerInfo
+    from streamq.job import WorkerNote as WorkerNote
     from streamq.loading import load_app as load_app
     from streamq.location import public_address as public_address
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
+    from streamq.notes import Notes as Notes
     from streamq.queue import Queue as Queue
     from streamq.retry import Backoff as Backoff
     from streamq.runtime import run as run
@@ -70,10 +72,11 @@ _HOMES = {
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),
-    "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo"),
+    "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo", "WorkerNote"),
     "loading": ("load_app",),
     "location": ("public_address",),
     "logs": ("JobFilter", "set_up_logs"),
+    "notes": ("Notes",),
     "queue": ("Queue",),
     "retry": ("Backoff",),
     "runtime": ("run",),

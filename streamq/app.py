@@ -24,6 +24,7 @@ from streamq.errors import (
     UsageError,
 )
 from streamq.job import Job, JobRecord, WorkerInfo
+from streamq.notes import Notes
 from streamq.opening import Opening, Openings
 from streamq.options import patience, sent
 from streamq.queue import Queue
@@ -52,7 +53,7 @@ class App:
 
     ``App()`` takes its settings from ``STREAMQ_*``; keywords override them: ``App(redis_url="redis://…")``.
     ``lifespan`` is an async context manager that a worker enters before its first job and leaves after its
-    last; what handlers share goes into ``app.state``.
+    last; what handlers share goes into ``app.state``. What operators should know of a worker stands in ``app.notes``.
     Raises ``ConfigurationError`` when a setting is wrong.
     """
 
@@ -67,6 +68,7 @@ class App:
         self.settings = settings
         self.lifespan = lifespan
         self.state: dict[str, Any] = {}
+        self.notes = Notes()
         self.tasks: dict[str, Task[Any, Any]] = {}
         self._warned: set[str] = set()
         self._openings = Openings(lambda: Opening.of(self.settings, self._attempts_of))

@@ -102,6 +102,20 @@ class OverdueHandler:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerNote:
+    """What the code of an app tells operators of the process it runs in: see ``App.notes``."""
+
+    subject: str
+    text: str
+    since: datetime
+    """When it was first told, by its host's clock."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The note as JSON has it."""
+        return {"subject": self.subject, "text": self.text, "since": _iso(self.since)}
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """What a worker says of itself."""
 
@@ -128,6 +142,8 @@ class WorkerInfo:
     """When its process started, in ticks since the boot of its host; 0 when it does not say."""
     overdue: tuple[OverdueHandler, ...] = ()
     """Handlers that keep a slot past their time limit, the longest first; 100 at most are named."""
+    notes: tuple[WorkerNote, ...] = ()
+    """What its app's code tells operators, the oldest first."""
 
     def asdict(self) -> dict[str, Any]:
         """The worker as JSON has it."""
@@ -135,6 +151,7 @@ class WorkerInfo:
             "name": self.name, "host": self.host, "pid": self.pid, "queues": list(self.queues),
             "concurrency": self.concurrency, "started_at": _iso(self.started_at), "version": self.version,
             "overdue": [handler.asdict() for handler in self.overdue],
+            "notes": [note.asdict() for note in self.notes],
         }  # fmt: skip
 
 

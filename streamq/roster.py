@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from streamq import codec, scripts
 from streamq.connection import Link, Pool, translate
 from streamq.errors import StreamqError
-from streamq.job import OverdueHandler, WorkerInfo
+from streamq.job import OverdueHandler, WorkerInfo, WorkerNote
 from streamq.keys import Keys, is_name, queues_key, workers_key
 
 log = logging.getLogger("streamq.roster")
@@ -181,11 +181,16 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
         stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
         process_start=_whole(said.get("process_start")),
         overdue=tuple(_overdue(handler) for handler in said.get("overdue", ())),
+        notes=tuple(_note(note) for note in said.get("notes", ())),
     )  # fmt: skip
 
 
 def _overdue(said: dict[str, Any]) -> OverdueHandler:
     return OverdueHandler(str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"]))
+
+
+def _note(said: dict[str, Any]) -> WorkerNote:
+    return WorkerNote(str(said["subject"]), str(said["text"]), _time(said["since"]))
 
 
 def _whole(said: object) -> int:

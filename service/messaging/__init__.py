@@ -22,7 +22,7 @@ def messaging_app(settings: ServiceSettings) -> App:
 @asynccontextmanager
 async def _providers(app: App) -> AsyncIterator[None]:
     settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings.load()
-    async with SmsProvider(settings) as provider:
+    async with SmsProvider(settings, app.notes) as provider:
         app.state[PROVIDER] = provider
         yield
 

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Final, NoReturn
 
-from streamq import Fail, Snooze
+from streamq import Fail, Notes, Snooze
 
 from .spread import Spread
 
@@ -47,10 +47,10 @@ REMEMBERED: Final = 1_000
 
 
 class Hold:
-    """Whether the channel is open. ``mend`` says to the reader of the log what is to be done."""
+    """Whether the channel is open. ``mend`` says what is to be done: in the log, and in the note of the worker."""
 
-    def __init__(self, channel: str, mend: str, spread: Spread) -> None:
-        self._channel, self._mend, self._spread = channel, mend, spread
+    def __init__(self, channel: str, mend: str, spread: Spread, notes: Notes) -> None:
+        self._channel, self._mend, self._spread, self._notes = channel, mend, spread, notes
         self._holds = self._taken = self._in_a_row = 0
         self._until = 0.0
         self._reason = ""
@@ -88,6 +88,7 @@ class Hold:
             self._refused.pop(message, None)
         if self._holds:
             self._holds = 0
+            self._notes.clear(self._channel)
             log.warning("channel %s is open again: the provider took a message", self._channel)
 
     def refused(self, message: str, said: str, *, sure: bool) -> NoReturn:
@@ -112,6 +113,7 @@ class Hold:
             left = min(LONGEST, FIRST * 2.0 ** min(self._holds - 1, 20))
             self._until = monotonic() + left
             self._reason = said
+            self._notes.set(self._channel, f"held: {said}. {self._mend}")
             level = logging.ERROR if self._holds == 1 else logging.DEBUG
             log.log(
                 level, "channel %s is held: %s; no message is failed for it, one tries again in %.0f s. %s",

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, NamedTuple
 import aiohttp
 import orjson
 
-from streamq import Backoff, Fail, Retry
+from streamq import Backoff, Fail, Notes, Retry
 
 from ..answers import encoded
 from ..settings import ServiceSettings
@@ -67,14 +67,14 @@ class Answer(NamedTuple):
 class SmsProvider:
     """One per worker process; its connections are shared by all attempts and opened at the first."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, notes: Notes) -> None:
         self._url = _below(settings.sms_api_url) if settings.sms_api_url else None
         self._secrets = Secrets(settings.sms_api_url or "")
         self._timeout = settings.sms_timeout
         self._backoff = Backoff(base=settings.sms_backoff)
         self._longest_wait = settings.sms_max_retry_after
         self._spread = Spread()
-        self.hold = Hold("sms", _MEND, self._spread)
+        self.hold = Hold("sms", _MEND, self._spread, notes)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> SmsProvider:

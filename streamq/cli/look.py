@@ -50,5 +50,10 @@ def workers(as_json: bool, **options: Any) -> None:
     if as_json:
         echo_json({"workers": rows})
     else:
-        listed = [{**row, "queues": ",".join(row["queues"]), "overdue": len(row["overdue"])} for row in rows]
+        listed = [
+            {
+                **row, "queues": ",".join(row["queues"]), "overdue": len(row["overdue"]),
+                "notes": "; ".join(f"{note['subject']}: {note['text']}" for note in row["notes"]),
+            } for row in rows
+        ]  # fmt: skip
         table(listed, "no worker is registered")

@@ -19,6 +19,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
     ("doors", doors.look),
     ("workers", work.look_at_workers),
     ("handlers", work.look_at_handlers),
+    ("notes", work.look_at_notes),
     ("queues", work.look_at_queues),
     ("tasks", work.look_at_tasks),
     ("index", index.look),

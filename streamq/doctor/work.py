@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import Rejected, StreamqError
@@ -82,6 +83,23 @@ async def look_at_handlers(patient: Patient) -> list[Finding]:
             )
             remedy = "give what they wait for a time limit of its own; restart the worker to end them"
             findings.append(Finding("handlers", "handlers-overdue", "warn", said, remedy))
+    return findings
+
+
+async def look_at_notes(patient: Patient) -> list[Finding]:
+    """What the code of apps tells operators. One text of many workers is told once."""
+    told: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    for worker in await patient.app.workers():
+        for note in worker.notes:
+            told.setdefault((note.subject, note.text), []).append((note.since, worker.name))
+    findings = []
+    for (subject, text), workers in told.items():
+        since, name = min(workers)
+        more = f" and {len(workers) - 1} more" if len(workers) > 1 else ""
+        said = f"{subject}, since {since:%Y-%m-%dT%H:%M:%SZ} ({name}{more}): {text}"
+        findings.append(
+            Finding("notes", "worker-note", "warn", said, "what the note says; its worker's app set it")
+        )
     return findings
 
 

@@ -24,6 +24,7 @@ from streamq.clock import monotonic
 from streamq.connection import ThreadLink
 from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
 from streamq.job import WorkerInfo
+from streamq.notes import Notes
 from streamq.store import Store
 from streamq.worker.identity import taken
 from streamq.worker.overdue import OverdueHandlers
@@ -52,10 +53,11 @@ class Heartbeat:
         store: Store,
         info: WorkerInfo,
         overdue: OverdueHandlers,
+        notes: Notes,
         on_taken: Callable[[NameTaken], None] = lambda _: None,
     ) -> None:
         self._store, self._info, self._on_taken = store, info, on_taken
-        self._overdue, self._overdue_told = overdue, 0
+        self._overdue, self._notes, self._told = overdue, notes, (0, 0)
         self._counts: dict[str, int] = {}
         self._troubles, self._lists = Troubles("beat for", log), Troubles("write to", log)
         self._link = ThreadLink(store.servers, info.name)
@@ -103,7 +105,7 @@ class Heartbeat:
         while not self._stop.is_set():
             try:
                 met = self._link.connect()
-                if met or monotonic() >= due or self._overdue.version != self._overdue_told:
+                if met or monotonic() >= due or self._to_tell() != self._told:
                     self._beat(introduce=met or beats % INTRODUCED == 0)
                     due, beats = monotonic() + self._store.settings.beat, beats + 1
                 self._link.idle(WATCH)
@@ -132,19 +134,25 @@ class Heartbeat:
         # another number: the list was deleted, we were taken for lost, or somebody else beats under our name
         expected = {queue: count + 1 for queue, count in self._counts.items()}
         self._counts = counts
-        version = self._overdue.version
-        if introduce or counts != expected or version != self._overdue_told:
+        to_tell = self._to_tell()
+        if introduce or counts != expected or to_tell != self._told:
             self._introduce()
         if commands := self._overdue.commands():
             self._link.calls(*commands)
             self._overdue.sent()
-        self._overdue_told = version
+        self._told = to_tell
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
 
+    def _to_tell(self) -> tuple[int, int]:
+        """Another value when there is something new to say of this worker."""
+        return self._overdue.version, self._notes.version
+
     def _introduce(self) -> None:
         roster = self._store.roster
-        said = replace(self._info, client_id=self._link.client_id, overdue=self._overdue.listed)
+        said = replace(
+            self._info, client_id=self._link.client_id, overdue=self._overdue.listed, notes=self._notes.listed
+        )
         replies = self._link.batch(roster.introduce(said), roster.announcement(self._info.queues))
         for subject, reply in zip(LISTS, replies, strict=True):
             if not isinstance(reply, StreamqError):

@@ -152,7 +152,7 @@ class Worker:
         self.info = describe(self.name, self.queues, self.concurrency, app.settings)
         self.settler = Settler(store, self.name, self._progressed)
         self.runner = Runner(app, self.settler, store.clock, self.name, self.concurrency, self._progressed)
-        self.heartbeat = Heartbeat(store, self.info, self.runner.overdue, self._name_taken)
+        self.heartbeat = Heartbeat(store, self.info, self.runner.overdue, app.notes, self._name_taken)
         self.fetcher = Fetcher(
             store, self.queues, self.name, self.runner.start, self._free, self._idle, self._holds,
             self.settler.is_blocked,

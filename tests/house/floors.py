@@ -9,7 +9,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     }),
     frozenset({
         "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
-        "options", "handlers", "records",
+        "options", "handlers", "records", "notes",
     }),
     frozenset({
         "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",

@@ -196,8 +196,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a worker that was forgotten does not introduce itself",
         "streamq/worker/heartbeat.py",
-        "if introduce or counts != expected or version",
-        "if introduce or version",
+        "if introduce or counts != expected or to_tell",
+        "if introduce or to_tell",
         "tests/engine/test_identity.py::"
         "test_a_worker_introduces_itself_and_its_queues_again_after_everything_was_deleted",
     ),

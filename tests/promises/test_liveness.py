@@ -128,7 +128,9 @@ async def test_a_look_at_the_loop_that_comes_late_counts_for_one_interval_only(
     """The thread that looks may go on before the loop does, when both were stopped."""
     ended: list[int] = []
     monkeypatch.setattr("streamq.worker.heartbeat.os._exit", ended.append)
-    heartbeat = Heartbeat(app.store, describe("w1", ("q",), 1, app.settings), OverdueHandlers(app.store))
+    heartbeat = Heartbeat(
+        app.store, describe("w1", ("q",), 1, app.settings), OverdueHandlers(app.store), app.notes
+    )
     heartbeat._watch_loop()
     heartbeat._looked -= 3_600
     heartbeat._watch_loop()

@@ -15,7 +15,7 @@ from streamq_service.messaging.provider import ProviderError, SmsProvider
 from streamq_service.messaging.spread import Spread
 from streamq_service.settings import ServiceSettings
 
-from streamq import App, Fail, Retry, Snooze, Worker
+from streamq import App, Fail, Notes, Retry, Snooze, Worker
 
 from ..rig import until
 from .conftest import Service
@@ -44,8 +44,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Provider:
     """A provider that answers as ``status`` says, and counts the calls."""
 
-    def __init__(self, sender: SmsProvider) -> None:
-        self.sender = sender
+    def __init__(self, sender: SmsProvider, notes: Notes) -> None:
+        self.sender, self.notes = sender, notes
         self.status = 200
         self.calls = 0
 
@@ -70,8 +70,9 @@ async def provider() -> AsyncIterator[Provider]:
         made.calls += 1
         writer.write(answer(made.status, b"said"))
 
-    async with provider_saying(say) as url, SmsProvider(ServiceSettings(sms_api_url=url)) as sender:
-        made = Provider(sender)
+    notes = Notes()
+    async with provider_saying(say) as url, SmsProvider(ServiceSettings(sms_api_url=url), notes) as sender:
+        made = Provider(sender, notes)
         yield made
 
 
@@ -98,6 +99,12 @@ async def test_a_wrong_credential_holds_the_channel_and_is_told_once(
     assert level == "ERROR"
     assert "channel sms is held" in line
     assert "Mend SMS_API_URL" in line
+    (note,) = provider.notes.listed
+    assert (note.subject, note.text.partition(". ")[0]) == (
+        "sms",
+        f"held: the provider answered {status}: said",
+    )
+    assert "SMS_API_URL" in note.text
 
 
 async def test_one_message_tries_while_the_others_wait_and_its_success_opens_the_channel(
@@ -117,6 +124,7 @@ async def test_one_message_tries_while_the_others_wait_and_its_success_opens_the
     assert sorted(await provider.send_many(20)) == ["Snooze"] * 19 + ["taken"]
     assert await provider.send_many(20) == ["taken"] * 20
     assert provider.sender.hold.reason is None
+    assert provider.notes.listed == ()
     assert [level for level, _ in lines()] == ["ERROR", "WARNING"]
     assert "open again" in lines()[1][1]
 
@@ -137,7 +145,7 @@ async def test_a_try_that_ends_otherwise_leaves_the_channel_to_the_next_one(
 
 
 async def test_a_try_that_is_cancelled_leaves_the_channel_to_the_next_one(clock: Clock) -> None:
-    channel = Hold("sms", "Mend it", Spread())
+    channel = Hold("sms", "Mend it", Spread(), Notes())
     with pytest.raises(Snooze):
         channel.close("no trust")
     clock.now += 30
@@ -176,7 +184,7 @@ async def test_a_message_that_is_refused_while_others_are_taken_is_failed_at_the
 
 
 def test_a_hold_doubles_up_to_ten_minutes_and_a_message_looks_again_each_minute(clock: Clock) -> None:
-    channel = Hold("sms", "Mend it", Spread())
+    channel = Hold("sms", "Mend it", Spread(), Notes())
     for left in (30, 60, 120, 240, 480, 600, 600):
         with pytest.raises(Snooze) as snoozed, channel.passage():
             channel.refused("m", "401", sure=True)
@@ -189,7 +197,7 @@ def test_a_hold_doubles_up_to_ten_minutes_and_a_message_looks_again_each_minute(
 
 
 def test_what_was_under_way_when_the_hold_began_makes_it_no_longer(clock: Clock) -> None:
-    channel = Hold("sms", "Mend it", Spread())
+    channel = Hold("sms", "Mend it", Spread(), Notes())
     for number in range(2_000):
         with pytest.raises(Snooze) as snoozed:
             channel.refused(str(number), "401", sure=True)

@@ -23,7 +23,7 @@ from streamq_service.messaging.secrets import Secrets
 from streamq_service.messaging.spread import CROWD, Spread
 from streamq_service.settings import ServiceSettings
 
-from streamq import Fail, Retry, Snooze
+from streamq import Fail, Notes, Retry, Snooze
 
 from .providers import answer, provider_saying
 
@@ -37,7 +37,7 @@ ODD: tuple[tuple[str, ...], ...] = (
 
 async def verdict(url: str, attempt: int = 1, **given_settings: Any) -> Receipt | Exception:
     """What comes of one message to the provider at ``url``."""
-    async with SmsProvider(ServiceSettings(sms_api_url=url, **given_settings)) as provider:
+    async with SmsProvider(ServiceSettings(sms_api_url=url, **given_settings), Notes()) as provider:
         try:
             return await provider.send({"to": "1"}, key="k", attempt=attempt)
         except (Retry, Fail, Snooze, ProviderError) as said:
@@ -61,7 +61,7 @@ def test_every_status_is_about_the_message_or_the_sender_or_passes_by() -> None:
 def test_whatever_retry_after_says_the_wait_is_the_backoff_at_least_and_the_bound_at_most(
     values: tuple[str, ...],
 ) -> None:
-    provider = SmsProvider(ServiceSettings(sms_backoff=2, sms_max_retry_after=60))
+    provider = SmsProvider(ServiceSettings(sms_backoff=2, sms_max_retry_after=60), Notes())
     asked = asked_wait(values)
     if asked is not None:
         assert 2 <= provider._wait(asked, 1) <= 60 * 1.25
@@ -281,5 +281,8 @@ async def test_the_login_and_the_query_of_the_address_reach_the_provider() -> No
 
 
 async def test_numbers_above_64_bits_reach_the_provider() -> None:
-    async with provider_saying(answer(200)) as url, SmsProvider(ServiceSettings(sms_api_url=url)) as provider:
+    async with (
+        provider_saying(answer(200)) as url,
+        SmsProvider(ServiceSettings(sms_api_url=url), Notes()) as provider,
+    ):
         assert await provider.send({"n": 2**70}, key="k", attempt=1) == Receipt(200, None)

@@ -1,0 +1,58 @@
+"""Notes: what an app's code tells operators of the process it runs in, for as long as it is so.
+
+A log line is read by who looks for it. A note stands with the worker in the list of workers, on the command line, over
+HTTP and in ``streamq doctor``, until it is taken back or the process ends. It goes out with the worker's next beat.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from streamq.clock import host_now
+from streamq.job import WorkerNote
+from streamq.shown import shown
+
+MANY: Final = 20
+"""Notes of a process at a time: a worker says all of them each time it says who it is."""
+SUBJECT: Final = 64
+TEXT: Final = 500
+"""Characters of a note."""
+
+
+class Notes:
+    """``app.notes``: ``set("sms", "held: the provider says 401")``, and ``clear("sms")``. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._notes: dict[str, WorkerNote] = {}
+        self.listed: tuple[WorkerNote, ...] = ()
+        """Those that stand, the oldest first."""
+        self.version = 0
+        """Grows with every change."""
+
+    def set(self, subject: str, text: str) -> None:
+        """Tell of ``subject`` (64 characters) that ``text`` (500) is so, since the first call until ``clear``.
+
+        Of more than 20 subjects the oldest is dropped. No secret may stand in it: whoever may read the list of workers
+        reads it.
+        """
+        subject = shown(subject, SUBJECT)
+        with self._lock:
+            before = self._notes.get(subject)
+            self._notes[subject] = WorkerNote(
+                subject, shown(text, TEXT), before.since if before else host_now()
+            )
+            if len(self._notes) > MANY:
+                self._notes.pop(next(iter(self._notes)))
+            self._changed()
+
+    def clear(self, subject: str) -> None:
+        """It is so no longer. Nothing happens when there is no such note."""
+        with self._lock:
+            if self._notes.pop(shown(subject, SUBJECT), None):
+                self._changed()
+
+    def _changed(self) -> None:
+        self.listed = tuple(self._notes.values())
+        self.version += 1

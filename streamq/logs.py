@@ -220,10 +220,14 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
 
     All loggers are meant, and records get the fields of their job. Where the program has set logging up itself (the
     root logger has a handler for more than errors, or one that prints) nothing is installed and no level is changed:
-    its handlers get ``JobFilter``. Handlers for errors alone, as those of error trackers are, stay beside ours.
+    its handlers get ``JobFilter``, and our loggers are enabled again where ``dictConfig`` has disabled those that
+    there were. Handlers for errors alone, as those of error trackers are, stay beside ours.
     """
     global _installed  # noqa: PLW0603  # a process has one standard error
     root = logging.getLogger()
+    for name, logger in root.manager.loggerDict.items():
+        if name.startswith(_OURS) and isinstance(logger, logging.Logger):
+            logger.disabled = False  # by default dictConfig does that, and all that we say would be lost
     before = [each for each in root.handlers if isinstance(each, StandardError)]
     for each in before:
         root.removeHandler(each)

@@ -18,13 +18,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamq import JobFilter, set_up_logs
+from streamq import App, JobFilter, set_up_logs
 from streamq.logs import CURRENT, FIELDS, INDENT, Console, Json, StandardError
 from streamq.shown import shown
 
 from ..commands import Call, run_all
 from ..docs.markdown import blocks
 from ..house.source import ROOT
+from ..rig import ON_ONE_SERVER, working
 
 HOSTILE = "\x1b[31m\r\n\t\x00\x7f\x9b\u202e\u2066\u2028\ud800\udfff\U000e0041é😀 "
 
@@ -283,6 +284,15 @@ def test_logging_that_the_program_has_set_up_is_left_as_it_is_and_gets_the_field
         CURRENT.reset(token)
         logging.getLogger("streamq.worker").debug("not this")
         assert capsys.readouterr().err == "INFO paid [17-0]\n"
+
+
+@ON_ONE_SERVER
+async def test_as_a_library_nothing_is_installed(app: App) -> None:
+    app.task(queue="q", name="echo")(lambda x: x)
+    with bare_root() as bare:
+        async with working(app):
+            assert await (await app.enqueue("q", "echo", 1)).result(5) == 1
+        assert (bare.handlers, bare.level) == ([], logging.WARNING)
 
 
 def test_a_handler_that_prints_is_a_log_whatever_its_level(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,19 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from streamq import Settings, public_address
-
-
-class Provider(str):
-    """The address of a provider. A login or a token in it is used and not shown."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(public_address(self))
-
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
@@ -28,7 +18,7 @@ class ServiceSettings(Settings):
     Raises ``pydantic.ValidationError`` for a value out of its range.
     """
 
-    sms_api_url: str | None = Field(
+    sms_api_url: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("STREAMQ_SMS_API_URL", "SMS_API_URL"),
         description="Base URL of the SMS provider; messages go to {SMS_API_URL}/send-sms. Default: none.",
@@ -62,13 +52,13 @@ class ServiceSettings(Settings):
 
     @field_validator("sms_api_url")
     @classmethod
-    def _provider_is_http(cls, value: str | None) -> str | None:
-        if not value:
+    def _provider_is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
             return None
-        shown = public_address(value)
+        shown = public_address(value.get_secret_value())
         if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in shown:
             raise ValueError("it must be an http or https URL, such as https://sms.example.com")
-        return Provider(value.rstrip("/"))
+        return value
 
     @field_validator("base_path")
     @classmethod

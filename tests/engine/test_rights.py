@@ -63,7 +63,9 @@ async def test_the_rights_of_compose_are_enough_for_a_whole_life_of_jobs(
         assert not [finding for finding in findings if finding.verdict == "fail"], findings
     with server.client() as client:
         denied = {(entry["object"], entry["reason"]) for entry in client.execute_command("ACL", "LOG")}
-    assert denied <= {("acl|whoami", "command"), ("config|get", "command")}, "the doctor asks, and does without"
+    assert denied <= {("acl|whoami", "command"), ("config|get", "command")}, (
+        "the doctor asks, and does without"
+    )
 
 
 async def test_the_rights_of_compose_allow_nothing_beside_the_keys(

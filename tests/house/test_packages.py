@@ -123,4 +123,6 @@ def test_what_a_release_makes_lies_in_a_folder_that_is_not_committed() -> None:
     assert re.search(
         r"^\$\(RELEASE\)/.installed: .*\n(\t.*\n)*?\t.*-r requirements-release.lock", recipes, re.MULTILINE
     )
+    programs = [path.read_text() for path in (ROOT / ".ci").iterdir()]
+    assert not [text for text in (recipes, *programs) if re.search(r"twine|\bupload|git push", text)]
     assert "dist/" in (ROOT / ".gitignore").read_text().splitlines()

@@ -49,6 +49,14 @@ def test_the_tests_of_every_planted_bug_exist() -> None:
     assert not {fault.name: missing for fault in FAULTS if (missing := missing_tests(fault))}
 
 
+def test_bugs_are_chosen_by_part_file_or_name() -> None:
+    for word in (part_of(FAULTS[0]), FAULTS[0].file, FAULTS[0].name):
+        found = planting.chosen([word])
+        assert FAULTS[0] in found
+        assert all(word in f"{fault.name} {fault.file} {part_of(fault)}" for fault in found)
+    assert planting.chosen([]) == list(FAULTS)
+
+
 def test_a_bug_that_is_not_caught_is_told_and_ends_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,11 @@ async def test_what_a_server_refuses_is_told_by_its_true_cause(own_server: Own) 
         missing = (await examined(f"redis://narrow:pw@127.0.0.1:{server.port}"))["right-missing"]
         assert "XACK, XDEL" in missing.said
         assert "ACL SETUSER narrow +xack +xdel" in missing.remedy
+        client.acl_setuser(
+            "blind", True, passwords=["+pw"], keys=["*"], channels=["*"], commands=["+@all", "-client|list"]
+        )
+        blind = (await examined(f"redis://blind:pw@127.0.0.1:{server.port}"))["no-client-list"]
+        assert (blind.verdict, "found by its lease" in blind.said) == ("warn", True)
         client.acl_setuser("elsewhere", True, passwords=["+pw"], keys=["other:*"], commands=["+@all"])
         assert (
             "tdoctor:*"

@@ -283,3 +283,11 @@ async def test_the_login_and_the_query_of_the_address_reach_the_provider() -> No
 async def test_numbers_above_64_bits_reach_the_provider() -> None:
     async with provider_saying(answer(200)) as url, SmsProvider(ServiceSettings(sms_api_url=url)) as provider:
         assert await provider.send({"n": 2**70}, key="k", attempt=1) == Receipt(200, None)
+
+
+@pytest.mark.parametrize("name", ["SMS_API_URL", "STREAMQ_SMS_API_URL"])
+def test_the_address_of_the_provider_has_two_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in ("SMS_API_URL", "STREAMQ_SMS_API_URL"):
+        monkeypatch.delenv(known, raising=False)
+    monkeypatch.setenv(name, "https://sms.example.com")
+    assert ServiceSettings.load().sms_api_url

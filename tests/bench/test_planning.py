@@ -194,7 +194,8 @@ def test_ten_thousand_failed_jobs_are_planned_with_their_histories() -> None:
     assert memory.failed(KNOWN.memory, sizes, 1) < memory.failed(KNOWN.memory, sizes, 2) < 18_000
     assert memory.failed(KNOWN.memory, sizes, 1_000) < 18_000, "a history is bounded"
     most = [10_000 * memory.failed(KNOWN.memory, [300], attempts) for attempts in (5, 1_000)]
-    assert 120e6 < most[0] < 125e6 < 200e6 < most[1] < 210e6, "as the page says"
+    assert 120e6 < most[0] < 125e6, "as the page says"
+    assert 200e6 < most[1] < 210e6, "as the page says"
     assert (WORKER_CPU, SLOTS, REDIS_CPU, MEMORY) == (0.70, 0.85, 0.60, 0.70), "as the page says"
 
 

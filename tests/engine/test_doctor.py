@@ -254,7 +254,9 @@ def test_the_holes_of_a_version_are_known(product: str, version: str, advisories
     assert [hole.advisory for hole in open_in(product, version)] == advisories
 
 
-@pytest.mark.parametrize(("version", "code"), [("6.2.14", "too-old"), ("7.0.0", "version"), ("8.2.2", "version")])
+@pytest.mark.parametrize(
+    ("version", "code"), [("6.2.14", "too-old"), ("7.0.0", "version"), ("8.2.2", "version")]
+)
 def test_a_server_older_than_7_0_is_too_old(version: str, code: str) -> None:
     assert server_looks._version({"redis_version": version}).code == code
 

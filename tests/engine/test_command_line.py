@@ -137,7 +137,11 @@ def test_odd_input_and_odd_places_are_one_sentence_too(folder: Path) -> None:
                 78,
                 "the folder /proc/nothing cannot be made: No such file",
             ),
-            (Call(("up", "--data-dir", "tasks.py/x"), "", {}), 78, "tasks.py/x cannot be made: Not a directory"),
+            (
+                Call(("up", "--data-dir", "tasks.py/x"), "", {}),
+                78,
+                "tasks.py/x cannot be made: Not a directory",
+            ),
             (Call(("api", "--port", port), "", KEYED), 78, f"port {port} is taken"),
             (Call(("api", "--host", "nosuch.invalid"), "", KEYED), 78, "cannot listen on nosuch.invalid"),
             (Call(("api", "--host", "a..b"), "", KEYED), 78, "cannot listen on a..b"),

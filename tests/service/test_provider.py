@@ -17,7 +17,14 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streamq_service.messaging.provider import ProviderError, Receipt, SmsProvider, kind_of
+from streamq_service.messaging.provider import (
+    _ANSWER,
+    _EXCERPT,
+    ProviderError,
+    Receipt,
+    SmsProvider,
+    kind_of,
+)
 from streamq_service.messaging.retry_after import asked_wait, parse_retry_after
 from streamq_service.messaging.secrets import Secrets
 from streamq_service.messaging.spread import CROWD, Spread
@@ -148,6 +155,7 @@ async def test_a_refusal_is_told_in_the_providers_words_on_one_line_and_bounded(
     assert "no such number xxx" in str(said)
     assert ("a redirect, and none is followed" in str(said)) == (status == 302)
     assert len(str(said)) < 400
+    assert (_EXCERPT, _ANSWER) == (300, 65_536), "as the page says"
 
 
 @pytest.mark.parametrize(

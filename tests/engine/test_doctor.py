@@ -167,7 +167,7 @@ async def test_what_answers_is_told_apart(said: bytes | None, code: str) -> None
 
 @ON_ONE_SERVER
 async def test_a_node_of_a_cluster_is_refused(own_server: Own) -> None:
-    server = own_server(tcp=True, options=("--cluster-enabled", "yes"))
+    server = own_server(tcp=True, options=("--cluster-enabled", "yes", "--cluster-port", str(closed_port())))
     assert list(await examined(server.url)) == ["cluster"]
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 
 from streamq import Settings, public_address
+from streamq.durations import seconds_of_setting
+
+Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
+"""A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
@@ -15,7 +19,7 @@ _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 class ServiceSettings(Settings):
     """Read from ``STREAMQ_<NAME>``; arguments win over the environment. Frozen.
 
-    Raises ``pydantic.ValidationError`` for a value out of its range.
+    Raises ``ConfigurationError`` for a value out of its range.
     """
 
     sms_api_url: SecretStr | None = Field(
@@ -23,14 +27,14 @@ class ServiceSettings(Settings):
         validation_alias=AliasChoices("STREAMQ_SMS_API_URL", "SMS_API_URL"),
         description="Base URL of the SMS provider; messages go to {SMS_API_URL}/send-sms. Default: none.",
     )
-    sms_timeout: float = Field(
+    sms_timeout: Seconds = Field(
         default=15.0, gt=0, le=600, description="Seconds one call to the provider may take."
     )
     sms_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before a message is failed.")
-    sms_backoff: float = Field(
+    sms_backoff: Seconds = Field(
         default=2.0, gt=0, le=3600, description="Seconds before the second attempt; doubles after each."
     )
-    sms_max_retry_after: float = Field(
+    sms_max_retry_after: Seconds = Field(
         default=3600.0, gt=0, description="Seconds: the longest Retry-After of a provider that is honoured."
     )
     sms_max_length: int = Field(default=1600, ge=1, description="Characters a message may have.")
@@ -40,7 +44,7 @@ class ServiceSettings(Settings):
     base_path: str = Field(
         default="", description="Path the service is mounted under, such as /jobs. Default: none."
     )
-    feed_interval: float = Field(
+    feed_interval: Seconds = Field(
         default=1.0, ge=0.1, le=60, description="Seconds between two samples of the live counts."
     )
     max_watchers: int = Field(

@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from typing import Final, Literal, Protocol
 
 from streamq import codec
+from streamq.errors import InvalidPayload
 from streamq.shown import shown, shown_lines
 
 FIELDS: Final = (
@@ -94,7 +95,7 @@ class Console(logging.Formatter):
         line = f"{self._clock} {_LETTER.get(record.levelname, ' ')} {name:<10} {shown_lines(_message(record), INDENT)}"
         if told := _fields_here(record):
             line += shown(f"  [{told['task']} {told['job']} attempt {told['attempt']}/{told['attempts']}]")
-        for more in _traces(self, record):
+        for more in () if _says_all(record) else _traces(self, record):
             line += f"\n{INDENT}{shown_lines(more, INDENT)}"
         return line
 
@@ -133,6 +134,18 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception as error:  # arguments that do not fit their text, or that raise when they are written
         return f"{_written(record.msg)} with {_written(record.args)} cannot be written: {_written(error)}"
+
+
+def _says_all(record: logging.LogRecord) -> bool:
+    """Of a payload that does not fit the line itself has every word, and no frame of the program was reached."""
+    info = record.exc_info
+    return bool(
+        info
+        and info[0]
+        and info[2] is None
+        and record.name.startswith(_OURS)
+        and issubclass(info[0], InvalidPayload)
+    )
 
 
 def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:

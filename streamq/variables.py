@@ -30,8 +30,11 @@ DOTENV: Final = Path(".env")
 LARGEST: Final = 65_536
 """Bytes of a file of a secret, or a hundred times as many of ``.env``."""
 
-_OTHER_OURS: Final = re.compile(r"STREAMQ_(SUPERVISED|BENCH_\w+)")
-"""Variables by which our own programs speak to each other."""
+_OTHER_OURS: Final = re.compile(
+    r"STREAMQ_(SUPERVISED|BENCH_\w+|JSON|UP_DEMO|WORKER_(UNDECLARED|NO_DUTIES)|DOCTOR_REPAIR"
+    r"|JOB_ENQUEUE_(PAYLOAD|DELAY|ATTEMPTS|TIMEOUT|WAIT)|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
+)
+"""Variables by which our own programs speak to each other, and those that stand for options of commands."""
 _SERVICE_LINK: Final = re.compile(
     r"STREAMQ_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )

@@ -387,3 +387,12 @@ def test_every_command_of_the_scripts_is_among_the_rights_that_are_looked_at() -
 
 def test_an_error_of_no_known_kind_is_told_as_it_is() -> None:
     assert cause_of(Unavailable("something else")).said == "something else"
+
+
+@ON_ONE_SERVER
+async def test_a_misspelt_setting_is_a_warning_with_the_one_that_may_be_meant(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMQ_CONCURENCY", "4")
+    odd = (await examined(server_url))["odd-setting"]
+    assert (odd.verdict, odd.remedy) == ("warn", "did you mean STREAMQ_CONCURRENCY?")

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamq import App, JobFilter, set_up_logs
+from streamq import App, InvalidPayload, JobFilter, set_up_logs
 from streamq.logs import CURRENT, FIELDS, INDENT, Console, Json, StandardError
 from streamq.shown import shown
 
@@ -347,3 +347,13 @@ def test_a_level_that_the_program_gave_the_root_logger_stays(capsys: pytest.Capt
         logging.getLogger("shop").warning("not this")
         logging.getLogger("shop").error("this")
         assert capsys.readouterr().err.count("this") == 1
+
+
+def test_a_payload_that_does_not_fit_is_told_once_and_a_handlers_error_with_its_traceback() -> None:
+    unfit = InvalidPayload("confirm", [])
+    how = (InvalidPayload, unfit, None)
+    line = logging.LogRecord("streamq.job", logging.ERROR, "", 0, f"could not be run: {unfit}", (), how)
+    assert Console().format(line).count("is not valid") == 1
+    assert "InvalidPayload" in json.loads(Json().format(line))["exception"], "a machine keeps its type"
+    line.name = "shop"
+    assert Console().format(line).count("is not valid") == 2, "whoever gives an exception of his own sees it"

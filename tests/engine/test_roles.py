@@ -33,6 +33,11 @@ ROLES = {
     "api": ("api", "shop:app", "--port", "{port}"),
 }
 """``{port}`` is a free one: the API alone connects when it is asked."""
+BEGINS = {
+    "worker": ": q, 100 at once; server ", "workers": ": q, 100 at once; server ", "up": ": q, 100 at once; server ",
+    "scheduler": "upkeep, reclaimer, auditor, ", "reclaimer": " reclaimer, auditor", "api": "the API is at http://",
+}  # fmt: skip
+"""What the log says once a role has begun; its last line is that it has ended."""
 
 
 class Role:
@@ -185,8 +190,11 @@ async def test_arguments_of_the_app_win_over_the_environment_and_sighup_ends_in_
 ) -> None:
     server = own_server()
     running = start(ROLES[role], server.url, STREAMQ_REDIS_URL=NOWHERE, STREAMQ_PREFIX="other")
-    await until(lambda: running.at_work(server), 20)
+    await until(lambda: running.at_work(server) and BEGINS[role] in running.log.read_text(), 20)
     assert await running.end(signal.SIGHUP) == 0, running.log.read_text()
+    said = running.log.read_text()
+    assert "SIGHUP: stopping" in said, said
+    assert "has ended" in said.splitlines()[-1], said
     with server.client() as client:
         assert not client.keys("other*")
 

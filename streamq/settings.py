@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from streamq import variables
-from streamq.durations import Duration, seconds_of
+from streamq.durations import Duration, seconds_of_setting
 from streamq.errors import ConfigurationError
 from streamq.location import locations
 
@@ -33,7 +33,7 @@ log = logging.getLogger("streamq.settings")
 Durability = Literal["memory", "fsync", "replica"]
 """How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
 
-Seconds = Annotated[float, BeforeValidator(seconds_of)]
+Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
 """A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 
@@ -80,8 +80,8 @@ class Settings(BaseModel):
     """What a process needs to know. Frozen; the environment variable of ``name`` is ``STREAMQ_NAME``.
 
     An argument wins over the environment, and that over the file ``.env`` of the folder one is in. A secret may lie in
-    a file that ``STREAMQ_NAME_FILE`` names. Raises ``ConfigurationError`` for an argument that is no setting and for a
-    file that cannot be read.
+    a file that ``STREAMQ_NAME_FILE`` names. Raises ``ConfigurationError`` for an argument that is no setting, for a
+    file that cannot be read, and for wrong values: it names each by its environment variable, and no value.
     """
 
     model_config = ConfigDict(
@@ -162,7 +162,11 @@ class Settings(BaseModel):
         refuse_unknown("setting", values, kind.model_fields)
         asked = {name: names for name, names in kind.variables().items() if name not in values}
         found = variables.find(asked, kind.secrets())
-        super().__init__(**found.values, **values)
+        try:
+            super().__init__(**found.values, **values)
+        except ValidationError as error:
+            told = [self._told(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_input=False)]
+            raise ConfigurationError("; ".join(told)) from None
         self._given, self._files = values, found.files
         self._read = {name: found.values[name] for name in found.files}
 
@@ -220,14 +224,9 @@ class Settings(BaseModel):
     def load(cls, **overrides: object) -> Self:
         """Read the environment; ``overrides`` win where they are not ``None``.
 
-        Raises ``ConfigurationError`` that names every wrong setting by its environment variable, and no value.
+        Raises ``ConfigurationError`` as the settings do.
         """
-        given = {name: value for name, value in overrides.items() if value is not None}
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            told = [cls._told(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_input=False)]
-            raise ConfigurationError("; ".join(told)) from None
+        return cls(**{name: value for name, value in overrides.items() if value is not None})
 
     @classmethod
     def _told(cls, where: tuple[int | str, ...], said: str) -> str:

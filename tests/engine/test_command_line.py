@@ -50,6 +50,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("job ls q --limit 99999999999999999999999", 2, "is not in the range"),
     ("job ls q --limit " + "9" * 5_000, 2, "Invalid value for '--limit': '9999"),
     ("job ls q --state lost", 2, "'lost' is not one of"),
+    ("job enqueue a/b t", 78, "error: 'a/b' cannot name a queue"),
     ("job enqueue q t --delay soon", 2, "'soon' is not a duration: write seconds"),
     ("job enqueue q t --wait -1", 2, "'-1' is not a duration"),
     ("job enqueue q t --timeout nan", 2, "'nan' is not a duration"),
@@ -62,7 +63,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("worker tasks:app --processes 0", 2, "0 is not in the range"),
     ("up --port 99999", 2, "99999 is not in the range 0<=x<=65535"),
     ("probe alive", 2, "'alive' is not one of 'live', 'ready'"),
-    ("queues --redis-url nonsense", 78, "use redis://"),
+    ("queues --redis-url nonsense", 78, "it must begin with redis://"),
     ("queues --redis-url redis://h:99999", 78, "h"),
     ("api --host 0.0.0.0", 78, "without API keys"),
     ("worker", 2, "which app? Name it as module:attribute, as in tasks:app, or set STREAMQ_APP"),
@@ -135,9 +136,13 @@ def test_odd_input_and_odd_places_are_one_sentence_too(folder: Path) -> None:
             (
                 Call(("up", "--data-dir", "/proc/nothing"), "", {}),
                 78,
-                "cannot use /proc/nothing: No such file",
+                "the folder /proc/nothing cannot be made: No such file",
             ),
-            (Call(("up", "--data-dir", "tasks.py/x"), "", {}), 78, "/tasks.py/x: Not a directory"),
+            (
+                Call(("up", "--data-dir", "tasks.py/x"), "", {}),
+                78,
+                "tasks.py/x cannot be made: Not a directory",
+            ),
             (Call(("api", "--port", port), "", KEYED), 78, f"port {port} is taken"),
             (Call(("api", "--host", "nosuch.invalid"), "", KEYED), 78, "cannot listen on nosuch.invalid"),
             (Call(("api", "--host", "a..b"), "", KEYED), 78, "cannot listen on a..b"),
@@ -248,3 +253,34 @@ def test_help_of_every_command_has_an_example() -> None:
         return [] if "Example" in (command.help or "") else [str(command.name)]
 
     assert walk(main, click.Context(main)) == []
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
+    """It is read from their sources, as importing them all would take longer than all else."""
+    script = (
+        "import sys; from streamq.cli import main, _sketch, _OURS, _registered\n"
+        "import click\n"
+        "homes = {entry.name: entry.value for entry in _registered()} | _OURS\n"
+        "sketches = {name: _sketch(home).get_short_help_str(90) for name, home in homes.items()}\n"
+        "loaded = {'streamq.cli.options', 'streamq_service.commands', 'streamq_bench.commands'} & sys.modules.keys()\n"
+        "assert len(homes) > 10 and not loaded, loaded\n"
+        "context = click.Context(main)\n"
+        "assert sketches == {name: main.get_command(context, name).get_short_help_str(90) for name in homes}\n"
+        "from streamq import Settings\n"
+        "from streamq.variables import strange\n"
+        "def options(command, prefix):\n"
+        "    for each in getattr(command, 'commands', {}).values():\n"
+        "        yield from options(each, prefix + each.name.upper() + '_')\n"
+        "    for option in command.params:\n"
+        "        if isinstance(option, click.Option) and option.allow_from_autoenv:\n"
+        "            yield option.envvar or prefix + option.name.upper()\n"
+        "known = {name for names in Settings.variables().values() for name in names}\n"
+        "for name in homes:\n"
+        "    theirs = dict.fromkeys(options(main.get_command(context, name), f'STREAMQ_{name.upper()}_'), '1')\n"
+        "    assert not strange(theirs, known), f'{name}: a role would say that they have no effect'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -130,6 +130,11 @@ async def test_what_a_server_refuses_is_told_by_its_true_cause(own_server: Own) 
         missing = (await examined(f"redis://narrow:pw@127.0.0.1:{server.port}"))["right-missing"]
         assert "XACK, XDEL" in missing.said
         assert "ACL SETUSER narrow +xack +xdel" in missing.remedy
+        client.acl_setuser(
+            "blind", True, passwords=["+pw"], keys=["*"], channels=["*"], commands=["+@all", "-client|list"]
+        )
+        blind = (await examined(f"redis://blind:pw@127.0.0.1:{server.port}"))["no-client-list"]
+        assert (blind.verdict, "found by its lease" in blind.said) == ("warn", True)
         client.acl_setuser("elsewhere", True, passwords=["+pw"], keys=["other:*"], commands=["+@all"])
         assert (
             "tdoctor:*"
@@ -162,7 +167,7 @@ async def test_what_answers_is_told_apart(said: bytes | None, code: str) -> None
 
 @ON_ONE_SERVER
 async def test_a_node_of_a_cluster_is_refused(own_server: Own) -> None:
-    server = own_server(tcp=True, options=("--cluster-enabled", "yes"))
+    server = own_server(tcp=True, options=("--cluster-enabled", "yes", "--cluster-port", str(closed_port())))
     assert list(await examined(server.url)) == ["cluster"]
 
 
@@ -247,6 +252,13 @@ async def test_what_is_wrong_with_a_certificate_is_told_apart(tmp_path: Path) ->
 )
 def test_the_holes_of_a_version_are_known(product: str, version: str, advisories: list[str]) -> None:
     assert [hole.advisory for hole in open_in(product, version)] == advisories
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [("6.2.14", "too-old"), ("7.0.0", "version"), ("8.2.2", "version")]
+)
+def test_a_server_older_than_7_0_is_too_old(version: str, code: str) -> None:
+    assert server_looks._version({"redis_version": version}).code == code
 
 
 def test_the_table_of_holes_names_versions_of_the_branch_or_of_a_newer_one() -> None:
@@ -375,3 +387,12 @@ def test_every_command_of_the_scripts_is_among_the_rights_that_are_looked_at() -
 
 def test_an_error_of_no_known_kind_is_told_as_it_is() -> None:
     assert cause_of(Unavailable("something else")).said == "something else"
+
+
+@ON_ONE_SERVER
+async def test_a_misspelt_setting_is_a_warning_with_the_one_that_may_be_meant(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMQ_CONCURENCY", "4")
+    odd = (await examined(server_url))["odd-setting"]
+    assert (odd.verdict, odd.remedy) == ("warn", "did you mean STREAMQ_CONCURRENCY?")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from typing import Any
 
 from hypothesis import given, settings
@@ -16,7 +19,9 @@ from ..rig import ON_ONE_SERVER, until, working
 
 
 @ON_ONE_SERVER
-async def test_a_note_is_shown_with_its_worker_until_it_is_cleared(app: App) -> None:
+async def test_a_note_is_shown_with_its_worker_until_it_is_cleared(
+    app: App, server_url: str, prefix: str
+) -> None:
     async with working(app, name="w1", queues=["q"]):
         app.notes.set("sms", "held: 401")
         (note,) = await until(lambda: _notes(app))
@@ -32,9 +37,19 @@ async def test_a_note_is_shown_with_its_worker_until_it_is_cleared(app: App) -> 
         (found,) = [finding for finding in await examine(app) if finding.check == "notes"]
         assert (found.verdict, found.code) == ("warn", "worker-note")
         assert found.said == f"sms, since {note.since:%Y-%m-%dT%H:%M:%SZ} (w1): held: 403"
+        table = await _command(server_url, prefix, "workers")
+        assert table.splitlines()[1].endswith("sms: held: 403")
         app.notes.clear("sms")
         app.notes.clear("what was never set")
         await until(lambda: _cleared(app))
+
+
+async def _command(url: str, prefix: str, *words: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "streamq", *words, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "STREAMQ_REDIS_URL": url, "STREAMQ_PREFIX": prefix},
+    )  # fmt: skip
+    return (await process.communicate())[0].decode()
 
 
 async def _notes(app: App, text: str = "held: 401") -> Any:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from streamq.signals import Signals, ended
 
 from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
+from .test_rights import rights
 
 NAME = st.from_regex(r"[0-9]{1,14}-[0-9]{1,20}", fullmatch=True)
 
@@ -92,6 +92,32 @@ async def test_long_payloads_and_results_do_not_keep_a_result_from_its_waiter(
         jobs = await work.enqueue_many(["p" * payload] * 1_500)
         results = await asyncio.gather(*[job.result(60) for job in jobs])
         assert {len(text) for text in results} == {result}
+
+
+@ON_ONE_SERVER
+async def test_who_waits_soon_after_a_result_gets_the_next_though_no_record_is_kept(
+    make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(keep_completed=0)
+    echo = _declare(app)
+
+    async def gone(job: Any) -> bool:
+        try:
+            await job.status()
+        except JobNotFound:
+            return True
+        return False
+
+    async with app, working(app):
+        assert await (await echo.enqueue(1)).result(5) == 1
+        job = await echo.enqueue(2)
+        await until(lambda: gone(job))
+        assert await job.result(5) == 2, "it is remembered"
+        monkeypatch.setattr("streamq.results.REMEMBERED", 0)
+        job = await echo.enqueue(3)
+        await until(lambda: gone(job))
+        with pytest.raises(JobNotFound):
+            await job.result(5)
 
 
 async def test_results_too_long_for_a_signal_are_fetched(make_app: Callable[..., App]) -> None:
@@ -244,11 +270,9 @@ async def test_without_the_right_to_signals_waiters_look_from_time_to_time(
 
 
 async def test_a_user_with_the_documented_rights_works_and_is_told_at_once(
-    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
+    own_server: Callable[..., Server], server_kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs/how-to/connect.md").read_text()
-    (rights,) = [line for line in page.splitlines() if line.startswith("~sq:*")]
-    server = own_server(users=[f"alice on nopass {rights}"])
+    server = own_server(users=[f"alice on nopass {rights(server_kind)}"])
     app = App(redis_url=f"unix://alice:x@{server.socket}", lease=2.0, beat=0.5)
     _declare(app)
     with caplog.at_level(logging.WARNING):

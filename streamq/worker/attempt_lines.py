@@ -120,6 +120,8 @@ def _record(
     if common is None:
         _common.clear()
         common = _common[here] = log.makeRecord(log.name, level, __file__, 0, message, (), None).__dict__
+        if "taskName" in common:  # each attempt has an asyncio task of its own; its name says nothing of the job
+            common["taskName"] = None
     have = common | fields
     have["msg"], have["levelno"], have["levelname"] = message, level, logging.getLevelName(level)
     have["exc_info"], have["created"], have["msecs"] = exc_info, now, now % 1 * 1000

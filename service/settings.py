@@ -60,6 +60,11 @@ class ServiceSettings(Settings):
         description="Browsers that may follow the live counts at once; one key may have a quarter of them.",
     )
 
+    @classmethod
+    def secrets(cls) -> frozenset[str]:
+        """Those of the engine, and the provider's address: its login and its query are keys."""
+        return super().secrets() | {"sms_api_url"}
+
     @field_validator("sms_api_url")
     @classmethod
     def _provider_is_http(cls, value: str | None) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypedDict, get_args
+from typing import Annotated, Any, Literal, LiteralString, Self, TypedDict, cast, get_args
 
 from pydantic import (
     AliasChoices,
@@ -22,6 +22,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from streamq import variables
 from streamq.durations import Duration, seconds_of
@@ -162,7 +163,10 @@ class Settings(BaseModel):
         refuse_unknown("setting", values, kind.model_fields)
         asked = {name: names for name, names in kind.variables().items() if name not in values}
         found = variables.find(asked, kind.secrets())
-        super().__init__(**found.values, **values)
+        try:
+            super().__init__(**found.values, **values)
+        except ValidationError as error:
+            raise _without_input(error) from None
         self._given, self._files = values, found.files
         self._read = {name: found.values[name] for name in found.files}
 
@@ -247,6 +251,20 @@ class Settings(BaseModel):
                 f"STREAMQ_LEASE is {self.lease:g} s, less than two beats of {self.beat:g} s: "
                 "a worker that misses one beat would be declared lost"
             )
+
+
+def _without_input(error: ValidationError) -> ValidationError:
+    """The same error without what was given: its ``errors()`` and ``json()`` would tell it, and it may be a secret."""
+    told = [
+        InitErrorDetails(type=PydanticCustomError(wrong["type"], _literal(wrong["msg"])), loc=wrong["loc"], input="…")
+        for wrong in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return ValidationError.from_exception_data(error.title, told, hide_input=True)
+
+
+def _literal(text: str) -> LiteralString:
+    """Its braces stand for nothing, as there is no context to put in their place."""
+    return cast(LiteralString, text)
 
 
 def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

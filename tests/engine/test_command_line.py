@@ -43,6 +43,8 @@ WRONG: list[tuple[str, int, str]] = [
     ("wrker", 2, "there is no command 'wrker': did you mean worker?"),
     ("job gte", 2, "there is no command 'gte': did you mean get?"),
     ("job ls --limt 5 q", 2, "'--limt'. Did you mean '--limit'? (see streamq job ls --help)"),
+    ("retry q 1-0", 2, "there is no command 'retry': did you mean job retry?"),
+    ("probe", 2, "Missing argument '{live|ready}'. Choose from: live, ready (see streamq probe --help)"),
     ("job get", 2, "Missing argument 'QUEUE'"),
     ("job get q 1-0 more", 2, "unexpected extra argument"),
     ("job ls q --limit 0", 2, "0 is not in the range 1<=x<=200"),

@@ -25,6 +25,7 @@ def roster_cases(rig: Rig) -> list[Case]:
         Case("introduce", "a worker of 100 queues", _known, _introduced, {}),
         Case("forget", "a worker of 100 queues", _known, _forgotten, {}),
         Case("note", "a beat on 100 queues", _listed, _beaten, {}),
+        Case("rights", "of 100 commands", _listed, _rights_asked, {}),
         Case("join", "two lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
         Case("claim_suspect", f"of {many:,}, half of them delivered", _suspected, _suspect_claimed, {}),
         Case("postpone", "2,000 jobs", lambda bench: bench.parked(10_000, FEW_BYTES), _postponed, {}),
@@ -81,6 +82,11 @@ async def _forgotten(bench: Bench, _: Any) -> None:
 async def _beaten(bench: Bench, _: Any) -> None:
     async with bench.store.pool.link() as link:
         await link.calls(*bench.store.roster.beat(_info()))
+
+
+async def _rights_asked(bench: Bench, _: Any) -> None:
+    text = (files("streamq") / "lua" / "rights.lua").read_text()  # the doctor's own; it needs no prelude
+    await bench.client.eval(text, 0, *(("2", "GET", bench.keys.ready) * 100))
 
 
 async def _joined(bench: Bench, _: Any) -> None:

@@ -68,7 +68,7 @@ class App:
         self.lifespan = lifespan
         self.state: dict[str, Any] = {}
         self.tasks: dict[str, Task[Any, Any]] = {}
-        self._warned: set[str] = set()
+        self._compared: set[tuple[str, str]] = set()
         self._openings = Openings(lambda: Opening.of(self.settings, self._attempts_of))
 
     # -- tasks ----------------------------------------------------------------------------------------------
@@ -157,7 +157,8 @@ class App:
         knows it. Options and errors are those of ``Task.enqueue``.
         """
         due, headers = sent(task, self.tasks, options)
-        new = New(task, self._encode(queue, task, payload), headers, due)
+        self._check_queue(queue, task)
+        new = New(task, self._encode(task, payload), headers, due)
         outbox = self._openings.here().outbox(queue)
         try:
             ids = await outbox.put(queue, (new,), options.get("durability") or self.settings.durability)
@@ -173,7 +174,8 @@ class App:
     ) -> list[Job[Any]]:
         """Send many jobs by name; all are validated before the first is sent."""
         due, headers = sent(task, self.tasks, options)
-        jobs = [New(task, self._encode(queue, task, payload), headers, due) for payload in payloads]
+        self._check_queue(queue, task)
+        jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
         if not jobs:
             return []
         opening, count = self._openings.here(), len(jobs)
@@ -195,11 +197,9 @@ class App:
                 error.repeat = lambda: self._handles(repeat(), queue, task)
             raise
 
-    def _encode(self, queue: str, name: str, payload: Any) -> bytes:
+    def _encode(self, name: str, payload: Any) -> bytes:
         task = self.tasks.get(name)
         if task is not None:
-            if queue != task.queue:
-                self._warn_of_misspelt(queue, task)
             return task.encode(payload)
         try:
             encoded = write_untyped(payload)
@@ -211,15 +211,21 @@ class App:
             raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
         return encoded
 
-    def _warn_of_misspelt(self, queue: str, task: Task[Any, Any]) -> None:
+    def _check_queue(self, queue: str, name: str) -> None:
         """A task may be sent to any queue; one that is named almost as its own is likely that. Said once."""
-        if queue not in self._warned and get_close_matches(queue, [task.queue], 1, 0.75):
-            self._warned.add(queue)
-            if all(queue != other.queue for other in self.tasks.values()):
-                log.warning(
-                    "task %s is sent to queue %s, on which no task is declared: did you mean %s?",
-                    task.name, queue, task.queue,
-                )  # fmt: skip
+        task = self.tasks.get(name)
+        if task is None or queue == task.queue:
+            return
+        self.store.keys(queue)  # a name that is none is refused
+        if (queue, task.queue) in self._compared:
+            return
+        self._compared.add((queue, task.queue))
+        declared = any(queue == other.queue for other in self.tasks.values())
+        if not declared and get_close_matches(queue, [task.queue], 1, 0.75):
+            log.warning(
+                "task %s is sent to queue %s, on which no task is declared: did you mean %s?",
+                name, queue, task.queue,
+            )  # fmt: skip
 
     async def _look(self, queue: str, job_id: str) -> JobRecord:
         return await self.views.job(queue, job_id)

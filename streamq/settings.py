@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from streamq import variables
-from streamq.durations import Duration, seconds_of
+from streamq.durations import FORMS, Duration, seconds_of
 from streamq.errors import ConfigurationError
 from streamq.location import locations
 
@@ -34,7 +34,16 @@ log = logging.getLogger("streamq.settings")
 Durability = Literal["memory", "fsync", "replica"]
 """How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
 
-Seconds = Annotated[float, BeforeValidator(seconds_of)]
+
+def _seconds(value: object) -> float:
+    """The duration of a setting. The error names no value: what stands in a wrong variable may be a secret."""
+    try:
+        return seconds_of(value)
+    except ValueError:
+        raise ValueError(f"it is not a duration: {FORMS}") from None
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
 """A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 

@@ -11,6 +11,7 @@ wrong with a file ends in an error, never in a default.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
+
+from dotenv.parser import parse_stream
 
 from streamq.errors import ConfigurationError
 
@@ -35,16 +38,6 @@ _SERVICE_LINK: Final = re.compile(
 """What Kubernetes sets in every container beside a service whose name begins with ``streamq``."""
 _LINK_NAME: Final = re.compile(r"STREAMQ_(\w+_)?PORT")
 _LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
-
-_ENTRY: Final = re.compile(
-    r"""[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*
-    (?: '(?P<literal>[^']*)'[ \t]*(?:\#[^\n]*)?
-      | "(?P<quoted>(?:[^"\\]|\\.)*)"[ \t]*(?:\#[^\n]*)?
-      | (?P<plain>(?:(?<==)\#|[^'"\n\#])[^\n]*?|)(?:(?<=[ \t])\#[^\n]*|[ \t]+\#[^\n]*)?[ \t]* )(?:\n|\Z)""",
-    re.VERBOSE | re.DOTALL,
-)
-_NOTHING: Final = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
-_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,19 +185,10 @@ def _text(path: Path, most: int) -> str:
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
-    """``NAME=value``: plain to the end of the line, ``'as it stands'``, or ``"with \\n and \\" "``."""
-    text, at = text.replace("\r\n", "\n"), 0
-    while at < len(text):
-        entry = _ENTRY.match(text, at)
-        if entry:
-            quoted = entry["quoted"]
-            if quoted is not None:
-                quoted = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), quoted, flags=re.DOTALL)
-            yield entry["name"], next(t for t in (entry["literal"], quoted, entry["plain"]) if t is not None)
-        blank = entry or _NOTHING.match(text, at)
-        if blank is None:
-            line = text.count("\n", 0, at) + 1
-            raise ConfigurationError(
-                f".env, line {line}: write NAME=value, and a value with quotes as 'value'"
-            )
-        at = blank.end()
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key and binding.value is None):
+            at, said = binding.original.line, binding.original.string  # blank lines before it are part of it
+            at += said[: len(said) - len(said.lstrip())].count("\n")
+            raise ConfigurationError(f".env, line {at}: write NAME=value, and a value with quotes as 'value'")
+        if binding.key and binding.value is not None:
+            yield binding.key, binding.value

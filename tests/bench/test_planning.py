@@ -24,7 +24,7 @@ from bench.planning.coefficients import (
     save,
 )  # fmt: skip
 from bench.planning.layout import Records, Streams, allocated, spread
-from bench.planning.plan import Wishes, plan, records
+from bench.planning.plan import MEMORY, REDIS_CPU, SLOTS, WORKER_CPU, Wishes, plan, records
 from bench.planning.queueing import busy_slots, closed_rate, erlang_b, erlang_c, slots_for, wait
 from bench.planning.simulate import Scenario, simulate
 from bench.planning.throughput import Load, demand, highest_rate
@@ -193,6 +193,10 @@ def test_ten_thousand_failed_jobs_are_planned_with_their_histories() -> None:
     assert 10_000 * memory.failed(KNOWN.memory, sizes, 8) > 90e6
     assert memory.failed(KNOWN.memory, sizes, 1) < memory.failed(KNOWN.memory, sizes, 2) < 18_000
     assert memory.failed(KNOWN.memory, sizes, 1_000) < 18_000, "a history is bounded"
+    most = [10_000 * memory.failed(KNOWN.memory, [300], attempts) for attempts in (5, 1_000)]
+    assert 120e6 < most[0] < 125e6, "as the page says"
+    assert 200e6 < most[1] < 210e6, "as the page says"
+    assert (WORKER_CPU, SLOTS, REDIS_CPU, MEMORY) == (0.70, 0.85, 0.60, 0.70), "as the page says"
 
 
 # -- plans --------------------------------------------------------------------------------------------------
@@ -210,7 +214,7 @@ def test_a_plan_has_slots_for_what_runs_at_once_and_a_process_to_spare() -> None
     [
         ({"rate": 20_000.0}, "processes"), ({"handler": 0.8}, "concurrency"), ({"computes": 0.005}, "processes"),
         ({"rate": 200_000.0}, "partitions"), ({"delayed": 50_000_000}, "partitions"),
-        ({"producers": 100}, "connections"), ({"rate": 4000.0}, "redis_cpu"),
+        ({"producers": 100}, "connections"), ({"rate": 4000.0}, "redis_cpu"), ({"outage": 7200.0}, "partitions"),
     ],
 )  # fmt: skip
 def test_more_of_anything_takes_more(changed: dict[str, Any], part: str) -> None:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import resource
+
+import pytest
+from aiohttp import web
+from streamq_service import connections
+from streamq_service.api import events
 
 from ..house.source import ROOT, tree_of
 
@@ -41,3 +47,22 @@ def test_everyone_who_is_trusted_with_something_has_a_table() -> None:
     assert len(titles) >= 8
     parts = re.split(r"^## .+$", PAGE.read_text(), flags=re.MULTILINE)[1:]
     assert not [title for title, part in zip(titles, parts, strict=True) if not _TEST.search(part)]
+
+
+async def test_the_bounds_of_the_doors_are_those_that_the_page_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = " ".join((ROOT / "docs" / "how-to" / "deploy.md").read_text().split())
+    for said in (
+        f"a header has {connections.HEADER:g} seconds, a body {connections.BODY:g}",
+        f"one more for each {connections.BODY_RATE // 1024} KiB that have come",
+        f"an answer that is not read {connections.UNREAD:g}, an idle connection {connections.KEEP_ALIVE:g}.",
+        f"Headers may have {connections.WHOLE_HEADER // 1024} KiB in all.",
+        f"A process serves {connections.CONNECTIONS:,} connections",
+        f"above {events.HEARTBEAT:g} seconds, its heartbeat",
+    ):
+        assert said in text, said
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (500, 1_000))
+    assert connections.Doors(web.Server(_nothing))._most == 250, "half as many as it may open files"
+
+
+async def _nothing(_request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response()

@@ -14,7 +14,7 @@ HINT = "run `python -m tests.docs.sentences`, then name in tests/docs/sentences.
 
 
 @cache
-def tests_of(file: str) -> set[str]:
+def names_in(file: str) -> set[str]:
     tree = ast.parse((ROOT / "tests" / file).read_text())
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {
@@ -41,7 +41,7 @@ def test_every_test_that_a_sentence_names_exists() -> None:
             for name in kept:
                 file, _, test = name.partition("::")
                 assert (ROOT / "tests" / file).is_file(), (page, sentence, name)
-                assert test in tests_of(file), (page, sentence, name)
+                assert test in names_in(file), (page, sentence, name)
 
 
 def test_a_sentence_ends_where_the_next_begins_and_a_row_of_a_table_is_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from streamq import App, ConfigurationError, OutcomeUnknown, Rejected, Unavailable
+from streamq import App, ConfigurationError, NotDurable, OutcomeUnknown, Rejected, Unavailable
 from streamq.connection import Link, Servers
+from streamq.outbox import BATCH_BYTES
 from streamq.settings import Settings
 
 from ..rig import ON_ONE_SERVER, until, working
@@ -89,13 +91,14 @@ async def test_a_command_is_bounded_even_when_the_server_accepts_and_says_nothin
 
 @ON_ONE_SERVER
 async def test_a_wrong_password_is_told_at_once_without_the_password(
-    own_server: Callable[..., Server],
+    own_server: Callable[..., Server], server_url: str
 ) -> None:
     server = own_server(password="sesame")
     for options in (
         {"redis_url": f"unix://{server.socket}", "redis_password": "guess-1"},
         {"redis_url": f"unix://:guess-1@{server.socket}"},
         {"redis_url": f"unix://{server.socket}"},
+        {"redis_url": f"unix://:guess-1@{server.socket},{server_url}"},  # the search ends here
     ):
         async with App(**options) as app:
             start = time.monotonic()
@@ -224,3 +227,22 @@ async def test_a_server_with_no_room_for_a_connection_is_unavailable(
 
 async def _blocked(app: App) -> bool:
     return b"cmd=blpop" in await app.store.pool.call("CLIENT", "LIST")
+
+
+@ON_ONE_SERVER
+async def test_each_durability_has_a_connection_and_one_more_for_jobs_over_a_mebibyte(
+    make_app: Callable[..., App], client: redis.Redis
+) -> None:
+    def producers() -> int:
+        return sum(each["name"] == "streamq-producer" for each in client.client_list())
+
+    before = producers()
+    async with make_app(max_payload=3 * BATCH_BYTES) as app:
+        await app.enqueue("q", "t", "x" * (BATCH_BYTES // 2))
+        assert producers() - before == 1
+        await app.enqueue("q", "t", "x" * (BATCH_BYTES + 1))
+        assert producers() - before == 2
+        with contextlib.suppress(NotDurable):
+            await app.enqueue("q", "t", 1, durability="fsync")
+        assert producers() - before == 3
+    assert BATCH_BYTES == 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,9 +13,10 @@ import redis
 from streamq import App, Scheduler, State
 from streamq.keys import Keys
 from streamq.worker.duty import tick
-from streamq.worker.promoter import Promoter
+from streamq.worker.promoter import POLL, Promoter
 
-from ..rig import census, until, working
+from ..rig import ON_ONE_SERVER, census, until, working
+from ..servers import Server
 
 
 def _now(client: redis.Redis) -> float:
@@ -87,6 +89,26 @@ async def test_a_promoter_that_rests_is_woken_by_an_earlier_job(app: App, client
     finally:
         ticking.cancel()
         await asyncio.wait([ticking])
+
+
+@ON_ONE_SERVER
+async def test_without_the_right_to_signals_an_earlier_job_is_found_at_the_next_look(
+    own_server: Callable[..., Server],
+) -> None:
+    server = own_server(users=["alice on nopass ~* +@all resetchannels"])
+    async with App(redis_url=f"unix://alice:x@{server.socket}") as app:
+        promoter, ready = Promoter(app.store, lambda: ["q"], poll=0.3), app.store.keys("q").ready
+        ticking = asyncio.create_task(tick(promoter))
+        try:
+            await app.enqueue("q", "t", 1, delay=300)
+            await until(lambda: promoter._rested)
+            await app.enqueue("q", "t", 2, delay=0.1)
+            with server.client() as client:
+                await until(lambda: client.xlen(ready))
+        finally:
+            ticking.cancel()
+            await asyncio.wait([ticking])
+    assert POLL == 5, "the seconds of the page"
 
 
 async def test_due_jobs_are_promoted_in_the_order_of_their_times(

@@ -130,6 +130,11 @@ async def test_what_a_server_refuses_is_told_by_its_true_cause(own_server: Own) 
         missing = (await examined(f"redis://narrow:pw@127.0.0.1:{server.port}"))["right-missing"]
         assert "XACK, XDEL" in missing.said
         assert "ACL SETUSER narrow +xack +xdel" in missing.remedy
+        client.acl_setuser(
+            "blind", True, passwords=["+pw"], keys=["*"], channels=["*"], commands=["+@all", "-client|list"]
+        )
+        blind = (await examined(f"redis://blind:pw@127.0.0.1:{server.port}"))["no-client-list"]
+        assert (blind.verdict, "found by its lease" in blind.said) == ("warn", True)
         client.acl_setuser("elsewhere", True, passwords=["+pw"], keys=["other:*"], commands=["+@all"])
         assert (
             "tdoctor:*"
@@ -247,6 +252,13 @@ async def test_what_is_wrong_with_a_certificate_is_told_apart(tmp_path: Path) ->
 )
 def test_the_holes_of_a_version_are_known(product: str, version: str, advisories: list[str]) -> None:
     assert [hole.advisory for hole in open_in(product, version)] == advisories
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [("6.2.14", "too-old"), ("7.0.0", "version"), ("8.2.2", "version")]
+)
+def test_a_server_older_than_7_0_is_too_old(version: str, code: str) -> None:
+    assert server_looks._version({"redis_version": version}).code == code
 
 
 def test_the_table_of_holes_names_versions_of_the_branch_or_of_a_newer_one() -> None:

@@ -156,17 +156,25 @@ async def test_work_goes_on_over_a_fail_over(two: tuple[Server, Server]) -> None
     follow(second, first)
     app = App(redis_url=f"{first.url},{second.url}", **QUICK)
 
+    over = asyncio.Event()
+
     @app.task(queue="q")
     async def work(x: int) -> int:
+        if x == 0:
+            await over.wait()
         return x
 
     async with app, working(app):
+        running = await work.enqueue(0)
         assert await (await work.enqueue(1)).result(10) == 1
         await until(lambda: has_all(second, first))
         lead(second)
         follow(first, second)
+        over.set()
         job = await until(lambda: enqueued(app, 2))
         assert await job.result(20) == 2
+        assert await running.result(20) == 0, "what ran meanwhile is written to the new primary"
+        assert (await running.status()).attempt == 1
 
 
 @ON_ONE_SERVER

@@ -6,8 +6,15 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import BaseModel
 
-from streamq import App, InvalidPayload, JSONText
+from streamq import App, InvalidPayload, JobFailed, JSONText
+
+from ..rig import ON_ONE_SERVER, working
+
+
+class Order(BaseModel):
+    number: int
 
 
 def test_a_task_without_parameters_takes_null_and_no_payload() -> None:
@@ -29,6 +36,21 @@ def test_parameters_that_all_have_defaults_may_be_left_out_by_null() -> None:
     for payload in (None, {}, JSONText(" null\n"), JSONText("{}")):
         assert spare.bind(spare.decode(spare.encode(payload))) == {"a": 1, "b": "x"}
     assert spare.bind(spare.decode(b"null")) == {"a": 1, "b": "x"}
+
+
+@ON_ONE_SERVER
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+async def test_a_model_that_was_never_validated_is_checked_by_the_worker(app: App) -> None:
+    @app.task(queue="q")
+    async def work(order: Order) -> int:
+        return order.number
+
+    made, changed = Order.model_construct(number="many"), Order(number=1)
+    changed.number = "many"  # type: ignore[assignment]
+    async with working(app):
+        for order in (made, changed):
+            with pytest.raises(JobFailed, match="number"):
+                await (await work.enqueue(order)).result(10)
 
 
 def test_reading_and_writing_json_does_not_import_pydantic() -> None:

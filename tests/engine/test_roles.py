@@ -229,3 +229,17 @@ def _catches(pid: int, number: int) -> bool:
         pytest.skip("only Linux tells which signals a process handles")
     caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> number - 1 & 1)
+
+
+async def test_no_duties_and_undeclared_queues_are_as_typed(
+    start: Callable[..., Role], own_server: Callable[..., Server]
+) -> None:
+    server = own_server()
+    start(("worker", "shop:app", "--no-duties", "--undeclared", "--queues", "q,other"), server.url)
+    async with App(redis_url=server.url, prefix="shop") as app:
+        late = await app.enqueue("q", "work", 1, delay=0.1)
+        elsewhere = [await app.enqueue("other", "work", 1, delay=None) for _ in range(2)]
+        await elsewhere[0].result(20)
+        assert (await late.status()).state == "delayed", "it is due, and left to schedulers"
+        with server.client() as client:
+            assert not client.keys("shop:*upkeep*")

@@ -195,7 +195,7 @@ def test_a_call_in_the_last_moments_of_a_process_does_not_hang(
 import atexit
 atexit.register(lambda: print(app.sync.enqueue("q", "t").id))
 from streamq import App
-app = App(redis_url={app.settings.redis_url!r}, prefix={app.settings.prefix!r})
+app = App(redis_url={app.settings.secret("redis_url")!r}, prefix={app.settings.prefix!r})
 {before}
 """
     done = subprocess.run(
@@ -208,7 +208,7 @@ def test_an_interrupted_wait_ends_in_the_background_too(plain: App) -> None:
     program = f"""
 import os, signal, threading
 from streamq import App
-app = App(redis_url={plain.settings.redis_url!r}, prefix={plain.settings.prefix!r})
+app = App(redis_url={plain.settings.secret("redis_url")!r}, prefix={plain.settings.prefix!r})
 job = app.sync.enqueue("q", "nobody", 1)
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:

@@ -101,8 +101,8 @@ async def test_an_unknown_task_is_logged_once_by_its_name_and_does_not_spin(
         assert client.info("commandstats")["cmdstat_xack"]["calls"] - before <= 200
     told = [r.getMessage() for r in caplog.records if "knows no such task" in r.getMessage()]
     assert len(told) == 2
-    assert "'second'" in told[0]
-    assert "'third'" in told[1]
+    assert told[0].startswith("second ")
+    assert told[1].startswith("third ")
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
 
 

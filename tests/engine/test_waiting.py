@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from streamq.signals import Signals, ended
 
 from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
+from .test_rights import rights
 
 NAME = st.from_regex(r"[0-9]{1,14}-[0-9]{1,20}", fullmatch=True)
 
@@ -188,11 +188,9 @@ async def test_without_the_right_to_signals_waiters_look_from_time_to_time(
 
 
 async def test_a_user_with_the_documented_rights_works_and_is_told_at_once(
-    own_server: Callable[..., Server], caplog: pytest.LogCaptureFixture
+    own_server: Callable[..., Server], server_kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs/how-to/connect.md").read_text()
-    (rights,) = [line for line in page.splitlines() if line.startswith("~sq:*")]
-    server = own_server(users=[f"alice on nopass {rights}"])
+    server = own_server(users=[f"alice on nopass {rights(server_kind)}"])
     app = App(redis_url=f"unix://alice:x@{server.socket}", lease=2.0, beat=0.5)
     _declare(app)
     with caplog.at_level(logging.WARNING):

@@ -30,6 +30,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
     ),
     "hiredis": frozenset({"answers", "connection", "subscriber"}),
     "orjson": frozenset({"codec"}),
+    "dotenv": frozenset({"variables"}),
     "json": frozenset({"codec"}),
     "click": frozenset({"cli", "runtime", "loading"}),
     "uvloop": frozenset({"cli", "runtime", "loading"}),

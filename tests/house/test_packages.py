@@ -62,6 +62,9 @@ def _call(what: str, source: Path, target: Path) -> None:
 
 def test_the_image_runs_as_a_user_with_a_number_and_without_pip() -> None:
     assert re.search(r"^USER 10001:10001$", DOCKERFILE, re.MULTILINE)
+    assert "STREAMQ_DATA_DIR=/var/lib/streamq" in DOCKERFILE
+    assert re.search(r"^VOLUME /var/lib/streamq$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^  read_only: true$", (ROOT / "compose.yaml").read_text(), re.MULTILINE)
     assert "pip uninstall --yes setuptools pip" in DOCKERFILE
 
     assert not re.search(r"(?i)(password|secret|api_keys)", DOCKERFILE)

@@ -119,6 +119,7 @@ async def test_a_process_that_was_stopped_for_longer_than_stuck_goes_on_and_one_
     await app.enqueue("q", "block", {"number": 2, "seconds": 10.0}, attempts=1)
     assert await asyncio.to_thread(process.wait, 9) == 70
     assert "the event loop stands still" in fleet.log
+    assert "in block" in fleet.log, "the line it is stuck in"
 
 
 @ON_ONE_SERVER

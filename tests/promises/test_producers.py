@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +27,21 @@ from ..servers import Server, binary_of
 
 FAULTS = ("none", "answer lost", "cut before", "durability refused", "emptied of scripts")
 """What may happen to one flight."""
+
+
+COMMAND = re.compile(rb"(?:\A|\r\n)\*\d+\r\n\$\d+\r\n(?=[A-Z])")
+"""The beginning of a command; what it bears here has no such line."""
+
+
+async def _answer(server: asyncio.StreamReader, count: int) -> bytes:
+    """The replies to so many commands, in however many pieces they come."""
+    answer, replies = b"", hiredis.Reader()
+    while count and (piece := await server.read(1 << 20)):
+        answer += piece
+        replies.feed(piece)
+        while count and replies.gets() is not False:
+            count -= 1
+    return answer
 
 
 class Unreliable(Proxy):
@@ -50,9 +67,7 @@ class Unreliable(Proxy):
                 if fault == "cut before":
                     return
                 to_server.write(data)
-                answer = await from_server.read(1 << 20)
-                while data.count(b"EVAL") and answer.count(b"\r\n") < 2:
-                    answer += await from_server.read(1 << 20)
+                answer = await _answer(from_server, len(COMMAND.findall(data)))
                 if fault == "answer lost":
                     return
                 writer.write(answer)
@@ -118,7 +133,7 @@ def test_as_many_jobs_are_added_as_were_asked_for_and_the_ids_are_theirs(
 ) -> None:
     monkeypatch.setattr("streamq.outbox.BATCH", 3)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         totals=st.lists(st.integers(1, 8), min_size=1, max_size=4),
         faults=st.lists(st.sampled_from(FAULTS), max_size=12),

@@ -56,6 +56,10 @@ async def test_what_is_open_tells_nothing_of_jobs() -> None:
     assert all(route.scope is None or route.scope >= Scope.WRITE for route in ROUTES if route.method != "GET")
 
 
+def test_admin_allows_no_more_than_write_yet() -> None:
+    assert {route.scope for route in ROUTES} == {None, Scope.READ, Scope.WRITE}
+
+
 async def test_a_refusal_says_what_is_needed(settings: Callable[..., ServiceSettings], start: Start) -> None:
     async with start(settings(api_keys=KEYS)) as service:
         status, headers, problem = await service.get("/api/v1/queues")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -163,3 +164,15 @@ def test_a_wrong_key_costs_little_whatever_its_length() -> None:
     assert keys.scope("the-key-of-number-99") is Scope.READ
     assert keys.scope("the-key-of-number-9") is Scope.READ
     assert keys.scope("the-key-of-number-990") is None
+
+
+def test_keys_are_kept_as_digests_and_each_is_compared_whichever_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = Keys({f"the-key-of-number-{number}": Scope.READ for number in range(10)})
+    assert "the-key" not in repr(vars(keys))
+    compared, compare = [], hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *pair: compared.append(pair) or compare(*pair))
+    for token in ("the-key-of-number-0", "the-key-of-number-9", "x"):
+        keys.scope(token)
+    assert len(compared) == 30, "in constant time each, and all of them"

@@ -17,7 +17,14 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streamq_service.messaging.provider import ProviderError, Receipt, SmsProvider, kind_of
+from streamq_service.messaging.provider import (
+    _ANSWER,
+    _EXCERPT,
+    ProviderError,
+    Receipt,
+    SmsProvider,
+    kind_of,
+)
 from streamq_service.messaging.retry_after import asked_wait, parse_retry_after
 from streamq_service.messaging.secrets import Secrets
 from streamq_service.messaging.spread import CROWD, Spread
@@ -148,6 +155,7 @@ async def test_a_refusal_is_told_in_the_providers_words_on_one_line_and_bounded(
     assert "no such number xxx" in str(said)
     assert ("a redirect, and none is followed" in str(said)) == (status == 302)
     assert len(str(said)) < 400
+    assert (_EXCERPT, _ANSWER) == (300, 65_536), "as the page says"
 
 
 @pytest.mark.parametrize(
@@ -283,3 +291,11 @@ async def test_the_login_and_the_query_of_the_address_reach_the_provider() -> No
 async def test_numbers_above_64_bits_reach_the_provider() -> None:
     async with provider_saying(answer(200)) as url, SmsProvider(ServiceSettings(sms_api_url=url)) as provider:
         assert await provider.send({"n": 2**70}, key="k", attempt=1) == Receipt(200, None)
+
+
+@pytest.mark.parametrize("name", ["SMS_API_URL", "STREAMQ_SMS_API_URL"])
+def test_the_address_of_the_provider_has_two_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in ("SMS_API_URL", "STREAMQ_SMS_API_URL"):
+        monkeypatch.delenv(known, raising=False)
+    monkeypatch.setenv(name, "https://sms.example.com")
+    assert ServiceSettings.load().sms_api_url

@@ -111,7 +111,7 @@ def test_the_ledger_is_bounded_by_bytes_and_its_count_of_calls_is_not() -> None:
     page = ledger.page(0, 1_000)
     totals, calls = page["totals"], page["calls"]
     assert (totals["calls"], totals["by_status"], totals["repeats"]) == (1_000, {"200": 1_000}, 500)
-    assert 100 < totals["kept"] == len(calls) < 200
+    assert 100 < totals["kept"] == len(calls) < 300
     assert totals["keys"] in (len(calls) // 2, len(calls) // 2 + 1)
     assert [call["id"] for call in calls] == [f"msg-{n}" for n in range(1_001 - len(calls), 1_001)]
     ledger.add("large", b"x" * 200_000, 200)  # the latest is kept whatever its size

@@ -74,7 +74,9 @@ def find(variables: Mapping[str, Collection[str]], secret: Collection[str]) -> F
                 wrong.append(f"{plain[0]} and {named[0]} are both set: keep one of them")
             elif named and not _is_there(path := Path(source[named[0]])):
                 # not told: it may be the secret itself, typed in the place of its file
-                wrong.append(f"{named[0]}: there is no file as it names: it must be the path of one, not the secret")
+                wrong.append(
+                    f"{named[0]}: there is no file as it names: it must be the path of one, not the secret"
+                )
             elif named:
                 try:
                     found.values[setting] = read_secret(path)

@@ -45,7 +45,10 @@ def table(rows: list[dict[str, Any]], empty: str) -> None:
     if not rows:
         say(empty)
         return
-    texts = [{key: "" if value is None else shown(str(value), WIDEST) for key, value in row.items()} for row in rows]
+    texts = [
+        {key: "" if value is None else shown(str(value), WIDEST) for key, value in row.items()}
+        for row in rows
+    ]
     widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in texts[0]}
     right = {key for key in widths if all(isinstance(row[key], int | float) for row in rows)}
     for row in [{key: key for key in widths}, *texts]:

@@ -219,6 +219,25 @@ def test_a_command_whose_output_nobody_reads_ends_without_a_word(folder: Path) -
     assert (ended.returncode, ended.stderr) == (141, b"")
 
 
+SOCKET_IN_A_LOOP = """
+import asyncio, streamq
+async def main():
+    server = await asyncio.start_unix_server(print, "socket")
+    with open("number", "w") as file:
+        file.write(str(server.sockets[0].fileno()))
+    server.close()
+    await server.wait_closed()
+streamq.run(main())
+"""
+
+
+def test_a_program_whose_standard_streams_are_closed_runs_as_any_other(folder: Path) -> None:
+    """Their numbers are free then: a connection would be the file that errors are written to."""
+    words = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, SOCKET_IN_A_LOOP]
+    assert subprocess.run(words, cwd=folder, check=False).returncode == 0
+    assert int((folder / "number").read_text()) > 2
+
+
 def test_durations_and_twins_are_taken_from_the_environment(folder: Path) -> None:
     calls = [
         Call(("job", "ls", "q"), environment={**NOWHERE, "STREAMQ_JOB_LS_LIMIT": "0"}),

@@ -60,6 +60,21 @@ def test_all_wrong_settings_are_told_at_once() -> None:
         App(port=-1, lease="x")
 
 
+def test_an_error_of_settings_has_nothing_of_what_was_given_whoever_asks_it() -> None:
+    """Error trackers and debuggers call ``errors()``, which names the input unless it is told not to."""
+    secret = "redis://:hunter2/@h"
+    with pytest.raises(ValidationError) as refused:
+        Settings(redis_url=secret, redis_password=["hunter2"], port="hunter2", prefix="{hunter2}")
+    error = refused.value
+    assert {wrong["loc"] for wrong in error.errors()} == {
+        ("redis_url",),
+        ("redis_password",),
+        ("port",),
+        ("prefix",),
+    }
+    assert "hunter2" not in f"{error} {error!r} {error.errors()} {error.json()}"
+
+
 def test_a_lease_shorter_than_two_beats_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="STREAMQ_LEASE is 9 s"):
         App(lease=9, beat=5)

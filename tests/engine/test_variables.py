@@ -138,7 +138,9 @@ def test_a_secret_of_dotenv_gives_way_to_a_file_of_the_environment(monkeypatch: 
 
 
 @pytest.mark.parametrize("given", ["hunter2", "a/b" * 200, "x" * 300])
-def test_a_secret_typed_in_the_place_of_its_file_is_not_shown(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_typed_in_the_place_of_its_file_is_not_shown(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STREAMQ_REDIS_PASSWORD_FILE", given)
     with pytest.raises(ConfigurationError, match=r"_PASSWORD_FILE: .* not the secret") as refused:
         Settings.load()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal, LiteralString, Self, TypedDict, cast, get_args
+from typing import Annotated, Any, Literal, Self, TypedDict, get_args
 
 from pydantic import (
     AliasChoices,
@@ -265,17 +265,10 @@ class Settings(BaseModel):
 def _without_input(error: ValidationError) -> ValidationError:
     """The same error without what was given: its ``errors()`` and ``json()`` would tell it, and it may be a secret."""
     told = [
-        InitErrorDetails(
-            type=PydanticCustomError(wrong["type"], _literal(wrong["msg"])), loc=wrong["loc"], input="…"
-        )
+        InitErrorDetails(type=PydanticCustomError(wrong["type"], wrong["msg"]), loc=wrong["loc"], input="…")
         for wrong in error.errors(include_input=False, include_url=False, include_context=False)
     ]
     return ValidationError.from_exception_data(error.title, told, hide_input=True)
-
-
-def _literal(text: str) -> LiteralString:
-    """Its braces stand for nothing, as there is no context to put in their place."""
-    return cast("LiteralString", text)
 
 
 def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -152,7 +152,9 @@ class Settings(BaseModel):
     @field_validator("queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
+        if isinstance(value, str):
+            value = [queue.strip() for queue in value.split(",") if queue.strip()]
+        return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else value  # each once
 
     @field_validator("redis_url")
     @classmethod

@@ -75,6 +75,10 @@ def test_an_error_of_settings_has_nothing_of_what_was_given_whoever_asks_it() ->
     assert "hunter2" not in f"{error} {error!r} {error.errors()} {error.json()}"
 
 
+def test_a_queue_that_is_named_twice_is_served_once() -> None:
+    assert Settings(queues="a,, b,a").queues == Settings(queues=("a", "b", "a")).queues == ("a", "b")
+
+
 def test_a_lease_shorter_than_two_beats_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="STREAMQ_LEASE is 9 s"):
         App(lease=9, beat=5)

@@ -56,7 +56,7 @@ docs: $(VENV)/.installed ## write the reference pages anew from the code
 lock: | python ## write all lock files anew (ARGS=--upgrade takes newer versions)
 	@.ci/lock "$(PYTHON)" $(ARGS)
 
-audit: $(RELEASE)/.installed ## known holes of the pinned packages; ends with 3 when nothing can be looked up
+audit: $(RELEASE)/.installed ## known holes of the pinned packages; it fails when nothing can be looked up too
 	@.ci/audit $(RELEASE)/bin || { code=$$?; exit $$code; }
 
 sbom: $(RELEASE)/.installed ## what an installation consists of, as CycloneDX, into dist/sbom.json

@@ -37,7 +37,8 @@ def settings() -> str:
         "Settings",
         "Each setting is read when a process starts: from the environment, or else from `.env` of the folder one is "
         "in. An argument of `App(…)` wins over them, and an option on the command line over that. An empty variable "
-        "counts as unset. A secret may lie in a file that its variable with `_FILE` at the end names. "
+        "counts as unset. One in seconds takes a number, or a duration such as `250ms`, `5m` or `24h`. "
+        "A secret may lie in a file that its variable with `_FILE` at the end names. "
         "[`.env.example`](../../.env.example) lists the same settings with their units, ready to be copied.",
         "## Engine",
         _settings_table(ServiceSettings, engine),
@@ -183,7 +184,8 @@ TYPES: Final = {
     "Text": "string, not blank",
     "ContactId": "string of 1 to 256 characters",
     "WorkspaceId": "string, not blank, or a positive number",
-    "Delay": "number: seconds from now, at most 366 days",
+    "Delay": 'number: seconds from now, or text such as `"5m"`; at most 366 days',
+    "Timeout": 'number: seconds, or text such as `"5m"`; at most a day',
     "Instant": "string: a time of RFC 3339 with its zone, in the future, at most 366 days ahead",
     "dict[str, Any]": "object",
     "str": "string",

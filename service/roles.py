@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
-from streamq import App, ConfigurationError, Settings, load_app, set_up_logs
+from streamq import App, ConfigurationError, Settings, load_app, public_address, set_up_logs
 from streamq.cli.outlet import say
 
 from .app import build_app
@@ -15,6 +16,8 @@ from .sandbox import build_sandbox
 from .serve import address, bind, serving
 from .settings import ServiceSettings
 from .signals import stoppable
+
+log = logging.getLogger("streamq.api")
 
 
 def app_of(path: str | None) -> App:
@@ -36,8 +39,13 @@ async def api(app: str | None, given: dict[str, Any]) -> None:
     check_binding(Keys.of(settings), settings.host)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
-            say(f"streamq api: {address(listener)}{settings.base_path}/")
+            where = f"{address(listener)}{settings.base_path}/"
+            say(f"streamq api: {where}")
+            url = settings.secret("redis_url")
+            server = public_address(url) if url else f"the one that runs on {settings.data_dir}"
+            log.info("the API is at %s; server %s", where, server)
             await asyncio.Event().wait()
+    log.info("the API has ended")
 
 
 async def sandbox(host: str, port: int, ledger: Path | None) -> None:

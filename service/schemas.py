@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from streamq import State
+from streamq.durations import seconds_of
 
 from .clock import now
 from .messaging.sms import ContactId, Recipient, SmsMessage, Text, WorkspaceId
@@ -30,6 +31,9 @@ MAX_LENGTH: Final = "max_length"
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
+_DURATION_HINT: Final = {
+    "hint": 'write seconds as a number, such as 90, or text such as "250ms", "1.5s" or "5m"'
+}
 _TIME_HINT: Final = {"hint": "write it as 2030-01-31T09:00:00Z or 2030-01-31T09:00:00+01:00"}
 
 
@@ -52,6 +56,16 @@ def _instant(value: Any) -> datetime | None:
     if ahead > MAX_DELAY:
         raise PydanticCustomError("too_far", f"is more than {MAX_DELAY.days} days ahead")
     return at
+
+
+def _seconds(value: Any) -> Any:
+    """A duration as text, which bears its unit: a number in a string is no number here either."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return seconds_of(value if value[-1:].isalpha() else None)
+    except ValueError:
+        raise PydanticCustomError("duration", "is not a duration", _DURATION_HINT) from None
 
 
 def _near(value: float | None) -> float | None:
@@ -79,8 +93,12 @@ def _whole(value: Any) -> Any:
 
 
 Instant = Annotated[datetime | None, PlainValidator(_instant)]
-Delay = Annotated[float | None, Field(ge=0, allow_inf_nan=False), AfterValidator(_near)]
-"""Seconds from now."""
+Delay = Annotated[
+    float | None, Field(ge=0, allow_inf_nan=False), AfterValidator(_near), BeforeValidator(_seconds)
+]
+"""Seconds from now, or a duration as text."""
+Timeout = Annotated[float | None, Field(gt=0, le=86_400, allow_inf_nan=False), BeforeValidator(_seconds)]
+"""Seconds, or a duration as text."""
 Whole = Annotated[int, BeforeValidator(_whole)]
 """A whole number in a query string."""
 Unsupported = Annotated[None, PlainValidator(_unsupported)]
@@ -95,7 +113,7 @@ class Request(BaseModel):
 class SmsRequest(Request):
     """A text message: to one recipient, now, after a delay, or at a time.
 
-    ``delay`` is in seconds, as everywhere here; the answer's ``due_at`` says how it was understood.
+    ``delay`` is in seconds, or text with a unit such as ``5m``; the answer's ``due_at`` says how it was understood.
     """
 
     # In this order: each check across two fields runs at the later one, beside all other errors.
@@ -152,14 +170,17 @@ class SmsRequest(Request):
 
 
 class JobRequest(Request):
-    """A job of any task. ``delay`` and ``timeout`` are in seconds; what is left out is the task's."""
+    """A job of any task. ``delay`` and ``timeout`` are in seconds, or text such as ``5m``.
+
+    What is left out is the task's.
+    """
 
     task: str = Field(min_length=1, max_length=200)
     payload: Any = None
     delay: Delay = None
     at: Instant = None
     attempts: int | None = Field(default=None, ge=1, le=1000)
-    timeout: float | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
+    timeout: Timeout = None
     priority: Annotated[Literal["normal"], BeforeValidator(_normal)] = "normal"
     key: Unsupported = None
     group: Unsupported = None

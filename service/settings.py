@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 
 from streamq import Settings, public_address
+from streamq.durations import seconds_of_setting
 
-
-class Provider(str):
-    """The address of a provider. A login or a token in it is used and not shown."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(public_address(self))
-
+Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
+"""A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
@@ -25,22 +19,22 @@ _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 class ServiceSettings(Settings):
     """Read from ``STREAMQ_<NAME>``; arguments win over the environment. Frozen.
 
-    Raises ``pydantic.ValidationError`` for a value out of its range.
+    Raises ``ConfigurationError`` for a value out of its range.
     """
 
-    sms_api_url: str | None = Field(
+    sms_api_url: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("STREAMQ_SMS_API_URL", "SMS_API_URL"),
         description="Base URL of the SMS provider; messages go to {SMS_API_URL}/send-sms. Default: none.",
     )
-    sms_timeout: float = Field(
+    sms_timeout: Seconds = Field(
         default=15.0, gt=0, le=600, description="Seconds one call to the provider may take."
     )
     sms_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before a message is failed.")
-    sms_backoff: float = Field(
+    sms_backoff: Seconds = Field(
         default=2.0, gt=0, le=3600, description="Seconds before the second attempt; doubles after each."
     )
-    sms_max_retry_after: float = Field(
+    sms_max_retry_after: Seconds = Field(
         default=3600.0, gt=0, description="Seconds: the longest Retry-After of a provider that is honoured."
     )
     sms_max_length: int = Field(default=1600, ge=1, description="Characters a message may have.")
@@ -50,7 +44,7 @@ class ServiceSettings(Settings):
     base_path: str = Field(
         default="", description="Path the service is mounted under, such as /jobs. Default: none."
     )
-    feed_interval: float = Field(
+    feed_interval: Seconds = Field(
         default=1.0, ge=0.1, le=60, description="Seconds between two samples of the live counts."
     )
     max_watchers: int = Field(
@@ -60,20 +54,15 @@ class ServiceSettings(Settings):
         description="Browsers that may follow the live counts at once; one key may have a quarter of them.",
     )
 
-    @classmethod
-    def secrets(cls) -> frozenset[str]:
-        """Those of the engine, and the provider's address: its login and its query are keys."""
-        return super().secrets() | {"sms_api_url"}
-
     @field_validator("sms_api_url")
     @classmethod
-    def _provider_is_http(cls, value: str | None) -> str | None:
-        if not value:
+    def _provider_is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
             return None
-        shown = public_address(value)
+        shown = public_address(value.get_secret_value())
         if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in shown:
             raise ValueError("it must be an http or https URL, such as https://sms.example.com")
-        return Provider(value.rstrip("/"))
+        return value
 
     @field_validator("base_path")
     @classmethod

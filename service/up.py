@@ -89,7 +89,7 @@ async def _provider(
     stack: AsyncExitStack, settings: ServiceSettings, *, demo: bool
 ) -> tuple[str | None, str]:
     if not demo:
-        given = settings.sms_api_url
+        given = settings.secret("sms_api_url") or None
         return given, public_address(given) if given else "none yet: set SMS_API_URL, or use --demo"
     listener = bind("127.0.0.1", 0)
     stack.callback(listener.close)

@@ -29,6 +29,14 @@ def seconds_of(value: object) -> float:
     return seconds
 
 
+def seconds_of_setting(value: object) -> float:
+    """The same, for a setting: what is in its variable may be a secret put there by mistake, so no error names it."""
+    try:
+        return seconds_of(value)
+    except ValueError:
+        raise ValueError(f"it is not a duration: {FORMS}") from None
+
+
 def _seconds(value: object) -> float:
     """Not a number where it is no duration."""
     if isinstance(value, timedelta):

@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from typing import Final, Literal, Protocol
 
 from streamq import codec
+from streamq.errors import InvalidPayload
 from streamq.shown import shown, shown_lines
 
 FIELDS: Final = (
@@ -96,7 +97,7 @@ class Console(logging.Formatter):
         line = f"{self._clock} {_LETTER.get(record.levelname, ' ')} {name:<10} {shown_lines(_message(record), INDENT)}"
         if told := _fields_here(record):
             line += shown(f"  [{told['task']} {told['job']} attempt {told['attempt']}/{told['attempts']}]")
-        for more in _traces(self, record):
+        for more in () if _says_all(record) else _traces(self, record):
             line += f"\n{INDENT}{shown_lines(more, INDENT)}"
         return line
 
@@ -135,6 +136,18 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception as error:  # arguments that do not fit their text, or that raise when they are written
         return f"{_written(record.msg)} with {_written(record.args)} cannot be written: {_written(error)}"
+
+
+def _says_all(record: logging.LogRecord) -> bool:
+    """Of a payload that does not fit the line itself has every word, and no frame of the program was reached."""
+    info = record.exc_info
+    return bool(
+        info
+        and info[0]
+        and info[2] is None
+        and record.name.startswith(_OURS)
+        and issubclass(info[0], InvalidPayload)
+    )
 
 
 def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
@@ -230,10 +243,14 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
 
     All loggers are meant, and records get the fields of their job. Where the program has set logging up itself (the
     root logger has a handler for more than errors, or one that prints) nothing is installed and no level is changed:
-    its handlers get ``JobFilter``. Handlers for errors alone, as those of error trackers are, stay beside ours.
+    its handlers get ``JobFilter``, and our loggers are enabled again where ``dictConfig`` has disabled those that
+    there were. Handlers for errors alone, as those of error trackers are, stay beside ours.
     """
     global _installed  # noqa: PLW0603  # a process has one standard error
     root = logging.getLogger()
+    for name, logger in root.manager.loggerDict.items():
+        if name.startswith(_OURS) and isinstance(logger, logging.Logger):
+            logger.disabled = False  # by default dictConfig does that, and all that we say would be lost
     before = [each for each in root.handlers if isinstance(each, StandardError)]
     for each in before:
         root.removeHandler(each)

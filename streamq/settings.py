@@ -22,10 +22,9 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from streamq import variables
-from streamq.durations import FORMS, Duration, seconds_of
+from streamq.durations import Duration, seconds_of_setting
 from streamq.errors import ConfigurationError
 from streamq.location import locations
 
@@ -34,16 +33,7 @@ log = logging.getLogger("streamq.settings")
 Durability = Literal["memory", "fsync", "replica"]
 """How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
 
-
-def _seconds(value: object) -> float:
-    """The duration of a setting. The error names no value: what stands in a wrong variable may be a secret."""
-    try:
-        return seconds_of(value)
-    except ValueError:
-        raise ValueError(f"it is not a duration: {FORMS}") from None
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
 """A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 
@@ -90,8 +80,8 @@ class Settings(BaseModel):
     """What a process needs to know. Frozen; the environment variable of ``name`` is ``STREAMQ_NAME``.
 
     An argument wins over the environment, and that over the file ``.env`` of the folder one is in. A secret may lie in
-    a file that ``STREAMQ_NAME_FILE`` names. Raises ``ConfigurationError`` for an argument that is no setting and for a
-    file that cannot be read.
+    a file that ``STREAMQ_NAME_FILE`` names. Raises ``ConfigurationError`` for an argument that is no setting, for a
+    file that cannot be read, and for wrong values: it names each by its environment variable, and no value.
     """
 
     model_config = ConfigDict(
@@ -152,9 +142,12 @@ class Settings(BaseModel):
     @field_validator("queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = [queue.strip() for queue in value.split(",") if queue.strip()]
-        return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else value  # each once
+        return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
+
+    @field_validator("queues")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
 
     @field_validator("redis_url")
     @classmethod
@@ -177,7 +170,8 @@ class Settings(BaseModel):
         try:
             super().__init__(**found.values, **values)
         except ValidationError as error:
-            raise _without_input(error) from None
+            told = [self._told(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_input=False)]
+            raise ConfigurationError("; ".join(told)) from None
         self._given, self._files = values, found.files
         self._read = {name: found.values[name] for name in found.files}
 
@@ -235,14 +229,9 @@ class Settings(BaseModel):
     def load(cls, **overrides: object) -> Self:
         """Read the environment; ``overrides`` win where they are not ``None``.
 
-        Raises ``ConfigurationError`` that names every wrong setting by its environment variable, and no value.
+        Raises ``ConfigurationError`` as the settings do.
         """
-        given = {name: value for name, value in overrides.items() if value is not None}
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            told = [cls._told(wrong["loc"], wrong["msg"]) for wrong in error.errors(include_input=False)]
-            raise ConfigurationError("; ".join(told)) from None
+        return cls(**{name: value for name, value in overrides.items() if value is not None})
 
     @classmethod
     def _told(cls, where: tuple[int | str, ...], said: str) -> str:
@@ -262,15 +251,6 @@ class Settings(BaseModel):
                 f"STREAMQ_LEASE is {self.lease:g} s, less than two beats of {self.beat:g} s: "
                 "a worker that misses one beat would be declared lost"
             )
-
-
-def _without_input(error: ValidationError) -> ValidationError:
-    """The same error without what was given: its ``errors()`` and ``json()`` would tell it, and it may be a secret."""
-    told = [
-        InitErrorDetails(type=PydanticCustomError(wrong["type"], wrong["msg"]), loc=wrong["loc"], input="…")
-        for wrong in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-    return ValidationError.from_exception_data(error.title, told, hide_input=True)
 
 
 def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -86,7 +86,8 @@ class Task(Generic[P, R]):
         self.timeout = seconds_of(timeout)
         if not isinstance(self.backoff, Backoff):
             raise ConfigurationError(
-                f"task {self.name!r}: backoff={self.backoff!r} is not a Backoff(base, most)"
+                f"task {self.name!r}: backoff={self.backoff!r} is not a Backoff: "
+                "write backoff=Backoff(base=0.5, most=60)"
             )
 
     def _read(self, reading: handlers.Reading) -> None:

@@ -30,8 +30,11 @@ DOTENV: Final = Path(".env")
 LARGEST: Final = 65_536
 """Bytes of a file of a secret, or a hundred times as many of ``.env``."""
 
-_OTHER_OURS: Final = re.compile(r"STREAMQ_(SUPERVISED|BENCH_\w+)")
-"""Variables by which our own programs speak to each other."""
+_OTHER_OURS: Final = re.compile(
+    r"STREAMQ_(SUPERVISED|BENCH_\w+|JSON|UP_DEMO|WORKER_(UNDECLARED|NO_DUTIES)|DOCTOR_REPAIR"
+    r"|JOB_ENQUEUE_(PAYLOAD|DELAY|ATTEMPTS|TIMEOUT|WAIT)|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
+)
+"""Variables by which our own programs speak to each other, and those that stand for options of commands."""
 _SERVICE_LINK: Final = re.compile(
     r"STREAMQ_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -131,7 +134,7 @@ def dotenv() -> dict[str, str]:
     And for a file that somebody else could have written: it decides which code runs, and with which server. What is
     there and is no file, as the folder that a container is given for a missing one, may stand for keys and passwords.
     """
-    if not os.path.lexists(DOTENV):
+    if not os.path.lexists(DOTENV) or _is_nothing(DOTENV):
         return {}
     if not DOTENV.is_file():
         raise ConfigurationError(
@@ -162,6 +165,15 @@ def _ours(source: Mapping[str, str]) -> dict[str, str]:
 
 def _is_link(name: str, value: str) -> bool:
     return bool(_LINK_NAME.fullmatch(name) and _LINK_VALUE.fullmatch(value))
+
+
+def _is_nothing(path: Path) -> bool:
+    """``/dev/null``, by which a file is hidden from a container on purpose."""
+    try:
+        about = path.stat()
+    except OSError:  # a link to nothing
+        return False
+    return stat.S_ISCHR(about.st_mode) and about.st_rdev == Path(os.devnull).stat().st_rdev
 
 
 def _is_there(path: Path) -> bool:

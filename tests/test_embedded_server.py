@@ -224,7 +224,7 @@ async def test_running_url_says_where_a_server_of_another_process_is(folder: Pat
 
 
 async def test_a_server_that_refuses_every_write_runs_all_the_same(folder: Path, binary: Path) -> None:
-    """So does one on a full disk: it refuses even PING, and whoever looks is to be told that, and not that none runs."""
+    """So does one on a full disk: it refuses even PING, and who looks is to be told that, not that none runs."""
     async with EmbeddedServer(folder, binary=binary) as server:
         with client(server) as link:
             (folder / "dump.rdb").mkdir()  # no file can take its place

@@ -68,8 +68,9 @@ class SmsProvider:
     """One per worker process; its connections are shared by all attempts and opened at the first."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._url = _below(settings.sms_api_url) if settings.sms_api_url else None
-        self._secrets = Secrets(settings.sms_api_url or "")
+        base = settings.secret("sms_api_url")
+        self._url = _below(base) if base else None
+        self._secrets = Secrets(base)
         self._timeout = settings.sms_timeout
         self._backoff = Backoff(base=settings.sms_backoff)
         self._longest_wait = settings.sms_max_retry_after

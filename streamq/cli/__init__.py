@@ -1,11 +1,13 @@
-"""The command line. Each command is imported when it is used, so that ``--help`` is instant."""
+"""The command line. Each command is imported when it is used, and not to be listed: ``--help`` is instant."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -63,6 +65,18 @@ class Commands(Group):
         found = _registered().select(name=cmd_name)
         return _load(next(iter(found))) if found else None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its summary, and none of them imported for it."""
+        homes = {entry.name: entry.value for entry in _registered()} | _OURS
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        rows = []
+        for name in names:
+            command = _sketch(homes[name]) or self.get_command(ctx, name)
+            rows.append((name, command.get_short_help_str(room) if command else ""))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def main(
         self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None,
         standalone_mode: bool = True, **more: Any,  # click's signature
@@ -97,6 +111,24 @@ def _registered() -> EntryPoints:
 
 def _place(name: str) -> int:
     return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
+def _sketch(home: str) -> click.Command | None:
+    """A command as its source has it, with the first paragraph of its docstring; None where that cannot be read.
+
+    Importing the modules of all commands takes longer than all else that their list needs.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415  # commands that run need not pay for it
+
+    module, _, attribute = home.partition(":")
+    try:
+        found = find_spec(module)
+        source = Path(found.origin).read_text("utf-8") if found and found.origin else ""
+    except (ImportError, OSError, ValueError):  # ValueError: no text, or a module without a spec
+        return None
+    begin = rf'^def {re.escape(attribute)}\((?:(?!^def ).)*?"""'
+    said = re.search(begin + r'(.+?)(?:"""|\n\n)', source, re.DOTALL | re.MULTILINE)
+    return click.Command(None, help=" ".join(said[1].split())) if said else None
 
 
 def _load(entry: EntryPoint) -> click.Command:

@@ -82,6 +82,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
     async def act(app: streamq.App) -> streamq.JobRecord:
         from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
+        app.queue(queue)  # a name that no queue may have is an error, and not new
         await _warn_of_idle(app, queue)
         sent = await app.enqueue(queue, task, text, **policy)
         if wait is not None:
@@ -159,7 +160,7 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
 @click.argument("queue")
 @click.option(
     "--state", cls=Option, default="failed", show_default=True,
-    type=click.Choice(["waiting", "active", "delayed", "completed", "failed"]),
+    type=click.Choice(["waiting", "active", "delayed", "held", "completed", "failed"]),
 )  # fmt: skip
 @click.option(
     "--limit", cls=Option, type=click.IntRange(1, 200), default=50, show_default=True, help="1 to 200."

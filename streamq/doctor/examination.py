@@ -29,7 +29,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
 async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     """Look at everything; an unreachable server is a finding too. ``repair`` gives back what is lost."""
     met = await look_at_each(app.store.servers)
-    findings = findings_of(met)
+    findings = [*_of_settings(app), *findings_of(met)]
     if not any(each.answers for each in met):
         return findings
     link = Link(app.store.servers, "streamq-doctor")
@@ -50,6 +50,14 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     finally:
         await link.close()
     return findings
+
+
+def _of_settings(app: App) -> list[Finding]:
+    """What is set and has no effect; a role says so once, when it starts."""
+    remarks = (remark.partition(": ") for remark in app.settings.remarks())
+    return [
+        Finding("settings", "odd-setting", "warn", said, hint or "remove it") for said, _, hint in remarks
+    ]
 
 
 def _unseen(check: str, error: StreamqError) -> Finding:

@@ -89,7 +89,7 @@ async def _clock(patient: Patient) -> Finding:
 
 _KEYLESS: Final = ("TIME", "PING")
 _KEYED: Final[dict[str, tuple[str, ...]]] = {
-    "DEL": (), "EXPIRE": ("1",), "GET": (),
+    "DEL": (), "GET": (),
     "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HLEN": (),
     "HMGET": ("f",), "HSET": ("f", "v"), "HSTRLEN": ("f",), "LLEN": (), "LPOP": (), "LRANGE": ("0", "0"),
     "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (), "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),

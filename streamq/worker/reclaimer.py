@@ -269,10 +269,14 @@ def report(queue: str, worker: str, done: Reclaimed, why: str) -> None:
     """One line for the log with the ids of the first jobs, and one for each of them that has failed by this."""
     ids = ", ".join(job for job, _, _ in done.first)
     more = "" if len(done.first) == done.again + done.suspects + done.failed else ", ..."
-    log.warning(
-        "worker %s is lost (%s): of its jobs on %s %d start again, %d alone, %d failed by crashing too often%s%s%s",
-        shown(worker, 100), why, queue, done.again, done.suspects, done.failed, ids and ": ", ids, ids and more,
-    )  # fmt: skip
+    fates = {
+        "start again": done.again,
+        "start again alone": done.suspects,
+        "failed by crashing too often": done.failed,
+    }
+    said = ", ".join(f"{count} {fate}" for fate, count in fates.items() if count)
+    had = f"of its jobs on {queue} {said}: {ids}{more}" if said else f"it had no job of {queue}"
+    log.warning("worker %s is lost (%s): %s", shown(worker, 100), why, had)
     for job, fate, task in done.first:
         if fate == "failed":
             said = "its worker was lost too often while it ran; the job has failed for good"

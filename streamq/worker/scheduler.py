@@ -66,6 +66,9 @@ class Scheduler:
             "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
             ", ".join(queues()) or "no queue yet", ", ".join(app.store.servers.names), how_logged(),
         )  # fmt: skip
-        async with asyncio.TaskGroup() as group:
-            for duty in duties:
-                group.create_task(tick(duty), name=duty.name)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for duty in duties:
+                    group.create_task(tick(duty), name=duty.name)
+        finally:
+            log.info("has ended")

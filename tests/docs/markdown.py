@@ -47,6 +47,14 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+def typed(page: str, heading: str) -> list[str]:
+    """The commands of the first block under a heading, without what is said beside each after two spaces or more."""
+    path = ROOT / page
+    line = path.read_text().splitlines().index(f"## {heading}") + 1
+    block = next(block for block in blocks(path) if block.line > line)
+    return [re.split(r" {2,}", command)[0] for command in block.text.splitlines()]
+
+
 def without_blocks(page: Path) -> str:
     """The page's prose."""
     return _FENCE.sub("", page.read_text())

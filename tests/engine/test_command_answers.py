@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -69,6 +70,24 @@ async def test_every_end_of_a_job_has_its_exit_code(
     assert ends[10].err == "warning: queue 'smss' is new: no worker has served it: did you mean sms?\n"
     for ended in (ends[1], ends[11], ends[12]):
         sentence(ended)
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_a_list_in_json_leads_to_its_next_page(
+    tmp_path: Path, app: App, server_url: str, prefix: str
+) -> None:
+    sent = [job.id for job in await app.enqueue_many("q", "t", range(3))]
+    words, ids = ("job", "ls", "q", "--state", "waiting", "--limit", "2", "--json"), list[str]()
+    for more in (1, 0):
+        (ended,) = await asyncio.to_thread(
+            run_all, tmp_path, [Call(words)], STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix
+        )
+        page = json.loads(ended.out)
+        ids += [item["id"] for item in page["items"]]
+        assert bool(page["next"]) is bool(more)
+        words = (*words, "--cursor", str(page["next"]))
+    assert sorted(ids) == sorted(sent)
 
 
 @ON_ONE_SERVER

@@ -52,6 +52,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("job ls q --limit 99999999999999999999999", 2, "is not in the range"),
     ("job ls q --limit " + "9" * 5_000, 2, "Invalid value for '--limit': '9999"),
     ("job ls q --state lost", 2, "'lost' is not one of"),
+    ("job enqueue a/b t", 78, "error: 'a/b' cannot name a queue"),
     ("job enqueue q t --delay soon", 2, "'soon' is not a duration: write seconds"),
     ("job enqueue q t --wait -1", 2, "'-1' is not a duration"),
     ("job enqueue q t --timeout nan", 2, "'nan' is not a duration"),
@@ -273,3 +274,34 @@ def test_help_of_every_command_has_an_example() -> None:
         return [] if "Example" in (command.help or "") else [str(command.name)]
 
     assert walk(main, click.Context(main)) == []
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
+    """It is read from their sources, as importing them all would take longer than all else."""
+    script = (
+        "import sys; from streamq.cli import main, _sketch, _OURS, _registered\n"
+        "import click\n"
+        "homes = {entry.name: entry.value for entry in _registered()} | _OURS\n"
+        "sketches = {name: _sketch(home).get_short_help_str(90) for name, home in homes.items()}\n"
+        "loaded = {'streamq.cli.options', 'streamq_service.commands', 'streamq_bench.commands'} & sys.modules.keys()\n"
+        "assert len(homes) > 10 and not loaded, loaded\n"
+        "context = click.Context(main)\n"
+        "assert sketches == {name: main.get_command(context, name).get_short_help_str(90) for name in homes}\n"
+        "from streamq import Settings\n"
+        "from streamq.variables import strange\n"
+        "def options(command, prefix):\n"
+        "    for each in getattr(command, 'commands', {}).values():\n"
+        "        yield from options(each, prefix + each.name.upper() + '_')\n"
+        "    for option in command.params:\n"
+        "        if isinstance(option, click.Option) and option.allow_from_autoenv:\n"
+        "            yield option.envvar or prefix + option.name.upper()\n"
+        "known = {name for names in Settings.variables().values() for name in names}\n"
+        "for name in homes:\n"
+        "    theirs = dict.fromkeys(options(main.get_command(context, name), f'STREAMQ_{name.upper()}_'), '1')\n"
+        "    assert not strange(theirs, known), f'{name}: a role would say that they have no effect'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(entry for entry in sys.path if entry)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -167,7 +167,7 @@ async def test_what_answers_is_told_apart(said: bytes | None, code: str) -> None
 
 @ON_ONE_SERVER
 async def test_a_node_of_a_cluster_is_refused(own_server: Own) -> None:
-    server = own_server(tcp=True, options=("--cluster-enabled", "yes"))
+    server = own_server(tcp=True, options=("--cluster-enabled", "yes", "--cluster-port", str(closed_port())))
     assert list(await examined(server.url)) == ["cluster"]
 
 
@@ -387,3 +387,12 @@ def test_every_command_of_the_scripts_is_among_the_rights_that_are_looked_at() -
 
 def test_an_error_of_no_known_kind_is_told_as_it_is() -> None:
     assert cause_of(Unavailable("something else")).said == "something else"
+
+
+@ON_ONE_SERVER
+async def test_a_misspelt_setting_is_a_warning_with_the_one_that_may_be_meant(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMQ_CONCURENCY", "4")
+    odd = (await examined(server_url))["odd-setting"]
+    assert (odd.verdict, odd.remedy) == ("warn", "did you mean STREAMQ_CONCURRENCY?")

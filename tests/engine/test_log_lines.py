@@ -7,17 +7,25 @@ import io
 import json
 import logging
 import os
+import re
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamq import JobFilter, set_up_logs
+from streamq import App, InvalidPayload, JobFilter, set_up_logs
 from streamq.logs import CURRENT, FIELDS, INDENT, LONGEST_TRACE, Console, Json, StandardError
 from streamq.shown import shown
+
+from ..commands import Call, run_all
+from ..docs.markdown import blocks
+from ..house.source import ROOT
+from ..rig import ON_ONE_SERVER, working
 
 HOSTILE = "\x1b[31m\r\n\t\x00\x7f\x9b\u202e\u2066\u2028\ud800\udfff\U000e0041é😀 "
 
@@ -202,6 +210,28 @@ def test_a_closed_standard_error_ends_nothing(broken: Any, monkeypatch: pytest.M
             stream.close()
 
 
+def test_a_standard_error_that_nobody_reads_holds_up_who_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    handler = StandardError()
+    handler.setFormatter(Console())
+    with os.fdopen(writer, "w", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        logs = threading.Thread(target=handler.handle, args=(record_of("x"),), daemon=True)
+        logs.start()
+        logs.join(0.2)
+        assert logs.is_alive()
+        os.read(reader, 1 << 20)
+        logs.join(10)
+        assert not logs.is_alive()
+        monkeypatch.undo()
+    os.close(reader)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 @pytest.mark.parametrize("formatter", [Console(), Json()])
 def test_a_standard_error_of_any_encoding_takes_any_text(
@@ -267,6 +297,48 @@ def test_logging_that_the_program_has_set_up_is_left_as_it_is_and_gets_the_field
         assert capsys.readouterr().err == "INFO paid [17-0]\n"
 
 
+@ON_ONE_SERVER
+async def test_as_a_library_nothing_is_installed(app: App) -> None:
+    app.task(queue="q", name="echo")(lambda x: x)
+    with bare_root() as bare:
+        async with working(app):
+            assert await (await app.enqueue("q", "echo", 1)).result(5) == 1
+        assert (bare.handlers, bare.level) == ([], logging.WARNING)
+
+
+def test_a_handler_that_prints_is_a_log_whatever_its_level(capsys: pytest.CaptureFixture[str]) -> None:
+    with bare_root() as bare:
+        prints = logging.StreamHandler(sys.stderr)
+        prints.setLevel(logging.ERROR)
+        bare.addHandler(prints)
+        set_up_logs("json", "info")
+        assert bare.handlers == [prints]
+        logging.getLogger("shop").error("lost")
+        assert capsys.readouterr().err == "lost\n"
+
+
+def test_a_role_leaves_the_logging_of_the_page_as_its_module_has_set_it_up(tmp_path: Path) -> None:
+    """Its own is set up after the module is loaded, or there would be both."""
+    (block,) = (b for b in blocks(ROOT / "docs/how-to/logs.md") if "dictConfig" in b.text)
+    no_word = re.sub('.*"disable_existing_loggers".*\n', "", block.text)
+    for name, text in {"page": block.text, "silent": no_word}.items():
+        module = (
+            f"from streamq import App\n{text}\napp = App()\n@app.task\nasync def work(x: int) -> None: ...\n"
+        )
+        (tmp_path / f"{name}.py").write_text(module)
+    environment = {
+        "STREAMQ_REDIS_URL": "unix:///nonexistent/s", "STREAMQ_READY_TIMEOUT": "50ms", "STREAMQ_LOG": "json",
+        "STREAMQ_CONCURENCY": "7",
+    }  # fmt: skip
+    calls = [Call(("worker", f"{name}:app"), environment=environment) for name in ("page", "silent")]
+    for ended in run_all(tmp_path, calls):
+        first = ended.err.splitlines()[0]
+        assert re.fullmatch(r"WARNING streamq.settings STREAMQ_CONCURENCY is no setting .* \[\]", first), (
+            ended
+        )
+        assert '{"at"' not in ended.err
+
+
 def test_a_handler_for_errors_alone_stays_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
     with bare_root() as bare:
         tracked: list[logging.LogRecord] = []
@@ -286,3 +358,13 @@ def test_a_level_that_the_program_gave_the_root_logger_stays(capsys: pytest.Capt
         logging.getLogger("shop").warning("not this")
         logging.getLogger("shop").error("this")
         assert capsys.readouterr().err.count("this") == 1
+
+
+def test_a_payload_that_does_not_fit_is_told_once_and_a_handlers_error_with_its_traceback() -> None:
+    unfit = InvalidPayload("confirm", [])
+    how = (InvalidPayload, unfit, None)
+    line = logging.LogRecord("streamq.job", logging.ERROR, "", 0, f"could not be run: {unfit}", (), how)
+    assert Console().format(line).count("is not valid") == 1
+    assert "InvalidPayload" in json.loads(Json().format(line))["exception"], "a machine keeps its type"
+    line.name = "shop"
+    assert Console().format(line).count("is not valid") == 2, "whoever gives an exception of his own sees it"

@@ -122,6 +122,10 @@ async def test_each_attempt_has_one_line_in_the_words_of_its_end(app: App, kept:
         jobs = {how: await app.enqueue("q", "act", how) for how in ENDS}
         for how, job in jobs.items():
             await ended(app, job, "completed" if how == "completes" else "failed")
+    begins, *_, ends = [r for r in kept.records if r.name == "streamq.worker"]
+    assert f"{worker.name}: q, 10 at once" in begins.getMessage()
+    assert f"{worker.name} has ended" in ends.getMessage()
+    assert begins.levelno == ends.levelno == logging.INFO
     for how, lines in ENDS.items():
         told = kept.of(jobs[how].id)
         assert len(told) == len(lines), (how, [r.getMessage() for r in told])
@@ -158,7 +162,8 @@ async def test_a_payload_that_does_not_fit_a_snooze_and_an_unknown_task_are_told
             (record,) = await until(lambda job_id=job_id: kept.of(str(job_id)))
             name = r"nob\\nody" if job_id == nobody else "work"
             assert re.fullmatch(f"{name} {job_id} {said}", record.getMessage()), record.getMessage()
-        assert kept.of(str(snoozed))[0].outcome == "snoozed"
+        told = {job_id: kept.of(str(job_id))[0].outcome for job_id in (wrong, nobody, snoozed)}
+        assert told == {wrong: "failed", nobody: "unknown_task", snoozed: "snoozed"}
 
 
 async def test_at_debug_a_start_and_the_traceback_of_a_retry_are_told_too(app: App, all_kept: Kept) -> None:
@@ -256,11 +261,12 @@ async def test_whoever_reclaims_tells_of_the_jobs_and_of_those_that_have_failed_
         client.xreadgroup(GROUP, "w1", {keys.ready: ">"}, count=20)
         report("q", "w1", await app.store.reclaim(link, "q", "w1", None), "its process ended")
         await link.close()
+    assert {r.levelno for r in kept.records if r.name == "streamq.reclaimer"} == {logging.WARNING}
     lost, *failed = [record for record in kept.records if record.name in ("streamq.reclaimer", "streamq.job")]
     first = ", ".join(map(str, ids[:10]))
     assert lost.getMessage() == (
-        "worker w1 is lost (its process ended): of its jobs on q 0 start again, 0 alone, 12 failed by crashing too "
-        f"often: {first}, ..."
+        "worker w1 is lost (its process ended): of its jobs on q 12 failed by crashing too often: "
+        f"{first}, ..."
     )
     assert len(failed) == 10
     for record, job_id in zip(failed, ids, strict=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streamq import App
+from streamq import App, JobFailed, State
 
 from ..rig import ON_ONE_SERVER, until
 from ..servers import Server
@@ -32,6 +33,11 @@ ROLES = {
     "api": ("api", "shop:app", "--port", "{port}"),
 }
 """``{port}`` is a free one: the API alone connects when it is asked."""
+BEGINS = {
+    "worker": ": q, 100 at once; server ", "workers": ": q, 100 at once; server ", "up": ": q, 100 at once; server ",
+    "scheduler": "upkeep, reclaimer, auditor, ", "reclaimer": " reclaimer, auditor", "api": "the API is at http://",
+}  # fmt: skip
+"""What the log says once a role has begun; its last line is that it has ended."""
 
 
 class Role:
@@ -146,14 +152,49 @@ async def good(x: int) -> int:
         worker.wait(10)
 
 
+async def test_a_worker_ends_though_a_handler_in_its_thread_does_not(
+    tmp_path: Path, own_server: Callable[..., Server]
+) -> None:
+    server = own_server()
+    (tmp_path / "shop.py").write_text(
+        f"""
+import asyncio, time
+from streamq import App
+app = App(redis_url={server.url!r}, prefix="shop", shutdown_grace=0.1)
+@app.task(queue="q", attempts=1, timeout=0.1)
+def hang(x: int) -> None:
+    time.sleep(600)
+@app.task(queue="q")
+async def other(x: int) -> None:
+    await asyncio.sleep(600)
+"""
+    )
+    worker = subprocess.Popen([sys.executable, "-m", "streamq", "worker", "shop:app"], cwd=tmp_path)
+    try:
+        async with App(redis_url=server.url, prefix="shop") as app:
+            other, job = await app.enqueue("q", "other", 1), await app.enqueue("q", "hang", 1)
+            with pytest.raises(JobFailed, match="TimeLimit"):
+                await job.result(30)
+            worker.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(worker.wait, 30) == 0
+            record = await other.status()
+            assert (record.state, record.attempt, record.crashes) == (State.WAITING, 0, 0)
+    finally:
+        worker.kill()
+        worker.wait(10)
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_arguments_of_the_app_win_over_the_environment_and_sighup_ends_in_order(
     role: str, start: Callable[..., Role], own_server: Callable[..., Server]
 ) -> None:
     server = own_server()
     running = start(ROLES[role], server.url, STREAMQ_REDIS_URL=NOWHERE, STREAMQ_PREFIX="other")
-    await until(lambda: running.at_work(server), 20)
+    await until(lambda: running.at_work(server) and BEGINS[role] in running.log.read_text(), 20)
     assert await running.end(signal.SIGHUP) == 0, running.log.read_text()
+    said = running.log.read_text()
+    assert "SIGHUP: stopping" in said, said
+    assert "has ended" in said.splitlines()[-1], said
     with server.client() as client:
         assert not client.keys("other*")
 

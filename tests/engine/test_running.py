@@ -119,7 +119,7 @@ async def test_a_failing_job_spends_its_attempts_and_keeps_its_whole_history(app
     assert [error["message"] for error in record.history] == [f"attempt {n} of 3: 7" for n in (1, 2, 3)]
     assert record.error == record.history[-1]
     for error in record.history:
-        assert error["type"], error["worker"] == ("ValueError", "w1")
+        assert (error["type"], error["worker"]) == ("ValueError", "w1")
         assert "runner.py" not in error["traceback"], "our own frames help nobody"
     for error in (record.history[0], record.history[-1]):
         assert error["traceback"].rstrip().endswith(error["message"])

@@ -136,6 +136,8 @@ async def test_outcomes_wait_for_a_server_that_is_away_and_are_written_once(
                 server.start()
                 assert await asyncio.gather(*[job.result(20) for job in jobs]) == list(range(20))
         assert not worker.settler.refused
+    told = {record.levelno for record in caplog.records if "cannot write" in record.getMessage()}
+    assert told == {logging.WARNING}
 
 
 @ON_ONE_SERVER

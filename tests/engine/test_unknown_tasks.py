@@ -99,7 +99,9 @@ async def test_an_unknown_task_is_logged_once_by_its_name_and_does_not_spin(
         await app.enqueue_many("q", "third", range(100))
         await until(lambda: _delayed(app, 200))
         assert client.info("commandstats")["cmdstat_xack"]["calls"] - before <= 200
-    told = [r.getMessage() for r in caplog.records if "knows no such task" in r.getMessage()]
+    records = [r for r in caplog.records if "knows no such task" in r.getMessage()]
+    assert {record.levelno for record in records} == {logging.WARNING}
+    told = [record.getMessage() for record in records]
     assert len(told) == 2
     assert told[0].startswith("second ")
     assert told[1].startswith("third ")

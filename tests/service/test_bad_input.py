@@ -41,6 +41,8 @@ WRONG_FIELDS = [
     ("a contact that is a number", {"contactId": 5}, "/contactId"),
     ("a negative delay", {"delay": -1}, "/delay"),
     ("a delay in a string", {"delay": "5"}, "/delay"),
+    ("a delay of an unknown unit", {"delay": "5 minutes"}, "/delay"),
+    ("a delay in text of two years", {"delay": "730d"}, "/delay"),
     ("a delay that is true", {"delay": True}, "/delay"),
     ("a delay of two years", {"delay": 2 * 366 * 86_400}, "/delay"),
     ("a date in the past", {"scheduledFor": PAST}, "/scheduledFor"),

@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 from streamq_service.app import build_app
@@ -99,15 +98,6 @@ async def test_a_role_that_is_refused_ends_with_78_and_one_line() -> None:
     assert program.returncode == 78
     assert said.decode().count("\n") == 1
     assert "without API keys" in said.decode()
-
-
-def test_the_login_at_the_provider_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "provider").write_text("https://me:hunter2@sms.example.com\n")
-    monkeypatch.setenv("SMS_API_URL_FILE", str(tmp_path / "provider"))
-    settings = ServiceSettings.load()
-    assert settings.sms_api_url == "https://me:hunter2@sms.example.com"
-    assert settings.remarks() == []
-    assert "hunter2" not in f"{settings!r} {settings}"
 
 
 def test_a_host_may_stand_in_brackets_as_in_an_address() -> None:

@@ -38,7 +38,7 @@ def sums(settings: Callable[..., ServiceSettings]) -> App:
 
 
 async def test_a_created_job_is_answered_whole_with_its_place(service: Service) -> None:
-    body = {"task": "send-sms", "payload": MESSAGE, "delay": 60, "attempts": 3, "timeout": 5}
+    body = {"task": "send-sms", "payload": MESSAGE, "delay": 60, "attempts": 3, "timeout": "5s"}
     status, headers, job = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
     assert status == 201
     assert headers["Location"] == f"/api/v1/queues/send-sms-queue/jobs/{job['id']}"

@@ -52,6 +52,7 @@ async def test_an_immediate_message_waits_in_its_queue_and_says_where(service: S
     [
         {"delay": 60},
         {"delay": 0.5},
+        {"delay": "5m"},
         {"scheduledFor": (datetime.now(UTC) + timedelta(hours=1)).isoformat()},
         {"scheduledFor": (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.123456789z")},
     ],

@@ -174,9 +174,9 @@ class Connection(web.RequestHandler):
         if self._begun is None:
             self._begun = self._loop.time()
         super().data_received(data)
-        if self._request is not None:
-            self._tell_of_a_broken_body(self._request.content)
-        elif self._heard > WHOLE_HEADER and not self._messages:
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._hear_no_more(*self._messages[-1])
+        elif self._request is None and self._heard > WHOLE_HEADER and not self._messages:
             self._refuse(431, "headers-too-large", "The headers are too large.")
 
     def begin(self, request: web.BaseRequest) -> None:
@@ -219,8 +219,8 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
         number = secrets.token_hex(8)
-        if isinstance(exc, BadHttpMessage):
-            problem = _unparsed(exc)
+        if isinstance(exc, Problem):
+            problem = exc
         else:
             log.error("request %s: %s failed", number, request.method, exc_info=exc)
             problem = internal()
@@ -251,19 +251,27 @@ class Connection(web.RequestHandler):
         late = seconds > BODY + content.total_bytes / BODY_RATE
         return late and not content.is_eof() and content.exception() is None
 
-    def _tell_of_a_broken_body(self, content: StreamReader) -> None:
-        """The parser's refusal waits behind the request whose body it is about, and would wait for ever."""
-        broken = self._messages and not isinstance(self._messages[-1][0], RawRequestMessage)
-        if broken and not content.is_eof() and content.exception() is None:
+    def _hear_no_more(self, refusal: Any, payload: Any) -> None:
+        """The parser refused what came. Its error has up to 256 KiB of the request in its words, and as much in its
+        frames, in a circle that only the garbage collector ends: so the problem stands for it, and no log can show it.
+
+        The refusal waits behind the request whose body it is about, and that one would wait for ever.
+        """
+        error, self._leftover = refusal.exc, LEFTOVER
+        error.__traceback__ = None
+        self._messages[-1] = (type(refusal)(refusal.status, _unparsed(error), ""), payload)
+        content = self._request.content if self._request is not None else None
+        if content is not None and not content.is_eof() and content.exception() is None:
             content.set_exception(web.RequestPayloadError("the body does not come as its headers say"))
 
 
-def _unparsed(error: BadHttpMessage) -> Problem:
+def _unparsed(error: BaseException) -> Problem:
     """Nothing of the error's text: it has the request's."""
     close = {"Connection": "close"}
     if isinstance(error, LineTooLong) and error.args[1] == LINE:
         return Problem(414, "uri-too-long", f"The address is longer than {LINE:,} bytes.", headers=close)
-    if isinstance(error, LineTooLong) or "Too many headers" in error.message:
+    too_many = isinstance(error, BadHttpMessage) and "Too many headers" in error.message[:FIELD]
+    if isinstance(error, LineTooLong) or too_many:
         detail = f"A header is longer than {FIELD:,} bytes, or there are more than {FIELDS} of them."
         return Problem(431, "headers-too-large", detail, headers=close)
     return Problem(400, "malformed-request", _NOT_HTTP, headers=close)

@@ -29,6 +29,7 @@ def bind(host: str, port: int, *, or_next: bool = False) -> socket.socket:
 
     Raises ``ConfigurationError`` when the port is taken or the address is not this machine's.
     """
+    host = host.strip("[]")  # as it stands in an address
     last = min(port + _TRIES, 65_535) if or_next and port else port
     for candidate in range(port, last + 1):
         try:

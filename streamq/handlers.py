@@ -43,8 +43,9 @@ def read(handler: Any, context: type) -> Reading:
     """Read a handler. Raises ``ConfigurationError`` for what cannot be run or cannot be given its payload."""
     inner = _inner(handler)
     if not callable(inner):
+        hint = f". Did you mean app.task(name={handler!r})?" if isinstance(handler, str) else ""
         raise ConfigurationError(
-            f"{handler!r} cannot be called: a handler is a function, or an object with __call__"
+            f"{handler!r} cannot be called: a handler is a function, or an object with __call__{hint}"
         )
     function = inspect.isroutine(inner) or inspect.isclass(inner)
     called = inner if function else type(inner).__call__

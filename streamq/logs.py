@@ -32,6 +32,8 @@ FIELDS: Final = (
 INDENT: Final = " " * 11
 """Before each line of a record but its first, which begins with a time."""
 
+LONGEST_TRACE: Final = 65_536
+"""Characters of a traceback that are written."""
 _LETTER: Final = {"DEBUG": "·", "INFO": " ", "WARNING": "!", "ERROR": "✗", "CRITICAL": "✗"}
 _STANDARD: Final = frozenset(
     {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "message", "asctime", "taskName"}
@@ -163,7 +165,15 @@ def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str
             found.append(formatter.formatStack(record.stack_info))
     except Exception as error:  # raised by the exception's own class
         found.append(f"the traceback cannot be written: {_written(error)}")
-    return found
+    return [_bounded(trace) for trace in found]
+
+
+def _bounded(trace: str) -> str:
+    """Its begin and its end: the text of an error may be all that was read when it was raised."""
+    left_out = len(trace) - LONGEST_TRACE
+    if left_out <= 0:
+        return trace
+    return f"{trace[: LONGEST_TRACE // 2]}\n... {left_out} characters ...\n{trace[-LONGEST_TRACE // 2 :]}"
 
 
 def _written(value: object) -> str:

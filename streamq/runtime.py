@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 LEFT_BEHIND: Final = 2.0
 """Seconds that tasks which are left at the end may take to end, once they were cancelled."""
+_STANDARD_ERROR: Final = 2
 
 log = logging.getLogger("streamq.runtime")
 
@@ -31,6 +32,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     A handler that still runs then, in its thread or as a task that swallows its cancellation, is left behind: its job
     was given back, and waiting for it could take for ever.
     """
+    _hold_standard_streams()
     runner = asyncio.Runner(loop_factory=new_event_loop)
     try:
         result = _run(runner, main)
@@ -41,6 +43,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         logging.shutdown()
         os._exit(0)
     return result
+
+
+def _hold_standard_streams() -> None:
+    """Open what was closed of the three when we were started (``>&-``), on nothing.
+
+    Their numbers would go to the next files that are opened. uvloop ends the process when it closes one of them, and
+    what a library writes to standard error would be sent to the server.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(number, True)
+    os.close(number)
 
 
 def _tasks_end(loop: asyncio.AbstractEventLoop) -> bool:

@@ -322,10 +322,13 @@ def _url_of(socket: Path) -> str:
 
 
 async def _answers(socket: Path | None) -> bool:
-    """Whether a server is ready. One that is reading its data is waited for, however long that takes."""
+    """Whether a server is ready. One that is reading its data is waited for, however long that takes.
+
+    One whose disk is full, or that is held up by a script, says so even to this: it runs, and commands tell the rest.
+    """
     while (said := await _says(socket, "PING")).startswith("-LOADING"):  # noqa: ASYNC110 - it tells only those who ask
         await asyncio.sleep(0.05)
-    return said == "+PONG"
+    return said.startswith(("+PONG", "-MISCONF", "-BUSY"))
 
 
 async def _says(socket: Path | None, command: str) -> str:

@@ -144,6 +144,11 @@ class Settings(BaseModel):
     def _split(cls, value: object) -> object:
         return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
 
+    @field_validator("queues")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))
+
     @field_validator("redis_url")
     @classmethod
     def _is_readable(cls, value: SecretStr | None) -> SecretStr | None:

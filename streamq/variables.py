@@ -75,8 +75,12 @@ def find(variables: Mapping[str, Collection[str]], secret: Collection[str]) -> F
             named = [name for name in files if source.get(name)]
             if plain and named:
                 wrong.append(f"{plain[0]} and {named[0]} are both set: keep one of them")
+            elif named and not _is_there(path := Path(source[named[0]])):
+                # not told: it may be the secret itself, typed in the place of its file
+                wrong.append(
+                    f"{named[0]}: there is no file as it names: it must be the path of one, not the secret"
+                )
             elif named:
-                path = Path(source[named[0]])
                 try:
                     found.values[setting] = read_secret(path)
                     found.files[setting] = path
@@ -127,10 +131,15 @@ def strange(source: Mapping[str, str], known: Collection[str]) -> list[str]:
 def dotenv() -> dict[str, str]:
     """The variables in ``.env`` of the folder one is in. Raises ``ConfigurationError`` for a line that is none.
 
-    And for a file that somebody else could have written: it decides which code runs, and with which server.
+    And for a file that somebody else could have written: it decides which code runs, and with which server. What is
+    there and is no file, as the folder that a container is given for a missing one, may stand for keys and passwords.
     """
-    if not DOTENV.is_file():
+    if not os.path.lexists(DOTENV) or _is_nothing(DOTENV):
         return {}
+    if not DOTENV.is_file():
+        raise ConfigurationError(
+            f"{DOTENV.absolute()} is there and is not a file that can be read: make it one, or remove it"
+        )
     about = DOTENV.stat()
     if about.st_mode & stat.S_IWOTH or (about.st_uid not in (0, os.geteuid()) and os.geteuid()):
         raise ConfigurationError(
@@ -156,6 +165,22 @@ def _ours(source: Mapping[str, str]) -> dict[str, str]:
 
 def _is_link(name: str, value: str) -> bool:
     return bool(_LINK_NAME.fullmatch(name) and _LINK_VALUE.fullmatch(value))
+
+
+def _is_nothing(path: Path) -> bool:
+    """``/dev/null``, by which a file is hidden from a container on purpose."""
+    try:
+        about = path.stat()
+    except OSError:  # a link to nothing
+        return False
+    return stat.S_ISCHR(about.st_mode) and about.st_rdev == Path(os.devnull).stat().st_rdev
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a name
+        return False
 
 
 def _text(path: Path, most: int) -> str:

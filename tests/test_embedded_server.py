@@ -223,6 +223,20 @@ async def test_running_url_says_where_a_server_of_another_process_is(folder: Pat
         assert await running_url(folder) == server.url
 
 
+async def test_a_server_that_refuses_every_write_runs_all_the_same(folder: Path, binary: Path) -> None:
+    """So does one on a full disk: it refuses even PING, and who looks is to be told that, not that none runs."""
+    async with EmbeddedServer(folder, binary=binary) as server:
+        with client(server) as link:
+            (folder / "dump.rdb").mkdir()  # no file can take its place
+            link.config_set("save", "3600 1")
+            link.bgsave()
+            await until(lambda: link.info("persistence")["rdb_last_bgsave_status"] == "err")
+            with pytest.raises(redis.ResponseError, match="MISCONF"):
+                link.ping()
+            assert await running_url(folder) == server.url
+            link.config_set("save", "")  # else it would not end before it is saved
+
+
 def test_the_program_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     newest = program(tmp_path, "redis-server", "echo 'Redis server v=99.1.2 sha=0'")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)

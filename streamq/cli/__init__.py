@@ -37,10 +37,17 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            near = get_close_matches(name, self.list_commands(ctx), 1)
+            near = _within(self, ctx, name) or get_close_matches(name, self.list_commands(ctx), 1)
             hint = f": did you mean {near[0]}?" if near else ""
             ctx.fail(f"there is no command {name!r}{hint}")
         return super().resolve_command(ctx, args)
+
+
+def _within(group: click.Group, ctx: click.Context, name: str) -> list[str]:
+    """The command of exactly that name below one of the group's own, such as ``job retry``."""
+    inner = {word: group.get_command(ctx, word) for word in group.list_commands(ctx)}
+    return [f"{word} {name}" for word, found in inner.items()
+            if isinstance(found, click.Group) and name in found.list_commands(ctx)]  # fmt: skip
 
 
 class Commands(Group):

@@ -84,6 +84,7 @@ def _misuse(error: click.ClickException, *, as_json: bool) -> int:
         for line in message.split("\n"):
             complain(line)
         return error.exit_code
+    message = " ".join(message.split())  # click lists choices below each other
     context = getattr(error, "ctx", None)
     if context is not None:
         message += f" (see {context.command_path} --help)"

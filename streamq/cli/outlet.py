@@ -15,6 +15,8 @@ from streamq.shown import shown, shown_json
 
 READER_GONE: Final = 141
 """128 and the number of SIGPIPE."""
+WIDEST: Final = 100
+"""Characters of a cell of a table: a longer name would push all others off the screen."""
 LONGEST: Final = 2_000
 """Characters of a line that tells of an error."""
 
@@ -43,7 +45,10 @@ def table(rows: list[dict[str, Any]], empty: str) -> None:
     if not rows:
         say(empty)
         return
-    texts = [{key: "" if value is None else shown(str(value)) for key, value in row.items()} for row in rows]
+    texts = [
+        {key: "" if value is None else shown(str(value), WIDEST) for key, value in row.items()}
+        for row in rows
+    ]
     widths = {key: max(len(key), *(len(row[key]) for row in texts)) for key in texts[0]}
     right = {key for key in widths if all(isinstance(row[key], int | float) for row in rows)}
     for row in [{key: key for key in widths}, *texts]:

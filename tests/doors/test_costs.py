@@ -92,6 +92,16 @@ def test_what_is_asked_without_a_key_costs_little_cpu_memory_and_time(api: Api) 
     assert api.memory - memory < 40 * MB
 
 
+def test_what_cannot_be_read_is_not_kept(api: Api) -> None:
+    """The parser's error had all bytes of the request in its words and its frames, until the garbage was collected."""
+    attack = of(HALF + b"a" * MB, 431)
+    attack(api)
+    before = api.memory
+    for _ in range(40):
+        attack(api)
+    assert api.memory - before < 8 * MB, "it was half a megabyte for each"
+
+
 def test_hundreds_of_half_sent_headers_and_stalled_bodies_keep_nobody_out(api: Api) -> None:
     spent, memory = api.seconds, api.memory
     stalled = b"POST " + SMS + b" HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 9\r\n\r\n{"

@@ -43,6 +43,8 @@ WRONG: list[tuple[str, int, str]] = [
     ("wrker", 2, "there is no command 'wrker': did you mean worker?"),
     ("job gte", 2, "there is no command 'gte': did you mean get?"),
     ("job ls --limt 5 q", 2, "'--limt'. Did you mean '--limit'? (see streamq job ls --help)"),
+    ("retry q 1-0", 2, "there is no command 'retry': did you mean job retry?"),
+    ("probe", 2, "Missing argument '{live|ready}'. Choose from: live, ready (see streamq probe --help)"),
     ("job get", 2, "Missing argument 'QUEUE'"),
     ("job get q 1-0 more", 2, "unexpected extra argument"),
     ("job ls q --limit 0", 2, "0 is not in the range 1<=x<=200"),
@@ -216,6 +218,25 @@ def test_a_command_whose_output_nobody_reads_ends_without_a_word(folder: Path) -
             check=False,
         )
     assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+SOCKET_IN_A_LOOP = """
+import asyncio, streamq
+async def main():
+    server = await asyncio.start_unix_server(print, "socket")
+    with open("number", "w") as file:
+        file.write(str(server.sockets[0].fileno()))
+    server.close()
+    await server.wait_closed()
+streamq.run(main())
+"""
+
+
+def test_a_program_whose_standard_streams_are_closed_runs_as_any_other(folder: Path) -> None:
+    """Their numbers are free then: a connection would be the file that errors are written to."""
+    words = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, SOCKET_IN_A_LOOP]
+    assert subprocess.run(words, cwd=folder, check=False).returncode == 0
+    assert int((folder / "number").read_text()) > 2
 
 
 def test_durations_and_twins_are_taken_from_the_environment(folder: Path) -> None:

@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, InvalidPayload, JobFilter, set_up_logs
-from streamq.logs import CURRENT, FIELDS, INDENT, Console, Json, StandardError
+from streamq.logs import CURRENT, FIELDS, INDENT, LONGEST_TRACE, Console, Json, StandardError
 from streamq.shown import shown
 
 from ..commands import Call, run_all
@@ -157,6 +157,17 @@ def test_a_record_that_cannot_be_written_is_told_all_the_same(
     assert "shop" in line
     assert "MuteError" in line
     assert ("fine" if message == "fine" else "cannot be written") in line
+
+
+@pytest.mark.parametrize("formatter", [Console(), Json()])
+def test_of_an_endless_error_the_begin_and_the_end_are_written(formatter: logging.Formatter) -> None:
+    error = ValueError("x" * 5_000_000 + "the end")
+    record = logging.LogRecord("shop", logging.ERROR, __file__, 1, "failed", (), (ValueError, error, None))
+    line = formatter.format(record)
+    assert len(line) < LONGEST_TRACE + 1_000
+    assert "ValueError: xx" in line
+    assert "characters ..." in line
+    assert "the end" in line
 
 
 def test_a_format_may_name_any_field_in_and_outside_of_jobs() -> None:

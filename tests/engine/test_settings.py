@@ -65,6 +65,20 @@ def test_all_wrong_settings_are_told_at_once_in_our_words(make: Callable[..., ob
         assert told in str(refused.value)
 
 
+def test_an_error_of_settings_has_nothing_of_what_was_given() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Settings(
+            redis_url="redis://:hunter2/@h", redis_password=["hunter2"], port="hunter2", prefix="{hunter2}"
+        )
+    error = refused.value
+    assert "hunter2" not in f"{error!r} {vars(error)}"
+    assert error.__suppress_context__, "the cause names the input"
+
+
+def test_a_queue_that_is_named_twice_is_served_once() -> None:
+    assert Settings(queues="a,, b,a").queues == Settings(queues=("a", "b", "a")).queues == ("a", "b")
+
+
 def test_a_lease_shorter_than_two_beats_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="STREAMQ_LEASE is 9 s"):
         App(lease=9, beat=5)

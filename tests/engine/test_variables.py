@@ -142,6 +142,32 @@ def test_a_secret_of_dotenv_gives_way_to_a_file_of_the_environment(monkeypatch: 
     assert Settings.load().secret("redis_password") == "new"
 
 
+@pytest.mark.parametrize("given", ["hunter2", "a/b" * 200, "x" * 300])
+def test_a_secret_typed_in_the_place_of_its_file_is_not_shown(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMQ_REDIS_PASSWORD_FILE", given)
+    with pytest.raises(ConfigurationError, match=r"_PASSWORD_FILE: .* not the secret") as refused:
+        Settings.load()
+    assert given not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing", "device"])
+def test_a_dotenv_that_is_no_file_is_refused_and_not_passed_over(kind: str) -> None:
+    where = Path(".env")
+    match kind:
+        case "folder":
+            where.mkdir()
+        case "pipe":
+            os.mkfifo(where)
+        case "link to nothing":
+            where.symlink_to("nowhere")
+        case "device":
+            where.symlink_to("/dev/zero")
+    with pytest.raises(ConfigurationError, match="is not a file"):
+        Settings.load()
+
+
 # -- what is not for us, and what is misspelt ---------------------------------------------------------------
 
 LINKS = {

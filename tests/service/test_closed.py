@@ -100,6 +100,11 @@ async def test_a_role_that_is_refused_ends_with_78_and_one_line() -> None:
     assert "without API keys" in said.decode()
 
 
+def test_a_host_may_stand_in_brackets_as_in_an_address() -> None:
+    with bind("[::1]", 0) as listener:
+        assert listener.getsockname()[0] == "::1"
+
+
 def test_no_name_is_bound_without_keys_that_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for host in ("0.0.0.0", "::", "", "localhost.evil.example", "127.1", "::ffff:192.0.2.1", "0", "*"):  # noqa: S104
         with pytest.raises(ConfigurationError, match="without API keys"):

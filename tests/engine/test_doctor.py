@@ -192,7 +192,9 @@ def expired(folder: Path, key: Path) -> Path:
     settings, request, cert = folder / "ca.cnf", folder / "old.csr", folder / "old.crt"
     settings.write_text(
         "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nrand_serial=yes\n"
-        "[p]\ncommonName=supplied\n"
+        "x509_extensions=e\n[p]\ncommonName=supplied\n"
+        "[e]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,digitalSignature\n"
+        "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid:always\n"  # Python 3.13 asks for them
     )
     (folder / "index").touch()
     for made in (

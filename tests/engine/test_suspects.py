@@ -73,6 +73,7 @@ def _found(client: redis.Redis, prefix: str, ids: Sequence[str]) -> Callable[[],
     return lambda: all(census(client, prefix, "q").places.get(job) == ["completed"] for job in ids)
 
 
+@ON_ONE_SERVER
 async def test_beside_a_suspect_and_long_jobs_the_free_slots_go_on_with_short_jobs(
     app: App, client: redis.Redis, prefix: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ async def test_beside_a_suspect_and_long_jobs_the_free_slots_go_on_with_short_jo
     assert work.log == [(job, holder, 0)]
 
 
+@ON_ONE_SERVER
 async def test_a_worker_that_waited_in_vain_fetches_on_and_waits_longer_the_next_time(
     app: App, client: redis.Redis, prefix: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +119,7 @@ async def test_a_worker_that_waited_in_vain_fetches_on_and_waits_longer_the_next
     assert work.log == [(job, "w1", 0)]
 
 
+@ON_ONE_SERVER
 async def test_a_worker_waits_no_longer_when_another_has_taken_the_suspect(
     app: App, client: redis.Redis, prefix: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +138,7 @@ async def test_a_worker_waits_no_longer_when_another_has_taken_the_suspect(
         work.open.set()
 
 
+@ON_ONE_SERVER
 async def test_several_suspects_run_one_after_the_other_each_alone_in_its_process(
     app: App, client: redis.Redis, prefix: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +170,7 @@ async def test_the_claim_of_a_worker_that_died_ends_by_itself(
         await until(lambda: work.log)
 
 
+@ON_ONE_SERVER
 async def test_a_claim_is_given_to_one_worker_and_only_while_a_suspect_waits(
     app: App, client: redis.Redis, keys: Keys
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
+from ..rig import ON_ONE_SERVER
 from .conftest import Service
 
 pytestmark = pytest.mark.keeps_keys
@@ -56,6 +57,7 @@ WRONG_FIELDS = [
 ]
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize(
     ("change", "pointer"), [row[1:] for row in WRONG_FIELDS], ids=[r[0] for r in WRONG_FIELDS]
 )
@@ -70,6 +72,7 @@ async def test_a_wrong_field_is_pointed_at_and_nothing_is_enqueued(
     assert await service.jobs() == 0
 
 
+@ON_ONE_SERVER
 async def test_all_errors_are_told_at_once(service: Service) -> None:
     wrong = {
         "phoneNumber": "",
@@ -85,16 +88,19 @@ async def test_all_errors_are_told_at_once(service: Service) -> None:
     assert all(e["code"] and e["message"] for e in problem["errors"])
 
 
+@ON_ONE_SERVER
 async def test_an_unknown_field_comes_with_the_one_that_was_meant(service: Service) -> None:
     _, _, problem = await service.post("/api/schedule-sms", {**GOOD, "worspaceId": 1})
     assert problem["errors"][0]["hint"] == "did you mean workspaceId?"
 
 
+@ON_ONE_SERVER
 async def test_a_pointer_leads_to_a_field_of_any_name(service: Service) -> None:
     _, _, problem = await service.post("/api/schedule-sms", {**GOOD, "and/or~not": 1})
     assert problem["errors"][0]["pointer"] == "/and~1or~0not"
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("body", [b"", b"{", b'{"to": "+1",}', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
 async def test_what_is_not_json_is_a_bad_request_with_its_place(service: Service, body: bytes) -> None:
     status, _, problem = await service.post("/api/schedule-sms", body)
@@ -104,12 +110,14 @@ async def test_what_is_not_json_is_a_bad_request_with_its_place(service: Service
     assert await service.jobs() == 0
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"1", b"null"])
 async def test_json_that_is_no_object_is_not_valid(service: Service, body: bytes) -> None:
     status, _, problem = await service.post("/api/schedule-sms", body)
     assert (status, problem["errors"][0]["pointer"]) == (422, "")
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/json-seq"]
 )
@@ -118,12 +126,14 @@ async def test_another_content_type_is_unsupported(service: Service, kind: str) 
     assert (status, problem["code"]) == (415, "unsupported-media-type")
 
 
+@ON_ONE_SERVER
 async def test_a_json_type_with_a_suffix_or_a_charset_is_json(service: Service) -> None:
     for kind in ("application/json; charset=utf-8", "application/vnd.api+json"):
         status, _, _ = await service.post("/api/schedule-sms", b"{}", Content_Type=kind)
         assert status == 422
 
 
+@ON_ONE_SERVER
 async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(service: Service) -> None:
     async def drip() -> Any:
         for _ in range(300):
@@ -137,6 +147,7 @@ async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(service
         assert (response.status, problem["limit_bytes"]) == (413, 262_144)
 
 
+@ON_ONE_SERVER
 async def test_a_body_announced_as_too_long_is_refused_before_it_is_sent(service: Service) -> None:
     url = URL(service.url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -152,12 +163,14 @@ async def test_a_body_announced_as_too_long_is_refused_before_it_is_sent(service
     await writer.wait_closed()
 
 
+@ON_ONE_SERVER
 async def test_a_payload_over_the_limit_of_the_engine_is_too_large(service: Service) -> None:
     status, _, problem = await service.post("/api/schedule-sms", {**GOOD, "metadata": {"note": "x" * 70_000}})
     assert (status, problem["code"], problem["limit_bytes"]) == (413, "payload-too-large", 65_536)
     assert await service.jobs() == 0
 
 
+@ON_ONE_SERVER
 async def test_metadata_nested_too_deeply_is_not_valid(service: Service) -> None:
     deep: Any = 1
     for _ in range(70):
@@ -166,6 +179,7 @@ async def test_metadata_nested_too_deeply_is_not_valid(service: Service) -> None
     assert (status, problem["errors"][0]["code"]) == (422, "too-deep")
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -195,12 +209,14 @@ async def test_a_wrong_job_is_pointed_at_and_nothing_is_enqueued(
     assert await service.jobs() == 0
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=201", "limit=many", "page=2"])
 async def test_a_wrong_query_is_not_valid(service: Service, query: str) -> None:
     status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs?{query}")
     assert (status, problem["code"]) == (422, "validation")
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("cursor", ["nonsense", "failed.nonsense", "completed.-1", "completed.%C2%B2"])
 async def test_a_cursor_that_is_not_ours_is_a_bad_request(service: Service, cursor: str) -> None:
     status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs?cursor={cursor}")

@@ -37,6 +37,7 @@ def sums(settings: Callable[..., ServiceSettings]) -> App:
     return app
 
 
+@ON_ONE_SERVER
 async def test_a_created_job_is_answered_whole_with_its_place(service: Service) -> None:
     body = {"task": "send-sms", "payload": MESSAGE, "delay": 60, "attempts": 3, "timeout": "5s"}
     status, headers, job = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
@@ -55,6 +56,7 @@ async def test_a_created_job_is_answered_whole_with_its_place(service: Service) 
     assert (await service.get(headers["Location"]))[2] == job
 
 
+@ON_ONE_SERVER
 async def test_a_caller_may_wait_for_the_result(
     sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
 ) -> None:
@@ -65,6 +67,7 @@ async def test_a_caller_may_wait_for_the_result(
         assert headers["Preference-Applied"] == "wait=10"
 
 
+@ON_ONE_SERVER
 async def test_a_job_that_is_not_ready_in_time_is_accepted(
     sums: App, settings: Callable[..., ServiceSettings], start: Start
 ) -> None:
@@ -77,6 +80,7 @@ async def test_a_job_that_is_not_ready_in_time_is_accepted(
         assert (status, problem["code"]) == (422, "wait-too-long")
 
 
+@ON_ONE_SERVER
 async def test_a_failed_job_can_be_tried_again_and_no_other(
     sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
 ) -> None:
@@ -92,6 +96,7 @@ async def test_a_failed_job_can_be_tried_again_and_no_other(
         assert "allowed" in problem
 
 
+@ON_ONE_SERVER
 async def test_of_20_who_try_a_job_again_at_once_one_does_and_19_are_told_its_state(
     sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
 ) -> None:
@@ -133,6 +138,7 @@ async def test_a_job_that_another_program_nested_too_deep_is_shown_without_that(
         assert (await service.post(JOBS, body))[0] == 422
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("limit", [2, 3, 4])
 async def test_jobs_are_listed_by_state_in_pages_that_meet(service: Service, limit: int) -> None:
     """Also where a page ends with a state, and where one holds the end of a state and the begin of the next."""
@@ -154,6 +160,7 @@ async def test_jobs_are_listed_by_state_in_pages_that_meet(service: Service, lim
         assert sorted(seen) == list(expected)
 
 
+@ON_ONE_SERVER
 async def test_a_page_that_ends_with_a_state_leads_to_the_next_state(
     sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
 ) -> None:
@@ -173,12 +180,14 @@ async def test_a_page_that_ends_with_a_state_leads_to_the_next_state(
         assert sorted(seen) == ["completed"] * 2 + ["delayed"] * 2 + ["failed"] * 2 + ["waiting"] * 2
 
 
+@ON_ONE_SERVER
 async def test_an_unknown_job_is_not_found(service: Service) -> None:
     for job_id in ("1-0", "nonsense", "1795476573559-0", "%00", "1-0%0a", "%C2%B2-0", "9" * 5000 + "-0"):
         status, _, problem = await service.get(f"/api/v1/queues/send-sms-queue/jobs/{job_id}")
         assert (status, problem["code"]) == (404, "job-not-found")
 
 
+@ON_ONE_SERVER
 async def test_an_unknown_queue_is_not_found_with_the_one_that_was_meant(service: Service) -> None:
     for path in ("", "/jobs", "/jobs/1-0"):
         status, _, problem = await service.get("/api/v1/queues/send-sms-que" + path)
@@ -189,6 +198,7 @@ async def test_an_unknown_queue_is_not_found_with_the_one_that_was_meant(service
     assert status == 404
 
 
+@ON_ONE_SERVER
 async def test_an_unknown_task_is_refused_with_those_that_are_known(service: Service) -> None:
     body = {"task": "send-fax", "payload": MESSAGE}
     status, _, problem = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
@@ -196,6 +206,7 @@ async def test_an_unknown_task_is_refused_with_those_that_are_known(service: Ser
     assert await service.jobs() == 0
 
 
+@ON_ONE_SERVER
 async def test_a_queue_that_others_serve_takes_tasks_that_are_not_known_here(
     sums: App, service: Service
 ) -> None:
@@ -206,6 +217,7 @@ async def test_a_queue_that_others_serve_takes_tasks_that_are_not_known_here(
     assert (status, job["state"], job["payload"]) == (201, "waiting", [1, 2])
 
 
+@ON_ONE_SERVER
 async def test_an_app_without_messages_takes_none(
     sums: App, settings: Callable[..., ServiceSettings], start: Start
 ) -> None:
@@ -216,6 +228,7 @@ async def test_an_app_without_messages_takes_none(
         assert await service.jobs() == 0
 
 
+@ON_ONE_SERVER
 async def test_queues_tell_their_counts_and_workers_who_they_are(service: Service, work: Work) -> None:
     await service.post("/api/v1/messages/sms", {"to": "1", "message": "hi", "workspaceId": 1, "delay": 60})
     _, _, queues = await service.get("/api/v1/queues")

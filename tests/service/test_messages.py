@@ -16,6 +16,7 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App, Worker
 
+from ..rig import ON_ONE_SERVER
 from .conftest import Service
 
 pytestmark = pytest.mark.keeps_keys
@@ -36,6 +37,7 @@ async def calls(sandbox: Service) -> list[dict[str, Any]]:
     return found
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("path", ["/api/schedule-sms", "/api/v1/messages/sms"])
 async def test_an_immediate_message_waits_in_its_queue_and_says_where(service: Service, path: str) -> None:
     status, headers, answer = await service.post(path, GOOD)
@@ -47,6 +49,7 @@ async def test_an_immediate_message_waits_in_its_queue_and_says_where(service: S
     assert (status, job["task"], job["state"]) == (200, "send-sms", "waiting")
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize(
     "when",
     [
@@ -68,12 +71,14 @@ async def test_a_message_with_a_time_waits_in_the_queue_for_scheduled_ones(
     assert abs(told - known) < timedelta(seconds=1)
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("when", [{"delay": 0}, {"delay": None}, {"scheduledFor": None}])
 async def test_no_delay_is_no_schedule(service: Service, when: dict[str, Any]) -> None:
     _, _, answer = await service.post("/api/schedule-sms", {**GOOD, **when})
     assert answer["queue"] == "send-sms-queue"
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("workspace", [66338, "66338", "acme", 1.5])
 async def test_the_provider_receives_what_was_asked_for(
     service: Service, sandbox: Service, work: Work, workspace: Any
@@ -104,6 +109,7 @@ async def test_the_provider_receives_what_was_asked_for(
     assert type(received["workspaceId"]) is type(workspace)
 
 
+@ON_ONE_SERVER
 async def test_a_message_without_a_contact_has_no_contact_at_the_provider(
     service: Service, sandbox: Service, work: Work
 ) -> None:
@@ -114,6 +120,7 @@ async def test_a_message_without_a_contact_has_no_contact_at_the_provider(
     assert "contactId" not in (await calls(sandbox))[0]["body"]
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("status", [500, 502, 302, 504])
 async def test_every_attempt_carries_the_same_idempotency_key(
     service: Service, sandbox: Service, work: Work, status: int
@@ -127,6 +134,7 @@ async def test_every_attempt_carries_the_same_idempotency_key(
     assert (job["state"], job["attempt"], len(job["history"])) == ("completed", 3, 2)
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("status", [400, 404, 410, 422])
 async def test_what_the_provider_refuses_is_not_tried_again(
     service: Service, sandbox: Service, work: Work, status: int
@@ -139,6 +147,7 @@ async def test_what_the_provider_refuses_is_not_tried_again(
     assert len(await calls(sandbox)) == 1
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("form", ["seconds", "date"])
 async def test_a_busy_provider_is_left_alone_for_as_long_as_it_asks(
@@ -154,6 +163,7 @@ async def test_a_busy_provider_is_left_alone_for_as_long_as_it_asks(
     assert second >= (first + timedelta(seconds=1) if form == "seconds" else until)
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("seconds", [3600, 10**9])
 async def test_a_provider_cannot_ask_for_more_patience_than_the_bound(
     settings: Callable[..., ServiceSettings], sandbox: Service, start: Start, work: Work, seconds: int
@@ -167,6 +177,7 @@ async def test_a_provider_cannot_ask_for_more_patience_than_the_bound(
     assert job["state"] == "completed"
 
 
+@ON_ONE_SERVER
 async def test_a_provider_that_sends_elsewhere_is_not_followed(
     settings: Callable[..., ServiceSettings], sandbox: Service, start: Start, work: Work
 ) -> None:
@@ -186,6 +197,7 @@ async def test_a_provider_that_sends_elsewhere_is_not_followed(
     assert await calls(sandbox) == []
 
 
+@ON_ONE_SERVER
 async def test_of_an_answer_without_end_only_its_begin_is_read(
     settings: Callable[..., ServiceSettings], start: Start, work: Work
 ) -> None:
@@ -216,6 +228,7 @@ async def _provider(handler: Callable[[web.Request], Awaitable[web.StreamRespons
             yield address(listener)
 
 
+@ON_ONE_SERVER
 async def test_a_silent_provider_costs_an_attempt_after_the_time_limit(
     settings: Callable[..., ServiceSettings], sandbox: Service, start: Start, work: Work
 ) -> None:
@@ -226,6 +239,7 @@ async def test_a_silent_provider_costs_an_attempt_after_the_time_limit(
     assert "no answer from the provider within 0.2 s" in job["history"][0]["message"]
 
 
+@ON_ONE_SERVER
 async def test_without_a_provider_a_message_fails_and_says_what_to_set(
     settings: Callable[..., ServiceSettings], start: Start, work: Work
 ) -> None:
@@ -235,6 +249,7 @@ async def test_without_a_provider_a_message_fails_and_says_what_to_set(
     assert "set SMS_API_URL" in job["error"]["message"]
 
 
+@ON_ONE_SERVER
 async def test_an_idempotency_key_is_refused_and_not_taken_silently(service: Service) -> None:
     status, _, problem = await service.post("/api/schedule-sms", GOOD, Idempotency_Key="order-991")
     assert (status, problem["code"]) == (422, "idempotency-key-unsupported")

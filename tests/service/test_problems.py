@@ -13,6 +13,7 @@ import pytest
 from streamq_service.messaging import messaging_app
 from streamq_service.settings import ServiceSettings
 
+from ..rig import ON_ONE_SERVER
 from ..servers import Server
 from .conftest import Service
 
@@ -22,6 +23,7 @@ Start = Callable[..., AbstractAsyncContextManager[Service]]
 GOOD = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
 
 
+@ON_ONE_SERVER
 async def test_a_problem_says_what_where_and_under_which_number(service: Service) -> None:
     status, headers, problem = await service.get("/api/v1/nothing")
     assert status == 404
@@ -30,6 +32,7 @@ async def test_a_problem_says_what_where_and_under_which_number(service: Service
     assert {"type", "title", "status", "code", "detail"} <= problem.keys()
 
 
+@ON_ONE_SERVER
 async def test_a_wrong_verb_is_told_the_right_ones(service: Service) -> None:
     for path, allowed in (("/api/schedule-sms", "POST"), ("/api/v1/queues", "GET, HEAD")):
         async with service.http.delete(service.url + path) as response:
@@ -37,6 +40,7 @@ async def test_a_wrong_verb_is_told_the_right_ones(service: Service) -> None:
             assert (await response.json(content_type=None))["code"] == "method-not-allowed"
 
 
+@ON_ONE_SERVER
 async def test_a_failure_of_ours_shows_its_number_and_nothing_of_the_inside(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -52,6 +56,7 @@ async def test_a_failure_of_ours_shows_its_number_and_nothing_of_the_inside(
     assert problem["request_id"] in caplog.text
 
 
+@ON_ONE_SERVER
 async def test_a_server_that_is_away_is_unavailable_within_a_bounded_time_and_comes_back(
     own_server: Callable[..., Server], prefix: str, start: Start
 ) -> None:
@@ -80,6 +85,7 @@ async def test_a_server_that_is_away_is_unavailable_within_a_bounded_time_and_co
         assert (await service.post("/api/schedule-sms", GOOD))[0] == 201
 
 
+@ON_ONE_SERVER
 async def test_a_server_that_hangs_is_not_ready(
     own_server: Callable[..., Server], prefix: str, start: Start
 ) -> None:
@@ -96,6 +102,7 @@ async def test_a_server_that_hangs_is_not_ready(
             server.resume()
 
 
+@ON_ONE_SERVER
 async def test_a_full_server_refuses_with_a_time_to_come_back(
     own_server: Callable[..., Server], prefix: str, start: Start
 ) -> None:
@@ -111,6 +118,7 @@ async def test_a_full_server_refuses_with_a_time_to_come_back(
         assert headers["Retry-After"] == "15"
 
 
+@ON_ONE_SERVER
 async def test_health_checks_and_looking_write_no_log(
     settings: Callable[..., ServiceSettings], start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -27,7 +27,6 @@ from .odd import ODD, StrangeString, StrangeText, stop_iteration
 AT_ONCE = Backoff(base=0.001, most=0.001)
 
 
-@ON_ONE_SERVER
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs(
     app: App, client: redis.Redis, prefix: str, kind: str
@@ -81,7 +80,6 @@ def test_a_text_of_a_class_of_its_own_is_kept_as_plain_text() -> None:
     assert type(described.message) is str
 
 
-@ON_ONE_SERVER
 async def test_a_plain_handler_that_raises_stop_iteration_fails_its_attempt(app: App) -> None:
     @app.task(attempts=2, backoff=AT_ONCE)
     def first_of_none(x: int) -> Any:
@@ -94,7 +92,6 @@ async def test_a_plain_handler_that_raises_stop_iteration_fails_its_attempt(app:
         assert "in first_of_none" in (await job.status()).error["traceback"]  # type: ignore[index]
 
 
-@ON_ONE_SERVER
 @pytest.mark.parametrize("kind", ["async", "plain"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 async def test_an_interrupt_in_a_handler_is_a_failed_attempt_and_ends_no_process(
@@ -120,7 +117,6 @@ async def test_an_interrupt_in_a_handler_is_a_failed_attempt_and_ends_no_process
         assert [e["type"] for e in (await job.status()).history] == [error.__name__] * 2
 
 
-@ON_ONE_SERVER
 async def test_a_verdict_without_its_time_says_in_the_record_what_is_wrong_with_it(app: App) -> None:
     class Later(Snooze):
         def __init__(self) -> None:
@@ -135,7 +131,6 @@ async def test_a_verdict_without_its_time_says_in_the_record_what_is_wrong_with_
             await (await work.enqueue(1)).result(5)
 
 
-@ON_ONE_SERVER
 async def test_a_retry_without_its_time_waits_for_the_backoff_of_its_task(app: App) -> None:
     class Busy(Retry):
         def __init__(self) -> None:
@@ -194,7 +189,6 @@ async def test_a_time_limit_in_the_headers_that_is_no_time_ends_nothing(
     assert record.result == 7
 
 
-@ON_ONE_SERVER
 async def test_two_hundred_plain_handlers_of_a_worker_of_two_hundred_run_at_once(
     make_app: Callable[..., App],
 ) -> None:
@@ -212,7 +206,6 @@ async def test_two_hundred_plain_handlers_of_a_worker_of_two_hundred_run_at_once
             assert await asyncio.gather(*[job.result(25) for job in jobs]) == list(range(200))
 
 
-@ON_ONE_SERVER
 async def test_an_attempt_that_fails_says_so_in_one_line_of_the_log(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -244,7 +237,6 @@ class Unwritable:
         raise KeyboardInterrupt
 
 
-@ON_ONE_SERVER
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_a_result_whose_own_class_refuses_to_be_written_fails_its_job(app: App, kind: str) -> None:
     async def run_async(x: int) -> Any:
@@ -275,7 +267,6 @@ async def _ended(task: Any, payload: int) -> bool:
     return True
 
 
-@ON_ONE_SERVER
 @pytest.mark.parametrize("fault", [ValueError("x"), KeyboardInterrupt(), MemoryError()], ids=repr)
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_when_the_outcome_itself_cannot_be_made_the_job_is_failed_in_plain_words(
@@ -307,7 +298,6 @@ async def test_when_the_outcome_itself_cannot_be_made_the_job_is_failed_in_plain
     census(client, prefix, "q").check()
 
 
-@ON_ONE_SERVER
 async def test_headers_deeper_than_can_be_written_anew_are_passed_on(
     app: App, client: redis.Redis, prefix: str
 ) -> None:

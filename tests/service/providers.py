@@ -37,10 +37,10 @@ async def provider_saying(said: bytes | Say, tls: ssl.SSLContext | None = None) 
         tasks.add(asyncio.create_task(serve(reader, writer)))
 
     server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
-    async with server:
+    async with server:  # whose end waits for its connections
         port = server.sockets[0].getsockname()[1]
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.sleep(0)  # the transports close in the next round of the loop
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports close in the next round of the loop

@@ -113,8 +113,8 @@ async def _rights(patient: Patient) -> list[Finding]:
         "PUBLISH": ("PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", "NUMSUB", keys.ended),
         "SUBSCRIBE": ("SUBSCRIBE", keys.ended), "WAIT": ("WAIT", "0", "0"), "INFO": ("INFO",),
     }  # fmt: skip
-    missing = await _refused(patient, needed)
-    late = await _refused(patient, of_use)
+    missing = await refused(patient, needed)
+    late = await refused(patient, of_use)
     findings = []
     if missing >= set(_KEYED):
         pattern = keys.ready.partition("{")[0] + "*"
@@ -134,7 +134,8 @@ async def _rights(patient: Patient) -> list[Finding]:
     return findings or [Finding("rights", "rights", "ok", "may run every command, and list clients")]
 
 
-async def _refused(patient: Patient, commands: dict[str, tuple[str, ...]]) -> set[str]:
+async def refused(patient: Patient, commands: dict[str, tuple[str, ...]]) -> set[str]:
+    """The names of those commands that our user may not run; none is run."""
     arguments = [part for words in commands.values() for part in (len(words), *words)]
     places = await scripts.RIGHTS.run(patient.link, (), *arguments)
     return {list(commands)[place - 1] for place in places}

@@ -24,7 +24,7 @@ from streamq import (
     State,
     codec,
 )
-from streamq.keys import Keys
+from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER, census, until, working
 

@@ -128,7 +128,7 @@ def parse_fields(fields: list[bytes]) -> tuple[bytes, bytes, bytes]:
 
 
 def parse_headers(raw: bytes) -> Headers:
-    """Headers as they came; the rules are those of ``_headers.lua``, which reads them for the scripts.
+    """Headers as they came; the rules are those of ``parts/headers.lua``, which reads them for the scripts.
 
     A member that is not what ``Headers`` says counts as absent, and what is no JSON object as empty.
     """

@@ -54,7 +54,7 @@ MANY = settings(
 @example(raw=b'{"id":"99999999999999999-0","x":1e999,"y":NaN}')
 @example(raw=b'{"id":"' + b"9" * 5000 + b'-0"}')
 def test_lua_and_python_read_the_same(shared_server: Server, raw: bytes) -> None:
-    with_text = f"#!lua\n{_read('_prelude')}\n{_read('_headers')}\n{READ}"
+    with_text = f"#!lua\n{_read('parts/prelude')}\n{_read('parts/headers')}\n{READ}"
     client = _raw_client(shared_server)
     ((job_id, attempt, crashes, foreign, kept, named),) = client.eval(with_text, 1, b" ".join(OWN), raw)
     ours = parse_headers(raw)

@@ -81,21 +81,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "signals: payloads are sent along",
-        "streamq/redis/lua/_prelude.lua",
+        "streamq/redis/lua/parts/prelude.lua",
         "if #body > 256 then body = outcome(body) end",
         "",
         "tests/lua/test_settle.py::test_records_are_signalled_up_to_a_budget_and_the_ids_of_all",
     ),
     Fault(
         "signals: a message without a bound",
-        "streamq/redis/lua/_prelude.lua",
+        "streamq/redis/lua/parts/prelude.lua",
         "if news.size + #body > CARRIED then",
         "if false then",
         "tests/lua/test_settle.py::test_records_are_signalled_up_to_a_budget_and_the_ids_of_all",
     ),
     Fault(
         "signals: an earlier due time is not told",
-        "streamq/redis/lua/_prelude.lua",
+        "streamq/redis/lua/parts/prelude.lua",
         "redis.pcall('PUBLISH', channel, 'due '",
         "redis.pcall('ECHO', 'due '",
         "tests/lua/test_settle.py::"
@@ -159,7 +159,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "failed: all at the same moment",
-        "streamq/redis/lua/_prelude.lua",
+        "streamq/redis/lua/parts/prelude.lua",
         "math.max(now, tonumber(last[2] or now))",
         "0",
         "tests/engine/test_walks.py::test_a_list_of_what_fails_meanwhile_shows_nothing_twice",

@@ -1,29 +1,38 @@
-"""The scripts, loaded from ``lua/`` and run by EVALSHA; a server that lost one is sent it again."""
+"""The scripts, run by EVALSHA; a server that lost one is sent it again. (``script_text`` makes their texts.)"""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from streamq.errors import StreamqError
+from streamq.model.keys import Keys
 from streamq.redis.link import Link, NoScript, translate
-
-_FOLDER: Final = files("streamq") / "redis" / "lua"
+from streamq.redis.script_text import ScriptText
 
 
 class Script:
-    """One script: its text is the first line of its file (the flags), what it uses of its ``parts``, and the rest."""
+    """One script of ``lua/``."""
 
-    __slots__ = ("_sha", "_text")
+    __slots__ = ("_keys", "_name", "_sha", "_text")
 
-    def __init__(self, name: str, *parts: str) -> None:
-        flags, _, body = _read(name).partition("\n")
-        self._text = "\n".join((flags, *_used("\n\n".join(map(_read, parts)), body), body)).encode()
+    def __init__(self, name: str) -> None:
+        made = ScriptText(name)
+        self._name, self._keys, self._text = name, made.keys, made.text.encode()
         self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest().encode()
+
+    def on(self, keys: Keys, **others: str | Sequence[str]) -> tuple[str, ...]:
+        """The keys of a call, in order: those of a queue, and in ``others`` those that are the script's own."""
+        return tuple(self._in_order(keys, others))
+
+    def _in_order(self, keys: Keys, others: dict[str, str | Sequence[str]]) -> Iterator[str]:
+        for name in self._keys:
+            found = others.get(name.strip(".")) or getattr(keys, name)
+            if isinstance(found, str):
+                yield found
+            else:
+                yield from found
 
     def command(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The EVALSHA of a call, for sending several at once."""
@@ -61,49 +70,23 @@ class Script:
         raise error from reply
 
 
-def _used(parts: str, body: str) -> list[str]:
-    """The blocks of ``parts`` (what stands between empty lines) that the body needs, and what those need in turn.
-
-    A function costs the server as much each time it is defined as a look at a key, so a call that uses two of twenty
-    defines those two. What a block needs stands above it, as Lua wants it.
-    """
-    words, used = _words(body), list[str]()
-    for block in reversed(parts.split("\n\n")):
-        if words.intersection(_DEFINED.findall(block)):
-            words |= _words(block)
-            used.append(block.strip("\n"))
-    return used[::-1]
-
-
-def _words(code: str) -> set[str]:
-    return set(re.findall(r"\w+", re.sub(r"--.*", "", code)))
-
-
-_DEFINED: Final = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
-
-
-@cache
-def _read(name: str) -> str:
-    return (_FOLDER / f"{name}.lua").read_text("utf-8")
-
-
-ENQUEUE: Final = Script("enqueue", "parts/prelude")
-FETCH: Final = Script("fetch", "parts/prelude", "parts/pages")
+ENQUEUE: Final = Script("enqueue")
+FETCH: Final = Script("fetch")
 CLAIM_SUSPECT: Final = Script("claim_suspect")
-SETTLE: Final = Script("settle", "parts/prelude")
-PROMOTE: Final = Script("promote", "parts/prelude", "parts/headers", "parts/pages")
-RECLAIM: Final = Script("reclaim", "parts/prelude", "parts/headers")
-RELEASE: Final = Script("release", "parts/prelude", "parts/headers")
-REQUEUE: Final = Script("requeue", "parts/prelude", "parts/headers", "parts/places")
-LOCATE: Final = Script("locate", "parts/prelude", "parts/headers", "parts/places")
-LOOK: Final = Script("look", "parts/prelude", "parts/headers", "parts/places")
-AUDIT: Final = Script("audit", "parts/prelude", "parts/headers", "parts/pages")
-POSTPONE: Final = Script("postpone", "parts/prelude")
-PRUNE: Final = Script("prune", "parts/prelude")
-PRUNE_FAILED: Final = Script("prune_failed", "parts/prelude")
-ADOPT: Final = Script("adopt", "parts/prelude")
-WALK: Final = Script("walk", "parts/prelude")
-BACK: Final = Script("back", "parts/prelude")
+SETTLE: Final = Script("settle")
+PROMOTE: Final = Script("promote")
+RECLAIM: Final = Script("reclaim")
+RELEASE: Final = Script("release")
+REQUEUE: Final = Script("requeue")
+LOCATE: Final = Script("locate")
+LOOK: Final = Script("look")
+AUDIT: Final = Script("audit")
+POSTPONE: Final = Script("postpone")
+PRUNE: Final = Script("prune")
+PRUNE_FAILED: Final = Script("prune_failed")
+ADOPT: Final = Script("adopt")
+WALK: Final = Script("walk")
+BACK: Final = Script("back")
 JOIN: Final = Script("join")
 NOTE: Final = Script("note")
 CLAIM: Final = Script("claim")

@@ -1,12 +1,11 @@
--- Headers as text, for the scripts that write them. `envelope.py` reads them by the same rules.
+-- The reader of headers. `streamq/model/headers.py` reads them by the same rules.
 --
 -- An object is split into its top-level members, each left as the text it came as. Only our own members are understood,
--- by strict patterns; one that does not fit counts as absent, and of two with one name the last counts. What somebody
--- else wrote is passed on byte for byte. Text that is no object counts as empty. The id is the exception: it
--- counts as the first member only, in the one form that we write, so that a look at the first bytes finds it.
+-- by strict patterns; one that does not fit is treated as absent, and of two with one name the last counts. What
+-- somebody else wrote is passed on byte for byte. Text that is no object is treated as empty. The id is the exception:
+-- it counts as the first member only, in the one form that we write, so that a look at the first bytes finds it.
 
 local CLOSER = { ['['] = ']', ['{'] = '}' }
-local COUNT = '^%d%d?%d?%d?%d?%d?%d?%d?%d?$'
 
 -- Where the string that begins at `at` ends: at the first quote with an even number of backslashes before it.
 local function string_end(text, at)
@@ -65,64 +64,4 @@ local function split(headers)
     mark, at = string.match(headers, '^[ \t\r\n]*([,}])[ \t\r\n]*()', to + 1)
   until mark ~= ','
   return mark and at == #headers + 1 and list or { headers = headers }
-end
-
--- Our own member of that name, the last where there are several.
-local function own(list, name)
-  for i = #list, 1, -1 do
-    if list[i].name == name then return list[i] end
-  end
-end
-
--- A count among our own members; 0 when it is absent.
-local function count_of(list, name)
-  local member = own(list, name)
-  local value = member and string.sub(list.headers, member.from, member.to) or ''
-  return string.find(value, COUNT) and (value == '0' or string.byte(value) ~= 48) and tonumber(value) or 0
-end
-
-local function id_of(headers)
-  local id = string.match(headers, '^{"id":"(%d+%-%d+)"[,}]')
-  return id and is_id(id) and id or nil
-end
-
--- Headers that begin with this id, then the members but those that `drop` names, then three texts of our own. These are
--- joined here, as each copy of a large one costs a millisecond.
-local function rewritten(list, id, drop, before, large, after)
-  local kept = {}
-  for _, member in ipairs(list) do
-    if member.name ~= 'id' and not drop[member.name] then
-      kept[#kept + 1] = ',' .. string.sub(list.headers, member.at, member.to)
-    end
-  end
-  return '{"id":"' .. id .. '"' .. table.concat(kept) .. (before or '') .. (large or '') .. (after or '') .. '}'
-end
-
--- Headers with the job's id in them, and the id: a job that leaves its birthplace carries its id along.
-local function named(headers, birthplace)
-  local id = id_of(headers)
-  if id then return headers, id end
-  return rewritten(split(headers), birthplace, {}), birthplace
-end
-
--- The same for a job whose id is known by where it lay, whatever its headers say. Where that is no id, theirs counts.
-local function renamed(headers, id)
-  local valid = is_id(id)
-  if valid and string.find(headers, id, 8, true) == 8 and string.find(headers, '^{"id":"') and string.find(headers, '^"[,}]', 8 + #id) then
-    return headers, id -- as nearly all are: no text is cut out
-  end
-  if not valid then return headers, id_of(headers) end
-  return rewritten(split(headers), id, {}), id
-end
-
-local WHITE = { [9] = true, [10] = true, [13] = true, [32] = true }
-
--- The list of objects in our member `history`, without its brackets; nil when it is empty or something else.
-local function history_of(list)
-  local member, headers = own(list, 'history'), list.headers
-  local from = member and string.match(headers, '^%[[ \t\r\n]*(){', member.from)
-  if not from then return nil end
-  local to = member.to - 1
-  while WHITE[string.byte(headers, to)] do to = to - 1 end
-  return string.byte(headers, to) == 125 and string.sub(headers, from, to) or nil
 end

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from streamq.durations import FORMS, as_given, seconds_of
 from streamq.errors import LONGEST_WAIT, UsageError
+from streamq.model import due
 from streamq.model.clock import to_ms
-from streamq.model.envelope import pack_headers
+from streamq.model.headers import pack_headers
 from streamq.sending import OPTIONS, refuse
 
 MOST_ATTEMPTS: Final = 1_000_000
@@ -129,13 +130,13 @@ def sent(task: str, known: Container[str], given: Mapping[str, Any]) -> tuple[st
 
 
 def _due(delay: Any, at: Any) -> str:
-    """When a job is due, as the scripts take it: empty for now, ``+ms`` or ``=ms``."""
+    """When a job is due, as ``New`` takes it."""
     if at is not None:
         if delay is not None:
             raise UsageError("give delay or at, not both")
-        return f"={max(1, to_ms(at))}"  # 0 is how a held job is marked
-    milliseconds = round(seconds_of(delay) * 1000) if delay else 0
-    return f"+{milliseconds}" if milliseconds else ""
+        return due.at(to_ms(at))
+    soon = due.after(seconds_of(delay)) if delay else "0"
+    return "" if soon == "0" else soon
 
 
 def _headers(attempts: Any, timeout: Any) -> bytes:

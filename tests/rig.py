@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from streamq import App, Worker
-from streamq.model.envelope import id_of
-from streamq.model.keys import GROUP, Keys
+from streamq.model.headers import id_of
+from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, Key, Keys
 
 from .servers import Server
 
@@ -24,10 +24,13 @@ ON_ONE_SERVER = pytest.mark.parametrize("server_kind", ["redis"], indirect=True)
 QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqueue_timeout": 3.0}
 """Settings under which a test does not wait for what takes seconds in the field."""
 
-KNOWN_KEY = re.compile(
-    r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|alone:claim|parked|delayed|moved|finished|completed|failed|failures"
-    r"|workers|upkeep:[123](:look)?|producer:[0-9a-z]+))"
-)
+
+def _known(table: Mapping[str, Key]) -> str:
+    """The ends of the names of keys; a word in capitals stands for any."""
+    return "|".join(re.sub("[A-Z]+", "[0-9a-z]+", key.end) for key in table.values() if key.type != "channel")
+
+
+KNOWN_KEY = re.compile(rf"[^:]+:({_known(APP_KEYS)}|\{{[^}}]+\}}:({_known(QUEUE_KEYS)}))")
 
 
 @pytest.fixture

@@ -64,7 +64,10 @@ class Keys:
     ready = _lane(READY)
     alone = _lane(ALONE)
     alone_claim = Key(
-        "string", "the worker that waits until it is idle, on behalf of suspects", "expires in seconds", "alone:claim"
+        "string",
+        "the worker that waits until it is idle, on behalf of suspects",
+        "expires in seconds",
+        "alone:claim",
     )
     parked = Key("hash", "id → envelope of a delayed or held job", "until the job waits")
     delayed = Key("zset", "id by due time in ms", "until the job waits")
@@ -85,14 +88,23 @@ class Keys:
         "upkeep:SEAT:look",
     )  # fmt: skip
     producer = Key(
-        "string", "last batch of one producer and the ids it was answered", "expires in an hour", "producer:ID"
+        "string",
+        "last batch of one producer and the ids it was answered",
+        "expires in an hour",
+        "producer:ID",
     )
-    failed = Key("list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`")
+    failed = Key(
+        "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
+    )
     events = Key("stream", "signals of an earlier version", "the pruner deletes it")
     wake = Key("list", "signals of an earlier version", "the pruner deletes it")
-    ended = Key("channel", "what finished: ids, and records as long as they are short", "to who waits for results")
+    ended = Key(
+        "channel", "what finished: ids, and records as long as they are short", "to who waits for results"
+    )
     signals = Key(
-        "channel", "a due time that is earlier than the last known one; who comes to do upkeep", "to who does upkeep"
+        "channel",
+        "a due time that is earlier than the last known one; who comes to do upkeep",
+        "to who does upkeep",
     )
 
     def __init__(self, prefix: str, queue: str) -> None:

@@ -23,5 +23,8 @@ ALONE: Final = 2
 
 LANES: Final = (
     Lane("ready", "jobs that are no suspects; a worker reads as many as it has free slots"),
-    Lane("alone", "suspects: jobs that crashed their workers, delivered one at a time to a worker that runs nothing"),
+    Lane(
+        "alone",
+        "suspects: jobs that crashed their workers, delivered one at a time to a worker that runs nothing",
+    ),
 )

@@ -63,17 +63,20 @@ class ScriptText:
         """The names of its arguments likewise."""
         shift = len(LANES) - 1 if self.keys[:1] == ["lanes"] else 0
         self._before = {key.strip("."): at and at + shift for at, key in enumerate(self.keys)}
-        self.text = "\n".join(_NAME.sub(self._place, line) for line in _with_parts(written, set()))
+        self.text = "\n".join(map(self._placed, with_parts(written)))
+
+    def _placed(self, code: str) -> str:
+        """Code with what its names become."""
+        return _NAME.sub(self._place, code)
 
     def _place(self, found: re.Match[str]) -> str:
-        """What a name becomes."""
         try:
             return self._key(*found.groups()[:3]) if found[2] else self._other(*found.groups()[3:])
         except (LookupError, ValueError):
             raise ValueError(f"{self.name}.lua says {found[0]}, and its head or a table does not") from None
 
     def _key(self, count: str, name: str, index: str | None) -> str:
-        before = self._before[name]
+        before, index = self._before[name], index and self._placed(index)
         if name == "lanes":
             return str(len(LANES)) if count else f"KEYS[{index}]"
         if name in self.keys:
@@ -88,19 +91,19 @@ class ScriptText:
         return str(self.arguments.index(f"{name}...") + 1) if kind == "first" else _TABLES[kind][name]
 
 
-def _with_parts(text: str, there: set[str]) -> Iterator[str]:
-    """The lines of a text without comments, and those of each part where it is named and not ``there`` yet.
+def with_parts(text: str, there: set[str] | None = None) -> Iterator[str]:
+    """The lines of a text without comments, and those of each part where it is named, unless it is ``there`` already.
 
     What an indented line names is there for its own block alone.
     """
+    there = set() if there is None else there
     for line in text.splitlines():
-        named = _PARTS.match(line)
-        if named:
+        if named := _PARTS.match(line):
             within = set(there) if named[1] else there
             for part in named[2].split():
                 if part not in within:
                     within.add(part)
-                    yield from _with_parts(_read(f"parts/{part}"), within)
+                    yield from with_parts(_read(f"parts/{part}"), within)
         elif line and not line.lstrip().startswith("--"):
             yield line
 

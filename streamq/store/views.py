@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from streamq.errors import JobNotFound
 from streamq.model.cursors import cursor_at, entry_of, is_entry, place_of, strange
-from streamq.model.envelope import id_of, parse_fields, parse_headers
+from streamq.model.envelope import parse_fields
+from streamq.model.headers import id_of, parse_headers
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.keys import GROUP, is_name, queues_key
 from streamq.model.records import READ, from_entry, from_record, from_waiting

@@ -11,8 +11,10 @@ from streamq import job_lines
 from streamq.errors import UnknownTask, Verdict
 from streamq.model import codec
 from streamq.model.clock import ServerClock, monotonic
-from streamq.model.envelope import Headers, pack_headers, parked, record, with_error, without_unknown_task
+from streamq.model.envelope import parked
+from streamq.model.headers import Headers, pack_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, Judgement, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.model.record import record
 from streamq.model.shown import shown
 from streamq.task import Task
 from streamq.worker import attempt_lines

@@ -17,7 +17,8 @@ from streamq import job_lines
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.model import codec
 from streamq.model.clock import monotonic
-from streamq.model.envelope import Delivery, Held, as_failure
+from streamq.model.envelope import Delivery, Held
+from streamq.model.record import as_failure
 from streamq.model.shown import shown
 from streamq.redis.link import Link
 from streamq.store.store import Settlement, Store

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, JobNotFound, State, WrongState
-from streamq.model.envelope import Delivery, New, record
-from streamq.model.keys import GROUP, Keys
+from streamq.model.envelope import Delivery, New
+from streamq.model.keys import GROUP, QUEUE_KEYS, Keys
+from streamq.model.record import record
 from streamq.redis.link import Link
 from streamq.store.store import Settlement
 
@@ -70,9 +71,7 @@ class _Queue:
         keys, (entries, parked, scores, records, orders, moved, producer) = self.keys, drawn
         now = await self.link.call("TIME")
         birth = b"%d" % (int(now[0]) * 1000)
-        commands: list[tuple[Any, ...]] = [
-            ("DEL", *[getattr(keys, name) for name in keys.__slots__ if name not in ("queue", "producer")])
-        ]
+        commands: list[tuple[Any, ...]] = [("DEL", *[getattr(keys, name) for name in QUEUE_KEYS])]
         commands += [("XADD", keys.ready, "*", *fields) for fields in entries[:1]]
         commands += [("XADD", keys.ready, "*", "task", "t", "payload", '"sound"', "headers", "")]
         commands += [("XADD", keys.ready, "*", *fields) for fields in entries[1:]]

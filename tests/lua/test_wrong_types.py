@@ -38,7 +38,7 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
 
     store, entry = app.store, job.id.encode()
     acts = {
-        "enqueue": lambda: store.enqueue(link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "+1")], "memory"),
+        "enqueue": lambda: store.enqueue(link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "1")], "memory"),
         "promote": lambda: _promote(store, link),
         "release": lambda: store.release(link, "q", [(1, entry)]),
         "reclaim": lambda: store.reclaim(link, "q", "w", None),

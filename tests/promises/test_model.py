@@ -11,8 +11,9 @@ import pytest
 import redis
 
 from streamq import App
-from streamq.model.envelope import Delivery, New, parked, record
+from streamq.model.envelope import Delivery, New, parked
 from streamq.model.keys import GROUP, Keys
+from streamq.model.record import record
 from streamq.redis.link import Link
 from streamq.store.store import Settlement, Store
 
@@ -34,7 +35,7 @@ class House:
 
     async def enqueue(self) -> None:
         self.batch += 1
-        dues = self.random.choices(["", "", "+0", "+1", "+3"], k=self.random.randint(1, 4))
+        dues = self.random.choices(["", "", "0", "1", "3"], k=self.random.randint(1, 4))
         jobs = [New("t", b"%d" % number, due=due) for number, due in enumerate(dues)]
         for _ in range(self.random.choice([1, 1, 2])):  # an answer may be lost
             ids = await self.store.enqueue(self.link, "q", "p", self.batch, jobs, "memory")

@@ -12,17 +12,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq import (
-    App,
-    NotDurable,
-    NotOpen,
-    OutcomeUnknown,
-    Rejected,
-    State,
-    Unavailable,
-    UsageError,
-    outbox,
-)
+from streamq import App, NotDurable, NotOpen, OutcomeUnknown, Rejected, State, Unavailable, UsageError
+from streamq.client import outbox
 from streamq.client.outbox import BATCH, BATCH_BYTES, Outbox
 from streamq.client.transfer import Transfer
 from streamq.model.envelope import New

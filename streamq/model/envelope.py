@@ -2,7 +2,7 @@
 
     stream entry      task <task>  payload <payload>  headers <headers>        always in this order
     parked            <task> LF <headers> LF <payload>
-    finished record   c|f<ms since birth> <ms it ran> <worker> LF <task> LF <headers> LF <outcome> LF <payload>
+    finished record   <letter><ms since birth> <ms it ran> <worker> LF <task> LF <headers> LF <outcome> LF <payload>
 
 The outcome is the result of a completed job (empty for none) and the error of a failed one. Payload, headers and
 outcome are JSON. Headers say only what differs from the defaults; most jobs have none.

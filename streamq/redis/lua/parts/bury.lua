@@ -1,4 +1,5 @@
--- The same for failed jobs, whose order is a sorted set by the time of their end: any of them may be requeued.
+-- Write the records of failed jobs, and forget the oldest as `finish` does. Their order is a sorted set by the time of
+-- their end, as any of them may be requeued.
 -- parts: clock each
 local function bury(keep, ids, records, from, to)
   if keep == 0 or #ids == 0 then return end

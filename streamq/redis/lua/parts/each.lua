@@ -1,4 +1,4 @@
--- call(command, key, ...) with all of the list, or its part from `from` to `to`: `unpack` is bounded, so in slices.
+-- One command with all of a list, or a part of it, as its arguments. `unpack` is bounded, so in slices.
 local function each(command, key, list, from, to)
   to = to or #list
   for i = from or 1, to, 1000 do

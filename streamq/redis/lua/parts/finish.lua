@@ -1,6 +1,6 @@
--- Write the records of completed jobs, and forget the oldest past `keep`: as many as were written and 1,000 more, so
--- that a call is bounded when `keep` was lowered; the rest goes with the next calls, and with prune.lua. `records`
--- alternates id and record, all of it or a part.
+-- Write the records of completed jobs, and forget the oldest past `keep`. At most as many as were written and 1,000
+-- more, so that a call is bounded when `keep` was lowered; the rest goes with the next calls, and with prune.lua.
+-- `records` alternates id and record, all of it or a part.
 -- parts: each
 local function finish(keep, ids, records, from, to)
   if keep == 0 or #ids == 0 then return end

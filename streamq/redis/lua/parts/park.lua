@@ -1,6 +1,5 @@
--- Park jobs until they are due: n of each, `envelopes` alternates id and envelope, `dues` due time and id. Both may be
--- parts of lists, from a place on. Returns the earliest due time when that is earlier than whatever the promoters wait
--- for.
+-- Park jobs until they are due. `envelopes` alternates id and envelope, all of it or a part; `dues` due time and id.
+-- Returns the earliest due time when that is earlier than whatever the promoters wait for.
 -- parts: each
 local function park(envelopes, dues)
   if #dues == 0 then return nil end

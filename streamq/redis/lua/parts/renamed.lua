@@ -1,4 +1,4 @@
--- The same for a job whose id is known by where it lay, whatever its headers say. Where that is no id, theirs counts.
+-- Headers with the id of a job that is known by where it lay, whatever they say. Where that is no id, theirs counts.
 -- parts: ids
 local function renamed(headers, id)
   local valid = is_id(id)

@@ -9,7 +9,24 @@
 --   jobs...       task, payload and headers of each waiting one; then task, payload, headers and due time of each delayed one
 -- returns the ids in that order, separated by spaces; "ID+n" stands for ID and the n that follow it, one by one
 
--- What the producer's last batch was answered: the server's memory of it is this one record.
+-- parts: add
+-- A lone job, as most are, is added before the producer's record is looked at: to write the record tells what it was.
+-- A batch that came again, or came too late, takes its job back, and is answered below.
+if args.waiting == '1' and #ARGV == first.jobs + 2 then
+  local id = add(keys.ready, ARGV[first.jobs], ARGV[first.jobs + 1], ARGV[first.jobs + 2])
+  local before = redis.pcall('SET', keys.producer, args.batch .. ' ' .. id, 'PX', args.remembered, 'GET')
+  if not before then return id end
+  if type(before) == 'table' then -- an error: the key is of another type, or not to be written
+    redis.call('XDEL', keys.ready, id)
+    return before
+  end
+  local last = string.match(before, '^(%d+) ')
+  if not last or tonumber(last) < tonumber(args.batch) then return id end
+  redis.call('XDEL', keys.ready, id)
+  redis.call('SET', keys.producer, before, 'PX', args.remembered)
+end
+
+-- What the producer's last batch was answered.
 local answered = redis.call('GET', keys.producer)
 if answered then
   local last, ids = string.match(answered, '^(%d+) (.*)$')
@@ -20,13 +37,6 @@ if answered then
   if last and tonumber(last) > tonumber(args.batch) then
     return redis.error_reply('STALE batch ' .. args.batch .. ' comes after batch ' .. last)
   end
-end
-
--- parts: add
-if args.waiting == '1' and #ARGV == first.jobs + 2 then -- a lone job needs nothing of the rest
-  local id = add(keys.ready, ARGV[first.jobs], ARGV[first.jobs + 1], ARGV[first.jobs + 2])
-  redis.call('SET', keys.producer, args.batch .. ' ' .. id, 'PX', args.remembered)
-  return id
 end
 
 local waiting, delayed_from = tonumber(args.waiting), first.jobs + 3 * args.waiting

@@ -35,7 +35,6 @@ from streamq.redis.link import wait_ready
 from streamq.sending import EnqueueOptions
 from streamq.settings import Settings, SettingsOptions
 from streamq.store.store import Store
-from streamq.store.views import Views
 from streamq.sync import Sync
 from streamq.task import Task
 
@@ -129,18 +128,13 @@ class App:
 
     @property
     def store(self) -> Store:
-        """The acts on the server. Raises ``NotOpen`` outside ``async with app``."""
+        """What is written to the server and read from it. Raises ``NotOpen`` outside ``async with app``."""
         return self._openings.here().store
-
-    @property
-    def views(self) -> Views:
-        """The looks at the server. Raises ``NotOpen`` outside ``async with app``."""
-        return self._openings.here().views
 
     async def ping(self) -> float:
         """A round trip to the server, in seconds. Raises ``Unavailable``."""
         start = monotonic()
-        await self.store.pool.call("PING")
+        await self.store.server.ping()
         return monotonic() - start
 
     async def wait_ready(self, timeout: float | None = None) -> None:
@@ -232,7 +226,7 @@ class App:
             )  # fmt: skip
 
     async def _look(self, queue: str, job_id: str) -> JobRecord:
-        return await self.views.job(queue, job_id)
+        return await self.store.jobs.job(queue, job_id)
 
     async def _wait(self, job: Job[Any], timeout: Duration | None) -> Any:
         seconds = patience(timeout)
@@ -250,15 +244,15 @@ class App:
     def queue(self, name: str) -> Queue:
         """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
         self.store.keys(name)
-        return Queue(name, self.store, self.views)
+        return Queue(name, self.store)
 
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""
-        return sorted({task.queue for task in self.tasks.values()} | await self.views.queues())
+        return sorted({task.queue for task in self.tasks.values()} | await self.store.queues.names())
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are registered. A lost one stays until it is reclaimed."""
-        return await self.views.workers()
+        return await self.store.workers.listed()
 
     # -- roles ----------------------------------------------------------------------------------------------
 

@@ -1,19 +1,22 @@
-"""The roster: who the workers are, whether they live, and who does the upkeep of a queue."""
+"""Workers: who they are, and whether they live."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from streamq.errors import StreamqError
 from streamq.model import codec
-from streamq.model.keys import Keys, is_name, queues_key, workers_key
+from streamq.model.keys import is_name
 from streamq.model.worker_info import OverdueHandler, WorkerInfo, WorkerNote
 from streamq.redis import scripts
-from streamq.redis.link import Link, Pool, translate
+from streamq.redis.links import Links
+from streamq.redis.replies import clients_in, raw_name, scores
+from streamq.redis.thread_link import ThreadLinks
+from streamq.store.access import Access
 
 log = logging.getLogger("streamq.roster")
 
@@ -21,25 +24,63 @@ UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowEr
 """What reading an entry of the list of workers may raise."""
 
 
-class Claimed(NamedTuple):
-    """What came of a claim on a seat (0: none) in the upkeep of a queue."""
+class Workers:
+    """Commands: workers introduce themselves, beat and are forgotten. Queries: who they are, and whether they live."""
 
-    seat: int
-    workers: int
-    others: bool
-    """Whether others stand by; for one who does so itself, whether another of them has looked just now."""
-
-
-class Roster:
-    """Introductions, beats, connections and seats. Methods raise ``Unavailable`` and its kin like the store's."""
-
-    def __init__(self, keys: Callable[[str], Keys], pool: Pool, prefix: str) -> None:
-        self._keys, self._pool, self._prefix = keys, pool, prefix
+    def __init__(self, access: Access) -> None:
+        self._access = access
         self._unreadable: dict[bytes, bytes] = {}
 
-    async def workers(self) -> list[WorkerInfo]:
+    # -- commands -------------------------------------------------------------------------------------------
+
+    def beat(self, links: ThreadLinks, info: WorkerInfo) -> dict[str, int | StreamqError]:
+        """Increment the worker's counter in each of its queues, from its own thread. By queue its number of beats,
+        or what was refused."""
+        replies = links.round(
+            info.queues,
+            lambda queue: scripts.NOTE.in_full(
+                (self._access.keys(queue).workers,), ("ZINCRBY", 1, info.name)
+            ),
+        )
+        return {  # a fraction is what others have beaten on its behalf
+            queue: reply if isinstance(reply, StreamqError) else int(float(reply))
+            for queue, reply in zip(info.queues, replies, strict=True)
+        }
+
+    async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:
+        """Claim the worker's name and say who it is. Returns the entry of another who has the name."""
+        entry: bytes | None = await links.home.call(*self._introduction(info))
+        return entry
+
+    def introduce_again(
+        self, links: ThreadLinks, info: WorkerInfo
+    ) -> tuple[bytes | StreamqError | None, object | StreamqError]:
+        """The same from the worker's own thread, and its queues are put on their list; what came of either."""
+        announced = scripts.NOTE.in_full((self._access.queues_key,), ("SADD", *info.queues))
+        introduced, listed = links.home.batch(self._introduction(info), announced)
+        return introduced, listed
+
+    def _introduction(self, info: WorkerInfo) -> tuple[Any, ...]:
+        said = {field.name: getattr(info, field.name) for field in fields(info)} | info.asdict()
+        arguments = (info.name, _token_member(info.token), codec.dumps(said))
+        return scripts.INTRODUCE.in_full((self._access.workers_key,), arguments)
+
+    async def forget(self, worker: str, token: str = "", *, entry: bytes = b"") -> None:
+        """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
+        async with self._access.pool.links() as links:
+            seen = entry or (_token_member(token) if token else b"")
+            await scripts.FORGET.run(links.home, (self._access.workers_key,), raw_name(worker), seen)
+
+    async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
+        """Beat on behalf of a worker that cannot, unless its counter is another than ``seen`` by now."""
+        names = (self._access.keys(queue).workers,)
+        return bool(await scripts.VOUCH.run(links.of(queue), names, worker, seen))
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def listed(self) -> list[WorkerInfo]:
         """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
-        said = await self._pool.call("HGETALL", workers_key(self._prefix))
+        said = await self._access.pool.call_home("HGETALL", self._access.workers_key)
         readable = [self._worker(name, raw) for name, raw in zip(said[::2], said[1::2], strict=True)]
         return sorted([info for info in readable if info], key=lambda info: info.name)
 
@@ -55,116 +96,61 @@ class Roster:
         self._unreadable.pop(name, None)
         return info
 
-    def beat(self, info: WorkerInfo) -> list[tuple[Any, ...]]:
-        """The commands of one beat, for the thread that sends them: it counts one more."""
-        return [
-            scripts.NOTE.in_full((self._keys(q).workers,), ("ZINCRBY", 1, info.name)) for q in info.queues
-        ]
-
-    def introduce(self, info: WorkerInfo) -> tuple[Any, ...]:
-        """The command by which a worker claims its name and says who it is; its reply is the entry of another who
-        has the name, or ``None``."""
-        said = {field.name: getattr(info, field.name) for field in fields(info)} | info.asdict()
-        arguments = (info.name, _token_member(info.token), codec.dumps(said))
-        return scripts.INTRODUCE.in_full((workers_key(self._prefix),), arguments)
-
-    def announcement(self, queues: Sequence[str]) -> tuple[Any, ...]:
-        """The command that puts queues on the list of queues."""
-        return scripts.NOTE.in_full((queues_key(self._prefix),), ("SADD", *queues))
-
-    async def strike(self, queue: str) -> None:
-        """Take a queue off the list of queues. Who sends to it or serves it puts it there again."""
-        await self._pool.call("SREM", queues_key(self._prefix), queue)
-
-    async def forget(self, worker: str, token: str = "", *, entry: bytes = b"") -> None:
-        """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
-        async with self._pool.link() as link:
-            seen = entry or (_token_member(token) if token else b"")
-            await scripts.FORGET.run(link, (workers_key(self._prefix),), _raw(worker), seen)
-
-    async def beats(self, link: Link, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    async def beats(self, links: Links, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
         """By queue, how often each of its workers has beaten. Raises what went wrong in any of the queues."""
         found: dict[str, dict[str, bytes]] = {}
-        for queue, counts in (await self.beats_or_errors(link, queues)).items():
+        for queue, counts in (await self.beats_or_errors(links, queues)).items():
             if isinstance(counts, StreamqError):
                 raise counts
             found[queue] = counts
         return found
 
     async def beats_or_errors(
-        self, link: Link, queues: Sequence[str]
+        self, links: Links, queues: Sequence[str]
     ) -> dict[str, dict[str, bytes] | StreamqError]:
         """The same, with what went wrong in a queue in the place of its counts."""
-        replies = await link.batch(*[("ZRANGE", self._keys(q).workers, 0, -1, "WITHSCORES") for q in queues])
+        if not queues:
+            return {}
+        replies = await links.commands(
+            queues, lambda queue: ("ZRANGE", self._access.keys(queue).workers, 0, -1, "WITHSCORES")
+        )
         return {
-            queue: translate(reply, sent=True) if isinstance(reply, Exception) else dict(_named(reply))
+            queue: reply if isinstance(reply, StreamqError) else scores(reply)
             for queue, reply in zip(queues, replies, strict=True)
         }
 
     async def beats_of(
-        self, link: Link, workers: Mapping[str, Sequence[str]]
+        self, links: Links, workers: Mapping[str, Sequence[str]]
     ) -> dict[tuple[str, str], bytes]:
         """How often these workers have beaten, by queue and worker, for a queue and the workers in it.
 
         Without those that are not listed, and without a queue in which it cannot be read.
         """
-        asked = [(queue, names) for queue, names in workers.items() if names]
-        replies = await link.batch(
-            *[("ZMSCORE", self._keys(queue).workers, *names) for queue, names in asked]
+        asked = [queue for queue, names in workers.items() if names]
+        if not asked:
+            return {}
+        replies = await links.commands(
+            asked, lambda queue: ("ZMSCORE", self._access.keys(queue).workers, *workers[queue])
         )
         return {
             (queue, name): count
-            for (queue, names), reply in zip(asked, replies, strict=True)
+            for queue, reply in zip(asked, replies, strict=True)
             if not isinstance(reply, Exception)
-            for name, count in zip(names, reply, strict=True)
+            for name, count in zip(workers[queue], reply, strict=True)
             if count is not None
         }
 
-    async def vouch(self, link: Link, queue: str, worker: str, seen: bytes) -> bool:
-        """Beat on behalf of a worker that cannot, unless its counter is another than ``seen`` by now."""
-        return bool(await scripts.VOUCH.run(link, (self._keys(queue).workers,), worker, seen))
-
-    async def claim(
-        self, link: Link, queues: Mapping[str, bool], who: str, seats: Sequence[int], seconds: float,
-        look: float,
-    ) -> dict[str, Claimed | StreamqError]:  # fmt: skip
-        """Take or renew the best free seat of each queue's upkeep, for ``seconds``; ``queues`` says where for the
-        first time. In ``look`` seconds one look is enough, of all who stand by.
-
-        By queue, or what went wrong in it.
-        """
-        lasts, within = max(1, int(seconds * 1000)), max(1, int(look * 1000))
-        calls = [
-            (
-                (keys.workers, keys.signals, keys.look(seats[0]), *keys.seats(*seats)),
-                (who, lasts, int(queues[keys.queue]), within),
-            )
-            for keys in map(self._keys, queues)
-        ]
-        replies = await scripts.CLAIM.run_each(link, calls)
-        return {
-            queue: reply
-            if isinstance(reply, StreamqError)
-            else Claimed(seats[reply[0] - 1] if reply[0] else 0, reply[1], bool(reply[2]))
-            for queue, reply in zip(queues, replies, strict=True)
-        }
-
-    async def vacate(self, link: Link, queues: Sequence[str], who: str) -> None:
-        """Give up all seats that ``who`` has in the upkeep of these queues."""
-        calls = [(self._keys(queue).seats(1, 2, 3), (_raw(who),)) for queue in queues]
-        await scripts.VACATE.run_each(link, calls)
-
-    async def connected(self, link: Link, client_ids: Sequence[int]) -> dict[int, str]:
-        """Those of the clients that are connected to the server, with their names: a server that was restarted
-        gives the same ids to others. Raises ``Rejected`` without the right to ask."""
+    async def connected(self, links: Links, client_ids: Sequence[int]) -> dict[int, str]:
+        """Those of the clients that are connected to the server of the list of workers, with their names: a server
+        that was restarted gives the same ids to others. Raises ``Rejected`` without the right to ask."""
         if not client_ids:
             return {}
-        listed = await link.call("CLIENT", "LIST", "ID", *client_ids)
-        return {int(client["id"]): client.get("name", "") for client in _clients(listed)}
+        listed = await links.home.call("CLIENT", "LIST", "ID", *client_ids)
+        return {int(client["id"]): client.get("name", "") for client in clients_in(listed)}
 
-    async def client_names(self, link: Link) -> set[str]:
-        """The names of all clients: a worker's connections bear its name. Raises ``Rejected`` likewise."""
-        return {client.get("name", "") for client in _clients(await link.call("CLIENT", "LIST"))}
+    async def client_names(self, links: Links) -> set[str]:
+        """The names of all its clients: a worker's connections bear its name. Raises ``Rejected`` likewise."""
+        return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
 
 
 def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
@@ -207,23 +193,6 @@ def _time(said: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _named(reply: list[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Members and scores. A name that is not text is a stranger's, and is carried along all the same."""
-    for member, score in zip(reply[::2], reply[1::2], strict=True):
-        yield member.decode("utf-8", "surrogateescape"), score
-
-
-def _raw(name: str) -> bytes:
-    """The name as the server has it."""
-    return name.encode("utf-8", "surrogateescape")
-
-
 def _token_member(token: str) -> bytes:
     """The text by which the entry of a worker is known to be its own; found in none when it has no token."""
     return codec.dumps({"token": token})[1:-1]
-
-
-def _clients(listed: bytes) -> list[dict[str, str]]:
-    """The lines of CLIENT LIST, each a field by its name."""
-    lines = listed.decode("utf-8", "replace").splitlines()
-    return [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in lines if line]

@@ -82,11 +82,10 @@ class Links:
         replies: list[Any] = [None] * count
         answers = await asyncio.gather(*[send(*part) for part in parts.items()], return_exceptions=True)
         for places, answer in zip(parts.values(), answers, strict=True):
-            if isinstance(answer, StreamqError):
-                answer = [answer] * len(places)
-            elif isinstance(answer, BaseException):  # a fault of ours, or the end of the loop
-                raise answer
-            for place, reply in zip(places, answer, strict=True):
+            if isinstance(answer, BaseException) and not isinstance(answer, StreamqError):
+                raise answer  # a fault of ours, or the end of the loop
+            own = [answer] * len(places) if isinstance(answer, StreamqError) else answer
+            for place, reply in zip(places, own, strict=True):
                 replies[place] = reply
         return replies
 

@@ -17,7 +17,7 @@ from streamq.store.workers import Workers
 log = logging.getLogger("streamq.store")
 
 PAGE: Final = 100
-"""Jobs that one call recovers or audits: a few milliseconds of the server's time. It takes fewer where they are large."""
+"""Jobs that one call recovers or audits: some milliseconds of the server's time. Fewer where they are large."""
 
 
 @dataclass(frozen=True, slots=True)

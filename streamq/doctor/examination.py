@@ -11,7 +11,6 @@ from streamq.doctor.addresses import findings_of, look_at_each
 from streamq.doctor.causes import cause_of
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import StreamqError
-from streamq.redis.links import Links
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], ...]] = (
     ("server", server.look),
@@ -35,7 +34,7 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     reached = [each.name for addresses in met for each in addresses if each.answers]
     if not reached:
         return findings
-    links = Links(servers, "streamq-doctor")
+    links = app.client.store.links("streamq-doctor")
     patient = Patient(app, links, {}, repair=repair)
     patient.servers_reached = reached
     try:

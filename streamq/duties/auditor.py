@@ -12,7 +12,6 @@ from typing import Final
 
 from streamq.duties.duty import Rounds
 from streamq.duties.reclaimer import report
-from streamq.redis.links import Links
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.auditor")
@@ -26,7 +25,7 @@ class Auditor(Rounds):
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
         super().__init__("auditor", queues, self.audit, EVERY)
         self._store = store
-        self._links = Links(store.servers)
+        self._links = store.links()
         self._unlisted: dict[str, set[str]] = {}
 
     async def audit(self, queue: str) -> int:

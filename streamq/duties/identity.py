@@ -67,7 +67,7 @@ async def claim(store: Store, info: WorkerInfo) -> None:
 
     Raises ``NameTaken`` when a living worker has it.
     """
-    links = Links(store.servers)
+    links = store.links()
     try:
         while entry := await store.workers.introduce(links, info):
             await _succeed(store, links, info, entry)

@@ -16,7 +16,6 @@ from streamq.duties.duty import pause
 from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
-from streamq.redis.links import Links
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.promoter")
@@ -47,7 +46,7 @@ class Promoter:
         poll: float = POLL,
     ) -> None:  # fmt: skip
         self._store, self._queues, self._overdue, self._poll = store, queues, overdue, poll
-        self._links = Links(store.servers)
+        self._links = store.links()
         self._troubles = Troubles("promote jobs of", log)
         self._at: dict[str, float] = {}
         self._rested = False

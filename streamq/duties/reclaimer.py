@@ -21,7 +21,6 @@ from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.shown import shown
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.links import Links
 from streamq.store.recovery import Reclaimed
 from streamq.store.store import Store
 
@@ -60,7 +59,7 @@ class Reclaimer:
     ) -> None:  # fmt: skip
         self._store, self._queues, self._own = store, queues, own
         self._others, self._on_suspects, self._on_lost = others, on_suspects, on_lost
-        self._links = Links(store.servers)
+        self._links = store.links()
         self._generation = 0
         self._counted = -1e9
         self._looks = 0

@@ -19,7 +19,6 @@ from streamq.duties.duty import pause
 from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.redis.links import Links
 from streamq.store.seats import Claimed
 from streamq.store.store import Store
 
@@ -58,7 +57,7 @@ class Seats:
         brief: bool = False,
     ) -> None:  # fmt: skip
         self._store, self._queues, self._who, self._seats, self._brief = store, queues, who, seats, brief
-        self._links = Links(store.servers)
+        self._links = store.links()
         self._troubles = Troubles("share the upkeep of", log)
         self._held: dict[str, int] = {}
         self._workers: dict[str, int] = {}

@@ -19,7 +19,6 @@ from streamq.duties.trouble import EVERYONE, Troubles
 from streamq.errors import Rejected
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.links import Links
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.voucher")
@@ -46,7 +45,7 @@ class Voucher:
 
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "") -> None:
         self._store, self._queues, self._own = store, queues, own
-        self._links = Links(store.servers)
+        self._links = store.links()
         self._troubles = Troubles("vouch for workers of", log)
         self._lists = Troubles("list the workers of", log)
         self._mates: dict[str, WorkerInfo] = {}

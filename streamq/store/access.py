@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from streamq.model.clock import ServerClock
 from streamq.model.keys import Keys, queues_key, workers_key
+from streamq.redis.links import Links
 from streamq.redis.pool import Pool
 from streamq.redis.servers import Servers
 from streamq.redis.signals import Signals
+from streamq.redis.thread_link import ThreadLinks
 from streamq.settings import Settings
 
 
@@ -20,6 +22,14 @@ class Access:
         self.clock = ServerClock()
         self.queues_key, self.workers_key = queues_key(settings.prefix), workers_key(settings.prefix)
         self._keys: dict[str, Keys] = {}
+
+    def links(self, client_name: str = "streamq") -> Links:
+        """Connections for one purpose of their own: for who blocks, or writes in batches."""
+        return Links(self.servers, client_name)
+
+    def thread_links(self, client_name: str) -> ThreadLinks:
+        """The same for a thread."""
+        return ThreadLinks(self.servers, client_name)
 
     def keys(self, queue: str) -> Keys:
         """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""

@@ -46,7 +46,7 @@ class Fetcher:
     ) -> None:  # fmt: skip
         self._store, self._start = store, start
         self._queues = queues = tuple(dict.fromkeys(queues))
-        self._links = Links(store.servers, worker)
+        self._links = store.links(worker)
         self._slots = Slots(free, idle)
         self.slot_changed = self._slots.changed
         """To be called when an attempt has ended, or the backlog shrank: once a job, so no method is around it."""

@@ -26,7 +26,6 @@ from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.redis.thread_link import ThreadLinks
 from streamq.store.store import Store
 from streamq.worker.overdue import OverdueHandlers
 
@@ -60,7 +59,7 @@ class Heartbeat:
         self._overdue, self._notes, self._told = overdue, notes, (0, 0)
         self._counts: dict[str, int] = {}
         self._troubles, self._lists = Troubles("beat for", log), Troubles("write to", log)
-        self._links = ThreadLinks(store.servers, info.name)
+        self._links = store.thread_links(info.name)
         self._loop = asyncio.get_running_loop()
         self._first: asyncio.Future[None] = self._loop.create_future()
         self._stop = threading.Event()

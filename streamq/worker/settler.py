@@ -19,7 +19,6 @@ from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery, Held, as_failure
 from streamq.model.shown import shown
-from streamq.redis.links import Links
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
 
@@ -59,7 +58,7 @@ class Settler:
     """
 
     def __init__(self, store: Store, worker: str, on_taken: Callable[[], None]) -> None:
-        self._store, self._links = store, Links(store.servers, worker)
+        self._store, self._links = store, store.links(worker)
         self._worker = worker.encode()
         self._on_taken = on_taken
         self._waiting: Batch = {}

@@ -16,7 +16,6 @@ from streamq.duties.voucher import Voucher
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
 from streamq.program import Program
-from streamq.redis.links import Links
 from streamq.settings.variables import environment_with
 
 log = logging.getLogger("streamq.supervisor")
@@ -86,7 +85,7 @@ class Supervisor:
                 continue
 
     async def _hand_back(self, name: str) -> None:
-        links = Links(self._app.client.store.servers)
+        links = self._app.client.store.links()
         try:
             for queue in self._queues:
                 done = await self._app.client.store.recovery.reclaim(links, queue, name, None)

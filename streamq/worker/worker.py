@@ -19,7 +19,6 @@ from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Reject
 from streamq.logs import how_logged
 from streamq.model.envelope import Delivery, Held
 from streamq.program import Program
-from streamq.redis.links import Links
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.runner import Runner
@@ -127,7 +126,7 @@ class Worker:
     async def _sign_on(self) -> None:
         """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``."""
         store = self.app.client.store
-        links = Links(store.servers, self.name)
+        links = store.links(self.name)
         try:
             await join_each(store, links, self.queues)
             await self._announce()

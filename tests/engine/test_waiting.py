@@ -159,7 +159,7 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
 ) -> None:
     """The look said that the job is on its way, and its answer came after the signal: results once were 5 s late."""
     answered, passed = asyncio.Event(), asyncio.Event()
-    look = app.client.views.endings
+    look = app.client.store.jobs.endings
 
     async def slow(queue: str, ids: Any) -> Any:
         found = await look(queue, ids)
@@ -173,7 +173,7 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
 
     signals, channel = app.client.store.signals, Keys(app.settings.prefix, "q").ended
     job, told = await broken.enqueue(1), list[bytes | None]()
-    monkeypatch.setattr(app.client.views, "endings", slow)
+    monkeypatch.setattr("endings", slow)
     waiting = [asyncio.create_task(job.result(4))]
     signals.listen(channel, told.append)
     await answered.wait()
@@ -201,7 +201,7 @@ async def test_a_failure_that_was_heard_is_told_although_its_record_is_pruned(
         with pytest.raises(JobFailed):
             await (await broken.enqueue(0)).result(10)
         told = list[bytes | None]()
-        app.client.store.signals.listen(Keys(app.settings.prefix, "q").ended, told.append)
+        app.client.store.signals.of("q").listen(Keys(app.settings.prefix, "q").ended, told.append)
         jobs = [await broken.enqueue(number) for number in range(1, 4)]
         await until(lambda: {job_id for m in told if m for job_id, _ in ended(m)} == {job.id for job in jobs})
         ends = await asyncio.gather(*[job.result(10) for job in jobs], return_exceptions=True)

@@ -8,7 +8,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a read given up before a reconnection is left blocked",
         "streamq/worker/fetcher.py",
-        'await self._link.call("CLIENT", "UNBLOCK", client_id)',
+        'await link.call("CLIENT", "UNBLOCK", number)',
         "pass",
         "tests/promises/test_neighbours.py::"
         "test_a_read_that_the_worker_has_given_up_is_ended_when_it_is_back",

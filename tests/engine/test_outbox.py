@@ -131,7 +131,7 @@ async def test_a_fault_of_the_way_out_itself_ends_with_the_callers_it_met(
     way_out: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(outbox, "submit", _broken)
+        broken.setattr(way_out._store.producers, "submit", _broken)
         sending = [way_out.put("q", [New("t", b"1")], "memory") for _ in range(3)]
         way_out._store.settings = way_out._store.settings.model_copy(update={"enqueue_timeout": 0.1})
         ends = await asyncio.gather(*sending, return_exceptions=True)

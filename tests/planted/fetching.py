@@ -7,7 +7,7 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "a read given up before a reconnection is left blocked",
-        "streamq/worker/fetcher.py",
+        "streamq/store/reader.py",
         'await link.call("CLIENT", "UNBLOCK", number)',
         "pass",
         "tests/promises/test_neighbours.py::"
@@ -147,7 +147,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a refused queue stops the others",
         "streamq/worker/reads.py",
-        "await self._blame(queues, slots, fault(reply))",
+        "await self._blame(together, slots, error)",
         "raise fault(reply)",
         "tests/engine/test_queue_trouble.py::"
         "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",

@@ -204,7 +204,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a name of a living worker is taken over",
         "streamq/duties/identity.py",
-        "        return name not in await store.workers.client_names(link)\n",
+        "        return name not in await store.workers.client_names(links)\n",
         "        return True\n",
         "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",
     ),

@@ -148,7 +148,7 @@ FAULTS: tuple[Fault, ...] = (
         "a refused queue stops the others",
         "streamq/worker/reads.py",
         "await self._blame(together, slots, error)",
-        "raise fault(reply)",
+        "raise error",
         "tests/engine/test_queue_trouble.py::"
         "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",
     ),

@@ -205,7 +205,7 @@ async def test_an_outcome_unknown_at_the_close_can_still_be_repeated(
 ) -> None:
     async with Proxy(str(shared_server.socket)) as proxy:
         app = make_app(enqueue_timeout=0.2)
-        app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+        app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
         async with app:
             await app.enqueue("q", "t", "before")
             proxy.swallow = b'"lost"'

@@ -80,7 +80,7 @@ async def test_a_swallowed_answer_leaves_exactly_one_job(
     make_app: Callable[..., App], proxy: Proxy, client: redis.Redis, prefix: str, delay: float | None
 ) -> None:
     app = make_app()
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     async with app:
         await app.enqueue("q", "t", "before")
         proxy.swallow = b'"lost"'
@@ -96,7 +96,7 @@ async def test_a_producer_that_gets_no_answer_for_too_long_says_that_it_does_not
     make_app: Callable[..., App], proxy: Proxy, client: redis.Redis, prefix: str
 ) -> None:
     app = make_app(enqueue_timeout=0.3)
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     async with app:
         await app.enqueue("q", "t", "before")
         proxy.swallow = b'"lost"'
@@ -116,7 +116,7 @@ async def test_a_producer_that_cannot_connect_says_so_at_once(
     make_app: Callable[..., App], proxy: Proxy
 ) -> None:
     app = make_app(enqueue_timeout=30)
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     proxy.closed = True
     async with app:
         with pytest.raises(Unavailable) as caught:
@@ -128,7 +128,7 @@ async def test_a_producer_that_cannot_connect_says_so_at_once(
 
 async def test_a_swallowed_outcome_is_written_once(make_app: Callable[..., App], proxy: Proxy) -> None:
     app, ran = make_app(), []
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
 
     @app.task(queue="q")
     async def work(x: str) -> str:
@@ -149,7 +149,7 @@ async def test_jobs_whose_delivery_was_swallowed_are_run_all_the_same_and_unchar
 ) -> None:
     """The server gave them to a worker that lives, and that never saw them."""
     app, ran = make_app(), []
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
 
     @app.task(queue="q")
     async def work(x: int) -> int:
@@ -198,7 +198,7 @@ async def test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it(
 ) -> None:
     """They share it: the server answers each of them with the ids of all."""
     app = make_app(enqueue_timeout=0.2)
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     async with app:
         await app.enqueue("q", "t", "before")
         proxy.swallow, proxy.closed = b'"first of 0"', True

@@ -12,7 +12,7 @@ from streamq.redis.link import Link
 from streamq.redis.servers import Server, Servers
 
 Send = Callable[[Link, Sequence[int]], Awaitable[list[Any]]]
-"""Sends what stands at some places of a round over a connection, and returns the replies in that order."""
+"""Sends what stands at some places of the list of queues over a connection, and returns the replies in that order."""
 
 
 class Links:
@@ -52,7 +52,7 @@ class Links:
             parts.setdefault(self.of(queue), []).append(place)
         return parts
 
-    async def round(self, queues: Sequence[str], send: Send) -> list[Any]:
+    async def pipeline(self, queues: Sequence[str], send: Send) -> list[Any]:
         """What ``send`` is answered for each queue, in order: one pipeline per server, all at once.
 
         An error is in the place of its reply, as one of ours: it concerns that queue alone, or all of its server.
@@ -72,8 +72,8 @@ class Links:
         return replies
 
     async def commands(self, queues: Sequence[str], command: Callable[[str], tuple[Any, ...]]) -> list[Any]:
-        """A round of one command for each queue."""
-        return await self.round(
+        """One command for each queue, in one pipeline per server."""
+        return await self.pipeline(
             queues, lambda link, places: link.batch(*[command(queues[place]) for place in places])
         )
 

@@ -152,7 +152,7 @@ class ThreadLinks:
             raise errors[0]
         return met
 
-    def round(self, queues: Sequence[str], command: Callable[[str], tuple[Any, ...]]) -> list[Any]:
+    def pipeline(self, queues: Sequence[str], command: Callable[[str], tuple[Any, ...]]) -> list[Any]:
         """The command of each queue, in one pipeline per server; replies in order, with each error in its place.
 
         Raises ``Unavailable`` when no server can be reached.

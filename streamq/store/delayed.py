@@ -54,7 +54,7 @@ class Delayed:
             calls = [((keys.ready, keys.parked, keys.delayed, keys.moved), (each,)) for keys in asked]
             return await scripts.PROMOTE.run_each(link, calls)
 
-        replies = await links.round(queues, send)
+        replies = await links.pipeline(queues, send)
         return {
             queue: reply if isinstance(reply, StreamqError) else self._promoted(queue, *reply)
             for queue, reply in zip(queues, replies, strict=True)

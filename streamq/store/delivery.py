@@ -103,7 +103,7 @@ class Delivery:
                 ("XPENDING", self._lane(place), GROUP, start, "+", PENDING_PAGE, worker)
                 for place, start in after.items()
             ]
-            replies = await links.round(
+            replies = await links.pipeline(
                 [queue for queue, _ in asked],
                 lambda link, at, sent=commands: link.batch(*[sent[n] for n in at]),  # type: ignore[misc]
             )

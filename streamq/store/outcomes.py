@@ -68,7 +68,7 @@ class Outcomes:
             return replies
 
         settled: list[Settled] = []
-        replies = await links.round([queue for queue, _ in parts], send)
+        replies = await links.pipeline([queue for queue, _ in parts], send)
         for (queue, part), reply in zip(parts, replies, strict=True):
             if isinstance(reply, StreamqError):
                 settled.append((queue, part, reply))

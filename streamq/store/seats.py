@@ -52,7 +52,7 @@ class Seats:
             ]
             return await scripts.CLAIM.run_each(link, calls)
 
-        replies = await links.round(names, send)
+        replies = await links.pipeline(names, send)
         return {
             queue: reply
             if isinstance(reply, StreamqError)
@@ -70,7 +70,7 @@ class Seats:
             )
 
         if queues:
-            await links.round(queues, send)
+            await links.pipeline(queues, send)
 
     # -- queries --------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Workers:
     def beat(self, links: ThreadLinks, info: WorkerInfo) -> dict[str, int | StreamqError]:
         """Increment the worker's counter in each of its queues, from its own thread. By queue its number of beats,
         or what was refused."""
-        replies = links.round(
+        replies = links.pipeline(
             info.queues,
             lambda queue: scripts.NOTE.in_full(
                 (self._access.keys(queue).workers,), ("ZINCRBY", 1, info.name)

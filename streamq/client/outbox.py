@@ -18,7 +18,16 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from streamq.client.transfer import Transfer
-from streamq.errors import NotDurable, NotOpen, OutcomeUnknown, StreamqError, Ticket, Unavailable, UsageError
+from streamq.errors import (
+    NotDurable,
+    NotOpen,
+    OutcomeUnknown,
+    OutOfMemory,
+    StreamqError,
+    Ticket,
+    Unavailable,
+    UsageError,
+)
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.redis.answers import Demoted, is_away
@@ -180,35 +189,30 @@ class _Carrier:
         return _Load(Batch(kind[0], producer, next(self._numbers), jobs), orders, monotonic())
 
     async def _persist(self, batches: Sequence[Batch]) -> list[Answer]:
-        """Send batches until each is answered, for ``enqueue_timeout`` seconds after the first silence.
+        """Send batches until each is answered, for ``enqueue_timeout`` seconds at most.
 
-        What never left is the caller's, who may know better than to wait; what may have arrived is sent again, and so
-        is what met a fail-over.
+        What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
+        is what a server refused that has just ceased to be the primary.
         """
         answers: list[Answer] = await self._attempt(self._link, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
-        silent = {at for at, answer in enumerate(answers) if _is_silence(answer)}
-        demoted = {at for at, answer in enumerate(answers) if self._is_at_fail_over(answer)}
+        unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
+        open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
         pause, deadline = 0.05, monotonic() + self._store.settings.enqueue_timeout
-        while (open_ := sorted(silent | demoted)) and monotonic() + pause <= deadline:
+        while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
             again = await self._attempt(self._link, [batches[at] for at in open_])
             for at, answer in zip(open_, again, strict=True):
-                if at in silent or _is_silence(answer):
-                    answers[at] = _as_unknown(answer)
-                    silent.add(at)
-                    demoted.discard(at)
-                else:
-                    answers[at] = answer
-                    demoted = demoted if _is_away(answer) else demoted - {at}
-            silent = {at for at in silent if _is_silence(answers[at])}
+                answers[at] = _as_unknown(answer) if at in unknown else answer
+            unknown.update(at for at in open_ if _is_silence(answers[at]))
+            open_ = [at for at in open_ if _is_away(answers[at])]
         return answers
 
-    def _is_at_fail_over(self, answer: Answer) -> bool:
-        """Whether a server that is a primary no more has refused the batch: it added nothing, and the new primary may
-        take it. Where there is one address only, there is no other to look at."""
+    def _meets_fail_over(self, answer: Answer) -> bool:
+        """Whether a server that is a primary no more has refused the batch: it added nothing, and the new primary
+        will take it. Where there is one address only, there is no other to look at."""
         return isinstance(answer, Demoted) and self._server.several
 
     async def _attempt(self, link: Link, batches: Sequence[Batch]) -> list[Answer]:
@@ -278,7 +282,7 @@ def _is_silence(answer: Answer) -> bool:
 
 
 def _is_away(answer: Answer) -> bool:
-    return isinstance(answer, StreamqError) and is_away(answer)
+    return isinstance(answer, StreamqError) and is_away(answer) and not isinstance(answer, OutOfMemory)
 
 
 def _as_unknown(answer: Answer) -> list[str] | OutcomeUnknown:

@@ -14,7 +14,7 @@ from streamq.model.keys import is_name
 from streamq.model.worker_info import OverdueHandler, WorkerInfo, WorkerNote
 from streamq.redis import scripts
 from streamq.redis.links import Links
-from streamq.redis.replies import clients_in, raw_name, scores
+from streamq.redis.replies import clients_in, pairs, raw_name, scores
 from streamq.redis.thread_link import ThreadLinks
 from streamq.store.access import Access
 
@@ -81,7 +81,7 @@ class Workers:
     async def listed(self) -> list[WorkerInfo]:
         """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
         said = await self._access.pool.call_home("HGETALL", self._access.workers_key)
-        readable = [self._worker(name, raw) for name, raw in zip(said[::2], said[1::2], strict=True)]
+        readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
         return sorted([info for info in readable if info], key=lambda info: info.name)
 
     def _worker(self, name: bytes, raw: bytes) -> WorkerInfo | None:

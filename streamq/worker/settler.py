@@ -191,7 +191,7 @@ class Settler:
             if not isinstance(said, StreamqError):
                 self._written(said, repeated=repeated)
                 self._settled(queue, [], accepted=True)
-            elif _for_now(said):
+            elif _for_now(said) and self._links.is_one:
                 problem = said
                 waits.setdefault(queue, []).extend(part)
             else:

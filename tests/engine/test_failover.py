@@ -92,7 +92,8 @@ async def test_every_connection_leaves_a_server_that_became_a_replica(two: tuple
         thread = ThreadLink(app.client.store.servers.home, "thread")
         await reading.call("PING")
         await asyncio.to_thread(thread.connect)
-        await app.client.store.delivery.join(app.client.store.links(), ["q"])
+        async with app.client.store.pool.links() as links:
+            await app.client.store.delivery.join(links, ["q"])
         read = ("XREADGROUP", "GROUP", "workers", "w", "BLOCK", "30000", "STREAMS", "sq:{q}:alone", ">")
         waiting = asyncio.create_task(blocked.call(*read, timeout=30))
         await until(lambda: has_blocked(first) and has_all(second, first))
@@ -129,6 +130,30 @@ async def test_a_write_that_a_replica_refuses_sends_all_connections_to_the_new_p
         await until(lambda: enqueued(app, 2), 5)
         await until(lambda: written(thread), 5)
         thread.close()
+
+
+@ON_ONE_SERVER
+async def test_an_enqueue_that_meets_a_fail_over_is_added_once_by_the_new_primary(
+    two: tuple[Server, Server],
+) -> None:
+    first, second = two
+    follow(second, first)
+    url = f"{first.url},{second.url}"
+    async with App(redis_url=url) as app, App(redis_url=url, enqueue_timeout=0.3) as hasty:
+        await app.enqueue("q", "t", 1)
+        await hasty.enqueue("q", "t", 2)
+        await until(lambda: has_all(second, first))
+        follow(first, second)  # and for a moment nobody is the primary
+        with pytest.raises(Unavailable) as caught:
+            await hasty.enqueue("q", "t", 3)
+        assert not isinstance(caught.value, OutcomeUnknown), "nothing was added"
+        sending = asyncio.create_task(app.enqueue("q", "t", 4))
+        await asyncio.sleep(0.3)
+        assert not sending.done()
+        lead(second)
+        job = await sending
+        assert (await job.status()).payload == 4
+        assert (await app.queue("q").counts()).waiting == 3
 
 
 def has_blocked(server: Server) -> bool:

@@ -140,14 +140,21 @@ async def test_a_worker_of_both_goes_on_with_the_queue_whose_server_is_there(
     async def here(x: int) -> int:
         return x
 
+    gone = asyncio.Event()
+
     @app.task(queue="b")
     async def there(x: int) -> int:
+        if x == 3:
+            await gone.wait()
         return x
 
-    async with app, working(app):
+    async with app, working(app) as worker:
         assert await (await there.enqueue(1)).result(10) == 1
         assert await (await here.enqueue(2, delay=0.1)).result(10) == 2
+        await there.enqueue(3)
+        await until(lambda: len(worker.runner.running))
         two[1].stop()
+        gone.set()  # its outcome has nowhere to go, and keeps no other waiting
         for n in range(5):
             assert await (await here.enqueue(n)).result(10) == n
         two[1].start()

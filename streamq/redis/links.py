@@ -18,13 +18,15 @@ Send = Callable[[Link, Sequence[int]], Awaitable[list[Any]]]
 class Links:
     """Not for two callers at once, like each ``Link``: their owner sees to that."""
 
-    __slots__ = ("_client_name", "_links", "_servers", "home")
+    __slots__ = ("_client_name", "_links", "_servers", "home", "is_one")
 
     def __init__(self, servers: Servers, client_name: str = "streamq") -> None:
         self._servers, self._client_name = servers, client_name
         self.home: Final = Link(servers.home, client_name)
         """The connection to the server of the lists of queues and workers."""
         self._links: dict[Server, Link] = {servers.home: self.home}
+        self.is_one: Final = len(servers.all) == 1
+        """Whether all queues live on one server."""
 
     def of(self, queue: str) -> Link:
         """The connection to the server of a queue."""
@@ -39,11 +41,6 @@ class Links:
         if link is None:
             link = self._links[server] = Link(server, self._client_name)
         return link
-
-    @property
-    def is_one(self) -> bool:
-        """Whether all queues live on one server."""
-        return len(self._servers.all) == 1
 
     def split(self, queues: Sequence[str]) -> dict[Link, list[int]]:
         """The places of the queues by their connection."""

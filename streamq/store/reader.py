@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.keys import GROUP
-from streamq.redis.answers import is_away
+from streamq.redis.answers import is_away, translate
 from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in
@@ -96,11 +96,13 @@ class Reader:
     ) -> None:
         command = self._command(count, [self._lane(queue) for queue in queues], block_ms)
         try:
-            reply = await link.call(*command, timeout=block_ms / 1000 + ANSWER)
+            (reply,) = await link.batch(command, timeout=block_ms / 1000 + ANSWER)
         except StreamqError as error:
-            found.refused.append((queues, error))
-        else:
-            found.entries += [(self._queues[lane], entries) for lane, entries in reply or ()]
+            reply = error
+        if isinstance(reply, Exception):
+            found.refused.append((queues, translate(reply, sent=True)))
+        elif reply:
+            found.entries += [(self._queues[lane], entries) for lane, entries in reply]
 
     def _lane(self, queue: str) -> bytes:
         lane = self._lanes.get(queue)

@@ -12,7 +12,6 @@ from typing import Final
 
 from streamq.duties.duty import Rounds
 from streamq.duties.reclaimer import report
-from streamq.redis.link import Link
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.auditor")
@@ -26,22 +25,25 @@ class Auditor(Rounds):
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
         super().__init__("auditor", queues, self.audit, EVERY)
         self._store = store
-        self._link = Link(store.servers)
+        self._links = store.links()
         self._unlisted: dict[str, set[str]] = {}
 
     async def audit(self, queue: str) -> int:
         """Repair what is stranded in one queue. Returns how many jobs."""
-        repaired = await self._store.audit(self._link, queue)
+        repaired = await self._store.recovery.audit(self._links, queue)
         if repaired:
             log.warning("%d jobs on %s were delivered and held by nobody; they wait again", repaired, queue)
-        before, now = self._unlisted.get(queue, set()), set(await self._store.unlisted(self._link, queue))
+        before, now = (
+            self._unlisted.get(queue, set()),
+            set(await self._store.recovery.unlisted(self._links, queue)),
+        )
         self._unlisted[queue] = now - before
         for worker in sorted(now & before):
-            done = await self._store.reclaim(self._link, queue, worker, None)
+            done = await self._store.recovery.reclaim(self._links, queue, worker, None)
             report(queue, worker, done, "it is not on the list of workers")
             repaired += done.again + done.suspects + done.failed
         return repaired
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self._link.close()
+        await self._links.close()

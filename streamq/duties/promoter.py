@@ -16,7 +16,6 @@ from streamq.duties.duty import pause
 from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
-from streamq.redis.link import Link
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.promoter")
@@ -47,7 +46,7 @@ class Promoter:
         poll: float = POLL,
     ) -> None:  # fmt: skip
         self._store, self._queues, self._overdue, self._poll = store, queues, overdue, poll
-        self._link = Link(store.servers)
+        self._links = store.links()
         self._troubles = Troubles("promote jobs of", log)
         self._at: dict[str, float] = {}
         self._rested = False
@@ -69,7 +68,7 @@ class Promoter:
         """Promote all that is due. Returns how many jobs."""
         queues, promoted, limit = self._turn(), 0, FIRST
         while queues:
-            replies = await self._store.promote(self._link, queues, limit)
+            replies = await self._store.delayed.promote(self._links, queues, limit)
             limit, queues, now = min(2 * limit, BATCH), [], monotonic()
             for queue, reply in replies.items():
                 if isinstance(reply, StreamqError):
@@ -122,4 +121,4 @@ class Promoter:
     async def close(self) -> None:
         """End the listening."""
         self._listen(())
-        await self._link.close()
+        await self._links.close()

@@ -21,9 +21,8 @@ from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.shown import shown
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.link import Link
-from streamq.store.store import Reclaimed, Store
-from streamq.store.views import Views
+from streamq.store.recovery import Reclaimed
+from streamq.store.store import Store
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -54,13 +53,13 @@ class Reclaimer:
     name = "reclaimer"
 
     def __init__(
-        self, store: Store, views: Views, queues: Callable[[], Sequence[str]], *, own: str = "",
+        self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "",
         others: Callable[[], bool] = lambda: True, on_suspects: Callable[[], None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._store, self._views, self._queues, self._own = store, views, queues, own
+        self._store, self._queues, self._own = store, queues, own
         self._others, self._on_suspects, self._on_lost = others, on_suspects, on_lost
-        self._link = Link(store.servers)
+        self._links = store.links()
         self._generation = 0
         self._counted = -1e9
         self._looks = 0
@@ -124,8 +123,8 @@ class Reclaimer:
 
     def _reconnected(self) -> bool:
         """Whether our connection is another than before: then what was counted is void, as the server was gone."""
-        again = self._generation not in (0, self._link.generation)
-        self._generation = self._link.generation
+        again = self._generation not in (0, self._links.generation)
+        self._generation = self._links.generation
         if again:
             self._seen.clear()
             self._missing.clear()
@@ -135,7 +134,7 @@ class Reclaimer:
 
     async def _list(self) -> None:
         try:
-            self._workers = {info.name: info for info in await self._views.workers()}
+            self._workers = {info.name: info for info in await self._store.workers.listed()}
         except StreamqError as error:
             if concerns_all(error):
                 raise
@@ -148,7 +147,7 @@ class Reclaimer:
     async def _by_lease(self, now: float, queues: Sequence[str]) -> int:
         elapsed, self._counted = min(now - self._counted, 2 * self._beats_every()), now
         queues = self._troubles.rested(queues)
-        counts = await self._store.roster.beats_or_errors(self._link, queues) if queues else {}
+        counts = await self._store.workers.beats_or_errors(self._links, queues) if queues else {}
         self._reconnected()
         before, self._seen = self._seen, {}
         lost: list[tuple[str, str, bytes, str]] = []
@@ -178,8 +177,8 @@ class Reclaimer:
     async def _by_connection(self, now: float) -> int:
         watched = {name: info for name, info in self._workers.items() if name != self._own}
         try:
-            alive = await self._store.roster.connected(
-                self._link, [info.client_id for info in watched.values() if info.client_id]
+            alive = await self._store.workers.connected(
+                self._links, [info.client_id for info in watched.values() if info.client_id]
             )
             if self._reconnected():
                 return 0
@@ -189,7 +188,7 @@ class Reclaimer:
             ripe = [name for name, since in self._missing.items() if now - since >= GRACE]
             if not ripe:
                 return 0
-            named = await self._store.roster.client_names(self._link)
+            named = await self._store.workers.client_names(self._links)
         except Rejected as error:  # the right may come back, as after a change of passwords
             self._clients.met({SERVER: error})
             self._missing.clear()
@@ -210,7 +209,9 @@ class Reclaimer:
         return reclaimed
 
     async def _vanished(self, worker: WorkerInfo) -> int:
-        counts = await self._store.roster.beats_or_errors(self._link, worker.queues) if worker.queues else {}
+        counts = (
+            await self._store.workers.beats_or_errors(self._links, worker.queues) if worker.queues else {}
+        )
         lost = [
             (queue, worker.name, beats[worker.name], "its connections are gone")
             for queue, beats in counts.items()
@@ -238,7 +239,7 @@ class Reclaimer:
         return reclaimed
 
     async def _reclaim(self, queue: str, worker: str, beats: bytes, why: str) -> int:
-        done = await self._store.reclaim(self._link, queue, worker, beats)
+        done = await self._store.recovery.reclaim(self._links, queue, worker, beats)
         if done.beaten:
             return 0
         self._seen.pop((queue, worker), None)
@@ -252,17 +253,17 @@ class Reclaimer:
         """Take one that no queue lists any more off the list of all, and out of its seats."""
         info = self._workers.get(worker)
         queues = sorted({*self._queues(), *(info.queues if info else ())})
-        counts = await self._store.roster.beats_or_errors(self._link, queues)
+        counts = await self._store.workers.beats_or_errors(self._links, queues)
         if any(not isinstance(beats, StreamqError) and worker in beats for beats in counts.values()):
             return
-        await self._store.roster.forget(worker, info.token if info else "")
-        await self._store.roster.vacate(self._link, queues, worker)
+        await self._store.workers.forget(worker, info.token if info else "")
+        await self._store.seats.vacate(self._links, queues, worker)
         self._workers.pop(worker, None)
         self._on_lost()
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self._link.close()
+        await self._links.close()
 
 
 def report(queue: str, worker: str, done: Reclaimed, why: str) -> None:

@@ -19,8 +19,7 @@ from streamq.duties.duty import pause
 from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.redis.link import Link
-from streamq.store.roster import Claimed
+from streamq.store.seats import Claimed
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.seats")
@@ -58,7 +57,7 @@ class Seats:
         brief: bool = False,
     ) -> None:  # fmt: skip
         self._store, self._queues, self._who, self._seats, self._brief = store, queues, who, seats, brief
-        self._link = Link(store.servers)
+        self._links = store.links()
         self._troubles = Troubles("share the upkeep of", log)
         self._held: dict[str, int] = {}
         self._workers: dict[str, int] = {}
@@ -109,8 +108,8 @@ class Seats:
         if due:
             fresh = {queue: queue not in self._held for queue in due}
             lasts, together = self._lasts(queues), self._together(queues)
-            replies = await self._store.roster.claim(
-                self._link, fresh, self._who, self._seats, lasts, together
+            replies = await self._store.seats.claim(
+                self._links, fresh, self._who, self._seats, lasts, together
             )
             changed = sum(self._answered(queue, reply, together) for queue, reply in replies.items())
             renewed = monotonic() + min(lasts, self._lasts(queues)) / 2  # as it was told now of who stands by
@@ -151,7 +150,8 @@ class Seats:
         return max(LONG if alone else BRIEF, 2 * self._together(queues))
 
     def _is_told(self, queue: str) -> bool:
-        return bool(self._held.get(queue)) and self._store.signals.hears(self._store.keys(queue).signals)
+        channels = self._store.signals.of(queue)
+        return bool(self._held.get(queue)) and channels.hears(self._store.keys(queue).signals)
 
     @staticmethod
     def _together(queues: Sequence[str]) -> float:
@@ -189,6 +189,6 @@ class Seats:
         self._held.clear()
         with contextlib.suppress(Unavailable, TimeoutError):  # they end by themselves
             async with asyncio.timeout(1.0):
-                if held and self._link.connected:
-                    await self._store.roster.vacate(self._link, held, self._who)
-        await self._link.close()
+                if held and self._links.connected:
+                    await self._store.seats.vacate(self._links, held, self._who)
+        await self._links.close()

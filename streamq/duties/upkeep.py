@@ -29,17 +29,17 @@ def upkeep(
         brief=not worker,
     )  # fmt: skip
     reclaimer = Reclaimer(
-        store, app.client.views, seats.watched, own=worker, others=seats.others, on_suspects=on_suspects,
+        store, seats.watched, own=worker, others=seats.others, on_suspects=on_suspects,
         on_lost=seats.wake,
     )  # fmt: skip
     auditor = Auditor(store, seats.watched if only_reclaim else seats.chief)
-    voucher = Voucher(store, app.client.views, queues, own=worker)
+    voucher = Voucher(store, queues, own=worker)
     for duty in (reclaimer, auditor, voucher):
         seats.tell(duty.wake)
     duties: list[Duty] = [seats, reclaimer, auditor, voucher]
     if not only_reclaim:
         promoter = Promoter(store, seats.chief, overdue=seats.deputy, poll=poll)
-        pruner = Pruner(store, app.client.views, seats.chief)
+        pruner = Pruner(store, seats.chief)
         for woken in (promoter, pruner):
             seats.tell(woken.wake)
         duties += [promoter, pruner]

@@ -19,9 +19,7 @@ from streamq.duties.trouble import EVERYONE, Troubles
 from streamq.errors import Rejected
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.link import Link
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 log = logging.getLogger("streamq.voucher")
 
@@ -45,11 +43,9 @@ class Voucher:
 
     name = "voucher"
 
-    def __init__(
-        self, store: Store, views: Views, queues: Callable[[], Sequence[str]], *, own: str = ""
-    ) -> None:
-        self._store, self._views, self._queues, self._own = store, views, queues, own
-        self._link = Link(store.servers)
+    def __init__(self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "") -> None:
+        self._store, self._queues, self._own = store, queues, own
+        self._links = store.links()
         self._troubles = Troubles("vouch for workers of", log)
         self._lists = Troubles("list the workers of", log)
         self._mates: dict[str, WorkerInfo] = {}
@@ -78,7 +74,7 @@ class Voucher:
             queue: [mate.name for mate in self._mates.values() if queue in mate.queues]
             for queue in self._queues()
         }
-        counts = await self._store.roster.beats_of(self._link, asked)
+        counts = await self._store.workers.beats_of(self._links, asked)
         before, self._silent = self._silent, {}
         return sum(
             [await self._look(pair, count, before.get(pair), elapsed) for pair, count in counts.items()]
@@ -86,7 +82,7 @@ class Voucher:
 
     async def _list(self) -> None:
         try:
-            self._mates = {info.name: info for info in self._next(await self._views.workers())}
+            self._mates = {info.name: info for info in self._next(await self._store.workers.listed())}
         except Rejected as error:  # the last list will do
             self._lists.met({EVERYONE: error})
         else:
@@ -124,7 +120,7 @@ class Voucher:
                 "worker %s on %s has not beaten for %.1f s, but its process runs", name, queue, silent.seconds
             )
         try:
-            vouched = await self._store.roster.vouch(self._link, queue, name, count)
+            vouched = await self._store.workers.vouch(self._links, queue, name, count)
         except Rejected as error:
             self._troubles.met({queue: error})
             return False
@@ -147,4 +143,4 @@ class Voucher:
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self._link.close()
+        await self._links.close()

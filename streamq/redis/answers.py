@@ -21,6 +21,10 @@ class NoScript(StreamqError):
     """The server does not have the script (it restarted, or its cache was flushed)."""
 
 
+class Demoted(Unavailable):
+    """The server takes no writes (any more): it has run none of the command, and another is the primary or will be."""
+
+
 _BY_FIRST_WORD: Final[dict[str, type[StreamqError]]] = {
     "NOGROUP": NoGroup,
     "NOSCRIPT": NoScript,
@@ -28,7 +32,7 @@ _BY_FIRST_WORD: Final[dict[str, type[StreamqError]]] = {
     "NOAUTH": Rejected,
     "NOPERM": Rejected,
     "WRONGPASS": Rejected,
-    "READONLY": Unavailable,
+    "READONLY": Demoted,
     "LOADING": Unavailable,
     "MISCONF": Unavailable,
     "BUSY": Unavailable,
@@ -120,7 +124,6 @@ def is_refusal_to_read(reply: object) -> bool:
     return isinstance(reply, foreign.ResponseError) and "Protocol error" in str(reply)
 
 
-def role_says_replica(hello: object) -> bool:
-    """Whether the reply to HELLO is a replica's."""
-    parts = hello if isinstance(hello, list) else []
-    return dict(zip(parts[::2], parts[1::2], strict=False)).get(b"role") in (b"replica", b"slave")
+def is_away(error: BaseException) -> bool:
+    """Whether the server cannot be reached or takes no command from anybody: no other queue of it fares better."""
+    return isinstance(error, Unavailable) and not isinstance(error, Rejected)

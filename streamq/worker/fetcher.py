@@ -15,7 +15,7 @@ from typing import Any, Final
 from streamq.errors import Rejected, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery, Held
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.store.store import Store
 from streamq.worker.reads import BLOCK_MS, Reads
 from streamq.worker.slots import Slots
@@ -45,17 +45,16 @@ class Fetcher:
         blocked: Callable[[str], bool] = lambda _: False,
     ) -> None:  # fmt: skip
         self._store, self._start = store, start
-        queues = tuple(dict.fromkeys(queues))
-        self._link = Link(store.servers, worker)
-        self._worker = worker
+        self._queues = queues = tuple(dict.fromkeys(queues))
+        self._links = store.links(worker)
         self._slots = Slots(free, idle)
         self.slot_changed = self._slots.changed
         """To be called when an attempt has ended, or the backlog shrank: once a job, so no method is around it."""
-        self._reads = Reads(store, self._link, queues, worker, self._take, blocked)
-        self._suspects = Suspects(store, self._link, worker, self._slots, self._take, self._audit)
-        self._unseen = Unseen(store, self._link, queues, worker, holds)
+        self._reader = store.delivery.reader(self._links, worker)
+        self._reads = Reads(store, self._links, self._reader, queues, self._take, blocked)
+        self._suspects = Suspects(store, self._links, worker, self._slots, self._take, self._audit)
+        self._unseen = Unseen(store, self._links, queues, worker, holds)
         self._ended = asyncio.Event()
-        self._client_id = self._generation = 0
 
     @property
     def stopping(self) -> bool:
@@ -86,7 +85,7 @@ class Fetcher:
         finally:
             self._ended.set()
             self._slots.close()
-            await self._link.close()
+            await self._links.close()
 
     async def give_back_unseen(self) -> int:
         """Give back, uncharged, what was delivered to this worker and never arrived; returns how many jobs.
@@ -94,12 +93,12 @@ class Fetcher:
         For after the end of ``run``, before the worker signs off. Raises ``Unavailable``.
         """
         try:
-            await self._greet()
+            await self._greet(self._queues)
             self._unseen.suspected()
             return await self._unseen.give_back(())
         finally:
             if self._ended.is_set():
-                await self._link.close()
+                await self._links.close()
 
     # -- a turn ---------------------------------------------------------------------------------------------
 
@@ -107,14 +106,14 @@ class Fetcher:
         await self._audit()
         if self._suspects.due:
             await self._suspects.see_to(self._reads.open())
-        if (slots := await self._free()) and not await self._greet():
+        if (slots := await self._free()) and not await self._greet(self._reads.open()):
             block = not (self._suspects.due or self._unseen.due)
             if not await self._reads.round(min(slots, MOST), block=block):
                 await self._slots.pause(self._reads.rest())
 
     async def _audit(self) -> None:
         if self._unseen.due:
-            await self._greet()
+            await self._greet(self._reads.open())
             await self._unseen.give_back(self._suspects.present)
 
     async def _free(self) -> int:
@@ -127,29 +126,12 @@ class Fetcher:
             await self._slots.change()
         return 0
 
-    async def _greet(self) -> bool:
-        """Learn the server's id of a new connection, by which a blocked read is woken; whether it replaces another.
-
-        A proxy may keep the old one open, with our read still blocked on it: that would take the next job.
-        """
-        if self._link.connected and self._generation == self._link.generation:
-            return False
-        former, self._client_id = self._client_id, 0
-        with contextlib.suppress(Rejected):  # without the right to ask, a read ends by itself
-            self._client_id = await self._link.call("CLIENT", "ID")
-        self._generation = self._link.generation
-        if not former:
-            return False
-        self._unseen.suspected()
-        await self._end_read_of(former)
-        return True
-
-    async def _end_read_of(self, client_id: int) -> None:
-        """Wake our read on a former connection. The name is asked for, since ids begin anew with each server."""
-        with contextlib.suppress(Rejected):  # no right to do so: the audits find what it took
-            listed = await self._link.call("CLIENT", "LIST", "ID", client_id)
-            if f"name={self._worker}".encode() in listed.split():
-                await self._link.call("CLIENT", "UNBLOCK", client_id)
+    async def _greet(self, queues: Sequence[str]) -> bool:
+        """Know the connections by which these queues are read; whether one is new, on which an answer may be lost."""
+        replaced = await self._reader.greet(queues)
+        if replaced:
+            self._unseen.suspected()
+        return replaced
 
     def _take(self, queue: str, lane: int, entries: list[Any]) -> None:
         if entries:
@@ -173,21 +155,21 @@ class Fetcher:
         while not self._ended.is_set():
             try:
                 async with asyncio.timeout(1.0):
-                    await self._store.pool.call("CLIENT", "UNBLOCK", self._client_id)
+                    await self._reader.wake()
             except (Unavailable, TimeoutError) as error:
                 log.debug("cannot wake the fetcher (%s); it ends within %d ms", error, BLOCK_MS)
             if monotonic() > patience:
-                await self._link.close()
+                await self._links.close()
             with contextlib.suppress(TimeoutError):  # it may have been about to block: so wake it again
                 async with asyncio.timeout(0.1):
                     await self._ended.wait()
 
 
-async def join_each(store: Store, link: Link, queues: Sequence[str]) -> None:
+async def join_each(store: Store, links: Links, queues: Sequence[str]) -> None:
     """Make the groups of the queues. One that is refused is left to the reads, which put it aside and try again."""
     for queue in queues:
         with contextlib.suppress(Rejected):
-            await store.join(link, (queue,))
+            await store.delivery.join(links, (queue,))
 
 
 def _tell(error: Exception) -> None:

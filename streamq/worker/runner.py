@@ -52,7 +52,7 @@ class Runner:
         self._threads = Threads(self._loop, slots)
         self._outcomes = Outcomes(settler, clock, worker, app.settings.unknown_task_for)
         self.running: set[Attempt] = set()
-        self.overdue = OverdueHandlers(app.client.store)
+        self.overdue = OverdueHandlers(app.settings.lease)
         self.stopping = False
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""

@@ -20,8 +20,8 @@ from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery, Held
 from streamq.model.record import as_failure
 from streamq.model.shown import shown
-from streamq.redis.link import Link
-from streamq.store.store import Settlement, Store
+from streamq.store.outcomes import Settlement
+from streamq.store.store import Store
 
 log = logging.getLogger("streamq.settler")
 
@@ -59,7 +59,7 @@ class Settler:
     """
 
     def __init__(self, store: Store, worker: str, on_taken: Callable[[], None]) -> None:
-        self._store, self._link = store, Link(store.servers, worker)
+        self._store, self._links = store, store.links(worker)
         self._worker = worker.encode()
         self._on_taken = on_taken
         self._waiting: Batch = {}
@@ -119,7 +119,7 @@ class Settler:
                 if self._stopping and not self._waiting and not self._trouble:
                     return
         finally:
-            await self._link.close()
+            await self._links.close()
 
     def stop(self) -> None:
         """Return from ``run`` when all that was put is written."""
@@ -188,11 +188,11 @@ class Settler:
         """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
         problem: Unavailable | None = None
         waits: Batch = {}
-        for queue, part, said in await self._store.settle_each(self._link, left):
+        for queue, part, said in await self._store.outcomes.settle_each(self._links, left):
             if not isinstance(said, StreamqError):
                 self._written(said, repeated=repeated)
                 self._settled(queue, [], accepted=True)
-            elif _for_now(said):
+            elif _for_now(said) and self._links.is_one:
                 problem = said
                 waits.setdefault(queue, []).extend(part)
             else:
@@ -212,7 +212,7 @@ class Settler:
         if len(settlements) != 1 or len(settlements[0].body) < BATCH_BYTES:
             return False
         try:
-            await self._link.call("PING")
+            await self._store.server.ping()
         except Unavailable:
             return False
         return True
@@ -250,7 +250,7 @@ class Settler:
     async def _settle(self, queue: str, part: list[Settlement]) -> list[bytes] | StreamqError:
         """What the server says of outcomes of one queue: the entries it refused, or why it took none."""
         refused: list[bytes] = []
-        for _, _, said in await self._store.settle_each(self._link, {queue: part}):
+        for _, _, said in await self._store.outcomes.settle_each(self._links, {queue: part}):
             if isinstance(said, StreamqError):
                 return said
             refused += said

@@ -16,7 +16,6 @@ from streamq.duties.voucher import Voucher
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
 from streamq.program import Program
-from streamq.redis.link import Link
 from streamq.settings.variables import environment_with
 
 log = logging.getLogger("streamq.supervisor")
@@ -50,7 +49,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until stopped and every worker has ended."""
-        voucher = Voucher(self._app.client.store, self._app.client.views, lambda: self._queues)
+        voucher = Voucher(self._app.client.store, lambda: self._queues)
         async with asyncio.TaskGroup() as group:
             vouching = group.create_task(tick(voucher), name="voucher")
             keeping = [
@@ -86,15 +85,15 @@ class Supervisor:
                 continue
 
     async def _hand_back(self, name: str) -> None:
-        link = Link(self._app.client.store.servers)
+        links = self._app.client.store.links()
         try:
             for queue in self._queues:
-                done = await self._app.client.store.reclaim(link, queue, name, None)
+                done = await self._app.client.store.recovery.reclaim(links, queue, name, None)
                 if done.again or done.suspects or done.failed:
                     report(queue, name, done, "its process ended")
-            await self._app.client.store.roster.forget(name)
-            await self._app.client.store.roster.vacate(link, self._queues, name)
+            await self._app.client.store.workers.forget(name)
+            await self._app.client.store.seats.vacate(links, self._queues, name)
         except Unavailable as error:
             log.warning("cannot hand the jobs of %s back (%s); others will", name, error)
         finally:
-            await link.close()
+            await links.close()

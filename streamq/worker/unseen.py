@@ -13,9 +13,8 @@ from typing import Final
 
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Held
-from streamq.redis.link import Link
-from streamq.store.deliveries import ALONE, READY
-from streamq.store.pending import pending
+from streamq.redis.links import Links
+from streamq.store.delivery import ALONE, READY
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.fetcher")
@@ -28,9 +27,9 @@ class Unseen:
     """Compares what the server thinks this worker holds with what it ``holds()``. Only for between two reads."""
 
     def __init__(
-        self, store: Store, link: Link, queues: tuple[str, ...], worker: str, holds: Callable[[], set[Held]]
+        self, store: Store, links: Links, queues: tuple[str, ...], worker: str, holds: Callable[[], set[Held]]
     ) -> None:
-        self._store, self._link, self._queues, self._worker = store, link, queues, worker
+        self._store, self._links, self._queues, self._worker = store, links, queues, worker
         self._holds = holds
         self._due = monotonic() + EVERY
         self._thorough = False
@@ -52,19 +51,17 @@ class Unseen:
         """
         places = [(queue, READY) for queue in self._queues]
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
-        lanes = {self._store.keys(queue).lanes[lane - 1]: (queue, lane) for queue, lane in places}
-        found = await pending(self._link, lanes, self._worker)
+        found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing
         held = self._holds() if found else set()
         unseen: dict[str, list[tuple[int, bytes]]] = {}
-        for name, entries in found.items():
-            queue, lane = lanes[name]
+        for (queue, lane), entries in found.items():
             lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in held]
             if lost:
                 unseen.setdefault(queue, []).extend(lost)
         back = 0
         for queue, jobs in unseen.items():
-            count = await self._store.release(self._link, queue, jobs)
+            count = await self._store.delivery.release(self._links, queue, jobs)
             if count:
                 log.warning(
                     "%d jobs on %s were delivered here and never arrived; they wait again", count, queue

@@ -19,7 +19,6 @@ from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Reject
 from streamq.logs import how_logged
 from streamq.model.envelope import Delivery, Held
 from streamq.program import Program
-from streamq.redis.link import Link
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.runner import Runner
@@ -127,13 +126,13 @@ class Worker:
     async def _sign_on(self) -> None:
         """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``."""
         store = self.app.client.store
-        link = Link(store.servers, self.name)
+        links = store.links(self.name)
         try:
-            await join_each(store, link, self.queues)
+            await join_each(store, links, self.queues)
             await self._announce()
         finally:
-            await link.close()
-        await store.read_clock()
+            await links.close()
+        await store.server.read_clock()
         try:
             await claim(store, self.info)
         except NameTaken as error:
@@ -145,7 +144,7 @@ class Worker:
         """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
         with contextlib.suppress(Rejected):
             for queue in self.queues:
-                await self.app.client.store.announce(queue)
+                await self.app.client.store.queues.announce(queue)
 
     def _assemble(self) -> None:
         app, store = self.app, self.app.client.store
@@ -157,7 +156,7 @@ class Worker:
             store, self.queues, self.name, self.runner.start, self._free, self._idle, self._holds,
             self.settler.is_blocked,
         )  # fmt: skip
-        self._duties: list[Duty] = [Voucher(store, app.client.views, self._all_queues, own=self.name)]
+        self._duties: list[Duty] = [Voucher(store, self._all_queues, own=self.name)]
         if self._with_duties:
             self._duties = upkeep(
                 app, self._all_queues, worker=self.name, on_suspects=self.fetcher.look_for_suspects
@@ -247,8 +246,8 @@ class Worker:
             by_queue.setdefault(delivery.queue, []).append((delivery.lane, delivery.entry))
         for queue, held in by_queue.items():
             try:
-                async with self.app.client.store.pool.link() as link:
-                    back = await self.app.client.store.release(link, queue, held)
+                async with self.app.client.store.pool.links() as links:
+                    back = await self.app.client.store.delivery.release(links, queue, held)
             except StreamqError as error:
                 log.warning("cannot give jobs on %s back now: %s", queue, error)
             else:
@@ -265,7 +264,7 @@ class Worker:
                     await self._twice(self.fetcher.give_back_unseen)
                 for queue in self.queues:
                     await self._twice(partial(self._leave_queue, queue))
-                await self._twice(partial(self.app.client.store.roster.forget, self.name, self.info.token))
+                await self._twice(partial(self.app.client.store.workers.forget, self.name, self.info.token))
         except (StreamqError, TimeoutError) as error:
             said = str(error) or "no answer"
             log.warning("cannot sign off (%s); others will, when the lease is over", said)
@@ -282,10 +281,10 @@ class Worker:
     async def _leave_queue(self, queue: str) -> None:
         """What is left: jobs in an answer that was lost, and those whose outcomes could not be written."""
         store = self.app.client.store
-        async with store.pool.link() as link:
-            if held := await store.pending(link, queue, self.name):
-                back = await store.release(link, queue, held)
+        async with store.pool.links() as links:
+            if held := await store.delivery.pending_in(links, queue, self.name):
+                back = await store.delivery.release(links, queue, held)
                 self._back[queue] += back
-            if commands := self.runner.overdue.commands_of(queue):
-                await link.calls(*commands)
-            await store.reclaim(link, queue, self.name, None)  # of an empty hand: its name goes
+            if due_again := self.runner.overdue.due_again(queue):
+                await store.delayed.bring_back(links, queue, due_again)
+            await store.recovery.reclaim(links, queue, self.name, None)  # of an empty hand: its name goes

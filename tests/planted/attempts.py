@@ -181,7 +181,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "stopping: what the server holds is reclaimed",
         "streamq/worker/worker.py",
-        "if held := await store.pending(link, queue, self.name):",
+        "if held := await store.delivery.pending_in(links, queue, self.name):",
         "if held := []:",
         "tests/engine/test_stopping.py::"
         "test_at_a_stop_a_job_whose_outcome_cannot_be_written_is_given_back_uncharged",

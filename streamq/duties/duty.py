@@ -11,9 +11,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from streamq.duties.trouble import Troubles
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
+from streamq.redis.troubles import Troubles
 
 log = logging.getLogger("streamq.duty")
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamq.duties.duty import pause
-from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import StreamqError
 from streamq.model.clock import monotonic
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles, concerns_all
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.promoter")

@@ -16,12 +16,12 @@ from typing import Final
 
 from streamq import job_lines
 from streamq.duties.duty import pause
-from streamq.duties.trouble import EVERYONE, Troubles, concerns_all
 from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.shown import shown
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.link import Link
+from streamq.redis.troubles import EVERYONE, Troubles, concerns_all
 from streamq.store.store import Reclaimed, Store
 from streamq.store.views import Views
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamq.duties.duty import pause
-from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles, concerns_all
 from streamq.store.roster import Claimed
 from streamq.store.store import Store
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from streamq.app import App
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
-from streamq.duties.identity import new_name
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
 from streamq.duties.voucher import Voucher
+from streamq.liveness.identity import new_name
 
 
 def upkeep(

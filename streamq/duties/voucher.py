@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streamq.duties import host
 from streamq.duties.duty import pause
-from streamq.duties.trouble import EVERYONE, Troubles
 from streamq.errors import Rejected
+from streamq.liveness import host
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.link import Link
+from streamq.redis.troubles import EVERYONE, Troubles
 from streamq.store.store import Store
 from streamq.store.views import Views
 

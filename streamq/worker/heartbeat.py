@@ -20,13 +20,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from streamq.duties.identity import taken
-from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
+from streamq.liveness.identity import taken
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.redis.link import ThreadLink
+from streamq.redis.troubles import Troubles, concerns_all
 from streamq.store.store import Store
 from streamq.worker.overdue import OverdueHandlers
 

@@ -13,12 +13,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from streamq.duties.trouble import Troubles
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.keys import GROUP
 from streamq.redis.answers import NoGroup
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles
 from streamq.store.deliveries import READY, depths, fault
 from streamq.store.store import Store
 from streamq.worker.turns import UNKNOWN, Turns

@@ -11,10 +11,10 @@ from typing import Final
 
 from streamq.app import App
 from streamq.duties.duty import tick
-from streamq.duties.identity import new_name
 from streamq.duties.reclaimer import report
 from streamq.duties.voucher import Voucher
 from streamq.errors import Unavailable
+from streamq.liveness.identity import new_name
 from streamq.model.clock import monotonic
 from streamq.redis.link import Link
 from streamq.settings.variables import environment_with

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamq.duties.trouble import Troubles
 from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.redis.answers import NoGroup
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles
 from streamq.store.deliveries import ALONE, claim_suspect, depths
 from streamq.store.store import Store
 from streamq.worker.slots import Slots

@@ -13,10 +13,10 @@ from typing import Any
 
 from streamq.app import App
 from streamq.duties.duty import Duty, tick
-from streamq.duties.identity import checked_name, claim, describe, new_name
 from streamq.duties.upkeep import upkeep
 from streamq.duties.voucher import Voucher
 from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Rejected, StreamqError
+from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
 from streamq.model.envelope import Delivery, Held
 from streamq.redis.link import Link

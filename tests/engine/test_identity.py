@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, ConfigurationError, NameTaken, Worker
-from streamq.duties.identity import new_name
 from streamq.duties.reclaimer import Reclaimer
+from streamq.liveness.identity import new_name
 from streamq.model.keys import GROUP, Keys, queues_key, workers_key
 from streamq.redis.link import Link
 from streamq.store.roster import UNREADABLE, parse_worker

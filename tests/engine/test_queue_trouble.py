@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from streamq import App, Scheduler
-from streamq.duties import trouble
 from streamq.model.keys import GROUP, Keys
+from streamq.redis import troubles as trouble
 from streamq.worker import reads, unseen
 
 from ..rig import ON_ONE_SERVER, until, working

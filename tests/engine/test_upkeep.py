@@ -22,10 +22,10 @@ from streamq.duties.promoter import Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import Seats
-from streamq.duties.trouble import Troubles
 from streamq.duties.upkeep import upkeep
 from streamq.model.keys import GROUP, Keys, workers_key
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles
 from streamq.settings import Settings
 
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
@@ -271,7 +271,7 @@ async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_reco
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The beats of its queue can be read all the while: that they can does not mean that the trouble is over."""
-    monkeypatch.setattr("streamq.duties.trouble.PAUSE", (0.05, 0.1))
+    monkeypatch.setattr("streamq.redis.troubles.PAUSE", (0.05, 0.1))
     caplog.set_level(logging.INFO, "streamq")
     bad, good = Keys(prefix, "a"), Good(app, client, prefix, "b")
     await Good(app, client, prefix, "a").prepare()

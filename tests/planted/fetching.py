@@ -122,7 +122,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue's trouble is told at every try",
-        "streamq/duties/trouble.py",
+        "streamq/redis/troubles.py",
         "pause.until = monotonic() + pause.seconds",
         "told[str(error)] = error, [subject]",
         "tests/engine/test_queue_trouble.py::"
@@ -130,7 +130,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue's trouble never ends",
-        "streamq/duties/trouble.py",
+        "streamq/redis/troubles.py",
         "_Pause(PAUSE[0], monotonic() + PAUSE[0])",
         "_Pause(PAUSE[0], monotonic() + 1e9)",
         "tests/engine/test_queue_trouble.py::"

@@ -36,7 +36,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a stopped process is vouched for",
-        "streamq/duties/host.py",
+        "streamq/liveness/host.py",
         'frozenset("TtZXx")',
         'frozenset("ZXx")',
         "tests/promises/test_liveness.py::"
@@ -59,7 +59,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a dead worker's name is taken while it has jobs",
-        "streamq/duties/identity.py",
+        "streamq/liveness/identity.py",
         "    await store.roster.forget(info.name, entry=entry)\n",
         "    await store.roster.forget(info.name, entry=entry)\n    raise taken(info.name, entry)\n",
         "tests/engine/test_identity.py::"
@@ -82,7 +82,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a fault in one queue ends the round of all",
-        "streamq/duties/trouble.py",
+        "streamq/redis/troubles.py",
         "                self.met({queue: error})\n",
         "                raise\n",
         "tests/engine/test_upkeep.py::test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone",
@@ -187,7 +187,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a call that takes too long in one queue keeps the others waiting",
-        "streamq/duties/trouble.py",
+        "streamq/redis/troubles.py",
         "self._first = queues[(queues.index(queue) + 1) % len(queues)]",
         "pass",
         "tests/engine/test_upkeep.py::"
@@ -203,7 +203,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a name of a living worker is taken over",
-        "streamq/duties/identity.py",
+        "streamq/liveness/identity.py",
         "        return name not in await store.roster.client_names(link)\n",
         "        return True\n",
         "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",

@@ -197,7 +197,7 @@ async def test_the_right_to_list_clients_is_used_when_it_comes_back(
     own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A refusal used to hold good until the process ended: so did that of a login while a password was changed."""
-    monkeypatch.setattr("streamq.duties.trouble.PAUSE", (0.1, 0.2))
+    monkeypatch.setattr("streamq.redis.troubles.PAUSE", (0.1, 0.2))
     caplog.set_level("INFO", "streamq")
     server = own_server(users=["alice on >x ~* &* +@all -client|list"])
     url = f"unix://alice:x@{server.socket}"

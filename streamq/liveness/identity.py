@@ -15,9 +15,9 @@ import secrets
 from importlib.metadata import version
 from typing import Final
 
-from streamq.duties import host
 from streamq.duties.reclaimer import GRACE, report
 from streamq.errors import ConfigurationError, NameTaken, Rejected
+from streamq.liveness import host
 from streamq.model.clock import host_now
 from streamq.model.keys import is_name
 from streamq.model.worker_info import WorkerInfo

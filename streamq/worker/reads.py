@@ -10,7 +10,7 @@ A queue on which the server refuses the read is found, put aside and tried again
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
@@ -21,11 +21,14 @@ from streamq.redis.link import Link
 from streamq.redis.troubles import Troubles
 from streamq.store.deliveries import READY, depths, fault
 from streamq.store.store import Store
+from streamq.worker.runner import Runner
+from streamq.worker.slots import Slots
 from streamq.worker.turns import UNKNOWN, Turns
 
 log = logging.getLogger("streamq.fetcher")
 
 BLOCK_MS: Final = 5_000
+"""How long a read waits for the first job: an idle worker sends a command in so many ms. A job ends it at once."""
 SHORT_MS: Final = 500
 """How long to block while the outcomes of some queue cannot be written: it may be read again at any time."""
 LOOK: Final = (0.02, 20)
@@ -40,14 +43,13 @@ THOROUGH: Final = 5.0
 
 
 class Reads:
-    """Reads the queues of one worker in turns. ``take`` starts the entries of a queue's lane."""
+    """Reads the queues of one worker in turns."""
 
     def __init__(
-        self, store: Store, link: Link, queues: tuple[str, ...], worker: str,
-        take: Callable[[str, int, list[Any]], None], blocked: Callable[[str], bool],
-    ) -> None:  # fmt: skip
+        self, store: Store, link: Link, queues: tuple[str, ...], worker: str, slots: Slots, runner: Runner
+    ) -> None:
         self._store, self._link, self._queues, self._worker = store, link, queues, worker
-        self._take, self._blocked = take, blocked
+        self._blocked, self._start_each = slots.blocked, runner.start_each
         self._lanes = {queue: store.keys(queue).ready.encode() for queue in queues}
         self._of = {lane: queue for queue, lane in self._lanes.items()}
         self._turns = Turns()
@@ -60,7 +62,7 @@ class Reads:
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
-        return [q for q in self._queues if not (self._trouble.resting(q) or self._blocked(q))]
+        return [q for q in self._queues if not (self._trouble.resting(q) or q in self._blocked)]
 
     async def round(self, slots: int, *, block: bool) -> bool:
         """Read up to ``slots`` jobs and start them; wait for the first when ``block`` is set and none is there.
@@ -87,7 +89,7 @@ class Reads:
         if self._look_is_due(slots):
             await self._look()
         shares = self._turns.shares(slots, self._quantum)
-        blocked = [queue for queue in shares if self._blocked(queue)]
+        blocked = [queue for queue in shares if queue in self._blocked]
         for queue in blocked:
             del shares[queue]
         self._turns.forget(blocked)
@@ -144,7 +146,7 @@ class Reads:
             entries = reply[0][1] if reply else []
             self._well([queue])
             self._turns.served(queue, count, len(entries))
-            self._take(queue, READY, entries)
+            self._start_each(queue, READY, entries)
             taken += len(entries)
         if unavailable is not None:
             raise unavailable
@@ -164,7 +166,7 @@ class Reads:
         self._well(queues)
         for lane, entries in reply or ():
             queue = self._of[lane]
-            self._take(queue, READY, entries[:slots])
+            self._start_each(queue, READY, entries[:slots])
             if len(self._queues) > 1:
                 self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
             if len(entries) > slots:  # more queues answered than there are free slots
@@ -197,7 +199,7 @@ class Reads:
 
     async def _retry(self, slots: int) -> int:
         """Try the refused queues whose pause is over, each by itself. Returns how many jobs came."""
-        due = [queue for queue in self._trouble.due() if not self._blocked(queue)][:slots]
+        due = [queue for queue in self._trouble.due() if queue not in self._blocked][:slots]
         for queue in due:
             self._turns.learn(queue)
         return await self._read(dict.fromkeys(due, 1)) if due else 0

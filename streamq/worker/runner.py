@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -18,58 +19,70 @@ from streamq import job_lines
 from streamq.app import App
 from streamq.errors import Verdict
 from streamq.logs import CURRENT
-from streamq.model.clock import ServerClock, monotonic
+from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
-from streamq.model.judge import Again, TimeLimit
+from streamq.model.judge import TimeLimit
 from streamq.task import Context, Task
-from streamq.worker import attempt_lines
+from streamq.worker import attempt_lines, outcomes
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import describe, frames_of
-from streamq.worker.outcomes import Outcomes
+from streamq.worker.outcomes import Outcome
 from streamq.worker.overdue import OverdueHandlers
 from streamq.worker.settler import Settler
+from streamq.worker.slots import Slots
 from streamq.worker.threads import Threads
 
+log = logging.getLogger("streamq.runner")
+
 CANCEL_GRACE: Final = 2.0
-"""Seconds an async handler may take to end, once it was cancelled at its time limit."""
+"""Seconds an async handler may take to end, once it was cancelled at its time limit or by a shutdown: enough to close
+what it has open, and less than an orchestrator waits before it kills."""
+NAMES: Final = 1_000
+"""Names of unknown tasks that are told apart in the log: they are anybody's text, so their number has a bound."""
 EARLY: Final = 0.005
 """Seconds by which a timer may be early: some loops count in milliseconds."""
 
 
 class Runner:
-    """Runs deliveries, at most ``slots`` at once, and puts their outcomes to the settler.
+    """Runs deliveries in ``slots``, and puts their outcomes to the settler.
 
-    ``on_end`` is called after each attempt. ``running`` holds those whose handlers have not returned, ``overdue``
-    those among them that were judged already.
+    ``overdue`` are those of the running attempts that were judged already.
     """
 
-    def __init__(
-        self, app: App, settler: Settler, clock: ServerClock, worker: str, slots: int, on_end: Callable[[], None]
-    ) -> None:  # fmt: skip
-        self._app, self._worker, self._on_end = app, worker, on_end
+    def __init__(self, app: App, slots: Slots, settler: Settler, worker: str) -> None:
+        self._app, self._slots, self._settler, self._worker = app, slots, settler, worker
+        self._clock = app.store.clock
         self._loop = asyncio.get_running_loop()
-        self._threads = Threads(self._loop, slots)
-        self._outcomes = Outcomes(settler, clock, worker, app.settings.unknown_task_for)
-        self.running: set[Attempt] = set()
+        self._threads = Threads(self._loop, slots.count)
         self.overdue = OverdueHandlers(app.store)
-        self.stopping = False
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
-        self._idle: asyncio.Event | None = None
+        self._unknown_names: set[str] = set()
         self._tells_starts = job_lines.log.isEnabledFor(logging.DEBUG)
 
     # -- the way of an attempt ------------------------------------------------------------------------------
+
+    def start_each(self, queue: str, lane: int, entries: list[Any]) -> None:
+        """Begin an attempt at each of the entries that were read from a queue's lane."""
+        if entries:
+            log.debug("%d jobs of %s arrive", len(entries), queue)
+        for raw in entries:
+            try:
+                if raw[1]:  # else it was deleted by hand
+                    self.start(Delivery(queue, lane, raw))
+            except Exception:  # its neighbours are delivered too; the next audit gives it back
+                log.exception("the entry %s of %s could not be started", raw[0], queue)
 
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
         task = self._app.tasks.get(delivery.task)
         attempt = Attempt(delivery, task, self._worker)
-        self.running.add(attempt)
+        self._slots.running.add(attempt)
         if task is None:
             self._end(attempt, None, None)
             return
         if self._tells_starts:
-            attempt_lines.started(attempt)
+            attempt_lines.say(attempt, attempt_lines.STARTED)
         try:
             attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
             if task.is_async:
@@ -124,25 +137,31 @@ class Runner:
             task = attempt.task
             if error is not None or attempt.settled or task is None:
                 self._conclude(attempt, error)
-            elif (unstorable := self._outcomes.completed(attempt, task, result)) is not None:
-                self._outcomes.failed(attempt, unstorable)
+                return
+            took = monotonic() - attempt.begun
+            body = outcomes.completed(attempt, task, result, took, self._clock.now())
+            if not isinstance(body, bytes):
+                self._failed(attempt, body)
+                return
+            self._settler.put(attempt.delivery, "c", body)
+            attempt.settled = True
+            if job_lines.log.isEnabledFor(logging.INFO):
+                attempt_lines.say(attempt, attempt_lines.completed(took))
         except BaseException as fault:  # an attempt without an outcome would hold its job for ever
-            self._outcomes.last_resort(attempt, fault)
+            self._last_resort(attempt, fault)
         finally:
-            self.running.discard(attempt)
-            if self._idle is not None:
-                self._look_if_idle()
-            self._on_end()
+            self._slots.running.discard(attempt)
+            self._slots.changed()
 
     def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
         if attempt.settled:
             self.overdue.returned(attempt)
         elif attempt.task is None:
-            self._outcomes.unknown(attempt, self._app.tasks)
+            self._unknown(attempt)
         elif error is not None:
-            self._failed(attempt, error)
+            self._raised(attempt, error)
 
-    def _failed(self, attempt: Attempt, error: BaseException) -> None:
+    def _raised(self, attempt: Attempt, error: BaseException) -> None:
         """It raised. What a handler raises because it was cancelled is not its own fault, whatever it looks like."""
         if attempt.handle is not None and not issubclass(type(error), Verdict):
             if attempt.late:
@@ -153,11 +172,42 @@ class Runner:
                 )
                 error = TimeLimit(attempt.limit, said).with_traceback(frames_of(error))
             elif attempt.interrupted:
-                attempt_lines.interrupted(attempt)
+                attempt_lines.say(attempt, attempt_lines.interrupted(attempt.seconds))
                 attempt.settled = True
                 self.given_back.append(attempt.delivery)
                 return
-        self._outcomes.failed(attempt, error)
+        self._failed(attempt, error)
+
+    # -- outcomes -------------------------------------------------------------------------------------------
+
+    def _failed(self, attempt: Attempt, error: BaseException, *, at_least: float = 0.0) -> Outcome:
+        took, now, chance = attempt.seconds, self._clock.now(), random.random()  # noqa: S311  # jitter, no secret
+        outcome = outcomes.failed(attempt, error, took, now, chance, at_least=at_least)
+        self._put(attempt, outcome)
+        return outcome
+
+    def _unknown(self, attempt: Attempt) -> None:
+        """Nobody taught this worker the task; the log says so once for each name."""
+        patience, name = self._app.settings.unknown_task_for, attempt.delivery.task
+        outcome = outcomes.unknown(attempt, self._app.tasks, self._clock.now(), patience)
+        told = outcome.kind == "f" or (name not in self._unknown_names and len(self._unknown_names) < NAMES)
+        if outcome.kind == "d" and told:
+            self._unknown_names.add(name)
+        self._put(attempt, outcome if told else outcome._replace(lines=()))
+
+    def _last_resort(self, attempt: Attempt, fault: BaseException) -> None:
+        if attempt.settled:
+            attempt_lines.say(attempt, attempt_lines.too_late(fault))
+        else:
+            self._put(attempt, outcomes.last_resort(attempt, fault, self._clock.now()))
+
+    def _put(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._settler.put(attempt.delivery, outcome.kind, outcome.body)
+        attempt.settled = True
+        for line in outcome.lines:
+            attempt_lines.say(attempt, line)
+
+    # -- the call -------------------------------------------------------------------------------------------
 
     def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
         delivery = attempt.delivery
@@ -167,7 +217,7 @@ class Runner:
             arguments[task.context_name] = Context(
                 app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
                 attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
-                _stopping=lambda: self.stopping,
+                _stopping=lambda: self._slots.stopping,
             )  # fmt: skip
         return arguments
 
@@ -193,32 +243,21 @@ class Runner:
     def _judge_overdue(self, attempt: Attempt) -> None:
         """The attempt has failed, though its handler runs on. Its slot stays taken, and its retry waits for it."""
         retry_at: float | None = None
+        error = TimeLimit(attempt.limit, "its handler still runs")
         try:
-            judgement = self._outcomes.failed(
-                attempt, TimeLimit(attempt.limit, "its handler still runs"), at_least=self.overdue.horizon
-            )
-            if isinstance(judgement, Again):
-                retry_at = monotonic() + judgement.seconds
+            outcome = self._failed(attempt, error, at_least=self.overdue.horizon)
+            if outcome.retry_in is not None:
+                retry_at = monotonic() + outcome.retry_in
         except BaseException as fault:  # as at any other end
-            self._outcomes.last_resort(attempt, fault)
+            self._last_resort(attempt, fault)
         self.overdue.add(attempt, retry_at)
-        self._look_if_idle()
+        self._slots.changed()
 
     # -- the shutdown ---------------------------------------------------------------------------------------
 
-    async def idle(self) -> None:
-        """Return when every attempt has its outcome; handlers that are overdue are not waited for."""
-        self._idle = asyncio.Event()
-        self._look_if_idle()
-        await self._idle.wait()
-
-    def _look_if_idle(self) -> None:
-        if self._idle is not None and all(attempt.settled for attempt in self.running):
-            self._idle.set()
-
     def interrupt(self) -> None:
         """Cancel all that runs and can be cancelled; it is given back."""
-        for attempt in list(self.running):
+        for attempt in list(self._slots.running):
             attempt.interrupted = True
             if attempt.handle is not None:
                 attempt.handle.cancel()
@@ -227,7 +266,7 @@ class Runner:
 
     def abandon(self) -> list[Delivery]:
         """Wait for no handler any longer. Returns what runs without an outcome; none of it gets one now."""
-        left = [attempt for attempt in self.running if not attempt.settled]
+        left = self._slots.unsettled()
         for attempt in left:
             attempt.settled = True
         return [attempt.delivery for attempt in left]

@@ -22,7 +22,7 @@ from streamq.duties.promoter import Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import Seats
-from streamq.duties.upkeep import upkeep
+from streamq.duties.upkeep import Share, upkeep
 from streamq.model.keys import GROUP, Keys, workers_key
 from streamq.redis.link import Link
 from streamq.redis.troubles import Troubles
@@ -92,7 +92,7 @@ async def test_workers_and_schedulers_share_the_seats_and_a_reclaimer_keeps_nobo
 ) -> None:
     task = app.task(name="t", queue="q")(lambda x: x)
     await app.store.announce("q")
-    async with ticking(*upkeep(app, lambda: ["q"], only_reclaim=True)):
+    async with ticking(*upkeep(app, lambda: ["q"], Share.RECLAIM)):
         await until(lambda: holders(client, prefix)[2])
         async with working(app, name="w1"):
             await until(lambda: holders(client, prefix)[0] == "w1")

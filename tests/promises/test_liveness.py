@@ -17,10 +17,11 @@ import redis
 
 from streamq import App, Unavailable
 from streamq.doctor import examine
-from streamq.duties.reclaimer import GRACE, Reclaimer
+from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.voucher import Voucher
 from streamq.liveness import host
 from streamq.liveness.identity import describe
+from streamq.liveness.recovery import GRACE
 from streamq.model.keys import GROUP, Keys, workers_key
 from streamq.redis.link import Link
 from streamq.worker.heartbeat import Heartbeat

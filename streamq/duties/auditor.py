@@ -24,7 +24,7 @@ class Auditor(Rounds):
     """Audits the queues that ``queues()`` names, once a minute."""
 
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
-        super().__init__("auditor", store, queues, longest=EVERY, act="audit")
+        super().__init__("auditor", store, queues, longest=EVERY, act="audit the deliveries of")
         self._unlisted: dict[str, set[str]] = {}
 
     async def see_to(self, queue: str) -> int:

@@ -20,7 +20,7 @@ class Pruner(Rounds):
     """Prunes the queues that ``queues()`` names, once a minute."""
 
     def __init__(self, store: Store, views: Views, queues: Callable[[], Sequence[str]]) -> None:
-        super().__init__("pruner", store, queues, longest=EVERY, act="prune")
+        super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")
         self._views = views
 
     async def see_to(self, queue: str) -> int:

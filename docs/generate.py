@@ -149,7 +149,13 @@ def duties() -> str:
     """The duties of upkeep, and which processes have them."""
     kinds = list(Share)
     rows = [
-        (f"`{row.name}`", row.does, row.where, row.woken_by, *["yes" if kind in row.shares else "" for kind in kinds])
+        (
+            f"`{row.name}`",
+            row.does,
+            row.where,
+            row.woken_by,
+            *["yes" if kind in row.shares else "" for kind in kinds],
+        )
         for row in DUTIES
     ]
     return page(

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from streamq.app import App
 from streamq.duties.duty import Duty, Wakeable, tick
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import Rejected
 from streamq.logs import how_logged
+from streamq.program import Program
 
 log = logging.getLogger("streamq.scheduler")
 
@@ -25,8 +25,8 @@ REFRESH: Final = 5.0
 class QueueList(Wakeable):
     """Duty: know which queues there are."""
 
-    def __init__(self, app: App) -> None:
-        super().__init__("queue list", app.store)
+    def __init__(self, app: Program) -> None:
+        super().__init__("queue list", app.client.store)
         self._app = app
         self._names: list[str] = []
 
@@ -49,7 +49,7 @@ class Scheduler:
     With ``only_reclaim`` it reclaims and audits alone.
     """
 
-    def __init__(self, app: App, *, only_reclaim: bool = False) -> None:
+    def __init__(self, app: Program, *, only_reclaim: bool = False) -> None:
         self._app, self._only_reclaim = app, only_reclaim
 
     async def run(self) -> None:
@@ -63,7 +63,7 @@ class Scheduler:
         duties: list[Duty] = [queues, *upkeep(app, queues, share, poll=POLL)]
         log.info(
             "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
-            ", ".join(queues()) or "no queue yet", ", ".join(app.store.servers.names), how_logged(),
+            ", ".join(queues()) or "no queue yet", ", ".join(app.client.store.servers.names), how_logged(),
         )  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:

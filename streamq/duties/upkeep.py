@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-from streamq.app import App
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
 from streamq.duties.promoter import POLL, Promoter
@@ -16,6 +15,7 @@ from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
 from streamq.duties.voucher import Voucher
 from streamq.liveness.identity import new_name
+from streamq.program import Program
 from streamq.store.store import Store
 from streamq.store.views import Views
 
@@ -93,14 +93,14 @@ DUTIES: Final[tuple[Row, ...]] = (
 
 
 def upkeep(
-    app: App, queues: Callable[[], Sequence[str]], share: Share = Share.ALL, *, worker: str = "",
+    app: Program, queues: Callable[[], Sequence[str]], share: Share = Share.ALL, *, worker: str = "",
     poll: float = POLL, on_suspects: Callable[[], None] = lambda: None,
 ) -> list[Duty]:  # fmt: skip
     """The duties of a process for these queues; ``worker`` is the name of its worker, if it has one."""
     who = worker or f"{SCHEDULER}{new_name()}"
     kinds = (CHIEF, DEPUTY) if share is Share.ALL else (WATCHER,)
-    seats = Seats(app.store, queues, who, seats=kinds, brief=not worker)
-    process = Process(app.store, app.views, queues, seats, worker, poll, on_suspects)
+    seats = Seats(app.client.store, queues, who, seats=kinds, brief=not worker)
+    process = Process(app.client.store, app.client.views, queues, seats, worker, poll, on_suspects)
     duties = [row.make(process) for row in DUTIES if share in row.shares]
     for duty in duties:
         if duty is not seats:

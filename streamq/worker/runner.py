@@ -16,13 +16,14 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from streamq import job_lines
-from streamq.app import App
+from streamq.context import Context
 from streamq.errors import Verdict
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.judge import TimeLimit
-from streamq.task import Context, Task
+from streamq.program import Program
+from streamq.task import Task
 from streamq.worker import attempt_lines, outcomes
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import describe, frames_of
@@ -49,12 +50,12 @@ class Runner:
     ``overdue`` are those of the running attempts that were judged already.
     """
 
-    def __init__(self, app: App, slots: Slots, settler: Settler, worker: str) -> None:
+    def __init__(self, app: Program, slots: Slots, settler: Settler, worker: str) -> None:
         self._app, self._slots, self._settler, self._worker = app, slots, settler, worker
-        self._clock = app.store.clock
+        self._clock = app.client.store.clock
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(self._loop, slots.count)
-        self.overdue = OverdueHandlers(app.store)
+        self.overdue = OverdueHandlers(app.client.store)
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
         self._unknown_names: set[str] = set()

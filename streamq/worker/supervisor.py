@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from streamq.app import App
 from streamq.duties.duty import tick
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import Unavailable
 from streamq.liveness import recovery
 from streamq.liveness.identity import new_name
 from streamq.model.clock import monotonic
+from streamq.program import Program
 from streamq.redis.link import Link
 from streamq.settings.variables import environment_with
 
@@ -34,7 +34,7 @@ class Supervisor:
     """
 
     def __init__(
-        self, app: App, queues: Sequence[str], count: int, arguments: Sequence[str],
+        self, app: Program, queues: Sequence[str], count: int, arguments: Sequence[str],
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self._app, self._queues, self._count, self._arguments = app, queues, count, arguments
@@ -87,7 +87,7 @@ class Supervisor:
                 continue
 
     async def _hand_back(self, name: str) -> None:
-        store = self._app.store
+        store = self._app.client.store
         link = Link(store.servers)
         try:
             for queue in self._queues:

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from streamq.app import App
 from streamq.duties.duty import tick
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
+from streamq.program import Program
 from streamq.redis.link import Link
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
@@ -35,7 +35,7 @@ class Worker:
     """
 
     def __init__(
-        self, app: App, *, queues: Sequence[str] = (), concurrency: int | None = None, duties: bool = True,
+        self, app: Program, *, queues: Sequence[str] = (), concurrency: int | None = None, duties: bool = True,
         name: str | None = None,
     ) -> None:  # fmt: skip
         settings = app.settings
@@ -84,7 +84,7 @@ class Worker:
                 self.shutdown.tell()
 
     def _tell_who_it_is(self) -> None:
-        servers = ", ".join(self.app.store.servers.names)
+        servers = ", ".join(self.app.client.store.servers.names)
         log.info(
             "worker %s: %s, %d at once; server %s; log %s",
             self.name, ", ".join(self.queues), self.concurrency, servers, how_logged(),
@@ -107,7 +107,7 @@ class Worker:
 
     async def _sign_on(self) -> None:
         """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``."""
-        store = self.app.store
+        store = self.app.client.store
         link = Link(store.servers, self.name)
         try:
             await join_each(store, link, self.queues)
@@ -126,10 +126,10 @@ class Worker:
         """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
         with contextlib.suppress(Rejected):
             for queue in self.queues:
-                await self.app.store.announce(queue)
+                await self.app.client.store.announce(queue)
 
     def _assemble(self) -> None:
-        app, store, name = self.app, self.app.store, self.name
+        app, store, name = self.app, self.app.client.store, self.name
         self.info = describe(name, self.queues, self.concurrency, app.settings)
         self.slots = Slots(self.concurrency)
         self.settler = Settler(store, name, self.slots)

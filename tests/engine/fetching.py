@@ -28,12 +28,12 @@ class Hands(Runner):
 
     def __init__(self, app: App, queues: Iterable[str], slots: int) -> None:
         self.app, self.queues, self.slots = app, tuple(queues), Slots(slots)
-        super().__init__(app, self.slots, Settler(app.store, "hands", self.slots), "hands")
+        super().__init__(app, self.slots, Settler(app.client.store, "hands", self.slots), "hands")
         self.attempts: list[Attempt] = []
         self.taken: Counter[str] = Counter()
         self.at_once = 0
         self.on_start: Callable[[Delivery], None] = lambda _: None
-        self.fetcher = Fetcher(app.store, self.queues, "hands", self.slots, self)
+        self.fetcher = Fetcher(app.client.store, self.queues, "hands", self.slots, self)
 
     @property
     def held(self) -> list[Delivery]:
@@ -60,10 +60,10 @@ class Hands(Runner):
     @contextlib.asynccontextmanager
     async def fetching(self) -> AsyncIterator[None]:
         """Make the groups, fetch during the block, and stop."""
-        link = Link(self.app.store.servers)
+        link = Link(self.app.client.store.servers)
         for queue in self.queues:
             with contextlib.suppress(Exception):  # a queue that is broken from the start
-                await self.app.store.join(link, [queue])
+                await self.app.client.store.join(link, [queue])
         await link.close()
         run = asyncio.create_task(self.fetcher.run())
         try:

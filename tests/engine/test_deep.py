@@ -22,8 +22,8 @@ from streamq import (
     Retry,
     Snooze,
     State,
-    codec,
 )
+from streamq.model import codec
 from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER, census, until, working

@@ -219,7 +219,7 @@ async def test_an_attempt_that_is_interrupted_before_its_first_step_is_given_bac
         await asyncio.sleep(60)
 
     slots = Slots(5)
-    runner = Runner(app, slots, Settler(app.store, "w", slots), "w")
+    runner = Runner(app, slots, Settler(app.client.store, "w", slots), "w")
     delivery = Delivery("q", 1, [b"1-1", [b"task", b"work", b"payload", b"1", b"headers", b""]])
     runner.start(delivery)
     runner.interrupt()

@@ -26,7 +26,7 @@ BATCH: Final = 200
 POLL: Final = 5.0
 """Seconds from one look to the next when nothing is known to be due: a signal may be lost."""
 LATE: Final = 0.25
-"""Seconds past its due time at which a deputy promotes a job."""
+"""Seconds past its due time at which a deputy promotes a job: no chief that works is so late."""
 TICK: Final = 0.002
 """Seconds a timer may ring early: the event loop counts whole milliseconds."""
 NEWS: Final = b"due"

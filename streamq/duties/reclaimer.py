@@ -38,14 +38,14 @@ class Reclaimer(Wakeable):
     ) -> None:  # fmt: skip
         super().__init__("reclaimer", store)
         self._queues, self._others, self._on_suspects, self._on_lost = queues, others, on_suspects, on_lost
-        self._watch = Watch(store, views, self._link, own)
+        self.watch = Watch(store, views, self._link, own)
         self._looks = 0
         # apart from watching: the beats can be read in many a queue in which a lost worker's jobs cannot be taken
         self._troubles = Troubles("recover the jobs of lost workers on", log)
 
     async def once(self) -> int:
         """Look at the beats and the connections of all workers; reclaim from the lost. Returns how many jobs."""
-        now, recovered, woken, watch = monotonic(), 0, self._woken.is_set(), self._watch
+        now, recovered, woken, watch = monotonic(), 0, self._woken.is_set(), self.watch
         self._woken.clear()
         queues = self._queues()
         if not queues or not self._others():
@@ -64,10 +64,10 @@ class Reclaimer(Wakeable):
 
     async def rest(self) -> None:
         """Briefly while it watches others, else until the beats are due."""
-        every = self._watch.beats_every()
-        if self._watch.has_missing:
+        every = self.watch.beats_every()
+        if self.watch.has_missing:
             every = min(every, GRACE / 2)
-        elif self._watch.looks_at_connections:
+        elif self.watch.looks_at_connections:
             every = min(every, LOOK)
         await self._pause(every)
 
@@ -90,7 +90,7 @@ class Reclaimer(Wakeable):
         done = await recover(self._store, self._link, queue, worker, beats, why)
         if done.beaten:
             return 0
-        self._watch.recovered(queue, worker)
+        self.watch.recovered(queue, worker)
         if done.suspects:
             self._on_suspects()
         await self._forget(worker)
@@ -98,11 +98,11 @@ class Reclaimer(Wakeable):
 
     async def _forget(self, worker: str) -> None:
         """Take one that no queue lists any more off the list of all, and out of its seats."""
-        info = self._watch.workers.get(worker)
+        info = self.watch.workers.get(worker)
         queues = sorted({*self._queues(), *(info.queues if info else ())})
         counts = await self._store.roster.beats_or_errors(self._link, queues)
         if any(not isinstance(beats, StreamqError) and worker in beats for beats in counts.values()):
             return
         await forget(self._store, self._link, worker, queues, info.token if info else "")
-        self._watch.workers.pop(worker, None)
+        self.watch.workers.pop(worker, None)
         self._on_lost()

@@ -24,11 +24,11 @@ from streamq.store.views import Views
 log = logging.getLogger("streamq.voucher")
 
 LIST: Final = 6
-"""Beats from one look at the list of workers to the next, when their number has not changed."""
+"""Beats from one look at the list of workers to the next, when their number has not changed: half a minute."""
 LOOKED_AFTER: Final = 3
 """Workers of its host that a worker looks after: so as many look after it, and one of them will be able to."""
 LOOKS: Final = 0.8
-"""Beats between two looks at theirs."""
+"""Beats between two looks at theirs: less than one, so that each of their beats is seen."""
 
 
 @dataclass(slots=True)

@@ -28,9 +28,10 @@ log = logging.getLogger("streamq.fetcher")
 READ_LIMIT: Final = 500
 """Entries read at once: more would hold the server up for no gain. No read can be bounded by bytes."""
 PAUSE: Final = (0.05, 2.0)
-"""Seconds to wait while the server cannot be reached: at first, and at most."""
+"""Seconds to wait while the server cannot be reached: at first, and at most. A failover takes seconds."""
 STOP: Final = 5.0
-"""Seconds after which a stop no longer waits for the answer to a blocked read that cannot be woken."""
+"""Seconds after which a stop no longer waits for the answer to a blocked read that cannot be woken: that ends by itself
+within as long, unless the server is away."""
 
 
 class Fetcher:

@@ -33,12 +33,14 @@ from streamq.worker.overdue import OverdueHandlers
 log = logging.getLogger("streamq.heartbeat")
 
 WATCH: Final = 0.25
-"""Seconds between two looks at the connection and the loop."""
+"""Seconds between two looks at the connection and the loop: a lost connection is made anew within the grace that
+watchers give."""
 PULSE: Final = 1.0
-"""Seconds between two signs of life of the loop."""
+"""Seconds between two signs of life of the loop: few enough to cost nothing, and five in what is worth a word."""
 BLOCKED: Final = 5.0
-"""Seconds the loop stands still before it is reported."""
+"""Seconds the loop stands still before it is reported: no call that is meant to be short takes so long."""
 STUCK_EXIT: Final = 70
+"""The exit code of a process that ends itself for that: no other way to end has it."""
 INTRODUCED: Final = 6
 """Beats from one time a worker says who it is to the next: the list may have been deleted by hand."""
 LISTS: Final = ("the list of workers", "the list of queues")

@@ -32,14 +32,16 @@ BLOCK_MS: Final = 5_000
 SHORT_MS: Final = 500
 """How long to block while the outcomes of some queue cannot be written: it may be read again at any time."""
 LOOK: Final = (0.02, 20)
-"""Seconds from one look at the depths to the next, at least, and how many times as long as a look takes."""
+"""Seconds from one look at the depths to the next, at least, and how many times as long as a look takes: so looks
+take a twentieth of the time at most."""
 CYCLE: Final = 0.5
 """Seconds in which all queues with a backlog should have had a turn. As far as that allows, a queue gets several jobs
 in one turn: each read, and each batch of outcomes, is then for fewer queues, which is what makes it cheap."""
-RECKON: Final = 0.1
-"""Seconds over which the rate is measured that says how many jobs that is."""
+RATE: Final = 0.1
+"""Seconds over which the rate is measured that says how many jobs that is: a fifth of a cycle, to follow the load."""
 THOROUGH: Final = 5.0
-"""Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is."""
+"""Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is. It is
+seldom so, as somebody has to delete them by hand."""
 
 
 class Reads:
@@ -58,7 +60,7 @@ class Reads:
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
-        self._served, self._since, self._most, self._quantum = 0, monotonic(), 1, 1
+        self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
@@ -71,7 +73,7 @@ class Reads:
         """
         if self._trouble and (slots := slots - await self._retry(slots)) <= 0:
             return True
-        if len(self._queues) > 1 and await self._known(slots):
+        if len(self._queues) > 1 and await self._read_known(slots):
             return True
         queues = self.open()
         if queues:
@@ -84,7 +86,7 @@ class Reads:
 
     # -- queues with a backlog ------------------------------------------------------------------------------
 
-    async def _known(self, slots: int) -> bool:
+    async def _read_known(self, slots: int) -> bool:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
@@ -94,18 +96,18 @@ class Reads:
             del shares[queue]
         self._turns.forget(blocked)
         if shares:
-            self._reckon(slots, await self._read(shares))
+            self._set_quantum(slots, await self._read(shares))
         return bool(shares or self._turns)
 
-    def _reckon(self, slots: int, taken: int) -> None:
+    def _set_quantum(self, slots: int, taken: int) -> None:
         """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
-        self._most = max(self._most, slots)
+        self._largest = max(self._largest, slots)
         self._served += taken
         passed = monotonic() - self._since
-        if passed >= RECKON:
+        if passed >= RATE:
             fair = self._served / passed * CYCLE / max(1, len(self._turns))
-            self._quantum = max(1, min(self._most, int(fair)))
-            self._served, self._since, self._most = 0, monotonic(), 1
+            self._quantum = max(1, min(self._largest, int(fair)))
+            self._served, self._since, self._largest = 0, monotonic(), 1
 
     def _look_is_due(self, slots: int) -> bool:
         if self._turns:
@@ -144,7 +146,7 @@ class Reads:
                     unavailable = error
                 continue
             entries = reply[0][1] if reply else []
-            self._well([queue])
+            self._answered([queue])
             self._turns.served(queue, count, len(entries))
             self._start_each(queue, READY, entries)
             taken += len(entries)
@@ -161,9 +163,9 @@ class Reads:
         command = self._command(count, lanes, self._patience(queues) if block else 0)
         (reply,) = await self._link.batch(command, timeout=BLOCK_MS / 1000 + 5)
         if isinstance(reply, Exception):
-            await self._blame(queues, slots, fault(reply))
+            await self._find_refused(queues, slots, fault(reply))
             return
-        self._well(queues)
+        self._answered(queues)
         for lane, entries in reply or ():
             queue = self._of[lane]
             self._start_each(queue, READY, entries[:slots])
@@ -189,7 +191,7 @@ class Reads:
 
     # -- trouble --------------------------------------------------------------------------------------------
 
-    def _well(self, queues: Sequence[str]) -> None:
+    def _answered(self, queues: Sequence[str]) -> None:
         """The server has read these queues."""
         if self._trouble:
             for queue in queues:
@@ -204,7 +206,7 @@ class Reads:
             self._turns.learn(queue)
         return await self._read(dict.fromkeys(due, 1)) if due else 0
 
-    async def _blame(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
+    async def _find_refused(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
         """A read of all queues was refused for the sake of one: that one shows when each is read by itself."""
         before = self._refusals
         if len(queues) == 1:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
@@ -26,22 +24,19 @@ from streamq.program import Program
 from streamq.task import Task
 from streamq.worker import attempt_lines, outcomes
 from streamq.worker.attempt import Attempt
+from streamq.worker.calls import begin, in_thread, outcome_of
 from streamq.worker.description import describe, frames_of
 from streamq.worker.outcomes import Outcome
 from streamq.worker.overdue import OverdueHandlers
 from streamq.worker.settler import Settler
 from streamq.worker.slots import Slots
 from streamq.worker.threads import Threads
+from streamq.worker.time_limits import TimeLimits
 
 log = logging.getLogger("streamq.runner")
 
-CANCEL_GRACE: Final = 2.0
-"""Seconds an async handler may take to end, once it was cancelled at its time limit or by a shutdown: enough to close
-what it has open, and less than an orchestrator waits before it kills."""
 NAMES: Final = 1_000
 """Names of unknown tasks that are told apart in the log: they are anybody's text, so their number has a bound."""
-EARLY: Final = 0.005
-"""Seconds by which a timer may be early: some loops count in milliseconds."""
 
 
 class Runner:
@@ -55,6 +50,7 @@ class Runner:
         self._clock = app.client.store.clock
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(self._loop, slots.count)
+        self._limits = TimeLimits(self._loop, self._judge_overdue)
         self.overdue = OverdueHandlers(app.client.store)
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
@@ -85,14 +81,14 @@ class Runner:
         if self._tells_starts:
             attempt_lines.say(attempt, attempt_lines.STARTED)
         try:
-            attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
+            attempt.timer = self._loop.call_later(attempt.limit, self._limits.expire, attempt)
             if task.is_async:
-                handle = _begin(self._run(attempt, task), self._loop)
+                handle = begin(self._run(attempt, task), self._loop)
                 if not attempt.settled:  # else it has ended already
                     attempt.handle = handle
             else:
                 call = partial(task.handler, **self._arguments(attempt, task))
-                self._threads.start(partial(_in_thread, attempt, call), partial(self._returned, attempt))
+                self._threads.start(partial(in_thread, attempt, call), partial(self._returned, attempt))
         except BaseException as error:  # a validator of the program's own, or no thread to be had
             self._end(attempt, None, error)
 
@@ -119,7 +115,7 @@ class Runner:
         if not waits:
             self._end(attempt, result, error)
             return
-        attempt.handle = self._loop.create_task(_outcome_of(attempt, result))
+        attempt.handle = self._loop.create_task(outcome_of(attempt, result))
         attempt.handle.add_done_callback(partial(self._awaited, attempt))
         if attempt.settled or attempt.interrupted:
             attempt.handle.cancel()
@@ -222,24 +218,7 @@ class Runner:
             )  # fmt: skip
         return arguments
 
-    # -- the time limit -------------------------------------------------------------------------------------
-
-    def _expire(self, attempt: Attempt) -> None:
-        """Its time is over: a coroutine is cancelled and gets a moment to clean up; a thread cannot be interrupted."""
-        if attempt.settled:
-            return
-        left = attempt.limit - (monotonic() - attempt.begun if attempt.begun else 0.0)
-        if left > EARLY:  # it began later than its timer
-            attempt.timer = self._loop.call_later(left, self._expire, attempt)
-        elif attempt.handle is None:
-            self._judge_overdue(attempt)
-        elif attempt.late:
-            self._judge_overdue(attempt)
-            attempt.handle.cancel()  # it swallowed the first one; a second may meet it elsewhere
-        else:
-            attempt.late = True
-            attempt.timer = self._loop.call_later(CANCEL_GRACE, self._expire, attempt)
-            attempt.handle.cancel()
+    # -- past the time limit --------------------------------------------------------------------------------
 
     def _judge_overdue(self, attempt: Attempt) -> None:
         """The attempt has failed, though its handler runs on. Its slot stays taken, and its retry waits for it."""
@@ -275,34 +254,3 @@ class Runner:
     def close(self) -> None:
         """Let the threads go."""
         self._threads.close()
-
-
-async def _outcome_of(attempt: Attempt, awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
-    """What an awaitable comes to, as a value."""
-    CURRENT.set(attempt)
-    try:
-        return await awaitable, None
-    except BaseException as error:  # judged like that of any other handler
-        return None, error
-    finally:
-        CURRENT.set(None)  # it refers to the task that we are, which refers to its context
-
-
-def _in_thread(attempt: Attempt, call: Callable[[], Any]) -> Any:
-    """The time limit counts from here: not while a call waits for a thread."""
-    CURRENT.set(attempt)
-    attempt.begun = monotonic()
-    return call()
-
-
-if sys.version_info >= (3, 12):
-
-    def _begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-        """A task that runs up to its first wait at once: a handler that never waits costs no turn of the loop."""
-        return asyncio.Task(attempt, loop=loop, eager_start=True)
-
-else:
-
-    def _begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-        """A task; it begins in the next turn of the loop."""
-        return loop.create_task(attempt)

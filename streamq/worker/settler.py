@@ -57,9 +57,9 @@ class Settler:
         waiting = self._waiting.get(delivery.queue)
         if waiting is None:
             self._waiting[delivery.queue] = [outcome]
-        else:
+            self._work.set()
+        else:  # ``run`` comes by it: it rests only while nothing waits, or a queue is blocked
             waiting.append(outcome)
-        self._work.set()
 
     async def run(self) -> None:
         """Write what comes, until ``stop`` was called and all is written."""

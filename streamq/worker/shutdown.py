@@ -17,7 +17,7 @@ from streamq.model.envelope import Delivery
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.link import Link
 from streamq.store.store import Store
-from streamq.worker import runner as running
+from streamq.worker import time_limits
 from streamq.worker.fetcher import Fetcher
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
@@ -51,7 +51,7 @@ class Shutdown:
         await asyncio.wait([fetching])
         await self._until_settled(grace, at_once.wait())
         self._runner.interrupt()
-        await self._until_settled(running.CANCEL_GRACE)
+        await self._until_settled(time_limits.CANCEL_GRACE)
         if left := self._runner.abandon():
             log.warning("%d handlers go on after being cancelled; their jobs are given back", len(left))
         await self._give_back([*self._runner.given_back, *left])

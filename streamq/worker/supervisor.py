@@ -22,7 +22,7 @@ from streamq.settings.variables import environment_with
 log = logging.getLogger("streamq.supervisor")
 
 QUICK: Final = 10.0
-"""Seconds: a worker that ends sooner is started again with growing pauses."""
+"""Seconds: a worker that ends sooner is started again with growing pauses, as it cannot have run much."""
 LONGEST_PAUSE: Final = 30.0
 """Seconds it then waits at most: a fault of the deployment is mended within minutes, not seconds."""
 

@@ -26,15 +26,16 @@ from streamq.worker.unseen import Unseen
 log = logging.getLogger("streamq.fetcher")
 
 LOOK: Final = 10.0
-"""Seconds between two looks for suspects."""
+"""Seconds between two looks for suspects: they are rare, and whoever makes one has its own worker look at once."""
 AGAIN: Final = 1.0
-"""Seconds between two looks whether the suspect that a worker waits for is still there."""
+"""Seconds between two looks whether the suspect that a worker waits for is still there: slots stand idle for it."""
 CLAIM_MS: Final = 4_000
-"""How long a claim outlives the worker that took it; it is renewed at every look."""
+"""How long a claim outlives the worker that took it; it is renewed at every look, so three may come late."""
 PATIENCE: Final = (10.0, 300.0)
-"""Seconds a worker waits until it is idle: the first time, and at most."""
+"""Seconds a worker waits until it is idle: the first time, and at most. Most jobs end within the first."""
 REST: Final = 3
-"""How many times as long as it has waited in vain a worker fetches on before it claims again."""
+"""How many times as long as it has waited in vain a worker fetches on before it claims again: so a suspect costs a
+quarter of one worker at most."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from streamq.worker.slots import Slots
 log = logging.getLogger("streamq.fetcher")
 
 EVERY: Final = 30.0
-"""Seconds between two audits while nothing is amiss."""
+"""Seconds between two audits while nothing is amiss: one command then, for what no lost answer has told of."""
 
 
 class Unseen:

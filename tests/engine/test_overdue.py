@@ -18,7 +18,7 @@ import redis
 from streamq import App, Backoff, JobFailed, State
 from streamq.doctor import examine
 from streamq.model.keys import Keys
-from streamq.worker import runner as running
+from streamq.worker import time_limits
 
 from ..rig import ON_ONE_SERVER, census, until, working
 
@@ -27,7 +27,7 @@ AT_ONCE = Backoff(base=0.001, most=0.001)
 
 @pytest.fixture(autouse=True)
 def a_short_moment_to_clean_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "CANCEL_GRACE", 0.1)
+    monkeypatch.setattr(time_limits, "CANCEL_GRACE", 0.1)
 
 
 class Threads:

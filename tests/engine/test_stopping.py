@@ -16,8 +16,7 @@ import redis
 from streamq import App, Backoff, Fail, Snooze, State, Worker
 from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
-from streamq.worker import runner as running
-from streamq.worker import shutdown
+from streamq.worker import shutdown, time_limits
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
 from streamq.worker.slots import Slots
@@ -28,7 +27,7 @@ from ..servers import Server
 
 @pytest.fixture(autouse=True)
 def a_short_moment_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "CANCEL_GRACE", 0.5)
+    monkeypatch.setattr(time_limits, "CANCEL_GRACE", 0.5)
 
 
 def _raise_another() -> None:

@@ -355,7 +355,7 @@ async def test_whatever_lies_in_a_queue_its_neighbour_is_kept(
         try:
             for duty in duties:
                 await duty.once()
-            reclaimer._missing = dict.fromkeys(("lost", "x"), -1e9)  # as after the grace
+            reclaimer.watch._missing = dict.fromkeys(("lost", "x"), -1e9)  # as after the grace
             await reclaimer.once()
         finally:
             for duty in duties:

@@ -39,7 +39,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "attempts: the limit counts from the delivery",
-        "streamq/worker/runner.py",
+        "streamq/worker/time_limits.py",
         "if left > EARLY:",
         "if False:",
         "tests/engine/test_overdue.py::"

@@ -147,7 +147,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a refused queue stops the others",
         "streamq/worker/reads.py",
-        "await self._blame(queues, slots, fault(reply))",
+        "await self._find_refused(queues, slots, fault(reply))",
         "raise fault(reply)",
         "tests/engine/test_queue_trouble.py::"
         "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",

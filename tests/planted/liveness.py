@@ -98,7 +98,7 @@ FAULTS: tuple[Fault, ...] = (
         "that beats can be read ends the trouble of a recovery",
         "streamq/duties/reclaimer.py",
         'self._troubles = Troubles("recover the jobs of lost workers on", log)',
-        "self._troubles = self._watch._troubles",
+        "self._troubles = self.watch._troubles",
         "tests/engine/test_upkeep.py -k told_of_once",
     ),
     Fault(

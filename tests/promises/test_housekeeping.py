@@ -104,7 +104,7 @@ async def test_the_reclaimer_takes_nothing_from_a_worker_that_has_beaten_since_i
     client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
     client.zincrby(keys.workers, 8, "w1")
     reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
-    assert await reclaimer._reclaim("q", "w1", b"7", "no beat when it looked") == 0
+    assert await reclaimer._recover("q", "w1", b"7", "no beat when it looked") == 0
     assert (await app.queue("q").counts()).active == 1
     await reclaimer.close()
 

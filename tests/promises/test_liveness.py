@@ -341,12 +341,12 @@ async def test_a_worker_is_lost_when_its_connection_is_anothers_by_now(watched: 
 async def test_what_was_missing_before_our_own_connection_was_cut_is_looked_at_anew(watched: Watched) -> None:
     await watched.register("w1", 999_999)
     await watched.reclaimer.once()
-    assert watched.reclaimer._missing
+    assert watched.reclaimer.watch._missing
     await asyncio.sleep(2 * recovery.GRACE)
     own = await watched.reclaimer._link.call("CLIENT", "ID")
     watched.client.client_kill_filter(_id=own)
     assert await watched.look_for(3 * recovery.GRACE) == 0
-    watched.reclaimer._held_off_until = 0.0  # as after a lease
+    watched.reclaimer.watch._held_off_until = 0.0  # as after a lease
     assert await watched.look_for(recovery.GRACE / 2) == 0
     assert await watched.look_for(recovery.GRACE) == 3
 
@@ -357,7 +357,7 @@ async def test_the_watchers_are_those_who_have_the_seats_whatever_their_names(wa
     for name in ("a", "b"):
         await watched.register(name, await watched.connect(name))
     await watched.register("w1", 999_999)
-    watched.reclaimer._own = "z"
+    watched.reclaimer.watch._own = "z"
     assert await watched.look_for(3 * recovery.GRACE) == 3
 
 

@@ -101,8 +101,22 @@ class ByQueue(Wakeable):
         self._queues, self._longest = queues, longest
         self._troubles = Troubles(act, logging.getLogger(f"streamq.{name}"))
         self._at: dict[str, float] = {}
+        self._listening: dict[str, Callable[[], None]] = {}
         self._rested = False
         """Whether it is the loop that calls for a turn: else all queues have one."""
+
+    def _listen(self, queues: Sequence[str]) -> None:
+        """Hear the signals of these queues, in ``_hear``, and of no others any more."""
+        channels = {queue: self._store.keys(queue).signals for queue in queues}
+        self._store.signals.listen_only(self._listening, channels, self._hear)
+
+    def _hear(self, queue: str, message: bytes | None) -> None:
+        """A signal of the queue; ``None`` when some may have been lost."""
+
+    async def close(self) -> None:
+        """End the listening, and drop the connection."""
+        self._listen(())
+        await super().close()
 
     async def rest(self) -> None:
         """Until a queue is due, or something has changed."""
@@ -130,26 +144,3 @@ class Rounds(ByQueue):
         self._at = {queue: at for queue, at in self._at.items() if at > now}
         self._at |= {queue: monotonic() + self._longest for queue in self._troubles.rested(due)}
         return done
-
-
-class Listening(ByQueue):
-    """A duty that hears the signals of its queues, in ``_hear``."""
-
-    def __init__(
-        self, name: str, store: Store, queues: Callable[[], Sequence[str]], *, longest: float, act: str
-    ) -> None:
-        super().__init__(name, store, queues, longest=longest, act=act)
-        self._listening: dict[str, Callable[[], None]] = {}
-
-    def _listen(self, queues: Sequence[str]) -> None:
-        """Hear of these queues, and of no others any more."""
-        channels = {queue: self._store.keys(queue).signals for queue in queues}
-        self._store.signals.listen_only(self._listening, channels, self._hear)
-
-    def _hear(self, queue: str, message: bytes | None) -> None:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """End the listening."""
-        self._listen(())
-        await super().close()

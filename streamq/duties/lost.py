@@ -9,7 +9,7 @@ living worker dead: a look that comes late counts for one interval only, and aft
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -24,6 +24,9 @@ from streamq.store.views import Views
 
 log = logging.getLogger("streamq.reclaimer")
 
+LOOK: Final = 0.75
+"""Seconds between two looks at the connections of the others: with the grace, jobs start again about one second after
+the end of a process."""
 LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
 SERVER: Final = "the server"
@@ -37,13 +40,6 @@ class Lost(NamedTuple):
     worker: str
     beats: bytes
     why: str
-
-
-class Vanished(NamedTuple):
-    """Workers without a connection that no queue lists, and those that are lost to some queue."""
-
-    unlisted: list[str]
-    lost: list[Lost]
 
 
 @dataclass(slots=True)
@@ -87,24 +83,23 @@ class Watch:
         else:
             self._lists.over(EVERYONE)
 
-    @property
-    def looks_at_connections(self) -> bool:
-        """Whether there are connections to look at, and the right to do so."""
+    def _looks_at_connections(self) -> bool:
+        """Whether there are any to look at, and the right to do so."""
         return not self._clients.resting(SERVER) and any(name != self._own for name in self.workers)
 
-    @property
-    def has_missing(self) -> bool:
-        """Whether somebody was without a connection at the last look."""
-        return bool(self._missing)
-
-    def beats_every(self) -> float:
-        """Seconds between two looks at the beats."""
+    def _beats_every(self) -> float:
         leases = [self._store.settings.lease, *[self._lease(name) for name in self.workers]]
         return max(0.1, min(leases) / LOOKS)
 
     def beats_are_due(self, now: float) -> bool:
-        """Whether it is time for the next one."""
-        return now - self._counted >= self.beats_every()
+        """Whether it is time for a look at the beats."""
+        return now - self._counted >= self._beats_every()
+
+    def rest(self) -> float:
+        """Seconds until the next look, at beats or connections."""
+        if self._missing:
+            return min(self._beats_every(), GRACE / 2)
+        return min(self._beats_every(), LOOK) if self._looks_at_connections() else self._beats_every()
 
     def _lease(self, worker: str) -> float:
         """The lease by which a worker lives, or ours where it does not say."""
@@ -126,17 +121,13 @@ class Watch:
 
     async def by_lease(self, now: float, queues: Sequence[str]) -> list[Lost]:
         """Those that have not beaten for their lease."""
-        elapsed, self._counted = min(now - self._counted, 2 * self.beats_every()), now
+        elapsed, self._counted = min(now - self._counted, 2 * self._beats_every()), now
         queues = self._troubles.rested(queues)
         counts = await self._store.roster.beats_or_errors(self._link, queues) if queues else {}
         self._reconnected()
         before, self._seen = self._seen, {}
         lost: list[Lost] = []
-        for queue, beats in counts.items():
-            if isinstance(beats, StreamqError):
-                self._troubles.met({queue: beats})
-                continue
-            self._troubles.over(queue)
+        for queue, beats in self._troubles.answers(counts).items():
             self.has_unlisted |= bool(beats.keys() - self.workers.keys())
             for worker, count in beats.items():
                 seen = self._count(before.get((queue, worker)), count, elapsed)
@@ -158,34 +149,29 @@ class Watch:
 
     # -- by connection --------------------------------------------------------------------------------------
 
-    async def by_connection(self, now: float) -> Vanished:
+    async def by_connection(self, now: float) -> list[str]:
         """Those that have had no connection for the grace."""
-        vanished = Vanished([], [])
-        if not self.looks_at_connections or now < self._held_off_until:
-            return vanished
-        watched = {name: info for name, info in self.workers.items() if name != self._own}
+        if not self._looks_at_connections() or now < self._held_off_until:
+            return []
         try:
-            ripe = await self._missed(watched, now)
+            ripe = await self._without_connection(now)
             named = await self._store.roster.client_names(self._link) if ripe else set()
         except Rejected as error:  # the right may come back, as after a change of passwords
             self._clients.met({SERVER: error})
             self._missing.clear()
-            return vanished
+            return []
         self._clients.over(SERVER)
         if not ripe or self._reconnected():
-            return vanished
+            return []
         for name in ripe:
             del self._missing[name]
-            if name in named:  # it has reconnected; its new id is in what it says of itself now
-                await self.read_list()
-            else:
-                lost = await self._queues_of(watched[name])
-                vanished.lost.extend(lost)
-                vanished.unlisted.extend(() if lost else [name])
-        return vanished
+        back = named.intersection(ripe)
+        if back:  # they have reconnected; their new ids are in what they say of themselves now
+            await self.read_list()
+        return [name for name in ripe if name not in back]
 
-    async def _missed(self, watched: dict[str, WorkerInfo], now: float) -> list[str]:
-        """Those whose connections have been gone for the grace."""
+    async def _without_connection(self, now: float) -> list[str]:
+        watched = {name: info for name, info in self.workers.items() if name != self._own}
         alive = await self._store.roster.connected(
             self._link, [info.client_id for info in watched.values() if info.client_id]
         )
@@ -196,10 +182,14 @@ class Watch:
         self._missing = {name: self._missing.get(name, now) for name in gone}
         return [name for name, since in self._missing.items() if now - since >= GRACE]
 
-    async def _queues_of(self, worker: WorkerInfo) -> Iterable[Lost]:
-        counts = await self._store.roster.beats_or_errors(self._link, worker.queues) if worker.queues else {}
+    async def queues_of(self, worker: str) -> list[Lost]:
+        """The queues that list a worker whose connections are gone."""
+        info = self.workers.get(worker)
+        counts = (
+            await self._store.roster.beats_or_errors(self._link, info.queues) if info and info.queues else {}
+        )
         return [
-            Lost(queue, worker.name, beats[worker.name], "its connections are gone")
+            Lost(queue, worker, beats[worker], "its connections are gone")
             for queue, beats in counts.items()
-            if not isinstance(beats, StreamqError) and worker.name in beats
+            if not isinstance(beats, StreamqError) and worker in beats
         ]

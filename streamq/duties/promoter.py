@@ -11,10 +11,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from streamq.duties.duty import Listening
-from streamq.errors import StreamqError
+from streamq.duties.duty import ByQueue
 from streamq.model.clock import monotonic
-from streamq.redis.troubles import concerns_all
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.promoter")
@@ -33,7 +31,7 @@ NEWS: Final = b"due"
 """The word of the signal that tells of an earlier due time."""
 
 
-class Promoter(Listening):
+class Promoter(ByQueue):
     """Promotes in the queues that ``queues()`` names, and what is overdue in those of ``overdue()``.
 
     ``poll`` is the longest rest, in seconds: a safety net.
@@ -61,13 +59,7 @@ class Promoter(Listening):
         while queues:
             replies = await self._store.promote(self._link, queues, limit)
             limit, queues, now = min(2 * limit, BATCH), [], monotonic()
-            for queue, reply in replies.items():
-                if isinstance(reply, StreamqError):
-                    if concerns_all(reply):
-                        raise reply
-                    self._troubles.met({queue: reply})
-                    continue
-                self._troubles.over(queue)
+            for queue, reply in self._troubles.answers(replies).items():
                 promoted += reply.jobs
                 if reply.jobs:
                     log.debug("%d delayed jobs of %s are due and wait now", reply.jobs, queue)

@@ -9,17 +9,14 @@ from typing import Final
 from streamq.duties.duty import Wakeable
 from streamq.duties.lost import Lost, Watch
 from streamq.errors import StreamqError
-from streamq.liveness.recovery import GRACE, forget, number_of, recover
+from streamq.liveness.recovery import forget, number_of, recover
 from streamq.model.clock import monotonic
-from streamq.redis.troubles import Troubles, concerns_all
+from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 from streamq.store.views import Views
 
 log = logging.getLogger("streamq.reclaimer")
 
-LOOK: Final = 0.75
-"""Seconds between two looks at the connections of the others: with the grace, jobs start again about one second after
-the end of a process."""
 LIST: Final = 4
 """Looks at the beats from one reading of the list of workers to the next, when nothing tells of a change."""
 
@@ -57,34 +54,26 @@ class Reclaimer(Wakeable):
                 watch.has_unlisted = False
                 await watch.read_list()
             recovered += await self._recover_each(await watch.by_lease(now, queues))
-        vanished = await watch.by_connection(now)
-        for worker in vanished.unlisted:  # only its introduction is left
-            await self._forget(worker)
-        return recovered + await self._recover_each(vanished.lost)
+        for worker in await watch.by_connection(now):
+            if lost := await watch.queues_of(worker):
+                recovered += await self._recover_each(lost)
+            else:  # no queue lists it: only its introduction is left
+                await self._forget(worker)
+        return recovered
 
     async def rest(self) -> None:
         """Briefly while it watches others, else until the beats are due."""
-        every = self.watch.beats_every()
-        if self.watch.has_missing:
-            every = min(every, GRACE / 2)
-        elif self.watch.looks_at_connections:
-            every = min(every, LOOK)
-        await self._pause(every)
+        await self._pause(self.watch.rest())
 
     async def _recover_each(self, lost: Sequence[Lost]) -> int:
-        recovered = 0
+        by_queue: dict[str, list[Lost]] = {}
         for each in lost:
-            if self._troubles.resting(each.queue):
-                continue
-            try:
-                recovered += await self._recover(*each)
-            except StreamqError as error:
-                if concerns_all(error):
-                    raise
-                self._troubles.met({each.queue: error})
-            else:
-                self._troubles.over(each.queue)
-        return recovered
+            by_queue.setdefault(each.queue, []).append(each)
+
+        async def recover_all(queue: str) -> int:
+            return sum([await self._recover(*each) for each in by_queue[queue]])
+
+        return await self._troubles.each(list(by_queue), recover_all)
 
     async def _recover(self, queue: str, worker: str, beats: bytes, why: str) -> int:
         done = await recover(self._store, self._link, queue, worker, beats, why)

@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from streamq.duties.duty import Listening
+from streamq.duties.duty import ByQueue
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.redis.troubles import concerns_all
@@ -40,7 +40,7 @@ NEWS: Final = b"upkeep"
 """The word of the signal that tells of a seat taken, or of one more who stands by."""
 
 
-class Seats(Listening):
+class Seats(ByQueue):
     """The seats of this process, ``who``, in the upkeep of the queues that ``queues()`` names.
 
     ``brief`` claims are for one whose end nobody sees by its connections: it is on no list of workers.

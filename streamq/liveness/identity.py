@@ -70,12 +70,12 @@ async def claim(store: Store, info: WorkerInfo) -> None:
     link = Link(store.servers)
     try:
         while entry := await link.call(*store.roster.introduce(info)):
-            await _succeed(store, link, info, entry)
+            await _take_over(store, link, info, entry)
     finally:
         await link.close()
 
 
-async def _succeed(store: Store, link: Link, info: WorkerInfo, entry: bytes) -> None:
+async def _take_over(store: Store, link: Link, info: WorkerInfo, entry: bytes) -> None:
     """Take over from the worker of the entry, if it is dead: no connection, and no beat."""
     other = _read(info.name, entry)
     queues = sorted({*info.queues, *(other.queues if other else ())})

@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeGuard
+from typing import Final, TypeGuard, TypeVar
 
-from streamq.errors import Rejected, Unavailable
+from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
+
+T = TypeVar("T")
 
 PAUSE: Final = (0.5, 30.0)
 """Seconds until it is tried again: at first, and at most. Each failure doubles them. A key of the wrong type or a
@@ -84,6 +86,19 @@ class Troubles:
         """It works there."""
         if self._pauses.pop(subject, None) is not None:
             self._log.info("can %s %s again", self._act, subject)
+
+    def answers(self, replies: Mapping[str, T | StreamqError]) -> dict[str, T]:
+        """What works, of the replies by subject; the rest is put aside. Raises what concerns all subjects."""
+        good: dict[str, T] = {}
+        for subject, reply in replies.items():
+            if not isinstance(reply, StreamqError):
+                self.over(subject)
+                good[subject] = reply
+            elif concerns_all(reply):
+                raise reply
+            else:
+                self.met({subject: reply})
+        return good
 
     async def each(self, queues: Sequence[str], act: Callable[[str], Awaitable[int]]) -> int:
         """Do ``act`` for every queue that is not to be left alone; returns the sum of what it returned.

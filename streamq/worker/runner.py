@@ -147,8 +147,10 @@ class Runner:
         except BaseException as fault:  # an attempt without an outcome would hold its job for ever
             self._last_resort(attempt, fault)
         finally:
-            self._slots.running.discard(attempt)
-            self._slots.changed()
+            slots = self._slots
+            slots.running.discard(attempt)
+            if not slots.has_changed:
+                slots.changed()
 
     def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
         if attempt.settled:

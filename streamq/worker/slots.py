@@ -33,8 +33,8 @@ class Slots:
         self.blocked: set[str] = set()
         """Queues of which the server took no outcome the last time: nothing more is fetched from them meanwhile."""
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()
-        self.changed = self._changed.set
-        """To be called when a slot or a queue has come free: once a job, so no method is around it."""
+        self.has_changed = False
+        """Whether ``changed`` was called since the last wait: who calls it once a job asks this first."""
         self._timer: asyncio.TimerHandle | None = None
 
     # -- what is here ---------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ class Slots:
 
     def open(self) -> None:
         """Begin to tick. One timer for all waits: a time limit around each would cost more than the wait."""
-        self._changed.set()
+        self.changed()
         self._timer = asyncio.get_running_loop().call_later(TICK, self.open)
 
     def close(self) -> None:
@@ -90,12 +90,18 @@ class Slots:
     def stop(self) -> None:
         """No more jobs are wanted: every wait ends."""
         self._stopped.set()
+        self.changed()
+
+    def changed(self) -> None:
+        """A slot or a queue has come free: end the wait for that."""
+        self.has_changed = True
         self._changed.set()
 
     async def change(self) -> None:
         """Wait for a change since the last call, at most for a tick. Only for one waiter at a time."""
         await self._changed.wait()
         self._changed.clear()
+        self.has_changed = False
 
     async def all_settled(self) -> None:
         """Return when every attempt has its outcome. Only once the fetching has ended."""

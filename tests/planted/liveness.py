@@ -8,8 +8,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a worker that reconnects is taken for lost",
         "streamq/duties/lost.py",
-        "            if name in named:",
-        "            if name in set():",
+        "back = named.intersection(ripe)",
+        "back = set[str]()",
         "tests/promises/test_liveness.py::test_a_worker_that_has_reconnected_is_not_lost",
     ),
     Fault(

@@ -21,6 +21,7 @@ import streamq.errors
 from streamq.cli import main
 from streamq.cli.ending import CODES, code_of
 from streamq.cli.options import Option
+from streamq.duties.upkeep import DUTIES, Share
 from streamq.model.keys import APP_KEYS, QUEUE_KEYS, Key
 from streamq.model.lanes import LANES
 from streamq.model.outcomes import OUTCOMES
@@ -158,6 +159,29 @@ def _move(move: Move) -> tuple[str, str, str, str]:
         states[0] or "(nothing)",
         states[1] or "(nothing)",
         ", ".join(f"`{s}.lua`" for s in move.scripts),
+    )
+
+
+def duties() -> str:
+    """The duties of upkeep, and which processes have them."""
+    kinds = list(Share)
+    rows = [
+        (
+            f"`{row.name}`",
+            row.does,
+            row.where,
+            row.woken_by,
+            *["yes" if kind in row.shares else "" for kind in kinds],
+        )
+        for row in DUTIES
+    ]
+    return page(
+        "Duties",
+        "What is done again and again for the queues, beside running jobs. Each duty is a file of `streamq/duties/` "
+        "with one anatomy: `once()` does the work, `rest()` waits for the next turn or until it is woken, `close()` "
+        "lets go. The names are those of the loggers. Of each queue one process is chief and one is deputy: see "
+        "[recovery](../explanation/recovery.md).",
+        table(("Duty", "What it does", "In which queues", "Woken by", *[kind.value for kind in kinds]), rows),
     )
 
 
@@ -445,6 +469,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": cli,
     "states.md": states,
     "keys.md": keys,
+    "duties.md": duties,
     "http.md": http,
     "python.md": python,
     "errors.md": errors,

@@ -30,7 +30,7 @@ from streamq.errors import (
 )
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.redis.answers import Demoted, is_away
+from streamq.redis.answers import Demoted, concerns_all
 from streamq.redis.link import Link
 from streamq.redis.servers import Server
 from streamq.settings import Durability
@@ -282,7 +282,7 @@ def _is_silence(answer: Answer) -> bool:
 
 
 def _is_away(answer: Answer) -> bool:
-    return isinstance(answer, StreamqError) and is_away(answer) and not isinstance(answer, OutOfMemory)
+    return concerns_all(answer) and not isinstance(answer, OutOfMemory)
 
 
 def _as_unknown(answer: Answer) -> list[str] | OutcomeUnknown:

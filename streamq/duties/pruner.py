@@ -12,16 +12,17 @@ from streamq.duties.duty import Rounds
 from streamq.store.store import Store
 
 EVERY: Final = 60.0
+"""Seconds between two rounds: what is past its age by a minute harms nobody."""
 
 
 class Pruner(Rounds):
     """Prunes the queues that ``queues()`` names, once a minute."""
 
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
-        super().__init__("pruner", queues, self._prune, EVERY)
-        self._store = store
+        super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")
 
-    async def _prune(self, queue: str) -> int:
+    async def see_to(self, queue: str) -> int:
+        """Prune one queue. Returns how many records are forgotten."""
         pruned = await self._store.retention.prune(queue)
         await self._strike_if_unused(queue)
         return pruned

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from streamq.errors import StreamqError
-from streamq.redis.answers import is_away, translate
+from streamq.redis.answers import in_place
 from streamq.redis.link import Link
 from streamq.redis.servers import Server, Servers
 
@@ -61,12 +61,7 @@ class Links:
         else:
             parts = self.split(queues)
             asked, replies = len(parts), await self._spread(parts, len(queues), send)
-        if not [reply for reply in replies if isinstance(reply, Exception)]:
-            return replies
-        replies = [_ours(reply) if isinstance(reply, Exception) else reply for reply in replies]
-        if asked == len(self._servers.all) and all(map(_says_away, replies)):
-            raise replies[0]
-        return replies
+        return in_place(replies, all_asked=asked == len(self._servers.all))
 
     async def commands(self, queues: Sequence[str], command: Callable[[str], tuple[Any, ...]]) -> list[Any]:
         """One command for each queue, in one pipeline per server."""
@@ -100,14 +95,3 @@ class Links:
         """Drop all connections; the next command makes a new one."""
         for link in self._links.values():
             await link.close()
-
-
-def _says_away(reply: Any) -> bool:
-    return isinstance(reply, Exception) and is_away(reply)
-
-
-def _ours(reply: Exception) -> StreamqError:
-    error = translate(reply, sent=True)
-    if error is not reply:
-        error.__cause__ = reply
-    return error

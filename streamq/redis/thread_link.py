@@ -11,7 +11,7 @@ import redis.connection as threaded
 from redis import exceptions as foreign
 
 from streamq.errors import StreamqError, Unavailable
-from streamq.redis.answers import is_demotion, packed, translate
+from streamq.redis.answers import in_place, is_demotion, packed, translate
 from streamq.redis.replies import role_says_replica
 from streamq.redis.servers import Search, Server, Servers
 
@@ -158,19 +158,15 @@ class ThreadLinks:
         Raises ``Unavailable`` when no server can be reached.
         """
         replies: dict[str, Any] = {}
-        errors: list[StreamqError] = []
+        asked = 0
         for server, link in self._links.items():
             own = [queue for queue in queues if self._servers.of(queue) is server]
-            if not own:
-                continue
+            asked += bool(own)
             try:
-                replies.update(zip(own, link.batch(*map(command, own)), strict=True))
+                replies.update(zip(own, link.batch(*map(command, own)) if own else (), strict=True))
             except StreamqError as error:
-                errors.append(error)
                 replies.update(dict.fromkeys(own, error))
-        if errors and all(reply in errors for reply in replies.values()):
-            raise errors[0]
-        return [replies[queue] for queue in queues]
+        return in_place([replies[queue] for queue in queues], all_asked=asked == len(self._links))
 
     def of(self, queue: str) -> ThreadLink:
         """The connection to the server of a queue."""

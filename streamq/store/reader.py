@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.keys import GROUP
-from streamq.redis.answers import is_away, translate
+from streamq.redis.answers import concerns_all, translate
 from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in
@@ -73,7 +73,7 @@ class Reader:
             ]
             await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
             await self._end(reads)
-        if found.refused and not found.entries and all(is_away(error) for _, error in found.refused):
+        if found.refused and not found.entries and all(concerns_all(error) for _, error in found.refused):
             said = {queue for refused, _ in found.refused for queue in refused}
             if self._links.is_one or said == set(queues):
                 raise found.refused[0][1]

@@ -13,6 +13,7 @@ from streamq.model import codec
 from streamq.model.keys import is_name
 from streamq.model.worker_info import OverdueHandler, WorkerInfo, WorkerNote
 from streamq.redis import scripts
+from streamq.redis.answers import in_place
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in, pairs, raw_name, scores
 from streamq.redis.thread_link import ThreadLinks
@@ -57,7 +58,7 @@ class Workers:
     ) -> tuple[bytes | StreamqError | None, object | StreamqError]:
         """The same from the worker's own thread, and its queues are put on their list; what came of either."""
         announced = scripts.NOTE.in_full((self._access.queues_key,), ("SADD", *info.queues))
-        introduced, listed = links.home.batch(self._introduction(info), announced)
+        introduced, listed = in_place(links.home.batch(self._introduction(info), announced), all_asked=True)
         return introduced, listed
 
     def _introduction(self, info: WorkerInfo) -> tuple[Any, ...]:

@@ -10,55 +10,65 @@ A queue on which the server refuses the read is found, put aside and tried again
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from streamq.duties.trouble import Troubles
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.redis.answers import NoGroup, is_away
+from streamq.redis.answers import NoGroup, concerns_all
 from streamq.redis.links import Links
+from streamq.redis.troubles import Troubles
 from streamq.store.delivery import READY
 from streamq.store.reader import Reader
 from streamq.store.store import Store
+from streamq.worker.runner import Runner
+from streamq.worker.slots import Slots
 from streamq.worker.turns import UNKNOWN, Turns
 
 log = logging.getLogger("streamq.fetcher")
 
 BLOCK_MS: Final = 5_000
+"""How long a read waits for the first job: an idle worker sends a command in so many ms. A job ends it at once."""
 SHORT_MS: Final = 500
 """How long to block while the outcomes of some queue cannot be written: it may be read again at any time."""
 LOOK: Final = (0.02, 20)
-"""Seconds from one look at the depths to the next, at least, and how many times as long as a look takes."""
+"""Seconds from one look at the depths to the next, at least, and how many times as long as a look takes: so looks
+take a twentieth of the time at most."""
 CYCLE: Final = 0.5
 """Seconds in which all queues with a backlog should have had a turn. As far as that allows, a queue gets several jobs
 in one turn: each read, and each batch of outcomes, is then for fewer queues, which is what makes it cheap."""
-RECKON: Final = 0.1
-"""Seconds over which the rate is measured that says how many jobs that is."""
+RATE: Final = 0.1
+"""Seconds over which the rate is measured that says how many jobs that is: a fifth of a cycle, to follow the load."""
 THOROUGH: Final = 5.0
-"""Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is."""
+"""Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is. It is
+seldom so, as somebody has to delete them by hand."""
 
 
 class Reads:
-    """Reads the queues of one worker in turns. ``take`` starts the entries of a queue's lane."""
+    """Reads the queues of one worker in turns."""
 
     def __init__(
-        self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...],
-        take: Callable[[str, int, list[Any]], None], blocked: Callable[[str], bool],
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        links: Links,
+        reader: Reader,
+        queues: tuple[str, ...],
+        slots: Slots,
+        runner: Runner,
+    ) -> None:
         self._store, self._links, self._reader, self._queues = store, links, reader, queues
-        self._take, self._blocked = take, blocked
+        self._blocked, self._start_each = slots.blocked, runner.start_each
         self._turns = Turns()
         self._trouble = Troubles("fetch from", log)
         self._joined: set[str] = set()
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
-        self._served, self._since, self._most, self._quantum = 0, monotonic(), 1, 1
+        self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
-        return [q for q in self._queues if not (self._trouble.resting(q) or self._blocked(q))]
+        return [q for q in self._queues if not (self._trouble.resting(q) or q in self._blocked)]
 
     async def round(self, slots: int, *, block: bool) -> bool:
         """Read up to ``slots`` jobs and start them; wait for the first when ``block`` is set and none is there.
@@ -67,7 +77,7 @@ class Reads:
         """
         if self._trouble and (slots := slots - await self._retry(slots)) <= 0:
             return True
-        if len(self._queues) > 1 and await self._known(slots):
+        if len(self._queues) > 1 and await self._read_known(slots):
             return True
         queues = self.open()
         if queues:
@@ -80,28 +90,28 @@ class Reads:
 
     # -- queues with a backlog ------------------------------------------------------------------------------
 
-    async def _known(self, slots: int) -> bool:
+    async def _read_known(self, slots: int) -> bool:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
         shares = self._turns.shares(slots, self._quantum)
-        blocked = [queue for queue in shares if self._blocked(queue)]
+        blocked = [queue for queue in shares if queue in self._blocked]
         for queue in blocked:
             del shares[queue]
         self._turns.forget(blocked)
         if shares:
-            self._reckon(slots, await self._read(shares))
+            self._set_quantum(slots, await self._read(shares))
         return bool(shares or self._turns)
 
-    def _reckon(self, slots: int, taken: int) -> None:
+    def _set_quantum(self, slots: int, taken: int) -> None:
         """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
-        self._most = max(self._most, slots)
+        self._largest = max(self._largest, slots)
         self._served += taken
         passed = monotonic() - self._since
-        if passed >= RECKON:
+        if passed >= RATE:
             fair = self._served / passed * CYCLE / max(1, len(self._turns))
-            self._quantum = max(1, min(self._most, int(fair)))
-            self._served, self._since, self._most = 0, monotonic(), 1
+            self._quantum = max(1, min(self._largest, int(fair)))
+            self._served, self._since, self._largest = 0, monotonic(), 1
 
     def _look_is_due(self, slots: int) -> bool:
         if self._turns:
@@ -136,9 +146,9 @@ class Reads:
             if isinstance(entries, StreamqError):
                 refused[queue] = entries
                 continue
-            self._well([queue])
+            self._answered([queue])
             self._turns.served(queue, shares[queue], len(entries))
-            self._take(queue, READY, entries)
+            self._start_each(queue, READY, entries)
             taken += len(entries)
         await self._refused(refused)
         return taken
@@ -149,11 +159,11 @@ class Reads:
         count = max(1, slots // len(queues))
         found = await self._reader.wait(queues, count, self._patience(queues) if block else 0)
         for together, error in found.refused:
-            await self._blame(together, slots, error)
+            await self._find_refused(together, slots, error)
         if not found.refused:
-            self._well(queues)
+            self._answered(queues)
         for queue, entries in found.entries:
-            self._take(queue, READY, entries[:slots])
+            self._start_each(queue, READY, entries[:slots])
             if len(self._queues) > 1:
                 self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
             if len(entries) > slots:  # more queues answered than there are free slots
@@ -171,7 +181,7 @@ class Reads:
 
     # -- trouble --------------------------------------------------------------------------------------------
 
-    def _well(self, queues: Sequence[str]) -> None:
+    def _answered(self, queues: Sequence[str]) -> None:
         """The server has read these queues."""
         if self._trouble:
             for queue in queues:
@@ -181,15 +191,15 @@ class Reads:
 
     async def _retry(self, slots: int) -> int:
         """Try the refused queues whose pause is over, each by itself. Returns how many jobs came."""
-        due = [queue for queue in self._trouble.due() if not self._blocked(queue)][:slots]
+        due = [queue for queue in self._trouble.due() if queue not in self._blocked][:slots]
         for queue in due:
             self._turns.learn(queue)
         return await self._read(dict.fromkeys(due, 1)) if due else 0
 
-    async def _blame(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
+    async def _find_refused(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
         """A read of all queues was refused for the sake of one: that one shows when each is read by itself."""
         before = self._refusals
-        if len(queues) == 1 or is_away(error):  # it is this one, or all on a server of several
+        if len(queues) == 1 or concerns_all(error):  # it is this one, or all on one server of several
             await self._refused(dict.fromkeys(queues, error))
             return
         at = 0

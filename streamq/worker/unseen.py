@@ -8,29 +8,30 @@ as long as this worker lives, since nobody takes anything from a living one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from streamq.model.clock import monotonic
-from streamq.model.envelope import Held
 from streamq.redis.links import Links
 from streamq.store.delivery import ALONE, READY
+from streamq.store.reader import Reader
 from streamq.store.store import Store
+from streamq.worker.slots import Slots
 
 log = logging.getLogger("streamq.fetcher")
 
 EVERY: Final = 30.0
-"""Seconds between two audits while nothing is amiss."""
+"""Seconds between two audits while nothing is amiss: one command then, for what no lost answer has told of."""
 
 
 class Unseen:
-    """Compares what the server thinks this worker holds with what it ``holds()``. Only for between two reads."""
+    """Compares what the server thinks this worker has with what is in its ``slots``. Only for between two reads."""
 
     def __init__(
-        self, store: Store, links: Links, queues: tuple[str, ...], worker: str, holds: Callable[[], set[Held]]
+        self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots
     ) -> None:
-        self._store, self._links, self._queues, self._worker = store, links, queues, worker
-        self._holds = holds
+        self._store, self._links, self._reader = store, links, reader
+        self._queues, self._worker, self._slots = queues, worker, slots
         self._due = monotonic() + EVERY
         self._thorough = False
 
@@ -43,6 +44,13 @@ class Unseen:
         """An answer was lost, or the connection is a new one: audit before the next read, both lanes."""
         self._due, self._thorough = 0.0, True
 
+    async def audit(self, with_suspects: Iterable[str]) -> None:
+        """Audit, if it is time for it. Raises ``Unavailable``."""
+        if self.due:
+            if await self._reader.greet(self._queues):
+                self.suspected()
+            await self.give_back(with_suspects)
+
     async def give_back(self, with_suspects: Iterable[str]) -> int:
         """Release what is pending and not held. Returns how many jobs wait again.
 
@@ -53,7 +61,7 @@ class Unseen:
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
         found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing
-        held = self._holds() if found else set()
+        held = self._slots.held() if found else set()
         unseen: dict[str, list[tuple[int, bytes]]] = {}
         for (queue, lane), entries in found.items():
             lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in held]

@@ -1,4 +1,4 @@
-"""Two queues on two servers: each command goes to the server of its queue, and the loss of one is that queue's alone."""
+"""Two queues on two servers: each command goes to the server of its queue, and a loss is that queue's alone."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def test_a_worker_of_both_goes_on_with_the_queue_whose_server_is_there(
         assert await (await there.enqueue(1)).result(10) == 1
         assert await (await here.enqueue(2, delay=0.1)).result(10) == 2
         await there.enqueue(3)
-        await until(lambda: len(worker.runner.running))
+        await until(lambda: len(worker.slots.running))
         two[1].stop()
         gone.set()  # its outcome has nowhere to go, and keeps no other waiting
         for n in range(5):

@@ -218,7 +218,7 @@ def keys() -> str:
         "What a worker tells of an attempt, and where the job goes. A record begins with the letter of its outcome.",
         table(
             ("Outcome", "Letter", "Goes"),
-            [(f"`{row.name}`", f"`{row.mark.decode()}`" if row.mark else "", row.goes) for row in OUTCOMES],
+            [(f"`{row.name}`", f"`{row.mark}`" if row.mark else "", row.goes) for row in OUTCOMES],
         ),
         "## The envelope",
         tables("streamq/model/envelope.py"),

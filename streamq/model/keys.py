@@ -116,6 +116,8 @@ class Keys:
         self.queue = queue
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
+        self.by_script: dict[str, tuple[str, ...]] = {}
+        """Those that a script takes, in its order."""
         self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
 
     def seats(self, *numbers: int) -> tuple[str, ...]:
@@ -125,11 +127,6 @@ class Keys:
     def look(self, number: int) -> str:
         """The key of the last look at a seat, by who stands by."""
         return f"{self.seat_look}{number}:look"
-
-    @property
-    def outdated(self) -> tuple[str, str]:
-        """What earlier versions kept for their signals; the pruner removes it."""
-        return self.events, self.wake
 
 
 class AppKeys:

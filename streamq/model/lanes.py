@@ -28,3 +28,4 @@ LANES: Final = (
         "suspects: jobs that crashed their workers, delivered one at a time to a worker that runs nothing",
     ),
 )
+NUMBERS: Final = tuple(range(1, len(LANES) + 1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from streamq.model.envelope import Delivery, one_line, opened
-from streamq.model.outcomes import DELAYED, MARK_OF
+from streamq.model.outcomes import DELAYED, FAILED, MARKS
 
 
 class Record(NamedTuple):
@@ -27,10 +27,10 @@ class Record(NamedTuple):
 
 
 def record(
-    mark: bytes, delivery: Delivery, now: int, run_ms: int, worker: bytes, headers: bytes, outcome: bytes
+    kind: str, delivery: Delivery, now: int, run_ms: int, worker: bytes, headers: bytes, outcome: bytes
 ) -> bytes:
     """Write the record of a job that has ended ``now``: ms since the epoch by the server's clock."""
-    first = b"%b%d %d %b" % (mark, _age(delivery.job_id, now), run_ms, worker)
+    first = b"%b%d %d %b" % (MARKS[kind], _age(delivery.job_id, now), run_ms, worker)
     return _joined(
         first, one_line(delivery.raw_task), headers and one_line(headers), outcome, delivery.payload
     )
@@ -46,12 +46,12 @@ def read(stored: bytes) -> Record:
 def as_failure(kind: str, body: bytes, job_id: str, now: int, worker: bytes, outcome: bytes) -> bytes:
     """The record of a failed job, made of the ``body`` of an outcome of any ``kind`` that could not be written."""
     if kind == DELAYED:
-        task, headers, payload = opened(body.partition(b"\n")[2])
-        first = b"%b%d 0 %b" % (MARK_OF["failed"], _age(job_id, now), worker)
+        task, headers, payload = opened(body)
+        first = b"%b%d 0 %b" % (MARKS[FAILED], _age(job_id, now), worker)
     else:
         was = read(body)
         task, headers, payload = was.task, was.headers, was.payload
-        first = MARK_OF["failed"] + b" ".join((was.age, was.ran, was.worker))
+        first = MARKS[FAILED] + b" ".join((was.age, was.ran, was.worker))
     return _joined(first, task, headers, outcome, payload)
 
 

@@ -29,7 +29,7 @@ from typing import Final
 
 from streamq.model.keys import GROUP
 from streamq.model.lanes import LANES
-from streamq.model.outcomes import MARK_OF, OUTCOMES
+from streamq.model.outcomes import OUTCOMES
 
 _FOLDER: Final = files("streamq") / "redis" / "lua"
 _HEAD: Final = re.compile(r"(?:(?:#!|--).*\n)*")
@@ -41,8 +41,8 @@ _NAME: Final = re.compile(
 )
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "lane": {lane.name: str(number) for number, lane in enumerate(LANES, 1)},
-    "mark": {state: f"'{mark.decode()}'" for state, mark in MARK_OF.items()},
-    "outcome": {outcome.name: f"'{outcome.word}'" for outcome in OUTCOMES},
+    "mark": {kind.name: f"'{kind.mark}'" for kind in OUTCOMES if kind.mark},
+    "outcome": {kind.name: f"'{kind.name}'" for kind in OUTCOMES},
 }
 """What tables of the model say, by the word before the dot."""
 

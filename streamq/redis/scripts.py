@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from streamq.errors import StreamqError
@@ -11,9 +11,12 @@ from streamq.model.keys import Keys
 from streamq.redis.link import Link, NoScript, translate
 from streamq.redis.script_text import ScriptText
 
+Named = tuple[str, ...]
+"""The keys of one call, in the order of its script."""
+
 
 class Script:
-    """One script of ``lua/``."""
+    """One script of ``lua/``. A call is given the keys of its queue, of which the script takes what its head names."""
 
     __slots__ = ("_keys", "_name", "_sha", "_text")
 
@@ -22,31 +25,40 @@ class Script:
         self._name, self._keys, self._text = name, made.keys, made.text.encode()
         self._sha = hashlib.sha1(self._text, usedforsecurity=False).hexdigest().encode()
 
-    def on(self, keys: Keys, **others: str | Sequence[str]) -> tuple[str, ...]:
-        """The keys of a call, in order: those of a queue, and in ``others`` those that are the script's own."""
-        return tuple(self._in_order(keys, others))
-
-    def _in_order(self, keys: Keys, others: dict[str, str | Sequence[str]]) -> Iterator[str]:
+    def on(self, keys: Keys | None = None, **own: str | Sequence[str]) -> Named:
+        """The keys of a call to a script that also has keys of its ``own``: each a key, or a list of them."""
+        named: list[str] = []
         for name in self._keys:
-            found = others.get(name.strip(".")) or getattr(keys, name)
+            found = own[name.strip(".")] if name.strip(".") in own else getattr(keys, name)
             if isinstance(found, str):
-                yield found
+                named.append(found)
             else:
-                yield from found
+                named += found
+        return tuple(named)
 
-    def command(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
+    def _named(self, keys: Keys | Named) -> Named:
+        if isinstance(keys, tuple):
+            return keys
+        named = keys.by_script.get(self._name)
+        if named is None:
+            named = keys.by_script[self._name] = self.on(keys)
+        return named
+
+    def command(self, keys: Keys | Named, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The EVALSHA of a call, for sending several at once."""
-        return (b"EVALSHA", self._sha, len(keys), *keys, *arguments)
+        named = self._named(keys)
+        return (b"EVALSHA", self._sha, len(named), *named, *arguments)
 
-    def in_full(self, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, ...]:
+    def in_full(self, keys: Keys | Named, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The EVAL of a call, for one that is too rare or too short to need its hash."""
-        return (b"EVAL", self._text, len(keys), *keys, *arguments)
+        named = self._named(keys)
+        return (b"EVAL", self._text, len(named), *named, *arguments)
 
-    async def run(self, link: Link, keys: Sequence[str], *arguments: Any) -> Any:
+    async def run(self, link: Link, keys: Keys | Named, *arguments: Any) -> Any:
         """Call the script and return its raw reply."""
         return await self.answer(link, (await link.batch(self.command(keys, arguments)))[0], keys, arguments)
 
-    async def run_each(self, link: Link, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+    async def run_each(self, link: Link, calls: Sequence[tuple[Keys | Named, Sequence[Any]]]) -> list[Any]:
         """Several calls (keys and arguments) in one round trip, each one's error in the place of its reply.
 
         Raises only when the server cannot be reached: what is wrong with one call's keys stops no other.
@@ -60,7 +72,7 @@ class Script:
                 answers.append(error)
         return answers
 
-    async def answer(self, link: Link, reply: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    async def answer(self, link: Link, reply: Any, keys: Keys | Named, arguments: Sequence[Any]) -> Any:
         """What a sent ``command`` came to: its reply, or the call repeated in full when the script was unknown."""
         if not isinstance(reply, Exception):
             return reply

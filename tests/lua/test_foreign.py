@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamq import App, JobNotFound, State, WrongState
 from streamq.model.envelope import Delivery, New
 from streamq.model.keys import GROUP, QUEUE_KEYS, Keys
+from streamq.model.outcomes import COMPLETED
 from streamq.model.record import record
 from streamq.redis.links import Links
 from streamq.store.outcomes import Settlement
@@ -146,7 +147,9 @@ class _Queue:
         passed = sorted(text for delivery in held for text in foreign.passed_on(delivery.raw_headers))
         assert not [text for text in self.given if text not in passed]
         outcomes = [
-            Settlement("c", d.lane, d.entry, d.job_id, record(b"c", d, 0, 0, b"w", d.raw_headers, b"1"))
+            Settlement(
+                COMPLETED, d.lane, d.entry, d.job_id, record(COMPLETED, d, 0, 0, b"w", d.raw_headers, b"1")
+            )
             for d in held
         ]
         assert await self.app.client.store.outcomes.settle(self.link, {"q": outcomes}) == []

@@ -4,17 +4,16 @@
 -- outside), and waits again. And each pending one must be there: one that is not (it was deleted from outside) is
 -- acknowledged, as there is nothing left to run. Both lists are walked side by side, each page as far as the shorter
 -- one reaches: what only one of them covers is judged by the next call.
--- keys: stream moved
+-- keys: lanes moved
 -- arguments:
---   group
 --   lane     its number
 --   after    entry to go on after ("" to begin)
 --   limit    at most how many to look at
 -- returns how many were held by nobody, how many were not there, the entry to go on after ("" when done)
 -- parts: read add named placed pages entry_size
 redis.call('HLEN', keys.moved) -- a key of the wrong type raises before anything is written
-local last
-for _, group in ipairs(redis.call('XINFO', 'GROUPS', keys.stream)) do
+local lane, last = tonumber(args.lane), nil
+for _, group in ipairs(redis.call('XINFO', 'GROUPS', keys.lanes[lane])) do
   local at = {}
   for i = 1, #group, 2 do at[group[i]] = group[i + 1] end
   if at.name == GROUP then last = at['last-delivered-id'] end
@@ -28,7 +27,7 @@ local function entries()
   local found, bytes, start, count = {}, 0, from, 1
   while #found < room and bytes < BUDGET do
     local wanted = math.min(count, room - #found)
-    local page = redis.call('XRANGE', keys.stream, start, last, 'COUNT', wanted)
+    local page = redis.call('XRANGE', keys.lanes[lane], start, last, 'COUNT', wanted)
     for _, entry in ipairs(page) do
       found[#found + 1] = entry
       bytes = bytes + size_of(entry)
@@ -50,12 +49,12 @@ end
 local function readd(entry)
   local task, payload, headers = parse(entry[2])
   local kept, id = named(headers, entry[1])
-  placed(id, args.lane, add(keys.stream, task, payload, kept))
-  redis.call('XDEL', keys.stream, entry[1])
+  placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+  redis.call('XDEL', keys.lanes[lane], entry[1])
 end
 
 local there, all_there = entries()
-local held = redis.call('XPENDING', keys.stream, GROUP, from, last, room)
+local held = redis.call('XPENDING', keys.lanes[lane], GROUP, from, last, room)
 local all_held = #held < room
 local stranded, ghosts, upto, i, j = 0, 0, '', 1, 1
 while i <= #there or j <= #held do
@@ -66,7 +65,7 @@ while i <= #there or j <= #held do
     readd(there[i])
     stranded, i, upto = stranded + 1, i + 1, entry
   elseif pending and (not entry and all_there or entry and comes_before(pending, entry)) then
-    redis.call('XACK', keys.stream, GROUP, pending)
+    redis.call('XACK', keys.lanes[lane], GROUP, pending)
     ghosts, j, upto = ghosts + 1, j + 1, pending
   else
     return { stranded, ghosts, upto }

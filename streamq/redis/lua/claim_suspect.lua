@@ -2,7 +2,6 @@
 -- One busy worker waits until it is idle, on behalf of a queue's suspects; all others fetch on.
 -- keys: alone alone_claim
 -- arguments:
---   group
 --   worker
 --   lasts    for how many ms; 0 gives the claim up
 -- returns 1 when a suspect waits and the claim is this worker's, else 0

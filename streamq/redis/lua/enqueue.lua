@@ -74,7 +74,7 @@ if delayed > 0 then
     dues[2 * n + 1], dues[2 * n + 2] = due_at(ARGV[i + 3]), id
   end
   runs[#runs + 1] = string.format('%.0f-%.0f', now, args.sequence) .. (delayed > 1 and '+' .. (delayed - 1) or '')
-  local earliest = park(envelopes, dues)
+  local earliest = park(dues, envelopes)
   if earliest then signal_due(earliest) end
 end
 

@@ -3,7 +3,6 @@
 -- they are large. (A worker's own blocking read cannot do that: the server knows a limit by number only.)
 -- keys: lanes
 -- arguments:
---   group
 --   worker
 --   n        at most 500; none below 1
 -- returns lane, entries

@@ -2,7 +2,6 @@
 -- Where a job is: at its birthplace, where it moved to, parked, or finished.
 -- keys: lanes moved parked delayed finished
 -- arguments:
---   group
 --   id
 -- returns "entry", now, worker ("" when waiting), ms since delivery, task, payload, headers
 --      or "parked", due ("" when it is held), envelope   or "finished", record   or nothing

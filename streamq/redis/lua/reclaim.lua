@@ -3,7 +3,6 @@
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
 -- keys: lanes moved finished failures ended workers
 -- arguments:
---   group
 --   worker
 --   beat          its last beat as seen ("" to take it as lost)
 --   limit         at most how many jobs

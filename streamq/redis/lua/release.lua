@@ -2,7 +2,6 @@
 -- A worker gives jobs back: they wait again, at the end of the line, and nothing is charged.
 -- keys: lanes moved
 -- arguments:
---   group
 --   jobs...   lane and entry of each
 -- returns how many it still held, and how many were looked at: the others are for the next call
 -- parts: budget read named add placed expect_lanes

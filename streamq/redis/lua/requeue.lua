@@ -3,7 +3,6 @@
 -- one moves it, and the others are told where it is then: nobody needs to look before or after.
 -- keys: lanes moved parked delayed finished failures
 -- arguments:
---   group
 --   id
 -- returns "moved", task, payload, headers   or "is", its state   or nothing when there is no such job
 -- parts: ids expect_lanes

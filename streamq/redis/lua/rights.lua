@@ -4,7 +4,7 @@
 -- arguments:
 --   commands...   of each the number of its words, and the words
 -- returns the places of those that it may not run, from 1; what the server does not know counts as allowed
-local refused, at, number = {}, 1, 0
+local refused, at, number = {}, first.commands, 0
 while at <= #ARGV do
   local count = tonumber(ARGV[at])
   number = number + 1

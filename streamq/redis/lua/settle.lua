@@ -3,18 +3,17 @@
 -- took a job away has deleted its entry too.
 -- keys: lanes parked delayed moved finished completed failures ended signals
 -- arguments:
---   group
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
---   groups...        for each outcome and lane: outcome, lane, number n (at most 1000), n entries, and n times id and body;
---                    a body is the record, passed on as it came, for that is most of the work here; of a delayed job it
---                    is its due time, a line feed, and the envelope
+--   groups...        of each kind of outcome and lane: kind, lane, number n (at most 1000), n entries, and n times id
+--                    and body: the record, passed on as it came, for that is most of the work here, or the envelope of
+--                    a delayed job; of these, n due times follow
 -- returns now, then each entry that was refused
 -- parts: clock each heard finish
 local refused, earliest = { now }, nil
 local news = heard() and {}
 
--- n outcomes of one kind that lie in `list` from `at` on: n entries, n times id and body.
+-- n outcomes of one kind that lie in `list` from `at` on: n entries, n times id and body, and due times.
 local function write(kind, lane, list, at, n)
   local ids, moved, from, to = {}, {}, at + n, at + 3 * n - 1
   for i = 1, n do
@@ -28,14 +27,10 @@ local function write(kind, lane, list, at, n)
     -- parts: bury
     bury(tonumber(args.keep_failed), ids, list, from, to)
   else
-    -- parts: cut due park
-    local envelopes, dues = {}, {}
-    for i = 1, 2 * n, 2 do
-      local due, envelope = cut(list[from + i])
-      envelopes[i], envelopes[i + 1] = list[from + i - 1], envelope
-      dues[i], dues[i + 1] = due_at(due), list[from + i - 1]
-    end
-    local due = park(envelopes, dues)
+    -- parts: due park
+    local dues = {}
+    for i = 1, n do dues[2 * i - 1], dues[2 * i] = due_at(list[to + i]), ids[i] end
+    local due = park(dues, list, from, to)
     earliest = due and math.min(due, earliest or due) or earliest
   end
   if news and kind ~= outcome.delayed and n > 0 then news[#news + 1], news[#news + 2], news[#news + 3] = list, from, to end
@@ -45,8 +40,8 @@ end
 
 -- Those of n outcomes whose entry is still there, laid out as they came, and how many. Deleting one tells, and does not
 -- read it; the second outcome of one entry finds it gone.
-local function held(lane, at, n)
-  local list, bodies, count = {}, {}, 0
+local function held(kind, lane, at, n)
+  local list, bodies, dues, count = {}, {}, {}, 0
   for i = 0, n - 1 do
     local entry = ARGV[at + i]
     if redis.call('XDEL', keys.lanes[lane], entry) == 0 then
@@ -56,9 +51,11 @@ local function held(lane, at, n)
       list[count] = entry
       bodies[#bodies + 1] = ARGV[at + n + 2 * i]
       bodies[#bodies + 1] = ARGV[at + n + 2 * i + 1]
+      if kind == outcome.delayed then dues[count] = ARGV[at + 3 * n + i] end
     end
   end
   for _, part in ipairs(bodies) do list[#list + 1] = part end
+  for _, due in ipairs(dues) do list[#list + 1] = due end
   return list, count
 end
 
@@ -78,10 +75,10 @@ while at <= #ARGV do
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(ARGV, at, at + n - 1)) == n then
     write(kind, lane, ARGV, at, n)
   else
-    local list, left = held(lane, at, n)
+    local list, left = held(kind, lane, at, n)
     write(kind, lane, list, 1, left)
   end
-  at = at + 3 * n
+  at = at + (kind == outcome.delayed and 4 or 3) * n
 end
 
 if news then

@@ -11,7 +11,7 @@ from streamq.model.clock import from_ms, rfc3339
 from streamq.model.envelope import opened, parse_fields
 from streamq.model.headers import Headers, id_of, parse_headers
 from streamq.model.job_record import JobRecord
-from streamq.model.outcomes import MARK_OF
+from streamq.model.outcomes import COMPLETED, MARKS
 from streamq.model.states import State
 
 SAID: Final = 16_384
@@ -116,7 +116,7 @@ def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     headers = parse_headers(found.headers)
     common = _common(queue, job_id, found.task, found.payload, headers)
     finished = _later(common["created_at"], _number_in(found.age))
-    completed = found.mark == MARK_OF["completed"]  # whatever else a foreign record says, it did not succeed
+    completed = found.mark == MARKS[COMPLETED]  # whatever else a foreign record says, it did not succeed
     if not completed:
         common["error"] = {**(common["error"] or {}), **_outcome(found.outcome)}
     elif codec.too_deep(found.outcome):

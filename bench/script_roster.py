@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, Final
 
 from streamq import WorkerInfo
@@ -26,8 +25,8 @@ def roster_cases(rig: Rig) -> list[Case]:
         Case("introduce", "a worker of 100 queues", _known, _introduced, {}),
         Case("forget", "a worker of 100 queues", _known, _forgotten, {}),
         Case("note", "a beat on 100 queues", _listed, _beaten, {}),
-        Case("rights", "of 100 commands", _listed, _rights_asked, {}),
-        Case("join", "two lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
+        Case("rights", "of the commands that are needed", _listed, _rights_asked, {}),
+        Case("join", "all lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
         Case("claim_suspect", f"of {many:,}, half of them delivered", _suspected, _suspect_claimed, {}),
         Case("postpone", "2,000 jobs", lambda bench: bench.parked(10_000, FEW_BYTES), _postponed, {}),
     ]
@@ -94,8 +93,7 @@ def _beat(bench: Bench) -> None:
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:
-    text = (files("streamq") / "redis" / "lua" / "rights.lua").read_text()  # the doctor's own
-    await bench.client.eval(text, 0, *(("2", "GET", bench.keys.ready) * 100))
+    await bench.store.server.missing_rights()
 
 
 async def _joined(bench: Bench, _: Any) -> None:

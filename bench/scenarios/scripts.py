@@ -152,7 +152,10 @@ def _running(rig: Rig) -> list[Case]:
         ),
         Case("settle", f"1,000 x {FEW_BYTES} B, one listens", _listened, settled("completed", small), {}),
         Case("settle", "20 x 1 MB", lambda bench: bench.active(20, FEW_BYTES), settled("completed", large), {}),
-        Case("settle delayed", f"1,000 x {FEW_BYTES} B", lambda b: b.active(1_000, FEW_BYTES), settled("delayed", again), {}),
+        Case(
+            "settle delayed", f"1,000 x {FEW_BYTES} B",
+            lambda bench: bench.active(1_000, FEW_BYTES), settled("delayed", again), {},
+        ),
         Case(
             "release", "100,000 x 100 B", lambda bench: bench.active(rig.of(100_000, 5_000), FEW_BYTES),
             lambda bench, ids: bench.on_links(bench.store.delivery.release, QUEUE, [(1, entry) for entry in ids]), {},

@@ -10,10 +10,13 @@ from typing import Final, NamedTuple
 
 
 class Lane(NamedTuple):
-    """One lane: the name of its stream in ``Keys`` and in the scripts, and which jobs lie in it."""
+    """One lane of a queue."""
 
     name: str
+    """How the key of its stream ends, and its name in the scripts."""
     meaning: str
+    births: bool = False
+    """Whether jobs are born in it: then a job's id is that of its entry there."""
 
 
 READY: Final = 1
@@ -22,7 +25,7 @@ ALONE: Final = 2
 """The number of the lane of suspects."""
 
 LANES: Final = (
-    Lane("ready", "jobs that are no suspects; a worker reads as many as it has free slots"),
+    Lane("ready", "jobs that are no suspects; a worker reads as many as it has free slots", births=True),
     Lane(
         "alone",
         "suspects: jobs that crashed their workers, delivered one at a time to a worker that runs nothing",

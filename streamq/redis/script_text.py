@@ -11,7 +11,7 @@ The head of a file is the script's signature, and its code calls things by their
     keys.parked      keys.seats[i]   #keys.seats      a key; one of a list of keys, and how many they are
     keys.lanes[lane] #keys.lanes                      the lanes by their numbers; whoever has them has them first
     args.limit       first.jobs                       an argument; the place in ARGV where the last ones begin
-    lane.alone       mark.failed     outcome.failed   GROUP            what the tables of ``streamq.model`` say
+    lane.alone       lane.births     mark.failed      outcome.failed   what the tables of ``streamq.model`` say; GROUP
 
 ``keys.parked`` becomes ``KEYS[3]`` in the text, and so on: names cost the server nothing.
 
@@ -40,7 +40,10 @@ _NAME: Final = re.compile(
     r"(?<![\w.'])(?:(#?)keys\.(\w+)(?:\[([^\[\]]+)\])?|(args|first|lane|mark|outcome)\.(\w+)|(GROUP)\b)"
 )
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "lane": {lane.name: str(number) for number, lane in enumerate(LANES, 1)},
+    "lane": {
+        **{lane.name: str(number) for number, lane in enumerate(LANES, 1)},
+        "births": f"{{{', '.join(str(number) for number, lane in enumerate(LANES, 1) if lane.births)}}}",
+    },
     "mark": {kind.name: f"'{kind.mark}'" for kind in OUTCOMES if kind.mark},
     "outcome": {kind.name: f"'{kind.name}'" for kind in OUTCOMES},
 }

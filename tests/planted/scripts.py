@@ -87,7 +87,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "audit: entries beyond the page of pending ones are stranded",
         "streamq/redis/lua/audit.lua",
-        "(not pending and all_held or",
+        "(not pending and all_pending or",
         "(not pending or",
         "tests/promises/test_housekeeping.py::"
         "test_entries_deleted_by_hand_strand_no_neighbour_and_leave_right_counts",

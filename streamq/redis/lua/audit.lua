@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
 -- The delivery index is compared with the stream. An entry leaves its stream when it is acknowledged, so each one up to
--- the group's last delivered id must be pending: one that is not is held by nobody (a consumer was deleted from
--- outside), and waits again. And each pending one must be there: one that is not (it was deleted from outside) is
--- acknowledged, as there is nothing left to run. Both lists are walked side by side, each page as far as the shorter
--- one reaches: what only one of them covers is judged by the next call.
+-- the group's last delivered id must be pending. One that is not is stranded (its consumer was deleted from outside), and
+-- waits again. And each pending one must be there: one that is not was deleted from outside, and is acknowledged, as
+-- there is nothing left to run. Both lists are walked side by side, each page as far as the shorter one reaches: what
+-- only one of them covers is judged by the next call.
 -- keys: lanes moved
 -- arguments:
 --   lane     its number
 --   after    entry to go on after ("" to begin)
 --   limit    at most how many to look at
--- returns how many were held by nobody, how many were not there, the entry to go on after ("" when done)
+-- returns how many were stranded, how many were not there, the entry to go on after ("" when done)
 -- parts: read add named placed pages entry_size
 redis.call('HLEN', keys.moved) -- a key of the wrong type raises before anything is written
 local lane, last = tonumber(args.lane), nil
@@ -54,14 +54,14 @@ local function readd(entry)
 end
 
 local there, all_there = entries()
-local held = redis.call('XPENDING', keys.lanes[lane], GROUP, from, last, room)
-local all_held = #held < room
+local index = redis.call('XPENDING', keys.lanes[lane], GROUP, from, last, room)
+local all_pending = #index < room
 local stranded, ghosts, upto, i, j = 0, 0, '', 1, 1
-while i <= #there or j <= #held do
-  local entry, pending = there[i] and there[i][1], held[j] and held[j][1]
+while i <= #there or j <= #index do
+  local entry, pending = there[i] and there[i][1], index[j] and index[j][1]
   if entry == pending then
     i, j, upto = i + 1, j + 1, entry
-  elseif entry and (not pending and all_held or pending and comes_before(entry, pending)) then
+  elseif entry and (not pending and all_pending or pending and comes_before(entry, pending)) then
     readd(there[i])
     stranded, i, upto = stranded + 1, i + 1, entry
   elseif pending and (not entry and all_there or entry and comes_before(pending, entry)) then
@@ -71,4 +71,4 @@ while i <= #there or j <= #held do
     return { stranded, ghosts, upto }
   end
 end
-return { stranded, ghosts, all_there and all_held and '' or upto }
+return { stranded, ghosts, all_there and all_pending and '' or upto }

@@ -4,10 +4,10 @@
 -- Who has a seat is told of each change, and of each that comes to stand by: there is one more to watch.
 -- keys: workers signals look seats...
 -- arguments:
---   who      claims
---   lasts    ms that the claim does
+--   who      the process that claims
+--   lasts    ms after which the claim expires
 --   first    "1" when it claims for the first time
---   within   ms in which one look is enough, of all who stand by
+--   within   ms in which one of all who stand by looks, which is enough
 -- returns which seat it has now (0 none), how many workers there are, and 1 when somebody else stands by; for one who
 -- does so itself, when another has looked just now
 local seat, news = 0, args.first == '1'

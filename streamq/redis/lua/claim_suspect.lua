@@ -3,7 +3,7 @@
 -- keys: alone alone_claim
 -- arguments:
 --   worker
---   lasts    for how many ms; 0 gives the claim up
+--   lasts    ms after which the claim expires; 0 gives it up
 -- returns 1 when a suspect waits and the claim is this worker's, else 0
 local holder = redis.pcall('GET', keys.alone_claim) -- of another type, it is nobody's, and SET replaces it
 local mine = holder == args.worker

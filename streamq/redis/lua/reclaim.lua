@@ -4,12 +4,12 @@
 -- keys: lanes moved finished failures ended workers
 -- arguments:
 --   worker
---   beat          its last beat as seen ("" to take it as lost)
+--   beat          its heartbeat counter as last seen ("" to take it as lost)
 --   limit         at most how many jobs
 --   crash_limit
 --   keep_failed   how many failed jobs are kept
--- returns how many start again, how many are suspects, how many failed, how many it still holds, and of the first of them
---   id, what became of it (again, alone or failed) and task; or -1 when it has beaten since
+-- returns how many start again, how many are suspects, how many failed, how many are still pending, and of the first of
+--   them id, what became of it (again, alone or failed) and task; or -1 when its counter has changed since
 if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~= args.beat then
   return { -1, 0, 0, 0, {} }
 end
@@ -90,13 +90,13 @@ if #ids > 0 then
   if heard() then signal_ended({ records, 1, #records }) end
 end
 
-local held = 0
+local left = 0
 for lane = 1, #keys.lanes do
-  held = held + #redis.call('XPENDING', keys.lanes[lane], GROUP, '-', '+', 1, args.worker)
+  left = left + #redis.call('XPENDING', keys.lanes[lane], GROUP, '-', '+', 1, args.worker)
 end
-if held == 0 then
-  -- Only now: deleting a consumer drops whatever it still holds.
+if left == 0 then
+  -- Only now: deleting a consumer drops whatever is still pending under its name.
   for lane = 1, #keys.lanes do redis.call('XGROUP', 'DELCONSUMER', keys.lanes[lane], GROUP, args.worker) end
   redis.call('ZREM', keys.workers, args.worker)
 end
-return { again, suspects, #ids, held, told }
+return { again, suspects, #ids, left, told }

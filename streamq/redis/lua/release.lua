@@ -3,7 +3,7 @@
 -- keys: lanes moved
 -- arguments:
 --   jobs...   lane and entry of each
--- returns how many it still held, and how many were looked at: the others are for the next call
+-- returns how many were still pending, and how many were looked at: the others are for the next call
 -- parts: budget read named add placed expect_lanes
 expect_lanes()
 redis.call('HLEN', keys.moved)

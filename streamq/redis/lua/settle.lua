@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- The outcomes of attempts. An outcome counts only if its worker still holds the entry: XACK is the fence, and whoever
--- took a job away has deleted its entry too.
+-- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
+-- away has deleted its entry too.
 -- keys: lanes parked delayed moved finished completed failures ended signals
 -- arguments:
 --   keep_completed   how many completed jobs are kept
@@ -38,9 +38,9 @@ local function write(kind, lane, list, at, n)
   each('HDEL', keys.moved, moved)
 end
 
--- Those of n outcomes whose entry is still there, laid out as they came, and how many. Deleting one tells, and does not
+-- Those of n outcomes whose entries are still there, laid out as they came, and how many. Deleting one tells, and does not
 -- read it; the second outcome of one entry finds it gone.
-local function held(kind, lane, at, n)
+local function remaining(kind, lane, at, n)
   local list, bodies, dues, count = {}, {}, {}, 0
   for i = 0, n - 1 do
     local entry = ARGV[at + i]
@@ -75,7 +75,7 @@ while at <= #ARGV do
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(ARGV, at, at + n - 1)) == n then
     write(kind, lane, ARGV, at, n)
   else
-    local list, left = held(kind, lane, at, n)
+    local list, left = remaining(kind, lane, at, n)
     write(kind, lane, list, 1, left)
   end
   at = at + (kind == outcome.delayed and 4 or 3) * n

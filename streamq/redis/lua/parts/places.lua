@@ -10,7 +10,7 @@ local function entry_of(id)
     local task, payload, headers = read(keys.lanes[lane], entry)
     if task and (id_of(headers) or entry) == id then return lane, entry, task, payload, headers end
   end
-  for lane = 1, #keys.lanes do
+  for _, lane in ipairs(lane.births) do
     local task, payload, headers = read(keys.lanes[lane], id)
     if task and (id_of(headers) or id) == id then return lane, id, task, payload, headers end
   end

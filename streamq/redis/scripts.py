@@ -36,9 +36,8 @@ class Script:
                 named += found
         return tuple(named)
 
-    def _named(self, keys: Keys | Named) -> Named:
-        if isinstance(keys, tuple):
-            return keys
+    def _of(self, keys: Keys) -> Named:
+        """The keys of a call to a script that has none of its own."""
         named = keys.by_script.get(self._name)
         if named is None:
             named = keys.by_script[self._name] = self.on(keys)
@@ -46,12 +45,12 @@ class Script:
 
     def command(self, keys: Keys | Named, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The EVALSHA of a call, for sending several at once."""
-        named = self._named(keys)
+        named = keys if isinstance(keys, tuple) else self._of(keys)
         return (b"EVALSHA", self._sha, len(named), *named, *arguments)
 
     def in_full(self, keys: Keys | Named, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The EVAL of a call, for one that is too rare or too short to need its hash."""
-        named = self._named(keys)
+        named = keys if isinstance(keys, tuple) else self._of(keys)
         return (b"EVAL", self._text, len(named), *named, *arguments)
 
     async def run(self, link: Link, keys: Keys | Named, *arguments: Any) -> Any:

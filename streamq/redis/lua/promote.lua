@@ -13,7 +13,7 @@ if #due > 0 then
   redis.call('HLEN', keys.moved)
 
   -- parts: unseal renamed add each pages
-  local moved, bytes, count = {}, 0, 1
+  local moved, bytes, count, to = {}, 0, 1, lane.ready .. ' '
   while looked < #due and bytes < BUDGET do
     local from = looked
     local envelopes = redis.call('HMGET', keys.parked, unpack(due, from + 1, math.min(#due, from + math.min(count, 1000))))
@@ -28,7 +28,7 @@ if #due > 0 then
         bytes, promoted = bytes + #envelope, promoted + 1
         if named_id then
           local n = #moved
-          moved[n + 1], moved[n + 2] = named_id, lane.ready .. ' ' .. entry
+          moved[n + 1], moved[n + 2] = named_id, to .. entry
         end
       end
     end

@@ -19,7 +19,7 @@ from streamq.redis.replies import clients_in, pairs, raw_name, scores
 from streamq.redis.thread_link import ThreadLinks
 from streamq.store.access import Access
 
-log = logging.getLogger("streamq.roster")
+log = logging.getLogger("streamq.store")
 
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What reading an entry of the list of workers may raise."""

@@ -103,10 +103,7 @@ class Delivery:
                 ("XPENDING", self._lane(place), GROUP, start, "+", PENDING_PAGE, worker)
                 for place, start in after.items()
             ]
-            replies = await links.pipeline(
-                [queue for queue, _ in asked],
-                lambda link, at, sent=commands: link.batch(*[sent[n] for n in at]),  # type: ignore[misc]
-            )
+            replies = await links.commands([queue for queue, _ in asked], commands)
             after = {}
             for place, rows in zip(asked, replies, strict=True):
                 if rows and not isinstance(rows, Exception):
@@ -130,7 +127,7 @@ class Delivery:
         if not queues:
             return told
         filled: dict[str, int] = {}
-        lengths = await links.commands(queues, lambda queue: ("XLEN", self._lane((queue, lane))))
+        lengths = await links.commands(queues, [("XLEN", self._lane((queue, lane))) for queue in queues])
         for queue, length in zip(queues, lengths, strict=True):
             if isinstance(length, StreamqError):
                 told.refused[queue] = length
@@ -138,7 +135,8 @@ class Delivery:
                 filled[queue] = length
         if filled:
             deep = list(filled)
-            groups = await links.commands(deep, lambda queue: ("XINFO", "GROUPS", self._lane((queue, lane))))
+            commands = [("XINFO", "GROUPS", self._lane((queue, lane))) for queue in deep]
+            groups = await links.commands(deep, commands)
             for queue, reply in zip(deep, groups, strict=True):
                 told.waiting[queue] = filled[queue] - _delivered(reply)
         return told

@@ -47,9 +47,8 @@ class Reader:
 
     async def read(self, shares: Mapping[str, int]) -> dict[str, list[Any] | StreamqError]:
         """What waits now: up to so many jobs of each queue, in one round trip. By queue, or what was refused."""
-        replies = await self._links.commands(
-            list(shares), lambda queue: self._command(shares[queue], (self._lane(queue),), 0)
-        )
+        commands = [self._command(count, (self._lane(queue),), 0) for queue, count in shares.items()]
+        replies = await self._links.commands(list(shares), commands)
         return {
             queue: reply if isinstance(reply, StreamqError) else reply[0][1] if reply else []
             for queue, reply in zip(shares, replies, strict=True)
@@ -64,19 +63,17 @@ class Reader:
         if self._links.is_one:
             await self._wait_on(self._links.home, queues, count, block_ms, found)
         else:
-            parts = self._links.split(queues)
             reads = [
                 asyncio.create_task(
                     self._wait_on(link, [queues[at] for at in places], count, block_ms, found)
                 )
-                for link, places in parts.items()
+                for link, places in self._links.split(queues).items()
             ]
             await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
             await self._end(reads)
-        if found.refused and not found.entries and all(concerns_all(error) for _, error in found.refused):
-            said = {queue for refused, _ in found.refused for queue in refused}
-            if self._links.is_one or said == set(queues):
-                raise found.refused[0][1]
+        away = [error for _, error in found.refused if concerns_all(error)]
+        if len(away) == len(self._access.servers.all):
+            raise away[0]
         return found
 
     async def _end(self, reads: Sequence[asyncio.Task[None]]) -> None:

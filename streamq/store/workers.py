@@ -37,12 +37,9 @@ class Workers:
     def beat(self, links: ThreadLinks, info: WorkerInfo) -> dict[str, int | StreamqError]:
         """Increment the worker's counter in each of its queues, from its own thread. By queue its number of beats,
         or what was refused."""
-        replies = links.pipeline(
-            info.queues,
-            lambda queue: scripts.NOTE.in_full(
-                (self._access.keys(queue).workers,), ("ZINCRBY", 1, info.name)
-            ),
-        )
+        beat = ("ZINCRBY", 1, info.name)
+        names = [self._access.keys(queue).workers for queue in info.queues]
+        replies = links.commands(info.queues, [scripts.NOTE.in_full((name,), beat) for name in names])
         return {  # a fraction is what others have beaten on its behalf
             queue: reply if isinstance(reply, StreamqError) else int(float(reply))
             for queue, reply in zip(info.queues, replies, strict=True)
@@ -112,9 +109,8 @@ class Workers:
         """The same, with what went wrong in a queue in the place of its counts."""
         if not queues:
             return {}
-        replies = await links.commands(
-            queues, lambda queue: ("ZRANGE", self._access.keys(queue).workers, 0, -1, "WITHSCORES")
-        )
+        names = [self._access.keys(queue).workers for queue in queues]
+        replies = await links.commands(queues, [("ZRANGE", name, 0, -1, "WITHSCORES") for name in names])
         return {
             queue: reply if isinstance(reply, StreamqError) else scores(reply)
             for queue, reply in zip(queues, replies, strict=True)
@@ -130,9 +126,8 @@ class Workers:
         asked = [queue for queue, names in workers.items() if names]
         if not asked:
             return {}
-        replies = await links.commands(
-            asked, lambda queue: ("ZMSCORE", self._access.keys(queue).workers, *workers[queue])
-        )
+        commands = [("ZMSCORE", self._access.keys(queue).workers, *workers[queue]) for queue in asked]
+        replies = await links.commands(asked, commands)
         return {
             (queue, name): count
             for queue, reply in zip(asked, replies, strict=True)

@@ -26,7 +26,7 @@ PENDING_PAGE: Final = 1_000
 RELEASED_AT_ONCE: Final = 100
 """Jobs that one call gives back. It takes fewer where they are large."""
 
-Place = tuple[str, int]
+QueueLane = tuple[str, int]
 """A queue and the number of one of its lanes."""
 
 
@@ -90,12 +90,14 @@ class Delivery:
 
     # -- queries --------------------------------------------------------------------------------------------
 
-    async def pending(self, links: Links, places: Collection[Place], worker: str) -> dict[Place, list[bytes]]:
+    async def pending(
+        self, links: Links, places: Collection[QueueLane], worker: str
+    ) -> dict[QueueLane, list[bytes]]:
         """By lane, the entries that are pending under a worker's name, all lanes in one round trip a page.
 
         A lane without any, or one that cannot be asked, is not in the answer.
         """
-        found: dict[Place, list[bytes]] = {}
+        found: dict[QueueLane, list[bytes]] = {}
         after = dict.fromkeys(places, b"-")
         while after:
             asked = list(after)
@@ -112,7 +114,7 @@ class Delivery:
                         after[place] = b"(" + rows[-1][0]
         return found
 
-    def _lane(self, place: Place) -> str:
+    def _lane(self, place: QueueLane) -> str:
         queue, lane = place
         return self._access.keys(queue).lanes[lane - 1]
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Final
 
-from streamq.model.envelope import Held
+from streamq.model.envelope import Place
 from streamq.store.outcomes import Settlement
 from streamq.worker.attempt import Attempt
 
@@ -53,11 +53,11 @@ class Slots:
         """Whether nothing runs here."""
         return not self.running
 
-    def held(self) -> set[Held]:
+    def places(self) -> set[Place]:
         """The entries that were delivered to this worker and whose outcome is not known to be written."""
-        return {attempt.delivery.held for attempt in self.running} | self.unwritten()
+        return {attempt.delivery.place for attempt in self.running} | self.unwritten()
 
-    def unwritten(self) -> set[Held]:
+    def unwritten(self) -> set[Place]:
         """The entries of the outcomes that are not known to be written."""
         return {
             (queue, outcome.lane, outcome.entry)

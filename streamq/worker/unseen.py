@@ -52,7 +52,7 @@ class Unseen:
             await self.give_back(with_suspects)
 
     async def give_back(self, with_suspects: Iterable[str]) -> int:
-        """Release what is pending and not held. Returns how many jobs wait again.
+        """Release what is pending and not known here. Returns how many jobs wait again.
 
         ``with_suspects`` are the queues whose second lane is not empty; the others' is left out, as a command saved.
         Raises ``Unavailable``; then the audit stays due.
@@ -61,10 +61,10 @@ class Unseen:
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
         found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing
-        held = self._slots.held() if found else set()
+        known = self._slots.places() if found else set()
         unseen: dict[str, list[tuple[int, bytes]]] = {}
         for (queue, lane), entries in found.items():
-            lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in held]
+            lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in known]
             if lost:
                 unseen.setdefault(queue, []).extend(lost)
         back = 0

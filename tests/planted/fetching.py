@@ -24,7 +24,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the self-audit gives back what the worker holds",
         "streamq/worker/unseen.py",
-        "if (queue, lane, entry) not in held]",
+        "if (queue, lane, entry) not in known]",
         "]",
         "tests/engine/test_fetching.py::test_what_never_arrived_can_be_given_back_after_the_last_read",
     ),

@@ -63,10 +63,10 @@ class Links:
             asked, replies = len(parts), await self._spread(parts, len(queues), send)
         return in_place(replies, all_asked=asked == len(self._servers.all))
 
-    async def commands(self, queues: Sequence[str], command: Callable[[str], tuple[Any, ...]]) -> list[Any]:
+    async def commands(self, queues: Sequence[str], commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """One command for each queue, in one pipeline per server."""
         return await self.pipeline(
-            queues, lambda link, places: link.batch(*[command(queues[place]) for place in places])
+            queues, lambda link, places: link.batch(*[commands[place] for place in places])
         )
 
     @staticmethod

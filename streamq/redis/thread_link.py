@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis.connection as threaded
@@ -152,21 +152,23 @@ class ThreadLinks:
             raise errors[0]
         return met
 
-    def pipeline(self, queues: Sequence[str], command: Callable[[str], tuple[Any, ...]]) -> list[Any]:
-        """The command of each queue, in one pipeline per server; replies in order, with each error in its place.
+    def commands(self, queues: Sequence[str], commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """One command for each queue, in one pipeline per server; replies in order, with each error in its place.
 
         Raises ``Unavailable`` when no server can be reached.
         """
-        replies: dict[str, Any] = {}
-        asked = 0
-        for server, link in self._links.items():
-            own = [queue for queue in queues if self._servers.of(queue) is server]
-            asked += bool(own)
+        replies: list[Any] = [None] * len(queues)
+        parts: dict[ThreadLink, list[int]] = {}
+        for place, queue in enumerate(queues):
+            parts.setdefault(self.of(queue), []).append(place)
+        for link, places in parts.items():
             try:
-                replies.update(zip(own, link.batch(*map(command, own)) if own else (), strict=True))
+                own = link.batch(*[commands[place] for place in places])
             except StreamqError as error:
-                replies.update(dict.fromkeys(own, error))
-        return in_place([replies[queue] for queue in queues], all_asked=asked == len(self._links))
+                own = [error] * len(places)
+            for place, reply in zip(places, own, strict=True):
+                replies[place] = reply
+        return in_place(replies, all_asked=len(parts) == len(self._links))
 
     def of(self, queue: str) -> ThreadLink:
         """The connection to the server of a queue."""

@@ -23,7 +23,7 @@ PENDING_PAGE: Final = 1_000
 RELEASED_AT_ONCE: Final = 100
 """Jobs that one call gives back. It takes fewer where they are large."""
 
-Place = tuple[str, int]
+QueueLane = tuple[str, int]
 """A queue and the number of one of its lanes."""
 
 
@@ -84,12 +84,14 @@ class Delivery:
 
     # -- queries --------------------------------------------------------------------------------------------
 
-    async def pending(self, links: Links, places: Collection[Place], worker: str) -> dict[Place, list[bytes]]:
+    async def pending(
+        self, links: Links, places: Collection[QueueLane], worker: str
+    ) -> dict[QueueLane, list[bytes]]:
         """By lane, the entries that are pending under a worker's name, all lanes in one round trip a page.
 
         A lane without any, or one that cannot be asked, is not in the answer.
         """
-        found: dict[Place, list[bytes]] = {}
+        found: dict[QueueLane, list[bytes]] = {}
         after = dict.fromkeys(places, b"-")
         while after:
             asked = list(after)
@@ -97,10 +99,7 @@ class Delivery:
                 ("XPENDING", self._lane(place), GROUP, start, "+", PENDING_PAGE, worker)
                 for place, start in after.items()
             ]
-            replies = await links.pipeline(
-                [queue for queue, _ in asked],
-                lambda link, at, sent=commands: link.batch(*[sent[n] for n in at]),  # type: ignore[misc]
-            )
+            replies = await links.commands([queue for queue, _ in asked], commands)
             after = {}
             for place, rows in zip(asked, replies, strict=True):
                 if rows and not isinstance(rows, Exception):
@@ -109,7 +108,7 @@ class Delivery:
                         after[place] = b"(" + rows[-1][0]
         return found
 
-    def _lane(self, place: Place) -> str:
+    def _lane(self, place: QueueLane) -> str:
         queue, lane = place
         return self._access.keys(queue).lanes[lane - 1]
 
@@ -124,7 +123,7 @@ class Delivery:
         if not queues:
             return told
         filled: dict[str, int] = {}
-        lengths = await links.commands(queues, lambda queue: ("XLEN", self._lane((queue, lane))))
+        lengths = await links.commands(queues, [("XLEN", self._lane((queue, lane))) for queue in queues])
         for queue, length in zip(queues, lengths, strict=True):
             if isinstance(length, StreamqError):
                 told.refused[queue] = length
@@ -132,7 +131,8 @@ class Delivery:
                 filled[queue] = length
         if filled:
             deep = list(filled)
-            groups = await links.commands(deep, lambda queue: ("XINFO", "GROUPS", self._lane((queue, lane))))
+            commands = [("XINFO", "GROUPS", self._lane((queue, lane))) for queue in deep]
+            groups = await links.commands(deep, commands)
             for queue, reply in zip(deep, groups, strict=True):
                 told.waiting[queue] = filled[queue] - _delivered(reply)
         return told

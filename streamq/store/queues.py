@@ -12,7 +12,7 @@ from streamq.redis import scripts
 from streamq.redis.link import translate
 from streamq.store.access import Access
 
-log = logging.getLogger("streamq.views")
+log = logging.getLogger("streamq.store")
 
 
 class Queues:

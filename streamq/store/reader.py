@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -47,9 +47,11 @@ class Reader:
 
     async def read(self, shares: Mapping[str, int]) -> dict[str, list[Any] | StreamqError]:
         """What waits now: up to so many jobs of each queue, in one round trip. By queue, or what was refused."""
-        replies = await self._links.commands(
-            list(shares), lambda queue: self._command(shares[queue], (self._lane(queue),), 0)
-        )
+        lanes = self._lanes_of(list(shares))
+        commands = [
+            self._command(count, (lane,), 0) for count, lane in zip(shares.values(), lanes, strict=True)
+        ]
+        replies = await self._links.commands(list(shares), commands)
         return {
             queue: reply if isinstance(reply, StreamqError) else reply[0][1] if reply else []
             for queue, reply in zip(shares, replies, strict=True)
@@ -64,19 +66,17 @@ class Reader:
         if self._links.is_one:
             await self._wait_on(self._links.home, queues, count, block_ms, found)
         else:
-            parts = self._links.split(queues)
             reads = [
                 asyncio.create_task(
                     self._wait_on(link, [queues[at] for at in places], count, block_ms, found)
                 )
-                for link, places in parts.items()
+                for link, places in self._links.split(queues).items()
             ]
             await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
             await self._end(reads)
-        if found.refused and not found.entries and all(concerns_all(error) for _, error in found.refused):
-            said = {queue for refused, _ in found.refused for queue in refused}
-            if self._links.is_one or said == set(queues):
-                raise found.refused[0][1]
+        away = [error for _, error in found.refused if concerns_all(error)]
+        if len(away) == len(self._access.servers.all):
+            raise away[0]
         return found
 
     async def _end(self, reads: Sequence[asyncio.Task[None]]) -> None:
@@ -94,7 +94,7 @@ class Reader:
     async def _wait_on(
         self, link: Link, queues: Sequence[str], count: int, block_ms: int, found: Found
     ) -> None:
-        command = self._command(count, [self._lane(queue) for queue in queues], block_ms)
+        command = self._command(count, self._lanes_of(queues), block_ms)
         try:
             (reply,) = await link.batch(command, timeout=block_ms / 1000 + ANSWER)
         except StreamqError as error:
@@ -104,12 +104,13 @@ class Reader:
         elif reply:
             found.entries += [(self._queues[lane], entries) for lane, entries in reply]
 
-    def _lane(self, queue: str) -> bytes:
-        lane = self._lanes.get(queue)
-        if lane is None:
-            lane = self._lanes[queue] = self._access.keys(queue).ready.encode()
-            self._queues[lane] = queue
-        return lane
+    def _lanes_of(self, queues: Sequence[str]) -> list[bytes]:
+        try:
+            return [self._lanes[queue] for queue in queues]
+        except KeyError:
+            self._lanes |= {queue: self._access.keys(queue).ready.encode() for queue in queues}
+            self._queues = {lane: queue for queue, lane in self._lanes.items()}
+            return [self._lanes[queue] for queue in queues]
 
     def _command(self, count: int, lanes: Sequence[bytes], block_ms: int) -> tuple[Any, ...]:
         return (
@@ -119,14 +120,14 @@ class Reader:
 
     # -- waking ---------------------------------------------------------------------------------------------
 
-    async def greet(self, queues: Sequence[str]) -> bool:
+    async def greet(self, queues: Callable[[], Sequence[str]]) -> bool:
         """Learn the numbers of new connections to the servers of these queues; whether one replaces another.
 
         A proxy may keep the old one open, with our read still blocked on it: that would take the next job.
         """
         if self._links.is_one:
             return await self._greet(self._links.home)
-        replaced, errors, parts = False, list[Unavailable](), self._links.split(queues)
+        replaced, errors, parts = False, list[Unavailable](), self._links.split(queues())
         for link in parts:
             try:
                 replaced |= await self._greet(link)

@@ -19,7 +19,7 @@ from streamq.redis.replies import clients_in, pairs, raw_name, scores
 from streamq.redis.thread_link import ThreadLinks
 from streamq.store.access import Access
 
-log = logging.getLogger("streamq.roster")
+log = logging.getLogger("streamq.store")
 
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What reading an entry of the list of workers may raise."""
@@ -37,11 +37,10 @@ class Workers:
     def beat(self, links: ThreadLinks, info: WorkerInfo) -> dict[str, int | StreamqError]:
         """Increment the worker's counter in each of its queues, from its own thread. By queue its number of beats,
         or what was refused."""
-        replies = links.pipeline(
-            info.queues,
-            lambda queue: scripts.NOTE.in_full(
-                scripts.NOTE.on(key=self._access.keys(queue).workers), ("ZINCRBY", 1, info.name)
-            ),
+        beat = ("ZINCRBY", 1, info.name)
+        names = [self._access.keys(queue).workers for queue in info.queues]
+        replies = links.commands(
+            info.queues, [scripts.NOTE.in_full(scripts.NOTE.on(key=name), beat) for name in names]
         )
         return {  # a fraction is what others have beaten on its behalf
             queue: reply if isinstance(reply, StreamqError) else int(float(reply))
@@ -115,9 +114,8 @@ class Workers:
         """The same, with what went wrong in a queue in the place of its counts."""
         if not queues:
             return {}
-        replies = await links.commands(
-            queues, lambda queue: ("ZRANGE", self._access.keys(queue).workers, 0, -1, "WITHSCORES")
-        )
+        names = [self._access.keys(queue).workers for queue in queues]
+        replies = await links.commands(queues, [("ZRANGE", name, 0, -1, "WITHSCORES") for name in names])
         return {
             queue: reply if isinstance(reply, StreamqError) else scores(reply)
             for queue, reply in zip(queues, replies, strict=True)
@@ -133,9 +131,8 @@ class Workers:
         asked = [queue for queue, names in workers.items() if names]
         if not asked:
             return {}
-        replies = await links.commands(
-            asked, lambda queue: ("ZMSCORE", self._access.keys(queue).workers, *workers[queue])
-        )
+        commands = [("ZMSCORE", self._access.keys(queue).workers, *workers[queue]) for queue in asked]
+        replies = await links.commands(asked, commands)
         return {
             (queue, name): count
             for queue, reply in zip(asked, replies, strict=True)

@@ -79,7 +79,7 @@ class Fetcher:
         For after the end of ``run``, before the worker signs off. Raises ``Unavailable``.
         """
         try:
-            await self._reader.greet(self._queues)
+            await self._reader.greet(lambda: self._queues)
             self._unseen.suspected()
             return await self._unseen.give_back(())
         finally:
@@ -93,7 +93,7 @@ class Fetcher:
             await suspects.see_to(self._reads.open())
         if not (slots := await self._free()):
             return
-        if await self._reader.greet(self._reads.open()):
+        if await self._reader.greet(self._reads.open):
             unseen.suspected()
             return
         block = not (suspects.due or unseen.due)

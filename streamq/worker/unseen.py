@@ -47,7 +47,7 @@ class Unseen:
     async def audit(self, with_suspects: Iterable[str]) -> None:
         """Audit, if it is time for it. Raises ``Unavailable``."""
         if self.due:
-            if await self._reader.greet(self._queues):
+            if await self._reader.greet(lambda: self._queues):
                 self.suspected()
             await self.give_back(with_suspects)
 

@@ -23,8 +23,8 @@ from ..servers import Server
 @ON_ONE_SERVER
 async def test_what_cannot_be_written_is_an_error_of_the_caller_and_keeps_the_connection(app: App) -> None:
     link, thread = (
-        Link(app.client.store.servers.home.home),
-        ThreadLink(app.client.store.servers.home.home, "thread"),
+        Link(app.client.store.servers.home),
+        ThreadLink(app.client.store.servers.home, "thread"),
     )
     await link.call("PING")
     await asyncio.to_thread(thread.connect)
@@ -78,7 +78,7 @@ async def test_no_other_error_leaves_a_connection(
     async def broken(*_: object, **__: object) -> None:
         raise fault
 
-    link = Link(app.client.store.servers.home.home)
+    link = Link(app.client.store.servers.home)
     await link.call("PING")
     with monkeypatch.context() as patch:
         patch.setattr("streamq.redis.link.write", broken)
@@ -99,7 +99,7 @@ async def test_a_host_name_that_is_none_is_unavailable() -> None:
         async with App(redis_url=f"redis://{host}:1", connect_timeout=1) as app:
             with pytest.raises(Unavailable):
                 await app.ping()
-            link = ThreadLink(app.client.store.servers.home.home, "thread")
+            link = ThreadLink(app.client.store.servers.home, "thread")
             with pytest.raises(Unavailable):
                 link.connect()
 
@@ -136,7 +136,7 @@ async def test_a_connection_in_use_at_the_close_is_dropped_when_it_is_given_back
 
 @ON_ONE_SERVER
 async def test_a_refused_command_of_a_thread_has_its_place_among_the_replies(app: App) -> None:
-    thread = ThreadLink(app.client.store.servers.home.home, "thread")
+    thread = ThreadLink(app.client.store.servers.home, "thread")
     await asyncio.to_thread(thread.connect)
     first, refused, last = await asyncio.to_thread(thread.batch, ("PING",), ("NO", "SUCH"), ("PING",))
     assert first == last == b"PONG"

@@ -179,7 +179,7 @@ async def test_what_the_server_forgets_of_scripts_is_sent_again(app: App, client
 
 @ON_ONE_SERVER
 async def test_a_cancelled_command_takes_its_connection_along(app: App) -> None:
-    link = Link(app.client.store.servers.home.home)
+    link = Link(app.client.store.servers.home)
     try:
         assert await link.call("ECHO", "one") == b"one"
         blocked = asyncio.create_task(link.call("BLPOP", "nothing-comes", 5))

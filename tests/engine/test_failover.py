@@ -50,7 +50,7 @@ async def test_a_replica_in_the_list_is_passed_over(two: tuple[Server, Server]) 
     async with App(redis_url=f"{first.url},{second.url}") as app:
         job = await app.enqueue("q", "t", 1)
         assert (await job.status()).payload == 1
-        link = ThreadLink(app.client.store.servers.home.home, "thread")
+        link = ThreadLink(app.client.store.servers.home, "thread")
         assert await asyncio.to_thread(link.connect)
         assert (await asyncio.to_thread(link.calls, ("SET", "k", "v"))) == [b"OK"]
         link.close()
@@ -65,7 +65,7 @@ async def test_when_all_are_replicas_the_error_says_so_of_each(two: tuple[Server
     async with App(redis_url=f"{first.url},{second.url}") as app:
         with pytest.raises(Unavailable) as caught:
             await app.enqueue("q", "t", 1)
-        link = ThreadLink(app.client.store.servers.home.home, "thread")
+        link = ThreadLink(app.client.store.servers.home, "thread")
         with pytest.raises(Unavailable) as in_thread:
             await asyncio.to_thread(link.connect)
     for error in (caught.value, in_thread.value):
@@ -88,8 +88,8 @@ async def test_every_connection_leaves_a_server_that_became_a_replica(two: tuple
     follow(second, first)
     async with App(redis_url=f"{first.url},{second.url}") as app:
         await app.enqueue("q", "t", 1)
-        reading, blocked = Link(app.client.store.servers.home.home), Link(app.client.store.servers.home.home)
-        thread = ThreadLink(app.client.store.servers.home.home, "thread")
+        reading, blocked = Link(app.client.store.servers.home), Link(app.client.store.servers.home)
+        thread = ThreadLink(app.client.store.servers.home, "thread")
         await reading.call("PING")
         await asyncio.to_thread(thread.connect)
         async with app.client.store.pool.links() as links:
@@ -120,7 +120,7 @@ async def test_a_write_that_a_replica_refuses_sends_all_connections_to_the_new_p
     follow(second, first)
     async with App(redis_url=f"{first.url},{second.url}") as app:
         await app.enqueue("q", "t", 1)
-        thread = ThreadLink(app.client.store.servers.home.home, "thread")
+        thread = ThreadLink(app.client.store.servers.home, "thread")
         await asyncio.to_thread(thread.connect)
         await until(lambda: has_all(second, first))
         lead(second)
@@ -208,6 +208,6 @@ async def test_a_server_that_does_not_know_hello_is_taken_as_it_is(own_server: C
     server = own_server(options=["--rename-command", "HELLO", ""])
     async with App(redis_url=f"{NOWHERE},{server.url}") as app:
         await app.enqueue("q", "t", 1)
-        link = ThreadLink(app.client.store.servers.home.home, "thread")
+        link = ThreadLink(app.client.store.servers.home, "thread")
         assert await asyncio.to_thread(link.connect)
         link.close()

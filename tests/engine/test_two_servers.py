@@ -119,7 +119,7 @@ async def test_a_read_waits_on_both_servers_and_ends_with_the_first_that_has_a_j
     reader = store.delivery.reader(links, "w")
     async with enqueuing(store) as outbox:
         for queue in ("a", "b"):
-            await reader.greet(["a", "b"])
+            await reader.greet(lambda: ["a", "b"])
             reading = asyncio.create_task(reader.wait(["a", "b"], 1, 20_000))
             await asyncio.sleep(0.1)
             await outbox.put(queue, [New("t", b"1")], "memory")

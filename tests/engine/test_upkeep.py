@@ -189,7 +189,7 @@ async def test_whoever_has_a_seat_hears_at_once_of_who_comes(
     async with ticking(chief):
         await until(chief.chief)
         assert not chief.others()
-        await until(lambda: app.client.store.signals.CHANNELS.hears(Keys(prefix, "q").signals))
+        await until(lambda: app.client.store.signals.of("q").hears(Keys(prefix, "q").signals))
         for number, seat in enumerate(others, 2):
             client.zadd(Keys(prefix, "q").workers, {f"w{n}": 1 for n in range(1, number + 1)})
             claiming = asyncio.create_task(seat.once())

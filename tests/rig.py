@@ -16,6 +16,7 @@ from streamq import App, Worker
 from streamq.model.envelope import New
 from streamq.model.headers import id_of
 from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, Key, Keys
+from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.store.producers import Batch
 from streamq.store.store import Store
@@ -170,11 +171,12 @@ def _parked(client: redis.Redis, keys: Keys, found: Census) -> None:
 
 
 def _finished(client: redis.Redis, keys: Keys, found: Census) -> None:
-    records = client.hgetall(keys.finished)
-    for job_id, record in records.items():
-        found.put(job_id, {"c": "completed", "f": "failed"}[record[0]])
-    orders = {"c": client.lrange(keys.completed, 0, -1), "f": client.zrange(keys.failures, 0, -1)}
-    for letter, listed in orders.items():
-        have = {job_id for job_id, record in records.items() if record[0] == letter}
+    kinds = {mark.decode(): kind for kind, mark in MARKS.items()}
+    ended = {job_id: kinds[record[0]] for job_id, record in client.hgetall(keys.finished).items()}
+    for job_id, kind in ended.items():
+        found.put(job_id, kind)
+    orders = {COMPLETED: client.lrange(keys.completed, 0, -1), FAILED: client.zrange(keys.failures, 0, -1)}
+    for kind, listed in orders.items():
+        have = {job_id for job_id, as_what in ended.items() if as_what == kind}
         if sorted(listed) != sorted(have):
-            found.faults.append(f"{letter}: {len(listed)} jobs are listed, {len(have)} have a record")
+            found.faults.append(f"{kind}: {len(listed)} jobs are listed, {len(have)} have a record")

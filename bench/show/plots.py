@@ -1,26 +1,18 @@
-"""Curves and samples as SVG for a page. Colours are the page's; shapes tell the series apart without them."""
+"""Curves as SVG for a page. Colours are the page's; shapes tell the series apart without them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from .figures import Curve, Figure
-from .markup import Markup, element, joined
-from .results import numbers
-from .scale import Scale, short
-from .table import number
+import pygal
+from pygal.etree import etree
 
-Points = list[tuple[float, float]]
+from ..figures import Curve, Points, number
+from .axis import axes, finite
 
-WIDTH: Final = 480
-HEIGHT: Final = 260
-LEFT, RIGHT, TOP, BOTTOM = 50, 14, 30, 42
-"""Room around the plot for ticks and the axes' names."""
-LETTER: Final = 7
-"""Width of a letter of a tick, rather too much than too little."""
+WIDTH, HEIGHT = 480, 270
+LETTERS: Final = pygal.style.Style(label_font_size=12, major_label_font_size=12, title_font_size=12)
+"""Sizes by which room is reserved; the page's style draws the same."""
 SHAPES: Final = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
     "M0 -5L5 0L0 5L-5 0z",
@@ -34,151 +26,60 @@ COLOURS: Final = 7
 """As many as the style has; not a multiple of the shapes, so that 42 series look different."""
 MARKS: Final = 12
 """A line of more than three times as many points has about so many large marks, the others are small."""
-MOST: Final = 60
-"""Dots a strip has of one side; of more samples it has evenly spaced percentiles."""
-STRIP: Final = 160
-SIDES: Final = ("streamq", "bare")
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """Where the values of both axes are drawn."""
-
-    across: Scale
-    up: Scale
-
-    def x(self, value: float) -> float:
-        return round(LEFT + self.across.share(value) * (WIDTH - LEFT - RIGHT), 1)
-
-    def y(self, value: float) -> float:
-        return round(HEIGHT - BOTTOM - self.up.share(value) * (HEIGHT - TOP - BOTTOM), 1)
-
-
-def line_plot(curve: Curve) -> Markup | None:
+def line_plot(curve: Curve) -> str | None:
     """A line for each series, a mark with a tooltip for each point. None when no point was measured."""
-    lines = {name: finite(points) for name, points in curve.series.items()}
-    points = [point for line in lines.values() for point in line]
-    if not points:
+    if (both := axes(curve)) is None:
         return None
-    frame = _Frame(
-        Scale.over([x for x, _ in points], log=curve.log_x),
-        Scale.over([y for _, y in points], log=curve.log_y, zero=not curve.log_y),
-    )
-    drawn = (
-        _line(place, f"{name}: ", line, frame) for place, (name, line) in enumerate(lines.items()) if line
-    )
-    return element(
-        "svg", element("title", f"{curve.name}: {curve.y} by {curve.x}"), *_up(frame, curve.y),
-        *_across(frame, curve.x), *drawn, class_="plot", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
+    across, up = both
+    chart = pygal.XY(
+        width=WIDTH, height=HEIGHT, margin=6, margin_right=20, style=LETTERS, css=(), js=(), show_legend=False,
+        disable_xml_declaration=True, x_title=across.name, y_title=up.name,
+        xrange=(across.at(across.low), across.at(across.high)), range=(up.at(up.low), up.at(up.high)),
     )  # fmt: skip
+    chart.x_labels, chart.y_labels = ([{"value": at, "label": said} for at, said in axis.ticks().items()] for axis in both)
+    lines = [(name, finite(points)) for name, points in curve.series.items()]
+    for name, line in lines:
+        chart.add(name, [(across.at(x), up.at(y)) for x, y in line])
+    root = chart.render_tree()
+    _quieten(root, f"{curve.name}: {curve.y} by {curve.x}")
+    for place, (name, line) in enumerate(lines):
+        _mark(root, place, name, line)
+    return str(etree.tostring(root, encoding="unicode"))
 
 
-def finite(points: Points) -> Points:
-    """Those points that can be drawn."""
-    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+def mark(place: int) -> tuple[str, str]:
+    """The shape and the class of the colour of the series at ``place``."""
+    return SHAPES[place % len(SHAPES)], f"tone-{place % COLOURS}"
 
 
-def legend(curve: Curve) -> Markup:
-    """The name of each series with its mark."""
-    return element(
-        "ul",
-        *(
-            element(
-                "li",
-                element("svg", mark(place, 0, 0), class_="mark", viewBox="-6 -6 12 12", aria_hidden="true"),
-                name,
-            )
-            for place, name in enumerate(curve.series)
-        ),
-        class_="legend",
-    )
+def _quieten(root: Any, title: str) -> None:
+    """Take out what the page must not have: script, style, comments with the day, an id by chance."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in {"defs", "title", "desc"} or not isinstance(child.tag, str):
+                parent.remove(child)
+    for name in ("id", "xmlns"):
+        del root.attrib[name]
+    root.attrib.update({"class": "plot", "role": "img"})
+    said = etree.Element("title")
+    said.text = title
+    root.insert(0, said)
 
 
-def mark(place: int, x: float, y: float, about: str = "", *, size: float = 1) -> Markup:
-    """The mark of the series at ``place``, with a tooltip."""
-    moved = f"translate({x} {y})" + ("" if size == 1 else f" scale({size})")
-    tooltip = [element("title", about)] if about else []
-    return element(
-        "path", *tooltip, class_=f"dot tone-{place % COLOURS}", d=SHAPES[place % len(SHAPES)], transform=moved
-    )
-
-
-def _line(place: int, prefix: str, line: Points, frame: _Frame) -> Markup:
-    path = " ".join(f"{frame.x(x)},{frame.y(y)}" for x, y in line)
-    every = len(line) // MARKS if len(line) > 3 * MARKS else 1
-    marks = (
-        mark(
-            place, frame.x(x), frame.y(y), f"{prefix}{number(y)} at {number(x)}",
-            size=0.4 if index % every else 1,
-        )
-        for index, (x, y) in enumerate(line)
-    )  # fmt: skip
-    return joined(element("polyline", class_=f"line tone-{place % COLOURS}", points=path), *marks)
-
-
-def _named(name: str, scale: Scale) -> str:
-    return f"{name} (logarithmic)" if scale.log else name
-
-
-def _up(frame: _Frame, name: str) -> Iterator[Markup]:
-    """The vertical axis: a grid line for each tick, the axis' name above it."""
-    yield element("text", _named(name, frame.up), class_="axis", x=0, y=12)
-    for tick in frame.up.ticks():
-        y = frame.y(tick)
-        yield element("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y)
-        yield element("text", short(tick), class_="tick", x=LEFT - 7, y=round(y + 4, 1), text_anchor="end")
-
-
-def _across(frame: _Frame, name: str) -> Iterator[Markup]:
-    """The horizontal axis: labels that would touch the one before are left out."""
-    foot, free = HEIGHT - BOTTOM, 0.0
-    yield element("line", class_="base", x1=LEFT, x2=WIDTH - RIGHT, y1=foot, y2=foot)
-    for tick in frame.across.ticks():
-        x, label = frame.x(tick), short(tick)
-        half = len(label) * LETTER / 2
-        if x - half >= free:
-            yield element("line", class_="base", x1=x, x2=x, y1=foot, y2=foot + 4)
-            yield element("text", label, class_="tick", x=x, y=foot + 17, text_anchor="middle")
-            free = x + half + LETTER
-    named = _named(name, frame.across)
-    yield element("text", named, class_="axis", x=WIDTH - RIGHT, y=HEIGHT - 6, text_anchor="end")
-
-
-def dot_strip(figure: Figure) -> Markup | None:
-    """The samples of both sides from 0 on one scale, a bar at each side's median. None without samples."""
-    sides = {side: _drawn(figure.samples.get(side, ())) for side in SIDES}
-    values = [value for side in sides.values() for value in side]
-    if not values:
-        return None
-    scale = Scale.over(values, zero=True)
-    rows = [(place, side) for place, side in enumerate(SIDES) if sides[side]]
-    dots = [_row(place, 8 + 13 * row, sides[side], scale) for row, (place, side) in enumerate(rows)]
-    height = 13 * len(rows) + 16
-    said = "; ".join(f"{side} {number(sides[side][0])} to {number(sides[side][-1])}" for _, side in rows)
-    ends = (
-        element("text", short(value), class_="tick", x=x, y=height - 2, text_anchor=anchor)
-        for value, x, anchor in ((scale.low, 0, "start"), (scale.high, STRIP, "end"))
-    )
-    return element(
-        "svg", element("title", said), *dots, *ends, class_="strip", viewBox=f"0 0 {STRIP} {height}",
-        width=STRIP, height=height, role="img",
-    )  # fmt: skip
-
-
-def _drawn(samples: Sequence[Any]) -> list[float]:
-    """In rising order. A sample that is a list has the measures of one round."""
-    flat = [value for sample in samples for value in (sample if isinstance(sample, list) else [sample])]
-    values = sorted(numbers(flat))
-    if len(values) <= MOST:
-        return values
-    return [values[index * (len(values) - 1) // (MOST - 1)] for index in range(MOST)]
-
-
-def _row(place: int, y: float, values: list[float], scale: Scale) -> Markup:
-    xs = [round(6 + scale.share(value) * (STRIP - 12), 1) for value in values]
-    middle = xs[len(xs) // 2] if len(xs) % 2 else round((xs[len(xs) // 2 - 1] + xs[len(xs) // 2]) / 2, 1)
-    return joined(
-        element("line", class_="grid", x1=0, x2=STRIP, y1=y, y2=y),
-        *(mark(place, x, y, number(value), size=0.8) for x, value in zip(xs, values, strict=True)),
-        element("line", class_=f"line tone-{place}", x1=middle, x2=middle, y1=y - 6, y2=y + 6),
-    )
+def _mark(root: Any, place: int, name: str, line: Points) -> None:
+    """Give the series its colour, and each of its points its shape and a tooltip."""
+    shape, tone = mark(place)
+    for group in root.iter("g"):
+        if f"serie-{place}" in group.get("class", "").split():
+            group.set("class", f"series {tone}")
+            dots = [dot for dot in group.iter("g") if dot.get("class") == "dots"]
+            every = len(line) // MARKS if len(line) > 3 * MARKS else 1
+            for index, (dot, (x, y)) in enumerate(zip(dots, line, strict=False)):
+                (circle,) = dot
+                moved = f"translate({float(circle.get('cx')):.1f} {float(circle.get('cy')):.1f})"
+                dot.remove(circle)
+                path = etree.SubElement(dot, "path", {"class": "dot", "d": shape})
+                path.set("transform", moved + (" scale(0.4)" if index % every else ""))
+                etree.SubElement(path, "title").text = f"{name}: {number(y)} at {number(x)}"

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import bare
-from .process import Child, Gone
+from .process import Gone
 from .rig import Rig
-from .tasks import message
+from .tasks import messages
 
 
 class NotWhole(Gone):
     """Jobs were lost or repeated. The message is one sentence for the user."""
+
+
+class Drain(NamedTuple):
+    """Jobs a second into the server and out of it; per job microseconds of CPU, and bytes while it waits."""
+
+    enqueue: float
+    drain: float
+    redis: float
+    worker: float
+    memory: float
 
 
 def check(found: int, jobs: int, what: str = "ran") -> None:
@@ -25,82 +35,89 @@ def check(found: int, jobs: int, what: str = "ran") -> None:
 
 
 async def ours(
-    rig: Rig, jobs: int, *, concurrency: int, task: str = "count", pause: float = 0.0, **config: Any
-) -> float:
-    """Jobs a second of a worker, from its first to its last. The task ``rest`` awaits ``pause`` seconds."""
+    rig: Rig, payloads: Sequence[Any], *, concurrency: int, task: str = "count", **config: Any
+) -> Drain:
+    """A drain by a worker, from its first job to its last. The task ``rest`` awaits ``pause`` seconds."""
+    jobs, server = len(payloads), rig.server
     async with rig.app() as app:
-        await app.tasks[task].enqueue_many([message(number).model_dump() for number in range(jobs)])
+        cpu, memory, start = await server.cpu(), await server.memory(), time.perf_counter()
+        await app.tasks[task].enqueue_many(payloads)
+        enqueue = jobs / (time.perf_counter() - start)
+        memory = await server.memory() - memory
         async with rig.child(
-            "worker", pinned=True, concurrency=concurrency, expected=jobs, pause=pause, **config
+            "worker", pinned=True, concurrency=concurrency, expected=jobs, **config
         ) as worker:
             said = await worker.told()
             await rig.settled(app)
+            cpu = await server.cpu() - cpu
             check((await worker.end())["ran"], jobs)
-    await rig.server.clear()
-    return float(jobs / said["seconds"])
+    await server.clear()
+    return _drain(jobs, enqueue, said, cpu, memory)
 
 
 async def ours_logged(rig: Rig, jobs: int, *, concurrency: int, form: str, level: str) -> float:
-    """The same by a worker that logs as a role does, into a file; at ``info`` that is a line for each job."""
+    """Jobs a second of a worker that logs as a role does, into a file; at ``info`` that is a line for each job."""
+    settings = {"log": form, "log_level": level}
     with TemporaryFile() as log:
-        rate = await ours(
-            rig, jobs, concurrency=concurrency, logs=True, log=log, settings={"log": form, "log_level": level}
+        drain = await ours(
+            rig, messages(jobs), concurrency=concurrency, logs=True, log=log, settings=settings
         )
         log.seek(0)
         check(sum(b" completed in " in line for line in log), jobs if level == "info" else 0, "were logged")
-    return rate
+    return drain.drain
 
 
-async def bare_loop(rig: Rig, jobs: int, *, batch: int, tasks: bool = True, pause: float = 0.0) -> float:
+async def bare_loop(rig: Rig, payloads: Sequence[Any], *, batch: int, **config: Any) -> Drain:
     """The same by the bare loop."""
-    client = rig.server.client
-    await bare.join(client)
-    await bare.enqueue(client, [message(number).model_dump() for number in range(jobs)])
-    async with rig.child("bare", pinned=True, expected=jobs, batch=batch, tasks=tasks, pause=pause) as loop:
+    jobs, server = len(payloads), rig.server
+    await bare.join(server.client)
+    cpu, memory, start = await server.cpu(), await server.memory(), time.perf_counter()
+    await bare.enqueue(server.client, payloads)
+    enqueue = jobs / (time.perf_counter() - start)
+    memory = await server.memory() - memory
+    async with rig.child("bare", pinned=True, expected=jobs, batch=batch, **config) as loop:
         said = await loop.told()
         check((await loop.told())["ran"], jobs)
-    await rig.server.clear()
-    return float(jobs / said["seconds"])
+        await loop.process.wait()
+    cpu = await server.cpu() - cpu
+    await server.clear()
+    return _drain(jobs, enqueue, said, cpu, memory)
+
+
+def _drain(jobs: int, enqueue: float, said: dict[str, Any], cpu: float, memory: int) -> Drain:
+    return Drain(enqueue, jobs / said["seconds"], cpu / jobs * 1e6, said["cpu"] / jobs * 1e6, memory / jobs)
 
 
 async def ours_by_many(rig: Rig, jobs: int, *, concurrency: int, processes: int) -> float:
     """Jobs a second of some workers that begin at the same moment, from the first to the last of all."""
-    async with rig.app() as app:
-        await app.tasks["count"].enqueue_many([message(number).model_dump() for number in range(jobs)])
-        child = partial(rig.child, "worker", concurrency=concurrency, gate=True)
-        async with _at_the_gate(child, processes) as workers:
-            for worker in workers:
-                worker.say()
-            await rig.settled(app)
-            said = [await worker.end() for worker in workers]
+    async with rig.app() as app, AsyncExitStack() as stack:
+        await app.tasks["count"].enqueue_many(messages(jobs))
+        children = [rig.child("worker", concurrency=concurrency, gate=True) for _ in range(processes)]
+        workers = [await stack.enter_async_context(child) for child in children]
+        for worker in workers:
+            await worker.told()
+        for worker in workers:
+            worker.say()
+        await rig.settled(app)
+        said = [await worker.end() for worker in workers]
     await rig.server.clear()
     return _together(said, jobs)
 
 
 async def bare_by_many(rig: Rig, jobs: int, *, batch: int, processes: int) -> float:
     """The same by bare loops, which end when nothing is left."""
-    client = rig.server.client
-    await bare.join(client)
-    await bare.enqueue(client, [message(number).model_dump() for number in range(jobs)])
-    child = partial(rig.child, "bare", expected=0, batch=batch, tasks=True, gate=True)
-    async with _at_the_gate(child, processes) as loops:
+    await bare.join(rig.server.client)
+    await bare.enqueue(rig.server.client, messages(jobs))
+    async with AsyncExitStack() as stack:
+        children = [rig.child("bare", expected=0, batch=batch, gate=True) for _ in range(processes)]
+        loops = [await stack.enter_async_context(child) for child in children]
+        for loop in loops:
+            await loop.told()
         for loop in loops:
             loop.say()
         said = [await loop.told() for loop in loops]
     await rig.server.clear()
     return _together(said, jobs)
-
-
-@asynccontextmanager
-async def _at_the_gate(
-    child: Callable[[], AbstractAsyncContextManager[Child]], processes: int
-) -> AsyncIterator[list[Child]]:
-    """That many children, each loaded and waiting to be let begin."""
-    async with AsyncExitStack() as stack:
-        children = [await stack.enter_async_context(child()) for _ in range(processes)]
-        for waiting in children:
-            await waiting.told()
-        yield children
 
 
 def _together(said: list[dict[str, Any]], jobs: int) -> float:

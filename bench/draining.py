@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 from . import bare
 from .process import Gone
 from .rig import Rig
+from .server import Server
 from .tasks import messages
 
 
@@ -19,11 +21,15 @@ class NotWhole(Gone):
 
 
 class Drain(NamedTuple):
-    """Jobs a second into the server and out of it; per job microseconds of CPU, and bytes while it waits."""
+    """Jobs a second into the server and out of it; per job microseconds of CPU, and bytes while it waits.
+
+    ``drained`` is what the server takes of ``redis`` once the jobs are there.
+    """
 
     enqueue: float
     drain: float
     redis: float
+    drained: float
     worker: float
     memory: float
 
@@ -38,21 +44,17 @@ async def ours(
     rig: Rig, payloads: Sequence[Any], *, concurrency: int, task: str = "count", **config: Any
 ) -> Drain:
     """A drain by a worker, from its first job to its last. The task ``rest`` awaits ``pause`` seconds."""
-    jobs, server = len(payloads), rig.server
     async with rig.app() as app:
-        cpu, memory, start = await server.cpu(), await server.memory(), time.perf_counter()
-        await app.tasks[task].enqueue_many(payloads)
-        enqueue = jobs / (time.perf_counter() - start)
-        memory = await server.memory() - memory
+        sent = await _sent(rig.server, payloads, app.tasks[task].enqueue_many)
         async with rig.child(
-            "worker", pinned=True, concurrency=concurrency, expected=jobs, **config
+            "worker", pinned=True, concurrency=concurrency, expected=len(payloads), **config
         ) as worker:
             said = await worker.told()
             await rig.settled(app)
-            cpu = await server.cpu() - cpu
-            check((await worker.end())["ran"], jobs)
-    await server.clear()
-    return _drain(jobs, enqueue, said, cpu, memory)
+            drain = await _drain(rig.server, sent, said)
+            check((await worker.end())["ran"], len(payloads))
+    await rig.server.clear()
+    return drain
 
 
 async def ours_logged(rig: Rig, jobs: int, *, concurrency: int, form: str, level: str) -> float:
@@ -69,59 +71,70 @@ async def ours_logged(rig: Rig, jobs: int, *, concurrency: int, form: str, level
 
 async def bare_loop(rig: Rig, payloads: Sequence[Any], *, batch: int, **config: Any) -> Drain:
     """The same by the bare loop."""
-    jobs, server = len(payloads), rig.server
-    await bare.join(server.client)
-    cpu, memory, start = await server.cpu(), await server.memory(), time.perf_counter()
-    await bare.enqueue(server.client, payloads)
-    enqueue = jobs / (time.perf_counter() - start)
-    memory = await server.memory() - memory
-    async with rig.child("bare", pinned=True, expected=jobs, batch=batch, **config) as loop:
+    client = rig.server.client
+    await bare.join(client)
+    sent = await _sent(rig.server, payloads, partial(bare.enqueue, client))
+    async with rig.child("bare", pinned=True, expected=len(payloads), batch=batch, **config) as loop:
         said = await loop.told()
-        check((await loop.told())["ran"], jobs)
+        check((await loop.told())["ran"], len(payloads))
         await loop.process.wait()
-    cpu = await server.cpu() - cpu
-    await server.clear()
-    return _drain(jobs, enqueue, said, cpu, memory)
+    drain = await _drain(rig.server, sent, said)
+    await rig.server.clear()
+    return drain
 
 
-def _drain(jobs: int, enqueue: float, said: dict[str, Any], cpu: float, memory: int) -> Drain:
-    return Drain(enqueue, jobs / said["seconds"], cpu / jobs * 1e6, said["cpu"] / jobs * 1e6, memory / jobs)
+class _Sent(NamedTuple):
+    """What the sending of jobs took: seconds of ours, and of the server's CPU before and after it; bytes."""
+
+    jobs: int
+    seconds: float
+    before: float
+    after: float
+    memory: int
+
+
+async def _sent(server: Server, payloads: Sequence[Any], send: Callable[[Any], Awaitable[Any]]) -> _Sent:
+    before, memory, start = await server.cpu(), await server.memory(), time.perf_counter()
+    await send(payloads)
+    seconds = time.perf_counter() - start
+    return _Sent(len(payloads), seconds, before, await server.cpu(), await server.memory() - memory)
+
+
+async def _drain(server: Server, sent: _Sent, said: dict[str, Any]) -> Drain:
+    cpu, micros = await server.cpu(), 1e6 / sent.jobs
+    return Drain(
+        sent.jobs / sent.seconds, sent.jobs / said["seconds"], (cpu - sent.before) * micros,
+        (cpu - sent.after) * micros, said["cpu"] * micros, sent.memory / sent.jobs,
+    )  # fmt: skip
 
 
 async def ours_by_many(rig: Rig, jobs: int, *, concurrency: int, processes: int) -> float:
     """Jobs a second of some workers that begin at the same moment, from the first to the last of all."""
-    async with rig.app() as app, AsyncExitStack() as stack:
+    async with rig.app() as app:
         await app.tasks["count"].enqueue_many(messages(jobs))
-        children = [rig.child("worker", concurrency=concurrency, gate=True) for _ in range(processes)]
-        workers = [await stack.enter_async_context(child) for child in children]
-        for worker in workers:
-            await worker.told()
-        for worker in workers:
-            worker.say()
-        await rig.settled(app)
-        said = [await worker.end() for worker in workers]
-    await rig.server.clear()
-    return _together(said, jobs)
+    return await _at_once(rig, jobs, processes, "worker", concurrency=concurrency)
 
 
 async def bare_by_many(rig: Rig, jobs: int, *, batch: int, processes: int) -> float:
     """The same by bare loops, which end when nothing is left."""
     await bare.join(rig.server.client)
     await bare.enqueue(rig.server.client, messages(jobs))
-    async with AsyncExitStack() as stack:
-        children = [rig.child("bare", expected=0, batch=batch, gate=True) for _ in range(processes)]
-        loops = [await stack.enter_async_context(child) for child in children]
-        for loop in loops:
-            await loop.told()
-        for loop in loops:
-            loop.say()
-        said = [await loop.told() for loop in loops]
-    await rig.server.clear()
-    return _together(said, jobs)
+    return await _at_once(rig, jobs, processes, "bare", expected=0, batch=batch)
 
 
-def _together(said: list[dict[str, Any]], jobs: int) -> float:
+async def _at_once(rig: Rig, jobs: int, processes: int, role: str, **config: Any) -> float:
     """Jobs a second over all processes; one that came too late for any job counts nothing."""
+    async with rig.app() as app, AsyncExitStack() as stack:
+        children = [
+            await stack.enter_async_context(rig.child(role, gate=True, **config)) for _ in range(processes)
+        ]
+        for child in children:
+            await child.told()
+        for child in children:
+            child.say()
+        await rig.settled(app)
+        said = [await child.end() for child in children]
+    await rig.server.clear()
     check(sum(one["ran"] for one in said), jobs)
     busy = [one for one in said if one["ran"]]
     span = max(one["last"] for one in busy) - min(one["first"] for one in busy)

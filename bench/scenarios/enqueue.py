@@ -33,8 +33,7 @@ async def _many(rig: Rig, app: App) -> Figure:
     jobs, client = rig.of(20_000, 10_000), rig.server.client
     found = await _both(rig, jobs, app.tasks["book"].enqueue_many, partial(bare.enqueue, client))
     return compared(
-        "enqueue many, validated", "jobs/s", *found.values(), bound=Limit("ratio", ">=", 0.5),
-        aim=Limit("ratio", ">=", 1.2), note="payload 100 B",
+        "enqueue many, validated", "jobs/s", *found.values(), bound=Limit("ratio", ">=", 3), note="payload 100 B"
     )  # fmt: skip
 
 
@@ -52,7 +51,7 @@ async def _one_by_one(rig: Rig, app: App) -> list[Figure | Curve]:
     figures = [
         compared(
             f"enqueue one by one, {callers:,} caller{'s' * (callers > 1)}", "jobs/s", *rounds.values(),
-            note="validated, 100 B; bare is XADD",
+            bound=Limit("ratio", ">=", 0.85) if callers == 1 else None, note="validated, 100 B; bare is XADD",
         )
         for callers, rounds in found.items()
     ]  # fmt: skip

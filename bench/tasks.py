@@ -149,11 +149,6 @@ def _declare_counted(app: App, counter: Counter, pause: float) -> None:
             raise RuntimeError("the provider answered 500")
 
     @app.task(queue=QUEUE)
-    async def wait(milliseconds: int) -> None:
-        await asyncio.sleep(milliseconds / 1000)
-        counter.count()
-
-    @app.task(queue=QUEUE)
     async def compute(microseconds: int) -> None:
         end = time.process_time_ns() + microseconds * 1000
         while time.process_time_ns() < end:

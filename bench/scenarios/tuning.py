@@ -51,11 +51,10 @@ async def _concurrency(rig: Rig) -> Measured:
 
     async def rate(task: str, each: int, concurrency: int) -> float:
         jobs = min(most, concurrency * each)
-        payloads = [WAIT] * jobs if task == "wait" else messages(jobs)
-        return (await ours(rig, payloads, task=task, concurrency=concurrency)).drain
+        return (await ours(rig, messages(jobs), task=task, concurrency=concurrency, pause=WAIT / 1000)).drain
 
     nothing = await in_turns(rig.rounds(2), slots, partial(rate, "count", 1_000))
-    waits = await in_turns(1, slots[-1:] if rig.quick else slots, partial(rate, "wait", 100))
+    waits = await in_turns(1, slots[-1:] if rig.quick else slots, partial(rate, "rest", 100))
     series = {"handlers do nothing": medians(nothing), f"handlers wait {WAIT} ms": medians(waits)}
     return [Curve("concurrency", "jobs at once", "jobs/s", series, log_x=True, log_y=True)]
 
@@ -185,7 +184,7 @@ async def _full(rig: Rig) -> Measured:
 
     limit = await rig.server.memory() + rig.of(8_000_000, 3_000_000)
     async with rig.app() as app, rig.worker(app, concurrency=50):
-        await app.tasks["wait"].enqueue_many([rig.of(2_000, 1_000)] * 50)
+        await app.tasks["act"].enqueue_many([{"ms": rig.of(2_000, 1_000)}] * 50)
         await until(running)
         async with rig.server.configured({"maxmemory": limit, "maxmemory-policy": "noeviction"}):
             taken = await _filled(app)

@@ -160,6 +160,12 @@ class Reader:
 
     async def wake(self) -> None:
         """End the reads that are blocked now. Raises ``Unavailable``."""
+        errors: list[Unavailable] = []
         async with self._access.pool.links() as others:
             for link, (_, number) in list(self._known.items()):
-                await others.beside(link).call("CLIENT", "UNBLOCK", number)
+                try:
+                    await others.beside(link).call("CLIENT", "UNBLOCK", number)
+                except Unavailable as error:  # the reads on other servers are woken all the same
+                    errors.append(error)
+        if errors:
+            raise errors[0]

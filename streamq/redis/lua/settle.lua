@@ -38,27 +38,6 @@ local function write(kind, lane, list, at, n)
   each('HDEL', keys.moved, moved)
 end
 
--- Those of n outcomes whose entries are still there, laid out as they came, and how many. Deleting one tells, and does not
--- read it; the second outcome of one entry finds it gone.
-local function remaining(kind, lane, at, n)
-  local list, bodies, dues, count = {}, {}, {}, 0
-  for i = 0, n - 1 do
-    local entry = ARGV[at + i]
-    if redis.call('XDEL', keys.lanes[lane], entry) == 0 then
-      refused[#refused + 1] = entry
-    else
-      count = count + 1
-      list[count] = entry
-      bodies[#bodies + 1] = ARGV[at + n + 2 * i]
-      bodies[#bodies + 1] = ARGV[at + n + 2 * i + 1]
-      if kind == outcome.delayed then dues[count] = ARGV[at + 3 * n + i] end
-    end
-  end
-  for _, part in ipairs(bodies) do list[#list + 1] = part end
-  for _, due in ipairs(dues) do list[#list + 1] = due end
-  return list, count
-end
-
 -- The sizes of the keys that are written: a key of the wrong type raises before anything is.
 redis.call('HLEN', keys.moved)
 local at = first.groups
@@ -75,7 +54,22 @@ while at <= #ARGV do
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(ARGV, at, at + n - 1)) == n then
     write(kind, lane, ARGV, at, n)
   else
-    local list, left = remaining(kind, lane, at, n)
+    -- Lay out those whose entries are still there as all came. Deleting one tells, and does not read it; the second
+    -- outcome of one entry finds it gone.
+    local list, bodies, dues, left = {}, {}, {}, 0
+    for i = 0, n - 1 do
+      local entry = ARGV[at + i]
+      if redis.call('XDEL', keys.lanes[lane], entry) == 0 then
+        refused[#refused + 1] = entry
+      else
+        left = left + 1
+        list[left] = entry
+        bodies[2 * left - 1], bodies[2 * left] = ARGV[at + n + 2 * i], ARGV[at + n + 2 * i + 1]
+        if kind == outcome.delayed then dues[left] = ARGV[at + 3 * n + i] end
+      end
+    end
+    for _, part in ipairs(bodies) do list[#list + 1] = part end
+    for _, due in ipairs(dues) do list[#list + 1] = due end
     write(kind, lane, list, 1, left)
   end
   at = at + (kind == outcome.delayed and 4 or 3) * n

@@ -224,4 +224,20 @@ FAULTS: tuple[Fault, ...] = (
         "            raise\n\n    def idle",
         "tests/engine/test_answers.py::test_a_refused_command_of_a_thread_has_its_place_among_the_replies",
     ),
+    Fault(
+        "a batch that meets a fail-over is the caller's",
+        "streamq/client/outbox.py",
+        "return isinstance(answer, Demoted) and self._server.several",
+        "return False",
+        "tests/engine/test_failover.py::"
+        "test_an_enqueue_that_meets_a_fail_over_is_added_once_by_the_new_primary",
+    ),
+    Fault(
+        "the loss of one server is that of all",
+        "streamq/redis/links.py",
+        "if isinstance(answer, BaseException) and not isinstance(answer, StreamqError):",
+        "if isinstance(answer, BaseException):",
+        "tests/engine/test_two_servers.py::"
+        "test_each_queue_is_on_its_own_server_and_goes_on_without_the_other",
+    ),
 )

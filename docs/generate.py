@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 from pydantic import SecretStr
 from streamq_service.app import ROUTES
-from streamq_service.auth import Scope
+from streamq_service.http.auth import Scope
 from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
 from streamq_service.settings import ServiceSettings
 

@@ -1,10 +1,12 @@
-"""What requests may carry. Unknown fields are errors; ``null`` means absent."""
+"""What models of requests are made of. Unknown fields are errors; ``null`` means absent.
+
+Each type says in its JSON Schema what a caller may send: the reference page and the OpenAPI document tell that.
+"""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -13,43 +15,39 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationInfo,
-    field_validator,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
-from streamq import State
 from streamq.durations import seconds_of
 
-from .clock import now
-from .messaging.sms import ContactId, Recipient, SmsMessage, Text, WorkspaceId
+from ..clock import NoTime, now, parse_rfc3339
 
 MAX_DELAY: Final = timedelta(days=366)
-MAX_LENGTH: Final = "max_length"
-"""Key of the validation context: characters a message may have."""
+"""As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""
+MAX_TIMEOUT: Final = 86_400
+"""Seconds: a day. An attempt that may take longer is likely one that nobody watches."""
 
-_RFC3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?", re.ASCII
-)
 _DURATION_HINT: Final = {
     "hint": 'write seconds as a number, such as 90, or text such as "250ms", "1.5s" or "5m"'
 }
 _TIME_HINT: Final = {"hint": "write it as 2030-01-31T09:00:00Z or 2030-01-31T09:00:00+01:00"}
 
 
+class Request(BaseModel):
+    """Strict: a number in a string is not a number."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
 def _instant(value: Any) -> datetime | None:
     """An RFC 3339 time with its zone, in the future."""
     if value is None:
         return None
-    found = _RFC3339.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise PydanticCustomError("time", "must be an RFC 3339 time", _TIME_HINT)
-    if not found["zone"]:
-        raise PydanticCustomError("time_zone", "has no time zone", _TIME_HINT)
     try:
-        at = datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise PydanticCustomError("time", "is not a time that exists", _TIME_HINT) from error
+        at = parse_rfc3339(value)
+    except NoTime as error:
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error), **_TIME_HINT}) from error
     ahead = at - now()
     if ahead <= timedelta(0):
         raise PydanticCustomError("past", "is in the past")
@@ -81,121 +79,47 @@ def _unsupported(value: Any) -> Any:
     return value
 
 
-def _normal(value: Any) -> Any:
-    if value != "normal":
-        raise PydanticCustomError("unsupported", "only the priority 'normal' is supported yet")
-    return value
-
-
 def _whole(value: Any) -> Any:
     """A number of a query string, which is text."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-Instant = Annotated[datetime | None, PlainValidator(_instant)]
+def _said(description: str, *types: str, **more: Any) -> WithJsonSchema:
+    """What a caller may send, in a JSON Schema: one of the types, and what it must be."""
+    return WithJsonSchema(
+        {"type": types[0] if len(types) == 1 else [*types], "description": description, **more}
+    )
+
+
+Instant = Annotated[
+    datetime | None,
+    PlainValidator(_instant),
+    _said(
+        f"string: a time of RFC 3339 with its zone, in the future, at most {MAX_DELAY.days} days ahead",
+        "string", "null", format="date-time",
+    ),
+]  # fmt: skip
 Delay = Annotated[
-    float | None, Field(ge=0, allow_inf_nan=False), AfterValidator(_near), BeforeValidator(_seconds)
-]
+    float | None,
+    Field(ge=0, allow_inf_nan=False),
+    AfterValidator(_near),
+    BeforeValidator(_seconds),
+    _said(
+        f'number: seconds from now, or text such as `"5m"`; at most {MAX_DELAY.days} days',
+        "number", "string", "null", minimum=0,
+    ),
+]  # fmt: skip
 """Seconds from now, or a duration as text."""
-Timeout = Annotated[float | None, Field(gt=0, le=86_400, allow_inf_nan=False), BeforeValidator(_seconds)]
+Timeout = Annotated[
+    float | None,
+    Field(gt=0, le=MAX_TIMEOUT, allow_inf_nan=False),
+    BeforeValidator(_seconds),
+    _said(
+        'number: seconds, or text such as `"5m"`; at most a day',
+        "number", "string", "null", exclusiveMinimum=0, maximum=MAX_TIMEOUT,
+    ),
+]  # fmt: skip
 """Seconds, or a duration as text."""
 Whole = Annotated[int, BeforeValidator(_whole)]
 """A whole number in a query string."""
-Unsupported = Annotated[None, PlainValidator(_unsupported)]
-
-
-class Request(BaseModel):
-    """Strict: a number in a string is not a number."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class SmsRequest(Request):
-    """A text message: to one recipient, now, after a delay, or at a time.
-
-    ``delay`` is in seconds, or text with a unit such as ``5m``; the answer's ``due_at`` says how it was understood.
-    """
-
-    # In this order: each check across two fields runs at the later one, beside all other errors.
-    phone_number: Recipient | None = Field(default=None, alias="phoneNumber")
-    to: Recipient | None = Field(default=None, validate_default=True)
-    message: Text
-    contact_id: ContactId | None = Field(default=None, alias="contactId")
-    workspace_id: WorkspaceId = Field(alias="workspaceId")
-    delay: Delay = None
-    scheduled_for: Instant = Field(default=None, alias="scheduledFor")
-    metadata: dict[str, Any] | None = None
-
-    @field_validator("to")
-    @classmethod
-    def _one_recipient(cls, to: str | None, info: ValidationInfo) -> str | None:
-        if "phone_number" not in info.data:
-            return to
-        if to is None and info.data["phone_number"] is None:
-            raise PydanticCustomError("missing", "is required")
-        if to is not None and info.data["phone_number"] is not None:
-            raise PydanticCustomError("ambiguous", "give either to or phoneNumber, not both")
-        return to
-
-    @field_validator("message")
-    @classmethod
-    def _within_the_limit(cls, message: str, info: ValidationInfo) -> str:
-        limit = (info.context or {}).get(MAX_LENGTH)
-        if limit is not None and len(message) > limit:
-            text = f"has {len(message):,} characters, at most {limit:,} are allowed"
-            raise PydanticCustomError("too_long", "{text}", {"text": text})
-        return message
-
-    @field_validator("scheduled_for")
-    @classmethod
-    def _one_time(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
-        if at is not None and info.data.get("delay") is not None:
-            raise PydanticCustomError("ambiguous", "give either delay or scheduledFor, not both")
-        return at
-
-    @property
-    def scheduled(self) -> bool:
-        """Whether the message waits for its time; a delay of 0 does not."""
-        return bool(self.delay) or self.scheduled_for is not None
-
-    def payload(self) -> SmsMessage:
-        """The payload of the task."""
-        return SmsMessage.model_construct(
-            to=self.to or self.phone_number or "",
-            message=self.message,
-            workspace_id=self.workspace_id,
-            contact_id=self.contact_id,
-            metadata=self.metadata or {},
-        )
-
-
-class JobRequest(Request):
-    """A job of any task. ``delay`` and ``timeout`` are in seconds, or text such as ``5m``.
-
-    What is left out is the task's.
-    """
-
-    task: str = Field(min_length=1, max_length=200)
-    payload: Any = None
-    delay: Delay = None
-    at: Instant = None
-    attempts: int | None = Field(default=None, ge=1, le=1000)
-    timeout: Timeout = None
-    priority: Annotated[Literal["normal"], BeforeValidator(_normal)] = "normal"
-    key: Unsupported = None
-    group: Unsupported = None
-
-    @field_validator("at")
-    @classmethod
-    def _one_time(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
-        if at is not None and info.data.get("delay") is not None:
-            raise PydanticCustomError("ambiguous", "give either delay or at, not both")
-        return at
-
-
-class JobsQuery(Request):
-    """Which jobs of a queue to list; without ``state`` all, one state after the other."""
-
-    state: Annotated[State | None, Field(strict=False)] = None
-    limit: Annotated[Whole, Field(ge=1, le=200)] = 50
-    cursor: str | None = Field(default=None, max_length=200)
+Unsupported = Annotated[None, PlainValidator(_unsupported), _said("not supported yet: leave it out", "null")]

@@ -27,18 +27,20 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from .answers import encoded, json
+from ..http.answers import Answer
+from ..http.failures import STRANGERS
+from ..http.inputs import Request, Whole
+from ..http.local import this_machine
+from ..http.marks import MARKS, NOT_KEPT
+from ..http.route import Asked, Route, Success, register
+from ..json_text import encoded
 from .ledger import KEEP, Ledger, as_seen, parsed
-from .local import door
-from .marks import MARKS, NOT_KEPT
-from .requests import MAX_BODY, read_model, read_query, require_json
-from .schemas import Request, Whole
 
 LARGEST: Final = 1_048_576
 """Bytes of a call."""
@@ -79,9 +81,91 @@ class LedgerQuery(Request):
     limit: Annotated[Whole, Field(ge=1, le=10_000)] = 1_000
 
 
-LEDGER: Final = web.AppKey("ledger", Ledger)
-BEHAVIOUR: Final = web.AppKey("behaviour", list[Behaviour])
-CLOSING: Final = web.AppKey("closing", asyncio.Event)
+class Sandbox:
+    """The ledger, and how the next calls are answered."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.behaviour, self.closing = ledger, Behaviour(), asyncio.Event()
+
+    def next_behaviour(self, body: bytes) -> Behaviour:
+        """How this call is answered; uses up one of a counted behaviour."""
+        current = self.behaviour
+        message = parsed(body)
+        to = str(message.get("to", "")) if isinstance(message, dict) else ""
+        if current.match is not None and current.match not in to:
+            return Behaviour()
+        if current.count is not None:
+            left = current.count - 1
+            self.behaviour = current.model_copy(update={"count": left}) if left else Behaviour()
+        return current
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass, but do not hold up the end."""
+        if seconds:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.closing.wait()
+
+
+async def send(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
+    """Any bytes are taken: what they are is for the ledger to show."""
+    body = await asked.request.read()
+    behaviour = sandbox.next_behaviour(body)
+    status = behaviour.status or _STATUS[behaviour.mode]
+    call = sandbox.ledger.add(asked.request.headers.get("Idempotency-Key"), body, status)
+    delay_ms = behaviour.delay_ms if behaviour.delay_ms is not None else 5_000 * (behaviour.mode == "slow")
+    await sandbox.pause(delay_ms / 1000)
+    retry_after = behaviour.retry_after if behaviour.retry_after is not None else 1
+    headers = {"Retry-After": str(retry_after)} if behaviour.mode == "busy" else {}
+    answer = {"id": call.id} if status < 300 else {"error": f"told to {behaviour.mode}", "id": call.id}
+    return Answer(answer, status, headers)
+
+
+async def show(sandbox: Sandbox, asked: Asked[LedgerQuery, None]) -> web.Response:
+    """What shows nothing, or steers a terminal, is escaped."""
+    page = encoded(sandbox.ledger.page(asked.query.offset, asked.query.limit))
+    return web.Response(text=as_seen(page.decode()), content_type="application/json")
+
+
+async def clear(sandbox: Sandbox, _asked: Asked[None, None]) -> web.Response:
+    """The file, if there is one, stays as it is."""
+    sandbox.ledger.clear()
+    return web.Response(status=204)
+
+
+async def behaviour(sandbox: Sandbox, _asked: Asked[None, None]) -> dict[str, Any]:
+    """As it is now."""
+    return sandbox.behaviour.model_dump()
+
+
+async def behave(sandbox: Sandbox, asked: Asked[None, Behaviour]) -> dict[str, Any]:
+    """From the next call on."""
+    sandbox.behaviour = asked.body
+    return sandbox.behaviour.model_dump()
+
+
+ROUTES: Final = (
+    Route(
+        method="POST", path="/send-sms", handler=send, scope=None,
+        summary="a message; recorded before it is answered", answers=(Success(200, "As it was told to"),),
+    ),
+    Route(
+        method="GET", path="/ledger", handler=show, scope=None, query=LedgerQuery,
+        summary="the calls, oldest first, with totals", answers=(Success(200, "A page of calls"),),
+    ),
+    Route(
+        method="DELETE", path="/ledger", handler=clear, scope=None, any_type=True,
+        summary="forget them", answers=(Success(204, "It is empty"),),
+    ),
+    Route(
+        method="GET", path="/behaviour", handler=behaviour, scope=None,
+        summary="how the next calls are answered", answers=(Success(200, "The behaviour", Behaviour),),
+    ),
+    Route(
+        method="PUT", path="/behaviour", handler=behave, scope=None, body=Behaviour,
+        summary="change that", answers=(Success(200, "The behaviour", Behaviour),),
+    ),
+)  # fmt: skip
 
 
 def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Application:
@@ -89,82 +173,23 @@ def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Applicat
 
     ``keep`` is in bytes. Raises ``ConfigurationError`` for a file that is not ours alone.
     """
-    app = web.Application(middlewares=[door((), ())], client_max_size=LARGEST)
-    app[LEDGER], app[BEHAVIOUR], app[MAX_BODY] = Ledger(keep=keep, file=file), [Behaviour()], LARGEST
-    app[CLOSING] = asyncio.Event()
-    app.router.add_post("/send-sms", _send)
-    app.router.add_get("/ledger", _show)
-    app.router.add_delete("/ledger", _clear)
-    app.router.add_get("/behaviour", _behaviour)
-    app.router.add_put("/behaviour", _behave)
-    app.on_response_prepare.append(_mark)
-    app.on_shutdown.append(_hurry)
-    app.on_cleanup.append(_close)
-    return app
+    sandbox = Sandbox(Ledger(keep=keep, file=file))
+    application = web.Application(client_max_size=LARGEST)
+    application[STRANGERS] = this_machine
+    register(application, ROUTES, sandbox, lambda _route: this_machine, max_body=LARGEST)
+
+    async def hurry(_application: web.Application) -> None:
+        sandbox.closing.set()
+
+    async def close(_application: web.Application) -> None:
+        sandbox.ledger.close()
+
+    application.on_response_prepare.append(_mark)
+    application.on_shutdown.append(hurry)
+    application.on_cleanup.append(close)
+    return application
 
 
 async def _mark(_request: web.Request, response: web.StreamResponse) -> None:
+    """Nothing of it is a page."""
     response.headers.update(_HEADERS)
-
-
-async def _send(request: web.Request) -> web.Response:
-    require_json(request)
-    body = await request.read()
-    behaviour = _next_behaviour(request.app[BEHAVIOUR], body)
-    status = behaviour.status or _STATUS[behaviour.mode]
-    call = request.app[LEDGER].add(request.headers.get("Idempotency-Key"), body, status)
-    delay_ms = behaviour.delay_ms if behaviour.delay_ms is not None else 5_000 * (behaviour.mode == "slow")
-    await _pause(request.app[CLOSING], delay_ms / 1000)
-    retry_after = behaviour.retry_after if behaviour.retry_after is not None else 1
-    headers = {"Retry-After": str(retry_after)} if behaviour.mode == "busy" else {}
-    answer = {"id": call.id} if status < 300 else {"error": f"told to {behaviour.mode}", "id": call.id}
-    return json(answer, status=status, headers=headers)
-
-
-def _next_behaviour(holder: list[Behaviour], body: bytes) -> Behaviour:
-    """How this call is answered; uses up one of a counted behaviour."""
-    current = holder[0]
-    message = parsed(body)
-    to = str(message.get("to", "")) if isinstance(message, dict) else ""
-    if current.match is not None and current.match not in to:
-        return Behaviour()
-    if current.count is not None:
-        left = current.count - 1
-        holder[0] = current.model_copy(update={"count": left}) if left else Behaviour()
-    return current
-
-
-async def _pause(closing: asyncio.Event, seconds: float) -> None:
-    """Let time pass, but do not hold up the end."""
-    if seconds:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await closing.wait()
-
-
-async def _show(request: web.Request) -> web.Response:
-    query = read_query(request, LedgerQuery)
-    page = encoded(request.app[LEDGER].page(query.offset, query.limit))
-    return web.Response(text=as_seen(page.decode()), content_type="application/json")
-
-
-async def _clear(request: web.Request) -> web.Response:
-    request.app[LEDGER].clear()
-    return web.Response(status=204)
-
-
-async def _behaviour(request: web.Request) -> web.Response:
-    return json(request.app[BEHAVIOUR][0].model_dump())
-
-
-async def _behave(request: web.Request) -> web.Response:
-    request.app[BEHAVIOUR][0] = await read_model(request, Behaviour)
-    return await _behaviour(request)
-
-
-async def _hurry(app: web.Application) -> None:
-    app[CLOSING].set()
-
-
-async def _close(app: web.Application) -> None:
-    app[LEDGER].close()

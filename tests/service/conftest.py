@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 from streamq_service.app import build_app
+from streamq_service.http.serve import address, bind, serving
 from streamq_service.messaging import messaging_app
-from streamq_service.sandbox import build_sandbox
-from streamq_service.serve import address, bind, serving
+from streamq_service.sandbox.provider import build_sandbox
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, Counts, Worker

@@ -6,10 +6,10 @@ The clock refuses a date in the past and shows times; it never decides what is d
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
@@ -20,14 +20,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def at_ms(milliseconds: float) -> datetime:
-    """The time that many milliseconds after the epoch, in UTC."""
-    return _EPOCH + timedelta(milliseconds=milliseconds)
-
-
 def rfc3339(at: datetime, unit: str = "milliseconds") -> str:
     """A UTC time as JSON has it: ``2030-01-31T09:00:00.000Z``."""
     return at.isoformat(timespec=unit).replace("+00:00", "Z")
+
+
+def rfc3339_of_ms(milliseconds: int) -> str:
+    """The time that many milliseconds after the epoch, as JSON has it."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(64)  # what comes in a second is told in the same one
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class NoTime(ValueError):

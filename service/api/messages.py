@@ -9,7 +9,6 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from ..clock import rfc3339
 from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.inputs import Delay, Instant, Request
@@ -101,7 +100,6 @@ async def send_sms(site: Site, asked: Asked[None, SmsRequest]) -> Answer:
     job, state = await sms.send(site.engine, body.payload(), delay=body.delay, at=body.scheduled_for)
     if asked.wait:
         return await ended(site, asked, job)
-    due = due_at(job, body.delay, body.scheduled_for)
     return answer(site, job, {
         "success": True,
         "id": job.id,
@@ -109,7 +107,7 @@ async def send_sms(site: Site, asked: Asked[None, SmsRequest]) -> Answer:
         "queue": job.queue,
         "task": job.task,
         "state": state,
-        "due_at": due and rfc3339(due),
+        "due_at": due_at(job, body.delay, body.scheduled_for),
         "url": place(site, job),
     })  # fmt: skip
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from streamq import Job, JobFailed, JobNotFound, JobRecord, ResultTimeout, State, Unavailable
 
-from ..clock import at_ms, rfc3339
+from ..clock import rfc3339, rfc3339_of_ms
 from ..http.answers import Answer
 from ..http.route import Asked
 from ..http.waiting import HungUp, while_connected
@@ -29,21 +29,21 @@ def document(
         **_blank(job.queue, job.task, attempts, State.DELAYED if due else State.WAITING),
         "id": job.id,
         "payload": payload,
-        "created_at": rfc3339(created_at(job)),
-        "due_at": due and rfc3339(due),
+        "created_at": rfc3339_of_ms(_born(job)),
+        "due_at": due,
     }
 
 
-def created_at(job: Job[Any]) -> datetime:
-    """By the queue server's clock: an id begins with the milliseconds at which the job was born."""
-    return at_ms(int(job.id.partition("-")[0]))
-
-
-def due_at(job: Job[Any], delay: float | None, at: datetime | None) -> datetime | None:
-    """When it is due, in whole milliseconds; None for at once. A delay counts from its birth."""
+def due_at(job: Job[Any], delay: float | None, at: datetime | None) -> str | None:
+    """When it is due, as JSON has it; None for at once. A delay counts from the job's birth."""
     if at is not None:
-        return at
-    return created_at(job) + timedelta(milliseconds=round(delay * 1000)) if delay else None
+        return rfc3339(at)
+    return rfc3339_of_ms(_born(job) + round(delay * 1000)) if delay else None
+
+
+def _born(job: Job[Any]) -> int:
+    """In milliseconds by the queue server's clock, with which every id begins."""
+    return int(job.id.partition("-")[0])
 
 
 def place(site: Site, job: Job[Any]) -> str:

@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 from ..json_text import told
-from .marks import marked
+from .marks import JSON, marked
 
-JSON: Final = {"Content-Type": "application/json"}
+_NONE: Final[Mapping[str, str]] = {}
 
 
 class Answer(NamedTuple):
@@ -22,10 +22,7 @@ class Answer(NamedTuple):
 
 
 def json(
-    request: web.BaseRequest, value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+    request: web.BaseRequest, value: Any, status: int = 200, headers: Mapping[str, str] = _NONE
 ) -> web.Response:
     """A value as JSON. What no JSON can hold is told as text, so that one such record does not hide the others."""
-    whole = marked(request, JSON)
-    if headers:
-        whole.update(headers)
-    return web.Response(status=status, body=told(value), headers=whole)
+    return web.Response(status=status, body=told(value), headers=marked(request, headers, JSON))

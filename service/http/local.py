@@ -93,6 +93,8 @@ def _own_name(host: str) -> str | None:
 def _is_our_page(request: web.Request, host: str) -> bool:
     """Whether it is our own page that asks, or no page at all."""
     headers = request.headers
+    if "Origin" not in headers and "Sec-Fetch-Site" not in headers:
+        return True  # no page at all
     if any(origin.lower() != f"http://{host}" for origin in headers.getall("Origin", ())):
         return False
     return all(site in ("same-origin", "none") for site in headers.getall("Sec-Fetch-Site", ()))

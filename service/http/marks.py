@@ -27,12 +27,16 @@ MARKS: Final = {
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
 """What an answer has besides that does not say how long it may be kept."""
 
-_ALL: Final = CIMultiDict({**MARKS, **NOT_KEPT})
+ANY: Final = CIMultiDict({**MARKS, **NOT_KEPT})
+JSON: Final = CIMultiDict({**ANY, "Content-Type": "application/json"})
 
 
-def marked(request: web.BaseRequest, headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """These headers of an answer, and those of every answer."""
-    whole = _ALL.copy()
+def marked(
+    request: web.BaseRequest, headers: Mapping[str, str], kind: CIMultiDict[str] = ANY
+) -> CIMultiDict[str]:
+    """These headers of an answer, and those of every answer of its kind."""
+    whole = kind.copy()
     whole["X-Request-Id"] = request[REQUEST_ID]
-    whole.update(headers)
+    if headers:
+        whole.update(headers)
     return whole

@@ -85,7 +85,7 @@ async def _beaten(bench: Bench, _: Any) -> None:
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:
-    text = (files("streamq") / "lua" / "rights.lua").read_text()  # the doctor's own; it needs no prelude
+    text = (files("streamq") / "redis" / "lua" / "rights.lua").read_text()  # the doctor's own; it needs no prelude
     await bench.client.eval(text, 0, *(("2", "GET", bench.keys.ready) * 100))
 
 
@@ -102,7 +102,7 @@ async def _suspected(bench: Bench) -> None:
 
 async def _suspect_claimed(bench: Bench, _: Any) -> None:
     text = (
-        files("streamq") / "lua" / "claim_suspect.lua"
+        files("streamq") / "redis" / "lua" / "claim_suspect.lua"
     ).read_text()  # a fetcher's own; it needs no prelude
     await bench.client.eval(text, 2, bench.keys.alone, bench.keys.alone_claim, GROUP, WORKER, 4_000)
 

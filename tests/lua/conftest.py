@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streamq import App
-from streamq.connection import Link
-from streamq.keys import Keys
+from streamq.model.keys import Keys
+from streamq.redis.link import Link
 
 from ..rig import app, client, make_app  # noqa: F401  # pytest finds them here
 
@@ -20,7 +20,7 @@ def keys(prefix: str) -> Keys:
 @pytest.fixture
 async def link(app: App) -> AsyncIterator[Link]:  # noqa: F811
     """A connection on which the queue's groups have been made."""
-    link = Link(app.store.servers)
-    await app.store.join(link, ["q"])
+    link = Link(app.client.store.servers)
+    await app.client.store.join(link, ["q"])
     yield link
     await link.close()

@@ -8,11 +8,11 @@ import pytest
 import redis
 
 from streamq import App, Rejected
-from streamq.connection import Link
-from streamq.envelope import New
 from streamq.errors import StreamqError
-from streamq.keys import GROUP, Keys
-from streamq.store import Settlement, Store
+from streamq.model.envelope import New
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.store.store import Settlement, Store
 
 from ..rig import ON_ONE_SERVER
 
@@ -36,7 +36,7 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     client.delete(wrong)
     client.rpush(wrong, "x") if name != "completed" else client.set(wrong, "x")
 
-    store, entry = app.store, job.id.encode()
+    store, entry = app.client.store, job.id.encode()
     acts = {
         "enqueue": lambda: store.enqueue(link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "+1")], "memory"),
         "promote": lambda: _promote(store, link),

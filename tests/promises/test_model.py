@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from streamq import App
-from streamq.connection import Link
-from streamq.envelope import Delivery, New, parked, record
-from streamq.keys import GROUP, Keys
-from streamq.store import Settlement, Store
+from streamq.model.envelope import Delivery, New, parked, record
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.store.store import Settlement, Store
 
 from ..rig import census
 
@@ -109,8 +109,8 @@ async def test_after_any_interleaving_each_job_is_in_one_place_and_none_is_lost(
 ) -> None:
     seed = seed or secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201  # shown when the test fails
-    link = Link(app.store.servers)
-    house = House(app.store, link, client, Keys(prefix, "q"), seed)
+    link = Link(app.client.store.servers)
+    house = House(app.client.store, link, client, Keys(prefix, "q"), seed)
     try:
         await house.live(STEPS)
         await house.audit()

@@ -131,7 +131,7 @@ class Caller:
 def test_as_many_jobs_are_added_as_were_asked_for_and_the_ids_are_theirs(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.outbox.BATCH", 3)
+    monkeypatch.setattr("streamq.client.outbox.BATCH", 3)
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
@@ -158,7 +158,7 @@ async def _scenario(
         Unreliable(str(stage.primary.socket), stage.admin) as proxy,
         App(redis_url=proxy.url, durability="replica") as app,
     ):
-        app.store.settings = app.settings.model_copy(update={"enqueue_timeout": timeout})
+        app.client.store.settings = app.settings.model_copy(update={"enqueue_timeout": timeout})
         proxy.faults.extend(faults)
         payloads = [[100 * caller + n for n in range(total)] for caller, total in enumerate(totals)]
         callers = [

@@ -30,7 +30,7 @@ from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, of_payload
-from ..http.inputs import Delay, Instant, Request, Timeout, Unsupported, Whole
+from ..http.inputs import WHOLE, Delay, Instant, Request, Timeout, Unsupported
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded
@@ -93,7 +93,7 @@ class JobsQuery(Request):
     """Which jobs of a queue to list; without ``state`` all, one state after the other."""
 
     state: Annotated[State | None, Field(strict=False)] = None
-    limit: Annotated[Whole, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200), WHOLE] = 50
     cursor: str | None = Field(default=None, max_length=200)
 
 

@@ -120,6 +120,6 @@ Timeout = Annotated[
     ),
 ]  # fmt: skip
 """Seconds, or a duration as text."""
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number in a query string."""
+WHOLE: Final = BeforeValidator(_whole)
+"""For a whole number in a query string, after its bounds."""
 Unsupported = Annotated[None, PlainValidator(_unsupported), _said("not supported yet: leave it out", "null")]

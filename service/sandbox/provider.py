@@ -35,7 +35,7 @@ from pydantic_core import PydanticCustomError
 
 from ..http.answers import Answer
 from ..http.failures import STRANGERS
-from ..http.inputs import Request, Whole
+from ..http.inputs import WHOLE, Request
 from ..http.local import this_machine
 from ..http.marks import MARKS, NOT_KEPT
 from ..http.route import Asked, Route, Success, register
@@ -77,8 +77,8 @@ class Behaviour(Request):
 class LedgerQuery(Request):
     """A page of the ledger."""
 
-    offset: Annotated[Whole, Field(ge=0)] = 0
-    limit: Annotated[Whole, Field(ge=1, le=10_000)] = 1_000
+    offset: Annotated[int, Field(ge=0), WHOLE] = 0
+    limit: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 1_000
 
 
 class Sandbox:

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamq import Job, JobFailed, JobNotFound, JobRecord, ResultTimeout, State, Unavailable
 
-from ..clock import rfc3339, rfc3339_of_ms
+from ..clock import rfc3339_of_ms
 from ..http.answers import Answer
 from ..http.route import Asked
 from ..http.waiting import HungUp, while_connected
@@ -35,10 +35,14 @@ def document(
 
 
 def due_at(job: Job[Any], delay: float | None, at: datetime | None) -> str | None:
-    """When it is due, as JSON has it; None for at once. A delay counts from the job's birth."""
+    """When it is due, as JSON has it; None for at once. A delay counts from the job's birth.
+
+    In the milliseconds of the engine, which cuts a time and rounds a delay.
+    """
     if at is not None:
-        return rfc3339(at)
-    return rfc3339_of_ms(_born(job) + round(delay * 1000)) if delay else None
+        return rfc3339_of_ms(int(at.timestamp() * 1000))
+    wait = round(delay * 1000) if delay else 0
+    return rfc3339_of_ms(_born(job) + wait) if wait else None
 
 
 def _born(job: Job[Any]) -> int:

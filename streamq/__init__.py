@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamq.app import App as App
     from streamq.declare import FieldsTask as FieldsTask
+    from streamq.duties.scheduler import Scheduler as Scheduler
+    from streamq.embedded.server import EmbeddedServer as EmbeddedServer
     from streamq.errors import ConfigurationError as ConfigurationError
     from streamq.errors import Fail as Fail
     from streamq.errors import FieldError as FieldError
@@ -34,37 +36,37 @@ if TYPE_CHECKING:
     from streamq.errors import UnknownTask as UnknownTask
     from streamq.errors import UsageError as UsageError
     from streamq.errors import WrongState as WrongState
-    from streamq.job import Counts as Counts
     from streamq.job import Job as Job
-    from streamq.job import JobRecord as JobRecord
-    from streamq.job import OverdueHandler as OverdueHandler
-    from streamq.job import Page as Page
-    from streamq.job import WorkerInfo as WorkerInfo
-    from streamq.job import WorkerNote as WorkerNote
     from streamq.loading import load_app as load_app
-    from streamq.location import public_address as public_address
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
+    from streamq.model.job_record import Counts as Counts
+    from streamq.model.job_record import JobRecord as JobRecord
+    from streamq.model.job_record import Page as Page
+    from streamq.model.judge import Backoff as Backoff
+    from streamq.model.states import State as State
+    from streamq.model.values import JSONText as JSONText
+    from streamq.model.worker_info import OverdueHandler as OverdueHandler
+    from streamq.model.worker_info import WorkerInfo as WorkerInfo
+    from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
     from streamq.queue import Queue as Queue
-    from streamq.retry import Backoff as Backoff
     from streamq.runtime import run as run
     from streamq.sending import Sending as Sending
-    from streamq.server import EmbeddedServer as EmbeddedServer
     from streamq.settings import Settings as Settings
-    from streamq.states import State as State
+    from streamq.settings.location import public_address as public_address
     from streamq.sync import Sync as Sync
     from streamq.sync import SyncJob as SyncJob
     from streamq.task import Context as Context
     from streamq.task import Task as Task
-    from streamq.values import JSONText as JSONText
-    from streamq.worker import Scheduler as Scheduler
-    from streamq.worker import Worker as Worker
+    from streamq.worker.worker import Worker as Worker
 
 # Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
 _HOMES = {
     "app": ("App",),
     "declare": ("FieldsTask",),
+    "duties.scheduler": ("Scheduler",),
+    "embedded.server": ("EmbeddedServer",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
         "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
@@ -72,22 +74,23 @@ _HOMES = {
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),
-    "job": ("Counts", "Job", "JobRecord", "OverdueHandler", "Page", "WorkerInfo", "WorkerNote"),
+    "job": ("Job",),
     "loading": ("load_app",),
-    "location": ("public_address",),
     "logs": ("JobFilter", "set_up_logs"),
+    "model.job_record": ("Counts", "JobRecord", "Page"),
+    "model.judge": ("Backoff",),
+    "model.states": ("State",),
+    "model.values": ("JSONText",),
+    "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "notes": ("Notes",),
     "queue": ("Queue",),
-    "retry": ("Backoff",),
     "runtime": ("run",),
-    "server": ("EmbeddedServer",),
     "settings": ("Settings",),
+    "settings.location": ("public_address",),
     "sending": ("Sending",),
-    "states": ("State",),
     "sync": ("Sync", "SyncJob"),
     "task": ("Context", "Task"),
-    "values": ("JSONText",),
-    "worker": ("Scheduler", "Worker"),
+    "worker.worker": ("Worker",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

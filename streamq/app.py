@@ -9,12 +9,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, TypeVar, Unpack
 
-from streamq import codec
-from streamq.clock import monotonic
-from streamq.connection import wait_ready
+from streamq.client.opening import Opening, Openings
 from streamq.declare import TaskDecorator
 from streamq.durations import Duration
-from streamq.envelope import New
 from streamq.errors import (
     ConfigurationError,
     FieldError,
@@ -23,19 +20,24 @@ from streamq.errors import (
     PayloadTooLarge,
     UsageError,
 )
-from streamq.job import Job, JobRecord, WorkerInfo
+from streamq.job import Job
+from streamq.model import codec
+from streamq.model.clock import monotonic
+from streamq.model.envelope import New
+from streamq.model.job_record import JobRecord
+from streamq.model.judge import Backoff
+from streamq.model.values import Unfit, write_untyped
+from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.opening import Opening, Openings
 from streamq.options import patience, sent
 from streamq.queue import Queue
-from streamq.retry import Backoff
+from streamq.redis.link import wait_ready
 from streamq.sending import EnqueueOptions
 from streamq.settings import Settings, SettingsOptions
-from streamq.store import Store
+from streamq.store.store import Store
+from streamq.store.views import Views
 from streamq.sync import Sync
 from streamq.task import Task
-from streamq.values import Unfit, write_untyped
-from streamq.views import Views
 
 log = logging.getLogger("streamq.app")
 
@@ -262,14 +264,14 @@ class App:
 
     async def run_worker(self, **options: Any) -> None:
         """Run a worker until cancelled; options are those of ``Worker``. Cancelling shuts it down in order."""
-        from streamq.worker import Worker  # noqa: PLC0415  # a worker holds an app, not the reverse
+        from streamq.worker.worker import Worker  # noqa: PLC0415  # a worker holds an app, not the reverse
 
         async with self:
             await Worker(self, **options).run()
 
     async def run_scheduler(self) -> None:
         """Promote, reclaim, prune and audit until cancelled, for all queues."""
-        from streamq.worker import Scheduler  # noqa: PLC0415  # the same
+        from streamq.duties.scheduler import Scheduler  # noqa: PLC0415  # the same
 
         async with self:
             await Scheduler(self).run()

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from streamq.durations import Duration
-from streamq.keys import Keys
-from streamq.retry import Backoff
+from streamq.model.judge import Backoff
+from streamq.model.keys import Keys
 from streamq.sending import OPTIONS, EnqueueOptions, FieldsSending, refuse, resembles_an_option
 from streamq.settings import refuse_unknown
 from streamq.task import Context, Task

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from streamq.shown import shown
+from streamq.model.shown import shown
 
 Duration = float | timedelta | str
 """Seconds as a number, a ``timedelta``, or text such as ``250ms``, ``1.5s``, ``5m``, ``24h`` and ``7d``."""

@@ -16,8 +16,8 @@ from typing import Any, Final
 from streamq.app import App
 from streamq.durations import as_given
 from streamq.errors import ConfigurationError, StreamqError, UsageError
+from streamq.model.shown import shown
 from streamq.settings import Settings
-from streamq.shown import shown
 
 _PATH: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*:\w+(?:\.\w+)*")
 _FRAMES: Final = 20

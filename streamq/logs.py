@@ -20,9 +20,9 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Final, Literal, Protocol
 
-from streamq import codec
 from streamq.errors import InvalidPayload
-from streamq.shown import shown, shown_lines
+from streamq.model import codec
+from streamq.model.shown import shown, shown_lines
 
 FIELDS: Final = (
     "job", "queue", "task", "attempt", "attempts", "worker", "trace_id", "span_id",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from streamq.clock import host_now
-from streamq.job import WorkerNote
-from streamq.shown import shown
+from streamq.model.clock import host_now
+from streamq.model.shown import shown
+from streamq.model.worker_info import WorkerNote
 
 MANY: Final = 20
 """Notes of a process at a time: a worker says all of them each time it says who it is."""

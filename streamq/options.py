@@ -7,10 +7,10 @@ from collections.abc import Callable, Container, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from streamq.clock import to_ms
 from streamq.durations import FORMS, as_given, seconds_of
-from streamq.envelope import pack_headers
 from streamq.errors import LONGEST_WAIT, UsageError
+from streamq.model.clock import to_ms
+from streamq.model.envelope import pack_headers
 from streamq.sending import OPTIONS, refuse
 
 MOST_ATTEMPTS: Final = 1_000_000

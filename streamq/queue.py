@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from streamq.errors import UsageError
-from streamq.job import Counts, JobRecord, Page
-from streamq.states import State
-from streamq.store import Store
-from streamq.views import Views
+from streamq.model.job_record import Counts, JobRecord, Page
+from streamq.model.states import State
+from streamq.store.store import Store
+from streamq.store.views import Views
 
 MOST = 200
 """Jobs on a page at most."""

@@ -16,10 +16,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
 
+from streamq.client.opening import running_loop
 from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, UsageError
-from streamq.job import Job, JobRecord
-from streamq.opening import running_loop
+from streamq.job import Job
+from streamq.model.job_record import JobRecord
 from streamq.sending import EnqueueOptions, FieldsSending, Sending
 from streamq.task import Task
 

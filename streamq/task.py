@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NotRequired, T
 from pydantic import ConfigDict, Field, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import codec, handlers, options, values
+from streamq import handlers, options
 from streamq.durations import Duration, seconds_of
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, ResultUnreadable
-from streamq.retry import Backoff, ResultNotStorable, ResultTooLarge
+from streamq.model import codec, values
+from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
 from streamq.sending import OPTIONS, EnqueueOptions, Sending, refuse, resembles_an_option
 
 if TYPE_CHECKING:

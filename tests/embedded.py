@@ -13,13 +13,13 @@ import psutil
 import pytest
 import redis
 
-from streamq.server import EmbeddedServer
+from streamq.embedded.server import EmbeddedServer
 
 from .servers import binary_of
 
 HOLDER = """
 import asyncio, pathlib, sys
-from streamq.server import EmbeddedServer
+from streamq.embedded.server import EmbeddedServer
 
 async def hold():
     async with EmbeddedServer(pathlib.Path(sys.argv[1]), binary=pathlib.Path(sys.argv[2])) as server:

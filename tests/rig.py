@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from streamq import App, Worker
-from streamq.envelope import id_of
-from streamq.keys import GROUP, Keys
+from streamq.model.envelope import id_of
+from streamq.model.keys import GROUP, Keys
 
 from .servers import Server
 
@@ -39,7 +39,7 @@ def client(shared_server: Server, prefix: str) -> Iterator[redis.Redis]:
         if left:
             client.delete(*left)
         strange = [key for key in left if not KNOWN_KEY.fullmatch(key)]
-        assert not strange, f"keys that streamq/keys.py does not name: {strange}"
+        assert not strange, f"keys that streamq/model/keys.py does not name: {strange}"
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import psutil
 import pytest
 import redis
 
-from streamq import server as embedded
-from streamq.binary import Writer
+from streamq.embedded import server as embedded
+from streamq.embedded.binary import Writer
+from streamq.embedded.server import EmbeddedServer, find_binary
 from streamq.errors import ConfigurationError
-from streamq.server import EmbeddedServer, find_binary
 
 from .embedded import client, ended, program, server_pid
 from .rig import ON_ONE_SERVER, until

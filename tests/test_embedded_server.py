@@ -14,9 +14,9 @@ import psutil
 import pytest
 import redis
 
-from streamq import server as embedded
+from streamq.embedded import server as embedded
+from streamq.embedded.server import EmbeddedServer, find_binary, running_url
 from streamq.errors import ConfigurationError
-from streamq.server import EmbeddedServer, find_binary, running_url
 
 from .embedded import client, ended, program, server_pid
 from .rig import until

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from streamq import App, Rejected
-from streamq import folder as folders
-from streamq import server as embedded
-from streamq.connection import Servers, ThreadLink
+from streamq.embedded import folder as folders
+from streamq.embedded import server as embedded
+from streamq.embedded.folder import Folder
+from streamq.embedded.server import EmbeddedServer, running_url
 from streamq.errors import ConfigurationError
-from streamq.folder import Folder
-from streamq.server import EmbeddedServer, running_url
+from streamq.redis.link import Servers, ThreadLink
 
 from .embedded import client
 from .rig import ON_ONE_SERVER
@@ -357,7 +357,7 @@ async def test_a_process_is_not_ended_because_a_file_names_it(
 
 
 def test_a_socket_of_our_own_is_no_stranger() -> None:
-    from streamq.peers import stranger_at
+    from streamq.redis.peers import stranger_at
 
     one, other = socket.socketpair()
     with one, other:

@@ -13,7 +13,7 @@ import streamq
 from streamq.cli import Group
 from streamq.cli.options import DURATION, Option, as_json, nearest, refuse_unknown, served, server, with_app
 from streamq.cli.outlet import complain, echo_json, say, table
-from streamq.shown import shown
+from streamq.model.shown import shown
 
 T = TypeVar("T")
 LARGEST: Final = 64_000_000
@@ -31,7 +31,7 @@ def job() -> None:
 
 
 def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
-    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
 
     said = record.asdict()
     if as_json:
@@ -98,7 +98,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
 
 def _payload(given: str) -> streamq.JSONText:
     """The payload as it was typed, or as the file has it that was. Raises ``UsageError``."""
-    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
 
     text: str | bytes = given
     if given == "-":

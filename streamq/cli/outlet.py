@@ -11,7 +11,7 @@ import os
 import sys
 from typing import IO, Any, Final, NoReturn
 
-from streamq.shown import shown, shown_json
+from streamq.model.shown import shown, shown_json
 
 READER_GONE: Final = 141
 """128 and the number of SIGPIPE."""
@@ -35,7 +35,7 @@ def complain(line: str) -> None:
 
 def echo_json(value: Any) -> None:
     """Print one JSON document."""
-    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
 
     _write(shown_json(codec.dumps(value).decode()))
 

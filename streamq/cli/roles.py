@@ -49,7 +49,7 @@ def worker(
     Example:
       streamq worker tasks:app --queues sms,mail --concurrency 200 --processes 2
     """
-    from streamq import codec  # noqa: PLC0415  # --help need not pay for it
+    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
 
     if supervised:
         options = codec.loads(supervised)
@@ -94,7 +94,7 @@ async def _work(app: streamq.App, name: str | None, *, duties: bool, supervised:
 
 async def _supervise(app: streamq.App, arguments: list[str], handed_on: dict[str, str]) -> None:
     from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
-    from streamq.supervisor import Supervisor  # noqa: PLC0415  # the same
+    from streamq.worker.supervisor import Supervisor  # noqa: PLC0415  # the same
 
     queues = streamq.Worker(app).queues
     supervisor = Supervisor(app, queues, app.settings.processes, arguments, handed_on)

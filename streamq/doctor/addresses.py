@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from streamq.addresses import Servers
-from streamq.answers import role_says_replica
-from streamq.clock import monotonic
-from streamq.connection import drop
 from streamq.doctor import causes
 from streamq.doctor.causes import Cause, cause_of
 from streamq.doctor.finding import Finding, Verdict
+from streamq.model.clock import monotonic
+from streamq.redis.answers import role_says_replica
+from streamq.redis.link import drop
+from streamq.redis.servers import Servers
 
 T = TypeVar("T")
 

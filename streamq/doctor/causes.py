@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from streamq.answers import translate
+from streamq.redis.answers import translate
 
 
 class Cause(NamedTuple):

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from streamq.app import App
-from streamq.connection import Link
 from streamq.doctor import doors, holes, index, server, work
 from streamq.doctor.addresses import findings_of, look_at_each
 from streamq.doctor.causes import cause_of
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import StreamqError
+from streamq.redis.link import Link
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], ...]] = (
     ("server", server.look),

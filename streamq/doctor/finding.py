@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from streamq.app import App
-from streamq.connection import Link
-from streamq.job import WorkerInfo
+from streamq.model.worker_info import WorkerInfo
+from streamq.redis.link import Link
 
 Verdict = Literal["ok", "warn", "fail"]
 

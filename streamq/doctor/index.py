@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import ConfigurationError, Rejected
-from streamq.keys import queues_key
+from streamq.model.keys import queues_key
 
 SHORT = 100
 """Bytes of a name that a command to type may have."""

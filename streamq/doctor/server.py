@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamq import scripts
-from streamq.clock import host_now, to_ms
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import Rejected
-from streamq.keys import GROUP
+from streamq.model.clock import host_now, to_ms
+from streamq.model.keys import GROUP
+from streamq.redis import scripts
 
 OLDEST: Final = (7, 0)
 CLOCKS_APART: Final = 5.0

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 from streamq.doctor.finding import Finding, Patient
+from streamq.duties.reclaimer import GRACE
 from streamq.errors import Rejected, StreamqError
-from streamq.job import WorkerInfo
-from streamq.worker.reclaimer import GRACE
+from streamq.model.worker_info import WorkerInfo
 
 LATE = 5.0
 """Seconds past its due time from which on a delayed job is worth a word."""

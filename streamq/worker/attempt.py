@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from streamq.clock import monotonic
-from streamq.envelope import Delivery, trace_of
 from streamq.errors import LONGEST_WAIT
+from streamq.model.clock import monotonic
+from streamq.model.envelope import Delivery, trace_of
 from streamq.task import Task
 
 

@@ -9,24 +9,16 @@ and nothing more.
 from __future__ import annotations
 
 import logging
-from os import register_at_fork
-from threading import get_ident
-from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
-from streamq.clock import stamp
 from streamq.errors import Fail, InvalidPayload, Retry
-from streamq.logs import Console, StandardError
-from streamq.retry import ResultNotStorable, TimeLimit
-from streamq.shown import shown
+from streamq.job_lines import ExcInfo, log, tell
+from streamq.model.judge import ResultNotStorable, TimeLimit
+from streamq.model.shown import shown
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import Description, frames_of, one_line
 
 _NO_REASON: Final = str(Retry())
-
-log: Final = logging.getLogger("streamq.job")
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def started(attempt: Attempt) -> None:
@@ -84,58 +76,7 @@ def say(level: int, attempt: Attempt, said: str, exc_info: ExcInfo | None = None
     name = shown(attempt.delivery.task, 100)
     message = f"{name} {told['job']} attempt {told['attempt']}/{told['attempts']} {said}"
     told.update(fields)
-    _log(level, message, exc_info, told)
-
-
-def tell(level: int, message: str, exc_info: ExcInfo | None = None, **fields: object) -> None:
-    """The same for a job that is not run here. The message is one line that may be shown."""
-    _log(level, message, exc_info, fields)
-
-
-def _log(level: int, message: str, exc_info: ExcInfo | None, fields: dict[str, object]) -> None:
-    try:
-        log.handle(_record(level, message, exc_info, fields))
-    except Exception as fault:  # raised by a filter, a handler or a factory of the program's
-        told = "this line could not be logged: " + message
-        _own.handle(logging.LogRecord(log.name, logging.ERROR, __file__, 0, told, (), _exc_info(fault)))
-
-
-_own: Final = StandardError()
-_own.setFormatter(Console())
-
-
-def _record(
-    level: int, message: str, exc_info: ExcInfo | None, fields: dict[str, object]
-) -> logging.LogRecord:
-    """A log record as the logger makes it, in a fifth of the time: most of one is the same for each attempt.
-
-    Where the program has a factory of its own for records, that makes it.
-    """
-    if logging.getLogRecordFactory() is not logging.LogRecord:
-        record = log.makeRecord(log.name, level, __file__, 0, message, (), exc_info)
-        record.__dict__.update(fields)
-        return record
-    here, now = get_ident(), stamp()
-    common = _common.get(here)
-    if common is None:
-        _common.clear()
-        common = _common[here] = log.makeRecord(log.name, level, __file__, 0, message, (), None).__dict__
-        if (
-            "taskName" in common
-        ):  # each attempt has an asyncio task of its own; its name says nothing of the job
-            common["taskName"] = None
-    have = common | fields
-    have["msg"], have["levelno"], have["levelname"] = message, level, logging.getLevelName(level)
-    have["exc_info"], have["created"], have["msecs"] = exc_info, now, now % 1 * 1000
-    have["relativeCreated"] += (now - common["created"]) * 1000
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    record.__dict__ = have
-    return record
-
-
-_common: Final[dict[int, dict[str, Any]]] = {}
-"""What all records of a thread have alike, its process included."""
-register_at_fork(after_in_child=_common.clear)
+    tell(level, message, exc_info, **told)
 
 
 def _words(attempt: Attempt, error: BaseException, described: Description) -> str:

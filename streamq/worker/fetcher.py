@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from streamq.clock import monotonic
-from streamq.connection import Link
-from streamq.envelope import Delivery, Held
 from streamq.errors import Rejected, Unavailable
-from streamq.store import Store
+from streamq.model.clock import monotonic
+from streamq.model.envelope import Delivery, Held
+from streamq.redis.link import Link
+from streamq.store.store import Store
 from streamq.worker.reads import BLOCK_MS, Reads
 from streamq.worker.slots import Slots
 from streamq.worker.suspects import Suspects

@@ -20,15 +20,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from streamq.clock import monotonic
-from streamq.connection import ThreadLink
+from streamq.duties.identity import taken
+from streamq.duties.trouble import Troubles, concerns_all
 from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
-from streamq.job import WorkerInfo
+from streamq.model.clock import monotonic
+from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.store import Store
-from streamq.worker.identity import taken
+from streamq.redis.link import ThreadLink
+from streamq.store.store import Store
 from streamq.worker.overdue import OverdueHandlers
-from streamq.worker.trouble import Troubles, concerns_all
 
 log = logging.getLogger("streamq.heartbeat")
 

@@ -7,12 +7,13 @@ import random
 from collections.abc import Iterable
 from typing import Any, Final
 
-from streamq import codec
-from streamq.clock import ServerClock, monotonic
-from streamq.envelope import Headers, pack_headers, parked, record, with_error, without_unknown_task
+from streamq import job_lines
 from streamq.errors import UnknownTask, Verdict
-from streamq.retry import Again, Judgement, ResultNotStorable, TimeLimit, judge, unusable
-from streamq.shown import shown
+from streamq.model import codec
+from streamq.model.clock import ServerClock, monotonic
+from streamq.model.envelope import Headers, pack_headers, parked, record, with_error, without_unknown_task
+from streamq.model.judge import Again, Judgement, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.model.shown import shown
 from streamq.task import Task
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
@@ -57,7 +58,7 @@ class Outcomes:
         body = record(b"c", delivery, self._clock.now(), int(took * 1000), self._name, raw, outcome)
         self._settler.put(delivery, "c", body)
         attempt.settled = True
-        if attempt_lines.log.isEnabledFor(logging.INFO):
+        if job_lines.log.isEnabledFor(logging.INFO):
             attempt_lines.completed(attempt, took)
         return None
 

@@ -13,9 +13,9 @@ import logging
 from collections import deque
 from typing import Any, Final, NamedTuple
 
-from streamq.clock import host_now, monotonic
-from streamq.job import OverdueHandler
-from streamq.store import Store
+from streamq.model.clock import host_now, monotonic
+from streamq.model.worker_info import OverdueHandler
+from streamq.store.store import Store
 from streamq.worker.attempt import Attempt
 
 log = logging.getLogger("streamq.runner")

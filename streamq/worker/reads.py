@@ -13,14 +13,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from streamq.answers import NoGroup
-from streamq.clock import monotonic
-from streamq.connection import Link
-from streamq.deliveries import READY, depths, fault
+from streamq.duties.trouble import Troubles
 from streamq.errors import Rejected, StreamqError, Unavailable
-from streamq.keys import GROUP
-from streamq.store import Store
-from streamq.worker.trouble import Troubles
+from streamq.model.clock import monotonic
+from streamq.model.keys import GROUP
+from streamq.redis.answers import NoGroup
+from streamq.redis.link import Link
+from streamq.store.deliveries import READY, depths, fault
+from streamq.store.store import Store
 from streamq.worker.turns import UNKNOWN, Turns
 
 log = logging.getLogger("streamq.fetcher")

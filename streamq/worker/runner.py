@@ -14,12 +14,13 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
 
+from streamq import job_lines
 from streamq.app import App
-from streamq.clock import ServerClock, monotonic
-from streamq.envelope import Delivery
 from streamq.errors import Verdict
 from streamq.logs import CURRENT
-from streamq.retry import Again, TimeLimit
+from streamq.model.clock import ServerClock, monotonic
+from streamq.model.envelope import Delivery
+from streamq.model.judge import Again, TimeLimit
 from streamq.task import Context, Task
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
@@ -55,7 +56,7 @@ class Runner:
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
         self._idle: asyncio.Event | None = None
-        self._tells_starts = attempt_lines.log.isEnabledFor(logging.DEBUG)
+        self._tells_starts = job_lines.log.isEnabledFor(logging.DEBUG)
 
     # -- the way of an attempt ------------------------------------------------------------------------------
 

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeGuard
 
-from streamq import codec
-from streamq.clock import monotonic
-from streamq.connection import Link
-from streamq.envelope import Delivery, Held, as_failure
+from streamq import job_lines
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
-from streamq.shown import shown
-from streamq.store import Settlement, Store
-from streamq.worker import attempt_lines
+from streamq.model import codec
+from streamq.model.clock import monotonic
+from streamq.model.envelope import Delivery, Held, as_failure
+from streamq.model.shown import shown
+from streamq.redis.link import Link
+from streamq.store.store import Settlement, Store
 
 log = logging.getLogger("streamq.settler")
 
@@ -265,7 +265,7 @@ class Settler:
         failure = outcome._replace(kind="f", body=body)
         if isinstance(await self._settle(queue, [failure]), StreamqError):
             return False
-        attempt_lines.tell(
+        job_lines.tell(
             logging.ERROR, f"job {outcome.job_id} on {queue} has failed for good: {shown(reason)}", job=outcome.job_id,
             queue=queue, worker=self._worker.decode(), outcome="failed", error=f"OutcomeRefused: {reason}",
         )  # fmt: skip

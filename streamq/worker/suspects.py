@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamq.answers import NoGroup
-from streamq.clock import monotonic
-from streamq.connection import Link
-from streamq.deliveries import ALONE, claim_suspect, depths
+from streamq.duties.trouble import Troubles
 from streamq.errors import Rejected, StreamqError
-from streamq.store import Store
+from streamq.model.clock import monotonic
+from streamq.redis.answers import NoGroup
+from streamq.redis.link import Link
+from streamq.store.deliveries import ALONE, claim_suspect, depths
+from streamq.store.store import Store
 from streamq.worker.slots import Slots
-from streamq.worker.trouble import Troubles
 
 log = logging.getLogger("streamq.fetcher")
 

@@ -11,12 +11,12 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from streamq.clock import monotonic
-from streamq.connection import Link
-from streamq.deliveries import ALONE, READY
-from streamq.envelope import Held
-from streamq.pending import pending
-from streamq.store import Store
+from streamq.model.clock import monotonic
+from streamq.model.envelope import Held
+from streamq.redis.link import Link
+from streamq.store.deliveries import ALONE, READY
+from streamq.store.pending import pending
+from streamq.store.store import Store
 
 log = logging.getLogger("streamq.fetcher")
 

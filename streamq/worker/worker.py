@@ -12,18 +12,18 @@ from functools import partial
 from typing import Any
 
 from streamq.app import App
-from streamq.connection import Link
-from streamq.envelope import Delivery, Held
+from streamq.duties.duty import Duty, tick
+from streamq.duties.identity import checked_name, claim, describe, new_name
+from streamq.duties.upkeep import upkeep
+from streamq.duties.voucher import Voucher
 from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Rejected, StreamqError
 from streamq.logs import how_logged
-from streamq.worker.duty import Duty, tick
+from streamq.model.envelope import Delivery, Held
+from streamq.redis.link import Link
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
-from streamq.worker.identity import checked_name, claim, describe, new_name
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
-from streamq.worker.upkeep import upkeep
-from streamq.worker.voucher import Voucher
 
 log = logging.getLogger("streamq.worker")
 

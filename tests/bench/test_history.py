@@ -7,7 +7,7 @@ import redis
 
 from bench.planning import history
 from streamq import App, Backoff
-from streamq.keys import Keys
+from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER, until, working
 

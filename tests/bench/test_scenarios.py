@@ -111,7 +111,7 @@ def test_a_quick_delivery_has_delays_too_and_none_is_long() -> None:
 
 
 def test_each_script_has_its_worst_call_printed() -> None:
-    scripts = {file.stem for file in ROOT.glob("streamq/lua/[!_]*.lua")}
+    scripts = {file.stem for file in ROOT.glob("streamq/redis/lua/[!_]*.lua")}
     ran = bench("run", "scripts", "--quick", timeout=120)
     assert ran.returncode == 0, ran.stderr
     found = re.findall(

@@ -11,9 +11,9 @@ from typing import Any
 import redis
 
 from streamq import App
-from streamq.connection import Link
-from streamq.envelope import Delivery, Held
-from streamq.keys import GROUP, Keys
+from streamq.model.envelope import Delivery, Held
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
 from streamq.worker.fetcher import Fetcher
 
 JOB: dict[Any, Any] = {"task": "t", "payload": "1", "headers": ""}

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from streamq import App, OutcomeUnknown, Rejected, StreamqError, Unavailable, UsageError
-from streamq.connection import Link, Pool, ThreadLink, translate
+from streamq.redis.link import Link, Pool, ThreadLink, translate
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
@@ -76,7 +76,7 @@ async def test_no_other_error_leaves_a_connection(
     link = Link(app.store.servers)
     await link.call("PING")
     with monkeypatch.context() as patch:
-        patch.setattr("streamq.connection.write", broken)
+        patch.setattr("streamq.redis.link.write", broken)
         with pytest.raises(OutcomeUnknown):
             await link.call("PING")
     assert not link.connected

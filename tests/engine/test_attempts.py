@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamq import App, Backoff, ConfigurationError, JobFailed, Retry, Snooze, State
-from streamq.envelope import HISTORY, HISTORY_BYTES, Headers, pack_headers, with_error
-from streamq.keys import Keys
+from streamq.model.envelope import HISTORY, HISTORY_BYTES, Headers, pack_headers, with_error
+from streamq.model.keys import Keys
 from streamq.worker import outcomes
 from streamq.worker.description import MESSAGE, TRACEBACK, describe
 

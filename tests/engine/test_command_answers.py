@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from streamq import App, Fail
-from streamq.worker.pruner import Pruner
+from streamq.duties.pruner import Pruner
 
 from ..commands import Call, run_all, sentence
 from ..rig import ON_ONE_SERVER, until, working

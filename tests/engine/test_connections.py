@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from streamq import App, ConfigurationError, NotDurable, OutcomeUnknown, Rejected, Unavailable
-from streamq.connection import Link, Servers
-from streamq.outbox import BATCH_BYTES
+from streamq.client.outbox import BATCH_BYTES
+from streamq.redis.link import Link, Servers
 from streamq.settings import Settings
 
 from ..rig import ON_ONE_SERVER, until, working

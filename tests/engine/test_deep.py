@@ -22,9 +22,9 @@ from streamq import (
     Retry,
     Snooze,
     State,
-    codec,
 )
-from streamq.keys import Keys
+from streamq.model import codec
+from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER, census, until, working
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from streamq import App, InvalidPayload
-from streamq.values import ExactForm, form
+from streamq.model.values import ExactForm, form
 
 from .test_values import Base, Careless, arrives
 

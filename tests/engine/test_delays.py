@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from streamq import App, Scheduler, State
-from streamq.keys import Keys
-from streamq.worker.duty import tick
-from streamq.worker.promoter import POLL, Promoter
+from streamq.duties.duty import tick
+from streamq.duties.promoter import POLL, Promoter
+from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER, census, until, working
 from ..servers import Server

@@ -9,9 +9,9 @@ from typing import Any
 import redis
 
 from streamq import App
-from streamq.connection import Link
 from streamq.doctor import doors, examine, holes
-from streamq.keys import GROUP, Keys
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
 
 from ..rig import ON_ONE_SERVER, census
 from ..servers import Server

@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from streamq import App, NotDurable, OutcomeUnknown, Rejected, State
-from streamq.connection import Link
-from streamq.envelope import New
-from streamq.store import Store
+from streamq.model.envelope import New
+from streamq.redis.link import Link
+from streamq.store.store import Store
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server, binary_of

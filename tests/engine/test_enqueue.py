@@ -20,7 +20,7 @@ from streamq import (
     State,
     UsageError,
 )
-from streamq.keys import Keys
+from streamq.model.keys import Keys
 
 from ..rig import census
 

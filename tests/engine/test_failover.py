@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from streamq import App, Job, OutcomeUnknown, Rejected, Unavailable
-from streamq.connection import Link, ThreadLink
+from streamq.redis.link import Link, ThreadLink
 
 from ..rig import ON_ONE_SERVER, QUICK, until, working
 from ..servers import Server

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamq import App
-from streamq.keys import GROUP, Keys
+from streamq.model.keys import GROUP, Keys
 from streamq.worker import reads, suspects, unseen
 from streamq.worker.turns import UNKNOWN, Turns
 
@@ -204,7 +204,7 @@ async def test_what_was_delivered_under_a_living_workers_name_and_never_arrived_
 ) -> None:
     monkeypatch.setattr(reads, "BLOCK_MS", 300)
     monkeypatch.setattr(unseen, "EVERY", 0.3)
-    monkeypatch.setattr("streamq.pending.PAGE", 3)
+    monkeypatch.setattr("streamq.store.pending.PAGE", 3)
     monkeypatch.setattr(suspects, "LOOK", 0.3)
     keys, ran = Keys(prefix, "q"), list[int]()
     hold = asyncio.Event()

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, ConfigurationError, NameTaken, Worker
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys, queues_key, workers_key
-from streamq.roster import UNREADABLE, parse_worker
-from streamq.worker.identity import new_name
-from streamq.worker.reclaimer import Reclaimer
+from streamq.duties.identity import new_name
+from streamq.duties.reclaimer import Reclaimer
+from streamq.model.keys import GROUP, Keys, queues_key, workers_key
+from streamq.redis.link import Link
+from streamq.store.roster import UNREADABLE, parse_worker
 
 from ..rig import ON_ONE_SERVER, census, until, working
 

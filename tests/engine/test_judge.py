@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from streamq import Backoff, Fail, FieldError, InvalidPayload, Retry, Snooze
-from streamq.retry import BURY, Again, Judgement, ResultNotStorable, TimeLimit, judge
+from streamq.model.judge import BURY, Again, Judgement, ResultNotStorable, TimeLimit, judge
 
 TWO = Backoff(base=2.0, most=60.0)
 

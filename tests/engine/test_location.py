@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamq import App, ConfigurationError, Settings, public_address
-from streamq.addresses import Servers
-from streamq.location import location, locations
+from streamq.redis.servers import Servers
+from streamq.settings.location import location, locations
 
 ODD = "/#?,[]@%: &=+$'\"\\;{}<>|^`~!*()\t"
 SECRETS = st.text(st.sampled_from(ODD + "QZ"), min_size=3, max_size=12).map(lambda text: f"Qx{text}Zy")

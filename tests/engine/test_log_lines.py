@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from streamq import App, InvalidPayload, JobFilter, set_up_logs
 from streamq.logs import CURRENT, FIELDS, INDENT, LONGEST_TRACE, Console, Json, StandardError
-from streamq.shown import shown
+from streamq.model.shown import shown
 
 from ..commands import Call, run_all
 from ..docs.markdown import blocks

@@ -15,10 +15,10 @@ import pytest
 import redis
 
 from streamq import App, Backoff, Fail, JobFilter, Retry, Snooze
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
+from streamq.duties.reclaimer import report
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
 from streamq.worker.attempt import Attempt
-from streamq.worker.reclaimer import report
 
 from ..rig import ON_ONE_SERVER, until, working
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from streamq import App, Notes
 from streamq.doctor import examine
+from streamq.model.shown import shown
 from streamq.notes import MANY, SUBJECT, TEXT
-from streamq.shown import shown
 
 from ..rig import ON_ONE_SERVER, until, working
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from streamq import App, Job, JobRecord, State
-from streamq.keys import Keys
+from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER, until
 

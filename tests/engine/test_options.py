@@ -22,11 +22,11 @@ from streamq import (
     Snooze,
     State,
     UsageError,
-    codec,
     options,
-)  # fmt: skip
+)
 from streamq.durations import FORMS, seconds_of
-from streamq.envelope import parse_headers
+from streamq.model import codec  # fmt: skip
+from streamq.model.envelope import parse_headers
 
 from ..rig import ON_ONE_SERVER
 

@@ -12,23 +12,14 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq import (
-    App,
-    NotDurable,
-    NotOpen,
-    OutcomeUnknown,
-    Rejected,
-    State,
-    Unavailable,
-    UsageError,
-    outbox,
-)
-from streamq.batches import expanded
-from streamq.connection import Link
-from streamq.envelope import New
-from streamq.keys import Keys, queues_key
-from streamq.outbox import BATCH, BATCH_BYTES, Outbox
-from streamq.transfer import Transfer
+from streamq import App, NotDurable, NotOpen, OutcomeUnknown, Rejected, State, Unavailable, UsageError
+from streamq.client import outbox
+from streamq.client.outbox import BATCH, BATCH_BYTES, Outbox
+from streamq.client.transfer import Transfer
+from streamq.model.envelope import New
+from streamq.model.keys import Keys, queues_key
+from streamq.redis.link import Link
+from streamq.store.batches import expanded
 
 from ..proxy import Proxy
 from ..rig import ON_ONE_SERVER, until
@@ -318,8 +309,8 @@ async def test_a_queue_is_announced_again_after_the_server_was_emptied(
     client.delete(key)
     await app.enqueue("q", "t", 2)
     assert not client.exists(key), "not with each batch"
-    monkeypatch.setattr("streamq.clock.monotonic", lambda: time.monotonic() + 31)
-    monkeypatch.setattr("streamq.batches.monotonic", lambda: time.monotonic() + 31)
+    monkeypatch.setattr("streamq.model.clock.monotonic", lambda: time.monotonic() + 31)
+    monkeypatch.setattr("streamq.store.batches.monotonic", lambda: time.monotonic() + 31)
     await app.enqueue("q", "t", 3)
     assert client.smembers(key) == {"q"}
 

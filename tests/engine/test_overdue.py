@@ -17,7 +17,7 @@ import redis
 
 from streamq import App, Backoff, JobFailed, State
 from streamq.doctor import examine
-from streamq.keys import Keys
+from streamq.model.keys import Keys
 from streamq.worker import runner as running
 from streamq.worker import worker as working_of
 

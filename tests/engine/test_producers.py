@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from streamq import App, OutcomeUnknown, Unavailable
-from streamq.connection import Link
-from streamq.envelope import New
-from streamq.keys import Keys
+from streamq.model.envelope import New
+from streamq.model.keys import Keys
+from streamq.redis.link import Link
 
 from ..proxy import Proxy
 from ..rig import ON_ONE_SERVER, census, until, working

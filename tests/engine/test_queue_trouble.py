@@ -11,8 +11,9 @@ import pytest
 import redis
 
 from streamq import App, Scheduler
-from streamq.keys import GROUP, Keys
-from streamq.worker import reads, trouble, unseen
+from streamq.duties import trouble
+from streamq.model.keys import GROUP, Keys
+from streamq.worker import reads, unseen
 
 from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server

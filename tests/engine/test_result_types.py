@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from streamq import App, JobFailed, ResultUnreadable
-from streamq.retry import ResultNotStorable, ResultTooLarge
+from streamq.model.judge import ResultNotStorable, ResultTooLarge
 
 from ..rig import ON_ONE_SERVER, working
 from .test_values import Aliased, Camel, Counted, Heir, Holder, Measured, Strict, Tolerant, Wrapped

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from streamq import App, JobFailed, JobNotFound
-from streamq.keys import Keys
-from streamq.worker.pruner import Pruner
+from streamq.duties.pruner import Pruner
+from streamq.model.keys import Keys
 
 from ..rig import census, until, working
 

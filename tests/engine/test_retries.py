@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, Job, JobNotFound, JobRecord, State, WrongState
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
-from streamq.store import Settlement
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.store.store import Settlement
 
 from ..rig import ON_ONE_SERVER, census, until, working
 

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from streamq import App
-from streamq.keys import Keys
-from streamq.worker.seats import Seats
+from streamq.duties.seats import Seats
+from streamq.model.keys import Keys
 
 from ..rig import ON_ONE_SERVER, until
 from ..servers import Server
@@ -47,7 +47,7 @@ async def test_the_looks_of_those_who_stand_by_do_not_grow_with_their_number(
     app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Schedulers are on no list of workers, so nobody knows how many there are."""
-    monkeypatch.setattr("streamq.worker.seats.STAND_BY", (0.1, 2.0))
+    monkeypatch.setattr("streamq.duties.seats.STAND_BY", (0.1, 2.0))
     seats = [Seats(app.store, lambda: ["q"], f"scheduler-{n}", brief=True) for n in range(30)]
     async with ticking(*seats):
         await until(lambda: all(holders(client, prefix)[:2]))

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from streamq import App, JobFailed
-from streamq.envelope import Delivery
-from streamq.keys import GROUP, Keys
+from streamq.model.envelope import Delivery
+from streamq.model.keys import GROUP, Keys
 from streamq.worker.settler import Settler
 
 from ..proxy import Proxy

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq.shown import shown, shown_json, shown_lines
+from streamq.model.shown import shown, shown_json, shown_lines
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from streamq import App, Backoff, Fail, Snooze, State, Worker
-from streamq.envelope import Delivery
-from streamq.keys import GROUP, Keys
+from streamq.model.envelope import Delivery
+from streamq.model.keys import GROUP, Keys
 from streamq.worker import worker as working_of
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler

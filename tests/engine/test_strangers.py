@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from streamq import App, Backoff, Context, State
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
 
 from ..rig import census, until, working
 

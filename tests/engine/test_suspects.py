@@ -11,11 +11,12 @@ import pytest
 import redis
 
 from streamq import App, Context
-from streamq.answers import NoGroup
-from streamq.connection import Link
-from streamq.deliveries import claim_suspect
-from streamq.keys import GROUP, Keys
-from streamq.worker import reads, suspects, trouble
+from streamq.duties import trouble
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.answers import NoGroup
+from streamq.redis.link import Link
+from streamq.store.deliveries import claim_suspect
+from streamq.worker import reads, suspects
 
 from ..rig import ON_ONE_SERVER, census, until, working
 from .fetching import JOB, Hands, calls

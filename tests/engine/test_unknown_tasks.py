@@ -14,7 +14,7 @@ import redis
 
 from streamq import App, JobFailed, State
 from streamq.doctor import examine
-from streamq.keys import Keys
+from streamq.model.keys import Keys
 from streamq.worker import outcomes
 
 from ..rig import ON_ONE_SERVER, census, until, working

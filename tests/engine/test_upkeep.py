@@ -16,17 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, Scheduler, Unavailable
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys, workers_key
+from streamq.duties.auditor import Auditor
+from streamq.duties.duty import Duty, tick
+from streamq.duties.promoter import Promoter
+from streamq.duties.pruner import Pruner
+from streamq.duties.reclaimer import Reclaimer
+from streamq.duties.seats import Seats
+from streamq.duties.trouble import Troubles
+from streamq.duties.upkeep import upkeep
+from streamq.model.keys import GROUP, Keys, workers_key
+from streamq.redis.link import Link
 from streamq.settings import Settings
-from streamq.worker.auditor import Auditor
-from streamq.worker.duty import Duty, tick
-from streamq.worker.promoter import Promoter
-from streamq.worker.pruner import Pruner
-from streamq.worker.reclaimer import Reclaimer
-from streamq.worker.seats import Seats
-from streamq.worker.trouble import Troubles
-from streamq.worker.upkeep import upkeep
 
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
 from ..servers import Server
@@ -271,7 +271,7 @@ async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_reco
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The beats of its queue can be read all the while: that they can does not mean that the trouble is over."""
-    monkeypatch.setattr("streamq.worker.trouble.PAUSE", (0.05, 0.1))
+    monkeypatch.setattr("streamq.duties.trouble.PAUSE", (0.05, 0.1))
     caplog.set_level(logging.INFO, "streamq")
     bad, good = Keys(prefix, "a"), Good(app, client, prefix, "b")
     await Good(app, client, prefix, "a").prepare()

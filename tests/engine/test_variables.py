@@ -9,7 +9,7 @@ import pytest
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, ConfigurationError, Settings
-from streamq.variables import dotenv, read_secret
+from streamq.settings.variables import dotenv, read_secret
 
 
 @pytest.fixture(autouse=True)

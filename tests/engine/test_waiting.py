@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamq import App, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout
-from streamq.keys import Keys
-from streamq.signals import Signals, ended
+from streamq.model.keys import Keys
+from streamq.redis.signals import Signals, ended
 
 from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
@@ -113,7 +113,7 @@ async def test_who_waits_soon_after_a_result_gets_the_next_though_no_record_is_k
         job = await echo.enqueue(2)
         await until(lambda: gone(job))
         assert await job.result(5) == 2, "it is remembered"
-        monkeypatch.setattr("streamq.results.REMEMBERED", 0)
+        monkeypatch.setattr("streamq.client.results.REMEMBERED", 0)
         job = await echo.enqueue(3)
         await until(lambda: gone(job))
         with pytest.raises(JobNotFound):

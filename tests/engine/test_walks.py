@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, Backoff, JobRecord, State
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
-from streamq.store import Settlement
-from streamq.worker.pruner import Pruner
+from streamq.duties.pruner import Pruner
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.store.store import Settlement
 
 from ..rig import ON_ONE_SERVER, census, until, working
 

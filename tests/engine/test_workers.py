@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from streamq import App, ConfigurationError, Context, Rejected, Unavailable, Worker
-from streamq.keys import GROUP, Keys
+from streamq.model.keys import GROUP, Keys
 
 from ..rig import ON_ONE_SERVER, census, until, working
 from ..servers import Server

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({
-        "errors", "states", "clock", "settings", "keys", "host", "shown", "durations", "location", "variables",
-        "leftovers",
-    }),
-    frozenset({
-        "cursors", "envelope", "codec", "retry", "sending", "task", "declare", "job", "logs", "values", "shapes",
-        "options", "handlers", "records", "notes",
-    }),
-    frozenset({
-        "scripts", "addresses", "answers", "connection", "subscriber", "signals", "roster", "batches", "transfer",
-        "store", "pending", "deliveries", "views", "outbox", "results", "opening", "binary", "peers", "folder",
-        "server",
-    }),
-    frozenset({"app", "sync", "queue", "testing", "worker", "doctor", "supervisor"}),
+    frozenset({"errors", "durations", "model", "settings", "logs", "job_lines"}),
+    frozenset({"redis"}),
+    frozenset({"embedded"}),
+    frozenset({"store"}),
+    frozenset({"client"}),
+    frozenset({"job", "queue", "options", "handlers", "sending", "task", "declare", "notes", "sync", "app"}),
+    frozenset({"duties"}),
+    frozenset({"worker"}),
+    frozenset({"testing", "doctor"}),
     frozenset({"cli", "runtime", "loading", "__main__"}),
-)  # fmt: skip
+)
 """From the ground up. A name stands for a module or for a package with all that is in it.
 
 The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.
 """
 
 ONLY_IN: dict[str, frozenset[str]] = {
-    "redis": frozenset(
-        {"scripts", "addresses", "peers", "answers", "connection", "subscriber", "store", "views"}
-    ),
-    "hiredis": frozenset({"answers", "connection", "subscriber"}),
-    "orjson": frozenset({"codec"}),
-    "dotenv": frozenset({"variables"}),
-    "json": frozenset({"codec"}),
+    "redis": frozenset({"redis"}),
+    "hiredis": frozenset({"redis"}),
+    "orjson": frozenset({"model.codec"}),
+    "dotenv": frozenset({"settings.variables"}),
+    "json": frozenset({"model.codec"}),
     "click": frozenset({"cli", "runtime", "loading"}),
     "uvloop": frozenset({"cli", "runtime", "loading"}),
     "aiohttp": frozenset(),

@@ -11,9 +11,9 @@ from pathlib import Path
 from .source import ROOT, imports_of, python_files, shown, tree_of
 
 CODE = python_files("streamq", "service", "bench")
-CLOCKS = {ROOT / "streamq" / "clock.py", ROOT / "service" / "clock.py"}
-KEYS = ROOT / "streamq" / "keys.py"
-SETTINGS = {ROOT / "streamq" / "variables.py"}
+CLOCKS = {ROOT / "streamq" / "model" / "clock.py", ROOT / "service" / "clock.py"}
+KEYS = ROOT / "streamq" / "model" / "keys.py"
+SETTINGS = {ROOT / "streamq" / "settings" / "variables.py"}
 
 UNSAFE_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "yaml"}
 UNSAFE_CALLS = {"eval", "exec", "__import__"}
@@ -123,7 +123,7 @@ def test_only_the_keys_module_builds_the_name_of_a_key() -> None:
 
 
 def test_a_script_takes_its_keys_from_its_caller() -> None:
-    scripts = list(ROOT.glob("streamq/lua/*.lua"))
+    scripts = list(ROOT.glob("streamq/redis/lua/*.lua"))
     assert scripts
     assert not [shown(path) for path in scripts if re.search(r"""['"]sq:""", path.read_text())]
 

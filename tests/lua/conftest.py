@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streamq import App
-from streamq.connection import Link
-from streamq.keys import Keys
+from streamq.model.keys import Keys
+from streamq.redis.link import Link
 
 from ..rig import app, client, make_app  # noqa: F401  # pytest finds them here
 

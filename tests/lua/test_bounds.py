@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, scripts
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
+from streamq import App
+from streamq.model.keys import GROUP, Keys
+from streamq.redis import scripts
+from streamq.redis.link import Link
 
 from ..rig import census
 

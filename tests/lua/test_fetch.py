@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from streamq import App, JobNotFound, State, WrongState
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
 
 
 async def test_a_suspect_is_fetched_alone_and_before_all_others(

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, JobNotFound, State, WrongState
-from streamq.connection import Link
-from streamq.envelope import Delivery, New, record
-from streamq.keys import GROUP, Keys
-from streamq.store import Settlement
+from streamq.model.envelope import Delivery, New, record
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.store.store import Settlement
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server

@@ -10,10 +10,10 @@ import redis
 from hypothesis import HealthCheck, example, given, settings
 
 from streamq import App, State
-from streamq.connection import Link
-from streamq.envelope import id_of, members, pack_headers, parse_headers
-from streamq.keys import GROUP, Keys
-from streamq.scripts import _read
+from streamq.model.envelope import id_of, members, pack_headers, parse_headers
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.redis.scripts import _read
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, scripts
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
-from streamq.store import PAGE, SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
+from streamq import App
+from streamq.model.keys import GROUP, Keys
+from streamq.redis import scripts
+from streamq.redis.link import Link
+from streamq.store.store import PAGE, SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
 
 from ..rig import ON_ONE_SERVER, census
 

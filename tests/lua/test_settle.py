@@ -8,10 +8,10 @@ from typing import Any
 import redis
 
 from streamq import App
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
-from streamq.signals import ended
-from streamq.store import Settlement
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.redis.signals import ended
+from streamq.store.store import Settlement
 
 RECORD = b"7 0 w\nt\n\n{}\n1"
 

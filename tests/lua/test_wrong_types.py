@@ -8,11 +8,11 @@ import pytest
 import redis
 
 from streamq import App, Rejected
-from streamq.connection import Link
-from streamq.envelope import New
 from streamq.errors import StreamqError
-from streamq.keys import GROUP, Keys
-from streamq.store import Settlement, Store
+from streamq.model.envelope import New
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.store.store import Settlement, Store
 
 from ..rig import ON_ONE_SERVER
 

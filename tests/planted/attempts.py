@@ -55,7 +55,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "judge: isinstance asks the error",
-        "streamq/retry.py",
+        "streamq/model/judge.py",
         "if issubclass(kind, Snooze) and isinstance(asked, float):",
         "if isinstance(error, Snooze) and isinstance(asked, float):",
         "tests/engine/test_attempts.py::"
@@ -63,7 +63,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "judge: any time of a verdict is taken",
-        "streamq/retry.py",
+        "streamq/model/judge.py",
         "and seconds <= LONGEST_WAIT:  # nan is not",
         "or True:  # nan is not",
         "tests/engine/test_attempts.py::"
@@ -86,14 +86,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "history: no budget",
-        "streamq/envelope.py",
+        "streamq/model/envelope.py",
         "        if room < 0:\n",
         "        if room < -(10**9):\n",
         "tests/engine/test_attempts.py::test_a_history_of_long_errors_drops_its_oldest_summaries_and_no_more",
     ),
     Fault(
         "history: every traceback is kept",
-        "streamq/envelope.py",
+        "streamq/model/envelope.py",
         "        summary = _summary(entry)\n",
         "        summary = dict(entry)\n",
         "tests/engine/test_attempts.py::test_a_job_of_a_thousand_attempts_sends_headers_within_their_budget",

@@ -30,7 +30,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "every busy worker waits for a suspect",
-        "streamq/lua/claim_suspect.lua",
+        "streamq/redis/lua/claim_suspect.lua",
         "if type(holder) == 'string' and not mine then return 0 end",
         "",
         "tests/engine/test_suspects.py::"
@@ -46,7 +46,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a worker does not look whether the suspect still waits",
-        "streamq/lua/claim_suspect.lua",
+        "streamq/redis/lua/claim_suspect.lua",
         "redis.call('XLEN', KEYS[1]) > redis.call('XPENDING', KEYS[1], ARGV[1])[1]",
         "true",
         "tests/engine/test_suspects.py::test_a_worker_waits_no_longer_when_another_has_taken_the_suspect",
@@ -122,7 +122,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue's trouble is told at every try",
-        "streamq/worker/trouble.py",
+        "streamq/duties/trouble.py",
         "pause.until = monotonic() + pause.seconds",
         "told[str(error)] = error, [subject]",
         "tests/engine/test_queue_trouble.py::"
@@ -130,7 +130,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue's trouble never ends",
-        "streamq/worker/trouble.py",
+        "streamq/duties/trouble.py",
         "_Pause(PAUSE[0], monotonic() + PAUSE[0])",
         "_Pause(PAUSE[0], monotonic() + 1e9)",
         "tests/engine/test_queue_trouble.py::"

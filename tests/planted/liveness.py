@@ -7,21 +7,21 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "a worker that reconnects is taken for lost",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "            if name in named:",
         "            if name in set():",
         "tests/promises/test_liveness.py::test_a_worker_that_has_reconnected_is_not_lost",
     ),
     Fault(
         "connections are known by their ids alone",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "if alive.get(info.client_id) != name}",
         "if info.client_id not in alive}",
         "tests/promises/test_liveness.py::test_a_worker_is_lost_when_its_connection_is_anothers_by_now",
     ),
     Fault(
         "what was missing before our own reconnection counts",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "            self._missing.clear()\n            # they reconnect too",
         "            # they reconnect too",
         "tests/promises/test_liveness.py::"
@@ -29,14 +29,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the watcher goes by its own lease",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "return info.lease if info and info.lease else",
         "return self._store.settings.lease if info else",
         "tests/engine/test_identity.py::test_a_worker_lives_by_the_lease_it_says_not_by_that_of_who_watches",
     ),
     Fault(
         "a stopped process is vouched for",
-        "streamq/host.py",
+        "streamq/duties/host.py",
         'frozenset("TtZXx")',
         'frozenset("ZXx")',
         "tests/promises/test_liveness.py::"
@@ -44,7 +44,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "others vouch for ever",
-        "streamq/worker/voucher.py",
+        "streamq/duties/voucher.py",
         "silent.beats != int(float(count))",
         "silent.beats != float(count)",
         "tests/promises/test_liveness.py::"
@@ -52,14 +52,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a name is claimed over another's",
-        "streamq/lua/introduce.lua",
+        "streamq/redis/lua/introduce.lua",
         "if had and not string.find(had, ARGV[2], 1, true) then return had end",
         "",
         "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",
     ),
     Fault(
         "a dead worker's name is taken while it has jobs",
-        "streamq/worker/identity.py",
+        "streamq/duties/identity.py",
         "    await store.roster.forget(info.name, entry=entry)\n",
         "    await store.roster.forget(info.name, entry=entry)\n    raise taken(info.name, entry)\n",
         "tests/engine/test_identity.py::"
@@ -67,7 +67,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "every due time wakes everybody",
-        "streamq/worker/upkeep.py",
+        "streamq/duties/upkeep.py",
         "Promoter(store, seats.chief,",
         "Promoter(store, queues,",
         "tests/engine/test_upkeep.py::"
@@ -75,35 +75,35 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a deputy promotes nothing",
-        "streamq/worker/upkeep.py",
+        "streamq/duties/upkeep.py",
         "overdue=seats.deputy",
         "overdue=tuple",
         "tests/engine/test_upkeep.py::test_a_job_is_at_most_a_moment_late_while_the_chief_is_blocked",
     ),
     Fault(
         "a fault in one queue ends the round of all",
-        "streamq/worker/trouble.py",
+        "streamq/duties/trouble.py",
         "                self.met({queue: error})\n",
         "                raise\n",
         "tests/engine/test_upkeep.py::test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone",
     ),
     Fault(
         "who stands by lets a long claim of lost holders be",
-        "streamq/lua/claim.lua",
+        "streamq/redis/lua/claim.lua",
         "redis.call('PEXPIRE', KEYS[i], ARGV[2])",
         "redis.call('PTTL', KEYS[i])",
         "tests/engine/test_seats.py -k takes_over",
     ),
     Fault(
         "that beats can be read ends the trouble of a recovery",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "            self._troubles.over(queue)\n",
         "            self._troubles.over(queue)\n            self._recoveries.over(queue)\n",
         "tests/engine/test_upkeep.py -k told_of_once",
     ),
     Fault(
         "a stop keeps its seat",
-        "streamq/worker/seats.py",
+        "streamq/duties/seats.py",
         "if held and self._link.connected:",
         "if False:",
         "tests/engine/test_upkeep.py::"
@@ -119,7 +119,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a worker that beats again meanwhile is reclaimed",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "done = await self._store.reclaim(self._link, queue, worker, beats)",
         "done = await self._store.reclaim(self._link, queue, worker, None)",
         "tests/promises/test_housekeeping.py::"
@@ -127,14 +127,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "what vanished from the clients is lost without a grace",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "if now - since >= GRACE]",
         "if now - since >= 0]",
         "tests/promises/test_liveness.py::test_a_worker_whose_connection_is_gone_is_lost_after_the_grace",
     ),
     Fault(
         "without the right to list clients nobody is found",
-        "streamq/worker/reclaimer.py",
+        "streamq/duties/reclaimer.py",
         "if seen.unchanged >= self._lease(worker) and worker != self._own:",
         "if seen.unchanged >= 1e9:",
         "tests/promises/test_housekeeping.py::"
@@ -142,7 +142,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "jobs of a worker on no list are taken at the first audit",
-        "streamq/worker/auditor.py",
+        "streamq/duties/auditor.py",
         "for worker in sorted(now & before):",
         "for worker in sorted(now):",
         "tests/promises/test_housekeeping.py::"
@@ -150,7 +150,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "jobs of a worker on no list are never taken",
-        "streamq/worker/auditor.py",
+        "streamq/duties/auditor.py",
         "self._unlisted[queue] = now - before",
         "self._unlisted[queue] = set()",
         "tests/promises/test_housekeeping.py::"
@@ -158,28 +158,28 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "an earlier due time wakes no promoter",
-        "streamq/worker/promoter.py",
+        "streamq/duties/promoter.py",
         "            self._heard.add(queue)\n            self._woken.set()\n",
         "            self._heard.add(queue)\n",
         "tests/engine/test_delays.py::test_a_promoter_that_rests_is_woken_by_an_earlier_job",
     ),
     Fault(
         "more due jobs than one call takes wait for the next look",
-        "streamq/worker/promoter.py",
+        "streamq/duties/promoter.py",
         "                if reply.wait == 0:\n",
         "                if False:\n",
         "tests/engine/test_delays.py::test_two_promoters_at_once_promote_each_job_once",
     ),
     Fault(
         "where claims are refused nobody does the upkeep",
-        "streamq/worker/seats.py",
+        "streamq/duties/seats.py",
         "            self._held[queue] = self._seats[0]\n",
         "            self._held[queue] = 0\n",
         "tests/engine/test_upkeep.py::test_where_claims_are_refused_everybody_does_the_upkeep",
     ),
     Fault(
         "a worker looks after all of its host",
-        "streamq/worker/voucher.py",
+        "streamq/duties/voucher.py",
         "[:LOOKED_AFTER]",
         "",
         "tests/promises/test_liveness.py::"
@@ -187,7 +187,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a call that takes too long in one queue keeps the others waiting",
-        "streamq/worker/trouble.py",
+        "streamq/duties/trouble.py",
         "self._first = queues[(queues.index(queue) + 1) % len(queues)]",
         "pass",
         "tests/engine/test_upkeep.py::"
@@ -203,7 +203,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a name of a living worker is taken over",
-        "streamq/worker/identity.py",
+        "streamq/duties/identity.py",
         "        return name not in await store.roster.client_names(link)\n",
         "        return True\n",
         "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",

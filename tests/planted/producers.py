@@ -7,7 +7,7 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "an unknown batch keeps its producer's name",
-        "streamq/outbox.py",
+        "streamq/client/outbox.py",
         "if name != load.batch.producer}",
         "if True}",
         "tests/promises/test_producers.py::"
@@ -15,14 +15,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a repeat answers the ids of its neighbours too",
-        "streamq/outbox.py",
+        "streamq/client/outbox.py",
         "return answer[start:end]",
         "return answer",
         "tests/engine/test_producers.py::test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it",
     ),
     Fault(
         "a slice of unknown outcome is put anew",
-        "streamq/transfer.py",
+        "streamq/client/transfer.py",
         "error.repeat or self._next, None",
         "self._next, None",
         "tests/promises/test_producers.py::"
@@ -30,7 +30,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a repeat that is broken off forgets what it sent",
-        "streamq/transfer.py",
+        "streamq/client/transfer.py",
         "await asyncio.shield(sending)",
         "await sending",
         "tests/promises/test_producers.py::"
@@ -38,35 +38,35 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "one order that cannot be written is everybody's",
-        "streamq/outbox.py",
+        "streamq/client/outbox.py",
         "if isinstance(answers[0], UsageError):",
         "if False:",
         "tests/engine/test_outbox.py::test_what_cannot_be_written_is_refused_to_its_caller_alone",
     ),
     Fault(
         "a flight that dies wakes nobody who waits for the next",
-        "streamq/outbox.py",
+        "streamq/client/outbox.py",
         "            self._waiting.clear()\n            raise",
         "            raise",
         "tests/engine/test_outbox.py::test_nobody_is_cancelled_with_a_flight",
     ),
     Fault(
         "a clean close leaves the producers' records",
-        "streamq/outbox.py",
+        "streamq/client/outbox.py",
         "            await self._forget()",
         "            pass",
         "tests/engine/test_outbox.py::test_a_clean_close_leaves_nothing_of_its_producers",
     ),
     Fault(
         "a queue is announced once in a process's life",
-        "streamq/batches.py",
+        "streamq/store/batches.py",
         "            self._until.clear()",
         "            pass",
         "tests/engine/test_outbox.py::test_queues_are_announced_again_after_a_reconnection",
     ),
     Fault(
         "a refused durability is a refused job",
-        "streamq/batches.py",
+        "streamq/store/batches.py",
         "            error = NotDurable(",
         "            error = Rejected(",
         "tests/engine/test_durability.py::"
@@ -74,7 +74,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "durability is not asked for after a script was sent in full",
-        "streamq/batches.py",
+        "streamq/store/batches.py",
         "            confirmed = more[len(again) :]",
         "            confirmed = []",
         "tests/engine/test_durability.py::"
@@ -82,84 +82,84 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a repeated batch is added again",
-        "streamq/lua/enqueue.lua",
+        "streamq/redis/lua/enqueue.lua",
         "if last and last == ARGV[1] then",
         "if last and last == '' then",
         "tests/engine/test_producers.py::test_the_same_batch_twice_returns_the_same_ids_and_adds_nothing",
     ),
     Fault(
         "an answer from the record is no write",
-        "streamq/lua/enqueue.lua",
+        "streamq/redis/lua/enqueue.lua",
         "    redis.call('PEXPIRE', KEYS[4], ARGV[2])",
         "    -- redis.call('PEXPIRE', KEYS[4], ARGV[2])",
         "tests/engine/test_durability.py -k 'valkey and new_connection'",
     ),
     Fault(
         "a batch is refused in its middle",
-        "streamq/lua/enqueue.lua",
+        "streamq/redis/lua/enqueue.lua",
         "  expect('HLEN', KEYS[2])\n  expect('ZCARD', KEYS[3])",
         "",
         "tests/engine/test_outbox.py::test_a_batch_that_is_refused_is_refused_whole",
     ),
     Fault(
         "ids of two milliseconds are answered as of one",
-        "streamq/lua/enqueue.lua",
+        "streamq/redis/lua/enqueue.lua",
         "string.match(ids[from], '^%d+') == string.match(ids[to], '^%d+')",
         "ids[from]",
         "tests/engine/test_outbox.py::test_ids_are_those_of_the_entries_however_long_the_call_took",
     ),
     Fault(
         "headers do not count in a slice's bytes",
-        "streamq/outbox.py",
+        "streamq/client/outbox.py",
         "own = len(job[0]) + len(job[1]) + len(job[2])",
         "own = len(job[0]) + len(job[1])",
         "tests/engine/test_outbox.py::test_a_slice_is_bounded_by_jobs_and_by_all_its_bytes",
     ),
     Fault(
         "a replica is as good as a primary",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "if self._servers.several and await _is_replica(connection):",
         "if False and await _is_replica(connection):",
         "tests/engine/test_failover.py::test_a_replica_in_the_list_is_passed_over",
     ),
     Fault(
         "a thread takes a replica for a primary",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "if self._servers.several and self._is_replica(connection):",
         "if False and self._is_replica(connection):",
         "tests/engine/test_failover.py::test_a_replica_in_the_list_is_passed_over",
     ),
     Fault(
         "a demoted server is left only by the connection that noticed",
-        "streamq/addresses.py",
+        "streamq/redis/servers.py",
         "            self.era += 1",
         "            pass",
         "tests/engine/test_failover.py::test_every_connection_leaves_a_server_that_became_a_replica",
     ),
     Fault(
         "an unblocked read is no demotion",
-        "streamq/answers.py",
+        "streamq/redis/answers.py",
         '("READONLY", "UNBLOCKED", "-READONLY")',
         '("READONLY", "-READONLY")',
         "tests/engine/test_failover.py::test_every_connection_leaves_a_server_that_became_a_replica",
     ),
     Fault(
         "what the server said before it closed is not read",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "            replies += left_over(arrived)\n",
         "",
         "tests/engine/test_outbox.py::test_a_job_too_long_for_the_server_is_refused_alone_and_at_once",
     ),
     Fault(
         "a caller waits for ever for a free connection",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "async with asyncio.timeout(settings.command_timeout):",
         "async with asyncio.timeout(None):",
         "tests/engine/test_answers.py::test_a_caller_waits_for_a_free_connection_only_for_so_long",
     ),
     Fault(
         "what cannot be written costs the connection",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "        written = packed(commands)\n",
         "        await self._connected()\n        await self.close()\n        written = packed(commands)\n",
         "tests/engine/test_answers.py::"
@@ -167,35 +167,35 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a cancelled command leaves its connection to the next",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "        except BaseException:\n            await self.close()\n            raise\n        if errors and",
         "        except BaseException:\n            raise\n        if errors and",
         "tests/engine/test_connections.py::test_a_cancelled_command_takes_its_connection_along",
     ),
     Fault(
         "a connection that the server closed is used",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "            and not _hung_up(connection)\n",
         "",
         "tests/engine/test_connections.py::test_a_connection_the_server_closed_is_replaced_before_it_is_used",
     ),
     Fault(
         "a pool has no bound",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "self._room = asyncio.Semaphore(servers.settings.connections)",
         "self._room = asyncio.Semaphore(10**6)",
         "tests/engine/test_connections.py::test_ordinary_commands_share_a_bounded_number_of_connections",
     ),
     Fault(
         "a refused login is tried at the next address and again",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "            except Rejected:\n                raise\n",
         "",
         "tests/engine/test_connections.py::test_a_wrong_password_is_told_at_once_without_the_password",
     ),
     Fault(
         "the greeting of a server is not bounded in time",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "async with asyncio.timeout(self._servers.settings.connect_timeout):  # the greeting",
         "async with asyncio.timeout(None):  # the greeting",
         "tests/engine/test_connections.py::"
@@ -203,7 +203,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "waiting for a server lasts as long as a mute one likes",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "async with asyncio.timeout_at(deadline):",
         "async with asyncio.timeout_at(None):",
         "tests/engine/test_connections.py::"
@@ -211,7 +211,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a connection in use at the close stays open",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "            if self._closed:\n                await self.close()\n",
         "",
         "tests/engine/test_answers.py::"
@@ -219,7 +219,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a refused command of a thread ends its connection",
-        "streamq/connection.py",
+        "streamq/redis/link.py",
         "            return translate(error, sent=True)\n\n    def idle",
         "            raise\n\n    def idle",
         "tests/engine/test_answers.py::test_a_refused_command_of_a_thread_has_its_place_among_the_replies",

@@ -7,7 +7,7 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "promote: the id of a parked job is lost",
-        "streamq/lua/promote.lua",
+        "streamq/redis/lua/promote.lua",
         "add(KEYS[1], task, payload, kept)",
         "add(KEYS[1], task, payload, headers)",
         "tests/lua/test_foreign.py::"
@@ -15,7 +15,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "promote: a pointer to a job without an id",
-        "streamq/lua/promote.lua",
+        "streamq/redis/lua/promote.lua",
         "if named_id then",
         "if true then",
         "tests/lua/test_foreign.py::"
@@ -23,70 +23,70 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "promote: no budget of bytes",
-        "streamq/lua/promote.lua",
+        "streamq/redis/lua/promote.lua",
         "while looked < #due and bytes < BUDGET do",
         "while looked < #due do BUDGET = 1e12",
         "tests/lua/test_script_bounds.py::test_promote_takes_no_more_than_its_budget_of_bytes",
     ),
     Fault(
         "promote: half done where a key is of another type",
-        "streamq/lua/promote.lua",
+        "streamq/redis/lua/promote.lua",
         "expect('HLEN', KEYS[2], KEYS[4])",
         "",
         "tests/lua/test_wrong_types.py::test_a_key_of_the_wrong_type_leaves_no_script_half_done",
     ),
     Fault(
         "headers: an id of any length counts in Lua",
-        "streamq/lua/_headers.lua",
+        "streamq/redis/lua/_headers.lua",
         "return id and is_id(id) and id or nil",
         "return id",
         "tests/lua/test_headers.py::test_lua_and_python_read_the_same",
     ),
     Fault(
         "headers: two ids in one object",
-        "streamq/lua/_headers.lua",
+        "streamq/redis/lua/_headers.lua",
         "if member.name ~= 'id' and not drop[",
         "if not drop[",
         "tests/lua/test_headers.py::test_lua_and_python_read_the_same",
     ),
     Fault(
         "headers: an escaped quote ends a string",
-        "streamq/lua/_headers.lua",
+        "streamq/redis/lua/_headers.lua",
         "until (at - back) % 2 == 0",
         "until true",
         "tests/lua/test_headers.py::test_lua_and_python_read_the_same",
     ),
     Fault(
         "headers: the first of two members counts",
-        "streamq/lua/_headers.lua",
+        "streamq/redis/lua/_headers.lua",
         "for i = #list, 1, -1 do",
         "for i = 1, #list do",
         "tests/lua/test_headers.py::test_lua_and_python_read_the_same",
     ),
     Fault(
         "headers: text after the object is ignored",
-        "streamq/lua/_headers.lua",
+        "streamq/redis/lua/_headers.lua",
         "return mark and at == #headers + 1 and list",
         "return mark and list",
         "tests/lua/test_headers.py::test_lua_and_python_read_the_same",
     ),
     Fault(
         "headers: Python decodes escaped names",
-        "streamq/envelope.py",
+        "streamq/model/envelope.py",
         'if b"\\\\" not in raw:',
         "if True:",
         "tests/lua/test_headers.py::test_lua_and_python_read_the_same",
     ),
     Fault(
         "headers: Python drops what others wrote",
-        "streamq/envelope.py",
+        "streamq/model/envelope.py",
         'foreign = ours.pop("foreign", b"")',
         'foreign = ours.pop("foreign") and b""',
         "tests/lua/test_headers.py::test_lua_and_python_read_the_same",
     ),
     Fault(
         "audit: entries beyond the page of pending ones are stranded",
-        "streamq/lua/audit.lua",
+        "streamq/redis/lua/audit.lua",
         "(not pending and all_held or",
         "(not pending or",
         "tests/promises/test_housekeeping.py::"
@@ -94,14 +94,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "audit: pending ones beyond the page of entries are ghosts",
-        "streamq/lua/audit.lua",
+        "streamq/redis/lua/audit.lua",
         "(not entry and all_there or",
         "(not entry or",
         "tests/lua/test_script_bounds.py::test_audit_reads_no_more_than_its_budget_of_bytes",
     ),
     Fault(
         "audit: ids are compared as text",
-        "streamq/lua/audit.lua",
+        "streamq/redis/lua/audit.lua",
         "#a_ms < #b_ms or #a_ms == #b_ms and a_ms < b_ms",
         "a_ms < b_ms",
         "tests/promises/test_housekeeping.py::"
@@ -109,7 +109,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "enqueue: a producer record of another shape raises",
-        "streamq/lua/enqueue.lua",
+        "streamq/redis/lua/enqueue.lua",
         "if last and tonumber(last)",
         "if tonumber(last)",
         "tests/lua/test_foreign.py::"
@@ -117,14 +117,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "locate: a pointer to no id raises",
-        "streamq/lua/_prelude.lua",
+        "streamq/redis/lua/_prelude.lua",
         "if lane and is_id(entry) then",
         "if lane then",
         "tests/engine/test_odd_views.py::test_a_job_whose_pointer_leads_nowhere_is_found_at_its_birthplace",
     ),
     Fault(
         "prune: what is still to come is pruned or stands in the way",
-        "streamq/lua/prune.lua",
+        "streamq/redis/lua/prune.lua",
         "elseif ago < 0 then",
         "elseif false then",
         "tests/lua/test_script_bounds.py::"
@@ -132,7 +132,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "prune: a negative age is not read",
-        "streamq/lua/prune.lua",
+        "streamq/redis/lua/prune.lua",
         "'^%a(%-?%d+)'",
         "'^%a(%d+)'",
         "tests/lua/test_script_bounds.py::"
@@ -140,21 +140,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "release: no budget of bytes",
-        "streamq/lua/release.lua",
+        "streamq/redis/lua/release.lua",
         "while bytes < BUDGET and",
         "while",
         "tests/lua/test_script_bounds.py::test_release_says_where_it_stopped",
     ),
     Fault(
         "reclaim: no budget of bytes",
-        "streamq/lua/reclaim.lua",
+        "streamq/redis/lua/reclaim.lua",
         "if bytes >= BUDGET then break end",
         "",
         "tests/lua/test_script_bounds.py::test_reclaim_takes_no_more_than_its_budget_of_bytes",
     ),
     Fault(
         "fetch: none asked for, all delivered",
-        "streamq/lua/fetch.lua",
+        "streamq/redis/lua/fetch.lua",
         "if n < 1 then return { 1, {} } end",
         "",
         "tests/lua/test_script_bounds.py::"
@@ -162,21 +162,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "settle: all at once when less is kept",
-        "streamq/lua/_prelude.lua",
+        "streamq/redis/lua/_prelude.lua",
         "- keep, #ids + 1000)",
         "- keep, 1e9)",
         "tests/lua/test_script_bounds.py::test_settle_forgets_a_bounded_number_when_less_is_kept_than_before",
     ),
     Fault(
         "settle: half done where a key is of another type",
-        "streamq/lua/settle.lua",
+        "streamq/redis/lua/settle.lua",
         "redis.call('HLEN', KEYS[6])",
         "",
         "tests/lua/test_wrong_types.py::test_a_key_of_the_wrong_type_leaves_no_script_half_done",
     ),
     Fault(
         "requeue: who comes second finds no job",
-        "streamq/lua/requeue.lua",
+        "streamq/redis/lua/requeue.lua",
         "if lane then return { 'is',",
         "if false then return { 'is',",
         "tests/engine/test_retries.py::"
@@ -184,21 +184,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "places: the entry of a moved job is taken for its id",
-        "streamq/lua/_places.lua",
+        "streamq/redis/lua/_places.lua",
         "if task and (id_of(headers) or id) == id then",
         "if task then",
         "tests/engine/test_retries.py::test_only_its_own_id_finds_a_job_whatever_its_moves",
     ),
     Fault(
         "codec: any depth is written",
-        "streamq/codec.py",
+        "streamq/model/codec.py",
         'return "recursion limit" in _refusal(raw)',
         "return False",
         "tests/engine/test_deep.py::test_a_result_that_could_not_be_shown_fails_its_job",
     ),
     Fault(
         "requeue: an id of another shape",
-        "streamq/lua/requeue.lua",
+        "streamq/redis/lua/requeue.lua",
         "is_id(id) and redis.call('HGET'",
         "redis.call('HGET'",
         "tests/lua/test_foreign.py::"
@@ -206,14 +206,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "views: a time out of every calendar spoils a page",
-        "streamq/records.py",
+        "streamq/model/records.py",
         "except (ValueError, OverflowError, OSError):",
         "except ZeroDivisionError:",
         "tests/engine/test_odd_views.py::test_a_delayed_job_is_shown_as_far_as_it_can_be_read",
     ),
     Fault(
         "store: outcomes of any size in one call",
-        "streamq/store.py",
+        "streamq/store/store.py",
         "or size + len(settlement.body) > SETTLED_BYTES",
         "",
         "tests/lua/test_script_bounds.py::test_outcomes_are_settled_in_parts_bounded_by_number_and_by_bytes",

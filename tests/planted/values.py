@@ -7,7 +7,7 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "what would arrive as something else is accepted",
-        "streamq/values.py",
+        "streamq/model/values.py",
         "        if not _equal(value, back):\n            told = list(",
         "        if False:\n            told = list(",
         "tests/engine/test_values.py::"
@@ -15,7 +15,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "instances of subclasses are not noticed",
-        "streamq/values.py",
+        "streamq/model/values.py",
         "return any(cls.__subclasses__() for cls in self._classes)",
         "return False",
         "tests/engine/test_values.py::"
@@ -23,7 +23,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "null for NaN is not noticed",
-        "streamq/values.py",
+        "streamq/model/values.py",
         'self._floats and b"null" in raw',
         "False",
         "tests/engine/test_values.py::"
@@ -31,28 +31,28 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "computed fields are written",
-        "streamq/values.py",
+        "streamq/model/values.py",
         "round_trip=True, ",
         "",
         "tests/engine/test_values.py::test_a_model_arrives_as_it_was_whatever_its_aliases_and_options_are",
     ),
     Fault(
         "secrets may be declared",
-        "streamq/shapes.py",
+        "streamq/model/shapes.py",
         "if _masks(_writer(node)):",
         "if False:",
         "tests/engine/test_values.py::test_a_type_that_cannot_arrive_is_refused_where_the_task_is_declared",
     ),
     Fault(
         "excluded fields may be declared",
-        "streamq/shapes.py",
+        "streamq/model/shapes.py",
         'if node.get("serialization_exclude"):',
         "if False:",
         "tests/engine/test_values.py::test_a_type_that_cannot_arrive_is_refused_where_the_task_is_declared",
     ),
     Fault(
         "long numbers of untyped payloads are read as floats",
-        "streamq/values.py",
+        "streamq/model/values.py",
         "return from_json(raw)",
         "return _loads(raw)",
         "tests/engine/test_values.py::"
@@ -60,7 +60,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "each untyped payload keeps its buffer",
-        "streamq/codec.py",
+        "streamq/model/codec.py",
         'return b"%b" % orjson.dumps(value, option=_STRICT)',
         "return orjson.dumps(value, option=_STRICT)",
         "tests/engine/test_payloads.py::test_half_a_million_payloads_take_what_they_are_long",

@@ -12,11 +12,11 @@ import pytest
 import redis
 
 from streamq import App, JobNotFound, Scheduler, State
-from streamq.connection import Link
-from streamq.keys import GROUP, Keys
+from streamq.duties.auditor import Auditor
+from streamq.duties.reclaimer import Reclaimer
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
 from streamq.settings import Settings
-from streamq.worker.auditor import Auditor
-from streamq.worker.reclaimer import Reclaimer
 
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
 from ..servers import Server
@@ -197,7 +197,7 @@ async def test_the_right_to_list_clients_is_used_when_it_comes_back(
     own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A refusal used to hold good until the process ended: so did that of a login while a password was changed."""
-    monkeypatch.setattr("streamq.worker.trouble.PAUSE", (0.1, 0.2))
+    monkeypatch.setattr("streamq.duties.trouble.PAUSE", (0.1, 0.2))
     caplog.set_level("INFO", "streamq")
     server = own_server(users=["alice on >x ~* &* +@all -client|list"])
     url = f"unix://alice:x@{server.socket}"

@@ -15,15 +15,16 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, Unavailable, host
-from streamq.connection import Link
+from streamq import App, Unavailable
 from streamq.doctor import examine
-from streamq.keys import GROUP, Keys, workers_key
+from streamq.duties import host
+from streamq.duties.identity import describe
+from streamq.duties.reclaimer import GRACE, Reclaimer
+from streamq.duties.voucher import Voucher
+from streamq.model.keys import GROUP, Keys, workers_key
+from streamq.redis.link import Link
 from streamq.worker.heartbeat import Heartbeat
-from streamq.worker.identity import describe
 from streamq.worker.overdue import OverdueHandlers
-from streamq.worker.reclaimer import GRACE, Reclaimer
-from streamq.worker.voucher import Voucher
 
 from ..processes import Fleet
 from ..rig import ON_ONE_SERVER, census, until

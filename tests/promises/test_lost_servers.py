@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streamq import App, Job, OutcomeUnknown, OutOfMemory, Scheduler, Unavailable
-from streamq.keys import Keys
+from streamq.model.keys import Keys
 
 from ..processes import Fleet
 from ..rig import ON_ONE_SERVER, census, until

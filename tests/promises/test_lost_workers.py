@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from streamq import App, JobFailed, Scheduler, State
-from streamq.supervisor import Supervisor
+from streamq.worker.supervisor import Supervisor
 
 from ..processes import PROGRAM, Fleet
 from ..rig import ON_ONE_SERVER, census, until
@@ -98,7 +98,7 @@ async def test_a_poison_job_fails_after_exactly_its_crashes_and_takes_no_neighbo
     for name, value in fleet.environment.items():
         monkeypatch.setenv(name, value)
     app = await producer(breakable.url)
-    monkeypatch.setattr("streamq.supervisor.QUICK", 0.0)  # no pause between two starts
+    monkeypatch.setattr("streamq.worker.supervisor.QUICK", 0.0)  # no pause between two starts
     good = [{"number": n, "seconds": 0.15} for n in range(20)]
     jobs = await app.enqueue_many("q", "work", good[:8])
     bad = await app.enqueue("q", "poison", 666)

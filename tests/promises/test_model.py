@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from streamq import App
-from streamq.connection import Link
-from streamq.envelope import Delivery, New, parked, record
-from streamq.keys import GROUP, Keys
-from streamq.store import Settlement, Store
+from streamq.model.envelope import Delivery, New, parked, record
+from streamq.model.keys import GROUP, Keys
+from streamq.redis.link import Link
+from streamq.store.store import Settlement, Store
 
 from ..rig import census
 

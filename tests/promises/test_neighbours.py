@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App
-from streamq.keys import GROUP, Keys
-from streamq.worker import reads, trouble, unseen
+from streamq.duties import trouble
+from streamq.model.keys import GROUP, Keys
+from streamq.worker import reads, unseen
 
 from ..engine.fetching import Hands, fill, settle
 from ..proxy import Proxy

@@ -10,7 +10,7 @@ from aiohttp import web
 from streamq_service.serve import address, bind, serving
 
 from streamq import Queue, State
-from streamq.shown import shown
+from streamq.model.shown import shown
 
 from ..rig import ON_ONE_SERVER, until
 from .browser import Page, browsing, find_browser

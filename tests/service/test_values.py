@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
 from streamq_service.settings import ServiceSettings
 
-from streamq import App, InvalidPayload, JSONText, Task, codec
+from streamq import App, InvalidPayload, JSONText, Task
 from streamq.cli.jobs import job as job_command
+from streamq.model import codec
 
 from ..kinds import Kind, kinds, unusual
 from ..rig import ON_ONE_SERVER

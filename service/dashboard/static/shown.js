@@ -1,5 +1,5 @@
 // Text of others as people may read it: no character of it can turn the writing round, hide, or forge a line.
-// The twin of streamq/shown.py.
+// The twin of streamq/model/shown.py.
 
 const UNSEEN =
   /[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e007f}]/gu;

@@ -1,0 +1,1 @@
+"""Sending jobs and waiting for their results; nothing here knows a handler."""

@@ -1,0 +1,159 @@
+"""What an app has open, by event loop.
+
+Connections belong to the loop they were made in. So a module-level app that two threads open, each with its own
+``asyncio.run``, has two sets of them; and a forked child begins with none: what it inherited is its parent's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakSet
+
+from streamq.client.outbox import Outbox
+from streamq.client.results import Results
+from streamq.embedded.server import running_url
+from streamq.errors import NotOpen, OpenElsewhere
+from streamq.redis.link import Servers
+from streamq.settings import Settings
+from streamq.store.store import Store
+from streamq.store.views import Views
+
+
+class Opening:
+    """The connections of one app in one event loop, and what is on its way through them."""
+
+    def __init__(self, settings: Settings, url: str, attempts_of: Callable[[str], int | None]) -> None:
+        self.store = Store(Servers(settings, url), settings)
+        self.views = Views(self.store, attempts_of)
+        self._outbox: Outbox | None = None
+        self._results: dict[str, Results] = {}
+
+    @classmethod
+    async def of(cls, settings: Settings, attempts_of: Callable[[str], int | None]) -> Opening:
+        """Without an address, to the embedded server that runs here. Raises ``ConfigurationError``."""
+        return cls(
+            settings, settings.secret("redis_url") or await running_url(settings.data_dir), attempts_of
+        )
+
+    def outbox(self, queue: str) -> Outbox:
+        """The way out. Raises ``ConfigurationError`` for a bad name of a queue, before anything is sent."""
+        self.store.keys(queue)
+        if self._outbox is None:
+            self._outbox = Outbox(self.store)
+        return self._outbox
+
+    def results(self, queue: str) -> Results:
+        """Those who wait for jobs of a queue."""
+        results = self._results.get(queue)
+        if results is None:
+            results = self._results[queue] = Results(self.store, self.views, queue)
+        return results
+
+    async def close(self) -> None:
+        """What is on its way ends first, and each is closed whatever becomes of the others."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.store.close)
+            for results in self._results.values():
+                stack.push_async_callback(results.close)
+            if self._outbox is not None:
+                stack.push_async_callback(self._outbox.close)
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """One loop's share: the first of its blocks opens, the last closes."""
+
+    blocks: int = 0
+    first: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Openings:
+    """By event loop, what is open, and how many ``async with`` blocks hold it open."""
+
+    def __init__(self, make: Callable[[], Awaitable[Opening]]) -> None:
+        self._make = make
+        self._seats: dict[asyncio.AbstractEventLoop, _Seat] = {}
+        self._open: dict[asyncio.AbstractEventLoop, Opening] = {}
+        _LIVING.add(self)
+
+    def __bool__(self) -> bool:
+        """Whether any loop has it open."""
+        self._forget_ended_loops()
+        return bool(self._seats)
+
+    async def enter(self) -> None:
+        """Enter a block. Who comes while another opens waits for it, and opens itself when that failed."""
+        self._forget_ended_loops()
+        loop = asyncio.get_running_loop()
+        seat = self._seats.setdefault(loop, _Seat())
+        seat.blocks += 1
+        try:
+            async with seat.first:
+                if loop not in self._open:
+                    self._open[loop] = await self._make()
+        except BaseException:
+            await self.leave()
+            raise
+
+    async def leave(self) -> None:
+        """Leave a block. A forked child that leaves one its parent entered has nothing to close."""
+        loop = running_loop()
+        seat = self._seats.get(loop) if loop is not None else None
+        if loop is None or seat is None:
+            return
+        seat.blocks -= 1
+        if not seat.blocks:
+            del self._seats[loop]  # who enters from now on opens anew
+            opening = self._open.pop(loop, None)
+            if opening is not None:
+                await opening.close()
+
+    def here(self) -> Opening:
+        """What the running loop has open. Raises ``NotOpen``, and ``OpenElsewhere`` when another loop has it open."""
+        try:
+            return self._open[asyncio.get_running_loop()]  # once a job: no more than this
+        except (KeyError, RuntimeError):
+            raise self._not_here() from None
+
+    def _not_here(self) -> NotOpen:
+        opens_here = running_loop() in self._seats
+        return OpenElsewhere() if self and not opens_here else NotOpen()
+
+    def _forget_ended_loops(self) -> None:
+        """A loop that ended inside its block can close nothing any more."""
+        for loop in list(self._seats):  # other threads come and go
+            if loop.is_closed():
+                self._seats.pop(loop, None)
+                self._open.pop(loop, None)
+
+    def inherit(self) -> None:
+        """In a forked child: begin with nothing open."""
+        _PARENTS.append((self._seats, self._open))
+        self._seats, self._open = {}, {}
+
+
+_LIVING: Final[WeakSet[Openings]] = WeakSet()
+_PARENTS: Final[list[Any]] = []
+"""What a forked child inherited. It is kept, not closed and not collected: the child shares its parent's sockets, and
+the kernel's list of those the parent's loop waits for, so closing here would make the parent deaf."""
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread, if one does; never that of a parent process."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _begin_anew() -> None:
+    for openings in list(_LIVING):
+        openings.inherit()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

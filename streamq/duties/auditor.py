@@ -1,0 +1,47 @@
+"""Duty: the delivery index is checked, as it can be damaged from outside.
+
+What was delivered and is held by nobody (a consumer was deleted by hand) waits again. Consumers that hold jobs but
+are not on the list of workers (the list was deleted by hand) are reclaimed when they are so at two audits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from streamq.duties.duty import Rounds
+from streamq.duties.reclaimer import report
+from streamq.redis.link import Link
+from streamq.store.store import Store
+
+log = logging.getLogger("streamq.auditor")
+
+EVERY: Final = 60.0
+
+
+class Auditor(Rounds):
+    """Audits the queues that ``queues()`` names, once a minute."""
+
+    def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
+        super().__init__("auditor", queues, self.audit, EVERY)
+        self._store = store
+        self._link = Link(store.servers)
+        self._unlisted: dict[str, set[str]] = {}
+
+    async def audit(self, queue: str) -> int:
+        """Repair what is stranded in one queue. Returns how many jobs."""
+        repaired = await self._store.audit(self._link, queue)
+        if repaired:
+            log.warning("%d jobs on %s were delivered and held by nobody; they wait again", repaired, queue)
+        before, now = self._unlisted.get(queue, set()), set(await self._store.unlisted(self._link, queue))
+        self._unlisted[queue] = now - before
+        for worker in sorted(now & before):
+            done = await self._store.reclaim(self._link, queue, worker, None)
+            report(queue, worker, done, "it is not on the list of workers")
+            repaired += done.again + done.suspects + done.failed
+        return repaired
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        await self._link.close()

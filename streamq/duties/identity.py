@@ -1,0 +1,112 @@
+"""A worker's identity: a name that no other living worker has, and what it says of itself.
+
+The consumer of a worker bears its name, so two workers of one name would take each other's jobs for their own.
+The name is claimed with a token before the first job is fetched, and claimed again with each introduction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import re
+import secrets
+from importlib.metadata import version
+from typing import Final
+
+from streamq.duties import host
+from streamq.duties.reclaimer import GRACE, report
+from streamq.errors import ConfigurationError, NameTaken, Rejected
+from streamq.model.clock import host_now
+from streamq.model.keys import is_name
+from streamq.model.worker_info import WorkerInfo
+from streamq.redis.link import Link
+from streamq.settings import Settings
+from streamq.store.roster import UNREADABLE, parse_worker
+from streamq.store.store import Store
+
+log = logging.getLogger("streamq.identity")
+
+HOST_LENGTH: Final = 24
+"""Characters of the host's name in a worker's; more would not fit with the rest into 64."""
+
+
+def new_name() -> str:
+    """Host, process and 32 random bits: no process may pass for its predecessor, and no pod for another."""
+    own = re.sub(r"[^A-Za-z0-9_-]", "", platform.node().partition(".")[0])[:HOST_LENGTH]
+    return f"{own or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def checked_name(name: str) -> str:
+    """The name, when it can name a worker. Raises ``ConfigurationError``."""
+    if not is_name(name):
+        raise ConfigurationError(
+            f"{name!r} cannot name a worker: use 1 to 64 letters, digits, '_', '.' or '-'"
+        )
+    return name
+
+
+def describe(name: str, queues: tuple[str, ...], concurrency: int, settings: Settings) -> WorkerInfo:
+    """What the worker of this process says of itself, with a token of its own."""
+    return WorkerInfo(
+        name=name, host=platform.node(), pid=os.getpid(), queues=queues, concurrency=concurrency,
+        started_at=host_now(), version=version("streamq"), token=secrets.token_hex(8), lease=settings.lease,
+        beat=settings.beat, stuck=settings.stuck, host_id=host.host_id(), process_start=host.own_start(),
+    )  # fmt: skip
+
+
+def taken(name: str, entry: bytes) -> NameTaken:
+    """The error for a name that another has, from the other's entry."""
+    other = _read(name, entry)
+    return NameTaken(name, f"process {other.pid} on {other.host}" if other else "of another version")
+
+
+async def claim(store: Store, info: WorkerInfo) -> None:
+    """Claim the name. One that a dead worker left behind is taken over, once its jobs are given back.
+
+    Raises ``NameTaken`` when a living worker has it.
+    """
+    link = Link(store.servers)
+    try:
+        while entry := await link.call(*store.roster.introduce(info)):
+            await _succeed(store, link, info, entry)
+    finally:
+        await link.close()
+
+
+async def _succeed(store: Store, link: Link, info: WorkerInfo, entry: bytes) -> None:
+    """Take over from the worker of the entry, if it is dead: no connection, and no beat."""
+    other = _read(info.name, entry)
+    queues = sorted({*info.queues, *(other.queues if other else ())})
+    seen = await store.roster.beats(link, queues)
+    if not await _silent(store, link, info.name, other):
+        raise taken(info.name, entry)
+    for queue in queues:
+        if (count := seen[queue].get(info.name)) is not None:
+            done = await store.reclaim(link, queue, info.name, count)
+            if done.beaten:
+                raise taken(info.name, entry)
+            report(queue, info.name, done, "another begins under its name")
+    await store.roster.forget(info.name, entry=entry)
+
+
+async def _silent(store: Store, link: Link, name: str, other: WorkerInfo | None) -> bool:
+    """Whether nobody is connected under the name, after a moment in which it could have connected again."""
+    try:
+        await asyncio.sleep(GRACE)
+        return name not in await store.roster.client_names(link)
+    except Rejected:  # without the right to ask only a lease without a beat shows it
+        lease = max(store.settings.lease, other.lease if other else 0.0)
+        log.warning(
+            "the name %s is on the list of workers: waiting %.0f s for a beat of its holder", name, lease
+        )
+        await asyncio.sleep(lease)
+        return True
+
+
+def _read(name: str, entry: bytes) -> WorkerInfo | None:
+    try:
+        return parse_worker(name.encode(), entry)
+    except UNREADABLE:
+        return None

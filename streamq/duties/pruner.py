@@ -1,0 +1,36 @@
+"""Duty: finished records past their age are forgotten, and names of queues that nothing has been left of.
+
+(The number of records is bounded when they are written.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from streamq.duties.duty import Rounds
+from streamq.store.store import Store
+from streamq.store.views import Views
+
+EVERY: Final = 60.0
+
+
+class Pruner(Rounds):
+    """Prunes the queues that ``queues()`` names, once a minute."""
+
+    def __init__(self, store: Store, views: Views, queues: Callable[[], Sequence[str]]) -> None:
+        super().__init__("pruner", queues, self._prune, EVERY)
+        self._store, self._views = store, views
+
+    async def _prune(self, queue: str) -> int:
+        pruned = await self._store.prune(queue)
+        await self._strike_if_unused(queue)
+        return pruned
+
+    async def _strike_if_unused(self, queue: str) -> None:
+        """A misspelt name would stay on the list for ever; one of use comes back with its next worker or batch."""
+        counts = await self._views.counts(queue)
+        if any(counts.asdict().values()):
+            return
+        if not any(queue in worker.queues for worker in await self._views.workers()):
+            await self._store.roster.strike(queue)

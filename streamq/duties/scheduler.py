@@ -1,0 +1,74 @@
+"""The scheduler role: the duties that no job waits for while a worker is busy. Any number may run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from streamq.app import App
+from streamq.duties.duty import Duty, tick
+from streamq.duties.upkeep import upkeep
+from streamq.errors import Rejected
+from streamq.logs import how_logged
+
+log = logging.getLogger("streamq.scheduler")
+
+POLL: Final = 0.25
+REFRESH: Final = 5.0
+
+
+class QueueList:
+    """Duty: know which queues there are."""
+
+    name = "queue list"
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._names: list[str] = []
+
+    def __call__(self) -> Sequence[str]:
+        return self._names
+
+    async def once(self) -> int:
+        """Ask. Returns how many there are."""
+        self._names = await self._app.queues()
+        return len(self._names)
+
+    async def rest(self) -> None:
+        """A few seconds."""
+        await asyncio.sleep(REFRESH)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Scheduler:
+    """Promotes, reclaims, prunes and audits for all queues, until cancelled; shared with all others that do so.
+
+    With ``only_reclaim`` it reclaims and audits alone.
+    """
+
+    def __init__(self, app: App, *, only_reclaim: bool = False) -> None:
+        self._app, self._only_reclaim = app, only_reclaim
+
+    async def run(self) -> None:
+        """Wait for the server, then do the duties. Raises ``Unavailable`` when it is not there in time."""
+        app = self._app
+        await app.wait_ready()
+        queues = QueueList(app)
+        with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
+            await queues.once()
+        duties: list[Duty] = [queues, *upkeep(app, queues, only_reclaim=self._only_reclaim, poll=POLL)]
+        log.info(
+            "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
+            ", ".join(queues()) or "no queue yet", ", ".join(app.store.servers.names), how_logged(),
+        )  # fmt: skip
+        try:
+            async with asyncio.TaskGroup() as group:
+                for duty in duties:
+                    group.create_task(tick(duty), name=duty.name)
+        finally:
+            log.info("has ended")

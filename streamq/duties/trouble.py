@@ -1,0 +1,101 @@
+"""What cannot be done now, by subject, which mostly is a queue: each is put aside by itself, and the others go on.
+
+A trouble is told once when it begins and once when it is over; between, its subject is tried again with growing pauses.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streamq.errors import Rejected, Unavailable
+from streamq.model.clock import monotonic
+
+PAUSE: Final = (0.5, 30.0)
+"""Seconds until it is tried again: at first, and at most. Each failure doubles them."""
+EVERYONE: Final = "all queues"
+"""The subject of what is one for all queues, such as the list of workers."""
+
+
+def concerns_all(error: BaseException) -> bool:
+    """Whether the server cannot be reached or takes no command: no other queue would fare better."""
+    return isinstance(error, Unavailable) and not isinstance(error, Rejected)
+
+
+@dataclass(slots=True)
+class _Pause:
+    seconds: float
+    until: float
+
+
+class Troubles:
+    """The subjects in trouble. ``act`` says to ``log`` what cannot be done with them, as in ``fetch from``."""
+
+    def __init__(self, act: str, log: logging.Logger) -> None:
+        self._act, self._log = act, log
+        self._pauses: dict[str, _Pause] = {}
+        self._first = ""
+
+    def __len__(self) -> int:
+        return len(self._pauses)
+
+    def resting(self, subject: str) -> bool:
+        """Whether it is put aside for now."""
+        pause = self._pauses.get(subject)
+        return pause is not None and monotonic() < pause.until
+
+    def rested(self, subjects: Iterable[str]) -> list[str]:
+        """Those of the subjects that are well, or are to be tried again now."""
+        return [subject for subject in subjects if not self.resting(subject)]
+
+    def due(self) -> list[str]:
+        """Those in trouble whose pause is over."""
+        return self.rested(self._pauses)
+
+    def until_next(self) -> float:
+        """Seconds until one is to be tried again; infinite when there is none."""
+        return max(0.0, min((p.until for p in self._pauses.values()), default=float("inf")) - monotonic())
+
+    def met(self, failed: Mapping[str, Exception]) -> None:
+        """These failed, with these errors. Subjects that failed for the same reason are told of in one line."""
+        told: dict[str, tuple[Exception, list[str]]] = {}
+        for subject, error in failed.items():
+            if (pause := self._pauses.get(subject)) is None:
+                self._pauses[subject] = _Pause(PAUSE[0], monotonic() + PAUSE[0])
+                told.setdefault(str(error), (error, []))[1].append(subject)
+            else:
+                pause.seconds = min(PAUSE[1], 2 * pause.seconds)
+                pause.until = monotonic() + pause.seconds
+        for text, (error, subjects) in told.items():
+            self._log.warning(
+                "cannot %s %s: %s; retrying, the others go on",
+                self._act, ", ".join(subjects), text or type(error).__name__,
+                exc_info=None if isinstance(error, Unavailable) else error,
+            )  # fmt: skip
+
+    def over(self, subject: str) -> None:
+        """It works there."""
+        if self._pauses.pop(subject, None) is not None:
+            self._log.info("can %s %s again", self._act, subject)
+
+    async def each(self, queues: Sequence[str], act: Callable[[str], Awaitable[int]]) -> int:
+        """Do ``act`` for every queue that is not to be left alone; returns the sum of what it returned.
+
+        Raises what concerns all queues. The next time begins behind the queue that met it, so that a call which
+        takes too long in one queue does not keep the others waiting for ever.
+        """
+        done = 0
+        begin = queues.index(self._first) if self._first in queues else 0
+        for queue in self.rested([*queues[begin:], *queues[:begin]]):
+            try:
+                done += await act(queue)
+            except Exception as error:
+                if concerns_all(error):
+                    self._first = queues[(queues.index(queue) + 1) % len(queues)]
+                    raise
+                self.met({queue: error})
+            else:
+                self.over(queue)
+        return done

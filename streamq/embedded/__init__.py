@@ -1,0 +1,1 @@
+"""The server that comes along: a private Redis or Valkey on this machine."""

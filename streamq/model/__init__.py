@@ -1,0 +1,1 @@
+"""What a job is made of, without a server: no module here does I/O."""

@@ -1,0 +1,79 @@
+"""A job as an onlooker sees it, and how many there are in each state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from streamq.model.clock import rfc3339
+from streamq.model.codec import TOO_DEEP
+from streamq.model.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """Everything known of a job at one moment. Times are aware, in UTC, by the server's clock."""
+
+    id: str
+    queue: str
+    task: str
+    state: State
+    payload: Any
+    attempt: int
+    """Attempts begun, this one included when the job is active."""
+    attempts: int | None
+    """How many it may spend; ``None`` when that is the task's to say and the task is not known here."""
+    crashes: int = 0
+    created_at: datetime | None = None
+    due_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    result: Any = None
+    error: dict[str, Any] | None = None
+    """The last thing that went wrong: ``type``, ``message``, ``traceback``, ``worker``, ``attempt`` and times."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """All of them, oldest first."""
+    worker: str | None = None
+    """Who has it, or had it last."""
+    unshown: tuple[str, ...] = ()
+    """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The job as JSON has it; times in RFC 3339. It can be written whatever other programs have stored."""
+        return {
+            "id": self.id, "queue": self.queue, "task": self.task, "state": self.state.value,
+            "payload": self._said("payload"), "priority": "normal", "group": None, "key": None,
+            "attempt": self.attempt, "attempts": self.attempts, "crashes": self.crashes,
+            "created_at": rfc3339(self.created_at), "due_at": rfc3339(self.due_at),
+            "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at),
+            "progress": None, "result": self._said("result"), "error": self.error, "history": self.history,
+            "worker": self.worker,
+        }  # fmt: skip
+
+    def _said(self, name: str) -> Any:
+        return TOO_DEEP if name in self.unshown else getattr(self, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs of a state; ``next`` is the cursor of the page after, ``None`` at the end."""
+
+    items: list[JobRecord]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs of a queue are in each state."""
+
+    waiting: int = 0
+    active: int = 0
+    delayed: int = 0
+    held: int = 0
+    completed: int = 0
+    failed: int = 0
+
+    def asdict(self) -> dict[str, int]:
+        """The counts by the name of the state."""
+        return {name: getattr(self, name) for name in self.__slots__}

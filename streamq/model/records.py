@@ -1,0 +1,154 @@
+"""What is stored of a job as people see it: as far as it can be read, whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from streamq.model import codec
+from streamq.model.clock import from_ms, rfc3339
+from streamq.model.envelope import Headers, id_of, parse_fields, parse_headers
+from streamq.model.job_record import JobRecord
+from streamq.model.states import State
+
+SAID: Final = 16_384
+"""Characters of an error that another program wrote which people are shown; ours are shorter."""
+
+
+def _shown(raw: bytes) -> Any:
+    """A value of JSON; what is none, as a foreign producer's, as the text it is."""
+    try:
+        return codec.exact(raw)
+    except codec.JSONDecodeError:
+        return raw.decode("utf-8", "replace")
+
+
+def _time(ms: float) -> datetime | None:
+    """The time, where it is one: numbers that others wrote may lie beyond every calendar."""
+    try:
+        return from_ms(ms)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _number_in(text: bytes) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _parts(text: bytes, separator: bytes, count: int) -> list[bytes]:
+    """``count`` parts, of which the last ones are empty where the text has fewer."""
+    parts = text.split(separator, count - 1)
+    return parts + [b""] * (count - len(parts))
+
+
+def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
+    history = [_error(error) for error in headers.get("history", ())]
+    return {
+        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _shown(payload),
+        "unshown": ("payload",) if codec.too_deep(payload) else (),
+        "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
+        "created_at": _time(int(job_id.partition("-")[0])), "history": history,
+        "error": history[-1] if history else None,
+    }  # fmt: skip
+
+
+def _said(text: Any) -> str:
+    text = str(text)
+    return text if len(text) <= SAID else f"{text[:SAID]}… (cut: it has {len(text):,} characters)"
+
+
+def _outcome(raw: bytes) -> dict[str, Any]:
+    """The error of a failed job; what no list can show of one that another program wrote is said to be so."""
+    if codec.too_deep(raw):
+        return _error({"type": "Unreadable", "message": codec.TOO_DEEP})
+    said = _shown(raw or b"null")
+    if not isinstance(said, dict):
+        return _error({"type": "Unreadable", "message": said})
+    return _error(
+        said if len(raw) <= SAID else {name: said[name] for name in ("type", "message") if name in said}
+    )
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any]:
+    times = {
+        name: _time(error[name]) for name in ("started_at", "finished_at") if isinstance(error.get(name), int)
+    }
+    said = {name: _said(error.get(name, "")) for name in ("type", "message")}
+    return error | said | {name: rfc3339(at) for name, at in times.items()}
+
+
+def from_entry(
+    queue: str, job_id: str, now: int, worker: bytes, idle: int, task: bytes, payload: bytes, raw: bytes
+) -> JobRecord:
+    """A job from the entry in which it lies; an empty ``worker`` means that it waits."""
+    headers = parse_headers(raw)
+    active = bool(worker)
+    return JobRecord(
+        **_common(queue, job_id, task, payload, headers),
+        state=State.ACTIVE if active else State.WAITING,
+        attempt=headers.get("attempt", 0) + active,
+        started_at=_time(now - idle) if active else None,
+        worker=worker.decode("utf-8", "replace") or None,
+    )
+
+
+def from_waiting(queue: str, entry: bytes, fields: list[bytes]) -> JobRecord:
+    """A waiting job from its entry, as a stream gives it."""
+    task, payload, headers = parse_fields(fields)
+    return from_entry(queue, id_of(headers) or entry.decode(), 0, b"", 0, task, payload, headers)
+
+
+def from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:
+    """A delayed or held job from its envelope."""
+    task, raw, payload = _parts(envelope, b"\n", 3)
+    headers, due_ms = parse_headers(raw), _number_in(due)
+    return JobRecord(
+        **_common(queue, job_id, task, payload, headers),
+        state=State.HELD if due_ms is None else State.DELAYED,
+        attempt=headers.get("attempt", 0),
+        due_at=None if due_ms is None else _time(due_ms),
+    )
+
+
+def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
+    """A finished job from its record."""
+    first, task, raw, outcome, payload = _parts(stored, b"\n", 5)
+    age, took, worker = _parts(first[1:], b" ", 3)
+    headers = parse_headers(raw)
+    common = _common(queue, job_id, task, payload, headers)
+    finished = _later(common["created_at"], _number_in(age))
+    completed = first.startswith(b"c")  # whatever else a foreign record says, it did not succeed
+    if not completed:
+        common["error"] = {**(common["error"] or {}), **_outcome(outcome)}
+    elif codec.too_deep(outcome):
+        common["unshown"] += ("result",)
+    return JobRecord(
+        **common,
+        state=State.COMPLETED if completed else State.FAILED,
+        # a failed one has counted its last attempt already
+        attempt=headers.get("attempt", 0) + completed,
+        started_at=_later(finished, -(_number_in(took) or 0)),
+        finished_at=finished,
+        result=_shown(outcome or b"null") if completed else None,
+        worker=worker.decode("utf-8", "replace"),
+    )
+
+
+def _later(at: datetime | None, ms: float | None) -> datetime | None:
+    """That many milliseconds after ``at``, where both are known and the sum is a time."""
+    try:
+        return None if at is None or ms is None else at + timedelta(milliseconds=ms)
+    except (ValueError, OverflowError):  # not a number, or out of every calendar
+        return None
+
+
+READ: Final[dict[bytes, Callable[..., JobRecord]]] = {
+    b"entry": from_entry,
+    b"parked": from_parked,
+    b"finished": from_record,
+}
+"""By the word with which ``locate.lua`` answers."""

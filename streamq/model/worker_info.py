@@ -1,0 +1,78 @@
+"""A worker as it tells of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from streamq.model.clock import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueHandler:
+    """A handler that still runs after its attempt was judged: past its time limit, and it could not be ended."""
+
+    job: str
+    queue: str
+    task: str
+    since: datetime
+    """When its attempt was judged, by its host's clock."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The handler as JSON has it."""
+        return {"job": self.job, "queue": self.queue, "task": self.task, "since": rfc3339(self.since)}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerNote:
+    """What the code of an app tells operators of the process it runs in: see ``App.notes``."""
+
+    subject: str
+    text: str
+    since: datetime
+    """When it was first told, by its host's clock."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The note as JSON has it."""
+        return {"subject": self.subject, "text": self.text, "since": rfc3339(self.since)}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """What a worker says of itself."""
+
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    concurrency: int
+    started_at: datetime
+    version: str
+    client_id: int = 0
+    """The server's id of the connection it beats on."""
+    token: str = ""
+    """Tells it from another that claims the same name."""
+    lease: float = 0.0
+    """Seconds without a beat after which it is lost; 0 when it does not say."""
+    beat: float = 0.0
+    """Seconds between two of its beats; 0 when it does not say."""
+    stuck: float = 0.0
+    """Seconds for which others may beat on its behalf while it cannot; 0 when it does not say."""
+    host_id: str = ""
+    """Boot and process-id namespace of its host; empty when it does not say."""
+    process_start: int = 0
+    """When its process started, in ticks since the boot of its host; 0 when it does not say."""
+    overdue: tuple[OverdueHandler, ...] = ()
+    """Handlers that keep a slot past their time limit, the longest first; 100 at most are named."""
+    notes: tuple[WorkerNote, ...] = ()
+    """What its app's code tells operators, the oldest first."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The worker as JSON has it."""
+        return {
+            "name": self.name, "host": self.host, "pid": self.pid, "queues": list(self.queues),
+            "concurrency": self.concurrency, "started_at": rfc3339(self.started_at), "version": self.version,
+            "overdue": [handler.asdict() for handler in self.overdue],
+            "notes": [note.asdict() for note in self.notes],
+        }  # fmt: skip

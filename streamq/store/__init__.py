@@ -1,0 +1,1 @@
+"""What is written to the server and read from it, by subject."""

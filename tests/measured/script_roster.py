@@ -1,0 +1,112 @@
+"""The scripts of workers, seats and suspects at their worst."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, Final
+
+from streamq import WorkerInfo
+
+from .rig import Rig
+from .script_cases import FEW_BYTES, GROUP, WORKER, Bench, Case
+from .tasks import QUEUE
+
+QUEUES: Final = tuple(f"q{number}" for number in range(100))
+
+
+def roster_cases(rig: Rig) -> list[Case]:
+    """Their cases."""
+    many = _many(rig)
+    return [
+        Case("claim", f"a seat, among {many:,} workers", _listed, _claimed, {}),
+        Case("vacate", "three seats", _seated, _vacated, {}),
+        Case("vouch", f"for one of {many:,} workers", _listed, _vouched, {}),
+        Case("introduce", "a worker of 100 queues", _known, _introduced, {}),
+        Case("forget", "a worker of 100 queues", _known, _forgotten, {}),
+        Case("note", "a beat on 100 queues", _listed, _beaten, {}),
+        Case("rights", "of 100 commands", _listed, _rights_asked, {}),
+        Case("join", "two lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
+        Case("claim_suspect", f"of {many:,}, half of them delivered", _suspected, _suspect_claimed, {}),
+        Case("postpone", "2,000 jobs", lambda bench: bench.parked(10_000, FEW_BYTES), _postponed, {}),
+    ]
+
+
+def _many(rig: Rig) -> int:
+    return rig.of(10_000, 1_000)
+
+
+def _info() -> WorkerInfo:
+    return WorkerInfo(
+        name=WORKER, host="host", pid=1, queues=QUEUES, concurrency=100, version="0",
+        started_at=datetime(2030, 1, 1, tzinfo=UTC), token="t" * 32,
+    )  # fmt: skip
+
+
+async def _listed(bench: Bench) -> None:
+    await bench.client.zadd(bench.keys.workers, {f"w{number}": 1 for number in range(_many(bench.rig))})
+
+
+async def _claimed(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.link() as link:
+        await bench.store.roster.claim(link, {QUEUE: True}, WORKER, (1, 2), 2.0, 1.0)
+
+
+async def _seated(bench: Bench) -> None:
+    await _claimed(bench, None)
+
+
+async def _vacated(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.link() as link:
+        await bench.store.roster.vacate(link, [QUEUE], WORKER)
+
+
+async def _vouched(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.link() as link:
+        await bench.store.roster.vouch(link, QUEUE, "w1", b"1")
+
+
+async def _introduced(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.link() as link:
+        await link.call(*bench.store.roster.introduce(_info()))
+
+
+async def _known(bench: Bench) -> None:
+    await _introduced(bench, None)
+
+
+async def _forgotten(bench: Bench, _: Any) -> None:
+    await bench.store.roster.forget(WORKER, _info().token)
+
+
+async def _beaten(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.link() as link:
+        await link.calls(*bench.store.roster.beat(_info()))
+
+
+async def _rights_asked(bench: Bench, _: Any) -> None:
+    text = (files("streamq") / "redis" / "lua" / "rights.lua").read_text()  # the doctor's own; it needs no prelude
+    await bench.client.eval(text, 0, *(("2", "GET", bench.keys.ready) * 100))
+
+
+async def _joined(bench: Bench, _: Any) -> None:
+    await bench.on_link("join", [QUEUE])
+
+
+async def _suspected(bench: Bench) -> None:
+    await bench.on_link("join", [QUEUE])
+    fields = {"task": "count", "payload": "x" * FEW_BYTES, "headers": ""}
+    await bench.fill(lambda pipe, _: pipe.xadd(bench.keys.alone, fields), _many(bench.rig))
+    await bench.client.xreadgroup(GROUP, WORKER, {bench.keys.alone: ">"}, count=_many(bench.rig) // 2)
+
+
+async def _suspect_claimed(bench: Bench, _: Any) -> None:
+    text = (
+        files("streamq") / "redis" / "lua" / "claim_suspect.lua"
+    ).read_text()  # a fetcher's own; it needs no prelude
+    await bench.client.eval(text, 2, bench.keys.alone, bench.keys.alone_claim, GROUP, WORKER, 4_000)
+
+
+async def _postponed(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.link() as link:
+        await link.calls(*bench.store.postpone(QUEUE, [(f"1-{number}", 60.0) for number in range(2_000)]))

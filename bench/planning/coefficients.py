@@ -9,9 +9,9 @@ from typing import Any, Final, Self
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from .layout import Records, Streams
+from .memory import Memory
 
-FORM: Final = 2
+VERSION: Final = 3
 """Of the file: a reader refuses any other."""
 
 
@@ -39,8 +39,8 @@ class RedisCpu:
 
     enqueue: Cost
     delay: Cost
-    fetch: Cost
-    settle: Cost
+    run: Cost
+    """To fetch and to settle."""
     promote: float
     call: float
     """Microseconds per enqueue call."""
@@ -78,30 +78,20 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """The server's memory, in bytes."""
+class Limits:
+    """What the engine and the server allow."""
 
-    streams: Streams
-    delayed: Records
-    completed: Records
-    after_delay: Records
-    """Completed ones that were delayed: their id is in their headers."""
-    failed: Records
-    active: float
-    """Per active job, beside its entry."""
-    worker: float
-    """Per worker process: its connections and what it says of itself."""
-    empty: float
-    """A server without a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connections:
-    """Connections to the server per process, and how many the server takes in all."""
-
-    worker: int
-    producer: int
-    most: int
+    read: int
+    """Jobs that a worker reads at once, at most."""
+    sent: int
+    """Jobs of one enqueue call, at most: more are several calls."""
+    attempts: int
+    """That a job may spend, by default."""
+    connections: int
+    """That the server takes in all."""
+    of_worker: int
+    of_producer: int
+    """Connections per process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,31 +102,27 @@ class Coefficients:
     worker: WorkerCpu
     delays: Delays
     memory: Memory
-    connections: Connections
+    limits: Limits
     about: dict[str, Any]
 
     def slowed(self, factor: float) -> Coefficients:
         """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
-        delays = replace(
-            self.delays, turn=self.delays.turn * factor,
-            step=Cost(self.delays.step.job * factor, self.delays.step.byte * factor),
-            promoted=self.delays.promoted * factor,
-        )  # fmt: skip
         return replace(
-            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor), delays=delays
-        )
+            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor),
+            delays=_scaled(self.delays, factor, "turn", "step", "promoted"),
+        )  # fmt: skip
 
 
-def _scaled(costs: Any, factor: float) -> Any:
+def _scaled(costs: Any, factor: float, *names: str) -> Any:
     def scale(value: Any) -> Any:
         return Cost(value.job * factor, value.byte * factor) if isinstance(value, Cost) else value * factor
 
-    return replace(costs, **{name: scale(getattr(costs, name)) for name in costs.__slots__})
+    return replace(costs, **{name: scale(getattr(costs, name)) for name in names or costs.__slots__})
 
 
 def save(coefficients: Coefficients, path: Path) -> None:
     """Write the file."""
-    content = {"coefficients": FORM, **asdict(coefficients)}
+    content = {"coefficients": VERSION, **asdict(coefficients)}
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
@@ -148,7 +134,7 @@ def load(path: Path) -> Coefficients:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except orjson.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(content, dict) or content.pop("coefficients", None) != FORM:
+    if not isinstance(content, dict) or content.pop("coefficients", None) != VERSION:
         raise ValueError(
             f"{path} is not a file of coefficients: make one with `streamq bench plan --save FILE …`"
         )

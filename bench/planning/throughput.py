@@ -9,8 +9,6 @@ from typing import Final
 from .coefficients import Coefficients
 from .queueing import closed_rate
 
-BATCH: Final = 500
-"""Jobs that a worker reads at once, at most."""
 TICK: Final = 0.001
 """Seconds: the grain of an event loop's timers. Handlers that end within one of them go on together."""
 
@@ -42,7 +40,7 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
     Processing", 1992), so a batch has 1 + λ t jobs. The time of a turn, t, grows with the use U of the
     core, as D / (1 - U) does in an M/M/1 queue, and larger batches cost less: they settle after some rounds.
     """
-    redis, worker, most = known.redis, known.worker, min(slots, BATCH)
+    redis, worker, most = known.redis, known.worker, min(slots, known.limits.read)
     own = worker.run.of(load.payload) + load.delayed * worker.promoted + load.computes * 1e6
     own += worker.awaiting if load.awaits else 0.0
     batch = min(most, 1 + rate * known.delays.turn)
@@ -51,7 +49,7 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
         used = min(0.98, rate * on_core * each)  # past it, the rate will be less
         turn = known.delays.turn + each / (1 - used)
         batch = (batch + min(most, 1 + rate * turn)) / 2
-    server = redis.fetch.of(load.payload) + redis.settle.of(load.payload) + load.delayed * redis.promote
+    server = redis.run.of(load.payload) + load.delayed * redis.promote
     return Demand((own + worker.turn / batch) / 1e6, (server + redis.turn / batch) / 1e6, batch)
 
 
@@ -64,7 +62,7 @@ def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int,
     """
     used = min(cores, processes)
     step = _in_step(known, load, slots, processes, used)
-    share = max(0.0, 1 - load.awaits / TICK) * min(1.0, max(0.0, 2 - slots / BATCH))
+    share = max(0.0, 1 - load.awaits / TICK) * min(1.0, max(0.0, 2 - slots / known.limits.read))
     rate = step
     for _ in range(50):  # the cost depends on the batch, the batch on the rate: it settles
         cost = demand(known, load, rate / processes, slots, on_core=processes / used)
@@ -80,8 +78,7 @@ def _one_by_one(known: Coefficients, load: Load, cost: Demand, slots: int, cores
 
 def _in_step(known: Coefficients, load: Load, slots: int, processes: int, cores: int) -> float:
     cost = demand(known, load, math.inf, slots)
-    extra = load.delayed * known.delays.promoted
-    extra += known.worker.awaiting if load.awaits else 0.0
+    extra = load.delayed * known.delays.promoted + (known.worker.awaiting if load.awaits else 0.0)
     each = (known.delays.step.of(load.payload) + extra) / 1e6 + load.computes
     together = load.awaits + known.delays.turn + slots * each
     return min(processes * slots / together, cores / cost.worker, 1 / cost.redis)

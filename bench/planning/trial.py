@@ -35,8 +35,6 @@ class Trial:
     """The server's CPU for enqueueing."""
     run: float
     """The server's CPU for the rest."""
-    fetching: float
-    """The share (0 to 1) of reading jobs in what the server's commands took meanwhile."""
     worker: float
     """CPU of the only worker; with several it is not known, and NaN."""
     stored: int
@@ -74,12 +72,12 @@ async def trial(
     """Enqueue ``jobs``, of which the share ``delayed`` is parked first, and run them all. Leaves the server clean."""
     later = jobs[: round(len(jobs) * delayed)]
     settings = {"keep_completed": keep, "keep_failed": keep}
-    empty, cpu = await _memory(rig), await rig.server.cpu()
+    empty, cpu = await weight(rig), await rig.server.cpu()
     async with rig.app() as app:
-        await app.tasks[TASK].enqueue_many(later, delay=SOONER, attempts=attempts)
-        await app.tasks[TASK].enqueue_many(jobs[len(later) :], attempts=attempts)
-        enqueued, before = await rig.server.cpu(), await _fetch_and_scripts(rig)
-    stored, parked = await _memory(rig) - empty, await _text_in(rig, "parked")
+        sent = await app.tasks[TASK].enqueue_many(later, delay=SOONER, attempts=attempts)
+        sent += await app.tasks[TASK].enqueue_many(jobs[len(later) :], attempts=attempts)
+        enqueued = await rig.server.cpu()
+    stored, parked = await weight(rig) - empty, await text_of(rig, sent[0].id)
     async with rig.app() as app, AsyncExitStack() as stack:
         roles = [
             rig.child("worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs))
@@ -89,14 +87,20 @@ async def trial(
         rate = await _watched(app, workers, len(jobs))
         worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
     ran = await rig.server.cpu()
-    fetch, scripts = (b - a for a, b in zip(before, await _fetch_and_scripts(rig), strict=True))
-    kept, record = await _memory(rig) - empty, await _text_in(rig, "finished")
+    kept, record = await weight(rig) - empty, await text_of(rig, sent[0].id)
     await rig.server.clear()
     each = 1e6 / len(jobs)
     return Trial(
-        len(jobs), rate, (enqueued - cpu) * each, (ran - enqueued) * each, fetch / (fetch + scripts), worker * each,
-        stored, kept, parked, record,
-    )  # fmt: skip
+        len(jobs),
+        rate,
+        (enqueued - cpu) * each,
+        (ran - enqueued) * each,
+        worker * each,
+        stored,
+        kept,
+        parked,
+        record,
+    )
 
 
 async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
@@ -116,24 +120,21 @@ async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
     return (began[1] - ended[1]) / (ended[0] - began[0])
 
 
-async def _fetch_and_scripts(rig: Rig) -> tuple[int, int]:
-    """Microseconds the server has spent in reading jobs, and in scripts."""
-    stats = await rig.server.info("commandstats")
-    return tuple(int(stats.get(f"cmdstat_{name}", {}).get("usec", 0)) for name in ("xreadgroup", "evalsha"))  # type: ignore[return-value]  # two of two
-
-
-async def _memory(rig: Rig) -> int:
+async def weight(rig: Rig) -> int:
     """Bytes of all, once no connection but our own one holds buffers any more."""
     async with asyncio.timeout(10):
-        while (await rig.server.info("clients"))["connected_clients"] > 1:  # noqa: ASYNC110 - it tells only those who ask
+        while await connected(rig) > 1:  # noqa: ASYNC110 - it tells only those who ask
             await asyncio.sleep(0.01)
     return await rig.server.memory()
 
 
-async def _text_in(rig: Rig, place: str) -> int:
-    """Bytes of one value of the hash of that name, by chance."""
+async def connected(rig: Rig) -> int:
+    """Connections to the server."""
+    return int((await rig.server.info("clients"))["connected_clients"])
+
+
+async def text_of(rig: Rig, job: str) -> int:
+    """Bytes of what a hash, whichever it is, has of a job; 0 where none has it: an entry of a stream is no text."""
     client = rig.server.client
-    async for key in client.scan_iter(match=f"{PREFIX}:*:{place}"):
-        field: Any = await client.hrandfield(key)
-        return int(await client.hstrlen(key, field))
-    return 0
+    hashes = [key async for key in client.scan_iter(match=f"{PREFIX}:*", _type="hash")]
+    return max([int(await client.hstrlen(key, job)) for key in hashes], default=0)

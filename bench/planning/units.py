@@ -1,4 +1,4 @@
-"""Durations, rates, sizes, counts and shares as people write them, and back."""
+"""Rates, sizes, counts and shares as people write them, and back. Durations are read as the engine reads them."""
 
 from __future__ import annotations
 
@@ -8,77 +8,59 @@ from typing import Any, Final, Generic, TypeVar
 
 import click
 
+from streamq.durations import seconds_of
+
 T = TypeVar("T")
 
-SECONDS: Final = {
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-}
 BYTES: Final = {
-    "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
+    "": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
-TIMES: Final = {"k": 1e3, "m": 1e6, "g": 1e9}
-_NUMBER: Final = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([a-zµ%]*)", re.IGNORECASE)
+TIMES: Final = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
+_NUMBER: Final = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z%]*)", re.IGNORECASE)
 
 
-def _split(text: str, allowed: str) -> tuple[float, str]:
+def _read(text: str, units: dict[str, float], allowed: str) -> float:
     found = _NUMBER.fullmatch(text.strip())
-    if found is None:
+    unit = units.get(found[2].lower()) if found else None
+    if found is None or unit is None:
         raise ValueError(f"{text!r} is not {allowed}")
-    return float(found[1].replace("_", "").replace(",", "")), found[2].lower()
-
-
-def duration(text: str) -> float:
-    """Seconds of ``500ms``, ``1.5h``, ``24h``; a bare number is seconds. Raises ``ValueError``."""
-    allowed = "a duration: write a number with us, ms, s, m, h or d, like 500ms or 24h"
-    number, unit = _split(text, allowed)
-    if (unit or "s") not in SECONDS:
-        raise ValueError(f"{text!r} is not {allowed}")
-    return number * SECONDS[unit or "s"]
+    return float(found[1].replace("_", "").replace(",", "")) * unit
 
 
 def milliseconds(text: str) -> float:
     """Seconds of a duration; a bare number is milliseconds. Raises ``ValueError``."""
-    return duration(text if re.search(r"[a-zµ]", text, re.IGNORECASE) else f"{text}ms")
+    return seconds_of(text if re.search("[a-z]", text) else f"{text.strip()}ms")
 
 
 def count(text: str) -> int:
     """``5000000``, ``5_000_000``, ``5,000,000``, ``5M``, ``20k``. Raises ``ValueError``."""
     allowed = "a count: write a whole number, or one with k or M, like 20k or 5M"
-    number, unit = _split(text, allowed)
-    number *= TIMES.get(unit, 1.0 if not unit else -1.0)
-    if number < 0 or number % 1:
+    number = _read(text, TIMES, allowed)
+    if number % 1:
         raise ValueError(f"{text!r} is not {allowed}")
     return int(number)
 
 
 def rate(text: str) -> float:
     """Jobs a second of ``2000/s``, ``120k/min``, ``5M/d``; a bare number is a second's. Raises ``ValueError``."""
-    allowed = "a rate above 0: write jobs per s, min, h or d, like 2000/s or 5M/d"
-    jobs, _, per = text.partition("/")
+    jobs, _, span = text.partition("/")
     try:
-        number, span = count(jobs), SECONDS[per.strip().lower() or "s"]
-    except (ValueError, KeyError):
-        raise ValueError(f"{text!r} is not {allowed}") from None
-    if number == 0:
-        raise ValueError(f"{text!r} is not {allowed}")
-    return number / span
+        found = count(jobs) / seconds_of(f"1{span.strip().replace('min', 'm') or 's'}")
+    except ValueError:
+        found = 0.0
+    if not found:
+        raise ValueError(
+            f"{text!r} is not a rate above 0: write jobs per s, min, h or d, like 2000/s or 5M/d"
+        )
+    return found
 
 
 def size(text: str) -> int:
     """Bytes of ``300``, ``2kB`` (1000) or ``2KiB`` (1024). Raises ``ValueError``."""
-    allowed = "a size: write bytes, or a number with kB, MB, GB, KiB, MiB or GiB, like 300 or 4GiB"
-    number, unit = _split(text, allowed)
-    if (unit or "b") not in BYTES:
-        raise ValueError(f"{text!r} is not {allowed}")
-    return int(number * BYTES[unit or "b"])
+    return int(
+        _read(text, BYTES, "a size: write bytes, or with kB, MB, GB, KiB, MiB or GiB, like 300 or 4GiB")
+    )
 
 
 def sizes(text: str) -> tuple[int, int]:
@@ -91,10 +73,10 @@ def sizes(text: str) -> tuple[int, int]:
 
 
 def share(text: str) -> float:
-    """``70%`` or ``0.7``: more than 0 and at most 1; ``0`` is allowed. Raises ``ValueError``."""
+    """``70%`` or ``0.7``, from 0 to 1. Raises ``ValueError``."""
     allowed = "a share: write 0% to 100%, or 0 to 1"
-    number, unit = _split(text, allowed)
-    if unit not in {"", "%"} or (number := number / 100 if unit else number) > 1:
+    number = _read(text, {"": 1.0, "%": 0.01}, allowed)
+    if number > 1:
         raise ValueError(f"{text!r} is not {allowed}")
     return number
 
@@ -116,7 +98,6 @@ class Unit(click.ParamType[T], Generic[T]):
             self.fail(str(error), param, ctx)
 
 
-DURATION: Final = Unit(duration, "duration")
 MILLISECONDS: Final = Unit(milliseconds, "ms")
 RATE: Final = Unit(rate, "rate")
 COUNT: Final = Unit(count, "count")

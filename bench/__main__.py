@@ -6,6 +6,6 @@ from .commands import bench
 from .process import ROOT
 
 if (ROOT / "tests" / "measured").is_dir():
-    import_module("tests.measured")
+    import_module("tests.measured").join()
 
 bench(prog_name="python -m bench")

@@ -31,7 +31,9 @@ class _Bench(click.Group):
         except ModuleNotFoundError as error:
             if error.name not in EXTRA:
                 raise
-            click.echo(f"error: {error.name} is not installed: it comes with `bench`, an extra of streamq", err=True)
+            click.echo(
+                f"error: {error.name} is not installed: it comes with `bench`, an extra of streamq", err=True
+            )
             sys.exit(1)
 
 
@@ -175,7 +177,11 @@ def compare(before: Path, after: Path, max_regression: float | None, as_json: bo
 @bench.command()
 @click.argument("results", type=GIVEN)
 @click.option(
-    "-o", "--output", type=WRITTEN, callback=_file, help="Where to.  [default: the name of the results, .html]"
+    "-o",
+    "--output",
+    type=WRITTEN,
+    callback=_file,
+    help="Where to.  [default: the name of the results, .html]",
 )
 def report(results: Path, output: Path | None) -> None:
     """Write a results file as one HTML page: verdicts, tables, samples and curves.

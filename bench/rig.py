@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from streamq import App, Settings
 
 from .cores import WORKER_CORE, pin
-from .messages import OWN
 from .process import Child, role
 from .server import PREFIX, Server
 from .tasks import QUEUE, declare
@@ -28,8 +27,8 @@ class Rig:
     quick: bool
     repeat: int
     say: Callable[[str], None]
-    messages: Path = OWN
-    """The file that the messages of a delivery are from, one a line."""
+    messages: Path | None = None
+    """The file that the messages of a delivery are from, one a line; None for those of a checkout."""
 
     def of(self, full: T, quick: T) -> T:
         """The size for this run."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .. import catalogue
+from ..catalogue import summary
 from ..figures import Curve, Figure, number, ratio, verdict
 from ..results import HEADER, Results, Saved, curves_of, figures_of, numbers
 from .axis import Axis, finite, short
@@ -39,8 +40,8 @@ def page(saved: Saved) -> str:
     )  # fmt: skip
     made.globals.update(
         figures_of=figures_of, curves_of=curves_of, number=number, ratio=ratio, verdict=verdict, strip=strip,
-        mark=mark, points=points, told=_told, VERDICTS=VERDICTS, HEADER=HEADER, MOST=MOST, summary=_summary,
-        plot=lambda curve: Markup(line_plot(curve) or ""),  # noqa: S704 - a tree of XML, written as text
+        mark=mark, points=points, told=_told, VERDICTS=VERDICTS, HEADER=HEADER, MOST=MOST, summary=summary,
+        plot=lambda curve: Markup(_clean(line_plot(curve) or "")),  # noqa: S704 - a tree of XML, written as text
     )  # fmt: skip
     return made.get_template("page.html").render(
         about=saved.about, results=saved.results, counts=_counts(saved.results), missed=_missed(saved.results)
@@ -57,11 +58,6 @@ def _told(value: Any) -> str:
     if value is None or isinstance(value, float):
         return number(value)
     return ", ".join(map(_told, value)) if isinstance(value, list) else str(value)
-
-
-def _summary(name: str) -> str:
-    """What a scenario is about; nothing when this version has it no more."""
-    return catalogue.summary(name) if name in catalogue.NAMES else ""
 
 
 def _counts(results: Results) -> dict[str, dict[str, int]]:
@@ -109,7 +105,7 @@ def strip(figure: Figure) -> dict[str, Any] | None:
 
     rows = [
         {
-            "place": place, "y": 8 + 13 * row, "middle": at((values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2),
+            "place": place, "y": 8 + 13 * row, "middle": at(median(values)),
             "dots": [(at(value), number(value)) for value in values],
         }
         for row, (place, _, values) in enumerate(sides)

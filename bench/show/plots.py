@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 import pygal
@@ -9,6 +10,9 @@ from pygal.etree import etree
 
 from ..figures import Curve, Points, number
 from .axis import axes, finite
+
+# It leaves a finder for plug-ins of its own there, which every later import would ask, and which Python 3.11 warns of.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 WIDTH, HEIGHT = 480, 270
 LETTERS: Final = pygal.style.Style(label_font_size=12, major_label_font_size=12, title_font_size=12)
@@ -38,7 +42,9 @@ def line_plot(curve: Curve) -> str | None:
         disable_xml_declaration=True, x_title=across.name, y_title=up.name,
         xrange=(across.at(across.low), across.at(across.high)), range=(up.at(up.low), up.at(up.high)),
     )  # fmt: skip
-    chart.x_labels, chart.y_labels = ([{"value": at, "label": said} for at, said in axis.ticks().items()] for axis in both)
+    chart.x_labels, chart.y_labels = (
+        [{"value": at, "label": said} for at, said in axis.ticks().items()] for axis in both
+    )
     lines = [(name, finite(points)) for name, points in curve.series.items()]
     for name, line in lines:
         chart.add(name, [(across.at(x), up.at(y)) for x, y in line])

@@ -42,7 +42,10 @@ class Progress:
 
     def __init__(self, total: int, limit: float) -> None:
         self._console, self._name = console(stderr=True), ""
-        columns = ("[{task.completed}/{task.total}] {task.fields[name]} ", f" of at most {limit / 60:g} min  {{task.description}}")
+        columns = (
+            "[{task.completed}/{task.total}] {task.fields[name]} ",
+            f" of at most {limit / 60:g} min  {{task.description}}",
+        )
         # No thread draws it anew: it would run beside what is measured.
         self._bar = Bar(
             TextColumn(columns[0], markup=False), TimeElapsedColumn(), TextColumn(columns[1], markup=False),

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
+from bench.rig import Rig
+from bench.tasks import QUEUE
 from streamq import WorkerInfo
 
-from .rig import Rig
 from .script_cases import FEW_BYTES, GROUP, WORKER, Bench, Case
-from .tasks import QUEUE
 
 QUEUES: Final = tuple(f"q{number}" for number in range(100))
 
@@ -85,7 +85,9 @@ async def _beaten(bench: Bench, _: Any) -> None:
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:
-    text = (files("streamq") / "redis" / "lua" / "rights.lua").read_text()  # the doctor's own; it needs no prelude
+    text = (
+        files("streamq") / "redis" / "lua" / "rights.lua"
+    ).read_text()  # the doctor's own; it needs no prelude
     await bench.client.eval(text, 0, *(("2", "GET", bench.keys.ready) * 100))
 
 

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from ..rig import Rig
 from .coefficients import Coefficients
-from .measure import FULL, SMALL, reference_rate
-from .memory import spread
+from .measure import reference_rate
 from .throughput import Load, highest_rate
 from .trial import TASK, Trial, payloads, trial
 
@@ -41,8 +40,8 @@ CONFIGURATIONS: Final = (
     Configuration(200, 200, 20, 100),
     Configuration(90, 400, 5, 150, delayed=0.25),
     Configuration(800, 800, 50, 400, keep=0.5),
-    Configuration(2500, 2500, 0, 700),
-    Configuration(350, 350, 0, 2000, delayed=0.5),
+    Configuration(2500, 2500, 3, 700),
+    Configuration(350, 350, 10, 2000, delayed=0.5),
     Configuration(240, 360, 80, 100, processes=2),
     Configuration(64, 64, 30, 60, processes=3, keep=0.2),
     Configuration(4500, 6500, 15, 80, delayed=0.1),
@@ -99,20 +98,15 @@ async def _steady(rig: Rig, known: Coefficients, configuration: Configuration) -
     tries = list[tuple[float, Compared]]()
     before = await reference_rate(rig)
     while True:
-        jobs = _jobs(_now(known, before), configuration)
+        jobs = _jobs(known.slowed(known.reference / before), configuration)
         measured = await _run(rig, configuration, jobs)
         after = await reference_rate(rig)
         drift = abs(after - before) / min(before, after)
-        now = _now(known, (before + after) / 2)
+        now = known.slowed(known.reference / (before + after) * 2)
         tries.append((drift, _compare(now, configuration, jobs, measured)))
         if drift <= STEADY or len(tries) == TRIES:
             return min(tries, key=lambda one: one[0])[1]
         before = after
-
-
-def _now(known: Coefficients, reference: float) -> Coefficients:
-    """As they must be now for the prediction of the reference drain to be what was measured."""
-    return known.slowed(highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1) / reference)
 
 
 def _rate(known: Coefficients, one: Configuration) -> float:
@@ -128,14 +122,16 @@ def _jobs(known: Coefficients, one: Configuration) -> int:
 
 
 async def _run(rig: Rig, one: Configuration, jobs: int) -> Trial:
+    # From the least to the most, alike, in an order that has none: how blocks of a stream fill depends on it.
+    sizes = [one.least + number * 7919 % (one.most - one.least + 1) for number in range(jobs)]
     return await trial(
-        rig, payloads(spread(one.least, one.most, jobs), one.ms), slots=one.slots, processes=one.processes,
+        rig, payloads(sizes, one.ms), slots=one.slots, processes=one.processes,
         delayed=one.delayed, keep=round(one.keep * jobs),
     )  # fmt: skip
 
 
 def _compare(known: Coefficients, one: Configuration, jobs: int, measured: Trial) -> Compared:
-    sizes, later = spread(one.least, one.most), round(jobs * one.delayed)
-    stored = later * known.memory.delayed(sizes) + (jobs - later) * known.memory.waiting(sizes, TASK)
-    kept = round(one.keep * jobs) * known.memory.completed(sizes, share=one.delayed)
+    memory, sizes, later = known.memory, (one.least, one.most), round(jobs * one.delayed)
+    stored = later * memory.delayed(sizes, TASK) + (jobs - later) * memory.waiting(sizes, TASK)
+    kept = round(one.keep * jobs) * memory.completed(sizes, TASK, late=one.delayed)
     return Compared(one, (_rate(known, one), measured.rate), (stored, measured.stored), (kept, measured.kept))

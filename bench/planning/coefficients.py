@@ -71,10 +71,6 @@ class Delays:
     """From a free slot to a job in it: reading the next batch, beside settling the last."""
     slot: float
     """What a slot is taken longer than the handler takes: timers, the way in and out."""
-    step: Cost
-    """Microseconds a job takes when a batch is read, run and settled before the next one is read."""
-    promoted: float
-    """Microseconds more for one that was delayed: the batch is promoted first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +99,23 @@ class Coefficients:
     delays: Delays
     memory: Memory
     limits: Limits
+    reference: float
+    """Jobs a second that do nothing, in full batches: how fast the machine was."""
     about: dict[str, Any]
 
     def slowed(self, factor: float) -> Coefficients:
         """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
         return replace(
             self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor),
-            delays=_scaled(self.delays, factor, "turn", "step", "promoted"),
+            delays=replace(self.delays, turn=self.delays.turn * factor),
         )  # fmt: skip
 
 
-def _scaled(costs: Any, factor: float, *names: str) -> Any:
+def _scaled(costs: Any, factor: float) -> Any:
     def scale(value: Any) -> Any:
         return Cost(value.job * factor, value.byte * factor) if isinstance(value, Cost) else value * factor
 
-    return replace(costs, **{name: scale(getattr(costs, name)) for name in names or costs.__slots__})
+    return replace(costs, **{name: scale(getattr(costs, name)) for name in costs.__slots__})
 
 
 def save(coefficients: Coefficients, path: Path) -> None:
@@ -130,17 +128,18 @@ def load(path: Path) -> Coefficients:
     """Read the file. Raises ``ValueError`` with one sentence."""
     try:
         content = orjson.loads(path.read_bytes())
+        version = content.pop("coefficients", None) if isinstance(content, dict) else None
+        found = TypeAdapter(Coefficients).validate_python(content) if version == VERSION else None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except orjson.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(content, dict) or content.pop("coefficients", None) != VERSION:
-        raise ValueError(
-            f"{path} is not a file of coefficients: make one with `streamq bench plan --save FILE …`"
-        )
-    try:
-        return TypeAdapter(Coefficients).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ValueError(f"{path} has a wrong coefficient, {place}: {first['msg']}") from None
+    if found is None:
+        raise ValueError(
+            f"{path} is not a file of coefficients: make one with `streamq bench plan --save FILE …`"
+        )
+    return found

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any, Final
 
 from ..machine import described
 from ..rig import Rig
-from .coefficients import Coefficients, Cost, Delays, RedisCpu, WorkerCpu
-from .footprint import footprint
-from .memory import Weighed
+from .coefficients import Coefficients, Cost, Delays, Limits, RedisCpu, WorkerCpu
+from .footprint import FAILED, curves, failed, limits, pending
+from .memory import Memory
 from .trial import TASK, Trial, payloads, trial
 
 SMALL: Final = 120
@@ -18,8 +20,6 @@ LARGE: Final = 1500
 """Bytes of the payloads between which costs are a line."""
 FULL: Final = 1000
 """Slots with which every batch is as large as it gets."""
-STEP: Final = 500
-"""Slots of about one batch: it is run and settled before the next one is read."""
 FEW: Final = 50
 """Slots that are all taken, and far from what keeps a worker busy."""
 AWAITED: Final = 10.0
@@ -29,34 +29,37 @@ LONE: Final = 1500
 TRIALS: Final[dict[str, dict[str, Any]]] = {
     "small": {"size": SMALL},
     "large": {"size": LARGE},
-    "failed": {"size": SMALL, "jobs": LONE, "more": {"fail": 1}, "attempts": 1},
     "due_small": {"size": SMALL, "delayed": 1},
     "due_large": {"size": LARGE, "delayed": 1},
     "alone": {"size": SMALL, "jobs": LONE, "slots": 1},
     "awaiting": {"size": SMALL, "ms": AWAITED},
     "relaxed": {"size": SMALL, "jobs": 2 * LONE, "slots": FEW, "ms": AWAITED},
-    "step_small": {"size": SMALL, "slots": STEP},
-    "step_large": {"size": LARGE, "slots": STEP},
-    "step_due": {"size": SMALL, "slots": STEP, "delayed": 1},
 }
-TIMED: Final = frozenset({"alone", "relaxed", "step_small", "step_large", "step_due"})
+TIMED: Final = frozenset({"alone", "relaxed"})
 """The trials that tell of time; the others tell of CPU."""
 Trials = dict[str, Trial]
 
 
-async def measure(rig: Rig) -> Coefficients:
-    """All coefficients. Leaves the server clean."""
+async def measure(rig: Rig, *wanted: int) -> Coefficients:
+    """All coefficients, those of memory with payloads of the ``wanted`` sizes too. Leaves the server clean."""
     empty = await rig.server.memory()
     await reference_rate(rig)  # the first one warms the machine up
-    trials = await _trials(rig)
-    redis, worker, delays = (
-        _redis(trials, await _lone_enqueue(rig)),
-        _worker(trials),
-        await _delays(rig, trials),
-    )
-    memory, limits = await footprint(rig, empty, _weighed(trials))
-    rig.say("memory and connections")
-    return Coefficients(redis, worker, delays, memory, limits, await described(rig.server))
+    trials, lone = await _trials(rig), await _lone_enqueue(rig)
+    redis = RedisCpu(
+        enqueue=_line(trials, "", "enqueue"), delay=_line(trials, "due_", "enqueue"), run=_line(trials, "", "run"),
+        promote=_more(trials, "due_small", "run"), call=max(0.0, lone - trials["small"].enqueue),
+        turn=_more(trials, "alone", "run"),
+    )  # fmt: skip
+    worker = WorkerCpu(
+        run=_line(trials, "", "worker"), awaiting=_more(trials, "awaiting", "worker"),
+        promoted=_more(trials, "due_small", "worker"), turn=_more(trials, "alone", "worker"),
+    )  # fmt: skip
+    # What a slot is taken longer than the handler takes, by Little's law: all of the few slots are taken.
+    slot = max(0.0, FEW / trials["relaxed"].rate - AWAITED / 1000)
+    delays = Delays(await _round_trip(rig), 1 / trials["alone"].rate, slot)
+    memory, allowed = await _memory(rig, trials, float(empty), wanted)
+    reference, about = trials["small"].rate, await described(rig.server)
+    return Coefficients(redis, worker, delays, memory, allowed, reference, about)
 
 
 async def reference_rate(rig: Rig) -> float:
@@ -74,19 +77,17 @@ async def _trials(rig: Rig) -> Trials:
 
     best = {
         name: min((one[name] for one in rounds), key=lambda one: disturbance(name, one)) for name in TRIALS
-    }  # noqa: B023 - used at once
+    }
     rig.say(f"{best['small'].rate:,.0f} jobs/s that do nothing; {best['alone'].rate:,.0f} one at a time")
     return best
 
 
 async def _trial(
-    rig: Rig, size: int, jobs: int | None = None, slots: int = FULL, ms: float = 0.0, delayed: float = 0.0,
-    more: dict[str, Any] | None = None, attempts: int | None = None,
-) -> Trial:  # fmt: skip
+    rig: Rig, size: int, jobs: int | None = None, slots: int = FULL, ms: float = 0.0, delayed: float = 0.0
+) -> Trial:
     # Equally many of each kind: what a worker does once is in all of them, or in none.
     jobs = jobs or rig.of(20_000, 6_000)
-    sent = payloads([size] * jobs, ms, **(more or {}))
-    return await trial(rig, sent, slots=slots, keep=jobs, delayed=delayed, attempts=attempts)
+    return await trial(rig, payloads([size] * jobs, ms), slots=slots, keep=jobs, delayed=delayed)
 
 
 def _line(trials: Trials, kind: str, of: str) -> Cost:
@@ -100,49 +101,14 @@ def _more(trials: Trials, kind: str, of: str) -> float:
     return max(0.0, float(getattr(trials[kind], of) - getattr(trials["small"], of)))
 
 
-def _redis(trials: Trials, lone: float) -> RedisCpu:
-    return RedisCpu(
-        enqueue=_line(trials, "", "enqueue"), delay=_line(trials, "due_", "enqueue"), run=_line(trials, "", "run"),
-        promote=_more(trials, "due_small", "run"), call=max(0.0, lone - trials["small"].enqueue),
-        turn=_more(trials, "alone", "run"),
-    )  # fmt: skip
-
-
-def _worker(trials: Trials) -> WorkerCpu:
-    return WorkerCpu(
-        run=_line(trials, "", "worker"), awaiting=_more(trials, "awaiting", "worker"),
-        promoted=_more(trials, "due_small", "worker"), turn=_more(trials, "alone", "worker"),
-    )  # fmt: skip
-
-
-async def _delays(rig: Rig, trials: Trials) -> Delays:
-    small, large, due = (1e6 / trials[f"step_{kind}"].rate for kind in ("small", "large", "due"))
-    # What a slot is taken longer than the handler takes, by Little's law: all of the few slots are taken.
-    slot = max(0.0, FEW / trials["relaxed"].rate - AWAITED / 1000)
-    step = Cost.through((SMALL, small), (LARGE, large))
-    return Delays(
-        await _round_trip(rig), 1 / trials["alone"].rate, slot, step, promoted=max(0.0, due - small)
-    )
-
-
-def _weighed(trials: Trials) -> dict[str, list[Weighed]]:
-    """By the names that ``Memory`` has for them; the waiting ones have no record."""
-    both = (SMALL, "small"), (LARGE, "large")
-    return {
-        "waiting": [Weighed(SMALL, trials["small"].jobs, trials["small"].stored, 0)],
-        "parked": [_stored(size, trials[f"due_{name}"]) for size, name in both],
-        "kept": [_kept(size, trials[name]) for size, name in both],
-        "kept_late": [_kept(size, trials[f"due_{name}"]) for size, name in both],
-        "kept_failed": [_kept(SMALL, trials["failed"])],
-    }
-
-
-def _stored(size: int, one: Trial) -> Weighed:
-    return Weighed(size, one.jobs, one.stored, one.parked_text)
-
-
-def _kept(size: int, one: Trial) -> Weighed:
-    return Weighed(size, one.jobs, one.kept, one.record_text)
+async def _memory(rig: Rig, trials: Trials, empty: float, wanted: Sequence[int]) -> tuple[Memory, Limits]:
+    plain, late = trials["small"].text, trials["due_small"].text - trials["small"].text
+    parts = await curves(rig, wanted)
+    rig.say("memory by the size of payloads")
+    histories, buried = await failed(rig)
+    worker, allowed = await limits(rig)
+    known = Memory(parts, await pending(rig), late, plain, 0.0, histories, worker, empty)
+    return replace(known, buried=buried - known.failed(FAILED[:2], 1, "fall")), allowed
 
 
 async def _lone_enqueue(rig: Rig) -> float:

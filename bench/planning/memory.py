@@ -1,126 +1,52 @@
-"""How the server lays jobs out in memory: an allocator's classes, a stream's blocks, a hash's records.
+"""The server's memory, by state, from counts of jobs: read off curves that were measured with the engine's own jobs.
 
-stream   blocks (listpacks) of up to `stream-node-max-bytes`, each allocated by itself and found by a radix tree
-hash     one allocation for the record's text, and a fixed price for its id, its entries and their tables
-
-The formats here are the server's. What the engine puts into them is measured: see ``footprint``.
+Nothing here knows how the engine or the server lay a job out: a change of either changes what is measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from statistics import fmean
+from typing import Final
 
 TASK: Final = "send_message"
-"""A name as long as most: it is in every entry."""
-HEAD: Final = 15
-"""Bytes of a block before its first entry, without the names of the fields: the listpack's own header and three counts."""
-ENTRY: Final = 8
-"""Bytes of an entry beside its values: flags, time and number apart from the block's, and its length."""
-
-
-def allocated(size: int, allocator: str) -> int:
-    """Bytes an allocator takes for ``size``.
-
-    jemalloc: four classes to each doubling (jemalloc(3), "Implementation notes"); libc: multiples of 16 with a
-    word of its own in each. Of any other allocator nothing is known, so multiples of 8.
-    """
-    if allocator.startswith("jemalloc"):
-        step = max(8, 1 << max(0, (size - 1).bit_length() - 3))
-    elif allocator.startswith("libc"):
-        return max(24, -(-(size + 8) // 16) * 16 - 8)
-    else:
-        step = 8
-    return -(-size // step) * step
-
-
-def text(length: int, allocator: str) -> int:
-    """Bytes of a string of its own (sds): a header of 3 or 5 bytes, and a zero at the end."""
-    return allocated(length + (4 if length < 256 else 6), allocator)
-
-
-def _packed(length: int) -> int:
-    """Bytes of a string inside a listpack: before it its length, after it the length of both."""
-    whole = length + (1 if length < 64 else 2 if length < 4096 else 5)
-    return whole + (1 if whole < 128 else 2 if whole < 16384 else 3)
-
-
-class Form(NamedTuple):
-    """Lengths of what the engine writes into an entry: names of fields, and values other than task and payload."""
-
-    names: tuple[int, ...]
-    others: tuple[int, ...]
+"""A name as long as most: it is in every job, beside the payload."""
+MIXED: Final = 101
+"""Sizes, evenly from the least to the most, that stand for all between."""
 
 
 @dataclass(frozen=True, slots=True)
-class Streams:
-    """The server's way with streams. ``block`` is the price of a block beside its bytes, measured."""
+class Curve:
+    """Bytes that a job takes beyond its payload; ``beyond`` is by rising bytes of payload and name."""
 
-    allocator: str
-    node_bytes: int
-    node_entries: int
-    form: Form
-    block: float = 0.0
+    beyond: tuple[tuple[float, float], ...]
 
-    def per_entry(self, sizes: Sequence[int], task: str = TASK) -> float:
-        """Bytes per entry with payloads of these sizes, in this order, over and over."""
-        blocks, used = self.blocks(sizes, task)
-        return (self.block * blocks + used) / len(sizes)
+    def at(self, size: float) -> float:
+        """Bytes of a job; between two that were measured along a line, and past the ends as at them."""
+        right = bisect_left(self.beyond, (size,))
+        around = self.beyond[max(0, right - 1) : right + 1]
+        (low, least), (high, most) = around[0], around[-1]
+        share = 0.0 if high == low else (size - low) / (high - low)
+        return size + least + share * (most - least)
 
-    def blocks(self, sizes: Sequence[int], task: str) -> tuple[int, int]:
-        """How many blocks entries of these sizes fill, and the bytes allocated for them without their price."""
-        found = [allocated(size, self.allocator) for size in self._blocks(sizes, task)]
-        return len(found), sum(found)
-
-    def _blocks(self, sizes: Sequence[int], task: str) -> Iterator[int]:
-        """Bytes of each block: an entry opens a new one when names and values, as they are, would pass the limit."""
-        beside = sum(self.form.names) + sum(self.form.others) + len(task)
-        packed = ENTRY + _packed(len(task)) + sum(map(_packed, self.form.others))
-        head = HEAD + sum(map(_packed, self.form.names))
-        count, used = 0, head
-        for size in sizes:
-            if count and (used + beside + size >= self.node_bytes or count >= self.node_entries):
-                yield used
-                count, used = 0, head
-            count, used = count + 1, used + packed + _packed(size)
-        yield used
-
-
-class Weighed(NamedTuple):
-    """Some records on the scales: the payload's bytes, how many there are, what they use, the text of one."""
-
-    size: int
-    records: int
-    used: float
-    text: int
+    def mean(self, sizes: Sequence[int], task: str, more: float = 0.0) -> float:
+        """Bytes of a job on average, with payloads of the least to the most of ``sizes`` and ``more`` bytes of text."""
+        least, most = min(sizes), max(sizes)
+        mixed = (
+            [least + (most - least) * step / (MIXED - 1) for step in range(MIXED)]
+            if most > least
+            else [least]
+        )
+        return fmean(self.at(size + len(task) + more) for size in mixed)
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
-    """A hash of records: ``fixed`` bytes for each, and the text of payload and ``beside`` more bytes."""
+class Histories:
+    """Bytes that a failed job has beside its payload after one attempt, two, three, and as many as change nothing.
 
-    fixed: float
-    beside: float
-
-    @classmethod
-    def fitted(cls, weighed: Sequence[Weighed], allocator: str) -> Self:
-        """What is left of the measured bytes without the texts, on average."""
-        fixed = [one.used / one.records - text(one.text, allocator) for one in weighed]
-        beside = [one.text - one.size for one in weighed]
-        return cls(sum(fixed) / len(fixed), sum(beside) / len(beside))
-
-    def per_record(self, sizes: Sequence[int], allocator: str, more: float = 0) -> float:
-        """Bytes per record with payloads of these sizes and ``more`` bytes of a result or a history."""
-        beside = round(self.beside + more)
-        return self.fixed + sum(text(size + beside, allocator) for size in sizes) / len(sizes)
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Bytes of a failed record beside its payload after one attempt, two, three, and as many as change nothing.
-
-    Tracebacks are as long as the engine keeps them: it keeps those of the first attempt and the last, a line of those
+    Tracebacks are as long as the engine keeps them: it keeps those of the first attempt and the last, a summary of each
     between, and no more than a bound.
     """
 
@@ -131,58 +57,50 @@ class Failed:
 
     def beside(self, attempts: int) -> int:
         """After so many attempts."""
-        return (
-            self.one
-            if attempts == 1
-            else min(self.bound, self.two + (attempts - 2) * (self.three - self.two))
-        )
+        between = self.two + (attempts - 2) * (self.three - self.two)
+        return self.one if attempts == 1 else min(self.bound, between)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The server's memory, in bytes."""
+    """What a server's memory is taken by, in bytes."""
 
-    streams: Streams
-    parked: Records
-    """Delayed jobs."""
-    kept: Records
-    """Completed jobs."""
-    kept_late: Records
-    """Completed ones that were delayed: their id is in their headers."""
-    kept_failed: Records
-    histories: Failed
+    parts: dict[str, Curve]
+    """By state: waiting, delayed, completed."""
     pending: float
-    """Per active job, beside its entry."""
+    """Per active job, beside what it took when it waited."""
+    late: int
+    """Of text, per completed job that was delayed."""
+    plain: int
+    """Of text, per completed job, beside payload and name."""
+    buried: float
+    """Per failed job, beside what a completed one of as much text takes."""
+    histories: Histories
     worker: float
     """Per worker process: its connections and what it says of itself."""
     empty: float
     """A server without a key."""
 
     def waiting(self, sizes: Sequence[int], task: str = TASK) -> float:
-        """Bytes per waiting job with payloads of ``sizes``."""
-        return self.streams.per_entry(sizes, task)
+        """Bytes per waiting job with payloads of ``sizes``, the least and the most."""
+        return self.parts["waiting"].mean(sizes, task)
 
     def active(self, sizes: Sequence[int], task: str = TASK) -> float:
-        """Bytes per active job: its entry, and its place in the list of pending ones."""
+        """Bytes per active job."""
         return self.waiting(sizes, task) + self.pending
 
-    def delayed(self, sizes: Sequence[int]) -> float:
+    def delayed(self, sizes: Sequence[int], task: str = TASK) -> float:
         """Bytes per delayed job."""
-        return self.parked.per_record(sizes, self.streams.allocator)
+        return self.parts["delayed"].mean(sizes, task)
 
-    def completed(self, sizes: Sequence[int], result: int = 0, share: float = 0.0) -> float:
-        """Bytes per completed job that is kept, with a result of so many bytes; ``share`` of them were delayed."""
-        at_once = self.kept.per_record(sizes, self.streams.allocator, result)
-        return (1 - share) * at_once + share * self.kept_late.per_record(
-            sizes, self.streams.allocator, result
-        )
+    def completed(
+        self, sizes: Sequence[int], task: str = TASK, *, result: int = 0, late: float = 0.0
+    ) -> float:
+        """Bytes per completed job that is kept, with a result of so many bytes; the share ``late`` was delayed."""
+        at_once, after = (self.parts["completed"].mean(sizes, task, result + more) for more in (0, self.late))
+        return (1 - late) * at_once + late * after
 
-    def failed(self, sizes: Sequence[int], attempts: int) -> float:
+    def failed(self, sizes: Sequence[int], attempts: int, task: str = TASK) -> float:
         """Bytes per failed job that is kept, after so many attempts."""
-        more = max(0.0, self.histories.beside(attempts) - self.kept_failed.beside)
-        return self.kept_failed.per_record(sizes, self.streams.allocator, more)
-
-
-def spread(least: int, most: int, count: int = 2000) -> list[int]:
-    """Sizes from ``least`` to ``most``, alike, in an order that has none: how blocks fill depends on it."""
-    return [least + number * 7919 % (most - least + 1) for number in range(count)]
+        more = self.histories.beside(attempts) - self.plain
+        return self.parts["completed"].mean(sizes, task, more) + self.buried

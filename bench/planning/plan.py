@@ -9,7 +9,6 @@ from typing import Any, Final
 from streamq import Settings
 
 from .coefficients import Coefficients
-from .memory import spread
 from .queueing import busy_slots, slots_for, wait
 from .throughput import Demand, Load, demand
 
@@ -160,13 +159,13 @@ def capacity_of_a_partition(known: Coefficients, payload: int = 300) -> float:
 
 def memory_parts(known: Coefficients, wishes: Wishes, slots: int, processes: int) -> dict[str, float]:
     """Bytes by state. The delayed, kept and waiting jobs by their number; the active ones fill all slots."""
-    sizes, of = spread(*wishes.payload), known.memory
+    sizes, of = wishes.payload, known.memory
     lost = min(default("keep_failed"), math.ceil(wishes.rate * wishes.failing * default("keep_failed_for")))
     return {
         "waiting": wishes.rate * wishes.outage * of.waiting(sizes),
         "active": slots * of.active(sizes),
         "delayed": wishes.delayed * of.delayed(sizes),
-        "completed": wishes.records * of.completed(sizes, wishes.result, wishes.late),
+        "completed": wishes.records * of.completed(sizes, result=wishes.result, late=wishes.late),
         "failed": lost * of.failed(sizes, wishes.attempts or known.limits.attempts),
         "server, workers": of.empty + processes * of.worker,
     }

@@ -4,8 +4,8 @@
                                       (down while its node is lost)
 
 It moves batches, not jobs, so that a million jobs a second are some ten thousand steps. Gaps between batches are
-exponential, serving a batch takes its jobs' time at the partition's capacity: an M/D/1 queue for each partition (Kendall
-1953). A batch starts when it is there and the one before it is done (Lindley 1952).
+exponential, serving a batch takes its jobs' time at the partition's capacity: an M/D/1 queue for each partition
+(Kendall 1953). A batch starts when it is there and the one before it is done (Lindley 1952).
 """
 
 from __future__ import annotations

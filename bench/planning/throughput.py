@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Final
 
 from .coefficients import Coefficients
 from .queueing import closed_rate
-
-TICK: Final = 0.001
-"""Seconds: the grain of an event loop's timers. Handlers that end within one of them go on together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +51,12 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
 def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int, cores: int) -> float:
     """Jobs a second of ``processes`` of ``slots`` each on ``cores`` of their own, and a server on one more.
 
-    Jobs of handlers that await go round one by one: a closed network. Jobs that need no waiting move in step,
-    a batch being read, run and settled before the next, until there are slots for a second one. Between the
-    two it is a matter of how long a handler awaits beside the grain of the loop's timers.
+    Their handlers await, so jobs go round one by one: a closed network. It is no model of handlers that never
+    await, whose jobs move in step: a batch is read, run and settled before the next.
     """
-    used = min(cores, processes)
-    step = _in_step(known, load, slots, processes, used)
-    share = max(0.0, 1 - load.awaits / TICK) * min(1.0, max(0.0, 2 - slots / known.limits.read))
-    rate = step
+    used, rate = min(cores, processes), 1.0
     for _ in range(50):  # the cost depends on the batch, the batch on the rate: it settles
         cost = demand(known, load, rate / processes, slots, on_core=processes / used)
-        alone = _one_by_one(known, load, cost, slots * processes, used)
-        rate = (rate + 1 / (share / step + (1 - share) / alone)) / 2
+        stations = [cost.worker / used] * used + [cost.redis]
+        rate = (rate + closed_rate(slots * processes, load.awaits + known.delays.slot, stations)) / 2
     return rate
-
-
-def _one_by_one(known: Coefficients, load: Load, cost: Demand, slots: int, cores: int) -> float:
-    away = load.awaits + known.delays.slot if load.awaits else 0.0
-    return closed_rate(slots, away, [cost.worker / cores] * cores + [cost.redis])
-
-
-def _in_step(known: Coefficients, load: Load, slots: int, processes: int, cores: int) -> float:
-    cost = demand(known, load, math.inf, slots)
-    extra = load.delayed * known.delays.promoted + (known.worker.awaiting if load.awaits else 0.0)
-    each = (known.delays.step.of(load.payload) + extra) / 1e6 + load.computes
-    together = load.awaits + known.delays.turn + slots * each
-    return min(processes * slots / together, cores / cost.worker, 1 / cost.redis)

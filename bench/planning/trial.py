@@ -41,66 +41,62 @@ class Trial:
     """Memory before the workers started."""
     kept: int
     """Memory once all had ended."""
-    parked_text: int
-    """Bytes of the text of a delayed job; 0 without any."""
-    record_text: int
-    """Bytes of the text of a finished record; 0 without any."""
+    text: int
+    """Bytes of a finished record, without payload and name; nothing to go by where not all are kept."""
 
 
-def payloads(sizes: Sequence[int], ms: float = 0.0, **more: Any) -> list[dict[str, Any]]:
+def payloads(sizes: Sequence[int], ms: float = 0.0) -> list[dict[str, Any]]:
     """Payloads of ``act`` whose JSON form has these sizes.
 
     The handlers await from half to one and a half times ``ms``: equal ones would march in step, as real ones
     do not. Raises ``ValueError`` where a size leaves no room.
     """
-    return [_payload(number, size, ms, more) for number, size in enumerate(sizes)]
+    return [
+        _payload(size, round(ms * (0.5 + number * 7919 % 1000 / 1000), 2))
+        for number, size in enumerate(sizes)
+    ]
 
 
-def _payload(number: int, size: int, ms: float, more: dict[str, Any]) -> dict[str, Any]:
-    payload = {"ms": round(ms * (0.5 + number * 7919 % 1000 / 1000), 2), **more, "pad": ""}
-    room = size - len(orjson.dumps(payload))
+def _payload(size: int, ms: float) -> dict[str, Any]:
+    room = size - len(orjson.dumps({"ms": ms, "pad": ""}))
     if room < 0:
         raise ValueError(f"a payload of {size} bytes is too small to try: use {size - room} or more")
-    payload["pad"] = "x" * room
-    return payload
+    return {"ms": ms, "pad": "x" * room}
 
 
 async def trial(
     rig: Rig, jobs: Sequence[dict[str, Any]], *, slots: int, processes: int = 1, delayed: float = 0.0,
-    keep: int = 1000, attempts: int | None = None,
+    keep: int = 1000,
 ) -> Trial:  # fmt: skip
     """Enqueue ``jobs``, of which the share ``delayed`` is parked first, and run them all. Leaves the server clean."""
     later = jobs[: round(len(jobs) * delayed)]
-    settings = {"keep_completed": keep, "keep_failed": keep}
     empty, cpu = await weight(rig), await rig.server.cpu()
     async with rig.app() as app:
-        sent = await app.tasks[TASK].enqueue_many(later, delay=SOONER, attempts=attempts)
-        sent += await app.tasks[TASK].enqueue_many(jobs[len(later) :], attempts=attempts)
+        sent = await app.tasks[TASK].enqueue_many(later, delay=SOONER)
+        sent += await app.tasks[TASK].enqueue_many(jobs[len(later) :])
         enqueued = await rig.server.cpu()
-    stored, parked = await weight(rig) - empty, await text_of(rig, sent[0].id)
+    stored = await weight(rig) - empty
     async with rig.app() as app, AsyncExitStack() as stack:
         roles = [
-            rig.child("worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs))
+            rig.child(
+                "worker",
+                pinned=True,
+                settings={"keep_completed": keep},
+                concurrency=slots,
+                expected=len(jobs),
+            )
             for _ in range(processes)
         ]
         workers = [await stack.enter_async_context(role) for role in roles]
         rate = await _watched(app, workers, len(jobs))
         worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
     ran = await rig.server.cpu()
-    kept, record = await weight(rig) - empty, await text_of(rig, sent[0].id)
+    kept = await weight(rig) - empty
+    text = await text_of(rig, sent[0].id) - len(orjson.dumps(jobs[0])) - len(TASK)
     await rig.server.clear()
     each = 1e6 / len(jobs)
-    return Trial(
-        len(jobs),
-        rate,
-        (enqueued - cpu) * each,
-        (ran - enqueued) * each,
-        worker * each,
-        stored,
-        kept,
-        parked,
-        record,
-    )
+    cpu, run = (enqueued - cpu) * each, (ran - enqueued) * each
+    return Trial(len(jobs), rate, cpu, run, worker * each, stored, kept, text)
 
 
 async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:

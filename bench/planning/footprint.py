@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from streamq import App, Backoff, JobFailed, Worker
+from streamq import App, Backoff, JobFailed, Task, Worker
 
 from ..occupancy import STATES, exact, spread, warm
 from ..rig import Rig
@@ -41,6 +41,8 @@ SIZES: Final = (
 """Bytes of payloads: an allocator has four classes to a doubling, so two points to a doubling, spread, see them all."""
 NAME: Final = len("count")
 """The task that ``occupancy`` measures with, whose name is in each job."""
+FALL: Final = "fall"
+"""The task that fails."""
 SIZE: Final = 300
 """Bytes of a payload that is no matter of measuring."""
 HELD: Final = 2000
@@ -69,21 +71,40 @@ async def curves(rig: Rig, wanted: Iterable[int] = ()) -> dict[str, Curve]:
 
 async def failed(rig: Rig) -> tuple[Histories, float]:
     """Histories, of jobs whose tracebacks are longer than is kept; and the bytes of a job that had one attempt."""
-    app = rig.app(keep_failed=1000)
-    task = app.task(name="fall", queue=QUEUE, backoff=Backoff(base=0.001, most=0.001))(_fall)
-    payload, texts = "x" * (SIZE - 2), list[int]()
-    async with app, _working(app):
-        for attempts in (1, 2, 3, MANY):
-            job = await task.enqueue(payload, attempts=attempts)
-            with contextlib.suppress(JobFailed):
-                await job.result(timeout=20)
-            texts.append(await text_of(rig, job.id) - SIZE - len(task.name))
+    histories = Histories(*await texts_after(rig, (1, 2, 3, MANY)))
+    async with _failing(rig) as (app, task):
         before = await rig.server.memory()
         await task.enqueue_many(["x" * (size - 2) for size in range(*FAILED)], attempts=1)
         await rig.settled(app)
         each = (await rig.server.memory() - before) / len(range(*FAILED))
+    return histories, each
+
+
+async def texts_after(rig: Rig, attempts: Sequence[int]) -> list[int]:
+    """Bytes beside payload and name of jobs that a worker has failed after so many attempts each."""
+    async with _failing(rig) as (_, task):
+        jobs = [await task.enqueue("x" * (SIZE - 2), attempts=number) for number in attempts]
+        for job in jobs:
+            with contextlib.suppress(JobFailed):
+                await job.result(timeout=20)
+        return [await text_of(rig, job.id) - SIZE - len(task.name) for job in jobs]
+
+
+@asynccontextmanager
+async def _failing(rig: Rig) -> AsyncIterator[tuple[App, Task[Any, Any]]]:
+    """A task that always fails and a worker of it in this process, which does not tell of each. Leaves nothing."""
+    app, log = rig.app(keep_failed=1000), logging.getLogger("streamq")
+    task = app.task(name=FALL, queue=QUEUE, backoff=Backoff(base=0.001, most=0.001))(_fall)
+    worker, level = Worker(app), log.level
+    log.setLevel(logging.CRITICAL)
+    async with app, asyncio.TaskGroup() as group:
+        group.create_task(worker.run())
+        try:
+            yield app, task
+        finally:
+            worker.stop()
+            log.setLevel(level)
     await rig.server.clear()
-    return Histories(*texts), each
 
 
 async def _fall(payload: str) -> None:
@@ -99,20 +120,6 @@ async def _still_deeper(payload: str, calls: int) -> None:
     if not calls:
         raise ValueError(payload)
     await _deeper(payload, calls - 1)
-
-
-@asynccontextmanager
-async def _working(app: App) -> AsyncIterator[None]:
-    """A worker in this process, which does not tell of each job that fails."""
-    log, worker = logging.getLogger("streamq"), Worker(app)
-    level, running = log.level, asyncio.create_task(worker.run())
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        worker.stop()
-        await running
-        log.setLevel(level)
 
 
 async def pending(rig: Rig) -> float:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..machine import described
 from ..rig import Rig
 from .coefficients import Coefficients, Cost, Delays, Limits, RedisCpu, WorkerCpu
-from .footprint import FAILED, curves, failed, limits, pending
+from .footprint import FAILED, FALL, curves, failed, limits, pending
 from .memory import Memory
 from .trial import TASK, Trial, payloads, trial
 
@@ -108,7 +108,7 @@ async def _memory(rig: Rig, trials: Trials, empty: float, wanted: Sequence[int])
     histories, buried = await failed(rig)
     worker, allowed = await limits(rig)
     known = Memory(parts, await pending(rig), late, plain, 0.0, histories, worker, empty)
-    return replace(known, buried=buried - known.failed(FAILED[:2], 1, "fall")), allowed
+    return replace(known, buried=buried - known.failed(FAILED[:2], 1, FALL)), allowed
 
 
 async def _lone_enqueue(rig: Rig) -> float:

@@ -17,7 +17,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors planted lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test doors planted previous lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ doors: $(VENV)/.installed-dev ## attack the doors of the API, and print what eac
 
 planted: $(VENV)/.installed-dev ## plant each known bug in a copy: does the suite notice? (ARGS="part or name" chooses)
 	@$(BIN)/python -m tests.planted $(ARGS)
+
+previous: ## keep the engine at COMMIT as the version that may stand beside the next one in a rolling change
+	@git archive --format=zip -9 -o tests/previous/streamq.zip $(COMMIT) streamq
 
 lint: $(VENV)/.installed-dev ## linter, format and types
 	@$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamq.app import App as App
-    from streamq.declare import FieldsTask as FieldsTask
+    from streamq.context import Context as Context
     from streamq.duties.scheduler import Scheduler as Scheduler
     from streamq.embedded.server import EmbeddedServer as EmbeddedServer
     from streamq.errors import ConfigurationError as ConfigurationError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from streamq.errors import UnknownTask as UnknownTask
     from streamq.errors import UsageError as UsageError
     from streamq.errors import WrongState as WrongState
+    from streamq.fields_task import FieldsTask as FieldsTask
     from streamq.job import Job as Job
     from streamq.loading import load_app as load_app
     from streamq.logs import JobFilter as JobFilter
@@ -52,19 +53,18 @@ if TYPE_CHECKING:
     from streamq.notes import Notes as Notes
     from streamq.queue import Queue as Queue
     from streamq.runtime import run as run
-    from streamq.sending import Sending as Sending
     from streamq.settings import Settings as Settings
     from streamq.settings.location import public_address as public_address
     from streamq.sync import Sync as Sync
     from streamq.sync import SyncJob as SyncJob
-    from streamq.task import Context as Context
+    from streamq.task import Sending as Sending
     from streamq.task import Task as Task
     from streamq.worker.worker import Worker as Worker
 
 # Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
 _HOMES = {
     "app": ("App",),
-    "declare": ("FieldsTask",),
+    "context": ("Context",),
     "duties.scheduler": ("Scheduler",),
     "embedded.server": ("EmbeddedServer",),
     "errors": (
@@ -74,6 +74,7 @@ _HOMES = {
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),
+    "fields_task": ("FieldsTask",),
     "job": ("Job",),
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
@@ -87,9 +88,8 @@ _HOMES = {
     "runtime": ("run",),
     "settings": ("Settings",),
     "settings.location": ("public_address",),
-    "sending": ("Sending",),
-    "sync": ("Sync", "SyncJob"),
-    "task": ("Context", "Task"),
+        "sync": ("Sync", "SyncJob"),
+    "task": ("Sending", "Task"),
     "worker.worker": ("Worker",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -30,9 +30,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from streamq.durations import Duration, seconds_of
+
+T = TypeVar("T")
 
 
 class StreamqError(Exception):
@@ -43,9 +45,9 @@ class StreamqError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process, such as that of a ``multiprocessing.Pool``, which hangs on an error it cannot read.
 
-        What can only be called here (``repeat``) stays here.
+        What can only be done here (``repeat``) stays here.
         """
-        carried = {name: None if callable(value) else value for name, value in self.__dict__.items()}
+        carried = {name: value for name, value in self.__dict__.items() if not isinstance(value, Ticket)}
         return _as_it_was, (type(self), self.args), carried
 
 
@@ -241,12 +243,44 @@ class OutcomeUnknown(Unavailable):
     """
 
     code = "outcome-unknown"
-    repeat: Callable[[], Awaitable[Any]] | None = None
+    ticket: Ticket | None = None
 
-    def repeated_by(self, repeat: Callable[[], Awaitable[Any]]) -> OutcomeUnknown:
-        """This error with a way to repeat what it is about."""
-        self.repeat = repeat
+    @property
+    def repeat(self) -> Callable[[], Any] | None:
+        """A function that sends the batch again under its number; ``None`` when it was no enqueue."""
+        return None if self.ticket is None else self.ticket.repeat
+
+    def carrying(self, ticket: Ticket) -> OutcomeUnknown:
+        """This error with the ticket of what it is about."""
+        self.ticket = ticket
         return self
+
+
+class Ticket:
+    """The right to send a batch again: what sends it, and what its caller gets for the ids."""
+
+    def __init__(self, send: Callable[[], Awaitable[list[str]]]) -> None:
+        self.send = send
+        self.handles: Callable[[list[str]], Any] = lambda ids: ids
+        self.run: Callable[[Callable[[], Awaitable[Any]]], Any] = lambda act: act()
+        """How the caller awaits: a thread without an event loop has one do it elsewhere."""
+
+    def repeat(self) -> Any:
+        """Send it again. Raises another ``OutcomeUnknown``, which carries the same right, when that is not answered."""
+        return self.run(self._again)
+
+    async def _again(self) -> Any:
+        return await handed(self.send(), self.handles)
+
+
+async def handed(send: Awaitable[list[str]], handles: Callable[[list[str]], T]) -> T:
+    """What ``handles`` makes of the ids that ``send`` returns, now or when an unknown outcome is repeated."""
+    try:
+        return handles(await send)
+    except OutcomeUnknown as error:
+        if error.ticket is not None:
+            error.ticket.handles = handles
+        raise
 
 
 class NotDurable(OutcomeUnknown, Rejected):

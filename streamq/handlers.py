@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Never, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from streamq.errors import ConfigurationError
-from streamq.sending import OPTIONS
+from streamq.options import OPTIONS
 
 _NOTHING: Final = (None, type(None), NoReturn, Never)
 _AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.job_record import JobRecord
+from streamq.options import patience
 
 R = TypeVar("R")
 
@@ -19,8 +21,9 @@ class Job(Generic[R]):
     id: str
     queue: str
     task: str
-    _result: Callable[[Job[R], Duration | None], Awaitable[R]] = field(repr=False, compare=False)
-    _status: Callable[[str, str], Awaitable[JobRecord]] = field(repr=False, compare=False)
+    _client: Client = field(repr=False, compare=False)
+    _parse: Callable[[Any, str], R] | None = field(repr=False, compare=False)
+    """Makes the handler's return type of a result that was read as JSON; ``None`` where the task is not known."""
 
     async def result(self, timeout: Duration | None = None) -> R:
         """Wait for the job to end and return what its handler returned.
@@ -30,8 +33,10 @@ class Job(Generic[R]):
         ``timeout`` that is no duration, and ``JobNotFound`` when its record is gone already (results are kept as long
         as finished jobs are).
         """
-        return await self._result(self, timeout)
+        record = await self._client.wait(self.queue, self.id, patience(timeout))
+        result: R = record.result if self._parse is None else self._parse(record.result, self.id)
+        return result
 
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
-        return await self._status(self.queue, self.id)
+        return await self._client.look(self.queue, self.id)

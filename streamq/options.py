@@ -1,17 +1,32 @@
-"""The options of a job and of a task, each checked in one place, where it is given."""
+"""The options of a job and of a task: their names and types, and what is allowed, each in one place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from difflib import get_close_matches
+from typing import Any, Final, TypedDict
 
-from streamq.durations import FORMS, as_given, seconds_of
+from streamq.durations import FORMS, Duration, as_given, seconds_of
 from streamq.errors import LONGEST_WAIT, UsageError
 from streamq.model.clock import to_ms
 from streamq.model.envelope import pack_headers
-from streamq.sending import OPTIONS, refuse
+from streamq.settings import Durability
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """What may be said of a job beside its payload; each overrides its task's or its app's."""
+
+    delay: Duration | None
+    at: datetime | None
+    attempts: int | None
+    timeout: Duration | None
+    durability: Durability | None
+
+
+OPTIONS: Final = frozenset(EnqueueOptions.__annotations__)
+"""Names that cannot be taken for anything else in a call of enqueue."""
 
 MOST_ATTEMPTS: Final = 1_000_000
 LONGEST_NAME: Final = 200
@@ -114,13 +129,8 @@ def patience(timeout: Any) -> float | None:
         raise UsageError(f"timeout={error}; None waits for as long as it takes") from None
 
 
-def sent(task: str, known: Container[str], given: Mapping[str, Any]) -> tuple[str, bytes]:
-    """The options of an enqueue as they travel: when the job is due, and its headers. Raises ``UsageError``.
-
-    The name of a task that is ``known`` was checked when the task was declared.
-    """
-    if (type(task) is not str or task not in known) and (told := wrong("task", task)):
-        raise UsageError(told)
+def sent(task: str, given: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The options of an enqueue as they travel: when the job is due, and its headers. Raises ``UsageError``."""
     if not given:  # as most jobs are sent
         return "", b""
     refuse(task, given.keys() - OPTIONS, OPTIONS)
@@ -144,3 +154,16 @@ def _headers(attempts: Any, timeout: Any) -> bytes:
     seconds = timeout if timeout is None or type(timeout) is int else seconds_of(timeout)
     given = {"attempts": attempts, "timeout": seconds}
     return pack_headers({name: value for name, value in given.items() if value is not None})
+
+
+def refuse(task: str, strange: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ``UsageError`` for a name that enqueue does not know, with the one that may be meant."""
+    for name in sorted(strange):
+        near = get_close_matches(name, sorted(known), 1)
+        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}"
+        raise UsageError(f"{name!r} is not an argument of {task}.enqueue: {hint}")
+
+
+def resembles_an_option(name: str) -> bool:
+    """Whether a name is likely a misspelt option."""
+    return bool(get_close_matches(name, OPTIONS, 1, 0.75))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from streamq.client.client import Client
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.states import State
-from streamq.store.store import Store
-from streamq.store.views import Views
 
 MOST = 200
 """Jobs on a page at most."""
@@ -15,19 +14,20 @@ MOST = 200
 class Queue:
     """Made by ``app.queue(name)``. Every method raises ``Unavailable`` when the server cannot be reached."""
 
-    def __init__(self, name: str, store: Store, views: Views) -> None:
-        self.name, self._store, self._views = name, store, views
+    def __init__(self, name: str, client: Client) -> None:
+        client.store.keys(name)  # a name that is none is refused
+        self.name, self._client = name, client
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r}>"
 
     async def counts(self) -> Counts:
         """How many jobs are in each state."""
-        return await self._views.counts(self.name)
+        return await self._client.views.counts(self.name)
 
     async def get(self, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``."""
-        return await self._views.job(self.name, job_id)
+        return await self._client.views.job(self.name, job_id)
 
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.
@@ -36,7 +36,7 @@ class Queue:
         """
         if not 1 <= limit <= MOST:
             raise UsageError(f"limit={limit} is not a page size: use 1 to {MOST}")
-        return await self._views.jobs(self.name, State(state), limit, cursor)
+        return await self._client.views.jobs(self.name, State(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:
         """A failed job waits again, with all its attempts; its history stays. Returns it as it waits.
@@ -44,4 +44,6 @@ class Queue:
         Of many who ask at once one moves it. Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed,
         or not any more, with the state it has.
         """
-        return self._views.waiting(self.name, job_id, *await self._store.requeue(self.name, job_id))
+        return self._client.views.waiting(
+            self.name, job_id, *await self._client.store.requeue(self.name, job_id)
+        )

@@ -14,21 +14,16 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from streamq.client.opening import running_loop
 from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, UsageError
+from streamq.fields_task import FieldsSending, FieldsTask
 from streamq.job import Job
 from streamq.model.job_record import JobRecord
-from streamq.sending import EnqueueOptions, FieldsSending, Sending
-from streamq.task import Task
-
-if TYPE_CHECKING:
-    from typing import Unpack
-
-    from streamq.app import App
-    from streamq.declare import FieldsTask
+from streamq.options import EnqueueOptions
+from streamq.task import Sending, Task
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -58,13 +53,26 @@ class SyncJob(Generic[R]):
         return self._sync.run(self._job.status)
 
 
+class Opens(Protocol):
+    """What an app is here: it opens and closes, and sends by name."""
+
+    async def __aenter__(self) -> object: ...
+    async def __aexit__(self, *_: object) -> None: ...
+    async def enqueue(
+        self, queue: str, task: str, payload: Any = ..., **options: Unpack[EnqueueOptions]
+    ) -> Job[Any]: ...
+    async def enqueue_many(
+        self, queue: str, task: str, payloads: Iterable[Any], **options: Unpack[EnqueueOptions]
+    ) -> list[Job[Any]]: ...
+
+
 class Sync:
     """Made by ``app.sync``. Its methods block their thread; any thread that runs no event loop may call them.
 
     They raise what their asynchronous twins raise, and ``UsageError`` in a thread that runs an event loop.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Opens) -> None:
         self._app = app
         self._open_in: _Background | None = None
 
@@ -154,9 +162,8 @@ class Sync:
         try:
             sent = self.run(send)
         except OutcomeUnknown as error:
-            if error.repeat is not None:
-                repeat = error.repeat
-                error.repeat = lambda: self._sent(repeat)
+            if error.ticket is not None:
+                error.ticket.run = self._sent
             raise
         return [self._handle(job) for job in sent] if isinstance(sent, list) else self._handle(sent)
 

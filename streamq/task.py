@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from inspect import Parameter, isasyncgen, isgenerator
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
+from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
 
 from pydantic import ConfigDict, Field, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import handlers, options
+from streamq.client.client import Client
 from streamq.durations import Duration, seconds_of
-from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, ResultUnreadable
+from streamq.errors import (
+    ConfigurationError,
+    FieldError,
+    InvalidPayload,
+    PayloadTooLarge,
+    ResultUnreadable,
+    handed,
+)
+from streamq.job import Job
 from streamq.model import codec, values
+from streamq.model.envelope import New
 from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
-from streamq.sending import OPTIONS, EnqueueOptions, Sending, refuse, resembles_an_option
-
-if TYPE_CHECKING:
-    from streamq.app import App
-    from streamq.job import Job
+from streamq.options import OPTIONS, EnqueueOptions, refuse, resembles_an_option, sent
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 _NOTHING: Final[Any] = object()
 _record: Final[Any] = TypedDict  # called, with members that are known when a task is declared
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a handler may know of its attempt: give it a parameter annotated ``Context``."""
-
-    app: App
-    queue: str
-    task: str
-    job_id: str
-    attempt: int
-    """This attempt's number, from 1."""
-    attempts: int
-    """How many the job may spend."""
-    worker: str
-    _stopping: Callable[[], bool]
-
-    @property
-    def shutting_down(self) -> bool:
-        """Whether the worker was told to stop: a long handler does well to end or to ``raise Retry``."""
-        return self._stopping()
-
-    @property
-    def idempotency_key(self) -> str:
-        """A key for outside effects, the same on every attempt of this job."""
-        return f"{self.queue}:{self.job_id}"
 
 
 class Task(Generic[P, R]):
@@ -63,13 +42,13 @@ class Task(Generic[P, R]):
     """
 
     def __init__(
-        self, app: App, handler: Callable[..., Any], *, name: str | None, queue: str, attempts: int,
-        timeout: Duration, backoff: Backoff,
+        self, client: Client, handler: Callable[..., Any], context: type, *, name: str | None, queue: str,
+        attempts: int, timeout: Duration, backoff: Backoff,
     ) -> None:  # fmt: skip
-        self.app, self.handler = app, handler
+        self._client, self.handler = client, handler
         self.queue, self.attempts, self.backoff = queue, attempts, backoff
         try:
-            reading = handlers.read(handler, Context)
+            reading = handlers.read(handler, context)
             self.name = name if name is not None else reading.name
             self._check_policy(timeout)
             self._read(reading)
@@ -147,7 +126,7 @@ class Task(Generic[P, R]):
             raise InvalidPayload(self.name, error.errors) from None
         if told := codec.unreadable(encoded):
             raise InvalidPayload(self.name, [FieldError("", "not-readable", told)])
-        limit = self.app.settings.max_payload
+        limit = self._client.settings.max_payload
         if len(encoded) > limit:
             raise PayloadTooLarge(self.name, len(encoded), limit)
         return encoded
@@ -165,28 +144,37 @@ class Task(Generic[P, R]):
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
         did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
         """
-        if payload is not _NOTHING and (
-            not options or options.keys() <= OPTIONS
-        ):  # what nearly all do, by the shortest way
-            return await self.app.enqueue(self.queue, self.name, payload, **options)
+        if payload is not _NOTHING and options.keys() <= OPTIONS:  # what nearly all do, by the shortest way
+            return await self.send(self.queue, payload, options)
         args = () if payload is _NOTHING else (payload,)
-        sent: Job[R] = await self._send(args, *self._told_apart(options))
-        return sent
+        fields, named = self._told_apart(options)
+        return await self.send(self.queue, self._given(args, fields), named)
 
     async def enqueue_many(self, payloads: Iterable[P], **options: Unpack[EnqueueOptions]) -> list[Job[R]]:
         """Send many jobs, some hundred to a round trip; all are validated before the first is sent."""
-        refuse(self.name, set(options) - OPTIONS, OPTIONS)
-        return await self.app.enqueue_many(self.queue, self.name, payloads, **options)
+        return await self.send_many(self.queue, payloads, options)
+
+    async def send(self, queue: str, payload: Any, options: Mapping[str, Any]) -> Job[R]:
+        """Send one job to a queue, which may be another than the task's own."""
+        due, headers = sent(self.name, options)
+        new = New(self.name, self.encode(payload), headers, due)
+        client, name, parse = self._client, self.name, self.parse_result
+        ids = client.send(queue, (new,), options.get("durability"))
+        return await handed(ids, lambda found: Job(found[0], queue, name, client, parse))
+
+    async def send_many(
+        self, queue: str, payloads: Iterable[Any], options: Mapping[str, Any]
+    ) -> list[Job[R]]:
+        """The same for many."""
+        due, headers = sent(self.name, options)
+        jobs = [New(self.name, self.encode(payload), headers, due) for payload in payloads]
+        client, name, parse = self._client, self.name, self.parse_result
+        ids = client.send_many(queue, jobs, options.get("durability"))
+        return await handed(ids, lambda found: [Job(job_id, queue, name, client, parse) for job_id in found])
 
     def options(self, **options: Unpack[EnqueueOptions]) -> Sending[P, R]:
         """The task with options set: ``await report.options(delay=60).enqueue(day="2026-11-26")``."""
         return Sending(self, options)
-
-    async def _send(
-        self, args: tuple[Any, ...], fields: Mapping[str, Any], options: Mapping[str, Any]
-    ) -> Any:
-        payload = self._given(args, fields)
-        return await self.app.enqueue(self.queue, self.name, payload, **options)
 
     def _told_apart(self, named: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Fields of the payload, and options of enqueue."""
@@ -243,7 +231,7 @@ class Task(Generic[P, R]):
         if value is None and self.returns_nothing:
             return b""
         encoded = self._write_result(value)
-        limit = self.app.settings.max_result
+        limit = self._client.settings.max_result
         if len(encoded) > limit:
             raise ResultTooLarge(self.name, len(encoded), limit)
         if told := codec.unreadable(encoded):
@@ -279,10 +267,27 @@ class Task(Generic[P, R]):
         return value if self._result is None else self.decode_result(codec.dumps(value), job_id)
 
 
+class Sending(Generic[P, R]):
+    """Made by ``task.options(…)``: the task, with options that hold for all it enqueues."""
+
+    def __init__(self, task: Task[Any, Any], options: Mapping[str, Any]) -> None:
+        refuse(task.name, set(options) - OPTIONS, OPTIONS)
+        self.task, self._options = task, dict(options)
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+        return f"{self.task!r}.options({said})"
+
+    async def enqueue(self, payload: P, /) -> Job[R]:
+        """Send one job; payload or named fields alone, as the options are given already."""
+        return await self.task.send(self.task.queue, payload, self._options)
+
+    async def enqueue_many(self, payloads: Iterable[P]) -> list[Job[R]]:
+        """Send many jobs."""
+        return await self.task.enqueue_many(payloads, **self._options)
+
+
 def _member(declared: Any, parameter: Parameter) -> Any:
     if parameter.default is parameter.empty:
         return declared
     return NotRequired[Annotated[declared, Field(default=parameter.default)]]
-
-
-Handler = Callable[..., Awaitable[R] | R]

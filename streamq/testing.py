@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamq.app import App
+from streamq.context import Context
 from streamq.settings import Settings
-from streamq.task import Context
 
 
 def context(

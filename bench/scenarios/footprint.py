@@ -14,10 +14,9 @@ import aiohttp
 
 from streamq import App
 
-from ..figures import Curve, Figure, Limit, Measured
-from ..process import resident
+from ..figures import Curve, Figure, Limit, Measured, Points
+from ..process import SERVED, resident, serving
 from ..rig import Rig
-from ..services import APP, up
 from ..tasks import QUEUE, message
 
 RATE: Final = 200
@@ -29,14 +28,21 @@ LATER: Final = 10
 FLAT: Final = 2.0
 """MB that a process may grow by in the second half."""
 
-Points = list[tuple[float, float]]
-"""Megabytes by the second."""
-
 
 async def measure(rig: Rig) -> Measured:
-    """Megabytes every few seconds; what counts is the growth over the second half."""
+    """Megabytes every few seconds while both loads go on; what counts is the growth over the second half."""
     with tempfile.TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
-        sizes = await _loaded(rig, Path(folder))
+        up = serving("up", SERVED, "--data-dir", f"{folder}/data", folder=Path(folder))
+        async with (
+            rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler, up as (whole, url),
+            aiohttp.ClientSession(url) as session, asyncio.TaskGroup() as group,
+        ):  # fmt: skip
+            sends = partial(_enqueue, app), partial(_post, session)
+            loads = [group.create_task(_steadily(send)) for send in sends]
+            pids = {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
+            sizes = await _watched(rig, pids)
+            for load in loads:
+                load.cancel()
     await rig.server.clear()
     note = f"each gets {RATE} jobs/s"
     return [
@@ -45,34 +51,16 @@ async def measure(rig: Rig) -> Measured:
     ]
 
 
-async def _loaded(rig: Rig, folder: Path) -> dict[str, Points]:
-    """The memory of each process while both loads go on."""
-    async with (
-        rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler,
-        up(folder, APP) as (whole, url), aiohttp.ClientSession(url) as session,
-        asyncio.TaskGroup() as group,
-    ):  # fmt: skip
-        loads = [
-            group.create_task(_steadily(send)) for send in (partial(_enqueue, app), partial(_post, session))
-        ]
-        pids = {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
-        sizes = await _watched(rig, pids)
-        for load in loads:
-            load.cancel()
-    return sizes
-
-
 async def _watched(rig: Rig, pids: dict[str, int]) -> dict[str, Points]:
+    """Megabytes of each by the second."""
     seconds, every = rig.of(600.0, 7.0), rig.of(5.0, 0.5)
     sizes: dict[str, Points] = {name: [] for name in pids}
     start = asyncio.get_running_loop().time()
     while (now := asyncio.get_running_loop().time() - start) < seconds:
         for name, pid in pids.items():
             sizes[name].append((now, await resident(pid) / 1e6))
-        rig.say(
-            f"{now:.0f} of {seconds:.0f} s: "
-            + ", ".join(f"{name} {sizes[name][-1][1]:.1f} MB" for name in pids)
-        )
+        told = ", ".join(f"{name} {points[-1][1]:.1f} MB" for name, points in sizes.items())
+        rig.say(f"{now:.0f} of {seconds:.0f} s: {told}")
         await asyncio.sleep(every)
     return sizes
 

@@ -41,17 +41,17 @@ class Progress:
     """Which scenario of how many runs, on standard error: a live line on a terminal, plain lines elsewhere."""
 
     def __init__(self, total: int, limit: float) -> None:
-        self._console, self._name = console(stderr=True), ""
-        columns = (
-            "[{task.completed}/{task.total}] {task.fields[name]} ",
-            f" of at most {limit / 60:g} min  {{task.description}}",
+        self._console, self._number, self._name = console(stderr=True), 0, ""
+        parts = (
+            "[{task.fields[number]}/{task.total}] {task.fields[name]} ",
+            "of at most {task.fields[limit]}  {task.description}",
         )
         # No thread draws it anew: it would run beside what is measured.
         self._bar = Bar(
-            TextColumn(columns[0], markup=False), TimeElapsedColumn(), TextColumn(columns[1], markup=False),
+            TextColumn(parts[0], markup=False), TimeElapsedColumn(), TextColumn(parts[1], markup=False),
             console=self._console, auto_refresh=False, transient=True, disable=not self._console.is_terminal,
         )  # fmt: skip
-        self._task = self._bar.add_task("", total=total, name="")
+        self._task = self._bar.add_task("", total=total, number=0, name="", limit=f"{limit / 60:g} min")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -61,8 +61,8 @@ class Progress:
 
     def begin(self, name: str, summary: str) -> None:
         """The next scenario."""
-        self._name = name
-        self._bar.update(self._task, advance=1, name=name, description="")
+        self._number, self._name = self._number + 1, name
+        self._bar.update(self._task, number=self._number, name=name, description="")
         self.line(summary)
 
     def say(self, text: str) -> None:

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from streamq.client.transfer import Repeat, Transfer
-from streamq.errors import NotDurable, NotOpen, OutcomeUnknown, StreamqError, Unavailable, UsageError
+from streamq.client.transfer import Transfer
+from streamq.errors import NotDurable, NotOpen, OutcomeUnknown, StreamqError, Ticket, Unavailable, UsageError
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.redis.link import Link
@@ -222,12 +222,9 @@ class _Carrier:
             else:
                 own = _copied(answer)  # each caller raises one of its own
                 if isinstance(own, OutcomeUnknown):
-                    own.repeat = self._repeat_of(load, at, end)
+                    own.ticket = Ticket(partial(self._repeat, load, at, end))
                 order.end(own)
             at = end
-
-    def _repeat_of(self, load: _Load, start: int, end: int) -> Repeat:
-        return partial(self._repeat, load, start, end)
 
     async def _repeat(self, load: _Load, start: int, end: int) -> list[str]:
         if monotonic() > load.since + MEMORY:
@@ -243,7 +240,7 @@ class _Carrier:
         answer = _as_unknown(answer)
         if isinstance(answer, list):
             return answer[start:end]
-        raise answer.repeated_by(self._repeat_of(load, start, end))
+        raise answer.carrying(Ticket(partial(self._repeat, load, start, end)))
 
     async def close(self) -> None:
         if self._flight is not None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
-from streamq.errors import OutcomeUnknown, StreamqError
+from streamq.errors import OutcomeUnknown, StreamqError, Ticket
 from streamq.model.envelope import New
 
 Repeat = Callable[[], Awaitable[list[str]]]
@@ -36,8 +36,10 @@ class Transfer:
                 try:
                     self._ids += await asyncio.shield(sending)  # cancelled, it is still under way
                 except OutcomeUnknown as error:
-                    self._next, self._sending = error.repeat or self._next, None
-                    error.repeated_by(self.run)
+                    self._sending = None
+                    if error.ticket is not None:
+                        self._next = error.ticket.send
+                    error.ticket = Ticket(self.run)
                     raise
                 except StreamqError as error:
                     self._sending = None
@@ -46,7 +48,7 @@ class Transfer:
                     unknown = OutcomeUnknown(
                         f"{len(self._ids)} jobs are enqueued, the others are not: {error}"
                     )
-                    raise unknown.repeated_by(self.run) from error
+                    raise unknown.carrying(Ticket(self.run)) from error
                 self._next = self._sending = None
             return list(self._ids)
 

@@ -26,7 +26,7 @@ _ALL_RIGHTS: Final = {
 async def look(patient: Patient) -> list[Finding]:
     """What stands open. On a socket or on this machine alone a password is nobody's need."""
     findings = []
-    servers = patient.app.store.servers
+    servers = patient.app.client.store.servers
     for connection, name in zip(servers.connections("streamq-doctor"), servers.names, strict=True):
         if name in patient.servers_reached:
             findings += await _of_address(connection, name)

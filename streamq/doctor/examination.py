@@ -29,16 +29,16 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
 
 async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     """Look at everything; an unreachable server is a finding too. ``repair`` gives back what is lost."""
-    met = await look_at_each(app.store.servers)
+    met = await look_at_each(app.client.store.servers)
     findings = [*_of_settings(app), *findings_of(met)]
     if not any(each.answers for each in met):
         return findings
-    link = Link(app.store.servers, "streamq-doctor")
+    link = Link(app.client.store.servers, "streamq-doctor")
     patient = Patient(app, link, {}, repair=repair)
     patient.servers_reached = [each.name for each in met if each.answers]
     try:
         try:
-            patient.info = await app.views.server_info()
+            patient.info = await app.client.views.server_info()
         except StreamqError as error:
             cause = cause_of(error)
             if cause.code != "right-missing":

@@ -26,7 +26,7 @@ async def look(patient: Patient) -> list[Finding]:
 
 
 async def _of_queue(patient: Patient, queue: str) -> Finding | None:
-    store, unlisted = patient.app.store, await _unlisted(patient, queue)
+    store, unlisted = patient.app.client.store, await _unlisted(patient, queue)
     if patient.repair:
         stranded = await store.audit(patient.link, queue)
         for name in unlisted:
@@ -43,11 +43,11 @@ async def _of_queue(patient: Patient, queue: str) -> Finding | None:
 
 async def _unlisted(patient: Patient, queue: str) -> list[str]:
     """Holders that are on no list and have no connection: a living one puts itself on the list again."""
-    unlisted = await patient.app.store.unlisted(patient.link, queue)
+    unlisted = await patient.app.client.store.unlisted(patient.link, queue)
     if not unlisted:
         return []
     try:
-        names = await patient.app.store.roster.client_names(patient.link)
+        names = await patient.app.client.store.roster.client_names(patient.link)
     except Rejected:
         return unlisted
     return [name for name in unlisted if name not in names]
@@ -55,7 +55,7 @@ async def _unlisted(patient: Patient, queue: str) -> list[str]:
 
 async def look_at_names(patient: Patient) -> list[Finding]:
     """Members of the set of queues that name none; with ``repair`` they are removed."""
-    _, strange = await patient.app.views.queue_names()
+    _, strange = await patient.app.client.views.queue_names()
     if not strange:
         return []
     key, ordered = queues_key(patient.app.settings.prefix), sorted(strange)

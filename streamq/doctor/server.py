@@ -75,7 +75,7 @@ def _memory(info: dict[str, str]) -> Finding:
 
 
 async def _clock(patient: Patient) -> Finding:
-    store = patient.app.store
+    store = patient.app.client.store
     await store.read_clock()
     apart = (store.clock.now() - to_ms(host_now())) / 1000
     if abs(apart) > CLOCKS_APART:
@@ -102,7 +102,7 @@ _KEYED: Final[dict[str, tuple[str, ...]]] = {
 
 async def _rights(patient: Patient) -> list[Finding]:
     """What is missing by name: without the first, nothing works; without the others, some things come late."""
-    keys = patient.app.store.keys("doctor")
+    keys = patient.app.client.store.keys("doctor")
     needed = {name: (name, keys.ready, *rest) for name, rest in _KEYED.items()}
     needed |= {
         "XGROUP": ("XGROUP", "CREATE", keys.ready, GROUP, "0"), "XINFO": ("XINFO", "GROUPS", keys.ready),
@@ -161,7 +161,7 @@ async def whoami(patient: Patient) -> str:
 
 async def _clients(patient: Patient) -> list[Finding]:
     try:
-        await patient.app.store.roster.client_names(patient.link)
+        await patient.app.client.store.roster.client_names(patient.link)
     except Rejected:
         said = "may not list clients: a killed worker is found by its lease alone"
         return [

@@ -25,7 +25,7 @@ async def _lost(patient: Patient) -> AsyncIterator[Finding]:
     # before the clients: one that registers in between has its connection by then
     workers = patient.workers = await app.workers()
     queues = sorted({queue for worker in workers for queue in worker.queues})
-    seen = await app.store.roster.beats_or_errors(link, queues) if queues else {}
+    seen = await app.client.store.roster.beats_or_errors(link, queues) if queues else {}
     try:
         absent = await _absent(patient, workers)
     except Rejected:
@@ -48,7 +48,7 @@ async def _absent(patient: Patient, workers: Sequence[WorkerInfo]) -> list[Worke
     for pause in (0.0, GRACE):
         if workers:
             await asyncio.sleep(pause)
-            names = await patient.app.store.roster.client_names(patient.link)
+            names = await patient.app.client.store.roster.client_names(patient.link)
             workers = [worker for worker in workers if worker.name not in names]
     return list(workers)
 
@@ -57,7 +57,7 @@ async def _recovered(
     patient: Patient, worker: WorkerInfo, seen: Mapping[str, Mapping[str, bytes] | StreamqError]
 ) -> bool:
     """Give the jobs of a lost worker back, unless it has beaten since it was seen."""
-    store = patient.app.store
+    store = patient.app.client.store
     for queue in worker.queues:
         beats = seen[queue]
         if isinstance(beats, StreamqError) or worker.name not in beats:
@@ -123,7 +123,7 @@ async def _of_queue(patient: Patient, queue: str, *, served: bool) -> list[Findi
         said = f"{jobs} on {queue!r} and no worker serves it"
         remedy = f"start `streamq worker APP` with an APP that declares tasks on {queue!r}"
         findings.append(Finding("queues", "queue-unserved", "fail", said, remedy))
-    keys, store = patient.app.store.keys(queue), patient.app.store
+    keys, store = patient.app.client.store.keys(queue), patient.app.client.store
     late = int(await patient.link.call("ZCOUNT", keys.delayed, "-inf", int(store.clock.now() - LATE * 1000)))
     if late and not await patient.link.call("EXISTS", *keys.seats(1, 2)):
         jobs = "1 delayed job" if late == 1 else f"{late:,} delayed jobs"
@@ -139,7 +139,7 @@ async def look_at_tasks(patient: Patient) -> list[Finding]:
     """Jobs whose tasks no worker has known so far."""
     findings = []
     for queue in await patient.app.queues():
-        counts = await patient.app.views.unknown_tasks(queue)
+        counts = await patient.app.client.views.unknown_tasks(queue)
         if counts:
             ordered = sorted(counts.items(), key=lambda item: -item[1])[:10]
             listed = ", ".join(f"{count} of {task[:100]!r}" for task, count in ordered)

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from streamq.app import App
 from streamq.duties.duty import Duty, tick
 from streamq.duties.upkeep import upkeep
 from streamq.errors import Rejected
 from streamq.logs import how_logged
+from streamq.program import Program
 
 log = logging.getLogger("streamq.scheduler")
 
@@ -25,7 +25,7 @@ class QueueList:
 
     name = "queue list"
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Program) -> None:
         self._app = app
         self._names: list[str] = []
 
@@ -51,7 +51,7 @@ class Scheduler:
     With ``only_reclaim`` it reclaims and audits alone.
     """
 
-    def __init__(self, app: App, *, only_reclaim: bool = False) -> None:
+    def __init__(self, app: Program, *, only_reclaim: bool = False) -> None:
         self._app, self._only_reclaim = app, only_reclaim
 
     async def run(self) -> None:
@@ -64,7 +64,7 @@ class Scheduler:
         duties: list[Duty] = [queues, *upkeep(app, queues, only_reclaim=self._only_reclaim, poll=POLL)]
         log.info(
             "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
-            ", ".join(queues()) or "no queue yet", ", ".join(app.store.servers.names), how_logged(),
+            ", ".join(queues()) or "no queue yet", ", ".join(app.client.store.servers.names), how_logged(),
         )  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streamq.errors import NotDurable, OutcomeUnknown, StreamqError
 from streamq.model.clock import monotonic
@@ -15,9 +15,6 @@ from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
 from streamq.redis.link import Link
 from streamq.settings import Durability, Settings
-
-if TYPE_CHECKING:
-    from streamq.store.store import Store
 
 log = logging.getLogger("streamq.outbox")
 
@@ -80,7 +77,7 @@ class Announcements:
         self._until.update(dict.fromkeys(queues, monotonic() + ANNOUNCED_FOR))
 
 
-async def submit(store: Store, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
+async def submit(store: Any, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
     """Send batches in one round trip and return what became of each.
 
     Raises what a ``Link`` raises, when it is known of none.
@@ -116,7 +113,7 @@ async def submit(store: Store, link: Link, batches: Sequence[Batch], durability:
     return [_answer(batch, reply, doubt) for batch, reply in zip(batches, said, strict=True)]
 
 
-def _call(store: Store, batch: Batch) -> tuple[Sequence[str], Sequence[Any]]:
+def _call(store: Any, batch: Batch) -> tuple[Sequence[str], Sequence[Any]]:
     keys, jobs = store.keys(batch.queue), batch.jobs
     names = (keys.ready, keys.parked, keys.delayed, keys.producer + batch.producer, keys.signals)
     if len(jobs) == 1 and not jobs[0].due:

@@ -15,13 +15,14 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from streamq import job_lines
-from streamq.app import App
+from streamq.context import Context
 from streamq.errors import Verdict
 from streamq.logs import CURRENT
 from streamq.model.clock import ServerClock, monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.judge import Again, TimeLimit
-from streamq.task import Context, Task
+from streamq.program import Program
+from streamq.task import Task
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import describe, frames_of
@@ -44,14 +45,14 @@ class Runner:
     """
 
     def __init__(
-        self, app: App, settler: Settler, clock: ServerClock, worker: str, slots: int, on_end: Callable[[], None]
+        self, app: Program, settler: Settler, clock: ServerClock, worker: str, slots: int, on_end: Callable[[], None]
     ) -> None:  # fmt: skip
         self._app, self._worker, self._on_end = app, worker, on_end
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(self._loop, slots)
         self._outcomes = Outcomes(settler, clock, worker, app.settings.unknown_task_for)
         self.running: set[Attempt] = set()
-        self.overdue = OverdueHandlers(app.store)
+        self.overdue = OverdueHandlers(app.client.store)
         self.stopping = False
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""

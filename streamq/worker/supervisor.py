@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from streamq.app import App
 from streamq.duties.duty import tick
 from streamq.duties.identity import new_name
 from streamq.duties.reclaimer import report
 from streamq.duties.voucher import Voucher
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
+from streamq.program import Program
 from streamq.redis.link import Link
 from streamq.settings.variables import environment_with
 
@@ -33,7 +33,7 @@ class Supervisor:
     """
 
     def __init__(
-        self, app: App, queues: Sequence[str], count: int, arguments: Sequence[str],
+        self, app: Program, queues: Sequence[str], count: int, arguments: Sequence[str],
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self._app, self._queues, self._count, self._arguments = app, queues, count, arguments
@@ -50,7 +50,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until stopped and every worker has ended."""
-        voucher = Voucher(self._app.store, self._app.views, lambda: self._queues)
+        voucher = Voucher(self._app.client.store, self._app.client.views, lambda: self._queues)
         async with asyncio.TaskGroup() as group:
             vouching = group.create_task(tick(voucher), name="voucher")
             keeping = [
@@ -86,14 +86,14 @@ class Supervisor:
                 continue
 
     async def _hand_back(self, name: str) -> None:
-        link = Link(self._app.store.servers)
+        link = Link(self._app.client.store.servers)
         try:
             for queue in self._queues:
-                done = await self._app.store.reclaim(link, queue, name, None)
+                done = await self._app.client.store.reclaim(link, queue, name, None)
                 if done.again or done.suspects or done.failed:
                     report(queue, name, done, "its process ended")
-            await self._app.store.roster.forget(name)
-            await self._app.store.roster.vacate(link, self._queues, name)
+            await self._app.client.store.roster.forget(name)
+            await self._app.client.store.roster.vacate(link, self._queues, name)
         except Unavailable as error:
             log.warning("cannot hand the jobs of %s back (%s); others will", name, error)
         finally:

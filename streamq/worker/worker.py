@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from streamq.app import App
 from streamq.duties.duty import Duty, tick
 from streamq.duties.identity import checked_name, claim, describe, new_name
 from streamq.duties.upkeep import upkeep
@@ -19,6 +18,7 @@ from streamq.duties.voucher import Voucher
 from streamq.errors import ConfigurationError, NameTaken, OutcomeUnknown, Rejected, StreamqError
 from streamq.logs import how_logged
 from streamq.model.envelope import Delivery, Held
+from streamq.program import Program
 from streamq.redis.link import Link
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
@@ -42,7 +42,7 @@ class Worker:
     """
 
     def __init__(
-        self, app: App, *, queues: Sequence[str] = (), concurrency: int | None = None, duties: bool = True,
+        self, app: Program, *, queues: Sequence[str] = (), concurrency: int | None = None, duties: bool = True,
         name: str | None = None,
     ) -> None:  # fmt: skip
         settings = app.settings
@@ -94,7 +94,7 @@ class Worker:
                 self._tell_its_end()
 
     def _tell_who_it_is(self) -> None:
-        servers = ", ".join(self.app.store.servers.names)
+        servers = ", ".join(self.app.client.store.servers.names)
         log.info(
             "worker %s: %s, %d at once; server %s; log %s",
             self.name, ", ".join(self.queues), self.concurrency, servers, how_logged(),
@@ -126,7 +126,7 @@ class Worker:
 
     async def _sign_on(self) -> None:
         """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``."""
-        store = self.app.store
+        store = self.app.client.store
         link = Link(store.servers, self.name)
         try:
             await join_each(store, link, self.queues)
@@ -145,10 +145,10 @@ class Worker:
         """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
         with contextlib.suppress(Rejected):
             for queue in self.queues:
-                await self.app.store.announce(queue)
+                await self.app.client.store.announce(queue)
 
     def _assemble(self) -> None:
-        app, store = self.app, self.app.store
+        app, store = self.app, self.app.client.store
         self.info = describe(self.name, self.queues, self.concurrency, app.settings)
         self.settler = Settler(store, self.name, self._progressed)
         self.runner = Runner(app, self.settler, store.clock, self.name, self.concurrency, self._progressed)
@@ -157,7 +157,7 @@ class Worker:
             store, self.queues, self.name, self.runner.start, self._free, self._idle, self._holds,
             self.settler.is_blocked,
         )  # fmt: skip
-        self._duties: list[Duty] = [Voucher(store, app.views, self._all_queues, own=self.name)]
+        self._duties: list[Duty] = [Voucher(store, app.client.views, self._all_queues, own=self.name)]
         if self._with_duties:
             self._duties = upkeep(
                 app, self._all_queues, worker=self.name, on_suspects=self.fetcher.look_for_suspects
@@ -247,8 +247,8 @@ class Worker:
             by_queue.setdefault(delivery.queue, []).append((delivery.lane, delivery.entry))
         for queue, held in by_queue.items():
             try:
-                async with self.app.store.pool.link() as link:
-                    back = await self.app.store.release(link, queue, held)
+                async with self.app.client.store.pool.link() as link:
+                    back = await self.app.client.store.release(link, queue, held)
             except StreamqError as error:
                 log.warning("cannot give jobs on %s back now: %s", queue, error)
             else:
@@ -265,7 +265,7 @@ class Worker:
                     await self._twice(self.fetcher.give_back_unseen)
                 for queue in self.queues:
                     await self._twice(partial(self._leave_queue, queue))
-                await self._twice(partial(self.app.store.roster.forget, self.name, self.info.token))
+                await self._twice(partial(self.app.client.store.roster.forget, self.name, self.info.token))
         except (StreamqError, TimeoutError) as error:
             said = str(error) or "no answer"
             log.warning("cannot sign off (%s); others will, when the lease is over", said)
@@ -281,7 +281,7 @@ class Worker:
 
     async def _leave_queue(self, queue: str) -> None:
         """What is left: jobs in an answer that was lost, and those whose outcomes could not be written."""
-        store = self.app.store
+        store = self.app.client.store
         async with store.pool.link() as link:
             if held := await store.pending(link, queue, self.name):
                 back = await store.release(link, queue, held)

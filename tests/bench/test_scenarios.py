@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.errands import Errand
 from bench.figures import Figure
 from bench.rig import Rig
 from bench.scenarios import tuning
 from bench.scenarios.footprint import FLAT, _growth
 from bench.scenarios.mixed import _wrong
 from bench.server import Server as Measured
+from bench.tasks import Errand
 from streamq import State
 
 from ..servers import Server

@@ -30,7 +30,7 @@ class Hands:
         self.blocked: set[str] = set()
         self.on_start: Callable[[Delivery], None] = lambda _: None
         self.fetcher = Fetcher(
-            app.store, self.queues, "hands", self._start, self._free, lambda: not self.held, self._holds,
+            app.client.store, self.queues, "hands", self._start, self._free, lambda: not self.held, self._holds,
             blocked=lambda queue: queue in self.blocked, **options,
         )  # fmt: skip
 
@@ -56,10 +56,10 @@ class Hands:
     @contextlib.asynccontextmanager
     async def fetching(self) -> AsyncIterator[None]:
         """Make the groups, fetch during the block, and stop."""
-        link = Link(self.app.store.servers)
+        link = Link(self.app.client.store.servers)
         for queue in self.queues:
             with contextlib.suppress(Exception):  # a queue that is broken from the start
-                await self.app.store.join(link, [queue])
+                await self.app.client.store.join(link, [queue])
         await link.close()
         run = asyncio.create_task(self.fetcher.run())
         try:

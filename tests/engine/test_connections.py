@@ -117,9 +117,9 @@ async def test_user_and_password_come_from_the_settings_where_the_address_has_no
     async with App(redis_url=plain, redis_password="open") as app:
         await app.ping()
     async with App(redis_url=plain, redis_username="alice", redis_password="sesame") as app:
-        assert await app.store.pool.call("ACL", "WHOAMI") == b"alice"
+        assert await app.client.store.pool.call("ACL", "WHOAMI") == b"alice"
     async with App(redis_url=plain.replace("//", "//alice:sesame@"), redis_password="wrong") as app:
-        assert await app.store.pool.call("ACL", "WHOAMI") == b"alice"
+        assert await app.client.store.pool.call("ACL", "WHOAMI") == b"alice"
 
 
 def test_the_password_is_in_no_text_that_people_read() -> None:
@@ -176,7 +176,7 @@ async def test_what_the_server_forgets_of_scripts_is_sent_again(app: App, client
 
 @ON_ONE_SERVER
 async def test_a_cancelled_command_takes_its_connection_along(app: App) -> None:
-    link = Link(app.store.servers)
+    link = Link(app.client.store.servers)
     try:
         assert await link.call("ECHO", "one") == b"one"
         blocked = asyncio.create_task(link.call("BLPOP", "nothing-comes", 5))
@@ -198,7 +198,7 @@ async def test_a_connection_the_server_closed_is_replaced_before_it_is_used(
     await app.ping()
     client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     await asyncio.sleep(0)  # one turn of the loop, in which it hears of it
-    await until(lambda: not app.store.pool._free[0].connected, 1)
+    await until(lambda: not app.client.store.pool._free[0].connected, 1)
     await app.ping()
 
 
@@ -226,7 +226,7 @@ async def test_a_server_with_no_room_for_a_connection_is_unavailable(
 
 
 async def _blocked(app: App) -> bool:
-    return b"cmd=blpop" in await app.store.pool.call("CLIENT", "LIST")
+    return b"cmd=blpop" in await app.client.store.pool.call("CLIENT", "LIST")
 
 
 @ON_ONE_SERVER

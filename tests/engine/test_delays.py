@@ -79,13 +79,16 @@ async def test_a_sleeping_scheduler_is_woken_by_an_earlier_job(app: App) -> None
 
 
 async def test_a_promoter_that_rests_is_woken_by_an_earlier_job(app: App, client: redis.Redis) -> None:
-    promoter, channel = Promoter(app.store, lambda: ["q"], poll=600), app.store.keys("q").signals
+    promoter, channel = (
+        Promoter(app.client.store, lambda: ["q"], poll=600),
+        app.client.store.keys("q").signals,
+    )
     ticking = asyncio.create_task(tick(promoter))
     try:
         await app.enqueue("q", "t", 1, delay=300)
         await until(lambda: client.pubsub_numsub(channel)[0][1] and promoter._rested)
         await app.enqueue("q", "t", 2, delay=0.1)
-        await until(lambda: client.xlen(app.store.keys("q").ready))
+        await until(lambda: client.xlen(app.client.store.keys("q").ready))
     finally:
         ticking.cancel()
         await asyncio.wait([ticking])
@@ -97,7 +100,10 @@ async def test_without_the_right_to_signals_an_earlier_job_is_found_at_the_next_
 ) -> None:
     server = own_server(users=["alice on nopass ~* +@all resetchannels"])
     async with App(redis_url=f"unix://alice:x@{server.socket}") as app:
-        promoter, ready = Promoter(app.store, lambda: ["q"], poll=0.3), app.store.keys("q").ready
+        promoter, ready = (
+            Promoter(app.client.store, lambda: ["q"], poll=0.3),
+            app.client.store.keys("q").ready,
+        )
         ticking = asyncio.create_task(tick(promoter))
         try:
             await app.enqueue("q", "t", 1, delay=300)
@@ -116,7 +122,7 @@ async def test_due_jobs_are_promoted_in_the_order_of_their_times(
 ) -> None:
     for number in (3, 1, 2):
         await app.enqueue("q", "t", number, delay=number / 20)
-    promoter = Promoter(app.store, lambda: ["q"])
+    promoter = Promoter(app.client.store, lambda: ["q"])
     try:
         await until(lambda: _due(client, prefix))
         assert await promoter.once() == 3
@@ -130,7 +136,7 @@ async def test_two_promoters_at_once_promote_each_job_once(
 ) -> None:
     jobs = await app.enqueue_many("q", "t", range(3_000), delay=0.01)
     await until(lambda: _due(client, prefix))
-    promoters = [Promoter(app.store, lambda: ["q"]) for _ in range(3)]
+    promoters = [Promoter(app.client.store, lambda: ["q"]) for _ in range(3)]
     try:
         promoted = await asyncio.gather(*[promoter.once() for promoter in promoters])
     finally:
@@ -146,7 +152,7 @@ async def test_two_promoters_at_once_promote_each_job_once(
 async def test_a_promoted_job_is_found_where_it_went(app: App, client: redis.Redis, prefix: str) -> None:
     job = await app.enqueue("q", "t", {"a": "line\nbreak"}, delay=0.01)
     await until(lambda: _due(client, prefix))
-    promoter = Promoter(app.store, lambda: ["q"])
+    promoter = Promoter(app.client.store, lambda: ["q"])
     try:
         assert await promoter.once() == 1
         assert await promoter.once() == 0
@@ -165,7 +171,7 @@ async def test_a_due_time_without_an_envelope_is_dropped_and_stops_nobody(
     if envelope:
         await app.enqueue("q", "t", 1, delay=0.001)
         await until(lambda: _due(client, prefix, 2))
-    promoter = Promoter(app.store, lambda: ["q"])
+    promoter = Promoter(app.client.store, lambda: ["q"])
     try:
         assert await promoter.once() == int(envelope)
     finally:

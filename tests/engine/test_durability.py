@@ -142,8 +142,8 @@ async def test_a_batch_sent_again_on_a_new_connection_is_confirmed_anew(
         async with App(redis_url=primary.url, enqueue_timeout=10) as app:
             await app.enqueue("q", "t", 0, durability="replica")
             replica.pause()
-            first, second = Link(app.store.servers), Link(app.store.servers)
-            hasty = Store(app.store.servers, app.settings.model_copy(update={"enqueue_timeout": 0.5}))
+            first, second = Link(app.client.store.servers), Link(app.client.store.servers)
+            hasty = Store(app.client.store.servers, app.settings.model_copy(update={"enqueue_timeout": 0.5}))
             await hasty.enqueue(first, "q", "p", 1, [New("t", b"1")], "memory")  # it announces the queue, too
             with pytest.raises(OutcomeUnknown):
                 await hasty.enqueue(second, "q", "p", 1, [New("t", b"1")], "replica")

@@ -49,7 +49,7 @@ async def test_a_replica_in_the_list_is_passed_over(two: tuple[Server, Server]) 
     async with App(redis_url=f"{first.url},{second.url}") as app:
         job = await app.enqueue("q", "t", 1)
         assert (await job.status()).payload == 1
-        link = ThreadLink(app.store.servers, "thread")
+        link = ThreadLink(app.client.store.servers, "thread")
         assert await asyncio.to_thread(link.connect)
         assert (await asyncio.to_thread(link.calls, ("SET", "k", "v"))) == [b"OK"]
         link.close()
@@ -64,7 +64,7 @@ async def test_when_all_are_replicas_the_error_says_so_of_each(two: tuple[Server
     async with App(redis_url=f"{first.url},{second.url}") as app:
         with pytest.raises(Unavailable) as caught:
             await app.enqueue("q", "t", 1)
-        link = ThreadLink(app.store.servers, "thread")
+        link = ThreadLink(app.client.store.servers, "thread")
         with pytest.raises(Unavailable) as in_thread:
             await asyncio.to_thread(link.connect)
     for error in (caught.value, in_thread.value):
@@ -87,11 +87,11 @@ async def test_every_connection_leaves_a_server_that_became_a_replica(two: tuple
     follow(second, first)
     async with App(redis_url=f"{first.url},{second.url}") as app:
         await app.enqueue("q", "t", 1)
-        reading, blocked = Link(app.store.servers), Link(app.store.servers)
-        thread = ThreadLink(app.store.servers, "thread")
+        reading, blocked = Link(app.client.store.servers), Link(app.client.store.servers)
+        thread = ThreadLink(app.client.store.servers, "thread")
         await reading.call("PING")
         await asyncio.to_thread(thread.connect)
-        await app.store.join(blocked, ["q"])
+        await app.client.store.join(blocked, ["q"])
         read = ("XREADGROUP", "GROUP", "workers", "w", "BLOCK", "30000", "STREAMS", "sq:{q}:alone", ">")
         waiting = asyncio.create_task(blocked.call(*read, timeout=30))
         await until(lambda: has_blocked(first) and has_all(second, first))
@@ -118,7 +118,7 @@ async def test_a_write_that_a_replica_refuses_sends_all_connections_to_the_new_p
     follow(second, first)
     async with App(redis_url=f"{first.url},{second.url}") as app:
         await app.enqueue("q", "t", 1)
-        thread = ThreadLink(app.store.servers, "thread")
+        thread = ThreadLink(app.client.store.servers, "thread")
         await asyncio.to_thread(thread.connect)
         await until(lambda: has_all(second, first))
         lead(second)
@@ -182,6 +182,6 @@ async def test_a_server_that_does_not_know_hello_is_taken_as_it_is(own_server: C
     server = own_server(options=["--rename-command", "HELLO", ""])
     async with App(redis_url=f"{NOWHERE},{server.url}") as app:
         await app.enqueue("q", "t", 1)
-        link = ThreadLink(app.store.servers, "thread")
+        link = ThreadLink(app.client.store.servers, "thread")
         assert await asyncio.to_thread(link.connect)
         link.close()

@@ -253,13 +253,13 @@ async def test_whoever_reclaims_tells_of_the_jobs_and_of_those_that_have_failed_
 ) -> None:
     keys = Keys(prefix, "q")
     async with make_app(crash_limit=1) as app:
-        link = Link(app.store.servers)
-        await app.store.join(link, ("q",))
+        link = Link(app.client.store.servers)
+        await app.client.store.join(link, ("q",))
         ids = [
             client.xadd(keys.ready, {"task": "wo\x1brk", "payload": "1", "headers": ""}) for _ in range(12)
         ]
         client.xreadgroup(GROUP, "w1", {keys.ready: ">"}, count=20)
-        report("q", "w1", await app.store.reclaim(link, "q", "w1", None), "its process ended")
+        report("q", "w1", await app.client.store.reclaim(link, "q", "w1", None), "its process ended")
         await link.close()
     assert {r.levelno for r in kept.records if r.name == "streamq.reclaimer"} == {logging.WARNING}
     lost, *failed = [record for record in kept.records if record.name in ("streamq.reclaimer", "streamq.job")]

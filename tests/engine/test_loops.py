@@ -51,7 +51,7 @@ def test_threads_with_a_loop_each_may_open_one_app_at_once(
     counted = census(client, prefix, "q")
     counted.check()
     assert set(counted.places) == set(found)
-    assert not app._openings
+    assert not app.client.openings
 
 
 async def test_a_loop_in_a_thread_works_beside_the_main_one(app: App) -> None:
@@ -100,7 +100,7 @@ async def test_an_open_that_failed_is_not_for_good(tmp_path: Path, make_app: Cal
     app = App(data_dir=tmp_path / "nothing", redis_url="")
     tries = await asyncio.gather(*[app.__aenter__() for _ in range(3)], return_exceptions=True)
     assert [type(tried) for tried in tries] == [ConfigurationError] * 3
-    assert not app._openings
+    assert not app.client.openings
     app.settings = make_app().settings
     async with app:
         assert await app.ping() < 5
@@ -112,13 +112,13 @@ async def test_who_is_cancelled_while_opening_spoils_nothing_for_who_waits(
     make_app: Callable[..., App],
 ) -> None:
     app, slow = make_app(), asyncio.Event()
-    make = app._openings._make
+    make = app.client.openings._make
 
     async def slowly() -> Any:
         await slow.wait()
         return await make()
 
-    app._openings._make = slowly
+    app.client.openings._make = slowly
     first, second = asyncio.create_task(app.__aenter__()), asyncio.create_task(app.__aenter__())
     await asyncio.sleep(0)
     with pytest.raises(NotOpen):
@@ -129,7 +129,7 @@ async def test_who_is_cancelled_while_opening_spoils_nothing_for_who_waits(
     assert first.cancelled() or ((await asyncio.wait([first])) and first.cancelled())
     assert await app.ping() < 5
     await app.__aexit__()
-    assert not app._openings
+    assert not app.client.openings
 
 
 def test_a_loop_that_ended_inside_its_block_is_forgotten(make_app: Callable[..., App]) -> None:
@@ -137,7 +137,7 @@ def test_a_loop_that_ended_inside_its_block_is_forgotten(make_app: Callable[...,
 
     async def leave_open() -> None:
         await app.__aenter__()
-        await app.store.pool.close()  # the test's server must not see a connection that nobody closes
+        await app.client.store.pool.close()  # the test's server must not see a connection that nobody closes
 
     asyncio.run(leave_open())
 
@@ -146,7 +146,7 @@ def test_a_loop_that_ended_inside_its_block_is_forgotten(make_app: Callable[...,
             await app.ping()
 
     asyncio.run(again())
-    assert not app._openings
+    assert not app.client.openings
     app.configure(type(app.settings), {})
 
 
@@ -156,9 +156,9 @@ async def test_what_is_closed_is_closed_whatever_becomes_of_the_rest(
     other = make_app()
     await other.__aenter__()
     await other.enqueue("q", "t")
-    store, closed = other.store, []
+    store, closed = other.client.store, []
 
-    close_outbox, close = other._openings.here().outbox("q").close, store.close
+    close_outbox, close = other.client.openings.here().outbox("q").close, store.close
 
     async def fails() -> None:
         await close_outbox()
@@ -168,7 +168,7 @@ async def test_what_is_closed_is_closed_whatever_becomes_of_the_rest(
         closed.append(1)
         await close()
 
-    monkeypatch.setattr(other._openings.here().outbox("q"), "close", fails)
+    monkeypatch.setattr(other.client.openings.here().outbox("q"), "close", fails)
     monkeypatch.setattr(store, "close", noted)
     with pytest.raises(RuntimeError, match="cannot close"):
         await other.__aexit__()

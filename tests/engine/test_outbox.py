@@ -28,7 +28,7 @@ from ..servers import Server
 
 @pytest.fixture
 async def way_out(app: App) -> AsyncIterator[Outbox]:
-    way_out = Outbox(app.store)
+    way_out = Outbox(app.client.store)
     yield way_out
     await way_out.close()
 
@@ -94,11 +94,13 @@ async def test_where_no_job_can_be_delayed_others_are_enqueued_all_the_same(
 
 async def test_a_batch_that_is_refused_is_refused_whole(app: App, client: redis.Redis, prefix: str) -> None:
     """Some of it added and the rest refused would double what is added when the caller tries again."""
-    keys, link = Keys(prefix, "q"), Link(app.store.servers)
+    keys, link = Keys(prefix, "q"), Link(app.client.store.servers)
     for key in (keys.delayed, keys.parked):
         client.set(key, "of another type")
         with pytest.raises(Rejected):
-            await app.store.enqueue(link, "q", "p", 1, [New("t", b"1"), New("t", b"2", due="+9")], "memory")
+            await app.client.store.enqueue(
+                link, "q", "p", 1, [New("t", b"1"), New("t", b"2", due="+9")], "memory"
+            )
         client.delete(key)
         assert client.keys(keys.ready) + client.keys(keys.delayed) + client.keys(keys.parked) == []
     await link.close()
@@ -224,7 +226,7 @@ async def test_an_outcome_unknown_at_the_close_can_still_be_repeated(
 
 
 async def test_what_is_put_after_the_close_is_refused(app: App) -> None:
-    way_out = Outbox(app.store)
+    way_out = Outbox(app.client.store)
     await way_out.put("q", [New("t", b"1")], "memory")
     await way_out.close()
     with pytest.raises(NotOpen):
@@ -278,12 +280,12 @@ def test_a_slice_is_bounded_by_jobs_and_by_all_its_bytes(jobs: list[New], more: 
 async def test_ids_are_those_of_the_entries_however_long_the_call_took(
     app: App, client: redis.Redis, prefix: str, waiting: int, later: int
 ) -> None:
-    link, keys = Link(app.store.servers), Keys(prefix, "q")
+    link, keys = Link(app.client.store.servers), Keys(prefix, "q")
     jobs = [New("t", b"1")] * waiting + [New("t", b"2", due="+60000")] * later
-    ids = await app.store.enqueue(link, "q", "p", 1, jobs, "memory")
+    ids = await app.client.store.enqueue(link, "q", "p", 1, jobs, "memory")
     assert ids[:waiting] == [entry for entry, _ in client.xrange(keys.ready)]
     assert sorted(ids[waiting:]) == sorted(client.hkeys(keys.parked))
-    assert ids == await app.store.enqueue(link, "q", "p", 1, jobs, "memory")
+    assert ids == await app.client.store.enqueue(link, "q", "p", 1, jobs, "memory")
     await link.close()
 
 

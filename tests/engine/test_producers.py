@@ -26,7 +26,7 @@ async def proxy(shared_server: Server) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def link(app: App) -> AsyncIterator[Link]:
-    link = Link(app.store.servers)
+    link = Link(app.client.store.servers)
     yield link
     await link.close()
 
@@ -40,8 +40,8 @@ async def test_the_same_batch_twice_returns_the_same_ids_and_adds_nothing(
         New("t", b"3"),
         New("t", b"4", b'{"attempts":2}', "+1"),
     ]
-    first = await app.store.enqueue(link, "q", "p1", 1, batch, "memory")
-    assert await app.store.enqueue(link, "q", "p1", 1, batch, "memory") == first
+    first = await app.client.store.enqueue(link, "q", "p1", 1, batch, "memory")
+    assert await app.client.store.enqueue(link, "q", "p1", 1, batch, "memory") == first
     found = census(client, prefix, "q")
     found.check()
     assert sorted(found.places) == sorted(first)
@@ -51,7 +51,7 @@ async def test_the_same_batch_twice_returns_the_same_ids_and_adds_nothing(
 async def test_numbers_count_for_each_producer_and_each_queue_apart(app: App, link: Link) -> None:
     batch = [New("t", b"1")]
     ids = [
-        await app.store.enqueue(link, queue, producer, 1, batch, "memory")
+        await app.client.store.enqueue(link, queue, producer, 1, batch, "memory")
         for queue in ("q", "r")
         for producer in ("p1", "p2")
     ]
@@ -60,9 +60,9 @@ async def test_numbers_count_for_each_producer_and_each_queue_apart(app: App, li
 
 
 async def test_a_batch_that_arrives_after_its_successor_is_refused(app: App, link: Link) -> None:
-    await app.store.enqueue(link, "q", "p1", 7, [New("t", b"7")], "memory")
+    await app.client.store.enqueue(link, "q", "p1", 7, [New("t", b"7")], "memory")
     with pytest.raises(Unavailable, match="STALE"):
-        await app.store.enqueue(link, "q", "p1", 6, [New("t", b"6")], "memory")
+        await app.client.store.enqueue(link, "q", "p1", 6, [New("t", b"6")], "memory")
     assert (await app.queue("q").counts()).waiting == 1
 
 

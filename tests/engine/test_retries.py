@@ -21,13 +21,13 @@ from ..rig import ON_ONE_SERVER, census, until, working
 
 async def _failed(app: App, client: redis.Redis, queue: str = "q") -> Job[Any]:
     """A job that has failed, without a worker."""
-    keys = app.store.keys(queue)
+    keys = app.client.store.keys(queue)
     job = await app.enqueue(queue, "t", "here")
-    link = Link(app.store.servers)
-    await app.store.join(link, [queue])
+    link = Link(app.client.store.servers)
+    await app.client.store.join(link, [queue])
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     body = b'f0 0 w\nt\n{"attempt":1}\n{"type":"E","message":"m"}\n"here"'
-    await app.store.settle(link, {queue: [Settlement("f", 1, job.id.encode(), job.id, body)]})
+    await app.client.store.settle(link, {queue: [Settlement("f", 1, job.id.encode(), job.id, body)]})
     await link.close()
     return job
 
@@ -78,7 +78,7 @@ async def test_a_job_that_is_not_failed_is_not_retried_and_its_state_is_told(
 ) -> None:
     keys, job = Keys(prefix, "q"), await app.enqueue("q", "t", 1, delay=60 if state == "delayed" else None)
     if state == "active":
-        await app.store.join(link := Link(app.store.servers), ["q"])
+        await app.client.store.join(link := Link(app.client.store.servers), ["q"])
         await link.close()
         client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     elif state in ("held", "completed", "unreadable"):
@@ -97,7 +97,11 @@ class Moving:
 
     def __init__(self, app: App, client: redis.Redis, queue: str) -> None:
         self.app, self.client, self.queue = app, client, queue
-        self.store, self.keys, self.link = app.store, app.store.keys(queue), Link(app.store.servers)
+        self.store, self.keys, self.link = (
+            app.client.store,
+            app.client.store.keys(queue),
+            Link(app.client.store.servers),
+        )
         self.jobs: list[str] = []
         self.seen: set[str] = set()
 
@@ -137,7 +141,7 @@ class Moving:
                 await queue.get(strange)
             with pytest.raises(JobNotFound):
                 await queue.retry(strange)
-        told = await self.app.views.endings(self.queue, sorted(self.seen | set(self.jobs)))
+        told = await self.app.client.views.endings(self.queue, sorted(self.seen | set(self.jobs)))
         assert {job_id for job_id, said in told.items() if said is not False} == set(self.jobs)
 
 
@@ -153,7 +157,7 @@ async def test_only_its_own_id_finds_a_job_whatever_its_moves(
     """All lookups agree: get, retry, and the look of those who wait."""
     async with make_app() as app:
         moving = Moving(app, client, "q")
-        await moving.store.join(moving.link, ["q"])
+        await moving.client.store.join(moving.link, ["q"])
         for move in ("enqueue", *moves):
             await getattr(moving, move)()
             moving.note()

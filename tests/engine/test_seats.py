@@ -22,7 +22,7 @@ async def test_who_comes_before_both_holders_are_lost_at_once_takes_over_within_
     app: App, client: redis.Redis, shared_server: Server, prefix: str, brief: bool
 ) -> None:
     """They thought they were alone and had claimed for half a minute, in which nobody promoted or recovered."""
-    pair = [Seats(app.store, lambda: ["q"], name) for name in ("a", "b")]
+    pair = [Seats(app.client.store, lambda: ["q"], name) for name in ("a", "b")]
 
     async def claimed_for_long() -> bool:
         for seats in pair:
@@ -35,7 +35,7 @@ async def test_who_comes_before_both_holders_are_lost_at_once_takes_over_within_
         second.client_setname("b")
         await until(claimed_for_long)
         async with ticking(
-            Seats(app.store, lambda: ["q"], "c", brief=brief)
+            Seats(app.client.store, lambda: ["q"], "c", brief=brief)
         ):  # and they say nothing any more
             await until(lambda: holders(client, prefix)[0] == "c", 10)
     for seats in pair:
@@ -48,7 +48,7 @@ async def test_the_looks_of_those_who_stand_by_do_not_grow_with_their_number(
 ) -> None:
     """Schedulers are on no list of workers, so nobody knows how many there are."""
     monkeypatch.setattr("streamq.duties.seats.STAND_BY", (0.1, 2.0))
-    seats = [Seats(app.store, lambda: ["q"], f"scheduler-{n}", brief=True) for n in range(30)]
+    seats = [Seats(app.client.store, lambda: ["q"], f"scheduler-{n}", brief=True) for n in range(30)]
     async with ticking(*seats):
         await until(lambda: all(holders(client, prefix)[:2]))
         await asyncio.sleep(4.0)  # in which they find out that there are others

@@ -91,11 +91,11 @@ async def test_one_outcome_that_is_refused_in_every_form_is_found_among_many_and
     keys = Keys(prefix, "q")
     for number in range(64):
         client.xadd(keys.ready, {"task": "t", "payload": number, "headers": ""})
-    async with app.store.pool.link() as link:
-        await app.store.join(link, ["q"])
-        await app.store.read_clock()
+    async with app.client.store.pool.link() as link:
+        await app.client.store.join(link, ["q"])
+        await app.client.store.read_clock()
     entries = [entry for entry, _ in client.xreadgroup(GROUP, "w", {keys.ready: ">"})[0][1]]
-    settler = Settler(app.store, "w", lambda: None)
+    settler = Settler(app.client.store, "w", lambda: None)
     for number, entry in enumerate(entries):
         fields = [b"task", b"t", b"payload", b"%d" % number, b"headers", b""]
         delivery = Delivery("q", 1, [entry.encode(), fields])

@@ -216,7 +216,9 @@ async def test_an_attempt_that_is_interrupted_before_its_first_step_is_given_bac
     async def work(x: int) -> None:
         await asyncio.sleep(60)
 
-    runner = Runner(app, Settler(app.store, "w", lambda: None), app.store.clock, "w", 5, lambda: None)
+    runner = Runner(
+        app, Settler(app.client.store, "w", lambda: None), app.client.store.clock, "w", 5, lambda: None
+    )
     delivery = Delivery("q", 1, [b"1-1", [b"task", b"work", b"payload", b"1", b"headers", b""]])
     runner.start(delivery)
     runner.interrupt()

@@ -175,16 +175,16 @@ async def test_the_claim_of_a_worker_that_died_ends_by_itself(
 async def test_a_claim_is_given_to_one_worker_and_only_while_a_suspect_waits(
     app: App, client: redis.Redis, keys: Keys
 ) -> None:
-    link = Link(app.store.servers)
+    link = Link(app.client.store.servers)
 
     async def claims(worker: str, ms: int = 5_000) -> bool:
-        return await claim_suspect(app.store, link, "q", worker, ms)
+        return await claim_suspect(app.client.store, link, "q", worker, ms)
 
     client.xadd(keys.alone, JOB)
     with pytest.raises(NoGroup):
         await claims("a")
     client.delete(keys.alone)
-    await app.store.join(link, ["q"])
+    await app.client.store.join(link, ["q"])
     assert not await claims("a"), "no suspect"
     client.xadd(keys.alone, JOB)
     assert await claims("a")

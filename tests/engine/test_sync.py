@@ -103,7 +103,7 @@ def test_eight_threads_share_one_loop_and_one_set_of_connections(
     counted.check()
     assert set(counted.places) == set(ids)
     assert [thread.name for thread in threading.enumerate()].count("streamq sync") == 1
-    assert len(plain._openings._seats) == 1
+    assert len(plain.client.openings._seats) == 1
 
 
 async def test_a_thread_of_a_process_whose_loop_has_the_app_open_may_use_it(app: App) -> None:
@@ -180,7 +180,7 @@ def test_closing_is_for_now_and_the_next_call_opens_again(plain: App) -> None:
         plain.sync.enqueue(double, 1)
         plain.sync.close()
         plain.sync.close()
-        assert not plain._openings
+        assert not plain.client.openings
     with pytest.raises(NotOpen):
         asyncio.run(plain.ping())
 

@@ -51,8 +51,10 @@ def holders(client: redis.Redis, prefix: str, queue: str = "q") -> list[str | No
 async def test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_is_free(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    seats = [Seats(app.store, lambda: ["q"], f"w{n}") for n in range(4)]
-    links = [Link(app.store.servers, f"w{n}") for n in range(2)]  # those without a connection are dismissed
+    seats = [Seats(app.client.store, lambda: ["q"], f"w{n}") for n in range(4)]
+    links = [
+        Link(app.client.store.servers, f"w{n}") for n in range(2)
+    ]  # those without a connection are dismissed
     for link in links:
         await link.call("PING")
     for seat in seats:
@@ -75,7 +77,9 @@ async def test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_i
 
 @ON_ONE_SERVER
 async def test_a_claim_that_is_not_renewed_ends(app: App, client: redis.Redis, prefix: str) -> None:
-    first, second = (Seats(app.store, lambda: ["q"], who, seats=(1,), brief=True) for who in ("s1", "s2"))
+    first, second = (
+        Seats(app.client.store, lambda: ["q"], who, seats=(1,), brief=True) for who in ("s1", "s2")
+    )
     await first.once()
     async with ticking(second):
         await until(second.chief, 5)
@@ -91,7 +95,7 @@ async def test_workers_and_schedulers_share_the_seats_and_a_reclaimer_keeps_nobo
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     task = app.task(name="t", queue="q")(lambda x: x)
-    await app.store.announce("q")
+    await app.client.store.announce("q")
     async with ticking(*upkeep(app, lambda: ["q"], only_reclaim=True)):
         await until(lambda: holders(client, prefix)[2])
         async with working(app, name="w1"):
@@ -183,12 +187,12 @@ async def test_who_comes_after_all_were_killed_at_once_does_not_wait_for_the_end
 async def test_whoever_has_a_seat_hears_at_once_of_who_comes(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    chief = Seats(app.store, lambda: ["q"], "w1")
-    others = [Seats(app.store, lambda: ["q"], f"w{n}", seats=(1,)) for n in (2, 3)]
+    chief = Seats(app.client.store, lambda: ["q"], "w1")
+    others = [Seats(app.client.store, lambda: ["q"], f"w{n}", seats=(1,)) for n in (2, 3)]
     async with ticking(chief):
         await until(chief.chief)
         assert not chief.others()
-        await until(lambda: app.store.signals.hears(Keys(prefix, "q").signals))
+        await until(lambda: app.client.store.signals.hears(Keys(prefix, "q").signals))
         for number, seat in enumerate(others, 2):
             client.zadd(Keys(prefix, "q").workers, {f"w{n}": 1 for n in range(1, number + 1)})
             claiming = asyncio.create_task(seat.once())
@@ -217,8 +221,8 @@ class Good:
         self.keys = Keys(prefix, name)
 
     async def prepare(self) -> None:
-        async with self.app.store.pool.link() as link:
-            await self.app.store.join(link, [self.name])
+        async with self.app.client.store.pool.link() as link:
+            await self.app.client.store.join(link, [self.name])
         for worker in ("lost", "deleted"):
             await self.app.enqueue(self.name, "t", worker)
             self.client.xreadgroup(GROUP, worker, {self.keys.ready: ">"})
@@ -237,9 +241,9 @@ class Good:
 
 def _duties(app: App, queues: list[str]) -> list[Any]:
     return [
-        Promoter(app.store, lambda: queues), Reclaimer(app.store, app.views, lambda: queues),
-        Auditor(app.store, lambda: queues), Pruner(app.store, app.views, lambda: queues),
-        Seats(app.store, lambda: queues, "someone"),
+        Promoter(app.client.store, lambda: queues), Reclaimer(app.client.store, app.client.views, lambda: queues),
+        Auditor(app.client.store, lambda: queues), Pruner(app.client.store, app.client.views, lambda: queues),
+        Seats(app.client.store, lambda: queues, "someone"),
     ]  # fmt: skip
 
 
@@ -279,7 +283,7 @@ async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_reco
     client.hset(workers_key(prefix), "lost", _entry("lost", "a", "b"))
     client.delete(getattr(bad, key))
     client.set(getattr(bad, key), "wrong")
-    reclaimer = Reclaimer(app.store, app.views, lambda: ["a", "b"])
+    reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["a", "b"])
     async with ticking(reclaimer):
         await until(lambda: client.zscore(good.keys.workers, "lost") is None)
         await asyncio.sleep(2.0)  # several looks at the beats, and at the connections
@@ -363,7 +367,7 @@ async def test_claims_over_many_queues_go_out_together_and_last_longer(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     queues = [f"q{n}" for n in range(200)]
-    seats = Seats(app.store, lambda: queues, "w1")
+    seats = Seats(app.client.store, lambda: queues, "w1")
     assert await seats.once() == 200
     assert len(seats.chief()) == 200
     assert client.pttl(Keys(prefix, "q0").seats(1)[0]) > 6_000

@@ -159,7 +159,7 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
 ) -> None:
     """The look said that the job is on its way, and its answer came after the signal: results once were 5 s late."""
     answered, passed = asyncio.Event(), asyncio.Event()
-    look = app.views.endings
+    look = app.client.views.endings
 
     async def slow(queue: str, ids: Any) -> Any:
         found = await look(queue, ids)
@@ -171,9 +171,9 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
     async def broken(x: int) -> int:
         raise ValueError(x)
 
-    signals, channel = app.store.signals, Keys(app.settings.prefix, "q").ended
+    signals, channel = app.client.store.signals, Keys(app.settings.prefix, "q").ended
     job, told = await broken.enqueue(1), list[bytes | None]()
-    monkeypatch.setattr(app.views, "endings", slow)
+    monkeypatch.setattr(app.client.views, "endings", slow)
     waiting = [asyncio.create_task(job.result(4))]
     signals.listen(channel, told.append)
     await answered.wait()
@@ -201,7 +201,7 @@ async def test_a_failure_that_was_heard_is_told_although_its_record_is_pruned(
         with pytest.raises(JobFailed):
             await (await broken.enqueue(0)).result(10)
         told = list[bytes | None]()
-        app.store.signals.listen(Keys(app.settings.prefix, "q").ended, told.append)
+        app.client.store.signals.listen(Keys(app.settings.prefix, "q").ended, told.append)
         jobs = [await broken.enqueue(number) for number in range(1, 4)]
         await until(lambda: {job_id for m in told if m for job_id, _ in ended(m)} == {job.id for job in jobs})
         ends = await asyncio.gather(*[job.result(10) for job in jobs], return_exceptions=True)
@@ -230,7 +230,9 @@ async def test_waiters_end_at_once_when_the_app_closes(make_app: Callable[..., A
     async with make_app() as app:
         jobs = [await app.enqueue("q", "echo", n) for n in range(20)]
         waits = [asyncio.create_task(job.result(None)) for job in jobs]
-        await until(lambda: app._openings.here()._results and app._openings.here()._results["q"]._waiters)
+        await until(
+            lambda: app.client.openings.here()._results and app.client.openings.here()._results["q"]._waiters
+        )
     ended = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 2)
     assert {type(end) for end in ended} == {NotOpen}
 
@@ -348,7 +350,7 @@ async def test_keys_of_the_wrong_type_never_keep_a_waiter_waiting(app: App, clie
 async def test_one_connection_listens_for_all_queues_and_ends_with_the_last_listener(
     app: App, client: redis.Redis
 ) -> None:
-    signals, prefix = Signals(app.store.servers), app.settings.prefix
+    signals, prefix = Signals(app.client.store.servers), app.settings.prefix
     channels = [f"{prefix}:{number}" for number in range(5)]
     told: dict[str, list[bytes | None]] = {channel: [] for channel in channels}
     stops = [signals.listen(channel, told[channel].append) for channel in channels]
@@ -368,7 +370,7 @@ async def test_one_connection_listens_for_all_queues_and_ends_with_the_last_list
 async def test_a_listener_that_fails_does_not_keep_the_others_from_hearing(
     app: App, client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    signals, channel, told = app.store.signals, f"{app.settings.prefix}:x", list[bytes | None]()
+    signals, channel, told = app.client.store.signals, f"{app.settings.prefix}:x", list[bytes | None]()
 
     def broken(_: bytes | None) -> None:
         raise RuntimeError("no")

@@ -8,9 +8,24 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"embedded"}),
     frozenset({"store"}),
     frozenset({"client"}),
-    frozenset({"job", "queue", "options", "handlers", "sending", "task", "declare", "notes", "sync", "app"}),
+    frozenset(
+        {
+            "job",
+            "queue",
+            "options",
+            "handlers",
+            "task",
+            "fields_task",
+            "notes",
+            "sync",
+            "program",
+            "context",
+            "declare",
+        }
+    ),
     frozenset({"duties"}),
     frozenset({"worker"}),
+    frozenset({"app"}),
     frozenset({"testing", "doctor"}),
     frozenset({"cli", "runtime", "loading", "__main__"}),
 )

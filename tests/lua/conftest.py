@@ -20,7 +20,7 @@ def keys(prefix: str) -> Keys:
 @pytest.fixture
 async def link(app: App) -> AsyncIterator[Link]:  # noqa: F811
     """A connection on which the queue's groups have been made."""
-    link = Link(app.store.servers)
-    await app.store.join(link, ["q"])
+    link = Link(app.client.store.servers)
+    await app.client.store.join(link, ["q"])
     yield link
     await link.close()

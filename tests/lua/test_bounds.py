@@ -49,11 +49,11 @@ async def test_scripts_call_no_key_they_were_not_given(
     """As a cluster would refuse: every key that a life of a queue touches is one of its own."""
     jobs = await app.enqueue_many("q", "t", range(3))
     await app.enqueue("q", "t", 1, delay=0.001)
-    lane, entries = await app.store.fetch(link, "q", "w", 2)
-    await app.store.release(link, "q", [(lane, entry) for entry, _ in entries])
-    await app.store.reclaim(link, "q", "w", None)
-    await app.store.promote(link, ["q"], 10)
-    await app.store.audit(link, "q")
+    lane, entries = await app.client.store.fetch(link, "q", "w", 2)
+    await app.client.store.release(link, "q", [(lane, entry) for entry, _ in entries])
+    await app.client.store.reclaim(link, "q", "w", None)
+    await app.client.store.promote(link, ["q"], 10)
+    await app.client.store.audit(link, "q")
     assert {key.partition("}")[0] for key in client.scan_iter(f"{keys.ready.partition(':')[0]}*")} == {
         keys.ready.partition("}")[0], f"{keys.ready.partition(':')[0]}:queues",
     }  # fmt: skip
@@ -69,12 +69,12 @@ async def test_ten_thousand_entries_are_released_recovered_audited_and_promoted(
     def take(worker: str) -> list[Any]:
         return [e for _, entries in client.xreadgroup(GROUP, worker, {keys.ready: ">"}) for e, _ in entries]
 
-    assert await app.store.release(link, "q", [(1, entry.encode()) for entry in take("w1")]) == count
+    assert await app.client.store.release(link, "q", [(1, entry.encode()) for entry in take("w1")]) == count
     assert len(take("w2")) == count
-    assert (await app.store.reclaim(link, "q", "w2", None)).again == count
+    assert (await app.client.store.reclaim(link, "q", "w2", None)).again == count
     assert len(take("w3")) == count
     client.xgroup_delconsumer(keys.ready, GROUP, "w3")
-    assert await app.store.audit(link, "q") == count
+    assert await app.client.store.audit(link, "q") == count
     found = census(client, prefix, "q")
     found.check()
     assert found.counts() == {"waiting": count}

@@ -99,16 +99,16 @@ class _Queue:
         self.moved = set(moved)
 
     async def take(self, worker: str) -> list[Delivery]:
-        await self.app.store.join(self.link, ["q"])
+        await self.app.client.store.join(self.link, ["q"])
         taken: list[Delivery] = []
         while True:
-            lane, raw = await self.app.store.fetch(self.link, "q", worker, 100)
+            lane, raw = await self.app.client.store.fetch(self.link, "q", worker, 100)
             if not raw:
                 return taken
             taken += [Delivery("q", lane, entry) for entry in raw]
 
     async def through_every_script(self) -> None:
-        store, link = self.app.store, self.link
+        store, link = self.app.client.store, self.link
         while (await store.promote(link, ["q"], 100))["q"].jobs:
             pass
         held = await self.take("w1")
@@ -150,7 +150,7 @@ class _Queue:
             Settlement("c", d.lane, d.entry, d.job_id, record(b"c", d, 0, 0, b"w", d.raw_headers, b"1"))
             for d in held
         ]
-        assert await self.app.store.settle(self.link, {"q": outcomes}) == []
+        assert await self.app.client.store.settle(self.link, {"q": outcomes}) == []
         await self.look()
         lengths = await self.link.calls(*[("XLEN", lane) for lane in self.keys.lanes])
         assert lengths == [0, 0]
@@ -165,8 +165,8 @@ def _headers_of(fields: list[bytes]) -> bytes:
 @contextlib.asynccontextmanager
 async def _queue(url: str, prefix: str) -> AsyncIterator[_Queue]:
     async with App(redis_url=url, prefix=prefix) as app:
-        link = Link(app.store.servers)
-        yield _Queue(app, link, app.store.keys("q"))
+        link = Link(app.client.store.servers)
+        yield _Queue(app, link, app.client.store.keys("q"))
         await link.call("FLUSHDB")
         await link.close()
 

@@ -94,17 +94,17 @@ async def test_what_others_wrote_into_headers_is_passed_on_byte_for_byte(
     job_id = (await link.call("XADD", keys.ready, "*", "task", "t", "payload", "1", "headers", raw)).decode()
     await link.call("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">")
     if way == "reclaim":
-        assert (await app.store.reclaim(link, "q", "w", None)).again == 1
+        assert (await app.client.store.reclaim(link, "q", "w", None)).again == 1
     elif way == "release":
-        assert await app.store.release(link, "q", [(1, job_id.encode())]) == 1
+        assert await app.client.store.release(link, "q", [(1, job_id.encode())]) == 1
     elif way == "audit":
         client.xgroup_delconsumer(keys.ready, GROUP, "w")
-        assert await app.store.audit(link, "q") == 1
+        assert await app.client.store.audit(link, "q") == 1
     else:
         client.xtrim(keys.ready, 0)
         await link.call("HSET", keys.finished, job_id, b"f5 0 w\nt\n" + raw + b"\n{}\n1")
         client.zadd(keys.failures, {job_id: 1})
-        await app.store.requeue("q", job_id)
+        await app.client.store.requeue("q", job_id)
     ((_, fields),) = await link.call("XRANGE", keys.ready, "-", "+")
     written = fields[5]
     assert passed_on(written) == FOREIGN
@@ -124,7 +124,7 @@ async def test_a_header_that_cannot_be_encoded_stops_no_recovery(
     behind = await app.enqueue("q", "t", "behind")
     for lane, worker in ((keys.ready, "w1"), (keys.ready, "w2"), (keys.alone, "w3")):
         await link.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", lane, ">")
-        await app.store.reclaim(link, "q", worker, None)
+        await app.client.store.reclaim(link, "q", worker, None)
     listed = (await app.queue("q").jobs(State.FAILED)).items
     assert {record.id for record in listed} == {"3-3", behind.id}
     assert {len(record.history) for record in listed} == {3}
@@ -146,7 +146,7 @@ async def test_an_id_out_of_every_calendar_is_listed_and_recovered(
     assert len((await app.queue("q").jobs(State.WAITING)).items) == 2
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     assert sound.id in [record.id for record in (await app.queue("q").jobs(State.ACTIVE)).items]
-    assert (await app.store.reclaim(link, "q", "w", None)).again == 2
+    assert (await app.client.store.reclaim(link, "q", "w", None)).again == 2
     first, second = (await app.queue("q").jobs(State.WAITING)).items
     assert second.id == sound.id
     if len(job_id) < 50:
@@ -158,8 +158,8 @@ async def test_the_jobs_of_a_consumer_of_any_name_are_found_and_recovered(
 ) -> None:
     job = await app.enqueue("q", "t", 1)
     await link.call("XREADGROUP", "GROUP", GROUP, b'\xff "\n', "STREAMS", keys.ready, ">")
-    (name,) = await app.store.unlisted(link, "q")
-    assert (await app.store.reclaim(link, "q", name, None)).again == 1
-    assert await app.store.unlisted(link, "q") == []
+    (name,) = await app.client.store.unlisted(link, "q")
+    assert (await app.client.store.reclaim(link, "q", name, None)).again == 1
+    assert await app.client.store.unlisted(link, "q") == []
     record = await job.status()
     assert (record.state, record.crashes, len(record.history)) == (State.WAITING, 1, 1)

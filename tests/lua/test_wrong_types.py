@@ -36,7 +36,7 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     client.delete(wrong)
     client.rpush(wrong, "x") if name != "completed" else client.set(wrong, "x")
 
-    store, entry = app.store, job.id.encode()
+    store, entry = app.client.store, job.id.encode()
     acts = {
         "enqueue": lambda: store.enqueue(link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "+1")], "memory"),
         "promote": lambda: _promote(store, link),

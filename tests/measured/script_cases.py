@@ -50,7 +50,7 @@ class Bench:
 
     def __init__(self, rig: Rig, app: App) -> None:
         self.rig, self.app, self.client = rig, app, rig.server.client
-        self.store: Any = app.store
+        self.store: Any = app.client.store
         self.keys = self.store.keys(QUEUE)
 
     async def fill(self, command: Callable[[Any, int], Any], count: int, at_once: int = 1_000) -> list[Any]:

@@ -238,7 +238,7 @@ def _looking(rig: Rig) -> list[Case]:
         return lambda bench, cursor: bench.app.queue(QUEUE).jobs(State(state), limit=200, cursor=cursor)
 
     async def awaited(bench: Bench, ids: list[bytes]) -> None:
-        await bench.app.views.endings(QUEUE, [job_id.decode() for job_id in ids])
+        await bench.app.client.views.endings(QUEUE, [job_id.decode() for job_id in ids])
 
     def pruned(bench: Bench, _: Any) -> Awaitable[Any]:
         return bench.store.prune(QUEUE)  # type: ignore[no-any-return]

@@ -201,7 +201,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a misspelt option is ignored",
-        "streamq/sending.py",
+        "streamq/options.py",
         'raise UsageError(f"{name!r} is not an argument',
         'print(f"{name!r} is not an argument',
         "tests/engine/test_arguments.py::test_a_misspelt_option_is_refused_with_the_one_that_is_meant",

@@ -96,7 +96,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "results have no limit",
         "streamq/task.py",
-        "limit = self.app.settings.max_result",
+        "limit = self._client.settings.max_result",
         "limit = 10**9",
         "tests/engine/test_result_types.py::test_a_result_over_the_limit_fails_the_job_with_both_sizes",
     ),

@@ -130,9 +130,8 @@ async def test_a_look_at_the_loop_that_comes_late_counts_for_one_interval_only(
     """The thread that looks may go on before the loop does, when both were stopped."""
     ended: list[int] = []
     monkeypatch.setattr("streamq.worker.heartbeat.os._exit", ended.append)
-    heartbeat = Heartbeat(
-        app.store, describe("w1", ("q",), 1, app.settings), OverdueHandlers(app.store), app.notes
-    )
+    store, own = app.client.store, describe("w1", ("q",), 1, app.settings)
+    heartbeat = Heartbeat(store, own, OverdueHandlers(store), app.notes)
     heartbeat._watch_loop()
     heartbeat._looked -= 3_600
     heartbeat._watch_loop()
@@ -189,7 +188,7 @@ class Silent:
 
     def __init__(self, app: App, client: redis.Redis, prefix: str, process: subprocess.Popen[bytes]) -> None:
         self.client, self.keys, self.process = client, Keys(prefix, "q"), process
-        self.voucher = Voucher(app.store, app.views, lambda: ["q"], own="w0")
+        self.voucher = Voucher(app.client.store, app.client.views, lambda: ["q"], own="w0")
         said = {
             "name": "w1", "host": "h", "pid": process.pid, "queues": ["q"], "concurrency": 1, "version": "0",
             "started_at": "2030-01-01T00:00:00Z", "lease": 0.8, "beat": 0.2, "stuck": 1.5,
@@ -261,7 +260,7 @@ async def test_a_worker_looks_after_three_of_its_host_and_three_look_after_it(
         client.hset(workers_key(prefix), name, json.dumps(said))
     looked_after: list[str] = []
     for name in names:
-        voucher = Voucher(app.store, app.views, lambda: ["q"], own=name)
+        voucher = Voucher(app.client.store, app.client.views, lambda: ["q"], own=name)
         await voucher.once()
         looked_after += voucher._mates
         assert name not in voucher._mates
@@ -278,11 +277,11 @@ class Watched:
     def __init__(self, app: App, client: redis.Redis, prefix: str) -> None:
         self.app, self.client, self.prefix, self.keys = app, client, prefix, Keys(prefix, "q")
         self.links: list[Link] = []
-        self.reclaimer = Reclaimer(app.store, app.views, lambda: ["q"])
+        self.reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
 
     async def register(self, name: str, client_id: int, *, jobs: int = 3) -> None:
-        async with self.app.store.pool.link() as link:
-            await self.app.store.join(link, ["q"])
+        async with self.app.client.store.pool.link() as link:
+            await self.app.client.store.join(link, ["q"])
         await self.app.enqueue_many("q", "t", range(jobs))
         self.client.xreadgroup(GROUP, name, {self.keys.ready: ">"})
         self.client.zincrby(self.keys.workers, 1, name)
@@ -293,7 +292,7 @@ class Watched:
         self.client.hset(workers_key(self.prefix), name, json.dumps(said))
 
     async def connect(self, name: str) -> int:
-        self.links.append(Link(self.app.store.servers, name))
+        self.links.append(Link(self.app.client.store.servers, name))
         return int(await self.links[-1].call("CLIENT", "ID"))
 
     async def look_for(self, seconds: float) -> int:
@@ -367,7 +366,7 @@ async def test_the_doctor_takes_no_jobs_of_a_worker_that_registers_while_it_look
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watched.register("lost", 999_999)
-    roster = watched.app.store.roster
+    roster = watched.app.client.store.roster
     listing = roster.client_names
 
     async def then_another_registers(link: Link) -> set[str]:
@@ -387,7 +386,7 @@ async def test_the_doctor_leaves_a_worker_alone_that_has_beaten_since_it_looked(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watched.register("w1", 999_999)
-    roster = watched.app.store.roster
+    roster = watched.app.client.store.roster
     listing = roster.client_names
 
     async def then_it_beats(link: Link) -> set[str]:

@@ -109,8 +109,8 @@ async def test_after_any_interleaving_each_job_is_in_one_place_and_none_is_lost(
 ) -> None:
     seed = seed or secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201  # shown when the test fails
-    link = Link(app.store.servers)
-    house = House(app.store, link, client, Keys(prefix, "q"), seed)
+    link = Link(app.client.store.servers)
+    house = House(app.client.store, link, client, Keys(prefix, "q"), seed)
     try:
         await house.live(STEPS)
         await house.audit()

@@ -158,7 +158,7 @@ async def _scenario(
         Unreliable(str(stage.primary.socket), stage.admin) as proxy,
         App(redis_url=proxy.url, durability="replica") as app,
     ):
-        app.store.settings = app.settings.model_copy(update={"enqueue_timeout": timeout})
+        app.client.store.settings = app.settings.model_copy(update={"enqueue_timeout": timeout})
         proxy.faults.extend(faults)
         payloads = [[100 * caller + n for n in range(total)] for caller, total in enumerate(totals)]
         callers = [

@@ -1,0 +1,89 @@
+"""The client: what a program talks to the server with. It sends jobs that are encoded, and waits for their results.
+
+It knows no handler: tasks, contexts, workers and the app stand on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from streamq.client.opening import Opening, Openings
+from streamq.model.clock import monotonic
+from streamq.model.envelope import New
+from streamq.model.job_record import JobRecord
+from streamq.redis.link import wait_ready
+from streamq.settings import Durability, Settings
+from streamq.store.store import Store
+from streamq.store.views import Views
+
+
+class Client:
+    """The connections of one program, in each of its event loops.
+
+    ``attempts_of`` says how many attempts a task's jobs may spend, where the task is known: a job says so itself only
+    when that is not the task's number.
+    """
+
+    def __init__(self, settings: Settings, attempts_of: Callable[[str], int | None] = lambda _: None) -> None:
+        self.settings = settings
+        self.openings = Openings(lambda: Opening.of(self.settings, attempts_of))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any event loop has it open."""
+        return bool(self.openings)
+
+    @property
+    def store(self) -> Store:
+        """Commands. Raises ``NotOpen`` where the running loop has not opened it."""
+        return self.openings.here().store
+
+    @property
+    def views(self) -> Views:
+        """Queries. Raises ``NotOpen`` where the running loop has not opened it."""
+        return self.openings.here().views
+
+    async def ping(self) -> float:
+        """A round trip to the server, in seconds. Raises ``Unavailable``."""
+        start = monotonic()
+        await self.store.pool.call("PING")
+        return monotonic() - start
+
+    async def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait for the server, at most ``timeout`` (default ``settings.ready_timeout``) seconds.
+
+        Raises ``Unavailable`` with what each address said, and ``Rejected`` at once on a wrong login.
+        """
+        await wait_ready(self.store.servers, self.settings.ready_timeout if timeout is None else timeout)
+
+    async def send(self, queue: str, jobs: Sequence[New], durability: Durability | None) -> list[str]:
+        """Send jobs, no more than one call takes, and return their ids. Raises what ``Outbox.put`` does."""
+        outbox = self.openings.here().outbox(queue)
+        return await outbox.put(queue, jobs, durability or self.settings.durability)
+
+    async def send_many(self, queue: str, jobs: list[New], durability: Durability | None) -> list[str]:
+        """Send any number of jobs, which are taken out of the list as they are sent, and return their ids."""
+        if not jobs:
+            return []
+        opening, count = self.openings.here(), len(jobs)
+        sent = opening.outbox(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
+        if 2 * count <= self.settings.keep_completed:
+            return await sent
+        # so many that the first results may be gone before anybody asks for them: they are listened for from now on
+        async with opening.results(queue).expecting():
+            return await sent
+
+    async def wait(self, queue: str, job_id: str, seconds: float | None) -> JobRecord:
+        """Wait for a job to complete, ``None`` for as long as it takes. Raises what ``Job.result`` does."""
+        return await self.openings.here().results(queue).wait(job_id, seconds)
+
+    async def look(self, queue: str, job_id: str) -> JobRecord:
+        """Everything known of a job now. Raises ``JobNotFound``."""
+        return await self.views.job(queue, job_id)
+
+
+def _emptied(jobs: list[New]) -> Iterator[New]:
+    """The jobs in order, each let go when it is taken: what is sent needs no memory here."""
+    jobs.reverse()
+    while jobs:
+        yield jobs.pop()

@@ -1,0 +1,34 @@
+"""What a handler may know of its attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamq.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a handler may know of its attempt: give it a parameter annotated ``Context``."""
+
+    app: Program
+    queue: str
+    task: str
+    job_id: str
+    attempt: int
+    """This attempt's number, from 1."""
+    attempts: int
+    """How many the job may spend."""
+    worker: str
+    _stopping: Callable[[], bool]
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the worker was told to stop: a long handler does well to end or to ``raise Retry``."""
+        return self._stopping()
+
+    @property
+    def idempotency_key(self) -> str:
+        """A key for outside effects, the same on every attempt of this job."""
+        return f"{self.queue}:{self.job_id}"

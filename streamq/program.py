@@ -1,0 +1,165 @@
+"""A program: the tasks by name, the client they are sent with, and what handlers share. The app is one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, Self, Unpack
+
+from streamq.client.client import Client
+from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError, handed
+from streamq.job import Job
+from streamq.model import codec
+from streamq.model.envelope import New
+from streamq.model.values import Unfit, write_untyped
+from streamq.model.worker_info import WorkerInfo
+from streamq.notes import Notes
+from streamq.options import EnqueueOptions, sent, wrong
+from streamq.queue import Queue
+from streamq.settings import Settings
+from streamq.sync import Sync
+from streamq.task import Task
+
+log = logging.getLogger("streamq.app")
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def no_lifespan(_: Program) -> AsyncIterator[None]:
+    """Nothing is set up before the first job, and nothing torn down after the last."""
+    yield
+
+
+class Program:
+    """What a worker runs, and a handler reaches by ``ctx.app``: an app without its declaring and its roles."""
+
+    def __init__(self, settings: Settings, lifespan: Lifespan = no_lifespan) -> None:
+        self.client = Client(settings, self._attempts_of)
+        self.lifespan = lifespan
+        self.state: dict[str, Any] = {}
+        self.notes = Notes()
+        self.tasks: dict[str, Task[Any, Any]] = {}
+        self._compared: set[tuple[str, str]] = set()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings under which it runs."""
+        return self.client.settings
+
+    def add_task(self, task: Task[Any, Any]) -> None:
+        """Register a task. Raises ``ConfigurationError`` when its name is taken."""
+        if task.name in self.tasks:
+            raise ConfigurationError(f"two tasks are named {task.name!r}: give one of them name=…")
+        self.tasks[task.name] = task
+
+    def _attempts_of(self, name: str) -> int | None:
+        task = self.tasks.get(name)
+        return None if task is None else task.attempts
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.client.openings.enter()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.openings.leave()
+
+    @cached_property
+    def sync(self) -> Sync:
+        """The app for threads without an event loop: Django, Flask, scripts, plain handlers."""
+        return Sync(self)
+
+    async def ping(self) -> float:
+        """A round trip to the server, in seconds. Raises ``Unavailable``."""
+        return await self.client.ping()
+
+    async def wait_ready(self, timeout: float | None = None) -> None:
+        """Wait for the server, at most ``timeout`` (default ``settings.ready_timeout``) seconds.
+
+        Raises ``Unavailable`` with what each address said, and ``Rejected`` at once on a wrong login.
+        """
+        await self.client.wait_ready(timeout)
+
+    # -- jobs by name ---------------------------------------------------------------------------------------
+
+    async def enqueue(
+        self, queue: str, task: str, payload: Any = None, **options: Unpack[EnqueueOptions]
+    ) -> Job[Any]:
+        """Send one job by name, and return its handle.
+
+        A task that is registered here checks its payload; any other name is taken as it is, for a worker that
+        knows it. Options and errors are those of ``Task.enqueue``.
+        """
+        known = self._known(queue, task)
+        if known is not None:
+            return await known.send(queue, payload, options)
+        due, headers = sent(task, options)
+        new = New(task, self._encode(task, payload), headers, due)
+        ids = self.client.send(queue, (new,), options.get("durability"))
+        return await handed(ids, lambda found: Job(found[0], queue, task, self.client, None))
+
+    async def enqueue_many(
+        self, queue: str, task: str, payloads: Iterable[Any], **options: Unpack[EnqueueOptions]
+    ) -> list[Job[Any]]:
+        """Send many jobs by name; all are validated before the first is sent."""
+        known = self._known(queue, task)
+        if known is not None:
+            return await known.send_many(queue, payloads, options)
+        due, headers = sent(task, options)
+        jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
+        ids, client = self.client.send_many(queue, jobs, options.get("durability")), self.client
+        return await handed(ids, lambda found: [Job(job_id, queue, task, client, None) for job_id in found])
+
+    def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
+        """The task of that name. Raises ``UsageError`` for what names none, ``ConfigurationError`` for a queue."""
+        task = self.tasks.get(name) if type(name) is str else None
+        if task is None:
+            if told := wrong("task", name):
+                raise UsageError(told)
+        elif queue != task.queue:
+            self._check_queue(queue, task)
+        return task
+
+    def _encode(self, name: str, payload: Any) -> bytes:
+        """The payload of a task that is not known here."""
+        try:
+            encoded = write_untyped(payload)
+        except Unfit as error:
+            raise InvalidPayload(name, error.errors) from None
+        if told := codec.unreadable(encoded):
+            raise InvalidPayload(name, [FieldError("", "not-readable", told)])
+        if len(encoded) > self.settings.max_payload:
+            raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
+        return encoded
+
+    def _check_queue(self, queue: str, task: Task[Any, Any]) -> None:
+        """A task may be sent to any queue; one that is named almost as its own is likely that. Said once."""
+        self.client.store.keys(queue)  # a name that is none is refused
+        if (queue, task.queue) in self._compared:
+            return
+        self._compared.add((queue, task.queue))
+        declared = any(queue == other.queue for other in self.tasks.values())
+        if not declared and get_close_matches(queue, [task.queue], 1, 0.75):
+            log.warning(
+                "task %s is sent to queue %s, on which no task is declared: did you mean %s?",
+                task.name, queue, task.queue,
+            )  # fmt: skip
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def queue(self, name: str) -> Queue:
+        """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
+        return Queue(name, self.client)
+
+    async def queues(self) -> list[str]:
+        """The names of the queues: this app's and those that were ever used."""
+        return sorted({task.queue for task in self.tasks.values()} | await self.client.views.queues())
+
+    async def workers(self) -> list[WorkerInfo]:
+        """The workers that are registered. A lost one stays until it is reclaimed."""
+        return await self.client.views.workers()

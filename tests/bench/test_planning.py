@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner, Result
 
+from bench.commands import bench as command
 from bench.planning import units
 from bench.planning.coefficients import Coefficients, Cost, Delays, Limits, RedisCpu, WorkerCpu, load, save
 from bench.planning.memory import Curve, Histories, Memory
@@ -19,8 +21,6 @@ from bench.planning.plan import MEMORY, REDIS_CPU, SLOTS, WORKER_CPU, Wishes, de
 from bench.planning.queueing import busy_slots, closed_rate, erlang_b, erlang_c, slots_for, wait
 from bench.planning.simulate import Scenario, simulate
 from bench.planning.throughput import Load, demand, highest_rate
-
-from .programs import bench
 
 CURVES = {
     "waiting": Curve(((65, 18), (345, 36), (945, 101), (5005, 606), (65_005, 7097))),
@@ -40,6 +40,10 @@ KNOWN = Coefficients(
     {"at": "2026-01-02T03:04:05Z", "versions": {"product": "Redis", "server": "7.0.15"}},
 )  # fmt: skip
 WISHES = Wishes(rate=2000, handler=0.08, p99=0.5)
+
+
+def bench(*arguments: str) -> Result:
+    return CliRunner().invoke(command, arguments)
 
 
 @pytest.fixture
@@ -282,7 +286,7 @@ def test_a_plan_shows_what_it_takes_with_bars_assumptions_and_coefficients(file:
         "plan", "--rate", "2000/s", "--payload", "300", "--handler-ms", "80", "--retention", "24h", "--keep", "1M",
         "--delayed", "5000000", "--p99", "500ms", "--coefficients", file,
     )  # fmt: skip
-    assert said.returncode == 0, said.stderr
+    assert said.exit_code == 0, said.stderr
     for part in (
         "workers", "processes", "slots", "Redis CPU", "Redis memory", "partitions", "connections", "waiting",
         "delayed", "active", "completed", "failed", "assumed", "2026-01-02T03:04:05Z", "█", "% of a core",
@@ -293,7 +297,7 @@ def test_a_plan_shows_what_it_takes_with_bars_assumptions_and_coefficients(file:
 
 def test_a_plan_for_programs_is_json(file: str) -> None:
     said = bench("plan", "--rate", "2000/s", "--coefficients", file, "--json")
-    assert said.returncode == 0, said.stderr
+    assert said.exit_code == 0, said.stderr
     found = json.loads(said.stdout)
     assert found["reachable"]
     assert found["wishes"]["rate"] == 2000
@@ -303,7 +307,7 @@ def test_a_plan_for_programs_is_json(file: str) -> None:
 
 def test_a_plan_past_a_limit_exits_with_1(file: str) -> None:
     said = bench("plan", "--rate", "2000/s", "--producers", "5000", "--coefficients", file)
-    assert said.returncode == 1
+    assert said.exit_code == 1
     assert "!" in said.stdout
 
 
@@ -321,9 +325,9 @@ def test_a_wrong_wish_is_one_sentence(
     file: str, arguments: tuple[str, ...], code: int, sentence: str
 ) -> None:
     said = bench("plan", *arguments, "--coefficients", file)
-    assert said.returncode == code
+    assert said.exit_code == code
     assert sentence in said.stderr
-    assert "Traceback" not in said.stderr
+    assert isinstance(said.exception, SystemExit)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +355,7 @@ def test_a_simulation_says_waits_backlog_recovery_and_use() -> None:
         "simulate", "node-loss", "flood", "--rate", "1000/s", "--partitions", "10", "--nodes", "5", "--capacity",
         "200/s", "--seconds", "20", "--lasts", "2s", "--json",
     )  # fmt: skip
-    assert said.returncode == 0, said.stderr
+    assert said.exit_code == 0, said.stderr
     loss, flood = json.loads(said.stdout)["simulations"]
     assert loss["scenario"]["name"] == "node-loss"
     assert loss["outcome"]["recovery"] > 0
@@ -360,6 +364,6 @@ def test_a_simulation_says_waits_backlog_recovery_and_use() -> None:
 
 def test_a_simulation_that_cannot_keep_up_is_one_sentence() -> None:
     said = bench("simulate", "--rate", "10k/s", "--partitions", "1", "--capacity", "2000/s")
-    assert said.returncode == 1
+    assert said.exit_code == 1
     assert said.stderr.count("\n") == 1
     assert "cannot keep up" in said.stderr

@@ -25,7 +25,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 Payload = dict[str, Any]
 
@@ -70,18 +70,6 @@ JOBS: Final = Jobs()
 _STDOUT: Final = os.dup(1)
 
 
-class _Payloads(NamedTuple):
-    warm: Sequence[Payload]
-    single: Sequence[Payload]
-    bulk: Sequence[Payload]
-
-
-def _payloads(config: dict[str, Any]) -> _Payloads:
-    payloads = json.loads(Path(config["payloads"]).read_bytes())
-    warm, single = config["warm"], config["warm"] + config["single"]
-    return _Payloads(payloads[:warm], payloads[warm:single], payloads[single:])
-
-
 def play(sending: Sending, work: Work, *, packages: str, settings: str) -> None:
     """Play the role that the arguments name. ``packages``, separated by spaces, and ``settings`` are for results."""
     os.dup2(2, 1)  # what a peer prints is no report
@@ -92,24 +80,28 @@ def play(sending: Sending, work: Work, *, packages: str, settings: str) -> None:
         _run(work(config["url"]))
     else:
         versions = {"python": platform.python_version(), **{name: version(name) for name in packages.split()}}
-        _run(
-            _enqueue(sending(config["url"]), _payloads(config), {"versions": versions, "settings": settings})
-        )
+        payloads = json.loads(Path(config["payloads"]).read_bytes())
+        about = {"versions": versions, "settings": settings}
+        _run(_enqueue(sending(config["url"]), payloads, config["warm"], config["single"], about))
     threading.Event().wait()
 
 
 async def _enqueue(
-    sending: AbstractAsyncContextManager[Sender], payloads: _Payloads, about: dict[str, Any]
+    sending: AbstractAsyncContextManager[Sender],
+    payloads: list[Payload],
+    warm: int,
+    single: int,
+    about: dict[str, Any],
 ) -> None:
     async with sending as sender:
-        await _one_by_one(sender, payloads.warm)
+        await _one_by_one(sender, payloads[:warm])
         start = time.perf_counter()
-        await _one_by_one(sender, payloads.single)
+        await _one_by_one(sender, payloads[warm : warm + single])
         turn = time.perf_counter()
-        await _in_bulk(sender, payloads.bulk)
+        await _in_bulk(sender, payloads[warm + single :])
         end = time.perf_counter()
-    single = {"single": len(payloads.single), "single_seconds": turn - start}
-    report({**single, "jobs": len(payloads.bulk), "seconds": end - turn, **about})
+    sent = {"single": single, "single_seconds": turn - start, "jobs": len(payloads) - warm - single}
+    report({**sent, "seconds": end - turn, **about})
 
 
 async def _one_by_one(sender: Sender, payloads: Sequence[Payload]) -> None:

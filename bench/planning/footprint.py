@@ -12,7 +12,7 @@ from typing import Any, Final
 from streamq import App, Backoff, JobFailed, Task, Worker
 
 from ..occupancy import STATES, exact, spread, warm
-from ..rig import Rig
+from ..rig import Rig, until
 from ..tasks import QUEUE
 from .coefficients import Limits
 from .memory import Curve, Histories
@@ -118,7 +118,7 @@ async def _deeper(payload: str, calls: int) -> None:
 
 async def _still_deeper(payload: str, calls: int) -> None:
     if not calls:
-        raise ValueError(payload)
+        raise ValueError(payload[:200])  # as long whatever the payload is
     await _deeper(payload, calls - 1)
 
 
@@ -130,22 +130,21 @@ async def pending(rig: Rig) -> float:
 
 async def limits(rig: Rig) -> tuple[float, Limits]:
     """Memory of a worker that waits, and the limits. What a worker asks for says how many jobs it reads at once."""
-    client, server, sent, alone = (
-        rig.server.client,
-        rig.server,
-        await _jobs_of_a_call(rig),
-        await connected(rig),
-    )
+    client, server, sent = rig.server.client, rig.server, await _jobs_of_a_call(rig)
+    alone = await connected(rig)
     async with rig.app() as app, server.configured({"slowlog-log-slower-than": 0, "slowlog-max-len": 10_000}):
         task = app.tasks[TASK]
+
+        async def all_read() -> bool:
+            return not (await app.queue(QUEUE).counts()).waiting
+
         await task.enqueue(payloads([SIZE])[0], delay=3600)
         producing, before = await connected(rig), await server.memory()
         async with rig.worker(app, concurrency=HELD):
             await asyncio.sleep(0.5)  # its duties have connected
             worker, working = await server.memory() - before, await connected(rig)
             await task.enqueue_many(payloads([SIZE] * HELD))
-            while (await app.queue(QUEUE).counts()).waiting:  # noqa: ASYNC110 - it tells only those who ask
-                await asyncio.sleep(0.02)
+            await until(all_read)
         commands = [entry["command"].split() for entry in await client.slowlog_get(10_000)]
         await client.slowlog_reset()
     await server.clear()

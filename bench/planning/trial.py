@@ -77,16 +77,12 @@ async def trial(
         enqueued = await rig.server.cpu()
     stored = await weight(rig) - empty
     async with rig.app() as app, AsyncExitStack() as stack:
-        roles = [
-            rig.child(
-                "worker",
-                pinned=True,
-                settings={"keep_completed": keep},
-                concurrency=slots,
-                expected=len(jobs),
-            )
-            for _ in range(processes)
-        ]
+        how: dict[str, Any] = {
+            "settings": {"keep_completed": keep},
+            "concurrency": slots,
+            "expected": len(jobs),
+        }
+        roles = [rig.child("worker", pinned=True, **how) for _ in range(processes)]
         workers = [await stack.enter_async_context(role) for role in roles]
         rate = await _watched(app, workers, len(jobs))
         worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")

@@ -59,6 +59,8 @@ async def test_a_failed_job_is_as_large_as_the_plan_says_after_any_number_of_att
     texts = await footprint.texts_after(rig, measured + others)
     histories = Histories(*texts[:4])
     assert [histories.beside(attempts) for attempts in others] == pytest.approx(texts[4:], rel=0.1)
+    assert 4_000 < histories.one < 5_000, "the page says how much of a traceback is kept"
+    assert histories.bound < 17_000, "and of a history"
 
 
 def compared(off: float) -> Compared:

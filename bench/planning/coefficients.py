@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Literal, Self
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from .memory import Memory
-
-VERSION: Final = 3
-"""Of the file: a reader refuses any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +62,8 @@ class WorkerCpu:
 class Delays:
     """Time that passes without work, in seconds."""
 
-    round_trip: float
-    """One command and its answer."""
+    enqueue: float
+    """Until a job that is enqueued by itself is there."""
     turn: float
     """From a free slot to a job in it: reading the next batch, beside settling the last."""
     slot: float
@@ -94,6 +91,8 @@ class Limits:
 class Coefficients:
     """All of them. ``about`` is where and when they were measured, as in a results file."""
 
+    version: Literal[3]
+    """Of the file: a reader refuses any other."""
     redis: RedisCpu
     worker: WorkerCpu
     delays: Delays
@@ -120,26 +119,18 @@ def _scaled(costs: Any, factor: float) -> Any:
 
 def save(coefficients: Coefficients, path: Path) -> None:
     """Write the file."""
-    content = {"coefficients": VERSION, **asdict(coefficients)}
-    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    path.write_bytes(orjson.dumps(coefficients, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def load(path: Path) -> Coefficients:
     """Read the file. Raises ``ValueError`` with one sentence."""
     try:
-        content = orjson.loads(path.read_bytes())
-        version = content.pop("coefficients", None) if isinstance(content, dict) else None
-        found = TypeAdapter(Coefficients).validate_python(content) if version == VERSION else None
+        return TypeAdapter(Coefficients).validate_json(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} has a wrong coefficient, {place}: {first['msg']}") from None
-    if found is None:
+        place, said = ".".join(map(str, error.errors()[0]["loc"])), error.errors()[0]["msg"]
         raise ValueError(
-            f"{path} is not a file of coefficients: make one with `streamq bench plan --save FILE …`"
-        )
-    return found
+            f"{path} is not a file of coefficients: {place or 'JSON'}: {said}; make one with "
+            f"`streamq bench plan --save FILE …`"
+        ) from None

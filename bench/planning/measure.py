@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import median
 from typing import Any, Final
 
 from ..machine import described
@@ -44,7 +43,7 @@ async def measure(rig: Rig, *wanted: int) -> Coefficients:
     """All coefficients, those of memory with payloads of the ``wanted`` sizes too. Leaves the server clean."""
     empty = await rig.server.memory()
     await reference_rate(rig)  # the first one warms the machine up
-    trials, lone = await _trials(rig), await _lone_enqueue(rig)
+    trials, (lone, sent) = await _trials(rig), await _lone_enqueue(rig)
     redis = RedisCpu(
         enqueue=_line(trials, "", "enqueue"), delay=_line(trials, "due_", "enqueue"), run=_line(trials, "", "run"),
         promote=_more(trials, "due_small", "run"), call=max(0.0, lone - trials["small"].enqueue),
@@ -56,10 +55,10 @@ async def measure(rig: Rig, *wanted: int) -> Coefficients:
     )  # fmt: skip
     # What a slot is taken longer than the handler takes, by Little's law: all of the few slots are taken.
     slot = max(0.0, FEW / trials["relaxed"].rate - AWAITED / 1000)
-    delays = Delays(await _round_trip(rig), 1 / trials["alone"].rate, slot)
+    delays = Delays(sent, 1 / trials["alone"].rate, slot)
     memory, allowed = await _memory(rig, trials, float(empty), wanted)
     reference, about = trials["small"].rate, await described(rig.server)
-    return Coefficients(redis, worker, delays, memory, allowed, reference, about)
+    return Coefficients(3, redis, worker, delays, memory, allowed, reference, about)
 
 
 async def reference_rate(rig: Rig) -> float:
@@ -111,23 +110,14 @@ async def _memory(rig: Rig, trials: Trials, empty: float, wanted: Sequence[int])
     return replace(known, buried=buried - known.failed(FAILED[:2], 1, FALL)), allowed
 
 
-async def _lone_enqueue(rig: Rig) -> float:
-    """The server's CPU for a job that is enqueued by itself, in microseconds."""
+async def _lone_enqueue(rig: Rig) -> tuple[float, float]:
+    """For a job that is enqueued by itself: the server's CPU in microseconds, and the seconds until it is there."""
     jobs: list[Any] = payloads([SMALL] * rig.of(2000, 1000))
     async with rig.app() as app:
         await app.tasks[TASK].enqueue(jobs[0])
-        cpu = await rig.server.cpu()
+        cpu, start = await rig.server.cpu(), time.perf_counter()
         for job in jobs:
             await app.tasks[TASK].enqueue(job)
-        spent = await rig.server.cpu() - cpu
+        spent, seconds = await rig.server.cpu() - cpu, time.perf_counter() - start
     await rig.server.clear()
-    return spent / len(jobs) * 1e6
-
-
-async def _round_trip(rig: Rig) -> float:
-    times = []
-    for _ in range(300):
-        start = time.perf_counter()
-        await rig.server.client.ping()
-        times.append(time.perf_counter() - start)
-    return median(times)
+    return spent / len(jobs) * 1e6, seconds / len(jobs)

@@ -178,7 +178,7 @@ def _service(known: Coefficients, wishes: Wishes, cost: Demand) -> float:
 
 def _floor(known: Coefficients) -> float:
     """From enqueueing to the start when every slot is free."""
-    return known.delays.round_trip + known.delays.turn
+    return known.delays.enqueue + known.delays.turn
 
 
 def _slots(known: Coefficients, wishes: Wishes, cost: Demand) -> int:

@@ -28,9 +28,10 @@ CURVES = {
     "completed": Curve(((65, 135), (345, 158), (945, 233), (5005, 662), (65_005, 7172))),
 }
 KNOWN = Coefficients(
+    3,
     RedisCpu(Cost(2, 0.003), Cost(8, 0.004), Cost(8, 0.004), promote=7, call=30, turn=50),
     WorkerCpu(Cost(15, 0.003), awaiting=4, promoted=3, turn=100),
-    Delays(round_trip=0.0001, turn=0.0003, slot=0.0006),
+    Delays(enqueue=0.0001, turn=0.0003, slot=0.0006),
     Memory(
         CURVES, pending=92, late=38, plain=30, buried=80, histories=Histories(4840, 9300, 9640, 15_550),
         worker=150_000, empty=1_000_000,
@@ -333,8 +334,8 @@ def test_a_wrong_wish_is_one_sentence(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{", "is not JSON"), ('{"a": 1}', "is not a file of coefficients"),
-        ('{"coefficients": 2}', "is not a file of coefficients"), ('{"coefficients": 3}', "redis: Field"),
+        ("{", "is not a file of coefficients: JSON: Invalid JSON"), ("[]", "is not a file of coefficients"),
+        ('{"version": 2}', "version: Input should be 3"), ('{"version": 3}', "redis: Field"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_of_coefficients_is_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:

@@ -2,15 +2,6 @@
 
 It ends when its standard input does, so it cannot outlive the bench, however that ends. A line there asks what has run;
 the first one of a child with a ``gate`` lets it begin.
-
-role       does
---------   --------------------------------------------------------
-worker     a streamq worker with default duties, on the bench's queue
-scheduler  a streamq scheduler
-bare       drains the bare stream, and ends
-bare-api   serves the bare HTTP API, and says when it does
-clients    sends requests to HTTP APIs, reports their rates and times, and ends
-consumer   runs what arrives on the bare stream
 """
 
 from __future__ import annotations

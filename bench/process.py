@@ -12,6 +12,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, cast
 
 import aiohttp
@@ -180,13 +181,13 @@ async def answers(url: str, process: Process, seconds: float = 15.0) -> bool:
 
 
 @asynccontextmanager
-async def serving(
-    role: str, *arguments: str, folder: Path, **environment: str
-) -> AsyncIterator[tuple[Process, str]]:
+async def serving(role: str, *arguments: str, **environment: str) -> AsyncIterator[tuple[Process, str]]:
     """`streamq up` or `streamq api`, as people start it, and where it listens. Raises ``Gone``."""
     port = free_port()
-    command, url = streamq(role, *arguments, "--port", str(port)), f"http://127.0.0.1:{port}"
-    async with program(*command, cwd=ROOT, log=folder / f"{role}.log", **environment) as process:
-        if not await answers(f"{url}/ready", process):
-            raise Gone(f"{url}/ready does not answer")
-        yield process, url
+    with TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
+        data = ("--data-dir", f"{folder}/data") if role == "up" else ()
+        command, url = streamq(role, *arguments, *data, "--port", str(port)), f"http://127.0.0.1:{port}"
+        async with program(*command, cwd=ROOT, log=Path(folder) / "log", **environment) as process:
+            if not await answers(f"{url}/ready", process):
+                raise Gone(f"{url}/ready does not answer")
+            yield process, url

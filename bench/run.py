@@ -67,7 +67,9 @@ async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) ->
         return "skipped: the time of the run was over"
     try:
         async with asyncio.timeout_at(min(deadline, now + EACH)):
-            return await catalogue.measure(name)(rig)
+            found = await catalogue.measure(name)(rig)
+        await rig.server.clear()
+        return found
     except TimeoutError:
         over = "the run" if now + EACH > deadline else "one scenario"
         said = f"not measured: it ran out of the time of {over}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Final
 
 from .. import bare_api
@@ -29,15 +27,14 @@ async def measure(rig: Rig) -> Measured:
     port = free_port()
     # An access log would be measured too.
     quiet = {"STREAMQ_REDIS_URL": rig.server.url, "STREAMQ_PREFIX": PREFIX, "STREAMQ_LOG_LEVEL": "warning"}
-    with tempfile.TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
-        async with (
-            serving("api", SERVED, folder=Path(folder), **quiet) as (process, url),
-            rig.child("bare-api", pinned=True, port=port) as loop,
-        ):
-            pin(process.pid, WORKER_CORE)
-            await loop.told()
-            for _ in range(rig.rounds()):
-                await _round(rig, url, f"http://127.0.0.1:{port}{bare_api.PATH}", found)
+    async with (
+        serving("api", SERVED, **quiet) as (process, url),
+        rig.child("bare-api", pinned=True, port=port) as loop,
+    ):
+        pin(process.pid, WORKER_CORE)
+        await loop.told()
+        for _ in range(rig.rounds()):
+            await _round(rig, url, f"http://127.0.0.1:{port}{bare_api.PATH}", found)
     figures = [
         compared(
             f"HTTP API, {n} client{'s' * (n > 1)}" + ("" if name == "rate" else f", {name}"), unit,

@@ -33,7 +33,6 @@ async def measure(rig: Rig) -> Measured:
             rounds = rig.rounds() if jobs == FEW else rig.of(2, 1)
             same[jobs] = [await _late(rig, app, worker, jobs) for _ in range(rounds)]
         spread = await _late(rig, app, worker, FEW, over=2.0)
-    await rig.server.clear()
     earliest = [min(late) for late in (*chain.from_iterable(same.values()), spread)]
     series = {
         name: medians({jobs: [percentile(late, share) for late in rounds] for jobs, rounds in same.items()})

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from statistics import mean
 from typing import Final
 
@@ -31,19 +29,18 @@ FLAT: Final = 2.0
 
 async def measure(rig: Rig) -> Measured:
     """Megabytes every few seconds while both loads go on; what counts is the growth over the second half."""
-    with tempfile.TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
-        up = serving("up", SERVED, "--data-dir", f"{folder}/data", folder=Path(folder))
-        async with (
-            rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler, up as (whole, url),
-            aiohttp.ClientSession(url) as session, asyncio.TaskGroup() as group,
-        ):  # fmt: skip
-            sends = partial(_enqueue, app), partial(_post, session)
-            loads = [group.create_task(_steadily(send)) for send in sends]
-            pids = {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
-            sizes = await _watched(rig, pids)
-            for load in loads:
-                load.cancel()
-    await rig.server.clear()
+    async with (
+        rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler,
+        serving("up", SERVED) as (whole, url), aiohttp.ClientSession(url) as session, asyncio.TaskGroup() as group,
+    ):  # fmt: skip
+        loads = [
+            group.create_task(_steadily(send)) for send in (partial(_enqueue, app), partial(_post, session))
+        ]
+        sizes = await _watched(
+            rig, {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
+        )
+        for load in loads:
+            load.cancel()
     note = f"each gets {RATE} jobs/s"
     return [
         *(_growth(name, points) for name, points in sizes.items()),

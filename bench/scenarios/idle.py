@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from redis.asyncio.client import Monitor
 
@@ -21,17 +19,14 @@ REST = 2.0
 async def measure(rig: Rig) -> Measured:
     """Commands a second over some time, and the resident memory at its end."""
     seconds = rig.of(20.0, 10.0)  # whole beats, as a worker's commands come in them
-    with tempfile.TemporaryDirectory(prefix="streamq-up-") as folder:
-        data = ("--data-dir", f"{folder}/data")
-        async with rig.app() as app, serving("up", *data, folder=Path(folder)) as (process, _):
-            before = await _connections(rig)
-            async with rig.worker(app):
-                await asyncio.sleep(REST)
-                rig.say(f"listening to an idle worker for {seconds:g} s")
-                connections = await _connections(rig) - before
-                commands = await _commands(rig, seconds)
-                memory = await resident(process.pid)
-    await rig.server.clear()
+    async with rig.app() as app, serving("up") as (process, _):
+        before = await _connections(rig)
+        async with rig.worker(app):
+            await asyncio.sleep(REST)
+            rig.say(f"listening to an idle worker for {seconds:g} s")
+            connections = await _connections(rig) - before
+            commands = await _commands(rig, seconds)
+            memory = await resident(process.pid)
     limit = Limit("value", "<=", 5)
     return [*commands, Figure("connections of an idle worker", "", connections, bound=limit), _memory(memory)]
 

@@ -35,7 +35,6 @@ async def measure(rig: Rig) -> Measured:
         async with _open_loop(rig, app, worker) as loop:
             steady = await _at_a_rate(rig, loop)
             curve = await _over_rates(rig, loop)
-    await rig.server.clear()
     return [*alone, *steady, curve]
 
 

@@ -37,7 +37,6 @@ async def measure(rig: Rig) -> Measured:
             await _ended(app, len(errands))
             seconds = time.monotonic() - start
         wrong = _wrong(errands, ids, await _records(app), await hearing)
-    await rig.server.clear()
     rig.say(f"{len(errands):,} jobs in {seconds:.2f} s")
     note = f"{len(errands):,} jobs; a third delayed, 10 % fail once, 2 % for good"
     return [

@@ -41,8 +41,6 @@ async def measure(rig: Rig) -> Measured:
             found = [await _promoted(rig, app, parked) for _ in range(rig.rounds(3))]
             steps[step] = Promotion(*map(median, zip(*found, strict=True)))
             rig.say(f"{parked:,} others: {steps[step].rate:,.0f} jobs/s, {steps[step].cpu:.1f} µs")
-    rig.say("removing them")
-    await rig.server.clear()
     none, most = steps[min(steps)], steps[parked]
     points = [(float(max(1, others)), one.rate) for others, one in steps.items()]
     return [

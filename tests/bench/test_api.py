@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -33,12 +32,10 @@ async def bare_url(server: Server) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_the_bare_handler_answers_like_the_real_one(
-    server: Server, bare_url: str, tmp_path: Path
-) -> None:
+async def test_the_bare_handler_answers_like_the_real_one(server: Server, bare_url: str) -> None:
     given = {"STREAMQ_REDIS_URL": server.url, "STREAMQ_PREFIX": PREFIX}
     async with (
-        serving("api", SERVED, folder=tmp_path, **given) as (_, url),
+        serving("api", SERVED, **given) as (_, url),
         aiohttp.ClientSession() as session,
     ):
         body = {"task": "book", "payload": PAYLOAD}

@@ -288,7 +288,7 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
         "context = click.Context(main)\n"
         "assert sketches == {name: main.get_command(context, name).get_short_help_str(90) for name in homes}\n"
         "from streamq import Settings\n"
-        "from streamq.variables import strange\n"
+        "from streamq.settings.variables import strange\n"
         "def options(command, prefix):\n"
         "    for each in getattr(command, 'commands', {}).values():\n"
         "        yield from options(each, prefix + each.name.upper() + '_')\n"

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -42,8 +42,8 @@ class Sender:
     """Jobs of a call of ``many``; without ``many``, calls of ``one`` at a time."""
 
 
-Sending = Callable[[str], AbstractAsyncContextManager[Sender]]
-"""Opens what is needed to send. Gets the server's URL."""
+Sending = Callable[[str], Coroutine[Any, Any, Sender]]
+"""Opens what is needed to send, what must be closed in ``OPEN``. Gets the server's URL."""
 Work = Callable[[str], Coroutine[Any, Any, None] | None]
 """Works until the process ends, and says ``JOBS.ran(payload)`` in every job. Gets the server's URL."""
 
@@ -67,6 +67,8 @@ class Jobs:
 
 
 JOBS: Final = Jobs()
+OPEN: Final = AsyncExitStack()
+"""What an adapter has open until its process ends."""
 _STDOUT: Final = os.dup(1)
 
 
@@ -87,13 +89,14 @@ def play(sending: Sending, work: Work, *, packages: str, settings: str) -> None:
 
 
 async def _enqueue(
-    sending: AbstractAsyncContextManager[Sender],
+    sending: Coroutine[Any, Any, Sender],
     payloads: list[Payload],
     warm: int,
     single: int,
     about: dict[str, Any],
 ) -> None:
-    async with sending as sender:
+    async with OPEN:
+        sender = await sending
         await _one_by_one(sender, payloads[:warm])
         start = time.perf_counter()
         await _one_by_one(sender, payloads[warm : warm + single])

@@ -3,8 +3,6 @@
 A worker polls, and starts at most ``max_jobs`` a poll: the defaults (10 jobs, every 0.5 s) allow 20 jobs a second.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from arq.connections import RedisSettings, create_pool
@@ -13,10 +11,9 @@ from arq.worker import Worker, func
 from .adapter import JOBS, Payload, Sender, play
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     pool = await create_pool(RedisSettings.from_dsn(url))
-    yield Sender(lambda payload: pool.enqueue_job("job", payload))
+    return Sender(lambda payload: pool.enqueue_job("job", payload))
 
 
 async def _job(_context: Any, payload: Payload) -> None:

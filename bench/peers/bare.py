@@ -1,8 +1,5 @@
 """No peer: the bare limit, measured the same way. XADD of one field, and the loop that the other scenarios have."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from redis.asyncio import Redis
 
 from .. import bare
@@ -10,15 +7,14 @@ from ..tasks import Counter
 from .adapter import JOBS, Sender, play, report
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
-    async with Redis.from_url(url) as client:
-        await bare.join(client)
-        yield Sender(
-            lambda payload: bare.enqueue_one(client, payload),
-            lambda payloads: bare.enqueue(client, payloads),
-            chunk=1_000_000,
-        )
+async def sending(url: str) -> Sender:
+    client = Redis.from_url(url)
+    await bare.join(client)
+    return Sender(
+        lambda payload: bare.enqueue_one(client, payload),
+        lambda payloads: bare.enqueue(client, payloads),
+        chunk=1_000_000,
+    )
 
 
 async def work(url: str) -> None:

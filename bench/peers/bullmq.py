@@ -5,8 +5,7 @@ keeps them for ever.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from bullmq import Queue, Worker
@@ -16,14 +15,13 @@ from .adapter import JOBS, Payload, Sender, play
 OPTIONS = {"removeOnComplete": True}
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     queue = Queue("bench", {"connection": url})
 
     def many(payloads: Sequence[Payload]) -> Any:
         return queue.addBulk([{"name": "job", "data": payload, "opts": OPTIONS} for payload in payloads])
 
-    yield Sender(lambda payload: queue.add("job", payload, OPTIONS), many, chunk=1000)
+    return Sender(lambda payload: queue.add("job", payload, OPTIONS), many, chunk=1000)
 
 
 async def _job(job: Any, _token: str) -> None:

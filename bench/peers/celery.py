@@ -4,8 +4,6 @@ The pool of threads is its fastest in one process; prefork with one child is slo
 gossip, mingle and the heartbeat are off, and it prefetches much, as its guide to optimising says.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from celery import Celery
@@ -29,11 +27,10 @@ def _app(url: str) -> tuple[Any, Any]:
     return app, app.task(_job, name="job")
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     app, task = _app(url)
-    with app.producer_pool.acquire(block=True) as producer:
-        yield Sender(lambda payload: task.apply_async((payload,), producer=producer, retry=False))
+    producer = app.producer_pool.acquire(block=True)
+    return Sender(lambda payload: task.apply_async((payload,), producer=producer, retry=False))
 
 
 def work(url: str) -> None:

@@ -4,13 +4,11 @@ With all slots busy its worker waits ``minimum_check_interval`` (250 ms by defau
 at a concurrency of 100 it runs out of connections. A zero ``execution_ttl`` keeps nothing of a finished job.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from docket import Docket, Worker
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, OPEN, Payload, Sender, play
 
 TICK = timedelta(milliseconds=5)
 
@@ -19,25 +17,22 @@ async def job(payload: Payload) -> None:
     JOBS.ran(payload)
 
 
-@asynccontextmanager
-async def _docket(url: str) -> AsyncIterator[Docket]:
-    async with Docket(name="bench", url=url, execution_ttl=timedelta(0)) as docket:
-        docket.register(job)
-        yield docket
+async def _docket(url: str) -> Docket:
+    docket = await OPEN.enter_async_context(Docket(name="bench", url=url, execution_ttl=timedelta(0)))
+    docket.register(job)
+    return docket
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
-    async with _docket(url) as docket:
-        yield Sender(docket.add(job), chunk=50)
+async def sending(url: str) -> Sender:
+    return Sender((await _docket(url)).add(job), chunk=50)
 
 
 async def work(url: str) -> None:
     """A worker that looks often."""
-    async with (
-        _docket(url) as docket,
-        Worker(docket, concurrency=50, minimum_check_interval=TICK, scheduling_resolution=TICK) as worker,
-    ):
+    docket = await _docket(url)
+    async with Worker(
+        docket, concurrency=50, minimum_check_interval=TICK, scheduling_resolution=TICK
+    ) as worker:
         await worker.run_forever()
 
 

@@ -3,8 +3,6 @@
 Sixteen threads were its fastest in one process, of 1 to 16.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import dramatiq
@@ -25,10 +23,9 @@ def _actor(url: str) -> tuple[Any, Any]:
     return broker, dramatiq.actor(_job, actor_name="job", broker=broker)
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     _, actor = _actor(url)
-    yield Sender(actor.send)
+    return Sender(actor.send)
 
 
 def work(url: str) -> None:

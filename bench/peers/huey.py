@@ -5,8 +5,6 @@ has none anyway, and so are periodic tasks.
 """
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from huey import RedisHuey
@@ -25,10 +23,9 @@ def _huey(url: str) -> tuple[Any, Any]:
     return huey, huey.task(name="job")(_job)
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     _, task = _huey(url)
-    yield Sender(task)
+    return Sender(task)
 
 
 def work(url: str) -> None:

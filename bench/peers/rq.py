@@ -3,8 +3,7 @@
 Results are not kept (``result_ttl=0``); ``description=""`` spares it to build one from the payload.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
@@ -26,8 +25,7 @@ def _queue(url: str) -> Any:
     return Queue(connection=Redis.from_url(url), serializer=JSONSerializer)
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     queue = _queue(url)
 
     def many(payloads: Sequence[Payload]) -> None:
@@ -36,7 +34,7 @@ async def sending(url: str) -> AsyncIterator[Sender]:
             queue.enqueue_many(jobs, pipeline=pipeline)
             pipeline.execute()
 
-    yield Sender(lambda payload: queue.enqueue_call(NAME, (payload,), **OPTIONS), many, chunk=1000)
+    return Sender(lambda payload: queue.enqueue_call(NAME, (payload,), **OPTIONS), many, chunk=1000)
 
 
 def work(url: str) -> None:

@@ -4,8 +4,6 @@ Its sweep may run a few finished jobs again, which the results show as more runs
 forget a job when it is complete; JSON by orjson is its documented faster choice.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -21,10 +19,9 @@ async def _queue(url: str) -> RedisQueue:
     return queue
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     queue = await _queue(url)
-    yield Sender(lambda payload: queue.enqueue("job", payload=payload, ttl=-1), chunk=100)
+    return Sender(lambda payload: queue.enqueue("job", payload=payload, ttl=-1), chunk=100)
 
 
 async def _job(_context: Any, *, payload: Payload) -> None:

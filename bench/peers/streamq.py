@@ -3,19 +3,16 @@
 Its worker takes them as they are, as those of the peers do: none of them validates.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from streamq import App, Worker
 
 from ..server import PREFIX
 from ..tasks import QUEUE, Message
-from .adapter import JOBS, Sender, play
+from .adapter import JOBS, OPEN, Sender, play
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     """`enqueue_many` makes batches of its own."""
     app = App(redis_url=url, prefix=PREFIX)
 
@@ -23,12 +20,12 @@ async def sending(url: str) -> AsyncIterator[Sender]:
     async def book(message: Message) -> None:
         """Runs elsewhere."""
 
-    async with app:
-        yield Sender(
-            lambda payload: book.enqueue(Message(**payload)),
-            lambda payloads: book.enqueue_many([Message(**payload) for payload in payloads]),
-            chunk=1_000_000,
-        )
+    await OPEN.enter_async_context(app)
+    return Sender(
+        lambda payload: book.enqueue(Message(**payload)),
+        lambda payloads: book.enqueue_many([Message(**payload) for payload in payloads]),
+        chunk=1_000_000,
+    )
 
 
 async def work(url: str) -> None:

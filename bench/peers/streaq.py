@@ -1,12 +1,10 @@
 """streaQ. `enqueue_many` is one pipeline. Tasks keep no result, and do not log each job."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from streaq import Worker
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, OPEN, Payload, Sender, play
 
 
 async def _job(payload: Payload) -> None:
@@ -18,15 +16,14 @@ def _worker(url: str) -> tuple[Any, Any]:
     return worker, worker.task(name="job", silent=True, ttl=0)(_job)
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     worker, task = _worker(url)
-    async with worker:
-        yield Sender(
-            task.enqueue,
-            lambda payloads: worker.enqueue_many([task.enqueue(payload) for payload in payloads]),
-            chunk=1000,
-        )
+    await OPEN.enter_async_context(worker)
+    return Sender(
+        task.enqueue,
+        lambda payloads: worker.enqueue_many([task.enqueue(payload) for payload in payloads]),
+        chunk=1000,
+    )
 
 
 async def work(url: str) -> None:

@@ -4,8 +4,6 @@ By default it keeps every acknowledged message for ever; ``maxlen`` would drop w
 parameters (``validate_params``) are switched off, as none of the others has them.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from taskiq.api import run_receiver_task
@@ -24,11 +22,10 @@ def _broker(url: str) -> tuple[Any, Any]:
     return broker, broker.register_task(_job, "job")
 
 
-@asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sender]:
+async def sending(url: str) -> Sender:
     broker, task = _broker(url)
     await broker.startup()
-    yield Sender(task.kiq)
+    return Sender(task.kiq)
 
 
 async def work(url: str) -> None:

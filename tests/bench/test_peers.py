@@ -33,18 +33,16 @@ MADE_UP = '''
 
     import os
     import time
-    from contextlib import asynccontextmanager
 
     from bench.peers import adapter
     from redis import Redis
 
 
-    @asynccontextmanager
     async def sending(url):
-        with Redis.from_url(url) as client:
-            def many(payloads):
-                client.rpush("peer", *[payload["contact"] for payload in payloads])
-            yield adapter.Sender(lambda payload: client.rpush("peer", payload["contact"]), many, chunk=100)
+        client = Redis.from_url(url)
+        def many(payloads):
+            client.rpush("peer", *[payload["contact"] for payload in payloads])
+        return adapter.Sender(lambda payload: client.rpush("peer", payload["contact"]), many, chunk=100)
 
 
     def work(url):

@@ -18,27 +18,8 @@ from .coefficients import Limits
 from .memory import Curve, Histories
 from .trial import TASK, connected, payloads, text_of
 
-SIZES: Final = (
-    60,
-    85,
-    120,
-    170,
-    240,
-    340,
-    480,
-    670,
-    940,
-    1300,
-    1850,
-    2600,
-    3600,
-    5000,
-    7000,
-    10_000,
-    20_000,
-    65_000,
-)
-"""Bytes of payloads: an allocator has four classes to a doubling, so two points to a doubling, spread, see them all."""
+SIZES: Final = tuple(round(60 * 1.5**step) for step in range(18))
+"""Bytes of payloads, to 59,117; sizes around each are measured, as an allocator has four classes to a doubling."""
 NAME: Final = len("count")
 """The task that ``occupancy`` measures with, whose name is in each job."""
 FALL: Final = "fall"

@@ -130,14 +130,8 @@ def _in_a_sentence() -> Iterator[None]:
     ("--json", bool, None, "For programs."),
 )
 def plan(
-    *,
-    rate: float | None,
-    quick: bool,
-    save: Path | None,
-    coefficients: Path | None,
-    check: bool,
-    **options: Any,
-) -> None:
+    *, rate: float | None, quick: bool, save: Path | None, coefficients: Path | None, check: bool, **options: Any
+) -> None:  # fmt: skip
     """Say what a load takes: workers, slots, Redis CPU, memory, connections, and how far each is from its limit.
 
     Exit 1 when something is past its limit, or when --check finds the predictions off.

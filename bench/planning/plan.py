@@ -205,9 +205,8 @@ def _processes(known: Coefficients, wishes: Wishes, total: int) -> int:
 def _redis_seconds(known: Coefficients, wishes: Wishes, cost: Demand) -> float:
     """The server's CPU of one job, from enqueueing to its record."""
     redis, load = known.redis, wishes.load
-    enqueue = (1 - load.delayed) * redis.enqueue.of(load.payload) + load.delayed * redis.delay.of(
-        load.payload
-    )
+    at_once, delayed = redis.enqueue.of(load.payload), redis.delay.of(load.payload)
+    enqueue = at_once + load.delayed * (delayed - at_once)
     return (enqueue + redis.call / min(wishes.batch, known.limits.sent)) / 1e6 + cost.redis
 
 

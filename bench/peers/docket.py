@@ -24,7 +24,8 @@ async def _docket(url: str) -> Docket:
 
 
 async def sending(url: str) -> Sender:
-    return Sender((await _docket(url)).add(job), chunk=50)
+    docket = await _docket(url)
+    return Sender(lambda payload: docket.add(job)(payload), chunk=50)  # noqa: PLW0108 - each `add` makes a key
 
 
 async def work(url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..rig import Rig
 from .coefficients import Coefficients
-from .measure import reference_rate
+from .measure import FULL, SMALL, reference_rate
 from .throughput import Load, highest_rate
 from .trial import TASK, Trial, payloads, trial
 
@@ -98,15 +98,20 @@ async def _steady(rig: Rig, known: Coefficients, configuration: Configuration) -
     tries = list[tuple[float, Compared]]()
     before = await reference_rate(rig)
     while True:
-        jobs = _jobs(known.slowed(known.reference / before), configuration)
+        jobs = _jobs(_now(known, before), configuration)
         measured = await _run(rig, configuration, jobs)
         after = await reference_rate(rig)
         drift = abs(after - before) / min(before, after)
-        now = known.slowed(known.reference / (before + after) * 2)
+        now = _now(known, (before + after) / 2)
         tries.append((drift, _compare(now, configuration, jobs, measured)))
         if drift <= STEADY or len(tries) == TRIES:
             return min(tries, key=lambda one: one[0])[1]
         before = after
+
+
+def _now(known: Coefficients, reference: float) -> Coefficients:
+    """As they must be now for the prediction of the reference drain to be what was measured."""
+    return known.slowed(highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1) / reference)
 
 
 def _rate(known: Coefficients, one: Configuration) -> float:

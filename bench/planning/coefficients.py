@@ -98,8 +98,6 @@ class Coefficients:
     delays: Delays
     memory: Memory
     limits: Limits
-    reference: float
-    """Jobs a second that do nothing, in full batches: how fast the machine was."""
     about: dict[str, Any]
 
     def slowed(self, factor: float) -> Coefficients:

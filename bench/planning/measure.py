@@ -57,8 +57,7 @@ async def measure(rig: Rig, *wanted: int) -> Coefficients:
     slot = max(0.0, FEW / trials["relaxed"].rate - AWAITED / 1000)
     delays = Delays(sent, 1 / trials["alone"].rate, slot)
     memory, allowed = await _memory(rig, trials, float(empty), wanted)
-    reference, about = trials["small"].rate, await described(rig.server)
-    return Coefficients(3, redis, worker, delays, memory, allowed, reference, about)
+    return Coefficients(3, redis, worker, delays, memory, allowed, await described(rig.server))
 
 
 async def reference_rate(rig: Rig) -> float:

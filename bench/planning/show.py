@@ -43,7 +43,6 @@ def show_plan(known: Coefficients, wishes: Wishes, found: Plan) -> None:
         out.print()
     for line in (
         *_assumptions(known, wishes),
-        "",
         *_coefficients(known),
         *(f"! {note}" for note in found.notes),
     ):
@@ -105,7 +104,7 @@ def _coefficients(known: Coefficients) -> Iterator[str]:
         ("delays", known.delays, 1e6),
     ):
         said = [
-            f"{what.replace('_', ' ')} {unit * (cost['job'] if isinstance(cost, dict) else cost):.3g}"
+            f"{what.replace('_', ' ')} {unit * (cost['job'] if isinstance(cost, dict) else cost):,.1f}"
             for what, cost in asdict(costs).items()
         ]
         yield f"  {name:<13} {', '.join(said)}"

@@ -51,12 +51,12 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
 def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int, cores: int) -> float:
     """Jobs a second of ``processes`` of ``slots`` each on ``cores`` of their own, and a server on one more.
 
-    Their handlers await, so jobs go round one by one: a closed network. It is no model of handlers that never
-    await, whose jobs move in step: a batch is read, run and settled before the next.
+    Their handlers await, so jobs go round one by one: a closed network. Jobs of handlers that never await move in
+    step, a batch being read, run and settled before the next: with few slots this model has them too fast.
     """
-    used, rate = min(cores, processes), 1.0
+    used, rate, away = min(cores, processes), 1.0, load.awaits + known.delays.slot if load.awaits else 0.0
     for _ in range(50):  # the cost depends on the batch, the batch on the rate: it settles
         cost = demand(known, load, rate / processes, slots, on_core=processes / used)
         stations = [cost.worker / used] * used + [cost.redis]
-        rate = (rate + closed_rate(slots * processes, load.awaits + known.delays.slot, stations)) / 2
+        rate = (rate + closed_rate(slots * processes, away, stations)) / 2
     return rate

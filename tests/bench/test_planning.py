@@ -37,7 +37,6 @@ KNOWN = Coefficients(
         worker=150_000, empty=1_000_000,
     ),
     Limits(read=500, sent=500, attempts=5, connections=10_000, of_worker=8, of_producer=2),
-    30_000,
     {"at": "2026-01-02T03:04:05Z", "versions": {"product": "Redis", "server": "7.0.15"}},
 )  # fmt: skip
 WISHES = Wishes(rate=2000, handler=0.08, p99=0.5)
@@ -178,7 +177,7 @@ def test_ten_thousand_failed_jobs_are_planned_with_their_histories() -> None:
     assert failed(sizes, 1) < failed(sizes, 2) < failed(sizes, 8) < failed(sizes, 1_000) < 18_000
     most = [10_000 * failed([300], attempts) for attempts in (5, 1_000)]
     assert 110e6 < most[0] < 130e6, "as the page says"
-    assert 170e6 < most[1] < 190e6, "as the page says"
+    assert 165e6 < most[1] < 185e6, "as the page says"
     assert (WORKER_CPU, SLOTS, REDIS_CPU, MEMORY) == (0.70, 0.85, 0.60, 0.70), "as the page says"
     kept = [default(setting) for setting in ("keep_completed", "keep_failed", "concurrency")]
     assert kept == [1_000, 10_000, 100], "as the page says"

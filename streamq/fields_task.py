@@ -19,7 +19,7 @@ H_co = TypeVar("H_co", bound=Callable[..., Any], covariant=True)
 class FieldsTask(Task[Any, Any], Generic[H_co]):
     """A task with several parameters, or none; they are named when a job is enqueued.
 
-    ``enqueue`` takes these fields alone. Options are said before: ``report.options(delay=60).enqueue(day="2026-11-26")``.
+    ``enqueue`` takes these alone; options come before: ``report.options(delay=60).enqueue(day="2026-11-26")``.
     """
 
     @overload  # its parameters are the handler's
@@ -54,7 +54,7 @@ class FieldsTask(Task[Any, Any], Generic[H_co]):
         return {**dict(zip(names, args, strict=False)), **fields}
 
     def _refuse_options(self, strange: Iterable[str]) -> None:
-        """A name that is no field is the payload's error, unless it is an option, or more like one than like a field."""
+        """What is no field is an error of the payload, unless it is an option, or more like one than like a field."""
         for name in sorted(strange):
             refuse_reserved(name)
             near = get_close_matches(name, (*OPTIONS, *self._fields), 1, ALIKE)

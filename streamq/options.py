@@ -1,8 +1,8 @@
 """The options of a job and of a task, each in one row: what may be given, how it travels, and what people read of it.
 
 From the rows come the checks, the headers of a job, the flags of ``streamq job enqueue``, the fields of the body over
-HTTP and the reference. ``EnqueueOptions`` repeats the names for type checkers, which read no table; a test keeps the two
-equal.
+HTTP and the reference. ``EnqueueOptions`` repeats the names for type checkers, which read no table; a test keeps the
+two equal.
 """
 
 from __future__ import annotations
@@ -55,11 +55,6 @@ class Option:
     header: str | None = None
     """The header of the job that carries it, if one does."""
 
-    @property
-    def flag(self) -> str:
-        """Its name on a command line."""
-        return f"--{self.name.replace('_', '-')}"
-
     def wrong(self, value: Any) -> str:
         """What is wrong with a value, as a sentence; empty when nothing is."""
         allowed = _CHECKS[self.form](self, value)
@@ -73,7 +68,7 @@ class Option:
 MOST_ATTEMPTS: Final = 1_000_000
 """More than any job can need: with it the number stays far from where JSON's readers round."""
 
-OPTIONS: Final[Mapping[str, Option]] = {
+OPTIONS: Final[dict[str, Option]] = {
     option.name: option
     for option in (
         Option(
@@ -97,7 +92,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
 }  # fmt: skip
 """The options of enqueue by name."""
 
-RESERVED: Final[Mapping[str, Any]] = {
+RESERVED: Final[dict[str, Any]] = {
     "priority": "normal", "key": None, "unique": None, "group": None, "expires": None, "tags": None,
     "headers": None, "keep_result": None, "units": None, "after": None, "parent": None,
 }  # fmt: skip
@@ -152,7 +147,9 @@ def _choice(option: Option, value: Any) -> str:
 
 def _text(option: Option, value: Any) -> str:
     fits = isinstance(value, str) and option.low <= len(value) <= option.high and "\n" not in value
-    return "" if fits and _encodable(value) else f"use {option.low:g} to {option.high:g} characters on one line"
+    return (
+        "" if fits and _encodable(value) else f"use {option.low:g} to {option.high:g} characters on one line"
+    )
 
 
 def _encodable(text: str) -> bool:
@@ -204,7 +201,11 @@ def _wrong_queue(queue: Any) -> str:
 
 def _wrong_backoff(backoff: Any) -> str:
     fits = isinstance(backoff, Backoff)
-    return "" if fits else f"backoff={as_given(backoff)} is not a Backoff: write backoff=Backoff(base=0.5, most=60)"
+    return (
+        ""
+        if fits
+        else f"backoff={as_given(backoff)} is not a Backoff: write backoff=Backoff(base=0.5, most=60)"
+    )
 
 
 POLICY: Final[Mapping[str, Policy]] = {

@@ -113,8 +113,8 @@ async def test_what_is_neither_payload_nor_option_is_an_error_that_says_what_to_
 ) -> None:
     letter, several = tasks["letter"], tasks["several"]
     for act, said in (
-        (lambda: letter.enqueue(to="a", colour="red"), r"'colour' is not .* it takes at, attempts, .*; a payload is "
-         r"one value: letter\.enqueue\({\"colour\": …, \"to\": …}\)"),
+        (lambda: letter.enqueue(to="a", colour="red"), "'colour' is not an argument of letter.enqueue: it takes at"),
+        (lambda: letter.enqueue(to="a"), r"a payload is one value: letter\.enqueue\({\"to\": …}\)"),
         (lambda: letter.enqueue(Letter(), to="a"), "'to' is not an argument of letter.enqueue: it takes at"),
         (lambda: letter.enqueue(delay=5), r"has no payload: write letter.enqueue\(message\)"),
         (lambda: tasks["point"].enqueue(at=Point()), r"has no payload: write point.enqueue\(at\)"),  # an option's name

@@ -67,7 +67,7 @@ class FieldsTask(Task[Any, Any], Generic[H_co]):
 
 
 class FieldsSending(Sending[Any, Any], Generic[H_co]):
-    """The same for a task with several named parameters."""
+    """Made by ``task.options(…)`` of a task with named fields: the task, with options that hold for all it enqueues."""
 
     task: FieldsTask[H_co]
 

@@ -133,6 +133,9 @@ async def test_an_option_that_there_is_not_is_refused_with_the_one_that_is_meant
             UsageError, match=r"'dealy' is not an argument of send.enqueue: did you mean delay"
         ):
             await act()
+    for name in options.RESERVED:
+        with pytest.raises(UsageError, match=f"^'{name}' is reserved for an option"):
+            await app.enqueue("q", "send", 1, **{name: None})  # type: ignore[arg-type]
     app.sync.close()
     assert client.keys(f"{prefix}*") == []
 

@@ -80,7 +80,9 @@ _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
 def of_enqueue(command: Command) -> Command:
     """A flag for each option of enqueue. Those to come are refused by name."""
     for name in reversed(streamq.RESERVED):
-        command = click.option(flag(name), hidden=True, expose_value=False, callback=_reserved)(command)
+        command = click.option(
+            flag(name), hidden=True, expose_value=False, callback=_reserved, allow_from_autoenv=False
+        )(command)
     for option in reversed(streamq.OPTIONS.values()):
         kind, metavar = (click.Choice(option.choices), None) if option.choices else _TYPES[option.form]
         command = click.option(flag(option.name), cls=Option, type=kind, metavar=metavar, help=option.help)(

@@ -63,7 +63,7 @@ class App(Program):
         """This app under other settings, as a test has them. Raises ``UsageError`` when it is open."""
         if self.client.is_open:
             raise UsageError("the app is open: its settings cannot change")
-        self.client.settings = settings
+        self.settings = settings
         return self
 
     async def run_worker(self, **options: Any) -> None:

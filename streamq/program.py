@@ -50,6 +50,10 @@ class Program:
         """The settings under which it runs."""
         return self.client.settings
 
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.client.settings = settings
+
     def add_task(self, task: Task[Any, Any]) -> None:
         """Register a task. Raises ``ConfigurationError`` when its name is taken."""
         if task.name in self.tasks:

@@ -101,7 +101,7 @@ async def test_an_open_that_failed_is_not_for_good(tmp_path: Path, make_app: Cal
     tries = await asyncio.gather(*[app.__aenter__() for _ in range(3)], return_exceptions=True)
     assert [type(tried) for tried in tries] == [ConfigurationError] * 3
     assert not app.client.openings
-    app.settings = make_app().settings
+    app.with_settings(make_app().settings)
     async with app:
         assert await app.ping() < 5
     with pytest.raises(NotOpen):

@@ -54,7 +54,7 @@ async def test_a_model_that_was_never_validated_is_checked_by_the_worker(app: Ap
 
 
 def test_reading_and_writing_json_does_not_import_pydantic() -> None:
-    check = "import sys, streamq.codec as c; c.loads(c.dumps({'a': 1})); sys.exit('pydantic' in sys.modules)"
+    check = "import sys, streamq.model.codec as c; c.loads(c.dumps({'a': 1})); sys.exit('pydantic' in sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
 
 

@@ -157,7 +157,7 @@ async def test_only_its_own_id_finds_a_job_whatever_its_moves(
     """All lookups agree: get, retry, and the look of those who wait."""
     async with make_app() as app:
         moving = Moving(app, client, "q")
-        await moving.client.store.join(moving.link, ["q"])
+        await moving.store.join(moving.link, ["q"])
         for move in ("enqueue", *moves):
             await getattr(moving, move)()
             moving.note()

@@ -25,6 +25,7 @@ from streamq import (
     Unavailable,
     UsageError,
 )
+from streamq.errors import Ticket
 
 from ..rig import ON_ONE_SERVER, census, working
 
@@ -159,7 +160,7 @@ def test_an_unknown_outcome_can_be_repeated_without_a_loop(
     async def unanswered(*args: Any, **options: Any) -> Any:
         if silences:
             silences.pop()
-            raise OutcomeUnknown("no answer").repeated_by(lambda: unanswered(*args, **options))
+            raise OutcomeUnknown("no answer").carrying(Ticket(lambda: unanswered(*args, **options)))
         return await enqueue(*args, **options)
 
     monkeypatch.setattr(plain, "enqueue", unanswered)

@@ -13,7 +13,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq import App, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout
+from streamq import App, Job, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout
 from streamq.model.keys import Keys
 from streamq.redis.signals import Signals, ended
 
@@ -138,10 +138,10 @@ async def test_a_finished_job_has_its_result_within_any_time(app: App, make_app:
     waiting = await app.enqueue("q", "echo", 8)
     async with make_app() as other:
         for of in (app, other):  # who listens already, and who does not yet
-            assert await of._wait(job, 0) == 7
+            assert await Job(job.id, job.queue, job.task, of.client, None).result(0) == 7
             start = time.monotonic()
             with pytest.raises(ResultTimeout):
-                await of._wait(waiting, 0)
+                await Job(waiting.id, waiting.queue, waiting.task, of.client, None).result(0)
             assert time.monotonic() - start < 0.9, "the look was waited for, and no longer"
 
 
@@ -342,7 +342,7 @@ async def test_keys_of_the_wrong_type_never_keep_a_waiter_waiting(app: App, clie
     client.delete(keys.finished)
     client.set(keys.finished, "of the wrong type")
     with pytest.raises(Rejected, match="WRONGTYPE"):
-        await asyncio.wait_for(app._wait(job, None), 5)
+        await asyncio.wait_for(job.result(None), 5)
     with pytest.raises(ResultTimeout):
         await other.result(0)
 

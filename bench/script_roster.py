@@ -85,7 +85,9 @@ async def _beaten(bench: Bench, _: Any) -> None:
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:
-    text = (files("streamq") / "redis" / "lua" / "rights.lua").read_text()  # the doctor's own; it needs no prelude
+    text = (
+        files("streamq") / "redis" / "lua" / "rights.lua"
+    ).read_text()  # the doctor's own; it needs no prelude
     await bench.client.eval(text, 0, *(("2", "GET", bench.keys.ready) * 100))
 
 

@@ -19,6 +19,7 @@ import streamq.errors
 from streamq.cli import main
 from streamq.cli.ending import CODES, code_of
 from streamq.cli.options import Option
+from streamq.duties.upkeep import DUTIES, Share
 from streamq.model.states import MOVES
 from streamq.options import OPTIONS, POLICY, RESERVED
 
@@ -142,6 +143,29 @@ def states() -> str:
         "## Moves",
         tables("streamq/model/states.py", skip=2),
         diagram,
+    )
+
+
+def duties() -> str:
+    """The duties of upkeep, and which processes have them."""
+    kinds = list(Share)
+    rows = [
+        (
+            f"`{row.name}`",
+            row.does,
+            row.where,
+            row.woken_by,
+            *["yes" if kind in row.shares else "" for kind in kinds],
+        )
+        for row in DUTIES
+    ]
+    return page(
+        "Duties",
+        "What is done again and again for the queues, beside running jobs. Each duty is a file of `streamq/duties/` "
+        "with one anatomy: `once()` does the work, `rest()` waits for the next turn or until it is woken, `close()` "
+        "lets go. The names are those of the loggers. Of each queue one process is chief and one is deputy: see "
+        "[recovery](../explanation/recovery.md).",
+        table(("Duty", "What it does", "In which queues", "Woken by", *[kind.value for kind in kinds]), rows),
     )
 
 
@@ -421,6 +445,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": cli,
     "states.md": states,
     "keys.md": keys,
+    "duties.md": duties,
     "http.md": http,
     "python.md": python,
     "errors.md": errors,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from streamq.logs import Console, StandardError
 from streamq.model.clock import stamp
+from streamq.model.shown import shown
 
 log: Final = logging.getLogger("streamq.job")
 
@@ -27,6 +28,16 @@ def tell(level: int, message: str, exc_info: ExcInfo | None = None, **fields: ob
                 log.name, logging.ERROR, __file__, 0, told, (), (type(fault), fault, fault.__traceback__)
             )
         )
+
+
+def failed_for_good(job: str, queue: str, worker: str, error: str, why: str, *, task: str = "") -> None:
+    """A job is failed by something else than the end of an attempt; ``error`` is the type that its record names."""
+    who = f"{shown(task, 100)} {job}" if task else f"job {job} on {queue}"
+    fields: dict[str, Any] = {"job": job, "queue": queue, "task": task, "worker": worker, "outcome": "failed"}
+    tell(
+        logging.ERROR, f"{who} {shown(why)}; the job has failed for good", error=f"{error}: {why}",
+        **{name: value for name, value in fields.items() if value},
+    )  # fmt: skip
 
 
 _own: Final = StandardError()

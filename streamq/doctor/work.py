@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 from streamq.doctor.finding import Finding, Patient
-from streamq.duties.reclaimer import GRACE
 from streamq.errors import Rejected, StreamqError
+from streamq.liveness.recovery import GRACE
 from streamq.model.worker_info import WorkerInfo
 
 LATE = 5.0

@@ -11,25 +11,23 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamq.duties.duty import Rounds
-from streamq.duties.reclaimer import report
-from streamq.redis.link import Link
+from streamq.liveness.recovery import number_of, recover
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.auditor")
 
 EVERY: Final = 60.0
+"""Seconds between two audits of a queue: each walks all that is active, and what it looks for is seldom there."""
 
 
 class Auditor(Rounds):
     """Audits the queues that ``queues()`` names, once a minute."""
 
     def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
-        super().__init__("auditor", queues, self.audit, EVERY)
-        self._store = store
-        self._link = Link(store.servers)
+        super().__init__("auditor", store, queues, longest=EVERY, act="audit the deliveries of")
         self._unlisted: dict[str, set[str]] = {}
 
-    async def audit(self, queue: str) -> int:
+    async def see_to(self, queue: str) -> int:
         """Repair what is stranded in one queue. Returns how many jobs."""
         repaired = await self._store.audit(self._link, queue)
         if repaired:
@@ -37,11 +35,6 @@ class Auditor(Rounds):
         before, now = self._unlisted.get(queue, set()), set(await self._store.unlisted(self._link, queue))
         self._unlisted[queue] = now - before
         for worker in sorted(now & before):
-            done = await self._store.reclaim(self._link, queue, worker, None)
-            report(queue, worker, done, "it is not on the list of workers")
-            repaired += done.again + done.suspects + done.failed
+            why = "it is not on the list of workers"
+            repaired += number_of(await recover(self._store, self._link, queue, worker, None, why))
         return repaired
-
-    async def close(self) -> None:
-        """Drop the connection."""
-        await self._link.close()

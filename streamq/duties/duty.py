@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from streamq.duties.trouble import Troubles
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
+from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles
+from streamq.store.store import Store
 
 log = logging.getLogger("streamq.duty")
 
 TROUBLE: Final = (0.1, 5.0)
-"""Seconds to wait after a failed turn: at first, and at most."""
+"""Seconds to wait after a failed turn: at first, and at most. A server that restarts is back within the first few."""
 
 
 class Duty(Protocol):
@@ -31,6 +33,9 @@ class Duty(Protocol):
 
     async def rest(self) -> None:
         """Return when the next turn is due."""
+
+    def wake(self) -> None:
+        """Something has changed: the next turn is due."""
 
     async def close(self) -> None:
         """Let go of what it holds."""
@@ -61,53 +66,81 @@ def _failed(who: str, error: Exception, *, first: bool) -> None:
     log.log(level, "%s: %s; trying again", who, str(error) or type(error).__name__, exc_info=not expected)
 
 
-async def pause(seconds: float, woken: asyncio.Event) -> None:
-    """Return after ``seconds``, or earlier when ``woken`` is set."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(0.0, seconds)):
-            await woken.wait()
+class Wakeable:
+    """What the duties have in common: a connection of their own, and a rest that ends when they are woken."""
 
-
-class Rounds:
-    """A duty that does ``act`` for each of ``queues()`` every so many seconds, and at once for one that is new."""
-
-    def __init__(
-        self,
-        name: str,
-        queues: Callable[[], Sequence[str]],
-        act: Callable[[str], Awaitable[int]],
-        every: float,
-    ) -> None:
-        self.name, self._queues, self._act, self._every = name, queues, act, every
-        self._troubles = Troubles(f"be the {name} of", log)
-        self._at: dict[str, float] = {}
-        self._rested = False
+    def __init__(self, name: str, store: Store) -> None:
+        self.name, self._store, self._link = name, store, Link(store.servers)
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """The queues may have changed."""
+        """Something has changed: the next turn is due."""
         self._woken.set()
 
+    async def _pause(self, seconds: float) -> None:
+        """Return after ``seconds``, or earlier when woken."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._woken.wait()
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        await self._link.close()
+
+
+class ByQueue(Wakeable):
+    """A duty in which each of ``queues()`` is due at a time of its own, at most ``longest`` seconds from now.
+
+    A queue that is new is due at once. What goes wrong in a queue is told as ``cannot <act> <queue>``.
+    """
+
+    def __init__(
+        self, name: str, store: Store, queues: Callable[[], Sequence[str]], *, longest: float, act: str
+    ) -> None:
+        super().__init__(name, store)
+        self._queues, self._longest = queues, longest
+        self._troubles = Troubles(act, logging.getLogger(f"streamq.{name}"))
+        self._at: dict[str, float] = {}
+        self._listening: dict[str, Callable[[], None]] = {}
+        self._rested = False
+        """Whether it is the loop that calls for a turn: else all queues have one."""
+
+    def _listen(self, queues: Sequence[str]) -> None:
+        """Hear the signals of these queues, in ``_hear``, and of no others any more."""
+        channels = {queue: self._store.keys(queue).signals for queue in queues}
+        self._store.signals.listen_only(self._listening, channels, self._hear)
+
+    def _hear(self, queue: str, message: bytes | None) -> None:
+        """A signal of the queue; ``None`` when some may have been lost."""
+
+    async def close(self) -> None:
+        """End the listening, and drop the connection."""
+        self._listen(())
+        await super().close()
+
+    async def rest(self) -> None:
+        """Until a queue is due, or something has changed."""
+        self._rested = True
+        now = monotonic()
+        due = [self._at.get(queue, now) for queue in self._troubles.rested(self._queues())]
+        await self._pause(min([now + self._longest, now + self._troubles.until_next(), *due]) - now)
+
+
+class Rounds(ByQueue):
+    """A duty that does the same for each queue every so many seconds: ``see_to``."""
+
+    async def see_to(self, queue: str) -> int:
+        """Do it for one queue. Returns how much there was to do."""
+        raise NotImplementedError
+
     async def once(self) -> int:
-        """One round over the queues that are due; over all of them when it is not the loop that calls."""
+        """One round over the queues that are due."""
         self._woken.clear()
         now, queues = monotonic(), list(self._queues())
         due = [queue for queue in queues if self._at.get(queue, now) <= now] if self._rested else queues
         self._rested = False
-        done = await self._troubles.each(due, self._act)
-        self._at = {
-            queue: at for queue, at in self._at.items() if at > now
-        }  # also of those lost: they may return
-        self._at |= {queue: monotonic() + self._every for queue in self._troubles.rested(due)}
+        done = await self._troubles.each(due, self.see_to)
+        # also of those that are not ours at the moment: they may return
+        self._at = {queue: at for queue, at in self._at.items() if at > now}
+        self._at |= {queue: monotonic() + self._longest for queue in self._troubles.rested(due)}
         return done
-
-    async def rest(self) -> None:
-        """Until a queue is due, or the queues change."""
-        self._rested = True
-        now = monotonic()
-        due = [self._at.get(queue, now) for queue in self._troubles.rested(self._queues())]
-        soonest = min([now + self._every, now + self._troubles.until_next(), *due])
-        await pause(soonest - now, self._woken)
-
-    async def close(self) -> None:
-        """Nothing to let go of."""

@@ -13,16 +13,18 @@ from streamq.store.store import Store
 from streamq.store.views import Views
 
 EVERY: Final = 60.0
+"""Seconds between two rounds: what is past its age by a minute harms nobody."""
 
 
 class Pruner(Rounds):
     """Prunes the queues that ``queues()`` names, once a minute."""
 
     def __init__(self, store: Store, views: Views, queues: Callable[[], Sequence[str]]) -> None:
-        super().__init__("pruner", queues, self._prune, EVERY)
-        self._store, self._views = store, views
+        super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")
+        self._views = views
 
-    async def _prune(self, queue: str) -> int:
+    async def see_to(self, queue: str) -> int:
+        """Prune one queue. Returns how many records are forgotten."""
         pruned = await self._store.prune(queue)
         await self._strike_if_unused(queue)
         return pruned

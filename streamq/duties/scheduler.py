@@ -8,8 +8,8 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from streamq.duties.duty import Duty, tick
-from streamq.duties.upkeep import upkeep
+from streamq.duties.duty import Duty, Wakeable, tick
+from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import Rejected
 from streamq.logs import how_logged
 from streamq.program import Program
@@ -17,15 +17,16 @@ from streamq.program import Program
 log = logging.getLogger("streamq.scheduler")
 
 POLL: Final = 0.25
+"""Seconds from one look of its promoter to the next: a scheduler has nothing else to do."""
 REFRESH: Final = 5.0
+"""Seconds from one reading of the list of queues to the next: a new queue's first worker promotes it meanwhile."""
 
 
-class QueueList:
+class QueueList(Wakeable):
     """Duty: know which queues there are."""
 
-    name = "queue list"
-
     def __init__(self, app: Program) -> None:
+        super().__init__("queue list", app.client.store)
         self._app = app
         self._names: list[str] = []
 
@@ -39,10 +40,7 @@ class QueueList:
 
     async def rest(self) -> None:
         """A few seconds."""
-        await asyncio.sleep(REFRESH)
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
+        await self._pause(REFRESH)
 
 
 class Scheduler:
@@ -61,7 +59,8 @@ class Scheduler:
         queues = QueueList(app)
         with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
             await queues.once()
-        duties: list[Duty] = [queues, *upkeep(app, queues, only_reclaim=self._only_reclaim, poll=POLL)]
+        share = Share.RECLAIM if self._only_reclaim else Share.ALL
+        duties: list[Duty] = [queues, *upkeep(app, queues, share, poll=POLL)]
         log.info(
             "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
             ", ".join(queues()) or "no queue yet", ", ".join(app.client.store.servers.names), how_logged(),

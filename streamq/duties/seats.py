@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from streamq.duties.duty import pause
-from streamq.duties.trouble import Troubles, concerns_all
+from streamq.duties.duty import ByQueue
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.redis.link import Link
+from streamq.redis.troubles import concerns_all
 from streamq.store.roster import Claimed
 from streamq.store.store import Store
-
-log = logging.getLogger("streamq.seats")
 
 CHIEF: Final = 1
 DEPUTY: Final = 2
@@ -44,37 +40,30 @@ NEWS: Final = b"upkeep"
 """The word of the signal that tells of a seat taken, or of one more who stands by."""
 
 
-class Seats:
+class Seats(ByQueue):
     """The seats of this process, ``who``, in the upkeep of the queues that ``queues()`` names.
 
-    ``brief`` claims are for one whose end nobody sees by its connections: it is on no list of workers. ``told`` is
-    called when the seats or the number of workers have changed.
+    ``brief`` claims are for one whose end nobody sees by its connections: it is on no list of workers.
     """
-
-    name = "upkeep"
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], who: str, *, seats: Sequence[int] = (CHIEF, DEPUTY),
         brief: bool = False,
     ) -> None:  # fmt: skip
-        self._store, self._queues, self._who, self._seats, self._brief = store, queues, who, seats, brief
-        self._link = Link(store.servers)
-        self._troubles = Troubles("share the upkeep of", log)
+        super().__init__("upkeep", store, queues, longest=LONG / 2, act="share the upkeep of")
+        self._who, self._seats, self._brief = who, seats, brief
         self._held: dict[str, int] = {}
         self._workers: dict[str, int] = {}
         self._standing_by: set[str] = set()
         """The queues in whose upkeep this process has a seat and others stand by."""
         self._paces: dict[str, float] = {}
-        self._at: dict[str, float] = {}
-        self._woken = asyncio.Event()
-        self._listening: dict[str, Callable[[], None]] = {}
         self._told: list[Callable[[], None]] = []
 
     # -- for the duties -------------------------------------------------------------------------------------
 
     def chief(self) -> list[str]:
-        """The queues of which this process does all the upkeep."""
-        return [queue for queue, seat in self._held.items() if seat == CHIEF]
+        """The queues in which this process has the first seat of its kind: it does all that it takes part in."""
+        return [queue for queue, seat in self._held.items() if seat == self._seats[0]]
 
     def deputy(self) -> list[str]:
         """Those in which it promotes only what is left lying."""
@@ -165,22 +154,10 @@ class Seats:
         self._paces[queue] = pace
         return pace * random.uniform(0.75, 1.25)  # noqa: S311  # so that they do not look at once
 
-    def _listen(self, queues: Sequence[str]) -> None:
-        """Hear of who comes and goes in these queues, and in no others any more."""
-        channels = {queue: self._store.keys(queue).signals for queue in queues}
-        self._store.signals.listen_only(self._listening, channels, self._hear)
-
     def _hear(self, queue: str, message: bytes | None) -> None:
         if message is not None and message.startswith(NEWS):
             self._at[queue] = monotonic()
             self._woken.set()
-
-    async def rest(self) -> None:
-        """Until a claim is to be renewed, or a holder is lost."""
-        now = monotonic()
-        due = [self._at.get(queue, now) for queue in self._troubles.rested(self._queues())]
-        soonest = min([now + LONG / 2, now + self._troubles.until_next(), *due])
-        await pause(soonest - now, self._woken)
 
     async def close(self) -> None:
         """Give the seats up, so that others need not wait for the end of the claims."""
@@ -191,4 +168,4 @@ class Seats:
             async with asyncio.timeout(1.0):
                 if held and self._link.connected:
                     await self._store.roster.vacate(self._link, held, self._who)
-        await self._link.close()
+        await super().close()

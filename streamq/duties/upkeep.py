@@ -1,46 +1,108 @@
-"""The upkeep of queues: the duties, put together round the seats that say who does them."""
+"""The upkeep of queues: the table of its duties, and those of one process, put together by it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
 
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
-from streamq.duties.identity import new_name
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
 from streamq.duties.voucher import Voucher
+from streamq.liveness.identity import new_name
 from streamq.program import Program
+from streamq.store.store import Store
+from streamq.store.views import Views
+
+
+class Share(Enum):
+    """The processes that take part in the upkeep, by how much of it they do."""
+
+    ALL = "workers and schedulers"
+    RECLAIM = "`streamq reclaimer`"
+    VOUCH = "workers with `--no-duties`, and the parent of `--processes`"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the duties of one process are made of."""
+
+    store: Store
+    views: Views
+    queues: Callable[[], Sequence[str]]
+    seats: Seats
+    worker: str
+    """The name of its worker, if it has one."""
+    poll: float
+    """The longest rest of its promoter, in seconds."""
+    on_suspects: Callable[[], None]
+    """Called when a job was found that is to run alone."""
+
+
+class Row(NamedTuple):
+    """A duty: its name, what it does, in which queues, what wakes it, who has it, and how it is made."""
+
+    name: str
+    does: str
+    where: str
+    woken_by: str
+    shares: tuple[Share, ...]
+    make: Callable[[Process], Duty]
+
+
+_SEATED: Final = (Share.ALL, Share.RECLAIM)
+
+_SEATS: Final = "a change of seats or of workers"
+
+DUTIES: Final[tuple[Row, ...]] = (
+    Row(
+        "upkeep", "takes and renews the seats", "all of its queues", "`upkeep` signals; the loss of a holder",
+        _SEATED, lambda p: p.seats,
+    ),
+    Row(
+        "reclaimer", "finds lost workers and starts their jobs again", "where it has a seat", _SEATS,
+        _SEATED, lambda p: Reclaimer(
+            p.store, p.views, p.seats.watched, own=p.worker, others=p.seats.others, on_suspects=p.on_suspects,
+            on_lost=p.seats.wake,
+        ),
+    ),
+    Row(
+        "auditor", "repairs the index of deliveries", "where it is chief", _SEATS,
+        _SEATED, lambda p: Auditor(p.store, p.seats.chief),
+    ),
+    Row(
+        "voucher", "beats for processes of its host that cannot", "all of its queues", _SEATS,
+        tuple(Share), lambda p: Voucher(p.store, p.views, p.queues, own=p.worker),
+    ),
+    Row(
+        "promoter", "makes delayed jobs wait when they are due", "where it is chief; overdue ones where it is deputy",
+        f"`due` signals; {_SEATS}",
+        (Share.ALL,), lambda p: Promoter(p.store, p.seats.chief, overdue=p.seats.deputy, poll=p.poll),
+    ),
+    Row(
+        "pruner", "forgets finished records past their age", "where it is chief", _SEATS,
+        (Share.ALL,), lambda p: Pruner(p.store, p.views, p.seats.chief),
+    ),
+)  # fmt: skip
+"""All duties. A new one is a file beside this, and a row here."""
 
 
 def upkeep(
-    app: Program, queues: Callable[[], Sequence[str]], *, worker: str = "", only_reclaim: bool = False,
+    app: Program, queues: Callable[[], Sequence[str]], share: Share = Share.ALL, *, worker: str = "",
     poll: float = POLL, on_suspects: Callable[[], None] = lambda: None,
 ) -> list[Duty]:  # fmt: skip
-    """The duties of a process for these queues; ``worker`` is the name of its worker, if it has one.
-
-    With ``only_reclaim`` it takes a seat that keeps nobody from promoting, and watches and audits.
-    """
-    store = app.client.store
-    seats = Seats(
-        store, queues, worker or f"{SCHEDULER}{new_name()}", seats=(WATCHER,) if only_reclaim else (CHIEF, DEPUTY),
-        brief=not worker,
-    )  # fmt: skip
-    reclaimer = Reclaimer(
-        store, app.client.views, seats.watched, own=worker, others=seats.others, on_suspects=on_suspects,
-        on_lost=seats.wake,
-    )  # fmt: skip
-    auditor = Auditor(store, seats.watched if only_reclaim else seats.chief)
-    voucher = Voucher(store, app.client.views, queues, own=worker)
-    for duty in (reclaimer, auditor, voucher):
-        seats.tell(duty.wake)
-    duties: list[Duty] = [seats, reclaimer, auditor, voucher]
-    if not only_reclaim:
-        promoter = Promoter(store, seats.chief, overdue=seats.deputy, poll=poll)
-        pruner = Pruner(store, app.client.views, seats.chief)
-        for woken in (promoter, pruner):
-            seats.tell(woken.wake)
-        duties += [promoter, pruner]
+    """The duties of a process for these queues; ``worker`` is the name of its worker, if it has one."""
+    who = worker or f"{SCHEDULER}{new_name()}"
+    kinds = (CHIEF, DEPUTY) if share is Share.ALL else (WATCHER,)
+    seats = Seats(app.client.store, queues, who, seats=kinds, brief=not worker)
+    process = Process(app.client.store, app.client.views, queues, seats, worker, poll, on_suspects)
+    duties = [row.make(process) for row in DUTIES if share in row.shares]
+    for duty in duties:
+        if duty is not seats:
+            seats.tell(duty.wake)
     return duties

@@ -7,30 +7,28 @@ itself again, or for as long as it says a blocked loop may be put up with. A sto
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streamq.duties import host
-from streamq.duties.duty import pause
-from streamq.duties.trouble import EVERYONE, Troubles
+from streamq.duties.duty import Wakeable
 from streamq.errors import Rejected
+from streamq.liveness import host
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.link import Link
+from streamq.redis.troubles import EVERYONE, Troubles
 from streamq.store.store import Store
 from streamq.store.views import Views
 
 log = logging.getLogger("streamq.voucher")
 
 LIST: Final = 6
-"""Beats from one look at the list of workers to the next, when their number has not changed."""
+"""Beats from one look at the list of workers to the next, when their number has not changed: half a minute."""
 LOOKED_AFTER: Final = 3
 """Workers of its host that a worker looks after: so as many look after it, and one of them will be able to."""
 LOOKS: Final = 0.8
-"""Beats between two looks at theirs."""
+"""Beats between two looks at theirs: less than one, so that each of their beats is seen."""
 
 
 @dataclass(slots=True)
@@ -40,28 +38,25 @@ class _Silent:
     vouched: bool = False
 
 
-class Voucher:
+class Voucher(Wakeable):
     """Beats for workers of the same host on the queues that ``queues()`` names; ``own`` is this process' worker."""
-
-    name = "voucher"
 
     def __init__(
         self, store: Store, views: Views, queues: Callable[[], Sequence[str]], *, own: str = ""
     ) -> None:
-        self._store, self._views, self._queues, self._own = store, views, queues, own
-        self._link = Link(store.servers)
+        super().__init__("voucher", store)
+        self._views, self._queues, self._own = views, queues, own
         self._troubles = Troubles("vouch for workers of", log)
         self._lists = Troubles("list the workers of", log)
         self._mates: dict[str, WorkerInfo] = {}
         self._silent: dict[tuple[str, str], _Silent] = {}
         self._looked = -1e9
         self._list_due = 0.0
-        self._woken = asyncio.Event()
 
     def wake(self) -> None:
         """The workers may have changed."""
         self._list_due = 0.0
-        self._woken.set()
+        super().wake()
 
     async def once(self) -> int:
         """Look at the beats of the host's other workers. Returns for how many it beat."""
@@ -143,8 +138,4 @@ class Voucher:
     async def rest(self) -> None:
         """Less than a beat while there is somebody to look after."""
         until_list = max(0.0, self._list_due - monotonic())
-        await pause(min(self._every(), until_list) if self._mates else until_list, self._woken)
-
-    async def close(self) -> None:
-        """Drop the connection."""
-        await self._link.close()
+        await self._pause(min(self._every(), until_list) if self._mates else until_list)

@@ -91,7 +91,7 @@ class New(NamedTuple):
     due: str = ""
 
 
-Held = tuple[str, int, bytes]
+Place = tuple[str, int, bytes]
 """Queue, lane and entry of what a worker has in its hands."""
 
 
@@ -116,7 +116,7 @@ class Delivery:
         self.job_id = self.headers.get("id") or entry.decode()
 
     @property
-    def held(self) -> Held:
+    def place(self) -> Place:
         """Where it lies."""
         return self.queue, self.lane, self.entry
 

@@ -1,87 +1,112 @@
-"""The line of the log for each attempt, in words of its own for each way to end.
+"""What the log says of an attempt, in words of its own for each way to end.
 
 ``send-sms 1795478790207-0 attempt 1/5 completed in 12 ms``, and the fields of ``logs.FIELDS`` with it: at ``info`` what
 completed or runs again, at ``error`` a job that has failed for good, with its traceback; at ``debug`` each start, and
-the traceback of what runs again. Whoever calls has asked whether that level is logged: most attempts cost that question
-and nothing more.
+the traceback of what runs again.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from streamq.errors import Fail, InvalidPayload, Retry
 from streamq.job_lines import ExcInfo, log, tell
 from streamq.model.judge import ResultNotStorable, TimeLimit
 from streamq.model.shown import shown
 from streamq.worker.attempt import Attempt
-from streamq.worker.description import Description, frames_of, one_line
+from streamq.worker.description import Description, describe, frames_of, one_line
 
 _NO_REASON: Final = str(Retry())
 
 
-def started(attempt: Attempt) -> None:
-    """It begins."""
-    say(logging.DEBUG, attempt, "starts")
+class Line(NamedTuple):
+    """What is said of an attempt at one level, with fields of its own and an error whose traceback follows."""
+
+    level: int
+    said: str
+    fields: Mapping[str, object] = {}
+    error: BaseException | None = None
 
 
-def completed(attempt: Attempt, seconds: float) -> None:
-    """Its outcome is on its way to the server."""
-    said = f"completed in {span(seconds)}"
-    say(logging.INFO, attempt, said, outcome="completed", duration_ms=_ms(seconds))
+STARTED: Final = Line(logging.DEBUG, "starts")
+"""It begins."""
 
 
-def snoozed(attempt: Attempt, wait: float) -> None:
-    """Its handler raised ``Snooze``: the attempt is not charged."""
-    if log.isEnabledFor(logging.INFO):
-        said = f"asks for a snooze after {span(attempt.seconds)}; again in {span(wait)}"
-        say(
-            logging.INFO, attempt, said, outcome="snoozed", duration_ms=_ms(attempt.seconds), retry_in_s=round(wait, 3)
-        )  # fmt: skip
-
-
-def again(attempt: Attempt, error: BaseException, described: Description, wait: float) -> None:
-    """It failed, and attempts are left."""
-    if log.isEnabledFor(logging.INFO):
-        said = f"{_words(attempt, error, described)}; again in {span(wait)}"
-        say(
-            logging.INFO, attempt, said, outcome="retry", duration_ms=_ms(attempt.seconds), retry_in_s=round(wait, 3),
-            error=str(described),
-        )  # fmt: skip
-    if log.isEnabledFor(logging.DEBUG):
-        say(logging.DEBUG, attempt, "was ended by this error:", _exc_info(error))
-
-
-def failed(attempt: Attempt, error: BaseException, described: Description) -> None:
-    """Its job is failed. The record has the exception itself, its traceback from the handler on."""
-    if log.isEnabledFor(logging.ERROR):
-        said = f"{_words(attempt, error, described)}; the job has failed for good"
-        say(
-            logging.ERROR, attempt, said, _exc_info(error), outcome="failed", duration_ms=_ms(attempt.seconds),
-            error=str(described),
-        )  # fmt: skip
-
-
-def interrupted(attempt: Attempt) -> None:
-    """The worker stops, and the handler did not end within the grace."""
-    if log.isEnabledFor(logging.DEBUG):
-        said = f"is interrupted by the end of the worker after {span(attempt.seconds)}"
-        say(logging.DEBUG, attempt, said, outcome="given_back", duration_ms=_ms(attempt.seconds))
-
-
-def say(level: int, attempt: Attempt, said: str, exc_info: ExcInfo | None = None, **fields: object) -> None:
-    """One line for an attempt. Never raises: a fault in somebody's logging is no fault of the job's."""
+def say(attempt: Attempt, line: Line) -> None:
+    """Log it. Never raises: a fault in somebody's logging is no fault of the job's."""
+    if not log.isEnabledFor(line.level):
+        return
     told = attempt.fields()
     name = shown(attempt.delivery.task, 100)
-    message = f"{name} {told['job']} attempt {told['attempt']}/{told['attempts']} {said}"
-    told.update(fields)
-    tell(level, message, exc_info, **told)
+    message = f"{name} {told['job']} attempt {told['attempt']}/{told['attempts']} {line.said}"
+    told.update(line.fields)
+    tell(line.level, message, None if line.error is None else _exc_info(line.error), **told)
 
 
-def _words(attempt: Attempt, error: BaseException, described: Description) -> str:
+def completed(took: float) -> Line:
+    """Its outcome is on its way to the server."""
+    return Line(
+        logging.INFO, f"completed in {span(took)}", {"outcome": "completed", "duration_ms": _ms(took)}
+    )
+
+
+def snoozed(took: float, wait: float) -> Line:
+    """Its handler raised ``Snooze``: the attempt is not charged."""
+    said = f"asks for a snooze after {span(took)}; again in {span(wait)}"
+    fields = {"outcome": "snoozed", "duration_ms": _ms(took), "retry_in_s": round(wait, 3)}
+    return Line(logging.INFO, said, fields)
+
+
+def again(error: BaseException, described: Description, took: float, wait: float) -> tuple[Line, Line]:
+    """It failed, and attempts are left."""
+    said = f"{_words(error, described, took)}; again in {span(wait)}"
+    fields = {
+        "outcome": "retry", "duration_ms": _ms(took), "retry_in_s": round(wait, 3), "error": str(described),
+    }  # fmt: skip
+    return Line(logging.INFO, said, fields), Line(logging.DEBUG, "was ended by this error:", error=error)
+
+
+def failed(error: BaseException, described: Description, took: float) -> Line:
+    """Its job is failed. The record has the exception itself, its traceback from the handler on."""
+    said = f"{_words(error, described, took)}; the job has failed for good"
+    fields = {"outcome": "failed", "duration_ms": _ms(took), "error": str(described)}
+    return Line(logging.ERROR, said, fields, error)
+
+
+def interrupted(took: float) -> Line:
+    """The worker stops, and the handler did not end within the grace."""
+    said = f"is interrupted by the end of the worker after {span(took)}"
+    return Line(logging.DEBUG, said, {"outcome": "given_back", "duration_ms": _ms(took)})
+
+
+def unknown(wait: float, patience: float) -> Line:
+    """Its worker does not know its task."""
+    said = f"waits: this worker knows no such task; its jobs wait up to {patience:.0f} s for one that does"
+    return Line(logging.WARNING, said, {"outcome": "unknown_task", "retry_in_s": wait})
+
+
+def unknown_for_too_long(error: BaseException, described: Description, patience: float) -> Line:
+    """No worker has known its task."""
+    said = f"is over: no worker knew its task for {patience:.0f} s; the job has failed for good"
+    return Line(logging.ERROR, said, {"outcome": "failed", "error": str(described)}, error)
+
+
+def unmakeable(fault: BaseException) -> Line:
+    """The last resort."""
+    said = f"has no outcome that could be made ({shown(str(describe(fault)))}); the job has failed for good"
+    return Line(logging.ERROR, said, {"outcome": "failed"}, fault)
+
+
+def too_late(fault: BaseException) -> Line:
+    """Something of ours failed when its outcome was with the settler already."""
+    return Line(logging.ERROR, f"has its outcome; after that came {shown(str(describe(fault)))}", error=fault)
+
+
+def _words(error: BaseException, described: Description, seconds: float) -> str:
     """What happened, by the true type of the error alone: asking the error itself runs code of the program."""
-    kind, took = type(error), span(attempt.seconds)
+    kind, took = type(error), span(seconds)
     said = shown(one_line(described.message))
     if issubclass(kind, TimeLimit):
         return f"ran out of time: {said}"

@@ -19,7 +19,12 @@ TRACEBACK: Final = 4_000
 """Characters kept of the end of its traceback."""
 NAME: Final = 200
 """Characters kept of the name of its type."""
-OWN_MODULES: Final = ("streamq.worker.runner", "streamq.worker.threads", "concurrent.futures.thread")
+OWN_MODULES: Final = (
+    "streamq.worker.runner",
+    "streamq.worker.calls",
+    "streamq.worker.threads",
+    "concurrent.futures.thread",
+)
 """Where the frames above the handler's are."""
 _OURS: Final = ("streamq.", "concurrent.futures.thread")
 

@@ -20,25 +20,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from streamq.duties.identity import taken
-from streamq.duties.trouble import Troubles, concerns_all
-from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
+from streamq.errors import NameTaken, Rejected, Unavailable
+from streamq.liveness.identity import taken
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.redis.link import ThreadLink
+from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 from streamq.worker.overdue import OverdueHandlers
 
 log = logging.getLogger("streamq.heartbeat")
 
 WATCH: Final = 0.25
-"""Seconds between two looks at the connection and the loop."""
+"""Seconds between two looks at the connection and the loop: a lost connection is made anew within the grace that
+watchers give."""
 PULSE: Final = 1.0
-"""Seconds between two signs of life of the loop."""
+"""Seconds between two signs of life of the loop: few enough to cost nothing, and five in what is worth a word."""
 BLOCKED: Final = 5.0
-"""Seconds the loop stands still before it is reported."""
+"""Seconds the loop stands still before it is reported: no call that is meant to be short takes so long."""
 STUCK_EXIT: Final = 70
+"""The exit code of a process that ends itself for that: no other way to end has it."""
 INTRODUCED: Final = 6
 """Beats from one time a worker says who it is to the next: the list may have been deleted by hand."""
 LISTS: Final = ("the list of workers", "the list of queues")
@@ -115,20 +117,17 @@ class Heartbeat:
                     self._loop.call_soon_threadsafe(self._refused, error)
                 self._stop.wait(WATCH)
             except Exception:  # whatever it is: without a beat all jobs would be taken away
-                log.exception("heartbeat failed; trying on")
+                log.exception("heartbeat failed; retrying")
                 self._stop.wait(1.0)
             self._watch_loop()
         self._link.close()
 
     def _beat(self, *, introduce: bool) -> None:
         replies = self._link.batch(*self._store.roster.beat(self._info))
-        counts: dict[str, int] = {}
-        for queue, reply in zip(self._info.queues, replies, strict=True):
-            if isinstance(reply, Exception):
-                self._troubles.met({queue: reply})
-            else:
-                self._troubles.over(queue)
-                counts[queue] = int(float(reply))  # others who beat for us add fractions
+        beaten = self._troubles.answers(dict(zip(self._info.queues, replies, strict=True)))
+        counts = {
+            queue: int(float(count)) for queue, count in beaten.items()
+        }  # who beats for us adds fractions
         if not counts:
             raise replies[0]
         # another number: the list was deleted, we were taken for lost, or somebody else beats under our name
@@ -154,13 +153,7 @@ class Heartbeat:
             self._info, client_id=self._link.client_id, overdue=self._overdue.listed, notes=self._notes.listed
         )
         replies = self._link.batch(roster.introduce(said), roster.announcement(self._info.queues))
-        for subject, reply in zip(LISTS, replies, strict=True):
-            if not isinstance(reply, StreamqError):
-                self._lists.over(subject)
-            elif concerns_all(reply):
-                raise reply
-            else:  # the beats say that we live all the same
-                self._lists.met({subject: reply})
+        self._lists.answers(dict(zip(LISTS, replies, strict=True)))  # the beats say that we live all the same
         another = replies[0]
         if isinstance(another, bytes):
             self._loop.call_soon_threadsafe(self._on_taken, taken(self._info.name, another))

@@ -21,7 +21,7 @@ from streamq.worker.attempt import Attempt
 log = logging.getLogger("streamq.runner")
 
 MANY: Final = 100
-"""Overdue handlers that a worker names, those before the others; it counts all of them in its log."""
+"""Overdue handlers that a worker names, the oldest first, as it says all of them each time; its log counts them all."""
 
 
 class _Overdue(NamedTuple):

@@ -10,44 +10,48 @@ A queue on which the server refuses the read is found, put aside and tried again
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from streamq.duties.trouble import Troubles
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.keys import GROUP
 from streamq.redis.answers import NoGroup
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles
 from streamq.store.deliveries import READY, depths, fault
 from streamq.store.store import Store
+from streamq.worker.runner import Runner
+from streamq.worker.slots import Slots
 from streamq.worker.turns import UNKNOWN, Turns
 
 log = logging.getLogger("streamq.fetcher")
 
 BLOCK_MS: Final = 5_000
+"""How long a read waits for the first job: an idle worker sends a command in so many ms. A job ends it at once."""
 SHORT_MS: Final = 500
 """How long to block while the outcomes of some queue cannot be written: it may be read again at any time."""
 LOOK: Final = (0.02, 20)
-"""Seconds from one look at the depths to the next, at least, and how many times as long as a look takes."""
+"""Seconds from one look at the depths to the next, at least, and how many times as long as a look takes: so looks
+take a twentieth of the time at most."""
 CYCLE: Final = 0.5
 """Seconds in which all queues with a backlog should have had a turn. As far as that allows, a queue gets several jobs
 in one turn: each read, and each batch of outcomes, is then for fewer queues, which is what makes it cheap."""
-RECKON: Final = 0.1
-"""Seconds over which the rate is measured that says how many jobs that is."""
+RATE: Final = 0.1
+"""Seconds over which the rate is measured that says how many jobs that is: a fifth of a cycle, to follow the load."""
 THOROUGH: Final = 5.0
-"""Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is."""
+"""Seconds between two looks that do not trust the depths: deleted entries make a queue seem less deep than it is. It is
+seldom so, as somebody has to delete them by hand."""
 
 
 class Reads:
-    """Reads the queues of one worker in turns. ``take`` starts the entries of a queue's lane."""
+    """Reads the queues of one worker in turns."""
 
     def __init__(
-        self, store: Store, link: Link, queues: tuple[str, ...], worker: str,
-        take: Callable[[str, int, list[Any]], None], blocked: Callable[[str], bool],
-    ) -> None:  # fmt: skip
+        self, store: Store, link: Link, queues: tuple[str, ...], worker: str, slots: Slots, runner: Runner
+    ) -> None:
         self._store, self._link, self._queues, self._worker = store, link, queues, worker
-        self._take, self._blocked = take, blocked
+        self._blocked, self._start_each = slots.blocked, runner.start_each
         self._lanes = {queue: store.keys(queue).ready.encode() for queue in queues}
         self._of = {lane: queue for queue, lane in self._lanes.items()}
         self._turns = Turns()
@@ -56,11 +60,11 @@ class Reads:
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
-        self._served, self._since, self._most, self._quantum = 0, monotonic(), 1, 1
+        self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
-        return [q for q in self._queues if not (self._trouble.resting(q) or self._blocked(q))]
+        return [q for q in self._queues if not (self._trouble.resting(q) or q in self._blocked)]
 
     async def round(self, slots: int, *, block: bool) -> bool:
         """Read up to ``slots`` jobs and start them; wait for the first when ``block`` is set and none is there.
@@ -69,7 +73,7 @@ class Reads:
         """
         if self._trouble and (slots := slots - await self._retry(slots)) <= 0:
             return True
-        if len(self._queues) > 1 and await self._known(slots):
+        if len(self._queues) > 1 and await self._read_known(slots):
             return True
         queues = self.open()
         if queues:
@@ -82,28 +86,28 @@ class Reads:
 
     # -- queues with a backlog ------------------------------------------------------------------------------
 
-    async def _known(self, slots: int) -> bool:
+    async def _read_known(self, slots: int) -> bool:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
         shares = self._turns.shares(slots, self._quantum)
-        blocked = [queue for queue in shares if self._blocked(queue)]
+        blocked = [queue for queue in shares if queue in self._blocked]
         for queue in blocked:
             del shares[queue]
         self._turns.forget(blocked)
         if shares:
-            self._reckon(slots, await self._read(shares))
+            self._set_quantum(slots, await self._read(shares))
         return bool(shares or self._turns)
 
-    def _reckon(self, slots: int, taken: int) -> None:
+    def _set_quantum(self, slots: int, taken: int) -> None:
         """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
-        self._most = max(self._most, slots)
+        self._largest = max(self._largest, slots)
         self._served += taken
         passed = monotonic() - self._since
-        if passed >= RECKON:
+        if passed >= RATE:
             fair = self._served / passed * CYCLE / max(1, len(self._turns))
-            self._quantum = max(1, min(self._most, int(fair)))
-            self._served, self._since, self._most = 0, monotonic(), 1
+            self._quantum = max(1, min(self._largest, int(fair)))
+            self._served, self._since, self._largest = 0, monotonic(), 1
 
     def _look_is_due(self, slots: int) -> bool:
         if self._turns:
@@ -142,9 +146,9 @@ class Reads:
                     unavailable = error
                 continue
             entries = reply[0][1] if reply else []
-            self._well([queue])
+            self._answered([queue])
             self._turns.served(queue, count, len(entries))
-            self._take(queue, READY, entries)
+            self._start_each(queue, READY, entries)
             taken += len(entries)
         if unavailable is not None:
             raise unavailable
@@ -159,12 +163,12 @@ class Reads:
         command = self._command(count, lanes, self._patience(queues) if block else 0)
         (reply,) = await self._link.batch(command, timeout=BLOCK_MS / 1000 + 5)
         if isinstance(reply, Exception):
-            await self._blame(queues, slots, fault(reply))
+            await self._find_refused(queues, slots, fault(reply))
             return
-        self._well(queues)
+        self._answered(queues)
         for lane, entries in reply or ():
             queue = self._of[lane]
-            self._take(queue, READY, entries[:slots])
+            self._start_each(queue, READY, entries[:slots])
             if len(self._queues) > 1:
                 self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
             if len(entries) > slots:  # more queues answered than there are free slots
@@ -187,7 +191,7 @@ class Reads:
 
     # -- trouble --------------------------------------------------------------------------------------------
 
-    def _well(self, queues: Sequence[str]) -> None:
+    def _answered(self, queues: Sequence[str]) -> None:
         """The server has read these queues."""
         if self._trouble:
             for queue in queues:
@@ -197,12 +201,12 @@ class Reads:
 
     async def _retry(self, slots: int) -> int:
         """Try the refused queues whose pause is over, each by itself. Returns how many jobs came."""
-        due = [queue for queue in self._trouble.due() if not self._blocked(queue)][:slots]
+        due = [queue for queue in self._trouble.due() if queue not in self._blocked][:slots]
         for queue in due:
             self._turns.learn(queue)
         return await self._read(dict.fromkeys(due, 1)) if due else 0
 
-    async def _blame(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
+    async def _find_refused(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
         """A read of all queues was refused for the sake of one: that one shows when each is read by itself."""
         before = self._refusals
         if len(queues) == 1:

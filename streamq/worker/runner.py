@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
+import random
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
@@ -18,68 +17,78 @@ from streamq import job_lines
 from streamq.context import Context
 from streamq.errors import Verdict
 from streamq.logs import CURRENT
-from streamq.model.clock import ServerClock, monotonic
+from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
-from streamq.model.judge import Again, TimeLimit
+from streamq.model.judge import TimeLimit
 from streamq.program import Program
 from streamq.task import Task
-from streamq.worker import attempt_lines
+from streamq.worker import attempt_lines, outcomes
 from streamq.worker.attempt import Attempt
+from streamq.worker.calls import begin, in_thread, outcome_of
 from streamq.worker.description import describe, frames_of
-from streamq.worker.outcomes import Outcomes
+from streamq.worker.outcomes import Outcome
 from streamq.worker.overdue import OverdueHandlers
 from streamq.worker.settler import Settler
+from streamq.worker.slots import Slots
 from streamq.worker.threads import Threads
+from streamq.worker.time_limits import TimeLimits
 
-CANCEL_GRACE: Final = 2.0
-"""Seconds an async handler may take to end, once it was cancelled at its time limit."""
-EARLY: Final = 0.005
-"""Seconds by which a timer may be early: some loops count in milliseconds."""
+log = logging.getLogger("streamq.runner")
+
+NAMES: Final = 1_000
+"""Names of unknown tasks that are told apart in the log: they are anybody's text, so their number has a bound."""
 
 
 class Runner:
-    """Runs deliveries, at most ``slots`` at once, and puts their outcomes to the settler.
+    """Runs deliveries in ``slots``, and puts their outcomes to the settler.
 
-    ``on_end`` is called after each attempt. ``running`` holds those whose handlers have not returned, ``overdue``
-    those among them that were judged already.
+    ``overdue`` are those of the running attempts that were judged already.
     """
 
-    def __init__(
-        self, app: Program, settler: Settler, clock: ServerClock, worker: str, slots: int, on_end: Callable[[], None]
-    ) -> None:  # fmt: skip
-        self._app, self._worker, self._on_end = app, worker, on_end
+    def __init__(self, app: Program, slots: Slots, settler: Settler, worker: str) -> None:
+        self._app, self._slots, self._settler, self._worker = app, slots, settler, worker
+        self._clock = app.client.store.clock
         self._loop = asyncio.get_running_loop()
-        self._threads = Threads(self._loop, slots)
-        self._outcomes = Outcomes(settler, clock, worker, app.settings.unknown_task_for)
-        self.running: set[Attempt] = set()
+        self._threads = Threads(self._loop, slots.count)
+        self._limits = TimeLimits(self._loop, self._judge_overdue)
         self.overdue = OverdueHandlers(app.client.store)
-        self.stopping = False
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
-        self._idle: asyncio.Event | None = None
+        self._unknown_names: set[str] = set()
         self._tells_starts = job_lines.log.isEnabledFor(logging.DEBUG)
 
     # -- the way of an attempt ------------------------------------------------------------------------------
+
+    def start_each(self, queue: str, lane: int, entries: list[Any]) -> None:
+        """Begin an attempt at each of the entries that were read from a queue's lane."""
+        if entries:
+            log.debug("%d jobs of %s arrive", len(entries), queue)
+        for raw in entries:
+            try:
+                if raw[1]:  # else it was deleted by hand
+                    self.start(Delivery(queue, lane, raw))
+            except Exception:  # its neighbours are delivered too; the next audit gives it back
+                log.exception("the entry %s of %s could not be started", raw[0], queue)
 
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
         task = self._app.tasks.get(delivery.task)
         attempt = Attempt(delivery, task, self._worker)
-        self.running.add(attempt)
+        self._slots.running.add(attempt)
         if task is None:
             self._end(attempt, None, None)
             return
         if self._tells_starts:
-            attempt_lines.started(attempt)
+            attempt_lines.say(attempt, attempt_lines.STARTED)
         try:
-            attempt.timer = self._loop.call_later(attempt.limit, self._expire, attempt)
+            attempt.timer = self._loop.call_later(attempt.limit, self._limits.expire, attempt)
             if task.is_async:
-                handle = _begin(self._run(attempt, task), self._loop)
+                handle = begin(self._run(attempt, task), self._loop)
                 if not attempt.settled:  # else it has ended already
                     attempt.handle = handle
             else:
                 call = partial(task.handler, **self._arguments(attempt, task))
-                self._threads.start(partial(_in_thread, attempt, call), partial(self._returned, attempt))
+                self._threads.start(partial(in_thread, attempt, call), partial(self._returned, attempt))
         except BaseException as error:  # a validator of the program's own, or no thread to be had
             self._end(attempt, None, error)
 
@@ -106,7 +115,7 @@ class Runner:
         if not waits:
             self._end(attempt, result, error)
             return
-        attempt.handle = self._loop.create_task(_outcome_of(attempt, result))
+        attempt.handle = self._loop.create_task(outcome_of(attempt, result))
         attempt.handle.add_done_callback(partial(self._awaited, attempt))
         if attempt.settled or attempt.interrupted:
             attempt.handle.cancel()
@@ -125,25 +134,33 @@ class Runner:
             task = attempt.task
             if error is not None or attempt.settled or task is None:
                 self._conclude(attempt, error)
-            elif (unstorable := self._outcomes.completed(attempt, task, result)) is not None:
-                self._outcomes.failed(attempt, unstorable)
+                return
+            took = monotonic() - attempt.begun
+            body = outcomes.completed(attempt, task, result, took, self._clock.now())
+            if not isinstance(body, bytes):
+                self._failed(attempt, body)
+                return
+            self._settler.put(attempt.delivery, "c", body)
+            attempt.settled = True
+            if job_lines.log.isEnabledFor(logging.INFO):
+                attempt_lines.say(attempt, attempt_lines.completed(took))
         except BaseException as fault:  # an attempt without an outcome would hold its job for ever
-            self._outcomes.last_resort(attempt, fault)
+            self._last_resort(attempt, fault)
         finally:
-            self.running.discard(attempt)
-            if self._idle is not None:
-                self._look_if_idle()
-            self._on_end()
+            slots = self._slots
+            slots.running.discard(attempt)
+            if not slots.has_changed:
+                slots.changed()
 
     def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
         if attempt.settled:
             self.overdue.returned(attempt)
         elif attempt.task is None:
-            self._outcomes.unknown(attempt, self._app.tasks)
+            self._unknown(attempt)
         elif error is not None:
-            self._failed(attempt, error)
+            self._raised(attempt, error)
 
-    def _failed(self, attempt: Attempt, error: BaseException) -> None:
+    def _raised(self, attempt: Attempt, error: BaseException) -> None:
         """It raised. What a handler raises because it was cancelled is not its own fault, whatever it looks like."""
         if attempt.handle is not None and not issubclass(type(error), Verdict):
             if attempt.late:
@@ -154,11 +171,42 @@ class Runner:
                 )
                 error = TimeLimit(attempt.limit, said).with_traceback(frames_of(error))
             elif attempt.interrupted:
-                attempt_lines.interrupted(attempt)
+                attempt_lines.say(attempt, attempt_lines.interrupted(attempt.seconds))
                 attempt.settled = True
                 self.given_back.append(attempt.delivery)
                 return
-        self._outcomes.failed(attempt, error)
+        self._failed(attempt, error)
+
+    # -- outcomes -------------------------------------------------------------------------------------------
+
+    def _failed(self, attempt: Attempt, error: BaseException, *, at_least: float = 0.0) -> Outcome:
+        took, now, chance = attempt.seconds, self._clock.now(), random.random()  # noqa: S311  # jitter, no secret
+        outcome = outcomes.failed(attempt, error, took, now, chance, at_least=at_least)
+        self._put(attempt, outcome)
+        return outcome
+
+    def _unknown(self, attempt: Attempt) -> None:
+        """Nobody taught this worker the task; the log says so once for each name."""
+        patience, name = self._app.settings.unknown_task_for, attempt.delivery.task
+        outcome = outcomes.unknown(attempt, self._app.tasks, self._clock.now(), patience)
+        told = outcome.kind == "f" or (name not in self._unknown_names and len(self._unknown_names) < NAMES)
+        if outcome.kind == "d" and told:
+            self._unknown_names.add(name)
+        self._put(attempt, outcome if told else outcome._replace(lines=()))
+
+    def _last_resort(self, attempt: Attempt, fault: BaseException) -> None:
+        if attempt.settled:
+            attempt_lines.say(attempt, attempt_lines.too_late(fault))
+        else:
+            self._put(attempt, outcomes.last_resort(attempt, fault, self._clock.now()))
+
+    def _put(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._settler.put(attempt.delivery, outcome.kind, outcome.body)
+        attempt.settled = True
+        for line in outcome.lines:
+            attempt_lines.say(attempt, line)
+
+    # -- the call -------------------------------------------------------------------------------------------
 
     def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
         delivery = attempt.delivery
@@ -168,58 +216,30 @@ class Runner:
             arguments[task.context_name] = Context(
                 app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
                 attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
-                _stopping=lambda: self.stopping,
+                _stopping=lambda: self._slots.stopping,
             )  # fmt: skip
         return arguments
 
-    # -- the time limit -------------------------------------------------------------------------------------
-
-    def _expire(self, attempt: Attempt) -> None:
-        """Its time is over: a coroutine is cancelled and gets a moment to clean up; a thread cannot be interrupted."""
-        if attempt.settled:
-            return
-        left = attempt.limit - (monotonic() - attempt.begun if attempt.begun else 0.0)
-        if left > EARLY:  # it began later than its timer
-            attempt.timer = self._loop.call_later(left, self._expire, attempt)
-        elif attempt.handle is None:
-            self._judge_overdue(attempt)
-        elif attempt.late:
-            self._judge_overdue(attempt)
-            attempt.handle.cancel()  # it swallowed the first one; a second may meet it elsewhere
-        else:
-            attempt.late = True
-            attempt.timer = self._loop.call_later(CANCEL_GRACE, self._expire, attempt)
-            attempt.handle.cancel()
+    # -- past the time limit --------------------------------------------------------------------------------
 
     def _judge_overdue(self, attempt: Attempt) -> None:
         """The attempt has failed, though its handler runs on. Its slot stays taken, and its retry waits for it."""
         retry_at: float | None = None
+        error = TimeLimit(attempt.limit, "its handler still runs")
         try:
-            judgement = self._outcomes.failed(
-                attempt, TimeLimit(attempt.limit, "its handler still runs"), at_least=self.overdue.horizon
-            )
-            if isinstance(judgement, Again):
-                retry_at = monotonic() + judgement.seconds
+            outcome = self._failed(attempt, error, at_least=self.overdue.horizon)
+            if outcome.retry_in is not None:
+                retry_at = monotonic() + outcome.retry_in
         except BaseException as fault:  # as at any other end
-            self._outcomes.last_resort(attempt, fault)
+            self._last_resort(attempt, fault)
         self.overdue.add(attempt, retry_at)
-        self._look_if_idle()
+        self._slots.changed()
 
     # -- the shutdown ---------------------------------------------------------------------------------------
 
-    async def idle(self) -> None:
-        """Return when every attempt has its outcome; handlers that are overdue are not waited for."""
-        self._idle = asyncio.Event()
-        self._look_if_idle()
-        await self._idle.wait()
-
-    def _look_if_idle(self) -> None:
-        if self._idle is not None and all(attempt.settled for attempt in self.running):
-            self._idle.set()
-
     def interrupt(self) -> None:
         """Cancel all that runs and can be cancelled; it is given back."""
-        for attempt in list(self.running):
+        for attempt in list(self._slots.running):
             attempt.interrupted = True
             if attempt.handle is not None:
                 attempt.handle.cancel()
@@ -228,7 +248,7 @@ class Runner:
 
     def abandon(self) -> list[Delivery]:
         """Wait for no handler any longer. Returns what runs without an outcome; none of it gets one now."""
-        left = [attempt for attempt in self.running if not attempt.settled]
+        left = self._slots.unsettled()
         for attempt in left:
             attempt.settled = True
         return [attempt.delivery for attempt in left]
@@ -236,34 +256,3 @@ class Runner:
     def close(self) -> None:
         """Let the threads go."""
         self._threads.close()
-
-
-async def _outcome_of(attempt: Attempt, awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
-    """What an awaitable comes to, as a value."""
-    CURRENT.set(attempt)
-    try:
-        return await awaitable, None
-    except BaseException as error:  # judged like that of any other handler
-        return None, error
-    finally:
-        CURRENT.set(None)  # it refers to the task that we are, which refers to its context
-
-
-def _in_thread(attempt: Attempt, call: Callable[[], Any]) -> Any:
-    """The time limit counts from here: not while a call waits for a thread."""
-    CURRENT.set(attempt)
-    attempt.begun = monotonic()
-    return call()
-
-
-if sys.version_info >= (3, 12):
-
-    def _begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-        """A task that runs up to its first wait at once: a handler that never waits costs no turn of the loop."""
-        return asyncio.Task(attempt, loop=loop, eager_start=True)
-
-else:
-
-    def _begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-        """A task; it begins in the next turn of the loop."""
-        return loop.create_task(attempt)

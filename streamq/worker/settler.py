@@ -8,91 +8,48 @@ that is longer than the server takes), it is found by halving, and ends as a fai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, TypeGuard
+from typing import Final
 
 from streamq import job_lines
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.model import codec
 from streamq.model.clock import monotonic
-from streamq.model.envelope import Delivery, Held, as_failure
-from streamq.model.shown import shown
+from streamq.model.envelope import Delivery, as_failure
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles, concerns_all
 from streamq.store.store import Settlement, Store
+from streamq.worker.slots import Outcomes, Slots
 
 log = logging.getLogger("streamq.settler")
 
 BATCH: Final = 1_000
-"""Outcomes written at once."""
+"""Outcomes written at once: about five milliseconds of the server's time."""
 BATCH_BYTES: Final = 1 << 20
 """And their bytes. No server's limit for one argument can be less than this, so what may be over it goes alone."""
 LOST: Final = 3
 """Answers lost in a row after which a long outcome, and not the network, is the reason."""
 PAUSE: Final = (0.1, 5.0)
-"""Seconds until refused outcomes are tried again: at first, and at most."""
+"""Seconds until refused outcomes are tried again: at first, and at most. Their jobs have run, so they hurry."""
+AWAY: Final = (0.05, 2.0)
+"""Seconds between two tries while the server cannot be reached: at first, and at most."""
 REFUSED_ALIKE: Final = 3
 """Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
 
-Batch = dict[str, list[Settlement]]
-"""Outcomes by queue."""
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """A queue of which the server refused outcomes."""
-
-    since: float
-    pause: float = 0.0
-    until: float = 0.0
-    blocked: bool = False
-    """Nothing of it was taken the last time."""
-    aside: list[Settlement] = field(default_factory=list)
-
 
 class Settler:
-    """Writes outcomes until told to stop, and keeps trying while the server is away.
+    """Writes the outcomes in ``slots`` until told to stop, and keeps trying while the server is away."""
 
-    ``on_taken`` is called when the backlog has shrunk, and when a queue is no longer blocked.
-    """
-
-    def __init__(self, store: Store, worker: str, on_taken: Callable[[], None]) -> None:
+    def __init__(self, store: Store, worker: str, slots: Slots) -> None:
         self._store, self._link = store, Link(store.servers, worker)
         self._worker = worker.encode()
-        self._on_taken = on_taken
-        self._waiting: Batch = {}
-        self._writing: Batch = {}
-        self._trouble: dict[str, _Trouble] = {}
+        self._slots, self._waiting = slots, slots.waiting
+        self._troubles = Troubles("write outcomes of", log, PAUSE)
         self._work = asyncio.Event()
         self._stopping = False
         self.refused = 0
         """Outcomes the server refused, as the jobs had been given to another worker."""
-
-    @property
-    def backlog(self) -> int:
-        """Outcomes not yet on their way, without those of blocked queues, which hold up nobody else."""
-        return sum(len(waiting) for queue, waiting in self._waiting.items() if not self.is_blocked(queue))
-
-    def is_blocked(self, queue: str) -> bool:
-        """Whether the server refuses the outcomes of a queue: it should not be fetched from meanwhile."""
-        trouble = self._trouble.get(queue)
-        return trouble is not None and trouble.blocked
-
-    def holds(self) -> set[Held]:
-        """The entries whose outcome is not known to be written."""
-        asides = {queue: trouble.aside for queue, trouble in self._trouble.items()}
-        return {
-            (queue, s.lane, s.entry)
-            for batch in (self._writing, self._waiting, asides)
-            for queue, settlements in batch.items()
-            for s in settlements
-        }
-
-    @property
-    def unwritten(self) -> int:
-        """Outcomes not known to be written."""
-        return len(self.holds())
 
     def put(self, delivery: Delivery, kind: str, body: bytes) -> None:
         """Take an outcome; it is written soon."""
@@ -100,25 +57,35 @@ class Settler:
         waiting = self._waiting.get(delivery.queue)
         if waiting is None:
             self._waiting[delivery.queue] = [outcome]
-        else:
+            self._work.set()
+        else:  # ``run`` comes by it: it rests only while nothing waits, or a queue is blocked
             waiting.append(outcome)
-        self._work.set()
 
     async def run(self) -> None:
         """Write what comes, until ``stop`` was called and all is written."""
+        slots = self._slots
         try:
             while True:
-                await self._work.wait()
-                self._work.clear()
+                await self._for_work()
                 while batch := self._take():
-                    self._writing = batch
-                    self._on_taken()
+                    slots.writing = batch
+                    slots.changed()
                     await self._write(batch)
-                    self._writing = {}
-                if self._stopping and not self._waiting and not self._trouble:
+                    slots.writing = {}
+                if self._stopping and not self._waiting and not self._troubles:
                     return
         finally:
             await self._link.close()
+
+    async def _for_work(self) -> None:
+        """Return when there is something to write; with refused outcomes, when they are to be tried again."""
+        if self._troubles:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._troubles.until_next()):
+                    await self._work.wait()
+        else:  # as nearly always: once a batch, so without a time limit, which would cost more than the wait
+            await self._work.wait()
+        self._work.clear()
 
     def stop(self) -> None:
         """Return from ``run`` when all that was put is written."""
@@ -127,17 +94,15 @@ class Settler:
 
     # -- what is next ---------------------------------------------------------------------------------------
 
-    def _take(self) -> Batch:
+    def _take(self) -> Outcomes:
         """The next outcomes: of each queue in turn, and of those in trouble when their pause is over."""
-        now, batch = monotonic(), dict[str, list[Settlement]]()
-        for queue, trouble in self._trouble.items():
-            if trouble.aside and now >= trouble.until:
-                self._waiting[queue] = trouble.aside + self._waiting.pop(queue, [])
-                trouble.aside = []
+        batch: Outcomes = {}
+        blocked, aside = self._slots.blocked, self._slots.aside
+        for queue in self._troubles.rested(list(aside)):
+            self._waiting[queue] = aside.pop(queue) + self._waiting.pop(queue, [])
         room, space = BATCH, BATCH_BYTES
         for queue in list(self._waiting):
-            trouble_of = self._trouble.get(queue)
-            if trouble_of is not None and trouble_of.blocked and now < trouble_of.until:
+            if queue in blocked and self._troubles.resting(queue):
                 continue
             count, size = _fitting(self._waiting[queue], room, space, first=not batch)
             if count:
@@ -152,9 +117,9 @@ class Settler:
 
     # -- writing --------------------------------------------------------------------------------------------
 
-    async def _write(self, batch: Batch) -> None:
+    async def _write(self, batch: Outcomes) -> None:
         """Write a batch. While the server cannot be reached, or is not ready for any, it is tried again."""
-        pause, lost, since = 0.05, 0, monotonic()
+        (pause, longest), lost, since = AWAY, 0, monotonic()
         left = dict(batch)
         while left:
             try:
@@ -167,31 +132,30 @@ class Settler:
                     await self._isolate(queue, outcomes, why)
                     continue
             except Exception as fault:  # whatever it is: the other outcomes must not wait for it for ever
-                log.exception("writing outcomes failed; retrying")
                 for queue, outcomes in left.items():
                     self._settled(queue, outcomes, accepted=False, error=fault)
                 return
             if problem is not None:
-                if pause == 0.05:
+                if pause == AWAY[0]:
                     waiting = sum(map(len, left.values()))
                     log.warning("cannot write %d outcomes: %s; retrying", waiting, problem)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, 2.0)
+                pause = min(2 * pause, longest)
         count, seconds = sum(map(len, batch.values())), monotonic() - since
-        if pause > 0.05:
+        if pause > AWAY[0]:
             log.info("%d outcomes are seen to after %.1f s", count, seconds)
         else:
             log.debug("wrote %d outcomes in %.1f ms", count, seconds * 1000)
 
-    async def _try(self, left: Batch, *, repeated: bool) -> Unavailable | None:
+    async def _try(self, left: Outcomes, *, repeated: bool) -> Unavailable | None:
         """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
         problem: Unavailable | None = None
-        waits: Batch = {}
+        waits: Outcomes = {}
         for queue, part, said in await self._store.settle_each(self._link, left):
             if not isinstance(said, StreamqError):
                 self._written(said, repeated=repeated)
                 self._settled(queue, [], accepted=True)
-            elif _for_now(said):
+            elif concerns_all(said):
                 problem = said
                 waits.setdefault(queue, []).extend(part)
             else:
@@ -205,7 +169,7 @@ class Settler:
             self.refused += len(refused)
             log.warning("%d outcomes were refused: their jobs had been given to another worker", len(refused))
 
-    async def _is_too_long(self, batch: Batch) -> bool:
+    async def _is_too_long(self, batch: Outcomes) -> bool:
         """Whether one long outcome is the reason for lost answers: it is alone, and the server answers otherwise."""
         settlements = [s for part in batch.values() for s in part]
         if len(settlements) != 1 or len(settlements[0].body) < BATCH_BYTES:
@@ -230,7 +194,7 @@ class Settler:
                 if not isinstance(said, StreamqError):
                     self._written(said, repeated=False)
                     accepted = True
-                elif _for_now(said):
+                elif concerns_all(said):
                     break
                 elif len(part) > 1:
                     error = said
@@ -265,35 +229,24 @@ class Settler:
         failure = outcome._replace(kind="f", body=body)
         if isinstance(await self._settle(queue, [failure]), StreamqError):
             return False
-        job_lines.tell(
-            logging.ERROR, f"job {outcome.job_id} on {queue} has failed for good: {shown(reason)}", job=outcome.job_id,
-            queue=queue, worker=self._worker.decode(), outcome="failed", error=f"OutcomeRefused: {reason}",
-        )  # fmt: skip
+        job_lines.failed_for_good(outcome.job_id, queue, self._worker.decode(), "OutcomeRefused", reason)
         return True
 
     def _settled(
         self, queue: str, aside: list[Settlement], *, accepted: bool, error: Exception | None = None
     ) -> None:
-        """Keep account of a queue's trouble: told once when it begins, and once when it is over."""
-        trouble = self._trouble.get(queue)
-        was_blocked = trouble is not None and trouble.blocked
-        if not aside:
-            if trouble is not None and not trouble.aside:
-                del self._trouble[queue]
-                log.info("outcomes on %s are written again after %.1f s", queue, monotonic() - trouble.since)
-        else:
-            if trouble is None:
-                trouble = self._trouble[queue] = _Trouble(monotonic())
-                log.error(
-                    "outcomes on %s are refused: %s; %d of them are kept, retrying", queue, error, len(aside)
-                )
-            trouble.aside += aside
-            trouble.blocked = not accepted
-            trouble.pause = min(PAUSE[1], 2 * trouble.pause or PAUSE[0])
-            trouble.until = monotonic() + trouble.pause
-            asyncio.get_running_loop().call_later(trouble.pause, self._work.set)
-        if was_blocked and not self.is_blocked(queue):
-            self._on_taken()
+        """Keep account of a queue's trouble: it is over when nothing of it is aside."""
+        slots = self._slots
+        was_blocked = queue in slots.blocked
+        if aside and error is not None:
+            self._troubles.met({queue: error})
+            slots.aside[queue] = slots.aside.get(queue, []) + aside
+            (slots.blocked.discard if accepted else slots.blocked.add)(queue)
+        elif queue not in slots.aside:
+            self._troubles.over(queue)
+            slots.blocked.discard(queue)
+        if was_blocked and queue not in slots.blocked:
+            slots.changed()
 
 
 def _fitting(settlements: list[Settlement], room: int, space: int, *, first: bool) -> tuple[int, int]:
@@ -303,11 +256,6 @@ def _fitting(settlements: list[Settlement], room: int, space: int, *, first: boo
     while size > space and sizes and not (first and len(sizes) == 1):
         size -= sizes.pop()
     return len(sizes), size
-
-
-def _for_now(error: StreamqError) -> TypeGuard[Unavailable]:
-    """Whether the server is not ready for anybody: it loads, or is no primary at the moment."""
-    return isinstance(error, Unavailable) and not isinstance(error, Rejected)
 
 
 def _of_the_queue(error: StreamqError) -> bool:

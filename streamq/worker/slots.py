@@ -1,25 +1,76 @@
-"""The slots of one worker as the fetcher sees them: how many are free, and waiting for that to change."""
+"""The slots of one worker: what runs here, and what of it the server does not know yet."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Final
+
+from streamq.model.envelope import Place
+from streamq.store.store import Settlement
+from streamq.worker.attempt import Attempt
 
 TICK: Final = 1.0
 """Seconds after which a wait for a change ends in any case: what has become due meanwhile is not forgotten."""
 
+Outcomes = dict[str, list[Settlement]]
+"""Outcomes by queue."""
+
 
 class Slots:
-    """``free()`` counts the free slots, ``idle()`` tells whether nothing runs here."""
+    """``count`` slots. The runner says what runs, the settler what is written; the fetcher asks how many are free."""
 
-    def __init__(self, free: Callable[[], int], idle: Callable[[], bool]) -> None:
-        self.free, self.idle = free, idle
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.running: set[Attempt] = set()
+        """Attempts whose handlers have not returned."""
+        self.waiting: Outcomes = {}
+        """Outcomes that are to be written."""
+        self.writing: Outcomes = {}
+        """Those on their way."""
+        self.aside: Outcomes = {}
+        """Those that the server has refused; they are tried again."""
+        self.blocked: set[str] = set()
+        """Queues of which the server took no outcome the last time: nothing more is fetched from them meanwhile."""
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()
-        self.changed = self._changed.set
-        """To be called when an attempt has ended, or the backlog shrank."""
+        self.has_changed = False
+        """Whether ``changed`` was called since the last wait: who calls it once a job asks this first."""
         self._timer: asyncio.TimerHandle | None = None
+
+    # -- what is here ---------------------------------------------------------------------------------------
+
+    @property
+    def free(self) -> int:
+        """Free slots; fewer while outcomes pile up, so that a slow server slows the fetching down.
+
+        The outcomes of blocked queues do not count: they hold up nobody else.
+        """
+        backlog = sum([len(of) for queue, of in self.waiting.items() if queue not in self.blocked])
+        return self.count - len(self.running) - max(0, backlog - self.count)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs here."""
+        return not self.running
+
+    def places(self) -> set[Place]:
+        """The entries that were delivered to this worker and whose outcome is not known to be written."""
+        return {attempt.delivery.place for attempt in self.running} | self.unwritten()
+
+    def unwritten(self) -> set[Place]:
+        """The entries of the outcomes that are not known to be written."""
+        return {
+            (queue, outcome.lane, outcome.entry)
+            for outcomes in (self.writing, self.waiting, self.aside)
+            for queue, of in outcomes.items()
+            for outcome in of
+        }
+
+    def unsettled(self) -> list[Attempt]:
+        """Those that run without an outcome; handlers past their time limit have one."""
+        return [attempt for attempt in self.running if not attempt.settled]
+
+    # -- waiting for a change -------------------------------------------------------------------------------
 
     @property
     def stopping(self) -> bool:
@@ -28,7 +79,7 @@ class Slots:
 
     def open(self) -> None:
         """Begin to tick. One timer for all waits: a time limit around each would cost more than the wait."""
-        self._changed.set()
+        self.changed()
         self._timer = asyncio.get_running_loop().call_later(TICK, self.open)
 
     def close(self) -> None:
@@ -39,12 +90,23 @@ class Slots:
     def stop(self) -> None:
         """No more jobs are wanted: every wait ends."""
         self._stopped.set()
+        self.changed()
+
+    def changed(self) -> None:
+        """A slot or a queue has come free: end the wait for that."""
+        self.has_changed = True
         self._changed.set()
 
     async def change(self) -> None:
-        """Wait for a change since the last call, at most for a tick."""
+        """Wait for a change since the last call, at most for a tick. Only for one waiter at a time."""
         await self._changed.wait()
         self._changed.clear()
+        self.has_changed = False
+
+    async def all_settled(self) -> None:
+        """Return when every attempt has its outcome. Only once the fetching has ended."""
+        while self.unsettled():
+            await self.change()
 
     async def pause(self, seconds: float) -> None:
         """Wait for so long, or until told to stop."""

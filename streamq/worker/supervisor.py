@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from streamq.duties.duty import tick
-from streamq.duties.identity import new_name
-from streamq.duties.reclaimer import report
-from streamq.duties.voucher import Voucher
+from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import Unavailable
+from streamq.liveness import recovery
+from streamq.liveness.identity import new_name
 from streamq.model.clock import monotonic
 from streamq.program import Program
 from streamq.redis.link import Link
@@ -22,8 +22,9 @@ from streamq.settings.variables import environment_with
 log = logging.getLogger("streamq.supervisor")
 
 QUICK: Final = 10.0
-"""Seconds: a worker that ends sooner is started again with growing pauses."""
+"""Seconds: a worker that ends sooner is started again with growing pauses, as it cannot have run much."""
 LONGEST_PAUSE: Final = 30.0
+"""Seconds it then waits at most: a fault of the deployment is mended within minutes, not seconds."""
 
 
 class Supervisor:
@@ -50,7 +51,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until stopped and every worker has ended."""
-        voucher = Voucher(self._app.client.store, self._app.client.views, lambda: self._queues)
+        (voucher,) = upkeep(self._app, lambda: self._queues, Share.VOUCH)
         async with asyncio.TaskGroup() as group:
             vouching = group.create_task(tick(voucher), name="voucher")
             keeping = [
@@ -86,14 +87,12 @@ class Supervisor:
                 continue
 
     async def _hand_back(self, name: str) -> None:
-        link = Link(self._app.client.store.servers)
+        store = self._app.client.store
+        link = Link(store.servers)
         try:
             for queue in self._queues:
-                done = await self._app.client.store.reclaim(link, queue, name, None)
-                if done.again or done.suspects or done.failed:
-                    report(queue, name, done, "its process ended")
-            await self._app.client.store.roster.forget(name)
-            await self._app.client.store.roster.vacate(link, self._queues, name)
+                await recovery.recover(store, link, queue, name, None, "its process ended")
+            await recovery.forget(store, link, name, self._queues)
         except Unavailable as error:
             log.warning("cannot hand the jobs of %s back (%s); others will", name, error)
         finally:

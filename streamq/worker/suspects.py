@@ -8,31 +8,34 @@ fetches on, and another may try. Patience doubles with each vain wait.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from streamq.duties.trouble import Troubles
 from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.redis.answers import NoGroup
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles
 from streamq.store.deliveries import ALONE, claim_suspect, depths
 from streamq.store.store import Store
+from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
+from streamq.worker.unseen import Unseen
 
 log = logging.getLogger("streamq.fetcher")
 
 LOOK: Final = 10.0
-"""Seconds between two looks for suspects."""
+"""Seconds between two looks for suspects: they are rare, and whoever makes one has its own worker look at once."""
 AGAIN: Final = 1.0
-"""Seconds between two looks whether the suspect that a worker waits for is still there."""
+"""Seconds between two looks whether the suspect that a worker waits for is still there: slots stand idle for it."""
 CLAIM_MS: Final = 4_000
-"""How long a claim outlives the worker that took it; it is renewed at every look."""
+"""How long a claim outlives the worker that took it; it is renewed at every look, so three may come late."""
 PATIENCE: Final = (10.0, 300.0)
-"""Seconds a worker waits until it is idle: the first time, and at most."""
+"""Seconds a worker waits until it is idle: the first time, and at most. Most jobs end within the first."""
 REST: Final = 3
-"""How many times as long as it has waited in vain a worker fetches on before it claims again."""
+"""How many times as long as it has waited in vain a worker fetches on before it claims again: so a suspect costs a
+quarter of one worker at most."""
 
 
 @dataclass(slots=True)
@@ -42,17 +45,13 @@ class _Patience:
 
 
 class Suspects:
-    """Sees to the suspects of one worker's queues. ``take`` starts the entries of a queue's lane.
-
-    ``meanwhile`` is called about every second while it waits.
-    """
+    """Sees to the suspects of one worker's queues. While it waits, the self-audits of ``unseen`` go on."""
 
     def __init__(
-        self, store: Store, link: Link, worker: str, slots: Slots, take: Callable[[str, int, list[Any]], None],
-        meanwhile: Callable[[], Awaitable[None]],
-    ) -> None:  # fmt: skip
+        self, store: Store, link: Link, worker: str, slots: Slots, runner: Runner, unseen: Unseen
+    ) -> None:
         self._store, self._link, self._worker, self._slots = store, link, worker, slots
-        self._take, self._meanwhile = take, meanwhile
+        self._runner, self._unseen = runner, unseen
         self._due = 0.0
         self._patience: dict[str, _Patience] = {}
         self._trouble = Troubles("look for suspects of", log)
@@ -87,10 +86,10 @@ class Suspects:
         waiting = [queue for queue, count in told.waiting.items() if count > 0]
         for queue in self._patience.keys() - set(waiting):
             del self._patience[queue]
-        self._note(told.refused, queues)
+        self._book(told.refused, queues)
         return waiting
 
-    def _note(self, refused: dict[str, StreamqError], queues: Sequence[str]) -> None:
+    def _book(self, refused: dict[str, StreamqError], queues: Sequence[str]) -> None:
         if refused:
             self._trouble.met(refused)
         if self._trouble:
@@ -105,7 +104,7 @@ class Suspects:
             self._trouble.met({queue: error})
 
     async def _see_to(self, queue: str) -> None:
-        if self._slots.idle():
+        if self._slots.idle:
             await self._run_alone(queue)
             return
         patience = self._patience.setdefault(queue, _Patience(PATIENCE[0]))
@@ -129,24 +128,24 @@ class Suspects:
             while monotonic() < again:
                 if self._slots.stopping:
                     return None
-                if self._slots.idle():
+                if self._slots.idle:
                     return True
                 await self._slots.change()
             if monotonic() >= deadline:
                 log.info("a suspect of %s waits for an idle worker; this one is busy and fetches on", queue)
                 return False
-            await self._meanwhile()
+            await self._unseen.audit(self.present)
         return None
 
     async def _run_alone(self, queue: str) -> None:
         """Run the queue's suspects one after the other, with nothing beside them."""
         while not self._slots.stopping:
             lane, entries = await self._store.fetch(self._link, queue, self._worker, 1)
-            self._take(queue, lane, entries)
+            self._runner.start_each(queue, lane, entries)
             if lane != ALONE:
                 return  # somebody else was faster: this is an ordinary job, or none
             self._due = 0.0  # where there was one there may be another, in another queue too
             log.info("a suspect of %s runs alone", queue)
-            while not self._slots.idle() and not self._slots.stopping:
+            while not self._slots.idle and not self._slots.stopping:
                 await self._slots.change()
-                await self._meanwhile()
+                await self._unseen.audit(self.present)

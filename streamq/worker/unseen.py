@@ -8,30 +8,30 @@ as long as this worker lives, since nobody takes anything from a living one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from streamq.model.clock import monotonic
-from streamq.model.envelope import Held
-from streamq.redis.link import Link
 from streamq.store.deliveries import ALONE, READY
 from streamq.store.pending import pending
 from streamq.store.store import Store
+from streamq.worker.blocking_link import BlockingLink
+from streamq.worker.slots import Slots
 
 log = logging.getLogger("streamq.fetcher")
 
 EVERY: Final = 30.0
-"""Seconds between two audits while nothing is amiss."""
+"""Seconds between two audits while nothing is amiss: one command then, for what no lost answer has told of."""
 
 
 class Unseen:
-    """Compares what the server thinks this worker holds with what it ``holds()``. Only for between two reads."""
+    """Compares what the server thinks this worker has with what is in its ``slots``. Only for between two reads."""
 
     def __init__(
-        self, store: Store, link: Link, queues: tuple[str, ...], worker: str, holds: Callable[[], set[Held]]
+        self, store: Store, connection: BlockingLink, queues: tuple[str, ...], worker: str, slots: Slots
     ) -> None:
-        self._store, self._link, self._queues, self._worker = store, link, queues, worker
-        self._holds = holds
+        self._store, self._connection, self._link = store, connection, connection.link
+        self._queues, self._worker, self._slots = queues, worker, slots
         self._due = monotonic() + EVERY
         self._thorough = False
 
@@ -44,8 +44,15 @@ class Unseen:
         """An answer was lost, or the connection is a new one: audit before the next read, both lanes."""
         self._due, self._thorough = 0.0, True
 
+    async def audit(self, with_suspects: Iterable[str]) -> None:
+        """Audit, if it is time for it. Raises ``Unavailable``."""
+        if self.due:
+            if await self._connection.greet():
+                self.suspected()
+            await self.give_back(with_suspects)
+
     async def give_back(self, with_suspects: Iterable[str]) -> int:
-        """Release what is pending and not held. Returns how many jobs wait again.
+        """Release what is pending and not known here. Returns how many jobs wait again.
 
         ``with_suspects`` are the queues whose second lane is not empty; the others' is left out, as a command saved.
         Raises ``Unavailable``; then the audit stays due.
@@ -55,11 +62,11 @@ class Unseen:
         lanes = {self._store.keys(queue).lanes[lane - 1]: (queue, lane) for queue, lane in places}
         found = await pending(self._link, lanes, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing
-        held = self._holds() if found else set()
+        known = self._slots.places() if found else set()
         unseen: dict[str, list[tuple[int, bytes]]] = {}
         for name, entries in found.items():
             queue, lane = lanes[name]
-            lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in held]
+            lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in known]
             if lost:
                 unseen.setdefault(queue, []).extend(lost)
         back = 0

@@ -11,47 +11,51 @@ from typing import Any
 import redis
 
 from streamq import App
-from streamq.model.envelope import Delivery, Held
+from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
 from streamq.redis.link import Link
+from streamq.worker.attempt import Attempt
 from streamq.worker.fetcher import Fetcher
+from streamq.worker.runner import Runner
+from streamq.worker.settler import Settler
+from streamq.worker.slots import Slots
 
 JOB: dict[Any, Any] = {"task": "t", "payload": "1", "headers": ""}
 
 
-class Hands:
+class Hands(Runner):
     """Holds deliveries of ``queues``, at most ``slots`` at once."""
 
-    def __init__(self, app: App, queues: Iterable[str], slots: int, **options: Any) -> None:
-        self.app, self.slots, self.queues = app, slots, tuple(queues)
-        self.held: list[Delivery] = []
+    def __init__(self, app: App, queues: Iterable[str], slots: int) -> None:
+        self.app, self.queues, self.slots = app, tuple(queues), Slots(slots)
+        super().__init__(app, self.slots, Settler(app.client.store, "hands", self.slots), "hands")
+        self.attempts: list[Attempt] = []
         self.taken: Counter[str] = Counter()
         self.at_once = 0
-        self.blocked: set[str] = set()
         self.on_start: Callable[[Delivery], None] = lambda _: None
-        self.fetcher = Fetcher(
-            app.client.store, self.queues, "hands", self._start, self._free, lambda: not self.held, self._holds,
-            blocked=lambda queue: queue in self.blocked, **options,
-        )  # fmt: skip
+        self.fetcher = Fetcher(app.client.store, self.queues, "hands", self.slots, self)
 
-    def _free(self) -> int:
-        return self.slots - len(self.held)
+    @property
+    def held(self) -> list[Delivery]:
+        """What it holds, the oldest first."""
+        return [attempt.delivery for attempt in self.attempts]
 
-    def _holds(self) -> set[Held]:
-        return {delivery.held for delivery in self.held}
-
-    def _start(self, delivery: Delivery) -> None:
+    def start(self, delivery: Delivery) -> None:
+        """Take it."""
         self.on_start(delivery)
-        self.held.append(delivery)
+        attempt = Attempt(delivery, None, "hands")
+        self.attempts.append(attempt)
+        self.slots.running.add(attempt)
         self.taken[delivery.queue] += 1
-        self.at_once = max(self.at_once, len(self.held))
+        self.at_once = max(self.at_once, len(self.attempts))
 
     def let_go(self, count: int | None = None) -> list[Delivery]:
         """Forget the oldest ``count`` of what is held, by default all, and return it."""
-        count = len(self.held) if count is None else count
-        gone, self.held = self.held[:count], self.held[count:]
-        self.fetcher.slot_changed()
-        return gone
+        count = len(self.attempts) if count is None else count
+        gone, self.attempts = self.attempts[:count], self.attempts[count:]
+        self.slots.running.difference_update(gone)
+        self.slots.changed()
+        return [attempt.delivery for attempt in gone]
 
     @contextlib.asynccontextmanager
     async def fetching(self) -> AsyncIterator[None]:

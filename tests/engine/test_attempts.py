@@ -54,7 +54,7 @@ async def test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs
             assert len(record.error.message) <= MESSAGE
             assert len(record.error.traceback) <= TRACEBACK
             assert json.dumps(record.asdict())
-        assert not worker.runner.running
+        assert not worker.slots.running
     found = census(client, prefix, "q")
     found.check()
     assert found.counts() == {"completed": len(ODD), "failed": len(ODD)}

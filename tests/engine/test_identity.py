@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, ConfigurationError, NameTaken, Worker
-from streamq.duties.identity import new_name
 from streamq.duties.reclaimer import Reclaimer
+from streamq.liveness.identity import new_name
 from streamq.model.keys import GROUP, Keys, queues_key, workers_key
 from streamq.redis.link import Link
 from streamq.store.roster import UNREADABLE, parse_worker
@@ -166,8 +166,8 @@ async def test_an_entry_that_cannot_be_read_is_left_out_and_the_lost_are_recover
     reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
     try:
         await until(reclaimer.once, 5)
-        await reclaimer._list()
-        await reclaimer._list()
+        await reclaimer.watch.read_list()
+        await reclaimer.watch.read_list()
     finally:
         await reclaimer.close()
     assert census(client, prefix, "q").counts() == {"waiting": 1}

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from streamq import App, Backoff, Fail, JobFilter, Retry, Snooze
-from streamq.duties.reclaimer import report
+from streamq.liveness.recovery import recover
 from streamq.model.keys import GROUP, Keys
 from streamq.redis.link import Link
 from streamq.worker.attempt import Attempt
@@ -179,7 +179,7 @@ async def test_at_debug_a_start_and_the_traceback_of_a_retry_are_told_too(app: A
     assert all_kept.of(job.id)[2].exc_info[1].args == ("two\nlines",)
     others = "\n".join(f"{record.name} {record.getMessage()}" for record in all_kept.records)
     for line in (
-        "streamq.connection .* is connected to ", "streamq.fetcher 1 jobs of q arrive",
+        "streamq.connection .* is connected to ", "streamq.runner 1 jobs of q arrive",
         "streamq.settler wrote 1 outcomes", "streamq.promoter 1 delayed jobs of q are due",
     ):  # fmt: skip
         assert re.search(line, others), line
@@ -259,7 +259,7 @@ async def test_whoever_reclaims_tells_of_the_jobs_and_of_those_that_have_failed_
             client.xadd(keys.ready, {"task": "wo\x1brk", "payload": "1", "headers": ""}) for _ in range(12)
         ]
         client.xreadgroup(GROUP, "w1", {keys.ready: ">"}, count=20)
-        report("q", "w1", await app.client.store.reclaim(link, "q", "w1", None), "its process ended")
+        await recover(app.client.store, link, "q", "w1", None, "its process ended")
         await link.close()
     assert {r.levelno for r in kept.records if r.name == "streamq.reclaimer"} == {logging.WARNING}
     lost, *failed = [record for record in kept.records if record.name in ("streamq.reclaimer", "streamq.job")]

@@ -18,8 +18,7 @@ import redis
 from streamq import App, Backoff, JobFailed, State
 from streamq.doctor import examine
 from streamq.model.keys import Keys
-from streamq.worker import runner as running
-from streamq.worker import worker as working_of
+from streamq.worker import time_limits
 
 from ..rig import ON_ONE_SERVER, census, until, working
 
@@ -28,8 +27,7 @@ AT_ONCE = Backoff(base=0.001, most=0.001)
 
 @pytest.fixture(autouse=True)
 def a_short_moment_to_clean_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "CANCEL_GRACE", 0.1)
-    monkeypatch.setattr(working_of, "CANCEL_GRACE", 0.3)
+    monkeypatch.setattr(time_limits, "CANCEL_GRACE", 0.1)
 
 
 class Threads:
@@ -66,7 +64,7 @@ async def test_a_plain_handler_past_its_limit_has_failed_its_attempt_and_keeps_i
         job, after = await task.enqueue("late"), await good.enqueue(5)
         with pytest.raises(JobFailed, match=r"TimeLimit.*limit of 0\.1 s \(its handler still runs\)"):
             await job.result(5)
-        assert len(worker.runner.running) == 1, "its slot was free while it still ran"
+        assert len(worker.slots.running) == 1, "its slot was free while it still ran"
         assert (await after.status()).state is State.WAITING
         threads.go.set()
         assert await after.result(5) == 5
@@ -127,7 +125,7 @@ async def test_a_retry_whose_backoff_is_longer_than_that_keeps_its_time(
         job = await task.enqueue("late")
         record = await until(lambda: _in(job, State.DELAYED))
         threads.go.set()
-        await until(lambda: not worker.runner.running)
+        await until(lambda: not worker.slots.running)
         await asyncio.sleep(2 * app.settings.beat)
         assert abs(((await job.status()).due_at - record.due_at).total_seconds()) < 1.0
         assert client.zscore(Keys(prefix, "q").delayed, job.id) / 1000 > record.created_at.timestamp() + 500
@@ -171,7 +169,7 @@ async def test_an_async_handler_that_swallows_its_cancellation_has_failed_its_at
         job, after = await stubborn.enqueue(1), await good.enqueue(5)
         with pytest.raises(JobFailed, match="TimeLimit"):
             await job.result(5)
-        assert len(worker.runner.running) == len(worker.runner.overdue) == 1
+        assert len(worker.slots.running) == len(worker.runner.overdue) == 1
         await until(lambda: _with_overdue(app, 1))
         go.set()
         assert await after.result(5) == 5
@@ -192,7 +190,7 @@ async def test_an_async_handler_that_swallows_one_cancellation_is_ended_by_the_n
         job = await stubborn.enqueue(1)
         with pytest.raises(JobFailed, match="TimeLimit"):
             await job.result(5)
-        await until(lambda: not worker.runner.running)
+        await until(lambda: not worker.slots.running)
 
 
 @ON_ONE_SERVER
@@ -233,7 +231,7 @@ async def test_a_coroutine_that_a_plain_handler_returns_is_under_the_same_time_l
         with pytest.raises(JobFailed, match="TimeLimit"):
             await (await task.enqueue(1)).result(5)
         assert ended.is_set()
-        await until(lambda: not worker.runner.running)
+        await until(lambda: not worker.slots.running)
 
 
 async def test_a_limit_that_strikes_before_a_blocked_loop_began_the_handler_counts_from_its_beginning(

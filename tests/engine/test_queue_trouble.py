@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from streamq import App, Scheduler
-from streamq.duties import trouble
 from streamq.model.keys import GROUP, Keys
+from streamq.redis import troubles as trouble
 from streamq.worker import reads, unseen
 
 from ..rig import ON_ONE_SERVER, until, working
@@ -107,23 +107,23 @@ async def test_a_queue_whose_outcomes_cannot_be_written_is_not_read_meanwhile(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     hands = Hands(app, ["a", "b"], slots=4)
-    hands.blocked.add("a")
+    hands.slots.blocked.add("a")
     async with hands.fetching():
         for number in range(20):
             fill(client, prefix, "ab", 1)
             await until(lambda number=number: hands.taken["b"] == number + 1, 2)
             settle(client, prefix, hands.let_go())
         assert not hands.taken["a"]
-        hands.blocked.add("b")
+        hands.slots.blocked.add("b")
         fill(client, prefix, "b", 1)
-        hands.blocked.remove("a")
+        hands.slots.blocked.remove("a")
 
         def all_came() -> bool:
             settle(client, prefix, hands.let_go())
             return hands.taken["a"] == 20
 
         await until(all_came, 5)
-        hands.blocked.clear()
+        hands.slots.blocked.clear()
         await until(lambda: hands.taken["b"] == 21, 5)
 
 
@@ -143,13 +143,13 @@ async def test_a_queue_that_is_blocked_in_the_middle_of_its_backlog_loses_its_tu
 
     async with hands.fetching():
         await until(more("a", 10))
-        hands.blocked.add("a")
+        hands.slots.blocked.add("a")
         await asyncio.sleep(0.1)  # a read may be under way
         hands.let_go()
         taken = hands.taken["a"]
         await until(more("b", 100))
         assert hands.taken["a"] <= taken + 1
-        hands.blocked.clear()
+        hands.slots.blocked.clear()
         await until(more("a", 100))
 
 
@@ -167,16 +167,16 @@ async def test_nothing_but_its_stop_ends_the_fetching(
             raise ZeroDivisionError("of the test")
 
     hands.on_start = once
-    free = hands.fetcher._slots.free
 
-    def bad() -> int:
-        hands.fetcher._slots.free = free
+    def bad() -> None:
+        hands.slots.change = change
         raise KeyError("of the test")
 
+    change = hands.slots.change
     async with hands.fetching():
         fill(client, prefix, "a", 3)
         await until(lambda: hands.taken["a"] == 3, 10)  # the refused one was given back and came again
-        hands.fetcher._slots.free = bad
+        hands.slots.change = bad
         hands.let_go()
         client.xadd(Keys(prefix, "a").ready, JOB)
         await until(lambda: hands.taken["a"] == 4, 10)

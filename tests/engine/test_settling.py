@@ -13,6 +13,7 @@ from streamq import App, JobFailed
 from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
 from streamq.worker.settler import Settler
+from streamq.worker.slots import Slots
 
 from ..proxy import Proxy
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
@@ -66,17 +67,17 @@ async def test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_f
         await until(app.workers)
         client.set(keys.completed, "not a list")
         stuck = await tasks["a"].enqueue_many(range(100))
-        await until(lambda: worker.settler.is_blocked("a"))
+        await until(lambda: "a" in worker.slots.blocked)
         fine = await tasks["b"].enqueue_many(range(ran))
         await asyncio.gather(*[job.result(10) for job in fine])
-        assert worker.settler.is_blocked("a")
+        assert "a" in worker.slots.blocked
         assert client.xlen(keys.ready) == 100
-        assert len(worker.settler.holds()) <= 40, "it fetches no more of what it cannot settle"
+        assert len(worker.slots.unwritten()) <= 40, "it fetches no more of what it cannot settle"
         client.delete(keys.completed)
         await asyncio.gather(*[job.result(20) for job in stuck])
-        assert not worker.settler.is_blocked("a")
+        assert "a" not in worker.slots.blocked
     told = [r.getMessage() for r in caplog.records if r.name == "streamq.settler"]
-    assert len([line for line in told if "outcomes on a are refused" in line]) == 1
+    assert len([line for line in told if "cannot write outcomes of a" in line]) == 1
     census(client, prefix, "b").check()
 
 
@@ -95,7 +96,8 @@ async def test_one_outcome_that_is_refused_in_every_form_is_found_among_many_and
         await app.client.store.join(link, ["q"])
         await app.client.store.read_clock()
     entries = [entry for entry, _ in client.xreadgroup(GROUP, "w", {keys.ready: ">"})[0][1]]
-    settler = Settler(app.client.store, "w", lambda: None)
+    slots = Slots(100)
+    settler = Settler(app.client.store, "w", slots)
     for number, entry in enumerate(entries):
         fields = [b"task", b"t", b"payload", b"%d" % number, b"headers", b""]
         delivery = Delivery("q", 1, [entry.encode(), fields])
@@ -104,8 +106,8 @@ async def test_one_outcome_that_is_refused_in_every_form_is_found_among_many_and
         settler.put(delivery, "d", b"60000\nt\n\n%d" % number)
     running = asyncio.create_task(settler.run())
     await until(lambda: client.zcard(keys.delayed) == 63)
-    assert not settler.is_blocked("q")
-    assert settler.holds() == {("q", 1, b"odd")}
+    await until(lambda: slots.unwritten() == {("q", 1, b"odd")})
+    assert "q" not in slots.blocked
     running.cancel()
     await asyncio.wait([running])
     found = census(client, prefix, "q")
@@ -166,7 +168,9 @@ async def test_a_refusal_is_told_where_there_was_one_and_nowhere_else(
         async with app, working(app) as worker:
             assert await (await work.enqueue("plain")).result(5) == "plain and written"
             assert await (await work.enqueue("lost")).result(10) == "lost and written"
-            await until(lambda: proxy.swallowed and not worker.settler.holds())  # written again, and refused
+            await until(
+                lambda: proxy.swallowed and not worker.slots.unwritten()
+            )  # written again, and refused
             assert not refusals()
             assert not worker.settler.refused
             await work.enqueue("taken")

@@ -16,9 +16,10 @@ import redis
 from streamq import App, Backoff, Fail, Snooze, State, Worker
 from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
-from streamq.worker import worker as working_of
+from streamq.worker import shutdown, time_limits
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
+from streamq.worker.slots import Slots
 
 from ..rig import ON_ONE_SERVER, census, until, working
 from ..servers import Server
@@ -26,7 +27,7 @@ from ..servers import Server
 
 @pytest.fixture(autouse=True)
 def a_short_moment_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working_of, "CANCEL_GRACE", 0.5)
+    monkeypatch.setattr(time_limits, "CANCEL_GRACE", 0.5)
 
 
 def _raise_another() -> None:
@@ -135,7 +136,7 @@ async def test_a_worker_that_stops_after_a_lost_answer_charges_nothing_for_what_
         # as in an answer that got lost: delivered under its name, and unknown to it
         assert len(client.xreadgroup(GROUP, "w1", {keys.ready: ">"})[0][1]) == 5
         worker.stop()
-        await until(lambda: worker.fetcher.stopping)
+        await until(lambda: worker.slots.stopping)
         go.set()
     found = census(client, prefix, "q")
     found.check()
@@ -149,7 +150,7 @@ async def test_a_worker_that_stops_after_a_lost_answer_charges_nothing_for_what_
 async def test_at_a_stop_a_job_whose_outcome_cannot_be_written_is_given_back_uncharged(
     app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working_of, "FLUSH", 1.0)
+    monkeypatch.setattr(shutdown, "FLUSH", 1.0)
     keys = Keys(prefix, "q")
 
     @app.task(queue="q", attempts=1)
@@ -160,7 +161,7 @@ async def test_at_a_stop_a_job_whose_outcome_cannot_be_written_is_given_back_unc
         await until(app.workers)
         client.set(keys.completed, "not a list")
         job = await work.enqueue(1)
-        await until(lambda: worker.settler.is_blocked("q"))
+        await until(lambda: "q" in worker.slots.blocked)
     client.delete(keys.completed)
     record = await job.status()
     assert (record.state, record.attempt, record.crashes, record.history) == (State.WAITING, 0, 0, [])
@@ -216,16 +217,15 @@ async def test_an_attempt_that_is_interrupted_before_its_first_step_is_given_bac
     async def work(x: int) -> None:
         await asyncio.sleep(60)
 
-    runner = Runner(
-        app, Settler(app.client.store, "w", lambda: None), app.client.store.clock, "w", 5, lambda: None
-    )
+    slots = Slots(5)
+    runner = Runner(app, slots, Settler(app.client.store, "w", slots), "w")
     delivery = Delivery("q", 1, [b"1-1", [b"task", b"work", b"payload", b"1", b"headers", b""]])
     runner.start(delivery)
     runner.interrupt()
     async with asyncio.timeout(5):
-        await runner.idle()
+        await slots.all_settled()
     assert runner.given_back == [delivery]
-    assert not runner.running
+    assert not slots.running
 
 
 async def test_a_worker_stopped_at_any_moment_gives_all_of_its_jobs_back(

@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from streamq import App, Context
-from streamq.duties import trouble
 from streamq.model.keys import GROUP, Keys
+from streamq.redis import troubles as trouble
 from streamq.redis.answers import NoGroup
 from streamq.redis.link import Link
 from streamq.store.deliveries import claim_suspect

@@ -22,10 +22,10 @@ from streamq.duties.promoter import Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import Seats
-from streamq.duties.trouble import Troubles
-from streamq.duties.upkeep import upkeep
+from streamq.duties.upkeep import Share, upkeep
 from streamq.model.keys import GROUP, Keys, workers_key
 from streamq.redis.link import Link
+from streamq.redis.troubles import Troubles
 from streamq.settings import Settings
 
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
@@ -96,7 +96,7 @@ async def test_workers_and_schedulers_share_the_seats_and_a_reclaimer_keeps_nobo
 ) -> None:
     task = app.task(name="t", queue="q")(lambda x: x)
     await app.client.store.announce("q")
-    async with ticking(*upkeep(app, lambda: ["q"], only_reclaim=True)):
+    async with ticking(*upkeep(app, lambda: ["q"], Share.RECLAIM)):
         await until(lambda: holders(client, prefix)[2])
         async with working(app, name="w1"):
             await until(lambda: holders(client, prefix)[0] == "w1")
@@ -275,7 +275,7 @@ async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_reco
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The beats of its queue can be read all the while: that they can does not mean that the trouble is over."""
-    monkeypatch.setattr("streamq.duties.trouble.PAUSE", (0.05, 0.1))
+    monkeypatch.setattr("streamq.redis.troubles.PAUSE", (0.05, 0.1))
     caplog.set_level(logging.INFO, "streamq")
     bad, good = Keys(prefix, "a"), Good(app, client, prefix, "b")
     await Good(app, client, prefix, "a").prepare()
@@ -355,7 +355,7 @@ async def test_whatever_lies_in_a_queue_its_neighbour_is_kept(
         try:
             for duty in duties:
                 await duty.once()
-            reclaimer._missing = dict.fromkeys(("lost", "x"), -1e9)  # as after the grace
+            reclaimer.watch._missing = dict.fromkeys(("lost", "x"), -1e9)  # as after the grace
             await reclaimer.once()
         finally:
             for duty in duties:

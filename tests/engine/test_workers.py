@@ -103,7 +103,7 @@ async def test_at_a_stop_running_jobs_finish_and_waiting_ones_are_left(
     async with working(app, concurrency=2) as worker:
         await until(lambda: len(gate.running) == 2)
         worker.stop()
-        await until(lambda: worker.fetcher.stopping)
+        await until(lambda: worker.slots.stopping)
         gate.open.set()
     found = census(client, prefix, "q")
     found.check()

@@ -7,6 +7,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"redis"}),
     frozenset({"embedded"}),
     frozenset({"store"}),
+    frozenset({"liveness"}),
     frozenset({"client"}),
     frozenset(
         {

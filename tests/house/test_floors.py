@@ -133,3 +133,15 @@ def test_inside_service_and_bench_imports_are_relative() -> None:
         for found in imports_of(path)
         if not found.relative and top_of(found) == path.relative_to(ROOT).parts[0]
     ]
+
+
+def test_no_duty_needs_another() -> None:
+    """What they share is in `duty`; `upkeep` puts them together, and roles take them from there."""
+    shared = {"streamq.duties.duty", "streamq.duties.lost"}
+    assert not [
+        f"{shown(path, found.line)} imports {target(found)}"
+        for path in python_files("streamq/duties")
+        if path.stem not in ("upkeep", "scheduler")
+        for found in imports_of(path)
+        if target(found).startswith("streamq.duties.") and target(found) not in shared
+    ]

@@ -39,7 +39,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "attempts: the limit counts from the delivery",
-        "streamq/worker/runner.py",
+        "streamq/worker/time_limits.py",
         "if left > EARLY:",
         "if False:",
         "tests/engine/test_overdue.py::"
@@ -48,7 +48,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "attempts: threads by the setting",
         "streamq/worker/runner.py",
-        "Threads(self._loop, slots)",
+        "Threads(self._loop, slots.count)",
         "Threads(self._loop, app.settings.concurrency)",
         "tests/engine/test_attempts.py::"
         "test_two_hundred_plain_handlers_of_a_worker_of_two_hundred_run_at_once",
@@ -118,9 +118,7 @@ FAULTS: tuple[Fault, ...] = (
         "overdue: the slot is freed at the limit",
         "streamq/worker/runner.py",
         "        self.overdue.add(attempt, retry_at)\n",
-        "        self.overdue.add(attempt, retry_at)\n"
-        "        self.running.discard(attempt)\n"
-        "        self._on_end()\n",
+        "        self.overdue.add(attempt, retry_at)\n        self._slots.running.discard(attempt)\n",
         "tests/engine/test_overdue.py::"
         "test_a_plain_handler_past_its_limit_has_failed_its_attempt_and_keeps_its_slot",
     ),
@@ -143,8 +141,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "settler: a refused queue is not blocked",
         "streamq/worker/settler.py",
-        "trouble.blocked = not accepted",
-        "trouble.blocked = False",
+        "(slots.blocked.discard if accepted else slots.blocked.add)(queue)",
+        "slots.blocked.discard(queue)",
         "tests/engine/test_settling.py::"
         "test_while_the_outcomes_of_one_queue_are_refused_the_others_go_on_at_full_rate",
     ),
@@ -180,9 +178,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "stopping: what the server holds is reclaimed",
-        "streamq/worker/worker.py",
-        "if held := await store.pending(link, queue, self.name):",
-        "if held := []:",
+        "streamq/worker/shutdown.py",
+        "if pending := await store.pending(link, queue, name):",
+        "if pending := []:",
         "tests/engine/test_stopping.py::"
         "test_at_a_stop_a_job_whose_outcome_cannot_be_written_is_given_back_uncharged",
     ),

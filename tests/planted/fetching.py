@@ -7,8 +7,8 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "a read given up before a reconnection is left blocked",
-        "streamq/worker/fetcher.py",
-        'await self._link.call("CLIENT", "UNBLOCK", client_id)',
+        "streamq/worker/blocking_link.py",
+        'await self.link.call("CLIENT", "UNBLOCK", client_id)',
         "pass",
         "tests/promises/test_neighbours.py::"
         "test_a_read_that_the_worker_has_given_up_is_ended_when_it_is_back",
@@ -24,7 +24,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the self-audit gives back what the worker holds",
         "streamq/worker/unseen.py",
-        "if (queue, lane, entry) not in held]",
+        "if (queue, lane, entry) not in known]",
         "]",
         "tests/engine/test_fetching.py::test_what_never_arrived_can_be_given_back_after_the_last_read",
     ),
@@ -62,7 +62,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a second suspect runs beside the first",
         "streamq/worker/suspects.py",
-        "while not self._slots.idle() and not self._slots.stopping:",
+        "while not self._slots.idle and not self._slots.stopping:",
         "while False:",
         "tests/engine/test_suspects.py::"
         "test_several_suspects_run_one_after_the_other_each_alone_in_its_process",
@@ -70,7 +70,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a queue whose outcomes cannot be written is waited for",
         "streamq/worker/reads.py",
-        "or self._blocked(q))]",
+        "or q in self._blocked)]",
         ")]",
         "tests/engine/test_queue_trouble.py::"
         "test_a_queue_whose_outcomes_cannot_be_written_is_not_read_meanwhile",
@@ -78,7 +78,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a blocked queue keeps its turn",
         "streamq/worker/reads.py",
-        "blocked = [queue for queue in shares if self._blocked(queue)]",
+        "blocked = [queue for queue in shares if queue in self._blocked]",
         "blocked = []",
         "tests/engine/test_queue_trouble.py::"
         "test_a_queue_that_is_blocked_in_the_middle_of_its_backlog_loses_its_turn",
@@ -101,8 +101,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the surplus of a blocking read is kept",
         "streamq/worker/reads.py",
-        "self._take(queue, READY, entries[:slots])",
-        "self._take(queue, READY, entries)",
+        "self._start_each(queue, READY, entries[:slots])",
+        "self._start_each(queue, READY, entries)",
         "tests/engine/test_fetching.py::test_more_than_the_free_slots_is_never_kept",
     ),
     Fault(
@@ -122,7 +122,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue's trouble is told at every try",
-        "streamq/duties/trouble.py",
+        "streamq/redis/troubles.py",
         "pause.until = monotonic() + pause.seconds",
         "told[str(error)] = error, [subject]",
         "tests/engine/test_queue_trouble.py::"
@@ -130,9 +130,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue's trouble never ends",
-        "streamq/duties/trouble.py",
-        "_Pause(PAUSE[0], monotonic() + PAUSE[0])",
-        "_Pause(PAUSE[0], monotonic() + 1e9)",
+        "streamq/redis/troubles.py",
+        "_Pause(first, monotonic() + first)",
+        "_Pause(first, monotonic() + 1e9)",
         "tests/engine/test_queue_trouble.py::"
         "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",
     ),
@@ -147,7 +147,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a refused queue stops the others",
         "streamq/worker/reads.py",
-        "await self._blame(queues, slots, fault(reply))",
+        "await self._find_refused(queues, slots, fault(reply))",
         "raise fault(reply)",
         "tests/engine/test_queue_trouble.py::"
         "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",

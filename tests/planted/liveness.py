@@ -7,21 +7,21 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "a worker that reconnects is taken for lost",
-        "streamq/duties/reclaimer.py",
-        "            if name in named:",
-        "            if name in set():",
+        "streamq/duties/lost.py",
+        "back = named.intersection(ripe)",
+        "back = set[str]()",
         "tests/promises/test_liveness.py::test_a_worker_that_has_reconnected_is_not_lost",
     ),
     Fault(
         "connections are known by their ids alone",
-        "streamq/duties/reclaimer.py",
+        "streamq/duties/lost.py",
         "if alive.get(info.client_id) != name}",
         "if info.client_id not in alive}",
         "tests/promises/test_liveness.py::test_a_worker_is_lost_when_its_connection_is_anothers_by_now",
     ),
     Fault(
         "what was missing before our own reconnection counts",
-        "streamq/duties/reclaimer.py",
+        "streamq/duties/lost.py",
         "            self._missing.clear()\n            # they reconnect too",
         "            # they reconnect too",
         "tests/promises/test_liveness.py::"
@@ -29,14 +29,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "the watcher goes by its own lease",
-        "streamq/duties/reclaimer.py",
+        "streamq/duties/lost.py",
         "return info.lease if info and info.lease else",
         "return self._store.settings.lease if info else",
         "tests/engine/test_identity.py::test_a_worker_lives_by_the_lease_it_says_not_by_that_of_who_watches",
     ),
     Fault(
         "a stopped process is vouched for",
-        "streamq/duties/host.py",
+        "streamq/liveness/host.py",
         'frozenset("TtZXx")',
         'frozenset("ZXx")',
         "tests/promises/test_liveness.py::"
@@ -59,7 +59,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a dead worker's name is taken while it has jobs",
-        "streamq/duties/identity.py",
+        "streamq/liveness/identity.py",
         "    await store.roster.forget(info.name, entry=entry)\n",
         "    await store.roster.forget(info.name, entry=entry)\n    raise taken(info.name, entry)\n",
         "tests/engine/test_identity.py::"
@@ -68,21 +68,21 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "every due time wakes everybody",
         "streamq/duties/upkeep.py",
-        "Promoter(store, seats.chief,",
-        "Promoter(store, queues,",
+        "Promoter(p.store, p.seats.chief,",
+        "Promoter(p.store, p.queues,",
         "tests/engine/test_upkeep.py::"
         "test_the_cost_of_upkeep_does_not_grow_with_the_number_of_those_who_take_part",
     ),
     Fault(
         "a deputy promotes nothing",
         "streamq/duties/upkeep.py",
-        "overdue=seats.deputy",
+        "overdue=p.seats.deputy",
         "overdue=tuple",
         "tests/engine/test_upkeep.py::test_a_job_is_at_most_a_moment_late_while_the_chief_is_blocked",
     ),
     Fault(
         "a fault in one queue ends the round of all",
-        "streamq/duties/trouble.py",
+        "streamq/redis/troubles.py",
         "                self.met({queue: error})\n",
         "                raise\n",
         "tests/engine/test_upkeep.py::test_a_key_of_the_wrong_type_stops_the_upkeep_of_its_queue_alone",
@@ -97,8 +97,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "that beats can be read ends the trouble of a recovery",
         "streamq/duties/reclaimer.py",
-        "            self._troubles.over(queue)\n",
-        "            self._troubles.over(queue)\n            self._recoveries.over(queue)\n",
+        'self._troubles = Troubles("recover the jobs of lost workers on", log)',
+        "self._troubles = self.watch._troubles",
         "tests/engine/test_upkeep.py -k told_of_once",
     ),
     Fault(
@@ -119,22 +119,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a worker that beats again meanwhile is reclaimed",
-        "streamq/duties/reclaimer.py",
-        "done = await self._store.reclaim(self._link, queue, worker, beats)",
-        "done = await self._store.reclaim(self._link, queue, worker, None)",
+        "streamq/liveness/recovery.py",
+        "done = await store.reclaim(link, queue, worker, beats)",
+        "done = await store.reclaim(link, queue, worker, None)",
         "tests/promises/test_housekeeping.py::"
         "test_the_reclaimer_takes_nothing_from_a_worker_that_has_beaten_since_it_looked",
     ),
     Fault(
         "what vanished from the clients is lost without a grace",
-        "streamq/duties/reclaimer.py",
+        "streamq/duties/lost.py",
         "if now - since >= GRACE]",
         "if now - since >= 0]",
         "tests/promises/test_liveness.py::test_a_worker_whose_connection_is_gone_is_lost_after_the_grace",
     ),
     Fault(
         "without the right to list clients nobody is found",
-        "streamq/duties/reclaimer.py",
+        "streamq/duties/lost.py",
         "if seen.unchanged >= self._lease(worker) and worker != self._own:",
         "if seen.unchanged >= 1e9:",
         "tests/promises/test_housekeeping.py::"
@@ -187,7 +187,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a call that takes too long in one queue keeps the others waiting",
-        "streamq/duties/trouble.py",
+        "streamq/redis/troubles.py",
         "self._first = queues[(queues.index(queue) + 1) % len(queues)]",
         "pass",
         "tests/engine/test_upkeep.py::"
@@ -203,7 +203,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a name of a living worker is taken over",
-        "streamq/duties/identity.py",
+        "streamq/liveness/identity.py",
         "        return name not in await store.roster.client_names(link)\n",
         "        return True\n",
         "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",

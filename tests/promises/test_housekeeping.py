@@ -104,7 +104,7 @@ async def test_the_reclaimer_takes_nothing_from_a_worker_that_has_beaten_since_i
     client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
     client.zincrby(keys.workers, 8, "w1")
     reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
-    assert await reclaimer._reclaim("q", "w1", b"7", "no beat when it looked") == 0
+    assert await reclaimer._recover("q", "w1", b"7", "no beat when it looked") == 0
     assert (await app.queue("q").counts()).active == 1
     await reclaimer.close()
 
@@ -197,7 +197,7 @@ async def test_the_right_to_list_clients_is_used_when_it_comes_back(
     own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A refusal used to hold good until the process ended: so did that of a login while a password was changed."""
-    monkeypatch.setattr("streamq.duties.trouble.PAUSE", (0.1, 0.2))
+    monkeypatch.setattr("streamq.redis.troubles.PAUSE", (0.1, 0.2))
     caplog.set_level("INFO", "streamq")
     server = own_server(users=["alice on >x ~* &* +@all -client|list"])
     url = f"unix://alice:x@{server.socket}"

@@ -17,10 +17,10 @@ import redis
 
 from streamq import App, Unavailable
 from streamq.doctor import examine
-from streamq.duties import host
-from streamq.duties.identity import describe
-from streamq.duties.reclaimer import GRACE, Reclaimer
+from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.voucher import Voucher
+from streamq.liveness import host, recovery
+from streamq.liveness.identity import describe
 from streamq.model.keys import GROUP, Keys, workers_key
 from streamq.redis.link import Link
 from streamq.worker.heartbeat import Heartbeat
@@ -317,38 +317,38 @@ async def watched(make_app: Callable[..., App], client: redis.Redis, prefix: str
 @ON_ONE_SERVER
 async def test_a_worker_whose_connection_is_gone_is_lost_after_the_grace(watched: Watched) -> None:
     await watched.register("w1", 999_999)
-    assert await watched.look_for(GRACE / 2) == 0
-    assert await watched.look_for(GRACE) == 3
+    assert await watched.look_for(recovery.GRACE / 2) == 0
+    assert await watched.look_for(recovery.GRACE) == 3
     await watched.register("w2", 0)  # it was killed as it introduced itself
     watched.reclaimer.wake()
-    assert await watched.look_for(2 * GRACE) == 6, "those of the first, and three more"
+    assert await watched.look_for(2 * recovery.GRACE) == 6, "those of the first, and three more"
     assert not watched.client.exists(workers_key(watched.prefix))
 
 
 async def test_a_worker_that_has_reconnected_is_not_lost(watched: Watched) -> None:
     await watched.register("w1", 999_999)
     await watched.connect("w1")
-    assert await watched.look_for(3 * GRACE) == 0
+    assert await watched.look_for(3 * recovery.GRACE) == 0
 
 
 async def test_a_worker_is_lost_when_its_connection_is_anothers_by_now(watched: Watched) -> None:
     """A restarted server counts its clients from the beginning."""
     await watched.register("w1", await watched.connect("another"))
-    assert await watched.look_for(3 * GRACE) == 3
+    assert await watched.look_for(3 * recovery.GRACE) == 3
 
 
 @ON_ONE_SERVER
 async def test_what_was_missing_before_our_own_connection_was_cut_is_looked_at_anew(watched: Watched) -> None:
     await watched.register("w1", 999_999)
     await watched.reclaimer.once()
-    assert watched.reclaimer._missing
-    await asyncio.sleep(2 * GRACE)
+    assert watched.reclaimer.watch._missing
+    await asyncio.sleep(2 * recovery.GRACE)
     own = await watched.reclaimer._link.call("CLIENT", "ID")
     watched.client.client_kill_filter(_id=own)
-    assert await watched.look_for(3 * GRACE) == 0
-    watched.reclaimer._held_off_until = 0.0  # as after a lease
-    assert await watched.look_for(GRACE / 2) == 0
-    assert await watched.look_for(GRACE) == 3
+    assert await watched.look_for(3 * recovery.GRACE) == 0
+    watched.reclaimer.watch._held_off_until = 0.0  # as after a lease
+    assert await watched.look_for(recovery.GRACE / 2) == 0
+    assert await watched.look_for(recovery.GRACE) == 3
 
 
 @ON_ONE_SERVER
@@ -357,8 +357,8 @@ async def test_the_watchers_are_those_who_have_the_seats_whatever_their_names(wa
     for name in ("a", "b"):
         await watched.register(name, await watched.connect(name))
     await watched.register("w1", 999_999)
-    watched.reclaimer._own = "z"
-    assert await watched.look_for(3 * GRACE) == 3
+    watched.reclaimer.watch._own = "z"
+    assert await watched.look_for(3 * recovery.GRACE) == 3
 
 
 @ON_ONE_SERVER

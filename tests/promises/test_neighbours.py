@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App
-from streamq.duties import trouble
 from streamq.model.keys import GROUP, Keys
+from streamq.redis import troubles as trouble
 from streamq.worker import reads, unseen
 
 from ..engine.fetching import Hands, fill, settle

@@ -15,9 +15,9 @@ import secrets
 from importlib.metadata import version
 from typing import Final
 
-from streamq.duties import host
-from streamq.duties.reclaimer import GRACE, report
 from streamq.errors import ConfigurationError, NameTaken, Rejected
+from streamq.liveness import host
+from streamq.liveness.recovery import GRACE, recover
 from streamq.model.clock import host_now
 from streamq.model.keys import is_name
 from streamq.model.worker_info import WorkerInfo
@@ -70,12 +70,12 @@ async def claim(store: Store, info: WorkerInfo) -> None:
     link = Link(store.servers)
     try:
         while entry := await link.call(*store.roster.introduce(info)):
-            await _succeed(store, link, info, entry)
+            await _take_over(store, link, info, entry)
     finally:
         await link.close()
 
 
-async def _succeed(store: Store, link: Link, info: WorkerInfo, entry: bytes) -> None:
+async def _take_over(store: Store, link: Link, info: WorkerInfo, entry: bytes) -> None:
     """Take over from the worker of the entry, if it is dead: no connection, and no beat."""
     other = _read(info.name, entry)
     queues = sorted({*info.queues, *(other.queues if other else ())})
@@ -84,10 +84,9 @@ async def _succeed(store: Store, link: Link, info: WorkerInfo, entry: bytes) -> 
         raise taken(info.name, entry)
     for queue in queues:
         if (count := seen[queue].get(info.name)) is not None:
-            done = await store.reclaim(link, queue, info.name, count)
+            done = await recover(store, link, queue, info.name, count, "another begins under its name")
             if done.beaten:
                 raise taken(info.name, entry)
-            report(queue, info.name, done, "another begins under its name")
     await store.roster.forget(info.name, entry=entry)
 
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard, TypeVar
 
-from streamq.errors import Rejected, Unavailable
+from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
 
+T = TypeVar("T")
+
 PAUSE: Final = (0.5, 30.0)
-"""Seconds until it is tried again: at first, and at most. Each failure doubles them."""
+"""Seconds until it is tried again: at first, and at most. Each failure doubles them. A key of the wrong type or a
+missing right is mended by a person, who should not wait for longer than that."""
 EVERYONE: Final = "all queues"
 """The subject of what is one for all queues, such as the list of workers."""
 
 
-def concerns_all(error: BaseException) -> bool:
+def concerns_all(error: object) -> TypeGuard[Unavailable]:
     """Whether the server cannot be reached or takes no command: no other queue would fare better."""
     return isinstance(error, Unavailable) and not isinstance(error, Rejected)
 
@@ -31,10 +34,13 @@ class _Pause:
 
 
 class Troubles:
-    """The subjects in trouble. ``act`` says to ``log`` what cannot be done with them, as in ``fetch from``."""
+    """The subjects in trouble. ``act`` says to ``log`` what cannot be done with them, as in ``fetch from``.
 
-    def __init__(self, act: str, log: logging.Logger) -> None:
-        self._act, self._log = act, log
+    ``pause`` are the seconds of the first and the longest pause, where they are not ``PAUSE``.
+    """
+
+    def __init__(self, act: str, log: logging.Logger, pause: tuple[float, float] | None = None) -> None:
+        self._act, self._log, self._bounds = act, log, pause
         self._pauses: dict[str, _Pause] = {}
         self._first = ""
 
@@ -61,12 +67,13 @@ class Troubles:
     def met(self, failed: Mapping[str, Exception]) -> None:
         """These failed, with these errors. Subjects that failed for the same reason are told of in one line."""
         told: dict[str, tuple[Exception, list[str]]] = {}
+        first, longest = self._bounds or PAUSE
         for subject, error in failed.items():
             if (pause := self._pauses.get(subject)) is None:
-                self._pauses[subject] = _Pause(PAUSE[0], monotonic() + PAUSE[0])
+                self._pauses[subject] = _Pause(first, monotonic() + first)
                 told.setdefault(str(error), (error, []))[1].append(subject)
             else:
-                pause.seconds = min(PAUSE[1], 2 * pause.seconds)
+                pause.seconds = min(longest, 2 * pause.seconds)
                 pause.until = monotonic() + pause.seconds
         for text, (error, subjects) in told.items():
             self._log.warning(
@@ -79,6 +86,19 @@ class Troubles:
         """It works there."""
         if self._pauses.pop(subject, None) is not None:
             self._log.info("can %s %s again", self._act, subject)
+
+    def answers(self, replies: Mapping[str, T | StreamqError]) -> dict[str, T]:
+        """What works, of the replies by subject; the rest is put aside. Raises what concerns all subjects."""
+        good: dict[str, T] = {}
+        for subject, reply in replies.items():
+            if not isinstance(reply, StreamqError):
+                self.over(subject)
+                good[subject] = reply
+            elif concerns_all(reply):
+                raise reply
+            else:
+                self.met({subject: reply})
+        return good
 
     async def each(self, queues: Sequence[str], act: Callable[[str], Awaitable[int]]) -> int:
         """Do ``act`` for every queue that is not to be left alone; returns the sum of what it returned.

@@ -1,0 +1,195 @@
+"""The looks for lost workers: by their beats and by their connections. They write nothing.
+
+A worker is lost when its connections are gone from the server (a killed process closes them at once), and stay
+gone for a short grace; or, where the network hides that, when it has not beaten for its lease. Both are counted by
+this process' monotonic clock from what it saw itself, so no stepped clock and no stalled server can declare a
+living worker dead: a look that comes late counts for one interval only, and after a reconnection all starts anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from streamq.errors import Rejected, StreamqError
+from streamq.liveness.recovery import GRACE
+from streamq.model.clock import monotonic
+from streamq.model.worker_info import WorkerInfo
+from streamq.redis.link import Link
+from streamq.redis.troubles import EVERYONE, Troubles, concerns_all
+from streamq.store.store import Store
+from streamq.store.views import Views
+
+log = logging.getLogger("streamq.reclaimer")
+
+LOOK: Final = 0.75
+"""Seconds between two looks at the connections of the others: with the grace, jobs start again about one second after
+the end of a process."""
+LOOKS: Final = 5
+"""Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
+SERVER: Final = "the server"
+"""What the list of clients is called among the troubles. Without it the lost are found by their leases alone."""
+
+
+class Lost(NamedTuple):
+    """A worker that is lost to a queue: its beats as they were last seen, and how it was found."""
+
+    queue: str
+    worker: str
+    beats: bytes
+    why: str
+
+
+@dataclass(slots=True)
+class _Seen:
+    beats: bytes
+    unchanged: float = 0.0
+
+
+class Watch:
+    """What one process has seen of the workers on its list; ``own`` is its own worker, which it never finds lost."""
+
+    def __init__(self, store: Store, views: Views, link: Link, own: str) -> None:
+        self._store, self._views, self._link, self._own = store, views, link, own
+        self._generation = 0
+        self._counted = -1e9
+        self._troubles = Troubles("watch the workers of", log)
+        self._lists = Troubles("list the workers of", log)
+        self._clients = Troubles("list the clients of", log)
+        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._missing: dict[str, float] = {}
+        self._held_off_until = 0.0
+        self.workers: dict[str, WorkerInfo] = {}
+        """Those on the list of workers when it was last read."""
+        self.has_unlisted = False
+        """Whether somebody beats who was not on that list: it should be read again."""
+
+    def forget_all(self) -> None:
+        """There is nobody to watch."""
+        self._seen.clear()
+        self._missing.clear()
+        self.workers = {}
+
+    async def read_list(self) -> None:
+        """Read the list of workers. Where that is refused the last one will do: the beats tell who lives."""
+        try:
+            self.workers = {info.name: info for info in await self._views.workers()}
+        except StreamqError as error:
+            if concerns_all(error):
+                raise
+            self._lists.met({EVERYONE: error})
+        else:
+            self._lists.over(EVERYONE)
+
+    def _looks_at_connections(self) -> bool:
+        """Whether there are any to look at, and the right to do so."""
+        return not self._clients.resting(SERVER) and any(name != self._own for name in self.workers)
+
+    def _beats_every(self) -> float:
+        leases = [self._store.settings.lease, *[self._lease(name) for name in self.workers]]
+        return max(0.1, min(leases) / LOOKS)
+
+    def beats_are_due(self, now: float) -> bool:
+        """Whether it is time for a look at the beats."""
+        return now - self._counted >= self._beats_every()
+
+    def rest(self) -> float:
+        """Seconds until the next look, at beats or connections."""
+        if self._missing:
+            return min(self._beats_every(), GRACE / 2)
+        return min(self._beats_every(), LOOK) if self._looks_at_connections() else self._beats_every()
+
+    def _lease(self, worker: str) -> float:
+        """The lease by which a worker lives, or ours where it does not say."""
+        info = self.workers.get(worker)
+        return info.lease if info and info.lease else self._store.settings.lease
+
+    def _reconnected(self) -> bool:
+        """Whether our connection is another than before: then what was counted is void, as the server was gone."""
+        again = self._generation not in (0, self._link.generation)
+        self._generation = self._link.generation
+        if again:
+            self._seen.clear()
+            self._missing.clear()
+            # they reconnect too, and are listed under their old connections until they say so
+            self._held_off_until = monotonic() + self._store.settings.lease
+        return again
+
+    # -- by lease -------------------------------------------------------------------------------------------
+
+    async def by_lease(self, now: float, queues: Sequence[str]) -> list[Lost]:
+        """Those that have not beaten for their lease."""
+        elapsed, self._counted = min(now - self._counted, 2 * self._beats_every()), now
+        queues = self._troubles.rested(queues)
+        counts = await self._store.roster.beats_or_errors(self._link, queues) if queues else {}
+        self._reconnected()
+        before, self._seen = self._seen, {}
+        lost: list[Lost] = []
+        for queue, beats in self._troubles.answers(counts).items():
+            self.has_unlisted |= bool(beats.keys() - self.workers.keys())
+            for worker, count in beats.items():
+                seen = self._count(before.get((queue, worker)), count, elapsed)
+                self._seen[queue, worker] = seen
+                if seen.unchanged >= self._lease(worker) and worker != self._own:
+                    lost.append(Lost(queue, worker, count, f"no beat for {seen.unchanged:.0f} s"))
+        return lost
+
+    @staticmethod
+    def _count(seen: _Seen | None, count: bytes, elapsed: float) -> _Seen:
+        if seen is None or seen.beats != count:
+            return _Seen(count)  # it lives, or is looked at for the first time: a whole lease from now
+        seen.unchanged += elapsed
+        return seen
+
+    def recovered(self, queue: str, worker: str) -> None:
+        """Its jobs of the queue were given back."""
+        self._seen.pop((queue, worker), None)
+
+    # -- by connection --------------------------------------------------------------------------------------
+
+    async def by_connection(self, now: float) -> list[str]:
+        """Those that have had no connection for the grace."""
+        if not self._looks_at_connections() or now < self._held_off_until:
+            return []
+        try:
+            ripe = await self._without_connection(now)
+            named = await self._store.roster.client_names(self._link) if ripe else set()
+        except Rejected as error:  # the right may come back, as after a change of passwords
+            self._clients.met({SERVER: error})
+            self._missing.clear()
+            return []
+        self._clients.over(SERVER)
+        if not ripe or self._reconnected():
+            return []
+        for name in ripe:
+            del self._missing[name]
+        back = named.intersection(ripe)
+        if back:  # they have reconnected; their new ids are in what they say of themselves now
+            await self.read_list()
+        return [name for name in ripe if name not in back]
+
+    async def _without_connection(self, now: float) -> list[str]:
+        watched = {name: info for name, info in self.workers.items() if name != self._own}
+        alive = await self._store.roster.connected(
+            self._link, [info.client_id for info in watched.values() if info.client_id]
+        )
+        if self._reconnected():
+            return []
+        # by the name too: a server that was restarted gives the same ids to others
+        gone = {name for name, info in watched.items() if alive.get(info.client_id) != name}
+        self._missing = {name: self._missing.get(name, now) for name in gone}
+        return [name for name, since in self._missing.items() if now - since >= GRACE]
+
+    async def queues_of(self, worker: str) -> list[Lost]:
+        """The queues that list a worker whose connections are gone."""
+        info = self.workers.get(worker)
+        counts = (
+            await self._store.roster.beats_or_errors(self._link, info.queues) if info and info.queues else {}
+        )
+        return [
+            Lost(queue, worker, beats[worker], "its connections are gone")
+            for queue, beats in counts.items()
+            if not isinstance(beats, StreamqError) and worker in beats
+        ]

@@ -1,0 +1,59 @@
+"""Recovery: the jobs of a lost worker start again, whoever found it lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from streamq import job_lines
+from streamq.model.shown import shown
+from streamq.redis.link import Link
+from streamq.store.store import Reclaimed, Store
+
+log = logging.getLogger("streamq.reclaimer")
+
+GRACE: Final = 0.6
+"""Seconds a worker may be without any connection: it reconnects in a fraction of that."""
+
+
+async def recover(
+    store: Store, link: Link, queue: str, worker: str, beats: bytes | None, why: str
+) -> Reclaimed:
+    """Give the jobs that a lost worker has of a queue back, and log what became of them.
+
+    Nothing happens when it has beaten since ``beats`` was read. ``None``: its end is known, and in the log already.
+    """
+    done = await store.reclaim(link, queue, worker, beats)
+    if number_of(done) or (beats is not None and not done.beaten):
+        _report(queue, worker, done, why)
+    return done
+
+
+def number_of(done: Reclaimed) -> int:
+    """How many jobs were recovered."""
+    return done.again + done.suspects + done.failed
+
+
+async def forget(store: Store, link: Link, worker: str, queues: Sequence[str], token: str = "") -> None:
+    """Take a lost worker off the list of workers and out of its seats; with ``token`` only while it is that one."""
+    await store.roster.forget(worker, token)
+    await store.roster.vacate(link, queues, worker)
+
+
+def _report(queue: str, worker: str, done: Reclaimed, why: str) -> None:
+    """One line for the log with the ids of the first jobs, and one for each of them that has failed by this."""
+    ids = ", ".join(job for job, _, _ in done.first)
+    more = "" if len(done.first) == number_of(done) else ", ..."
+    fates = {
+        "start again": done.again,
+        "start again alone": done.suspects,
+        "failed by crashing too often": done.failed,
+    }
+    said = ", ".join(f"{count} {fate}" for fate, count in fates.items() if count)
+    had = f"of its jobs on {queue} {said}: {ids}{more}" if said else f"it had no job of {queue}"
+    log.warning("worker %s is lost (%s): %s", shown(worker, 100), why, had)
+    for job, fate, task in done.first:
+        if fate == "failed":
+            why = "its worker was lost too often while it ran"
+            job_lines.failed_for_good(job, queue, worker, "Crashed", why, task=task)

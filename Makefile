@@ -42,13 +42,13 @@ lint: $(VENV)/.installed-dev ## linter, format and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.installed ## measure the engine on this machine
-	@$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/.installed-dev ## measure the engine on this machine, and the delivery: five minutes (ARGS="run" is the hour)
+	@$(BIN)/python -m bench $(or $(ARGS),run --quick)
 
 peers: | python ## install what `bench run peers` measures beside us, each into its own environment
 	@.ci/peers "$(PYTHON)"
 
-figures: $(VENV)/.installed peers ## one full run, half an hour: the committed results, their page, and the docs' tables
+figures: $(VENV)/.installed-dev peers ## one full run, half an hour: the committed results, their page, and the docs' tables
 	@mkdir -p docs/figures
 	@$(BIN)/python -m bench run --json docs/figures/full-run.json --html docs/figures/full-run.html $(ARGS)
 	@$(BIN)/python -m docs.generate

@@ -48,7 +48,7 @@ async def join(client: Redis, stream: str = STREAM) -> None:
 
 
 async def drain(
-    client: Redis, counter: Counter, jobs: int, *, batch: int, tasks: bool, pause: float = 0.0,
+    client: Redis, counter: Counter, jobs: int, *, batch: int, tasks: bool = True, pause: float = 0.0,
     stream: str = STREAM,
 ) -> None:  # fmt: skip
     """XREADGROUP COUNT ``batch``, one asyncio task per entry (or none), XACK and XDEL in one pipeline.

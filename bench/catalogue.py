@@ -1,29 +1,31 @@
-"""Which scenarios there are: the files of ``scenarios``, in the order of a full run."""
+"""Which scenarios there are, in the order of a full run: modules whose first line says what ``measure`` measures."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .figures import Measured
     from .rig import Rig
 
-NAMES: Final = (
-    "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "growth", "recovery", "idle",
-    "cost", "scripts", "footprint", "api", "mixed", "messages", "tuning", "peers",
-)  # fmt: skip
+SCENARIOS: Final = {
+    name: f"{__package__}.scenarios.{name}"
+    for name in (
+        "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "growth", "recovery", "idle",
+        "cost", "footprint", "api", "mixed", "tuning", "peers",
+    )
+}  # fmt: skip
+"""The module of each by its name. A checkout adds the promises that its tests measure."""
 
 
 def summary(name: str) -> str:
-    """The first line of its file."""
-    return (import_module(f"{__package__}.scenarios.{name}").__doc__ or "").partition("\n")[0]
+    """The first line of its module; nothing when this version has it no more."""
+    return (import_module(SCENARIOS[name]).__doc__ or "").partition("\n")[0] if name in SCENARIOS else ""
 
 
 def measure(name: str) -> Callable[[Rig], Awaitable[Measured]]:
     """What runs it."""
-    return cast(
-        "Callable[[Rig], Awaitable[Measured]]",
-        import_module(f"{__package__}.scenarios.{name}").measure,
-    )
+    found: Callable[[Rig], Awaitable[Measured]] = import_module(SCENARIOS[name]).measure
+    return found

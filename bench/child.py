@@ -2,15 +2,6 @@
 
 It ends when its standard input does, so it cannot outlive the bench, however that ends. A line there asks what has run;
 the first one of a child with a ``gate`` lets it begin.
-
-role       does
---------   --------------------------------------------------------
-worker     a streamq worker with default duties, on the bench's queue
-scheduler  a streamq scheduler
-bare       drains the bare stream, and ends
-bare-api   serves the bare HTTP API, and says when it does
-clients    sends requests to HTTP APIs, reports their rates and times, and ends
-consumer   runs what arrives on the bare stream
 """
 
 from __future__ import annotations
@@ -78,12 +69,18 @@ async def worker(
     counter.tell()
 
 
-async def scheduler(app: App, *, counter: Counter, **_: Any) -> None:
-    """Promote and reclaim until the end of input."""
-    async with app, asyncio.TaskGroup() as group:
-        scheduling = group.create_task(Scheduler(app).run())
+async def beside(forever: Coroutine[Any, Any, None], counter: Counter) -> None:
+    """Run something until the end of input."""
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(forever)
         await asked(await standard_input(), counter)
-        scheduling.cancel()
+        running.cancel()
+
+
+async def scheduler(app: App, *, counter: Counter, **_: Any) -> None:
+    """Promote and reclaim."""
+    async with app:
+        await beside(Scheduler(app).run(), counter)
 
 
 async def bare_drain(app: App, *, counter: Counter, expected: int, gate: bool = False, **how: Any) -> None:
@@ -97,11 +94,9 @@ async def bare_drain(app: App, *, counter: Counter, expected: int, gate: bool = 
 
 
 async def bare_consumer(app: App, *, counter: Counter, **_: Any) -> None:
-    """Run what arrives on the bare stream until the end of input."""
-    async with Redis.from_url(app.settings.secret("redis_url")) as client, asyncio.TaskGroup() as group:
-        consuming = group.create_task(bare.consume(client, counter))
-        await asked(await standard_input(), counter)
-        consuming.cancel()
+    """Run what arrives on the bare stream."""
+    async with Redis.from_url(app.settings.secret("redis_url")) as client:
+        await beside(bare.consume(client, counter), counter)
 
 
 async def serve_bare_api(app: App, *, port: int, **_: Any) -> None:

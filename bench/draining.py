@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import bare
-from .process import Child, Gone
+from .process import Gone
 from .rig import Rig
-from .tasks import message
+from .server import Server
+from .tasks import messages
 
 
 class NotWhole(Gone):
     """Jobs were lost or repeated. The message is one sentence for the user."""
+
+
+class Drain(NamedTuple):
+    """Jobs a second into the server and out of it; per job microseconds of CPU, and bytes while it waits.
+
+    ``drained`` is what the server takes of ``redis`` once the jobs are there.
+    """
+
+    enqueue: float
+    drain: float
+    redis: float
+    drained: float
+    worker: float
+    memory: float
 
 
 def check(found: int, jobs: int, what: str = "ran") -> None:
@@ -25,86 +41,100 @@ def check(found: int, jobs: int, what: str = "ran") -> None:
 
 
 async def ours(
-    rig: Rig, jobs: int, *, concurrency: int, task: str = "count", pause: float = 0.0, **config: Any
-) -> float:
-    """Jobs a second of a worker, from its first to its last. The task ``rest`` awaits ``pause`` seconds."""
+    rig: Rig, payloads: Sequence[Any], *, concurrency: int, task: str = "count", **config: Any
+) -> Drain:
+    """A drain by a worker, from its first job to its last. The task ``rest`` awaits ``pause`` seconds."""
     async with rig.app() as app:
-        await app.tasks[task].enqueue_many([message(number).model_dump() for number in range(jobs)])
+        sent = await _sent(rig.server, payloads, app.tasks[task].enqueue_many)
         async with rig.child(
-            "worker", pinned=True, concurrency=concurrency, expected=jobs, pause=pause, **config
+            "worker", pinned=True, concurrency=concurrency, expected=len(payloads), **config
         ) as worker:
             said = await worker.told()
             await rig.settled(app)
-            check((await worker.end())["ran"], jobs)
+            drain = await _drain(rig.server, sent, said)
+            check((await worker.end())["ran"], len(payloads))
     await rig.server.clear()
-    return float(jobs / said["seconds"])
+    return drain
 
 
 async def ours_logged(rig: Rig, jobs: int, *, concurrency: int, form: str, level: str) -> float:
-    """The same by a worker that logs as a role does, into a file; at ``info`` that is a line for each job."""
+    """Jobs a second of a worker that logs as a role does, into a file; at ``info`` that is a line for each job."""
+    settings = {"log": form, "log_level": level}
     with TemporaryFile() as log:
-        rate = await ours(
-            rig, jobs, concurrency=concurrency, logs=True, log=log, settings={"log": form, "log_level": level}
+        drain = await ours(
+            rig, messages(jobs), concurrency=concurrency, logs=True, log=log, settings=settings
         )
         log.seek(0)
         check(sum(b" completed in " in line for line in log), jobs if level == "info" else 0, "were logged")
-    return rate
+    return drain.drain
 
 
-async def bare_loop(rig: Rig, jobs: int, *, batch: int, tasks: bool = True, pause: float = 0.0) -> float:
+async def bare_loop(rig: Rig, payloads: Sequence[Any], *, batch: int, **config: Any) -> Drain:
     """The same by the bare loop."""
     client = rig.server.client
     await bare.join(client)
-    await bare.enqueue(client, [message(number).model_dump() for number in range(jobs)])
-    async with rig.child("bare", pinned=True, expected=jobs, batch=batch, tasks=tasks, pause=pause) as loop:
+    sent = await _sent(rig.server, payloads, partial(bare.enqueue, client))
+    async with rig.child("bare", pinned=True, expected=len(payloads), batch=batch, **config) as loop:
         said = await loop.told()
-        check((await loop.told())["ran"], jobs)
+        check((await loop.told())["ran"], len(payloads))
+        await loop.process.wait()
+    drain = await _drain(rig.server, sent, said)
     await rig.server.clear()
-    return float(jobs / said["seconds"])
+    return drain
+
+
+class _Sent(NamedTuple):
+    """What the sending of jobs took: seconds of ours, and of the server's CPU before and after it; bytes."""
+
+    jobs: int
+    seconds: float
+    before: float
+    after: float
+    memory: int
+
+
+async def _sent(server: Server, payloads: Sequence[Any], send: Callable[[Any], Awaitable[Any]]) -> _Sent:
+    before, memory, start = await server.cpu(), await server.memory(), time.perf_counter()
+    await send(payloads)
+    seconds = time.perf_counter() - start
+    return _Sent(len(payloads), seconds, before, await server.cpu(), await server.memory() - memory)
+
+
+async def _drain(server: Server, sent: _Sent, said: dict[str, Any]) -> Drain:
+    cpu, micros = await server.cpu(), 1e6 / sent.jobs
+    return Drain(
+        sent.jobs / sent.seconds, sent.jobs / said["seconds"], (cpu - sent.before) * micros,
+        (cpu - sent.after) * micros, said["cpu"] * micros, sent.memory / sent.jobs,
+    )  # fmt: skip
 
 
 async def ours_by_many(rig: Rig, jobs: int, *, concurrency: int, processes: int) -> float:
     """Jobs a second of some workers that begin at the same moment, from the first to the last of all."""
     async with rig.app() as app:
-        await app.tasks["count"].enqueue_many([message(number).model_dump() for number in range(jobs)])
-        child = partial(rig.child, "worker", concurrency=concurrency, gate=True)
-        async with _at_the_gate(child, processes) as workers:
-            for worker in workers:
-                worker.say()
-            await rig.settled(app)
-            said = [await worker.end() for worker in workers]
-    await rig.server.clear()
-    return _together(said, jobs)
+        await app.tasks["count"].enqueue_many(messages(jobs))
+    return await _at_once(rig, jobs, processes, "worker", concurrency=concurrency)
 
 
 async def bare_by_many(rig: Rig, jobs: int, *, batch: int, processes: int) -> float:
     """The same by bare loops, which end when nothing is left."""
-    client = rig.server.client
-    await bare.join(client)
-    await bare.enqueue(client, [message(number).model_dump() for number in range(jobs)])
-    child = partial(rig.child, "bare", expected=0, batch=batch, tasks=True, gate=True)
-    async with _at_the_gate(child, processes) as loops:
-        for loop in loops:
-            loop.say()
-        said = [await loop.told() for loop in loops]
-    await rig.server.clear()
-    return _together(said, jobs)
+    await bare.join(rig.server.client)
+    await bare.enqueue(rig.server.client, messages(jobs))
+    return await _at_once(rig, jobs, processes, "bare", expected=0, batch=batch)
 
 
-@asynccontextmanager
-async def _at_the_gate(
-    child: Callable[[], AbstractAsyncContextManager[Child]], processes: int
-) -> AsyncIterator[list[Child]]:
-    """That many children, each loaded and waiting to be let begin."""
-    async with AsyncExitStack() as stack:
-        children = [await stack.enter_async_context(child()) for _ in range(processes)]
-        for waiting in children:
-            await waiting.told()
-        yield children
-
-
-def _together(said: list[dict[str, Any]], jobs: int) -> float:
+async def _at_once(rig: Rig, jobs: int, processes: int, role: str, **config: Any) -> float:
     """Jobs a second over all processes; one that came too late for any job counts nothing."""
+    async with rig.app() as app, AsyncExitStack() as stack:
+        children = [
+            await stack.enter_async_context(rig.child(role, gate=True, **config)) for _ in range(processes)
+        ]
+        for child in children:
+            await child.told()
+        for child in children:
+            child.say()
+        await rig.settled(app)
+        said = [await child.end() for child in children]
+    await rig.server.clear()
     check(sum(one["ran"] for one in said), jobs)
     busy = [one for one in said if one["ran"]]
     span = max(one["last"] for one in busy) - min(one["first"] for one in busy)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""JSON has null where nothing was measured."""
+Points = list[tuple[Number, Number]]
+"""x and y, by rising x."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class Figure:
 
     name: str
     unit: str
-    value: float
+    value: Number
     bare: float | None = None
     ratio: float | None = None
     bound: Limit | None = None
@@ -50,37 +58,26 @@ class Figure:
 
     def asdict(self) -> dict[str, Any]:
         """The figure as JSON has it, with its verdicts."""
-        limits = {
-            name: {"of": limit.of, "sign": limit.sign, "target": limit.target, "met": self.verdict(limit)}
-            for name, limit in (("bound", self.bound), ("aim", self.aim))
-            if limit is not None
-        }
-        return {
-            "name": self.name, "unit": self.unit, "value": self.value, "bare": self.bare, "ratio": self.ratio,
-            "bound": None, "aim": None, **limits, "note": self.note, "samples": self.samples,
-        }  # fmt: skip
+        found = asdict(self)
+        for name, limit in (("bound", self.bound), ("aim", self.aim)):
+            if limit is not None:
+                found[name]["met"] = self.verdict(limit)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One plot: how a measure changes with a knob. ``series`` holds points (x, y) by name, each list by rising x."""
+    """One plot: how a measure changes with a knob. ``series`` holds points by name."""
 
     name: str
     x: str
     """What varies, with its unit."""
     y: str
     """What is measured, with its unit."""
-    series: dict[str, list[tuple[float, float]]]
+    series: dict[str, Points]
     log_x: bool = False
     log_y: bool = False
     note: str = ""
-
-    def asdict(self) -> dict[str, Any]:
-        """The curve as JSON has it."""
-        return {
-            "name": self.name, "x": self.x, "y": self.y, "log_x": self.log_x, "log_y": self.log_y,
-            "note": self.note, "series": self.series,
-        }  # fmt: skip
 
 
 Measured = Sequence[Figure | Curve]
@@ -101,7 +98,42 @@ def compared(
     )  # fmt: skip
 
 
+def alone(
+    name: str, unit: str, rounds: Sequence[float], *, bound: Limit | None = None, aim: Limit | None = None,
+    note: str = "",
+) -> Figure:  # fmt: skip
+    """A figure of rounds that have no bare loop beside them: their median."""
+    return Figure(name, unit, median(rounds), None, None, bound, aim, note, {"streamq": list(rounds)})
+
+
+def medians(rounds: Mapping[Any, Sequence[float]]) -> Points:
+    """The points of a curve: the median of the rounds at each value of a knob."""
+    return [(float(at), median(values)) for at, values in rounds.items()]
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` (0 to 1) of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+
+
+# -- in words -----------------------------------------------------------------------------------------------
+
+
+def verdict(figure: Figure, limit: Limit) -> str:
+    """Met or not, or that nothing was measured."""
+    if math.isnan(figure.value):
+        return "not measured"
+    return "met" if figure.verdict(limit) else "NOT MET"
+
+
+def ratio(figure: Figure) -> str:
+    """Two digits after the point; - for none."""
+    return "-" if figure.ratio is None or math.isnan(figure.ratio) else f"{figure.ratio:.2f}"
+
+
+def number(value: float | None) -> str:
+    """Three digits, or all before the point; - for none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from typing import Any, Final
 
 from .process import output_of
@@ -17,9 +17,9 @@ PACKAGES: Final = ("streamq", "redis", "hiredis", "uvloop", "orjson", "pydantic"
 async def described(server: Server) -> dict[str, Any]:
     """For the results file."""
     about = await server.info("server")
-    seconds, _ = await server.client.time()
+    installed = {one.name: one.version for one in distributions() if one.name in PACKAGES}
     return {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(await server.now())),
         "commit": await output_of("git", "describe", "--always", "--dirty", "--abbrev=12") or None,
         "machine": {
             "system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count(),
@@ -27,7 +27,7 @@ async def described(server: Server) -> dict[str, Any]:
             "load": os.getloadavg()[0], "calibration_ms": calibration(),
         },
         "versions": {
-            "python": platform.python_version(), **{name: _version(name) for name in PACKAGES},
+            "python": platform.python_version(), **dict.fromkeys(PACKAGES), **installed,
             "server": about.get("valkey_version") or about["redis_version"],
             "product": "Valkey" if "valkey_version" in about else "Redis",
         },
@@ -41,10 +41,3 @@ def calibration() -> float:
     for number in range(300_000):
         total += number * number
     return (time.perf_counter() - start) * 1000
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

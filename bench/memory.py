@@ -52,12 +52,13 @@ async def _measured(rig: Rig, state: str, payload: int, jobs: int) -> dict[str, 
 
 
 def _show(kind: str, payload: int, states: dict[str, dict[str, Any]]) -> None:
-    click.echo(f"{kind}; payloads of {payload:,} bytes (spread: from 80 to 120 % of that)\n")
-    click.echo(
-        f"{'':<9}  {'bytes per job':>13}  {'GB per million':>14}  {'spread':>7}  {'GB':>6}  {'measured with':>13}"
-    )
+    from .show.terminal import console, table  # noqa: PLC0415 - JSON needs no extra
+
+    shown = table("", ">bytes per job", ">GB per million", ">spread", ">GB", ">measured with")
     for name, said in states.items():
-        click.echo(
-            f"{name:<9}  {said['bytes_per_job']:>13,.0f}  {said['gb_per_million']:>14.3f}  "
-            f"{said['bytes_per_job_spread']:>7,.0f}  {said['gb_per_million_spread']:>6.3f}  {said['jobs']:>8,} jobs"
-        )
+        shown.add_row(
+            name, f"{said['bytes_per_job']:,.0f}", f"{said['gb_per_million']:.3f}",
+            f"{said['bytes_per_job_spread']:,.0f}", f"{said['gb_per_million_spread']:.3f}", f"{said['jobs']:,} jobs",
+        )  # fmt: skip
+    click.echo(f"{kind}; payloads of {payload:,} bytes (spread: from 80 to 120 % of that)\n")
+    console().print(shown)

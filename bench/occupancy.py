@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streamq import App, Worker
 
 from . import bare
-from .rig import Rig
+from .rig import Rig, until
 from .server import Server
 from .tasks import QUEUE
 
@@ -25,8 +25,6 @@ FIRST: Final = 500
 """Jobs that come before those that are counted: a batch, as a producer's record has the ids of its last one."""
 LARGEST: Final = 131_072
 """Bytes a payload may have: twice the default, so that sizes spread around a large one fit."""
-POLL: Final = 0.02
-"""Seconds between two looks."""
 
 
 class Taken(NamedTuple):
@@ -61,18 +59,10 @@ async def warm(rig: Rig) -> None:
     await waiting(rig, exact(100, FIRST))
 
 
-async def waiting(rig: Rig, payloads: Sequence[str]) -> Taken:
+async def waiting(rig: Rig, payloads: Sequence[str], **options: Any) -> Taken:
     """Jobs that no worker has fetched."""
     async with rig.app(max_payload=LARGEST) as app:
-        taken = await _grown(rig.server, payloads, app.tasks["count"].enqueue_many)
-    await rig.server.clear()
-    return taken
-
-
-async def delayed(rig: Rig, payloads: Sequence[str]) -> Taken:
-    """Jobs that are due in an hour."""
-    async with rig.app(max_payload=LARGEST) as app:
-        taken = await _grown(rig.server, payloads, partial(app.tasks["count"].enqueue_many, delay=FAR))
+        taken = await _grown(rig.server, payloads, partial(app.tasks["count"].enqueue_many, **options))
     await rig.server.clear()
     return taken
 
@@ -80,30 +70,31 @@ async def delayed(rig: Rig, payloads: Sequence[str]) -> Taken:
 async def active(rig: Rig, payloads: Sequence[str]) -> Taken:
     """Jobs that run, all at once: of the payloads as many as ``MOST_ACTIVE``."""
     payloads = payloads[:MOST_ACTIVE]
-
-    async def start(some: Sequence[str]) -> None:
-        goal = (await app.queue(QUEUE).counts()).active + len(some)
-        await app.tasks["dwell"].enqueue_many(some)
-        while (await app.queue(QUEUE).counts()).active < goal:  # noqa: ASYNC110 - it tells only those who ask
-            await asyncio.sleep(POLL)
-
-    async with rig.app(max_payload=LARGEST) as app, _working(app, len(payloads) + FIRST):
-        taken = await _grown(rig.server, payloads, start)
-    await rig.server.clear()
-    return taken
+    return await _reached(rig, payloads, "dwell", "active", slots=len(payloads) + FIRST)
 
 
 async def completed(rig: Rig, payloads: Sequence[str]) -> Taken:
     """Jobs that are done, all of them kept."""
+    return await _reached(rig, payloads, "count", "completed", slots=500)
 
-    async def finish(some: Sequence[str]) -> None:
-        goal = (await app.queue(QUEUE).counts()).completed + len(some)
-        await app.tasks["count"].enqueue_many(some)
-        while (await app.queue(QUEUE).counts()).completed < goal:  # noqa: ASYNC110 - the same
-            await asyncio.sleep(POLL)
 
-    async with rig.app(max_payload=LARGEST, keep_completed=len(payloads) + FIRST) as app, _working(app, 500):
-        taken = await _grown(rig.server, payloads, finish)
+async def _reached(rig: Rig, payloads: Sequence[str], task: str, state: str, *, slots: int) -> Taken:
+    """Jobs that a worker has brought to a state."""
+
+    async def bring(some: Sequence[str]) -> None:
+        goal = getattr(await app.queue(QUEUE).counts(), state) + len(some)
+        await app.tasks[task].enqueue_many(some)
+
+        async def there() -> bool:
+            return bool(getattr(await app.queue(QUEUE).counts(), state) >= goal)
+
+        await until(there, PATIENCE)
+
+    async with (
+        rig.app(max_payload=LARGEST, keep_completed=len(payloads) + FIRST) as app,
+        _working(app, slots),
+    ):
+        taken = await _grown(rig.server, payloads, bring)
     await rig.server.clear()
     return taken
 
@@ -129,13 +120,15 @@ async def _grown(
 @asynccontextmanager
 async def _working(app: App, concurrency: int) -> AsyncIterator[None]:
     """A worker in this process: only what the server holds is measured."""
+
+    async def registered() -> bool:
+        return bool(await app.workers())
+
     worker = Worker(app, concurrency=concurrency)
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())
         try:
-            async with asyncio.timeout(PATIENCE):
-                while not await app.workers():  # noqa: ASYNC110 - it tells only those who ask
-                    await asyncio.sleep(POLL)
+            await until(registered, PATIENCE)
             yield
         finally:
             worker.stop()
@@ -143,5 +136,5 @@ async def _working(app: App, concurrency: int) -> AsyncIterator[None]:
 
 
 STATES: Final[dict[str, Callable[[Rig, Sequence[str]], Awaitable[Taken]]]] = {
-    "waiting": waiting, "delayed": delayed, "active": active, "completed": completed,
+    "waiting": waiting, "delayed": partial(waiting, delay=FAR), "active": active, "completed": completed,
 }  # fmt: skip

@@ -7,17 +7,21 @@ import contextlib
 import signal
 import socket
 import sys
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, Final
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Final, cast
 
 import aiohttp
 import orjson
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 """Where this package lies; a child started here finds it under the same name."""
+SERVED: Final = f"{__package__}.served:app"
+"""The app with the tasks of the bench, for a command line."""
 END: Final = 5.0
 """Seconds a child may take to end in order."""
 
@@ -27,7 +31,7 @@ class Gone(Exception):
 
 
 class Child:
-    """A process that reports in JSON lines."""
+    """A process that reports in JSON lines, and whose standard input tells it to speak, to begin, or to end."""
 
     def __init__(self, process: Process, name: str) -> None:
         self.process, self.name = process, name
@@ -37,20 +41,17 @@ class Child:
         """Of the process."""
         return self.process.pid
 
-    async def told(self) -> dict[str, Any]:
-        """Its next report. Raises ``Gone``."""
-        assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
-        line = await self.process.stdout.readline()
-        if not line:
-            raise Gone(f"the {self.name} process ended with {await self.process.wait()}")
-        said: dict[str, Any] = orjson.loads(line)
-        return said
-
     async def reports(self) -> AsyncIterator[dict[str, Any]]:
         """All its reports, to its end."""
-        assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
-        async for line in self.process.stdout:
+        while line := await cast("StreamReader", self.process.stdout).readline():  # it was started with pipes
             yield orjson.loads(line)
+
+    async def told(self) -> dict[str, Any]:
+        """Its next report. Raises ``Gone``."""
+        if line := await cast("StreamReader", self.process.stdout).readline():
+            said: dict[str, Any] = orjson.loads(line)
+            return said
+        raise Gone(f"the {self.name} process ended with {await self.process.wait()}")
 
     async def stamps(self, count: int) -> dict[int, int]:
         """The next ``count`` starts: number of the job by monotonic ns. A job that starts twice counts once."""
@@ -62,29 +63,25 @@ class Child:
 
     def say(self) -> None:
         """Ask what has run, or let a child that waits at its gate begin."""
-        assert self.process.stdin is not None  # noqa: S101 - it was started with a pipe
-        self.process.stdin.write(b"\n")
-
-    async def ran(self) -> dict[str, Any]:
-        """What has run until now, as ``Counter.tell`` says it. Raises ``Gone``."""
-        self.say()
-        return await self.told()
+        cast("StreamWriter", self.process.stdin).write(b"\n")
 
     async def starts(self) -> dict[int, int]:
         """When the jobs that have arrived since the last time began: number of the job by monotonic ns."""
-        return await self.stamps((await self.ran())["starts"])
+        self.say()
+        return await self.stamps((await self.told())["starts"])
 
     async def end(self) -> dict[str, Any]:
-        """End it in order; what it has run in all. Raises ``Gone``."""
-        assert self.process.stdin is not None  # noqa: S101 - the same
-        self.process.stdin.close()
+        """End it in order; what it has run in all, as ``Counter.tell`` says it. Raises ``Gone``."""
+        self.close()
         return await self.told()
+
+    def close(self) -> None:
+        """Close its standard input: it ends then."""
+        cast("StreamWriter", self.process.stdin).close()
 
     async def kill(self) -> None:
         """SIGKILL."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
+        await _killed(self.process)
 
 
 def role(name: str, *, log: IO[bytes] | None = None, **config: Any) -> AbstractAsyncContextManager[Child]:
@@ -95,58 +92,48 @@ def role(name: str, *, log: IO[bytes] | None = None, **config: Any) -> AbstractA
 
 @asynccontextmanager
 async def reporting(
-    command: Sequence[str],
-    name: str,
-    config: dict[str, Any],
-    *,
-    cwd: Path = ROOT,
-    log: IO[bytes] | None = None,
-) -> AsyncIterator[Child]:
+    command: Sequence[str], name: str, config: dict[str, Any], *, cwd: Path = ROOT, log: IO[bytes] | None = None
+) -> AsyncIterator[Child]:  # fmt: skip
     """A program that takes JSON as its last argument and reports in JSON lines; ended in order with the block.
 
     It ends when its standard input does. What it says on standard error goes to ``log``, by default to ours.
     """
-    # A session of its own: Ctrl-C is for the bench, which ends its children itself.
-    process = await asyncio.create_subprocess_exec(
-        *command, orjson.dumps(config).decode(), cwd=cwd, stdin=PIPE, stdout=PIPE, stderr=log,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        yield Child(process, name)
-        assert process.stdin is not None  # noqa: S101 - it was started with a pipe
-        process.stdin.close()
-        await _ended(process)
-    finally:
-        await Child(process, name).kill()
+    arguments = (*command, orjson.dumps(config).decode())
+    async with _running(arguments, cwd, stdin=PIPE, stdout=PIPE, stderr=log) as process:
+        child = Child(process, name)
+        yield child
+        child.close()
 
 
 @asynccontextmanager
 async def program(*arguments: str, cwd: Path, log: Path, **environment: str) -> AsyncIterator[Process]:
     """A program with more in its environment; SIGTERM at the end of the block. Its output goes to ``log``."""
-    command = [
-        "env",
-        "-u",
-        "STREAMQ_REDIS_URL",
-        *(f"{name}={value}" for name, value in environment.items()),
-        *arguments,
-    ]
+    given = (f"{name}={value}" for name, value in environment.items())
+    command = ("env", "-u", "STREAMQ_REDIS_URL", *given, *arguments)
     with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=cwd, stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+        async with _running(command, cwd, stdin=DEVNULL, stdout=output, stderr=output) as process:
+            yield process
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+
+
+@asynccontextmanager
+async def _running(command: Sequence[str], cwd: Path, **streams: Any) -> AsyncIterator[Process]:
+    """A process in a session of its own: Ctrl-C is for the bench, which ends its children itself."""
+    process = await asyncio.create_subprocess_exec(*command, cwd=cwd, start_new_session=True, **streams)
     try:
         yield process
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await _ended(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END):
+                await process.wait()
     finally:
-        await Child(process, arguments[0]).kill()
+        await _killed(process)
 
 
-async def _ended(process: Process) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(END):
-            await process.wait()
+async def _killed(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
 
 
 async def output_of(*command: str, cwd: Path = ROOT) -> str:
@@ -191,3 +178,16 @@ async def answers(url: str, process: Process, seconds: float = 15.0) -> bool:
                         return True
             await asyncio.sleep(0.05)
     return False
+
+
+@asynccontextmanager
+async def serving(role: str, *arguments: str, **environment: str) -> AsyncIterator[tuple[Process, str]]:
+    """`streamq up` or `streamq api`, as people start it, and where it listens. Raises ``Gone``."""
+    port = free_port()
+    with TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
+        data = ("--data-dir", f"{folder}/data") if role == "up" else ()
+        command, url = streamq(role, *arguments, *data, "--port", str(port)), f"http://127.0.0.1:{port}"
+        async with program(*command, cwd=ROOT, log=Path(folder) / "log", **environment) as process:
+            if not await answers(f"{url}/ready", process):
+                raise Gone(f"{url}/ready does not answer")
+            yield process, url

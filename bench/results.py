@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
-from .figures import Curve, Figure, Limit, Measured
+from .figures import Curve, Figure, Measured
 
 Results = dict[str, Measured | str]
 """By scenario: its figures and curves, or one sentence why there are none."""
@@ -30,6 +31,28 @@ class Saved:
     results: Results
 
 
+@dataclass(frozen=True, slots=True)
+class _Scenario:
+    error: str | None = None
+    figures: list[Figure] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """As JSON has it."""
+
+    at: Any
+    commit: Any
+    machine: Any
+    versions: Any
+    configuration: Any
+    scenarios: dict[str, _Scenario]
+
+
+_FILE: Final = TypeAdapter(_File)
+
+
 def figures_of(measured: Measured | str) -> list[Figure]:
     """The figures of a scenario, without its curves."""
     return [] if isinstance(measured, str) else [one for one in measured if isinstance(one, Figure)]
@@ -43,76 +66,34 @@ def curves_of(measured: Measured | str) -> list[Curve]:
 def document(saved: Saved) -> dict[str, Any]:
     """As JSON has it: configuration, versions, machine, commit, every sample and every curve."""
     scenarios = {
-        scenario: {"error": said} if isinstance(said, str) else _asdict(said)
+        scenario: {"error": said} if isinstance(said, str) else {
+            "figures": [one.asdict() for one in figures_of(said)],
+            "curves": [asdict(one) for one in curves_of(said)],
+        }
         for scenario, said in saved.results.items()
-    }
+    }  # fmt: skip
     return {**saved.about, "scenarios": scenarios}
 
 
-def _asdict(measured: Measured) -> dict[str, Any]:
-    return {
-        "figures": [one.asdict() for one in figures_of(measured)],
-        "curves": [one.asdict() for one in curves_of(measured)],
-    }
-
-
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write figures as JSON: a run's ``document``, or those of a delivery."""
+    """Write figures as JSON: a run's ``document``, or others."""
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def read(path: Path) -> Saved:
     """Read a results file. Raises ``NotResults``."""
     try:
-        content = orjson.loads(path.read_bytes())
-        missing = [name for name in (*HEADER, "scenarios") if name not in content]
-        if missing:
-            raise NotResults(f"{path} is not a results file: it has no {', '.join(missing)}")
-        results = {str(name): _measured(found) for name, found in content["scenarios"].items()}
-        return Saved({name: content[name] for name in HEADER}, results)
+        file = _FILE.validate_json(path.read_bytes())
     except OSError as error:
         raise NotResults(f"{path} cannot be read: {error.strerror}") from error
-    except orjson.JSONDecodeError as error:
-        raise NotResults(f"{path} is not a results file: it is not JSON ({error})") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, NotResults):
-            raise
-        said = f"{path} is not a results file of this version: {type(error).__name__} at {error}"
-        raise NotResults(said) from error
-
-
-def _measured(found: dict[str, Any]) -> Measured | str:
-    if "error" in found:
-        return str(found["error"])
-    return [*map(_figure, found["figures"]), *map(_curve, found.get("curves", []))]
-
-
-def _figure(found: dict[str, Any]) -> Figure:
-    value, bare, ratio = (
-        None if found[key] is None else float(found[key]) for key in ("value", "bare", "ratio")
-    )
-    return Figure(
-        str(found["name"]), str(found["unit"]), math.nan if value is None else value, bare, ratio,
-        _limit(found["bound"]), _limit(found["aim"]), str(found["note"]),
-        {str(side): list(samples) for side, samples in found["samples"].items()},
-    )  # fmt: skip
-
-
-def _limit(found: dict[str, Any] | None) -> Limit | None:
-    if found is None:
-        return None
-    if found["of"] not in {"value", "ratio"} or found["sign"] not in {">=", "<="}:
-        raise ValueError(f"a limit of {found['of']} {found['sign']}")
-    return Limit(found["of"], found["sign"], float(found["target"]))
-
-
-def _curve(found: dict[str, Any]) -> Curve:
-    series = {
-        str(name): [(float(x), float(y)) for x, y in points if x is not None and y is not None]
-        for name, points in found["series"].items()
+    except ValidationError as error:
+        said = (f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors()[:3])
+        raise NotResults(f"{path} is not a results file of this version: {'; '.join(said)}") from error
+    results: Results = {
+        name: [*one.figures, *one.curves] if one.error is None else one.error
+        for name, one in file.scenarios.items()
     }
-    name, x, y, note = (str(found[key]) for key in ("name", "x", "y", "note"))
-    return Curve(name, x, y, series, bool(found["log_x"]), bool(found["log_y"]), note)
+    return Saved({name: getattr(file, name) for name in HEADER}, results)
 
 
 def numbers(samples: Sequence[Any]) -> list[float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import Any, TypeVar
 from streamq import App, Settings
 
 from .cores import WORKER_CORE, pin
-from .messages import OWN
 from .process import Child, role
 from .server import PREFIX, Server
 from .tasks import QUEUE, declare
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -28,12 +29,16 @@ class Rig:
     quick: bool
     repeat: int
     say: Callable[[str], None]
-    messages: Path = OWN
-    """The file that the messages of a delivery are from, one a line."""
+    messages: Path | None = None
+    """The file that the messages of a delivery are from, one a line; None for those of a checkout."""
 
     def of(self, full: T, quick: T) -> T:
         """The size for this run."""
         return quick if self.quick else full
+
+    def rounds(self, most: int = 50) -> int:
+        """How many rounds to make where a quick run makes one."""
+        return self.of(min(self.repeat, most), 1)
 
     def app(self, **settings: Any) -> App:
         """A producer's app on the server, with the tasks; open it with ``async with``."""
@@ -55,15 +60,38 @@ class Rig:
     @asynccontextmanager
     async def worker(self, app: App, **config: Any) -> AsyncIterator[Child]:
         """A worker in a process of its own; the block begins when it is registered."""
+
+        async def registered() -> bool:
+            if child.process.returncode is not None:
+                await child.told()
+            return child.pid in {worker.pid for worker in await app.workers()}
+
         async with self.child("worker", **config) as child:
-            while child.pid not in {worker.pid for worker in await app.workers()}:
-                if child.process.returncode is not None:
-                    await child.told()
-                await asyncio.sleep(0.02)
+            await until(registered)
             yield child
 
     async def settled(self, app: App) -> None:
         """Return when no job is delayed, waits or runs any more."""
-        async with asyncio.timeout(15):
-            while (counts := await app.queue(QUEUE).counts()).waiting or counts.active or counts.delayed:  # noqa: ASYNC110 - it tells only those who ask
-                await asyncio.sleep(0.02)
+
+        async def met() -> bool:
+            counts = await app.queue(QUEUE).counts()
+            return not (counts.waiting or counts.active or counts.delayed)
+
+        await until(met)
+
+
+async def until(met: Callable[[], Awaitable[bool]], seconds: float = 15.0, *, every: float = 0.02) -> None:
+    """Ask until it is so; the server tells only those who ask. Raises ``TimeoutError``."""
+    async with asyncio.timeout(seconds):
+        while not await met():  # noqa: ASYNC110 - there is nobody to set an event
+            await asyncio.sleep(every)
+
+
+async def in_turns(rounds: int, values: Iterable[K], at: Callable[[K], Awaitable[T]]) -> dict[K, list[T]]:
+    """What comes out at each of the values in interleaved rounds: the machine's speed drifts, for all alike."""
+    found: dict[K, list[T]] = defaultdict(list)
+    values = list(values)
+    for _ in range(rounds):
+        for value in values:
+            found[value].append(await at(value))
+    return dict(found)

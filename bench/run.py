@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import click
-
 from streamq import StreamqError
 
-from . import catalogue, table, terminal_plot
+from . import catalogue
 from .cores import SERVER_CORE, pin
 from .figures import Measured
 from .machine import described
 from .process import Gone
-from .progress import Progress
-from .report import write_page
-from .results import Results, Saved, curves_of, document, write
+from .results import Results, Saved, document, write
 from .rig import Rig
 from .server import open_server
+from .show.page import write_page
+from .show.terminal import Progress, show
 
 LIMIT: Final = {False: 3600.0, True: 300.0}
 """Seconds a run may take, full and quick."""
@@ -32,7 +29,7 @@ EACH: Final = 900.0
 
 async def run(
     names: Sequence[str], *, quick: bool, repeat: int | None, json: Path | None, html: Path | None,
-    redis_url: str | None, messages: Path,
+    redis_url: str | None, messages: Path | None,
 ) -> None:  # fmt: skip
     """Measure, print table and plots, and write the files. Raises ``Refused`` and ``StreamqError``."""
     task = asyncio.current_task()
@@ -45,14 +42,14 @@ async def run(
         if server.pid is not None:
             pin(server.pid, SERVER_CORE)
         about, results = await described(server), Results()
-        for name in names:
-            results[name] = await _measured(
-                Rig(server, quick, rounds, progress.say, messages), name, deadline, progress
-            )
+        rig = Rig(server, quick, rounds, progress.say, messages)
+        with progress.shown():
+            for name in names:
+                results[name] = await _measured(rig, name, deadline, progress)
+    show(results)
     configuration = {
         "scenarios": list(names), "quick": quick, "repeat": rounds, "redis_url": bool(redis_url),
     }  # fmt: skip
-    show(results)
     saved = Saved({**about, "configuration": configuration}, results)
     if json is not None:
         write(json, document(saved))
@@ -60,16 +57,6 @@ async def run(
     if html is not None:
         write_page(html, saved)
         progress.line(f"report in {html}")
-
-
-def show(results: Results) -> None:
-    """Print the table, and a plot for each curve."""
-    for line in table.lines(results):
-        click.echo(line)
-    width = shutil.get_terminal_size().columns
-    for measured in results.values():
-        for curve in curves_of(measured):
-            click.echo("\n" + "\n".join(terminal_plot.plot(curve, width)))
 
 
 async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) -> Measured | str:
@@ -80,7 +67,9 @@ async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) ->
         return "skipped: the time of the run was over"
     try:
         async with asyncio.timeout_at(min(deadline, now + EACH)):
-            return await catalogue.measure(name)(rig)
+            found = await catalogue.measure(name)(rig)
+        await rig.server.clear()
+        return found
     except TimeoutError:
         over = "the run" if now + EACH > deadline else "one scenario"
         said = f"not measured: it ran out of the time of {over}"

@@ -102,14 +102,19 @@ class Server:
         used, clients = await pipeline.execute()
         return int(used["used_memory"]) - sum(int(client["tot-mem"]) for client in clients)
 
+    async def now(self) -> float:
+        """Its time, in seconds since the epoch."""
+        seconds, micros = await self.client.time()
+        return float(seconds + micros / 1e6)
+
     async def clock(self) -> ServerClock:
         """Read its clock: of many readings the one with the shortest round trip."""
         readings = []
         for _ in range(50):
             before = time.monotonic_ns()
-            seconds, micros = await self.client.time()
+            now = await self.now()
             after = time.monotonic_ns()
-            ahead = seconds + micros / 1e6 - (before + after) / 2e9
+            ahead = now - (before + after) / 2e9
             readings.append(((after - before) / 2e9, ahead))
         error, ahead = min(readings)
         return ServerClock(ahead, error)

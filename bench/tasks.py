@@ -1,19 +1,21 @@
-"""The app that is measured: tasks that do nothing but say that they ran."""
+"""The app that is measured: tasks that do nothing but say that they ran, and some that do as their payload says."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from streamq import App
-
-from .errands import declare_errands
+from streamq import App, Context, Fail, Retry
 
 QUEUE = "bench"
+RETRY: Final = 0.2
+"""Seconds from a failed first attempt to the second."""
+LONG: Final = 120.0
+"""Seconds that a job holds its slot: longer than any measurement."""
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -31,6 +33,18 @@ def message(number: int) -> Message:
     return Message(
         to=f"+4915{number:09d}", text="Your table is booked.", contact=f"c-{number:06d}", workspace=66338
     )
+
+
+def messages(jobs: int, first: int = 0) -> list[Any]:
+    """So many as plain payloads."""
+    return [message(number).model_dump() for number in range(first, first + jobs)]
+
+
+class Errand(BaseModel):
+    """How a job goes: through, through a failed first attempt, or to the failed ones."""
+
+    number: int
+    fate: Literal["complete", "retry", "fail"]
 
 
 class Counter:
@@ -80,7 +94,34 @@ def declare(
     ``pause`` is how long the handler of ``rest`` awaits, in seconds.
     """
     counter = counter or Counter()
+    _declare_counted(app, counter, pause)
 
+    @app.task(queue=QUEUE)
+    async def stamp(number: int) -> None:
+        report({"number": number, "at": time.monotonic_ns()})
+
+    @app.task(queue=QUEUE)
+    async def hold(number: int) -> None:
+        report({"number": number, "at": time.monotonic_ns()})
+        await asyncio.sleep(LONG)
+
+    @app.task(queue=QUEUE)
+    async def dwell(payload: Any) -> None:  # noqa: ARG001  # the payload is the point
+        # Its name is as long as that of `count`: an entry has it, and so they take the same.
+        await asyncio.sleep(LONG)
+
+    @app.task(queue=QUEUE)
+    async def run(errand: Errand, ctx: Context) -> None:
+        report({"number": errand.number, "at": time.monotonic_ns()})
+        if errand.fate == "fail":
+            raise Fail("as it was told to")
+        if errand.fate == "retry" and ctx.attempt == 1:
+            raise Retry("as it was told to", after=RETRY)
+
+    return app
+
+
+def _declare_counted(app: App, counter: Counter, pause: float) -> None:
     @app.task(queue=QUEUE)
     async def book(message: Message) -> None:  # noqa: ARG001  # the payload is the point
         counter.count()
@@ -108,13 +149,8 @@ def declare(
             raise RuntimeError("the provider answered 500")
 
     @app.task(queue=QUEUE)
-    async def stamp(number: int) -> None:
-        report({"number": number, "at": time.monotonic_ns()})
-
-    @app.task(queue=QUEUE)
-    async def hold(number: int) -> None:
-        report({"number": number, "at": time.monotonic_ns()})
-        await asyncio.sleep(120)
-
-    declare_errands(app, QUEUE, report, counter.count)
-    return app
+    async def compute(microseconds: int) -> None:
+        end = time.process_time_ns() + microseconds * 1000
+        while time.process_time_ns() < end:
+            pass
+        counter.count()

@@ -17,6 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = "tests.programs.jobs:app"
 
 
+def without_settings(**more: str) -> dict[str, str]:
+    """Our environment without settings of streamq, and what a program shall have beside it."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("STREAMQ_")}
+    return {**ours, **more}
+
+
 class Line(NamedTuple):
     """One line of the ledger. ``at`` is monotonic, the same clock for all processes of the machine."""
 
@@ -34,11 +40,8 @@ class Fleet:
     def __init__(self, url: str, folder: Path, settings: dict[str, Any]) -> None:
         self.folder = folder
         given = {**settings, "redis_url": url, "data_dir": str(folder)}
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("STREAMQ_")},
-            **{f"STREAMQ_{name.upper()}": str(value) for name, value in given.items()},
-            "PYTHONPATH": str(ROOT),
-        }
+        settings = {f"STREAMQ_{name.upper()}": str(value) for name, value in given.items()}
+        self.environment = without_settings(**settings, PYTHONPATH=str(ROOT))
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:

@@ -6,7 +6,6 @@ import functools
 import importlib.metadata
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from typing import Self
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from bench.process import free_port
 
 KINDS = ("redis", "valkey")
 """The suite runs against each: Redis from the PATH, Valkey from the package of the extra `embedded`."""
@@ -63,7 +64,7 @@ class Server:
         self.binary = binary
         self.directory = Path(tempfile.mkdtemp(prefix="sq-"))  # short: a socket's path has about 100 bytes
         self.socket = self.directory / "s"
-        self.port = _free_port() if tcp else 0
+        self.port = free_port() if tcp else 0
         self.password = password
         self._words = [
             *("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"),
@@ -166,10 +167,3 @@ def _ready(client: redis.Redis) -> bool:
         return True  # it answers; who may do what is the test's affair
     except (redis.ConnectionError, redis.BusyLoadingError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

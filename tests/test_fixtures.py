@@ -108,7 +108,8 @@ def test_a_test_that_leaves_something_behind_fails(pytester: pytest.Pytester, cu
         (package / name).write_text((here / name).read_text())
     (package / "test_it.py").write_text(body)
     pytester.makeini(
-        "[pytest]\nasyncio_mode = auto\naddopts = -p no:valkey\nmarkers = keeps_keys: on purpose\n"
+        f"[pytest]\npythonpath = {here.parent}\nasyncio_mode = auto\naddopts = -p no:valkey\n"
+        "markers = keeps_keys: on purpose\n"
     )
     result = pytester.runpytest_subprocess(package)
     result.stdout.fnmatch_lines([f"*{complaint}*"])

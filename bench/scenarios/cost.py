@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from .. import bare
+from ..draining import Drain, bare_loop, ours
 from ..figures import Figure, Limit, Measured, compared
 from ..rig import Rig
 from ..server import Server
-from ..tasks import message
+from ..tasks import messages
 
 PARTS: Final = {
     "redis": ("Redis CPU per job", "µs"),
@@ -21,18 +22,12 @@ PARTS: Final = {
     "memory": ("memory per job while it waits", "bytes"),
 }
 """By name: the figure and its unit."""
+COUNTED: Final = {
+    "commands": "total_commands_processed", "received": "total_net_input_bytes", "sent": "total_net_output_bytes",
+}  # fmt: skip
+"""By name: what the server calls it."""
 AIM: Final = Limit("ratio", "<=", 25 / 12)
 """Of Redis CPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the server has counted up to a moment."""
-
-    cpu: float
-    stats: dict[str, Any]
-    usec: dict[str, float]
-    """Microseconds by command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,82 +40,48 @@ class Cost:
 
 async def measure(rig: Rig) -> Measured:
     """A worker of 500 slots against a bare loop of batches of 500."""
-    ours, theirs = [], []
-    for _ in range(rig.of(min(rig.repeat, 3), 1)):
-        ours.append(await _ours(rig))
-        theirs.append(await _bare(rig))
-        rig.say(f"Redis {ours[-1].parts['redis']:.1f} against {theirs[-1].parts['redis']:.1f} µs")
+    mine, theirs = list[Cost](), list[Cost]()
+    payloads = messages(rig.of(20_000, 10_000))
+    for _ in range(rig.rounds(3)):
+        mine.append(await _cost(rig.server, len(payloads), ours(rig, payloads, concurrency=500)))
+        theirs.append(await _cost(rig.server, len(payloads), bare_loop(rig, payloads, batch=500)))
+        rig.say(f"Redis {mine[-1].parts['redis']:.1f} against {theirs[-1].parts['redis']:.1f} µs")
     figures = [
         compared(
-            label, unit, [cost.parts[name] for cost in ours], [cost.parts[name] for cost in theirs],
+            label, unit, [cost.parts[name] for cost in mine], [cost.parts[name] for cost in theirs],
             aim=AIM if name == "redis" else None, note="enqueue to finished record" if name == "redis" else "",
         )
         for name, (label, unit) in PARTS.items()
     ]  # fmt: skip
-    return [*figures, _scripts(ours, theirs)]
+    return [*figures, _scripts(mine, theirs)]
 
 
-def _scripts(ours: list[Cost], theirs: list[Cost]) -> Figure:
+def _scripts(mine: list[Cost], theirs: list[Cost]) -> Figure:
     """Where Redis' time goes, by its own clock: in scripts, and in which commands, inside scripts or not."""
-    names = {name for cost in ours for name in cost.usec}
-    spent = {name: median(cost.usec.get(name, 0.0) for cost in ours) for name in names}
+    names = {name for cost in mine for name in cost.usec}
+    spent = {name: median(cost.usec.get(name, 0.0) for cost in mine) for name in names}
     dearest = sorted(spent.items(), key=lambda item: -item[1])[:6]
     return Figure(
         "time in scripts per job", "µs", spent.get("evalsha", 0.0) + spent.get("eval", 0.0),
         note="by command, also inside scripts: " + ", ".join(f"{name} {usec:.1f}" for name, usec in dearest),
-        samples={"streamq": [cost.usec for cost in ours], "bare": [cost.usec for cost in theirs]},
+        samples={"streamq": [cost.usec for cost in mine], "bare": [cost.usec for cost in theirs]},
     )  # fmt: skip
 
 
-async def _ours(rig: Rig) -> Cost:
-    jobs, server = _jobs(rig), rig.server
-    async with rig.app() as app:
-        before, memory = await _read(server), await server.memory()
-        await app.tasks["count"].enqueue_many([message(number).model_dump() for number in range(jobs)])
-        memory = await server.memory() - memory
-        async with rig.child("worker", pinned=True, concurrency=500, expected=jobs) as worker:
-            said = await worker.told()
-            await rig.settled(app)
-            cost = _cost(before, await _read(server), jobs, said["cpu"], memory)
-    await server.clear()
-    return cost
+async def _cost(server: Server, jobs: int, draining: Awaitable[Drain]) -> Cost:
+    """What the server has counted meanwhile; its clearing at the end is no more than a command or two."""
+    before = await server.info("stats"), await _usec(server)
+    drain = await draining
+    after = await server.info("stats"), await _usec(server)
+    grown = {name: (after[0][key] - before[0][key]) / jobs for name, key in COUNTED.items()}
+    usec = {name: (spent - before[1].get(name, 0.0)) / jobs for name, spent in after[1].items()}
+    parts: dict[str, Any] = {**grown, **drain._asdict()}
+    return Cost(
+        {name: parts[name] for name in PARTS}, {name: spent for name, spent in usec.items() if spent >= 0.01}
+    )
 
 
-async def _bare(rig: Rig) -> Cost:
-    jobs, server = _jobs(rig), rig.server
-    await bare.join(server.client)
-    before, memory = await _read(server), await server.memory()
-    await bare.enqueue(server.client, [message(number).model_dump() for number in range(jobs)])
-    memory = await server.memory() - memory
-    async with rig.child("bare", pinned=True, expected=jobs, batch=500, tasks=True) as loop:
-        said = await loop.told()
-        await loop.process.wait()
-    cost = _cost(before, await _read(server), jobs, said["cpu"], memory)
-    await server.clear()
-    return cost
-
-
-async def _read(server: Server) -> Reading:
+async def _usec(server: Server) -> dict[str, float]:
+    """Microseconds by command."""
     commands = await server.info("commandstats")
-    usec = {name.removeprefix("cmdstat_"): float(said["usec"]) for name, said in commands.items()}
-    return Reading(await server.cpu(), await server.info("stats"), usec)
-
-
-def _cost(before: Reading, after: Reading, jobs: int, worker: float, memory: int) -> Cost:
-    def grown(name: str) -> float:
-        return float(after.stats[name] - before.stats[name]) / jobs
-
-    parts = {
-        "redis": (after.cpu - before.cpu) / jobs * 1e6,
-        "worker": worker / jobs * 1e6,
-        "commands": grown("total_commands_processed"),
-        "received": grown("total_net_input_bytes"),
-        "sent": grown("total_net_output_bytes"),
-        "memory": memory / jobs,
-    }
-    usec = {name: (spent - before.usec.get(name, 0.0)) / jobs for name, spent in after.usec.items()}
-    return Cost(parts, {name: spent for name, spent in usec.items() if spent >= 0.01})
-
-
-def _jobs(rig: Rig) -> int:
-    return rig.of(20_000, 10_000)
+    return {name.removeprefix("cmdstat_"): float(said["usec"]) for name, said in commands.items()}

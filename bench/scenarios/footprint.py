@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from statistics import mean
 from typing import Final
 
@@ -14,10 +12,9 @@ import aiohttp
 
 from streamq import App
 
-from ..figures import Curve, Figure, Limit, Measured
-from ..process import resident
+from ..figures import Curve, Figure, Limit, Measured, Points
+from ..process import SERVED, resident, serving
 from ..rig import Rig
-from ..services import APP, up
 from ..tasks import QUEUE, message
 
 RATE: Final = 200
@@ -29,15 +26,21 @@ LATER: Final = 10
 FLAT: Final = 2.0
 """MB that a process may grow by in the second half."""
 
-Points = list[tuple[float, float]]
-"""Megabytes by the second."""
-
 
 async def measure(rig: Rig) -> Measured:
-    """Megabytes every few seconds; what counts is the growth over the second half."""
-    with tempfile.TemporaryDirectory(prefix="streamq-bench-", ignore_cleanup_errors=True) as folder:
-        sizes = await _loaded(rig, Path(folder))
-    await rig.server.clear()
+    """Megabytes every few seconds while both loads go on; what counts is the growth over the second half."""
+    async with (
+        rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler,
+        serving("up", SERVED) as (whole, url), aiohttp.ClientSession(url) as session, asyncio.TaskGroup() as group,
+    ):  # fmt: skip
+        loads = [
+            group.create_task(_steadily(send)) for send in (partial(_enqueue, app), partial(_post, session))
+        ]
+        sizes = await _watched(
+            rig, {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
+        )
+        for load in loads:
+            load.cancel()
     note = f"each gets {RATE} jobs/s"
     return [
         *(_growth(name, points) for name, points in sizes.items()),
@@ -45,34 +48,16 @@ async def measure(rig: Rig) -> Measured:
     ]
 
 
-async def _loaded(rig: Rig, folder: Path) -> dict[str, Points]:
-    """The memory of each process while both loads go on."""
-    async with (
-        rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler,
-        up(folder, APP) as (whole, url), aiohttp.ClientSession(url) as session,
-        asyncio.TaskGroup() as group,
-    ):  # fmt: skip
-        loads = [
-            group.create_task(_steadily(send)) for send in (partial(_enqueue, app), partial(_post, session))
-        ]
-        pids = {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
-        sizes = await _watched(rig, pids)
-        for load in loads:
-            load.cancel()
-    return sizes
-
-
 async def _watched(rig: Rig, pids: dict[str, int]) -> dict[str, Points]:
+    """Megabytes of each by the second."""
     seconds, every = rig.of(600.0, 7.0), rig.of(5.0, 0.5)
     sizes: dict[str, Points] = {name: [] for name in pids}
     start = asyncio.get_running_loop().time()
     while (now := asyncio.get_running_loop().time() - start) < seconds:
         for name, pid in pids.items():
             sizes[name].append((now, await resident(pid) / 1e6))
-        rig.say(
-            f"{now:.0f} of {seconds:.0f} s: "
-            + ", ".join(f"{name} {sizes[name][-1][1]:.1f} MB" for name in pids)
-        )
+        told = ", ".join(f"{name} {points[-1][1]:.1f} MB" for name, points in sizes.items())
+        rig.say(f"{now:.0f} of {seconds:.0f} s: {told}")
         await asyncio.sleep(every)
     return sizes
 

@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from streamq import App
 
 from .. import bare
 from ..cores import WORKER_CORE, pinned
 from ..draining import bare_by_many, check, ours_by_many
-from ..figures import Curve, Figure, Limit, Measured
+from ..figures import Curve, Figure, Limit, Measured, alone, medians
 from ..rig import Rig
 from ..server import PREFIX
-from ..tasks import QUEUE, message
+from ..tasks import QUEUE, message, messages
 
 CONCURRENCY: Final = 500
 CHUNK: Final = 20_000
 ENOUGH: Final = 0.9
 """Share of the rate at the smallest level that the largest must reach."""
+NAMES: Final = {"drain": "drain", "enqueue": "enqueue many"}
 
 
 @dataclass
@@ -40,11 +42,8 @@ class _Level:
     app: App
     prefix: str
     waiting: int
-    enqueued: list[float] = field(default_factory=list)
-    drained: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    bare_enqueued: list[float] = field(default_factory=list)
-    bare_drained: list[float] = field(default_factory=list)
+    rates: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """``enqueue``, ``drain``, ``bare enqueue`` and ``bare drain`` in jobs a second; ``cpu`` in microseconds."""
 
     @property
     def stream(self) -> str:
@@ -87,15 +86,20 @@ async def _both(level: _Level) -> None:
     await _bare(level)
 
 
-async def _ours(level: _Level) -> None:
-    """Enqueue a batch, drain as many, and fill up to the level again what the worker ran beyond them."""
-    rig, jobs, queue = level.rig, _jobs(level.rig), level.app.queue(QUEUE)
-    send = level.app.tasks["book"].enqueue_many
-    models = [message(number) for number in range(jobs)]
+async def _sent(send: Callable[[], Awaitable[Any]], jobs: int) -> float:
+    """Jobs a second into the server, from the worker's core."""
     with pinned(WORKER_CORE):
         start = time.perf_counter()
-        await send(models)
-        level.enqueued.append(jobs / (time.perf_counter() - start))
+        await send()
+        return jobs / (time.perf_counter() - start)
+
+
+async def _ours(level: _Level) -> None:
+    """Enqueue a batch, drain as many, and fill up to the level again what the worker ran beyond them."""
+    rig, jobs, queue, rates = level.rig, _jobs(level.rig), level.app.queue(QUEUE), level.rates
+    send = level.app.tasks["book"].enqueue_many
+    models = [message(number) for number in range(jobs)]
+    rates["enqueue"].append(await _sent(lambda: send(models), jobs))
     check((await queue.counts()).waiting, level.waiting + jobs, "wait")
     cpu = await rig.server.cpu()
     async with rig.child(
@@ -104,27 +108,22 @@ async def _ours(level: _Level) -> None:
         said = await worker.told()
         ran = (await worker.end())["ran"]
         await worker.process.wait()
-    level.drained.append(jobs / said["seconds"])
-    level.cpu.append((await rig.server.cpu() - cpu) / ran * 1e6)
+    rates["drain"].append(jobs / said["seconds"])
+    rates["cpu"].append((await rig.server.cpu() - cpu) / ran * 1e6)
     check((await queue.counts()).waiting + ran, level.waiting + jobs, "ran or wait")
     await send([message(number) for number in range(ran - jobs)])
-    rig.say(f"{level.waiting:,} wait: {level.enqueued[-1]:,.0f} in, {level.drained[-1]:,.0f} jobs/s out")
+    rig.say(f"{level.waiting:,} wait: {rates['enqueue'][-1]:,.0f} in, {rates['drain'][-1]:,.0f} jobs/s out")
 
 
 async def _bare(level: _Level) -> None:
-    rig, jobs = level.rig, _jobs(level.rig)
-    plain = [message(number).model_dump() for number in range(jobs)]
-    with pinned(WORKER_CORE):
-        start = time.perf_counter()
-        await bare.enqueue(rig.server.client, plain, level.stream)
-        level.bare_enqueued.append(jobs / (time.perf_counter() - start))
-    async with rig.child(
-        "bare", pinned=True, expected=jobs, batch=CONCURRENCY, tasks=True, stream=level.stream
-    ) as loop:
+    rig, jobs, client = level.rig, _jobs(level.rig), level.rig.server.client
+    plain = messages(jobs)
+    level.rates["bare enqueue"].append(await _sent(lambda: bare.enqueue(client, plain, level.stream), jobs))
+    async with rig.child("bare", pinned=True, expected=jobs, batch=CONCURRENCY, stream=level.stream) as loop:
         said = await loop.told()
         check((await loop.told())["ran"], jobs)
-    check(await rig.server.client.xlen(level.stream), level.waiting, "wait")
-    level.bare_drained.append(jobs / said["seconds"])
+    check(await client.xlen(level.stream), level.waiting, "wait")
+    level.rates["bare drain"].append(jobs / said["seconds"])
 
 
 def _jobs(rig: Rig) -> int:
@@ -134,51 +133,43 @@ def _jobs(rig: Rig) -> int:
 def _figures(levels: list[_Level]) -> list[Figure]:
     """The rates at the largest level as a share of those at the smallest in the same round."""
     small, large = levels[0], levels[-1]
-    figures = []
-    for name, least, most, bare_least, bare_most in (
-        ("drain", small.drained, large.drained, small.bare_drained, large.bare_drained),
-        ("enqueue many", small.enqueued, large.enqueued, small.bare_enqueued, large.bare_enqueued),
-    ):
-        ours, theirs = _shares(most, least), _shares(bare_most, bare_least)
-        figures.append(
-            Figure(
-                f"{name}, {large.waiting:,} waiting", f"of {small.waiting:,}", median(ours), median(theirs),
-                aim=Limit("value", ">=", ENOUGH), note=f"{median(most):,.0f} against {median(least):,.0f} jobs/s",
-                samples={"streamq": most, "streamq at least": least, "bare": bare_most, "bare at least": bare_least},
-            )
-        )  # fmt: skip
-    return [*figures, _cpu(small, large)]
 
+    def share(rate: str) -> float:
+        return median(most / least for most, least in zip(large.rates[rate], small.rates[rate], strict=True))
 
-def _cpu(small: _Level, large: _Level) -> Figure:
-    """Steadier than a rate where others use the machine too."""
-    return Figure(
-        f"Redis CPU per drained job, {large.waiting:,} waiting", "µs", median(large.cpu),
-        note=f"{median(small.cpu):.1f} with {small.waiting:,}",
-        samples={"streamq": large.cpu, "streamq at least": small.cpu},
+    figures = [
+        Figure(
+            f"{name}, {large.waiting:,} waiting", f"of {small.waiting:,}", share(rate), share(f"bare {rate}"),
+            aim=Limit("value", ">=", ENOUGH),
+            note=f"{median(large.rates[rate]):,.0f} against {median(small.rates[rate]):,.0f} jobs/s",
+            samples={
+                "streamq": large.rates[rate], "streamq at least": small.rates[rate],
+                "bare": large.rates[f"bare {rate}"], "bare at least": small.rates[f"bare {rate}"],
+            },
+        )
+        for rate, name in NAMES.items()
+    ]  # fmt: skip
+    cpu = alone(  # steadier than a rate where others use the machine too
+        f"Redis CPU per drained job, {large.waiting:,} waiting", "µs", large.rates["cpu"],
+        note=f"{median(small.rates['cpu']):.1f} with {small.waiting:,}",
     )  # fmt: skip
-
-
-def _shares(most: list[float], least: list[float]) -> list[float]:
-    return [large / small for large, small in zip(most, least, strict=True)]
+    cpu.samples["streamq at least"] = small.rates["cpu"]
+    return [*figures, cpu]
 
 
 def _curves(levels: list[_Level]) -> list[Curve]:
-    series = {
-        "drain": {
-            "streamq": [(float(level.waiting), median(level.drained)) for level in levels],
-            "bare": [(float(level.waiting), median(level.bare_drained)) for level in levels],
-        },
-        "enqueue many": {
-            "streamq": [(float(level.waiting), median(level.enqueued)) for level in levels],
-            "bare": [(float(level.waiting), median(level.bare_enqueued)) for level in levels],
-        },
-    }
     note = f"100 bytes; {CONCURRENCY} slots, bare in batches of as many, a task each"
     return [
-        Curve(f"{name} by waiting jobs", "waiting jobs", "jobs/s", of, log_x=True, note=note)
-        for name, of in series.items()
-    ]
+        Curve(
+            f"{name} by waiting jobs", "waiting jobs", "jobs/s",
+            {
+                side: medians({level.waiting: level.rates[prefix + rate] for level in levels})
+                for side, prefix in (("streamq", ""), ("bare", "bare "))
+            },
+            log_x=True, note=note,
+        )
+        for rate, name in NAMES.items()
+    ]  # fmt: skip
 
 
 async def _over_processes(rig: Rig) -> Curve:

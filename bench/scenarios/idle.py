@@ -1,19 +1,16 @@
-"""What idling costs: commands a second of an idle worker, and the memory of `streamq up`."""
+"""What idling costs: commands a second and connections of an idle worker, and the memory of `streamq up`."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from redis.asyncio.client import Monitor
 
 from ..figures import Figure, Limit, Measured
-from ..process import resident
+from ..process import resident, serving
 from ..rig import Rig
-from ..services import up
 
 REST = 2.0
 """Seconds from a start until all is quiet."""
@@ -22,14 +19,20 @@ REST = 2.0
 async def measure(rig: Rig) -> Measured:
     """Commands a second over some time, and the resident memory at its end."""
     seconds = rig.of(20.0, 10.0)  # whole beats, as a worker's commands come in them
-    with tempfile.TemporaryDirectory(prefix="streamq-up-") as folder:
-        async with rig.app() as app, up(Path(folder)) as (process, _), rig.worker(app):
+    async with rig.app() as app, serving("up") as (process, _):
+        before = await _connections(rig)
+        async with rig.worker(app):
             await asyncio.sleep(REST)
             rig.say(f"listening to an idle worker for {seconds:g} s")
+            connections = await _connections(rig) - before
             commands = await _commands(rig, seconds)
             memory = await resident(process.pid)
-    await rig.server.clear()
-    return [*commands, _memory(memory)]
+    limit = Limit("value", "<=", 5)
+    return [*commands, Figure("connections of an idle worker", "", connections, bound=limit), _memory(memory)]
+
+
+async def _connections(rig: Rig) -> int:
+    return int((await rig.server.info("clients"))["connected_clients"])
 
 
 async def _commands(rig: Rig, seconds: float) -> list[Figure]:
@@ -43,13 +46,12 @@ async def _commands(rig: Rig, seconds: float) -> list[Figure]:
         listening.cancel()
         await asyncio.wait([listening])
     nested = sum(count for name, count in seen.items() if name.startswith("script:"))
-    limit, samples = Limit("value", "<=", 2), {"commands": [dict(seen)]}
     return [
         Figure(
-            "commands an idle worker sends", "1/s", (total - nested) / seconds, bound=limit,
-            note=f"over {seconds:g} s", samples=samples,
+            "commands an idle worker sends", "1/s", (total - nested) / seconds, bound=Limit("value", "<=", 1),
+            note=f"over {seconds:g} s", samples={"commands": [dict(seen)]},
         ),
-        Figure("the same, those inside scripts too", "1/s", total / seconds, bound=limit),
+        Figure("the same, those inside scripts too", "1/s", total / seconds, bound=Limit("value", "<=", 2)),
     ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
@@ -15,21 +15,17 @@ from redis.asyncio import Redis
 from streamq import App
 
 from .. import bare
-from ..figures import Curve, Figure, Limit, Measured, compared, percentile
+from ..figures import Curve, Figure, Limit, Measured, Points, compared, percentile
 from ..openloop import latencies, play, poisson
 from ..process import Child
-from ..rig import Rig
+from ..rig import Rig, until
 from ..tasks import message
 
 PAYLOAD: Final = b"12345"
-
 PAUSE: Final = 0.004
 """Seconds before each single job: all are idle again, and the worker's read blocks. A warm processor would flatter."""
-
 RATE: Final = 200
 """Jobs a second of the figures with fixed arrivals."""
-
-Points = list[tuple[float, float]]
 
 
 async def measure(rig: Rig) -> Measured:
@@ -39,25 +35,22 @@ async def measure(rig: Rig) -> Measured:
         async with _open_loop(rig, app, worker) as loop:
             steady = await _at_a_rate(rig, loop)
             curve = await _over_rates(rig, loop)
-    await rig.server.clear()
     return [*alone, *steady, curve]
-
-
-# -- one at a time -------------------------------------------------------------------------------------------
 
 
 async def _one_at_a_time(rig: Rig, app: App, worker: Child) -> list[Figure]:
     """The bare command and the job take turns."""
-    starts, pings, adds = [], [], []
+    starts, pings, adds = list[float](), list[float](), list[float]()
+    client = rig.server.client
     for number in range(-20, rig.of(400, 100)):
-        ping = await _timed(rig.server.client.ping)
-        add = await _timed(lambda: rig.server.client.xadd(bare.STREAM, {"p": PAYLOAD}))
+        ping = await _timed(client.ping)
+        add = await _timed(lambda: client.xadd(bare.STREAM, {"p": PAYLOAD}))
         start = await _started(app, worker, number)
         if number >= 0:  # the first ones warm everything up
             pings.append(ping)
             adds.append(add)
             starts.append(start)
-    await rig.server.client.delete(bare.STREAM)
+    await client.delete(bare.STREAM)
     rig.say(f"{median(starts):.0f} µs against {median(adds):.0f} µs")
     tail = percentile(starts, 0.99), percentile(adds, 0.99)
     return [
@@ -66,7 +59,7 @@ async def _one_at_a_time(rig: Rig, app: App, worker: Child) -> list[Figure]:
             Limit("ratio", "<=", 3), note=f"bare is XADD; PING {median(pings):.0f} µs",
             samples={"streamq": starts, "bare": adds, "ping": pings},
         ),
-        Figure("start of a job, p99", "µs", tail[0], tail[1], tail[0] / tail[1]),
+        Figure("start of a job, p99", "µs", *tail, tail[0] / tail[1]),
     ]  # fmt: skip
 
 
@@ -86,9 +79,6 @@ async def _started(app: App, worker: Child, number: int) -> float:
     return ((await worker.stamps(1))[number] - start) / 1e3
 
 
-# -- fixed arrivals ------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class _OpenLoop:
     """Both systems, idle. Each gets the same arrivals from this process, and a process of its own runs them."""
@@ -99,11 +89,10 @@ class _OpenLoop:
     client: Redis
     consumer: Child
 
-    async def both(self, rate: float, seconds: float, seed: int) -> tuple[list[float], list[float]]:
+    async def both(self, rate: float, seconds: float, seed: int) -> dict[str, list[float]]:
         """Latencies of ours and of the bare loop, one after the other."""
         arrivals = poisson(rate, seconds, seed)
-        ours = await self._ours(arrivals)
-        return ours, await self._bare(arrivals)
+        return {"streamq": await self._ours(arrivals), "bare": await self._bare(arrivals)}
 
     async def _ours(self, arrivals: list[int]) -> list[float]:
         task = self.app.tasks["arrive"]
@@ -112,11 +101,11 @@ class _OpenLoop:
         return latencies(due, await self.worker.starts())
 
     async def _bare(self, arrivals: list[int]) -> list[float]:
-        client = self.client
-        due = await play(arrivals, lambda number: bare.enqueue_one(client, _payload(number)))
-        async with asyncio.timeout(15):
-            while await client.xlen(bare.STREAM):  # noqa: ASYNC110 - it tells only those who ask
-                await asyncio.sleep(0.02)
+        async def empty() -> bool:
+            return not await self.client.xlen(bare.STREAM)
+
+        due = await play(arrivals, lambda number: bare.enqueue_one(self.client, _payload(number)))
+        await until(empty)
         return latencies(due, await self.consumer.starts())
 
 
@@ -137,10 +126,9 @@ async def _at_a_rate(rig: Rig, loop: _OpenLoop) -> list[Figure]:
     """The percentiles of each round, ours and the bare loop's with the same arrivals."""
     seconds = rig.of(20.0, 2.0) / rig.repeat
     rounds = [await loop.both(RATE, seconds, seed) for seed in range(1, rig.repeat + 1)]
-    samples = {"streamq": [ours for ours, _ in rounds], "bare": [theirs for _, theirs in rounds]}
     figures = []
     for name, share, limit in (("median", 0.5, 1.5), ("p99", 0.99, 2.0)):
-        ours, theirs = ([percentile(values, share) for values in samples[side]] for side in samples)
+        ours, theirs = ([percentile(one[side], share) for one in rounds] for side in rounds[0])
         rig.say(f"{RATE} jobs/s, {name}: {median(ours):.0f} µs against {median(theirs):.0f} µs")
         figures.append(
             compared(
@@ -148,21 +136,19 @@ async def _at_a_rate(rig: Rig, loop: _OpenLoop) -> list[Figure]:
                 note="from the intended arrival, Poisson",
             )
         )  # fmt: skip
-    return [replace(figures[0], samples=samples), figures[1]]
+    figures[0].samples.update({side: [one[side] for one in rounds] for side in rounds[0]})
+    return figures
 
 
 async def _over_rates(rig: Rig, loop: _OpenLoop) -> Curve:
-    series: dict[str, Points] = {
-        f"{side} {name}": [] for side in ("streamq", "bare") for name in ("p50", "p99")
-    }
+    shares = {"p50": 0.5, "p99": 0.99}
+    series: dict[str, Points] = {f"{side} {name}": [] for side in ("streamq", "bare") for name in shares}
     for rate in rig.of((100, 500, 1000, 5000), (1000,)):
-        both = await loop.both(rate, rig.of(1.0, 0.5), seed=rate)
-        for side, values in zip(("streamq", "bare"), both, strict=True):
-            series[f"{side} p50"].append((rate, percentile(values, 0.5)))
-            series[f"{side} p99"].append((rate, percentile(values, 0.99)))
-        rig.say(
-            f"{rate} jobs/s: p50 {series['streamq p50'][-1][1]:.0f} µs against {series['bare p50'][-1][1]:.0f} µs"
-        )
+        for side, values in (await loop.both(rate, rig.of(1.0, 0.5), seed=rate)).items():
+            for name, share in shares.items():
+                series[f"{side} {name}"].append((rate, percentile(values, share)))
+        ours, theirs = (series[f"{side} p50"][-1][1] for side in ("streamq", "bare"))
+        rig.say(f"{rate} jobs/s: p50 {ours:.0f} µs against {theirs:.0f} µs")
     return Curve(
         "latency by rate", "jobs/s that arrive", "µs from the intended arrival to the start", series,
         log_x=True, log_y=True, note="Poisson arrivals from one process, one worker process of 100 slots",

@@ -13,11 +13,10 @@ from typing import Final
 
 from streamq import App, State
 
-from ..errands import Errand
 from ..figures import Figure, Limit, Measured
 from ..process import Child
-from ..rig import Rig
-from ..tasks import QUEUE
+from ..rig import Rig, until
+from ..tasks import QUEUE, Errand
 
 DELAYS: Final = (0.0, 0.0, 0.0, 0.0, 0.5, 1.0)
 """Seconds: jobs are dealt to these in turn, so a third is delayed."""
@@ -29,8 +28,8 @@ NONE: Final = Limit("value", "<=", 0)
 async def measure(rig: Rig) -> Measured:
     """A worker of 200 slots that also promotes; from the first enqueueing to the last end."""
     errands = [_errand(number) for number in range(rig.of(30_000, 4_000))]
-    async with rig.app(keep_completed=len(errands), keep_failed=len(errands)) as app:
-        settings = {"keep_completed": len(errands), "keep_failed": len(errands)}
+    settings = {"keep_completed": len(errands), "keep_failed": len(errands)}
+    async with rig.app(**settings) as app:
         async with rig.worker(app, concurrency=200, settings=settings, pinned=True) as worker:
             hearing = asyncio.create_task(_runs(worker))
             start = time.monotonic()
@@ -38,7 +37,6 @@ async def measure(rig: Rig) -> Measured:
             await _ended(app, len(errands))
             seconds = time.monotonic() - start
         wrong = _wrong(errands, ids, await _records(app), await hearing)
-    await rig.server.clear()
     rig.say(f"{len(errands):,} jobs in {seconds:.2f} s")
     note = f"{len(errands):,} jobs; a third delayed, 10 % fail once, 2 % for good"
     return [
@@ -71,10 +69,13 @@ async def _runs(worker: Child) -> Counter[int]:
 
 async def _ended(app: App, jobs: int) -> None:
     """Return when as many are finished; after some patience also with fewer: the figures say so."""
+
+    async def met() -> bool:
+        counts = await app.queue(QUEUE).counts()
+        return counts.completed + counts.failed >= jobs
+
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            while (counts := await app.queue(QUEUE).counts()).completed + counts.failed < jobs:  # noqa: ASYNC110 - it tells only those who ask
-                await asyncio.sleep(0.02)
+        await until(met, PATIENCE)
 
 
 async def _records(app: App) -> Counter[tuple[str, State]]:

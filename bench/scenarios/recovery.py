@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from statistics import median
 
-from ..figures import Figure, Limit, Measured
+from ..figures import Limit, Measured, alone
 from ..rig import Rig
 
 WATCHED = 2.0
@@ -16,19 +15,12 @@ WATCHED = 2.0
 
 async def measure(rig: Rig) -> Measured:
     """Seconds from the kill to the last start, with 500 and with 50 running jobs."""
-    rounds = rig.of(min(rig.repeat, 3), 1)
-    many = [await _recovered(rig, 500) for _ in range(rounds)]
-    few = [await _recovered(rig, 50) for _ in range(rounds)]
-    return [
-        Figure(
-            "500 running jobs start again", "s", median(many), bound=Limit("value", "<=", 3),
-            note=f"max {max(many):.2f}", samples={"streamq": many},
-        ),
-        Figure(
-            "50 running jobs start again", "s", median(few), aim=Limit("value", "<=", 2),
-            note=f"max {max(few):.2f}", samples={"streamq": few},
-        ),
-    ]  # fmt: skip
+    figures = []
+    for jobs, seconds in ((500, 3), (50, 1)):
+        rounds = [await _recovered(rig, jobs) for _ in range(rig.rounds(3))]
+        limit, note = Limit("value", "<=", seconds), f"max {max(rounds):.2f}"
+        figures.append(alone(f"{jobs} running jobs start again", "s", rounds, bound=limit, note=note))
+    return figures
 
 
 async def _recovered(rig: Rig, jobs: int) -> float:

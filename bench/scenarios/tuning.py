@@ -6,19 +6,19 @@ import asyncio
 import math
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from statistics import median
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final
 
 from streamq import App, OutOfMemory
 
-from ..figures import Curve, Figure, Limit, Measured
+from ..draining import Drain, ours
+from ..figures import Curve, Figure, Limit, Measured, Points, alone, medians
 from ..occupancy import spread, waiting
-from ..rig import Rig
-from ..tasks import QUEUE, message
+from ..rig import Rig, in_turns, until
+from ..tasks import QUEUE, message, messages
 
-T = TypeVar("T")
 SLOTS: Final = 500
 """Of a worker, where concurrency is not the knob."""
 LOOPS: Final = ("uvloop", "asyncio")
@@ -28,15 +28,6 @@ COMPUTED: Final = 200
 """Microseconds of the processor that a computing handler takes."""
 PATIENCE: Final = 30.0
 """Seconds that running and waiting jobs may take to end."""
-
-
-class Drain(NamedTuple):
-    """Jobs a second into the server and out of it, and microseconds of CPU per job, of the server and of the worker."""
-
-    enqueue: float
-    drain: float
-    redis: float
-    worker: float
 
 
 async def measure(rig: Rig) -> Measured:
@@ -56,52 +47,51 @@ async def measure(rig: Rig) -> Measured:
 
 async def _concurrency(rig: Rig) -> Measured:
     """Concurrency. With no-op handlers a slot is busy while its outcome is written; with others, while they wait."""
-    slots = rig.of((1, 10, 100, 500, 2_000), (10, 500))
-    most = rig.of(20_000, 5_000)
+    slots, most = rig.of((1, 10, 100, 500, 2_000), (10, 500)), rig.of(20_000, 5_000)
 
-    async def rate(task: str, jobs: int, concurrency: int) -> float:
-        payloads: list[Any] = [WAIT] * jobs if task == "wait" else _messages(jobs)
-        return (await _drained(rig, payloads, task=task, concurrency=concurrency)).drain
+    async def rate(task: str, each: int, concurrency: int) -> float:
+        jobs = min(most, concurrency * each)
+        return (await ours(rig, messages(jobs), task=task, concurrency=concurrency, pause=WAIT / 1000)).drain
 
-    nothing = await _by(rig, slots, lambda n: rate("count", min(most, n * 1_000), n))
-    waits = await _by(
-        rig, slots[-1:] if rig.quick else slots, lambda n: rate("wait", min(most, n * 100), n), 1
-    )
-    series = {"handlers do nothing": _points(nothing), f"handlers wait {WAIT} ms": _points(waits)}
+    nothing = await in_turns(rig.rounds(2), slots, partial(rate, "count", 1_000))
+    waits = await in_turns(1, slots[-1:] if rig.quick else slots, partial(rate, "rest", 100))
+    series = {"handlers do nothing": medians(nothing), f"handlers wait {WAIT} ms": medians(waits)}
     return [Curve("concurrency", "jobs at once", "jobs/s", series, log_x=True, log_y=True)]
 
 
 async def _retention(rig: Rig) -> Measured:
     """Retention. More jobs than are kept, so that the oldest record goes when a new one comes."""
-    jobs = _messages(rig.of(120_000, 8_000))
-    kept = rig.of((0, 1_000, 100_000), (0, 1_000))
-    found = await _by(rig, kept, lambda n: _drained(rig, jobs, settings={"keep_completed": n}))
-    rate, cpu = _part(found, "drain"), _part(found, "redis")
+    jobs, kept = messages(rig.of(120_000, 8_000)), rig.of((0, 1_000, 100_000), (0, 1_000))
+
+    async def at(kept: int) -> Drain:
+        return await ours(rig, jobs, concurrency=SLOTS, settings={"keep_completed": kept})
+
+    found = await in_turns(rig.rounds(2), kept, at)
+    x = "completed jobs kept"
     return [
-        Curve("retention: drain", "completed jobs kept", "jobs/s", {"drain": rate}),
-        Curve(
-            "retention: Redis CPU", "completed jobs kept", "µs per job", {"enqueue to finished record": cpu}
-        ),
+        Curve("retention: drain", x, "jobs/s", {"drain": _part(found, "drain")}),
+        Curve("retention: Redis CPU", x, "µs per job", {"enqueue to finished record": _part(found, "redis")}),
     ]
 
 
 async def _processes(rig: Rig) -> Measured:
     """Processes, with handlers that compute: one process has one core."""
-    jobs = rig.of(6_000, 1_500)
-    found = await _by(rig, rig.of((1, 2, 4), (2,)), lambda n: _computed(rig, jobs, n), 1)
-    return [
-        Curve("processes", "worker processes", "jobs/s", {f"handlers compute {COMPUTED} µs": _points(found)})
-    ]
+    found = await in_turns(1, rig.of((1, 2, 4), (2,)), partial(_computed, rig, rig.of(6_000, 1_500)))
+    series = {f"handlers compute {COMPUTED} µs": medians(found)}
+    return [Curve("processes", "worker processes", "jobs/s", series)]
 
 
 async def _computed(rig: Rig, jobs: int, processes: int) -> float:
     """Jobs a second from the first enqueueing to the last end."""
+
+    async def registered() -> bool:
+        return len(await app.workers()) >= processes
+
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(rig.app())
         for _ in range(processes):
             await stack.enter_async_context(rig.child("worker", concurrency=50))
-        while len(await app.workers()) < processes:  # noqa: ASYNC110 - they tell only those who ask
-            await asyncio.sleep(0.02)
+        await until(registered)
         start = time.perf_counter()
         await app.tasks["compute"].enqueue_many([COMPUTED] * jobs)
         await rig.settled(app)
@@ -112,8 +102,10 @@ async def _computed(rig: Rig, jobs: int, processes: int) -> float:
 
 async def _loop(rig: Rig) -> Measured:
     """The event loop under the worker: uvloop, as `streamq worker` has it, or asyncio's own."""
-    jobs = _messages(rig.of(20_000, 5_000))
-    found = await _by(rig, LOOPS, lambda name: _drained(rig, jobs, uvloop=name == "uvloop"))
+    jobs = messages(rig.of(20_000, 5_000))
+    found = await in_turns(
+        rig.rounds(2), LOOPS, lambda name: ours(rig, jobs, concurrency=SLOTS, uvloop=name == "uvloop")
+    )
     return [
         _compared(f"{label}, {name}", unit, found, name, part, of="uvloop")
         for label, unit, part in (("drain", "jobs/s", "drain"), ("worker CPU per job", "µs", "worker"))
@@ -127,38 +119,34 @@ async def _loop(rig: Rig) -> Measured:
 async def _stream_nodes(rig: Rig) -> Measured:
     """Stream nodes: how many bytes of entries the server packs together."""
     jobs = rig.of(20_000, 5_000)
+    memory: dict[int, list[float]] = defaultdict(list)
 
-    async def at(size: int) -> tuple[float, Drain]:
+    async def at(size: int) -> Drain:
         async with rig.server.configured({"stream-node-max-bytes": size}):
-            return (await waiting(rig, spread(100, jobs))).each, await _drained(rig, _messages(jobs))
+            memory[size].append((await waiting(rig, spread(100, jobs))).each)
+            return await ours(rig, messages(jobs), concurrency=SLOTS)
 
-    found = await _by(rig, rig.of((512, 1_024, 2_048, 4_096, 8_192, 16_384), (8_192,)), at)
-    memory = {size: [each for each, _ in values] for size, values in found.items()}
-    drains = {size: [drain for _, drain in values] for size, values in found.items()}
-    x = "stream-node-max-bytes"
+    sizes = rig.of((512, 1_024, 2_048, 4_096, 8_192, 16_384), (8_192,))
+    drains = await in_turns(rig.rounds(2), sizes, at)
+    x, series = "stream-node-max-bytes", {"payload of 80 to 120 bytes": medians(memory)}
+    speed = {part: _part(drains, part) for part in ("enqueue", "drain")}
     return [
-        Curve(
-            "stream nodes: memory", x, "bytes per waiting job", {"payload of 80 to 120 bytes": _points(memory)},
-            log_x=True,
-        ),
-        Curve(
-            "stream nodes: speed", x, "jobs/s",
-            {"enqueue": _part(drains, "enqueue"), "drain": _part(drains, "drain")}, log_x=True,
-        ),
-    ]  # fmt: skip
+        Curve("stream nodes: memory", x, "bytes per waiting job", series, log_x=True),
+        Curve("stream nodes: speed", x, "jobs/s", speed, log_x=True),
+    ]
 
 
 async def _append_only(rig: Rig) -> Measured:
     """The append-only file: how often the server writes to the disk what it was told."""
-    jobs, alone = _messages(rig.of(20_000, 3_000)), rig.of(200, 40)
+    jobs, few = messages(rig.of(20_000, 3_000)), rig.of(200, 40)
     found: dict[str, list[Drain]] = defaultdict(list)
     lone: dict[str, list[float]] = defaultdict(list)
 
     async def at(policy: str) -> None:
-        found[policy].append(await _drained(rig, jobs))
-        lone[policy].append(await _one_by_one(rig, alone))
+        found[policy].append(await ours(rig, jobs, concurrency=SLOTS))
+        lone[policy].append(await _one_by_one(rig, few))
 
-    for _ in range(_rounds(rig)):
+    for _ in range(rig.rounds(2)):
         await at("no file")
         async with rig.server.appending():
             for policy in rig.of(("everysec", "always"), ("always",)):
@@ -170,7 +158,7 @@ async def _append_only(rig: Rig) -> Measured:
             for part in ("enqueue", "drain") for policy in found
         ),
         *(
-            Figure(f"one enqueue, append-only file: {policy}", "µs", median(times), samples={"streamq": times})
+            alone(f"one enqueue, append-only file: {policy}", "µs", times)
             for policy, times in lone.items()
         ),
     ]  # fmt: skip
@@ -190,11 +178,14 @@ async def _one_by_one(rig: Rig, jobs: int) -> float:
 
 async def _full(rig: Rig) -> Measured:
     """Maxmemory: a full server refuses new jobs; those it has must run to their end, and make room again."""
+
+    async def running() -> bool:
+        return (await app.queue(QUEUE).counts()).active >= 50
+
     limit = await rig.server.memory() + rig.of(8_000_000, 3_000_000)
     async with rig.app() as app, rig.worker(app, concurrency=50):
-        await app.tasks["wait"].enqueue_many([rig.of(2_000, 1_000)] * 50)
-        while (await app.queue(QUEUE).counts()).active < 50:  # noqa: ASYNC110 - it tells only those who ask
-            await asyncio.sleep(0.02)
+        await app.tasks["act"].enqueue_many([{"ms": rig.of(2_000, 1_000)}] * 50)
+        await until(running)
         async with rig.server.configured({"maxmemory": limit, "maxmemory-policy": "noeviction"}):
             taken = await _filled(app)
             left = await _left(app)
@@ -212,7 +203,7 @@ async def _filled(app: App) -> int:
     while True:
         try:
             # No more than leaves in one round trip: of a larger batch a part may be taken, and the rest refused.
-            taken += len(await app.tasks["count"].enqueue_many(_messages(250)))
+            taken += len(await app.tasks["count"].enqueue_many(messages(250)))
         except OutOfMemory:
             return taken
 
@@ -231,51 +222,8 @@ async def _left(app: App) -> int:
 # -- one measurement --------------------------------------------------------------------------------------------
 
 
-async def _drained(
-    rig: Rig, payloads: Sequence[Any], *, task: str = "count", concurrency: int = SLOTS,
-    settings: dict[str, Any] | None = None, uvloop: bool = True,
-) -> Drain:  # fmt: skip
-    """Enqueue the payloads, then let a worker of its own process drain them."""
-    jobs, server = len(payloads), rig.server
-    async with rig.app() as app:
-        cpu, start = await server.cpu(), time.perf_counter()
-        await app.tasks[task].enqueue_many(payloads)
-        enqueue = jobs / (time.perf_counter() - start)
-        async with rig.child(
-            "worker", pinned=True, concurrency=concurrency, expected=jobs, settings=settings, uvloop=uvloop
-        ) as worker:
-            said = await worker.told()
-            await rig.settled(app)
-            redis = await server.cpu() - cpu
-    await server.clear()
-    return Drain(enqueue, jobs / said["seconds"], redis / jobs * 1e6, said["cpu"] / jobs * 1e6)
-
-
-async def _by(
-    rig: Rig, values: Sequence[Any], at: Callable[[Any], Awaitable[T]], rounds: int | None = None
-) -> dict[Any, list[T]]:
-    """What comes out at each value of a knob, in interleaved rounds."""
-    found: dict[Any, list[T]] = defaultdict(list)
-    for _ in range(rounds or _rounds(rig)):
-        for value in values:
-            found[value].append(await at(value))
-    return found
-
-
-def _rounds(rig: Rig) -> int:
-    return rig.of(min(rig.repeat, 2), 1)
-
-
-def _messages(jobs: int) -> list[Any]:
-    return [message(number).model_dump() for number in range(jobs)]
-
-
-def _points(found: dict[Any, list[float]]) -> list[tuple[float, float]]:
-    return [(float(value), median(results)) for value, results in found.items()]
-
-
-def _part(found: dict[Any, list[Drain]], part: str) -> list[tuple[float, float]]:
-    return _points({value: [getattr(drain, part) for drain in drains] for value, drains in found.items()})
+def _part(found: dict[Any, list[Drain]], part: str) -> Points:
+    return medians({value: [getattr(drain, part) for drain in drains] for value, drains in found.items()})
 
 
 def _compared(
@@ -284,8 +232,7 @@ def _compared(
     """A figure whose note has its ratio to that of another value of the knob."""
     ours, theirs = ([getattr(drain, part) for drain in found[key]] for key in (value, of))
     ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
-    note = "" if value == of else f"{ratio:.2f} of {of}"
-    return Figure(name, unit, median(ours), note=note, samples={"streamq": ours})
+    return alone(name, unit, ours, note="" if value == of else f"{ratio:.2f} of {of}")
 
 
 WORKER_KNOBS: Final = (_concurrency, _retention, _processes, _loop)

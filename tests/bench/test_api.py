@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,9 +10,8 @@ from redis.asyncio import Redis
 
 from bench import bare, bare_api
 from bench.http_load import load
-from bench.process import free_port
-from bench.server import Server, open_server
-from bench.services import api
+from bench.process import SERVED, free_port, serving
+from bench.server import PREFIX, Server, open_server
 from bench.tasks import QUEUE, message
 
 PAYLOAD = message(1).model_dump()
@@ -34,10 +32,12 @@ async def bare_url(server: Server) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_the_bare_handler_answers_like_the_real_one(
-    server: Server, bare_url: str, tmp_path: Path
-) -> None:
-    async with api(tmp_path, server.url) as (_, url), aiohttp.ClientSession() as session:
+async def test_the_bare_handler_answers_like_the_real_one(server: Server, bare_url: str) -> None:
+    given = {"STREAMQ_REDIS_URL": server.url, "STREAMQ_PREFIX": PREFIX}
+    async with (
+        serving("api", SERVED, **given) as (_, url),
+        aiohttp.ClientSession() as session,
+    ):
         body = {"task": "book", "payload": PAYLOAD}
         async with session.post(f"{url}/api/v1/queues/{QUEUE}/jobs", json=body) as real:
             ours = await real.json()

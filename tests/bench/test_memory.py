@@ -39,7 +39,7 @@ async def test_a_job_takes_its_payload_and_more_and_an_active_one_also_who_has_i
 def test_the_memory_command_prints_each_state() -> None:
     said = bench("memory", "--payload", "100", "--jobs", "200")
     assert said.returncode == 0, said.stderr
-    assert [line.split()[0] for line in said.stdout.splitlines()[3:]] == list(STATES)
+    assert [line.split()[0] for line in said.stdout.splitlines()[4:]] == list(STATES)
     assert "GB per million" in said.stdout
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -11,12 +12,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bench.catalogue import summary
+from bench.commands import bench as group
 from bench.figures import Curve, Figure, Limit, compared
-from bench.report import page
 from bench.results import HEADER, Results, Saved, document, write
-from bench.svg_plot import dot_strip, line_plot
+from bench.show.page import page
+from bench.show.plots import line_plot
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
@@ -67,6 +70,13 @@ def _plots(content: str) -> list[ET.Element]:
     return [ET.fromstring(found) for found in re.findall(r"<svg .*?</svg>", content, re.DOTALL)]  # noqa: S314
 
 
+def _strip(figure: Figure) -> ET.Element | None:
+    """The samples of the only figure of a page."""
+    return next(
+        (plot for plot in _plots(page(_saved({"s": [figure]}))) if plot.get("class") == "strip"), None
+    )
+
+
 def _texts(plot: ET.Element | None) -> list[str]:
     assert plot is not None
     return [found.text or "" for found in plot.iter("text")]
@@ -102,12 +112,10 @@ def test_every_element_is_closed_in_its_place() -> None:
 def test_the_page_follows_the_theme_of_the_reader() -> None:
     content = page(_saved(_full()))
     assert '<meta name="color-scheme" content="light dark">' in content
-    assert "prefers-color-scheme: dark" in content
-    style = Path(page.__code__.co_filename).with_name("report.css").read_text()
-    light, dark = (set(re.findall(r"(--[\w-]+): #", part)) for part in style.split("@media screen")[:2])
-    assert light <= dark, "a colour of the light theme has none in the dark one"
-    used = set(re.findall(r"var\((--[\w-]+)\)", style))
-    assert used <= light | {"--radius", "--tone"}
+    style = Path(page.__code__.co_filename).with_name("page.css").read_text()
+    made = dict(re.findall(r"(--[\w-]+): ([^;]+);", style))
+    assert all(value.startswith("light-dark(#") for value in made.values()), "a colour is for one theme alone"
+    assert set(re.findall(r"var\((--[\w-]+)", style)) == set(made)
 
 
 def test_every_link_leads_to_a_place_on_the_page() -> None:
@@ -201,7 +209,8 @@ def test_a_scenario_has_its_summary_and_one_without_figures_its_sentence() -> No
 
 def test_a_strip_has_a_dot_for_each_sample_of_both_sides_from_0() -> None:
     figure = compared("x", "jobs/s", [80.0, 100.0, 90.0], [20.0, 40.0, 30.0])
-    strip = ET.fromstring(str(dot_strip(figure)))  # noqa: S314
+    strip = _strip(figure)
+    assert strip is not None
     places = [
         float(re.findall(r"[\d.]+", dot.attrib["transform"])[0]) for dot in strip.iter("path")
     ]  # ours, then bare
@@ -214,7 +223,8 @@ def test_a_strip_has_a_dot_for_each_sample_of_both_sides_from_0() -> None:
 
 def test_rounds_of_many_measures_are_thinned_and_keep_their_ends() -> None:
     rounds = [[float(value) for value in range(start, start + 1000)] for start in (1, 1001)]
-    strip = ET.fromstring(str(dot_strip(Figure("x", "ms", 1.0, samples={"streamq": rounds}))))  # noqa: S314
+    strip = _strip(Figure("x", "ms", 1.0, samples={"streamq": rounds}))
+    assert strip is not None
     titles = [dot.findtext("title") for dot in strip.iter("path")]
     assert len(titles) == 60
     assert (titles[0], titles[-1]) == ("1", "2,000")
@@ -224,16 +234,17 @@ def test_rounds_of_many_measures_are_thinned_and_keep_their_ends() -> None:
     "samples", [{}, {"streamq": []}, {"streamq": ["note", None, math.nan]}, {"about": [1]}]
 )
 def test_a_figure_without_samples_has_no_strip(samples: dict[str, list[object]]) -> None:
-    assert dot_strip(Figure("x", "ms", 1.0, samples=samples)) is None
+    assert _strip(Figure("x", "ms", 1.0, samples=samples)) is None
 
 
 def test_every_point_of_every_curve_is_in_the_plot_and_in_its_table() -> None:
     series = {"ours": [(1.0, 11.0), (2.0, 12.0)], "bare": [(2.0, 22.0), (3.0, 33.0), (4.0, math.nan)]}
     content = page(_saved({"drain": [Curve("by slots", "slots", "jobs/s", series)]}))
     plot = _plots(content)[0]
-    tooltips = [dot.findtext("title") for dot in plot.iter("path")]
+    dots = [path for path in plot.iter("path") if path.get("class") == "dot"]
+    tooltips = [dot.findtext("title") for dot in dots]
     assert tooltips == ["ours: 11 at 1", "ours: 12 at 2", "bare: 22 at 2", "bare: 33 at 3"]
-    assert len({dot.attrib["d"] for dot in plot.iter("path")}) == 2, "without colour the series differ too"
+    assert len({dot.attrib["d"] for dot in dots}) == 2, "without colour the series differ too"
     rows = re.findall(r'<tr><th scope="row">(\d)</th><td>([^<]*)</td><td>([^<]*)</td></tr>', content)
     assert rows == [("1", "11", "-"), ("2", "12", "22"), ("3", "-", "33")]
 
@@ -246,11 +257,8 @@ def test_a_plot_is_an_image_with_a_name() -> None:
 
 def test_a_straight_line_on_logarithmic_axes_stays_straight_and_says_so() -> None:
     plot = ET.fromstring(str(line_plot(LINE)))  # noqa: S314
-    line = plot.find("polyline")
-    assert line is not None
-    (x1, y1), (x2, y2), (x3, y3) = (
-        [*map(float, point.split(","))] for point in line.attrib["points"].split()
-    )
+    (line,) = (path for path in plot.iter("path") if "nofill" in path.get("class", ""))
+    x1, y1, x2, y2, x3, y3 = map(float, re.findall(r"[\d.]+", line.attrib["d"]))
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
     assert y1 - y2 == pytest.approx(y2 - y3, abs=0.2)
     assert y1 > y2, "up is more"
@@ -269,7 +277,7 @@ def test_a_linear_axis_begins_at_0_and_is_not_called_logarithmic() -> None:
 def test_a_single_point_is_drawn_inside_the_plot(value: float, log: bool) -> None:
     plot = ET.fromstring(str(line_plot(Curve("x", "a", "b", {"s": [(value, value)]}, log, log))))  # noqa: S314
     width, height = map(float, plot.attrib["viewBox"].split()[2:])
-    (dot,) = plot.iter("path")
+    (dot,) = (path for path in plot.iter("path") if path.get("class") == "dot")
     x, y = map(float, re.findall(r"-?[\d.]+", dot.attrib["transform"]))
     assert 0 <= x <= width
     assert 0 <= y <= height
@@ -291,11 +299,8 @@ def test_an_axis_of_less_than_a_decade_has_ticks_too() -> None:
 def test_labels_of_ticks_do_not_touch() -> None:
     curve = Curve("x", "a", "b", {"s": [(10_100.0, 1.0), (10_900.0, 2.0)]})
     plot = ET.fromstring(str(line_plot(curve)))  # noqa: S314
-    ticks = [
-        (float(text.attrib["x"]), len(text.text or ""))
-        for text in plot.iter("text")
-        if text.attrib["class"] == "tick" and text.attrib["text-anchor"] == "middle"
-    ]
+    (axis,) = (group for group in plot.iter("g") if group.get("class") == "axis x")
+    ticks = [(float(text.attrib["x"]), len(text.text or "")) for text in axis.iter("text")]
     assert len(ticks) >= 2
     assert all(b - a > 3.5 * (one + two) for (a, one), (b, two) in pairwise(ticks))
 
@@ -325,6 +330,15 @@ def test_another_file_is_one_sentence_and_exit_code_2(tmp_path: Path, content: s
     assert "a.json is not a results file" in said.stderr
     assert "Traceback" not in said.stderr
     assert not (tmp_path / "a.html").exists()
+
+
+def test_without_the_extra_one_sentence_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "r.json", document(_saved(_full())))
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.delitem(sys.modules, "bench.show.page")
+    said = CliRunner().invoke(group, ["report", str(tmp_path / "r.json")])
+    assert (said.exit_code, said.output.count("\n")) == (1, 1)
+    assert "jinja2 is not installed: it comes with `bench`, an extra of streamq" in said.output
 
 
 @pytest.mark.parametrize("option", ["--html", "--json"])

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from bench.errands import Errand
 from bench.figures import Figure
-from bench.messages import OWN, load
 from bench.rig import Rig
 from bench.scenarios import tuning
 from bench.scenarios.footprint import FLAT, _growth
 from bench.scenarios.mixed import _wrong
 from bench.server import Server as Measured
+from bench.tasks import Errand
 from streamq import State
 
 from ..servers import Server
-from .programs import ROOT, bench
 
 ERRANDS = [Errand(number=1, fate="complete"), Errand(number=2, fate="retry"), Errand(number=3, fate="fail")]
 IDS = {1: "a", 2: "b", 3: "c"}
@@ -95,26 +91,3 @@ async def test_the_configuration_of_a_lent_server_is_left_as_it_is_which_is_said
         await server.client.aclose()
     assert isinstance(found[-1], Figure)
     assert "server that was lent is left as it is" in found[-1].note
-
-
-def test_messages_may_be_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "empty").write_text("\n")
-    monkeypatch.setenv("STREAMQ_BENCH_MESSAGES", str(tmp_path / "empty"))
-    said = bench("delivery")
-    assert f"{tmp_path / 'empty'} has no line of text" in said.stderr
-
-
-def test_a_quick_delivery_has_delays_too_and_none_is_long() -> None:
-    delays = [message.delay for message in load(OWN, 300, longest=2.0) if message.delay is not None]
-    assert len(delays) == 60
-    assert 1.0 <= min(delays) <= max(delays) <= 2.0
-
-
-def test_each_script_has_its_worst_call_printed() -> None:
-    scripts = {file.stem for file in ROOT.glob("streamq/redis/lua/[!_]*.lua")}
-    ran = bench("run", "scripts", "--quick", timeout=120)
-    assert ran.returncode == 0, ran.stderr
-    found = re.findall(
-        r"worst call of (\w+) +([\d.]+) ms  (\w+.*, .*)$", ran.stdout + ran.stderr, re.MULTILINE
-    )
-    assert {script for script, _, _ in found} == scripts

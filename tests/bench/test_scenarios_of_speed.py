@@ -14,7 +14,7 @@ from bench.draining import NotWhole, bare_by_many, bare_loop, check, ours, ours_
 from bench.openloop import latencies, play, poisson
 from bench.process import Gone
 from bench.rig import Rig
-from bench.tasks import Counter
+from bench.tasks import Counter, messages
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
@@ -102,8 +102,8 @@ def test_a_lost_or_a_repeated_job_fails_a_drain(ran: int) -> None:
 
 @ON_ONE_SERVER
 async def test_drains_run_every_job_and_leave_nothing(rig: Rig) -> None:
-    assert await ours(rig, 300, concurrency=50) > 0
-    assert await bare_loop(rig, 300, batch=50) > 0
+    assert (await ours(rig, messages(300), concurrency=50)).drain > 0
+    assert (await bare_loop(rig, messages(300), batch=50)).drain > 0
 
 
 @ON_ONE_SERVER

@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+
+from bench.process import free_port
 
 from .markdown import Block, blocks
 
@@ -52,7 +53,7 @@ class Session:
         self.page = page
         self.folder = Path(tempfile.mkdtemp(prefix="sq-"))  # short: a socket's path has about 100 bytes
         (self.folder / ".curlrc").write_text("silent\nshow-error\n")  # as it is at a terminal
-        self.port = _free_port()
+        self.port = free_port()
         ours = {
             name: value for name, value in os.environ.items() if not name.startswith(("STREAMQ_", "SMS_"))
         }
@@ -65,7 +66,7 @@ class Session:
             "CURL_HOME": str(self.folder),
             **environment,
         }
-        self.sandbox_port = _free_port()
+        self.sandbox_port = free_port()
         self.met = {
             "127.0.0.1:8000": f"127.0.0.1:{self.port}",
             "127.0.0.1:8025": f"127.0.0.1:{self.sandbox_port}",
@@ -202,10 +203,3 @@ def _somewhere(expected: str) -> str:
 def _ready(log: str) -> bool:
     """Whether a role has said that it works."""
     return bool(re.search(r"worker \S+: |Try:|promoter|streamq (api|sandbox): |Uvicorn running", log))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

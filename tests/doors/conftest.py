@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..processes import ROOT
+from ..processes import ROOT, without_settings
 
 KEY = "doors-0123456789abcdef"
 KEYED = f"Authorization: Bearer {KEY}\r\n".encode()
@@ -126,8 +125,8 @@ def api(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 @contextmanager
 def _running(folder: Path, server_url: str) -> Iterator[subprocess.Popen[bytes]]:
     given = {"REDIS_URL": server_url, "API_KEYS": f"{KEY}=admin", "PREFIX": "doors", "LOG_LEVEL": "info"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STREAMQ_")}
-    environment |= {f"STREAMQ_{name}": value for name, value in given.items()} | {"PYTHONPATH": str(ROOT)}
+    settings = {f"STREAMQ_{name}": value for name, value in given.items()}
+    environment = without_settings(**settings, PYTHONPATH=str(ROOT))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamq", "api", "--port", "0"],

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import redis
 
+from bench.process import free_port
 from streamq import App
 from streamq.doctor import Finding, examine
 from streamq.doctor import server as server_looks
@@ -41,13 +42,6 @@ async def examined(url: str, **settings: Any) -> dict[str, Finding]:
     assert all(finding.remedy for finding in findings if finding.verdict != "ok")
     assert all(re.fullmatch(r"[a-z-]+", finding.code) for finding in findings)
     return {finding.code: finding for finding in findings}
-
-
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager
@@ -75,7 +69,7 @@ async def test_each_address_of_a_list_has_a_finding_of_its_own(own_server: Own) 
     replica = own_server(tcp=True, options=("--replicaof", "127.0.0.1", str(primary.port)))
     async with answering(None) as silent:
         addresses = [
-            replica.url, f"redis://127.0.0.1:{closed_port()}", "redis://no-such-host.invalid", f"redis://{silent}",
+            replica.url, f"redis://127.0.0.1:{free_port()}", "redis://no-such-host.invalid", f"redis://{silent}",
             primary.url, f"redis://:wrong@127.0.0.1:{other.port}", f"rediss://127.0.0.1:{primary.port}",
         ]  # fmt: skip
         found = await examined(",".join(addresses))
@@ -113,7 +107,7 @@ async def test_what_a_server_refuses_is_told_by_its_true_cause(own_server: Own) 
         client.config_set("maxmemory", 1)
         assert (await examined(url))["out-of-memory"].verdict == "fail"
         client.config_set("maxmemory", 0)
-        client.execute_command("REPLICAOF", "127.0.0.1", closed_port())
+        client.execute_command("REPLICAOF", "127.0.0.1", free_port())
         assert "read-only" in await examined(url)
         client.execute_command("REPLICAOF", "NO", "ONE")
         client.config_set("save", "3600 1")
@@ -168,7 +162,7 @@ async def test_what_answers_is_told_apart(said: bytes | None, code: str) -> None
 
 @ON_ONE_SERVER
 async def test_a_node_of_a_cluster_is_refused(own_server: Own) -> None:
-    server = own_server(tcp=True, options=("--cluster-enabled", "yes", "--cluster-port", str(closed_port())))
+    server = own_server(tcp=True, options=("--cluster-enabled", "yes", "--cluster-port", str(free_port())))
     assert list(await examined(server.url)) == ["cluster"]
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,8 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.process import free_port
 from streamq import App, JobFailed, State
 
+from ..processes import without_settings
 from ..rig import ON_ONE_SERVER, until
 from ..servers import Server
 
@@ -50,15 +50,12 @@ class Role:
             "@app.task(queue='q')\n"
             "async def work(number: int) -> None: ...\n"
         )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.log = folder / "log"
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("STREAMQ_")}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamq", *(word.format(port=self.port) for word in words)],
-                cwd=folder, env={**ours, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=folder, env=without_settings(**environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
     def at_work(self, server: Server) -> bool:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench.ledger import Call, Judgement, judge
-from bench.messages import OWN, WORKSPACE, Message, load
-
-from .programs import bench
+from ..bench.programs import bench
+from .ledger import Call, Judgement, judge
+from .texts import OWN, WORKSPACE, Message, load
 
 MESSAGE = Message(1, "Fünf £ 🎂".encode(), delay=2.0, due=100.0)
 KEYS = {1: "queue:id"}
@@ -87,6 +86,19 @@ def test_a_file_without_text_is_one_sentence(tmp_path: Path) -> None:
     assert said.returncode == 1
     assert "no line of text" in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+def test_messages_may_be_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    monkeypatch.setenv("STREAMQ_BENCH_MESSAGES", str(tmp_path / "empty"))
+    said = bench("delivery")
+    assert f"{tmp_path / 'empty'} has no line of text" in said.stderr
+
+
+def test_a_quick_delivery_has_delays_too_and_none_is_long() -> None:
+    delays = [message.delay for message in load(OWN, 300, longest=2.0) if message.delay is not None]
+    assert len(delays) == 60
+    assert 1.0 <= min(delays) <= max(delays) <= 2.0
 
 
 @pytest.mark.slow

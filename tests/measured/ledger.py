@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from .figures import percentile
-from .messages import WORKSPACE, Message
+from bench.figures import percentile
+
+from .texts import WORKSPACE, Message
 
 TICK: Final = 0.001
 """Seconds: due times are whole milliseconds."""

@@ -12,9 +12,8 @@ from typing import Any, Final, Self
 
 import aiohttp
 
+from bench.process import Gone, answers, free_port, program, streamq
 from streamq import EmbeddedServer
-
-from .process import Gone, answers, free_port, program, streamq
 
 QUEUES: Final = ("send-sms-queue", "scheduled-sms-queue")
 WORKERS: Final = 2

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from statistics import median
 from typing import Any, Final
 
+from bench.figures import Figure, Limit, Measured
+from bench.rig import Rig
+from bench.tasks import QUEUE
 from streamq import State
 
-from ..figures import Figure, Limit, Measured
-from ..rig import Rig
-from ..script_cases import FEW_BYTES, GROUP, KEPT_LONG, LARGE, MANY_BYTES, WORKER, Bench, Case, Outcome
-from ..script_roster import roster_cases
-from ..tasks import QUEUE
+from .script_cases import FEW_BYTES, GROUP, KEPT_LONG, LARGE, MANY_BYTES, WORKER, Bench, Case, Outcome
+from .script_roster import roster_cases
 
 AIM: Final = Limit("value", "<=", 10.0)
 LISTED: Final = 100_000

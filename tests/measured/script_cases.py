@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from bench.rig import Rig
+from bench.tasks import QUEUE
 from streamq import App
-
-from .rig import Rig
-from .tasks import QUEUE
 
 GROUP: Final = "workers"
 WORKER: Final = "w"

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
+from bench.rig import Rig
+from bench.tasks import QUEUE
 from streamq import WorkerInfo
 
-from .rig import Rig
 from .script_cases import FEW_BYTES, GROUP, WORKER, Bench, Case
-from .tasks import QUEUE
 
 QUEUES: Final = tuple(f"q{number}" for number in range(100))
 

@@ -1,4 +1,4 @@
-"""The main job on real input: messages through the HTTP API to the provider, while processes are killed.
+"""Messages through the HTTP API to a provider while processes are killed: none missing, altered, early, needless.
 
 The provider's ledger must hold each message at least once, equal byte by byte, none early; repeats only of jobs
 that were running on the worker when it was killed, under the key of the first time.
@@ -17,12 +17,15 @@ from typing import Any, Final
 
 import click
 
+from bench.figures import Figure, Limit, Measured
+from bench.results import write
+from bench.rig import Rig
+from bench.server import Server, ServerClock
+
 from . import ledger
 from .deployment import Deployment
 from .ledger import Judgement
-from .messages import WORKSPACE, Message, load
-from .results import write
-from .server import Server, ServerClock
+from .texts import LONGEST, WORKSPACE, Message, load
 
 CLIENTS: Final = 50
 ANSWER_MS: Final = 200
@@ -31,6 +34,7 @@ START: Final = 20.0
 """Seconds the workers may take to start."""
 PATIENCE: Final = 90.0
 """Seconds all may take after the last was sent."""
+NONE: Final = Limit("value", "<=", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,22 @@ class Delivery:
     seconds: float
 
 
-async def deliver(file: Path, count: int, json: Path | None) -> bool:
+async def measure(rig: Rig) -> Measured:
+    """The figures of a delivery, on a server of its own that writes its append-only file."""
+    messages = load(rig.messages, rig.of(4_000, 300), longest=rig.of(LONGEST, 2.0))
+    done = await delivered(messages, rig.say)
+    judgement = done.judgement
+    rig.say(f"{judgement.calls:,} calls in {done.seconds:.1f} s; delayed ones late by {judgement.lateness()}")
+    return [
+        Figure(
+            "messages delivered", "calls/s", judgement.calls / done.seconds,
+            note=f"{len(messages):,} messages, {judgement.repeats} repeats of {len(done.at_kill)} running at the kill",
+        ),
+        *(Figure(f"messages: {name}", "", count, bound=NONE) for name, count in judgement.breaches.items()),
+    ]  # fmt: skip
+
+
+async def deliver(file: Path | None, count: int, json: Path | None) -> bool:
     """Deliver, print the figures, write them; False on any breach. Raises ``Gone`` when a process fails."""
     done = await delivered(load(file, count), _say)
     figures = _figures(done)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-OWN: Final = Path(__file__).with_name("data") / "messages.txt"
+OWN: Final = Path(__file__).with_name("texts.txt")
 """Ours: small and varied."""
 
 WORKSPACE: Final = 66338
@@ -37,12 +37,13 @@ class Message:
         return f"+1555{self.number:07d}"
 
 
-def load(file: Path, count: int, *, longest: float = LONGEST) -> list[Message]:
-    """``count`` messages: the lines of ``file``, again with a number appended when there are too few.
+def load(file: Path | None, count: int, *, longest: float = LONGEST) -> list[Message]:
+    """``count`` messages: the lines of ``file``, or ours, again with a number appended when there are too few.
 
     Every fifth is delayed, by at most ``longest`` seconds.
     Raises ``OSError``, and ``ValueError`` for a file without text.
     """
+    file = file or OWN
     lines = [line for line in file.read_bytes().split(b"\n") if line.strip()]
     if not lines:
         raise ValueError(f"{file} has no line of text")

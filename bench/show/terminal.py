@@ -1,0 +1,153 @@
+"""A run in a terminal: how far it is, its tables, and its curves."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import plotext
+from rich import box
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..compare import Difference
+from ..figures import Curve, Figure, Limit, number, ratio, verdict
+from ..results import Results, curves_of, figures_of
+from .axis import axes, finite
+
+HEIGHT: Final = 14
+"""Rows of a plot, its axis and its title among them."""
+WIDEST: Final = 100
+"""Columns of a plot at most: wider ones are no easier to read."""
+PIPED: Final = 240
+"""Columns where nobody looks: a table is not folded in a file."""
+COLOURS: Final = {"met": "green", "NOT MET": "bold red", "better": "green", "worse": "bold red"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Text is text to it, never markup."""
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = PIPED
+    return made
+
+
+class Progress:
+    """Which scenario of how many runs, on standard error: a live line on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total: int, limit: float) -> None:
+        self._console, self._number, self._name = console(stderr=True), 0, ""
+        parts = (
+            "[{task.fields[number]}/{task.total}] {task.fields[name]} ",
+            "of at most {task.fields[limit]}  {task.description}",
+        )
+        # No thread draws it anew: it would run beside what is measured.
+        self._bar = Bar(
+            TextColumn(parts[0], markup=False), TimeElapsedColumn(), TextColumn(parts[1], markup=False),
+            console=self._console, auto_refresh=False, transient=True, disable=not self._console.is_terminal,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=total, number=0, name="", limit=f"{limit / 60:g} min")
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """The live line is there in the block."""
+        with self._bar:
+            yield
+
+    def begin(self, name: str, summary: str) -> None:
+        """The next scenario."""
+        self._number, self._name = self._number + 1, name
+        self._bar.update(self._task, number=self._number, name=name, description="")
+        self.line(summary)
+
+    def say(self, text: str) -> None:
+        """How far the scenario is: replaces the live line, or is a line of its own."""
+        if self._bar.disable:
+            self.line(text)
+        else:
+            self._bar.update(self._task, description=text, refresh=True)
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(f"{self._name:<9} {text}", soft_wrap=True)
+
+
+def show(results: Results) -> None:
+    """Print the table, a sentence for each scenario without figures, and a plot for each curve."""
+    out = console()
+    out.print(_figures(results))
+    for scenario, measured in results.items():
+        if isinstance(measured, str):
+            out.print(f"{scenario}: {measured}", soft_wrap=True)
+    for measured in results.values():
+        for curve in curves_of(measured):
+            out.print(f"\n{plot(curve, out.width)}", soft_wrap=True)
+
+
+def show_differences(found: Sequence[Difference]) -> None:
+    """Two results files side by side, one figure a line."""
+    shown = table("", "", ">before", ">after", ">change", ">noise", "")
+    for one in found:
+        shown.add_row(
+            f"{one.scenario}: {one.name}", one.of, number(one.before), number(one.after), f"{one.change:+.1%}",
+            "-" if one.noise is None else f"±{one.noise:.1%}", _coloured(one.verdict),
+        )  # fmt: skip
+    console().print(shown)
+
+
+def table(*columns: str) -> Table:
+    """An empty table; a column whose name begins with ``>`` is flush right."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+    return made
+
+
+def _figures(results: Results) -> Table:
+    shown = table("", "unit", ">streamq", ">bare", ">ratio", "bound", "", "aim", "", "note")
+    for figure in (figure for measured in results.values() for figure in figures_of(measured)):
+        shown.add_row(
+            figure.name, figure.unit, number(figure.value), number(figure.bare), ratio(figure),
+            *_judged(figure, figure.bound), *_judged(figure, figure.aim), figure.note,
+        )  # fmt: skip
+    return shown
+
+
+def _judged(figure: Figure, limit: Limit | None) -> tuple[str, Text]:
+    return ("-", Text()) if limit is None else (str(limit), _coloured(verdict(figure, limit)))
+
+
+def _coloured(said: str) -> Text:
+    return Text(said, style=COLOURS.get(said, ""))
+
+
+def plot(curve: Curve, width: int) -> str:
+    """Lines of at most ``width`` characters. A letter at the end of each series tells it apart without colour."""
+    title = f"{curve.name}: {curve.y} by {curve.x}"
+    if (both := axes(curve)) is None:
+        return f"{title[:width]}\n  no point was measured"
+    across, up = both
+    plotext.clear_figure()
+    plotext.limit_size(False, False)
+    plotext.plotsize(min(width, WIDEST), HEIGHT)
+    plotext.xlim(across.at(across.low), across.at(across.high))
+    plotext.ylim(up.at(up.low), up.at(up.high))
+    plotext.xticks(*_ticks(across.ticks()))
+    plotext.yticks(*_ticks(up.ticks()))
+    legend = []
+    for letter, (name, line) in zip(string.ascii_letters, curve.series.items(), strict=False):
+        xs, ys = [across.at(x) for x, _ in finite(line)], [up.at(y) for _, y in finite(line)]
+        plotext.plot(xs, ys, marker="braille")
+        plotext.scatter(xs[-1:], ys[-1:], marker=letter)
+        legend.append(f"{letter} {name}")
+    drawn = plotext.uncolorize(plotext.build()).rstrip()
+    return "\n".join([title[:width], drawn, *(f"      {line}"[:width] for line in legend)])
+
+
+def _ticks(ticks: dict[float, str]) -> tuple[list[Any], list[str]]:
+    return list(ticks), list(ticks.values())

@@ -160,8 +160,8 @@ class Program:
 
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""
-        return sorted({task.queue for task in self.tasks.values()} | await self.client.views.queues())
+        return sorted({task.queue for task in self.tasks.values()} | await self.client.store.queues.names())
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are registered. A lost one stays until it is reclaimed."""
-        return await self.client.views.workers()
+        return await self.client.store.workers.listed()

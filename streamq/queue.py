@@ -23,11 +23,11 @@ class Queue:
 
     async def counts(self) -> Counts:
         """How many jobs are in each state."""
-        return await self._client.views.counts(self.name)
+        return await self._client.store.queues.counts(self.name)
 
     async def get(self, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``."""
-        return await self._client.views.job(self.name, job_id)
+        return await self._client.store.jobs.job(self.name, job_id)
 
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.
@@ -36,7 +36,7 @@ class Queue:
         """
         if not 1 <= limit <= MOST:
             raise UsageError(f"limit={limit} is not a page size: use 1 to {MOST}")
-        return await self._client.views.jobs(self.name, State(state), limit, cursor)
+        return await self._client.store.jobs.jobs(self.name, State(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:
         """A failed job waits again, with all its attempts; its history stays. Returns it as it waits.
@@ -44,6 +44,4 @@ class Queue:
         Of many who ask at once one moves it. Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed,
         or not any more, with the state it has.
         """
-        return self._client.views.waiting(
-            self.name, job_id, *await self._client.store.requeue(self.name, job_id)
-        )
+        return await self._client.store.jobs.requeue(self.name, job_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,11 @@ import pytest
 import redis
 
 from streamq import App, Worker
-from streamq.model.envelope import id_of
+from streamq.model.envelope import New, id_of
 from streamq.model.keys import GROUP, Keys
+from streamq.redis.links import Links
+from streamq.store.producers import Batch
+from streamq.store.store import Store
 
 from .servers import Server
 
@@ -53,6 +56,23 @@ async def app(make_app: Callable[..., App]) -> AsyncIterator[App]:
     """An open app on the session's server."""
     async with make_app() as app:
         yield app
+
+
+async def enqueue_batch(
+    store: Store,
+    links: Links,
+    queue: str,
+    producer: str,
+    number: int,
+    jobs: Sequence[New],
+    durability: Any = "memory",
+) -> list[str]:
+    """Send one producer's batch under its number, and return its ids; again under the same number adds nothing."""
+    batch = Batch(queue, producer, number, jobs)
+    (answer,) = await store.producers.submit(links.of(queue), [batch], durability)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,8 @@ from streamq.embedded import server as embedded
 from streamq.embedded.folder import Folder
 from streamq.embedded.server import EmbeddedServer, running_url
 from streamq.errors import ConfigurationError
-from streamq.redis.link import Servers, ThreadLink
+from streamq.redis.servers import Servers
+from streamq.redis.thread_link import ThreadLink
 
 from .embedded import client
 from .rig import ON_ONE_SERVER
@@ -309,7 +310,7 @@ async def test_another_users_server_is_told_nothing(
         with pytest.raises(Rejected, match=r"nothing was sent.*STREAMQ_REDIS_URL"):
             await app.wait_ready()
     with pytest.raises(Rejected, match="is run by user nobody"):
-        ThreadLink(Servers(app.settings), "thread").connect()
+        ThreadLink(Servers(app.settings).home, "thread").connect()
     assert listening.stdout is not None
     assert [listening.stdout.readline() for _ in range(3)] == ["0\n"] * 3  # one for each caller
 

@@ -14,7 +14,6 @@ from streamq.model.job_record import JobRecord
 from streamq.redis.link import wait_ready
 from streamq.settings import Durability, Settings
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 
 class Client:
@@ -35,18 +34,13 @@ class Client:
 
     @property
     def store(self) -> Store:
-        """Commands. Raises ``NotOpen`` where the running loop has not opened it."""
+        """What is written to the servers and read. Raises ``NotOpen`` where the running loop has not opened it."""
         return self.openings.here().store
-
-    @property
-    def views(self) -> Views:
-        """Queries. Raises ``NotOpen`` where the running loop has not opened it."""
-        return self.openings.here().views
 
     async def ping(self) -> float:
         """A round trip to the server, in seconds. Raises ``Unavailable``."""
         start = monotonic()
-        await self.store.pool.call("PING")
+        await self.store.server.ping()
         return monotonic() - start
 
     async def wait_ready(self, timeout: float | None = None) -> None:
@@ -79,7 +73,7 @@ class Client:
 
     async def look(self, queue: str, job_id: str) -> JobRecord:
         """Everything known of a job now. Raises ``JobNotFound``."""
-        return await self.views.job(queue, job_id)
+        return await self.store.jobs.job(queue, job_id)
 
 
 def _emptied(jobs: list[New]) -> Iterator[New]:

@@ -18,18 +18,16 @@ from streamq.client.outbox import Outbox
 from streamq.client.results import Results
 from streamq.embedded.server import running_url
 from streamq.errors import NotOpen, OpenElsewhere
-from streamq.redis.link import Servers
+from streamq.redis.servers import Servers
 from streamq.settings import Settings
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 
 class Opening:
     """The connections of one app in one event loop, and what is on its way through them."""
 
     def __init__(self, settings: Settings, url: str, attempts_of: Callable[[str], int | None]) -> None:
-        self.store = Store(Servers(settings, url), settings)
-        self.views = Views(self.store, attempts_of)
+        self.store = Store(Servers(settings, url), settings, attempts_of)
         self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
 
@@ -51,7 +49,7 @@ class Opening:
         """Those who wait for jobs of a queue."""
         results = self._results.get(queue)
         if results is None:
-            results = self._results[queue] = Results(self.store, self.views, queue)
+            results = self._results[queue] = Results(self.store, queue)
         return results
 
     async def close(self) -> None:

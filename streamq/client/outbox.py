@@ -18,12 +18,23 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from streamq.client.transfer import Transfer
-from streamq.errors import NotDurable, NotOpen, OutcomeUnknown, StreamqError, Ticket, Unavailable, UsageError
+from streamq.errors import (
+    NotDurable,
+    NotOpen,
+    OutcomeUnknown,
+    OutOfMemory,
+    StreamqError,
+    Ticket,
+    Unavailable,
+    UsageError,
+)
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
+from streamq.redis.answers import Demoted, concerns_all
 from streamq.redis.link import Link
+from streamq.redis.servers import Server
 from streamq.settings import Durability
-from streamq.store.batches import PRODUCER_MEMORY_MS, Answer, Batch, submit
+from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.outbox")
@@ -64,11 +75,11 @@ class _Load(NamedTuple):
 
 
 class Outbox:
-    """The way out of one process. At most two connections for each durability in use."""
+    """The way out of one process. At most two connections to a server for each durability in use."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._carriers: dict[tuple[Durability, bool], _Carrier] = {}
+        self._carriers: dict[tuple[Server, Durability, bool], _Carrier] = {}
         self._closed = False
 
     async def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
@@ -81,10 +92,11 @@ class Outbox:
             raise NotOpen
         size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
-        kind = (durability, size > BATCH_BYTES)
+        server = self._store.servers.of(queue)
+        kind = (server, durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
         if carrier is None:
-            carrier = self._carriers[kind] = _Carrier(self._store, durability)
+            carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
         ids: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         carrier.add(_Order((queue, jobs[0].due != ""), jobs, size, ids))
         return await ids
@@ -100,11 +112,11 @@ class Outbox:
 
 
 class _Carrier:
-    """Flights of one durability, one after the other, over one connection."""
+    """Flights of one durability to one server, one after the other, over one connection."""
 
-    def __init__(self, store: Store, durability: Durability) -> None:
-        self._store, self._durability = store, durability
-        self._link = Link(store.servers, "streamq-producer")
+    def __init__(self, store: Store, server: Server, durability: Durability) -> None:
+        self._store, self._server, self._durability = store, server, durability
+        self._link = Link(server, "streamq-producer")
         self._waiting: list[_Order] = []
         self._flight: asyncio.Task[None] | None = None
         self._names: dict[tuple[str, bool], str] = {}
@@ -177,29 +189,35 @@ class _Carrier:
         return _Load(Batch(kind[0], producer, next(self._numbers), jobs), orders, monotonic())
 
     async def _persist(self, batches: Sequence[Batch]) -> list[Answer]:
-        """Send batches until each is answered, for ``enqueue_timeout`` seconds after the first silence."""
+        """Send batches until each is answered, for ``enqueue_timeout`` seconds at most.
+
+        What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
+        is what a server refused that has just ceased to be the primary.
+        """
         answers: list[Answer] = await self._attempt(self._link, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
-        # what never left is the caller's: it may know better than to wait; what may have arrived is sent again
-        open_ = [
-            at for at, answer in enumerate(answers) if not isinstance(answer, list) and _is_silence(answer)
-        ]
-        if not open_:
-            return answers
+        unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
+        open_ = [at for at, answer in enumerate(answers) if at in unknown or self._meets_fail_over(answer)]
         pause, deadline = 0.05, monotonic() + self._store.settings.enqueue_timeout
         while open_ and monotonic() + pause <= deadline:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
             again = await self._attempt(self._link, [batches[at] for at in open_])
             for at, answer in zip(open_, again, strict=True):
-                answers[at] = _as_unknown(answer)
-            open_ = [at for at in open_ if _is_silence(answers[at])]
+                answers[at] = _as_unknown(answer) if at in unknown else answer
+            unknown.update(at for at in open_ if _is_silence(answers[at]))
+            open_ = [at for at in open_ if _is_away(answers[at])]
         return answers
+
+    def _meets_fail_over(self, answer: Answer) -> bool:
+        """Whether a server that is a primary no more has refused the batch: it added nothing, and the new primary
+        will take it. Where there is one address only, there is no other to look at."""
+        return isinstance(answer, Demoted) and self._server.several
 
     async def _attempt(self, link: Link, batches: Sequence[Batch]) -> list[Answer]:
         try:
-            return await submit(self._store, link, batches, self._durability)
+            return await self._store.producers.submit(link, batches, self._durability)
         except StreamqError as error:
             return [error] * len(batches)
         except Exception as error:  # a fault of ours: it ends with these callers, not with all
@@ -232,7 +250,7 @@ class _Carrier:
                 "the server has forgotten this batch, which was sent an hour ago: to send it again could add it twice. "
                 "Look whether its jobs are there"
             )
-        link = Link(self._store.servers, "streamq-producer")
+        link = Link(self._server, "streamq-producer")
         try:
             (answer,) = await self._attempt(link, [load.batch])
         finally:
@@ -254,16 +272,17 @@ class _Carrier:
         """Batches of unknown outcome have other names by now, and stay; what fails here expires by itself."""
         if not self._names or not self._link.connected:
             return
-        records = [self._store.keys(queue).producer + name for (queue, _), name in self._names.items()]
+        producers = [(queue, name) for (queue, _), name in self._names.items()]
         with contextlib.suppress(Unavailable):
-            for at in range(0, len(records), BATCH):
-                await self._link.batch(
-                    *[("DEL", record) for record in records[at : at + BATCH]], timeout=PARTING
-                )
+            await self._store.producers.forget(self._link, producers, timeout=PARTING)
 
 
 def _is_silence(answer: Answer) -> bool:
     return isinstance(answer, OutcomeUnknown) and not isinstance(answer, NotDurable)
+
+
+def _is_away(answer: Answer) -> bool:
+    return concerns_all(answer) and not isinstance(answer, OutOfMemory)
 
 
 def _as_unknown(answer: Answer) -> list[str] | OutcomeUnknown:

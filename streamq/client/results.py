@@ -20,7 +20,6 @@ from streamq.model.job_record import Failure, JobRecord
 from streamq.model.states import State
 from streamq.redis.signals import ended
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 log = logging.getLogger("streamq.results")
 
@@ -77,9 +76,9 @@ class _Waiter:
 class Results:
     """The waiters of one queue."""
 
-    def __init__(self, store: Store, views: Views, queue: str) -> None:
-        self._store, self._views, self._queue = store, views, queue
-        self._channel = store.keys(queue).ended
+    def __init__(self, store: Store, queue: str) -> None:
+        self._jobs, self._queue = store.jobs, queue
+        self._channels, self._channel = store.signals.of(queue), store.keys(queue).ended
         self._waiters: dict[str, set[_Waiter]] = {}
         self._unseen: dict[str, None] = {}  # in the order they were asked for
         self._wanted, self._decided = asyncio.Event(), asyncio.Event()
@@ -123,7 +122,7 @@ class Results:
         self._until = monotonic() + LINGER
         if self._task is None:
             self._decided.clear()
-            self._stop = self._store.signals.listen(self._channel, self._heard)
+            self._stop = self._channels.listen(self._channel, self._heard)
             self._task = asyncio.create_task(self._serve(), name=f"results {self._queue}")
 
     async def wait(self, job_id: str, timeout: float | None) -> JobRecord:
@@ -138,14 +137,12 @@ class Results:
             self._read(self._forget_message())
         remembered = self._remembered.get(job_id)
         if remembered is not None and remembered.startswith(b"c"):
-            return _result(self._views.finished(self._queue, job_id, remembered))
+            return _result(self._jobs.finished(self._queue, job_id, remembered))
         waiter = _Waiter(job_id, timeout)
         self._waiters.setdefault(job_id, set()).add(waiter)
         if remembered is not None:
             self._failed.setdefault(job_id, remembered)
-        if not self._store.signals.undecided(
-            self._channel
-        ):  # else all are asked for as soon as it is decided
+        if not self._channels.undecided(self._channel):  # else all are asked for as soon as it is decided
             self._ask((job_id,))
         timers = [] if timeout is None else self._timers(waiter, timeout)
         try:
@@ -224,7 +221,7 @@ class Results:
 
     def _resolve(self, job_id: str, record: bytes) -> None:
         try:
-            outcome: JobRecord | Exception = self._views.finished(self._queue, job_id, record)
+            outcome: JobRecord | Exception = self._jobs.finished(self._queue, job_id, record)
         except Exception as error:  # a record that nobody can read: only those who wait for it learn of that
             outcome = error
         self._end(job_id, outcome)
@@ -259,7 +256,7 @@ class Results:
 
     async def _turn(self) -> None:
         """Look for whom a look was asked, or for all when none was for a while."""
-        patience = RECHECK if self._store.signals.hears(self._channel) else DEAF
+        patience = RECHECK if self._channels.hears(self._channel) else DEAF
         if not (self._waiters or self._expected):
             patience = min(patience, max(0.0, self._until - monotonic()))
         try:
@@ -275,7 +272,7 @@ class Results:
 
     async def _look(self, ids: list[str]) -> None:
         try:
-            found = await self._views.endings(self._queue, ids)
+            found = await self._jobs.endings(self._queue, ids)
         except Exception as error:
             if isinstance(error, Unavailable) and not isinstance(error, Rejected):
                 self._ask(job_id for job_id in ids if job_id in self._waiters)
@@ -295,7 +292,7 @@ class Results:
 
     async def _gone(self, ids: list[str]) -> None:
         """They have no place any more; what was told of them before we looked is heard by now."""
-        await self._store.signals.caught_up()
+        await self._channels.caught_up()
         for job_id in ids:
             if failed := self._failed.get(job_id):
                 self._resolve(job_id, failed)

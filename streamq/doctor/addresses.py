@@ -12,15 +12,11 @@ from typing import Any, Final, TypeVar
 from streamq.doctor import causes
 from streamq.doctor.causes import Cause, cause_of
 from streamq.doctor.finding import Finding, Verdict
-from streamq.model.clock import monotonic
-from streamq.redis.answers import role_says_replica
 from streamq.redis.link import drop
-from streamq.redis.servers import Servers
+from streamq.redis.probe import probe
+from streamq.redis.servers import Server
 
 T = TypeVar("T")
-
-TRIAL: Final = "#!lua\nreturn 1"
-"""A script that may write and does not: a server that takes no jobs refuses it, and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +32,13 @@ class Met:
     seconds: float = 0.0
 
 
-async def look_at_each(servers: Servers) -> list[Met]:
-    """What each address answers, all at once. Takes two connect timeouts at most."""
-    connections = servers.connections("streamq-doctor")
-    timeout = servers.settings.connect_timeout
+async def look_at_each(server: Server) -> list[Met]:
+    """What each address of a server answers, all at once. Takes two connect timeouts at most."""
+    connections = server.connections("streamq-doctor")
+    timeout = server.settings.connect_timeout
     return list(
         await asyncio.gather(
-            *[_met(c, name, timeout) for c, name in zip(connections, servers.names, strict=True)]
+            *[_met(c, name, timeout) for c, name in zip(connections, server.names, strict=True)]
         )
     )
 
@@ -69,39 +65,15 @@ _ANSWERS: Final = {"no-snapshot", "out-of-memory", "read-only"}
 
 async def _asked(connection: Any, met: Met) -> Met:
     """What a server says that we are connected to. Raises what it says against us."""
-    begun = monotonic()
-    ping = await _tried(connection, "PING")  # refused by one that cannot save: it is asked on all the same
-    met = replace(met, seconds=monotonic() - begun)
-    hello = await _tried(connection, "HELLO", 2)
-    met = replace(met, replica=role_says_replica(hello))
-    info = _fields(await _tried(connection, "INFO"))
-    if info.get("cluster_enabled") == "1":
+    told = await probe(connection)
+    met = replace(met, seconds=told.seconds, replica=told.is_replica)
+    if told.info.get("cluster_enabled") == "1":
         return replace(met, cause=causes.CLUSTER)
-    met = replace(met, run_id=info.get("run_id", ""), answers=True)
-    trial = await _tried(connection, "EVAL", TRIAL, 0)
-    for said in (ping, trial):
-        if isinstance(said, Exception):
-            cause = cause_of(said)
-            return replace(met, cause=cause, answers=cause.code in _ANSWERS)
+    met = replace(met, run_id=told.info.get("run_id", ""), answers=True)
+    if told.refusal is not None:
+        cause = cause_of(told.refusal)
+        return replace(met, cause=cause, answers=cause.code in _ANSWERS)
     return met
-
-
-async def _tried(connection: Any, *command: Any) -> Any:
-    """The reply, which may be an error of the server's. Raises when it cannot be reached."""
-    await connection.send_command(*command)
-    try:
-        return await connection.read_response(disable_decoding=True, disconnect_on_error=False)
-    except Exception as error:
-        if not connection.is_connected or isinstance(error, OSError | TimeoutError):
-            raise
-        return error
-
-
-def _fields(info: Any) -> dict[str, str]:
-    if not isinstance(info, bytes):
-        return {}
-    lines = info.decode("utf-8", "replace").splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 # -- what a failure does not tell by itself ------------------------------------------------------------------

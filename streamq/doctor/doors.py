@@ -8,7 +8,7 @@ import socket
 from typing import Any, Final
 
 from streamq.doctor.finding import Finding, Patient
-from streamq.doctor.server import refused, whoami
+from streamq.doctor.server import whoami
 from streamq.errors import Rejected
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -17,23 +17,20 @@ HOW_TO_MAKE_A_USER: Final = (
     "make one of its own: ACL SETUSER streamq on '>PASSWORD' '~sq:*' '&sq:*' -@all +@read +@write +@scripting "
     "+@connection +@pubsub +info +time +wait, and set STREAMQ_REDIS_USERNAME and STREAMQ_REDIS_PASSWORD"
 )
-_ALL_RIGHTS: Final = {
-    "FLUSHALL": ("FLUSHALL",), "CONFIG": ("CONFIG", "SET", "a", "b"), "SHUTDOWN": ("SHUTDOWN",),
-}  # fmt: skip
-"""Commands of which a user with all rights may run each."""
 
 
 async def look(patient: Patient) -> list[Finding]:
     """What stands open. On a socket or on this machine alone a password is nobody's need."""
     findings = []
-    servers = patient.app.client.store.servers
-    for connection, name in zip(servers.connections("streamq-doctor"), servers.names, strict=True):
-        if name in patient.servers_reached:
-            findings += await _of_address(connection, name)
+    store = patient.app.client.store
+    for server in store.servers.all:
+        for connection, name in zip(server.connections("streamq-doctor"), server.names, strict=True):
+            if name in patient.servers_reached:
+                findings += await _of_address(connection, name)
     user = await whoami(patient)
     beyond = any(finding.code != "local" for finding in findings)
     findings = [finding for finding in findings if finding.code not in ("local", "beyond")]
-    if beyond and user == "default" and not await refused(patient, _ALL_RIGHTS):
+    if beyond and user == "default" and await store.server.may_do_everything():
         said = "it is used over a network as the default user, who may do everything, as SHUTDOWN and CONFIG"
         findings.append(Finding("doors", "default-user", "warn", said, HOW_TO_MAKE_A_USER))
     findings += await _settings(patient)
@@ -73,13 +70,11 @@ def is_open_to_all(addresses: list[Address]) -> bool:
 async def _settings(patient: Patient) -> list[Finding]:
     """Settings of the server, where our user may read them; it is better when he may not."""
     try:
-        reply = await patient.link.call(
-            "CONFIG", "GET", "protected-mode", "enable-debug-command", "port", "bind", "requirepass"
+        told = await patient.app.client.store.server.settings(
+            "protected-mode", "enable-debug-command", "port", "bind", "requirepass"
         )
     except Rejected:
         return []
-    parts = [part.decode("utf-8", "replace") for part in reply]
-    told = dict(zip(parts[::2], parts[1::2], strict=True))
     findings = []
     if _is_unprotected(told):
         said = "protected-mode is off, the default user has no password, and the server listens to other machines"

@@ -11,7 +11,6 @@ from streamq.doctor.addresses import findings_of, look_at_each
 from streamq.doctor.causes import cause_of
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import StreamqError
-from streamq.redis.link import Link
 
 _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], ...]] = (
     ("server", server.look),
@@ -29,16 +28,18 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
 
 async def examine(app: App, *, repair: bool = False) -> list[Finding]:
     """Look at everything; an unreachable server is a finding too. ``repair`` gives back what is lost."""
-    met = await look_at_each(app.client.store.servers)
-    findings = [*_of_settings(app), *findings_of(met)]
-    if not any(each.answers for each in met):
+    servers = app.client.store.servers
+    met = [await look_at_each(server) for server in servers.all]
+    findings = [*_of_settings(app), *[finding for addresses in met for finding in findings_of(addresses)]]
+    reached = [each.name for addresses in met for each in addresses if each.answers]
+    if not reached:
         return findings
-    link = Link(app.client.store.servers, "streamq-doctor")
-    patient = Patient(app, link, {}, repair=repair)
-    patient.servers_reached = [each.name for each in met if each.answers]
+    links = app.client.store.links("streamq-doctor")
+    patient = Patient(app, links, {}, repair=repair)
+    patient.servers_reached = reached
     try:
         try:
-            patient.info = await app.client.views.server_info()
+            patient.info = await app.client.store.server.info()
         except StreamqError as error:
             cause = cause_of(error)
             if cause.code != "right-missing":
@@ -49,7 +50,7 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
             except StreamqError as error:
                 findings.append(_unseen(check, error))
     finally:
-        await link.close()
+        await links.close()
     return findings
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from streamq.app import App
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -31,7 +31,7 @@ class Patient:
     """What is examined."""
 
     app: App
-    link: Link
+    links: Links
     info: dict[str, str]
     """What the server says of itself; empty where it may not be asked."""
     repair: bool = False

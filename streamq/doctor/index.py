@@ -28,9 +28,9 @@ async def look(patient: Patient) -> list[Finding]:
 async def _of_queue(patient: Patient, queue: str) -> Finding | None:
     store, unlisted = patient.app.client.store, await _unlisted(patient, queue)
     if patient.repair:
-        stranded = await store.audit(patient.link, queue)
+        stranded = await store.recovery.audit(patient.links, queue)
         for name in unlisted:
-            await store.reclaim(patient.link, queue, name, None)
+            await store.recovery.reclaim(patient.links, queue, name, None)
         if stranded or unlisted:
             said = f"{queue}: {stranded} stranded jobs and {len(unlisted)} unknown holders repaired"
             return Finding("index", "index-repaired", "warn", said, "nothing more: it was repaired")
@@ -43,11 +43,11 @@ async def _of_queue(patient: Patient, queue: str) -> Finding | None:
 
 async def _unlisted(patient: Patient, queue: str) -> list[str]:
     """Holders that are on no list and have no connection: a living one puts itself on the list again."""
-    unlisted = await patient.app.client.store.unlisted(patient.link, queue)
+    unlisted = await patient.app.client.store.recovery.unlisted(patient.links, queue)
     if not unlisted:
         return []
     try:
-        names = await patient.app.client.store.roster.client_names(patient.link)
+        names = await patient.app.client.store.workers.client_names(patient.links)
     except Rejected:
         return unlisted
     return [name for name in unlisted if name not in names]
@@ -55,7 +55,7 @@ async def _unlisted(patient: Patient, queue: str) -> list[str]:
 
 async def look_at_names(patient: Patient) -> list[Finding]:
     """Members of the set of queues that name none; with ``repair`` they are removed."""
-    _, strange = await patient.app.client.views.queue_names()
+    _, strange = await patient.app.client.store.queues.names_and_strange()
     if not strange:
         return []
     key, ordered = queues_key(patient.app.settings.prefix), sorted(strange)
@@ -63,7 +63,7 @@ async def look_at_names(patient: Patient) -> list[Finding]:
     more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
     said = f"members of {key} cannot name a queue, and are left out: {listed}{more}"
     if patient.repair:
-        await patient.link.call("SREM", key, *ordered)
+        await patient.app.client.store.queues.strike(*ordered)
         return [
             Finding("names", "names-removed", "warn", f"{said}; removed", "nothing more: it was repaired")
         ]

@@ -7,8 +7,7 @@ from typing import Final
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import Rejected
 from streamq.model.clock import host_now, to_ms
-from streamq.model.keys import GROUP
-from streamq.redis import scripts
+from streamq.store.server import ALL_KEYS
 
 OLDEST: Final = (7, 0)
 CLOCKS_APART: Final = 5.0
@@ -76,7 +75,7 @@ def _memory(info: dict[str, str]) -> Finding:
 
 async def _clock(patient: Patient) -> Finding:
     store = patient.app.client.store
-    await store.read_clock()
+    await store.server.read_clock()
     apart = (store.clock.now() - to_ms(host_now())) / 1000
     if abs(apart) > CLOCKS_APART:
         said = f"this host's clock and the server's are {apart:+.0f} s apart"
@@ -87,37 +86,14 @@ async def _clock(patient: Patient) -> Finding:
 
 # -- rights --------------------------------------------------------------------------------------------------
 
-_KEYLESS: Final = ("TIME", "PING")
-_KEYED: Final[dict[str, tuple[str, ...]]] = {
-    "DEL": (), "GET": (),
-    "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HLEN": (),
-    "HMGET": ("f",), "HSET": ("f", "v"), "HSTRLEN": ("f",), "LLEN": (), "LPOP": (), "LRANGE": ("0", "0"),
-    "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (), "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
-    "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),
-    "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "ZADD": ("1", "v"), "ZCARD": (), "ZCOUNT": ("0", "1"),
-    "ZINCRBY": ("1", "v"), "ZMSCORE": ("v",), "ZRANGE": ("0", "0"), "ZREM": ("v",), "ZSCORE": ("v",),
-}  # fmt: skip
-"""Commands of the scripts and of ours, and what follows their key."""
-
 
 async def _rights(patient: Patient) -> list[Finding]:
     """What is missing by name: without the first, nothing works; without the others, some things come late."""
-    keys = patient.app.client.store.keys("doctor")
-    needed = {name: (name, keys.ready, *rest) for name, rest in _KEYED.items()}
-    needed |= {
-        "XGROUP": ("XGROUP", "CREATE", keys.ready, GROUP, "0"), "XINFO": ("XINFO", "GROUPS", keys.ready),
-        "XREADGROUP": ("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">"),
-        **{name: (name,) for name in _KEYLESS},
-    }  # fmt: skip
-    of_use = {
-        "PUBLISH": ("PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", "NUMSUB", keys.ended),
-        "SUBSCRIBE": ("SUBSCRIBE", keys.ended), "WAIT": ("WAIT", "0", "0"), "INFO": ("INFO",),
-    }  # fmt: skip
-    missing = await refused(patient, needed)
-    late = await refused(patient, of_use)
+    store = patient.app.client.store
+    missing, late = await store.server.missing_rights(), await store.server.missing_rights_of_use()
     findings = []
-    if missing >= set(_KEYED):
-        pattern = keys.ready.partition("{")[0] + "*"
+    if missing >= ALL_KEYS:
+        pattern = f"{store.settings.prefix}:*"
         remedy = f"allow the keys to it: ACL SETUSER {await whoami(patient)} ~{pattern}"
         findings.append(
             Finding("rights", "keys-missing", "fail", f"this user may not touch the keys {pattern}", remedy)
@@ -134,13 +110,6 @@ async def _rights(patient: Patient) -> list[Finding]:
     return findings or [Finding("rights", "rights", "ok", "may run every command, and list clients")]
 
 
-async def refused(patient: Patient, commands: dict[str, tuple[str, ...]]) -> set[str]:
-    """The names of those commands that our user may not run; none is run."""
-    arguments = [part for words in commands.values() for part in (len(words), *words)]
-    places = await scripts.RIGHTS.run(patient.link, (), *arguments)
-    return {list(commands)[place - 1] for place in places}
-
-
 async def _missing(patient: Patient, code: str, verdict: str, names: set[str], why: str) -> Finding:
     listed = ", ".join(sorted(names))
     rules = " ".join(f"+{name.lower()}" for name in sorted(names))
@@ -153,15 +122,13 @@ async def _missing(patient: Patient, code: str, verdict: str, names: set[str], w
 
 async def whoami(patient: Patient) -> str:
     """The name of our user, as far as it may be asked."""
-    try:
-        return str((await patient.link.call("ACL", "WHOAMI")).decode())
-    except Rejected:
-        return patient.app.settings.redis_username or "NAME"
+    user = await patient.app.client.store.server.user()
+    return user or patient.app.settings.redis_username or "NAME"
 
 
 async def _clients(patient: Patient) -> list[Finding]:
     try:
-        await patient.app.client.store.roster.client_names(patient.link)
+        await patient.app.client.store.workers.client_names(patient.links)
     except Rejected:
         said = "may not list clients: a killed worker is found by its lease alone"
         return [

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 from streamq.doctor.finding import Finding, Patient
+from streamq.duties.seats import CHIEF, DEPUTY
 from streamq.errors import Rejected, StreamqError
 from streamq.liveness.recovery import GRACE
 from streamq.model.worker_info import WorkerInfo
@@ -21,11 +22,11 @@ async def look_at_workers(patient: Patient) -> list[Finding]:
 
 
 async def _lost(patient: Patient) -> AsyncIterator[Finding]:
-    app, link = patient.app, patient.link
+    app, links = patient.app, patient.links
     # before the clients: one that registers in between has its connection by then
     workers = patient.workers = await app.workers()
     queues = sorted({queue for worker in workers for queue in worker.queues})
-    seen = await app.client.store.roster.beats_or_errors(link, queues) if queues else {}
+    seen = await app.client.store.workers.beats_or_errors(links, queues) if queues else {}
     try:
         absent = await _absent(patient, workers)
     except Rejected:
@@ -48,7 +49,7 @@ async def _absent(patient: Patient, workers: Sequence[WorkerInfo]) -> list[Worke
     for pause in (0.0, GRACE):
         if workers:
             await asyncio.sleep(pause)
-            names = await patient.app.client.store.roster.client_names(patient.link)
+            names = await patient.app.client.store.workers.client_names(patient.links)
             workers = [worker for worker in workers if worker.name not in names]
     return list(workers)
 
@@ -62,9 +63,9 @@ async def _recovered(
         beats = seen[queue]
         if isinstance(beats, StreamqError) or worker.name not in beats:
             continue
-        if (await store.reclaim(patient.link, queue, worker.name, beats[worker.name])).beaten:
+        if (await store.recovery.reclaim(patient.links, queue, worker.name, beats[worker.name])).beaten:
             return False
-    await store.roster.forget(worker.name, worker.token)
+    await store.workers.forget(worker.name, worker.token)
     return True
 
 
@@ -123,9 +124,9 @@ async def _of_queue(patient: Patient, queue: str, *, served: bool) -> list[Findi
         said = f"{jobs} on {queue!r} and no worker serves it"
         remedy = f"start `streamq worker APP` with an APP that declares tasks on {queue!r}"
         findings.append(Finding("queues", "queue-unserved", "fail", said, remedy))
-    keys, store = patient.app.client.store.keys(queue), patient.app.client.store
-    late = int(await patient.link.call("ZCOUNT", keys.delayed, "-inf", int(store.clock.now() - LATE * 1000)))
-    if late and not await patient.link.call("EXISTS", *keys.seats(1, 2)):
+    store = patient.app.client.store
+    late = await store.delayed.late(queue, LATE)
+    if late and not await store.seats.taken(queue, CHIEF, DEPUTY):
         jobs = "1 delayed job" if late == 1 else f"{late:,} delayed jobs"
         said = (
             f"{jobs} on {queue!r} should have been due, and nobody promotes: no worker and no scheduler runs"
@@ -139,7 +140,7 @@ async def look_at_tasks(patient: Patient) -> list[Finding]:
     """Jobs whose tasks no worker has known so far."""
     findings = []
     for queue in await patient.app.queues():
-        counts = await patient.app.client.views.unknown_tasks(queue)
+        counts = await patient.app.client.store.delayed.unknown_tasks(queue)
         if counts:
             ordered = sorted(counts.items(), key=lambda item: -item[1])[:10]
             listed = ", ".join(f"{count} of {task[:100]!r}" for task, count in ordered)

@@ -29,12 +29,15 @@ class Auditor(Rounds):
 
     async def see_to(self, queue: str) -> int:
         """Repair what is stranded in one queue. Returns how many jobs."""
-        repaired = await self._store.audit(self._link, queue)
+        repaired = await self._store.recovery.audit(self._links, queue)
         if repaired:
             log.warning("%d jobs on %s were delivered and held by nobody; they wait again", repaired, queue)
-        before, now = self._unlisted.get(queue, set()), set(await self._store.unlisted(self._link, queue))
+        before, now = (
+            self._unlisted.get(queue, set()),
+            set(await self._store.recovery.unlisted(self._links, queue)),
+        )
         self._unlisted[queue] = now - before
         for worker in sorted(now & before):
             why = "it is not on the list of workers"
-            repaired += number_of(await recover(self._store, self._link, queue, worker, None, why))
+            repaired += number_of(await recover(self._store, self._links, queue, worker, None, why))
         return repaired

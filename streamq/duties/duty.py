@@ -13,7 +13,6 @@ from typing import Final, Protocol
 
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
-from streamq.redis.link import Link
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 
@@ -70,7 +69,7 @@ class Wakeable:
     """What the duties have in common: a connection of their own, and a rest that ends when they are woken."""
 
     def __init__(self, name: str, store: Store) -> None:
-        self.name, self._store, self._link = name, store, Link(store.servers)
+        self.name, self._store, self._links = name, store, store.links()
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -85,7 +84,7 @@ class Wakeable:
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self._link.close()
+        await self._links.close()
 
 
 class ByQueue(Wakeable):

@@ -17,10 +17,10 @@ from streamq.errors import Rejected, StreamqError
 from streamq.liveness.recovery import GRACE
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.link import Link
-from streamq.redis.troubles import EVERYONE, Troubles, concerns_all
+from streamq.redis.answers import concerns_all
+from streamq.redis.links import Links
+from streamq.redis.troubles import EVERYONE, Troubles
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -51,8 +51,8 @@ class _Seen:
 class Watch:
     """What one process has seen of the workers on its list; ``own`` is its own worker, which it never finds lost."""
 
-    def __init__(self, store: Store, views: Views, link: Link, own: str) -> None:
-        self._store, self._views, self._link, self._own = store, views, link, own
+    def __init__(self, store: Store, links: Links, own: str) -> None:
+        self._store, self._links, self._own = store, links, own
         self._generation = 0
         self._counted = -1e9
         self._troubles = Troubles("watch the workers of", log)
@@ -75,7 +75,7 @@ class Watch:
     async def read_list(self) -> None:
         """Read the list of workers. Where that is refused the last one will do: the beats tell who lives."""
         try:
-            self.workers = {info.name: info for info in await self._views.workers()}
+            self.workers = {info.name: info for info in await self._store.workers.listed()}
         except StreamqError as error:
             if concerns_all(error):
                 raise
@@ -108,8 +108,8 @@ class Watch:
 
     def _reconnected(self) -> bool:
         """Whether our connection is another than before: then what was counted is void, as the server was gone."""
-        again = self._generation not in (0, self._link.generation)
-        self._generation = self._link.generation
+        again = self._generation not in (0, self._links.generation)
+        self._generation = self._links.generation
         if again:
             self._seen.clear()
             self._missing.clear()
@@ -123,7 +123,7 @@ class Watch:
         """Those that have not beaten for their lease."""
         elapsed, self._counted = min(now - self._counted, 2 * self._beats_every()), now
         queues = self._troubles.rested(queues)
-        counts = await self._store.roster.beats_or_errors(self._link, queues) if queues else {}
+        counts = await self._store.workers.beats_or_errors(self._links, queues) if queues else {}
         self._reconnected()
         before, self._seen = self._seen, {}
         lost: list[Lost] = []
@@ -155,7 +155,7 @@ class Watch:
             return []
         try:
             ripe = await self._without_connection(now)
-            named = await self._store.roster.client_names(self._link) if ripe else set()
+            named = await self._store.workers.client_names(self._links) if ripe else set()
         except Rejected as error:  # the right may come back, as after a change of passwords
             self._clients.met({SERVER: error})
             self._missing.clear()
@@ -172,8 +172,8 @@ class Watch:
 
     async def _without_connection(self, now: float) -> list[str]:
         watched = {name: info for name, info in self.workers.items() if name != self._own}
-        alive = await self._store.roster.connected(
-            self._link, [info.client_id for info in watched.values() if info.client_id]
+        alive = await self._store.workers.connected(
+            self._links, [info.client_id for info in watched.values() if info.client_id]
         )
         if self._reconnected():
             return []
@@ -186,7 +186,9 @@ class Watch:
         """The queues that list a worker whose connections are gone."""
         info = self.workers.get(worker)
         counts = (
-            await self._store.roster.beats_or_errors(self._link, info.queues) if info and info.queues else {}
+            await self._store.workers.beats_or_errors(self._links, info.queues)
+            if info and info.queues
+            else {}
         )
         return [
             Lost(queue, worker, beats[worker], "its connections are gone")

@@ -57,7 +57,7 @@ class Promoter(ByQueue):
         """Promote all that is due. Returns how many jobs."""
         queues, promoted, limit = self._turn(), 0, FIRST
         while queues:
-            replies = await self._store.promote(self._link, queues, limit)
+            replies = await self._store.delayed.promote(self._links, queues, limit)
             limit, queues, now = min(2 * limit, BATCH), [], monotonic()
             for queue, reply in self._troubles.answers(replies).items():
                 promoted += reply.jobs

@@ -10,7 +10,6 @@ from typing import Final
 
 from streamq.duties.duty import Rounds
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 EVERY: Final = 60.0
 """Seconds between two rounds: what is past its age by a minute harms nobody."""
@@ -19,20 +18,19 @@ EVERY: Final = 60.0
 class Pruner(Rounds):
     """Prunes the queues that ``queues()`` names, once a minute."""
 
-    def __init__(self, store: Store, views: Views, queues: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
         super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")
-        self._views = views
 
     async def see_to(self, queue: str) -> int:
         """Prune one queue. Returns how many records are forgotten."""
-        pruned = await self._store.prune(queue)
+        pruned = await self._store.retention.prune(queue)
         await self._strike_if_unused(queue)
         return pruned
 
     async def _strike_if_unused(self, queue: str) -> None:
         """A misspelt name would stay on the list for ever; one of use comes back with its next worker or batch."""
-        counts = await self._views.counts(queue)
+        counts = await self._store.queues.counts(queue)
         if any(counts.asdict().values()):
             return
-        if not any(queue in worker.queues for worker in await self._views.workers()):
-            await self._store.roster.strike(queue)
+        if not any(queue in worker.queues for worker in await self._store.workers.listed()):
+            await self._store.queues.strike(queue)

@@ -13,7 +13,6 @@ from streamq.liveness.recovery import forget, number_of, recover
 from streamq.model.clock import monotonic
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -29,13 +28,13 @@ class Reclaimer(Wakeable):
     """
 
     def __init__(
-        self, store: Store, views: Views, queues: Callable[[], Sequence[str]], *, own: str = "",
+        self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "",
         others: Callable[[], bool] = lambda: True, on_suspects: Callable[[], None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         super().__init__("reclaimer", store)
         self._queues, self._others, self._on_suspects, self._on_lost = queues, others, on_suspects, on_lost
-        self.watch = Watch(store, views, self._link, own)
+        self.watch = Watch(store, self._links, own)
         self._looks = 0
         # apart from watching: the beats can be read in many a queue in which a lost worker's jobs cannot be taken
         self._troubles = Troubles("recover the jobs of lost workers on", log)
@@ -76,7 +75,7 @@ class Reclaimer(Wakeable):
         return await self._troubles.each(list(by_queue), recover_all)
 
     async def _recover(self, queue: str, worker: str, beats: bytes, why: str) -> int:
-        done = await recover(self._store, self._link, queue, worker, beats, why)
+        done = await recover(self._store, self._links, queue, worker, beats, why)
         if done.beaten:
             return 0
         self.watch.recovered(queue, worker)
@@ -89,9 +88,9 @@ class Reclaimer(Wakeable):
         """Take one that no queue lists any more off the list of all, and out of its seats."""
         info = self.watch.workers.get(worker)
         queues = sorted({*self._queues(), *(info.queues if info else ())})
-        counts = await self._store.roster.beats_or_errors(self._link, queues)
+        counts = await self._store.workers.beats_or_errors(self._links, queues)
         if any(not isinstance(beats, StreamqError) and worker in beats for beats in counts.values()):
             return
-        await forget(self._store, self._link, worker, queues, info.token if info else "")
+        await forget(self._store, self._links, worker, queues, info.token if info else "")
         self.watch.workers.pop(worker, None)
         self._on_lost()

@@ -17,8 +17,7 @@ from typing import Final
 from streamq.duties.duty import ByQueue
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.redis.troubles import concerns_all
-from streamq.store.roster import Claimed
+from streamq.store.seats import Claimed
 from streamq.store.store import Store
 
 CHIEF: Final = 1
@@ -98,8 +97,8 @@ class Seats(ByQueue):
         if due:
             fresh = {queue: queue not in self._held for queue in due}
             lasts, together = self._lasts(queues), self._together(queues)
-            replies = await self._store.roster.claim(
-                self._link, fresh, self._who, self._seats, lasts, together
+            replies = await self._store.seats.claim(
+                self._links, fresh, self._who, self._seats, lasts, together
             )
             changed = sum(self._answered(queue, reply, together) for queue, reply in replies.items())
             renewed = monotonic() + min(lasts, self._lasts(queues)) / 2  # as it was told now of who stands by
@@ -117,8 +116,6 @@ class Seats(ByQueue):
     def _answered(self, queue: str, reply: Claimed | StreamqError, together: float) -> bool:
         before = self._held.get(queue), self._workers.get(queue)
         if isinstance(reply, StreamqError):
-            if concerns_all(reply):
-                raise reply
             self._troubles.met({queue: reply})
             # without claims everybody does the upkeep: dear, but nothing is left undone
             self._held[queue] = self._seats[0]
@@ -140,7 +137,8 @@ class Seats(ByQueue):
         return max(LONG if alone else BRIEF, 2 * self._together(queues))
 
     def _is_told(self, queue: str) -> bool:
-        return bool(self._held.get(queue)) and self._store.signals.hears(self._store.keys(queue).signals)
+        channels = self._store.signals.of(queue)
+        return bool(self._held.get(queue)) and channels.hears(self._store.keys(queue).signals)
 
     @staticmethod
     def _together(queues: Sequence[str]) -> float:
@@ -166,6 +164,6 @@ class Seats(ByQueue):
         self._held.clear()
         with contextlib.suppress(Unavailable, TimeoutError):  # they end by themselves
             async with asyncio.timeout(1.0):
-                if held and self._link.connected:
-                    await self._store.roster.vacate(self._link, held, self._who)
+                if held and self._links.connected:
+                    await self._store.seats.vacate(self._links, held, self._who)
         await super().close()

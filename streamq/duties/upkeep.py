@@ -17,7 +17,6 @@ from streamq.duties.voucher import Voucher
 from streamq.liveness.identity import new_name
 from streamq.program import Program
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 
 class Share(Enum):
@@ -33,7 +32,6 @@ class Process:
     """What the duties of one process are made of."""
 
     store: Store
-    views: Views
     queues: Callable[[], Sequence[str]]
     seats: Seats
     worker: str
@@ -67,7 +65,7 @@ DUTIES: Final[tuple[Row, ...]] = (
     Row(
         "reclaimer", "finds lost workers and starts their jobs again", "where it has a seat", _SEATS,
         _SEATED, lambda p: Reclaimer(
-            p.store, p.views, p.seats.watched, own=p.worker, others=p.seats.others, on_suspects=p.on_suspects,
+            p.store, p.seats.watched, own=p.worker, others=p.seats.others, on_suspects=p.on_suspects,
             on_lost=p.seats.wake,
         ),
     ),
@@ -77,7 +75,7 @@ DUTIES: Final[tuple[Row, ...]] = (
     ),
     Row(
         "voucher", "beats for processes of its host that cannot", "all of its queues", _SEATS,
-        tuple(Share), lambda p: Voucher(p.store, p.views, p.queues, own=p.worker),
+        tuple(Share), lambda p: Voucher(p.store, p.queues, own=p.worker),
     ),
     Row(
         "promoter", "makes delayed jobs wait when they are due", "where it is chief; overdue ones where it is deputy",
@@ -86,7 +84,7 @@ DUTIES: Final[tuple[Row, ...]] = (
     ),
     Row(
         "pruner", "forgets finished records past their age", "where it is chief", _SEATS,
-        (Share.ALL,), lambda p: Pruner(p.store, p.views, p.seats.chief),
+        (Share.ALL,), lambda p: Pruner(p.store, p.seats.chief),
     ),
 )  # fmt: skip
 """All duties. A new one is a file beside this, and a row here."""
@@ -100,7 +98,7 @@ def upkeep(
     who = worker or f"{SCHEDULER}{new_name()}"
     kinds = (CHIEF, DEPUTY) if share is Share.ALL else (WATCHER,)
     seats = Seats(app.client.store, queues, who, seats=kinds, brief=not worker)
-    process = Process(app.client.store, app.client.views, queues, seats, worker, poll, on_suspects)
+    process = Process(app.client.store, queues, seats, worker, poll, on_suspects)
     duties = [row.make(process) for row in DUTIES if share in row.shares]
     for duty in duties:
         if duty is not seats:

@@ -19,7 +19,6 @@ from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.troubles import EVERYONE, Troubles
 from streamq.store.store import Store
-from streamq.store.views import Views
 
 log = logging.getLogger("streamq.voucher")
 
@@ -41,11 +40,9 @@ class _Silent:
 class Voucher(Wakeable):
     """Beats for workers of the same host on the queues that ``queues()`` names; ``own`` is this process' worker."""
 
-    def __init__(
-        self, store: Store, views: Views, queues: Callable[[], Sequence[str]], *, own: str = ""
-    ) -> None:
+    def __init__(self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "") -> None:
         super().__init__("voucher", store)
-        self._views, self._queues, self._own = views, queues, own
+        self._queues, self._own = queues, own
         self._troubles = Troubles("vouch for workers of", log)
         self._lists = Troubles("list the workers of", log)
         self._mates: dict[str, WorkerInfo] = {}
@@ -73,7 +70,7 @@ class Voucher(Wakeable):
             queue: [mate.name for mate in self._mates.values() if queue in mate.queues]
             for queue in self._queues()
         }
-        counts = await self._store.roster.beats_of(self._link, asked)
+        counts = await self._store.workers.beats_of(self._links, asked)
         before, self._silent = self._silent, {}
         return sum(
             [await self._look(pair, count, before.get(pair), elapsed) for pair, count in counts.items()]
@@ -81,7 +78,7 @@ class Voucher(Wakeable):
 
     async def _list(self) -> None:
         try:
-            self._mates = {info.name: info for info in self._next(await self._views.workers())}
+            self._mates = {info.name: info for info in self._next(await self._store.workers.listed())}
         except Rejected as error:  # the last list will do
             self._lists.met({EVERYONE: error})
         else:
@@ -119,7 +116,7 @@ class Voucher(Wakeable):
                 "worker %s on %s has not beaten for %.1f s, but its process runs", name, queue, silent.seconds
             )
         try:
-            vouched = await self._store.roster.vouch(self._link, queue, name, count)
+            vouched = await self._store.workers.vouch(self._links, queue, name, count)
         except Rejected as error:
             self._troubles.met({queue: error})
             return False

@@ -21,10 +21,10 @@ from streamq.liveness.recovery import GRACE, recover
 from streamq.model.clock import host_now
 from streamq.model.keys import is_name
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.settings import Settings
-from streamq.store.roster import UNREADABLE, parse_worker
 from streamq.store.store import Store
+from streamq.store.workers import UNREADABLE, parse_worker
 
 log = logging.getLogger("streamq.identity")
 
@@ -67,34 +67,34 @@ async def claim(store: Store, info: WorkerInfo) -> None:
 
     Raises ``NameTaken`` when a living worker has it.
     """
-    link = Link(store.servers)
+    links = store.links()
     try:
-        while entry := await link.call(*store.roster.introduce(info)):
-            await _take_over(store, link, info, entry)
+        while entry := await store.workers.introduce(links, info):
+            await _take_over(store, links, info, entry)
     finally:
-        await link.close()
+        await links.close()
 
 
-async def _take_over(store: Store, link: Link, info: WorkerInfo, entry: bytes) -> None:
+async def _take_over(store: Store, links: Links, info: WorkerInfo, entry: bytes) -> None:
     """Take over from the worker of the entry, if it is dead: no connection, and no beat."""
     other = _read(info.name, entry)
     queues = sorted({*info.queues, *(other.queues if other else ())})
-    seen = await store.roster.beats(link, queues)
-    if not await _silent(store, link, info.name, other):
+    seen = await store.workers.beats(links, queues)
+    if not await _silent(store, links, info.name, other):
         raise taken(info.name, entry)
     for queue in queues:
         if (count := seen[queue].get(info.name)) is not None:
-            done = await recover(store, link, queue, info.name, count, "another begins under its name")
+            done = await recover(store, links, queue, info.name, count, "another begins under its name")
             if done.beaten:
                 raise taken(info.name, entry)
-    await store.roster.forget(info.name, entry=entry)
+    await store.workers.forget(info.name, entry=entry)
 
 
-async def _silent(store: Store, link: Link, name: str, other: WorkerInfo | None) -> bool:
+async def _silent(store: Store, links: Links, name: str, other: WorkerInfo | None) -> bool:
     """Whether nobody is connected under the name, after a moment in which it could have connected again."""
     try:
         await asyncio.sleep(GRACE)
-        return name not in await store.roster.client_names(link)
+        return name not in await store.workers.client_names(links)
     except Rejected:  # without the right to ask only a lease without a beat shows it
         lease = max(store.settings.lease, other.lease if other else 0.0)
         log.warning(

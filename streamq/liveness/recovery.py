@@ -8,8 +8,9 @@ from typing import Final
 
 from streamq import job_lines
 from streamq.model.shown import shown
-from streamq.redis.link import Link
-from streamq.store.store import Reclaimed, Store
+from streamq.redis.links import Links
+from streamq.store.recovery import Reclaimed
+from streamq.store.store import Store
 
 log = logging.getLogger("streamq.reclaimer")
 
@@ -18,13 +19,13 @@ GRACE: Final = 0.6
 
 
 async def recover(
-    store: Store, link: Link, queue: str, worker: str, beats: bytes | None, why: str
+    store: Store, links: Links, queue: str, worker: str, beats: bytes | None, why: str
 ) -> Reclaimed:
     """Give the jobs that a lost worker has of a queue back, and log what became of them.
 
     Nothing happens when it has beaten since ``beats`` was read. ``None``: its end is known, and in the log already.
     """
-    done = await store.reclaim(link, queue, worker, beats)
+    done = await store.recovery.reclaim(links, queue, worker, beats)
     if number_of(done) or (beats is not None and not done.beaten):
         _report(queue, worker, done, why)
     return done
@@ -35,10 +36,10 @@ def number_of(done: Reclaimed) -> int:
     return done.again + done.suspects + done.failed
 
 
-async def forget(store: Store, link: Link, worker: str, queues: Sequence[str], token: str = "") -> None:
+async def forget(store: Store, links: Links, worker: str, queues: Sequence[str], token: str = "") -> None:
     """Take a lost worker off the list of workers and out of its seats; with ``token`` only while it is that one."""
-    await store.roster.forget(worker, token)
-    await store.roster.vacate(link, queues, worker)
+    await store.workers.forget(worker, token)
+    await store.seats.vacate(links, queues, worker)
 
 
 def _report(queue: str, worker: str, done: Reclaimed, why: str) -> None:

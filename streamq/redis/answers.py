@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import hiredis
 from redis import exceptions as foreign
@@ -21,6 +21,10 @@ class NoScript(StreamqError):
     """The server does not have the script (it restarted, or its cache was flushed)."""
 
 
+class Demoted(Unavailable):
+    """The server takes no writes (any more): it has run none of the command, and another is the primary or will be."""
+
+
 _BY_FIRST_WORD: Final[dict[str, type[StreamqError]]] = {
     "NOGROUP": NoGroup,
     "NOSCRIPT": NoScript,
@@ -28,7 +32,7 @@ _BY_FIRST_WORD: Final[dict[str, type[StreamqError]]] = {
     "NOAUTH": Rejected,
     "NOPERM": Rejected,
     "WRONGPASS": Rejected,
-    "READONLY": Unavailable,
+    "READONLY": Demoted,
     "LOADING": Unavailable,
     "MISCONF": Unavailable,
     "BUSY": Unavailable,
@@ -120,7 +124,26 @@ def is_refusal_to_read(reply: object) -> bool:
     return isinstance(reply, foreign.ResponseError) and "Protocol error" in str(reply)
 
 
-def role_says_replica(hello: object) -> bool:
-    """Whether the reply to HELLO is a replica's."""
-    parts = hello if isinstance(hello, list) else []
-    return dict(zip(parts[::2], parts[1::2], strict=False)).get(b"role") in (b"replica", b"slave")
+def concerns_all(error: object) -> TypeGuard[Unavailable]:
+    """Whether the server cannot be reached or takes no command from anybody: no other queue of it would fare better."""
+    return isinstance(error, Unavailable) and not isinstance(error, Rejected)
+
+
+def in_place(replies: Sequence[Any], *, all_asked: bool) -> list[Any]:
+    """Replies of a pipeline with each error as one of ours, in its place: it concerns its queue, or its server.
+
+    Raises what concerns all queues, where all servers were asked (``all_asked``).
+    """
+    if not [reply for reply in replies if isinstance(reply, Exception)]:
+        return list(replies)
+    told = [_ours(reply) if isinstance(reply, Exception) else reply for reply in replies]
+    if all_asked and all(map(concerns_all, told)):
+        raise told[0]
+    return told
+
+
+def _ours(reply: Exception) -> StreamqError:
+    error = translate(reply, sent=True)
+    if error is not reply:
+        error.__cause__ = reply
+    return error

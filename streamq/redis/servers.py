@@ -1,4 +1,4 @@
-"""Where the server may be, and how a connection to each address is made."""
+"""Which server a queue lives on, where that may be, and how a connection to each address is made."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from redis.asyncio import connection as aio
 from redis.backoff import NoBackoff
 from redis.retry import Retry as ThreadedRetry
 
-from streamq.errors import ConfigurationError
+from streamq.errors import ConfigurationError, Rejected, Unavailable
+from streamq.redis.answers import translate
 from streamq.redis.peers import OwnUserConnection, OwnUserThreadedConnection
 from streamq.settings import Settings
 from streamq.settings.location import Location, locations, public_address
 
-__all__ = ["Servers", "public_address"]
+__all__ = ["Search", "Server", "Servers", "public_address"]
 
 _DEFAULT: Final = "redis://127.0.0.1:6379/0"
+_PASSED_OVER: Final = "it is a replica, which takes no jobs; passed over for the next address"
 
 
-class Servers:
-    """Where the server may be: the addresses of ``settings.redis_url``, in order.
+class Server:
+    """One server: the addresses where it may be, in order, and how each is reached.
 
     Raises ``ConfigurationError`` for an address that is not ``redis://``, ``rediss://`` or ``unix://``.
     """
@@ -93,6 +95,52 @@ class Servers:
         if location.scheme == "rediss" and settings.redis_ca:
             arguments["ssl_ca_certs"] = str(settings.redis_ca)
         return arguments | location.tls
+
+
+class Servers:
+    """Which server each queue lives on: asked here and nowhere else. Today it is one server for all of them.
+
+    The list of queues and the list of workers live on ``home``. Raises like ``Server``.
+    """
+
+    def __init__(self, settings: Settings, url: str | None = None) -> None:
+        self.settings = settings
+        self.home = Server(settings, url)
+        self.all: tuple[Server, ...] = (self.home,)
+
+    def of(self, queue: str) -> Server:  # noqa: ARG002  # the queue decides as soon as there are several
+        """The server of a queue."""
+        return self.home
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The addresses of all of them, for people to read."""
+        return tuple(name for server in self.all for name in server.names)
+
+
+class Search:
+    """The search for the primary among the addresses of a server, for the event loop and for threads alike.
+
+    What each address says is kept: it is the reason when none of them will do.
+    """
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+
+    def is_replica(self, name: str) -> None:
+        """The address leads to a replica: the next one is tried."""
+        self._said.append(f"{name}: {_PASSED_OVER}")
+
+    def failed(self, name: str, error: Exception) -> None:
+        """It could not be reached. Raises ``Rejected`` for a refused login: the other addresses would refuse it too."""
+        problem = translate(error, sent=False)
+        self._said.append(f"{name}: {problem}")
+        if isinstance(problem, Rejected):
+            raise Rejected("; ".join(self._said)) from error
+
+    def in_vain(self) -> Unavailable:
+        """Why none of the addresses will do."""
+        return Unavailable("; ".join(self._said))
 
 
 def _kind(location: Location, kinds: dict[str, Any], own_user: Any) -> Any:

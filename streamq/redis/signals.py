@@ -1,4 +1,4 @@
-"""Signals: what scripts tell at once to whoever listens, on one connection per process.
+"""Signals: what scripts tell at once to whoever listens, on one connection per process and server.
 
 A signal is published on a channel of its queue and kept nowhere. It may be lost, with the connection or because our
 user must not listen; so each listener is told to look for itself as soon as it is listened to, and after each
@@ -23,7 +23,8 @@ from functools import partial
 from typing import Any, Final
 
 from streamq.errors import Unavailable
-from streamq.redis.link import Servers, translate
+from streamq.redis.answers import translate
+from streamq.redis.servers import Server, Servers
 from streamq.redis.subscriber import Subscriber
 
 log = logging.getLogger("streamq.signals")
@@ -57,10 +58,44 @@ def ended(message: bytes) -> Iterator[tuple[str, bytes | None]]:
 
 
 class Signals:
-    """The listeners of this process and their connection, which is open while there are any."""
+    """The listeners of this process, on one connection to each server that any of them listens on."""
 
     def __init__(self, servers: Servers) -> None:
-        self._subscriber = Subscriber(servers, "streamq-signals")
+        self._servers = servers
+        self._channels: dict[Server, Channels] = {}
+
+    def of(self, queue: str) -> Channels:
+        """The channels of the server of a queue."""
+        server = self._servers.of(queue)
+        channels = self._channels.get(server)
+        if channels is None:
+            channels = self._channels[server] = Channels(server)
+        return channels
+
+    def listen_only(
+        self, listening: dict[str, Callable[[], None]], channels: Mapping[str, str],
+        heard: Callable[[str, bytes | None], object],
+    ) -> None:  # fmt: skip
+        """Listen to these channels, by queue, and to no others of ``listening`` any more; it is kept up to date.
+
+        ``heard`` is called with the queue and the message.
+        """
+        for queue in listening.keys() - channels.keys():
+            listening.pop(queue)()
+        for queue in channels.keys() - listening.keys():
+            listening[queue] = self.of(queue).listen(channels[queue], partial(heard, queue))
+
+    async def close(self) -> None:
+        """Stop listening and drop the connections."""
+        for channels in self._channels.values():
+            await channels.close()
+
+
+class Channels:
+    """The listeners on one server and their connection, which is open while there are any."""
+
+    def __init__(self, server: Server) -> None:
+        self._subscriber = Subscriber(server, "streamq-signals")
         self._listeners: dict[str, list[Heard]] = {}
         self._subscribed: set[str] = set()
         self._confirmed: set[str] = set()
@@ -91,19 +126,6 @@ class Signals:
                 self._wake()
 
         return stop
-
-    def listen_only(
-        self, listening: dict[str, Callable[[], None]], channels: Mapping[str, str],
-        heard: Callable[[str, bytes | None], object],
-    ) -> None:  # fmt: skip
-        """Listen to these channels, by subject, and to no others of ``listening`` any more; it is kept up to date.
-
-        ``heard`` is called with the subject and the message.
-        """
-        for subject in listening.keys() - channels.keys():
-            listening.pop(subject)()
-        for subject in channels.keys() - listening.keys():
-            listening[subject] = self.listen(channels[subject], partial(heard, subject))
 
     def hears(self, channel: str) -> bool:
         """Whether the channel is listened to."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeGuard, TypeVar
+from typing import Final, TypeVar
 
-from streamq.errors import Rejected, StreamqError, Unavailable
+from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
+from streamq.redis.answers import concerns_all
 
 T = TypeVar("T")
 
@@ -20,11 +21,6 @@ PAUSE: Final = (0.5, 30.0)
 missing right is mended by a person, who should not wait for longer than that."""
 EVERYONE: Final = "all queues"
 """The subject of what is one for all queues, such as the list of workers."""
-
-
-def concerns_all(error: object) -> TypeGuard[Unavailable]:
-    """Whether the server cannot be reached or takes no command: no other queue would fare better."""
-    return isinstance(error, Unavailable) and not isinstance(error, Rejected)
 
 
 @dataclass(slots=True)
@@ -88,14 +84,12 @@ class Troubles:
             self._log.info("can %s %s again", self._act, subject)
 
     def answers(self, replies: Mapping[str, T | StreamqError]) -> dict[str, T]:
-        """What works, of the replies by subject; the rest is put aside. Raises what concerns all subjects."""
+        """What works, of the replies by subject; the rest is put aside."""
         good: dict[str, T] = {}
         for subject, reply in replies.items():
             if not isinstance(reply, StreamqError):
                 self.over(subject)
                 good[subject] = reply
-            elif concerns_all(reply):
-                raise reply
             else:
                 self.met({subject: reply})
         return good

@@ -14,9 +14,8 @@ from typing import Final
 
 from streamq.errors import Rejected, Unavailable
 from streamq.model.clock import monotonic
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.store.store import Store
-from streamq.worker.blocking_link import BlockingLink
 from streamq.worker.reads import BLOCK_MS, Reads
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
@@ -41,11 +40,11 @@ class Fetcher:
         self, store: Store, queues: tuple[str, ...], worker: str, slots: Slots, runner: Runner
     ) -> None:
         queues = tuple(dict.fromkeys(queues))
-        self._slots, self._link = slots, BlockingLink(store, worker)
-        link = self._link.link
-        self._reads = Reads(store, link, queues, worker, slots, runner)
-        self._unseen = Unseen(store, self._link, queues, worker, slots)
-        self._suspects = Suspects(store, link, worker, slots, runner, self._unseen)
+        self._slots, self._queues, self._links = slots, queues, store.links(worker)
+        self._reader = store.delivery.reader(self._links, worker)
+        self._reads = Reads(store, self._links, self._reader, queues, slots, runner)
+        self._unseen = Unseen(store, self._links, self._reader, queues, worker, slots)
+        self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen)
         self._ended = asyncio.Event()
 
     def look_for_suspects(self) -> None:
@@ -72,7 +71,7 @@ class Fetcher:
         finally:
             self._ended.set()
             self._slots.close()
-            await self._link.close()
+            await self._links.close()
 
     async def give_back_unseen(self) -> int:
         """Give back, uncharged, what was delivered to this worker and never arrived; returns how many jobs.
@@ -80,12 +79,12 @@ class Fetcher:
         For after the end of ``run``, before the worker signs off. Raises ``Unavailable``.
         """
         try:
-            await self._link.greet()
+            await self._reader.greet(lambda: self._queues)
             self._unseen.suspected()
             return await self._unseen.give_back(())
         finally:
             if self._ended.is_set():
-                await self._link.close()
+                await self._links.close()
 
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
@@ -94,7 +93,7 @@ class Fetcher:
             await suspects.see_to(self._reads.open())
         if not (slots := await self._free()):
             return
-        if await self._link.greet():
+        if await self._reader.greet(self._reads.open):
             unseen.suspected()
             return
         block = not (suspects.due or unseen.due)
@@ -121,21 +120,21 @@ class Fetcher:
         while not self._ended.is_set():
             try:
                 async with asyncio.timeout(1.0):
-                    await self._link.wake()
+                    await self._reader.wake()
             except (Unavailable, TimeoutError) as error:
                 log.debug("cannot wake the fetcher (%s); it ends within %d ms", error, BLOCK_MS)
             if monotonic() > patience:
-                await self._link.close()
+                await self._links.close()
             with contextlib.suppress(TimeoutError):  # it may have been about to block: so wake it again
                 async with asyncio.timeout(0.1):
                     await self._ended.wait()
 
 
-async def join_each(store: Store, link: Link, queues: Sequence[str]) -> None:
+async def join_each(store: Store, links: Links, queues: Sequence[str]) -> None:
     """Make the groups of the queues. One that is refused is left to the reads, which put it aside and try again."""
     for queue in queues:
         with contextlib.suppress(Rejected):
-            await store.join(link, (queue,))
+            await store.delivery.join(links, (queue,))
 
 
 def _tell(error: Exception) -> None:

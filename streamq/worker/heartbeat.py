@@ -20,12 +20,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from streamq.errors import NameTaken, Rejected, Unavailable
+from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
 from streamq.liveness.identity import taken
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.redis.link import ThreadLink
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 from streamq.worker.overdue import OverdueHandlers
@@ -62,7 +61,7 @@ class Heartbeat:
         self._overdue, self._notes, self._told = overdue, notes, (0, 0)
         self._counts: dict[str, int] = {}
         self._troubles, self._lists = Troubles("beat for", log), Troubles("write to", log)
-        self._link = ThreadLink(store.servers, info.name)
+        self._links = store.thread_links(info.name)
         self._loop = asyncio.get_running_loop()
         self._first: asyncio.Future[None] = self._loop.create_future()
         self._stop = threading.Event()
@@ -82,7 +81,7 @@ class Heartbeat:
     async def stop(self) -> None:
         """End the thread."""
         self._stop.set()
-        self._link.wake()
+        self._links.wake()
         if self._thread.ident is not None:  # it was started
             await asyncio.to_thread(self._thread.join)
         if self._pulse_timer is not None:
@@ -106,11 +105,11 @@ class Heartbeat:
         due, beats = 0.0, 0
         while not self._stop.is_set():
             try:
-                met = self._link.connect()
+                met = self._links.connect()
                 if met or monotonic() >= due or self._to_tell() != self._told:
                     self._beat(introduce=met or beats % INTRODUCED == 0)
                     due, beats = monotonic() + self._store.settings.beat, beats + 1
-                self._link.idle(WATCH)
+                self._links.idle(WATCH)
             except Unavailable as error:
                 log.debug("heartbeat: %s", error)
                 if isinstance(error, Rejected):
@@ -120,25 +119,21 @@ class Heartbeat:
                 log.exception("heartbeat failed; retrying")
                 self._stop.wait(1.0)
             self._watch_loop()
-        self._link.close()
+        self._links.close()
 
     def _beat(self, *, introduce: bool) -> None:
-        replies = self._link.batch(*self._store.roster.beat(self._info))
-        beaten = self._troubles.answers(dict(zip(self._info.queues, replies, strict=True)))
-        counts = {
-            queue: int(float(count)) for queue, count in beaten.items()
-        }  # who beats for us adds fractions
+        replies = self._store.workers.beat(self._links, self._info)
+        counts = self._troubles.answers(replies)
         if not counts:
-            raise replies[0]
+            raise next(error for error in replies.values() if isinstance(error, StreamqError))
         # another number: the list was deleted, we were taken for lost, or somebody else beats under our name
         expected = {queue: count + 1 for queue, count in self._counts.items()}
         self._counts = counts
         to_tell = self._to_tell()
         if introduce or counts != expected or to_tell != self._told:
             self._introduce()
-        if commands := self._overdue.commands():
-            self._link.calls(*commands)
-            self._overdue.sent()
+        self._store.delayed.move_due_times(self._links, *self._overdue.due_times())
+        self._overdue.sent()
         self._told = to_tell
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
@@ -148,11 +143,11 @@ class Heartbeat:
         return self._overdue.version, self._notes.version
 
     def _introduce(self) -> None:
-        roster = self._store.roster
         said = replace(
-            self._info, client_id=self._link.client_id, overdue=self._overdue.listed, notes=self._notes.listed
-        )
-        replies = self._link.batch(roster.introduce(said), roster.announcement(self._info.queues))
+            self._info, client_id=self._links.home.client_id, overdue=self._overdue.listed,
+            notes=self._notes.listed,
+        )  # fmt: skip
+        replies = self._store.workers.introduce_again(self._links, said)
         self._lists.answers(dict(zip(LISTS, replies, strict=True)))  # the beats say that we live all the same
         another = replies[0]
         if isinstance(another, bytes):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from streamq.model.clock import host_now, monotonic
 from streamq.model.worker_info import OverdueHandler
-from streamq.store.store import Store
+from streamq.store.delayed import DueTimes
 from streamq.worker.attempt import Attempt
 
 log = logging.getLogger("streamq.runner")
@@ -30,11 +30,10 @@ class _Overdue(NamedTuple):
 
 
 class OverdueHandlers:
-    """Those of one worker. ``commands`` and ``sent`` are called by the thread of its beat, the rest in the loop."""
+    """Those of one worker. ``due_times`` and ``sent`` are called by the thread of its beat, the rest in the loop."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.horizon = store.settings.lease
+    def __init__(self, horizon: float) -> None:
+        self.horizon = horizon
         """Seconds by which a retry is pushed out: several beats fit in."""
         self._handlers: dict[Attempt, _Overdue] = {}
         self._pushed: tuple[tuple[str, str], ...] = ()
@@ -88,8 +87,8 @@ class OverdueHandlers:
         self.listed = tuple(overdue.shown for overdue in handlers)[:MANY]
         self.version += 1
 
-    def commands(self) -> list[tuple[Any, ...]]:
-        """What to send with a beat: the retries of those that run are pushed out, of those that returned drawn in."""
+    def due_times(self) -> tuple[DueTimes, DueTimes]:
+        """What a beat sends: the retries of those that run are pushed out, those of the returned are brought back."""
         out: dict[str, list[tuple[str, float]]] = {}
         for queue, job_id in self._pushed:
             out.setdefault(queue, []).append((job_id, self.horizon))
@@ -98,18 +97,14 @@ class OverdueHandlers:
         self._sending = len(returned)
         for queue, job_id, at in returned:
             back.setdefault(queue, []).append((job_id, max(0.0, at - monotonic())))
-        return [
-            *[command for queue, jobs in out.items() for command in self._store.postpone(queue, jobs)],
-            *[command for queue, jobs in back.items() for command in self._store.draw_in(queue, jobs)],
-        ]
+        return out, back
 
-    def commands_of(self, queue: str) -> list[tuple[Any, ...]]:
-        """Those of one queue, for a worker that leaves: its beat has ended."""
-        back = [(job, max(0.0, at - monotonic())) for of, job, at in self._due_again if of == queue]
-        return self._store.draw_in(queue, back) if back else []
+    def due_again(self, queue: str) -> list[tuple[str, float]]:
+        """Those of one queue to be brought back, for a worker that leaves: its beat has ended."""
+        return [(job, max(0.0, at - monotonic())) for of, job, at in self._due_again if of == queue]
 
     def sent(self) -> None:
-        """What ``commands`` returned last is done: those that had returned are seen to."""
+        """What ``due_times`` returned last is done: those that had returned are seen to."""
         for _ in range(self._sending):
             self._due_again.popleft()
         self._sending = 0

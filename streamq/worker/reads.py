@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.model.keys import GROUP
-from streamq.redis.answers import NoGroup
-from streamq.redis.link import Link
+from streamq.redis.answers import NoGroup, concerns_all
+from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
-from streamq.store.deliveries import READY, depths, fault
+from streamq.store.delivery import READY
+from streamq.store.reader import Reader
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
@@ -48,12 +48,16 @@ class Reads:
     """Reads the queues of one worker in turns."""
 
     def __init__(
-        self, store: Store, link: Link, queues: tuple[str, ...], worker: str, slots: Slots, runner: Runner
+        self,
+        store: Store,
+        links: Links,
+        reader: Reader,
+        queues: tuple[str, ...],
+        slots: Slots,
+        runner: Runner,
     ) -> None:
-        self._store, self._link, self._queues, self._worker = store, link, queues, worker
+        self._store, self._links, self._reader, self._queues = store, links, reader, queues
         self._blocked, self._start_each = slots.blocked, runner.start_each
-        self._lanes = {queue: store.keys(queue).ready.encode() for queue in queues}
-        self._of = {lane: queue for queue, lane in self._lanes.items()}
         self._turns = Turns()
         self._trouble = Troubles("fetch from", log)
         self._joined: set[str] = set()
@@ -121,7 +125,9 @@ class Reads:
         thorough = began >= self._thorough_due
         if thorough:
             self._thorough_due = began + THOROUGH
-        told = await depths(self._store, self._link, [q for q in self.open() if q not in self._turns], READY)
+        told = await self._store.delivery.depths(
+            self._links, [q for q in self.open() if q not in self._turns], READY
+        )
         self._found = False
         for queue, depth in told.waiting.items():
             waiting = max(depth, 1) if thorough else depth
@@ -134,24 +140,16 @@ class Reads:
 
     async def _read(self, shares: Mapping[str, int]) -> int:
         """One read of each queue, all in one round trip. Returns how many jobs came."""
-        commands = [self._command(count, [self._lanes[queue]]) for queue, count in shares.items()]
         refused: dict[str, StreamqError] = {}
-        unavailable: StreamqError | None = None
         taken = 0
-        for (queue, count), reply in zip(shares.items(), await self._link.batch(*commands), strict=True):
-            if isinstance(reply, Exception):
-                try:
-                    refused[queue] = fault(reply)
-                except StreamqError as error:  # raised below: there may be jobs in the other answers
-                    unavailable = error
+        for queue, entries in (await self._reader.read(shares)).items():
+            if isinstance(entries, StreamqError):
+                refused[queue] = entries
                 continue
-            entries = reply[0][1] if reply else []
             self._answered([queue])
-            self._turns.served(queue, count, len(entries))
+            self._turns.served(queue, shares[queue], len(entries))
             self._start_each(queue, READY, entries)
             taken += len(entries)
-        if unavailable is not None:
-            raise unavailable
         await self._refused(refused)
         return taken
 
@@ -159,20 +157,18 @@ class Reads:
 
     async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
         count = max(1, slots // len(queues))
-        lanes = [self._lanes[queue] for queue in queues]
-        command = self._command(count, lanes, self._patience(queues) if block else 0)
-        (reply,) = await self._link.batch(command, timeout=BLOCK_MS / 1000 + 5)
-        if isinstance(reply, Exception):
-            await self._find_refused(queues, slots, fault(reply))
-            return
-        self._answered(queues)
-        for lane, entries in reply or ():
-            queue = self._of[lane]
+        found = await self._reader.wait(queues, count, self._patience(queues) if block else 0)
+        for together, error in found.refused:
+            await self._find_refused(together, slots, error)
+        if not found.refused:
+            self._answered(queues)
+        for queue, entries in found.entries:
             self._start_each(queue, READY, entries[:slots])
             if len(self._queues) > 1:
                 self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
             if len(entries) > slots:  # more queues answered than there are free slots
-                await self._store.release(self._link, queue, [(READY, raw[0]) for raw in entries[slots:]])
+                back = [(READY, raw[0]) for raw in entries[slots:]]
+                await self._store.delivery.release(self._links, queue, back)
             slots = max(0, slots - len(entries))
 
     def _patience(self, queues: Sequence[str]) -> int:
@@ -182,12 +178,6 @@ class Reads:
         some_blocked = len(queues) + len(self._trouble) < len(self._queues)
         seconds = min(self._trouble.until_next(), (SHORT_MS if some_blocked else BLOCK_MS) / 1000)
         return max(1, round(1000 * seconds))
-
-    def _command(self, count: int, lanes: Sequence[bytes], block: int = 0) -> tuple[Any, ...]:
-        return (
-            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", block) if block else ()),
-            "STREAMS", *lanes, *[">"] * len(lanes),
-        )  # fmt: skip
 
     # -- trouble --------------------------------------------------------------------------------------------
 
@@ -209,10 +199,11 @@ class Reads:
     async def _find_refused(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
         """A read of all queues was refused for the sake of one: that one shows when each is read by itself."""
         before = self._refusals
-        if len(queues) == 1:
-            await self._refused({queues[0]: error})
+        if len(queues) == 1 or concerns_all(error):  # it is this one, or all on one server of several
+            await self._refused(dict.fromkeys(queues, error))
+            return
         at = 0
-        while len(queues) > 1 and slots > 0 and at < len(queues):
+        while slots > 0 and at < len(queues):
             part = queues[at : at + slots]
             at += len(part)
             slots -= await self._read(dict.fromkeys(part, 1))
@@ -227,7 +218,7 @@ class Reads:
         for queue, error in errors.items():
             if isinstance(error, NoGroup) and queue not in self._joined:  # else it is gone again at once
                 try:
-                    await self._store.join(self._link, (queue,))
+                    await self._store.delivery.join(self._links, (queue,))
                 except (Rejected, NoGroup) as refusal:
                     aside[queue] = refusal
                 else:

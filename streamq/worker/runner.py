@@ -51,7 +51,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(self._loop, slots.count)
         self._limits = TimeLimits(self._loop, self._judge_overdue)
-        self.overdue = OverdueHandlers(app.client.store)
+        self.overdue = OverdueHandlers(app.settings.lease)
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
         self._unknown_names: set[str] = set()

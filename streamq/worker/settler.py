@@ -17,9 +17,10 @@ from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery, as_failure
-from streamq.redis.link import Link
-from streamq.redis.troubles import Troubles, concerns_all
-from streamq.store.store import Settlement, Store
+from streamq.redis.answers import concerns_all
+from streamq.redis.troubles import Troubles
+from streamq.store.outcomes import Settlement
+from streamq.store.store import Store
 from streamq.worker.slots import Outcomes, Slots
 
 log = logging.getLogger("streamq.settler")
@@ -42,7 +43,7 @@ class Settler:
     """Writes the outcomes in ``slots`` until told to stop, and keeps trying while the server is away."""
 
     def __init__(self, store: Store, worker: str, slots: Slots) -> None:
-        self._store, self._link = store, Link(store.servers, worker)
+        self._store, self._links = store, store.links(worker)
         self._worker = worker.encode()
         self._slots, self._waiting = slots, slots.waiting
         self._troubles = Troubles("write outcomes of", log, PAUSE)
@@ -75,7 +76,7 @@ class Settler:
                 if self._stopping and not self._waiting and not self._troubles:
                     return
         finally:
-            await self._link.close()
+            await self._links.close()
 
     async def _for_work(self) -> None:
         """Return when there is something to write; with refused outcomes, when they are to be tried again."""
@@ -151,11 +152,11 @@ class Settler:
         """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
         problem: Unavailable | None = None
         waits: Outcomes = {}
-        for queue, part, said in await self._store.settle_each(self._link, left):
+        for queue, part, said in await self._store.outcomes.settle_each(self._links, left):
             if not isinstance(said, StreamqError):
                 self._written(said, repeated=repeated)
                 self._settled(queue, [], accepted=True)
-            elif concerns_all(said):
+            elif concerns_all(said) and self._links.is_one:
                 problem = said
                 waits.setdefault(queue, []).extend(part)
             else:
@@ -175,7 +176,7 @@ class Settler:
         if len(settlements) != 1 or len(settlements[0].body) < BATCH_BYTES:
             return False
         try:
-            await self._link.call("PING")
+            await self._store.server.ping()
         except Unavailable:
             return False
         return True
@@ -213,7 +214,7 @@ class Settler:
     async def _settle(self, queue: str, part: list[Settlement]) -> list[bytes] | StreamqError:
         """What the server says of outcomes of one queue: the entries it refused, or why it took none."""
         refused: list[bytes] = []
-        for _, _, said in await self._store.settle_each(self._link, {queue: part}):
+        for _, _, said in await self._store.outcomes.settle_each(self._links, {queue: part}):
             if isinstance(said, StreamqError):
                 return said
             refused += said

@@ -15,7 +15,7 @@ from typing import Any, Final
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError
 from streamq.model.envelope import Delivery
 from streamq.model.worker_info import WorkerInfo
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.store.store import Store
 from streamq.worker import time_limits
 from streamq.worker.fetcher import Fetcher
@@ -77,13 +77,13 @@ class Shutdown:
             by_queue.setdefault(delivery.queue, []).append((delivery.lane, delivery.entry))
         for queue, entries in by_queue.items():
             try:
-                async with self._store.pool.link() as link:
-                    await self._release(link, queue, entries)
+                async with self._store.pool.links() as links:
+                    await self._release(links, queue, entries)
             except StreamqError as error:
                 log.warning("cannot give jobs on %s back now: %s", queue, error)
 
-    async def _release(self, link: Link, queue: str, entries: Sequence[tuple[int, bytes]]) -> None:
-        self.given_back[queue] += await self._store.release(link, queue, entries)
+    async def _release(self, links: Links, queue: str, entries: Sequence[tuple[int, bytes]]) -> None:
+        self.given_back[queue] += await self._store.delivery.release(links, queue, entries)
 
     # -- once the heartbeat has ended -----------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class Shutdown:
                     await _answered(self._fetcher.give_back_unseen)
                 for queue in self._info.queues:
                     await _answered(partial(self._leave, queue))
-                await _answered(partial(self._store.roster.forget, self._info.name, self._info.token))
+                await _answered(partial(self._store.workers.forget, self._info.name, self._info.token))
         except (StreamqError, TimeoutError) as error:
             said = str(error) or "no answer"
             log.warning("cannot sign off (%s); others will, when the lease is over", said)
@@ -104,12 +104,14 @@ class Shutdown:
     async def _leave(self, queue: str) -> None:
         """What is left: jobs in an answer that was lost, and those whose outcomes could not be written."""
         store, name = self._store, self._info.name
-        async with store.pool.link() as link:
-            if pending := await store.pending(link, queue, name):
-                await self._release(link, queue, pending)
-            if commands := self._runner.overdue.commands_of(queue):
-                await link.calls(*commands)
-            await store.reclaim(link, queue, name, None)  # it has nothing any more: only its name goes
+        async with store.pool.links() as links:
+            if pending := await store.delivery.pending_in(links, queue, name):
+                await self._release(links, queue, pending)
+            if due_again := self._runner.overdue.due_again(queue):
+                await store.delayed.bring_back(links, queue, due_again)
+            await store.recovery.reclaim(
+                links, queue, name, None
+            )  # it has nothing any more: only its name goes
 
     def tell(self) -> None:
         """The last line of the log."""

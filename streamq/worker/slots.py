@@ -7,7 +7,7 @@ import contextlib
 from typing import Final
 
 from streamq.model.envelope import Place
-from streamq.store.store import Settlement
+from streamq.store.outcomes import Settlement
 from streamq.worker.attempt import Attempt
 
 TICK: Final = 1.0

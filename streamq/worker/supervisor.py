@@ -16,7 +16,6 @@ from streamq.liveness import recovery
 from streamq.liveness.identity import new_name
 from streamq.model.clock import monotonic
 from streamq.program import Program
-from streamq.redis.link import Link
 from streamq.settings.variables import environment_with
 
 log = logging.getLogger("streamq.supervisor")
@@ -88,12 +87,12 @@ class Supervisor:
 
     async def _hand_back(self, name: str) -> None:
         store = self._app.client.store
-        link = Link(store.servers)
+        links = store.links()
         try:
             for queue in self._queues:
-                await recovery.recover(store, link, queue, name, None, "its process ended")
-            await recovery.forget(store, link, name, self._queues)
+                await recovery.recover(store, links, queue, name, None, "its process ended")
+            await recovery.forget(store, links, name, self._queues)
         except Unavailable as error:
             log.warning("cannot hand the jobs of %s back (%s); others will", name, error)
         finally:
-            await link.close()
+            await links.close()

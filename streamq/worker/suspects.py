@@ -15,9 +15,9 @@ from typing import Final
 from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
 from streamq.redis.answers import NoGroup
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
-from streamq.store.deliveries import ALONE, claim_suspect, depths
+from streamq.store.delivery import ALONE
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
@@ -48,9 +48,9 @@ class Suspects:
     """Sees to the suspects of one worker's queues. While it waits, the self-audits of ``unseen`` go on."""
 
     def __init__(
-        self, store: Store, link: Link, worker: str, slots: Slots, runner: Runner, unseen: Unseen
+        self, store: Store, links: Links, worker: str, slots: Slots, runner: Runner, unseen: Unseen
     ) -> None:
-        self._store, self._link, self._worker, self._slots = store, link, worker, slots
+        self._store, self._links, self._worker, self._slots = store, links, worker, slots
         self._runner, self._unseen = runner, unseen
         self._due = 0.0
         self._patience: dict[str, _Patience] = {}
@@ -81,7 +81,7 @@ class Suspects:
 
     async def _waiting(self, queues: Sequence[str]) -> list[str]:
         """The queues in which suspects wait."""
-        told = await depths(self._store, self._link, queues, ALONE)
+        told = await self._store.delivery.depths(self._links, queues, ALONE)
         self.present = set(told.waiting)
         waiting = [queue for queue, count in told.waiting.items() if count > 0]
         for queue in self._patience.keys() - set(waiting):
@@ -99,7 +99,7 @@ class Suspects:
 
     async def _join(self, queue: str) -> None:
         try:
-            await self._store.join(self._link, (queue,))
+            await self._store.delivery.join(self._links, (queue,))
         except Rejected as error:
             self._trouble.met({queue: error})
 
@@ -118,12 +118,12 @@ class Suspects:
                 patience.rests_until = monotonic() + REST * patience.seconds
                 patience.seconds = min(PATIENCE[1], 2 * patience.seconds)
         finally:
-            if self._link.connected:  # else the claim ends by itself
-                await claim_suspect(self._store, self._link, queue, self._worker, 0)
+            if self._links.connected:  # else the claim ends by itself
+                await self._store.delivery.claim_suspect(self._links, queue, self._worker, 0)
 
     async def _until_idle(self, queue: str, deadline: float) -> bool | None:
         """Wait as the only worker; ``None`` when there is no need (any more), ``False`` when it took too long."""
-        while await claim_suspect(self._store, self._link, queue, self._worker, CLAIM_MS):
+        while await self._store.delivery.claim_suspect(self._links, queue, self._worker, CLAIM_MS):
             again = monotonic() + AGAIN
             while monotonic() < again:
                 if self._slots.stopping:
@@ -140,7 +140,7 @@ class Suspects:
     async def _run_alone(self, queue: str) -> None:
         """Run the queue's suspects one after the other, with nothing beside them."""
         while not self._slots.stopping:
-            lane, entries = await self._store.fetch(self._link, queue, self._worker, 1)
+            lane, entries = await self._store.delivery.fetch(self._links, queue, self._worker, 1)
             self._runner.start_each(queue, lane, entries)
             if lane != ALONE:
                 return  # somebody else was faster: this is an ordinary job, or none

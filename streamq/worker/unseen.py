@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from streamq.model.clock import monotonic
-from streamq.store.deliveries import ALONE, READY
-from streamq.store.pending import pending
+from streamq.redis.links import Links
+from streamq.store.delivery import ALONE, READY
+from streamq.store.reader import Reader
 from streamq.store.store import Store
-from streamq.worker.blocking_link import BlockingLink
 from streamq.worker.slots import Slots
 
 log = logging.getLogger("streamq.fetcher")
@@ -28,9 +28,9 @@ class Unseen:
     """Compares what the server thinks this worker has with what is in its ``slots``. Only for between two reads."""
 
     def __init__(
-        self, store: Store, connection: BlockingLink, queues: tuple[str, ...], worker: str, slots: Slots
+        self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots
     ) -> None:
-        self._store, self._connection, self._link = store, connection, connection.link
+        self._store, self._links, self._reader = store, links, reader
         self._queues, self._worker, self._slots = queues, worker, slots
         self._due = monotonic() + EVERY
         self._thorough = False
@@ -47,7 +47,7 @@ class Unseen:
     async def audit(self, with_suspects: Iterable[str]) -> None:
         """Audit, if it is time for it. Raises ``Unavailable``."""
         if self.due:
-            if await self._connection.greet():
+            if await self._reader.greet(lambda: self._queues):
                 self.suspected()
             await self.give_back(with_suspects)
 
@@ -59,19 +59,17 @@ class Unseen:
         """
         places = [(queue, READY) for queue in self._queues]
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
-        lanes = {self._store.keys(queue).lanes[lane - 1]: (queue, lane) for queue, lane in places}
-        found = await pending(self._link, lanes, self._worker)
+        found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing
         known = self._slots.places() if found else set()
         unseen: dict[str, list[tuple[int, bytes]]] = {}
-        for name, entries in found.items():
-            queue, lane = lanes[name]
+        for (queue, lane), entries in found.items():
             lost = [(lane, entry) for entry in entries if (queue, lane, entry) not in known]
             if lost:
                 unseen.setdefault(queue, []).extend(lost)
         back = 0
         for queue, jobs in unseen.items():
-            count = await self._store.release(self._link, queue, jobs)
+            count = await self._store.delivery.release(self._links, queue, jobs)
             if count:
                 log.warning(
                     "%d jobs on %s were delivered here and never arrived; they wait again", count, queue

@@ -15,7 +15,6 @@ from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
 from streamq.program import Program
-from streamq.redis.link import Link
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.runner import Runner
@@ -108,13 +107,13 @@ class Worker:
     async def _sign_on(self) -> None:
         """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``."""
         store = self.app.client.store
-        link = Link(store.servers, self.name)
+        links = store.links(self.name)
         try:
-            await join_each(store, link, self.queues)
+            await join_each(store, links, self.queues)
             await self._announce()
         finally:
-            await link.close()
-        await store.read_clock()
+            await links.close()
+        await store.server.read_clock()
         try:
             await claim(store, self.info)
         except NameTaken as error:
@@ -126,7 +125,7 @@ class Worker:
         """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
         with contextlib.suppress(Rejected):
             for queue in self.queues:
-                await self.app.client.store.announce(queue)
+                await self.app.client.store.queues.announce(queue)
 
     def _assemble(self) -> None:
         app, store, name = self.app, self.app.client.store, self.name

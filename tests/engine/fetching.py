@@ -13,7 +13,6 @@ import redis
 from streamq import App
 from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
 from streamq.worker.attempt import Attempt
 from streamq.worker.fetcher import Fetcher
 from streamq.worker.runner import Runner
@@ -60,10 +59,10 @@ class Hands(Runner):
     @contextlib.asynccontextmanager
     async def fetching(self) -> AsyncIterator[None]:
         """Make the groups, fetch during the block, and stop."""
-        link = Link(self.app.client.store.servers)
+        link = self.app.client.store.links()
         for queue in self.queues:
             with contextlib.suppress(Exception):  # a queue that is broken from the start
-                await self.app.client.store.join(link, [queue])
+                await self.app.client.store.delivery.join(link, [queue])
         await link.close()
         run = asyncio.create_task(self.fetcher.run())
         try:

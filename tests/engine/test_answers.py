@@ -12,7 +12,9 @@ import pytest
 import redis
 
 from streamq import App, OutcomeUnknown, Rejected, StreamqError, Unavailable, UsageError
-from streamq.redis.link import Link, Pool, ThreadLink, translate
+from streamq.redis.link import Link, translate
+from streamq.redis.pool import Pool
+from streamq.redis.thread_link import ThreadLink
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
@@ -20,7 +22,10 @@ from ..servers import Server
 
 @ON_ONE_SERVER
 async def test_what_cannot_be_written_is_an_error_of_the_caller_and_keeps_the_connection(app: App) -> None:
-    link, thread = Link(app.client.store.servers), ThreadLink(app.client.store.servers, "thread")
+    link, thread = (
+        Link(app.client.store.servers.home),
+        ThreadLink(app.client.store.servers.home, "thread"),
+    )
     await link.call("PING")
     await asyncio.to_thread(thread.connect)
     for bad in ("lone \ud800 surrogate", object(), {"a": 1}):
@@ -73,7 +78,7 @@ async def test_no_other_error_leaves_a_connection(
     async def broken(*_: object, **__: object) -> None:
         raise fault
 
-    link = Link(app.client.store.servers)
+    link = Link(app.client.store.servers.home)
     await link.call("PING")
     with monkeypatch.context() as patch:
         patch.setattr("streamq.redis.link.write", broken)
@@ -94,7 +99,7 @@ async def test_a_host_name_that_is_none_is_unavailable() -> None:
         async with App(redis_url=f"redis://{host}:1", connect_timeout=1) as app:
             with pytest.raises(Unavailable):
                 await app.ping()
-            link = ThreadLink(app.client.store.servers, "thread")
+            link = ThreadLink(app.client.store.servers.home, "thread")
             with pytest.raises(Unavailable):
                 link.connect()
 
@@ -106,7 +111,7 @@ async def test_a_caller_waits_for_a_free_connection_only_for_so_long(
     server = own_server()
     async with App(redis_url=server.url, connections=1, command_timeout=0.5) as app:
         await app.ping()
-        async with app.client.store.pool.link():
+        async with app.client.store.pool.links():
             start = time.monotonic()
             with pytest.raises(Unavailable, match="all 1 connections"):
                 await app.ping()
@@ -122,16 +127,16 @@ async def test_a_caller_waits_for_a_free_connection_only_for_so_long(
 @ON_ONE_SERVER
 async def test_a_connection_in_use_at_the_close_is_dropped_when_it_is_given_back(app: App) -> None:
     pool = Pool(app.client.store.servers)
-    async with pool.link() as link:
-        await link.call("PING")
+    async with pool.links() as link:
+        await link.home.call("PING")
         await pool.close()
-        await link.call("PING")
+        await link.home.call("PING")
     assert not link.connected
 
 
 @ON_ONE_SERVER
 async def test_a_refused_command_of_a_thread_has_its_place_among_the_replies(app: App) -> None:
-    thread = ThreadLink(app.client.store.servers, "thread")
+    thread = ThreadLink(app.client.store.servers.home, "thread")
     await asyncio.to_thread(thread.connect)
     first, refused, last = await asyncio.to_thread(thread.batch, ("PING",), ("NO", "SUCH"), ("PING",))
     assert first == last == b"PONG"

@@ -180,7 +180,7 @@ async def test_a_queue_that_nothing_is_left_of_is_struck_off_the_list(app: App, 
     await app.enqueue("smss", "send_sms", 1)
     async with working(app, queues=["served"]):
         await app.enqueue("full", "send_sms", 1)
-        pruner = Pruner(app.client.store, app.client.views, lambda: ["smss", "served", "full"])
+        pruner = Pruner(app.client.store, lambda: ["smss", "served", "full"])
         await until(app.workers)
         await pruner.once()
         assert await app.queues() == ["full", "served", "smss"]

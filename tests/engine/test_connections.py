@@ -14,7 +14,8 @@ import redis
 
 from streamq import App, ConfigurationError, NotDurable, OutcomeUnknown, Rejected, Unavailable
 from streamq.client.outbox import BATCH_BYTES
-from streamq.redis.link import Link, Servers
+from streamq.redis.link import Link
+from streamq.redis.servers import Servers
 from streamq.settings import Settings
 
 from ..rig import ON_ONE_SERVER, until, working
@@ -117,9 +118,9 @@ async def test_user_and_password_come_from_the_settings_where_the_address_has_no
     async with App(redis_url=plain, redis_password="open") as app:
         await app.ping()
     async with App(redis_url=plain, redis_username="alice", redis_password="sesame") as app:
-        assert await app.client.store.pool.call("ACL", "WHOAMI") == b"alice"
+        assert await app.client.store.pool.call_home("ACL", "WHOAMI") == b"alice"
     async with App(redis_url=plain.replace("//", "//alice:sesame@"), redis_password="wrong") as app:
-        assert await app.client.store.pool.call("ACL", "WHOAMI") == b"alice"
+        assert await app.client.store.pool.call_home("ACL", "WHOAMI") == b"alice"
 
 
 def test_the_password_is_in_no_text_that_people_read() -> None:
@@ -150,12 +151,14 @@ async def test_an_address_that_is_none_is_refused_and_named_without_its_password
 def test_the_options_of_tls_are_read_from_the_address_and_the_settings(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     settings = Settings.load(redis_ca=authority)
-    (connection,) = Servers(settings, "rediss://h.example:6380/2?ssl_check_hostname=true").connections("x")
+    (connection,) = Servers(settings, "rediss://h.example:6380/2?ssl_check_hostname=true").home.connections(
+        "x"
+    )
     context = connection.ssl_context  # type: ignore[attr-defined]
     assert context.ca_certs == str(authority)
     assert context.cert_reqs == ssl.CERT_REQUIRED
     assert context.check_hostname is True
-    (threaded,) = Servers(settings, "rediss://h.example").threaded_connections("x")
+    (threaded,) = Servers(settings, "rediss://h.example").home.threaded_connections("x")
     assert threaded.ca_certs == str(authority)  # type: ignore[attr-defined]
     assert threaded.socket_timeout == settings.connect_timeout  # type: ignore[attr-defined]
 
@@ -176,7 +179,7 @@ async def test_what_the_server_forgets_of_scripts_is_sent_again(app: App, client
 
 @ON_ONE_SERVER
 async def test_a_cancelled_command_takes_its_connection_along(app: App) -> None:
-    link = Link(app.client.store.servers)
+    link = Link(app.client.store.servers.home)
     try:
         assert await link.call("ECHO", "one") == b"one"
         blocked = asyncio.create_task(link.call("BLPOP", "nothing-comes", 5))
@@ -226,7 +229,7 @@ async def test_a_server_with_no_room_for_a_connection_is_unavailable(
 
 
 async def _blocked(app: App) -> bool:
-    return b"cmd=blpop" in await app.client.store.pool.call("CLIENT", "LIST")
+    return b"cmd=blpop" in await app.client.store.pool.call_home("CLIENT", "LIST")
 
 
 @ON_ONE_SERVER

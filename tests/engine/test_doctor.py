@@ -28,6 +28,7 @@ from streamq.doctor.holes import REDIS, VALKEY, open_in
 from streamq.errors import Unavailable
 from streamq.model.keys import Keys
 from streamq.redis import scripts
+from streamq.store import server as server_queries
 
 from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
@@ -371,7 +372,7 @@ def test_every_command_of_the_scripts_is_among_the_rights_that_are_looked_at() -
               for name in re.findall(r"redis\.p?call\('([A-Z]+)'|(?:each|expect)\('([A-Z]+)'", file.read_text())
               for name in name if name}  # fmt: skip
     by_hand = {"XGROUP", "XINFO", "XREADGROUP", "PUBLISH", "PUBSUB"}
-    known = {*server_looks._KEYED, *server_looks._KEYLESS, *by_hand}
+    known = {*server_queries._KEYED, *server_queries._KEYLESS, *by_hand}
     assert called <= known
 
 

@@ -11,7 +11,6 @@ import redis
 from streamq import App
 from streamq.doctor import doors, examine, holes
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
 
 from ..rig import ON_ONE_SERVER, census
 from ..servers import Server
@@ -60,9 +59,9 @@ async def test_a_public_address_without_tls_is_told() -> None:
 async def test_repair_gives_back_what_lost_workers_and_deleted_consumers_held(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    keys, link = Keys(prefix, "q"), Link(app.client.store.servers)
+    keys, link = Keys(prefix, "q"), app.client.store.links()
     await app.enqueue_many("q", "t", range(20))
-    await app.client.store.join(link, ["q"])
+    await app.client.store.delivery.join(link, ["q"])
     await link.close()
     for worker in ("lost", "deleted"):
         client.xreadgroup(GROUP, worker, {keys.ready: ">"}, count=10)

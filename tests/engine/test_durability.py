@@ -11,10 +11,9 @@ import redis
 
 from streamq import App, NotDurable, OutcomeUnknown, Rejected, State
 from streamq.model.envelope import New
-from streamq.redis.link import Link
 from streamq.store.store import Store
 
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, enqueue_batch
 from ..servers import Server, binary_of
 
 
@@ -142,11 +141,13 @@ async def test_a_batch_sent_again_on_a_new_connection_is_confirmed_anew(
         async with App(redis_url=primary.url, enqueue_timeout=10) as app:
             await app.enqueue("q", "t", 0, durability="replica")
             replica.pause()
-            first, second = Link(app.client.store.servers), Link(app.client.store.servers)
+            first, second = app.client.store.links(), app.client.store.links()
             hasty = Store(app.client.store.servers, app.settings.model_copy(update={"enqueue_timeout": 0.5}))
-            await hasty.enqueue(first, "q", "p", 1, [New("t", b"1")], "memory")  # it announces the queue, too
+            await enqueue_batch(
+                hasty, first, "q", "p", 1, [New("t", b"1")], "memory"
+            )  # it announces the queue, too
             with pytest.raises(OutcomeUnknown):
-                await hasty.enqueue(second, "q", "p", 1, [New("t", b"1")], "replica")
+                await enqueue_batch(hasty, second, "q", "p", 1, [New("t", b"1")], "replica")
             replica.resume()
             for link in (first, second):
                 await link.close()

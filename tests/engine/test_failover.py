@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from streamq import App, Job, OutcomeUnknown, Rejected, Unavailable
-from streamq.redis.link import Link, ThreadLink
+from streamq.redis.link import Link
+from streamq.redis.thread_link import ThreadLink
 
 from ..rig import ON_ONE_SERVER, QUICK, until, working
 from ..servers import Server
@@ -49,7 +50,7 @@ async def test_a_replica_in_the_list_is_passed_over(two: tuple[Server, Server]) 
     async with App(redis_url=f"{first.url},{second.url}") as app:
         job = await app.enqueue("q", "t", 1)
         assert (await job.status()).payload == 1
-        link = ThreadLink(app.client.store.servers, "thread")
+        link = ThreadLink(app.client.store.servers.home, "thread")
         assert await asyncio.to_thread(link.connect)
         assert (await asyncio.to_thread(link.calls, ("SET", "k", "v"))) == [b"OK"]
         link.close()
@@ -64,7 +65,7 @@ async def test_when_all_are_replicas_the_error_says_so_of_each(two: tuple[Server
     async with App(redis_url=f"{first.url},{second.url}") as app:
         with pytest.raises(Unavailable) as caught:
             await app.enqueue("q", "t", 1)
-        link = ThreadLink(app.client.store.servers, "thread")
+        link = ThreadLink(app.client.store.servers.home, "thread")
         with pytest.raises(Unavailable) as in_thread:
             await asyncio.to_thread(link.connect)
     for error in (caught.value, in_thread.value):
@@ -87,11 +88,12 @@ async def test_every_connection_leaves_a_server_that_became_a_replica(two: tuple
     follow(second, first)
     async with App(redis_url=f"{first.url},{second.url}") as app:
         await app.enqueue("q", "t", 1)
-        reading, blocked = Link(app.client.store.servers), Link(app.client.store.servers)
-        thread = ThreadLink(app.client.store.servers, "thread")
+        reading, blocked = Link(app.client.store.servers.home), Link(app.client.store.servers.home)
+        thread = ThreadLink(app.client.store.servers.home, "thread")
         await reading.call("PING")
         await asyncio.to_thread(thread.connect)
-        await app.client.store.join(blocked, ["q"])
+        async with app.client.store.pool.links() as links:
+            await app.client.store.delivery.join(links, ["q"])
         read = ("XREADGROUP", "GROUP", "workers", "w", "BLOCK", "30000", "STREAMS", "sq:{q}:alone", ">")
         waiting = asyncio.create_task(blocked.call(*read, timeout=30))
         await until(lambda: has_blocked(first) and has_all(second, first))
@@ -118,7 +120,7 @@ async def test_a_write_that_a_replica_refuses_sends_all_connections_to_the_new_p
     follow(second, first)
     async with App(redis_url=f"{first.url},{second.url}") as app:
         await app.enqueue("q", "t", 1)
-        thread = ThreadLink(app.client.store.servers, "thread")
+        thread = ThreadLink(app.client.store.servers.home, "thread")
         await asyncio.to_thread(thread.connect)
         await until(lambda: has_all(second, first))
         lead(second)
@@ -128,6 +130,30 @@ async def test_a_write_that_a_replica_refuses_sends_all_connections_to_the_new_p
         await until(lambda: enqueued(app, 2), 5)
         await until(lambda: written(thread), 5)
         thread.close()
+
+
+@ON_ONE_SERVER
+async def test_an_enqueue_that_meets_a_fail_over_is_added_once_by_the_new_primary(
+    two: tuple[Server, Server],
+) -> None:
+    first, second = two
+    follow(second, first)
+    url = f"{first.url},{second.url}"
+    async with App(redis_url=url) as app, App(redis_url=url, enqueue_timeout=0.3) as hasty:
+        await app.enqueue("q", "t", 1)
+        await hasty.enqueue("q", "t", 2)
+        await until(lambda: has_all(second, first))
+        follow(first, second)  # and for a moment nobody is the primary
+        with pytest.raises(Unavailable) as caught:
+            await hasty.enqueue("q", "t", 3)
+        assert not isinstance(caught.value, OutcomeUnknown), "nothing was added"
+        sending = asyncio.create_task(app.enqueue("q", "t", 4))
+        await asyncio.sleep(0.3)
+        assert not sending.done()
+        lead(second)
+        job = await sending
+        assert (await job.status()).payload == 4
+        assert (await app.queue("q").counts()).waiting == 3
 
 
 def has_blocked(server: Server) -> bool:
@@ -182,6 +208,6 @@ async def test_a_server_that_does_not_know_hello_is_taken_as_it_is(own_server: C
     server = own_server(options=["--rename-command", "HELLO", ""])
     async with App(redis_url=f"{NOWHERE},{server.url}") as app:
         await app.enqueue("q", "t", 1)
-        link = ThreadLink(app.client.store.servers, "thread")
+        link = ThreadLink(app.client.store.servers.home, "thread")
         assert await asyncio.to_thread(link.connect)
         link.close()

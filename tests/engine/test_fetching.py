@@ -204,7 +204,7 @@ async def test_what_was_delivered_under_a_living_workers_name_and_never_arrived_
 ) -> None:
     monkeypatch.setattr(reads, "BLOCK_MS", 300)
     monkeypatch.setattr(unseen, "EVERY", 0.3)
-    monkeypatch.setattr("streamq.store.pending.PAGE", 3)
+    monkeypatch.setattr("streamq.store.delivery.PENDING_PAGE", 3)
     monkeypatch.setattr(suspects, "LOOK", 0.3)
     keys, ran = Keys(prefix, "q"), list[int]()
     hold = asyncio.Event()

@@ -17,8 +17,7 @@ from streamq import App, ConfigurationError, NameTaken, Worker
 from streamq.duties.reclaimer import Reclaimer
 from streamq.liveness.identity import new_name
 from streamq.model.keys import GROUP, Keys, queues_key, workers_key
-from streamq.redis.link import Link
-from streamq.store.roster import UNREADABLE, parse_worker
+from streamq.store.workers import UNREADABLE, parse_worker
 
 from ..rig import ON_ONE_SERVER, census, until, working
 
@@ -103,8 +102,8 @@ async def test_a_name_that_a_dead_worker_left_is_taken_over_and_its_jobs_start_a
     keys = Keys(prefix, "q")
     task = app.task(name="t", queue="q")(lambda x: x)
     job = await task.enqueue(1)
-    async with app.client.store.pool.link() as link:
-        await app.client.store.join(link, ["q"])
+    async with app.client.store.pool.links() as link:
+        await app.client.store.delivery.join(link, ["q"])
     client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
     client.zincrby(keys.workers, 7, "w1")
     client.hset(workers_key(prefix), "w1", json.dumps(entry(client_id=999_999)))
@@ -160,10 +159,10 @@ async def test_an_entry_that_cannot_be_read_is_left_out_and_the_lost_are_recover
     client.hset(workers_key(prefix), "w1", json.dumps(entry(client_id=999_999, colour="blue", lease="long")))
     client.zincrby(keys.workers, 1, "w1")
     await app.enqueue("q", "t", 1)
-    async with app.client.store.pool.link() as link:
-        await app.client.store.join(link, ["q"])
+    async with app.client.store.pool.links() as link:
+        await app.client.store.delivery.join(link, ["q"])
     client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
-    reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
+    reclaimer = Reclaimer(app.client.store, lambda: ["q"])
     try:
         await until(reclaimer.once, 5)
         await reclaimer.watch.read_list()
@@ -209,13 +208,13 @@ async def test_a_worker_lives_by_the_lease_it_says_not_by_that_of_who_watches(
     keys = Keys(prefix, "q")
     async with make_app(lease=1.0 if not lost else 60.0, beat=0.1) as app:
         await app.enqueue("q", "t", 1)
-        link = Link(app.client.store.servers, "w1")
-        client_id = await link.call("CLIENT", "ID")
+        link = app.client.store.links("w1")
+        client_id = await link.home.call("CLIENT", "ID")
         client.hset(workers_key(prefix), "w1", json.dumps(entry(client_id=client_id, lease=theirs)))
         client.zincrby(keys.workers, 1, "w1")
-        await app.client.store.join(link, ["q"])
+        await app.client.store.delivery.join(link, ["q"])
         client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
-        reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
+        reclaimer = Reclaimer(app.client.store, lambda: ["q"])
         try:
             for _ in range(25):
                 await reclaimer.once()

@@ -17,7 +17,6 @@ import redis
 from streamq import App, Backoff, Fail, JobFilter, Retry, Snooze
 from streamq.liveness.recovery import recover
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
 from streamq.worker.attempt import Attempt
 
 from ..rig import ON_ONE_SERVER, until, working
@@ -253,8 +252,8 @@ async def test_whoever_reclaims_tells_of_the_jobs_and_of_those_that_have_failed_
 ) -> None:
     keys = Keys(prefix, "q")
     async with make_app(crash_limit=1) as app:
-        link = Link(app.client.store.servers)
-        await app.client.store.join(link, ("q",))
+        link = app.client.store.links()
+        await app.client.store.delivery.join(link, ("q",))
         ids = [
             client.xadd(keys.ready, {"task": "wo\x1brk", "payload": "1", "headers": ""}) for _ in range(12)
         ]

@@ -11,7 +11,6 @@ import redis
 
 from streamq import App, Backoff, Counts, State, UsageError, Worker
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
 
 from ..rig import census, until, working
 
@@ -133,12 +132,12 @@ async def test_suspects_are_counted_and_listed_like_any_other_job(
 
 async def _suspect(app: App, client: redis.Redis, prefix: str) -> str:
     """A job that crashed twice, beside one that waits."""
-    link, keys = Link(app.client.store.servers), Keys(prefix, "q")
-    await app.client.store.join(link, ["q"])
+    link, keys = app.client.store.links(), Keys(prefix, "q")
+    await app.client.store.delivery.join(link, ["q"])
     job = await app.enqueue("q", "t", 1)
     for _ in range(2):
         client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
-        await app.client.store.reclaim(link, "q", "w1", None)
+        await app.client.store.recovery.reclaim(link, "q", "w1", None)
     await app.enqueue("q", "t", 2)
     await link.close()
     return job.id

@@ -18,11 +18,10 @@ from streamq.client.outbox import BATCH, BATCH_BYTES, Outbox
 from streamq.client.transfer import Transfer
 from streamq.model.envelope import New
 from streamq.model.keys import Keys, queues_key
-from streamq.redis.link import Link
-from streamq.store.batches import expanded
+from streamq.store.producers import expanded
 
 from ..proxy import Proxy
-from ..rig import ON_ONE_SERVER, until
+from ..rig import ON_ONE_SERVER, enqueue_batch, until
 from ..servers import Server
 
 
@@ -94,12 +93,12 @@ async def test_where_no_job_can_be_delayed_others_are_enqueued_all_the_same(
 
 async def test_a_batch_that_is_refused_is_refused_whole(app: App, client: redis.Redis, prefix: str) -> None:
     """Some of it added and the rest refused would double what is added when the caller tries again."""
-    keys, link = Keys(prefix, "q"), Link(app.client.store.servers)
+    keys, link = Keys(prefix, "q"), app.client.store.links()
     for key in (keys.delayed, keys.parked):
         client.set(key, "of another type")
         with pytest.raises(Rejected):
-            await app.client.store.enqueue(
-                link, "q", "p", 1, [New("t", b"1"), New("t", b"2", due="+9")], "memory"
+            await enqueue_batch(
+                app.client.store, link, "q", "p", 1, [New("t", b"1"), New("t", b"2", due="+9")], "memory"
             )
         client.delete(key)
         assert client.keys(keys.ready) + client.keys(keys.delayed) + client.keys(keys.parked) == []
@@ -132,7 +131,7 @@ async def test_a_fault_of_the_way_out_itself_ends_with_the_callers_it_met(
     way_out: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(outbox, "submit", _broken)
+        broken.setattr(way_out._store.producers, "submit", _broken)
         sending = [way_out.put("q", [New("t", b"1")], "memory") for _ in range(3)]
         way_out._store.settings = way_out._store.settings.model_copy(update={"enqueue_timeout": 0.1})
         ends = await asyncio.gather(*sending, return_exceptions=True)
@@ -206,7 +205,7 @@ async def test_an_outcome_unknown_at_the_close_can_still_be_repeated(
 ) -> None:
     async with Proxy(str(shared_server.socket)) as proxy:
         app = make_app(enqueue_timeout=0.2)
-        app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+        app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
         async with app:
             await app.enqueue("q", "t", "before")
             proxy.swallow = b'"lost"'
@@ -280,12 +279,12 @@ def test_a_slice_is_bounded_by_jobs_and_by_all_its_bytes(jobs: list[New], more: 
 async def test_ids_are_those_of_the_entries_however_long_the_call_took(
     app: App, client: redis.Redis, prefix: str, waiting: int, later: int
 ) -> None:
-    link, keys = Link(app.client.store.servers), Keys(prefix, "q")
+    link, keys = app.client.store.links(), Keys(prefix, "q")
     jobs = [New("t", b"1")] * waiting + [New("t", b"2", due="+60000")] * later
-    ids = await app.client.store.enqueue(link, "q", "p", 1, jobs, "memory")
+    ids = await enqueue_batch(app.client.store, link, "q", "p", 1, jobs, "memory")
     assert ids[:waiting] == [entry for entry, _ in client.xrange(keys.ready)]
     assert sorted(ids[waiting:]) == sorted(client.hkeys(keys.parked))
-    assert ids == await app.client.store.enqueue(link, "q", "p", 1, jobs, "memory")
+    assert ids == await enqueue_batch(app.client.store, link, "q", "p", 1, jobs, "memory")
     await link.close()
 
 
@@ -312,7 +311,7 @@ async def test_a_queue_is_announced_again_after_the_server_was_emptied(
     await app.enqueue("q", "t", 2)
     assert not client.exists(key), "not with each batch"
     monkeypatch.setattr("streamq.model.clock.monotonic", lambda: time.monotonic() + 31)
-    monkeypatch.setattr("streamq.store.batches.monotonic", lambda: time.monotonic() + 31)
+    monkeypatch.setattr("streamq.store.producers.monotonic", lambda: time.monotonic() + 31)
     await app.enqueue("q", "t", 3)
     assert client.smembers(key) == {"q"}
 

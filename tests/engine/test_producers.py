@@ -11,10 +11,10 @@ import redis
 from streamq import App, OutcomeUnknown, Unavailable
 from streamq.model.envelope import New
 from streamq.model.keys import Keys
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 
 from ..proxy import Proxy
-from ..rig import ON_ONE_SERVER, census, until, working
+from ..rig import ON_ONE_SERVER, census, enqueue_batch, until, working
 from ..servers import Server
 
 
@@ -25,14 +25,14 @@ async def proxy(shared_server: Server) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def link(app: App) -> AsyncIterator[Link]:
-    link = Link(app.client.store.servers)
+async def link(app: App) -> AsyncIterator[Links]:
+    link = app.client.store.links()
     yield link
     await link.close()
 
 
 async def test_the_same_batch_twice_returns_the_same_ids_and_adds_nothing(
-    app: App, link: Link, client: redis.Redis, prefix: str
+    app: App, link: Links, client: redis.Redis, prefix: str
 ) -> None:
     batch = [
         New("t", b"1"),
@@ -40,18 +40,18 @@ async def test_the_same_batch_twice_returns_the_same_ids_and_adds_nothing(
         New("t", b"3"),
         New("t", b"4", b'{"attempts":2}', "+1"),
     ]
-    first = await app.client.store.enqueue(link, "q", "p1", 1, batch, "memory")
-    assert await app.client.store.enqueue(link, "q", "p1", 1, batch, "memory") == first
+    first = await enqueue_batch(app.client.store, link, "q", "p1", 1, batch, "memory")
+    assert await enqueue_batch(app.client.store, link, "q", "p1", 1, batch, "memory") == first
     found = census(client, prefix, "q")
     found.check()
     assert sorted(found.places) == sorted(first)
     assert [(await app.queue("q").get(job_id)).payload for job_id in first] == [1, 2, 3, 4]
 
 
-async def test_numbers_count_for_each_producer_and_each_queue_apart(app: App, link: Link) -> None:
+async def test_numbers_count_for_each_producer_and_each_queue_apart(app: App, link: Links) -> None:
     batch = [New("t", b"1")]
     ids = [
-        await app.client.store.enqueue(link, queue, producer, 1, batch, "memory")
+        await enqueue_batch(app.client.store, link, queue, producer, 1, batch, "memory")
         for queue in ("q", "r")
         for producer in ("p1", "p2")
     ]
@@ -59,10 +59,10 @@ async def test_numbers_count_for_each_producer_and_each_queue_apart(app: App, li
     assert len(ids) == 4
 
 
-async def test_a_batch_that_arrives_after_its_successor_is_refused(app: App, link: Link) -> None:
-    await app.client.store.enqueue(link, "q", "p1", 7, [New("t", b"7")], "memory")
+async def test_a_batch_that_arrives_after_its_successor_is_refused(app: App, link: Links) -> None:
+    await enqueue_batch(app.client.store, link, "q", "p1", 7, [New("t", b"7")], "memory")
     with pytest.raises(Unavailable, match="STALE"):
-        await app.client.store.enqueue(link, "q", "p1", 6, [New("t", b"6")], "memory")
+        await enqueue_batch(app.client.store, link, "q", "p1", 6, [New("t", b"6")], "memory")
     assert (await app.queue("q").counts()).waiting == 1
 
 
@@ -80,7 +80,7 @@ async def test_a_swallowed_answer_leaves_exactly_one_job(
     make_app: Callable[..., App], proxy: Proxy, client: redis.Redis, prefix: str, delay: float | None
 ) -> None:
     app = make_app()
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     async with app:
         await app.enqueue("q", "t", "before")
         proxy.swallow = b'"lost"'
@@ -96,7 +96,7 @@ async def test_a_producer_that_gets_no_answer_for_too_long_says_that_it_does_not
     make_app: Callable[..., App], proxy: Proxy, client: redis.Redis, prefix: str
 ) -> None:
     app = make_app(enqueue_timeout=0.3)
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     async with app:
         await app.enqueue("q", "t", "before")
         proxy.swallow = b'"lost"'
@@ -116,7 +116,7 @@ async def test_a_producer_that_cannot_connect_says_so_at_once(
     make_app: Callable[..., App], proxy: Proxy
 ) -> None:
     app = make_app(enqueue_timeout=30)
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     proxy.closed = True
     async with app:
         with pytest.raises(Unavailable) as caught:
@@ -128,7 +128,7 @@ async def test_a_producer_that_cannot_connect_says_so_at_once(
 
 async def test_a_swallowed_outcome_is_written_once(make_app: Callable[..., App], proxy: Proxy) -> None:
     app, ran = make_app(), []
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
 
     @app.task(queue="q")
     async def work(x: str) -> str:
@@ -149,7 +149,7 @@ async def test_jobs_whose_delivery_was_swallowed_are_run_all_the_same_and_unchar
 ) -> None:
     """The server gave them to a worker that lives, and that never saw them."""
     app, ran = make_app(), []
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
 
     @app.task(queue="q")
     async def work(x: int) -> int:
@@ -198,7 +198,7 @@ async def test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it(
 ) -> None:
     """They share it: the server answers each of them with the ids of all."""
     app = make_app(enqueue_timeout=0.2)
-    app.settings = app.settings.model_copy(update={"redis_url": proxy.url})
+    app.with_settings(app.settings.model_copy(update={"redis_url": proxy.url}))
     async with app:
         await app.enqueue("q", "t", "before")
         proxy.swallow, proxy.closed = b'"first of 0"', True

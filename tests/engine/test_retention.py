@@ -69,8 +69,8 @@ async def test_what_is_too_old_is_pruned_and_what_is_not_stays(
     async with app, working(app, duties=False):
         await _run(app, [*range(450), -1, -2])
         await asyncio.sleep(0.06)  # their age
-        assert await Pruner(app.client.store, app.client.views, lambda: ["q"]).once() == 450
-        assert await Pruner(app.client.store, app.client.views, lambda: ["q"]).once() == 0
+        assert await Pruner(app.client.store, lambda: ["q"]).once() == 450
+        assert await Pruner(app.client.store, lambda: ["q"]).once() == 0
         await _run(app, [7])
     found = census(client, prefix, "q")
     found.check()
@@ -95,7 +95,7 @@ async def test_what_an_earlier_version_kept_for_its_signals_is_removed(
     events, wake = Keys(prefix, "q").outdated
     client.xadd(events, {"c": "1-1", "f": ""})
     client.lpush(wake, 1)
-    await Pruner(app.client.store, app.client.views, lambda: ["q"]).once()
+    await Pruner(app.client.store, lambda: ["q"]).once()
     assert client.exists(events, wake) == 0
 
 

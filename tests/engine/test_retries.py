@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from streamq import App, Job, JobNotFound, JobRecord, State, WrongState
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
-from streamq.store.store import Settlement
+from streamq.store.outcomes import Settlement
 
 from ..rig import ON_ONE_SERVER, census, until, working
 
@@ -23,11 +22,11 @@ async def _failed(app: App, client: redis.Redis, queue: str = "q") -> Job[Any]:
     """A job that has failed, without a worker."""
     keys = app.client.store.keys(queue)
     job = await app.enqueue(queue, "t", "here")
-    link = Link(app.client.store.servers)
-    await app.client.store.join(link, [queue])
+    link = app.client.store.links()
+    await app.client.store.delivery.join(link, [queue])
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     body = b'f0 0 w\nt\n{"attempt":1}\n{"type":"E","message":"m"}\n"here"'
-    await app.client.store.settle(link, {queue: [Settlement("f", 1, job.id.encode(), job.id, body)]})
+    await app.client.store.outcomes.settle(link, {queue: [Settlement("f", 1, job.id.encode(), job.id, body)]})
     await link.close()
     return job
 
@@ -78,7 +77,7 @@ async def test_a_job_that_is_not_failed_is_not_retried_and_its_state_is_told(
 ) -> None:
     keys, job = Keys(prefix, "q"), await app.enqueue("q", "t", 1, delay=60 if state == "delayed" else None)
     if state == "active":
-        await app.client.store.join(link := Link(app.client.store.servers), ["q"])
+        await app.client.store.delivery.join(link := app.client.store.links(), ["q"])
         await link.close()
         client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     elif state in ("held", "completed", "unreadable"):
@@ -100,7 +99,7 @@ class Moving:
         self.store, self.keys, self.link = (
             app.client.store,
             app.client.store.keys(queue),
-            Link(app.client.store.servers),
+            app.client.store.links(),
         )
         self.jobs: list[str] = []
         self.seen: set[str] = set()
@@ -116,16 +115,18 @@ class Moving:
         self.jobs.append((await self.app.enqueue(self.queue, "t", len(self.jobs), delay=0.001)).id)
 
     async def promote(self) -> None:
-        await self.store.promote(self.link, [self.queue], 10)
+        await self.store.delayed.promote(self.link, [self.queue], 10)
 
     async def fetch(self) -> None:
-        await self.store.fetch(self.link, self.queue, "w", 2)
+        await self.store.delivery.fetch(self.link, self.queue, "w", 2)
 
     async def reclaim(self) -> None:
-        await self.store.reclaim(self.link, self.queue, "w", None)
+        await self.store.recovery.reclaim(self.link, self.queue, "w", None)
 
     async def release(self) -> None:
-        await self.store.release(self.link, self.queue, await self.store.pending(self.link, self.queue, "w"))
+        await self.store.delivery.release(
+            self.link, self.queue, await self.store.delivery.pending_in(self.link, self.queue, "w")
+        )
 
     async def requeue(self) -> None:
         for job_id in self.client.zrange(self.keys.failures, 0, 0):
@@ -141,7 +142,7 @@ class Moving:
                 await queue.get(strange)
             with pytest.raises(JobNotFound):
                 await queue.retry(strange)
-        told = await self.app.client.views.endings(self.queue, sorted(self.seen | set(self.jobs)))
+        told = await self.app.client.store.jobs.endings(self.queue, sorted(self.seen | set(self.jobs)))
         assert {job_id for job_id, said in told.items() if said is not False} == set(self.jobs)
 
 
@@ -157,7 +158,7 @@ async def test_only_its_own_id_finds_a_job_whatever_its_moves(
     """All lookups agree: get, retry, and the look of those who wait."""
     async with make_app() as app:
         moving = Moving(app, client, "q")
-        await moving.store.join(moving.link, ["q"])
+        await moving.store.delivery.join(moving.link, ["q"])
         for move in ("enqueue", *moves):
             await getattr(moving, move)()
             moving.note()

@@ -75,7 +75,7 @@ async def test_the_rights_of_compose_allow_nothing_beside_the_keys(
     async with App(redis_url=f"unix://streamq:sesame@{server.socket}", **QUICK) as app:
         for command in (("GET", "x"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("KEYS", "*"), ("ACL", "LIST")):
             with pytest.raises(Rejected):
-                await app.client.store.pool.call(*command)
+                await app.client.store.pool.call_home(*command)
 
 
 REDIS_CLI = """#!{python}

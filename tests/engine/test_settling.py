@@ -92,9 +92,9 @@ async def test_one_outcome_that_is_refused_in_every_form_is_found_among_many_and
     keys = Keys(prefix, "q")
     for number in range(64):
         client.xadd(keys.ready, {"task": "t", "payload": number, "headers": ""})
-    async with app.client.store.pool.link() as link:
-        await app.client.store.join(link, ["q"])
-        await app.client.store.read_clock()
+    async with app.client.store.pool.links() as link:
+        await app.client.store.delivery.join(link, ["q"])
+        await app.client.store.server.read_clock()
     entries = [entry for entry, _ in client.xreadgroup(GROUP, "w", {keys.ready: ">"})[0][1]]
     slots = Slots(100)
     settler = Settler(app.client.store, "w", slots)

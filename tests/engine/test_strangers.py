@@ -11,7 +11,6 @@ import redis
 
 from streamq import App, Backoff, Context, State
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
 
 from ..rig import census, until, working
 
@@ -83,19 +82,19 @@ async def test_headers_that_make_no_sense_count_as_none(app: App, client: redis.
 
 
 async def _through_every_script(app: App, client: redis.Redis, keys: Keys, count: int) -> None:
-    link = Link(app.client.store.servers)
-    await app.client.store.join(link, ["q"])
+    link = app.client.store.links()
+    await app.client.store.delivery.join(link, ["q"])
     for name in ("w1", "w2", "w3"):
         read = client.xreadgroup(GROUP, name, {keys.ready: ">"}, count=1000)
         entries = [(1, entry.encode()) for entry, _ in read[0][1]]
         assert len(entries) == count
         if name == "w1":
-            assert await app.client.store.release(link, "q", entries) == count
+            assert await app.client.store.delivery.release(link, "q", entries) == count
         elif name == "w2":
-            assert (await app.client.store.reclaim(link, "q", name, None)).again == count
+            assert (await app.client.store.recovery.reclaim(link, "q", name, None)).again == count
         else:
             client.xgroup_delconsumer(keys.ready, GROUP, name)
-            assert await app.client.store.audit(link, "q") == count
+            assert await app.client.store.recovery.audit(link, "q") == count
     assert len((await app.queue("q").jobs(State.WAITING, limit=200)).items) == count
     await link.close()
 
@@ -153,15 +152,15 @@ async def _none_waits(app: App) -> bool:
 
 async def _through_recovery_to_failure(app: App, client: redis.Redis, prefix: str) -> None:
     app.task(name="known", queue="q")(lambda x: x)
-    keys, link = Keys(prefix, "q"), Link(app.client.store.servers)
+    keys, link = Keys(prefix, "q"), app.client.store.links()
     names = ["", "a\nb", "\n\n\n", "ä\x00", b"\xff", "x" * 5000]
     entries = [client.xadd(keys.ready, {"task": name, "payload": "1"}) for name in names]
-    await app.client.store.join(link, ["q"])
+    await app.client.store.delivery.join(link, ["q"])
     for worker in ("w1", "w2"):
-        await link.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", keys.ready, ">")
-        await app.client.store.reclaim(link, "q", worker, None)
-    await link.call("XREADGROUP", "GROUP", GROUP, "w3", "COUNT", 3, "STREAMS", keys.alone, ">")
-    assert (await app.client.store.reclaim(link, "q", "w3", None)).failed == 3
+        await link.home.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", keys.ready, ">")
+        await app.client.store.recovery.reclaim(link, "q", worker, None)
+    await link.home.call("XREADGROUP", "GROUP", GROUP, "w3", "COUNT", 3, "STREAMS", keys.alone, ">")
+    assert (await app.client.store.recovery.reclaim(link, "q", "w3", None)).failed == 3
     async with working(app):
         for entry in entries:
             record = await until(lambda entry=entry: _finished(app, entry))

@@ -14,8 +14,6 @@ from streamq import App, Context
 from streamq.model.keys import GROUP, Keys
 from streamq.redis import troubles as trouble
 from streamq.redis.answers import NoGroup
-from streamq.redis.link import Link
-from streamq.store.deliveries import claim_suspect
 from streamq.worker import reads, suspects
 
 from ..rig import ON_ONE_SERVER, census, until, working
@@ -175,16 +173,16 @@ async def test_the_claim_of_a_worker_that_died_ends_by_itself(
 async def test_a_claim_is_given_to_one_worker_and_only_while_a_suspect_waits(
     app: App, client: redis.Redis, keys: Keys
 ) -> None:
-    link = Link(app.client.store.servers)
+    link = app.client.store.links()
 
     async def claims(worker: str, ms: int = 5_000) -> bool:
-        return await claim_suspect(app.client.store, link, "q", worker, ms)
+        return await app.client.store.delivery.claim_suspect(link, "q", worker, ms)
 
     client.xadd(keys.alone, JOB)
     with pytest.raises(NoGroup):
         await claims("a")
     client.delete(keys.alone)
-    await app.client.store.join(link, ["q"])
+    await app.client.store.delivery.join(link, ["q"])
     assert not await claims("a"), "no suspect"
     client.xadd(keys.alone, JOB)
     assert await claims("a")

@@ -67,8 +67,8 @@ async def test_a_job_of_an_unknown_task_waits_a_second_then_twice_as_long_up_to_
         for count in range(1, 8):
             if count > 1:
                 client.zadd(keys.delayed, {job.id: 1})
-                async with app.client.store.pool.link() as link:
-                    await app.client.store.promote(link, ["q"], 10)
+                async with app.client.store.pool.links() as link:
+                    await app.client.store.delayed.promote(link, ["q"], 10)
             await until(lambda count=count: _headers(client, keys, job.id).get("unknown_task_count") == count)
             seconds, micros = client.time()
             due = client.zscore(keys.delayed, job.id)

@@ -24,7 +24,6 @@ from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import Seats
 from streamq.duties.upkeep import Share, upkeep
 from streamq.model.keys import GROUP, Keys, workers_key
-from streamq.redis.link import Link
 from streamq.redis.troubles import Troubles
 from streamq.settings import Settings
 
@@ -52,11 +51,9 @@ async def test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_i
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     seats = [Seats(app.client.store, lambda: ["q"], f"w{n}") for n in range(4)]
-    links = [
-        Link(app.client.store.servers, f"w{n}") for n in range(2)
-    ]  # those without a connection are dismissed
+    links = [app.client.store.links(f"w{n}") for n in range(2)]  # those without a connection are dismissed
     for link in links:
-        await link.call("PING")
+        await link.home.call("PING")
     for seat in seats:
         await seat.once()
     assert [(seat.chief(), seat.deputy(), seat.watched()) for seat in seats] == [
@@ -95,7 +92,7 @@ async def test_workers_and_schedulers_share_the_seats_and_a_reclaimer_keeps_nobo
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     task = app.task(name="t", queue="q")(lambda x: x)
-    await app.client.store.announce("q")
+    await app.client.store.queues.announce("q")
     async with ticking(*upkeep(app, lambda: ["q"], Share.RECLAIM)):
         await until(lambda: holders(client, prefix)[2])
         async with working(app, name="w1"):
@@ -192,7 +189,7 @@ async def test_whoever_has_a_seat_hears_at_once_of_who_comes(
     async with ticking(chief):
         await until(chief.chief)
         assert not chief.others()
-        await until(lambda: app.client.store.signals.hears(Keys(prefix, "q").signals))
+        await until(lambda: app.client.store.signals.of("q").hears(Keys(prefix, "q").signals))
         for number, seat in enumerate(others, 2):
             client.zadd(Keys(prefix, "q").workers, {f"w{n}": 1 for n in range(1, number + 1)})
             claiming = asyncio.create_task(seat.once())
@@ -221,8 +218,8 @@ class Good:
         self.keys = Keys(prefix, name)
 
     async def prepare(self) -> None:
-        async with self.app.client.store.pool.link() as link:
-            await self.app.client.store.join(link, [self.name])
+        async with self.app.client.store.pool.links() as link:
+            await self.app.client.store.delivery.join(link, [self.name])
         for worker in ("lost", "deleted"):
             await self.app.enqueue(self.name, "t", worker)
             self.client.xreadgroup(GROUP, worker, {self.keys.ready: ">"})
@@ -241,8 +238,8 @@ class Good:
 
 def _duties(app: App, queues: list[str]) -> list[Any]:
     return [
-        Promoter(app.client.store, lambda: queues), Reclaimer(app.client.store, app.client.views, lambda: queues),
-        Auditor(app.client.store, lambda: queues), Pruner(app.client.store, app.client.views, lambda: queues),
+        Promoter(app.client.store, lambda: queues), Reclaimer(app.client.store, lambda: queues),
+        Auditor(app.client.store, lambda: queues), Pruner(app.client.store, lambda: queues),
         Seats(app.client.store, lambda: queues, "someone"),
     ]  # fmt: skip
 
@@ -283,7 +280,7 @@ async def test_a_lost_worker_whose_jobs_cannot_be_taken_is_told_of_once_and_reco
     client.hset(workers_key(prefix), "lost", _entry("lost", "a", "b"))
     client.delete(getattr(bad, key))
     client.set(getattr(bad, key), "wrong")
-    reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["a", "b"])
+    reclaimer = Reclaimer(app.client.store, lambda: ["a", "b"])
     async with ticking(reclaimer):
         await until(lambda: client.zscore(good.keys.workers, "lost") is None)
         await asyncio.sleep(2.0)  # several looks at the beats, and at the connections

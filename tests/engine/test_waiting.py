@@ -13,9 +13,9 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq import App, Job, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout
+from streamq import App, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout
 from streamq.model.keys import Keys
-from streamq.redis.signals import Signals, ended
+from streamq.redis.signals import Channels, ended
 
 from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
@@ -138,10 +138,10 @@ async def test_a_finished_job_has_its_result_within_any_time(app: App, make_app:
     waiting = await app.enqueue("q", "echo", 8)
     async with make_app() as other:
         for of in (app, other):  # who listens already, and who does not yet
-            assert await Job(job.id, job.queue, job.task, of.client, None).result(0) == 7
+            assert (await of.client.wait("q", job.id, 0)).result == 7
             start = time.monotonic()
             with pytest.raises(ResultTimeout):
-                await Job(waiting.id, waiting.queue, waiting.task, of.client, None).result(0)
+                await of.client.wait("q", waiting.id, 0)
             assert time.monotonic() - start < 0.9, "the look was waited for, and no longer"
 
 
@@ -159,7 +159,7 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
 ) -> None:
     """The look said that the job is on its way, and its answer came after the signal: results once were 5 s late."""
     answered, passed = asyncio.Event(), asyncio.Event()
-    look = app.client.views.endings
+    look = app.client.store.jobs.endings
 
     async def slow(queue: str, ids: Any) -> Any:
         found = await look(queue, ids)
@@ -171,9 +171,9 @@ async def test_a_failure_that_is_told_during_a_look_is_looked_for_again(
     async def broken(x: int) -> int:
         raise ValueError(x)
 
-    signals, channel = app.client.store.signals, Keys(app.settings.prefix, "q").ended
+    signals, channel = app.client.store.signals.of("q"), Keys(app.settings.prefix, "q").ended
     job, told = await broken.enqueue(1), list[bytes | None]()
-    monkeypatch.setattr(app.client.views, "endings", slow)
+    monkeypatch.setattr(app.client.store.jobs, "endings", slow)
     waiting = [asyncio.create_task(job.result(4))]
     signals.listen(channel, told.append)
     await answered.wait()
@@ -201,7 +201,7 @@ async def test_a_failure_that_was_heard_is_told_although_its_record_is_pruned(
         with pytest.raises(JobFailed):
             await (await broken.enqueue(0)).result(10)
         told = list[bytes | None]()
-        app.client.store.signals.listen(Keys(app.settings.prefix, "q").ended, told.append)
+        app.client.store.signals.of("q").listen(Keys(app.settings.prefix, "q").ended, told.append)
         jobs = [await broken.enqueue(number) for number in range(1, 4)]
         await until(lambda: {job_id for m in told if m for job_id, _ in ended(m)} == {job.id for job in jobs})
         ends = await asyncio.gather(*[job.result(10) for job in jobs], return_exceptions=True)
@@ -342,7 +342,7 @@ async def test_keys_of_the_wrong_type_never_keep_a_waiter_waiting(app: App, clie
     client.delete(keys.finished)
     client.set(keys.finished, "of the wrong type")
     with pytest.raises(Rejected, match="WRONGTYPE"):
-        await asyncio.wait_for(job.result(None), 5)
+        await asyncio.wait_for(app.client.wait("q", job.id, None), 5)
     with pytest.raises(ResultTimeout):
         await other.result(0)
 
@@ -350,7 +350,7 @@ async def test_keys_of_the_wrong_type_never_keep_a_waiter_waiting(app: App, clie
 async def test_one_connection_listens_for_all_queues_and_ends_with_the_last_listener(
     app: App, client: redis.Redis
 ) -> None:
-    signals, prefix = Signals(app.client.store.servers), app.settings.prefix
+    signals, prefix = Channels(app.client.store.servers.home), app.settings.prefix
     channels = [f"{prefix}:{number}" for number in range(5)]
     told: dict[str, list[bytes | None]] = {channel: [] for channel in channels}
     stops = [signals.listen(channel, told[channel].append) for channel in channels]
@@ -370,7 +370,11 @@ async def test_one_connection_listens_for_all_queues_and_ends_with_the_last_list
 async def test_a_listener_that_fails_does_not_keep_the_others_from_hearing(
     app: App, client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    signals, channel, told = app.client.store.signals, f"{app.settings.prefix}:x", list[bytes | None]()
+    signals, channel, told = (
+        app.client.store.signals.of("q"),
+        f"{app.settings.prefix}:x",
+        list[bytes | None](),
+    )
 
     def broken(_: bytes | None) -> None:
         raise RuntimeError("no")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from streamq import App, Backoff, JobRecord, State
 from streamq.duties.pruner import Pruner
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
-from streamq.store.store import Settlement
+from streamq.redis.links import Links
+from streamq.store.outcomes import Settlement
 
 from ..rig import ON_ONE_SERVER, census, until, working
 
@@ -29,14 +29,14 @@ KEPT = 30
 class House:
     """A queue whose jobs the test moves by hand."""
 
-    def __init__(self, app: App, client: redis.Redis, link: Link, queue: str) -> None:
+    def __init__(self, app: App, client: redis.Redis, link: Links, queue: str) -> None:
         self.app, self.client, self.link, self.queue = app, client, link, queue
         self.keys = Keys(app.settings.prefix, queue)
         self.touched: set[str] = set()
 
     async def end(self, kind: str, count: int) -> None:
         """So many new jobs end."""
-        await self.app.client.store.join(self.link, [self.queue])
+        await self.app.client.store.delivery.join(self.link, [self.queue])
         entry = {"task": "t", "payload": "1", "headers": ""}
         entries = [self.client.xadd(self.keys.ready, entry) for _ in range(count)]
         self.client.xreadgroup(GROUP, "w", {self.keys.ready: ">"})
@@ -45,7 +45,7 @@ class House:
             + b'5 0 w\nt\n{"history":[{"type":"E","message":"m"}]}\n{"type":"E","message":"m"}\n1'
         )
         settled = [Settlement(kind, 1, entry.encode(), entry, record) for entry in entries]
-        assert await self.app.client.store.settle(self.link, {self.queue: settled}) == []
+        assert await self.app.client.store.outcomes.settle(self.link, {self.queue: settled}) == []
 
     async def complete(self, count: int) -> None:
         await self.end("c", count)
@@ -59,11 +59,11 @@ class House:
         if failed:
             job_id = failed[at % len(failed)]
             self.touched.add(job_id)
-            await self.app.client.store.requeue(self.queue, job_id)
+            await self.app.client.store.jobs.requeue(self.queue, job_id)
             entry = self.client.hget(self.keys.moved, job_id).split()[1]
             self.client.xreadgroup(GROUP, "w", {self.keys.ready: ">"})
             again = Settlement("f", 1, entry.encode(), job_id, b"f9 0 w\nt\n\n{}\n1")
-            assert await self.app.client.store.settle(self.link, {self.queue: [again]}) == []
+            assert await self.app.client.store.outcomes.settle(self.link, {self.queue: [again]}) == []
 
     async def delay(self, due: int) -> None:
         await self.app.enqueue(self.queue, "t", 1, delay=60 + due % 5)
@@ -74,7 +74,7 @@ class House:
         if delayed:
             self.touched.add(delayed[at % len(delayed)])
             self.client.zadd(self.keys.delayed, {delayed[at % len(delayed)]: 1})
-            await self.app.client.store.promote(self.link, [self.queue], 10)
+            await self.app.client.store.delayed.promote(self.link, [self.queue], 10)
 
     def ids(self, state: State) -> set[str]:
         if state is State.COMPLETED:
@@ -117,7 +117,7 @@ async def test_a_walk_meets_each_job_that_was_there_all_along_exactly_once(
 ) -> None:  # fmt: skip
     """Whatever ends, is retried, forgotten, parked and promoted meanwhile."""
     async with make_app(keep_completed=KEPT, keep_failed=KEPT) as app:
-        link, rest = Link(app.client.store.servers), iter(turns)
+        link, rest = app.client.store.links(), iter(turns)
         house = House(app, client, link, f"q{client.incr(app.settings.prefix + ':n')}")
         client.delete(app.settings.prefix + ":n")
 
@@ -174,7 +174,7 @@ async def test_a_list_of_what_fails_meanwhile_shows_nothing_twice(
     make_app: Callable[..., App], client: redis.Redis
 ) -> None:
     async with make_app() as app:
-        link = Link(app.client.store.servers)
+        link = app.client.store.links()
         house = House(app, client, link, "q")
         await house.fail(400)
         await house.complete(400)
@@ -191,7 +191,7 @@ async def test_a_place_that_was_trimmed_away_ends_the_walk(
 ) -> None:
     """Completed jobs are forgotten oldest first: what came after the place is gone too."""
     async with make_app(keep_completed=30) as app:
-        link = Link(app.client.store.servers)
+        link = app.client.store.links()
         house = House(app, client, link, "q")
         await house.complete(30)
         page = await app.queue("q").jobs(State.COMPLETED, limit=10)
@@ -261,9 +261,9 @@ async def test_a_page_of_waiting_jobs_has_none_that_a_worker_took_meanwhile(
 ) -> None:
     jobs = [await app.enqueue("q", "t", number) for number in range(20)]
     page = await app.queue("q").jobs(State.WAITING, limit=5)
-    link = Link(app.client.store.servers)
-    await app.client.store.join(link, ["q"])
-    await app.client.store.fetch(link, "q", "w", 12)
+    link = app.client.store.links()
+    await app.client.store.delivery.join(link, ["q"])
+    await app.client.store.delivery.fetch(link, "q", "w", 12)
     following = await app.queue("q").jobs(State.WAITING, limit=50, cursor=page.next)
     assert [job.id for job in following.items] == [job.id for job in jobs[12:]]
     await link.close()
@@ -281,7 +281,7 @@ async def test_failed_jobs_of_the_version_before_are_listed_counted_and_retried(
     client.rpush(keys.failed, "9999-0")  # without a record
     assert (await app.queue("q").counts()).failed == 451
     await app.queue("q").retry(ids[7])
-    await Pruner(app.client.store, app.client.views, lambda: ["q"]).once()
+    await Pruner(app.client.store, lambda: ["q"]).once()
     found = census(client, prefix, "q")
     found.check()
     assert found.counts() == {"failed": 449, "waiting": 1}

@@ -6,7 +6,7 @@ import pytest
 
 from streamq import App
 from streamq.model.keys import Keys
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 
 from ..rig import app, client, make_app  # noqa: F401  # pytest finds them here
 
@@ -18,9 +18,9 @@ def keys(prefix: str) -> Keys:
 
 
 @pytest.fixture
-async def link(app: App) -> AsyncIterator[Link]:  # noqa: F811
+async def link(app: App) -> AsyncIterator[Links]:  # noqa: F811
     """A connection on which the queue's groups have been made."""
-    link = Link(app.client.store.servers)
-    await app.client.store.join(link, ["q"])
+    link = app.client.store.links()
+    await app.client.store.delivery.join(link, ["q"])
     yield link
     await link.close()

@@ -12,7 +12,7 @@ import redis
 from streamq import App
 from streamq.model.keys import GROUP, Keys
 from streamq.redis import scripts
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 
 from ..rig import census
 
@@ -44,16 +44,16 @@ def test_the_keys_of_a_queue_are_in_one_slot_of_a_cluster() -> None:
 
 
 async def test_scripts_call_no_key_they_were_not_given(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     """As a cluster would refuse: every key that a life of a queue touches is one of its own."""
     jobs = await app.enqueue_many("q", "t", range(3))
     await app.enqueue("q", "t", 1, delay=0.001)
-    lane, entries = await app.client.store.fetch(link, "q", "w", 2)
-    await app.client.store.release(link, "q", [(lane, entry) for entry, _ in entries])
-    await app.client.store.reclaim(link, "q", "w", None)
-    await app.client.store.promote(link, ["q"], 10)
-    await app.client.store.audit(link, "q")
+    lane, entries = await app.client.store.delivery.fetch(link, "q", "w", 2)
+    await app.client.store.delivery.release(link, "q", [(lane, entry) for entry, _ in entries])
+    await app.client.store.recovery.reclaim(link, "q", "w", None)
+    await app.client.store.delayed.promote(link, ["q"], 10)
+    await app.client.store.recovery.audit(link, "q")
     assert {key.partition("}")[0] for key in client.scan_iter(f"{keys.ready.partition(':')[0]}*")} == {
         keys.ready.partition("}")[0], f"{keys.ready.partition(':')[0]}:queues",
     }  # fmt: skip
@@ -61,7 +61,7 @@ async def test_scripts_call_no_key_they_were_not_given(
 
 
 async def test_ten_thousand_entries_are_released_recovered_audited_and_promoted(
-    app: App, link: Link, client: redis.Redis, keys: Keys, prefix: str
+    app: App, link: Links, client: redis.Redis, keys: Keys, prefix: str
 ) -> None:
     count = 10_000
     await app.enqueue_many("q", "t", range(count))
@@ -69,12 +69,15 @@ async def test_ten_thousand_entries_are_released_recovered_audited_and_promoted(
     def take(worker: str) -> list[Any]:
         return [e for _, entries in client.xreadgroup(GROUP, worker, {keys.ready: ">"}) for e, _ in entries]
 
-    assert await app.client.store.release(link, "q", [(1, entry.encode()) for entry in take("w1")]) == count
+    assert (
+        await app.client.store.delivery.release(link, "q", [(1, entry.encode()) for entry in take("w1")])
+        == count
+    )
     assert len(take("w2")) == count
-    assert (await app.client.store.reclaim(link, "q", "w2", None)).again == count
+    assert (await app.client.store.recovery.reclaim(link, "q", "w2", None)).again == count
     assert len(take("w3")) == count
     client.xgroup_delconsumer(keys.ready, GROUP, "w3")
-    assert await app.client.store.audit(link, "q") == count
+    assert await app.client.store.recovery.audit(link, "q") == count
     found = census(client, prefix, "q")
     found.check()
     assert found.counts() == {"waiting": count}

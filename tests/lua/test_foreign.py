@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from streamq import App, JobNotFound, State, WrongState
 from streamq.model.envelope import Delivery, New, record
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
-from streamq.store.store import Settlement
+from streamq.redis.links import Links
+from streamq.store.outcomes import Settlement
 
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, enqueue_batch
 from ..servers import Server
 from . import foreign
 
@@ -63,12 +63,12 @@ _drawn = st.tuples(
 class _Queue:
     """A queue with sound jobs and what others wrote; every script runs over it."""
 
-    def __init__(self, app: App, link: Link, keys: Keys) -> None:
+    def __init__(self, app: App, link: Links, keys: Keys) -> None:
         self.app, self.link, self.keys = app, link, keys
 
     async def fill(self, drawn: Any) -> None:
         keys, (entries, parked, scores, records, orders, moved, producer) = self.keys, drawn
-        now = await self.link.call("TIME")
+        now = await self.link.home.call("TIME")
         birth = b"%d" % (int(now[0]) * 1000)
         commands: list[tuple[Any, ...]] = [
             ("DEL", *[getattr(keys, name) for name in keys.__slots__ if name not in ("queue", "producer")])
@@ -93,42 +93,42 @@ class _Queue:
         commands += [("ZADD", keys.failures, 2**41, job_id) for job_id in (*orders, FAILED)]
         commands += [("HSET", keys.moved, *pair) for pair in moved.items()]
         commands += [("SET", keys.producer + "p", producer)]
-        replies = await self.link.calls(*commands)
+        replies = await self.link.home.calls(*commands)
         self.born = replies[1 + len(entries[:1])].decode()
         self.given = sorted(text for fields in entries for text in foreign.passed_on(_headers_of(fields)))
         self.moved = set(moved)
 
     async def take(self, worker: str) -> list[Delivery]:
-        await self.app.client.store.join(self.link, ["q"])
+        await self.app.client.store.delivery.join(self.link, ["q"])
         taken: list[Delivery] = []
         while True:
-            lane, raw = await self.app.client.store.fetch(self.link, "q", worker, 100)
+            lane, raw = await self.app.client.store.delivery.fetch(self.link, "q", worker, 100)
             if not raw:
                 return taken
             taken += [Delivery("q", lane, entry) for entry in raw]
 
     async def through_every_script(self) -> None:
         store, link = self.app.client.store, self.link
-        while (await store.promote(link, ["q"], 100))["q"].jobs:
+        while (await store.delayed.promote(link, ["q"], 100))["q"].jobs:
             pass
         held = await self.take("w1")
-        assert await store.release(link, "q", [(d.lane, d.entry) for d in held]) == len(held)
+        assert await store.delivery.release(link, "q", [(d.lane, d.entry) for d in held]) == len(held)
         await self.take("w2")
         for lane in self.keys.lanes:
-            await link.call("XGROUP", "DELCONSUMER", lane, GROUP, "w2")
-        assert await store.audit(link, "q") == len(held)
+            await link.home.call("XGROUP", "DELCONSUMER", lane, GROUP, "w2")
+        assert await store.recovery.audit(link, "q") == len(held)
         assert len(await self.take("w3")) == len(held)
         await self.look()
-        done = await store.reclaim(link, "q", "w3", None)
+        done = await store.recovery.reclaim(link, "q", "w3", None)
         assert done.again + done.suspects + done.failed == len(held)
-        await store.requeue("q", FAILED.decode())
+        await store.jobs.requeue("q", FAILED.decode())
         for job_id in LOOKED_FOR:
             with contextlib.suppress(JobNotFound):
                 await self.app.queue("q").get(job_id.decode())
             with contextlib.suppress(JobNotFound, WrongState):
-                await store.requeue("q", job_id.decode())
-        await store.enqueue(link, "q", "p", 7, [New("t", b'"sound"')], "memory")
-        await store.prune("q")
+                await store.jobs.requeue("q", job_id.decode())
+        await enqueue_batch(store, link, "q", "p", 7, [New("t", b'"sound"')], "memory")
+        await store.retention.prune("q")
 
     async def look(self) -> None:
         queue = self.app.queue("q")
@@ -150,11 +150,11 @@ class _Queue:
             Settlement("c", d.lane, d.entry, d.job_id, record(b"c", d, 0, 0, b"w", d.raw_headers, b"1"))
             for d in held
         ]
-        assert await self.app.client.store.settle(self.link, {"q": outcomes}) == []
+        assert await self.app.client.store.outcomes.settle(self.link, {"q": outcomes}) == []
         await self.look()
-        lengths = await self.link.calls(*[("XLEN", lane) for lane in self.keys.lanes])
+        lengths = await self.link.home.calls(*[("XLEN", lane) for lane in self.keys.lanes])
         assert lengths == [0, 0]
-        assert set(await self.link.call("HKEYS", self.keys.moved)) <= self.moved
+        assert set(await self.link.home.call("HKEYS", self.keys.moved)) <= self.moved
         assert (await self.app.queue("q").get(DONE.decode())).result == 7
 
 
@@ -165,9 +165,9 @@ def _headers_of(fields: list[bytes]) -> bytes:
 @contextlib.asynccontextmanager
 async def _queue(url: str, prefix: str) -> AsyncIterator[_Queue]:
     async with App(redis_url=url, prefix=prefix) as app:
-        link = Link(app.client.store.servers)
+        link = app.client.store.links()
         yield _Queue(app, link, app.client.store.keys("q"))
-        await link.call("FLUSHDB")
+        await link.home.call("FLUSHDB")
         await link.close()
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from streamq import App, State
 from streamq.model.envelope import id_of, members, pack_headers, parse_headers
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.redis.scripts import _read
 
 from ..rig import ON_ONE_SERVER
@@ -88,24 +88,26 @@ FOREIGN = [b'"a":[]', b'"b" : 9007199254740993', b'"c":{"x":1e999}', b'"d":NaN',
 
 @pytest.mark.parametrize("way", ["reclaim", "release", "audit", "requeue"])
 async def test_what_others_wrote_into_headers_is_passed_on_byte_for_byte(
-    app: App, link: Link, client: redis.Redis, keys: Keys, way: str
+    app: App, link: Links, client: redis.Redis, keys: Keys, way: str
 ) -> None:
     raw = b'{"attempt":1, %b}' % b", ".join(FOREIGN)
-    job_id = (await link.call("XADD", keys.ready, "*", "task", "t", "payload", "1", "headers", raw)).decode()
-    await link.call("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">")
+    job_id = (
+        await link.home.call("XADD", keys.ready, "*", "task", "t", "payload", "1", "headers", raw)
+    ).decode()
+    await link.home.call("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">")
     if way == "reclaim":
-        assert (await app.client.store.reclaim(link, "q", "w", None)).again == 1
+        assert (await app.client.store.recovery.reclaim(link, "q", "w", None)).again == 1
     elif way == "release":
-        assert await app.client.store.release(link, "q", [(1, job_id.encode())]) == 1
+        assert await app.client.store.delivery.release(link, "q", [(1, job_id.encode())]) == 1
     elif way == "audit":
         client.xgroup_delconsumer(keys.ready, GROUP, "w")
-        assert await app.client.store.audit(link, "q") == 1
+        assert await app.client.store.recovery.audit(link, "q") == 1
     else:
         client.xtrim(keys.ready, 0)
-        await link.call("HSET", keys.finished, job_id, b"f5 0 w\nt\n" + raw + b"\n{}\n1")
+        await link.home.call("HSET", keys.finished, job_id, b"f5 0 w\nt\n" + raw + b"\n{}\n1")
         client.zadd(keys.failures, {job_id: 1})
-        await app.client.store.requeue("q", job_id)
-    ((_, fields),) = await link.call("XRANGE", keys.ready, "-", "+")
+        await app.client.store.jobs.requeue("q", job_id)
+    ((_, fields),) = await link.home.call("XRANGE", keys.ready, "-", "+")
     written = fields[5]
     assert passed_on(written) == FOREIGN
     assert written.startswith(b'{"id":"%b"' % job_id.encode())
@@ -115,16 +117,16 @@ async def test_what_others_wrote_into_headers_is_passed_on_byte_for_byte(
 
 @pytest.mark.parametrize("member", [b'"x":1e999', b'"x":NaN', b'"x":"\xff"', b'"x":[[[', b'"x"', b"garbage"])
 async def test_a_header_that_cannot_be_encoded_stops_no_recovery(
-    app: App, link: Link, client: redis.Redis, keys: Keys, member: bytes
+    app: App, link: Links, client: redis.Redis, keys: Keys, member: bytes
 ) -> None:
     """The job of such a header and those behind it are recovered, up to the limit of crashes."""
-    await link.call(
+    await link.home.call(
         "XADD", keys.ready, "*", "task", "t", "payload", "1", "headers", b'{"id":"3-3",' + member + b"}"
     )
     behind = await app.enqueue("q", "t", "behind")
     for lane, worker in ((keys.ready, "w1"), (keys.ready, "w2"), (keys.alone, "w3")):
-        await link.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", lane, ">")
-        await app.client.store.reclaim(link, "q", worker, None)
+        await link.home.call("XREADGROUP", "GROUP", GROUP, worker, "STREAMS", lane, ">")
+        await app.client.store.recovery.reclaim(link, "q", worker, None)
     listed = (await app.queue("q").jobs(State.FAILED)).items
     assert {record.id for record in listed} == {"3-3", behind.id}
     assert {len(record.history) for record in listed} == {3}
@@ -136,7 +138,7 @@ async def test_a_header_that_cannot_be_encoded_stops_no_recovery(
     "job_id", ["99999999999999999-1", "9" * 5000 + "-1"], ids=["17 digits", "5,000 digits"]
 )
 async def test_an_id_out_of_every_calendar_is_listed_and_recovered(
-    app: App, link: Link, client: redis.Redis, keys: Keys, job_id: str
+    app: App, link: Links, client: redis.Redis, keys: Keys, job_id: str
 ) -> None:
     client.xadd(
         keys.ready,
@@ -146,7 +148,7 @@ async def test_an_id_out_of_every_calendar_is_listed_and_recovered(
     assert len((await app.queue("q").jobs(State.WAITING)).items) == 2
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     assert sound.id in [record.id for record in (await app.queue("q").jobs(State.ACTIVE)).items]
-    assert (await app.client.store.reclaim(link, "q", "w", None)).again == 2
+    assert (await app.client.store.recovery.reclaim(link, "q", "w", None)).again == 2
     first, second = (await app.queue("q").jobs(State.WAITING)).items
     assert second.id == sound.id
     if len(job_id) < 50:
@@ -154,12 +156,12 @@ async def test_an_id_out_of_every_calendar_is_listed_and_recovered(
 
 
 async def test_the_jobs_of_a_consumer_of_any_name_are_found_and_recovered(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     job = await app.enqueue("q", "t", 1)
-    await link.call("XREADGROUP", "GROUP", GROUP, b'\xff "\n', "STREAMS", keys.ready, ">")
-    (name,) = await app.client.store.unlisted(link, "q")
-    assert (await app.client.store.reclaim(link, "q", name, None)).again == 1
-    assert await app.client.store.unlisted(link, "q") == []
+    await link.home.call("XREADGROUP", "GROUP", GROUP, b'\xff "\n', "STREAMS", keys.ready, ">")
+    (name,) = await app.client.store.recovery.unlisted(link, "q")
+    assert (await app.client.store.recovery.reclaim(link, "q", name, None)).again == 1
+    assert await app.client.store.recovery.unlisted(link, "q") == []
     record = await job.status()
     assert (record.state, record.crashes, len(record.history)) == (State.WAITING, 1, 1)

@@ -12,8 +12,9 @@ import redis
 from streamq import App
 from streamq.model.keys import GROUP, Keys
 from streamq.redis import scripts
-from streamq.redis.link import Link
-from streamq.store.store import PAGE, SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
+from streamq.redis.links import Links
+from streamq.store.outcomes import SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
+from streamq.store.recovery import PAGE
 
 from ..rig import ON_ONE_SERVER, census
 
@@ -56,13 +57,13 @@ def _calls(client: redis.Redis, command: str) -> int:
 
 @ON_ONE_SERVER
 async def test_reclaim_takes_no_more_than_its_budget_of_bytes(
-    app: App, replies: dict[scripts.Script, list[Any]], link: Link, client: redis.Redis, keys: Keys
+    app: App, replies: dict[scripts.Script, list[Any]], link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     """100 errors of 6 KB in the history of each job: one such job is a whole call."""
     history = [{"type": "E", "message": "m", "traceback": "x\n" * 3_000} for _ in range(100)]
     ids = _add(client, keys.ready, 5, size=1, headers=json.dumps({"attempt": 100, "history": history}))
     _take(client, keys)
-    assert (await app.client.store.reclaim(link, "q", "w", None)).again == 5
+    assert (await app.client.store.recovery.reclaim(link, "q", "w", None)).again == 5
     assert [reply[:4] for reply in replies[scripts.RECLAIM]] == [[1, 0, 0, 1]] * 4 + [[1, 0, 0, 0]]
     record = await app.queue("q").get(ids[0])
     assert (record.crashes, len(record.history), record.history[-1].attempt) == (1, 101, 101)
@@ -70,74 +71,79 @@ async def test_reclaim_takes_no_more_than_its_budget_of_bytes(
 
 @ON_ONE_SERVER
 async def test_reclaim_takes_no_more_than_a_page_of_jobs(
-    app: App, replies: dict[scripts.Script, list[Any]], link: Link, client: redis.Redis, keys: Keys
+    app: App, replies: dict[scripts.Script, list[Any]], link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     _add(client, keys.ready, PAGE + 50, size=1)
     _take(client, keys)
-    assert (await app.client.store.reclaim(link, "q", "w", None)).again == PAGE + 50
+    assert (await app.client.store.recovery.reclaim(link, "q", "w", None)).again == PAGE + 50
     assert [reply[:4] for reply in replies[scripts.RECLAIM]] == [[PAGE, 0, 0, 1], [50, 0, 0, 0]]
 
 
 @ON_ONE_SERVER
 async def test_release_says_where_it_stopped(
-    app: App, replies: dict[scripts.Script, list[Any]], link: Link, client: redis.Redis, keys: Keys
+    app: App, replies: dict[scripts.Script, list[Any]], link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     entries = _add(client, keys.ready, 2 * FEW)
     _take(client, keys)
-    assert await app.client.store.release(link, "q", [(1, entry.encode()) for entry in entries]) == 2 * FEW
+    assert (
+        await app.client.store.delivery.release(link, "q", [(1, entry.encode()) for entry in entries])
+        == 2 * FEW
+    )
     assert replies[scripts.RELEASE] == [[FEW, FEW]] * 2
 
 
 @ON_ONE_SERVER
 async def test_fetch_delivers_500_jobs_at_most_and_none_when_none_are_asked_for(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     _add(client, keys.ready, 600, size=1)
     _add(client, keys.alone, 1, size=1)
     for n in (0, -1):
-        assert await app.client.store.fetch(link, "q", "w", n) == (1, [])
-    assert len((await app.client.store.fetch(link, "q", "w", 100_000))[1]) == 1, "the suspect comes first"
-    assert len((await app.client.store.fetch(link, "q", "w", 100_000))[1]) == 500
+        assert await app.client.store.delivery.fetch(link, "q", "w", n) == (1, [])
+    assert len((await app.client.store.delivery.fetch(link, "q", "w", 100_000))[1]) == 1, (
+        "the suspect comes first"
+    )
+    assert len((await app.client.store.delivery.fetch(link, "q", "w", 100_000))[1]) == 500
 
 
 @ON_ONE_SERVER
 async def test_promote_takes_no_more_than_its_budget_of_bytes(
-    app: App, replies: dict[scripts.Script, list[Any]], link: Link, client: redis.Redis, keys: Keys
+    app: App, replies: dict[scripts.Script, list[Any]], link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     for number in range(2 * FEW):
         client.hset(keys.parked, f"1-{number}", "t\n\n" + "x" * LARGE)
         client.zadd(keys.delayed, {f"1-{number}": 1})
     for _ in range(2):
-        assert (await app.client.store.promote(link, ["q"], 200))["q"].jobs == FEW
+        assert (await app.client.store.delayed.promote(link, ["q"], 200))["q"].jobs == FEW
     assert [reply[2] for reply in replies[scripts.PROMOTE]] == [0, -1], "the next is due now; none waits"
     assert client.hlen(keys.moved) == 2 * FEW
 
 
 @ON_ONE_SERVER
 async def test_audit_reads_no_more_than_its_budget_of_bytes(
-    app: App, link: Link, client: redis.Redis, keys: Keys, prefix: str
+    app: App, link: Links, client: redis.Redis, keys: Keys, prefix: str
 ) -> None:
     """The first entries tell how many of the next may fit."""
     entries = _add(client, keys.ready, 4 * FEW)
     _take(client, keys)
-    found, gone, after = await scripts.AUDIT.run(link, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
+    found, gone, after = await scripts.AUDIT.run(link.home, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
     assert (found, gone) == (0, 0)
     assert entries.index(after.decode()) + 1 <= FEW + 1
     client.xgroup_delconsumer(keys.ready, GROUP, "w")
-    found, gone, _ = await scripts.AUDIT.run(link, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
+    found, gone, _ = await scripts.AUDIT.run(link.home, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
     assert 1 <= found <= FEW + 1
     assert gone == 0
-    assert await app.client.store.audit(link, "q") == 4 * FEW - found
+    assert await app.client.store.recovery.audit(link, "q") == 4 * FEW - found
     assert census(client, prefix, "q").counts() == {"waiting": 4 * FEW}
 
 
 @ON_ONE_SERVER
 async def test_an_audit_of_a_page_looks_at_no_more_entries_than_that(
-    link: Link, client: redis.Redis, keys: Keys
+    link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     entries = _add(client, keys.ready, PAGE + 100, size=1)
     _take(client, keys)
-    reply = await scripts.AUDIT.run(link, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
+    reply = await scripts.AUDIT.run(link.home, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
     assert reply == [0, 0, entries[PAGE - 1].encode()]
 
 
@@ -150,7 +156,7 @@ async def test_a_prune_with_nothing_to_do_reads_one_record(app: App, client: red
             pipe.rpush(keys.completed, f"{seconds * 1000}-{number}")
         pipe.execute()
     before = _calls(client, "hget"), _calls(client, "hmget")
-    assert await app.client.store.prune("q") == 0
+    assert await app.client.store.retention.prune("q") == 0
     assert (_calls(client, "hget") - before[0], _calls(client, "hmget") - before[1]) == (1, 0)
 
 
@@ -161,7 +167,7 @@ async def test_prune_reads_no_more_than_its_budget_of_bytes(
     for number in range(2 * FEW):
         client.hset(keys.finished, f"1-{number}", "c5 0 w\nt\n\n" + "x" * LARGE + "\n1")
         client.rpush(keys.completed, f"1-{number}")
-    assert await app.client.store.prune("q") == 2 * FEW
+    assert await app.client.store.retention.prune("q") == 2 * FEW
     assert [count for count, _ in replies[scripts.PRUNE] if count] == [FEW - 1, FEW - 1, 2]
     assert client.exists(keys.finished, keys.completed) == 0
 
@@ -175,7 +181,7 @@ async def test_prune_forgets_what_is_beyond_the_number_kept_page_by_page(
         client.hset(keys.finished, f"{now}-{number}", "c5 0 w\nt\n\n1\n1")
         client.rpush(keys.completed, f"{now}-{number}")
     async with make_app(keep_completed=10) as app:
-        assert await app.client.store.prune("q") == PAGE + 40
+        assert await app.client.store.retention.prune("q") == PAGE + 40
     assert replies[scripts.PRUNE][:3] == [[PAGE, 1], [40, 1], [0, 0]]
     assert client.hlen(keys.finished) == client.llen(keys.completed) == 10
 
@@ -193,10 +199,12 @@ async def test_a_record_finished_in_the_future_is_kept_and_those_behind_it_are_p
     for job_id, first in records.items():
         client.hset(keys.finished, job_id, f"{first} 0 w\nt\n\n1\n1")
         client.rpush(keys.completed, job_id)
-    assert await app.client.store.prune("q") == 2, "one that is young ends the look, as they lie in order"
+    assert await app.client.store.retention.prune("q") == 2, (
+        "one that is young ends the look, as they lie in order"
+    )
     client.lrem(keys.completed, 1, f"{now}-4")
     client.hdel(keys.finished, f"{now}-4")
-    assert await app.client.store.prune("q") == 1
+    assert await app.client.store.retention.prune("q") == 1
     left = [f"{now + 7_200_000}-1", f"{now}-2", f"{now}-6"]
     assert client.lrange(keys.completed, 0, -1) == left
     assert sorted(client.hkeys(keys.finished)) == sorted(left)
@@ -204,7 +212,7 @@ async def test_a_record_finished_in_the_future_is_kept_and_those_behind_it_are_p
 
 @ON_ONE_SERVER
 async def test_settle_forgets_a_bounded_number_when_less_is_kept_than_before(
-    make_app: Any, client: redis.Redis, keys: Keys, link: Link
+    make_app: Any, client: redis.Redis, keys: Keys, link: Links
 ) -> None:
     old = 5_000
     client.rpush(keys.completed, *[f"1-{number}" for number in range(old)])
@@ -213,9 +221,9 @@ async def test_settle_forgets_a_bounded_number_when_less_is_kept_than_before(
         (entry,) = _add(client, keys.ready, 1, size=1)
         _take(client, keys)
         done = Settlement("c", 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1")
-        assert await app.client.store.settle(link, {"q": [done]}) == []
+        assert await app.client.store.outcomes.settle(link, {"q": [done]}) == []
         assert client.llen(keys.completed) == client.hlen(keys.finished) == old + 1 - 1_001
-        await app.client.store.prune("q")
+        await app.client.store.retention.prune("q")
         assert client.llen(keys.completed) == client.hlen(keys.finished) == 1, "all but the new one are old"
 
 
@@ -234,15 +242,18 @@ def test_outcomes_are_settled_in_parts_bounded_by_number_and_by_bytes() -> None:
 
 @ON_ONE_SERVER
 async def test_settle_reads_no_job_to_find_out_which_outcomes_are_refused(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     entries = _add(client, keys.ready, 10)
     _take(client, keys)
-    await app.client.store.release(link, "q", [(1, entries[3].encode())])
+    await app.client.store.delivery.release(link, "q", [(1, entries[3].encode())])
     done = [
         Settlement("c", 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1") for entry in (*entries, entries[0])
     ]
     before = _calls(client, "xrange")
-    assert await app.client.store.settle(link, {"q": done}) == [entries[3].encode(), entries[0].encode()]
+    assert await app.client.store.outcomes.settle(link, {"q": done}) == [
+        entries[3].encode(),
+        entries[0].encode(),
+    ]
     assert _calls(client, "xrange") == before
     assert client.lrange(keys.completed, 0, -1) == [*entries[:3], *entries[4:]]

@@ -9,9 +9,9 @@ import redis
 
 from streamq import App
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.redis.signals import ended
-from streamq.store.store import Settlement
+from streamq.store.outcomes import Settlement
 
 RECORD = b"7 0 w\nt\n\n{}\n1"
 
@@ -43,11 +43,11 @@ def _heard(client: redis.Redis, channel: str) -> Callable[[], list[Any]]:
 
 
 async def test_a_completed_job_leaves_its_stream_and_is_recorded_and_announced(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     (entry,) = _deliver(client, keys)
     heard = _heard(client, keys.ended)
-    assert await app.client.store.settle(link, {"q": [_done(entry)]}) == []
+    assert await app.client.store.outcomes.settle(link, {"q": [_done(entry)]}) == []
     (message,) = heard()
     assert list(ended(message.encode())) == [(entry, b"c" + RECORD)]
     assert client.xlen(keys.ready) == client.xpending(keys.ready, GROUP)["pending"] == 0
@@ -57,33 +57,35 @@ async def test_a_completed_job_leaves_its_stream_and_is_recorded_and_announced(
 
 
 async def test_an_outcome_of_what_is_no_longer_held_is_refused_and_nothing_of_it_written(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     (entry,) = _deliver(client, keys)
-    await app.client.store.reclaim(link, "q", "w", None)
+    await app.client.store.recovery.reclaim(link, "q", "w", None)
     before = {key: client.dump(key) for key in client.scan_iter(f"{keys.ready[:11]}*")}
     for kind, body in (("c", b"c" + RECORD), ("f", b"f" + RECORD), ("d", b"5\nt\n{}\n1")):
         outcome = Settlement(kind, 1, entry.encode(), entry, body)
-        assert await app.client.store.settle(link, {"q": [outcome]}) == [entry.encode()]
+        assert await app.client.store.outcomes.settle(link, {"q": [outcome]}) == [entry.encode()]
     assert {key: client.dump(key) for key in client.scan_iter(f"{keys.ready[:11]}*")} == before
 
 
 async def test_the_same_outcome_twice_counts_once(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     (entry,) = _deliver(client, keys)
-    assert await app.client.store.settle(link, {"q": [_done(entry), _done(entry, "f")]}) == [entry.encode()]
+    assert await app.client.store.outcomes.settle(link, {"q": [_done(entry), _done(entry, "f")]}) == [
+        entry.encode()
+    ]
     assert client.lrange(keys.completed, 0, -1) == [entry]
     assert client.zcard(keys.failures) == 0
 
 
 async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     entries = _deliver(client, keys, 3)
-    await app.client.store.release(link, "q", [(1, entries[1].encode())])
+    await app.client.store.delivery.release(link, "q", [(1, entries[1].encode())])
     heard = _heard(client, keys.ended)
-    assert await app.client.store.settle(link, {"q": [_done(entry) for entry in entries]}) == [
+    assert await app.client.store.outcomes.settle(link, {"q": [_done(entry) for entry in entries]}) == [
         entries[1].encode()
     ]
     assert client.lrange(keys.completed, 0, -1) == [entries[0], entries[2]]
@@ -94,7 +96,7 @@ async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(
 
 
 async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     """A long record does not keep the short ones behind it from being carried; payloads are left out."""
     entries = _deliver(client, keys, 4)
@@ -104,7 +106,7 @@ async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(
         _done(entry)._replace(body=b"c7 0 w\nt\n\n" + b"1" * size + b"\n" + b"2" * 1_000)
         for entry, size in zip(entries, sizes, strict=True)
     ]
-    assert await app.client.store.settle(link, {"q": done}) == []
+    assert await app.client.store.outcomes.settle(link, {"q": done}) == []
     messages = heard()
     assert max(map(len, messages)) < 1_048_576
     expected = [None if s.job_id == entries[1] else s.body[:-1_000] for s in done]
@@ -113,11 +115,11 @@ async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(
 
 
 async def test_a_delayed_outcome_parks_the_job_under_its_own_id_and_wakes_the_scheduler(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     (entry,) = _deliver(client, keys)
     heard, silent = _heard(client, keys.signals), _heard(client, keys.ended)
-    await app.client.store.settle(
+    await app.client.store.outcomes.settle(
         link, {"q": [Settlement("d", 1, entry.encode(), "5-5", b'60000\nt\n{"id":"5-5"}\n1')]}
     )
     assert client.hgetall(keys.parked) == {"5-5": 't\n{"id":"5-5"}\n1'}
@@ -130,10 +132,10 @@ async def test_a_delayed_outcome_parks_the_job_under_its_own_id_and_wakes_the_sc
 
 
 async def test_one_call_takes_more_outcomes_than_lua_can_unpack(
-    app: App, link: Link, client: redis.Redis, keys: Keys
+    app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     entries = _deliver(client, keys, 9_000)
-    assert await app.client.store.settle(link, {"q": [_done(entry) for entry in entries]}) == []
+    assert await app.client.store.outcomes.settle(link, {"q": [_done(entry) for entry in entries]}) == []
     assert client.xlen(keys.ready) == 0
     assert client.llen(keys.completed) == client.hlen(keys.finished) == 1_000
     assert client.lindex(keys.completed, -1) == entries[-1]

@@ -11,10 +11,11 @@ from streamq import App, Rejected
 from streamq.errors import StreamqError
 from streamq.model.envelope import New
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
-from streamq.store.store import Settlement, Store
+from streamq.redis.links import Links
+from streamq.store.outcomes import Settlement
+from streamq.store.store import Store
 
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, enqueue_batch
 
 NAMES = ("ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failures", "workers")
 RECORD = b"5 0 w\nt\n\n{}\n1"
@@ -22,7 +23,7 @@ pytestmark = [ON_ONE_SERVER, pytest.mark.parametrize("name", NAMES)]
 
 
 async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
-    app: App, link: Link, client: redis.Redis, keys: Keys, prefix: str, name: str
+    app: App, link: Links, client: redis.Redis, keys: Keys, prefix: str, name: str
 ) -> None:
     job = await app.enqueue("q", "t", 1)
     for entry in (job.id, "2-2"):
@@ -38,15 +39,15 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
 
     store, entry = app.client.store, job.id.encode()
     acts = {
-        "enqueue": lambda: store.enqueue(link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "+1")], "memory"),
+        "enqueue": lambda: enqueue_batch(store, link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "+1")]),
         "promote": lambda: _promote(store, link),
-        "release": lambda: store.release(link, "q", [(1, entry)]),
-        "reclaim": lambda: store.reclaim(link, "q", "w", None),
-        "complete": lambda: store.settle(link, {"q": [Settlement("c", 1, entry, job.id, b"c" + RECORD)]}),
-        "fail": lambda: store.settle(link, {"q": [Settlement("f", 1, entry, job.id, b"f" + RECORD)]}),
-        "delay": lambda: store.settle(link, {"q": [Settlement("d", 1, entry, job.id, b"5\nt\n\n1")]}),
-        "requeue": lambda: store.requeue("q", "2-2"),
-        "prune": lambda: store.prune("q"),
+        "release": lambda: store.delivery.release(link, "q", [(1, entry)]),
+        "reclaim": lambda: store.recovery.reclaim(link, "q", "w", None),
+        "complete": lambda: store.outcomes.settle(link, {"q": [Settlement("c", 1, entry, job.id, b"c" + RECORD)]}),
+        "fail": lambda: store.outcomes.settle(link, {"q": [Settlement("f", 1, entry, job.id, b"f" + RECORD)]}),
+        "delay": lambda: store.outcomes.settle(link, {"q": [Settlement("d", 1, entry, job.id, b"5\nt\n\n1")]}),
+        "requeue": lambda: store.jobs.requeue("q", "2-2"),
+        "prune": lambda: store.retention.prune("q"),
     }  # fmt: skip
     before, refused = _all(client, prefix), set()
     for act, run in acts.items():
@@ -61,9 +62,9 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     assert refused, "nothing needs this key"
 
 
-async def _promote(store: Store, link: Link) -> None:
+async def _promote(store: Store, link: Links) -> None:
     """It tells what went wrong in a queue beside what went well in others."""
-    (said,) = (await store.promote(link, ["q"], 10)).values()
+    (said,) = (await store.delayed.promote(link, ["q"], 10)).values()
     if isinstance(said, StreamqError):
         raise said
 

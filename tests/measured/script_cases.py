@@ -72,8 +72,8 @@ class Bench:
 
     async def active(self, count: int, size: int, headers: bytes = b"") -> list[bytes]:
         """The same in the hands of a worker."""
-        async with self.store.pool.link() as link:
-            await self.store.join(link, [QUEUE])
+        async with self.store.pool.links() as links:
+            await self.store.delivery.join(links, [QUEUE])
         ids = await self.entries(count, size, headers)
         while await self.client.xreadgroup(GROUP, WORKER, {self.keys.ready: ">"}, count=100):
             pass
@@ -102,7 +102,7 @@ class Bench:
 
         await self.fill(write, count, at_once=50)
 
-    async def on_link(self, method: str, *arguments: Any) -> Any:
-        """One method of the store that takes a connection."""
-        async with self.store.pool.link() as link:
-            return await getattr(self.store, method)(link, *arguments)
+    async def on_links(self, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """One method of the store that takes connections."""
+        async with self.store.pool.links() as links:
+            return await method(links, *arguments)

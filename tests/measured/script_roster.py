@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
@@ -48,8 +49,8 @@ async def _listed(bench: Bench) -> None:
 
 
 async def _claimed(bench: Bench, _: Any) -> None:
-    async with bench.store.pool.link() as link:
-        await bench.store.roster.claim(link, {QUEUE: True}, WORKER, (1, 2), 2.0, 1.0)
+    async with bench.store.pool.links() as links:
+        await bench.store.seats.claim(links, {QUEUE: True}, WORKER, (1, 2), 2.0, 1.0)
 
 
 async def _seated(bench: Bench) -> None:
@@ -57,18 +58,18 @@ async def _seated(bench: Bench) -> None:
 
 
 async def _vacated(bench: Bench, _: Any) -> None:
-    async with bench.store.pool.link() as link:
-        await bench.store.roster.vacate(link, [QUEUE], WORKER)
+    async with bench.store.pool.links() as links:
+        await bench.store.seats.vacate(links, [QUEUE], WORKER)
 
 
 async def _vouched(bench: Bench, _: Any) -> None:
-    async with bench.store.pool.link() as link:
-        await bench.store.roster.vouch(link, QUEUE, "w1", b"1")
+    async with bench.store.pool.links() as links:
+        await bench.store.workers.vouch(links, QUEUE, "w1", b"1")
 
 
 async def _introduced(bench: Bench, _: Any) -> None:
-    async with bench.store.pool.link() as link:
-        await link.call(*bench.store.roster.introduce(_info()))
+    async with bench.store.pool.links() as links:
+        await bench.store.workers.introduce(links, _info())
 
 
 async def _known(bench: Bench) -> None:
@@ -76,12 +77,20 @@ async def _known(bench: Bench) -> None:
 
 
 async def _forgotten(bench: Bench, _: Any) -> None:
-    await bench.store.roster.forget(WORKER, _info().token)
+    await bench.store.workers.forget(WORKER, _info().token)
 
 
 async def _beaten(bench: Bench, _: Any) -> None:
-    async with bench.store.pool.link() as link:
-        await link.calls(*bench.store.roster.beat(_info()))
+    await asyncio.to_thread(_beat, bench)
+
+
+def _beat(bench: Bench) -> None:
+    links = bench.store.thread_links(WORKER)
+    links.connect()
+    try:
+        bench.store.workers.beat(links, _info())
+    finally:
+        links.close()
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:
@@ -92,11 +101,11 @@ async def _rights_asked(bench: Bench, _: Any) -> None:
 
 
 async def _joined(bench: Bench, _: Any) -> None:
-    await bench.on_link("join", [QUEUE])
+    await bench.on_links(bench.store.delivery.join, [QUEUE])
 
 
 async def _suspected(bench: Bench) -> None:
-    await bench.on_link("join", [QUEUE])
+    await bench.on_links(bench.store.delivery.join, [QUEUE])
     fields = {"task": "count", "payload": "x" * FEW_BYTES, "headers": ""}
     await bench.fill(lambda pipe, _: pipe.xadd(bench.keys.alone, fields), _many(bench.rig))
     await bench.client.xreadgroup(GROUP, WORKER, {bench.keys.alone: ">"}, count=_many(bench.rig) // 2)
@@ -110,5 +119,5 @@ async def _suspect_claimed(bench: Bench, _: Any) -> None:
 
 
 async def _postponed(bench: Bench, _: Any) -> None:
-    async with bench.store.pool.link() as link:
-        await link.calls(*bench.store.postpone(QUEUE, [(f"1-{number}", 60.0) for number in range(2_000)]))
+    async with bench.store.pool.links() as links:
+        await bench.store.delayed.bring_back(links, QUEUE, [(f"1-{number}", 60.0) for number in range(2_000)])

@@ -73,7 +73,7 @@ def _history(errors: int, size: int) -> bytes:
 
 async def _settle(bench: Bench, kind: str, entries: list[bytes], body: bytes) -> None:
     outcomes = [Outcome(kind, 1, entry, entry.decode(), body) for entry in entries]
-    await bench.on_link("settle", {QUEUE: outcomes})
+    await bench.on_links(bench.store.outcomes.settle, {QUEUE: outcomes})
 
 
 async def _delete_consumer(bench: Bench, count: int, size: int) -> None:
@@ -93,7 +93,7 @@ async def _settled_after_less_is_kept(bench: Bench, jobs: int, old: int) -> list
 
 async def _listened(bench: Bench) -> list[bytes]:
     heard = asyncio.Event()
-    bench.store.signals.listen(bench.keys.ended, lambda _: heard.set())
+    bench.store.signals.of(QUEUE).listen(bench.keys.ended, lambda _: heard.set())
     await heard.wait()
     return await bench.active(1_000, FEW_BYTES)
 
@@ -141,7 +141,7 @@ def _running(rig: Rig) -> list[Case]:
     return [
         Case(
             "fetch", f"asked for 100,000 x {MANY_BYTES:,} B", lambda bench: _joined(bench, 2_000),
-            lambda bench, _: bench.on_link("fetch", QUEUE, WORKER, 100_000), {},
+            lambda bench, _: bench.on_links(bench.store.delivery.fetch, QUEUE, WORKER, 100_000), {},
         ),
         Case("settle", f"1,000 x {FEW_BYTES} B", lambda b: b.active(1_000, FEW_BYTES), settled("c", small), {}),
         Case(
@@ -154,21 +154,21 @@ def _running(rig: Rig) -> list[Case]:
         Case("settle delayed", f"1,000 x {FEW_BYTES} B", lambda b: b.active(1_000, FEW_BYTES), settled("d", again), {}),
         Case(
             "release", "100,000 x 100 B", lambda bench: bench.active(rig.of(100_000, 5_000), FEW_BYTES),
-            lambda bench, ids: bench.on_link("release", QUEUE, [(1, entry) for entry in ids]), {},
+            lambda bench, ids: bench.on_links(bench.store.delivery.release, QUEUE, [(1, entry) for entry in ids]), {},
         ),
         Case(
             "release", "100 x 1 MB", lambda bench: bench.active(rig.of(100, 10), LARGE),
-            lambda bench, ids: bench.on_link("release", QUEUE, [(1, entry) for entry in ids]), {},
+            lambda bench, ids: bench.on_links(bench.store.delivery.release, QUEUE, [(1, entry) for entry in ids]), {},
         ),
     ]  # fmt: skip
 
 
 def _recovering(rig: Rig) -> list[Case]:
     def reclaimed(bench: Bench, _: Any) -> Awaitable[Any]:
-        return bench.on_link("reclaim", QUEUE, WORKER, None)
+        return bench.on_links(bench.store.recovery.reclaim, QUEUE, WORKER, None)
 
     def audited(bench: Bench, _: Any) -> Awaitable[Any]:
-        return bench.on_link("audit", QUEUE)
+        return bench.on_links(bench.store.recovery.audit, QUEUE)
 
     jobs = rig.of(30_000, 2_000)
     return [
@@ -191,11 +191,11 @@ def _recovering(rig: Rig) -> list[Case]:
 
 def _keeping(rig: Rig) -> list[Case]:
     async def promoted(bench: Bench, _: Any) -> None:
-        while (await bench.on_link("promote", [QUEUE], 200))[QUEUE].jobs:
+        while (await bench.on_links(bench.store.delayed.promote, [QUEUE], 200))[QUEUE].jobs:
             pass
 
     def pruned(bench: Bench, _: Any) -> Awaitable[Any]:
-        return bench.store.prune(QUEUE)  # type: ignore[no-any-return]
+        return bench.store.retention.prune(QUEUE)  # type: ignore[no-any-return]
 
     async def looked(bench: Bench, entry: bytes) -> None:
         await bench.app.queue(QUEUE).get(entry.decode())
@@ -238,10 +238,10 @@ def _looking(rig: Rig) -> list[Case]:
         return lambda bench, cursor: bench.app.queue(QUEUE).jobs(State(state), limit=200, cursor=cursor)
 
     async def awaited(bench: Bench, ids: list[bytes]) -> None:
-        await bench.app.client.views.endings(QUEUE, [job_id.decode() for job_id in ids])
+        await bench.app.client.store.jobs.endings(QUEUE, [job_id.decode() for job_id in ids])
 
     def pruned(bench: Bench, _: Any) -> Awaitable[Any]:
-        return bench.store.prune(QUEUE)  # type: ignore[no-any-return]
+        return bench.store.retention.prune(QUEUE)  # type: ignore[no-any-return]
 
     return [
         Case("back", "a place that 10,000 jobs have followed", completed_since, page("completed"), KEPT_LONG),
@@ -264,5 +264,5 @@ async def _nothing(_: Bench) -> None:
 
 
 async def _joined(bench: Bench, count: int) -> None:
-    await bench.on_link("join", [QUEUE])
+    await bench.on_links(bench.store.delivery.join, [QUEUE])
     await bench.entries(count, MANY_BYTES)

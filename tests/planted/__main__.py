@@ -40,6 +40,7 @@ COPIED = (
     ".env.example",
     "README.md",
     "Makefile",
+    "compose.yaml",
 )
 LIMIT = 120.0
 """Seconds the tests of one bug may take: a bug that hangs the suite is noticed by it."""

@@ -179,7 +179,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "stopping: what the server holds is reclaimed",
         "streamq/worker/shutdown.py",
-        "if pending := await store.pending(link, queue, name):",
+        "if pending := await store.delivery.pending_in(links, queue, name):",
         "if pending := []:",
         "tests/engine/test_stopping.py::"
         "test_at_a_stop_a_job_whose_outcome_cannot_be_written_is_given_back_uncharged",

@@ -7,8 +7,8 @@ from .fault import Fault
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "a read given up before a reconnection is left blocked",
-        "streamq/worker/blocking_link.py",
-        'await self.link.call("CLIENT", "UNBLOCK", client_id)',
+        "streamq/store/reader.py",
+        'await link.call("CLIENT", "UNBLOCK", number)',
         "pass",
         "tests/promises/test_neighbours.py::"
         "test_a_read_that_the_worker_has_given_up_is_ended_when_it_is_back",
@@ -147,8 +147,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a refused queue stops the others",
         "streamq/worker/reads.py",
-        "await self._find_refused(queues, slots, fault(reply))",
-        "raise fault(reply)",
+        "await self._find_refused(together, slots, error)",
+        "raise error",
         "tests/engine/test_queue_trouble.py::"
         "test_a_key_of_the_wrong_type_stops_its_own_queue_alone_until_it_is_gone",
     ),

@@ -60,8 +60,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a dead worker's name is taken while it has jobs",
         "streamq/liveness/identity.py",
-        "    await store.roster.forget(info.name, entry=entry)\n",
-        "    await store.roster.forget(info.name, entry=entry)\n    raise taken(info.name, entry)\n",
+        "    await store.workers.forget(info.name, entry=entry)\n",
+        "    await store.workers.forget(info.name, entry=entry)\n    raise taken(info.name, entry)\n",
         "tests/engine/test_identity.py::"
         "test_a_name_that_a_dead_worker_left_is_taken_over_and_its_jobs_start_again",
     ),
@@ -104,7 +104,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a stop keeps its seat",
         "streamq/duties/seats.py",
-        "if held and self._link.connected:",
+        "if held and self._links.connected:",
         "if False:",
         "tests/engine/test_upkeep.py::"
         "test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_is_free",
@@ -120,8 +120,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a worker that beats again meanwhile is reclaimed",
         "streamq/liveness/recovery.py",
-        "done = await store.reclaim(link, queue, worker, beats)",
-        "done = await store.reclaim(link, queue, worker, None)",
+        "done = await store.recovery.reclaim(links, queue, worker, beats)",
+        "done = await store.recovery.reclaim(links, queue, worker, None)",
         "tests/promises/test_housekeeping.py::"
         "test_the_reclaimer_takes_nothing_from_a_worker_that_has_beaten_since_it_looked",
     ),
@@ -204,7 +204,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a name of a living worker is taken over",
         "streamq/liveness/identity.py",
-        "        return name not in await store.roster.client_names(link)\n",
+        "        return name not in await store.workers.client_names(links)\n",
         "        return True\n",
         "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",
     ),

@@ -59,14 +59,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a queue is announced once in a process's life",
-        "streamq/store/batches.py",
+        "streamq/store/producers.py",
         "            self._until.clear()",
         "            pass",
         "tests/engine/test_outbox.py::test_queues_are_announced_again_after_a_reconnection",
     ),
     Fault(
         "a refused durability is a refused job",
-        "streamq/store/batches.py",
+        "streamq/store/producers.py",
         "            error = NotDurable(",
         "            error = Rejected(",
         "tests/engine/test_durability.py::"
@@ -74,8 +74,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "durability is not asked for after a script was sent in full",
-        "streamq/store/batches.py",
-        "            confirmed = more[len(again) :]",
+        "streamq/store/producers.py",
+        "                confirmed = more[len(again) :]",
         "            confirmed = []",
         "tests/engine/test_durability.py::"
         "test_fsync_is_confirmed_by_a_server_that_can_and_refused_by_one_that_cannot",
@@ -118,14 +118,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a replica is as good as a primary",
         "streamq/redis/link.py",
-        "if self._servers.several and await _is_replica(connection):",
+        "if self.server.several and await _is_replica(connection):",
         "if False and await _is_replica(connection):",
         "tests/engine/test_failover.py::test_a_replica_in_the_list_is_passed_over",
     ),
     Fault(
         "a thread takes a replica for a primary",
-        "streamq/redis/link.py",
-        "if self._servers.several and self._is_replica(connection):",
+        "streamq/redis/thread_link.py",
+        "if self._server.several and self._is_replica(connection):",
         "if False and self._is_replica(connection):",
         "tests/engine/test_failover.py::test_a_replica_in_the_list_is_passed_over",
     ),
@@ -152,7 +152,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a caller waits for ever for a free connection",
-        "streamq/redis/link.py",
+        "streamq/redis/pool.py",
         "async with asyncio.timeout(settings.command_timeout):",
         "async with asyncio.timeout(None):",
         "tests/engine/test_answers.py::test_a_caller_waits_for_a_free_connection_only_for_so_long",
@@ -181,7 +181,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a pool has no bound",
-        "streamq/redis/link.py",
+        "streamq/redis/pool.py",
         "self._room = asyncio.Semaphore(servers.settings.connections)",
         "self._room = asyncio.Semaphore(10**6)",
         "tests/engine/test_connections.py::test_ordinary_commands_share_a_bounded_number_of_connections",
@@ -196,7 +196,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the greeting of a server is not bounded in time",
         "streamq/redis/link.py",
-        "async with asyncio.timeout(self._servers.settings.connect_timeout):  # the greeting",
+        "async with asyncio.timeout(self.server.settings.connect_timeout):  # the greeting",
         "async with asyncio.timeout(None):  # the greeting",
         "tests/engine/test_connections.py::"
         "test_a_command_is_bounded_even_when_the_server_accepts_and_says_nothing",
@@ -211,7 +211,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a connection in use at the close stays open",
-        "streamq/redis/link.py",
+        "streamq/redis/pool.py",
         "            if self._closed:\n                await self.close()\n",
         "",
         "tests/engine/test_answers.py::"
@@ -219,9 +219,25 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a refused command of a thread ends its connection",
-        "streamq/redis/link.py",
+        "streamq/redis/thread_link.py",
         "            return translate(error, sent=True)\n\n    def idle",
         "            raise\n\n    def idle",
         "tests/engine/test_answers.py::test_a_refused_command_of_a_thread_has_its_place_among_the_replies",
+    ),
+    Fault(
+        "a batch that meets a fail-over is the caller's",
+        "streamq/client/outbox.py",
+        "return isinstance(answer, Demoted) and self._server.several",
+        "return False",
+        "tests/engine/test_failover.py::"
+        "test_an_enqueue_that_meets_a_fail_over_is_added_once_by_the_new_primary",
+    ),
+    Fault(
+        "the loss of one server is that of all",
+        "streamq/redis/links.py",
+        "if isinstance(answer, BaseException) and not isinstance(answer, StreamqError):",
+        "if isinstance(answer, BaseException):",
+        "tests/engine/test_two_servers.py::"
+        "test_each_queue_is_on_its_own_server_and_goes_on_without_the_other",
     ),
 )

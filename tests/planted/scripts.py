@@ -213,7 +213,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "store: outcomes of any size in one call",
-        "streamq/store/store.py",
+        "streamq/store/outcomes.py",
         "or size + len(settlement.body) > SETTLED_BYTES",
         "",
         "tests/lua/test_script_bounds.py::test_outcomes_are_settled_in_parts_bounded_by_number_and_by_bytes",

@@ -173,7 +173,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "pages: who was taken is shown as waiting",
-        "streamq/store/views.py",
+        "streamq/store/pages.py",
         'max(after or "0-0", await',
         'min(after or "9-0", await',
         "tests/engine/test_walks.py::test_a_page_of_waiting_jobs_has_none_that_a_worker_took_meanwhile",

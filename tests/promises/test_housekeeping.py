@@ -15,7 +15,7 @@ from streamq import App, JobNotFound, Scheduler, State
 from streamq.duties.auditor import Auditor
 from streamq.duties.reclaimer import Reclaimer
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.settings import Settings
 
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
@@ -23,24 +23,24 @@ from ..servers import Server
 
 
 @pytest.fixture
-async def link(app: App) -> AsyncIterator[Link]:
-    link = Link(app.client.store.servers)
+async def link(app: App) -> AsyncIterator[Links]:
+    link = app.client.store.links()
     yield link
     await link.close()
 
 
 async def _taken(
-    app: App, client: redis.Redis, prefix: str, link: Link, count: int, worker: str = "w1"
+    app: App, client: redis.Redis, prefix: str, link: Links, count: int, worker: str = "w1"
 ) -> list[str]:
     """Jobs delivered to a worker that does not exist."""
     jobs = await app.enqueue_many("q", "t", range(count))
-    await app.client.store.join(link, ["q"])
+    await app.client.store.delivery.join(link, ["q"])
     client.xreadgroup(GROUP, worker, {Keys(prefix, "q").ready: ">"}, count=count)
     return [job.id for job in jobs]
 
 
 async def test_jobs_of_a_deleted_consumer_are_given_back_by_the_auditor(
-    app: App, client: redis.Redis, prefix: str, link: Link
+    app: App, client: redis.Redis, prefix: str, link: Links
 ) -> None:
     ids = await _taken(app, client, prefix, link, 450)
     client.xgroup_delconsumer(Keys(prefix, "q").ready, GROUP, "w1")
@@ -58,16 +58,16 @@ async def test_jobs_of_a_deleted_consumer_are_given_back_by_the_auditor(
 
 
 async def test_an_audit_of_a_busy_queue_touches_nothing(
-    app: App, client: redis.Redis, prefix: str, link: Link
+    app: App, client: redis.Redis, prefix: str, link: Links
 ) -> None:
     await _taken(app, client, prefix, link, 300)
     await app.enqueue_many("q", "t", range(300))
-    assert await app.client.store.audit(link, "q") == 0
+    assert await app.client.store.recovery.audit(link, "q") == 0
     assert census(client, prefix, "q").counts() == {"active": 300, "waiting": 300}
 
 
 async def test_jobs_of_a_worker_that_is_on_no_list_are_recovered_at_the_second_audit(
-    app: App, client: redis.Redis, prefix: str, link: Link
+    app: App, client: redis.Redis, prefix: str, link: Links
 ) -> None:
     await _taken(app, client, prefix, link, 5)
     auditor = Auditor(app.client.store, lambda: ["q"])
@@ -80,11 +80,13 @@ async def test_jobs_of_a_worker_that_is_on_no_list_are_recovered_at_the_second_a
 
 
 async def test_reclaimers_at_once_recover_each_job_once(
-    app: App, client: redis.Redis, prefix: str, link: Link
+    app: App, client: redis.Redis, prefix: str, link: Links
 ) -> None:
     ids = await _taken(app, client, prefix, link, 1_000)
-    others = [Link(app.client.store.servers) for _ in range(4)]
-    done = await asyncio.gather(*[app.client.store.reclaim(other, "q", "w1", None) for other in others])
+    others = [app.client.store.links() for _ in range(4)]
+    done = await asyncio.gather(
+        *[app.client.store.recovery.reclaim(other, "q", "w1", None) for other in others]
+    )
     for other in others:
         await other.close()
     assert sum(reclaimed.again for reclaimed in done) == 1_000
@@ -99,36 +101,36 @@ async def test_the_reclaimer_takes_nothing_from_a_worker_that_has_beaten_since_i
 ) -> None:
     keys = Keys(prefix, "q")
     await app.enqueue("q", "t", 1)
-    async with app.client.store.pool.link() as link:
-        await app.client.store.join(link, ["q"])
+    async with app.client.store.pool.links() as link:
+        await app.client.store.delivery.join(link, ["q"])
     client.xreadgroup(GROUP, "w1", {keys.ready: ">"})
     client.zincrby(keys.workers, 8, "w1")
-    reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
+    reclaimer = Reclaimer(app.client.store, lambda: ["q"])
     assert await reclaimer._recover("q", "w1", b"7", "no beat when it looked") == 0
     assert (await app.queue("q").counts()).active == 1
     await reclaimer.close()
 
 
 async def test_a_worker_that_has_beaten_since_it_was_seen_keeps_its_jobs(
-    app: App, client: redis.Redis, prefix: str, link: Link
+    app: App, client: redis.Redis, prefix: str, link: Links
 ) -> None:
     await _taken(app, client, prefix, link, 3)
     client.zincrby(Keys(prefix, "q").workers, 1, "w1")
-    seen = (await app.client.store.roster.beats(link, ["q"]))["q"]["w1"]
+    seen = (await app.client.store.workers.beats(link, ["q"]))["q"]["w1"]
     client.zincrby(Keys(prefix, "q").workers, 1, "w1")
-    assert (await app.client.store.reclaim(link, "q", "w1", seen)).beaten
+    assert (await app.client.store.recovery.reclaim(link, "q", "w1", seen)).beaten
     assert census(client, prefix, "q").counts() == {"active": 3}
 
 
 async def test_crashes_are_charged_and_at_the_limit_the_job_is_failed(
-    app: App, client: redis.Redis, prefix: str, link: Link
+    app: App, client: redis.Redis, prefix: str, link: Links
 ) -> None:
     keys = Keys(prefix, "q")
     (job_id,) = await _taken(app, client, prefix, link, 1)
     outcomes = []
     for lane in (keys.ready, keys.ready, keys.alone):
         client.xreadgroup(GROUP, "w1", {lane: ">"})
-        outcomes.append(await app.client.store.reclaim(link, "q", "w1", None))
+        outcomes.append(await app.client.store.recovery.reclaim(link, "q", "w1", None))
     assert [(o.again, o.suspects, o.failed) for o in outcomes] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
     record = await app.queue("q").get(job_id)
     assert (record.state, record.crashes, record.attempt) == (State.FAILED, 3, 0)
@@ -174,12 +176,12 @@ async def test_without_the_right_to_list_clients_the_lease_alone_finds_the_lost(
     server = own_server(users=["alice on >x ~* &* +@all -client|list"])
     url = f"unix://alice:x@{server.socket}"
     async with App(Settings.load(**{**QUICK, "redis_url": url, "lease": 1.0})) as app:
-        link = Link(app.client.store.servers)
+        link = app.client.store.links()
         with server.client() as client:
             await _taken(app, client, "sq", link, 3)
             client.zincrby(Keys("sq", "q").workers, 1, "w1")
             client.hset("sq:workers", "w1", _introduction())
-            reclaimer, start = Reclaimer(app.client.store, app.client.views, lambda: ["q"]), time.monotonic()
+            reclaimer, start = Reclaimer(app.client.store, lambda: ["q"]), time.monotonic()
             try:
                 await until(reclaimer.once, 10)
                 assert time.monotonic() - start >= 1.0, (
@@ -202,12 +204,12 @@ async def test_the_right_to_list_clients_is_used_when_it_comes_back(
     server = own_server(users=["alice on >x ~* &* +@all -client|list"])
     url = f"unix://alice:x@{server.socket}"
     async with App(Settings.load(**{**QUICK, "redis_url": url, "lease": 60.0})) as app:
-        link = Link(app.client.store.servers)
+        link = app.client.store.links()
         with server.client() as client:
             await _taken(app, client, "sq", link, 3)
             client.zincrby(Keys("sq", "q").workers, 1, "w1")
             client.hset("sq:workers", "w1", _introduction())
-            reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
+            reclaimer = Reclaimer(app.client.store, lambda: ["q"])
             try:
                 await reclaimer.once()
                 assert "cannot list the clients of the server" in caplog.text
@@ -271,7 +273,7 @@ async def _settled(job: Any) -> None:
 
 @pytest.mark.parametrize("waiting", [0, 300])
 async def test_entries_deleted_by_hand_strand_no_neighbour_and_leave_right_counts(
-    app: App, client: redis.Redis, prefix: str, link: Link, caplog: pytest.LogCaptureFixture, waiting: int
+    app: App, client: redis.Redis, prefix: str, link: Links, caplog: pytest.LogCaptureFixture, waiting: int
 ) -> None:
     keys = Keys(prefix, "q")
     await _taken(app, client, prefix, link, 900)
@@ -279,8 +281,8 @@ async def test_entries_deleted_by_hand_strand_no_neighbour_and_leave_right_count
     entries = [entry for entry, _ in client.xrange(keys.ready, count=900)]
     for at in range(0, 300, 100):  # the first ones, some in the middle, some at the end
         client.xdel(keys.ready, *entries[4 * at : 4 * at + 100])
-    await app.client.store.audit(link, "q")
-    assert (await app.client.store.audit(link, "q")) == 0
+    await app.client.store.recovery.audit(link, "q")
+    assert (await app.client.store.recovery.audit(link, "q")) == 0
     assert "300 active jobs on q were deleted by hand" in caplog.text
     counts = await app.queue("q").counts()
     assert (counts.active, counts.waiting) == (600, waiting)
@@ -291,9 +293,9 @@ async def test_entries_deleted_by_hand_strand_no_neighbour_and_leave_right_count
 
 
 async def test_a_due_time_without_a_job_is_forgotten_and_told(
-    app: App, client: redis.Redis, prefix: str, link: Link, caplog: pytest.LogCaptureFixture
+    app: App, client: redis.Redis, prefix: str, link: Links, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.zadd(Keys(prefix, "q").delayed, {"5-5": 1, "no id": 2})
-    assert (await app.client.store.promote(link, ["q"], 10))["q"].jobs == 0
+    assert (await app.client.store.delayed.promote(link, ["q"], 10))["q"].jobs == 0
     assert client.exists(Keys(prefix, "q").delayed) == 0
     assert "2 ids on q were due and had no job" in caplog.text

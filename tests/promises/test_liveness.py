@@ -22,7 +22,7 @@ from streamq.duties.voucher import Voucher
 from streamq.liveness import host, recovery
 from streamq.liveness.identity import describe
 from streamq.model.keys import GROUP, Keys, workers_key
-from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.overdue import OverdueHandlers
 
@@ -131,7 +131,7 @@ async def test_a_look_at_the_loop_that_comes_late_counts_for_one_interval_only(
     ended: list[int] = []
     monkeypatch.setattr("streamq.worker.heartbeat.os._exit", ended.append)
     store, own = app.client.store, describe("w1", ("q",), 1, app.settings)
-    heartbeat = Heartbeat(store, own, OverdueHandlers(store), app.notes)
+    heartbeat = Heartbeat(store, own, OverdueHandlers(60.0), app.notes)
     heartbeat._watch_loop()
     heartbeat._looked -= 3_600
     heartbeat._watch_loop()
@@ -188,7 +188,7 @@ class Silent:
 
     def __init__(self, app: App, client: redis.Redis, prefix: str, process: subprocess.Popen[bytes]) -> None:
         self.client, self.keys, self.process = client, Keys(prefix, "q"), process
-        self.voucher = Voucher(app.client.store, app.client.views, lambda: ["q"], own="w0")
+        self.voucher = Voucher(app.client.store, lambda: ["q"], own="w0")
         said = {
             "name": "w1", "host": "h", "pid": process.pid, "queues": ["q"], "concurrency": 1, "version": "0",
             "started_at": "2030-01-01T00:00:00Z", "lease": 0.8, "beat": 0.2, "stuck": 1.5,
@@ -260,7 +260,7 @@ async def test_a_worker_looks_after_three_of_its_host_and_three_look_after_it(
         client.hset(workers_key(prefix), name, json.dumps(said))
     looked_after: list[str] = []
     for name in names:
-        voucher = Voucher(app.client.store, app.client.views, lambda: ["q"], own=name)
+        voucher = Voucher(app.client.store, lambda: ["q"], own=name)
         await voucher.once()
         looked_after += voucher._mates
         assert name not in voucher._mates
@@ -276,12 +276,12 @@ class Watched:
 
     def __init__(self, app: App, client: redis.Redis, prefix: str) -> None:
         self.app, self.client, self.prefix, self.keys = app, client, prefix, Keys(prefix, "q")
-        self.links: list[Link] = []
-        self.reclaimer = Reclaimer(app.client.store, app.client.views, lambda: ["q"])
+        self.links: list[Links] = []
+        self.reclaimer = Reclaimer(app.client.store, lambda: ["q"])
 
     async def register(self, name: str, client_id: int, *, jobs: int = 3) -> None:
-        async with self.app.client.store.pool.link() as link:
-            await self.app.client.store.join(link, ["q"])
+        async with self.app.client.store.pool.links() as link:
+            await self.app.client.store.delivery.join(link, ["q"])
         await self.app.enqueue_many("q", "t", range(jobs))
         self.client.xreadgroup(GROUP, name, {self.keys.ready: ">"})
         self.client.zincrby(self.keys.workers, 1, name)
@@ -292,8 +292,8 @@ class Watched:
         self.client.hset(workers_key(self.prefix), name, json.dumps(said))
 
     async def connect(self, name: str) -> int:
-        self.links.append(Link(self.app.client.store.servers, name))
-        return int(await self.links[-1].call("CLIENT", "ID"))
+        self.links.append(self.app.client.store.links(name))
+        return int(await self.links[-1].home.call("CLIENT", "ID"))
 
     async def look_for(self, seconds: float) -> int:
         end, found = time.monotonic() + seconds, 0
@@ -343,7 +343,7 @@ async def test_what_was_missing_before_our_own_connection_was_cut_is_looked_at_a
     await watched.reclaimer.once()
     assert watched.reclaimer.watch._missing
     await asyncio.sleep(2 * recovery.GRACE)
-    own = await watched.reclaimer._link.call("CLIENT", "ID")
+    own = await watched.reclaimer._links.home.call("CLIENT", "ID")
     watched.client.client_kill_filter(_id=own)
     assert await watched.look_for(3 * recovery.GRACE) == 0
     watched.reclaimer.watch._held_off_until = 0.0  # as after a lease
@@ -366,10 +366,10 @@ async def test_the_doctor_takes_no_jobs_of_a_worker_that_registers_while_it_look
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watched.register("lost", 999_999)
-    roster = watched.app.client.store.roster
+    roster = watched.app.client.store.workers
     listing = roster.client_names
 
-    async def then_another_registers(link: Link) -> set[str]:
+    async def then_another_registers(link: Links) -> set[str]:
         names = await listing(link)
         if not watched.links:
             await watched.register("late", await watched.connect("late"))
@@ -386,10 +386,10 @@ async def test_the_doctor_leaves_a_worker_alone_that_has_beaten_since_it_looked(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watched.register("w1", 999_999)
-    roster = watched.app.client.store.roster
+    roster = watched.app.client.store.workers
     listing = roster.client_names
 
-    async def then_it_beats(link: Link) -> set[str]:
+    async def then_it_beats(link: Links) -> set[str]:
         names = await listing(link)
         watched.client.zincrby(watched.keys.workers, 1, "w1")
         return names

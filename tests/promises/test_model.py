@@ -13,10 +13,11 @@ import redis
 from streamq import App
 from streamq.model.envelope import Delivery, New, parked, record
 from streamq.model.keys import GROUP, Keys
-from streamq.redis.link import Link
-from streamq.store.store import Settlement, Store
+from streamq.redis.links import Links
+from streamq.store.outcomes import Settlement
+from streamq.store.store import Store
 
-from ..rig import census
+from ..rig import census, enqueue_batch
 
 STEPS = 400
 
@@ -24,7 +25,7 @@ STEPS = 400
 class House:
     """A queue and all who act on it, at random. ``held`` is what each worker believes to hold."""
 
-    def __init__(self, store: Store, link: Link, client: redis.Redis, keys: Keys, seed: int) -> None:
+    def __init__(self, store: Store, link: Links, client: redis.Redis, keys: Keys, seed: int) -> None:
         self.store, self.link, self.client, self.keys = store, link, client, keys
         self.random = random.Random(seed)  # noqa: S311  # not a secret
         self.held: dict[str, list[Delivery]] = {"w1": [], "w2": [], "w3": []}
@@ -37,12 +38,12 @@ class House:
         dues = self.random.choices(["", "", "+0", "+1", "+3"], k=self.random.randint(1, 4))
         jobs = [New("t", b"%d" % number, due=due) for number, due in enumerate(dues)]
         for _ in range(self.random.choice([1, 1, 2])):  # an answer may be lost
-            ids = await self.store.enqueue(self.link, "q", "p", self.batch, jobs, "memory")
+            ids = await enqueue_batch(self.store, self.link, "q", "p", self.batch, jobs, "memory")
         self.ids += ids
 
     async def fetch(self) -> None:
         worker = self.random.choice(list(self.held))
-        lane, entries = await self.store.fetch(self.link, "q", worker, self.random.randint(1, 3))
+        lane, entries = await self.store.delivery.fetch(self.link, "q", worker, self.random.randint(1, 3))
         if self.random.random() < 0.9:  # else the answer is lost
             self.held[worker] += [Delivery("q", lane, raw) for raw in entries]
 
@@ -54,7 +55,7 @@ class House:
         settlements = [self._outcome(delivery) for delivery in batch]
         if not settlements:
             return
-        refused = set(await self.store.settle(self.link, {"q": settlements}))
+        refused = set(await self.store.outcomes.settle(self.link, {"q": settlements}))
         for delivery, settlement in zip(batch, settlements, strict=True):
             if delivery.entry not in refused and settlement.kind in "cf":
                 self.accepted[delivery.job_id] += 1
@@ -73,24 +74,28 @@ class House:
         worker = self.random.choice(list(self.held))
         given, self.held[worker] = self.held[worker][:2], self.held[worker][2:]
         if given:
-            await self.store.release(self.link, "q", [(delivery.lane, delivery.entry) for delivery in given])
+            await self.store.delivery.release(
+                self.link, "q", [(delivery.lane, delivery.entry) for delivery in given]
+            )
 
     async def reclaim(self) -> None:
-        await self.store.reclaim(self.link, "q", self.random.choice(list(self.held)), None)  # it may live on
+        await self.store.recovery.reclaim(
+            self.link, "q", self.random.choice(list(self.held)), None
+        )  # it may live on
 
     async def promote(self) -> None:
-        await self.store.promote(self.link, ["q"], self.random.randint(1, 5))
+        await self.store.delayed.promote(self.link, ["q"], self.random.randint(1, 5))
 
     async def strand(self) -> None:
         lane = self.random.choice(self.keys.lanes)
         self.client.xgroup_delconsumer(lane, GROUP, self.random.choice(list(self.held)))
 
     async def audit(self) -> None:
-        await self.store.audit(self.link, "q")
+        await self.store.recovery.audit(self.link, "q")
 
     async def requeue(self) -> None:
         for job_id in self.client.zrange(self.keys.failures, 0, 0):
-            await self.store.requeue("q", job_id)
+            await self.store.jobs.requeue("q", job_id)
             self.accepted[job_id] = 0
 
     async def live(self, steps: int) -> None:
@@ -98,7 +103,7 @@ class House:
             self.enqueue: 4, self.fetch: 6, self.settle: 6, self.release: 1, self.reclaim: 1,
             self.promote: 3, self.strand: 1, self.audit: 1, self.requeue: 1,
         }  # fmt: skip
-        await self.store.join(self.link, ["q"])
+        await self.store.delivery.join(self.link, ["q"])
         for act in self.random.choices(list(acts), weights=list(acts.values()), k=steps):
             await act()  # type: ignore[misc]
 
@@ -109,7 +114,7 @@ async def test_after_any_interleaving_each_job_is_in_one_place_and_none_is_lost(
 ) -> None:
     seed = seed or secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201  # shown when the test fails
-    link = Link(app.client.store.servers)
+    link = app.client.store.links()
     house = House(app.client.store, link, client, Keys(prefix, "q"), seed)
     try:
         await house.live(STEPS)

@@ -109,7 +109,7 @@ async def test_of_20_who_try_a_job_again_at_once_one_does_and_19_are_told_its_st
         told = {(problem["code"], problem["state"]) for status, _, problem in said if status == 409}
         assert told == {("wrong-state", "waiting")}
         entry = (
-            await sums.client.store.pool.call("HGET", sums.client.store.keys("sums").moved, job["id"])
+            await sums.client.store.pool.call_home("HGET", sums.client.store.keys("sums").moved, job["id"])
         ).decode()
         status, _, problem = await service.get(f"{JOBS}/{entry.split()[1]}")
         assert (status, problem["code"]) == (404, "job-not-found"), "the entry is no id of a job"
@@ -121,16 +121,16 @@ async def test_a_job_that_another_program_nested_too_deep_is_shown_without_that(
 ) -> None:
     async with start(settings(), sums) as service:
         keys, deep = sums.client.store.keys("sums"), b"[" * 253 + b"]" * 253
-        await sums.client.store.pool.call(
+        await sums.client.store.pool.call_home(
             "XADD", keys.ready, "*", "task", "add", "payload", deep, "headers", ""
         )
-        await sums.client.store.pool.call(
+        await sums.client.store.pool.call_home(
             "HSET", keys.finished, "1795449758578-1", b"c5 2 w\nadd\n\n" + deep + b"\n1"
         )
-        await sums.client.store.pool.call(
+        await sums.client.store.pool.call_home(
             "HSET", keys.finished, "1795449758578-2", b"c5 2 w\nadd\n\n1e999\n" + b"9" * 30
         )
-        await sums.client.store.pool.call("RPUSH", keys.completed, "1795449758578-1", "1795449758578-2")
+        await sums.client.store.pool.call_home("RPUSH", keys.completed, "1795449758578-1", "1795449758578-2")
         status, _, page = await service.get(JOBS)
         assert status == 200
         waiting, infinite, completed = page["data"]

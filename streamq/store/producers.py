@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 from streamq.errors import NotDurable, OutcomeUnknown, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.model.keys import queues_key
 from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
 from streamq.redis.link import Link
 from streamq.settings import Durability, Settings
+from streamq.store.access import Access
 
 log = logging.getLogger("streamq.outbox")
 
@@ -22,6 +22,9 @@ PRODUCER_MEMORY_MS: Final = 3_600_000
 """How long the server remembers a producer's last batch."""
 ANNOUNCED_FOR: Final = 30.0
 """Seconds after which a queue that is enqueued to is put on the list of queues again: somebody may have emptied it."""
+
+FORGOTTEN_AT_ONCE: Final = 500
+"""Producers that are forgotten in one round trip."""
 
 
 class Batch(NamedTuple):
@@ -43,8 +46,8 @@ class Announcements:
     Again after ``ANNOUNCED_FOR`` seconds and after a reconnection: the server may have come back empty.
     """
 
-    def __init__(self, prefix: str) -> None:
-        self._key = queues_key(prefix)
+    def __init__(self, key: str) -> None:
+        self._key = key
         self._until: dict[str, float] = {}
         self._refused = False
 
@@ -77,57 +80,83 @@ class Announcements:
         self._until.update(dict.fromkeys(queues, monotonic() + ANNOUNCED_FOR))
 
 
-async def submit(store: Any, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
-    """Send batches in one round trip and return what became of each.
+class Producers:
+    """Commands: new jobs are added, and what the server remembers of producers is forgotten."""
 
-    Raises what a ``Link`` raises, when it is known of none.
-    """
-    settings, announced = store.settings, store.announcements
-    new = announced.due(link, batches)
-    if not new and len(batches) == 1 and durability == "memory":  # as nearly all that a lone caller sends
-        (batch,) = batches
-        call = _call(store, batch)
-        (reply,) = await link.batch(scripts.ENQUEUE.command(*call), timeout=settings.enqueue_timeout)
-        if _is_unknown_script(reply):
-            (reply,) = await link.batch(scripts.ENQUEUE.in_full(*call), timeout=settings.enqueue_timeout)
-        return [_answer(batch, reply, None)]
-    calls = [_call(store, batch) for batch in batches]
-    commands = [scripts.ENQUEUE.command(*call) for call in calls]
-    if new:
-        commands.append(announced.command(new))
-    confirming = () if durability == "memory" else _confirming(durability, settings)
-    patience = settings.enqueue_timeout * (1 + len(confirming))  # a producer waits for less than a worker
-    replies = await link.batch(*commands, *confirming, timeout=patience)
-    said, confirmed = replies[: len(calls)], replies[len(commands) :]
-    if [reply for reply in said if isinstance(reply, Exception)]:
-        unknown = [at for at, reply in enumerate(said) if _is_unknown_script(reply)]
-        if unknown:  # these run only now, so durability is asked for again
-            again = [scripts.ENQUEUE.in_full(*calls[at]) for at in unknown]
-            more = await link.batch(*again, *confirming, timeout=patience)
-            for at, reply in zip(unknown, more, strict=False):
-                said[at] = reply
-            confirmed = more[len(again) :]
-    if new:
-        announced.note(new, replies[len(calls)], only=any(isinstance(reply, bytes) for reply in said))
-    doubt = _doubt(durability, confirmed) if confirming else None
-    return [_answer(batch, reply, doubt) for batch, reply in zip(batches, said, strict=True)]
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._announcements = Announcements(access.queues_key)
 
+    async def submit(self, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
+        """Send batches of queues of one server in one round trip and return what became of each.
 
-def _call(store: Any, batch: Batch) -> tuple[Sequence[str], Sequence[Any]]:
-    keys, jobs = store.keys(batch.queue), batch.jobs
-    names = (keys.ready, keys.parked, keys.delayed, keys.producer + batch.producer, keys.signals)
-    if len(jobs) == 1 and not jobs[0].due:
-        return names, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
-    later = [job for job in jobs if job.due]
-    at_once = [job for job in jobs if not job.due] if later else jobs
-    # the top bit of 48 set: no stream ever counts that far within a millisecond
-    suffix = secrets.randbits(47) | 1 << 47 if later else 0
-    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), suffix]
-    for job in at_once:
-        arguments += job[:3]  # task, payload, headers
-    for job in later:
-        arguments += job  # and when it is due
-    return names, arguments
+        Raises what a ``Link`` raises, when it is known of none.
+        """
+        settings, announced = self._access.settings, self._announcements
+        new = announced.due(link, batches)
+        if new and link.server is not self._access.servers.home:
+            await self._announce(new)
+            new = []
+        if not new and len(batches) == 1 and durability == "memory":  # as nearly all that a lone caller sends
+            (batch,) = batches
+            call = self._call(batch)
+            (reply,) = await link.batch(scripts.ENQUEUE.command(*call), timeout=settings.enqueue_timeout)
+            if _is_unknown_script(reply):
+                (reply,) = await link.batch(scripts.ENQUEUE.in_full(*call), timeout=settings.enqueue_timeout)
+            return [_answer(batch, reply, None)]
+        calls = [self._call(batch) for batch in batches]
+        commands = [scripts.ENQUEUE.command(*call) for call in calls]
+        if new:
+            commands.append(announced.command(new))
+        confirming = () if durability == "memory" else _confirming(durability, settings)
+        patience = settings.enqueue_timeout * (1 + len(confirming))  # a producer waits for less than a worker
+        replies = await link.batch(*commands, *confirming, timeout=patience)
+        said, confirmed = replies[: len(calls)], replies[len(commands) :]
+        if [reply for reply in said if isinstance(reply, Exception)]:
+            unknown = [at for at, reply in enumerate(said) if _is_unknown_script(reply)]
+            if unknown:  # these run only now, so durability is asked for again
+                again = [scripts.ENQUEUE.in_full(*calls[at]) for at in unknown]
+                more = await link.batch(*again, *confirming, timeout=patience)
+                for at, reply in zip(unknown, more, strict=False):
+                    said[at] = reply
+                confirmed = more[len(again) :]
+        if new:
+            announced.note(new, replies[len(calls)], only=any(isinstance(reply, bytes) for reply in said))
+        doubt = _doubt(durability, confirmed) if confirming else None
+        return [_answer(batch, reply, doubt) for batch, reply in zip(batches, said, strict=True)]
+
+    async def _announce(self, queues: Sequence[str]) -> None:
+        """Put queues on their list where that is on another server than they: before their jobs, as these are found
+        by it. Refused, it stops no batch."""
+        try:
+            reply = await self._access.pool.call_home(*self._announcements.command(queues))
+        except StreamqError as error:
+            reply = error
+        self._announcements.note(queues, reply, only=True)
+
+    def _call(self, batch: Batch) -> tuple[Sequence[str], Sequence[Any]]:
+        keys, jobs = self._access.keys(batch.queue), batch.jobs
+        names = (keys.ready, keys.parked, keys.delayed, keys.producer + batch.producer, keys.signals)
+        if len(jobs) == 1 and not jobs[0].due:
+            return names, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
+        later = [job for job in jobs if job.due]
+        at_once = [job for job in jobs if not job.due] if later else jobs
+        # the top bit of 48 set: no stream ever counts that far within a millisecond
+        suffix = secrets.randbits(47) | 1 << 47 if later else 0
+        arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), suffix]
+        for job in at_once:
+            arguments += job[:3]  # task, payload, headers
+        for job in later:
+            arguments += job  # and when it is due
+        return names, arguments
+
+    async def forget(self, link: Link, producers: Sequence[tuple[str, str]], *, timeout: float) -> None:
+        """Forget the last batches of producers (queue, name): nobody sends them again."""
+        records = [self._access.keys(queue).producer + name for queue, name in producers]
+        for at in range(0, len(records), FORGOTTEN_AT_ONCE):
+            await link.batch(
+                *[("DEL", record) for record in records[at : at + FORGOTTEN_AT_ONCE]], timeout=timeout
+            )
 
 
 def _is_unknown_script(reply: object) -> bool:

@@ -1,0 +1,47 @@
+"""What all subjects of the store stand on: the connections, the names of the keys, and the server's clock."""
+
+from __future__ import annotations
+
+from streamq.model.clock import ServerClock
+from streamq.model.keys import Keys, queues_key, workers_key
+from streamq.redis.links import Links
+from streamq.redis.pool import Pool
+from streamq.redis.servers import Servers
+from streamq.redis.signals import Signals
+from streamq.redis.thread_link import ThreadLinks
+from streamq.settings import Settings
+
+
+class Access:
+    """The way to the servers of one app."""
+
+    def __init__(self, servers: Servers, settings: Settings) -> None:
+        self.servers, self.settings = servers, settings
+        self.pool = Pool(servers)
+        self.signals = Signals(servers)
+        self.clock = ServerClock()
+        self.queues_key, self.workers_key = queues_key(settings.prefix), workers_key(settings.prefix)
+        self._keys: dict[str, Keys] = {}
+
+    def links(self, client_name: str = "streamq") -> Links:
+        """Connections for one purpose of their own: for who blocks, or writes in batches."""
+        return Links(self.servers, client_name)
+
+    def thread_links(self, client_name: str) -> ThreadLinks:
+        """The same for a thread."""
+        return ThreadLinks(self.servers, client_name)
+
+    def keys(self, queue: str) -> Keys:
+        """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""
+        try:
+            found = self._keys.get(queue)
+        except TypeError:  # what cannot be hashed is no name either
+            found = None
+        if found is None:
+            found = self._keys[queue] = Keys(self.settings.prefix, queue)
+        return found
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        await self.signals.close()
+        await self.pool.close()

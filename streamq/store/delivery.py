@@ -1,0 +1,152 @@
+"""Delivery: what is given to workers, what they have of it, and what they give back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from streamq.errors import StreamqError
+from streamq.model.keys import GROUP
+from streamq.redis import scripts
+from streamq.redis.answers import NoGroup
+from streamq.redis.links import Links
+from streamq.redis.replies import pairs
+from streamq.store.access import Access
+from streamq.store.reader import Reader
+
+T = TypeVar("T")
+
+READY: Final = 1
+"""The number of the lane from which jobs are read that are no suspects."""
+ALONE: Final = 2
+"""The number of the lane of suspects."""
+PENDING_PAGE: Final = 1_000
+"""Rows of one answer to XPENDING: about half a millisecond of the server's time."""
+RELEASED_AT_ONCE: Final = 100
+"""Jobs that one call gives back. It takes fewer where they are large."""
+
+QueueLane = tuple[str, int]
+"""A queue and the number of one of its lanes."""
+
+
+@dataclass(slots=True)
+class Depths:
+    """How much waits, by queue."""
+
+    waiting: dict[str, int] = field(default_factory=dict)
+    """Jobs that wait, of each queue whose lane has entries; too few where somebody deleted delivered entries."""
+    refused: dict[str, StreamqError] = field(default_factory=dict)
+    """Queues of which the server does not tell."""
+
+
+class Delivery:
+    """Commands: jobs go to workers and come back. Queries: what waits, and what is pending."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def join(self, links: Links, queues: Iterable[str]) -> None:
+        """Make the groups of the queues, where they are not."""
+        for queue in queues:
+            await scripts.JOIN.run(links.of(queue), self._access.keys(queue).lanes, GROUP)
+
+    async def with_group(self, links: Links, queue: str, act: Callable[[], Awaitable[T]]) -> T:
+        """Do ``act``; when a group of the queue is gone, make it and do it again."""
+        try:
+            return await act()
+        except NoGroup:
+            await self.join(links, (queue,))
+            return await act()
+
+    def reader(self, links: Links, worker: str) -> Reader:
+        """Reads the ready jobs for a worker, over connections that nobody else uses."""
+        return Reader(self._access, links, worker)
+
+    async def fetch(self, links: Links, queue: str, worker: str, n: int) -> tuple[int, list[Any]]:
+        """For a worker that runs nothing: one suspect, or up to ``n`` ready jobs. Returns lane and raw entries."""
+        lanes = self._access.keys(queue).lanes
+        lane, entries = await scripts.FETCH.run(links.of(queue), lanes, GROUP, worker, n)
+        return lane, entries
+
+    async def release(self, links: Links, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
+        """Give entries (lane, entry) back uncharged. Returns how many were still held."""
+        keys, link, released, at = self._access.keys(queue), links.of(queue), 0, 0
+        names = (keys.ready, keys.alone, keys.moved)
+        while at < len(held):
+            arguments = [part for lane_entry in held[at : at + RELEASED_AT_ONCE] for part in lane_entry]
+            back, seen = await scripts.RELEASE.run(link, names, GROUP, *arguments)
+            released, at = released + back, at + seen
+        return released
+
+    async def claim_suspect(self, links: Links, queue: str, worker: str, ms: int) -> bool:
+        """Whether a suspect waits in the queue, and this worker is the one that waits on its behalf for the next
+        ``ms``. 0 gives the claim up."""
+        keys = self._access.keys(queue)
+        names = (keys.alone, keys.alone_claim)
+        return bool(await scripts.CLAIM_SUSPECT.run(links.of(queue), names, GROUP, worker, ms))
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def pending(
+        self, links: Links, places: Collection[QueueLane], worker: str
+    ) -> dict[QueueLane, list[bytes]]:
+        """By lane, the entries that are pending under a worker's name, all lanes in one round trip a page.
+
+        A lane without any, or one that cannot be asked, is not in the answer.
+        """
+        found: dict[QueueLane, list[bytes]] = {}
+        after = dict.fromkeys(places, b"-")
+        while after:
+            asked = list(after)
+            commands = [
+                ("XPENDING", self._lane(place), GROUP, start, "+", PENDING_PAGE, worker)
+                for place, start in after.items()
+            ]
+            replies = await links.commands([queue for queue, _ in asked], commands)
+            after = {}
+            for place, rows in zip(asked, replies, strict=True):
+                if rows and not isinstance(rows, Exception):
+                    found.setdefault(place, []).extend(row[0] for row in rows)
+                    if len(rows) == PENDING_PAGE:
+                        after[place] = b"(" + rows[-1][0]
+        return found
+
+    def _lane(self, place: QueueLane) -> str:
+        queue, lane = place
+        return self._access.keys(queue).lanes[lane - 1]
+
+    async def pending_in(self, links: Links, queue: str, worker: str) -> list[tuple[int, bytes]]:
+        """All of one queue that the server has delivered to a worker and not got back: lane and entry of each."""
+        found = await self.pending(links, [(queue, READY), (queue, ALONE)], worker)
+        return [(lane, entry) for (_, lane), entries in found.items() for entry in entries]
+
+    async def depths(self, links: Links, queues: Sequence[str], lane: int) -> Depths:
+        """How many jobs wait in one lane of each queue."""
+        told = Depths()
+        if not queues:
+            return told
+        filled: dict[str, int] = {}
+        lengths = await links.commands(queues, [("XLEN", self._lane((queue, lane))) for queue in queues])
+        for queue, length in zip(queues, lengths, strict=True):
+            if isinstance(length, StreamqError):
+                told.refused[queue] = length
+            elif length:
+                filled[queue] = length
+        if filled:
+            deep = list(filled)
+            commands = [("XINFO", "GROUPS", self._lane((queue, lane))) for queue in deep]
+            groups = await links.commands(deep, commands)
+            for queue, reply in zip(deep, groups, strict=True):
+                told.waiting[queue] = filled[queue] - _delivered(reply)
+        return told
+
+
+def _delivered(groups: Any) -> int:
+    """How many entries of a lane are delivered; none when there is no group, or the server does not tell."""
+    for row in map(pairs, () if isinstance(groups, Exception) else groups):
+        if row.get(b"name") == GROUP.encode():
+            return int(row[b"pending"])
+    return 0

@@ -1,0 +1,107 @@
+"""Jobs: one by its id, pages of those in a state, and what became of those that somebody waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from streamq.errors import JobNotFound, WrongState
+from streamq.model.cursors import is_entry
+from streamq.model.job_record import JobRecord, Page
+from streamq.model.keys import GROUP
+from streamq.model.records import READ, from_entry, from_record
+from streamq.model.states import State
+from streamq.redis import scripts
+from streamq.store.access import Access
+from streamq.store.pages import READ_AT_ONCE, Pages
+
+LOOKED_AT_ONCE: Final = 200
+"""Jobs that one script call looks for on behalf of who waits for them: about a millisecond of the server's time."""
+LOOK_BYTES: Final = 1_000_000
+"""Bytes of records and payloads that it reads; one job is the least."""
+
+
+class Jobs:
+    """Commands: a failed job is requeued. Queries: jobs, and their endings."""
+
+    def __init__(self, access: Access, attempts_of: Callable[[str], int | None]) -> None:
+        self._access, self._attempts_of = access, attempts_of
+        self._pages = Pages(access)
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def requeue(self, queue: str, job_id: str) -> JobRecord:
+        """A failed job waits again. Returns it as it waits now.
+
+        Raises ``JobNotFound``, and ``WrongState`` with the state it has. Of many who ask at once one moves it.
+        """
+        keys = self._access.keys(queue)
+        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished, keys.failures)
+        async with self._access.pool.links() as links:
+            said = await scripts.REQUEUE.run(links.of(queue), names, GROUP, job_id)
+        if not said:
+            raise JobNotFound(queue, job_id)
+        if said[0] == b"is":
+            raise WrongState(job_id, "retry", said[1].decode())
+        _, task, payload, headers = said
+        return self._with_attempts(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def job(self, queue: str, job_id: str) -> JobRecord:
+        """Everything known of a job. Raises ``JobNotFound``."""
+        for job in await self._jobs(queue, (job_id,)):
+            return job
+        raise JobNotFound(queue, job_id)
+
+    def _places(self, queue: str) -> tuple[str, ...]:
+        keys = self._access.keys(queue)
+        return keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished
+
+    async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
+        """Of each job its record, ``True`` while it is on its way, and ``False`` when there is none of that id."""
+        keys = self._access.keys(queue)
+        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.finished)
+        found: dict[str, bytes | bool] = {}
+        rest = [job_id for job_id in ids if is_entry(job_id)]
+        async with self._access.pool.links() as links:
+            while rest:
+                replies = await scripts.LOOK.run(links.of(queue), names, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
+                found |= zip(rest, (r if isinstance(r, bytes) else r == 1 for r in replies), strict=False)
+                rest = rest[len(replies) :]
+        return {job_id: found.get(job_id, False) for job_id in ids}
+
+    def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
+        """A finished job from its record."""
+        return self._with_attempts(from_record(queue, job_id, record))
+
+    def _with_attempts(self, job: JobRecord) -> JobRecord:
+        return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
+
+    async def jobs(self, queue: str, state: State, limit: int, cursor: str | None) -> Page:
+        """A page of a state's jobs: oldest first while they live, latest first when they are finished.
+
+        Raises ``UsageError`` for a cursor that is not one of ours.
+        """
+        if state is State.WAITING:
+            page = await self._pages.waiting(queue, limit, cursor)
+            return Page([self._with_attempts(job) for job in page.items], page.next)
+        ids, following = await self._pages.ids(queue, state, limit, cursor)
+        # who is not in that state any more moved on between the two looks
+        return Page([job for job in await self._jobs(queue, ids) if job.state is state], following)
+
+    async def _jobs(self, queue: str, ids: Sequence[str]) -> list[JobRecord]:
+        """Those of the jobs that are somewhere, some at a time."""
+        names, jobs = self._places(queue), []
+        async with self._access.pool.links() as links:
+            link = links.of(queue)
+            for start in range(0, len(ids), READ_AT_ONCE):
+                part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if is_entry(job_id)]
+                calls = [(names, (GROUP, job_id)) for job_id in part]
+                replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
+                for job_id, reply, call in zip(part, replies, calls, strict=True):
+                    found = await scripts.LOCATE.answer(link, reply, *call)
+                    if found:
+                        jobs.append(self._with_attempts(READ[found[0]](queue, job_id, *found[1:])))
+        return jobs

@@ -1,0 +1,120 @@
+"""Outcomes of attempts: written where the worker still holds the job, many in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from streamq.errors import OutcomeUnknown, StreamqError
+from streamq.model.keys import GROUP
+from streamq.redis import scripts
+from streamq.redis.link import Link
+from streamq.redis.links import Links
+from streamq.store.access import Access
+
+SETTLED_AT_ONCE: Final = 1_000
+"""Outcomes that one call of settle.lua takes: Lua passes no more arguments on than some thousands."""
+SETTLED_BYTES: Final = 1 << 20
+"""Bytes of records that it takes, or one record that is larger: some milliseconds of the server's time."""
+
+
+class Settlement(NamedTuple):
+    """One outcome for settle.lua; ``kind`` is ``c`` completed, ``f`` failed or ``d`` delayed."""
+
+    kind: str
+    lane: int
+    entry: bytes
+    job_id: str
+    body: bytes
+
+
+Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]
+"""A queue, outcomes of it, and the entries of those that were refused, or why none was taken."""
+
+
+class Outcomes:
+    """Commands: outcomes are written."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def settle(self, links: Links, batches: dict[str, list[Settlement]]) -> list[bytes]:
+        """Write outcomes, by queue, in one round trip. Returns the entries whose outcome was refused.
+
+        Raises what the server says of the first queue that it refuses; those of the others are written.
+        """
+        refused: list[bytes] = []
+        for _, _, said in await self.settle_each(links, batches):
+            if isinstance(said, StreamqError):
+                raise said
+            refused += said
+        return refused
+
+    async def settle_each(self, links: Links, batches: dict[str, list[Settlement]]) -> list[Settled]:
+        """The same, with what the server says of each part in its place: one that it refuses hides no other.
+
+        Raises only when no server can be reached.
+        """
+        parts = [(queue, part) for queue, whole in batches.items() for part in _bounded(whole)]
+        calls = [self._call(queue, part) for queue, part in parts]
+
+        async def send(link: Link, places: Sequence[int]) -> list[Any]:
+            replies = await scripts.SETTLE.run_each(link, [calls[place] for place in places])
+            for reply in replies:
+                if isinstance(
+                    reply, OutcomeUnknown
+                ):  # the connection broke: all of them are to be written again
+                    raise reply
+            return replies
+
+        settled: list[Settled] = []
+        replies = await links.pipeline([queue for queue, _ in parts], send)
+        for (queue, part), reply in zip(parts, replies, strict=True):
+            if isinstance(reply, StreamqError):
+                settled.append((queue, part, reply))
+            else:
+                now, *refused = reply
+                self._access.clock.set(now)
+                settled.append((queue, part, refused))
+        return settled
+
+    def _call(self, queue: str, part: list[Settlement]) -> tuple[tuple[str, ...], list[Any]]:
+        keys, settings = self._access.keys(queue), self._access.settings
+        names = (
+            keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
+            keys.completed, keys.failures, keys.ended, keys.signals,
+        )  # fmt: skip
+        arguments: list[Any] = [GROUP, settings.keep_completed, settings.keep_failed]
+        for alike in _alike(part):
+            arguments += (alike[0].kind, alike[0].lane, len(alike), *[s.entry for s in alike])
+            for s in alike:
+                arguments += s[3:]  # id and body
+        return names, arguments
+
+
+def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
+    """Parts that one call may take, by number and by bytes."""
+    if 0 < len(settlements) <= SETTLED_AT_ONCE and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
+        yield settlements  # as nearly all are: once a job, so by the shortest way
+        return
+    part: list[Settlement] = []
+    size = 0
+    for settlement in settlements:
+        if part and (len(part) == SETTLED_AT_ONCE or size + len(settlement.body) > SETTLED_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(settlement)
+        size += len(settlement.body)
+    if part:
+        yield part
+
+
+def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
+    """Parts of one kind and one lane, as settle.lua takes them."""
+    if len({settlement[:2] for settlement in settlements}) == 1:
+        yield settlements  # likewise
+        return
+    alike: dict[tuple[str, int], list[Settlement]] = {}
+    for settlement in settlements:
+        alike.setdefault((settlement.kind, settlement.lane), []).append(settlement)
+    yield from alike.values()

@@ -1,0 +1,86 @@
+"""Queues: which there are, and how many jobs each has."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from streamq.model.job_record import Counts
+from streamq.model.keys import GROUP, is_name
+from streamq.model.shown import shown
+from streamq.redis import scripts
+from streamq.redis.link import translate
+from streamq.store.access import Access
+
+log = logging.getLogger("streamq.store")
+
+
+class Queues:
+    """Commands: a queue is put on the list and taken off it. Queries: the list, and how many jobs are where."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._strange: frozenset[bytes] = frozenset()  # of the members of the list, and logged
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def announce(self, queue: str) -> None:
+        """Put the queue's name on the list of queues."""
+        async with self._access.pool.links() as links:
+            await scripts.NOTE.run(links.home, (self._access.queues_key,), "SADD", queue)
+
+    async def strike(self, *names: str | bytes) -> None:
+        """Take names off the list of queues. Who sends to such a queue or serves it puts it there again."""
+        await self._access.pool.call_home("SREM", self._access.queues_key, *names)
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def names(self) -> set[str]:
+        """The names of all queues that were ever used. What cannot name a queue is logged once and left out."""
+        names, strange = await self.names_and_strange()
+        if fresh := strange - self._strange:
+            log.warning(
+                "%d members of %s cannot name a queue and are left out: %s; `streamq doctor` says how to remove them",
+                len(fresh), self._access.queues_key,
+                ", ".join(shown(name.decode("utf-8", "backslashreplace"), 64) for name in sorted(fresh)[:5]),
+            )  # fmt: skip
+        self._strange = strange
+        return names
+
+    async def names_and_strange(self) -> tuple[set[str], frozenset[bytes]]:
+        """The names of all queues, and the members of their list that another program put there and name none."""
+        members = await self._access.pool.call_home("SMEMBERS", self._access.queues_key)
+        texts = {member: member.decode("utf-8", "replace") for member in members}
+        names = {text for text in texts.values() if is_name(text)}
+        return names, frozenset(member for member, text in texts.items() if not is_name(text))
+
+    async def counts(self, queue: str) -> Counts:
+        """How many jobs are in each state; a fixed number of O(1) commands.
+
+        They count entries, so what was damaged by hand is counted as it lies: an active job whose entry was
+        deleted is one active too many, and a waiting one too few, until the next audit (a minute at most).
+        """
+        keys = self._access.keys(queue)
+        async with self._access.pool.links() as links:
+            replies = await links.of(queue).batch(
+                *[("XLEN", lane) for lane in keys.lanes],
+                *[("XPENDING", lane, GROUP) for lane in keys.lanes],
+                ("ZCARD", keys.delayed), ("HLEN", keys.parked),
+                ("LLEN", keys.completed), ("ZCARD", keys.failures), ("LLEN", keys.failed),
+            )  # fmt: skip
+        *lengths, delayed, parked, completed, failed, unmoved = (_number(reply) for reply in replies)
+        active = min(lengths[2] + lengths[3], lengths[0] + lengths[1])
+        return Counts(
+            waiting=lengths[0] + lengths[1] - active, active=active, delayed=delayed,
+            held=max(0, parked - delayed), completed=completed, failed=failed + unmoved,
+        )  # fmt: skip
+
+
+def _number(reply: Any) -> int:
+    if isinstance(reply, Exception):
+        if "NOGROUP" in str(reply):
+            return 0
+        raise translate(reply, sent=True) from reply
+    if isinstance(reply, list):  # XPENDING's summary begins with the number
+        return int(reply[0])
+    return int(reply)

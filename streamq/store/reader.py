@@ -1,0 +1,171 @@
+"""Reading ready jobs by XREADGROUP as it is, which costs the server half of what a script would."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from streamq.errors import Rejected, StreamqError, Unavailable
+from streamq.model.keys import GROUP
+from streamq.redis.answers import concerns_all, translate
+from streamq.redis.link import Link
+from streamq.redis.links import Links
+from streamq.redis.replies import clients_in
+from streamq.store.access import Access
+
+ANSWER: Final = 5.0
+"""Seconds that the answer to a read may take beyond the time for which it blocks."""
+WAKE_AGAIN: Final = 0.1
+"""Seconds until a read is woken again that goes on: it may have been about to block."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a read that waits has brought."""
+
+    entries: list[tuple[str, list[Any]]] = field(default_factory=list)
+    """Queues that had jobs, and their entries."""
+    refused: list[tuple[Sequence[str], StreamqError]] = field(default_factory=list)
+    """Queues that were read together and refused together: one of them, or all, is the reason."""
+
+
+class Reader:
+    """Reads for one worker. A read that blocks is never cancelled, which could strand what it was just given: it is
+    woken, by the number that the server gave to its connection."""
+
+    def __init__(self, access: Access, links: Links, worker: str) -> None:
+        self._access, self._links, self._worker = access, links, worker
+        self._lanes: dict[str, bytes] = {}
+        self._queues: dict[bytes, str] = {}
+        self._known: dict[Link, tuple[int, int]] = {}
+        """By connection, its generation and the server's number for it, 0 where that may not be asked."""
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    async def read(self, shares: Mapping[str, int]) -> dict[str, list[Any] | StreamqError]:
+        """What waits now: up to so many jobs of each queue, in one round trip. By queue, or what was refused."""
+        lanes = self._lanes_of(list(shares))
+        commands = [
+            self._command(count, (lane,), 0) for count, lane in zip(shares.values(), lanes, strict=True)
+        ]
+        replies = await self._links.commands(list(shares), commands)
+        return {
+            queue: reply if isinstance(reply, StreamqError) else reply[0][1] if reply else []
+            for queue, reply in zip(shares, replies, strict=True)
+        }
+
+    async def wait(self, queues: Sequence[str], count: int, block_ms: int) -> Found:
+        """Up to ``count`` jobs of each queue; when there is none, wait ``block_ms`` for the first (0: do not wait).
+
+        Raises only what concerns all servers.
+        """
+        found = Found()
+        if self._links.is_one:
+            await self._wait_on(self._links.home, queues, count, block_ms, found)
+        else:
+            reads = [
+                asyncio.create_task(
+                    self._wait_on(link, [queues[at] for at in places], count, block_ms, found)
+                )
+                for link, places in self._links.split(queues).items()
+            ]
+            await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+            await self._end(reads)
+        away = [error for _, error in found.refused if concerns_all(error)]
+        if len(away) == len(self._access.servers.all):
+            raise away[0]
+        return found
+
+    async def _end(self, reads: Sequence[asyncio.Task[None]]) -> None:
+        """One of them has something: the others, on other servers, wait no longer."""
+        while True:
+            _, blocked = await asyncio.wait(reads, timeout=0)
+            if not blocked:
+                break
+            with contextlib.suppress(Unavailable):
+                await self.wake()
+            await asyncio.wait(blocked, timeout=WAKE_AGAIN)
+        for read in reads:
+            read.result()
+
+    async def _wait_on(
+        self, link: Link, queues: Sequence[str], count: int, block_ms: int, found: Found
+    ) -> None:
+        command = self._command(count, self._lanes_of(queues), block_ms)
+        try:
+            (reply,) = await link.batch(command, timeout=block_ms / 1000 + ANSWER)
+        except StreamqError as error:
+            reply = error
+        if isinstance(reply, Exception):
+            found.refused.append((queues, translate(reply, sent=True)))
+        elif reply:
+            found.entries += [(self._queues[lane], entries) for lane, entries in reply]
+
+    def _lanes_of(self, queues: Sequence[str]) -> list[bytes]:
+        try:
+            return [self._lanes[queue] for queue in queues]
+        except KeyError:
+            self._lanes |= {queue: self._access.keys(queue).ready.encode() for queue in queues}
+            self._queues = {lane: queue for queue, lane in self._lanes.items()}
+            return [self._lanes[queue] for queue in queues]
+
+    def _command(self, count: int, lanes: Sequence[bytes], block_ms: int) -> tuple[Any, ...]:
+        return (
+            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", block_ms) if block_ms else ()),
+            "STREAMS", *lanes, *[">"] * len(lanes),
+        )  # fmt: skip
+
+    # -- waking ---------------------------------------------------------------------------------------------
+
+    async def greet(self, queues: Callable[[], Sequence[str]]) -> bool:
+        """Learn the numbers of new connections to the servers of these queues; whether one replaces another.
+
+        A proxy may keep the old one open, with our read still blocked on it: that would take the next job.
+        """
+        if self._links.is_one:
+            return await self._greet(self._links.home)
+        replaced, errors, parts = False, list[Unavailable](), self._links.split(queues())
+        for link in parts:
+            try:
+                replaced |= await self._greet(link)
+            except Unavailable as error:  # the read of its queues tells of it
+                errors.append(error)
+        if parts and len(errors) == len(parts):
+            raise errors[0]
+        return replaced
+
+    async def _greet(self, link: Link) -> bool:
+        generation, former = self._known.get(link, (0, 0))
+        if link.connected and generation == link.generation:
+            return False
+        self._known[link] = (0, 0)
+        number = 0
+        with contextlib.suppress(Rejected):  # without the right to ask, a read ends by itself
+            number = await link.call("CLIENT", "ID")
+        self._known[link] = (link.generation, number)
+        if not former:
+            return False
+        await self._end_read_of(link, former)
+        return True
+
+    async def _end_read_of(self, link: Link, number: int) -> None:
+        """Wake our read on a former connection. The name is asked for, since numbers begin anew with each server."""
+        with contextlib.suppress(Rejected):  # no right to do so: the audits find what it took
+            listed = clients_in(await link.call("CLIENT", "LIST", "ID", number))
+            if any(client.get("name") == self._worker for client in listed):
+                await link.call("CLIENT", "UNBLOCK", number)
+
+    async def wake(self) -> None:
+        """End the reads that are blocked now. Raises ``Unavailable``."""
+        errors: list[Unavailable] = []
+        async with self._access.pool.links() as others:
+            for link, (_, number) in list(self._known.items()):
+                try:
+                    await others.beside(link).call("CLIENT", "UNBLOCK", number)
+                except Unavailable as error:  # the reads on other servers are woken all the same
+                    errors.append(error)
+        if errors:
+            raise errors[0]

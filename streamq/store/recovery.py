@@ -1,0 +1,100 @@
+"""Recovery: jobs that are held by nobody who lives wait again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from streamq.model.keys import GROUP
+from streamq.redis import scripts
+from streamq.redis.links import Links
+from streamq.redis.replies import name_in, pairs, raw_name
+from streamq.store.access import Access
+from streamq.store.delivery import Delivery
+from streamq.store.workers import Workers
+
+log = logging.getLogger("streamq.store")
+
+PAGE: Final = 100
+"""Jobs that one call recovers or audits: some milliseconds of the server's time. Fewer where they are large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What became of a lost worker's jobs."""
+
+    again: int = 0
+    suspects: int = 0
+    failed: int = 0
+    beaten: bool = False
+    """The worker has beaten since it was seen: nothing was touched."""
+    first: tuple[tuple[str, str, str], ...] = ()
+    """Of the first of them id, what became of it (``again``, ``alone`` or ``failed``), and task."""
+
+
+class Recovery:
+    """Commands: jobs of lost workers, and of nobody, are given back. Queries: who holds jobs and is not known."""
+
+    def __init__(self, access: Access, delivery: Delivery, workers: Workers) -> None:
+        self._access, self._delivery, self._workers = access, delivery, workers
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def reclaim(self, links: Links, queue: str, worker: str, beat: bytes | None) -> Reclaimed:
+        """Recover all jobs of a lost worker, page by page, and forget it.
+
+        ``beat`` is its number of beats as last seen: nothing happens when it has beaten since. ``None`` takes
+        it as lost without asking.
+        """
+        keys, settings = self._access.keys(queue), self._access.settings
+        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failures, keys.ended, keys.workers)
+        arguments = (GROUP, raw_name(worker), beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
+        again = suspects = failed = 0
+        first: tuple[tuple[str, str, str], ...] = ()
+        link = links.of(queue)
+        while True:
+            more, suspected, buried, held, told = await self._delivery.with_group(
+                links, queue, lambda: scripts.RECLAIM.run(link, names, *arguments)
+            )
+            if more < 0:
+                return Reclaimed(again, suspects, failed, beaten=True, first=first)
+            first = first or _by_three(told)
+            again, suspects, failed = again + more, suspects + suspected, failed + buried
+            if not held:
+                return Reclaimed(again, suspects, failed, first=first)
+
+    async def audit(self, links: Links, queue: str) -> int:
+        """Give back what was delivered and is held by nobody. Returns how many."""
+        keys, link, stranded, missing = self._access.keys(queue), links.of(queue), 0, 0
+        await self._delivery.join(links, (queue,))
+        for number, lane in enumerate(keys.lanes, 1):
+            after = b""
+            while True:
+                found, gone, after = await scripts.AUDIT.run(
+                    link, (lane, keys.moved), GROUP, number, after, PAGE
+                )
+                stranded, missing = stranded + found, missing + gone
+                if not after:
+                    break
+        if missing:
+            log.warning("%d active jobs on %s were deleted by hand: nothing is left of them", missing, queue)
+        return stranded
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def unlisted(self, links: Links, queue: str) -> list[str]:
+        """Consumers that hold jobs and are not on the list of workers."""
+        listed = set((await self._workers.beats(links, (queue,)))[queue])
+        lanes = self._access.keys(queue).lanes
+        holders: set[str] = set()
+        for reply in await links.of(queue).batch(*[("XINFO", "CONSUMERS", lane, GROUP) for lane in lanes]):
+            for row in map(pairs, () if isinstance(reply, Exception) else reply):
+                if row[b"pending"]:
+                    holders.add(name_in(row[b"name"]))
+        return sorted(holders - listed)
+
+
+def _by_three(told: list[bytes]) -> tuple[tuple[str, str, str], ...]:
+    texts = [text.decode("utf-8", "replace") for text in told]
+    return tuple(zip(texts[::3], texts[1::3], texts[2::3], strict=True))

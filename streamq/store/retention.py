@@ -1,0 +1,44 @@
+"""Retention: finished records are forgotten when they are old, or too many."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamq.redis import scripts
+from streamq.redis.link import Link
+from streamq.store.access import Access
+
+PAGE: Final = 100
+"""Records that one call forgets: about a millisecond of the server's time. It takes fewer where they are large."""
+
+
+class Retention:
+    """Commands: records go."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def prune(self, queue: str) -> int:
+        """Forget finished records past their number or their age. Returns how many."""
+        async with self._access.pool.links() as links:
+            link = links.of(queue)
+            return await self._prune_completed(link, queue) + await self._prune_failed(link, queue)
+
+    async def _prune_completed(self, link: Link, queue: str) -> int:
+        keys, settings, pruned, more = self._access.keys(queue), self._access.settings, 0, 1
+        names = (keys.finished, keys.completed, *keys.outdated)
+        bounds = (int(settings.keep_completed_for * 1000), PAGE, settings.keep_completed)
+        while more:
+            count, more = await scripts.PRUNE.run(link, names, *bounds)
+            pruned += count
+        return pruned
+
+    async def _prune_failed(self, link: Link, queue: str) -> int:
+        keys, settings, pruned, count = self._access.keys(queue), self._access.settings, 0, PAGE
+        bounds = (int(settings.keep_failed_for * 1000), PAGE, settings.keep_failed)
+        while await scripts.ADOPT.run(link, (keys.finished, keys.failures, keys.failed), PAGE):
+            pass
+        while count == PAGE:
+            count = await scripts.PRUNE_FAILED.run(link, (keys.finished, keys.failures), *bounds)
+            pruned += count
+        return pruned

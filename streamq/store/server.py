@@ -1,0 +1,92 @@
+"""The server itself: what it says of itself, and what our user may do there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamq.errors import Rejected
+from streamq.model.keys import GROUP
+from streamq.redis import scripts
+from streamq.redis.replies import info_in, pairs
+from streamq.store.access import Access
+
+_KEYLESS: Final = ("TIME", "PING")
+_KEYED: Final[dict[str, tuple[str, ...]]] = {
+    "DEL": (), "GET": (),
+    "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HLEN": (),
+    "HMGET": ("f",), "HSET": ("f", "v"), "HSTRLEN": ("f",), "LLEN": (), "LPOP": (), "LRANGE": ("0", "0"),
+    "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (), "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
+    "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),
+    "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "ZADD": ("1", "v"), "ZCARD": (), "ZCOUNT": ("0", "1"),
+    "ZINCRBY": ("1", "v"), "ZMSCORE": ("v",), "ZRANGE": ("0", "0"), "ZREM": ("v",), "ZSCORE": ("v",),
+}  # fmt: skip
+"""Commands of the scripts and of ours, and what follows their key."""
+_DANGEROUS: Final = {
+    "FLUSHALL": ("FLUSHALL",), "CONFIG": ("CONFIG", "SET", "a", "b"), "SHUTDOWN": ("SHUTDOWN",),
+}  # fmt: skip
+"""Commands of which a user with all rights may run each, and which the engine never runs."""
+ALL_KEYS: Final = frozenset(_KEYED)
+"""What is missing to a user who may not touch the keys."""
+
+
+class ServerQueries:
+    """Queries. They ask the server of the lists of queues and workers."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def ping(self) -> None:
+        """A round trip."""
+        await self._access.pool.call_home("PING")
+
+    async def read_clock(self) -> None:
+        """Set the store's clock by the server's."""
+        seconds, micros = await self._access.pool.call_home("TIME")
+        self._access.clock.set(int(seconds) * 1000 + int(micros) // 1000)
+
+    async def info(self) -> dict[str, str]:
+        """What it says of itself."""
+        return info_in(await self._access.pool.call_home("INFO"))
+
+    async def settings(self, *names: str) -> dict[str, str]:
+        """How it is set. Raises ``Rejected`` where our user may not ask; it is better when he may not."""
+        reply = await self._access.pool.call_home("CONFIG", "GET", *names)
+        return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs(reply).items()}
+
+    async def user(self) -> str | None:
+        """The name of our user; ``None`` where it may not be asked."""
+        try:
+            return str((await self._access.pool.call_home("ACL", "WHOAMI")).decode())
+        except Rejected:
+            return None
+
+    async def missing_rights(self) -> set[str]:
+        """Commands without which nothing works, and which our user may not run."""
+        keys = self._access.keys("doctor")
+        needed = {name: (name, keys.ready, *rest) for name, rest in _KEYED.items()}
+        needed |= {
+            "XGROUP": ("XGROUP", "CREATE", keys.ready, GROUP, "0"), "XINFO": ("XINFO", "GROUPS", keys.ready),
+            "XREADGROUP": ("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">"),
+            **{name: (name,) for name in _KEYLESS},
+        }  # fmt: skip
+        return await self._refused(needed)
+
+    async def missing_rights_of_use(self) -> set[str]:
+        """The same of commands without which some things come late."""
+        keys = self._access.keys("doctor")
+        of_use = {
+            "PUBLISH": ("PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", "NUMSUB", keys.ended),
+            "SUBSCRIBE": ("SUBSCRIBE", keys.ended), "WAIT": ("WAIT", "0", "0"), "INFO": ("INFO",),
+        }  # fmt: skip
+        return await self._refused(of_use)
+
+    async def may_do_everything(self) -> bool:
+        """Whether our user may even end the server and delete all that it has."""
+        return not await self._refused(_DANGEROUS)
+
+    async def _refused(self, commands: dict[str, tuple[str, ...]]) -> set[str]:
+        """The names of those commands that our user may not run; none is run."""
+        arguments = [part for words in commands.values() for part in (len(words), *words)]
+        async with self._access.pool.links() as links:
+            places = await scripts.RIGHTS.run(links.home, (), *arguments)
+        return {list(commands)[place - 1] for place in places}

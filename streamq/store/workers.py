@@ -1,0 +1,194 @@
+"""Workers: who they are, and whether they live."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from streamq.errors import StreamqError
+from streamq.model import codec
+from streamq.model.keys import is_name
+from streamq.model.worker_info import OverdueHandler, WorkerInfo, WorkerNote
+from streamq.redis import scripts
+from streamq.redis.answers import in_place
+from streamq.redis.links import Links
+from streamq.redis.replies import clients_in, pairs, raw_name, scores
+from streamq.redis.thread_link import ThreadLinks
+from streamq.store.access import Access
+
+log = logging.getLogger("streamq.store")
+
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What reading an entry of the list of workers may raise."""
+
+
+class Workers:
+    """Commands: workers introduce themselves, beat and are forgotten. Queries: who they are, and whether they live."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._unreadable: dict[bytes, bytes] = {}
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    def beat(self, links: ThreadLinks, info: WorkerInfo) -> dict[str, int | StreamqError]:
+        """Increment the worker's counter in each of its queues, from its own thread. By queue its number of beats,
+        or what was refused."""
+        beat = ("ZINCRBY", 1, info.name)
+        names = [self._access.keys(queue).workers for queue in info.queues]
+        replies = links.commands(info.queues, [scripts.NOTE.in_full((name,), beat) for name in names])
+        return {  # a fraction is what others have beaten on its behalf
+            queue: reply if isinstance(reply, StreamqError) else int(float(reply))
+            for queue, reply in zip(info.queues, replies, strict=True)
+        }
+
+    async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:
+        """Claim the worker's name and say who it is. Returns the entry of another who has the name."""
+        entry: bytes | None = await links.home.call(*self._introduction(info))
+        return entry
+
+    def introduce_again(
+        self, links: ThreadLinks, info: WorkerInfo
+    ) -> tuple[bytes | StreamqError | None, object | StreamqError]:
+        """The same from the worker's own thread, and its queues are put on their list; what came of either."""
+        announced = scripts.NOTE.in_full((self._access.queues_key,), ("SADD", *info.queues))
+        introduced, listed = in_place(links.home.batch(self._introduction(info), announced), all_asked=True)
+        return introduced, listed
+
+    def _introduction(self, info: WorkerInfo) -> tuple[Any, ...]:
+        said = {field.name: getattr(info, field.name) for field in fields(info)} | info.asdict()
+        arguments = (info.name, _token_member(info.token), codec.dumps(said))
+        return scripts.INTRODUCE.in_full((self._access.workers_key,), arguments)
+
+    async def forget(self, worker: str, token: str = "", *, entry: bytes = b"") -> None:
+        """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
+        async with self._access.pool.links() as links:
+            seen = entry or (_token_member(token) if token else b"")
+            await scripts.FORGET.run(links.home, (self._access.workers_key,), raw_name(worker), seen)
+
+    async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
+        """Beat on behalf of a worker that cannot, unless its counter is another than ``seen`` by now."""
+        names = (self._access.keys(queue).workers,)
+        return bool(await scripts.VOUCH.run(links.of(queue), names, worker, seen))
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def listed(self) -> list[WorkerInfo]:
+        """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
+        said = await self._access.pool.call_home("HGETALL", self._access.workers_key)
+        readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
+        return sorted([info for info in readable if info], key=lambda info: info.name)
+
+    def _worker(self, name: bytes, raw: bytes) -> WorkerInfo | None:
+        try:
+            info = parse_worker(name, raw)
+        except UNREADABLE as error:
+            if self._unreadable.get(name) != raw:
+                shown = name.decode("utf-8", "replace")
+                log.warning("what worker %s says of itself cannot be read (%s): it is left out", shown, error)
+            self._unreadable[name] = raw
+            return None
+        self._unreadable.pop(name, None)
+        return info
+
+    async def beats(self, links: Links, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
+        """By queue, how often each of its workers has beaten. Raises what went wrong in any of the queues."""
+        found: dict[str, dict[str, bytes]] = {}
+        for queue, counts in (await self.beats_or_errors(links, queues)).items():
+            if isinstance(counts, StreamqError):
+                raise counts
+            found[queue] = counts
+        return found
+
+    async def beats_or_errors(
+        self, links: Links, queues: Sequence[str]
+    ) -> dict[str, dict[str, bytes] | StreamqError]:
+        """The same, with what went wrong in a queue in the place of its counts."""
+        if not queues:
+            return {}
+        names = [self._access.keys(queue).workers for queue in queues]
+        replies = await links.commands(queues, [("ZRANGE", name, 0, -1, "WITHSCORES") for name in names])
+        return {
+            queue: reply if isinstance(reply, StreamqError) else scores(reply)
+            for queue, reply in zip(queues, replies, strict=True)
+        }
+
+    async def beats_of(
+        self, links: Links, workers: Mapping[str, Sequence[str]]
+    ) -> dict[tuple[str, str], bytes]:
+        """How often these workers have beaten, by queue and worker, for a queue and the workers in it.
+
+        Without those that are not listed, and without a queue in which it cannot be read.
+        """
+        asked = [queue for queue, names in workers.items() if names]
+        if not asked:
+            return {}
+        commands = [("ZMSCORE", self._access.keys(queue).workers, *workers[queue]) for queue in asked]
+        replies = await links.commands(asked, commands)
+        return {
+            (queue, name): count
+            for queue, reply in zip(asked, replies, strict=True)
+            if not isinstance(reply, Exception)
+            for name, count in zip(workers[queue], reply, strict=True)
+            if count is not None
+        }
+
+    async def connected(self, links: Links, client_ids: Sequence[int]) -> dict[int, str]:
+        """Those of the clients that are connected to the server of the list of workers, with their names: a server
+        that was restarted gives the same ids to others. Raises ``Rejected`` without the right to ask."""
+        if not client_ids:
+            return {}
+        listed = await links.home.call("CLIENT", "LIST", "ID", *client_ids)
+        return {int(client["id"]): client.get("name", "") for client in clients_in(listed)}
+
+    async def client_names(self, links: Links) -> set[str]:
+        """The names of all its clients: a worker's connections bear its name. Raises ``Rejected`` likewise."""
+        return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
+
+
+def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
+    """A worker from what it said of itself: another version may have said more, or less.
+
+    Raises one of ``UNREADABLE`` when what every version says is not there.
+    """
+    said = codec.loads(raw)
+    queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_name(queue))
+    return WorkerInfo(
+        name=name.decode(), host=str(said.get("host", "")), pid=_whole(said.get("pid")), queues=queues,
+        concurrency=_whole(said.get("concurrency")), started_at=_time(said["started_at"]),
+        version=str(said.get("version", "")), client_id=_whole(said.get("client_id")),
+        token=str(said.get("token", "")), lease=_seconds(said.get("lease")), beat=_seconds(said.get("beat")),
+        stuck=_seconds(said.get("stuck")), host_id=str(said.get("host_id", "")),
+        process_start=_whole(said.get("process_start")),
+        overdue=tuple(_overdue(handler) for handler in said.get("overdue", ())),
+        notes=tuple(_note(note) for note in said.get("notes", ())),
+    )  # fmt: skip
+
+
+def _overdue(said: dict[str, Any]) -> OverdueHandler:
+    return OverdueHandler(str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"]))
+
+
+def _note(said: dict[str, Any]) -> WorkerNote:
+    return WorkerNote(str(said["subject"]), str(said["text"]), _time(said["since"]))
+
+
+def _whole(said: object) -> int:
+    return said if isinstance(said, int) and 0 <= said < 2**63 else 0
+
+
+def _seconds(said: object) -> float:
+    return float(said) if isinstance(said, int | float) and 0 < said < 1e9 else 0.0
+
+
+def _time(said: str) -> datetime:
+    at = datetime.fromisoformat(said)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _token_member(token: str) -> bytes:
+    """The text by which the entry of a worker is known to be its own; found in none when it has no token."""
+    return codec.dumps({"token": token})[1:-1]

@@ -101,7 +101,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "SIGHUP leaves the embedded server behind",
-        "service/signals.py",
+        "service/run/signals.py",
         "(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)",
         "(signal.SIGTERM, signal.SIGINT)",
         "tests/engine/test_roles.py::test_up_takes_its_server_along_at_sighup",

@@ -24,7 +24,19 @@ from aiohttp import StreamReader, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
-from .problems import Problem, answered, internal, raw, response
+from .failures import answered
+from .problems import (
+    HEADERS_TOO_LARGE,
+    MALFORMED_REQUEST,
+    REQUEST_TIMEOUT,
+    TOO_MANY_CONNECTIONS,
+    URI_TOO_LONG,
+    Problem,
+    ProblemType,
+    internal,
+    raw,
+    response,
+)
 
 log = logging.getLogger("streamq.api")
 
@@ -155,7 +167,7 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         self._line = self.transport
         if not self._doors.enter(self):
-            self._refuse(503, "too-many-connections", "There are as many connections as can be.")
+            self._refuse(TOO_MANY_CONNECTIONS, "There are as many connections as can be.")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._doors.leave(self)
@@ -177,7 +189,7 @@ class Connection(web.RequestHandler):
         if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
             self._hear_no_more(*self._messages[-1])
         elif self._request is None and self._heard > WHOLE_HEADER and not self._messages:
-            self._refuse(431, "headers-too-large", "The headers are too large.")
+            self._refuse(HEADERS_TOO_LARGE, "The headers are too large.")
 
     def begin(self, request: web.BaseRequest) -> None:
         """The header of this request is whole."""
@@ -197,10 +209,10 @@ class Connection(web.RequestHandler):
             return
         elif self._request is None:
             if now - self._begun > HEADER:
-                self._refuse(408, "request-timeout", f"The request's header took longer than {HEADER:g} s.")
+                self._refuse(REQUEST_TIMEOUT, f"The request's header took longer than {HEADER:g} s.")
         elif self._waits_for_its_body(self._request.content, now - self._begun):
             detail = f"The request's body took too long: {BODY:g} s, and 1 s for each {BODY_RATE:,} bytes."
-            late = Problem(408, "request-timeout", detail, headers={"Connection": "close"})
+            late = Problem(REQUEST_TIMEOUT, detail, headers={"Connection": "close"})
             self._request.content.set_exception(late)  # for whoever reads it
 
     def abort(self) -> None:
@@ -233,11 +245,11 @@ class Connection(web.RequestHandler):
         if not isinstance(kw.get("exc_info"), (Problem, web.RequestPayloadError, ConnectionError)):
             super().log_exception(*args, **kw)
 
-    def _refuse(self, status: int, code: str, detail: str) -> None:
+    def _refuse(self, kind: ProblemType, detail: str) -> None:
         """Answer what is not a request yet, and close."""
         if self._line is not None and not self._line.is_closing():
-            if self._heard or status != 408:  # one that said nothing is not answered
-                self._line.write(raw(Problem(status, code, detail)))
+            if self._heard or kind is not REQUEST_TIMEOUT:  # one that said nothing is not answered
+                self._line.write(raw(Problem(kind, detail)))
             self.force_close()
 
     def _keeps_its_answer(self, line: asyncio.Transport, now: float) -> bool:
@@ -269,12 +281,12 @@ def _unparsed(error: BaseException) -> Problem:
     """Nothing of the error's text: it has the request's."""
     close = {"Connection": "close"}
     if isinstance(error, LineTooLong) and error.args[1] == LINE:
-        return Problem(414, "uri-too-long", f"The address is longer than {LINE:,} bytes.", headers=close)
+        return Problem(URI_TOO_LONG, f"The address is longer than {LINE:,} bytes.", headers=close)
     too_many = isinstance(error, BadHttpMessage) and "Too many headers" in error.message[:FIELD]
     if isinstance(error, LineTooLong) or too_many:
         detail = f"A header is longer than {FIELD:,} bytes, or there are more than {FIELDS} of them."
-        return Problem(431, "headers-too-large", detail, headers=close)
-    return Problem(400, "malformed-request", _NOT_HTTP, headers=close)
+        return Problem(HEADERS_TOO_LARGE, detail, headers=close)
+    return Problem(MALFORMED_REQUEST, _NOT_HTTP, headers=close)
 
 
 def _files() -> int:

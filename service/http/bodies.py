@@ -8,9 +8,9 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, StreamReader, web
 
-from .problems import Problem
+from .problems import BODY_TOO_LARGE, MALFORMED_ENCODING, UNSUPPORTED_ENCODING, Problem
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _PACKINGS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
@@ -27,13 +27,19 @@ async def read_body(request: web.Request, limit: int) -> bytes:
 
     ``limit`` in bytes holds for what is sent and for what comes of it, so that no body costs more than a plain one.
     """
-    wbits = _packing(request)
+    headers, content = request.headers, request.content
+    wbits = _packing(request) if "Content-Encoding" in headers else None
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
-    if "Expect" in request.headers and request.version >= HttpVersion11 and not request.content.is_eof():
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer is still to come
-    body = await _received(request, limit)
+    if content.is_eof():  # as most come: with their headers, in one piece
+        body = content.read_nowait()
+        if len(body) > limit:
+            raise _too_large(limit)
+    else:
+        if "Expect" in headers and request.version >= HttpVersion11:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # the answer is still to come
+        body = await _received(content, limit)
     return body if wbits is None else _unpacked(body, wbits, limit)
 
 
@@ -44,16 +50,14 @@ def _packing(request: web.Request) -> int | None:
         return None
     if said not in _PACKINGS:
         detail = "This Content-Encoding is not understood: send the body as it is, or packed once by gzip or deflate."
-        raise Problem(
-            415, "unsupported-content-encoding", detail, headers={"Accept-Encoding": "gzip, deflate"}
-        )
+        raise Problem(UNSUPPORTED_ENCODING, detail, headers={"Accept-Encoding": "gzip, deflate"})
     return _PACKINGS[said]
 
 
-async def _received(request: web.Request, limit: int) -> bytes:
+async def _received(content: StreamReader, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_any():
+    async for chunk in content.iter_any():
         chunks.append(chunk)
         size += len(chunk)
         if size > limit:
@@ -78,9 +82,9 @@ def _unpacked(body: bytes, wbits: int, limit: int) -> bytes:
 
 def _broken() -> Problem:
     detail = "The body is not what its Content-Encoding says: it cannot be unpacked, or does not end where it should."
-    return Problem(400, "malformed-encoding", detail)
+    return Problem(MALFORMED_ENCODING, detail)
 
 
 def _too_large(limit: int) -> Problem:
     detail = f"The body is too large: at most {limit:,} bytes are allowed."
-    return Problem(413, "body-too-large", detail, headers={"Connection": "close"}, limit_bytes=limit)
+    return Problem(BODY_TOO_LARGE, detail, headers={"Connection": "close"}, limit_bytes=limit)

@@ -12,12 +12,9 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-import socket
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from functools import lru_cache, wraps
 from hashlib import sha256
-from ipaddress import ip_address
 from time import monotonic
 from typing import Final
 
@@ -25,16 +22,9 @@ from aiohttp import web
 
 from streamq import ConfigurationError, Settings
 
-from .problems import Handler, Problem
-from .requests import require_json
-
-CALLER: Final = web.RequestKey("caller", bytes)
-"""Who asks: the digest of the key; empty without keys."""
-
-Check = Callable[[web.Request, "Scope"], bytes]
-"""Lets a request of a caller with this scope pass and says who it is, or raises ``Problem``."""
-
-_READS: Final = frozenset({"GET", "HEAD"})
+from .failures import Guard
+from .loopback import leads_to_loopback
+from .problems import INSUFFICIENT_SCOPE, UNAUTHORIZED, Problem
 
 
 class Scope(IntEnum):
@@ -142,64 +132,31 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
     raise ConfigurationError(f"STREAMQ_API_KEYS: key number {number} {wrong}: {_HOW}")
 
 
-@lru_cache(64)  # asked twice for each request without keys
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
-    name = host.strip("[]").lower()
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
 def check_binding(keys: Keys, host: str) -> None:
     """Raise ``ConfigurationError`` when the API would be open to others without a key."""
-    if not keys and not (is_loopback(host) and all(map(is_loopback, _addresses(host)))):
+    if not keys and not leads_to_loopback(host):
         raise ConfigurationError(
             f"refusing to listen on {host or 'all addresses'} without API keys: anyone could send messages. "
             "Set STREAMQ_API_KEYS (key=scope, separated by commas), or bind to 127.0.0.1"
         )
 
 
-def _addresses(host: str) -> list[str]:
-    """What a name stands for here: a file or a name server may say anything. Nothing can listen on one unknown."""
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
-    return [str(address[4][0]) for address in found]
+def keyed(keys: Keys, needed: Scope) -> Guard:
+    """A guard that asks for a bearer key: 401 without a valid one, 403 when its scope is too low.
 
-
-def guarded(handler: Handler, scope: Scope, check: Check) -> Handler:
-    """The handler behind a check of its caller.
-
-    What changes something must say that it is JSON, even with an empty body: a form of a web page cannot.
+    It says whose a request is by the digest of the key.
     """
 
-    @wraps(handler)
-    async def guard(request: web.Request) -> web.StreamResponse:
-        request[CALLER] = check(request, scope)
-        if request.method not in _READS:
-            require_json(request)
-        return await handler(request)
-
-    return guard
-
-
-def keyed(keys: Keys) -> Check:
-    """A check for a bearer key: 401 without a valid one, 403 when its scope is too low."""
-
-    def check(request: web.Request, needed: Scope) -> bytes:
+    def check(request: web.Request) -> bytes:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token.strip()
         have = keys.scope(token) if kind.lower() == "bearer" else None
         if have is None:
             detail = "A valid API key is needed: send `Authorization: Bearer KEY`."
-            raise Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+            raise Problem(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
         if have < needed:
             need, has = needed.name.lower(), have.name.lower()
-            raise Problem(403, "insufficient-scope", f"This needs the scope {need}.", needed=need, have=has)
+            raise Problem(INSUFFICIENT_SCOPE, f"This needs the scope {need}.", needed=need, have=has)
         return _digest(token)
 
     return check

@@ -10,14 +10,13 @@ cross-site          was made by another web page, one on another port of this ma
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import HttpVersion11, web
-from aiohttp.typedefs import Middleware
 
-from .auth import Scope, is_loopback
-from .problems import Handler, Problem
+from .loopback import is_loopback
+from .problems import CROSS_SITE, FOREIGN_HOST, PROXIED, Problem
 
 _PASSED_ON: Final = frozenset({
     "forwarded", "forwarded-for", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "client-ip",
@@ -40,38 +39,32 @@ _CROSS_SITE: Final = (
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 
 
-def this_machine(request: web.Request, _needed: Scope = Scope.ADMIN) -> bytes:
+def this_machine(request: web.Request) -> bytes:
     """Raise ``Problem`` 403 for what does not come from this machine, or comes from another page in its browser."""
     _refuse_others(request, visit=False)
     return b""
 
 
-def let_in(_request: web.Request, _needed: Scope) -> bytes:
-    """For routes behind the door, which has looked at every request already."""
+def this_machine_or_visits(request: web.Request) -> bytes:
+    """The same, but a link on any page may lead here."""
+    _refuse_others(request, visit=_is_a_visit(request))
     return b""
 
 
-def door(probes: Container[Handler], page: Container[Handler]) -> Middleware:
-    """A middleware before every path, unknown ones too: ``probes`` are answered to all, ``page`` may be linked to."""
-
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        asked = request.match_info.handler
-        if asked not in probes:
-            _refuse_others(request, visit=asked in page and _is_a_visit(request))
-        return await handler(request)
-
-    return check
+def anyone(_request: web.Request) -> bytes:
+    """Refuse nobody."""
+    return b""
 
 
 def _refuse_others(request: web.Request, *, visit: bool) -> None:
     if _is_passed_on(request):
-        raise Problem(403, "proxied", _PROXIED)
-    host = _own_name(request)
+        raise Problem(PROXIED, _PROXIED)
+    hosts = request.headers.getall("Host", [])
+    host = _own_name(hosts[0]) if len(hosts) == 1 else None
     if host is None:
-        raise Problem(403, "foreign-host", _FOREIGN)
+        raise Problem(FOREIGN_HOST, _FOREIGN)
     if not (visit or _is_our_page(request, host)):
-        raise Problem(403, "cross-site", _CROSS_SITE)
+        raise Problem(CROSS_SITE, _CROSS_SITE)
 
 
 def _is_passed_on(request: web.Request) -> bool:
@@ -80,26 +73,31 @@ def _is_passed_on(request: web.Request) -> bool:
         request.version < HttpVersion11
         or not is_loopback(request.remote or "")
         or not request.raw_path.startswith(("/", "*"))  # the whole address, as it is sent to a proxy
-        or any(_is_added(name.lower()) for name in request.headers)
+        or any(map(_is_added, request.headers))
     )
 
 
+@lru_cache(256)  # the same names come with each request
 def _is_added(name: str) -> bool:
+    name = name.lower()
     return name in _PASSED_ON or name.startswith(_PASSED_ON_TOO)
 
 
-def _own_name(request: web.Request) -> str | None:
-    """The host and port we were asked by; None unless it is exactly one, and of this machine."""
-    hosts = request.headers.getall("Host", [])
-    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+@lru_cache(64)
+def _own_name(host: str) -> str | None:
+    """The host and port we were asked by; None unless it is of this machine."""
+    found = _HOST.fullmatch(host)
     return found[0].lower() if found and is_loopback(found[1]) else None
 
 
 def _is_our_page(request: web.Request, host: str) -> bool:
     """Whether it is our own page that asks, or no page at all."""
-    if any(origin.lower() != f"http://{host}" for origin in request.headers.getall("Origin", [])):
+    headers = request.headers
+    if "Origin" not in headers and "Sec-Fetch-Site" not in headers:
+        return True  # no page at all
+    if any(origin.lower() != f"http://{host}" for origin in headers.getall("Origin", ())):
         return False
-    return all(site in ("same-origin", "none") for site in request.headers.getall("Sec-Fetch-Site", []))
+    return all(site in ("same-origin", "none") for site in headers.getall("Sec-Fetch-Site", ()))
 
 
 def _is_a_visit(request: web.Request) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 from streamq import App, ConfigurationError, Settings, load_app, public_address, set_up_logs
 from streamq.cli.outlet import say
 
-from .app import build_app
-from .auth import Keys, check_binding, is_loopback
-from .sandbox import build_sandbox
-from .serve import address, bind, serving
-from .settings import ServiceSettings
+from ..app import build_app
+from ..http.auth import Keys, check_binding
+from ..http.loopback import is_loopback
+from ..http.serve import address, bind, serving
+from ..sandbox.provider import build_sandbox
+from ..settings import ServiceSettings
 from .signals import stoppable
 
 log = logging.getLogger("streamq.api")
@@ -25,7 +26,7 @@ def app_of(path: str | None) -> App:
     named = path or Settings.load().app
     if named:
         return load_app(named)
-    from .messaging import app  # noqa: PLC0415  # it reads settings of its own, which others need not have right
+    from ..messaging import app  # noqa: PLC0415  # it reads settings of its own, which others need not have right
 
     return app
 

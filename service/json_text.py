@@ -1,4 +1,8 @@
-"""Writing an answer."""
+"""Writing JSON: any value has a text, so that one that no JSON can hold does not hide the others.
+
+The engine has said already where a payload or a result is nested too deeply (``JobRecord.asdict``). What is left for
+here are names and texts of headers, paths, errors and histories, whoever wrote them.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from aiohttp import web
 from pydantic_core import to_json
 
 DEEPEST: Final = 100
 """Levels of a value that are told when it cannot be written as it is."""
-
-
-def json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A value as JSON. What no JSON can hold is told as text, so that one such record does not hide the others."""
-    try:
-        body = encoded(value)
-    except ValueError:  # nested too deeply, or half a character
-        body = to_json(_writable(value, DEEPEST))
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
 def encoded(value: Any) -> bytes:
@@ -31,11 +25,19 @@ def encoded(value: Any) -> bytes:
         return to_json(value, inf_nan_mode="null")
 
 
+def told(value: Any) -> bytes:
+    """A value as JSON text, what no JSON can hold as text in its place."""
+    try:
+        return encoded(value)
+    except ValueError:  # nested too deeply, or half a character
+        return to_json(_writable(value, DEEPEST))
+
+
 def _writable(value: Any, levels: int) -> Any:
-    if levels == 0 and isinstance(value, (dict, list, tuple)):
+    if levels == 0 and isinstance(value, (Mapping, list, tuple)):
         return f"(nested deeper than {DEEPEST} levels)"
     match value:
-        case dict():
+        case Mapping():
             return {_text(name): _writable(inner, levels - 1) for name, inner in value.items()}
         case list() | tuple():
             return [_writable(inner, levels - 1) for inner in value]
@@ -43,8 +45,7 @@ def _writable(value: Any, levels: int) -> Any:
             return value
         case float():
             return value if math.isfinite(value) else None
-        case _:
-            return _text(value)
+    return _text(value)
 
 
 def _text(value: Any) -> str:

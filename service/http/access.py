@@ -14,7 +14,7 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from .problems import REQUEST_ID
+from .marks import REQUEST_ID
 
 _QUIET: Final = frozenset({"GET", "HEAD"})
 LONGEST: Final = 300

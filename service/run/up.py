@@ -14,13 +14,13 @@ from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, public_
 from streamq.cli.options import check_queues
 from streamq.cli.outlet import complain, say
 
-from .app import build_app
-from .auth import Keys, check_binding
+from ..app import build_app
+from ..http.auth import Keys, check_binding
+from ..http.serve import address, bind, serving
+from ..sandbox.provider import build_sandbox
+from ..settings import ServiceSettings
 from .roles import app_of
-from .sandbox import build_sandbox
 from .screen import start_screen
-from .serve import address, bind, serving
-from .settings import ServiceSettings
 from .signals import Stop, stoppable
 
 

@@ -17,7 +17,7 @@ import orjson
 
 from streamq import ConfigurationError
 
-from .clock import now, rfc3339
+from ..clock import now, rfc3339
 
 log = logging.getLogger("streamq.sandbox")
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+"""The number of a request, which its answer and the log both bear."""
 
 MARKS: Final = {
     "Server": "streamq",  # and no version
@@ -19,3 +26,17 @@ MARKS: Final = {
 
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
 """What an answer has besides that does not say how long it may be kept."""
+
+ANY: Final = CIMultiDict({**MARKS, **NOT_KEPT})
+JSON: Final = CIMultiDict({**ANY, "Content-Type": "application/json"})
+
+
+def marked(
+    request: web.BaseRequest, headers: Mapping[str, str], kind: CIMultiDict[str] = ANY
+) -> CIMultiDict[str]:
+    """These headers of an answer, and those of every answer of its kind."""
+    whole = kind.copy()
+    whole["X-Request-Id"] = request[REQUEST_ID]
+    if headers:
+        whole.update(headers)
+    return whole

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from streamq import App
 
-from .messaging.sms import SEND_TASK
-from .settings import ServiceSettings
+from ..messaging.sms import SEND_TASK
+from ..settings import ServiceSettings
 
 
 def start_screen(

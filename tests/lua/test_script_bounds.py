@@ -143,11 +143,11 @@ async def test_audit_reads_no_more_than_its_budget_of_bytes(
 async def test_an_audit_goes_by_pages_and_ends_with_what_was_delivered_when_it_began(
     link: Links, client: redis.Redis, keys: Keys
 ) -> None:
-    entries = _add(client, keys.ready, PAGE + 100, size=1)
+    entries = _add(client, keys.ready, PAGE + 50, size=1)
     _take(client, keys)
     *reply, after, last = await scripts.AUDIT.run(link.home, keys, READY, "", "", PAGE)
     assert (reply, after, last) == ([0, 0], entries[PAGE - 1].encode(), entries[-1].encode())
-    _add(client, keys.ready, PAGE + 100, size=1)
+    _add(client, keys.ready, PAGE, size=1)
     _take(client, keys)
     assert await scripts.AUDIT.run(link.home, keys, READY, after, last, PAGE) == [0, 0, b"", last]
 

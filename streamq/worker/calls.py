@@ -47,34 +47,36 @@ class FirstSteps:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._own, self._given = loop, loop.call_soon, self._call_soon
+        self._loop, self._later, self._here = loop, loop.call_soon, self._call_soon
         self._coroutine: Coroutine[Any, Any, None] | None = None
-        self._step: Callable[[], object] = lambda: None
-        self._context = contextvars.Context()
+        self._step: tuple[Callable[[], object], contextvars.Context] | None = None
 
     def begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that has made its first step."""
         loop, self._coroutine = self._loop, coroutine
-        loop.call_soon = self._given  # type: ignore[method-assign]
+        loop.call_soon = self._here  # type: ignore[method-assign,assignment]
         try:
             task = asyncio.Task(coroutine, loop=loop)
         finally:
             del loop.call_soon
             self._coroutine = None
+        if self._step is None:  # a task that asks in another way makes its first step in the next turn
+            return task
+        (step, context), self._step = self._step, None
         current = asyncio.current_task(loop)
         if current is not None:
             _leave_task(loop, current)
         try:
-            self._context.run(self._step)
+            context.run(step)
         finally:
             if current is not None:
                 _enter_task(loop, current)
         return task
 
     def _call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
-        """Keep the task's first step. What the garbage collector happens to run meanwhile goes to the loop."""
+        """Keep the first step of our task. What the garbage collector may run meanwhile goes to the loop."""
         task = getattr(callback, "__self__", None)
         if not isinstance(task, asyncio.Task) or task.get_coro() is not self._coroutine:
-            return self._own(callback, *args, context=context)
-        self._step, self._context = callback, context
+            return self._later(callback, *args, context=context)
+        self._step = callback, context
         return None

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 import orjson
 
 from .catalogue import SCENARIOS, summary
-from .planning.commands import plan, simulate
+from .ending import run_to_the_end
+from .planning.commands import plan
 
-T = TypeVar("T")
 EXTRA: Final = {"jinja2", "plotext", "pygal", "rich"}
 """Packages that the extra `bench` brings."""
 GIVEN: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -43,7 +43,6 @@ def bench() -> None:
 
 
 bench.add_command(plan)
-bench.add_command(simulate)
 
 
 def _file(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
@@ -160,7 +159,7 @@ def compare(before: Path, after: Path, max_regression: float | None, as_json: bo
     found = comparison.differences(one, other)
     told = list(comparison.strangers(one, other))
     if as_json:
-        click.echo(orjson.dumps({"warnings": told, "differences": [each.asdict() for each in found]}))
+        click.echo(orjson.dumps({"warnings": told, "differences": found}))
     else:
         from .show.terminal import show_differences
 
@@ -210,19 +209,3 @@ def _read(path: Path) -> Any:
         return read(path)
     except NotResults as error:
         raise click.UsageError(str(error)) from None
-
-
-def run_to_the_end(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command; our errors become one sentence and exit code 1."""
-    import streamq
-
-    from .process import Gone
-    from .server import Refused
-
-    try:
-        return streamq.run(main)
-    except (Refused, Gone, ValueError, streamq.StreamqError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)

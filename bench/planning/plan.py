@@ -11,6 +11,7 @@ from streamq import Settings
 from .coefficients import Coefficients
 from .queueing import busy_slots, slots_for, wait
 from .throughput import Demand, Load, demand
+from .wishes import Wishes
 
 P99: Final = 0.99
 MOST_SLOTS: Final = 1000
@@ -28,55 +29,17 @@ def default(setting: str) -> Any:
     return Settings.model_fields[setting].default
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is wanted. Times in seconds, sizes in bytes, rates a second."""
+def load_of(wishes: Wishes) -> Load:
+    """What one job is."""
+    return Load(sum(wishes.payload) / 2, wishes.handler, wishes.computes, wishes.late)
 
-    rate: float
-    payload: tuple[int, int] = (300, 300)
-    handler: float = 0.0
-    """Awaited by a handler, on average."""
-    computes: float = 0.0
-    """CPU of a handler."""
-    p99: float = 1.0
-    """From enqueueing to the start, for 99 of 100 jobs."""
-    retention: float | None = None
-    keep: int | None = None
-    result: int = 0
-    failing: float = 0.001
-    attempts: int | None = None
-    """That a job spends before it fails; None for the engine's default."""
-    delayed: int = 0
-    delay: float = 86_400.0
-    outage: float = 60.0
-    """How long jobs pile up while no worker runs."""
-    batch: int = 1
-    """Jobs in one enqueue call."""
-    producers: int = 2
-    spare: int = 1
-    """Processes that may be lost."""
-    concurrency: int | None = None
-    cores: int = 2
-    """Of one machine that runs workers."""
-    node_memory: int = 4 * 2**30
 
-    @property
-    def late(self) -> float:
-        """The share of jobs that were delayed: those that come due a second, by Little's law for the ones at rest."""
-        return min(1.0, self.delayed / self.delay / self.rate)
-
-    @property
-    def load(self) -> Load:
-        """What one job is."""
-        return Load(sum(self.payload) / 2, self.handler, self.computes, self.late)
-
-    @property
-    def records(self) -> int:
-        """Completed records that are kept: a rate's worth of the retention, no more than the count (Little 1961)."""
-        if self.retention is None:
-            return int(default("keep_completed")) if self.keep is None else self.keep
-        aged = math.ceil(busy_slots(self.rate * (1 - self.failing), self.retention))
-        return aged if self.keep is None else min(aged, self.keep)
+def records(wishes: Wishes) -> int:
+    """Completed records that are kept: a rate's worth of the retention, no more than the count (Little 1961)."""
+    if wishes.retention is None:
+        return int(default("keep_completed")) if wishes.keep is None else wishes.keep
+    aged = math.ceil(busy_slots(wishes.rate * (1 - wishes.failing), wishes.retention))
+    return aged if wishes.keep is None else min(aged, wishes.keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +86,9 @@ class Plan:
 
 def plan(known: Coefficients, wishes: Wishes) -> Plan:
     """The smallest set-up whose shares stay below the limits, when ``spare`` processes are lost."""
-    cost = demand(known, wishes.load, wishes.rate, MOST_SLOTS)
+    cost = demand(known, load_of(wishes), wishes.rate, MOST_SLOTS)
     needed = _processes(known, wishes, _slots(known, wishes, cost))
-    cost = demand(known, wishes.load, wishes.rate / needed, wishes.concurrency or MOST_SLOTS)
+    cost = demand(known, load_of(wishes), wishes.rate / needed, wishes.concurrency or MOST_SLOTS)
     each = math.ceil(_slots(known, wishes, cost) / needed)
     # Fewer than a worker has by default save nothing.
     concurrency = wishes.concurrency or max(int(default("concurrency")), each)
@@ -151,12 +114,6 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
     )  # fmt: skip
 
 
-def capacity_of_a_partition(known: Coefficients, payload: int = 300) -> float:
-    """Jobs a second that one server can do, from enqueueing to their records, in full batches."""
-    wishes = Wishes(rate=1.0, payload=(payload, payload), batch=known.limits.sent)
-    return 1 / _redis_seconds(known, wishes, demand(known, wishes.load, math.inf, known.limits.read))
-
-
 def memory_parts(known: Coefficients, wishes: Wishes, slots: int, processes: int) -> dict[str, float]:
     """Bytes by state. The delayed, kept and waiting jobs by their number; the active ones fill all slots."""
     sizes, of = wishes.payload, known.memory
@@ -165,7 +122,7 @@ def memory_parts(known: Coefficients, wishes: Wishes, slots: int, processes: int
         "waiting": wishes.rate * wishes.outage * of.waiting(sizes),
         "active": slots * of.active(sizes),
         "delayed": wishes.delayed * of.delayed(sizes),
-        "completed": wishes.records * of.completed(sizes, result=wishes.result, late=wishes.late),
+        "completed": records(wishes) * of.completed(sizes, result=wishes.result, late=wishes.late),
         "failed": lost * of.failed(sizes, wishes.attempts or known.limits.attempts),
         "server, workers": of.empty + processes * of.worker,
     }
@@ -195,25 +152,27 @@ def _slots(known: Coefficients, wishes: Wishes, cost: Demand) -> int:
 def _processes(known: Coefficients, wishes: Wishes, total: int) -> int:
     """As many as the slots need, and the CPU: a process that has less to do has smaller batches, which cost more."""
     each = wishes.concurrency or MOST_SLOTS
-    cheapest = demand(known, wishes.load, math.inf, each).worker
+    cheapest = demand(known, load_of(wishes), math.inf, each).worker
     needed = max(math.ceil(total / each), math.ceil(wishes.rate * cheapest / WORKER_CPU), 1)
-    while wishes.rate / needed * demand(known, wishes.load, wishes.rate / needed, each).worker > WORKER_CPU:
+    while (
+        wishes.rate / needed * demand(known, load_of(wishes), wishes.rate / needed, each).worker > WORKER_CPU
+    ):
         needed += max(1, needed // 50)
     return needed
 
 
 def _redis_seconds(known: Coefficients, wishes: Wishes, cost: Demand) -> float:
     """The server's CPU of one job, from enqueueing to its record."""
-    redis, load = known.redis, wishes.load
-    at_once, delayed = redis.enqueue.of(load.payload), redis.delay.of(load.payload)
-    enqueue = at_once + load.delayed * (delayed - at_once)
+    redis, payload = known.redis, sum(wishes.payload) / 2
+    at_once, delayed = redis.enqueue.of(payload), redis.delay.of(payload)
+    enqueue = at_once + wishes.late * (delayed - at_once)
     return (enqueue + redis.call / min(wishes.batch, known.limits.sent)) / 1e6 + cost.redis
 
 
 def _notes(
     wishes: Wishes, parts: dict[str, float], partitions: int, redis: float, p99: float
 ) -> tuple[str, ...]:
-    kept, usual = wishes.records, default("keep_completed")
+    kept, usual = records(wishes), default("keep_completed")
     age = f" and STREAMQ_KEEP_COMPLETED_FOR={wishes.retention:.0f}" if wishes.retention else ""
     notes = {
         f"set STREAMQ_KEEP_COMPLETED={kept}{age}: by default only {usual:,} records are kept": kept > usual,

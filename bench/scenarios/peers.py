@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
 from ..cores import WORKER_CORE, pin
-from ..figures import Figure, Limit, Measured, compared
+from ..figures import Figure, Measured, compared
 from ..peer_roster import BARE, PEERS, US, NotInstalled, Peer, Start, start_of
 from ..process import Child, Gone, reporting
 from ..rig import Rig
@@ -35,27 +35,11 @@ class Taken(NamedTuple):
     about: dict[str, Any]
 
 
-class Measure(NamedTuple):
-    """A column of ``Taken``, and what the ratio of ours to a peer's must reach, by the peer or by its language."""
-
-    field: str
-    name: str
-    unit: str
-    sign: Literal[">=", "<="]
-    targets: dict[str, float]
-
-    def bound(self, peer: Peer) -> Limit | None:
-        """None where there is nothing to reach beside this peer."""
-        target = self.targets.get(peer.name if peer == BARE else peer.language)
-        return None if target is None else Limit("ratio", self.sign, target)
-
-
-MEASURES: Final = (
-    Measure("single", "enqueue one by one", "jobs/s", ">=", {"bare": 0.85, "Python": 1, "Ruby": 1}),
-    Measure("enqueue", "enqueue many", "jobs/s", ">=", {"Python": 8, "Node": 5}),
-    Measure("drain", "drain", "jobs/s", ">=", {"Python": 6, "Node": 4, "Ruby": 4}),
-    Measure("memory", "waiting job", "bytes", "<=", {"Python": 0.65, "Node": 0.65, "Ruby": 0.65}),
-)
+MEASURES: Final = {
+    "single": ("enqueue one by one", "jobs/s"), "enqueue": ("enqueue many", "jobs/s"), "drain": ("drain", "jobs/s"),
+    "memory": ("waiting job", "bytes"),
+}  # fmt: skip
+"""The name of a figure and its unit, by the column of ``Taken``."""
 Round = dict[str, Taken]
 """What each side gave, by its name; a peer that failed is not there."""
 
@@ -169,23 +153,18 @@ def _last_line(log: IO[bytes]) -> str:
 
 def _figures(rounds: Sequence[Round]) -> list[Figure]:
     return [
-        _figure(measure, peer, both)
-        for measure in MEASURES
+        _figure(column, peer, both)
+        for column in MEASURES
         for peer in PEERS
         if (both := [(one[US.name], one[peer.name]) for one in rounds if peer.name in one])
     ]
 
 
-def _figure(measure: Measure, peer: Peer, both: Sequence[tuple[Taken, Taken]]) -> Figure:
-    about = both[-1][1].about
-    figure = compared(
-        f"{measure.name}, {peer.name}",
-        measure.unit,
-        [getattr(ours, measure.field) for ours, _ in both],
-        [getattr(theirs, measure.field) for _, theirs in both],
-        bound=measure.bound(peer),
-        note=f"{_version(about['versions'])}: {about['settings']}",
-    )
+def _figure(column: str, peer: Peer, both: Sequence[tuple[Taken, Taken]]) -> Figure:
+    about, (name, unit) = both[-1][1].about, MEASURES[column]
+    ours, theirs = ([getattr(side, column) for side in sides] for sides in zip(*both, strict=True))
+    note = f"{_version(about['versions'])}: {about['settings']}"
+    figure = compared(f"{name}, {peer.name}", unit, ours, theirs, note=note)
     figure.samples["about"] = [theirs.about for _, theirs in both]
     return figure
 

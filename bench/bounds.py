@@ -50,8 +50,6 @@ BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
     ("tuning", "jobs left behind by a server that was full", NONE),
     ("messages", "messages: *", NONE),
     ("scripts", "*", Limit("value", "<=", 10)),
-    ("peers", "enqueue one by one, bare", Limit("ratio", ">=", 0.85)),
-    ("peers", "*, bare", None),
     ("peers", "enqueue one by one, bullmq-node", None),
     ("peers", "enqueue one by one, *", Limit("ratio", ">=", 1)),
     ("peers", "enqueue many, bullmq-node", Limit("ratio", ">=", 5)),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .figures import Measured
     from .rig import Rig
 
+ROOT: Final = Path(__file__).resolve().parents[1]
+"""Where this package lies; a child started here finds it under the same name."""
 SCENARIOS: Final = {
     name: f"{__package__}.scenarios.{name}"
     for name in (

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from .process import ROOT
+from .catalogue import ROOT
 
 ADAPTERS: Final = Path(__file__).with_name("peers")
 ENVIRONMENTS: Final = ROOT / ".venv-peers"
@@ -38,10 +38,7 @@ class Peer(NamedTuple):
 
 
 US: Final = Peer("streamq", 40_000, ours=True)
-BARE: Final = Peer("bare", 40_000, ours=True)
-"""XADD and a loop of redis-py: no job system, but the limit that all of them have."""
 PEERS: Final = (
-    BARE,
     Peer("arq", 5_000),
     Peer("saq", 5_000),
     Peer("streaq", 3_000),
@@ -81,7 +78,7 @@ def start_of(peer: Peer, environments: Path = ENVIRONMENTS) -> Start:
 
 
 def _python(peer: Peer, interpreter: str) -> Start:
-    return Start((interpreter, "-m", f"{ADAPTERS.parent.name}.{ADAPTERS.name}.{peer.module}"), ROOT)
+    return Start((interpreter, "-m", f"{ADAPTERS.parent.name}.{ADAPTERS.name}", peer.module), ROOT)
 
 
 def _node(peer: Peer, folder: Path) -> Start:

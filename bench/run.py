@@ -37,18 +37,17 @@ async def run(
     deadline = asyncio.get_running_loop().time() + LIMIT[quick]
     async with open_rig(redis_url, quick=quick, say=progress.say, repeat=rounds, messages=messages) as rig:
         about, scenarios = await described(rig.server), dict[str, Scenario]()
-        with progress.shown():
-            for name in names:
-                scenarios[name] = await _measured(rig, name, deadline, progress)
+        for name in names:
+            scenarios[name] = await _measured(rig, name, deadline, progress)
     how = {"scenarios": list(names), "quick": quick, "repeat": rounds, "redis_url": bool(redis_url)}
     results = Results(**about, configuration=how, scenarios=scenarios)
     show(results)
     if json is not None:
         write(json, results)
-        progress.line(f"results in {json}")
+        progress.say(f"results in {json}")
     if html is not None:
         write_page(html, results)
-        progress.line(f"report in {html}")
+        progress.say(f"report in {html}")
 
 
 async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) -> Scenario:
@@ -70,5 +69,5 @@ async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) ->
     except ModuleNotFoundError as error:
         said = f"not measured: the package {error.name} is not installed"
     await rig.server.clear()
-    progress.line(said)
+    progress.say(said)
     return Scenario(said)

@@ -9,7 +9,10 @@ from streamq import App, Worker
 
 from ..server import PREFIX
 from ..tasks import QUEUE, Message
-from .adapter import JOBS, OPEN, Sender, play
+from .adapter import JOBS, OPEN, Sender
+
+PACKAGES = "streamq redis hiredis orjson pydantic uvloop"
+SETTINGS = "concurrency 500, models validated when enqueued, results kept"
 
 
 async def sending(url: str) -> Sender:
@@ -38,10 +41,3 @@ async def work(url: str) -> None:
 
     async with app:
         await Worker(app, concurrency=500).run()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="streamq redis hiredis orjson pydantic uvloop",
-        settings="concurrency 500, models validated when enqueued, results kept",
-    )  # fmt: skip

@@ -71,33 +71,25 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What the engine and the server allow."""
+class Connections:
+    """To the server: that it takes in all, and that a process has."""
 
-    read: int
-    """Jobs that a worker reads at once, at most."""
-    sent: int
-    """Jobs of one enqueue call, at most: more are several calls."""
-    attempts: int
-    """That a job may spend, by default."""
-    connections: int
-    """That the server takes in all."""
+    most: int
     of_worker: int
     of_producer: int
-    """Connections per process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
     """All of them. ``about`` is where and when they were measured, as in a results file."""
 
-    version: Literal[3]
+    version: Literal[4]
     """Of the file: a reader refuses any other."""
     redis: RedisCpu
     worker: WorkerCpu
     delays: Delays
     memory: Memory
-    limits: Limits
+    connections: Connections
     about: dict[str, Any]
 
     def slowed(self, factor: float) -> Coefficients:

@@ -99,7 +99,8 @@ async def _check(rig: Rig, known: Coefficients, json: bool) -> bool:
     compared = await check(rig, known)
     good = sum(one.good for one in compared)
     if json:
-        _print({"checked": [one.asdict() for one in compared], "good": good, "passed": passed(compared)})
+        checked = [{**asdict(one), "good": one.good} for one in compared]
+        _print({"checked": checked, "good": good, "passed": passed(compared)})
     else:
         from .show import show_check
 

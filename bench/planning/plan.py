@@ -9,6 +9,7 @@ from typing import Any, Final
 from streamq import Settings
 
 from .coefficients import Coefficients
+from .memory import TASK
 from .queueing import busy_slots, slots_for, wait
 from .throughput import Demand, Load, demand
 from .wishes import Wishes
@@ -16,6 +17,10 @@ from .wishes import Wishes
 P99: Final = 0.99
 MOST_SLOTS: Final = 1000
 """Slots of one process, at most: more bring no larger batches."""
+ATTEMPTS: Final = 5
+"""That a job may spend, by the engine's default."""
+SENT: Final = 500
+"""Jobs of one enqueue call, at most: the engine makes several calls of more."""
 WORKER_CPU: Final = 0.70
 REDIS_CPU: Final = 0.60
 SLOTS: Final = 0.85
@@ -96,7 +101,7 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
     parts = memory_parts(known, wishes, processes * concurrency, processes)
     used, room = sum(parts.values()), MEMORY * wishes.node_memory
     redis = wishes.rate * _redis_seconds(known, wishes, cost)
-    connections = processes * known.limits.of_worker + wishes.producers * known.limits.of_producer
+    connections = processes * known.connections.of_worker + wishes.producers * known.connections.of_producer
     partitions = max(1, math.ceil(redis / REDIS_CPU), math.ceil(used / room))
     service = _service(known, wishes, cost)
     p99 = _floor(known) + wait(wishes.rate, service, needed * concurrency, P99)
@@ -106,7 +111,7 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
         Gauge("wait, p99", p99, wishes.p99, "s"),
         Gauge("Redis CPU", redis / partitions, REDIS_CPU, "cores"),
         Gauge("Redis memory", used / partitions, room, "bytes"),
-        Gauge("connections", connections, CONNECTIONS * known.limits.connections, "connections"),
+        Gauge("connections", connections, CONNECTIONS * known.connections.most, "connections"),
     )
     return Plan(
         math.ceil(processes / wishes.cores), processes, concurrency, partitions, connections * partitions,
@@ -117,13 +122,14 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
 def memory_parts(known: Coefficients, wishes: Wishes, slots: int, processes: int) -> dict[str, float]:
     """Bytes by state. The delayed, kept and waiting jobs by their number; the active ones fill all slots."""
     sizes, of = wishes.payload, known.memory
+    waiting, delayed = of.waiting.mean(sizes, TASK), of.delayed.mean(sizes, TASK)
     lost = min(default("keep_failed"), math.ceil(wishes.rate * wishes.failing * default("keep_failed_for")))
     return {
-        "waiting": wishes.rate * wishes.outage * of.waiting(sizes),
-        "active": slots * of.active(sizes),
-        "delayed": wishes.delayed * of.delayed(sizes),
-        "completed": records(wishes) * of.completed(sizes, result=wishes.result, late=wishes.late),
-        "failed": lost * of.failed(sizes, wishes.attempts or known.limits.attempts),
+        "waiting": wishes.rate * wishes.outage * waiting,
+        "active": slots * (waiting + of.pending),
+        "delayed": wishes.delayed * delayed,
+        "completed": records(wishes) * of.of_completed(sizes, result=wishes.result, late=wishes.late),
+        "failed": lost * of.of_failed(sizes, wishes.attempts or ATTEMPTS),
         "server, workers": of.empty + processes * of.worker,
     }
 
@@ -166,7 +172,7 @@ def _redis_seconds(known: Coefficients, wishes: Wishes, cost: Demand) -> float:
     redis, payload = known.redis, sum(wishes.payload) / 2
     at_once, delayed = redis.enqueue.of(payload), redis.delay.of(payload)
     enqueue = at_once + wishes.late * (delayed - at_once)
-    return (enqueue + redis.call / min(wishes.batch, known.limits.sent)) / 1e6 + cost.redis
+    return (enqueue + redis.call / min(wishes.batch, SENT)) / 1e6 + cost.redis
 
 
 def _notes(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from .coefficients import Coefficients
 from .queueing import closed_rate
+
+READ: Final = 500
+"""Jobs that a worker reads at once, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
     Processing", 1992), so a batch has 1 + λ t jobs. The time of a turn, t, grows with the use U of the
     core, as D / (1 - U) does in an M/M/1 queue, and larger batches cost less: they settle after some rounds.
     """
-    redis, worker, most = known.redis, known.worker, min(slots, known.limits.read)
+    redis, worker, most = known.redis, known.worker, min(slots, READ)
     own = worker.run.of(load.payload) + load.delayed * worker.promoted + load.computes * 1e6
     own += worker.awaiting if load.awaits else 0.0
     batch = min(most, 1 + rate * known.delays.turn)

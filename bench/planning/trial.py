@@ -14,7 +14,6 @@ from streamq import App
 
 from ..process import Child
 from ..rig import Rig
-from ..server import PREFIX
 from ..tasks import QUEUE
 
 TASK: Final = "act"
@@ -41,8 +40,6 @@ class Trial:
     """Memory before the workers started."""
     kept: int
     """Memory once all had ended."""
-    text: int
-    """Bytes of a finished record, without payload and name; nothing to go by where not all are kept."""
 
 
 def payloads(sizes: Sequence[int], ms: float = 0.0) -> list[dict[str, Any]]:
@@ -72,8 +69,8 @@ async def trial(
     later = jobs[: round(len(jobs) * delayed)]
     empty, cpu = await weight(rig), await rig.server.cpu()
     async with rig.app() as app:
-        sent = await app.tasks[TASK].enqueue_many(later, delay=SOONER)
-        sent += await app.tasks[TASK].enqueue_many(jobs[len(later) :])
+        await app.tasks[TASK].enqueue_many(later, delay=SOONER)
+        await app.tasks[TASK].enqueue_many(jobs[len(later) :])
         enqueued = await rig.server.cpu()
     stored = await weight(rig) - empty
     async with rig.app() as app, AsyncExitStack() as stack:
@@ -88,11 +85,10 @@ async def trial(
         worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
     ran = await rig.server.cpu()
     kept = await weight(rig) - empty
-    text = await text_of(rig, sent[0].id) - len(orjson.dumps(jobs[0])) - len(TASK)
     await rig.server.clear()
     each = 1e6 / len(jobs)
     cpu, run = (enqueued - cpu) * each, (ran - enqueued) * each
-    return Trial(len(jobs), rate, cpu, run, worker * each, stored, kept, text)
+    return Trial(len(jobs), rate, cpu, run, worker * each, stored, kept)
 
 
 async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
@@ -123,10 +119,3 @@ async def weight(rig: Rig) -> int:
 async def connected(rig: Rig) -> int:
     """Connections to the server."""
     return int((await rig.server.info("clients"))["connected_clients"])
-
-
-async def text_of(rig: Rig, job: str) -> int:
-    """Bytes of what a hash, whichever it is, has of a job; 0 where none has it: an entry of a stream is no text."""
-    client = rig.server.client
-    hashes = [key async for key in client.scan_iter(match=f"{PREFIX}:*", _type="hash")]
-    return max([int(await client.hstrlen(key, job)) for key in hashes], default=0)

@@ -14,7 +14,7 @@ import orjson
 
 from ..cores import WORKER_CORE, pin
 from ..figures import Figure, Measured, compared
-from ..peer_roster import BARE, PEERS, US, NotInstalled, Peer, Start, start_of
+from ..peer_roster import PEERS, US, NotInstalled, Peer, Start, start_of
 from ..process import Child, Gone, reporting
 from ..rig import Rig
 from ..tasks import message
@@ -51,7 +51,7 @@ async def measure(rig: Rig) -> Measured:
     except NotInstalled as error:
         raise Gone(str(error)) from None
     starts, said = _starts(rig)
-    if starts.keys() <= {BARE}:
+    if not starts:
         raise Gone("no peer is installed: run `make peers`")
     rounds: list[Round] = []
     for _ in range(rig.of(min(rig.repeat, 3), 1)):

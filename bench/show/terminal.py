@@ -1,17 +1,14 @@
-"""A run in a terminal: how far it is, its tables, and its curves."""
+"""A run in a terminal: how far it is, its table, and its curves."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import plotext
 from rich import box
 from rich.console import Console
-from rich.progress import Progress as Bar
-from rich.progress import TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -38,43 +35,20 @@ def console(*, stderr: bool = False) -> Console:
 
 
 class Progress:
-    """Which scenario of how many runs, on standard error: a live line on a terminal, plain lines elsewhere."""
+    """Which scenario of how many runs and how far it is, a line each on standard error."""
 
     def __init__(self, total: int, limit: float) -> None:
-        self._console, self._number, self._name = console(stderr=True), 0, ""
-        parts = (
-            "[{task.fields[number]}/{task.total}] {task.fields[name]} ",
-            "of at most {task.fields[limit]}  {task.description}",
-        )
-        # No thread draws it anew: it would run beside what is measured.
-        self._bar = Bar(
-            TextColumn(parts[0], markup=False), TimeElapsedColumn(), TextColumn(parts[1], markup=False),
-            console=self._console, auto_refresh=False, transient=True, disable=not self._console.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("", total=total, number=0, name="", limit=f"{limit / 60:g} min")
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """The live line is there in the block."""
-        with self._bar:
-            yield
+        self._console, self._total, self._number, self._name = console(stderr=True), total, 0, ""
+        self.say(f"{total} scenarios, within {limit / 60:g} minutes")
 
     def begin(self, name: str, summary: str) -> None:
         """The next scenario."""
-        self._number, self._name = self._number + 1, name
-        self._bar.update(self._task, number=self._number, name=name, description="")
-        self.line(summary)
+        self._number, self._name = self._number + 1, f"[{self._number + 1}/{self._total}] {name}"
+        self.say(summary)
 
     def say(self, text: str) -> None:
-        """How far the scenario is: replaces the live line, or is a line of its own."""
-        if self._bar.disable:
-            self.line(text)
-        else:
-            self._bar.update(self._task, description=text, refresh=True)
-
-    def line(self, text: str) -> None:
-        """A line that stays."""
-        self._console.print(f"{self._name:<9} {text}", soft_wrap=True)
+        """How far it is."""
+        self._console.print(f"{self._name:<17} {text}", soft_wrap=True)
 
 
 def show(results: Results) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..rig import Rig
@@ -99,7 +99,8 @@ async def _steady(rig: Rig, known: Coefficients, configuration: Configuration) -
 
 def _now(known: Coefficients, reference: float) -> Coefficients:
     """As they must be now for the prediction of the reference drain to be what was measured."""
-    return known.slowed(highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1) / reference)
+    expected = highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1)
+    return replace(known, slowness=expected / reference)
 
 
 def _rate(known: Coefficients, one: Configuration) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -91,20 +91,8 @@ class Coefficients:
     memory: Memory
     connections: Connections
     about: dict[str, Any]
-
-    def slowed(self, factor: float) -> Coefficients:
-        """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
-        return replace(
-            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor),
-            delays=replace(self.delays, turn=self.delays.turn * factor),
-        )  # fmt: skip
-
-
-def _scaled(costs: Any, factor: float) -> Any:
-    def scale(value: Any) -> Any:
-        return Cost(value.job * factor, value.byte * factor) if isinstance(value, Cost) else value * factor
-
-    return replace(costs, **{name: scale(getattr(costs, name)) for name in costs.__slots__})
+    slowness: float = 1.0
+    """How many times as long the machine takes to compute now: timers and memory stay."""
 
 
 def save(coefficients: Coefficients, path: Path) -> None:

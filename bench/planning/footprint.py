@@ -7,9 +7,9 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from streamq import Backoff, Worker
+from streamq import Backoff
 
-from ..occupancy import STATES, exact, spread, warm
+from ..occupancy import PATIENCE, STATES, exact, spread, warm, working
 from ..rig import Rig
 from ..tasks import QUEUE
 from .coefficients import Connections
@@ -26,10 +26,10 @@ SIZE: Final = 300
 """Bytes of a payload that is no matter of measuring."""
 HELD: Final = 2000
 """Jobs that are active at once while they are weighed: more than a worker reads at once."""
-ATTEMPTS: Final = (1, 2, 3, 10, 15, 18, 20, 25, 50)
+ATTEMPTS: Final = (1, 2, 3, 20, 40)
 """After which a failed job is weighed: a history has reached its bound with some twenty."""
-BURIED: Final = 64
-"""Jobs that fail to be weighed, each some bytes larger than the one before: an allocator rounds their records."""
+BURIED: Final = 32
+"""Jobs that fail to be weighed, each 64 bytes larger than the one before: together an allocator's widest class here."""
 
 
 async def curves(rig: Rig, wanted: Iterable[int] = ()) -> list[Curve]:
@@ -50,21 +50,19 @@ async def failed(rig: Rig, attempts: Iterable[int] = ATTEMPTS) -> Curve:
     """Of jobs that a worker in this process has failed, whose tracebacks are longer than is kept."""
     app, log = rig.app(keep_failed=10_000), logging.getLogger("streamq")
     task = app.task(name=FALL, queue=QUEUE, backoff=Backoff(base=0.001, most=0.001))(_fall)
-    worker, level, points = Worker(app), log.level, list[tuple[float, float]]()
+    level, points = log.level, list[tuple[float, float]]()
     log.setLevel(logging.CRITICAL)  # the worker shall not tell of each
-    jobs = ["x" * (SIZE - 2 - 16 * number % 256) for number in range(BURIED)]
+    jobs = ["x" * (SIZE - 2 + 64 * number) for number in range(BURIED)]
     beside = sum(map(len, jobs)) / BURIED + 2 + len(FALL)
-    async with app, asyncio.TaskGroup() as group:
-        group.create_task(worker.run())
-        try:
+    try:
+        async with app, working(app, BURIED):
             for number in (1, *attempts):  # what there is once, however many jobs, comes with the first
                 before = await rig.server.memory()
                 await task.enqueue_many(jobs, attempts=number)
-                await rig.settled(app)
+                await rig.settled(app, PATIENCE)
                 points.append((number, (await rig.server.memory() - before) / BURIED - beside))
-        finally:
-            worker.stop()
-            log.setLevel(level)
+    finally:
+        log.setLevel(level)
     await rig.server.clear()
     return Curve(tuple(points[1:]))
 

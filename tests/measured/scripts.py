@@ -48,9 +48,7 @@ def _figure(case: Case, rounds: list[list[float]]) -> Figure:
     """Each round makes the same calls. Of each the fastest counts, as others use this machine; of these the slowest."""
     calls = [min(times) for times in zip(*rounds, strict=False)]
     told = f"of {len(calls):,} calls, the median {median(calls):.2f}"
-    return Figure(
-        f"{case.script}: {case.size}", "ms", max(calls), note=told, samples={"streamq": calls}
-    )
+    return Figure(f"{case.script}: {case.size}", "ms", max(calls), note=told, samples={"streamq": calls})
 
 
 @asynccontextmanager

@@ -102,6 +102,10 @@ class Server:
         used, clients = await pipeline.execute()
         return int(used["used_memory"]) - sum(int(client["tot-mem"]) for client in clients)
 
+    async def connections(self) -> int:
+        """Clients that are connected, this one too."""
+        return int((await self.info("clients"))["connected_clients"])
+
     async def now(self) -> float:
         """Its time, in seconds since the epoch."""
         seconds, micros = await self.client.time()

@@ -14,7 +14,7 @@ from ..rig import Rig
 from ..tasks import QUEUE
 from .coefficients import Connections
 from .memory import Curve
-from .trial import TASK, connected, payloads
+from .trial import TASK, payloads
 
 SIZES: Final = tuple(round(60 * 1.5**step) for step in range(18))
 """Bytes of payloads, to 59,117; sizes around each are measured, as an allocator has four classes to a doubling."""
@@ -90,13 +90,13 @@ async def pending(rig: Rig) -> float:
 
 async def of_a_worker(rig: Rig) -> tuple[float, Connections]:
     """Memory of a worker that waits, and connections."""
-    alone = await connected(rig)
+    alone = await rig.server.connections()
     async with rig.app() as app:
         await app.tasks[TASK].enqueue(payloads([SIZE])[0], delay=3600)
-        producing, before = await connected(rig), await rig.server.memory()
+        producing, before = await rig.server.connections(), await rig.server.memory()
         async with rig.worker(app):
             await asyncio.sleep(0.5)  # its duties have connected
-            worker, working = await rig.server.memory() - before, await connected(rig)
+            worker, working = await rig.server.memory() - before, await rig.server.connections()
     await rig.server.clear()
     most: Any = await rig.server.client.config_get("maxclients")
     own = max(1, working - producing), max(1, producing - alone)

@@ -111,11 +111,6 @@ async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
 async def weight(rig: Rig) -> int:
     """Bytes of all, once no connection but our own one holds buffers any more."""
     async with asyncio.timeout(10):
-        while await connected(rig) > 1:  # noqa: ASYNC110 - it tells only those who ask
+        while await rig.server.connections() > 1:  # noqa: ASYNC110 - it tells only those who ask
             await asyncio.sleep(0.01)
     return await rig.server.memory()
-
-
-async def connected(rig: Rig) -> int:
-    """Connections to the server."""
-    return int((await rig.server.info("clients"))["connected_clients"])

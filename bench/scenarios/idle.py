@@ -20,18 +20,14 @@ async def measure(rig: Rig) -> Measured:
     """Commands a second over some time, and the resident memory at its end."""
     seconds = rig.of(20.0, 10.0)  # whole beats, as a worker's commands come in them
     async with rig.app() as app, serving("up") as (process, _):
-        before = await _connections(rig)
+        before = await rig.server.connections()
         async with rig.worker(app):
             await asyncio.sleep(REST)
             rig.say(f"listening to an idle worker for {seconds:g} s")
-            connections = await _connections(rig) - before
+            connections = await rig.server.connections() - before
             commands = await _commands(rig, seconds)
             memory = await resident(process.pid)
     return [*commands, Figure("connections of an idle worker", "", connections), _memory(memory)]
-
-
-async def _connections(rig: Rig) -> int:
-    return int((await rig.server.info("clients"))["connected_clients"])
 
 
 async def _commands(rig: Rig, seconds: float) -> list[Figure]:

@@ -119,19 +119,15 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
 @asynccontextmanager
 async def _child(rig: Rig, peer: Peer, start: Start, log: IO[bytes], **config: Any) -> AsyncIterator[Child]:
     """The adapter in one of its roles, on the worker's core; at the end the server has seen it leave."""
-    clients = await _clients(rig)
+    clients = await rig.server.connections()
     config["url"] = rig.server.url.partition("#")[0]  # what follows is for us alone
     async with reporting(
         start.command, f"{peer.name} {config['role']}", config, cwd=start.folder, log=log
     ) as child:
         pin(child.pid, WORKER_CORE)
         yield child
-    while await _clients(rig) > clients:  # noqa: ASYNC110 - it tells only those who ask
+    while await rig.server.connections() > clients:  # noqa: ASYNC110 - it tells only those who ask
         await asyncio.sleep(0.01)
-
-
-async def _clients(rig: Rig) -> int:
-    return int((await rig.server.info("clients"))["connected_clients"])
 
 
 async def _weight(rig: Rig) -> int:

@@ -16,9 +16,10 @@ from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from streamq.durations import FORMS, Duration, as_given, seconds_of
 from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError
+from streamq.model import due
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
-from streamq.model.envelope import pack_headers
+from streamq.model.headers import pack_headers
 from streamq.model.judge import Backoff
 from streamq.model.keys import Keys
 
@@ -228,7 +229,7 @@ class Terms(NamedTuple):
     """The options of an enqueue as they travel."""
 
     due: str
-    """When the job is due, as the scripts take it: empty for now, ``+ms`` or ``=ms``."""
+    """When the job is due, as ``New`` takes it."""
     headers: bytes
     durability: Durability | None
 
@@ -250,18 +251,21 @@ def terms(task: str, given: Mapping[str, Any]) -> Terms:
                 raise UsageError(told)
             if option.header is not None:
                 headers[option.header] = option.carried(value)
-    due = _due(given.get("delay"), given.get("at"))
-    return Terms(due, pack_headers(headers) if headers else b"", given.get("durability"))
+    return Terms(
+        _due(given.get("delay"), given.get("at")),
+        pack_headers(headers) if headers else b"",
+        given.get("durability"),
+    )
 
 
 def _due(delay: Any, at: Any) -> str:
-    """When a job is due, as the scripts take it: empty for now, ``+ms`` or ``=ms``."""
+    """When a job is due, as ``New`` takes it."""
     if at is not None:
         if delay is not None:
             raise UsageError("give delay or at, not both")
-        return f"={max(1, to_ms(at))}"  # 0 is how a held job is marked
-    milliseconds = round(seconds_of(delay) * 1000) if delay else 0
-    return f"+{milliseconds}" if milliseconds else ""
+        return due.at(to_ms(at))
+    soon = due.after(seconds_of(delay)) if delay else "0"
+    return "" if soon == "0" else soon
 
 
 def refuse(task: str, strange: Iterable[str], known: Iterable[str], more: str = "") -> None:

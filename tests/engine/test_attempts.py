@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamq import App, Backoff, ConfigurationError, JobFailed, Retry, Snooze, State
-from streamq.model.envelope import HISTORY, HISTORY_BYTES, Headers, pack_headers, with_error
+from streamq.model.headers import Headers, pack_headers, with_error
+from streamq.model.history import HISTORY, HISTORY_BYTES
 from streamq.model.keys import Keys
 from streamq.worker import outcomes
 from streamq.worker.description import MESSAGE, TRACEBACK, describe

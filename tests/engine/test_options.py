@@ -26,7 +26,7 @@ from streamq import (
 )
 from streamq.durations import FORMS, seconds_of
 from streamq.model import codec  # fmt: skip
-from streamq.model.envelope import parse_headers
+from streamq.model.headers import parse_headers
 
 from ..rig import ON_ONE_SERVER
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from streamq.model import codec
+from streamq.model import codec, record
 from streamq.model.clock import from_ms
-from streamq.model.envelope import Headers, id_of, parse_fields, parse_headers
+from streamq.model.envelope import opened, parse_fields
+from streamq.model.headers import Headers, id_of, parse_headers
 from streamq.model.job_record import Failure, JobRecord
+from streamq.model.outcomes import COMPLETED, MARKS
 from streamq.model.states import State
 
 SAID: Final = 16_384
@@ -37,12 +39,6 @@ def _number_in(text: bytes) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _parts(text: bytes, separator: bytes, count: int) -> list[bytes]:
-    """``count`` parts, of which the last ones are empty where the text has fewer."""
-    parts = text.split(separator, count - 1)
-    return parts + [b""] * (count - len(parts))
 
 
 def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
@@ -106,7 +102,7 @@ def from_waiting(queue: str, entry: bytes, fields: list[bytes]) -> JobRecord:
 
 def from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:
     """A delayed or held job from its envelope."""
-    task, raw, payload = _parts(envelope, b"\n", 3)
+    task, raw, payload = opened(envelope)
     headers, due_ms = parse_headers(raw), _number_in(due)
     return JobRecord(
         **_common(queue, job_id, task, payload, headers),
@@ -118,25 +114,24 @@ def from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobReco
 
 def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     """A finished job from its record."""
-    first, task, raw, outcome, payload = _parts(stored, b"\n", 5)
-    age, took, worker = _parts(first[1:], b" ", 3)
-    headers = parse_headers(raw)
-    common = _common(queue, job_id, task, payload, headers)
-    finished = _later(common["created_at"], _number_in(age))
-    completed = first.startswith(b"c")  # whatever else a foreign record says, it did not succeed
+    found = record.read(stored)
+    headers = parse_headers(found.headers)
+    common = _common(queue, job_id, found.task, found.payload, headers)
+    finished = _later(common["created_at"], _number_in(found.age))
+    completed = found.mark == MARKS[COMPLETED]  # whatever else a foreign record says, it did not succeed
     if not completed:
-        common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(outcome)})
-    elif codec.too_deep(outcome):
+        common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(found.outcome)})
+    elif codec.too_deep(found.outcome):
         common["unshown"] += ("result",)
     return JobRecord(
         **common,
         state=State.COMPLETED if completed else State.FAILED,
         # a failed one has counted its last attempt already
         attempt=headers.get("attempt", 0) + completed,
-        started_at=_later(finished, -(_number_in(took) or 0)),
+        started_at=_later(finished, -(_number_in(found.ran) or 0)),
         finished_at=finished,
-        result=_shown(outcome or b"null") if completed else None,
-        worker=worker.decode("utf-8", "replace"),
+        result=_shown(found.outcome or b"null") if completed else None,
+        worker=found.worker.decode("utf-8", "replace"),
     )
 
 

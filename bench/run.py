@@ -33,7 +33,7 @@ async def run(
     if task is not None:  # so that children and server end with us
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     rounds = repeat or (2 if quick else 4)
-    progress = Progress(len(names), LIMIT[quick])
+    progress = Progress(len(names))
     deadline = asyncio.get_running_loop().time() + LIMIT[quick]
     async with open_rig(redis_url, quick=quick, say=progress.say, repeat=rounds, messages=messages) as rig:
         about, scenarios = await described(rig.server), dict[str, Scenario]()

@@ -26,10 +26,10 @@ SIZE: Final = 300
 """Bytes of a payload that is no matter of measuring."""
 HELD: Final = 2000
 """Jobs that are active at once while they are weighed: more than a worker reads at once."""
-ATTEMPTS: Final = (1, 2, 3, 20, 40)
+ATTEMPTS: Final = (1, 2, 3, 10, 20, 30)
 """After which a failed job is weighed: a history has reached its bound with some twenty."""
 BURIED: Final = 32
-"""Jobs that fail to be weighed, each 64 bytes larger than the one before: together an allocator's widest class here."""
+"""Jobs that fail to be weighed, each 128 bytes larger than the one before: an allocator rounds their records."""
 
 
 async def curves(rig: Rig, wanted: Iterable[int] = ()) -> list[Curve]:
@@ -52,7 +52,7 @@ async def failed(rig: Rig, attempts: Iterable[int] = ATTEMPTS) -> Curve:
     task = app.task(name=FALL, queue=QUEUE, backoff=Backoff(base=0.001, most=0.001))(_fall)
     level, points = log.level, list[tuple[float, float]]()
     log.setLevel(logging.CRITICAL)  # the worker shall not tell of each
-    jobs = ["x" * (SIZE - 2 + 64 * number) for number in range(BURIED)]
+    jobs = ["x" * (SIZE - 2 + 128 * number) for number in range(BURIED)]
     beside = sum(map(len, jobs)) / BURIED + 2 + len(FALL)
     try:
         async with app, working(app, BURIED):
@@ -69,7 +69,7 @@ async def failed(rig: Rig, attempts: Iterable[int] = ATTEMPTS) -> Curve:
 
 async def _fall(payload: str) -> None:
     """Two functions that call each other: repeated lines of one would be counted and left out of a traceback."""
-    await _deeper(payload, 99)
+    await _deeper(payload, 49)
 
 
 async def _deeper(payload: str, calls: int) -> None:

@@ -92,7 +92,10 @@ def _assumed(wishes: Wishes) -> dict[str, Sequence[str]]:
     """Every wish as it was given or is by default, in the words of the command's help."""
     rows: dict[str, Sequence[str]] = {}
     for one in fields(Wishes):
-        value, said = getattr(wishes, one.name), one.metadata["help"].split("  [")[0].split(":")[0]
+        value, said = (
+            getattr(wishes, one.name),
+            one.metadata["help"].split("  [")[0].split(":")[0].rstrip("."),
+        )
         shown = SHOWN.get(one.metadata["type"], "{:,}".format)
         rows[flag_of(one)] = ("-" if value is None else shown(value), said)
     return rows

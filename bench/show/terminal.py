@@ -37,9 +37,8 @@ def console(*, stderr: bool = False) -> Console:
 class Progress:
     """Which scenario of how many runs and how far it is, a line each on standard error."""
 
-    def __init__(self, total: int, limit: float) -> None:
+    def __init__(self, total: int) -> None:
         self._console, self._total, self._number, self._name = console(stderr=True), total, 0, ""
-        self.say(f"{total} scenarios, within {limit / 60:g} minutes")
 
     def begin(self, name: str, summary: str) -> None:
         """The next scenario."""

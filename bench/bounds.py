@@ -13,11 +13,14 @@ from .figures import Figure, Limit
 NONE: Final = Limit("value", "<=", 0)
 """Of what must not be."""
 
+EAGER: Final = 1.15
+LATE: Final = 0.75
+"""What a drain must reach of the bare loop where asyncio starts tasks at once, and before Python 3.12."""
+
 BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
     ("enqueue", "enqueue many, validated", Limit("ratio", ">=", 3)),
     ("enqueue", "enqueue one by one, 1 caller", Limit("ratio", ">=", 0.85)),
-    # Before 3.12 asyncio starts no task at once.
-    ("drain", "drain", Limit("ratio", ">=", 1.15 if sys.version_info >= (3, 12) else 0.75)),
+    ("drain", "drain", Limit("ratio", ">=", EAGER if sys.version_info >= (3, 12) else LATE)),
     ("drain", "Redis CPU per drained job", Limit("value", "<=", 4.5)),
     ("memory", "waiting job, *", Limit("excess", "<=", 30)),
     # Payload + 150. An allocator's classes lie further apart than that where payloads are large.

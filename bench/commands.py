@@ -19,6 +19,8 @@ from .planning.commands import plan
 
 EXTRA: Final = {"jinja2", "plotext", "pygal", "rich"}
 """Packages that the extra `bench` brings."""
+PAYLOAD: Final = click.IntRange(16, 65_536)
+JOBS: Final = click.IntRange(100, 1_000_000)
 GIVEN: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 WRITTEN: Final = click.Path(dir_okay=False, path_type=Path)
 
@@ -119,12 +121,8 @@ def run(scenarios: tuple[str, ...], **options: Any) -> None:
 
 
 @bench.command()
-@click.option(
-    "--payload", type=click.IntRange(16, 65_536), default=300, show_default=True, help="Bytes of it."
-)
-@click.option(
-    "--jobs", type=click.IntRange(100, 1_000_000), help="To measure with.  [default: 100,000 or 200 MB]"
-)
+@click.option("--payload", type=PAYLOAD, default=300, show_default=True, help="Bytes of it.")
+@click.option("--jobs", type=JOBS, help="To measure with.  [default: 100,000 or 200 MB]")
 @_json
 @_redis_url
 def memory(payload: int, jobs: int | None, as_json: bool, redis_url: str | None) -> None:
@@ -175,13 +173,7 @@ def compare(before: Path, after: Path, max_regression: float | None, as_json: bo
 
 @bench.command()
 @click.argument("results", type=GIVEN)
-@click.option(
-    "-o",
-    "--output",
-    type=WRITTEN,
-    callback=_file,
-    help="Where to.  [default: the name of the results, .html]",
-)
+@click.option("-o", "--output", type=WRITTEN, callback=_file, help="Where to.  [default: RESULTS as .html]")
 def report(results: Path, output: Path | None) -> None:
     """Write a results file as one HTML page: verdicts, tables, samples and curves.
 

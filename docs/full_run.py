@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
-from bench import catalogue
+from bench import bounds, catalogue
 from bench.figures import Figure, number, ratio
 from bench.results import Scenario, read
 from tests.measured import MEASURED
@@ -30,7 +31,18 @@ def figures() -> str:
         "The file with every sample is [full-run.json](../figures/full-run.json); the page with plots is "
         "[full-run.html](../figures/full-run.html), to be opened in a browser.",
         *parts,
+        "## What a run must reach",
+        f"In `{bounds.__name__.replace('.', '/')}.py`; the drain on Python before 3.12: {bounds.LATE:g}.",
+        table(("scenario", "figure", "bound"), [*_bounds()]),
     )
+
+
+def _bounds() -> Iterator[tuple[str, str, str]]:
+    """The table of bounds, as it is on every version of Python."""
+    for scenario, figure, limit in bounds.BOUNDS:
+        if limit is not None:
+            shown = replace(limit, target=bounds.EAGER) if (scenario, figure) == ("drain", "drain") else limit
+            yield scenario, figure.replace("*", "…"), str(shown)
 
 
 def _scenario(name: str, found: Scenario) -> Iterator[str]:

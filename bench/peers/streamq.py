@@ -8,7 +8,7 @@ from typing import Any
 from streamq import App, Worker
 
 from ..server import PREFIX
-from ..tasks import QUEUE, Message
+from ..tasks import QUEUE, Message, declare
 from .adapter import JOBS, OPEN, Sender
 
 PACKAGES = "streamq redis hiredis orjson pydantic uvloop"
@@ -17,13 +17,8 @@ SETTINGS = "concurrency 500, models validated when enqueued, results kept"
 
 async def sending(url: str) -> Sender:
     """`enqueue_many` makes batches of its own."""
-    app = App(redis_url=url, prefix=PREFIX)
-
-    @app.task(queue=QUEUE)
-    async def book(message: Message) -> None:
-        """Runs elsewhere."""
-
-    await OPEN.enter_async_context(app)
+    app = await OPEN.enter_async_context(declare(App(redis_url=url, prefix=PREFIX)))
+    book = app.tasks["book"]
     return Sender(
         lambda payload: book.enqueue(Message(**payload)),
         lambda payloads: book.enqueue_many([Message(**payload) for payload in payloads]),

@@ -101,6 +101,18 @@ async def bare_loop(
     return drain
 
 
+async def one_by_one(rig: Rig, payloads: Sequence[Any], task: str = "count") -> list[float]:
+    """Microseconds of each enqueue of a lone caller. Leaves the server clean."""
+    times = []
+    async with rig.app() as app:
+        for payload in payloads:
+            start = time.perf_counter()
+            await app.tasks[task].enqueue(payload)
+            times.append((time.perf_counter() - start) * 1e6)
+    await rig.server.clear()
+    return times
+
+
 class _Sent(NamedTuple):
     """What the sending of jobs took: seconds of ours, and of the server's CPU before and after it; bytes."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any, Final
 
+from ..draining import one_by_one
 from ..machine import described
 from ..rig import Rig
 from .coefficients import Coefficients, Connections, Cost, Delays, RedisCpu, WorkerCpu
@@ -114,12 +114,6 @@ async def _memory(
 
 async def _lone_enqueue(rig: Rig) -> tuple[float, float]:
     """For a job that is enqueued by itself: the server's CPU in microseconds, and the seconds until it is there."""
-    jobs: list[Any] = payloads([SMALL] * rig.of(2000, 1000))
-    async with rig.app() as app:
-        await app.tasks[TASK].enqueue(jobs[0])
-        cpu, start = await rig.server.cpu(), time.perf_counter()
-        for job in jobs:
-            await app.tasks[TASK].enqueue(job)
-        spent, seconds = await rig.server.cpu() - cpu, time.perf_counter() - start
-    await rig.server.clear()
-    return spent / len(jobs) * 1e6, seconds / len(jobs)
+    jobs, cpu = payloads([SMALL] * rig.of(2000, 1000)), await rig.server.cpu()
+    times = await one_by_one(rig, jobs, TASK)
+    return (await rig.server.cpu() - cpu) / len(jobs) * 1e6, fmean(times) / 1e6

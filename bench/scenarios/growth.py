@@ -1,7 +1,4 @@
-"""Drain and enqueue with 1,000 to 1,000,000 jobs waiting, and drain by 1 to 8 processes.
-
-From 1 to 10,000 groups joins when the engine has groups.
-"""
+"""Drain and enqueue with 1,000 to 1,000,000 jobs waiting, and drain by 1 to 8 processes."""
 
 from __future__ import annotations
 

@@ -35,14 +35,11 @@ async def measure(rig: Rig) -> Measured:
 
 async def _one_at_a_time(rig: Rig, app: App, worker: Child) -> list[Figure]:
     """The bare command and the job take turns."""
-    starts, pings, adds = list[float](), list[float](), list[float]()
-    client = rig.server.client
+    starts, adds, client = list[float](), list[float](), rig.server.client
     for number in range(-20, rig.of(400, 100)):
-        ping = await _timed(client.ping)
-        add = await _timed(lambda: client.xadd(bare.STREAM, {"p": PAYLOAD}))
+        add = await _added(client)
         start = await _started(app, worker, number)
         if number >= 0:  # the first ones warm everything up
-            pings.append(ping)
             adds.append(add)
             starts.append(start)
     await client.delete(bare.STREAM)
@@ -51,18 +48,17 @@ async def _one_at_a_time(rig: Rig, app: App, worker: Child) -> list[Figure]:
     return [
         Figure(
             "start of a job, median", "µs", median(starts), median(adds), median(starts) / median(adds),
-            note=f"bare is XADD; PING {median(pings):.0f} µs",
-            samples={"streamq": starts, "bare": adds, "ping": pings},
+            note="bare is XADD", samples={"streamq": starts, "bare": adds},
         ),
         Figure("start of a job, p99", "µs", *tail, tail[0] / tail[1]),
     ]  # fmt: skip
 
 
-async def _timed(command: Callable[[], Awaitable[Any]]) -> float:
+async def _added(client: Any) -> float:
     """Microseconds of one bare round trip."""
     await asyncio.sleep(PAUSE)
     start = time.monotonic_ns()
-    await command()
+    await client.xadd(bare.STREAM, {"p": PAYLOAD})
     return (time.monotonic_ns() - start) / 1e3
 
 

@@ -1,7 +1,4 @@
-"""Bytes of Redis memory per waiting, delayed, active and completed job, for payloads of 50 bytes to 64 KB.
-
-Held jobs join when the engine has groups.
-"""
+"""Bytes of Redis memory per waiting, delayed, active and completed job, for payloads of 50 bytes to 64 KB."""
 
 from __future__ import annotations
 

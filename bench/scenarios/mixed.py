@@ -1,7 +1,4 @@
-"""Immediate and delayed jobs, retries and failures in one run: the rate, and whether each ended exactly once.
-
-Groups join when the engine has them.
-"""
+"""Immediate and delayed jobs, retries and failures in one run: the rate, and whether each ended exactly once."""
 
 from __future__ import annotations
 

@@ -92,11 +92,11 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
         await rig.server.empty()
         try:
             async with asyncio.timeout(_limit(rig)):
-                before = await _weight(rig)
+                before = await rig.server.memory()
                 sending = {"role": "enqueue", "payloads": str(file), "warm": WARM, "single": single}
                 async with _child(rig, peer, start, log, **sending) as child:
                     sent = await child.told()
-                memory = (await _weight(rig) - before) / len(payloads)
+                memory = (await rig.server.memory() - before) / len(payloads)
                 async with _child(rig, peer, start, log, role="work", expected=len(payloads)) as child:
                     done = await child.told()
         except Gone as error:
@@ -128,12 +128,6 @@ async def _child(rig: Rig, peer: Peer, start: Start, log: IO[bytes], **config: A
         yield child
     while await rig.server.connections() > clients:  # noqa: ASYNC110 - it tells only those who ask
         await asyncio.sleep(0.01)
-
-
-async def _weight(rig: Rig) -> int:
-    """Bytes of data: without the texts of scripts, which a queue has once and not per job."""
-    memory = await rig.server.info("memory")
-    return int(memory["used_memory"]) - int(memory.get("used_memory_scripts_eval", 0))
 
 
 def _limit(rig: Rig) -> float:

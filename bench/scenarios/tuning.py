@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections import defaultdict
 from collections.abc import Awaitable
 from statistics import median
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from streamq import App, OutOfMemory
 
-from ..draining import Drain, ours, ours_by_many
+from ..draining import Drain, one_by_one, ours, ours_by_many
 from ..figures import Curve, Figure, Measured, Points, alone, medians
 from ..occupancy import spread, waiting
 from ..rig import Rig, in_turns, until
@@ -107,13 +106,13 @@ async def _stream_nodes(rig: Rig) -> Measured:
 
 async def _append_only(rig: Rig) -> Measured:
     """The append-only file: how often the server writes to the disk what it was told."""
-    jobs, few = messages(rig.of(20_000, 3_000)), rig.of(200, 40)
+    jobs, few = messages(rig.of(20_000, 3_000)), messages(rig.of(200, 40))
     found: dict[str, list[Drain]] = defaultdict(list)
     lone: dict[str, list[float]] = defaultdict(list)
 
     async def at(policy: str) -> None:
         found[policy].append(await ours(rig, jobs, concurrency=SLOTS))
-        lone[policy].append(await _one_by_one(rig, few))
+        lone[policy].append(median(await one_by_one(rig, few)))
 
     for _ in range(rig.rounds(2)):
         await at("no file")
@@ -131,18 +130,6 @@ async def _append_only(rig: Rig) -> Measured:
             for policy, times in lone.items()
         ),
     ]  # fmt: skip
-
-
-async def _one_by_one(rig: Rig, jobs: int) -> float:
-    """Microseconds of one enqueue, at the median."""
-    times = []
-    async with rig.app() as app:
-        for payload in messages(jobs):
-            start = time.perf_counter()
-            await app.tasks["count"].enqueue(payload)
-            times.append((time.perf_counter() - start) * 1e6)
-    await rig.server.clear()
-    return median(times)
 
 
 async def _full(rig: Rig) -> Measured:

@@ -7,7 +7,6 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from base64 import b64decode
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,8 +21,6 @@ from bench.results import Results, Scenario, write
 from bench.show.page import page, spread
 from bench.show.plots import line_plot
 
-from ..rig import ON_ONE_SERVER
-from ..servers import Server
 from .programs import bench
 
 VOID = {"meta", "img"}
@@ -277,14 +274,3 @@ def test_a_run_whose_file_could_not_be_written_does_not_begin(tmp_path: Path, op
     said = bench("run", "enqueue", option, str(tmp_path / "nowhere" / "a"), timeout=20)
     assert said.returncode == 2
     assert "there is no folder" in said.stderr
-
-
-@ON_ONE_SERVER
-def test_a_run_writes_the_page(own_server: Callable[..., Server], tmp_path: Path) -> None:
-    server, file = own_server(), tmp_path / "a.html"
-    said = bench("run", "cost", "--quick", "--repeat", "1", "--html", str(file), "--redis-url", server.url)
-    assert said.returncode == 0, said.stderr
-    assert f"report in {file}" in said.stderr
-    found = _Page(file.read_text(encoding="utf-8"))
-    assert "commands per job" in "".join(found.text)
-    assert found.open == []

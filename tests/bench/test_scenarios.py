@@ -12,11 +12,11 @@ from bench.figures import Figure
 from bench.rig import Rig
 from bench.scenarios import tuning
 from bench.scenarios.footprint import _growth
-from bench.scenarios.mixed import _wrong
 from bench.server import Server as Measured
 from bench.tasks import Errand
 from streamq import State
 
+from ..measured.mixed import _wrong
 from ..servers import Server
 
 ERRANDS = [Errand(number=1, fate="complete"), Errand(number=2, fate="retry"), Errand(number=3, fate="fail")]

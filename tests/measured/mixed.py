@@ -8,12 +8,11 @@ import time
 from collections import Counter
 from typing import Final
 
+from bench.figures import Figure, Measured
+from bench.process import Child
+from bench.rig import Rig, until
+from bench.tasks import QUEUE, Errand
 from streamq import App, State
-
-from ..figures import Figure, Measured
-from ..process import Child
-from ..rig import Rig, until
-from ..tasks import QUEUE, Errand
 
 DELAYS: Final = (0.0, 0.0, 0.0, 0.0, 0.5, 1.0)
 """Seconds: jobs are dealt to these in turn, so a third is delayed."""

@@ -1,6 +1,6 @@
 """This host as the operating system shows it: which one it is, and whether a process on it runs.
 
-Where there is no ``/proc`` nothing is known: the host has no id, and no process is said to run.
+Where there is no ``/proc`` nothing is known: the host has no id, and no process counts as running.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A worker's identity: a name that no other living worker has, and what it says of itself.
+"""A worker's identity: a name that no other living worker has, and its description.
 
-The consumer of a worker bears its name, so two workers of one name would take each other's jobs for their own.
-The name is claimed with a token before the first job is fetched, and claimed again with each introduction.
+The name is also that of its consumer in the group, so two workers of one name would each treat the other's jobs as
+their own. It is claimed with a token before the first job is fetched, and again with each registration.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from streamq.store.workers import UNREADABLE, parse_worker
 log = logging.getLogger("streamq.identity")
 
 HOST_LENGTH: Final = 24
-"""Characters of the host's name in a worker's; more would not fit with the rest into 64."""
+"""Characters of the host's name in a worker's name, which has 64 at most with process id and random part."""
 
 
 def new_name() -> str:
-    """Host, process and 32 random bits: no process may pass for its predecessor, and no pod for another."""
+    """Host, process id and 32 random bits: a process id is reused, and pods may share a host name."""
     own = re.sub(r"[^A-Za-z0-9_-]", "", platform.node().partition(".")[0])[:HOST_LENGTH]
     return f"{own or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -48,7 +48,7 @@ def checked_name(name: str) -> str:
 
 
 def describe(name: str, queues: tuple[str, ...], concurrency: int, settings: Settings) -> WorkerInfo:
-    """What the worker of this process says of itself, with a token of its own."""
+    """The description of the worker of this process, with a new token."""
     return WorkerInfo(
         name=name, host=platform.node(), pid=os.getpid(), queues=queues, concurrency=concurrency,
         started_at=host_now(), version=version("streamq"), token=secrets.token_hex(8), lease=settings.lease,
@@ -63,7 +63,7 @@ def taken(name: str, entry: bytes) -> NameTaken:
 
 
 async def claim(store: Store, info: WorkerInfo) -> None:
-    """Claim the name. One that a dead worker left behind is taken over, once its jobs are given back.
+    """Claim the name. That of a dead worker is taken over, once its jobs are given back.
 
     Raises ``NameTaken`` when a living worker has it.
     """

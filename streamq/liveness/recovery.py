@@ -1,4 +1,4 @@
-"""Recovery: the jobs of a lost worker start again, whoever found it lost."""
+"""Recovery: the jobs of a lost worker wait again; one way for all that find a worker lost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streamq.store.store import Store
 log = logging.getLogger("streamq.reclaimer")
 
 GRACE: Final = 0.6
-"""Seconds a worker may be without any connection: it reconnects in a fraction of that."""
+"""Seconds a worker may be without any connection: its heartbeat reconnects within 0.25 (``heartbeat.WATCH``)."""
 
 
 async def recover(
     store: Store, links: Links, queue: str, worker: str, beats: bytes | None, why: str
 ) -> Reclaimed:
-    """Give the jobs that a lost worker has of a queue back, and log what became of them.
+    """Give back a lost worker's jobs on a queue, and log what became of them.
 
     Nothing happens when it has beaten since ``beats`` was read. ``None``: its end is known, and in the log already.
     """

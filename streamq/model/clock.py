@@ -21,17 +21,17 @@ stamp = time.time
 class ServerClock:
     """An estimate of the server's clock in milliseconds, good to one round trip.
 
-    It is never ahead, but where that clock was set back: then until the readings before that are forgotten.
+    It is never ahead, except after that clock was set back, until the readings from before that are forgotten.
     """
 
     __slots__ = ("_offset", "_readings")
 
     def __init__(self) -> None:
         self._offset = 0.0
-        self._readings: deque[float] = deque(maxlen=16)
+        self._readings: deque[float] = deque(maxlen=16)  # enough that one of them came without delay
 
     def set(self, server_ms: int) -> None:
-        """Take a reading that a script has just returned. Each is old by its way here: the youngest of some is used."""
+        """Take a reading that a script has just returned. Each is late by its transfer: the least late one is used."""
         self._readings.append(server_ms - monotonic() * 1000)
         self._offset = max(self._readings)
 

@@ -27,7 +27,7 @@ def exact(raw: bytes | str) -> Any:
 
     try:
         return from_json(raw, allow_inf_nan=False)
-    except ValueError:  # not JSON, which the other one says better; or nested more than 200 levels deep
+    except ValueError:  # not JSON: orjson's error is clearer; or nested more than 200 levels deep
         return loads(raw)
 
 
@@ -65,7 +65,7 @@ def plain(value: Any) -> bytes:
 
 def written(value: Any) -> bytes:
     """JSON of whatever pydantic can write; NaN and infinity as text. Raises ``TypeError`` for the rest."""
-    from pydantic_core import PydanticSerializationError, to_json  # noqa: PLC0415  # the same
+    from pydantic_core import PydanticSerializationError, to_json  # noqa: PLC0415  # as in exact
 
     try:
         return to_json(value, by_alias=False, inf_nan_mode="strings")
@@ -85,9 +85,9 @@ def storable(value: Any) -> bytes:
 # -- what every reader can read, and every list can show -------------------------------------------------------------
 
 LEVELS: Final = 200
-"""Levels of nesting that are written: pydantic reads no more, and a list of jobs adds some of its own."""
+"""Levels of nesting that may be written: pydantic reads little more, and a list of jobs adds some of its own."""
 DIGITS: Final = 4_300
-"""Digits of a whole number that are written: Python reads no more."""
+"""Digits that a written whole number may have: Python's default limit for reading one."""
 TOO_DEEP: Final = f"(not shown: nested more than {LEVELS} levels deep)"
 """What people see in the place of a value that another program wrote and no list can show."""
 
@@ -95,7 +95,7 @@ _RUN: Final = re.compile(rb"[0-9]*")
 
 
 def unreadable(raw: bytes) -> str:
-    """Why JSON that was written would not be read again, or shown in a list; empty when nothing stands against it."""
+    """Why written JSON could not be read again, or shown in a list; empty when it can."""
     if too_deep(raw):
         return f"it is nested more than {LEVELS} levels deep, and no more can be read again"
     if len(raw) > DIGITS and _has_many_digits(raw) and "number out of range" in _refusal(raw):
@@ -106,15 +106,16 @@ def unreadable(raw: bytes) -> str:
 
 
 def too_deep(raw: bytes) -> bool:
-    """Whether JSON is nested more than ``LEVELS`` levels deep. Most is too short for that, or has too few brackets."""
+    """Whether JSON is nested more than ``LEVELS`` levels deep."""
+    # most is too short for that, or has too few brackets: no parser is needed
     if len(raw) <= 2 * LEVELS or raw.count(b"[") + raw.count(b"{") <= LEVELS:
         return False
     return "recursion limit" in _refusal(raw)
 
 
 def _refusal(raw: bytes) -> str:
-    """What pydantic's reader says against JSON; empty when it reads it."""
-    from pydantic_core import from_json  # noqa: PLC0415  # the same
+    """The error of pydantic's reader; empty when it reads the JSON."""
+    from pydantic_core import from_json  # noqa: PLC0415  # as in exact
 
     try:
         from_json(raw)

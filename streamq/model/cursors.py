@@ -21,11 +21,11 @@ _NUMBER: Final = {
     "up": (_SCORE := re.compile(r"-?(inf|[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?)")),
     "down": _SCORE,
 }
-"""What a cursor says beside an id, by the kind of the list."""
+"""The number that a cursor has beside an id, by the kind of the list."""
 
 
 def strange(cursor: str) -> UsageError:
-    """The error for a cursor that is none of this list."""
+    """The error for a cursor that does not belong to this list."""
     return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
 
 

@@ -12,5 +12,5 @@ def after(seconds: float) -> str:
 
 
 def at(ms: int) -> str:
-    """The due time at so many milliseconds since the epoch; what is over by then is due at once."""
+    """The due time at so many milliseconds since the epoch; one in the past means at once."""
     return f"@{max(1, ms)}"  # 0 is how a held job is marked

@@ -7,9 +7,9 @@
 The outcome is the result of a completed job (empty for none) and the error of a failed one. Payload, headers and
 outcome are JSON. Headers say only what differs from the defaults; most jobs have none.
 
-The names of the fields cost nothing: a stream stores equal ones once for a whole block. They are as long as what an
-entry costs beside its values, as the server reckons with them when it decides whether one more fits into a block;
-with shorter ones a block ends above its size and takes a quarter more.
+The names of the fields take no memory: a stream stores equal ones once for a whole block. The server counts their
+length when it decides whether one more entry fits into a block, and so they are as long as the overhead of an entry:
+with shorter names a block ends above its size limit and takes a quarter more memory.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class New(NamedTuple):
 
 
 Place = tuple[str, int, bytes]
-"""Queue, lane and entry of what a worker has in its hands."""
+"""Queue, lane and entry of a job that was delivered to a worker."""
 
 
 class Delivery:
-    """A job in a worker's hands: an entry of a lane, read but not yet judged."""
+    """A job as it was delivered to a worker: an entry of a lane, read but not yet judged."""
 
     __slots__ = ("entry", "headers", "job_id", "lane", "payload", "queue", "raw_headers", "raw_task", "task")
 
@@ -56,7 +56,7 @@ class Delivery:
         if self.raw_headers:
             self.headers = parse_headers(self.raw_headers)
             self.job_id = self.headers.get("id") or entry.decode()
-        else:  # as most jobs have none
+        else:  # most jobs have no headers
             self.headers, self.job_id = NO_HEADERS, entry.decode()
 
     @property
@@ -84,5 +84,5 @@ def opened(envelope: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def one_line(text: bytes) -> bytes:
-    """A text as one line, since a line feed ends it where it is kept."""
+    """A text as one line: in an envelope and in a record a line feed separates the parts."""
     return text.replace(b"\n", b" ") if b"\n" in text else text

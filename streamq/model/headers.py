@@ -33,14 +33,14 @@ class Headers(TypedDict, total=False):
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first; the first and the last with their tracebacks."""
     foreign: bytes
-    """Not a name in the text: members that somebody else wrote, as they came. ``pack_headers`` passes them on."""
+    """No header of its own: members that another program wrote, as they came. ``pack_headers`` writes them again."""
 
 
 NO_HEADERS: Final[Headers] = {}
 
 _NUMBER: Final = rb"(?:0|[1-9][0-9]{0,19})"
 _ID: Final = re.compile(rb'{"id":"((%b)-(%b))"[,}]' % (_NUMBER, _NUMBER))
-"""The id counts as the first member only, in the one form that we write."""
+"""The id is read as the first member only, in the one form that we write: scripts find it without parsing."""
 _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WHITE: Final = rb"[ \t\r\n]*"
 _MEMBER: Final = re.compile(
@@ -55,20 +55,20 @@ _NESTED: Final = re.compile(rb"%b|[\[\]{}\"]" % _STRING, re.DOTALL)
 _TRACE: Final = re.compile(
     rb'"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]{2}"'
 )
-"""Version, trace, span and flags; a trace or a span of zeros alone is none."""
+"""Version, trace, span and flags; a trace or span of only zeros is invalid, as the standard says."""
 
 LARGEST: Final = 10**9
-"""Of counts and seconds: they are smaller."""
+"""Counts and seconds (30 years) are below this; a larger number is invalid, and exact in each reader of JSON."""
 
 
 def parse_headers(raw: bytes) -> Headers:
     """Headers as they came.
 
-    A member that is not what ``Headers`` says counts as absent, and what is no JSON object as empty.
+    Invalid members are treated as absent, and text that is no JSON object as empty headers.
     """
     if not raw:
         return NO_HEADERS
-    if b"\\" not in raw:  # else a name may be written in several ways
+    if b"\\" not in raw:  # with escapes a name could be written in several ways
         try:
             found = codec.loads(raw)
         except codec.JSONDecodeError:
@@ -82,7 +82,7 @@ def parse_headers(raw: bytes) -> Headers:
 
 
 def _from_text(raw: bytes) -> Headers:
-    """Headers in which somebody else wrote: only our own members are decoded."""
+    """Headers that another program wrote or added to: only our own members are decoded."""
     ours: dict[str, Any] = {}
     foreign = []
     for name, value, text in members(raw) or ():
@@ -114,7 +114,7 @@ def _understood(raw: bytes, found: dict[str, Any], foreign: bytes) -> Headers:
 
 
 def id_of(raw: bytes) -> str | None:
-    """The job's id in its headers, also where the rest of them is no JSON."""
+    """The job's id in its headers, also where the rest of them is invalid JSON."""
     found = _ID.match(raw)
     if found is None or int(found[2]) >= 2**64 or int(found[3]) >= 2**64:
         return None
@@ -180,7 +180,7 @@ _IS: Final[dict[str, Callable[[object], bool]]] = {
     "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "history": _is_history,
 }  # fmt: skip
-"""What each header must be; the id is judged by ``id_of``."""
+"""What makes each header valid; ``id_of`` checks the id."""
 
 
 def pack_headers(headers: Mapping[str, Any]) -> bytes:
@@ -206,7 +206,7 @@ def trace_of(headers: Headers) -> tuple[str, str] | None:
 
 
 def without_unknown_task(headers: Headers) -> Headers:
-    """Headers without what is counted while no worker knows the task: this one does, or nobody will."""
+    """Headers without the counters of an unknown task: this worker knows the task, or the job is failed for it."""
     if "unknown_task_count" not in headers and "unknown_task_since" not in headers:
         return headers
     kept = {**headers}

@@ -8,14 +8,14 @@ from typing import Any, Final
 from streamq.model import codec
 
 HISTORY: Final = 20
-"""Entries of a history that are kept: the first one always, and the latest."""
+"""Entries of a history: the first one always, and the latest. More would show no new pattern."""
 HISTORY_BYTES: Final = 16_384
 """Bytes of a whole history as JSON. Each attempt sends the headers again, and each failed job is kept with them, so
 this bounds both: a job of 1,000 attempts sends 16 MB in all, and 10,000 failed ones take at most 160 MB."""
 IN_FULL: Final = 7_000
-"""Bytes of an entry that keeps its traceback: two of them fit into the whole."""
+"""Bytes of an entry that keeps its traceback: two of them fit into ``HISTORY_BYTES``, and some summaries."""
 SUMMARY: Final = 200
-"""Characters kept of the message of an entry between the first and the last."""
+"""Bytes kept of the message of an entry between the first and the last: enough to see whether it is the same."""
 
 
 def grown(history: Sequence[Mapping[str, Any]], error: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def _bounded(entry: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if len(codec.dumps(whole)) <= IN_FULL:
             return whole
-    except TypeError:  # deeper than can be written, though it could be read
+    except TypeError:  # nested too deep to be written, though it could be read
         pass
     return short(whole)
 

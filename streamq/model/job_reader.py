@@ -1,4 +1,4 @@
-"""What is stored of a job as people see it: as far as it can be read, whoever wrote it."""
+"""From what is stored of a job to the record that people see: as far as it can be read, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from streamq.model.outcomes import COMPLETED, MARKS
 from streamq.model.states import State
 
 SAID: Final = 16_384
-"""Characters of an error that another program wrote which people are shown; ours are shorter."""
+"""Characters shown of an error that another program wrote: above what our own can have (``description``)."""
 
 
 def _shown(raw: bytes) -> Any:
-    """A value of JSON; what is none, as a foreign producer's, as the text it is."""
+    """The value of JSON text; text that is no JSON, as another program may write it, as it is."""
     try:
         return codec.exact(raw)
     except codec.JSONDecodeError:
@@ -27,7 +27,7 @@ def _shown(raw: bytes) -> Any:
 
 
 def _time(ms: float) -> datetime | None:
-    """The time, where it is one: numbers that others wrote may lie beyond every calendar."""
+    """The time, or ``None``: a number that another program wrote may be outside of what a ``datetime`` can hold."""
     try:
         return from_ms(ms)
     except (ValueError, OverflowError, OSError):
@@ -58,7 +58,7 @@ def _said(text: Any) -> str:
 
 
 def _outcome(raw: bytes) -> dict[str, Any]:
-    """What the record of a failed job says of its end; what no list can show of another program's is said to be so."""
+    """The end of a failed job by its record; where another program's is nested too deep to show, a text says so."""
     if codec.too_deep(raw):
         return {"type": "Unreadable", "message": codec.TOO_DEEP}
     said = _shown(raw or b"null")
@@ -118,7 +118,7 @@ def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     headers = parse_headers(found.headers)
     common = _common(queue, job_id, found.task, found.payload, headers)
     finished = _later(common["created_at"], _number_in(found.age))
-    completed = found.mark == MARKS[COMPLETED]  # whatever else a foreign record says, it did not succeed
+    completed = found.mark == MARKS[COMPLETED]  # any other mark, also another program's, is no success
     if not completed:
         common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(found.outcome)})
     elif codec.too_deep(found.outcome):
@@ -139,7 +139,7 @@ def _later(at: datetime | None, ms: float | None) -> datetime | None:
     """That many milliseconds after ``at``, where both are known and the sum is a time."""
     try:
         return None if at is None or ms is None else at + timedelta(milliseconds=ms)
-    except (ValueError, OverflowError):  # not a number, or out of every calendar
+    except (ValueError, OverflowError):  # not a number, or outside of what a datetime can hold
         return None
 
 
@@ -148,4 +148,4 @@ READ: Final[dict[bytes, Callable[..., JobRecord]]] = {
     b"parked": from_parked,
     b"finished": from_record,
 }
-"""By the word with which ``locate.lua`` answers."""
+"""By the first word of the reply of ``locate.lua``."""

@@ -1,4 +1,4 @@
-"""What becomes of an attempt: the judge. Pure: no clock, no I/O; the one random number is handed in."""
+"""The judge: what follows from an attempt that failed. Pure: no clock, no I/O; the random number is an argument."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Bury:
-    """It is over: the job is failed."""
+    """End the job: it is failed."""
 
 
 Judgement = Again | Bury
@@ -115,9 +115,9 @@ def _asked(error: BaseException) -> float | str | None:
         if value is None and name == "after":
             return None
         seconds = value.total_seconds() if isinstance(value, timedelta) else value
-        if isinstance(seconds, int | float) and seconds <= LONGEST_WAIT:  # nan is not
+        if isinstance(seconds, int | float) and seconds <= LONGEST_WAIT:  # false for NaN
             return float(seconds)
-    except BaseException:  # noqa: S110  # code of the handler's program; the sentence below tells of it
+    except BaseException:  # noqa: S110  # code of the handler's program; the text below describes it
         pass
     parent = "Retry" if name == "after" else "Snooze"
     return (

@@ -25,7 +25,7 @@ def is_name(text: object) -> bool:
 
 
 class Key:
-    """What is known of a key: its type, what lies in it, and for how long. Of an instance of ``Keys`` it is the name.
+    """One key: its type, what lies in it, and for how long. On an instance of ``Keys`` the attribute is the name.
 
     The type is ``stream``, ``hash``, ``zset``, ``set``, ``list``, ``string``, or ``channel`` of Pub/Sub, which keeps
     nothing. ``end`` is how the name ends, where that is not the attribute's name; a word in capitals stands for any
@@ -43,7 +43,7 @@ class Key:
     @overload
     def __get__(self, keys: object, owner: type) -> str: ...
     def __get__(self, keys: object, owner: type) -> Key | str:
-        return self  # of an instance the name is found before this is asked
+        return self  # an instance has the name in its __dict__, which is found first
 
     def name(self, before: str) -> str:
         """The name, as far as it does not depend on a word in capitals."""
@@ -84,7 +84,7 @@ class Keys:
         "upkeep:SEAT",
     )  # fmt: skip
     seat_look = Key(
-        "string", "who looked last whether the seat is free, of those who stand by", "expires in seconds",
+        "string", "the process that stands by and was the last to check whether the seat is free", "expires in seconds",
         "upkeep:SEAT:look",
     )  # fmt: skip
     producer = Key(
@@ -99,12 +99,12 @@ class Keys:
     events = Key("stream", "signals of an earlier version", "the pruner deletes it")
     wake = Key("list", "signals of an earlier version", "the pruner deletes it")
     ended = Key(
-        "channel", "what finished: ids, and records as long as they are short", "to who waits for results"
+        "channel", "what finished: ids, and records that are short", "to callers that wait for results"
     )
     signals = Key(
         "channel",
-        "a due time that is earlier than the last known one; who comes to do upkeep",
-        "to who does upkeep",
+        "a due time that is earlier than the last known one; a process that joins the upkeep",
+        "to processes that do upkeep",
     )
 
     def __init__(self, prefix: str, queue: str) -> None:
@@ -117,7 +117,7 @@ class Keys:
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
         self.by_script: dict[str, tuple[str, ...]] = {}
-        """Those that a script takes, in its order."""
+        """The keys that a script takes, in its order."""
         self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
 
     def seats(self, *numbers: int) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ class Keys:
         return tuple(f"{self.seat}{number}" for number in numbers)
 
     def look(self, number: int) -> str:
-        """The key of the last look at a seat, by who stands by."""
+        """The key of the last check of a seat by a process that stands by."""
         return f"{self.seat_look}{number}:look"
 
 

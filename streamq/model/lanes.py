@@ -20,7 +20,7 @@ class Lane(NamedTuple):
 
 
 READY: Final = 1
-"""The number of the lane of jobs that are no suspects."""
+"""The number of the lane of all jobs but suspects."""
 ALONE: Final = 2
 """The number of the lane of suspects."""
 

@@ -1,7 +1,7 @@
 """What a declared type promises of its values in JSON, read from pydantic's core schema of it.
 
-Three answers: it cannot be sent (secrets, fields that are left out, what is read only once); its values are known to
-come back as they were; or nobody knows, and each value is compared after writing.
+Three answers: its values cannot be sent (secrets, excluded fields, iterators); they are known to come back as they
+were; or that is not known, and each value is compared after writing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _unsendable(node: Any, path: str) -> Iterator[tuple[str, str]]:
     if not isinstance(node, dict):
         return
     yield from ((path, reason) for reason in _reasons(node))
-    if not _writer(node):  # what a writer of its own makes of a value is seen by comparing
+    if not _writer(node):  # what a custom serializer makes of a value is seen by comparing
         for name, child in node.items():
             if name == "fields":
                 yield from _fields(child, path)
@@ -149,7 +149,7 @@ def _exact(node: Schema, found: Shape, definitions: dict[str, Any]) -> bool:  # 
 
 
 _FACTORIES: Final = (list, dict, set, frozenset, tuple, str, int, float, bool, bytes)
-"""Those whose every product is the same, so that one tells of all."""
+"""Factories that return an equal value each time, so that one call shows all of them."""
 
 
 def _sound_default(node: Schema, definitions: dict[str, Any]) -> bool:
@@ -168,7 +168,7 @@ def _sound_default(node: Schema, definitions: dict[str, Any]) -> bool:
         return bool(valid == default) and (type(valid) is type(default) or isinstance(valid, float))
     except (
         Exception
-    ):  # it does not fit, has a writer or a comparison of its own, or refers to what is not known here
+    ):  # it does not fit, has its own serializer or comparison, or refers to an unknown definition
         return False
 
 

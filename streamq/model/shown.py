@@ -1,4 +1,4 @@
-"""Text of others as people may read it: no character of it can move a cursor, forge a line or turn the writing round.
+"""Untrusted text made safe to read: no character of it can move a cursor, forge a line or reverse the text.
 
 Whatever comes from jobs, paths, providers, servers and users' code passes here before it reaches a terminal or a log.
 """
@@ -13,8 +13,8 @@ _UNSEEN: Final = re.compile(
     "\x00-\x1f\x7f-\x9f"  # control characters: ESC, carriage return and the eight-bit ones among them
     "\xad\u061c\u180e\u200b\u200e\u200f\u2060-\u206f\ufeff\ufff9-\ufffb"  # marks that show nothing
     "\u2028-\u202e"  # separators of lines, and the overrides of the direction of writing
-    "\ud800-\udfff"  # halves of characters: no terminal and no file can be given them
-    "\U000e0000-\U000e007f"  # tags: a text that nobody sees
+    "\ud800-\udfff"  # lone surrogates, which cannot be encoded
+    "\U000e0000-\U000e007f"  # tags: invisible text
     "]"
 )
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -23,7 +23,7 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 def shown(text: str, most: int | None = None) -> str:
     """The text on one line, its unseen characters as escapes such as ``\\x1b`` and ``\\u202e``.
 
-    ``most`` characters of it at most; what was cut is told by three dots.
+    ``most`` characters of it at most; an ellipsis marks a cut.
     """
     if most is not None and len(text) > most:
         text = text[: max(0, most - 3)] + "..."

@@ -19,7 +19,7 @@ class State(StrEnum):
     DELAYED = "delayed"
     """Parked until its due time: a new delay, a retry or a snooze."""
     HELD = "held"
-    """Parked until its group lets it go."""
+    """Parked until its group has capacity."""
     COMPLETED = "completed"
     """Ended with a result."""
     FAILED = "failed"

@@ -21,6 +21,7 @@ from streamq.model.shapes import Shape, non_finite, refuse_unsendable, shape
 
 _plain = codec.plain
 _SHOWN: Final = 80
+"""Characters of a value in a message: two of them, was and is, fit on a line."""
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 _NAN: Final = (
     "JSON has no NaN and no infinity. Set model_config = ConfigDict(ser_json_inf_nan='strings') on a model of your "
@@ -162,7 +163,7 @@ class AnyForm(Form):
                 return raw  # nothing in it is ever written as something else
             if _equal(
                 value, codec.loads(raw)
-            ):  # the faster one of two readers, who differ in such numbers only
+            ):  # the faster of two readers, which differ in numbers above 64 bits only
                 return raw
         if not _equal(value, back := self.read(raw)):
             told = [
@@ -287,7 +288,7 @@ def shown(value: Any) -> str:
     """A value as text of some words, for a message."""
     try:
         text = repr(value)
-    except Exception:  # a class of the user's own, or a number of too many digits
+    except Exception:  # a user's __repr__, or a number with too many digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
@@ -298,7 +299,7 @@ def shown(value: Any) -> str:
 def _equal(was: Any, back: Any) -> bool:
     try:
         return bool(was == back)
-    except Exception:  # arrays and the like, whose comparison is no yes or no: looked at part by part
+    except Exception:  # arrays compare to arrays, not to a bool: the parts are compared
         return False
 
 
@@ -321,7 +322,7 @@ def _differences(was: Any, back: Any, at: str) -> Iterator[FieldError]:
 
 
 def _same_instant(was: Any, back: Any) -> bool:
-    """Whether two aware times are one instant. In the hours in which clocks are set, ``==`` says no to all others."""
+    """Whether two aware times are the same instant: ``==`` is false between zones while a clock is set."""
     times = (was, back)
     if not all(isinstance(each, datetime) and each.utcoffset() is not None for each in times):
         return False
@@ -344,7 +345,7 @@ def _parts(value: Any) -> dict[Any, Any] | None:
 
 
 def _unread(value: Any, error: Any) -> FieldError:
-    """An error of reading what was written, told of the value that it was."""
+    """An error of reading what was written, described by the value before it was written."""
     for part in error["loc"]:
         parts = _parts(value)
         if not parts or part not in parts:

@@ -1,4 +1,4 @@
-"""A worker as it tells of itself."""
+"""A worker's description of itself."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class OverdueHandler:
 
 @dataclass(frozen=True, slots=True)
 class WorkerNote:
-    """What the code of an app tells operators of the process it runs in: see ``App.notes``."""
+    """A message of an app's code to operators, about the process it runs in: see ``App.notes``."""
 
     subject: str
     text: str
     since: datetime
-    """When it was first told, by its host's clock."""
+    """When it was first set, by its host's clock."""
 
     def asdict(self) -> dict[str, Any]:
         """The note as JSON has it."""
@@ -40,7 +40,7 @@ class WorkerNote:
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """What a worker says of itself."""
+    """A worker's description of itself."""
 
     name: str
     host: str
@@ -50,9 +50,9 @@ class WorkerInfo:
     started_at: datetime
     version: str
     client_id: int = 0
-    """The server's id of the connection it beats on."""
+    """The client id, at the server, of the connection of its heartbeat."""
     token: str = ""
-    """Tells it from another that claims the same name."""
+    """Distinguishes it from another worker that claims the same name."""
     lease: float = 0.0
     """Seconds without a beat after which it is lost; 0 when it does not say."""
     beat: float = 0.0

@@ -1,4 +1,4 @@
-"""What all subjects of the store stand on: the connections, the names of the keys, and the server's clock."""
+"""What all subjects of the store share: the connections, the names of the keys, and the server's clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Access:
         self._keys: dict[str, Keys] = {}
 
     def links(self, client_name: str = "streamq") -> Links:
-        """Connections for one purpose of their own: for who blocks, or writes in batches."""
+        """Connections for one purpose: for a caller that blocks, or that writes in batches."""
         return Links(self.servers, client_name)
 
     def thread_links(self, client_name: str) -> ThreadLinks:
@@ -35,7 +35,7 @@ class Access:
         """The keys of a queue. Raises ``ConfigurationError`` for a bad name."""
         try:
             found = self._keys.get(queue)
-        except TypeError:  # what cannot be hashed is no name either
+        except TypeError:  # unhashable: Keys refuses it with the right error
             found = None
         if found is None:
             found = self._keys[queue] = Keys(self.settings.prefix, queue)

@@ -20,11 +20,11 @@ from streamq.store.access import Access
 log = logging.getLogger("streamq.store")
 
 MOVED_AT_ONCE: Final = 100
-"""Due times that one call changes: well within what Lua passes on as arguments."""
+"""Due times that one call changes: well within what Lua's ``unpack`` can pass on (some thousands)."""
 UNKNOWN_SOON: Final = 31_000
-"""Milliseconds within which a job of an unknown task is due: it is offered again every 30 seconds at most."""
+"""Milliseconds within which a job of an unknown task is due: its retries are at most 30 seconds apart."""
 UNKNOWN_SEEN: Final = 1_000
-"""Delayed jobs that a look for unknown tasks reads at most."""
+"""Delayed jobs that the query for unknown tasks reads at most: ten round trips."""
 
 DueTimes = Mapping[str, Sequence[tuple[str, float]]]
 """By queue, jobs and in how many seconds each is to be due."""
@@ -69,7 +69,7 @@ class Delayed:
         return Promoted(count, None if wait < 0 else wait / 1_000_000)
 
     def move_due_times(self, links: ThreadLinks, out: DueTimes, back: DueTimes) -> None:
-        """Push jobs out, never nearer, and bring others back, never further out. For a thread.
+        """Postpone the jobs of ``out``, bring those of ``back`` forward; neither does the opposite. For a thread.
 
         Raises what went wrong first; the others are moved all the same.
         """
@@ -83,7 +83,7 @@ class Delayed:
             raise errors[0]
 
     async def bring_back(self, links: Links, queue: str, jobs: Sequence[tuple[str, float]]) -> None:
-        """Bring jobs back to the due times that they would have had, never further out."""
+        """Bring jobs forward to the due times that they would have had; none is postponed."""
         await links.of(queue).calls(*self._moves(queue, (), jobs))
 
     def _moves(
@@ -116,7 +116,7 @@ class Delayed:
     async def unknown_tasks(self, queue: str) -> dict[str, int]:
         """By task, how many jobs wait for a worker that knows it: of the 1,000 that are due first within 31 seconds.
 
-        Such a job is offered again every 30 seconds at most, so each of them is seen.
+        The retries of such a job are at most 30 seconds apart, so each of them is among these.
         """
         keys, pool = self._access.keys(queue), self._access.pool
         seconds, _ = await pool.call(queue, "TIME")

@@ -1,4 +1,4 @@
-"""Delivery: what is given to workers, what they have of it, and what they give back."""
+"""Delivery: jobs that workers read, jobs that are pending under their names, and jobs that they give back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 PENDING_PAGE: Final = 1_000
 """Rows of one answer to XPENDING: about half a millisecond of the server's time."""
 RELEASED_AT_ONCE: Final = 100
-"""Jobs that one call gives back. It takes fewer where they are large."""
+"""Jobs that one call gives back: some milliseconds of the server's time. Fewer where they are large."""
 
 QueueLane = tuple[str, int]
 """A queue and the number of one of its lanes."""
@@ -32,9 +32,9 @@ class Depths:
     """How much waits, by queue."""
 
     waiting: dict[str, int] = field(default_factory=dict)
-    """Jobs that wait, of each queue whose lane has entries; too few where somebody deleted delivered entries."""
+    """Jobs that wait, of each queue whose lane has entries; too low where delivered entries were deleted by hand."""
     refused: dict[str, StreamqError] = field(default_factory=dict)
-    """Queues of which the server does not tell."""
+    """Queues whose depth the server refused to tell, and why."""
 
 
 class Delivery:
@@ -46,12 +46,12 @@ class Delivery:
     # -- commands -------------------------------------------------------------------------------------------
 
     async def join(self, links: Links, queues: Iterable[str]) -> None:
-        """Make the groups of the queues, where they are not."""
+        """Create the consumer groups of the queues where they are missing."""
         for queue in queues:
             await scripts.JOIN.run(links.of(queue), self._access.keys(queue))
 
     async def with_group(self, links: Links, queue: str, act: Callable[[], Awaitable[T]]) -> T:
-        """Do ``act``; when a group of the queue is gone, make it and do it again."""
+        """Await ``act()``; when a consumer group of the queue is missing, create it and repeat."""
         try:
             return await act()
         except NoGroup:
@@ -67,11 +67,11 @@ class Delivery:
         lane, entries = await scripts.FETCH.run(links.of(queue), self._access.keys(queue), worker, n)
         return lane, entries
 
-    async def release(self, links: Links, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
-        """Give entries (lane, entry) back uncharged. Returns how many were still held."""
+    async def release(self, links: Links, queue: str, places: Sequence[tuple[int, bytes]]) -> int:
+        """Give entries (lane, entry) back uncharged. Returns how many were still pending."""
         keys, link, released, at = self._access.keys(queue), links.of(queue), 0, 0
-        while at < len(held):
-            arguments = [part for lane_entry in held[at : at + RELEASED_AT_ONCE] for part in lane_entry]
+        while at < len(places):
+            arguments = [part for lane_entry in places[at : at + RELEASED_AT_ONCE] for part in lane_entry]
             back, seen = await scripts.RELEASE.run(link, keys, *arguments)
             released, at = released + back, at + seen
         return released
@@ -113,7 +113,7 @@ class Delivery:
         return self._access.keys(queue).lanes[lane - 1]
 
     async def pending_in(self, links: Links, queue: str, worker: str) -> list[tuple[int, bytes]]:
-        """All of one queue that the server has delivered to a worker and not got back: lane and entry of each."""
+        """All entries of one queue that are pending under a worker's name: lane and entry of each."""
         found = await self.pending(links, [(queue, lane) for lane in NUMBERS], worker)
         return [(lane, entry) for (_, lane), entries in found.items() for entry in entries]
 
@@ -139,7 +139,7 @@ class Delivery:
 
 
 def _delivered(groups: Any) -> int:
-    """How many entries of a lane are delivered; none when there is no group, or the server does not tell."""
+    """How many entries of a lane are pending; 0 when there is no group, or the server refuses to tell."""
     for row in map(pairs, () if isinstance(groups, Exception) else groups):
         if row.get(b"name") == GROUP.encode():
             return int(row[b"pending"])

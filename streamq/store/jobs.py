@@ -1,4 +1,4 @@
-"""Jobs: one by its id, pages of those in a state, and what became of those that somebody waits for."""
+"""Jobs: one by its id, pages of those in a state, and the records of those that a caller waits for."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from streamq.store.access import Access
 from streamq.store.pages import READ_AT_ONCE, Pages
 
 LOOKED_AT_ONCE: Final = 200
-"""Jobs that one script call looks for on behalf of who waits for them: about a millisecond of the server's time."""
+"""Jobs that one script call looks up for callers that wait: about a millisecond of the server's time."""
 LOOK_BYTES: Final = 1_000_000
-"""Bytes of records and payloads that it reads; one job is the least."""
+"""Bytes of records and payloads that it reads, one job at least: some milliseconds of the server's time."""
 
 
 class Jobs:
@@ -53,7 +53,7 @@ class Jobs:
         raise JobNotFound(queue, job_id)
 
     async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
-        """Of each job its record, ``True`` while it is on its way, and ``False`` when there is none of that id."""
+        """By id the job's record, ``True`` while it has not ended, and ``False`` when there is no such job."""
         keys = self._access.keys(queue)
         found: dict[str, bytes | bool] = {}
         rest = [job_id for job_id in ids if is_entry(job_id)]
@@ -80,7 +80,7 @@ class Jobs:
             page = await self._pages.waiting(queue, limit, cursor)
             return Page([self._with_attempts(job) for job in page.items], page.next)
         ids, following = await self._pages.ids(queue, state, limit, cursor)
-        # who is not in that state any more moved on between the two looks
+        # a job in another state by now has moved between the two queries
         return Page([job for job in await self._jobs(queue, ids) if job.state is state], following)
 
     async def _jobs(self, queue: str, ids: Sequence[str]) -> list[JobRecord]:

@@ -1,4 +1,4 @@
-"""Outcomes of attempts: written where the worker still holds the job, many in one round trip."""
+"""Outcomes of attempts: written where the job is still pending under the worker, many in one round trip."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from streamq.redis.links import Links
 from streamq.store.access import Access
 
 SETTLED_AT_ONCE: Final = 1_000
-"""Outcomes that one call of settle.lua takes: Lua passes no more arguments on than some thousands."""
+"""Outcomes that one call of settle.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
 SETTLED_BYTES: Final = 1 << 20
-"""Bytes of records that it takes, or one record that is larger: some milliseconds of the server's time."""
+"""Bytes of records in one call, or one record that is larger: some milliseconds of the server's time."""
 
 
 class Settlement(NamedTuple):
@@ -98,7 +98,7 @@ class Outcomes:
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts that one call may take, by number and by bytes."""
     if 0 < len(settlements) <= SETTLED_AT_ONCE and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
-        yield settlements  # as nearly all are: once a job, so by the shortest way
+        yield settlements  # the usual case, and this is a hot path
         return
     part: list[Settlement] = []
     size = 0
@@ -115,7 +115,7 @@ def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
 def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts of one kind and one lane, as settle.lua takes them."""
     if len({settlement[:2] for settlement in settlements}) == 1:
-        yield settlements  # likewise
+        yield settlements  # the usual case
         return
     alike: dict[tuple[str, int], list[Settlement]] = {}
     for settlement in settlements:

@@ -1,4 +1,4 @@
-"""Queues: which there are, and how many jobs each has."""
+"""Queues: their names, and how many jobs each has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class Queues:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._strange: frozenset[bytes] = frozenset()  # of the members of the list, and logged
+        self._strange: frozenset[bytes] = (
+            frozenset()
+        )  # members of the list that are no valid names, and were logged
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -30,7 +32,7 @@ class Queues:
             await scripts.NOTE.run(links.home, scripts.NOTE.on(key=self._access.queues_key), "SADD", queue)
 
     async def strike(self, *names: str | bytes) -> None:
-        """Take names off the list of queues. Who sends to such a queue or serves it puts it there again."""
+        """Take names off the list of queues. A producer or a worker of such a queue adds it again."""
         await self._access.pool.call_home("SREM", self._access.queues_key, *names)
 
     # -- queries --------------------------------------------------------------------------------------------
@@ -48,7 +50,7 @@ class Queues:
         return names
 
     async def names_and_strange(self) -> tuple[set[str], frozenset[bytes]]:
-        """The names of all queues, and the members of their list that another program put there and name none."""
+        """The names of all queues, and the members of their list that are no valid names (another program's)."""
         members = await self._access.pool.call_home("SMEMBERS", self._access.queues_key)
         texts = {member: member.decode("utf-8", "replace") for member in members}
         names = {text for text in texts.values() if is_name(text)}

@@ -1,4 +1,4 @@
-"""Reading ready jobs by XREADGROUP as it is, which costs the server half of what a script would."""
+"""Reading ready jobs by plain XREADGROUP, which costs the server half of what a script would."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from streamq.redis.replies import clients_in
 from streamq.store.access import Access
 
 ANSWER: Final = 5.0
-"""Seconds that the answer to a read may take beyond the time for which it blocks."""
+"""Seconds that a reply may take beyond the BLOCK time before the connection counts as lost: as long as a busy
+server may pause."""
 WAKE_AGAIN: Final = 0.1
-"""Seconds until a read is woken again that goes on: it may have been about to block."""
+"""Seconds between two wake-ups of a read that goes on: the first may have come just before it blocked."""
 
 
 @dataclass(slots=True)
 class Found:
-    """What a read that waits has brought."""
+    """The result of a blocking read."""
 
     entries: list[tuple[str, list[Any]]] = field(default_factory=list)
     """Queues that had jobs, and their entries."""
@@ -121,7 +122,7 @@ class Reader:
     # -- waking ---------------------------------------------------------------------------------------------
 
     async def greet(self, queues: Callable[[], Sequence[str]]) -> bool:
-        """Learn the numbers of new connections to the servers of these queues; whether one replaces another.
+        """Learn the client ids of new connections to the servers of these queues; whether one replaces another.
 
         A proxy may keep the old one open, with our read still blocked on it: that would take the next job.
         """
@@ -131,7 +132,7 @@ class Reader:
         for link in parts:
             try:
                 replaced |= await self._greet(link)
-            except Unavailable as error:  # the read of its queues tells of it
+            except Unavailable as error:  # the read of its queues raises it
                 errors.append(error)
         if parts and len(errors) == len(parts):
             raise errors[0]
@@ -152,7 +153,7 @@ class Reader:
         return True
 
     async def _end_read_of(self, link: Link, number: int) -> None:
-        """Wake our read on a former connection. The name is asked for, since numbers begin anew with each server."""
+        """Wake our read on a former connection. Its name is compared, since a restarted server reuses client ids."""
         with contextlib.suppress(Rejected):  # no right to do so: the audits find what it took
             listed = clients_in(await link.call("CLIENT", "LIST", "ID", number))
             if any(client.get("name") == self._worker for client in listed):

@@ -1,4 +1,4 @@
-"""Recovery: jobs that are held by nobody who lives wait again."""
+"""Recovery: active jobs without a living worker wait again."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Reclaimed:
     suspects: int = 0
     failed: int = 0
     beaten: bool = False
-    """The worker has beaten since it was seen: nothing was touched."""
+    """The worker has beaten since its count was read: nothing was changed."""
     first: tuple[tuple[str, str, str], ...] = ()
-    """Of the first of them id, what became of it (``again``, ``alone`` or ``failed``), and task."""
+    """The first of them: id, what became of it (``again``, ``alone`` or ``failed``), and task."""
 
 
 class Recovery:
-    """Commands: jobs of lost workers, and of nobody, are given back. Queries: who holds jobs and is not known."""
+    """Commands: jobs of lost workers, and stranded ones, are given back. Queries: unknown consumers that have jobs."""
 
     def __init__(self, access: Access, delivery: Delivery, workers: Workers) -> None:
         self._access, self._delivery, self._workers = access, delivery, workers
@@ -65,7 +65,7 @@ class Recovery:
                 return Reclaimed(again, suspects, failed, first=first)
 
     async def audit(self, links: Links, queue: str) -> int:
-        """Give back what was delivered and is held by nobody. Returns how many."""
+        """Give back the stranded jobs: delivered, and pending under no consumer. Returns how many."""
         keys, link, stranded, missing = self._access.keys(queue), links.of(queue), 0, 0
         await self._delivery.join(links, (queue,))
         for lane in NUMBERS:
@@ -82,7 +82,7 @@ class Recovery:
     # -- queries --------------------------------------------------------------------------------------------
 
     async def unlisted(self, links: Links, queue: str) -> list[str]:
-        """Consumers that hold jobs and are not on the list of workers."""
+        """Consumers that have pending jobs and are not on the list of workers."""
         listed = set((await self._workers.beats(links, (queue,)))[queue])
         lanes = self._access.keys(queue).lanes
         holders: set[str] = set()

@@ -1,4 +1,4 @@
-"""Retention: finished records are forgotten when they are old, or too many."""
+"""Retention: finished records are deleted when they are old, or too many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE: Final = 100
 
 
 class Retention:
-    """Commands: records go."""
+    """Commands: finished records are deleted."""
 
     def __init__(self, access: Access) -> None:
         self._access = access

@@ -1,4 +1,4 @@
-"""Seats in the upkeep of a queue: claims that expire, of those who do it."""
+"""Seats in the upkeep of a queue: expiring claims of the processes that do it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streamq.store.access import Access
 
 
 class Claimed(NamedTuple):
-    """What came of a claim on a seat (0: none) in the upkeep of a queue."""
+    """The reply to a claim: the seat that this process has now in the upkeep of a queue, 0 for none."""
 
     seat: int
     workers: int
     others: bool
-    """Whether others stand by; for one who does so itself, whether another of them has looked just now."""
+    """Whether other processes stand by; to one that stands by itself: whether another of them has just checked."""
 
 
 class Seats:
@@ -34,8 +34,8 @@ class Seats:
         self, links: Links, queues: Mapping[str, bool], who: str, seats: Sequence[int], seconds: float,
         look: float,
     ) -> dict[str, Claimed | StreamqError]:  # fmt: skip
-        """Take or renew the best free seat of each queue's upkeep, for ``seconds``; ``queues`` says where for the
-        first time. In ``look`` seconds one look is enough, of all who stand by.
+        """Take or renew the best free seat in the upkeep of each queue, for ``seconds``; in ``queues`` the value says
+        whether it is the first claim. All processes that stand by share one check in ``look`` seconds.
 
         By queue, or what went wrong in it.
         """

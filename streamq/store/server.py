@@ -1,4 +1,4 @@
-"""The server itself: what it says of itself, and what our user may do there."""
+"""The server itself: its version and settings, and what our user may do there."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "ZADD": ("1", "v"), "ZCARD": (), "ZCOUNT": ("0", "1"),
     "ZINCRBY": ("1", "v"), "ZMSCORE": ("v",), "ZRANGE": ("0", "0"), "ZREM": ("v",), "ZSCORE": ("v",),
 }  # fmt: skip
-"""Commands of the scripts and of ours, and what follows their key."""
+"""Commands that the scripts and the store use, with the arguments after the key."""
 _DANGEROUS: Final = {
     "FLUSHALL": ("FLUSHALL",), "CONFIG": ("CONFIG", "SET", "a", "b"), "SHUTDOWN": ("SHUTDOWN",),
 }  # fmt: skip
-"""Commands of which a user with all rights may run each, and which the engine never runs."""
+"""Commands that only a user with all rights may run, and that the engine never runs."""
 ALL_KEYS: Final = frozenset(_KEYED)
-"""What is missing to a user who may not touch the keys."""
+"""The rights that a user lacks who may not access the keys."""
 
 
 class ServerQueries:
@@ -45,16 +45,16 @@ class ServerQueries:
         self._access.clock.set(int(seconds) * 1000 + int(micros) // 1000)
 
     async def info(self) -> dict[str, str]:
-        """What it says of itself."""
+        """The reply of INFO."""
         return info_in(await self._access.pool.call_home("INFO"))
 
     async def settings(self, *names: str) -> dict[str, str]:
-        """How it is set. Raises ``Rejected`` where our user may not ask; it is better when he may not."""
+        """The values of its settings. Raises ``Rejected`` where our user may not read them, as is better."""
         reply = await self._access.pool.call_home("CONFIG", "GET", *names)
         return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs(reply).items()}
 
     async def user(self) -> str | None:
-        """The name of our user; ``None`` where it may not be asked."""
+        """The name of our user; ``None`` where it may not ask for it."""
         try:
             return str((await self._access.pool.call_home("ACL", "WHOAMI")).decode())
         except Rejected:
@@ -72,7 +72,7 @@ class ServerQueries:
         return await self._refused(needed)
 
     async def missing_rights_of_use(self) -> set[str]:
-        """The same of commands without which some things come late."""
+        """Commands without which some things happen late, and which our user may not run."""
         keys = self._access.keys("doctor")
         of_use = {
             "PUBLISH": ("PUBLISH", keys.signals, "x"), "PUBSUB": ("PUBSUB", "NUMSUB", keys.ended),
@@ -81,7 +81,7 @@ class ServerQueries:
         return await self._refused(of_use)
 
     async def may_do_everything(self) -> bool:
-        """Whether our user may even end the server and delete all that it has."""
+        """Whether our user may even shut the server down and delete all its data."""
         return not await self._refused(_DANGEROUS)
 
     async def _refused(self, commands: dict[str, tuple[str, ...]]) -> set[str]:

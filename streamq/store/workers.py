@@ -1,4 +1,4 @@
-"""Workers: who they are, and whether they live."""
+"""Workers: their descriptions, and whether they are alive."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from streamq.store.access import Access
 log = logging.getLogger("streamq.store")
 
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
-"""What reading an entry of the list of workers may raise."""
+"""What parsing an entry of the list of workers may raise."""
 
 
 class Workers:
-    """Commands: workers introduce themselves, beat and are forgotten. Queries: who they are, and whether they live."""
+    """Commands: workers register, beat and are removed. Queries: their descriptions, and whether they are alive."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -35,27 +35,27 @@ class Workers:
     # -- commands -------------------------------------------------------------------------------------------
 
     def beat(self, links: ThreadLinks, info: WorkerInfo) -> dict[str, int | StreamqError]:
-        """Increment the worker's counter in each of its queues, from its own thread. By queue its number of beats,
-        or what was refused."""
+        """Increment the worker's counter in each of its queues, from its own thread. By queue the number of beats,
+        or the error."""
         beat = ("ZINCRBY", 1, info.name)
         names = [self._access.keys(queue).workers for queue in info.queues]
         replies = links.commands(
             info.queues, [scripts.NOTE.in_full(scripts.NOTE.on(key=name), beat) for name in names]
         )
-        return {  # a fraction is what others have beaten on its behalf
+        return {  # a fraction counts beats by others on its behalf
             queue: reply if isinstance(reply, StreamqError) else int(float(reply))
             for queue, reply in zip(info.queues, replies, strict=True)
         }
 
     async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:
-        """Claim the worker's name and say who it is. Returns the entry of another who has the name."""
+        """Claim the worker's name and write its description. Returns the entry of another worker that has the name."""
         entry: bytes | None = await links.home.call(*self._introduction(info))
         return entry
 
     def introduce_again(
         self, links: ThreadLinks, info: WorkerInfo
     ) -> tuple[bytes | StreamqError | None, object | StreamqError]:
-        """The same from the worker's own thread, and its queues are put on their list; what came of either."""
+        """The same from the worker's own thread, and add its queues to their list. Returns both replies or errors."""
         announced = scripts.NOTE.in_full(scripts.NOTE.on(key=self._access.queues_key), ("SADD", *info.queues))
         introduced, listed = in_place(links.home.batch(self._introduction(info), announced), all_asked=True)
         return introduced, listed
@@ -76,13 +76,13 @@ class Workers:
             )
 
     async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
-        """Beat on behalf of a worker that cannot, unless its counter is another than ``seen`` by now."""
+        """Beat on behalf of a worker that cannot, unless its counter has changed from ``seen``."""
         return bool(await scripts.VOUCH.run(links.of(queue), self._access.keys(queue), worker, seen))
 
     # -- queries --------------------------------------------------------------------------------------------
 
     async def listed(self) -> list[WorkerInfo]:
-        """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
+        """The descriptions of all workers, by name; one that this version cannot read is logged once and left out."""
         said = await self._access.pool.call_home("HGETALL", self._access.workers_key)
         readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
         return sorted([info for info in readable if info], key=lambda info: info.name)
@@ -100,7 +100,7 @@ class Workers:
         return info
 
     async def beats(self, links: Links, queues: Sequence[str]) -> dict[str, dict[str, bytes]]:
-        """By queue, how often each of its workers has beaten. Raises what went wrong in any of the queues."""
+        """By queue, the number of beats of each of its workers. Raises the first error of any queue."""
         found: dict[str, dict[str, bytes]] = {}
         for queue, counts in (await self.beats_or_errors(links, queues)).items():
             if isinstance(counts, StreamqError):
@@ -111,7 +111,7 @@ class Workers:
     async def beats_or_errors(
         self, links: Links, queues: Sequence[str]
     ) -> dict[str, dict[str, bytes] | StreamqError]:
-        """The same, with what went wrong in a queue in the place of its counts."""
+        """The same, with the error of a queue in the place of its counts."""
         if not queues:
             return {}
         names = [self._access.keys(queue).workers for queue in queues]
@@ -124,9 +124,9 @@ class Workers:
     async def beats_of(
         self, links: Links, workers: Mapping[str, Sequence[str]]
     ) -> dict[tuple[str, str], bytes]:
-        """How often these workers have beaten, by queue and worker, for a queue and the workers in it.
+        """The number of beats of these workers, by queue and worker; ``workers`` has the names by queue.
 
-        Without those that are not listed, and without a queue in which it cannot be read.
+        Workers that are not registered are left out, and so is a queue whose counts cannot be read.
         """
         asked = [queue for queue, names in workers.items() if names]
         if not asked:
@@ -142,22 +142,22 @@ class Workers:
         }
 
     async def connected(self, links: Links, client_ids: Sequence[int]) -> dict[int, str]:
-        """Those of the clients that are connected to the server of the list of workers, with their names: a server
-        that was restarted gives the same ids to others. Raises ``Rejected`` without the right to ask."""
+        """Which of the clients are connected to the server of the list of workers, with their names: a restarted server
+        gives the same ids to other clients. Raises ``Rejected`` without the right to ask."""
         if not client_ids:
             return {}
         listed = await links.home.call("CLIENT", "LIST", "ID", *client_ids)
         return {int(client["id"]): client.get("name", "") for client in clients_in(listed)}
 
     async def client_names(self, links: Links) -> set[str]:
-        """The names of all its clients: a worker's connections bear its name. Raises ``Rejected`` likewise."""
+        """The names of all its clients: a worker's connections bear its name. Raises ``Rejected`` as above."""
         return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
 
 
 def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
-    """A worker from what it said of itself: another version may have said more, or less.
+    """A worker from its entry: another version may have written more members, or fewer.
 
-    Raises one of ``UNREADABLE`` when what every version says is not there.
+    Raises one of ``UNREADABLE`` when a member is missing that every version writes.
     """
     said = codec.loads(raw)
     queues = tuple(queue for queue in said["queues"] if isinstance(queue, str) and is_name(queue))
@@ -195,5 +195,5 @@ def _time(said: str) -> datetime:
 
 
 def _token_member(token: str) -> bytes:
-    """The text by which the entry of a worker is known to be its own; found in none when it has no token."""
+    """The text by which scripts find a worker's own entry; without a token it matches no entry."""
     return codec.dumps({"token": token})[1:-1]

@@ -1,4 +1,4 @@
-"""What the log says of an attempt, in words of its own for each way to end.
+"""The log lines of an attempt, one for each way to end.
 
 ``send-sms 1795478790207-0 attempt 1/5 completed in 12 ms``, and the fields of ``logs.FIELDS`` with it: at ``info`` what
 completed or runs again, at ``error`` a job that has failed for good, with its traceback; at ``debug`` each start, and
@@ -22,7 +22,7 @@ _NO_REASON: Final = str(Retry())
 
 
 class Line(NamedTuple):
-    """What is said of an attempt at one level, with fields of its own and an error whose traceback follows."""
+    """A log line of an attempt: its level, text and fields, and an error whose traceback follows."""
 
     level: int
     said: str
@@ -35,7 +35,7 @@ STARTED: Final = Line(logging.DEBUG, "starts")
 
 
 def say(attempt: Attempt, line: Line) -> None:
-    """Log it. Never raises: a fault in somebody's logging is no fault of the job's."""
+    """Log it. Never raises: an error in the program's logging must not fail the job."""
     if not log.isEnabledFor(line.level):
         return
     told = attempt.fields()
@@ -94,18 +94,18 @@ def unknown_for_too_long(error: BaseException, described: Description, patience:
 
 
 def unmakeable(fault: BaseException) -> Line:
-    """The last resort."""
+    """Even the outcome could not be made, so the job is failed."""
     said = f"has no outcome that could be made ({shown(str(describe(fault)))}); the job has failed for good"
     return Line(logging.ERROR, said, {"outcome": "failed"}, fault)
 
 
 def too_late(fault: BaseException) -> Line:
-    """Something of ours failed when its outcome was with the settler already."""
+    """An error of ours, after its outcome went to the settler."""
     return Line(logging.ERROR, f"has its outcome; after that came {shown(str(describe(fault)))}", error=fault)
 
 
 def _words(error: BaseException, described: Description, seconds: float) -> str:
-    """What happened, by the true type of the error alone: asking the error itself runs code of the program."""
+    """What happened, by the true type of the error alone: using the error itself runs code of the program."""
     kind, took = type(error), span(seconds)
     said = shown(one_line(described.message))
     if issubclass(kind, TimeLimit):

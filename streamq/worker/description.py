@@ -1,8 +1,8 @@
 """What is kept of an error: its type, its text and its traceback, in a bounded number of bytes.
 
-An exception is code of the handler's program: asking it for its text, its notes, its cause or its class may raise
-anything. Nothing here does. Each step that fails falls back to a plainer one; the last is the name of the type,
-which the interpreter itself keeps.
+An exception is code of the handler's program: reading its text, its notes, its cause or its class may raise anything.
+No function here does. Each step that fails falls back to a simpler one; the last is the name of the type, which the
+interpreter itself keeps.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, Final, NamedTuple
 from streamq.model.history import fitted
 
 MESSAGE: Final = 2_000
-"""Characters kept of an error's message."""
+"""Bytes, as JSON, kept of a message: with traceback, name and times it fits into ``history.IN_FULL``."""
 TRACEBACK: Final = 4_000
-"""Characters kept of the end of its traceback."""
+"""Bytes, as JSON, kept of the end of a traceback: its last frames say where it failed."""
 NAME: Final = 200
-"""Characters kept of the name of its type."""
+"""Bytes, as JSON, kept of the name of a type: more than a written class has."""
 OWN_MODULES: Final = (
     "streamq.worker.runner",
     "streamq.worker.calls",
     "streamq.worker.threads",
     "concurrent.futures.thread",
 )
-"""Where the frames above the handler's are."""
+"""The modules of the frames above the handler's."""
 _OURS: Final = ("streamq.", "concurrent.futures.thread")
 
 _name_of = type.__dict__["__name__"].__get__
@@ -33,7 +33,7 @@ _traceback_of = BaseException.__dict__["__traceback__"].__get__
 
 
 class Description(NamedTuple):
-    """An error in plain words."""
+    """An error as text."""
 
     type: str
     message: str
@@ -45,17 +45,17 @@ class Description(NamedTuple):
 
 
 def describe(error: BaseException, *, traced: bool = True) -> Description:
-    """``error`` in plain words, with its traceback from the handler on when it is ``traced``. Never raises."""
+    """``error`` as text, with its traceback from the handler on when ``traced``. Never raises."""
     name = type_name(error)
     message = _text(error)
     return Description(name, message, _trace(error, name, message) if traced else "")
 
 
 def type_name(error: BaseException) -> str:
-    """The name of its type, asked of the interpreter and not of the error."""
+    """The name of its type, read from the interpreter and not from the error."""
     try:
         return fitted(_plain(_name_of(type(error)), NAME), NAME)
-    except BaseException:  # the last step has to hold whatever comes
+    except BaseException:  # the last step: it must not fail
         return "Exception"
 
 
@@ -88,7 +88,7 @@ def _trace(error: BaseException, name: str, message: str) -> str:
         if len(text) > TRACEBACK and len(message) >= MESSAGE // 2:  # a long text would leave no frame
             text = f"{''.join(traceback.format_tb(frames))}{name}: {message[: MESSAGE // 2]}"
         return _end_of(text)
-    except BaseException:  # the same
+    except BaseException:  # as above: code of the handler's program
         return _frames(error, name, message)
 
 
@@ -96,7 +96,7 @@ def _frames(error: BaseException, name: str, message: str) -> str:
     try:
         frames = traceback.format_tb(_from_the_handler_on(_traceback_of(error)))
         return _end_of(f"{''.join(frames)}{name}: {message[: MESSAGE // 2]}")
-    except BaseException:  # the same
+    except BaseException:  # as above
         return ""
 
 
@@ -112,9 +112,9 @@ def _end_of(text: str) -> str:
 
 
 def _plain(text: str, longest: int, *, end: bool = False) -> str:
-    """A part of any text as a true ``str`` without lone surrogates, as the names of files may bring them.
+    """A part of any text as a true ``str`` without lone surrogates, which names of files may have.
 
-    They have no place in JSON. A subclass of ``str`` may have methods of its own: they are passed by.
+    JSON cannot hold them. The methods of ``str`` itself are called: a subclass may have its own.
     """
     part = str.__getitem__(text, slice(-longest, None) if end else slice(longest))
     return str.encode(part, "utf-8", "replace").decode()

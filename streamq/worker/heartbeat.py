@@ -1,11 +1,11 @@
 """The heartbeat: a small thread with its own connection, so that a handler that blocks the loop keeps its jobs.
 
 It beats every ``settings.beat`` seconds, notices at once when the server closes its connection, and watches the
-loop in its turn: a loop that stands still is reported with the stack it stands in, and past ``settings.stuck``
-seconds the process ends itself, as a hung worker would hold its jobs for ever.
+event loop too: a blocked loop is reported with its stack, and after ``settings.stuck`` seconds the process ends
+itself, as a hung worker would keep its jobs for ever.
 
-When the server has forgotten the worker (FLUSHALL, a restart without its file) or somebody else beats under the
-name, it introduces itself at once; when the name is another's by then, ``on_taken`` is told.
+When the server has lost the worker's entry (FLUSHALL, a restart without its file) or another process beats under the
+name, it registers again at once; when another worker has the name by then, ``on_taken`` is called.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from streamq.worker.overdue import OverdueHandlers
 log = logging.getLogger("streamq.heartbeat")
 
 WATCH: Final = 0.25
-"""Seconds between two looks at the connection and the loop: a lost connection is made anew within the grace that
-watchers give."""
+"""Seconds between two checks of the connection and the loop: a lost connection is opened again within
+``liveness.recovery.GRACE``."""
 PULSE: Final = 1.0
-"""Seconds between two signs of life of the loop: few enough to cost nothing, and five in what is worth a word."""
+"""Seconds between two signs of life of the loop: rare enough to cost nothing, and five of them in ``BLOCKED``."""
 BLOCKED: Final = 5.0
 """Seconds the loop stands still before it is reported: no call that is meant to be short takes so long."""
 STUCK_EXIT: Final = 70
-"""The exit code of a process that ends itself for that: no other way to end has it."""
+"""The exit code of a process that ends itself for that: EX_SOFTWARE of sysexits.h, which no other end uses."""
 INTRODUCED: Final = 6
-"""Beats from one time a worker says who it is to the next: the list may have been deleted by hand."""
+"""Beats between two registrations (half a minute by default): the list may have been deleted by hand."""
 LISTS: Final = ("the list of workers", "the list of queues")
-"""Where it says so."""
+"""Where it registers, in the order of the replies."""
 
 
 class Heartbeat:
@@ -126,7 +126,7 @@ class Heartbeat:
         counts = self._troubles.answers(replies)
         if not counts:
             raise next(error for error in replies.values() if isinstance(error, StreamqError))
-        # another number: the list was deleted, we were taken for lost, or somebody else beats under our name
+        # any other count: the list was deleted, we were declared lost, or another process beats under our name
         expected = {queue: count + 1 for queue, count in self._counts.items()}
         self._counts = counts
         to_tell = self._to_tell()
@@ -139,7 +139,7 @@ class Heartbeat:
             self._loop.call_soon_threadsafe(self._begun)
 
     def _to_tell(self) -> tuple[int, int]:
-        """Another value when there is something new to say of this worker."""
+        """Changes whenever the description of this worker does."""
         return self._overdue.version, self._notes.version
 
     def _introduce(self) -> None:
@@ -148,14 +148,16 @@ class Heartbeat:
             notes=self._notes.listed,
         )  # fmt: skip
         replies = self._store.workers.introduce_again(self._links, said)
-        self._lists.answers(dict(zip(LISTS, replies, strict=True)))  # the beats say that we live all the same
+        self._lists.answers(
+            dict(zip(LISTS, replies, strict=True))
+        )  # an error here is only logged: the beats alone show that we live
         another = replies[0]
         if isinstance(another, bytes):
             self._loop.call_soon_threadsafe(self._on_taken, taken(self._info.name, another))
 
     def _watch_loop(self) -> None:
-        """Add up for how long the loop has stood still. A look that comes late counts for one interval only: then it
-        was this thread that could not run (the host slept, the process was stopped)."""
+        """Add up for how long the loop is blocked. A check that comes late counts as one interval only: then this
+        thread itself could not run (the host slept, the process was stopped)."""
         now = monotonic()
         elapsed, self._looked = min(now - self._looked, 2 * WATCH), now
         if self._pulse != self._seen_pulse:

@@ -1,10 +1,9 @@
 """Overdue handlers: those that still run after their attempt was judged.
 
 A thread cannot be interrupted, and a coroutine may swallow its cancellation. The attempt has failed at its time limit
-all the same; what is left is a handler that takes a slot. Nothing may start its job again meanwhile: where it has
-a retry, that is parked beyond ``horizon`` seconds, and pushed out with every beat for as long as the handler runs. The
-beat is a thread's, so this holds while the event loop is blocked, and ends with the process: then the retry starts
-when the horizon is over.
+all the same; the handler goes on and takes a slot. Its job must not start again meanwhile: a retry is delayed by
+``horizon`` seconds, and postponed with every beat for as long as the handler runs. The beat has its own thread, so this
+works while the event loop is blocked, and it ends with the process: then the retry starts when the horizon is over.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from streamq.worker.attempt import Attempt
 log = logging.getLogger("streamq.runner")
 
 MANY: Final = 100
-"""Overdue handlers that a worker names, the oldest first, as it says all of them each time; its log counts them all."""
+"""Overdue handlers that a worker names, the oldest first: all are sent each time. Its log counts all of them."""
 
 
 class _Overdue(NamedTuple):
@@ -34,15 +33,15 @@ class OverdueHandlers:
 
     def __init__(self, horizon: float) -> None:
         self.horizon = horizon
-        """Seconds by which a retry is pushed out: several beats fit in."""
+        """Seconds by which a retry is postponed: several beats fit in."""
         self._handlers: dict[Attempt, _Overdue] = {}
         self._pushed: tuple[tuple[str, str], ...] = ()
         self._due_again: deque[tuple[str, str, float]] = deque()
         self._sending = 0
         self.listed: tuple[OverdueHandler, ...] = ()
-        """What the worker says of them."""
+        """Those in the worker's description."""
         self.version = 0
-        """Grows with every change, so that the beat tells it at once."""
+        """Grows with every change, so that the heartbeat sends it at once."""
 
     def __len__(self) -> int:
         return len(self._handlers)
@@ -71,7 +70,7 @@ class OverdueHandlers:
         self._changed()
 
     def leave(self) -> None:
-        """The worker ends, and its word with it: all retries are due as they would have been."""
+        """The worker ends and postpones no more: all retries are due as they would have been."""
         for overdue in self._handlers.values():
             self._draw_in(overdue)
         self._handlers.clear()
@@ -88,7 +87,7 @@ class OverdueHandlers:
         self.version += 1
 
     def due_times(self) -> tuple[DueTimes, DueTimes]:
-        """What a beat sends: the retries of those that run are pushed out, those of the returned are brought back."""
+        """What a beat sends: retries to postpone, as their handlers run, and retries to bring forward."""
         out: dict[str, list[tuple[str, float]]] = {}
         for queue, job_id in self._pushed:
             out.setdefault(queue, []).append((job_id, self.horizon))
@@ -100,11 +99,11 @@ class OverdueHandlers:
         return out, back
 
     def due_again(self, queue: str) -> list[tuple[str, float]]:
-        """Those of one queue to be brought back, for a worker that leaves: its beat has ended."""
+        """The retries of one queue to bring forward, for a worker that ends: its heartbeat has ended already."""
         return [(job, max(0.0, at - monotonic())) for of, job, at in self._due_again if of == queue]
 
     def sent(self) -> None:
-        """What ``due_times`` returned last is done: those that had returned are seen to."""
+        """The server has what ``due_times`` returned last: the retries brought forward in it are done."""
         for _ in range(self._sending):
             self._due_again.popleft()
         self._sending = 0

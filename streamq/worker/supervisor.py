@@ -1,4 +1,4 @@
-"""Several worker processes under one parent: it starts them again, and hands a dead one's jobs back at once."""
+"""Several worker processes under one parent: it restarts them, and gives the jobs of a dead one back at once."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from streamq.settings.variables import environment_with
 log = logging.getLogger("streamq.supervisor")
 
 QUICK: Final = 10.0
-"""Seconds: a worker that ends sooner is started again with growing pauses, as it cannot have run much."""
+"""Seconds: a worker that ends sooner is restarted with growing pauses, as it most likely fails at each start."""
 LONGEST_PAUSE: Final = 30.0
-"""Seconds it then waits at most: a fault of the deployment is mended within minutes, not seconds."""
+"""Seconds of the longest pause: a faulty deployment is corrected within minutes, not seconds."""
 
 
 class Supervisor:
@@ -64,7 +64,7 @@ class Supervisor:
         pause = 0.0
         while not self._stop.is_set():
             name, began = new_name(), monotonic()
-            # its own session: Ctrl-C is for us to pass on; its stdin: it ends when we are gone
+            # its own session: we pass Ctrl-C on ourselves; a pipe as its stdin: it stops when the pipe closes with us
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "streamq", "worker", *self._arguments, "--name", name,
                 env=self._environment, stdin=asyncio.subprocess.PIPE, start_new_session=True,

@@ -1,8 +1,8 @@
-"""Suspects: jobs that crashed their workers next to the limit. Each runs in a worker that runs nothing else.
+"""Suspects: jobs one crash below the crash limit. Each runs in a worker that runs nothing else.
 
 An idle worker takes one at once. A busy one would have to stop fetching until it is idle, so at most one worker of a
-queue does that (it has the queue's claim), only as long as a suspect waits, and not for ever: after its patience it
-fetches on, and another may try. Patience doubles with each vain wait.
+queue does that (it has the queue's claim), only as long as a suspect waits, and for a bounded time, its patience: then
+it fetches again, and another worker may try. The patience doubles each time.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from streamq.worker.unseen import Unseen
 log = logging.getLogger("streamq.fetcher")
 
 LOOK: Final = 10.0
-"""Seconds between two looks for suspects: they are rare, and whoever makes one has its own worker look at once."""
+"""Seconds between two checks for suspects: they are rare, and a worker that recovers one checks at once."""
 AGAIN: Final = 1.0
-"""Seconds between two looks whether the suspect that a worker waits for is still there: slots stand idle for it."""
+"""Seconds between two checks that the suspect a worker waits for is still there: its free slots idle meanwhile."""
 CLAIM_MS: Final = 4_000
-"""How long a claim outlives the worker that took it; it is renewed at every look, so three may come late."""
+"""How long a claim outlives its worker: it is renewed at every check, and three of them may fail."""
 PATIENCE: Final = (10.0, 300.0)
-"""Seconds a worker waits until it is idle: the first time, and at most. Most jobs end within the first."""
+"""Seconds a worker waits until it is idle: the first time, in which most jobs end, and at most."""
 REST: Final = 3
-"""How many times as long as it has waited in vain a worker fetches on before it claims again: so a suspect costs a
-quarter of one worker at most."""
+"""After a wait in vain a worker fetches for this many times as long before it claims again: so a suspect costs at
+most a quarter of one worker."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class _Patience:
 
 
 class Suspects:
-    """Sees to the suspects of one worker's queues. While it waits, the self-audits of ``unseen`` go on."""
+    """Runs the suspects of one worker's queues. While it waits, the self-audits of ``unseen`` go on."""
 
     def __init__(
         self, store: Store, links: Links, worker: str, slots: Slots, runner: Runner, unseen: Unseen
@@ -56,19 +56,19 @@ class Suspects:
         self._patience: dict[str, _Patience] = {}
         self._trouble = Troubles("look for suspects of", log)
         self.present: set[str] = set()
-        """The queues whose lane of suspects was not empty at the last look."""
+        """The queues whose lane of suspects was not empty at the last check."""
 
     @property
     def due(self) -> bool:
-        """Whether it is time for a look."""
+        """Whether it is time for a check."""
         return monotonic() >= self._due
 
     def look(self) -> None:
-        """There may be some now."""
+        """Make a check due: there may be suspects now."""
         self._due = 0.0
 
     async def see_to(self, queues: Sequence[str]) -> None:
-        """Run the suspects that wait in these queues, as far as it is for this worker to do so."""
+        """Run the suspects that wait in these queues, if this worker is idle or gets the claim."""
         self._due = monotonic() + LOOK
         for queue in await self._waiting([q for q in queues if not self._trouble.resting(q)]):
             try:
@@ -118,11 +118,11 @@ class Suspects:
                 patience.rests_until = monotonic() + REST * patience.seconds
                 patience.seconds = min(PATIENCE[1], 2 * patience.seconds)
         finally:
-            if self._links.connected:  # else the claim ends by itself
+            if self._links.connected:  # without a connection the claim expires by itself
                 await self._store.delivery.claim_suspect(self._links, queue, self._worker, 0)
 
     async def _until_idle(self, queue: str, deadline: float) -> bool | None:
-        """Wait as the only worker; ``None`` when there is no need (any more), ``False`` when it took too long."""
+        """Wait under the claim; ``None`` without the claim or without a suspect, ``False`` when it took too long."""
         while await self._store.delivery.claim_suspect(self._links, queue, self._worker, CLAIM_MS):
             again = monotonic() + AGAIN
             while monotonic() < again:
@@ -143,7 +143,7 @@ class Suspects:
             lane, entries = await self._store.delivery.fetch(self._links, queue, self._worker, 1)
             self._runner.start_each(queue, lane, entries)
             if lane != ALONE:
-                return  # somebody else was faster: this is an ordinary job, or none
+                return  # another worker took the suspect: this is an ordinary job, or none
             self._due = 0.0  # where there was one there may be another, in another queue too
             log.info("a suspect of %s runs alone", queue)
             while not self._slots.idle and not self._slots.stopping:

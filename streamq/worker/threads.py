@@ -1,7 +1,7 @@
 """Plain handlers in threads: as many as the worker has slots, so that no call queues for one.
 
-The end of a call reaches the loop as a value, whatever it is. A future would not do: it refuses StopIteration, and
-lets KeyboardInterrupt and SystemExit through to whoever runs the loop.
+The end of a call reaches the loop as a value, whatever it is. A future cannot do that: it refuses StopIteration, and
+raises KeyboardInterrupt and SystemExit in the caller that runs the loop.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Threads:
         try:
             self._pool.submit(made.run)
         except BaseException:
-            made.wanted = False  # it is in the pool's queue all the same
+            made.wanted = False  # the executor has queued it before it failed
             raise
 
     def close(self) -> None:
-        """Let the threads go; one that still runs a handler ends with it."""
+        """End the threads without waiting; one that still runs a handler ends after it."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -72,4 +72,4 @@ class _Call:
         except RuntimeError:  # the loop is closed: its worker gave the job back, and ended
             return
         finally:
-            raised = None  # it refers to this frame, which would refer to it
+            raised = None  # its traceback refers to this frame: break the cycle

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Final
 
 UNKNOWN: Final = 1 << 62
-"""The backlog of a queue of which no more is known than that it has one."""
+"""The backlog of a queue whose depth is not known: larger than any real one, so that it limits no share."""
 
 
 class Turns:
     """A ring of the queues with a backlog. The one at the head is served until it has had its quantum.
 
-    This is deficit round robin where every job weighs the same: what a queue was not given of its quantum, as slots
-    were few, it is owed, and it keeps its place for that. A queue that runs dry is owed nothing.
+    This is deficit round robin where every job weighs the same: what a queue did not get of its quantum, because slots
+    were few, is its deficit, and it keeps its place for that. A queue that becomes empty loses its deficit.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Turns:
             self._ring.pop(queue, None)
 
     def forget(self, queues: Iterable[str]) -> None:
-        """Nothing is known of these queues any more."""
+        """Remove queues whose backlog is no longer known."""
         for queue in queues:
             self._ring.pop(queue, None)
 

@@ -1,8 +1,8 @@
-"""The self-audit: jobs that the server counts as this worker's and that it never saw go back, uncharged.
+"""The self-audit: jobs that are pending under this worker and never reached it are given back, uncharged.
 
-An answer with jobs in it can be lost with its connection; and a read that we gave up can stay blocked at the server,
-behind a proxy that closes its two sides at different times, and take a job long after. Such jobs would be active for
-as long as this worker lives, since nobody takes anything from a living one.
+A reply with jobs can be lost with its connection; and a read that we gave up can stay blocked at the server, behind a
+proxy that closes its two sides at different times, and take a job long after. Such jobs would be active for as long as
+this worker lives, since recovery takes jobs from lost workers only.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from streamq.worker.slots import Slots
 log = logging.getLogger("streamq.fetcher")
 
 EVERY: Final = 30.0
-"""Seconds between two audits while nothing is amiss: one command then, for what no lost answer has told of."""
+"""Seconds between two audits without a known loss, one command each: some lost replies leave no sign here."""
 
 
 class Unseen:
-    """Compares what the server thinks this worker has with what is in its ``slots``. Only for between two reads."""
+    """Compares what is pending under this worker with what its ``slots`` hold. To be called between two reads only."""
 
     def __init__(
         self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots
@@ -41,7 +41,7 @@ class Unseen:
         return monotonic() >= self._due
 
     def suspected(self) -> None:
-        """An answer was lost, or the connection is a new one: audit before the next read, all lanes."""
+        """A reply was lost, or the connection is new: audit all lanes before the next read."""
         self._due, self._thorough = 0.0, True
 
     async def audit(self, with_suspects: Iterable[str]) -> None:
@@ -52,10 +52,10 @@ class Unseen:
             await self.give_back(with_suspects)
 
     async def give_back(self, with_suspects: Iterable[str]) -> int:
-        """Release what is pending and not known here. Returns how many jobs wait again.
+        """Release what is pending here and unknown. Returns how many jobs wait again.
 
-        ``with_suspects`` are the queues whose lane of suspects is not empty; the others' is left out, as a command
-        saved.
+        ``with_suspects`` are the queues whose lane of suspects is not empty; the others' is skipped, to save a
+        command.
         Raises ``Unavailable``; then the audit stays due.
         """
         places = [(queue, lane) for queue in self._queues for lane in NUMBERS if lane != ALONE]

@@ -23,7 +23,7 @@ R = TypeVar("R")
 F = ParamSpec("F")
 H = TypeVar("H", bound=Callable[..., Any])
 Several = TypeVar("Several", bound=Callable[[Any, Any], Any])
-"""A handler that takes two arguments, or more with defaults: it is no single payload's."""
+"""A handler that takes two arguments, or more with defaults: its payload is an object of fields."""
 
 
 class TaskDecorator:

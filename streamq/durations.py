@@ -38,7 +38,7 @@ def seconds_of_setting(value: object) -> float:
 
 
 def _seconds(value: object) -> float:
-    """Not a number where it is no duration."""
+    """NaN when it is no duration."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, str):
@@ -47,13 +47,13 @@ def _seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return float(value)
-        except OverflowError:  # a whole number beyond all floats
+        except OverflowError:  # a whole number too large for a float
             return math.inf
     return math.nan
 
 
 def as_given(value: object) -> str:
-    """A value of somebody's as an error may name it: on one line, short, and whatever its ``repr`` does."""
+    """A caller's value as an error shows it: on one line, short, and safe from errors in its ``repr``."""
     if isinstance(value, int) and value.bit_length() > 1_000:  # Python refuses to write its digits
         return "<a whole number of more than 300 digits>"
     try:

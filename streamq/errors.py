@@ -251,22 +251,22 @@ class OutcomeUnknown(Unavailable):
         return None if self.ticket is None else self.ticket.repeat
 
     def carrying(self, ticket: Ticket) -> OutcomeUnknown:
-        """This error with the ticket of what it is about."""
+        """This error with the ticket of its batch."""
         self.ticket = ticket
         return self
 
 
 class Ticket:
-    """The right to send a batch again: what sends it, and what its caller gets for the ids."""
+    """Sends a batch again, and makes of its ids what the caller of enqueue would have got."""
 
     def __init__(self, send: Callable[[], Awaitable[list[str]]]) -> None:
         self.send = send
         self.handles: Callable[[list[str]], Any] = lambda ids: ids
         self.run: Callable[[Callable[[], Awaitable[Any]]], Any] = lambda act: act()
-        """How the caller awaits: a thread without an event loop has one do it elsewhere."""
+        """How the caller awaits: for a thread without an event loop, in the loop of ``app.sync``."""
 
     def repeat(self) -> Any:
-        """Send it again. Raises another ``OutcomeUnknown``, which carries the same right, when that is not answered."""
+        """Send it again. Raises another ``OutcomeUnknown`` with this ticket when there is no reply."""
         return self.run(self._again)
 
     async def _again(self) -> Any:
@@ -297,12 +297,12 @@ class Verdict(Exception):
 
 
 LONGEST_WAIT: Final = 366 * 24 * 3600.0
-"""Seconds a job may be delayed."""
+"""Seconds a job may be delayed: a year. A longer time is most likely in the wrong unit."""
 
 
 def _wait(duration: Duration) -> float:
     if isinstance(duration, int | float) and duration < 0:
-        return 0.0  # what was computed and lies in the past means at once
+        return 0.0  # a computed time in the past means at once
     if isinstance(duration, timedelta) and duration < timedelta():
         return 0.0
     seconds = seconds_of(duration)

@@ -1,4 +1,4 @@
-"""What is read of a handler where it is declared: its name, its parameters, and how it is called."""
+"""Reading a handler's declaration: its name, its parameters, and how it is called."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a handler is, as its declaration says it."""
+    """A handler's declaration."""
 
     name: str
     is_async: bool
-    """Whether calling it gives a coroutine. It is asked of what is called, not of what that wraps."""
+    """Whether calling it returns a coroutine: of the callable itself, not of a function that it wraps."""
     fields: dict[str, inspect.Parameter]
     """Its parameters by name, its context not among them."""
     hints: dict[str, Any]
@@ -34,7 +34,7 @@ class Reading:
     def returns(self) -> Any:
         """The declared type of its result: ``Any`` without one, ``None`` when there is none."""
         declared = self.hints.get("return", Any)
-        if get_origin(declared) in _AWAITED:  # a plain function that hands a coroutine on
+        if get_origin(declared) in _AWAITED:  # a plain function that returns a coroutine
             declared = get_args(declared)[-1]
         return None if declared in _NOTHING else declared
 

@@ -1,4 +1,4 @@
-"""A job as its producer holds it."""
+"""The handle on a job that its producer gets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Job(Generic[R]):
     task: str
     _client: Client = field(repr=False, compare=False)
     _parse: Callable[[Any, str], R] | None = field(repr=False, compare=False)
-    """Makes the handler's return type of a result that was read as JSON; ``None`` where the task is not known."""
+    """Converts a result that was read as JSON to the handler's return type; ``None`` for an unknown task."""
 
     async def result(self, timeout: Duration | None = None) -> R:
         """Wait for the job to end and return what its handler returned.

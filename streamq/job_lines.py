@@ -18,10 +18,10 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def tell(level: int, message: str, exc_info: ExcInfo | None = None, **fields: object) -> None:
-    """One line about a job, shown as it is. Never raises: a fault in somebody's logging is no fault of the job's."""
+    """Log one line about a job. Never raises: an error in the program's logging must not fail the job."""
     try:
         log.handle(_record(level, message, exc_info, fields))
-    except Exception as fault:  # raised by a filter, a handler or a factory of the program's
+    except Exception as fault:  # raised by the program's own filter, handler or record factory
         told = "this line could not be logged: " + message
         _own.handle(
             logging.LogRecord(
@@ -31,7 +31,7 @@ def tell(level: int, message: str, exc_info: ExcInfo | None = None, **fields: ob
 
 
 def failed_for_good(job: str, queue: str, worker: str, error: str, why: str, *, task: str = "") -> None:
-    """A job is failed by something else than the end of an attempt; ``error`` is the type that its record names."""
+    """Log a job that was not failed by an attempt; ``error`` is the error type in its record."""
     who = f"{shown(task, 100)} {job}" if task else f"job {job} on {queue}"
     fields: dict[str, Any] = {"job": job, "queue": queue, "task": task, "worker": worker, "outcome": "failed"}
     tell(
@@ -49,7 +49,7 @@ def _record(
 ) -> logging.LogRecord:
     """A log record as the logger makes it, in a fifth of the time: most of one is the same for each attempt.
 
-    Where the program has a factory of its own for records, that makes it.
+    A record factory of the program's own is used where there is one.
     """
     if logging.getLogRecordFactory() is not logging.LogRecord:
         record = log.makeRecord(log.name, level, __file__, 0, message, (), exc_info)
@@ -74,5 +74,5 @@ def _record(
 
 
 _common: Final[dict[int, dict[str, Any]]] = {}
-"""What all records of a thread have alike, its process included."""
+"""By thread, the attributes that are equal in all its records."""
 register_at_fork(after_in_child=_common.clear)

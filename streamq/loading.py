@@ -1,4 +1,4 @@
-"""The app of a user's module: found by its name, and what stands in its way told in the user's own lines."""
+"""The app of a user's module, found by its name. Errors show the lines of the user's code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streamq.settings import Settings
 
 _PATH: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*:\w+(?:\.\w+)*")
 _FRAMES: Final = 20
-"""Lines of the user's that are told of a module that cannot be imported; the last ones say where it failed."""
+"""Frames of the user's code in the error of a failed import: about a screen; the last ones say where it failed."""
 _LIBRARIES: Final = tuple(
     {
         str(Path(__file__).parent),
@@ -80,7 +80,7 @@ def _module(name: str, path: str) -> ModuleType:
         return importlib.import_module(name)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever code of the user's raises, SystemExit among it
+    except BaseException as error:  # whatever the user's code raises, also SystemExit
         own = _own_frames(error)
         missing = isinstance(error, ModuleNotFoundError) and (name + ".").startswith(f"{error.name}.")
         if missing and not own:

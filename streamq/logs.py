@@ -5,7 +5,7 @@ sends them. A role of the command line prints them, its users' records and those
 module that it runs has set logging up itself.
 
 Whatever a record holds may come from anybody, so each line is made harmless here: on the console, control characters
-and those that turn the direction of writing become escapes, and all lines but a record's first are indented; in JSON
+and those that change the direction of text become escapes, and all lines but a record's first are indented; in JSON
 they become the escapes of JSON.
 """
 
@@ -30,10 +30,10 @@ FIELDS: Final = (
 )  # fmt: skip
 """The fields of an attempt, as attributes of log records and as members of JSON lines."""
 INDENT: Final = " " * 11
-"""Before each line of a record but its first, which begins with a time."""
+"""Before each further line of a record: as wide as the time and the level in its first."""
 
 LONGEST_TRACE: Final = 65_536
-"""Characters of a traceback that are written."""
+"""Characters of a traceback that are written: about a thousand lines."""
 _LETTER: Final = {"DEBUG": "·", "INFO": " ", "WARNING": "!", "ERROR": "✗", "CRITICAL": "✗"}
 _STANDARD: Final = frozenset(
     {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "message", "asctime", "taskName"}
@@ -47,7 +47,7 @@ _LEVEL: Final = logging.WARNING
 
 
 class Told(Protocol):
-    """What is run at the moment, and can tell of itself."""
+    """What runs at the moment, and has fields for log records."""
 
     def fields(self) -> Mapping[str, object]:
         """Its fields, those that it has."""
@@ -70,7 +70,7 @@ class JobFilter(logging.Filter):
         have = record.__dict__
         told = _fields_here(record)
         for name in FIELDS:
-            if name not in have:  # what the record brings wins
+            if name not in have:  # a field of the record's own wins
                 have[name] = told.get(name, _NONE)
         return True
 
@@ -140,12 +140,12 @@ def _column(name: str) -> str:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception as error:  # arguments that do not fit their text, or that raise when they are written
+    except Exception as error:  # arguments that do not fit the format, or whose __str__ raises
         return f"{_written(record.msg)} with {_written(record.args)} cannot be written: {_written(error)}"
 
 
 def _says_all(record: logging.LogRecord) -> bool:
-    """Of a payload that does not fit the line itself has every word, and no frame of the program was reached."""
+    """Whether the line needs no traceback: an invalid payload never reached the program's code."""
     info = record.exc_info
     return bool(
         info
@@ -169,7 +169,7 @@ def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> list[str
 
 
 def _bounded(trace: str) -> str:
-    """Its begin and its end: the text of an error may be all that was read when it was raised."""
+    """Its beginning and its end: the message of an error may be as long as the data that caused it."""
     left_out = len(trace) - LONGEST_TRACE
     if left_out <= 0:
         return trace
@@ -177,7 +177,7 @@ def _bounded(trace: str) -> str:
 
 
 def _written(value: object) -> str:
-    """Any value as text, whatever its class does when it is asked."""
+    """Any value as text, also when its ``__str__`` raises."""
     try:
         return repr(value)
     except Exception:
@@ -187,7 +187,7 @@ def _written(value: object) -> str:
 def _json(said: dict[str, object]) -> str:
     try:
         line = codec.dumps(said, _written).decode()
-    except Exception:  # half characters, a list within itself, or a class that raises when it is written
+    except Exception:  # lone surrogates, a list within itself, or a __str__ that raises
         plain = {_whole(name): _plain(value) for name, value in said.items()}
         line = codec.dumps(plain).decode()
     return line if line.isascii() and "\x7f" not in line else _NOT_PLAIN.sub(_escape, line)
@@ -209,15 +209,15 @@ def _plain(value: object) -> object:
 
 
 def _whole(text: str) -> str:
-    """Text without halves of characters, which JSON cannot hold."""
+    """Text without lone surrogates, which JSON cannot hold."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class StandardError(logging.Handler):
     """Writes lines to standard error, one write each.
 
-    A closed one ends nothing, nor does a character that it has no bytes for. One that is open and not read stops who
-    writes to it, as it does any program.
+    Neither a closed stream nor a character that cannot be encoded raises. A stream that is open and not read blocks the
+    writer, as with any program.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -232,7 +232,7 @@ class StandardError(logging.Handler):
                 stream.write(line.encode("ascii", "backslashreplace").decode())
             if not getattr(stream, "line_buffering", False):
                 stream.flush()
-        except (OSError, ValueError):  # nobody reads it any more: there is nowhere to say so
+        except (OSError, ValueError):  # the reader is gone: there is nowhere to report it
             pass
 
 

@@ -1,7 +1,7 @@
-"""Notes: what an app's code tells operators of the process it runs in, for as long as it is so.
+"""Notes: messages of an app's code to operators about its process, for as long as they are true.
 
-A log line is read by who looks for it. A note stands with the worker in the list of workers, on the command line, over
-HTTP and in ``streamq doctor``, until it is taken back or the process ends. It goes out with the worker's next beat.
+A log line is seen only by somebody who searches for it. A note stands beside the worker in the list of workers, on the
+command line, over HTTP and in ``streamq doctor``, until it is cleared or the process ends. The next beat sends it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from streamq.model.shown import shown
 from streamq.model.worker_info import WorkerNote
 
 MANY: Final = 20
-"""Notes of a process at a time: a worker says all of them each time it says who it is."""
+"""Notes of a process at a time: a worker sends all of them with each registration."""
 SUBJECT: Final = 64
+"""Characters of a subject: as many as a name of a queue has."""
 TEXT: Final = 500
-"""Characters of a note."""
+"""Characters of a text: a few lines on a terminal; more belongs into the log."""
 
 
 class Notes:
@@ -27,7 +28,7 @@ class Notes:
         self._lock = threading.Lock()
         self._notes: dict[str, WorkerNote] = {}
         self.listed: tuple[WorkerNote, ...] = ()
-        """Those that stand, the oldest first."""
+        """The current notes, the oldest first."""
         self.version = 0
         """Grows with every change."""
 

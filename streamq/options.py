@@ -67,7 +67,7 @@ class Option:
 
 
 MOST_ATTEMPTS: Final = 1_000_000
-"""More than any job can need: with it the number stays far from where JSON's readers round."""
+"""More than any job needs, and far below the numbers that readers of JSON round."""
 
 OPTIONS: Final[dict[str, Option]] = {
     option.name: option
@@ -106,7 +106,7 @@ NAMES: Final = frozenset({*OPTIONS, *RESERVED})
 """Names that no field of a task may bear."""
 
 ALIKE: Final = 0.75
-"""How like an option a name that is no field must be, of 1, to be taken for that option misspelt."""
+"""Similarity (``difflib``) from which an unknown field counts as a misspelt option: three letters in four match."""
 
 
 # -- what is allowed --------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def _encodable(text: str) -> bool:
 _CHECKS: Final[Mapping[Form, Callable[[Option, Any], str]]] = {
     "duration": _duration, "time": _time, "whole number": _whole_number, "choice": _choice, "text": _text,
 }  # fmt: skip
-"""For each form what is allowed, when a value is not; empty when it is."""
+"""By form, a check: it returns what is allowed when a value is not, and an empty text when it is."""
 
 
 # -- what app.task takes ----------------------------------------------------------------------------------------

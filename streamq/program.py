@@ -118,7 +118,7 @@ class Program:
         return await handed(ids, lambda found: [Job(job_id, queue, task, client, None) for job_id in found])
 
     def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
-        """The task of that name. Raises ``UsageError`` for what names none, ``ConfigurationError`` for a queue."""
+        """The task, if known. Raises ``UsageError`` for an invalid name, ``ConfigurationError`` for that of a queue."""
         task = self.tasks.get(name) if type(name) is str else None
         if task is None:
             if told := wrong_task_name(name):
@@ -140,8 +140,8 @@ class Program:
         return encoded
 
     def _check_queue(self, queue: str, task: Task[Any, Any]) -> None:
-        """A task may be sent to any queue; one that is named almost as its own is likely that. Said once."""
-        self.client.store.keys(queue)  # a name that is none is refused
+        """A task may be sent to any queue; a name close to that of a declared queue is likely misspelt: warn once."""
+        self.client.store.keys(queue)  # raises for an invalid name
         if (queue, task.queue) in self._compared:
             return
         self._compared.add((queue, task.queue))

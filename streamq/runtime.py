@@ -15,8 +15,9 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 LEFT_BEHIND: Final = 2.0
-"""Seconds that tasks which are left at the end may take to end, once they were cancelled."""
+"""Seconds that the remaining tasks may take to end once cancelled: well-behaved ones need none."""
 _STANDARD_ERROR: Final = 2
+"""The last of the three standard file descriptors."""
 
 log = logging.getLogger("streamq.runtime")
 
@@ -46,10 +47,10 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _hold_standard_streams() -> None:
-    """Open what was closed of the three when we were started (``>&-``), on nothing.
+    """Open on ``/dev/null`` what was closed of the three standard streams when we were started (``>&-``).
 
-    Their numbers would go to the next files that are opened. uvloop ends the process when it closes one of them, and
-    what a library writes to standard error would be sent to the server.
+    Otherwise the next files that are opened get their descriptors: uvloop ends the process when it closes one of them,
+    and what a library writes to standard error would be sent to the server.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
         os.set_inheritable(number, True)
@@ -71,10 +72,10 @@ def _tasks_end(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _run(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
-    """Run it. What a handler's own tasks let through, ``sys.exit()`` for example, does not end a role.
+    """Run it. A ``sys.exit()`` in a task that a handler started does not end a role.
 
-    asyncio gives it to that task, and to whoever runs the loop too. Where signals are handled in the loop it can
-    have no other source, and the loop goes on. So it does when a handler has stopped it.
+    asyncio raises it in that task and in the caller that runs the loop. Where signals are handled in the loop it can
+    have no other source, and the loop goes on, as it does when a handler has stopped it.
     """
     held: list[asyncio.Task[T]] = []
 
@@ -96,7 +97,7 @@ def _run(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
 
 
 _STRAY: Final = (KeyboardInterrupt, SystemExit, RuntimeError)
-"""The last is said by a loop that was stopped before its end."""
+"""``RuntimeError`` is raised by a loop that was stopped before its end."""
 
 
 def _is_stray(held: list[asyncio.Task[Any]], error: BaseException) -> bool:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 F = ParamSpec("F")
 
 GOODBYE: Final = 2.0
-"""Seconds that closing may take when the process ends."""
+"""Seconds that closing may take when the process ends: a server that is away must not hold up the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class SyncJob(Generic[R]):
 
 
 class Opens(Protocol):
-    """What an app is here: it opens and closes, and sends by name."""
+    """The part of an app that this module needs: it opens and closes, and sends by name."""
 
     async def __aenter__(self) -> object: ...
     async def __aexit__(self, *_: object) -> None: ...
@@ -218,23 +218,23 @@ def _background() -> _Background:
 
 
 def _end_background() -> None:
-    global _the_background  # the same
+    global _the_background  # as above
     with _lock:
-        ending, _the_background = _the_background, None  # what is called after this gets another
+        ending, _the_background = _the_background, None  # a later call gets a new one
     if ending is not None:
         ending.end()
 
 
 def _begin_anew() -> None:
     """A forked child has the parent's objects and not its threads."""
-    global _lock, _the_background  # noqa: PLW0603  # the same
-    _lock = threading.Lock()  # it may have been held when we were made
+    global _lock, _the_background  # noqa: PLW0603  # as above
+    _lock = threading.Lock()  # the parent may have had it locked at the fork
     _KEPT.append(_the_background)
     _the_background = None
 
 
 _KEPT: Final[list[Any]] = []
-"""Loops that are not to be closed by being collected. A parent's shares with it what the kernel knows of it."""
+"""Loops that garbage collection must not close: a parent's loop shares its epoll descriptor with the child's copy."""
 
 atexit.register(_end_background)
 os.register_at_fork(after_in_child=_begin_anew)

@@ -145,7 +145,7 @@ class Task(Generic[P, R]):
         ``delay`` is a duration (seconds, a ``timedelta``, or text such as ``"5m"``), ``at`` an aware time; give one of
         them or none. ``attempts``, ``timeout`` (a duration) and ``durability`` override the task's and the app's.
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
-        did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
+        did not answer in time (the job may exist); ``UsageError`` for an unknown option.
         """
         if payload is _NOTHING:
             payload = self._payload_by_name(options)

@@ -15,8 +15,8 @@ def context(
 ) -> Context:  # fmt: skip
     """A ``Context`` to call a handler with: ``await send_sms.handler(message, context(attempt=2))``.
 
-    ``attempt`` is counted from 1. ``shutting_down`` is what the handler is told, or a function that is asked each time.
-    ``app`` is one that is not open and has the default settings, unless you give yours.
+    ``attempt`` is counted from 1. ``shutting_down`` is the value that the handler reads, or a function that is
+    called each time. The default ``app`` is not open and has the default settings.
     """
     asked = shutting_down if callable(shutting_down) else lambda: bool(shutting_down)
     return Context(

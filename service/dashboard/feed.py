@@ -22,9 +22,9 @@ from ..clock import now, rfc3339
 log = logging.getLogger("streamq.feed")
 
 BACKLOG: Final = 8
-"""Events a browser may be behind."""
+"""Events a browser may be behind: a pause of some seconds; after that a snapshot is cheaper."""
 SHARE: Final = 4
-"""One caller may have this part of the places at most: the fourth."""
+"""One caller may have one in this many of the places, so that it cannot keep all others out."""
 
 Sample = dict[str, Any]
 
@@ -89,7 +89,7 @@ class Feed:
         return self._closed or len(self._watchers) >= self._limit
 
     def has_its_share(self, caller: bytes) -> bool:
-        """Whether a caller watches so often already that the rest is for others."""
+        """Whether a caller has as many watchers as one caller may."""
         return self._of[caller] >= self._share
 
     @contextmanager
@@ -118,7 +118,7 @@ class Feed:
         self._stop()
 
     async def once(self) -> str:
-        """Take one sample and tell it to all; returns the name of the event."""
+        """Take one sample and send it to all; returns the name of the event."""
         name, event, sample = await self._next()
         self._last = sample
         self._number += 1

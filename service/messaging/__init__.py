@@ -28,7 +28,7 @@ async def _providers(app: App) -> AsyncIterator[None]:
 
 
 def __getattr__(name: str) -> App:
-    """``app``: what workers run when no other is named; made when asked for, so that an import reads nothing."""
+    """``app``: what workers run by default. It is made at the first access, so that an import reads no settings."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     made = messaging_app(ServiceSettings.load())

@@ -1,10 +1,10 @@
-"""The hold of a channel: a refusal of the sender is no fault of the messages, so none is failed for it.
+"""The hold of a channel, a circuit breaker: when the provider refuses the sender, no message is failed for it.
 
 When the provider refuses the login of this service, or shows a certificate that is not trusted, every message would
-meet the same. The channel is held for a while that doubles with each further refusal; messages wait meanwhile, and that
-costs them no attempt. After it one message tries while the others go on waiting. Each worker process has its own hold.
+get the same answer. The channel is held for a time that doubles with each further refusal; waiting meanwhile costs a
+message no attempt. Then one message is tried while the others go on waiting. Each worker process has its own hold.
 
-what came of a try                what follows
+result of a call                  what follows
 -------------------------------   ----------------------------------------------------------------
 401, 407, an untrusted TLS peer   the channel is held
 403                               the message waits alone; the third in a row holds the channel
@@ -31,26 +31,26 @@ from .spread import Spread
 log = logging.getLogger("streamq.messaging")
 
 FIRST = 30.0
-"""Seconds of the first hold; each further refusal doubles them,"""
+"""Seconds of the first hold: short, as the refusal may be a passing one. Each further refusal doubles them,"""
 LONGEST = 600.0
-"""up to these."""
+"""up to these: a person corrects a login within minutes at best."""
 LOOK = 60.0
-"""Seconds a message waits before it looks again, so that what was mended is felt soon, also by another process."""
+"""Seconds a message waits before it checks again, so that a corrected login shows soon, also in another process."""
 TURN = 1.0
-"""Seconds a message waits while another one tries."""
+"""Seconds a message waits while another one is tried: most answers come within that."""
 IN_A_ROW: Final = 3
-"""Refusals without a taken message between that hold the channel, when each may be about its message."""
+"""Consecutive refusals that hold the channel, when each may be about its message: two may be chance."""
 ITS_OWN: Final = 3
-"""Refusals of one message, others taken between, after which it is failed."""
+"""Refusals of one message, others taken in between, after which it is failed: as above, two may be chance."""
 REMEMBERED: Final = 1_000
-"""Refused messages that are told apart."""
+"""Refused messages that are remembered: some hundred kilobytes at most."""
 
 
 class Hold:
-    """Whether the channel is open. ``mend`` says what is to be done: in the log, and in the note of the worker."""
+    """Whether the channel is open. ``remedy`` says what to do: in the log, and in the note of the worker."""
 
-    def __init__(self, channel: str, mend: str, spread: Spread, notes: Notes) -> None:
-        self._channel, self._mend, self._spread, self._notes = channel, mend, spread, notes
+    def __init__(self, channel: str, remedy: str, spread: Spread, notes: Notes) -> None:
+        self._channel, self._remedy, self._spread, self._notes = channel, remedy, spread, notes
         self._holds = self._taken = self._in_a_row = 0
         self._until = 0.0
         self._reason = ""
@@ -108,16 +108,16 @@ class Hold:
     def close(self, said: str) -> NoReturn:
         """Hold the channel, or hold it longer. Raises ``Snooze``."""
         left = self._until - monotonic()
-        if not self._holds or left <= 0:  # what was under way when the hold began makes it no longer
+        if not self._holds or left <= 0:  # calls that were under way when the hold began do not prolong it
             self._holds += 1
             left = min(LONGEST, FIRST * 2.0 ** min(self._holds - 1, 20))
             self._until = monotonic() + left
             self._reason = said
-            self._notes.set(self._channel, f"held: {said}. {self._mend}")
+            self._notes.set(self._channel, f"held: {said}. {self._remedy}")
             level = logging.ERROR if self._holds == 1 else logging.DEBUG
             log.log(
                 level, "channel %s is held: %s; no message is failed for it, one tries again in %.0f s. %s",
-                self._channel, said, left, self._mend,
+                self._channel, said, left, self._remedy,
             )  # fmt: skip
         raise self._snooze(min(left, LOOK), said)
 

@@ -34,12 +34,12 @@ PROVIDER: Final = "sms_provider"
 """Where a worker keeps its provider in ``app.state``."""
 
 _EXCERPT: Final = 300
-"""Characters kept of what a provider says."""
+"""Characters kept of a provider's answer: a sentence or two, as an error's text needs."""
 _ID: Final = 256
-"""Characters of the longest id that is kept; a part of an id would be another one."""
+"""Characters of the longest id that is kept, far above a UUID; a truncated id would be a wrong one."""
 _ANSWER: Final = 65_536
-"""Bytes read of an answer, and made of a packed one."""
-_MEND: Final = "Mend SMS_API_URL (its login stands before the @), and start the workers anew"
+"""Bytes read of an answer, and unpacked of a compressed one: many times what an id and an error take."""
+_REMEDY: Final = "Correct SMS_API_URL (its login stands before the @), and restart the workers"
 
 Kind = Literal["taken", "sender", "message", "again"]
 
@@ -57,7 +57,7 @@ class ProviderError(Exception):
 
 
 class Answer(NamedTuple):
-    """What the provider said; of its body the begin."""
+    """The provider's answer, with the beginning of its body."""
 
     status: int
     retry_after: tuple[str, ...]
@@ -75,7 +75,7 @@ class SmsProvider:
         self._backoff = Backoff(base=settings.sms_backoff)
         self._longest_wait = settings.sms_max_retry_after
         self._spread = Spread()
-        self.hold = Hold("sms", _MEND, self._spread, notes)
+        self.hold = Hold("sms", _REMEDY, self._spread, notes)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> SmsProvider:
@@ -123,7 +123,7 @@ class SmsProvider:
         except aiohttp.ClientSSLError as error:
             self.hold.close(f"no trusted connection to the provider: {self._words(error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # `from None`: the words of the cause, which the traceback would show, may hold the address
+            # `from None`: the traceback would show the cause, whose text may contain the address with its login
             raise ProviderError(f"cannot reach the provider: {self._words(error)}") from None
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -133,12 +133,12 @@ class SmsProvider:
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # a packed answer may be a thousand times as large: see _unpacked
+                auto_decompress=False,  # a compressed answer may unpack to a thousand times its size: see _unpacked
             )
         return self._session
 
     def _wait(self, asked: float, attempt: int) -> float:
-        """The backoff is a floor: a provider that says "now" would have all attempts spent at once."""
+        """Seconds to wait. The backoff is a floor: a provider that asks for 0 would spend all attempts at once."""
         own = self._backoff.seconds(attempt, random.random())  # noqa: S311  # jitter, not a secret
         return self._spread.longer(max(own, min(asked, self._longest_wait)))
 
@@ -162,7 +162,7 @@ class SmsProvider:
 
 
 def kind_of(status: int) -> Kind:
-    """What an answer with this status is about; see the table above."""
+    """The kind of an answer by its status; see the table above."""
     if 200 <= status < 300:
         return "taken"
     if status in (401, 403, 407):
@@ -177,7 +177,7 @@ def _below(url: str) -> str:
 
 
 async def _begin_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """What came of the body. One that stalls or breaks off takes nothing back of the status before it."""
+    """What arrived of the body. The status counts also when the body stalls or breaks off."""
     answer = bytearray()
     try:
         async for chunk in response.content.iter_any():
@@ -190,7 +190,7 @@ async def _begin_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """The begin of a packed body: it was asked for as it is, but not every provider heeds that."""
+    """The beginning of a compressed body: the request asks for none, but not every provider heeds that."""
     if (encoding or "identity").strip().lower() == "identity":
         return body
     try:

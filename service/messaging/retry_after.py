@@ -18,7 +18,7 @@ _DATES: Final = (
     re.compile(rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[0-9 ][0-9]) {_TIME} (?P<year>[0-9]{{4}})"),
 )
 _SECONDS: Final = re.compile("[0-9]{1,10}")
-"""More digits are three hundred years: nobody means them."""
+"""Ten digits are three hundred years: more are a mistake."""
 
 
 def asked_wait(values: Iterable[str]) -> float | None:

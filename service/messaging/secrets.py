@@ -1,4 +1,4 @@
-"""What a provider says may have our own secrets in it: some repeat the request that they refuse."""
+"""Hides our own secrets in a provider's answer: some repeat the request that they refuse."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 HIDDEN: Final = "***"
 _WORD: Final = 4
-"""Characters from which a secret is looked for anywhere; a shorter one only where it stands alone."""
+"""Characters from which a secret is hidden anywhere; a shorter one, as many words contain it, only as a whole word."""
 _SEARCHED: Final = 4_096
-"""Characters of a text that are searched; the rest is not shown."""
+"""Characters of a text that are searched, so that it costs little; the rest is dropped. Far fewer are shown."""
 _TOKEN: Final = 16
-"""Characters from which a part of a path may be a secret."""
+"""Characters from which a part of a path may be a token: names of resources are shorter, tokens longer."""
 
 
 class Secrets:

@@ -60,7 +60,7 @@ Recipient = Annotated[
     AfterValidator(_not_blank),
     AfterValidator(_printable),
 ]
-"""Lenient on purpose: short codes and provider aliases are recipients too; the provider has the last word."""
+"""Lenient on purpose: short codes and provider aliases are recipients too; the provider decides."""
 ContactId = Annotated[
     str, Field(max_length=256, description="string of 1 to 256 characters"), AfterValidator(_not_blank)
 ]
@@ -110,7 +110,7 @@ def is_sent_by(app: App) -> bool:
 async def send(
     app: App, message: SmsMessage, *, delay: float | None = None, at: datetime | None = None
 ) -> tuple[Job[Receipt], State]:
-    """Enqueue a message where it belongs, and say in which state it is there; a delay of 0 is none.
+    """Enqueue a message on the queue for it, and return its state there; a delay of 0 means at once.
 
     Raises what ``App.enqueue`` does.
     """

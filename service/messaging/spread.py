@@ -1,4 +1,4 @@
-"""Waits made longer by chance, never shorter: who was told the same wait does not come back at the same instant."""
+"""Jitter: waits made longer at random, never shorter, so that messages with the same wait do not return together."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from typing import Final
 
 SHARE: Final = 0.25
-"""A wait is made longer by up to this part of it,"""
+"""A wait is made longer by up to this share of it, which delays no message much,"""
 APART: Final = 0.02
-"""or by up to this many seconds for each message that waits already, where that is more:"""
+"""or by up to this many seconds for each waiting message (50 a second return), where that is more,"""
 CROWD: Final = 3_000
-"""and no more than for this many messages, which is a minute."""
+"""but for no more than this many messages, which is a minute."""
 
 
 class Spread:

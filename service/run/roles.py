@@ -26,7 +26,7 @@ def app_of(path: str | None) -> App:
     named = path or Settings.load().app
     if named:
         return load_app(named)
-    from ..messaging import app  # noqa: PLC0415  # it reads settings of its own, which others need not have right
+    from ..messaging import app  # noqa: PLC0415  # it reads settings that another app need not have
 
     return app
 

@@ -47,7 +47,7 @@ def stoppable() -> Iterator[Stop]:
         yield stop
     except asyncio.CancelledError:
         if not stop.cancelled:
-            raise  # somebody else's
+            raise  # a cancellation that no signal asked for
     finally:
         for number in heard:
             loop.remove_signal_handler(number)

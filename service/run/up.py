@@ -76,7 +76,7 @@ async def _work(app: App, stop: Stop) -> None:
 
 
 async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str, str]:
-    """The server's address, and what to say of it. So for the next two."""
+    """The server's address, and its description for the start screen. Likewise for the provider and the dashboard."""
     if settings.redis_url:
         url = settings.secret("redis_url")
         return url, public_address(url)

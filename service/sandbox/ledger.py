@@ -22,7 +22,7 @@ from ..clock import now, rfc3339
 log = logging.getLogger("streamq.sandbox")
 
 KEEP: Final = 4 * 1024 * 1024
-"""Bytes of calls kept in memory."""
+"""Bytes of calls kept in memory: some thousand messages, beside everything else in ``up --demo``."""
 _CALL: Final = 400
 """Bytes a call costs beside its body and key: measured, with its place among the keys."""
 _HOW: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -81,7 +81,7 @@ class Ledger:
         """Record one call."""
         key = (
             None if key is None else key.encode("utf-8", "replace").decode()
-        )  # a header may be no text at all
+        )  # a header may have bytes that are no UTF-8
         self._total += 1
         repeat = self._seen[key] if key is not None else 0
         call = Call(f"msg-{self._total}", key, repeat, status, rfc3339(now(), "microseconds"), body)
@@ -130,7 +130,7 @@ class Ledger:
 
 
 class LedgerFile:
-    """A file of this user alone, to which lines are added. What cannot be written is told of once, and is no error."""
+    """A file of this user alone, to which lines are added. A failed write is logged once, and is no error."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -140,7 +140,7 @@ class LedgerFile:
     def append(self, line: bytes) -> None:
         """Add one line; breaks between the tokens of a body, if there are any, become spaces."""
         line = line.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
-        if self._torn:  # a part of a line was written when there was no more room
+        if self._torn:  # the disk was full in the middle of a line
             line = b"\n" + line
         try:
             self._write(line)
@@ -162,7 +162,7 @@ class LedgerFile:
 
 
 def as_seen(text: str) -> str:
-    """JSON text whose characters that show nothing, or steer a terminal, are escaped; its value is the same."""
+    """JSON text with invisible and control characters escaped; its value is the same."""
     if text.isascii() and "\x7f" not in text:
         return text
     return _UNUSUAL.sub(

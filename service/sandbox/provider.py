@@ -1,4 +1,4 @@
-"""A provider to try things with: it takes messages, remembers each call, and misbehaves when told to.
+"""A provider to try things with: it takes messages, remembers each call, and fails on request.
 
     POST   /send-sms    a message; recorded before it is answered
     GET    /ledger      the calls, oldest first, ``?offset=&limit=``, with totals
@@ -15,11 +15,11 @@
     reject   ``status`` (default 400)
 
 ``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match``
-restricts it to recipients that contain it. It removes no duplicates: that none comes is for others to prove.
+restricts it to recipients that contain it. It removes no duplicates, so that a test sees them.
 
 The ledger keeps the latest calls, in a few megabytes; ``calls``, ``repeats`` and ``by_status`` go on counting all. A
-repeat is told by the keys of those that are kept. Only programs of this machine are answered, and what changes anything
-must say that it is JSON: web pages, also those of other ports of this machine, and proxies are refused.
+repeat is found by the keys of the calls that are kept. Only programs of this machine are answered, and a
+request that changes anything must be JSON: web pages, also those of other local ports, and proxies are refused.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ from ..json_text import encoded
 from .ledger import KEEP, Ledger, as_seen, parsed
 
 LARGEST: Final = 1_048_576
-"""Bytes of a call."""
+"""Bytes of a call: far above any text message."""
 _FAR: Final = 10**12
+"""Bound of a numeric Retry-After: far beyond what the provider's client accepts, to test that."""
 
 _STATUS: Final = {"ok": 200, "slow": 200, "fail": 500, "busy": 429, "reject": 400}
 _HEADERS: Final = {
@@ -100,7 +101,7 @@ class Sandbox:
         return current
 
     async def pause(self, seconds: float) -> None:
-        """Let time pass, but do not hold up the end."""
+        """Sleep, or return early when the sandbox shuts down."""
         if seconds:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -108,7 +109,7 @@ class Sandbox:
 
 
 async def send(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
-    """Any bytes are taken: what they are is for the ledger to show."""
+    """Any body is accepted; the ledger shows what it was."""
     body = await asked.request.read()
     behaviour = sandbox.next_behaviour(body)
     status = behaviour.status or _STATUS[behaviour.mode]
@@ -122,7 +123,7 @@ async def send(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
 
 
 async def show(sandbox: Sandbox, asked: Asked[LedgerQuery, None]) -> web.Response:
-    """What shows nothing, or steers a terminal, is escaped."""
+    """Invisible and control characters are escaped."""
     page = encoded(sandbox.ledger.page(asked.query.offset, asked.query.limit))
     return web.Response(text=as_seen(page.decode()), content_type="application/json")
 
@@ -191,5 +192,5 @@ def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Applicat
 
 
 async def _mark(_request: web.Request, response: web.StreamResponse) -> None:
-    """Nothing of it is a page."""
+    """Headers that forbid a browser to render an answer as a page."""
     response.headers.update(_HEADERS)

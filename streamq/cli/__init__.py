@@ -1,4 +1,4 @@
-"""The command line. Each command is imported when it is used, and not to be listed: ``--help`` is instant."""
+"""The command line. A command is imported only when it runs, not for the list of commands: ``--help`` is instant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FIRST: Final = ("up", "api", *_OURS)
 
 
 class Group(click.Group):
-    """Commands under one word; a word that is none of them is answered with the nearest."""
+    """Commands under one word; for an unknown command the error names the nearest."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -57,7 +57,7 @@ class Commands(Group):
         theirs = [entry.name for entry in _registered()]
         return sorted({*_OURS, *theirs}, key=lambda name: (_place(name), name))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if cmd_name in _OURS:
             module, _, attribute = _OURS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(module), attribute)
@@ -96,7 +96,7 @@ class Commands(Group):
         except (KeyboardInterrupt, click.Abort):
             return 130
         except Exception as error:
-            from streamq.cli.ending import told  # noqa: PLC0415  # what goes well need not pay for it
+            from streamq.cli.ending import told  # noqa: PLC0415  # a command that succeeds need not pay for it
 
             return told(error, as_json="--json" in words)
         return code if isinstance(code, int) else 0
@@ -114,7 +114,7 @@ def _place(name: str) -> int:
 
 
 def _sketch(home: str) -> click.Command | None:
-    """A command as its source has it, with the first paragraph of its docstring; None where that cannot be read.
+    """A command with only the first paragraph of its docstring, read from its source; None where that fails.
 
     Importing the modules of all commands takes longer than all else that their list needs.
     """
@@ -132,7 +132,7 @@ def _sketch(home: str) -> click.Command | None:
 
 
 def _load(entry: EntryPoint) -> click.Command:
-    """A command of another package; one that cannot be imported says so when used, and spoils no help page."""
+    """A command of another package. One that cannot be imported fails when it is used, not in the help."""
     try:
         command: click.Command = entry.load()
     except Exception as error:  # code of the other package

@@ -76,7 +76,7 @@ def _told(error: StreamqError, *, as_json: bool) -> int:
 
 
 def _misuse(error: click.ClickException, *, as_json: bool) -> int:
-    """What click found wrong with the words of the call."""
+    """An error that click found in the command line."""
     message = error.format_message().strip().removesuffix(".")
     if isinstance(
         error, getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -110,13 +110,13 @@ def _refused_by_the_system(error: OSError, *, as_json: bool) -> int:
 
 
 def _fault(error: BaseException) -> int:
-    """Nobody foresaw it: all that is known of it, each line as it may be shown."""
+    """An unexpected error: its whole traceback, each line made safe to show."""
     _complain_of_each("".join(traceback.format_exception(error)))
     complain("error: this is a fault of streamq or of a handler: please report it with the lines above")
     return 1
 
 
 def _complain_of_each(text: str) -> None:
-    """Each line is indented: what somebody else wrote cannot look like a line of ours."""
+    """Each line is indented, so that foreign text cannot look like a line of ours."""
     for line in text.rstrip("\n").split("\n"):
         complain("  " + line.expandtabs())

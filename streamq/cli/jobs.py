@@ -27,7 +27,7 @@ from streamq.model.shown import shown
 
 T = TypeVar("T")
 LARGEST: Final = 64_000_000
-"""Bytes of a payload that are read; what may be sent is less, and a setting."""
+"""Bytes of a payload that are read: far above any STREAMQ_MAX_PAYLOAD, and a wrong file cannot fill the memory."""
 
 
 @click.group(cls=Group)
@@ -82,7 +82,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
     async def act(app: streamq.App) -> streamq.JobRecord:
         from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
-        app.queue(queue)  # a name that no queue may have is an error, and not new
+        app.queue(queue)  # an invalid name is an error, not a new queue
         await _warn_of_idle(app, queue)
         sent = await app.enqueue(queue, task, text, **given)
         if wait is not None:
@@ -97,7 +97,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
 
 
 def _payload(given: str) -> streamq.JSONText:
-    """The payload as it was typed, or as the file has it that was. Raises ``UsageError``."""
+    """The payload that was typed, or that is in the file that was named. Raises ``UsageError``."""
     from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
 
     text: str | bytes = given
@@ -133,7 +133,7 @@ async def _warn_of_idle(app: streamq.App, queue: str) -> None:
 
 
 async def _of(app: streamq.App, queue: str, act: Callable[[streamq.Queue], Awaitable[T]]) -> T:
-    """What ``act`` says of the queue. Of a job that is not found the queue may be the wrong name."""
+    """The result of ``act`` on the queue. When it finds no job, the name of the queue is checked too."""
     try:
         return await act(app.queue(queue))
     except streamq.JobNotFound:

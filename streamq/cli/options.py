@@ -1,4 +1,4 @@
-"""What commands share: their options, and an app on the server that these name."""
+"""The options that commands share, and an app on the server that they name."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ T = TypeVar("T")
 
 
 class Option(click.Option):
-    """An option whose environment twin help shows."""
+    """An option whose environment variable the help shows."""
 
     def __init__(self, *names: Any, **given: Any) -> None:
         super().__init__(*names, **{"show_envvar": True, **given})
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """What the environment says. Kubernetes has variables of its own for a service that is named as a command."""
+        """The value of its variable. Kubernetes sets variables of the same form for a service named as a command."""
         said = super().resolve_envvar_value(ctx)
         return None if said is not None and said.startswith("tcp://") else said
 
 
 class Twin(Option):
-    """An option whose environment twin the settings read.
+    """An option whose environment variable the settings read.
 
     Click must not read it: what is typed wins over the arguments of ``App(…)``, and those win over the environment.
     """
 
     def resolve_envvar_value(self, ctx: click.Context) -> None:
-        """Nothing: see above."""
+        """Always ``None``: see above."""
 
 
 class _Duration(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.4
-    """A time as people write it, in seconds for who takes it."""
+    """A duration as people write it, converted to seconds."""
 
     name = "duration"
 
@@ -56,7 +56,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # it has none befor
 DURATION: Final = _Duration()
 
 
-class _Time(click.ParamType):  # type: ignore[type-arg]  # the same
+class _Time(click.ParamType):  # type: ignore[type-arg]  # as above
     """A time with its zone, as RFC 3339 writes it."""
 
     name = "time"
@@ -74,11 +74,11 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # the same
 _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
     "duration": (DURATION, "DURATION"), "time": (_Time(), "TIME"), "whole number": (int, None), "text": (str, None),
 }  # fmt: skip
-"""By the form of an option of enqueue, how it is typed, and what stands for it in the help."""
+"""By the form of an option of enqueue: its click type, and its placeholder in the help."""
 
 
 def of_enqueue(command: Command) -> Command:
-    """A flag for each option of enqueue. Those to come are refused by name."""
+    """A flag for each option of enqueue. Reserved ones are refused by name."""
     for name in reversed(streamq.RESERVED):
         command = click.option(
             flag(name), hidden=True, expose_value=False, callback=_reserved, allow_from_autoenv=False

@@ -1,6 +1,6 @@
-"""What commands say. Every line of theirs passes here, so that no text of others can act on a terminal.
+"""The output of commands. Every line passes here, so that no foreign text can control a terminal.
 
-Where the reader of the output is gone a command ends with 141, as a program that the signal ends, and says nothing.
+When the reader of the output is gone, a command ends with 141, like a program that SIGPIPE ends, without a message.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import IO, Any, Final, NoReturn
 from streamq.model.shown import shown, shown_json
 
 READER_GONE: Final = 141
-"""128 and the number of SIGPIPE."""
+"""128 + SIGPIPE, as shells report it."""
 WIDEST: Final = 100
 """Characters of a cell of a table: a longer name would push all others off the screen."""
 LONGEST: Final = 2_000
-"""Characters of a line that tells of an error."""
+"""Characters of a line of an error: as long as the messages of errors that are kept."""
 
 
 def say(line: str = "") -> None:
-    """Print one line; what would begin another is shown as an escape."""
+    """Print one line; line breaks in it are shown as escapes."""
     _write(shown(line))
 
 
 def complain(line: str) -> None:
-    """Print one line where errors go. Never raises: where that is closed, nobody is told."""
+    """Print one line to standard error. Never raises: when that is closed, the line is lost."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             _print(shown(line, LONGEST), sys.stderr)
@@ -76,14 +76,14 @@ def _write(line: str) -> None:
 
 
 def _print(line: str, stream: IO[str]) -> None:
-    """Whatever the stream's encoding has no character for is an escape too."""
+    """Characters that the stream cannot encode are escapes too."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     stream.flush()
 
 
 def leave(code: int) -> NoReturn:
-    """End the program; what could not be written is not tried once more when Python ends."""
+    """End the program, so that Python does not try again to write what it could not."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

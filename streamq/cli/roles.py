@@ -11,7 +11,7 @@ import streamq
 from streamq.cli.options import Option, Twin, check_queues, server
 
 HANDED_ON: Final = "STREAMQ_SUPERVISED"
-"""The variable by which a supervisor tells its workers what was typed, as JSON."""
+"""The variable in which a supervisor passes the typed options to its workers, as JSON."""
 
 
 _app = click.argument("app", required=False, envvar="STREAMQ_APP")
@@ -55,7 +55,7 @@ def worker(
         options = codec.loads(supervised)
     loaded = _configured(
         streamq.load_app(app), options, tell=not supervised
-    )  # a worker's supervisor has told it
+    )  # for a supervised worker the supervisor has logged them
     if not undeclared:
         check_queues(loaded)
     if loaded.settings.processes == 1:
@@ -64,7 +64,7 @@ def worker(
     flags = {"--no-duties": no_duties, "--undeclared": undeclared}
     arguments = [*([app] if app else []), *(flag for flag, given in flags.items() if given)]
     typed = {option: value for option, value in options.items() if value is not None} | {"processes": 1}
-    # in the environment, not on the command line, which every user of the machine may read: a password may be in it
+    # in the environment: a password may be among them, and every user of the machine can read a command line
     streamq.run(_supervise(loaded, arguments, {HANDED_ON: codec.dumps(typed).decode()}))
 
 
@@ -94,7 +94,7 @@ async def _work(app: streamq.App, name: str | None, *, duties: bool, supervised:
 
 async def _supervise(app: streamq.App, arguments: list[str], handed_on: dict[str, str]) -> None:
     from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
-    from streamq.worker.supervisor import Supervisor  # noqa: PLC0415  # the same
+    from streamq.worker.supervisor import Supervisor  # noqa: PLC0415  # as above
 
     queues = streamq.Worker(app).queues
     supervisor = Supervisor(app, queues, app.settings.processes, arguments, handed_on)

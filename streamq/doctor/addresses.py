@@ -1,4 +1,4 @@
-"""Each address of the list, one finding each: what it answers, or what stands in the way."""
+"""Each address of the list, one finding each: its answer, or why there is none."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What came of an address. ``cause`` is what stands in the way, if anything does."""
+    """The result for an address. ``cause`` says why it cannot be used; ``None`` when it can."""
 
     name: str
     cause: Cause | None = None
     answers: bool = False
-    """It may be asked, though it may not take jobs."""
+    """It can be read from, though it may not take jobs."""
     replica: bool = False
     run_id: str = ""
     seconds: float = 0.0
@@ -64,7 +64,7 @@ _ANSWERS: Final = {"no-snapshot", "out-of-memory", "read-only"}
 
 
 async def _asked(connection: Any, met: Met) -> Met:
-    """What a server says that we are connected to. Raises what it says against us."""
+    """Ask a server that we are connected to. Raises its refusal."""
     told = await probe(connection)
     met = replace(met, seconds=told.seconds, replica=told.is_replica)
     if told.info.get("cluster_enabled") == "1":
@@ -80,7 +80,7 @@ async def _asked(connection: Any, met: Met) -> Met:
 
 
 async def _looked_into(cause: Cause, connection: Any, timeout: float) -> Cause:
-    """The cause, or what two more connections tell of it: whether TLS is spoken on one side only."""
+    """The cause, or a better one that two more connections show: only one side uses TLS."""
     if cause.code not in ("timeout", "closed", "not-a-server", "tls-failed"):
         return cause
     host, port = connection.host, connection.port
@@ -149,7 +149,7 @@ def _finding(met: Met, *, alone: bool, served: bool) -> Finding:
         return Finding("reachable", "replica", verdict, said, remedy)
     if met.cause is None:
         return Finding("reachable", "reachable", "ok", f"{met.name} answers in {met.seconds * 1000:.1f} ms")
-    # a wrong login ends the search for a server, and so does not wait for its turn
+    # a wrong login fails even when a later address works, as the search for a server ends there
     fatal = not served or met.cause.code.startswith(("login", "no-snapshot", "out-of-memory"))
     said = f"{met.name}: {met.cause.said}"
     return Finding("reachable", met.cause.code, "fail" if fatal else "warn", said, met.cause.remedy)

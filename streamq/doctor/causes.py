@@ -1,4 +1,4 @@
-"""Why a server does not serve us, by the true cause: each with a stable code and what to do."""
+"""Causes for which a server does not serve us: each with a stable code and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamq.redis.answers import translate
 
 
 class Cause(NamedTuple):
-    """What stands in the way, in words, and what to do."""
+    """A cause: its stable code, its description, and what to do."""
 
     code: str
     said: str
@@ -54,7 +54,7 @@ _SAID_BY_SERVER: Final[tuple[tuple[str, Cause], ...]] = (
     )),
     ("MASTERDOWN", Cause(
         "read-only", "it is a replica that has lost its primary",
-        "mend the primary, or promote this one: REPLICAOF NO ONE",
+        "repair the primary, or promote this one: REPLICAOF NO ONE",
     )),
     ("LOADING", Cause("loading", "it loads its data and answers when it is done", "wait for it")),
     ("CLUSTERDOWN", Cause(
@@ -64,14 +64,14 @@ _SAID_BY_SERVER: Final[tuple[tuple[str, Cause], ...]] = (
         "busy", "a script of somebody runs too long, and nobody is served meanwhile", "wait for it, or SCRIPT KILL",
     )),
 )  # fmt: skip
-"""By words of what the server says."""
+"""By a part of the server's error."""
 
 _SAID_BY_TLS: Final[tuple[tuple[str, Cause], ...]] = (
     ("certificate has expired", Cause(
         "tls-expired", "its certificate has expired", "renew the server's certificate",
     )),
     ("not yet valid", Cause(
-        "tls-not-yet-valid", "its certificate is not valid yet", "mend the clock that is wrong, or the certificate",
+        "tls-not-yet-valid", "its certificate is not valid yet", "correct the clock that is wrong, or the certificate",
     )),
     ("ostname mismatch", Cause(
         "tls-wrong-host", "its certificate is for another host",
@@ -201,7 +201,7 @@ def _among(table: tuple[tuple[str, Cause], ...], texts: list[str]) -> Cause | No
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it was made of."""
+    """An error, its cause or context, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -20,7 +20,7 @@ HOW_TO_MAKE_A_USER: Final = (
 
 
 async def look(patient: Patient) -> list[Finding]:
-    """What stands open. On a socket or on this machine alone a password is nobody's need."""
+    """Open ways in. On a socket or a loopback address no password is needed."""
     findings = []
     store = patient.app.client.store
     for server in store.servers.all:
@@ -68,7 +68,7 @@ def is_open_to_all(addresses: list[Address]) -> bool:
 
 
 async def _settings(patient: Patient) -> list[Finding]:
-    """Settings of the server, where our user may read them; it is better when he may not."""
+    """Settings of the server, where our user may read them; it is better when it may not."""
     try:
         told = await patient.app.client.store.server.settings(
             "protected-mode", "enable-debug-command", "port", "bind", "requirepass"

@@ -1,4 +1,4 @@
-"""The examination: all looks, one after another. What one of them cannot see is a finding, and stops no other."""
+"""The examination: all checks, one after another. One that fails is a finding, and stops no other."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def examine(app: App, *, repair: bool = False) -> list[Finding]:
 
 
 def _of_settings(app: App) -> list[Finding]:
-    """What is set and has no effect; a role says so once, when it starts."""
+    """Settings without effect; a role logs them once, when it starts."""
     remarks = (remark.partition(": ") for remark in app.settings.remarks())
     return [
         Finding("settings", "odd-setting", "warn", said, hint or "remove it") for said, _, hint in remarks

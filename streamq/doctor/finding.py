@@ -1,4 +1,4 @@
-"""What the doctor finds, and what every look of it is given."""
+"""A finding of the doctor, and the patient that every check is given."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Verdict = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. ``remedy`` is what to do, empty when nothing is."""
+    """The result of one check. ``remedy`` is what to do, empty when nothing is wrong."""
 
     check: str
-    """What was looked at."""
+    """The name of the check."""
     code: str
-    """What was found: it stays the same from version to version, for programs."""
+    """What was found, as a code for programs: stable across versions."""
     verdict: Verdict
     said: str
     remedy: str = ""
@@ -33,7 +33,7 @@ class Patient:
     app: App
     links: Links
     info: dict[str, str]
-    """What the server says of itself; empty where it may not be asked."""
+    """The server's INFO; empty where our user may not ask for it."""
     repair: bool = False
     workers: Sequence[WorkerInfo] = ()
     """Those that are registered and not lost; known once the workers were looked at."""

@@ -1,7 +1,7 @@
-"""Known holes: versions of the server in which somebody could do more than he may.
+"""Known holes: versions of the server in which somebody can do more than it is allowed to.
 
-The table is of holes that give away the server or end it, for the versions that this library runs on. What a maker of
-packages mended under the same number it cannot know, and says so.
+The table has the holes by which a client takes over the server or ends it, for the versions that this library runs on.
+Fixes that a distribution ships under the same version number it cannot know, and the finding says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Hole(NamedTuple):
 
     advisory: str
     what: str
-    mended: dict[str, str]
+    fixed: dict[str, str]
 
 
 REDIS: Final = (
@@ -65,7 +65,7 @@ def open_in(product: str, version: str) -> list[Hole]:
     number = version_in(version)
     branch = ".".join(map(str, number[:2]))
     table = VALKEY if product == "Valkey" else REDIS
-    return [hole for hole in table if branch in hole.mended and number < version_in(hole.mended[branch])]
+    return [hole for hole in table if branch in hole.fixed and number < version_in(hole.fixed[branch])]
 
 
 async def look(patient: Patient) -> list[Finding]:
@@ -79,8 +79,8 @@ async def look(patient: Patient) -> list[Finding]:
             Finding("holes", "no-known-hole", "ok", f"no known hole in {product} {version} (as of {AS_OF})")
         ]
     branch = ".".join(map(str, version_in(version)[:2]))
-    closing = max((hole.mended[branch] for hole in holes), key=version_in)
+    closing = max((hole.fixed[branch] for hole in holes), key=version_in)
     listed = ", ".join(f"{hole.advisory} ({hole.what})" for hole in holes)
     said = f"{product} {version} has known holes (as of {AS_OF}): {listed}"
-    remedy = f"use {product} {closing} or newer; a distribution may have mended them without a new number"
+    remedy = f"use {product} {closing} or newer; a distribution may have fixed them without a new number"
     return [Finding("holes", "known-holes", "warn", said, remedy)]

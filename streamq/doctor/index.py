@@ -7,11 +7,11 @@ from streamq.errors import ConfigurationError, Rejected
 from streamq.model.keys import queues_key
 
 SHORT = 100
-"""Bytes of a name that a command to type may have."""
+"""Bytes of a name that is printed as part of a command: a longer one would hide the rest."""
 
 
 async def look(patient: Patient) -> list[Finding]:
-    """What is held by nobody that is known; with ``repair`` it waits again."""
+    """Active jobs that no known worker has; with ``repair`` they wait again."""
     findings = []
     for queue in await patient.app.queues():
         try:
@@ -42,7 +42,7 @@ async def _of_queue(patient: Patient, queue: str) -> Finding | None:
 
 
 async def _unlisted(patient: Patient, queue: str) -> list[str]:
-    """Holders that are on no list and have no connection: a living one puts itself on the list again."""
+    """Consumers that are on no list and have no connection: a living worker registers again."""
     unlisted = await patient.app.client.store.recovery.unlisted(patient.links, queue)
     if not unlisted:
         return []
@@ -54,7 +54,7 @@ async def _unlisted(patient: Patient, queue: str) -> list[str]:
 
 
 async def look_at_names(patient: Patient) -> list[Finding]:
-    """Members of the set of queues that name none; with ``repair`` they are removed."""
+    """Members of the set of queues that are no valid names; with ``repair`` they are removed."""
     _, strange = await patient.app.client.store.queues.names_and_strange()
     if not strange:
         return []

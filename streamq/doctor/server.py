@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from streamq.doctor.finding import Finding, Patient
+from streamq.embedded.binary import OLDEST
 from streamq.errors import Rejected
 from streamq.model.clock import host_now, to_ms
 from streamq.store.server import ALL_KEYS
 
-OLDEST: Final = (7, 0)
 CLOCKS_APART: Final = 5.0
-"""Seconds between this host's clock and the server's that are worth a word."""
+"""Seconds between this host's clock and the server's that give a warning: synchronized clocks differ by far less."""
 ROOM: Final = 0.85
-"""Share of maxmemory from which on it is worth a word."""
+"""Share of maxmemory from which on there is a warning: early enough to act before jobs are refused."""
 
 
 def product_of(info: dict[str, str]) -> tuple[str, str]:
@@ -23,12 +23,12 @@ def product_of(info: dict[str, str]) -> tuple[str, str]:
 
 
 def version_in(text: str) -> tuple[int, ...]:
-    """A version as numbers; what is no number counts as 0."""
+    """A version as numbers; a part that is no number counts as 0."""
     return tuple(int(part) if part.isdecimal() else 0 for part in text.partition("-")[0].split("."))
 
 
 async def look(patient: Patient) -> list[Finding]:
-    """All of it. Where the server may not be asked what it is, that is said instead."""
+    """All of it. Where our user may not call INFO, one finding says so instead."""
     info = patient.info
     findings = (
         [_version(info), _persistence(info), _eviction(info), _memory(info)]
@@ -79,7 +79,7 @@ async def _clock(patient: Patient) -> Finding:
     apart = (store.clock.now() - to_ms(host_now())) / 1000
     if abs(apart) > CLOCKS_APART:
         said = f"this host's clock and the server's are {apart:+.0f} s apart"
-        remedy = "due times follow the server's; mend the clock that is wrong"
+        remedy = "due times follow the server's; correct the clock that is wrong"
         return Finding("clock", "clocks-apart", "warn", said, remedy)
     return Finding("clock", "clock", "ok", f"the clocks are {apart * 1000:+.0f} ms apart")
 
@@ -88,7 +88,7 @@ async def _clock(patient: Patient) -> Finding:
 
 
 async def _rights(patient: Patient) -> list[Finding]:
-    """What is missing by name: without the first, nothing works; without the others, some things come late."""
+    """Missing rights by name: without the first kind nothing works; without the second some things are late."""
     store = patient.app.client.store
     missing, late = await store.server.missing_rights(), await store.server.missing_rights_of_use()
     findings = []
@@ -113,7 +113,7 @@ async def _rights(patient: Patient) -> list[Finding]:
 async def _missing(patient: Patient, code: str, verdict: str, names: set[str], why: str) -> Finding:
     listed = ", ".join(sorted(names))
     rules = " ".join(f"+{name.lower()}" for name in sorted(names))
-    if names & {"PUBLISH", "SUBSCRIBE"}:  # refused where the channels are, too
+    if names & {"PUBLISH", "SUBSCRIBE"}:  # also refused when the channels are not allowed
         rules += f" '&{patient.app.settings.prefix}:*'"
     remedy = f"ACL SETUSER {await whoami(patient)} {rules}; {why}"
     kind = "fail" if verdict == "fail" else "warn"
@@ -121,7 +121,7 @@ async def _missing(patient: Patient, code: str, verdict: str, names: set[str], w
 
 
 async def whoami(patient: Patient) -> str:
-    """The name of our user, as far as it may be asked."""
+    """The name of our user, or of the settings where it may not ask, or a placeholder."""
     user = await patient.app.client.store.server.user()
     return user or patient.app.settings.redis_username or "NAME"
 

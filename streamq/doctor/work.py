@@ -1,4 +1,4 @@
-"""Who works: workers that are lost or held up, and jobs that wait for nobody."""
+"""Workers that are lost or blocked, and jobs for which there is no worker."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from streamq.liveness.recovery import GRACE
 from streamq.model.worker_info import WorkerInfo
 
 LATE = 5.0
-"""Seconds past its due time from which on a delayed job is worth a word."""
+"""Seconds past its due time from which on a delayed job gives a warning: promoters are late by milliseconds."""
 
 
 async def look_at_workers(patient: Patient) -> list[Finding]:
-    """Those that are lost; with ``repair`` their jobs wait again. Notes in ``patient`` who is there."""
+    """Lost workers; with ``repair`` their jobs wait again. Writes the others to ``patient.workers``."""
     return [finding async for finding in _lost(patient)]
 
 
 async def _lost(patient: Patient) -> AsyncIterator[Finding]:
     app, links = patient.app, patient.links
-    # before the clients: one that registers in between has its connection by then
+    # workers first, connections after: a worker that registers in between is already connected, and not taken for lost
     workers = patient.workers = await app.workers()
     queues = sorted({queue for worker in workers for queue in worker.queues})
     seen = await app.client.store.workers.beats_or_errors(links, queues) if queues else {}
@@ -45,7 +45,7 @@ async def _lost(patient: Patient) -> AsyncIterator[Finding]:
 
 
 async def _absent(patient: Patient, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
-    """Those without any connection, at two looks: one that has just lost its connection makes a new one."""
+    """Those without any connection in two checks: one that has just lost its connection opens a new one."""
     for pause in (0.0, GRACE):
         if workers:
             await asyncio.sleep(pause)
@@ -57,7 +57,7 @@ async def _absent(patient: Patient, workers: Sequence[WorkerInfo]) -> list[Worke
 async def _recovered(
     patient: Patient, worker: WorkerInfo, seen: Mapping[str, Mapping[str, bytes] | StreamqError]
 ) -> bool:
-    """Give the jobs of a lost worker back, unless it has beaten since it was seen."""
+    """Give the jobs of a lost worker back, unless it has beaten since ``seen`` was read."""
     store = patient.app.client.store
     for queue in worker.queues:
         beats = seen[queue]
@@ -88,7 +88,7 @@ async def look_at_handlers(patient: Patient) -> list[Finding]:
 
 
 async def look_at_notes(patient: Patient) -> list[Finding]:
-    """What the code of apps tells operators. One text of many workers is told once."""
+    """Notes of apps to operators. The same note of many workers is one finding."""
     told: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
     for worker in await patient.app.workers():
         for note in worker.notes:
@@ -111,7 +111,7 @@ async def look_at_queues(patient: Patient) -> list[Finding]:
     for queue in await patient.app.queues():
         try:
             findings += await _of_queue(patient, queue, served=queue in served)
-        except Rejected:  # the look at its keys says why
+        except Rejected:  # the check of its keys says why
             continue
     return findings
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Self
 from streamq.errors import ConfigurationError
 
 OLDEST: Final = (7, 0)
+"""The oldest version that the suite runs on; Valkey began above it."""
 
 
 class Binary(NamedTuple):
@@ -35,7 +36,7 @@ class Writer(NamedTuple):
 
     @classmethod
     def of(cls, directory: Path) -> Self | None:
-        """That of a folder; None if it does not say, or not so that it can be read."""
+        """The writer of a folder's data; None if the file is missing or cannot be read."""
         try:
             product, _, version = (directory / "program").read_text().strip().partition(" ")
             return cls(product, tuple(map(int, version.split("."))))
@@ -43,7 +44,7 @@ class Writer(NamedTuple):
             return None
 
     def is_read_by(self, name: str, version: tuple[int, ...]) -> bool:
-        """Whether a program surely reads what this one wrote: the same one does, and its later versions."""
+        """Whether a program is certain to read what this one wrote: the same product, of this version or later."""
         return name == f"{self.product.lower()}-server" and version >= self.version
 
 

@@ -1,8 +1,8 @@
 """The folder of an embedded server: ours and nobody else's, or not used.
 
-It is opened once, and looked at as what was opened: whose it is, and that nobody else can enter. Everything in it is
-opened from there, never through its name, so that who can rename the folders above it cannot put another in its
-place between the look and the use.
+It is opened once, and its owner and permissions are checked on the open descriptor. Everything in it is opened
+relative to that descriptor, never by its path: a user who can rename the folders above it cannot put another in its
+place between the check and the use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streamq.redis.peers import whose
 from streamq.settings.variables import runtime_folder
 
 SOCKET_PATH_LIMIT: Final = 100
-"""Bytes. The kernels allow 103 (macOS) and 107 (Linux)."""
+"""Bytes. The kernels allow 103 (macOS) and 107 (Linux): a few less, to be safe elsewhere."""
 ELSEWHERE: Final = "choose another folder with STREAMQ_DATA_DIR"
 _SOCKET: Final = "redis.sock"
 _PREFIX: Final = "streamq-"
@@ -55,7 +55,7 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the descriptor."""
         os.close(self.fileno)
 
     def open(self, name: str, mode: str) -> IO[str]:
@@ -86,7 +86,7 @@ class Folder:
 
     def write(self, name: str, text: str) -> None:
         """Write a file anew."""
-        with self.open(name, "a") as file:  # what is not ours is refused before anything is lost
+        with self.open(name, "a") as file:  # not "w": a file that is refused must not be truncated first
             file.truncate(0)
             file.write(text)
 
@@ -101,10 +101,10 @@ class Folder:
         return file
 
     def close_data_to_others(self) -> None:
-        """Take from others what they may do with the data, for the day on which it is moved or copied.
+        """Remove other users' permissions from the data files: they go along when the files are moved or copied.
 
-        Raises ``ConfigurationError`` for what another user owns, and so could change. What is ours is ours: a link,
-        to a larger disk say, is left as it is.
+        Raises ``ConfigurationError`` for a file that another user owns, and so could change. A link of our own, to a
+        larger disk for example, is left as it is.
         """
         if not self._has_data():
             return
@@ -139,12 +139,12 @@ class Folder:
         return socket if _is_made_by_us(socket) else None
 
     def new_socket(self) -> Path:
-        """Where to listen. A server that replaces a lost one listens in the same place, for those who joined."""
+        """Where to listen. A server that replaces a lost one uses the same path, for the processes that joined."""
         socket = self.socket()
         if socket is None or len(os.fsencode(socket)) > SOCKET_PATH_LIMIT:
             socket = _short_folder() / _SOCKET
             self.write("socket", str(socket))
-        socket.unlink(missing_ok=True)  # a lost server's, or whatever else has its place
+        socket.unlink(missing_ok=True)  # left by a lost server, or anything else at that path
         return socket
 
     def forget_socket(self) -> None:

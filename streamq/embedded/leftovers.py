@@ -1,9 +1,8 @@
-"""Processes that a server left behind, told from all others before any of them is ended.
+"""Processes that a server left behind, distinguished from all others before any of them is ended.
 
-Whoever has its `server.lock` inherited it from the server whose pid is in it, and is of the session that this server
-began. A number in a file says nothing by itself: it may have been given to another process since. So a process is
-ended when three things are true of it at that moment: it is ours, it is of that session, and it has that very file
-open.
+A process that has its `server.lock` open inherited it from the server whose pid is in it, and belongs to the session of
+that server. A pid in a file proves nothing by itself: the kernel may have reused it. So a process is ended only when
+three things are true at that moment: it is our user's, it is of that session, and it has that very file open.
 """
 
 from __future__ import annotations
@@ -20,7 +19,9 @@ from pathlib import Path
 def end_holders(lock: Path, session: int) -> None:
     """Kill the processes of ours, of a session, that have the file open."""
     for pid in list(_having_open(lock)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # what is left is told by the caller
+        with contextlib.suppress(
+            ProcessLookupError, PermissionError
+        ):  # the caller finds and reports what is left
             if _is_of(pid, session):
                 _kill(pid, lock, session)
 
@@ -30,7 +31,7 @@ def _is_of(pid: int, session: int) -> bool:
 
 
 def _kill(pid: int, lock: Path, session: int) -> None:
-    """Kill it if it still is who it was: a descriptor of a process stays with that process."""
+    """Kill it if it is still the same process: a pidfd stays with its process, though a pid is reused."""
     if not hasattr(os, "pidfd_open"):
         os.kill(pid, signal.SIGKILL)
         return
@@ -63,7 +64,7 @@ def _open_files(process: Path) -> Iterator[os.stat_result]:
 
 
 def _by_lsof(lock: Path) -> Iterator[int]:
-    """macOS has it; where it is missing nobody is told from the others, and so nobody is ended."""
+    """macOS has ``lsof``; where it is missing no process can be identified, and so none is ended."""
     words = ["lsof", "-a", "-u", str(os.geteuid()), "-t", "--", str(lock)]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         said = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - its words are ours

@@ -9,9 +9,9 @@
     ├── server.log
     └── appendonlydir/    the data
 
-The kernel drops a lock with its last holder, so the two locks tell the truth after any crash: a free
-`holder.lock` beside a taken `server.lock` is a server that outlived a killed parent; it is replaced. A child of a
-server that rewrites its file inherits the lock and may outlive the server; what it writes is nobody's then.
+The kernel releases a lock with its last holder, so the two locks are right after any crash: a free `holder.lock`
+beside a taken `server.lock` is a server that outlived a killed parent; it is replaced. The child with which a server
+rewrites its file inherits the lock and may outlive the server; nobody needs then what it writes.
 
 Folder, files, locks and socket belong to us and to nobody else (`folder`), what listens at the socket is a process of
 ours (`peers`), and what is ended is a server that was started here (`leftovers`). Else the folder is refused.
@@ -40,12 +40,13 @@ from streamq.settings.location import OWN_USER
 __all__ = ["SOCKET_PATH_LIMIT", "Binary", "EmbeddedServer", "find_binary", "running_url"]
 
 ANSWER: Final = 10.0
-"""Seconds a server may stay silent before its start is given up."""
+"""Seconds without any reply after which a start has failed: one that loads its data replies that it does."""
 STOP: Final = 10.0
-"""Seconds a server may take to end before it is killed."""
+"""Seconds a server may take to end before it is killed: it has about a second of data to write."""
 RESTART: Final = 1.0
-"""Seconds between two starts of a server that ends by itself; twice as long after each that fails."""
+"""Seconds between two starts of a server that ends by itself; they double after each that fails,"""
 LONGEST_PAUSE: Final = 30.0
+"""up to these: soon enough after somebody has made room on a full disk."""
 
 _UNREADABLE: Final = re.compile(
     "bad file format|rdb format|rdb version|unknown rdb|wrong signature", re.IGNORECASE
@@ -61,7 +62,7 @@ class EmbeddedServer:
     (a crash of the machine costs at most the last second). A joined server is left as it is.
     ``persist=False`` keeps no data. Raises ConfigurationError if no server program is found, if it
     does not start, if the process that holds the folder has a server that does not answer, or if another
-    user owns or may enter the folder: the message says how to mend it.
+    user owns or may enter the folder: the message says what to do.
     """
 
     url: str
@@ -186,11 +187,11 @@ class EmbeddedServer:
                 await self._end_holders()  # a rewriting child may have outlived it
                 await self._start(self._folder.new_socket())
                 await self._introduce()
-            except Exception as error:  # whatever it is, who keeps the server goes on keeping it
+            except Exception as error:  # whatever it is, the next start may succeed
                 if repr(error) != said:
                     log.error("the embedded server cannot be started: %s", str(error) or repr(error))
                 said = repr(error)
-                await _end(self._child)  # it may hang; its successor needs the folder
+                await _end(self._child)  # it may hang; the next one needs the folder
             else:
                 log.warning("the embedded server runs again, as process %d", self.pid)
                 said = ""
@@ -248,7 +249,7 @@ class EmbeddedServer:
         if self._persist and not self.joined:
             try:
                 self._folder.write("program", f"{self.product} {self.version}\n")
-            except (OSError, ConfigurationError) as error:  # it only helps to say what is wrong, one day
+            except (OSError, ConfigurationError) as error:  # the file only makes a later error clearer
                 log.warning("cannot write down which program has the data of %s: %s", self.directory, error)
         self.url = _url_of(socket)
 
@@ -267,7 +268,7 @@ class EmbeddedServer:
         )
 
     def _log_tail(self) -> str:
-        """The end of what this start has logged; what earlier ones did is another matter."""
+        """The last lines that this start has logged."""
         with self._folder.open("server.log", "r") as log:
             written = os.pread(log.fileno(), 1 << 20, self._log_start)
         lines = written.decode(errors="replace").splitlines()
@@ -309,7 +310,7 @@ def _options(socket: Path, *, persist: bool) -> Iterator[str]:
 
 
 _OURS_ALONE: Final = ("/bin/sh", "-c", 'umask 077; exec "$0" "$@"')
-"""What the server writes is for us alone, and its process is the one that we start: uvloop knows no `umask=`."""
+"""Starts the server with a umask that keeps its files private, as the same process: uvloop has no `umask=`."""
 
 
 def _working_folder(folder: Folder) -> str | Path:
@@ -322,9 +323,9 @@ def _url_of(socket: Path) -> str:
 
 
 async def _answers(socket: Path | None) -> bool:
-    """Whether a server is ready. One that is reading its data is waited for, however long that takes.
+    """Whether a server is ready. One that is loading its data is waited for, however long that takes.
 
-    One whose disk is full, or that is held up by a script, says so even to this: it runs, and commands tell the rest.
+    One with a full disk or a busy script replies with an error: it runs, and later commands will meet that error.
     """
     while (said := await _says(socket, "PING")).startswith("-LOADING"):  # noqa: ASYNC110 - it tells only those who ask
         await asyncio.sleep(0.05)

@@ -25,6 +25,7 @@ _START: Final = re.compile(r"(redis|rediss|unix)://", re.IGNORECASE)
 _WEB: Final = re.compile(r"(https?)://", re.IGNORECASE)
 _BETWEEN: Final = re.compile(r"(?:\s*,)+\s*(?=(?:rediss?|unix)://|\Z)", re.IGNORECASE)
 _LAST_PORT: Final = 65_535
+"""A port has 16 bits."""
 
 _TRUE: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _TLS: Final = frozenset({
@@ -40,12 +41,12 @@ ENCODE: Final = (
     "in a user or password `/` must be written %2F, `?` %3F, `#` %23, `@` %40 and `%` %25, "
     "or the password put in STREAMQ_REDIS_PASSWORD"
 )
-"""What helps where an address cannot be read, as it mostly is a password that is not encoded."""
+"""The advice for an address that cannot be read: mostly its password is not percent-encoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """One address, read. Its text is what people may see of it."""
+    """One address, parsed. ``str`` of it is safe to show."""
 
     scheme: str
     host: str = ""
@@ -128,7 +129,7 @@ def _public(text: str) -> str:
 
 
 def _cut(body: str) -> tuple[str, str, str, str]:
-    """Login, host and port, path, query. An ``@`` behind the host leaves a doubt about where the login ends."""
+    """Login, host and port, path, query. With an ``@`` behind the host the end of the login is ambiguous."""
     authority = re.split(r"[/?#]", body, maxsplit=1)[0]
     rest = body[len(authority) :]
     if "@" in rest or "#" in rest:
@@ -172,7 +173,7 @@ def _options(query: str, known: frozenset[str]) -> dict[str, str]:
     found = {}
     for option in query.split("&") if query else ():
         name, _, value = option.partition("=")
-        if name not in known:  # it may be a piece of a password with an `&`, so it is not named
+        if name not in known:  # may be a part of a password with an `&`, so no error names it
             allowed = ", ".join(sorted(known))
             raise ValueError(f"its query has an unknown option: there are {allowed}; `&` is written %26")
         found[name] = _decoded(value)  # a `+` is a `+`: in a password it is no space

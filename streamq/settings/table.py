@@ -117,7 +117,7 @@ class Settings(BaseModel):
     shutdown_grace: Seconds = Field(25.0, description="seconds running jobs may finish in at shutdown")
     beat: PositiveSeconds = Field(5.0, description="seconds between two beats of a worker")
     lease: PositiveSeconds = Field(15.0, description="seconds without a beat after which a worker is lost")
-    stuck: PositiveSeconds = Field(600.0, description="seconds a blocked event loop is put up with")
+    stuck: PositiveSeconds = Field(600.0, description="seconds a blocked event loop is tolerated")
     crash_limit: PositiveInt = Field(3, description="crashes after which a job is failed")
     unknown_task_for: Seconds = Field(
         3_600.0, description="seconds a job waits for a worker that knows its task"
@@ -190,9 +190,9 @@ class Settings(BaseModel):
         return frozenset(name for name, f in fields if SecretStr in (f.annotation, *get_args(f.annotation)))
 
     def secret(self, name: str) -> str:
-        """A secret as text, empty when it is not set. One that came from a file is read from it anew.
+        """A secret as text, empty when it is not set. One that came from a file is read from it again.
 
-        While that file cannot be read the text before stays in force, and the log says so once.
+        While that file cannot be read the last text stays in force, and the log says so once.
         """
         if name in self._files:
             try:
@@ -211,7 +211,7 @@ class Settings(BaseModel):
         return self._files.get(name)
 
     def remarks(self) -> list[str]:
-        """What is odd about the environment: variables that are misspelt or not for us, rights of ``.env``."""
+        """Warnings about the environment: variables that are misspelt or not for us, permissions of ``.env``."""
         kinds: list[type[Settings]] = [type(self), *_of_other_packages()]
         names = [(name, setting in kind.secrets()) for kind in kinds for setting, names in kind.variables().items()
                  for name in names]  # fmt: skip

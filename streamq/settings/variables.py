@@ -28,13 +28,14 @@ from streamq.errors import ConfigurationError
 PREFIX: Final = "STREAMQ_"
 DOTENV: Final = Path(".env")
 LARGEST: Final = 65_536
-"""Bytes of a file of a secret, or a hundred times as many of ``.env``."""
+"""Bytes of a file of a secret, far more than any has: a larger file was named by mistake. ``.env`` may have a hundred
+times as many."""
 
 _OTHER_OURS: Final = re.compile(
     r"STREAMQ_(SUPERVISED|BENCH_\w+|JSON|UP_DEMO|WORKER_(UNDECLARED|NO_DUTIES)|DOCTOR_REPAIR"
     r"|JOB_ENQUEUE_\w+|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
 )
-"""Variables by which our own programs speak to each other, and those that stand for options of commands."""
+"""Variables that our own programs pass to each other, and those of options of commands."""
 _SERVICE_LINK: Final = re.compile(
     r"STREAMQ_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -76,7 +77,7 @@ def find(variables: Mapping[str, Collection[str]], secret: Collection[str]) -> F
             if plain and named:
                 wrong.append(f"{plain[0]} and {named[0]} are both set: keep one of them")
             elif named and not _is_there(path := Path(source[named[0]])):
-                # not told: it may be the secret itself, typed in the place of its file
+                # the path is not shown: it may be the secret itself, given in its place
                 wrong.append(
                     f"{named[0]}: there is no file as it names: it must be the path of one, not the secret"
                 )
@@ -104,7 +105,7 @@ def read_secret(path: Path) -> str:
 
 
 def remarks(known: Collection[str], secret: Collection[str]) -> list[str]:
-    """What is odd about the environment, a sentence each. ``known`` are the variables that are settings."""
+    """Warnings about the environment, a sentence each. ``known`` are the variables that are settings."""
     said, in_file = [], dotenv()
     for name, value in {**in_file, **_ours(os.environ)}.items():
         if name in known and _is_link(name, value):
@@ -131,8 +132,8 @@ def strange(source: Mapping[str, str], known: Collection[str]) -> list[str]:
 def dotenv() -> dict[str, str]:
     """The variables in ``.env`` of the folder one is in. Raises ``ConfigurationError`` for a line that is none.
 
-    And for a file that somebody else could have written: it decides which code runs, and with which server. What is
-    there and is no file, as the folder that a container is given for a missing one, may stand for keys and passwords.
+    Also for a file that another user could have written: it decides which code runs, and with which server. And for a
+    path that is no file: a container gets a folder in the place of a missing file, which may have had the passwords.
     """
     if not os.path.lexists(DOTENV) or _is_nothing(DOTENV):
         return {}

@@ -122,7 +122,7 @@ class Suspects:
                 await self._store.delivery.claim_suspect(self._links, queue, self._worker, 0)
 
     async def _until_idle(self, queue: str, deadline: float) -> bool | None:
-        """Wait under the claim; ``None`` without the claim or without a suspect, ``False`` when it took too long."""
+        """Wait under the claim; ``None`` at a stop or without claim or suspect, ``False`` when it took too long."""
         while await self._store.delivery.claim_suspect(self._links, queue, self._worker, CLAIM_MS):
             again = monotonic() + AGAIN
             while monotonic() < again:

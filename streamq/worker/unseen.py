@@ -25,7 +25,7 @@ EVERY: Final = 30.0
 
 
 class Unseen:
-    """Compares what is pending under this worker with what its ``slots`` hold. To be called between two reads only."""
+    """Compares what is pending under this worker with what is in its ``slots``. To be called between two reads only."""
 
     def __init__(
         self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots

@@ -261,9 +261,9 @@ def test_a_server_older_than_7_0_is_too_old(version: str, code: str) -> None:
 
 def test_the_table_of_holes_names_versions_of_the_branch_or_of_a_newer_one() -> None:
     for hole in (*REDIS, *VALKEY):
-        for branch, mended in hole.mended.items():
-            assert server_looks.version_in(mended)[:2] >= server_looks.version_in(branch)
-            assert len(server_looks.version_in(mended)) == 3
+        for branch, fixed in hole.fixed.items():
+            assert server_looks.version_in(fixed)[:2] >= server_looks.version_in(branch)
+            assert len(server_looks.version_in(fixed)) == 3
 
 
 def test_a_public_address_is_told_from_a_private_one() -> None:

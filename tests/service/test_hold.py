@@ -98,7 +98,7 @@ async def test_a_wrong_credential_holds_the_channel_and_is_told_once(
     ((level, line),) = lines()
     assert level == "ERROR"
     assert "channel sms is held" in line
-    assert "Mend SMS_API_URL" in line
+    assert "Correct SMS_API_URL" in line
     (note,) = provider.notes.listed
     assert (note.subject, note.text.partition(". ")[0]) == (
         "sms",

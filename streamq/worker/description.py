@@ -88,7 +88,7 @@ def _trace(error: BaseException, name: str, message: str) -> str:
         if len(text) > TRACEBACK and len(message) >= MESSAGE // 2:  # a long text would leave no frame
             text = f"{''.join(traceback.format_tb(frames))}{name}: {message[: MESSAGE // 2]}"
         return _end_of(text)
-    except BaseException:  # as above: code of the handler's program
+    except BaseException:  # code of the handler's program
         return _frames(error, name, message)
 
 

@@ -87,8 +87,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "judge: any time of a verdict is taken",
         "streamq/model/judge.py",
-        "and seconds <= LONGEST_WAIT:  # nan is not",
-        "or True:  # nan is not",
+        "and seconds <= LONGEST_WAIT:  # false for NaN",
+        "or True:  # false for NaN",
         "tests/engine/test_attempts.py::"
         "test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs",
     ),
@@ -102,8 +102,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "description: a traceback is asked of the error",
         "streamq/worker/description.py",
-        "    except BaseException:  # the same\n        return _frames(error, name, message)",
-        "    except RecursionError:  # the same\n        return _frames(error, name, message)",
+        "    except BaseException:  # code of the handler's program\n        return _frames(error, name, message)",
+        "    except RecursionError:  # code of the handler's program\n        return _frames(error, name, message)",
         "tests/engine/test_attempts.py::"
         "test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs",
     ),

@@ -1,6 +1,6 @@
 """Duty: delayed jobs that are due become waiting, to the millisecond.
 
-It sleeps until the next due time, on its own timer (the server's own time-outs are good to 100 ms only), and is
+It sleeps until the next due time, on an alarm of its own (the server's own time-outs are good to 100 ms only), and is
 woken when an earlier one arrives. The chief of a queue's upkeep does it at once, its deputy a moment later: that
 finds something to do only when the chief is held up. The script is atomic, so any number may run.
 """
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from streamq.duties.alarm import Alarm
 from streamq.duties.duty import ByQueue
 from streamq.model.clock import monotonic
 from streamq.store.store import Store
@@ -25,8 +26,6 @@ POLL: Final = 5.0
 """Seconds from one look to the next when nothing is known to be due: a signal may be lost."""
 LATE: Final = 0.25
 """Seconds past its due time at which a deputy promotes a job: no chief that works is so late."""
-TICK: Final = 0.002
-"""Seconds a timer may ring early: the event loop counts whole milliseconds."""
 NEWS: Final = b"due"
 """The word of the signal that tells of an earlier due time."""
 
@@ -46,6 +45,7 @@ class Promoter(ByQueue):
         )
         self._own, self._overdue = queues, overdue
         self._heard: set[str] = set()
+        self._alarm: Alarm | None = None
 
     def _hear(self, queue: str, message: bytes | None) -> None:
         """There is an earlier due time, or may be."""
@@ -57,8 +57,9 @@ class Promoter(ByQueue):
         """Promote all that is due. Returns how many jobs."""
         queues, promoted, limit = self._turn(), 0, FIRST
         while queues:
+            asked = monotonic()  # the server counts from when it is asked, or later: never from before
             replies = await self._store.delayed.promote(self._links, queues, limit)
-            limit, queues, now = min(2 * limit, BATCH), [], monotonic()
+            limit, queues = min(2 * limit, BATCH), []
             for queue, reply in self._troubles.answers(replies).items():
                 promoted += reply.jobs
                 if reply.jobs:
@@ -66,7 +67,7 @@ class Promoter(ByQueue):
                 if reply.wait == 0:
                     queues.append(queue)
                 else:
-                    self._at[queue] = now + self._next_look(queue, reply.wait)
+                    self._at[queue] = asked + self._next_look(queue, reply.wait)
         return promoted
 
     def _next_look(self, queue: str, wait: float | None) -> float:
@@ -87,4 +88,18 @@ class Promoter(ByQueue):
             {queue: min(self._at.get(queue, now), now + LATE) for queue in heard.intersection(late)}
         )
         self._at = {queue: self._at.get(queue, now) for queue in (*mine, *late)}
-        return self._troubles.rested(queue for queue, at in self._at.items() if at <= now + TICK)
+        return self._troubles.rested(queue for queue, at in self._at.items() if at <= now)
+
+    async def _pause(self, seconds: float) -> None:
+        """As long as the alarm says, to the fraction of a millisecond."""
+        if self._alarm is None:
+            self._alarm = Alarm(self._woken.set)
+        self._alarm.set(monotonic() + seconds)
+        await self._woken.wait()
+
+    async def close(self) -> None:
+        """Give the alarm back, too."""
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+        await super().close()

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from streamq.model.clock import monotonic
 
@@ -60,7 +60,7 @@ class Alarm:
             self._file = -1
 
 
-_libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+_libc: Final[Any] = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _open() -> int:

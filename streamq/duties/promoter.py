@@ -14,6 +14,7 @@ from typing import Final
 from streamq.duties.alarm import Alarm
 from streamq.duties.duty import ByQueue
 from streamq.model.clock import monotonic
+from streamq.redis.links import Links
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.promoter")
@@ -23,7 +24,7 @@ FIRST: Final = 50
 BATCH: Final = 200
 """Jobs of the largest call: two milliseconds of the server's time, in which no other command runs."""
 POLL: Final = 5.0
-"""Seconds from one look to the next when nothing is known to be due: a signal may be lost."""
+"""Seconds from one look to the next at most, when nothing is known to be due: a signal may be lost."""
 LATE: Final = 0.25
 """Seconds past its due time at which a deputy promotes a job: no chief that works is so late."""
 NEWS: Final = b"due"
@@ -33,17 +34,17 @@ NEWS: Final = b"due"
 class Promoter(ByQueue):
     """Promotes in the queues that ``queues()`` names, and what is overdue in those of ``overdue()``.
 
-    ``poll`` is the longest rest, in seconds: a safety net.
+    ``poll`` is the longest rest, in seconds: a safety net. ``deaf_poll`` is that where a queue's signals are not heard.
     """
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, overdue: Callable[[], Sequence[str]] = tuple,
-        poll: float = POLL,
+        poll: float = POLL, deaf_poll: float = POLL, links: Links | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            "promoter", store, lambda: [*queues(), *overdue()], longest=poll, act="promote jobs of"
+            "promoter", store, lambda: [*queues(), *overdue()], longest=poll, act="promote jobs of", links=links
         )
-        self._own, self._overdue = queues, overdue
+        self._own, self._overdue, self._deaf_poll = queues, overdue, deaf_poll
         self._heard: set[str] = set()
         self._alarm: Alarm | None = None
 
@@ -72,7 +73,9 @@ class Promoter(ByQueue):
 
     def _next_look(self, queue: str, wait: float | None) -> float:
         late = LATE if queue in self._overdue() else 0.0
-        return self._longest if wait is None else min(self._longest, wait + late)
+        hears = self._store.signals.of(queue).hears(self._store.keys(queue).signals)
+        longest = self._longest if hears else min(self._longest, self._deaf_poll)
+        return longest if wait is None else min(longest, wait + late)
 
     def _turn(self) -> list[str]:
         """The queues to look at now: all of them when it is not the loop that calls."""

@@ -17,6 +17,7 @@ from typing import Final
 from streamq.duties.duty import ByQueue
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
+from streamq.redis.links import Links
 from streamq.store.seats import Claimed
 from streamq.store.store import Store
 
@@ -47,9 +48,9 @@ class Seats(ByQueue):
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], who: str, *, seats: Sequence[int] = (CHIEF, DEPUTY),
-        brief: bool = False,
+        brief: bool = False, links: Links | None = None,
     ) -> None:  # fmt: skip
-        super().__init__("upkeep", store, queues, longest=LONG / 2, act="share the upkeep of")
+        super().__init__("upkeep", store, queues, longest=LONG / 2, act="share the upkeep of", links=links)
         self._who, self._seats, self._brief = who, seats, brief
         self._held: dict[str, int] = {}
         self._workers: dict[str, int] = {}
@@ -158,12 +159,12 @@ class Seats(ByQueue):
             self._woken.set()
 
     async def close(self) -> None:
-        """Give the seats up, so that others need not wait for the end of the claims."""
+        """Give the seats up, so that others need not wait for the end of the claims, and drop the connection."""
         self._listen(())
         held = self.watched()
         self._held.clear()
         with contextlib.suppress(Unavailable, TimeoutError):  # they end by themselves
             async with asyncio.timeout(1.0):
-                if held and self._links.connected:
+                if held and self._links.generation:  # another duty's end may have cost the connection
                     await self._store.seats.vacate(self._links, held, self._who)
-        await super().close()
+        await self._links.close()

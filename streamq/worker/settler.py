@@ -38,6 +38,9 @@ AWAY: Final = (0.05, 2.0)
 REFUSED_ALIKE: Final = 3
 """Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
 
+IDLE: Final = 10.0
+"""Seconds without an outcome after which the connection is closed: to make it anew takes a millisecond."""
+
 
 class Settler:
     """Writes the outcomes in ``slots`` until told to stop, and keeps trying while the server is away."""
@@ -49,6 +52,8 @@ class Settler:
         self._troubles = Troubles("write outcomes of", log, PAUSE)
         self._work = asyncio.Event()
         self._stopping = False
+        self._wrote = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
         self.refused = 0
         """Outcomes the server refused, as the jobs had been given to another worker."""
 
@@ -73,10 +78,27 @@ class Settler:
                     slots.changed()
                     await self._write(batch)
                     slots.writing = {}
+                    self._wrote = monotonic()
+                if self._links.connected and self._idle_timer is None:
+                    await self._close_when_idle()
                 if self._stopping and not self._waiting and not self._troubles:
                     return
         finally:
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
             await self._links.close()
+
+    async def _close_when_idle(self) -> None:
+        """Close the connection if nothing was written for long; else look again when that may be so."""
+        left = self._wrote + IDLE - monotonic()
+        if left > 0:
+            self._idle_timer = asyncio.get_running_loop().call_later(left, self._look_for_idleness)
+        else:
+            await self._links.close()
+
+    def _look_for_idleness(self) -> None:
+        self._idle_timer = None
+        self._work.set()
 
     async def _for_work(self) -> None:
         """Return when there is something to write; with refused outcomes, when they are to be tried again."""

@@ -101,7 +101,7 @@ async def test_without_the_right_to_signals_an_earlier_job_is_found_at_the_next_
     server = own_server(users=["alice on nopass ~* +@all resetchannels"])
     async with App(redis_url=f"unix://alice:x@{server.socket}") as app:
         promoter, ready = (
-            Promoter(app.client.store, lambda: ["q"], poll=0.3),
+            Promoter(app.client.store, lambda: ["q"], deaf_poll=0.3),
             app.client.store.keys("q").ready,
         )
         ticking = asyncio.create_task(tick(promoter))

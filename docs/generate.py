@@ -5,14 +5,19 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, Final
 
 import click
 from pydantic import SecretStr
+from streamq_service.api.jobs import JobRequest, JobsQuery
+from streamq_service.api.messages import SmsRequest
 from streamq_service.app import ROUTES
-from streamq_service.auth import Scope
-from streamq_service.schemas import JobRequest, JobsQuery, SmsRequest
+from streamq_service.http.failures import OF_ENGINE
+from streamq_service.http.problems import OF_ANY_PATH
+from streamq_service.http.route import AnyRoute
 from streamq_service.settings import ServiceSettings
 
 import streamq.errors
@@ -20,7 +25,11 @@ from streamq.cli import main
 from streamq.cli.ending import CODES, code_of
 from streamq.cli.options import Option
 from streamq.duties.upkeep import DUTIES, Share
-from streamq.model.states import MOVES
+from streamq.model.keys import APP_KEYS, QUEUE_KEYS, Key
+from streamq.model.lanes import LANES
+from streamq.model.outcomes import OUTCOMES
+from streamq.model.states import MOVES, Move, State
+from streamq.options import OPTIONS, POLICY, RESERVED
 
 from .full_run import figures
 from .source import ROOT, attribute_docs, classes, fenced, first_line, page, prose, source, table, tables
@@ -140,8 +149,20 @@ def states() -> str:
         "No move of this version leads to `held`, `cancelled` or `expired`: see "
         "[what is not there yet](../explanation/not-yet.md).",
         "## Moves",
-        tables("streamq/model/states.py", skip=2),
+        "A worker may also fetch by `XREADGROUP` as it is: see "
+        "[why it mostly does](../decisions/direct-reads.md).",
+        table(("Move", "From", "To", "Script"), [_move(move) for move in MOVES]),
         diagram,
+    )
+
+
+def _move(move: Move) -> tuple[str, str, str, str]:
+    states = [", ".join(f"`{state}`" for state in State if state in side) for side in (move.start, move.end)]
+    return (
+        move.verb,
+        states[0] or "(nothing)",
+        states[1] or "(nothing)",
+        ", ".join(f"`{s}.lua`" for s in move.scripts),
     )
 
 
@@ -170,7 +191,7 @@ def duties() -> str:
 
 def keys() -> str:
     """The keys, what lies in them, and the scripts that write them."""
-    headers = classes("streamq/model/envelope.py")["Headers"]
+    headers = classes("streamq/model/headers.py")["Headers"]
     kinds = {
         node.target.id: ast.unparse(node.annotation)
         for node in headers.body
@@ -181,99 +202,119 @@ def keys() -> str:
     return page(
         "Keys and scripts",
         "All keys begin with `STREAMQ_PREFIX` (default `sq`). The layout is part of what a release promises only "
-        "as far as [enqueueing from another language](../how-to/other-languages.md) goes.",
-        tables("streamq/model/keys.py"),
+        "as far as [enqueueing from another language](../how-to/other-languages.md) goes. The braces in a name are a "
+        "hash tag of Redis Cluster: all keys of a queue live in one slot, so each script is safe there.",
+        table(("Key", "Type", "Holds", "How long"), _rows_of_keys("sq:{queue}:", QUEUE_KEYS)),
+        "Of all queues:",
+        table(("Key", "Type", "Holds", "How long"), _rows_of_keys("sq:", APP_KEYS)),
+        "And two channels of a queue (Pub/Sub keeps nothing in the server):",
+        table(
+            ("Channel", "Type", "Tells", "To whom"), _rows_of_keys("sq:{queue}:", QUEUE_KEYS, channels=True)
+        ),
+        "## Lanes",
+        "A job is delivered from one of these streams. `moved` holds a lane's number and the entry, with a space "
+        "between them.",
+        table(
+            ("Number", "Stream", "Jobs"),
+            [(str(at), f"`sq:{{queue}}:{lane.name}`", lane.meaning) for at, lane in enumerate(LANES, 1)],
+        ),
+        "## Outcomes",
+        "What a worker tells of an attempt, and where the job goes. A record begins with the letter of its outcome.",
+        table(
+            ("Outcome", "Letter", "Goes"),
+            [(f"`{row.name}`", f"`{row.mark}`" if row.mark else "", row.goes) for row in OUTCOMES],
+        ),
         "## The envelope",
         tables("streamq/model/envelope.py"),
         "Headers, each absent at its default:",
         table(("Header", "Type", "Meaning"), rows),
         "## Scripts",
-        "Each is loaded by its SHA and sent in full when the server does not have it.",
+        "Each is loaded by its SHA and sent in full when the server does not have it. The head of a file is its "
+        "signature: its keys and arguments by name, and the parts it uses.",
         *_scripts(),
+        "## Parts",
+        "What several scripts share lies in `lua/parts/`, one duty each.",
+        table(("Part", "Does", "Uses"), list(_parts())),
     )
 
 
+def _rows_of_keys(of: str, known: Mapping[str, Key], *, channels: bool = False) -> list[tuple[str, ...]]:
+    return [
+        (f"`{of}{key.end}`", key.type, key.meaning, key.lifetime)
+        for key in known.values()
+        if (key.type == "channel") is channels
+    ]
+
+
+LUA: Final = ROOT / "streamq" / "redis" / "lua"
+
+
+def _head(path: Path) -> list[str]:
+    """The comments with which a file in Lua begins."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#!")]
+    return [
+        line.removeprefix("--").removeprefix(" ")
+        for line in takewhile(lambda line: line.startswith("--"), lines)
+    ]
+
+
 def _scripts() -> Iterator[str]:
-    for path in sorted((ROOT / "streamq" / "redis" / "lua").glob("[!_]*.lua")):
-        lines = [line for line in path.read_text().splitlines() if not line.startswith("#!")]
-        comment = lines[: next(at for at, line in enumerate(lines) if not line.startswith("--"))]
+    for path in sorted(LUA.glob("*.lua")):
         yield f"### {path.name}"
-        yield fenced("\n".join(line.removeprefix("--").removeprefix(" ") for line in comment))
+        yield fenced("\n".join(_head(path)))
+
+
+def _parts() -> Iterator[tuple[str, str, str]]:
+    for path in sorted(LUA.glob("parts/*.lua")):
+        does = " ".join(line for line in _head(path) if not line.startswith("parts: ")).strip()
+        uses = re.findall(r"^ *-- parts: (.+)", path.read_text(), re.MULTILINE)
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(" ".join(uses).split()))
+        yield f"`{path.stem}`", re.split(r"(?<=\.) ", does)[0], names
 
 
 # -- HTTP ---------------------------------------------------------------------------------------------------
 
-TYPES: Final = {
-    "Recipient": "string of 1 to 64 printable characters",
-    "Text": "string, not blank",
-    "ContactId": "string of 1 to 256 characters",
-    "WorkspaceId": "string, not blank, or a positive number",
-    "Delay": 'number: seconds from now, or text such as `"5m"`; at most 366 days',
-    "Timeout": 'number: seconds, or text such as `"5m"`; at most a day',
-    "Instant": "string: a time of RFC 3339 with its zone, in the future, at most 366 days ahead",
-    "dict[str, Any]": "object",
-    "str": "string",
-    "int": "whole number",
-    "float": "number",
-    "Any": "any JSON value",
-    "Annotated[Literal['normal'], BeforeValidator(_normal)]": '`"normal"`',
-    "Unsupported": "not supported yet: leave it out",
-    "Annotated[State | None, Field(strict=False)]": "a state",
-    "Annotated[Whole, Field(ge=1, le=200)]": "whole number, 1 to 200",
-}
-"""The types of requests in words. A new one must be described here."""
-
 
 def http() -> str:
     """The routes, what they take and what they answer."""
-    rows = [_route(*route) for route in ROUTES]
+    rows = [_route(route) for route in ROUTES]
     return page(
         "HTTP",
         "JSON in `snake_case` (the fields of a message keep the names their senders use); times are RFC 3339 in UTC. "
         "The paths stand below `STREAMQ_BASE_PATH`, by default "
         "none. Every answer has an `X-Request-Id`; errors carry it too.",
-        table(("Method", "Path", "Scope", "Does"), rows),
+        table(("Method", "Path", "Scope", "Does", "Answers"), rows),
         "`Prefer: wait=N` (1 to 60 seconds) on a route that makes a job waits for its end: 200 with the finished "
         "job, or 202 with the job as it is when the time is over. `Idempotency-Key` on a request is refused with "
         "422: it is [not there yet](../explanation/not-yet.md).",
         "## Keys and scopes",
-        tables("service/auth.py"),
+        tables("service/http/auth.py"),
         "Send `Authorization: Bearer KEY`. What changes something says `Content-Type: application/json`, even without "
         "a body: a form of a web page cannot. `GET /ready` tells more than its status only to a key with `read`.",
         "Without `STREAMQ_API_KEYS` the API listens on loopback only, and answers only this machine; `/health` and "
         "`/ready` are answered to all. [Security](../security.md) has the whole model.",
-        tables("service/local.py"),
+        tables("service/http/local.py"),
         *_bodies(),
         "## Live counts",
         tables("service/api/events.py"),
         "## Errors",
         "Every error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, `code`, `detail` and "
-        "`request_id`.",
-        tables("service/problems.py"),
-        "A request that cannot be read:",
-        tables("service/requests.py"),
+        "`request_id`; more members are named where they come. What an outage says of its server is in the log, with "
+        "the request's id; a caller is told its kind alone.",
+        table(("Status", "Code", "It means that"), _problems()),
     )
 
 
-def _route(method: str, path: str, handler: Any, scope: Scope | None) -> tuple[str, str, str, str]:
-    name = f"{handler.__module__.rpartition('.')[2]}.{handler.__name__}"
-    said = SAID.get(name) or first_line(handler.__doc__).partition(": ")[2].removesuffix(".")
-    return method, f"`{path}`", scope.name.lower() if scope else "open", said
+def _route(route: AnyRoute) -> tuple[str, str, str, str, str]:
+    scope = route.scope.name.lower() if route.scope else "open"
+    answers = " ".join(str(answer.status) for answer in route.answers)
+    return route.method, f"`{route.path}`", scope, route.summary, answers
 
 
-SAID: Final = {
-    "pages.index": "the dashboard",
-    "pages.static": "its files",
-    "workers.index": "the workers that are registered",
-    "queues.index": "the queues with their counts",
-    "queues.show": "one queue with its counts",
-    "jobs.index": "a page of jobs, in one state or one state after the other",
-    "jobs.create": "make a job; 201 with the job and its `Location`",
-    "jobs.show": "everything known of a job",
-    "jobs.retry": "a failed job waits again, with all its attempts",
-    "messages.send_sms": "send a text message, at once or at its time; 201 with its job",
-}
-"""What routes do whose docstring does not say it after their path."""
+def _problems() -> list[tuple[str, str, str]]:
+    """Every problem that a route or a path may answer."""
+    kinds = {kind for route in ROUTES for kind in (*route.all_problems, *OF_ANY_PATH)}
+    return [(str(kind.status), f"`{kind.code}`", kind.meaning) for kind in sorted(kinds)]
 
 
 def _bodies() -> Iterator[str]:
@@ -282,24 +323,37 @@ def _bodies() -> Iterator[str]:
         ("A job", JobRequest),
         ("The query of a list of jobs", JobsQuery),
     ):
-        written = classes("service/schemas.py")[model.__name__]
-        annotations = {
-            node.target.id: node.annotation
-            for node in written.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        }
+        schema = model.model_json_schema()
+        required = schema.get("required", ())
         rows = [
-            (f"`{field.alias or name}`", "yes" if field.is_required() else "", _kind(annotations[name]))
-            for name, field in model.model_fields.items()
+            (f"`{name}`", "yes" if name in required else "", _kind(field, schema.get("$defs", {})))
+            for name, field in schema["properties"].items()
         ]
         yield f"## {title}"
-        yield prose(ast.get_docstring(written) or "")
+        yield prose(inspect.getdoc(model) or "")
         yield table(("Field", "Required", "Type"), rows)
 
 
-def _kind(annotation: ast.expr) -> str:
-    text = ast.unparse(annotation)
-    return TYPES[text if text in TYPES else text.removesuffix(" | None")]
+JSON_TYPES: Final = {"string": "string", "integer": "whole number", "number": "number", "object": "object"}
+
+
+def _kind(field: dict[str, Any], kinds: dict[str, Any]) -> str:
+    """A field's type in words: those of its schema, or what its bounds say."""
+    field = next((one for one in field.get("anyOf", ()) if one.get("type") != "null"), field)
+    field = kinds[field["$ref"].rpartition("/")[2]] if "$ref" in field else field
+    if "enum" in field:
+        return "one of " + ", ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field:
+        return f'`"{field["const"]}"`'
+    if "type" not in field:
+        return "any JSON value"
+    if "description" in field:
+        return str(field["description"])
+    low, high = (field.get(f"{end}imum", field.get(f"{end}Length")) for end in ("min", "max"))
+    bounds = f"{low} to {high}" if low is not None else f"at most {high}" if high is not None else ""
+    if field["type"] == "string":
+        return f"string of {bounds} characters" if bounds else "string"
+    return JSON_TYPES[field["type"]] + (f", {bounds}" if bounds else "")
 
 
 # -- Python and errors --------------------------------------------------------------------------------------
@@ -310,7 +364,7 @@ def python() -> str:
     parts = []
     errors = classes("streamq/errors.py")
     for name in streamq.__all__:
-        if name in errors:
+        if name in errors or name in TABLES:
             continue
         module = getattr(streamq, name).__module__.replace(".", "/") + ".py"
         node = next(n for n in source(module).body if getattr(n, "name", "") == name)
@@ -319,8 +373,50 @@ def python() -> str:
         "Python",
         "Everything below is imported from `streamq`; other modules are not part of the promise. The errors have "
         "[their own page](errors.md), the settings [theirs](settings.md).",
+        "## Options of enqueue",
+        prose(ast.get_docstring(classes("streamq/options.py")["EnqueueOptions"]) or ""),
+        table(("Option", "Type", "Allowed", "Meaning"), list(map(_option_of_enqueue, OPTIONS.values()))),
+        f"Reserved for options to come: {', '.join(f'`{name}`' for name in RESERVED)}. No parameter of a task with "
+        "named fields bears the name of an option, reserved ones included. `streamq.OPTIONS` is this table, "
+        "`streamq.RESERVED` holds the reserved names.",
+        "## Arguments of app.task",
+        table(
+            ("Argument", "Default", "Meaning"),
+            [(f"`{each.name}`", f"`{each.default!r}`", each.help) for each in POLICY.values()],
+        ),
         *parts,
     )
+
+
+TABLES: Final = ("EnqueueOptions", "OPTIONS", "RESERVED")
+"""Public names that are told as a table."""
+
+
+def _option_of_enqueue(option: streamq.Option) -> tuple[str, str, str, str]:
+    kind = next(
+        ast.unparse(n.annotation)
+        for n in classes("streamq/options.py")["EnqueueOptions"].body
+        if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == option.name
+    ).removesuffix(" | None")
+    return f"`{option.name}`", f"`{kind}`", _allowed(option), option.help
+
+
+def _allowed(option: streamq.Option) -> str:
+    """What an option may be, in words."""
+    low = f"above {option.low:g}" if option.above else f"from {option.low:,g}"
+    match option.form:
+        case "duration":
+            return (
+                f"seconds, a `timedelta` or text such as `5m`; {low}, at most {option.high / 86_400:g} days"
+            )
+        case "time":
+            return "with a time zone"
+        case "choice":
+            return ", ".join(f"`{choice}`" for choice in option.choices)
+        case "whole number":
+            return f"{low} to {int(option.high):,}"
+        case "text":
+            return f"{option.low:g} to {option.high:g} characters on one line"
 
 
 def _documented(node: Any) -> Iterator[str]:
@@ -347,7 +443,7 @@ def _documented(node: Any) -> Iterator[str]:
 
 
 INSIDE: Final = {
-    "add_task", "bind", "decode", "encode", "given", "parse_result", "repeated_by", "store", "views",
+    "add_task", "bind", "carried", "decode", "given", "parse_result", "payload_of", "send", "send_many",
     "with_settings",
 }  # fmt: skip
 """Methods that the engine alone calls."""
@@ -387,8 +483,11 @@ def errors() -> str:
         fenced(tree),
         prose(rest.removesuffix("```").strip()),
         table(("Class", "Code", "Exit code", "Meaning"), rows),
-        "Over HTTP:",
-        tables("service/problems.py"),
+        "Over HTTP they are problems: the first class that fits counts, with the error's own code. Any other is 500.",
+        table(
+            ("Class", "Status", "It means that"),
+            [(f"`{of.__name__}`", str(k.status), k.meaning) for of, k in OF_ENGINE.items()],
+        ),
         *[
             part
             for name in ("FieldError", "InvalidPayload", "OutcomeUnknown", "Retry", "Fail", "Snooze")

@@ -1,53 +1,35 @@
-"""The HTTP application: its routes, with the scope each needs."""
+"""The HTTP application: the API and the dashboard."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 
 from streamq import App
 
-from .api import events, health, jobs, messages, queues, workers
-from .auth import Keys, Scope, guarded, keyed
-from .bodies import await_body
+from . import api
+from .api.messages import MAX_LENGTH
 from .dashboard import pages
 from .dashboard.feed import Feed
-from .keys import ACCESS, ENGINE, FEED, SETTINGS
-from .local import door, let_in, this_machine
-from .marks import MARKS, NOT_KEPT
-from .problems import REQUEST_ID, Handler
-from .requests import MAX_BODY
+from .http.auth import Keys, Scope, keyed
+from .http.failures import STRANGERS, Guard
+from .http.local import anyone, this_machine, this_machine_or_visits
+from .http.problems import Problem
+from .http.route import AnyRoute, Callers, register
+from .readiness import Readiness
 from .settings import ServiceSettings
+from .site import SITE, Site
 
+ROUTES: Final = (*pages.ROUTES, *api.ROUTES)
+"""All that is served, but a path that leads to the dashboard."""
 
-class Route(NamedTuple):
-    """``scope`` None is open to all: it tells nothing of jobs."""
-
-    method: str
-    path: str
-    handler: Handler
-    scope: Scope | None
-
-
-_QUEUE: Final = "/api/v1/queues/{queue}"
-
-ROUTES: Final = (
-    Route("GET", "/", pages.index, None),
-    Route("GET", "/static/{file}", pages.static, None),
-    Route("GET", "/health", health.live, None),
-    Route("GET", "/ready", health.ready, None),
-    Route("GET", "/api/v1/events", events.stream, Scope.READ),
-    Route("GET", "/api/v1/workers", workers.index, Scope.READ),
-    Route("GET", "/api/v1/queues", queues.index, Scope.READ),
-    Route("GET", _QUEUE, queues.show, Scope.READ),
-    Route("GET", _QUEUE + "/jobs", jobs.index, Scope.READ),
-    Route("POST", _QUEUE + "/jobs", jobs.create, Scope.WRITE),
-    Route("GET", _QUEUE + "/jobs/{id}", jobs.show, Scope.READ),
-    Route("POST", _QUEUE + "/jobs/{id}/retry", jobs.retry, Scope.WRITE),
-    Route("POST", "/api/v1/messages/sms", messages.send_sms, Scope.WRITE),
-    Route("POST", "/api/schedule-sms", messages.send_sms, Scope.WRITE),
-)
+_WITHOUT_KEYS: Final = {
+    Callers.THIS_MACHINE: this_machine,
+    Callers.VISITS: this_machine_or_visits,
+    Callers.ANYONE: anyone,
+}
 
 
 def build_app(engine: App, settings: ServiceSettings) -> web.Application:
@@ -56,38 +38,39 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     Raises ``ConfigurationError`` for keys that cannot be read.
     """
     keys = Keys.of(settings)
-    here = [] if keys else [door({health.live, health.ready}, {pages.index, _to_the_page})]
-    app = web.Application(middlewares=here)
-    check = keyed(keys) if keys else let_in
-    app[ACCESS] = check if keys else this_machine
-    app[ENGINE], app[SETTINGS], app[MAX_BODY] = engine, settings, settings.max_body
-    app[health.READINESS] = health.Readiness(engine)
-    app[FEED] = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
-    for method, path, handler, scope in ROUTES:
-        answer = handler if scope is None else guarded(handler, scope, check)
-        app.router.add_route(method, settings.base_path + path, answer, expect_handler=await_body)
-        if method == "GET" and handler is not events.stream:  # a stream has no end to tell the length of
-            app.router.add_route("HEAD", settings.base_path + path, answer)
-    if settings.base_path:
-        app.router.add_get(settings.base_path, _to_the_page)  # and HEAD
-    app.on_response_prepare.append(_mark)
-    app.on_shutdown.append(_end)
-    return app
+    reading = keyed(keys, Scope.READ) if keys else this_machine
+    feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
+    site = Site(engine, settings, feed, Readiness(engine), lambda request: _passes(reading, request))
+    application = web.Application()
+    application[SITE], application[STRANGERS] = site, anyone if keys else this_machine
+    register(
+        application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
+        max_body=settings.max_body, base_path=settings.base_path, context={MAX_LENGTH: settings.sms_max_length},
+    )  # fmt: skip
+    application.on_shutdown.append(_end)
+    return application
 
 
-async def _to_the_page(request: web.Request) -> web.Response:
-    """Relative addresses need the trailing slash."""
-    raise web.HTTPPermanentRedirect(f"{request.path}/")
+async def _end(application: web.Application) -> None:
+    site = application[SITE]
+    await site.feed.close()
+    await site.readiness.close()
 
 
-async def _mark(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(MARKS)
-    for name, value in NOT_KEPT.items():
-        response.headers.setdefault(name, value)
-    if REQUEST_ID in request:
-        response.headers["X-Request-Id"] = request[REQUEST_ID]
+def _guard_of(keys: Keys) -> Callable[[AnyRoute], Guard]:
+    """Who may ask for a route: by the scope of a key, or without keys by where a request comes from."""
+
+    def guard(route: AnyRoute) -> Guard:
+        if not keys:
+            return _WITHOUT_KEYS[route.without_keys]
+        return anyone if route.scope is None else keyed(keys, route.scope)
+
+    return guard
 
 
-async def _end(app: web.Application) -> None:
-    await app[FEED].close()
-    await app[health.READINESS].close()
+def _passes(guard: Guard, request: web.Request) -> bool:
+    try:
+        guard(request)
+    except Problem:
+        return False
+    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ import pytest
 import redis
 
 from streamq import App, Worker
-from streamq.model.envelope import New, id_of
-from streamq.model.keys import GROUP, Keys
+from streamq.model.envelope import New
+from streamq.model.headers import id_of
+from streamq.model.keys import APP_KEYS, GROUP, QUEUE_KEYS, Key, Keys
+from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.store.producers import Batch
 from streamq.store.store import Store
@@ -27,10 +29,13 @@ ON_ONE_SERVER = pytest.mark.parametrize("server_kind", ["redis"], indirect=True)
 QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqueue_timeout": 3.0}
 """Settings under which a test does not wait for what takes seconds in the field."""
 
-KNOWN_KEY = re.compile(
-    r"[^:]+:(queues|workers|\{[^}]+\}:(ready|alone|alone:claim|parked|delayed|moved|finished|completed|failed|failures"
-    r"|workers|upkeep:[123](:look)?|producer:[0-9a-z]+))"
-)
+
+def _known(table: Mapping[str, Key]) -> str:
+    """The ends of the names of keys; a word in capitals stands for any."""
+    return "|".join(re.sub("[A-Z]+", "[0-9a-z]+", key.end) for key in table.values() if key.type != "channel")
+
+
+KNOWN_KEY = re.compile(rf"[^:]+:({_known(APP_KEYS)}|\{{[^}}]+\}}:({_known(QUEUE_KEYS)}))")
 
 
 @pytest.fixture
@@ -166,11 +171,12 @@ def _parked(client: redis.Redis, keys: Keys, found: Census) -> None:
 
 
 def _finished(client: redis.Redis, keys: Keys, found: Census) -> None:
-    records = client.hgetall(keys.finished)
-    for job_id, record in records.items():
-        found.put(job_id, {"c": "completed", "f": "failed"}[record[0]])
-    orders = {"c": client.lrange(keys.completed, 0, -1), "f": client.zrange(keys.failures, 0, -1)}
-    for letter, listed in orders.items():
-        have = {job_id for job_id, record in records.items() if record[0] == letter}
+    kinds = {mark.decode(): kind for kind, mark in MARKS.items()}
+    ended = {job_id: kinds[record[0]] for job_id, record in client.hgetall(keys.finished).items()}
+    for job_id, kind in ended.items():
+        found.put(job_id, kind)
+    orders = {COMPLETED: client.lrange(keys.completed, 0, -1), FAILED: client.zrange(keys.failures, 0, -1)}
+    for kind, listed in orders.items():
+        have = {job_id for job_id, as_what in ended.items() if as_what == kind}
         if sorted(listed) != sorted(have):
-            found.faults.append(f"{letter}: {len(listed)} jobs are listed, {len(have)} have a record")
+            found.faults.append(f"{kind}: {len(listed)} jobs are listed, {len(have)} have a record")

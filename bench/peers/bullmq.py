@@ -1,26 +1,27 @@
-"""BullMQ for Python. `addBulk` of a thousand.
+"""BullMQ for Python.
 
 A higher concurrency slows its worker, which waits on the set of all its jobs. Completed jobs are removed: by default it
 keeps them for ever.
 """
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from bullmq import Queue, Worker
 
-from .adapter import JOBS, Batches, chunks, play
+from .adapter import JOBS, Payload, Sender, play
+
+OPTIONS = {"removeOnComplete": True}
 
 
-async def enqueue(url: str, batches: Batches) -> None:
-    """`addBulk` of a thousand."""
+async def sending(url: str) -> Sender:
     queue = Queue("bench", {"connection": url})
-    options = {"removeOnComplete": True}
-    for payloads in batches:
-        for chunk in chunks(payloads, 1000):
-            await queue.addBulk([{"name": "job", "data": payload, "opts": options} for payload in chunk])
+
+    def many(payloads: Sequence[Payload]) -> Any:
+        return queue.addBulk([{"name": "job", "data": payload, "opts": OPTIONS} for payload in payloads])
+
+    return Sender(lambda payload: queue.add("job", payload, OPTIONS), many, chunk=1000)
 
 
 async def _job(job: Any, _token: str) -> None:
@@ -35,8 +36,5 @@ async def work(url: str) -> None:
 
 if __name__ == "__main__":
     play(
-        enqueue,
-        work,
-        packages=("bullmq", "redis", "hiredis", "uvloop"),
-        settings="concurrency 10, removeOnComplete",
-    )
+        sending, work, packages="bullmq redis hiredis uvloop", settings="concurrency 10, removeOnComplete"
+    )  # fmt: skip

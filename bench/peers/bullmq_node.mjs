@@ -1,4 +1,4 @@
-// BullMQ on Node, the anatomy of adapter.py: `node bullmq_node.mjs JSON`, JSON lines on standard output, ended with
+// BullMQ on Node, the form of adapter.py: `node bullmq_node.mjs JSON`, JSON lines on standard output, ended with
 // standard input. addBulk of a thousand; completed jobs are removed, by default it keeps them for ever.
 
 import { readFileSync, writeSync } from 'node:fs';
@@ -10,6 +10,7 @@ const require = createRequire(`${process.cwd()}/`); // the bench starts us where
 const { Queue, Worker } = require('bullmq');
 const CONCURRENCY = 50;
 const CHUNK = 1000;
+const OPTIONS = { removeOnComplete: true };
 
 process.on('uncaughtException', (error) => {
   console.error(error.message.split('\n')[0]); // the bench shows the last line
@@ -30,22 +31,22 @@ function connection() {
 const seconds = (start) => Number(process.hrtime.bigint() - start) / 1e9;
 const versionOf = (name) => require(`${name}/package.json`).version;
 
-async function add(queue, payloads) {
-  for (let start = 0; start < payloads.length; start += CHUNK) {
-    await queue.addBulk(payloads.slice(start, start + CHUNK)
-      .map((data) => ({ name: 'job', data, opts: { removeOnComplete: true } })));
-  }
-}
-
 async function enqueue() {
   const payloads = JSON.parse(readFileSync(config.payloads));
   const queue = new Queue('bench', { connection: connection() });
-  await add(queue, payloads.slice(0, config.warm));
+  const one = (data) => queue.add('job', data, OPTIONS);
+  for (const data of payloads.splice(0, config.warm)) await one(data);
   const start = process.hrtime.bigint();
-  await add(queue, payloads.slice(config.warm));
+  for (const data of payloads.splice(0, config.single)) await one(data);
+  const turn = process.hrtime.bigint();
+  for (let at = 0; at < payloads.length; at += CHUNK) {
+    await queue.addBulk(payloads.slice(at, at + CHUNK).map((data) => ({ name: 'job', data, opts: OPTIONS })));
+  }
   report({
-    jobs: payloads.length - config.warm,
-    seconds: seconds(start),
+    single: config.single,
+    single_seconds: Number(turn - start) / 1e9,
+    jobs: payloads.length,
+    seconds: seconds(turn),
     versions: { node: process.versions.node, bullmq: versionOf('bullmq'), ioredis: versionOf('ioredis') },
     settings: `concurrency ${CONCURRENCY}, removeOnComplete`,
   });

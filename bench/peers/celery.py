@@ -4,13 +4,11 @@ The pool of threads is its fastest in one process; prefork with one child is slo
 gossip, mingle and the heartbeat are off, and it prefetches much, as its guide to optimising says.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from celery import Celery
 
-from .adapter import JOBS, Batches, Payload, play
+from .adapter import JOBS, Payload, Sender, play
 
 
 def _job(payload: Payload) -> None:
@@ -29,17 +27,13 @@ def _app(url: str) -> tuple[Any, Any]:
     return app, app.task(_job, name="job")
 
 
-def enqueue(url: str, batches: Batches) -> None:
-    """One `apply_async` after another."""
+async def sending(url: str) -> Sender:
     app, task = _app(url)
-    with app.producer_pool.acquire(block=True) as producer:
-        for payloads in batches:
-            for payload in payloads:
-                task.apply_async((payload,), producer=producer, retry=False)
+    producer = app.producer_pool.acquire(block=True)
+    return Sender(lambda payload: task.apply_async((payload,), producer=producer, retry=False))
 
 
 def work(url: str) -> None:
-    """Ten threads."""
     app, _ = _app(url)
     app.worker_main(
         [
@@ -51,8 +45,6 @@ def work(url: str) -> None:
 
 if __name__ == "__main__":
     play(
-        enqueue,
-        work,
-        packages=("celery", "kombu", "redis", "hiredis"),
+        sending, work, packages="celery kombu redis hiredis",
         settings="10 threads, prefetch 100 each, results and events off",
-    )
+    )  # fmt: skip

@@ -4,50 +4,41 @@ With all slots busy its worker waits ``minimum_check_interval`` (250 ms by defau
 at a concurrency of 100 it runs out of connections. A zero ``execution_ttl`` keeps nothing of a finished job.
 """
 
-from __future__ import annotations
-
-import asyncio
 from datetime import timedelta
 
 from docket import Docket, Worker
 
-from .adapter import JOBS, Batches, Payload, chunks, play
+from .adapter import JOBS, OPEN, Payload, Sender, play
 
 TICK = timedelta(milliseconds=5)
 
 
 async def job(payload: Payload) -> None:
-    """The no-op."""
     JOBS.ran(payload)
 
 
-def _docket(url: str) -> Docket:
-    return Docket(name="bench", url=url, execution_ttl=timedelta(0))
+async def _docket(url: str) -> Docket:
+    docket = await OPEN.enter_async_context(Docket(name="bench", url=url, execution_ttl=timedelta(0)))
+    docket.register(job)
+    return docket
 
 
-async def enqueue(url: str, batches: Batches) -> None:
-    """Fifty `add`s at a time."""
-    async with _docket(url) as docket:
-        docket.register(job)
-        for payloads in batches:
-            for chunk in chunks(payloads, 50):
-                await asyncio.gather(*[docket.add(job)(payload) for payload in chunk])
+async def sending(url: str) -> Sender:
+    docket = await _docket(url)
+    return Sender(lambda payload: docket.add(job)(payload), chunk=50)  # noqa: PLW0108 - each `add` makes a key
 
 
 async def work(url: str) -> None:
     """A worker that looks often."""
-    async with _docket(url) as docket:
-        docket.register(job)
-        async with Worker(
-            docket, concurrency=50, minimum_check_interval=TICK, scheduling_resolution=TICK
-        ) as worker:
-            await worker.run_forever()
+    docket = await _docket(url)
+    async with Worker(
+        docket, concurrency=50, minimum_check_interval=TICK, scheduling_resolution=TICK
+    ) as worker:
+        await worker.run_forever()
 
 
 if __name__ == "__main__":
     play(
-        enqueue,
-        work,
-        packages=("pydocket", "redis", "hiredis", "uvloop"),
+        sending, work, packages="pydocket redis hiredis uvloop",
         settings="concurrency 50, minimum_check_interval 5 ms, execution_ttl 0",
-    )
+    )  # fmt: skip

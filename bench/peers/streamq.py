@@ -3,28 +3,29 @@
 Its worker takes them as they are, as those of the peers do: none of them validates.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from streamq import App, Worker
 
 from ..server import PREFIX
 from ..tasks import QUEUE, Message
-from .adapter import JOBS, Batches, play
+from .adapter import JOBS, OPEN, Sender, play
 
 
-async def enqueue(url: str, batches: Batches) -> None:
-    """`enqueue_many` of all: it makes its own batches."""
+async def sending(url: str) -> Sender:
+    """`enqueue_many` makes batches of its own."""
     app = App(redis_url=url, prefix=PREFIX)
 
     @app.task(queue=QUEUE)
     async def book(message: Message) -> None:
         """Runs elsewhere."""
 
-    async with app:
-        for payloads in batches:
-            await book.enqueue_many([Message(**payload) for payload in payloads])
+    await OPEN.enter_async_context(app)
+    return Sender(
+        lambda payload: book.enqueue(Message(**payload)),
+        lambda payloads: book.enqueue_many([Message(**payload) for payload in payloads]),
+        chunk=1_000_000,
+    )
 
 
 async def work(url: str) -> None:
@@ -41,8 +42,6 @@ async def work(url: str) -> None:
 
 if __name__ == "__main__":
     play(
-        enqueue,
-        work,
-        packages=("streamq", "redis", "hiredis", "orjson", "pydantic", "uvloop"),
+        sending, work, packages="streamq redis hiredis orjson pydantic uvloop",
         settings="concurrency 500, models validated when enqueued, results kept",
-    )
+    )  # fmt: skip

@@ -1,14 +1,10 @@
 """streaQ. `enqueue_many` is one pipeline. Tasks keep no result, and do not log each job."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from streaq import Worker
 
-from .adapter import JOBS, Batches, Payload, chunks, play
-
-CONCURRENCY = 100
+from .adapter import JOBS, OPEN, Payload, Sender, play
 
 
 async def _job(payload: Payload) -> None:
@@ -16,29 +12,24 @@ async def _job(payload: Payload) -> None:
 
 
 def _worker(url: str) -> tuple[Any, Any]:
-    worker = Worker(redis_url=url, concurrency=CONCURRENCY)
+    worker = Worker(redis_url=url, concurrency=100)
     return worker, worker.task(name="job", silent=True, ttl=0)(_job)
 
 
-async def enqueue(url: str, batches: Batches) -> None:
-    """`enqueue_many` of a thousand."""
+async def sending(url: str) -> Sender:
     worker, task = _worker(url)
-    async with worker:
-        for payloads in batches:
-            for chunk in chunks(payloads, 1000):
-                await worker.enqueue_many([task.enqueue(payload) for payload in chunk])
+    await OPEN.enter_async_context(worker)
+    return Sender(
+        task.enqueue,
+        lambda payloads: worker.enqueue_many([task.enqueue(payload) for payload in payloads]),
+        chunk=1000,
+    )
 
 
 async def work(url: str) -> None:
-    """A worker without results."""
     worker, _ = _worker(url)
     await worker.run_async()
 
 
 if __name__ == "__main__":
-    play(
-        enqueue,
-        work,
-        packages=("streaq", "coredis", "uvloop"),
-        settings="concurrency 100, silent, ttl 0",
-    )
+    play(sending, work, packages="streaq coredis uvloop", settings="concurrency 100, silent, ttl 0")

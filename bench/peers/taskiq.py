@@ -4,15 +4,13 @@ By default it keeps every acknowledged message for ever; ``maxlen`` would drop w
 parameters (``validate_params``) are switched off, as none of the others has them.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from taskiq.api import run_receiver_task
 from taskiq.serializers import ORJSONSerializer
 from taskiq_redis import RedisStreamBroker
 
-from .adapter import JOBS, Batches, Payload, play
+from .adapter import JOBS, Payload, Sender, play
 
 
 async def _job(payload: Payload) -> None:
@@ -24,13 +22,10 @@ def _broker(url: str) -> tuple[Any, Any]:
     return broker, broker.register_task(_job, "job")
 
 
-async def enqueue(url: str, batches: Batches) -> None:
-    """One `kiq` after another."""
+async def sending(url: str) -> Sender:
     broker, task = _broker(url)
     await broker.startup()
-    for payloads in batches:
-        for payload in payloads:
-            await task.kiq(payload)
+    return Sender(task.kiq)
 
 
 async def work(url: str) -> None:
@@ -41,8 +36,6 @@ async def work(url: str) -> None:
 
 if __name__ == "__main__":
     play(
-        enqueue,
-        work,
-        packages=("taskiq", "taskiq-redis", "redis", "hiredis", "uvloop"),
+        sending, work, packages="taskiq taskiq-redis redis hiredis uvloop",
         settings="max_async_tasks 100, xread_count 100, orjson, no validation",
-    )
+    )  # fmt: skip

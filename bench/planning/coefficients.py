@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Literal, Self
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from .layout import Records, Streams
-
-FORM: Final = 2
-"""Of the file: a reader refuses any other."""
+from .memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,8 @@ class RedisCpu:
 
     enqueue: Cost
     delay: Cost
-    fetch: Cost
-    settle: Cost
+    run: Cost
+    """To fetch and to settle."""
     promote: float
     call: float
     """Microseconds per enqueue call."""
@@ -65,66 +62,50 @@ class WorkerCpu:
 class Delays:
     """Time that passes without work, in seconds."""
 
-    round_trip: float
-    """One command and its answer."""
+    enqueue: float
+    """Until a job that is enqueued by itself is there."""
     turn: float
     """From a free slot to a job in it: reading the next batch, beside settling the last."""
     slot: float
     """What a slot is taken longer than the handler takes: timers, the way in and out."""
-    step: Cost
-    """Microseconds a job takes when a batch is read, run and settled before the next one is read."""
-    promoted: float
-    """Microseconds more for one that was delayed: the batch is promoted first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """The server's memory, in bytes."""
+class Limits:
+    """What the engine and the server allow."""
 
-    streams: Streams
-    delayed: Records
-    completed: Records
-    after_delay: Records
-    """Completed ones that were delayed: their id is in their headers."""
-    failed: Records
-    active: float
-    """Per active job, beside its entry."""
-    worker: float
-    """Per worker process: its connections and what it says of itself."""
-    empty: float
-    """A server without a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connections:
-    """Connections to the server per process, and how many the server takes in all."""
-
-    worker: int
-    producer: int
-    most: int
+    read: int
+    """Jobs that a worker reads at once, at most."""
+    sent: int
+    """Jobs of one enqueue call, at most: more are several calls."""
+    attempts: int
+    """That a job may spend, by default."""
+    connections: int
+    """That the server takes in all."""
+    of_worker: int
+    of_producer: int
+    """Connections per process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
     """All of them. ``about`` is where and when they were measured, as in a results file."""
 
+    version: Literal[3]
+    """Of the file: a reader refuses any other."""
     redis: RedisCpu
     worker: WorkerCpu
     delays: Delays
     memory: Memory
-    connections: Connections
+    limits: Limits
     about: dict[str, Any]
 
     def slowed(self, factor: float) -> Coefficients:
         """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
-        delays = replace(
-            self.delays, turn=self.delays.turn * factor,
-            step=Cost(self.delays.step.job * factor, self.delays.step.byte * factor),
-            promoted=self.delays.promoted * factor,
-        )  # fmt: skip
         return replace(
-            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor), delays=delays
-        )
+            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor),
+            delays=replace(self.delays, turn=self.delays.turn * factor),
+        )  # fmt: skip
 
 
 def _scaled(costs: Any, factor: float) -> Any:
@@ -136,25 +117,18 @@ def _scaled(costs: Any, factor: float) -> Any:
 
 def save(coefficients: Coefficients, path: Path) -> None:
     """Write the file."""
-    content = {"coefficients": FORM, **asdict(coefficients)}
-    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    path.write_bytes(orjson.dumps(coefficients, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def load(path: Path) -> Coefficients:
     """Read the file. Raises ``ValueError`` with one sentence."""
     try:
-        content = orjson.loads(path.read_bytes())
+        return TypeAdapter(Coefficients).validate_json(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(content, dict) or content.pop("coefficients", None) != FORM:
-        raise ValueError(
-            f"{path} is not a file of coefficients: make one with `streamq bench plan --save FILE …`"
-        )
-    try:
-        return TypeAdapter(Coefficients).validate_python(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} has a wrong coefficient, {place}: {first['msg']}") from None
+        place, said = ".".join(map(str, error.errors()[0]["loc"])), error.errors()[0]["msg"]
+        raise ValueError(
+            f"{path} is not a file of coefficients: {place or 'JSON'}: {said}; make one with "
+            f"`streamq bench plan --save FILE …`"
+        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 
@@ -30,45 +31,30 @@ def erlang_c(slots: int, load: float) -> float:
     return slots * blocked / (slots - load * (1 - blocked))
 
 
-def wait(
-    rate: float, seconds: float, slots: int, share: float, *, arrivals: float = 1, service: float = 1
-) -> float:  # fmt: skip
+def wait(rate: float, seconds: float, slots: int, share: float) -> float:
     """How long at most ``share`` (0 to 1) of the jobs wait for a slot; infinite when they cannot keep up.
 
-    The tail of M/M/c, P(W > t) = C e^-(cμ-λ)t, stretched by (Ca² + Cs²) / 2 for other squared coefficients
-    of variation of the gaps between arrivals and of the service (Allen and Cunneen; Allen, "Probability,
-    Statistics, and Queueing Theory", 1978).
+    The tail of M/M/c, P(W > t) = C e^-(cμ-λ)t.
     """
     load = busy_slots(rate, seconds)
     if load >= slots:
         return math.inf
     waiting = erlang_c(slots, load)
-    beyond = 1 - share
-    if waiting <= beyond:
+    if waiting <= 1 - share:
         return 0.0
-    return math.log(waiting / beyond) / (slots / seconds - rate) * (arrivals + service) / 2
+    return math.log(waiting / (1 - share)) / (slots / seconds - rate)
 
 
-def slots_for(
-    rate: float, seconds: float, share: float, target: float, *, most: float = 1.0, **variation: float
-) -> int:  # fmt: skip
-    """The fewest slots of which at most ``most`` (a share) are taken and with which ``share`` waits ``target``.
+def slots_for(rate: float, seconds: float, share: float, target: float, *, most: float = 1.0) -> int:
+    """The fewest slots of which at most ``most`` (a share) are taken and with which ``share`` waits ``target``."""
 
-    Starts at the load and bisects, as the wait only falls with more slots.
-    """
-    low = max(1, math.ceil(busy_slots(rate, seconds) / most - 1e-9))
-    if wait(rate, seconds, low, share, **variation) <= target:
-        return low
-    high = 2 * low
-    while wait(rate, seconds, high, share, **variation) > target:
+    def enough(slots: int) -> bool:
+        return wait(rate, seconds, slots, share) <= target
+
+    least = high = max(1, math.ceil(busy_slots(rate, seconds) / most - 1e-9))
+    while not enough(high):  # the wait only falls with more slots
         high *= 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        if wait(rate, seconds, middle, share, **variation) <= target:
-            high = middle
-        else:
-            low = middle
-    return high
+    return bisect_left(range(high), True, least, high, key=enough)
 
 
 def closed_rate(slots: int, away: float, demands: Sequence[float]) -> float:

@@ -1,21 +1,22 @@
-"""A discrete event simulation of what does not fit on one machine: many partitions on many nodes, under trouble.
+"""A simulation of what does not fit on one machine: many partitions on many nodes, under trouble.
 
     arrive ──> a partition's line ──> its server, one batch after the other ──> done
                                       (down while its node is lost)
 
-An event moves a batch, not a job, so that a million jobs a second are some ten thousand events. Gaps between batches
-are exponential, serving a batch takes its jobs' time at the partition's capacity: an M/D/1 queue for each
-partition (Kendall 1953), which the mean wait of the calm scenario must agree with (Pollaczek-Khinchine).
+It moves batches, not jobs, so that a million jobs a second are some ten thousand steps. Gaps between batches are
+exponential, serving a batch takes its jobs' time at the partition's capacity: an M/D/1 queue for each partition
+(Kendall 1953). A batch starts when it is there and the one before it is done (Lindley 1952).
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import random
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, Literal, get_args
 
 from ..figures import percentile
 
@@ -23,7 +24,7 @@ BATCHES: Final = 200_000
 """Batches of one simulation, about."""
 
 Name = Literal["calm", "node-loss", "flood"]
-NAMES: Final[tuple[Name, ...]] = ("calm", "node-loss", "flood")
+NAMES: Final[tuple[Name, ...]] = get_args(Name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,16 @@ class Scenario:
                 f"{self.rate:,.0f} jobs/s: simulate more of them"
             )
 
+    @property
+    def over(self) -> float:
+        """When trouble ends."""
+        return self.at + self.lasts
+
+    def up(self, moment: float, partition: int) -> float:
+        """From when on a partition can begin a batch: the first node is lost, and partitions lie on nodes in turn."""
+        lost = self.name == "node-loss" and partition % self.nodes == 0 and self.at <= moment < self.over
+        return self.over if lost else moment
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -76,121 +87,50 @@ class Outcome:
     """Seconds one batch is served: waits of this order are the simulation's own."""
 
 
-@dataclass(slots=True)
-class _Partition:
-    line: deque[tuple[float, bool]] = field(default_factory=deque)
-    serving: bool = False
-    down: bool = False
-    busy: float = 0.0
+def simulate(one: Scenario) -> Outcome:
+    """Run a scenario once, until the lines are empty. The same seed gives the same outcome."""
+    batch = max(1.0, one.rate * one.seconds / BATCHES)
+    grain = batch / one.capacity
+    free, served = [0.0] * one.partitions, [0] * one.partitions
+    waits: dict[str, list[float]] = {}
+    moves: list[tuple[float, int]] = []
+    for at, partition, who in _arrivals(one, batch):
+        start = one.up(max(at, free[partition]), partition)
+        free[partition] = start + grain
+        served[partition] += 1
+        waits.setdefault(who, []).append(start - at)
+        if start > at:
+            moves += [(at, 1), (start, -1)]
+    most, recovery = _backlog(one, sorted(moves))
+    return Outcome(
+        {who: (percentile(seconds, 0.5), percentile(seconds, 0.99)) for who, seconds in sorted(waits.items())},
+        round(most * batch), recovery, max(served) * grain / max(one.seconds, *free), round(sum(served) * batch), grain,
+    )  # fmt: skip
 
 
-class Simulation:
-    """One run. The same scenario with the same seed gives the same outcome."""
+def _arrivals(one: Scenario, batch: float) -> Iterator[tuple[float, int, str]]:
+    """When a batch comes, to which partition, and whose it is."""
+    dice = random.Random(one.seed)  # noqa: S311  # repeatable, not secret
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
-        self._batch = max(1.0, scenario.rate * scenario.seconds / BATCHES)
-        self._random = random.Random(scenario.seed)  # noqa: S311  # repeatable, not secret
-        self._partitions = [_Partition() for _ in range(scenario.partitions)]
-        self._events: list[tuple[float, int, Callable[..., None], int]] = []
-        self._number = self._waiting = self._most = self._before = 0
-        self._recovered: float | None = None
-        self._waits: dict[bool, list[float]] = {False: [], True: []}
-        self._now = 0.0
-        self._done = 0
+    def stream(rate: float, now: float, until: float, who: str) -> Iterator[tuple[float, int, str]]:
+        while (now := now + dice.expovariate(rate / batch)) <= until:
+            pinned = one.pinned and who == "tenant"
+            yield now, 0 if pinned else dice.randrange(one.partitions), who
 
-    def run(self) -> Outcome:
-        """To the end of the time, and until the lines are empty."""
-        one = self._scenario
-        for partition in range(one.partitions):
-            self._later(self._gap(one.rate / one.partitions), self._arrive, partition)
-        if one.name == "node-loss":
-            self._later(one.at, self._lose, 0)
-        if one.name == "flood":
-            self._later(one.at, self._flood, 0)
-        while self._events:
-            self._now, _, act, partition = heapq.heappop(self._events)
-            act(partition)
-            self._look()
-        return self._outcome()
-
-    # -- events ---------------------------------------------------------------------------------------------
-
-    def _later(self, seconds: float, act: Callable[..., None], partition: int) -> None:
-        self._number += 1  # events at the same time keep their order
-        heapq.heappush(self._events, (self._now + seconds, self._number, act, partition))
-
-    def _gap(self, rate: float) -> float:
-        return self._random.expovariate(rate / self._batch)
-
-    def _arrive(self, partition: int) -> None:
-        if self._now > self._scenario.seconds:
-            return
-        self._later(self._gap(self._scenario.rate / self._scenario.partitions), self._arrive, partition)
-        self._join(partition, tenant=False)
-
-    def _flood(self, _: int) -> None:
-        one = self._scenario
-        if self._now > one.at + one.lasts:
-            return
-        self._later(self._gap(one.rate * one.flood), self._flood, 0)
-        self._join(0 if one.pinned else self._random.randrange(one.partitions), tenant=True)
-
-    def _join(self, partition: int, *, tenant: bool) -> None:
-        self._partitions[partition].line.append((self._now, tenant))
-        self._waiting += 1
-        self._serve(partition)
-
-    def _serve(self, partition: int) -> None:
-        one = self._partitions[partition]
-        if one.serving or one.down or not one.line:
-            return
-        arrived, tenant = one.line.popleft()
-        self._waiting -= 1
-        self._waits[tenant].append(self._now - arrived)
-        seconds = self._batch / self._scenario.capacity
-        one.serving, one.busy = True, one.busy + seconds
-        self._later(seconds, self._end, partition)
-
-    def _end(self, partition: int) -> None:
-        self._partitions[partition].serving = False
-        self._done += 1
-        self._serve(partition)
-
-    def _lose(self, node: int) -> None:
-        for partition in range(node, self._scenario.partitions, self._scenario.nodes):
-            self._partitions[partition].down = True
-            self._later(self._scenario.lasts, self._return, partition)
-
-    def _return(self, partition: int) -> None:
-        self._partitions[partition].down = False
-        self._serve(partition)
-
-    # -- what is seen ---------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        self._most = max(self._most, self._waiting)
-        one = self._scenario
-        if self._now < one.at:
-            self._before = max(self._before, self._waiting)
-        elif self._recovered is None and self._waiting <= self._before and one.name != "calm":
-            end = one.at + one.lasts
-            self._recovered = self._now - end if end <= self._now <= one.seconds else None
-
-    def _outcome(self) -> Outcome:
-        names = {False: "others" if self._waits[True] else "all", True: "tenant"}
-        waits = {
-            names[tenant]: (percentile(waits, 0.5), percentile(waits, 0.99))
-            for tenant, waits in self._waits.items()
-            if waits
-        }
-        busiest = max(one.busy for one in self._partitions) / max(self._now, self._scenario.seconds)
-        return Outcome(
-            waits, round(self._most * self._batch), self._recovered, busiest, round(self._done * self._batch),
-            self._batch / self._scenario.capacity,
-        )  # fmt: skip
+    if one.name != "flood":
+        return stream(one.rate, 0.0, one.seconds, "all")
+    tenant = stream(one.rate * one.flood, one.at, one.over, "tenant")
+    return heapq.merge(stream(one.rate, 0.0, one.seconds, "others"), tenant)
 
 
-def simulate(scenario: Scenario) -> Outcome:
-    """Run a scenario once."""
-    return Simulation(scenario).run()
+def _backlog(one: Scenario, moves: Sequence[tuple[float, int]]) -> tuple[int, float | None]:
+    """The most batches that waited, and the recovery; ``moves`` are by time, one that comes 1, one that starts -1."""
+    levels = list(zip((now for now, _ in moves), accumulate(move for _, move in moves), strict=True))
+    most = max((waiting for _, waiting in levels), default=0)
+    if one.name == "calm":
+        return most, None
+    before = max((waiting for now, waiting in levels if now < one.at), default=0)
+    last = next((waiting for now, waiting in reversed(levels) if now < one.over), 0)
+    after = (now for now, waiting in levels if now >= one.over and waiting <= before)
+    recovered = one.over if last <= before else next(after, math.inf)
+    return most, recovered - one.over if recovered <= one.seconds else None

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Final
 
 from .coefficients import Coefficients
 from .queueing import closed_rate
-
-BATCH: Final = 500
-"""Jobs that a worker reads at once, at most."""
-TICK: Final = 0.001
-"""Seconds: the grain of an event loop's timers. Handlers that end within one of them go on together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,7 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
     Processing", 1992), so a batch has 1 + λ t jobs. The time of a turn, t, grows with the use U of the
     core, as D / (1 - U) does in an M/M/1 queue, and larger batches cost less: they settle after some rounds.
     """
-    redis, worker, most = known.redis, known.worker, min(slots, BATCH)
+    redis, worker, most = known.redis, known.worker, min(slots, known.limits.read)
     own = worker.run.of(load.payload) + load.delayed * worker.promoted + load.computes * 1e6
     own += worker.awaiting if load.awaits else 0.0
     batch = min(most, 1 + rate * known.delays.turn)
@@ -51,37 +44,19 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
         used = min(0.98, rate * on_core * each)  # past it, the rate will be less
         turn = known.delays.turn + each / (1 - used)
         batch = (batch + min(most, 1 + rate * turn)) / 2
-    server = redis.fetch.of(load.payload) + redis.settle.of(load.payload) + load.delayed * redis.promote
+    server = redis.run.of(load.payload) + load.delayed * redis.promote
     return Demand((own + worker.turn / batch) / 1e6, (server + redis.turn / batch) / 1e6, batch)
 
 
 def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int, cores: int) -> float:
     """Jobs a second of ``processes`` of ``slots`` each on ``cores`` of their own, and a server on one more.
 
-    Jobs of handlers that await go round one by one: a closed network. Jobs that need no waiting move in step,
-    a batch being read, run and settled before the next, until there are slots for a second one. Between the
-    two it is a matter of how long a handler awaits beside the grain of the loop's timers.
+    Their handlers await, so jobs go round one by one: a closed network. Jobs of handlers that never await move in
+    step, a batch being read, run and settled before the next: with few slots this model has them too fast.
     """
-    used = min(cores, processes)
-    step = _in_step(known, load, slots, processes, used)
-    share = max(0.0, 1 - load.awaits / TICK) * min(1.0, max(0.0, 2 - slots / BATCH))
-    rate = step
+    used, rate, away = min(cores, processes), 1.0, load.awaits + known.delays.slot if load.awaits else 0.0
     for _ in range(50):  # the cost depends on the batch, the batch on the rate: it settles
         cost = demand(known, load, rate / processes, slots, on_core=processes / used)
-        alone = _one_by_one(known, load, cost, slots * processes, used)
-        rate = (rate + 1 / (share / step + (1 - share) / alone)) / 2
+        stations = [cost.worker / used] * used + [cost.redis]
+        rate = (rate + closed_rate(slots * processes, away, stations)) / 2
     return rate
-
-
-def _one_by_one(known: Coefficients, load: Load, cost: Demand, slots: int, cores: int) -> float:
-    away = load.awaits + known.delays.slot if load.awaits else 0.0
-    return closed_rate(slots, away, [cost.worker / cores] * cores + [cost.redis])
-
-
-def _in_step(known: Coefficients, load: Load, slots: int, processes: int, cores: int) -> float:
-    cost = demand(known, load, math.inf, slots)
-    extra = load.delayed * known.delays.promoted
-    extra += known.worker.awaiting if load.awaits else 0.0
-    each = (known.delays.step.of(load.payload) + extra) / 1e6 + load.computes
-    together = load.awaits + known.delays.turn + slots * each
-    return min(processes * slots / together, cores / cost.worker, 1 / cost.redis)

@@ -35,68 +35,64 @@ class Trial:
     """The server's CPU for enqueueing."""
     run: float
     """The server's CPU for the rest."""
-    fetching: float
-    """The share (0 to 1) of reading jobs in what the server's commands took meanwhile."""
     worker: float
     """CPU of the only worker; with several it is not known, and NaN."""
     stored: int
     """Memory before the workers started."""
     kept: int
     """Memory once all had ended."""
-    parked_text: int
-    """Bytes of the text of a delayed job; 0 without any."""
-    record_text: int
-    """Bytes of the text of a finished record; 0 without any."""
+    text: int
+    """Bytes of a finished record, without payload and name; nothing to go by where not all are kept."""
 
 
-def payloads(sizes: Sequence[int], ms: float = 0.0, **more: Any) -> list[dict[str, Any]]:
+def payloads(sizes: Sequence[int], ms: float = 0.0) -> list[dict[str, Any]]:
     """Payloads of ``act`` whose JSON form has these sizes.
 
     The handlers await from half to one and a half times ``ms``: equal ones would march in step, as real ones
     do not. Raises ``ValueError`` where a size leaves no room.
     """
-    return [_payload(number, size, ms, more) for number, size in enumerate(sizes)]
+    return [
+        _payload(size, round(ms * (0.5 + number * 7919 % 1000 / 1000), 2))
+        for number, size in enumerate(sizes)
+    ]
 
 
-def _payload(number: int, size: int, ms: float, more: dict[str, Any]) -> dict[str, Any]:
-    payload = {"ms": round(ms * (0.5 + number * 7919 % 1000 / 1000), 2), **more, "pad": ""}
-    room = size - len(orjson.dumps(payload))
+def _payload(size: int, ms: float) -> dict[str, Any]:
+    room = size - len(orjson.dumps({"ms": ms, "pad": ""}))
     if room < 0:
         raise ValueError(f"a payload of {size} bytes is too small to try: use {size - room} or more")
-    payload["pad"] = "x" * room
-    return payload
+    return {"ms": ms, "pad": "x" * room}
 
 
 async def trial(
     rig: Rig, jobs: Sequence[dict[str, Any]], *, slots: int, processes: int = 1, delayed: float = 0.0,
-    keep: int = 1000, attempts: int | None = None,
+    keep: int = 1000,
 ) -> Trial:  # fmt: skip
     """Enqueue ``jobs``, of which the share ``delayed`` is parked first, and run them all. Leaves the server clean."""
     later = jobs[: round(len(jobs) * delayed)]
-    settings = {"keep_completed": keep, "keep_failed": keep}
-    empty, cpu = await _memory(rig), await rig.server.cpu()
+    empty, cpu = await weight(rig), await rig.server.cpu()
     async with rig.app() as app:
-        await app.tasks[TASK].enqueue_many(later, delay=SOONER, attempts=attempts)
-        await app.tasks[TASK].enqueue_many(jobs[len(later) :], attempts=attempts)
-        enqueued, before = await rig.server.cpu(), await _fetch_and_scripts(rig)
-    stored, parked = await _memory(rig) - empty, await _text_in(rig, "parked")
+        sent = await app.tasks[TASK].enqueue_many(later, delay=SOONER)
+        sent += await app.tasks[TASK].enqueue_many(jobs[len(later) :])
+        enqueued = await rig.server.cpu()
+    stored = await weight(rig) - empty
     async with rig.app() as app, AsyncExitStack() as stack:
-        roles = [
-            rig.child("worker", pinned=True, settings=settings, concurrency=slots, expected=len(jobs))
-            for _ in range(processes)
-        ]
+        how: dict[str, Any] = {
+            "settings": {"keep_completed": keep},
+            "concurrency": slots,
+            "expected": len(jobs),
+        }
+        roles = [rig.child("worker", pinned=True, **how) for _ in range(processes)]
         workers = [await stack.enter_async_context(role) for role in roles]
         rate = await _watched(app, workers, len(jobs))
         worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
     ran = await rig.server.cpu()
-    fetch, scripts = (b - a for a, b in zip(before, await _fetch_and_scripts(rig), strict=True))
-    kept, record = await _memory(rig) - empty, await _text_in(rig, "finished")
+    kept = await weight(rig) - empty
+    text = await text_of(rig, sent[0].id) - len(orjson.dumps(jobs[0])) - len(TASK)
     await rig.server.clear()
     each = 1e6 / len(jobs)
-    return Trial(
-        len(jobs), rate, (enqueued - cpu) * each, (ran - enqueued) * each, fetch / (fetch + scripts), worker * each,
-        stored, kept, parked, record,
-    )  # fmt: skip
+    cpu, run = (enqueued - cpu) * each, (ran - enqueued) * each
+    return Trial(len(jobs), rate, cpu, run, worker * each, stored, kept, text)
 
 
 async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
@@ -116,24 +112,21 @@ async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
     return (began[1] - ended[1]) / (ended[0] - began[0])
 
 
-async def _fetch_and_scripts(rig: Rig) -> tuple[int, int]:
-    """Microseconds the server has spent in reading jobs, and in scripts."""
-    stats = await rig.server.info("commandstats")
-    return tuple(int(stats.get(f"cmdstat_{name}", {}).get("usec", 0)) for name in ("xreadgroup", "evalsha"))  # type: ignore[return-value]  # two of two
-
-
-async def _memory(rig: Rig) -> int:
+async def weight(rig: Rig) -> int:
     """Bytes of all, once no connection but our own one holds buffers any more."""
     async with asyncio.timeout(10):
-        while (await rig.server.info("clients"))["connected_clients"] > 1:  # noqa: ASYNC110 - it tells only those who ask
+        while await connected(rig) > 1:  # noqa: ASYNC110 - it tells only those who ask
             await asyncio.sleep(0.01)
     return await rig.server.memory()
 
 
-async def _text_in(rig: Rig, place: str) -> int:
-    """Bytes of one value of the hash of that name, by chance."""
+async def connected(rig: Rig) -> int:
+    """Connections to the server."""
+    return int((await rig.server.info("clients"))["connected_clients"])
+
+
+async def text_of(rig: Rig, job: str) -> int:
+    """Bytes of what a hash, whichever it is, has of a job; 0 where none has it: an entry of a stream is no text."""
     client = rig.server.client
-    async for key in client.scan_iter(match=f"{PREFIX}:*:{place}"):
-        field: Any = await client.hrandfield(key)
-        return int(await client.hstrlen(key, field))
-    return 0
+    hashes = [key async for key in client.scan_iter(match=f"{PREFIX}:*", _type="hash")]
+    return max([int(await client.hstrlen(key, job)) for key in hashes], default=0)

@@ -1,4 +1,4 @@
-"""What people would pick instead, on the same server: enqueue many, drain, and memory per waiting job."""
+"""What people would pick instead, on the same server: enqueue one by one and many, drain, memory per waiting job."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final, Literal, NamedTuple
 
 import orjson
 
 from ..cores import WORKER_CORE, pin
 from ..figures import Figure, Limit, Measured, compared
-from ..peers.environments import NODE, PEERS, US, NotInstalled, Peer, Start, start_of
+from ..peer_roster import BARE, PEERS, US, NotInstalled, Peer, Start, start_of
 from ..process import Child, Gone, reporting
 from ..rig import Rig
 from ..tasks import message
 
 WARM: Final = 100
 """Jobs enqueued before the time counts."""
+SINGLE: Final = 2_000
+"""Jobs of a full run enqueued one by one: half a second of the fastest."""
 
 
 class Taken(NamedTuple):
     """What one run of one side gave: jobs per second, and bytes of the server's memory per waiting job."""
 
+    single: float
     enqueue: float
     drain: float
     memory: float
@@ -33,19 +36,25 @@ class Taken(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """A column of ``Taken``, and what the ratio of ours to a peer's must reach."""
+    """A column of ``Taken``, and what the ratio of ours to a peer's must reach, by the peer or by its language."""
 
     field: str
     name: str
     unit: str
-    python: Limit
-    node: Limit
+    sign: Literal[">=", "<="]
+    targets: dict[str, float]
+
+    def bound(self, peer: Peer) -> Limit | None:
+        """None where there is nothing to reach beside this peer."""
+        target = self.targets.get(peer.name if peer == BARE else peer.language)
+        return None if target is None else Limit("ratio", self.sign, target)
 
 
 MEASURES: Final = (
-    Measure("enqueue", "enqueue many", "jobs/s", Limit("ratio", ">=", 8), Limit("ratio", ">=", 5)),
-    Measure("drain", "drain", "jobs/s", Limit("ratio", ">=", 6), Limit("ratio", ">=", 4)),
-    Measure("memory", "waiting job", "bytes", Limit("ratio", "<=", 0.65), Limit("ratio", "<=", 0.65)),
+    Measure("single", "enqueue one by one", "jobs/s", ">=", {"bare": 0.85, "Python": 1, "Ruby": 1}),
+    Measure("enqueue", "enqueue many", "jobs/s", ">=", {"Python": 8, "Node": 5}),
+    Measure("drain", "drain", "jobs/s", ">=", {"Python": 6, "Node": 4, "Ruby": 4}),
+    Measure("memory", "waiting job", "bytes", "<=", {"Python": 0.65, "Node": 0.65, "Ruby": 0.65}),
 )
 Round = dict[str, Taken]
 """What each side gave, by its name; a peer that failed is not there."""
@@ -53,13 +62,16 @@ Round = dict[str, Taken]
 
 async def measure(rig: Rig) -> Measured:
     """One row per peer and measure: the ratio is ours to the peer's, of the same rounds."""
+    try:
+        ours = start_of(US)
+    except NotInstalled as error:
+        raise Gone(str(error)) from None
     starts, said = _starts(rig)
-    if not starts:
+    if starts.keys() <= {BARE}:
         raise Gone("no peer is installed: run `make peers`")
     rounds: list[Round] = []
     for _ in range(rig.of(min(rig.repeat, 3), 1)):
-        ours = await _taken(rig, US, start_of(US))
-        rounds.append({US.name: ours})
+        rounds.append({US.name: await _taken(rig, US, ours)})
         for peer, start in starts.items():
             try:
                 rounds[-1][peer.name] = await _taken(rig, peer, start)
@@ -84,7 +96,9 @@ def _starts(rig: Rig) -> tuple[dict[Peer, Start], dict[str, str]]:
 
 async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
     """Enqueue, weigh, drain. Raises ``Gone``."""
-    payloads = [message(number).model_dump() for number in range(WARM + rig.of(peer.jobs, peer.jobs // 8))]
+    single = rig.of(SINGLE, SINGLE // 8)
+    jobs = WARM + single + rig.of(peer.jobs, peer.jobs // 8)
+    payloads = [message(number).model_dump() for number in range(jobs)]
     with (
         tempfile.TemporaryDirectory(prefix="streamq-peer-") as folder,
         (Path(folder) / "log").open("w+b") as log,
@@ -95,9 +109,8 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
         try:
             async with asyncio.timeout(_limit(rig)):
                 before = await _weight(rig)
-                async with _child(
-                    rig, peer, start, log, role="enqueue", payloads=str(file), warm=WARM
-                ) as child:
+                sending = {"role": "enqueue", "payloads": str(file), "warm": WARM, "single": single}
+                async with _child(rig, peer, start, log, **sending) as child:
                     sent = await child.told()
                 memory = (await _weight(rig) - before) / len(payloads)
                 async with _child(rig, peer, start, log, role="work", expected=len(payloads)) as child:
@@ -108,8 +121,14 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
             raise Gone(f"a run of {peer.name} took more than {_limit(rig):g} s") from error
         finally:
             await rig.server.empty()
-    taken = Taken(sent["jobs"] / sent["seconds"], done["jobs"] / done["seconds"], memory, {**sent, **done})
-    rig.say(f"{peer.name}: {taken.enqueue:,.0f} and {taken.drain:,.0f} jobs/s, {taken.memory:.0f} bytes")
+    taken = Taken(
+        sent["single"] / sent["single_seconds"], sent["jobs"] / sent["seconds"], done["jobs"] / done["seconds"],
+        memory, {**sent, **done},
+    )  # fmt: skip
+    rig.say(
+        f"{peer.name}: one by one {taken.single:,.0f}, many {taken.enqueue:,.0f}, drain {taken.drain:,.0f} jobs/s, "
+        f"{taken.memory:.0f} bytes"
+    )
     return taken
 
 
@@ -164,7 +183,7 @@ def _figure(measure: Measure, peer: Peer, both: Sequence[tuple[Taken, Taken]]) -
         measure.unit,
         [getattr(ours, measure.field) for ours, _ in both],
         [getattr(theirs, measure.field) for _, theirs in both],
-        bound=measure.node if peer == NODE else measure.python,
+        bound=measure.bound(peer),
         note=f"{_version(about['versions'])}: {about['settings']}",
     )
     figure.samples["about"] = [theirs.about for _, theirs in both]

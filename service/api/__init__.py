@@ -1,1 +1,18 @@
-"""The handlers of the REST API, one file for each resource. What they raise becomes a problem document."""
+"""The REST API, one file for each resource: its models, its routes and its handlers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..http.route import AnyRoute
+from . import events, health, jobs, messages, queues, workers
+
+ROUTES: Final[tuple[AnyRoute, ...]] = (
+    *health.ROUTES,
+    *events.ROUTES,
+    *workers.ROUTES,
+    *jobs.ROUTES,
+    *queues.ROUTES,
+    *messages.ROUTES,
+)
+"""All routes of the API. The router tries those that begin alike in this order: jobs are asked for the most."""

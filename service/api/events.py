@@ -11,33 +11,37 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
-from ..auth import CALLER
 from ..dashboard.feed import Feed
-from ..keys import FEED
-from ..problems import Problem
+from ..http.auth import Scope
+from ..http.marks import marked
+from ..http.problems import Problem, ProblemType
+from ..http.route import Asked, Route, Success
+from ..site import Site
+
+TOO_MANY_WATCHERS: Final = ProblemType(503, "too-many-watchers", "as many browsers watch as may")
+HAS_ITS_SHARE: Final = TOO_MANY_WATCHERS._replace(
+    status=429, meaning="this caller watches in too many browsers"
+)
 
 HEARTBEAT: Final = 15.0
+"""Seconds: proxies drop what is silent for longer than 30 or 60."""
 STALL: Final = 30.0
 """Seconds until a browser that reads nothing any more is dropped."""
 BUFFER: Final = 65_536
 """Bytes the system keeps for a browser that is behind; it would keep megabytes for each by itself."""
-_HEADERS: Final = {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",
-}
+_HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 
 
-async def stream(request: web.Request) -> web.StreamResponse:
-    """GET /api/v1/events: begins with a snapshot, so one resumed by ``Last-Event-ID`` has missed nothing."""
-    feed, caller = request.app[FEED], request[CALLER]
-    _refuse_too_many(feed, caller)
-    with feed.watch(caller) as watcher:
-        response = web.StreamResponse(headers=_HEADERS)
+async def stream(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
+    """Until the browser or the service goes."""
+    request = asked.request
+    _refuse_too_many(site.feed, asked.caller)
+    with site.feed.watch(asked.caller) as watcher:
+        response = web.StreamResponse(headers=marked(request, _HEADERS))
         _bound_buffers(request)
         try:
             await response.prepare(request)
@@ -55,10 +59,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
 def _refuse_too_many(feed: Feed, caller: bytes) -> None:
     again = {"Retry-After": "30"}
     if feed.full:
-        raise Problem(503, "too-many-watchers", "Too many browsers watch already.", headers=again)
+        raise Problem(TOO_MANY_WATCHERS, "Too many browsers watch already.", headers=again)
     if feed.has_its_share(caller):
         detail = "This caller watches in too many browsers already: close one."
-        raise Problem(429, "too-many-watchers", detail, headers=again)
+        raise Problem(HAS_ITS_SHARE, detail, headers=again)
 
 
 def _bound_buffers(request: web.Request) -> None:
@@ -69,3 +73,13 @@ def _bound_buffers(request: web.Request) -> None:
 def _drop(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
+
+
+ROUTES: Final = (
+    Route(
+        method="GET", path="/api/v1/events", handler=stream, scope=Scope.READ, is_stream=True,
+        summary="begins with a snapshot, so one resumed by `Last-Event-ID` has missed nothing",
+        answers=(Success(200, "The live counts", dict[str, Any], media="text/event-stream"),),
+        problems=(TOO_MANY_WATCHERS, HAS_ITS_SHARE),
+    ),
+)  # fmt: skip

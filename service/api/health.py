@@ -2,75 +2,56 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import math
-from typing import Final
+from typing import Any, Final, Literal, NotRequired
 
-from aiohttp import web
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import App, StreamqError, Unavailable
+from streamq import StreamqError
 
-from ..answers import json
-from ..auth import Scope
-from ..keys import ACCESS
-from ..problems import Problem
+from ..http.failures import OUTAGES, come_back
+from ..http.problems import Problem, ProblemType
+from ..http.route import Asked, Callers, Route, Success
+from ..site import Site
 
-READY_TIMEOUT: Final = 2.0
 log = logging.getLogger("streamq.api")
 
 
-class Readiness:
-    """Asks the server for everyone who wants to know at the moment: anyone may ask, so it must not cost by callers."""
+class Health(TypedDict):
+    """That it is well, and to readers how fast the server answered."""
 
-    def __init__(self, engine: App) -> None:
-        self._engine = engine
-        self._asking: asyncio.Task[float] | None = None
-
-    async def seconds(self) -> float:
-        """How long the server took. Raises ``Unavailable`` after 2 s, and what ``App.ping`` raises."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask(), name="ready")
-        return await asyncio.shield(self._asking)
-
-    async def close(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait({self._asking})
-
-    async def _ask(self) -> float:
-        try:
-            async with asyncio.timeout(READY_TIMEOUT):
-                return await self._engine.ping()
-        except TimeoutError:
-            raise Unavailable(f"the server did not answer within {READY_TIMEOUT:g} s") from None
+    status: Literal["ok"]
+    server_ms: NotRequired[float]
 
 
-READINESS: Final = web.AppKey("readiness", Readiness)
+async def live(_site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
+    """Asks nobody else."""
+    return {"status": "ok"}
 
 
-async def live(_request: web.Request) -> web.Response:
-    """GET /health: this process answers. Asks nobody else."""
-    return json({"status": "ok"})
-
-
-async def ready(request: web.Request) -> web.Response:
-    """GET /ready: the server answers within 2 s; 503 otherwise. Why not, and how fast, only to who may read."""
+async def ready(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
+    """Why not, and how fast, only to who may read."""
+    may_read = site.may_read(asked.request)
     try:
-        seconds = await request.app[READINESS].seconds()
+        seconds = await site.readiness.seconds()
     except StreamqError as error:
-        if _may_read(request):
+        if may_read:
             raise
         log.debug("not ready: %s", error)
-        again = {"Retry-After": str(math.ceil(getattr(error, "retry_after", 1.0)))}
-        raise Problem(503, error.code, "The service is not ready.", headers=again) from None
-    return json({"status": "ok", **({"server_ms": round(seconds * 1000, 2)} if _may_read(request) else {})})
+        kind = ProblemType(503, error.code, "")
+        raise Problem(kind, "The service is not ready.", headers=come_back(error)) from None
+    return {"status": "ok", **({"server_ms": round(seconds * 1000, 2)} if may_read else {})}
 
 
-def _may_read(request: web.Request) -> bool:
-    try:
-        request.app[ACCESS](request, Scope.READ)
-    except Problem:
-        return False
-    return True
+ROUTES: Final = (
+    Route(
+        method="GET", path="/health", handler=live, scope=None, without_keys=Callers.ANYONE,
+        summary="this process answers. Asks nobody else",
+        answers=(Success(200, "It answers", Health),),
+    ),
+    Route(
+        method="GET", path="/ready", handler=ready, scope=None, without_keys=Callers.ANYONE,
+        summary="the server answers within 2 s; 503 otherwise. Why not, and how fast, only to who may read",
+        answers=(Success(200, "The server answers", Health),), problems=OUTAGES,
+    ),
+)  # fmt: skip

@@ -2,83 +2,186 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Final, cast
 
-from aiohttp import web
+from orjson import Fragment
+from pydantic import Field, ValidationInfo, create_model, field_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import (
+    OPTIONS,
+    RESERVED,
+    App,
     InvalidPayload,
-    Job,
-    JobFailed,
     JobNotFound,
     JobRecord,
     JSONText,
+    NotDurable,
     Page,
+    PayloadTooLarge,
     Queue,
-    ResultTimeout,
     State,
-    Unavailable,
     UnknownTask,
     UsageError,
+    WrongState,
 )
 
-from ..answers import encoded, json
-from ..keys import ENGINE, SETTINGS
-from ..problems import Invalid, Problem
-from ..requests import read_model, read_query, refuse_idempotency_key, wait_seconds
-from ..schemas import JobRequest, JobsQuery
-from ..waiting import HungUp, while_connected
-from .queues import known_queue, tasks_by_queue
+from ..http.answers import Answer
+from ..http.auth import Scope
+from ..http.failures import OF_ENGINE, OUTAGES
+from ..http.fields import Invalid, of_payload
+from ..http.inputs import WHOLE, Request, of_option, reserved
+from ..http.problems import Problem, ProblemType
+from ..http.route import Asked, Route, Success
+from ..json_text import encoded
+from ..site import Site
+from .queues import PATH, QUEUE_NOT_FOUND, known_queue
+from .sent import answer, document, ended
+
+JOBS: Final = PATH + "/{queue}/jobs"
+JOB: Final = JOBS + "/{id}"
+BAD_CURSOR: Final = ProblemType(400, "bad-cursor", "the cursor is none, or belongs to another filter")
 
 
-async def create(request: web.Request) -> web.Response:
-    """POST /api/v1/queues/{queue}/jobs"""
-    wait = wait_seconds(request)
-    refuse_idempotency_key(request)
-    body = await read_model(request, JobRequest)
-    engine, queue = request.app[ENGINE], (await known_queue(request)).name
-    tasks = tasks_by_queue(engine).get(queue, [])
-    if tasks and body.task not in tasks:
-        raise UnknownTask(body.task, tasks)
+# -- what requests carry -----------------------------------------------------------------------------------------
+
+
+class JobBody(Request):
+    """A job of any task, with the options of ``enqueue``. Durations are in seconds, or text such as ``5m``.
+
+    What is left out is the task's.
+    """
+
+    task: str = Field(min_length=1, max_length=200)
+    payload: Any = None
+
+    @field_validator("at", check_fields=False)
+    @classmethod
+    def _one_time(cls, at: Any, info: ValidationInfo) -> Any:
+        if at is not None and info.data.get("delay") is not None:
+            raise PydanticCustomError("ambiguous", "give either delay or at, not both")
+        return at
+
+    def options(self) -> dict[str, Any]:
+        """The options that were given, as ``enqueue`` takes them."""
+        return {
+            name: given
+            for name in self.model_fields_set & OPTIONS.keys()
+            if (given := getattr(self, name)) is not None
+        }
+
+
+_FIELDS: Final[dict[str, Any]] = {
+    **{name: (of_option(option), None) for name, option in OPTIONS.items()},
+    **{name: (reserved(neutral), neutral) for name, neutral in RESERVED.items()},
+}
+JobRequest = cast(
+    "type[JobBody]", create_model("JobRequest", __base__=JobBody, __doc__=JobBody.__doc__, **_FIELDS)
+)
+"""The body of a job, with a field for each option of ``enqueue``, those to come included."""
+
+
+class JobsQuery(Request):
+    """Which jobs of a queue to list; without ``state`` all, one state after the other."""
+
+    state: Annotated[State | None, Field(strict=False)] = None
+    limit: Annotated[int, Field(ge=1, le=200), WHOLE] = 50
+    cursor: str | None = Field(default=None, max_length=200)
+
+
+# -- what is answered --------------------------------------------------------------------------------------------
+
+
+class JobDocument(TypedDict):
+    """A job. Times are RFC 3339 in UTC, by the queue server's clock."""
+
+    id: str
+    queue: str
+    task: str
+    state: str
+    payload: Any
+    priority: str
+    group: str | None
+    key: str | None
+    attempt: int
+    attempts: int | None
+    crashes: int
+    created_at: str | None
+    due_at: str | None
+    started_at: str | None
+    finished_at: str | None
+    progress: Any
+    result: Any
+    error: dict[str, Any] | None
+    history: list[dict[str, Any]]
+    worker: str | None
+
+
+class Following(TypedDict):
+    """Where the list goes on: the ``cursor`` of the next page, or null at its end."""
+
+    next: str | None
+
+
+class JobsPage(TypedDict):
+    """Some of the jobs of a queue."""
+
+    data: list[JobDocument]
+    page: Following
+
+
+# -- handlers ----------------------------------------------------------------------------------------------------
+
+
+async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
+    """The answer tells what was sent, as it lies in the queue: nobody looks it up."""
+    engine, body, queue = site.engine, asked.body, asked.request.match_info["queue"]
+    task = engine.tasks.get(body.task)
+    if task is None or task.queue != queue:
+        await _check_task(engine, asked, body.task)
+    payload, options = encoded(body.payload), body.options()
     try:
-        job = await engine.enqueue(
-            queue,
-            body.task,
-            JSONText(encoded(body.payload)),
-            delay=body.delay,
-            at=body.at,
-            attempts=body.attempts,
-            timeout=body.timeout,
-        )
+        if task is not None:
+            payload = task.encode(JSONText(payload))
+        job = await engine.enqueue(queue, body.task, JSONText(payload), **options)
     except InvalidPayload as error:
-        raise Invalid(
-            [{"pointer": f"/payload{e.pointer}", "code": e.code, "message": e.message} for e in error.errors]
-        ) from None
-    if wait:
-        return await finished(request, job, wait)
-    return json(await _looked_at(job), status=201, headers={"Location": location(request, job)})
+        raise Invalid(of_payload(error, "/payload")) from None
+    if asked.wait:
+        return await ended(site, asked, job)
+    attempts = options.get("attempts") or (task.attempts if task is not None else None)
+    due = options.get("delay"), options.get("at")
+    return answer(site, job, document(job, Fragment(payload), attempts, *due))
 
 
-async def show(request: web.Request) -> web.Response:
-    """GET /api/v1/queues/{queue}/jobs/{id}"""
-    queue = await known_queue(request)
-    return json((await queue.get(request.match_info["id"])).asdict())
+async def _check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:
+    """Raise ``Problem`` for a queue that nobody knows, and ``UnknownTask`` where others are declared for it."""
+    queue = (await known_queue(engine, asked.request)).name
+    tasks = [task.name for task in engine.tasks.values() if task.queue == queue]
+    if tasks and name not in tasks:
+        raise UnknownTask(name, tasks)
 
 
-async def retry(request: web.Request) -> web.Response:
-    """POST /api/v1/queues/{queue}/jobs/{id}/retry"""
-    queue = await known_queue(request)
-    return json((await queue.retry(request.match_info["id"])).asdict())
+async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
+    """Everything known of it."""
+    queue = await known_queue(site.engine, asked.request)
+    return (await queue.get(asked.request.match_info["id"])).asdict()
 
 
-async def index(request: web.Request) -> web.Response:
-    """GET /api/v1/queues/{queue}/jobs?state=&limit=&cursor="""
-    query = read_query(request, JobsQuery)
-    queue = await known_queue(request)
+async def retry(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
+    """The job as it waits."""
+    queue = await known_queue(site.engine, asked.request)
+    return (await queue.retry(asked.request.match_info["id"])).asdict()
+
+
+async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
+    """A page may end in the middle of a state, and hold the end of one and the begin of the next."""
+    query = asked.query
+    queue = await known_queue(site.engine, asked.request)
     states = [query.state] if query.state else list(State)
     state, _, cursor = (query.cursor or f"{states[0]}.").partition(".")
     if state not in states:
-        raise Problem(400, "bad-cursor", "This cursor belongs to another filter: drop it, or send its state.")
+        raise Problem(BAD_CURSOR, "This cursor belongs to another filter: drop it, or send its state.")
     records: list[JobRecord] = []
     following: str | None = None
     for current in states[states.index(State(state)) :]:
@@ -91,37 +194,50 @@ async def index(request: web.Request) -> web.Response:
         if page.next:
             following = f"{current}.{page.next}"
             break
-    return json({"data": [r.asdict() for r in records], "page": {"next": following}})
-
-
-async def _looked_at(job: Job[Any]) -> dict[str, Any]:
-    """The job; its names alone when it cannot be read: it exists, so the answer must not be an error."""
-    try:
-        return (await job.status()).asdict()
-    except (JobNotFound, Unavailable):
-        return {"id": job.id, "queue": job.queue, "task": job.task}
+    return {"data": [r.asdict() for r in records], "page": {"next": following}}
 
 
 async def _page(queue: Queue, state: State, limit: int, cursor: str) -> Page:
     try:
         return await queue.jobs(state, limit=limit, cursor=cursor or None)
     except UsageError as error:
-        raise Problem(400, "bad-cursor", str(error)) from None
+        raise Problem(BAD_CURSOR, str(error)) from None
 
 
-async def finished(request: web.Request, job: Job[Any], wait: int) -> web.Response:
-    """The job when it has ended, 200; or as it is after ``wait`` seconds, 202."""
-    status = 200
-    try:
-        await while_connected(request, job.result(timeout=wait))
-    except JobFailed:
-        pass  # its record says how it ended
-    except (ResultTimeout, JobNotFound, Unavailable, HungUp):
-        status = 202
-    headers = {"Location": location(request, job), "Preference-Applied": f"wait={wait}"}
-    return json(await _looked_at(job), status=status, headers=headers)
+# -- routes ------------------------------------------------------------------------------------------------------
 
+JOB_NOT_FOUND: Final = OF_ENGINE[JobNotFound]
+REFUSALS: Final = (OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[NotDurable], *OUTAGES)
+"""Of any route that makes a job."""
+WAITED: Final = (
+    Success(200, "With `Prefer: wait=N`: the finished job", JobDocument, ("Location", "Preference-Applied")),
+    Success(
+        202, "With `Prefer: wait=N`: it has not ended yet", JobDocument, ("Location", "Preference-Applied")
+    ),
+)
 
-def location(request: web.Request, job: Job[Any]) -> str:
-    """Where the job is looked at."""
-    return f"{request.app[SETTINGS].base_path}/api/v1/queues/{job.queue}/jobs/{job.id}"
+ROUTES: Final = (
+    Route(
+        method="POST", path=JOBS, handler=create, scope=Scope.WRITE, body=JobRequest, makes_a_job=True,
+        summary="make a job; 201 with the job and its `Location`",
+        answers=(Success(201, "The job", JobDocument, ("Location",)), *WAITED),
+        problems=(QUEUE_NOT_FOUND, OF_ENGINE[UnknownTask], *REFUSALS),
+    ),
+    Route(
+        method="GET", path=JOBS, handler=index, scope=Scope.READ, query=JobsQuery,
+        summary="a page of jobs, in one state or one state after the other",
+        answers=(Success(200, "A page of jobs", JobsPage),), problems=(BAD_CURSOR, QUEUE_NOT_FOUND, *OUTAGES),
+    ),
+    Route(
+        method="GET", path=JOB, handler=show, scope=Scope.READ,
+        summary="everything known of a job",
+        answers=(Success(200, "The job", JobDocument),), problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, *OUTAGES),
+    ),
+    Route(
+        method="POST", path=JOB + "/retry", handler=retry, scope=Scope.WRITE,
+        summary="a failed job waits again, with all its attempts",
+        answers=(Success(200, "The job as it waits", JobDocument),),
+        problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, OF_ENGINE[WrongState], *OUTAGES),
+    ),
+)  # fmt: skip
+"""The first is asked the most, and the router looks at them in this order."""

@@ -6,9 +6,13 @@ import mimetypes
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
+
+from ..http.marks import marked
+from ..http.problems import NOT_FOUND, nothing_at
+from ..http.route import Asked, Callers, Route, Success
 
 _FOLDER: Final = Path(__file__).with_name("static")
 
@@ -30,21 +34,27 @@ def _read(path: Path) -> _File:
     return _File(body, content_type, sha256(body).hexdigest()[:16])
 
 
-async def index(request: web.Request) -> web.Response:
-    """GET /"""
-    return _served(request, "index.html")
+async def index(_site: Any, asked: Asked[None, None]) -> web.Response:
+    """The page."""
+    return _served(asked.request, "index.html")
 
 
-async def static(request: web.Request) -> web.Response:
-    """GET /static/{file}"""
-    return _served(request, request.match_info["file"])
+async def static(_site: Any, asked: Asked[None, None]) -> web.Response:
+    """A script, a style or an image of it."""
+    return _served(asked.request, asked.request.match_info["file"])
+
+
+async def to_the_page(_site: Any, asked: Asked[None, None]) -> web.Response:
+    """Relative addresses need the trailing slash."""
+    headers = marked(asked.request, {"Location": f"{asked.request.path}/"})
+    return web.Response(status=308, text="308: Permanent Redirect", headers=headers)
 
 
 def _served(request: web.Request, name: str) -> web.Response:
     file = _files().get(name)
     if file is None:
-        raise web.HTTPNotFound
-    headers = {"Cache-Control": "no-cache", "ETag": f'"{file.etag}"'}
+        raise nothing_at(request.path)
+    headers = marked(request, {"Cache-Control": "no-cache", "ETag": f'"{file.etag}"'})
     if any(
         known.value in (file.etag, "*") for known in request.if_none_match or ()
     ):  # weak where a proxy packs it
@@ -53,3 +63,22 @@ def _served(request: web.Request, name: str) -> web.Response:
     return web.Response(
         body=file.body, content_type=file.content_type, charset="utf-8" if text else None, headers=headers
     )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET", path="/", handler=index, scope=None, without_keys=Callers.VISITS,
+        summary="the dashboard",
+        answers=(Success(200, "The page", media="text/html"), Success(304, "It is as it was")),
+    ),
+    Route(
+        method="GET", path="/static/{file}", handler=static, scope=None,
+        summary="its files",
+        answers=(Success(200, "The file", media="*/*"), Success(304, "It is as it was")), problems=(NOT_FOUND,),
+    ),
+)  # fmt: skip
+TO_THE_PAGE: Final = Route(
+    method="GET", path="", handler=to_the_page, scope=None, without_keys=Callers.VISITS,
+    summary="leads to the dashboard, where the service stands below a path",
+    answers=(Success(308, "Where it is", headers=("Location",)),),
+)  # fmt: skip

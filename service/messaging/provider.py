@@ -23,7 +23,7 @@ import orjson
 
 from streamq import Backoff, Fail, Notes, Retry
 
-from ..answers import encoded
+from ..json_text import encoded
 from ..settings import ServiceSettings
 from .hold import Hold
 from .retry_after import asked_wait

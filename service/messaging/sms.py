@@ -9,12 +9,13 @@ scheduled-sms-queue    scheduled-sms   messages with a delay or a date
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from streamq import App, Backoff, Context
+from streamq import App, Backoff, Context, Job, State
 
 from ..settings import ServiceSettings
 from .provider import PROVIDER, Receipt, SmsProvider
@@ -52,11 +53,22 @@ def _workspace(value: Any) -> str | int | float:
     raise PydanticCustomError("workspace", "must be a non-empty string or a positive number")
 
 
-Text = Annotated[str, AfterValidator(_not_blank)]
-Recipient = Annotated[str, Field(max_length=64), AfterValidator(_not_blank), AfterValidator(_printable)]
+Text = Annotated[str, Field(description="string, not blank"), AfterValidator(_not_blank)]
+Recipient = Annotated[
+    str,
+    Field(max_length=64, description="string of 1 to 64 printable characters"),
+    AfterValidator(_not_blank),
+    AfterValidator(_printable),
+]
 """Lenient on purpose: short codes and provider aliases are recipients too; the provider has the last word."""
-ContactId = Annotated[str, Field(max_length=256), AfterValidator(_not_blank)]
-WorkspaceId = Annotated[str | int | float, PlainValidator(_workspace)]
+ContactId = Annotated[
+    str, Field(max_length=256, description="string of 1 to 256 characters"), AfterValidator(_not_blank)
+]
+WorkspaceId = Annotated[
+    str | int | float,
+    PlainValidator(_workspace),
+    WithJsonSchema({"type": ["string", "number"], "description": "string, not blank, or a positive number"}),
+]
 
 
 class SmsMessage(BaseModel):
@@ -88,6 +100,24 @@ def _body(message: SmsMessage) -> dict[str, Any]:
         "workspaceId": message.workspace_id,
         **{name: value for name, value in message.metadata.items() if name not in named},
     }
+
+
+def is_sent_by(app: App) -> bool:
+    """Whether the app has the tasks of text messages."""
+    return SEND_TASK in app.tasks
+
+
+async def send(
+    app: App, message: SmsMessage, *, delay: float | None = None, at: datetime | None = None
+) -> tuple[Job[Receipt], State]:
+    """Enqueue a message where it belongs, and say in which state it is there; a delay of 0 is none.
+
+    Raises what ``App.enqueue`` does.
+    """
+    if delay or at is not None:
+        job = await app.enqueue(SCHEDULED_QUEUE, SCHEDULED_TASK, message, delay=delay, at=at)
+        return job, State.DELAYED
+    return await app.enqueue(SEND_QUEUE, SEND_TASK, message), State.WAITING
 
 
 def register(app: App, settings: ServiceSettings) -> None:

@@ -16,7 +16,8 @@ from typing import Final
 
 from streamq.errors import JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout, Unavailable
 from streamq.model.clock import monotonic
-from streamq.model.job_record import JobRecord
+from streamq.model.job_record import Failure, JobRecord
+from streamq.model.outcomes import COMPLETED, MARKS
 from streamq.model.states import State
 from streamq.redis.signals import ended
 from streamq.store.store import Store
@@ -136,7 +137,7 @@ class Results:
         while self._unread:
             self._read(self._forget_message())
         remembered = self._remembered.get(job_id)
-        if remembered is not None and remembered.startswith(b"c"):
+        if remembered is not None and remembered.startswith(MARKS[COMPLETED]):
             return _result(self._jobs.finished(self._queue, job_id, remembered))
         waiter = _Waiter(job_id, timeout)
         self._waiters.setdefault(job_id, set()).add(waiter)
@@ -193,7 +194,7 @@ class Results:
         if job_id not in self._waiters:
             if record is not None:
                 self._remember(job_id, record)
-        elif record is not None and record.startswith(b"c"):
+        elif record is not None and record.startswith(MARKS[COMPLETED]):
             self._resolve(job_id, record)
         else:  # a failed job may have been requeued since: what it is now, the server knows
             if record is not None:
@@ -315,6 +316,6 @@ def _nothing() -> None:
 
 def _result(job: JobRecord) -> JobRecord:
     if job.state is not State.COMPLETED:
-        error = job.error or {}
-        raise JobFailed(job.id, job.state.value, str(error.get("type", "")), str(error.get("message", "")))
+        error = job.error or Failure("", "")
+        raise JobFailed(job.id, job.state.value, error.type, error.message)
     return job

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from streamq.errors import UsageError
+from streamq.model.lanes import NUMBERS
 
 _NUMBER: Final = {
     "back": re.compile(r"[0-9]{1,12}"),
@@ -57,6 +58,6 @@ def entry_of(cursor: str | None) -> tuple[int, str]:
     if not cursor:
         return 1, ""
     lane, _, entry = cursor.partition(":")
-    if lane not in ("1", "2") or not is_entry(entry):
+    if lane not in map(str, NUMBERS) or not is_entry(entry):
         raise strange(cursor)
     return int(lane), entry

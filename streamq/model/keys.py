@@ -1,35 +1,17 @@
-"""Every Redis key, named here and nowhere else.
+"""Every Redis key, named here and nowhere else. A new key is one more line of ``Keys`` or of ``AppKeys``.
 
-    sq:{queue}:ready         stream   waiting and active jobs; fields task, payload, headers
-    sq:{queue}:alone         stream   suspects: jobs that crashed their workers, delivered one at a time
-    sq:{queue}:alone:claim   string   the worker that waits until it is idle, on behalf of suspects; expires in seconds
-    sq:{queue}:parked        hash     id -> envelope of a delayed or held job
-    sq:{queue}:delayed       zset     id by due time in ms
-    sq:{queue}:moved         hash     id -> "lane entry" of a job that re-entered a stream
-    sq:{queue}:finished      hash     id -> record of a finished job
-    sq:{queue}:completed     list     ids of completed jobs, oldest first
-    sq:{queue}:failures      zset     ids of failed jobs by the time of their end in ms
-    sq:{queue}:workers       zset     worker by number of beats; a fraction counts beats by others on its behalf
-    sq:{queue}:upkeep:SEAT   string   who does the queue's upkeep: seat 1 all of it, 2 helps, 3 only recovers; expires
-    sq:{queue}:upkeep:SEAT:look  string  who looked last whether it is free, of those who stand by; expires
-    sq:{queue}:producer:ID   string   last batch of one producer and the ids it was answered; expires
-    sq:queues                set      names of all queues
-    sq:workers               hash     worker -> what it says of itself (JSON)
-
-And two channels of a queue (Pub/Sub keeps nothing in the server):
-
-    sq:{queue}:ended         what finished: ids, and records as long as they are short (to who waits for results)
-    sq:{queue}:signals       a due time that is earlier than the last known one; who comes to do upkeep (to who does it)
-
-The braces are a Redis Cluster hash tag: all keys of a queue live in one slot, so each script is safe there.
+All keys of a queue have its name in braces: to a Redis Cluster that is a hash tag, so they live in one slot, and each
+script is safe there.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
+from streamq.model.lanes import ALONE, LANES, READY
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -42,16 +24,88 @@ def is_name(text: object) -> bool:
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
+class Key:
+    """What is known of a key: its type, what lies in it, and for how long. Of an instance of ``Keys`` it is the name.
+
+    The type is ``stream``, ``hash``, ``zset``, ``set``, ``list``, ``string``, or ``channel`` of Pub/Sub, which keeps
+    nothing. ``end`` is how the name ends, where that is not the attribute's name; a word in capitals stands for any
+    text, and the attribute has what stands before it.
+    """
+
+    def __init__(self, type: str, meaning: str, lifetime: str, end: str = "") -> None:  # noqa: A002  # Redis' word
+        self.type, self.meaning, self.lifetime, self.end = type, meaning, lifetime, end
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.end = self.end or name
+
+    @overload
+    def __get__(self, keys: None, owner: type) -> Key: ...
+    @overload
+    def __get__(self, keys: object, owner: type) -> str: ...
+    def __get__(self, keys: object, owner: type) -> Key | str:
+        return self  # of an instance the name is found before this is asked
+
+    def name(self, before: str) -> str:
+        """The name, as far as it does not depend on a word in capitals."""
+        return before + re.split("[A-Z]", self.end)[0]
+
+
+def _lane(number: int) -> Key:
+    lane = LANES[number - 1]
+    return Key("stream", lane.meaning, "until the job leaves it", lane.name)
+
+
 class Keys:
     """The keys of one queue.
 
     Raises ``ConfigurationError`` for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
 
-    __slots__ = (
-        "alone", "alone_claim", "completed", "delayed", "ended", "failed", "failures", "finished", "moved",
-        "parked", "producer", "queue", "ready", "signals", "upkeep", "workers",
+    ready = _lane(READY)
+    alone = _lane(ALONE)
+    alone_claim = Key(
+        "string",
+        "the worker that waits until it is idle, on behalf of suspects",
+        "expires in seconds",
+        "alone:claim",
+    )
+    parked = Key("hash", "id → envelope of a delayed or held job", "until the job waits")
+    delayed = Key("zset", "id by due time in ms", "until the job waits")
+    moved = Key("hash", "id → lane and entry of a job that re-entered a stream", "until the job ends")
+    finished = Key("hash", "id → record of a finished job", "as many and as long as the settings say")
+    completed = Key("list", "ids of completed jobs, oldest first", "as their records")
+    failures = Key("zset", "ids of failed jobs by the time of their end in ms", "as their records")
+    workers = Key(
+        "zset", "worker by number of beats; a fraction counts beats by others on its behalf",
+        "until the worker stops or is lost",
     )  # fmt: skip
+    seat = Key(
+        "string", "who does the queue's upkeep: seat 1 all of it, 2 helps, 3 only recovers", "expires in seconds",
+        "upkeep:SEAT",
+    )  # fmt: skip
+    seat_look = Key(
+        "string", "who looked last whether the seat is free, of those who stand by", "expires in seconds",
+        "upkeep:SEAT:look",
+    )  # fmt: skip
+    producer = Key(
+        "string",
+        "last batch of one producer and the ids it was answered",
+        "expires in an hour",
+        "producer:ID",
+    )
+    failed = Key(
+        "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
+    )
+    events = Key("stream", "signals of an earlier version", "the pruner deletes it")
+    wake = Key("list", "signals of an earlier version", "the pruner deletes it")
+    ended = Key(
+        "channel", "what finished: ids, and records as long as they are short", "to who waits for results"
+    )
+    signals = Key(
+        "channel",
+        "a due time that is earlier than the last known one; who comes to do upkeep",
+        "to who does upkeep",
+    )
 
     def __init__(self, prefix: str, queue: str) -> None:
         if not is_name(queue):
@@ -60,47 +114,46 @@ class Keys:
             )
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue
-        self.ready = of + "ready"
-        self.alone = of + "alone"
-        self.alone_claim = of + "alone:claim"
-        self.parked = of + "parked"
-        self.delayed = of + "delayed"
-        self.moved = of + "moved"
-        self.finished = of + "finished"
-        self.completed = of + "completed"
-        self.failures = of + "failures"
-        self.failed = of + "failed"  # a list in earlier versions; the pruner moves it into `failures`
-        self.ended = of + "ended"
-        self.signals = of + "signals"
-        self.workers = of + "workers"
-        self.producer = of + "producer:"
-        self.upkeep = of + "upkeep:"
+        self.lanes = tuple(of + lane.name for lane in LANES)
+        """The streams jobs are delivered from; a lane's number is its place here, from 1."""
+        self.by_script: dict[str, tuple[str, ...]] = {}
+        """Those that a script takes, in its order."""
+        self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
 
     def seats(self, *numbers: int) -> tuple[str, ...]:
         """The keys of seats of the upkeep."""
-        return tuple(f"{self.upkeep}{number}" for number in numbers)
+        return tuple(f"{self.seat}{number}" for number in numbers)
 
     def look(self, number: int) -> str:
         """The key of the last look at a seat, by who stands by."""
-        return f"{self.upkeep}{number}:look"
+        return f"{self.seat_look}{number}:look"
 
-    @property
-    def outdated(self) -> tuple[str, str]:
-        """What earlier versions kept for their signals; the pruner removes it."""
-        of = self.ready.removesuffix("ready")
-        return of + "events", of + "wake"
 
-    @property
-    def lanes(self) -> tuple[str, str]:
-        """The streams jobs are delivered from; a lane's number is its place here, from 1."""
-        return self.ready, self.alone
+class AppKeys:
+    """The keys that all queues of a prefix share."""
+
+    queues = Key("set", "names of all queues", "until an operator removes one")
+    workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
+
+    def __init__(self, prefix: str) -> None:
+        self.__dict__.update({name: key.name(f"{prefix}:") for name, key in APP_KEYS.items()})
+
+
+def _table(kind: type) -> Mapping[str, Any]:
+    return {name: key for name, key in vars(kind).items() if isinstance(key, Key)}
+
+
+QUEUE_KEYS: Final[Mapping[str, Key]] = _table(Keys)
+"""The keys of a queue, by their names."""
+APP_KEYS: Final[Mapping[str, Key]] = _table(AppKeys)
+"""The keys that all queues share."""
 
 
 def queues_key(prefix: str) -> str:
     """The set of all queue names."""
-    return f"{prefix}:queues"
+    return AppKeys(prefix).queues
 
 
 def workers_key(prefix: str) -> str:
     """The hash of all workers."""
-    return f"{prefix}:workers"
+    return AppKeys(prefix).workers

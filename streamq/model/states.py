@@ -1,19 +1,6 @@
 """The states of a job and the moves between them.
 
 A job's state is the place where its envelope lies; a move takes it from one place to another, in one script.
-
-    verb       from                to                          script
-    ---------  ------------------  --------------------------  -----------
-    enqueue    (nothing)           waiting, delayed            enqueue.lua
-    fetch      waiting             active                      fetch.lua, or XREADGROUP as it is
-    complete   active              completed                   settle.lua
-    fail       active              failed                      settle.lua
-    retry      active              delayed                     settle.lua
-    promote    delayed             waiting                     promote.lua
-    release    active              waiting                     release.lua
-    reclaim    active              waiting, failed             reclaim.lua
-    requeue    failed              waiting                     requeue.lua
-    prune      completed, failed   (nothing)                   settle.lua, prune.lua
 """
 
 from __future__ import annotations
@@ -44,26 +31,28 @@ class State(StrEnum):
 
 
 class Move(NamedTuple):
-    """One legal move: its verb, the states it starts from and those it may end in."""
+    """One legal move: its verb, the states it starts from, those it may end in, and the scripts that make it."""
 
     verb: str
     start: frozenset[State]
     end: frozenset[State]
+    scripts: tuple[str, ...]
 
 
-def _move(verb: str, start: set[State], end: set[State]) -> Move:
-    return Move(verb, frozenset(start), frozenset(end))
+def _move(verb: str, start: set[State], end: set[State], *scripts: str) -> Move:
+    return Move(verb, frozenset(start), frozenset(end), scripts)
 
 
 MOVES: Final = (
-    _move("enqueue", set(), {State.WAITING, State.DELAYED}),
-    _move("fetch", {State.WAITING}, {State.ACTIVE}),
-    _move("complete", {State.ACTIVE}, {State.COMPLETED}),
-    _move("fail", {State.ACTIVE}, {State.FAILED}),
-    _move("retry", {State.ACTIVE}, {State.DELAYED}),
-    _move("promote", {State.DELAYED}, {State.WAITING}),
-    _move("release", {State.ACTIVE}, {State.WAITING}),
-    _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED}),
-    _move("requeue", {State.FAILED}, {State.WAITING}),
-    _move("prune", {State.COMPLETED, State.FAILED}, set()),
+    _move("enqueue", set(), {State.WAITING, State.DELAYED}, "enqueue"),
+    _move("fetch", {State.WAITING}, {State.ACTIVE}, "fetch"),  # or XREADGROUP as it is
+    _move("complete", {State.ACTIVE}, {State.COMPLETED}, "settle"),
+    _move("fail", {State.ACTIVE}, {State.FAILED}, "settle"),
+    _move("retry", {State.ACTIVE}, {State.DELAYED}, "settle"),
+    _move("promote", {State.DELAYED}, {State.WAITING}, "promote"),
+    _move("release", {State.ACTIVE}, {State.WAITING}, "release"),
+    _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED}, "reclaim"),
+    _move("requeue", {State.FAILED}, {State.WAITING}, "requeue"),
+    _move("prune", {State.COMPLETED, State.FAILED}, set(), "settle", "prune", "prune_failed"),
 )
+"""A new move is one more row."""

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import StreamqError
-from streamq.model.envelope import parse_headers
+from streamq.model import due
+from streamq.model.envelope import opened
+from streamq.model.headers import parse_headers
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.links import Links
@@ -51,7 +53,7 @@ class Delayed:
 
         async def send(link: Link, places: Sequence[int]) -> list[Any]:
             asked = [self._access.keys(queues[place]) for place in places]
-            calls = [((keys.ready, keys.parked, keys.delayed, keys.moved), (each,)) for keys in asked]
+            calls = [(keys, (each,)) for keys in asked]
             return await scripts.PROMOTE.run_each(link, calls)
 
         replies = await links.pipeline(queues, send)
@@ -97,9 +99,9 @@ class Delayed:
             page = [
                 part
                 for job_id, seconds in jobs[start : start + MOVED_AT_ONCE]
-                for part in (job_id, round(seconds * 1000))
+                for part in (job_id, due.after(seconds))
             ]
-            commands.append(scripts.POSTPONE.in_full((keys.delayed, keys.signals), (direction, *page)))
+            commands.append(scripts.POSTPONE.in_full(keys, (direction, *page)))
         return commands
 
     # -- queries --------------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ class Delayed:
         found: Counter[str] = Counter()
         for start in range(0, len(ids), 100):
             for envelope in await pool.call(queue, "HMGET", keys.parked, *ids[start : start + 100]):
-                task, headers, *_ = envelope.split(b"\n", 2) if envelope else (b"", b"")
+                task, headers, _ = opened(envelope or b"")
                 if parse_headers(headers).get("unknown_task_count"):
                     found[task.decode("utf-8", "replace")] += 1
         return dict(found)

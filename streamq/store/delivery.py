@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from streamq.errors import StreamqError
 from streamq.model.keys import GROUP
+from streamq.model.lanes import NUMBERS
 from streamq.redis import scripts
 from streamq.redis.answers import NoGroup
 from streamq.redis.links import Links
@@ -17,10 +18,6 @@ from streamq.store.reader import Reader
 
 T = TypeVar("T")
 
-READY: Final = 1
-"""The number of the lane from which jobs are read that are no suspects."""
-ALONE: Final = 2
-"""The number of the lane of suspects."""
 PENDING_PAGE: Final = 1_000
 """Rows of one answer to XPENDING: about half a millisecond of the server's time."""
 RELEASED_AT_ONCE: Final = 100
@@ -51,7 +48,7 @@ class Delivery:
     async def join(self, links: Links, queues: Iterable[str]) -> None:
         """Make the groups of the queues, where they are not."""
         for queue in queues:
-            await scripts.JOIN.run(links.of(queue), self._access.keys(queue).lanes, GROUP)
+            await scripts.JOIN.run(links.of(queue), self._access.keys(queue))
 
     async def with_group(self, links: Links, queue: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do ``act``; when a group of the queue is gone, make it and do it again."""
@@ -67,17 +64,15 @@ class Delivery:
 
     async def fetch(self, links: Links, queue: str, worker: str, n: int) -> tuple[int, list[Any]]:
         """For a worker that runs nothing: one suspect, or up to ``n`` ready jobs. Returns lane and raw entries."""
-        lanes = self._access.keys(queue).lanes
-        lane, entries = await scripts.FETCH.run(links.of(queue), lanes, GROUP, worker, n)
+        lane, entries = await scripts.FETCH.run(links.of(queue), self._access.keys(queue), worker, n)
         return lane, entries
 
     async def release(self, links: Links, queue: str, held: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still held."""
         keys, link, released, at = self._access.keys(queue), links.of(queue), 0, 0
-        names = (keys.ready, keys.alone, keys.moved)
         while at < len(held):
             arguments = [part for lane_entry in held[at : at + RELEASED_AT_ONCE] for part in lane_entry]
-            back, seen = await scripts.RELEASE.run(link, names, GROUP, *arguments)
+            back, seen = await scripts.RELEASE.run(link, keys, *arguments)
             released, at = released + back, at + seen
         return released
 
@@ -85,8 +80,7 @@ class Delivery:
         """Whether a suspect waits in the queue, and this worker is the one that waits on its behalf for the next
         ``ms``. 0 gives the claim up."""
         keys = self._access.keys(queue)
-        names = (keys.alone, keys.alone_claim)
-        return bool(await scripts.CLAIM_SUSPECT.run(links.of(queue), names, GROUP, worker, ms))
+        return bool(await scripts.CLAIM_SUSPECT.run(links.of(queue), keys, worker, ms))
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -120,7 +114,7 @@ class Delivery:
 
     async def pending_in(self, links: Links, queue: str, worker: str) -> list[tuple[int, bytes]]:
         """All of one queue that the server has delivered to a worker and not got back: lane and entry of each."""
-        found = await self.pending(links, [(queue, READY), (queue, ALONE)], worker)
+        found = await self.pending(links, [(queue, lane) for lane in NUMBERS], worker)
         return [(lane, entry) for (_, lane), entries in found.items() for entry in entries]
 
     async def depths(self, links: Links, queues: Sequence[str], lane: int) -> Depths:

@@ -8,9 +8,8 @@ from typing import Final
 
 from streamq.errors import JobNotFound, WrongState
 from streamq.model.cursors import is_entry
+from streamq.model.job_reader import READ, from_entry, from_record
 from streamq.model.job_record import JobRecord, Page
-from streamq.model.keys import GROUP
-from streamq.model.records import READ, from_entry, from_record
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.store.access import Access
@@ -36,10 +35,8 @@ class Jobs:
 
         Raises ``JobNotFound``, and ``WrongState`` with the state it has. Of many who ask at once one moves it.
         """
-        keys = self._access.keys(queue)
-        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished, keys.failures)
         async with self._access.pool.links() as links:
-            said = await scripts.REQUEUE.run(links.of(queue), names, GROUP, job_id)
+            said = await scripts.REQUEUE.run(links.of(queue), self._access.keys(queue), job_id)
         if not said:
             raise JobNotFound(queue, job_id)
         if said[0] == b"is":
@@ -55,19 +52,14 @@ class Jobs:
             return job
         raise JobNotFound(queue, job_id)
 
-    def _places(self, queue: str) -> tuple[str, ...]:
-        keys = self._access.keys(queue)
-        return keys.ready, keys.alone, keys.moved, keys.parked, keys.delayed, keys.finished
-
     async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
         """Of each job its record, ``True`` while it is on its way, and ``False`` when there is none of that id."""
         keys = self._access.keys(queue)
-        names = (keys.ready, keys.alone, keys.moved, keys.parked, keys.finished)
         found: dict[str, bytes | bool] = {}
         rest = [job_id for job_id in ids if is_entry(job_id)]
         async with self._access.pool.links() as links:
             while rest:
-                replies = await scripts.LOOK.run(links.of(queue), names, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
+                replies = await scripts.LOOK.run(links.of(queue), keys, LOOK_BYTES, *rest[:LOOKED_AT_ONCE])
                 found |= zip(rest, (r if isinstance(r, bytes) else r == 1 for r in replies), strict=False)
                 rest = rest[len(replies) :]
         return {job_id: found.get(job_id, False) for job_id in ids}
@@ -93,12 +85,12 @@ class Jobs:
 
     async def _jobs(self, queue: str, ids: Sequence[str]) -> list[JobRecord]:
         """Those of the jobs that are somewhere, some at a time."""
-        names, jobs = self._places(queue), []
+        keys, jobs = self._access.keys(queue), []
         async with self._access.pool.links() as links:
             link = links.of(queue)
             for start in range(0, len(ids), READ_AT_ONCE):
                 part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if is_entry(job_id)]
-                calls = [(names, (GROUP, job_id)) for job_id in part]
+                calls = [(keys, (job_id,)) for job_id in part]
                 replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
                 for job_id, reply, call in zip(part, replies, calls, strict=True):
                     found = await scripts.LOCATE.answer(link, reply, *call)

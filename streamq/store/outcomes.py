@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import OutcomeUnknown, StreamqError
-from streamq.model.keys import GROUP
+from streamq.model.keys import Keys
+from streamq.model.outcomes import DELAYED
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.links import Links
@@ -19,13 +20,17 @@ SETTLED_BYTES: Final = 1 << 20
 
 
 class Settlement(NamedTuple):
-    """One outcome for settle.lua; ``kind`` is ``c`` completed, ``f`` failed or ``d`` delayed."""
+    """One outcome of an attempt, as settle.lua takes it."""
 
     kind: str
+    """A name of ``model.outcomes``."""
     lane: int
     entry: bytes
     job_id: str
     body: bytes
+    """The record of a job that has ended, or the envelope of a delayed one."""
+    due: str = ""
+    """When a delayed one is due."""
 
 
 Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]
@@ -78,18 +83,16 @@ class Outcomes:
                 settled.append((queue, part, refused))
         return settled
 
-    def _call(self, queue: str, part: list[Settlement]) -> tuple[tuple[str, ...], list[Any]]:
-        keys, settings = self._access.keys(queue), self._access.settings
-        names = (
-            keys.ready, keys.alone, keys.parked, keys.delayed, keys.moved, keys.finished,
-            keys.completed, keys.failures, keys.ended, keys.signals,
-        )  # fmt: skip
-        arguments: list[Any] = [GROUP, settings.keep_completed, settings.keep_failed]
+    def _call(self, queue: str, part: list[Settlement]) -> tuple[Keys, list[Any]]:
+        settings = self._access.settings
+        arguments: list[Any] = [settings.keep_completed, settings.keep_failed]
         for alike in _alike(part):
             arguments += (alike[0].kind, alike[0].lane, len(alike), *[s.entry for s in alike])
             for s in alike:
-                arguments += s[3:]  # id and body
-        return names, arguments
+                arguments += s[3:5]  # id and body
+            if alike[0].kind == DELAYED:
+                arguments += [s.due for s in alike]
+        return self._access.keys(queue), arguments
 
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from streamq.model.cursors import cursor_at, entry_of, place_of, strange
-from streamq.model.envelope import id_of, parse_fields
+from streamq.model.envelope import parse_fields
+from streamq.model.headers import id_of
+from streamq.model.job_reader import from_waiting
 from streamq.model.job_record import JobRecord, Page
 from streamq.model.keys import GROUP
-from streamq.model.records import from_waiting
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.redis.replies import pairs
@@ -95,7 +96,9 @@ class Pages:
         """A page of a sorted set; its cursor is the place of its last job: ``<direction><score>:<id>``."""
         score, job_id = place_of(cursor, direction)
         async with self._access.pool.links() as links:
-            found = await scripts.WALK.run(links.of(queue), (key,), limit + 1, direction, score, job_id)
+            found = await scripts.WALK.run(
+                links.of(queue), scripts.WALK.on(set=key), limit + 1, direction, score, job_id
+            )
         ids = found[::2]
         if len(ids) <= limit:
             return ids, None
@@ -108,7 +111,9 @@ class Pages:
         later, job_id = place_of(cursor, "back")
         async with self._access.pool.links() as links:
             while True:
-                at, *found = await scripts.BACK.run(links.of(queue), (key,), limit + 1, later, job_id)
+                at, *found = await scripts.BACK.run(
+                    links.of(queue), scripts.BACK.on(list=key), limit + 1, later, job_id
+                )
                 if at >= 0:
                     break
                 later = str(found[0])  # many have come since: the search goes on

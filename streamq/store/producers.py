@@ -86,6 +86,7 @@ class Producers:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._announcements = Announcements(access.queues_key)
+        self._last_names: dict[str, tuple[str, scripts.Named]] = {}
 
     async def submit(self, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
         """Send batches of queues of one server in one round trip and return what became of each.
@@ -134,9 +135,8 @@ class Producers:
             reply = error
         self._announcements.note(queues, reply, only=True)
 
-    def _call(self, batch: Batch) -> tuple[Sequence[str], Sequence[Any]]:
-        keys, jobs = self._access.keys(batch.queue), batch.jobs
-        names = (keys.ready, keys.parked, keys.delayed, keys.producer + batch.producer, keys.signals)
+    def _call(self, batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
+        names, jobs = self._names(batch.queue, batch.producer), batch.jobs
         if len(jobs) == 1 and not jobs[0].due:
             return names, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
         later = [job for job in jobs if job.due]
@@ -149,6 +149,15 @@ class Producers:
         for job in later:
             arguments += job  # and when it is due
         return names, arguments
+
+    def _names(self, queue: str, producer: str) -> scripts.Named:
+        """The keys of a batch, made once for each queue, as a process has one producer of it at a time."""
+        of, names = self._last_names.get(queue, ("", ()))
+        if of != producer:
+            keys = self._access.keys(queue)
+            names = scripts.ENQUEUE.on(keys, producer=keys.producer + producer)
+            self._last_names[queue] = producer, names
+        return names
 
     async def forget(self, link: Link, producers: Sequence[tuple[str, str]], *, timeout: float) -> None:
         """Forget the last batches of producers (queue, name): nobody sends them again."""

@@ -27,7 +27,7 @@ class Queues:
     async def announce(self, queue: str) -> None:
         """Put the queue's name on the list of queues."""
         async with self._access.pool.links() as links:
-            await scripts.NOTE.run(links.home, (self._access.queues_key,), "SADD", queue)
+            await scripts.NOTE.run(links.home, scripts.NOTE.on(key=self._access.queues_key), "SADD", queue)
 
     async def strike(self, *names: str | bytes) -> None:
         """Take names off the list of queues. Who sends to such a queue or serves it puts it there again."""
@@ -69,9 +69,10 @@ class Queues:
                 ("LLEN", keys.completed), ("ZCARD", keys.failures), ("LLEN", keys.failed),
             )  # fmt: skip
         *lengths, delayed, parked, completed, failed, unmoved = (_number(reply) for reply in replies)
-        active = min(lengths[2] + lengths[3], lengths[0] + lengths[1])
+        entries, pending = sum(lengths[: len(keys.lanes)]), sum(lengths[len(keys.lanes) :])
+        active = min(pending, entries)
         return Counts(
-            waiting=lengths[0] + lengths[1] - active, active=active, delayed=delayed,
+            waiting=entries - active, active=active, delayed=delayed,
             held=max(0, parked - delayed), completed=completed, failed=failed + unmoved,
         )  # fmt: skip
 

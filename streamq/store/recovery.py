@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamq.model.keys import GROUP
+from streamq.model.lanes import NUMBERS
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.redis.replies import name_in, pairs, raw_name
@@ -48,14 +49,13 @@ class Recovery:
         it as lost without asking.
         """
         keys, settings = self._access.keys(queue), self._access.settings
-        names = (keys.ready, keys.alone, keys.moved, keys.finished, keys.failures, keys.ended, keys.workers)
-        arguments = (GROUP, raw_name(worker), beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
+        arguments = (raw_name(worker), beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
         again = suspects = failed = 0
         first: tuple[tuple[str, str, str], ...] = ()
         link = links.of(queue)
         while True:
             more, suspected, buried, held, told = await self._delivery.with_group(
-                links, queue, lambda: scripts.RECLAIM.run(link, names, *arguments)
+                links, queue, lambda: scripts.RECLAIM.run(link, keys, *arguments)
             )
             if more < 0:
                 return Reclaimed(again, suspects, failed, beaten=True, first=first)
@@ -68,12 +68,10 @@ class Recovery:
         """Give back what was delivered and is held by nobody. Returns how many."""
         keys, link, stranded, missing = self._access.keys(queue), links.of(queue), 0, 0
         await self._delivery.join(links, (queue,))
-        for number, lane in enumerate(keys.lanes, 1):
+        for lane in NUMBERS:
             after = b""
             while True:
-                found, gone, after = await scripts.AUDIT.run(
-                    link, (lane, keys.moved), GROUP, number, after, PAGE
-                )
+                found, gone, after = await scripts.AUDIT.run(link, keys, lane, after, PAGE)
                 stranded, missing = stranded + found, missing + gone
                 if not after:
                     break

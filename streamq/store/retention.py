@@ -26,19 +26,18 @@ class Retention:
 
     async def _prune_completed(self, link: Link, queue: str) -> int:
         keys, settings, pruned, more = self._access.keys(queue), self._access.settings, 0, 1
-        names = (keys.finished, keys.completed, *keys.outdated)
         bounds = (int(settings.keep_completed_for * 1000), PAGE, settings.keep_completed)
         while more:
-            count, more = await scripts.PRUNE.run(link, names, *bounds)
+            count, more = await scripts.PRUNE.run(link, keys, *bounds)
             pruned += count
         return pruned
 
     async def _prune_failed(self, link: Link, queue: str) -> int:
         keys, settings, pruned, count = self._access.keys(queue), self._access.settings, 0, PAGE
         bounds = (int(settings.keep_failed_for * 1000), PAGE, settings.keep_failed)
-        while await scripts.ADOPT.run(link, (keys.finished, keys.failures, keys.failed), PAGE):
+        while await scripts.ADOPT.run(link, keys, PAGE):
             pass
         while count == PAGE:
-            count = await scripts.PRUNE_FAILED.run(link, (keys.finished, keys.failures), *bounds)
+            count = await scripts.PRUNE_FAILED.run(link, keys, *bounds)
             pruned += count
         return pruned

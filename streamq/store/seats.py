@@ -45,7 +45,7 @@ class Seats:
         async def send(link: Link, places: Sequence[int]) -> list[Any]:
             calls = [
                 (
-                    (keys.workers, keys.signals, keys.look(seats[0]), *keys.seats(*seats)),
+                    scripts.CLAIM.on(keys, look=keys.look(seats[0]), seats=keys.seats(*seats)),
                     (who, lasts, int(queues[keys.queue]), within),
                 )
                 for keys in [self._access.keys(names[place]) for place in places]
@@ -66,7 +66,7 @@ class Seats:
         async def send(link: Link, places: Sequence[int]) -> list[Any]:
             asked = [self._access.keys(queues[place]) for place in places]
             return await scripts.VACATE.run_each(
-                link, [(keys.seats(1, 2, 3), (raw_name(who),)) for keys in asked]
+                link, [(scripts.VACATE.on(seats=keys.seats(1, 2, 3)), (raw_name(who),)) for keys in asked]
             )
 
         if queues:

@@ -39,7 +39,9 @@ class Workers:
         or what was refused."""
         beat = ("ZINCRBY", 1, info.name)
         names = [self._access.keys(queue).workers for queue in info.queues]
-        replies = links.commands(info.queues, [scripts.NOTE.in_full((name,), beat) for name in names])
+        replies = links.commands(
+            info.queues, [scripts.NOTE.in_full(scripts.NOTE.on(key=name), beat) for name in names]
+        )
         return {  # a fraction is what others have beaten on its behalf
             queue: reply if isinstance(reply, StreamqError) else int(float(reply))
             for queue, reply in zip(info.queues, replies, strict=True)
@@ -54,25 +56,28 @@ class Workers:
         self, links: ThreadLinks, info: WorkerInfo
     ) -> tuple[bytes | StreamqError | None, object | StreamqError]:
         """The same from the worker's own thread, and its queues are put on their list; what came of either."""
-        announced = scripts.NOTE.in_full((self._access.queues_key,), ("SADD", *info.queues))
+        announced = scripts.NOTE.in_full(scripts.NOTE.on(key=self._access.queues_key), ("SADD", *info.queues))
         introduced, listed = in_place(links.home.batch(self._introduction(info), announced), all_asked=True)
         return introduced, listed
 
     def _introduction(self, info: WorkerInfo) -> tuple[Any, ...]:
         said = {field.name: getattr(info, field.name) for field in fields(info)} | info.asdict()
         arguments = (info.name, _token_member(info.token), codec.dumps(said))
-        return scripts.INTRODUCE.in_full((self._access.workers_key,), arguments)
+        return scripts.INTRODUCE.in_full(
+            scripts.INTRODUCE.on(all_workers=self._access.workers_key), arguments
+        )
 
     async def forget(self, worker: str, token: str = "", *, entry: bytes = b"") -> None:
         """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
         async with self._access.pool.links() as links:
             seen = entry or (_token_member(token) if token else b"")
-            await scripts.FORGET.run(links.home, (self._access.workers_key,), raw_name(worker), seen)
+            await scripts.FORGET.run(
+                links.home, scripts.FORGET.on(all_workers=self._access.workers_key), raw_name(worker), seen
+            )
 
     async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
         """Beat on behalf of a worker that cannot, unless its counter is another than ``seen`` by now."""
-        names = (self._access.keys(queue).workers,)
-        return bool(await scripts.VOUCH.run(links.of(queue), names, worker, seen))
+        return bool(await scripts.VOUCH.run(links.of(queue), self._access.keys(queue), worker, seen))
 
     # -- queries --------------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from streamq.errors import LONGEST_WAIT
 from streamq.model.clock import monotonic
-from streamq.model.envelope import Delivery, trace_of
+from streamq.model.envelope import Delivery
+from streamq.model.headers import trace_of
 from streamq.task import Task
 
 

@@ -11,7 +11,7 @@ import traceback
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
-from streamq.model.envelope import fitted
+from streamq.model.history import fitted
 
 MESSAGE: Final = 2_000
 """Characters kept of an error's message."""

@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import UnknownTask, Verdict
-from streamq.model import codec
-from streamq.model.envelope import Headers, pack_headers, parked, record, with_error, without_unknown_task
+from streamq.model import codec, due
+from streamq.model.envelope import parked
+from streamq.model.headers import Headers, pack_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
+from streamq.model.record import record
 from streamq.task import Task
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
@@ -27,11 +30,12 @@ _UNTRACED: Final = (Verdict, TimeLimit, ResultNotStorable)
 
 
 class Outcome(NamedTuple):
-    """``kind`` and ``body`` of a settlement, what is logged of it, and the seconds until its retry, as judged."""
+    """Kind, body and due time of a settlement, what is logged of it, and the seconds until its retry, as judged."""
 
     kind: str
     body: bytes
     lines: tuple[Line, ...]
+    due: str = ""
     retry_in: float | None = None
 
 
@@ -53,7 +57,7 @@ def completed(
     raw = delivery.raw_headers
     if raw and "unknown_task_count" in delivery.headers:
         raw = pack_headers(without_unknown_task(delivery.headers))
-    return record(b"c", delivery, now, int(took * 1000), attempt.worker.encode(), raw, outcome)
+    return record(COMPLETED, delivery, now, int(took * 1000), attempt.worker.encode(), raw, outcome)
 
 
 def failed(
@@ -113,8 +117,8 @@ def last_resort(attempt: Attempt, fault: BaseException, now: int) -> Outcome:
     """
     outcome = codec.dumps({"type": type_name(fault), "message": UNMAKEABLE})
     delivery, worker = attempt.delivery, attempt.worker.encode()
-    body = record(b"f", delivery, now, 0, worker, delivery.raw_headers, outcome)
-    return Outcome("f", body, (attempt_lines.unmakeable(fault),))
+    body = record(FAILED, delivery, now, 0, worker, delivery.raw_headers, outcome)
+    return Outcome(FAILED, body, (attempt_lines.unmakeable(fault),))
 
 
 # -- the forms of a settlement ------------------------------------------------------------------------------
@@ -124,7 +128,7 @@ def _delayed(attempt: Attempt, headers: Headers, seconds: float, lines: tuple[Li
     delivery = attempt.delivery
     named: Headers = {**headers, "id": delivery.job_id}
     envelope = parked(delivery.task, pack_headers(named), delivery.payload)
-    return Outcome("d", b"%d\n%b" % (round(seconds * 1000), envelope), lines)
+    return Outcome(DELAYED, envelope, lines, due.after(seconds))
 
 
 def _buried(
@@ -134,7 +138,7 @@ def _buried(
     outcome = codec.dumps({"type": described.type, "message": described.message})
     worker, packed = attempt.worker.encode(), pack_headers(headers)
     return Outcome(
-        "f", record(b"f", attempt.delivery, now, int(took * 1000), worker, packed, outcome), (line,)
+        FAILED, record(FAILED, attempt.delivery, now, int(took * 1000), worker, packed, outcome), (line,)
     )
 
 

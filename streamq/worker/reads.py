@@ -15,10 +15,10 @@ from typing import Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
+from streamq.model.lanes import READY
 from streamq.redis.answers import NoGroup, concerns_all
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
-from streamq.store.delivery import READY
 from streamq.store.reader import Reader
 from streamq.store.store import Store
 from streamq.worker.runner import Runner

@@ -20,6 +20,7 @@ from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.judge import TimeLimit
+from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.program import Program
 from streamq.task import Task
 from streamq.worker import attempt_lines, outcomes
@@ -140,7 +141,7 @@ class Runner:
             if not isinstance(body, bytes):
                 self._failed(attempt, body)
                 return
-            self._settler.put(attempt.delivery, "c", body)
+            self._settler.put(attempt.delivery, COMPLETED, body)
             attempt.settled = True
             if job_lines.log.isEnabledFor(logging.INFO):
                 attempt_lines.say(attempt, attempt_lines.completed(took))
@@ -189,8 +190,10 @@ class Runner:
         """Nobody taught this worker the task; the log says so once for each name."""
         patience, name = self._app.settings.unknown_task_for, attempt.delivery.task
         outcome = outcomes.unknown(attempt, self._app.tasks, self._clock.now(), patience)
-        told = outcome.kind == "f" or (name not in self._unknown_names and len(self._unknown_names) < NAMES)
-        if outcome.kind == "d" and told:
+        told = outcome.kind == FAILED or (
+            name not in self._unknown_names and len(self._unknown_names) < NAMES
+        )
+        if outcome.kind == DELAYED and told:
             self._unknown_names.add(name)
         self._put(attempt, outcome if told else outcome._replace(lines=()))
 
@@ -201,7 +204,7 @@ class Runner:
             self._put(attempt, outcomes.last_resort(attempt, fault, self._clock.now()))
 
     def _put(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._settler.put(attempt.delivery, outcome.kind, outcome.body)
+        self._settler.put(attempt.delivery, outcome.kind, outcome.body, outcome.due)
         attempt.settled = True
         for line in outcome.lines:
             attempt_lines.say(attempt, line)

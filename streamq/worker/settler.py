@@ -16,7 +16,9 @@ from streamq import job_lines
 from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.model import codec
 from streamq.model.clock import monotonic
-from streamq.model.envelope import Delivery, as_failure
+from streamq.model.envelope import Delivery
+from streamq.model.outcomes import FAILED
+from streamq.model.record import as_failure
 from streamq.redis.answers import concerns_all
 from streamq.redis.troubles import Troubles
 from streamq.store.outcomes import Settlement
@@ -57,9 +59,9 @@ class Settler:
         self.refused = 0
         """Outcomes the server refused, as the jobs had been given to another worker."""
 
-    def put(self, delivery: Delivery, kind: str, body: bytes) -> None:
+    def put(self, delivery: Delivery, kind: str, body: bytes, due: str = "") -> None:
         """Take an outcome; it is written soon."""
-        outcome = Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body)
+        outcome = Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body, due)
         waiting = self._waiting.get(delivery.queue)
         if waiting is None:
             self._waiting[delivery.queue] = [outcome]
@@ -249,7 +251,7 @@ class Settler:
         body = as_failure(
             outcome.kind, outcome.body, outcome.job_id, self._store.clock.now(), self._worker, told
         )
-        failure = outcome._replace(kind="f", body=body)
+        failure = outcome._replace(kind=FAILED, body=body)
         if isinstance(await self._settle(queue, [failure]), StreamqError):
             return False
         job_lines.failed_for_good(outcome.job_id, queue, self._worker.decode(), "OutcomeRefused", reason)

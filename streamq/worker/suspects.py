@@ -14,10 +14,10 @@ from typing import Final
 
 from streamq.errors import Rejected, StreamqError
 from streamq.model.clock import monotonic
+from streamq.model.lanes import ALONE
 from streamq.redis.answers import NoGroup
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
-from streamq.store.delivery import ALONE
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from streamq.model.clock import monotonic
+from streamq.model.lanes import ALONE, NUMBERS
 from streamq.redis.links import Links
-from streamq.store.delivery import ALONE, READY
 from streamq.store.reader import Reader
 from streamq.store.store import Store
 from streamq.worker.slots import Slots
@@ -41,7 +41,7 @@ class Unseen:
         return monotonic() >= self._due
 
     def suspected(self) -> None:
-        """An answer was lost, or the connection is a new one: audit before the next read, both lanes."""
+        """An answer was lost, or the connection is a new one: audit before the next read, all lanes."""
         self._due, self._thorough = 0.0, True
 
     async def audit(self, with_suspects: Iterable[str]) -> None:
@@ -54,10 +54,11 @@ class Unseen:
     async def give_back(self, with_suspects: Iterable[str]) -> int:
         """Release what is pending and not known here. Returns how many jobs wait again.
 
-        ``with_suspects`` are the queues whose second lane is not empty; the others' is left out, as a command saved.
+        ``with_suspects`` are the queues whose lane of suspects is not empty; the others' is left out, as a command
+        saved.
         Raises ``Unavailable``; then the audit stays due.
         """
-        places = [(queue, READY) for queue in self._queues]
+        places = [(queue, lane) for queue in self._queues for lane in NUMBERS if lane != ALONE]
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
         found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing

@@ -14,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench import peer_roster
 from bench.figures import Figure
-from bench.peers.environments import NODE, PEERS, US, NotInstalled, Peer, Start, start_of
+from bench.peer_roster import BARE, PEERS, US, NotInstalled, Peer, Start, start_of
 from bench.process import Gone
 from bench.rig import Rig
 from bench.scenarios import peers
@@ -26,7 +27,7 @@ from ..servers import Server
 from .programs import ROOT
 
 ADAPTERS = ROOT / "bench" / "peers"
-PYTHON = [peer for peer in (US, *PEERS) if peer != NODE]
+PYTHON = [peer for peer in (US, *PEERS) if peer.language == "Python"]
 MADE_UP = '''
     """An adapter whose queue is a list of Redis."""
 
@@ -37,10 +38,11 @@ MADE_UP = '''
     from redis import Redis
 
 
-    def enqueue(url, batches):
-        with Redis.from_url(url) as client:
-            for payloads in batches:
-                client.rpush("peer", *[payload["contact"] for payload in payloads])
+    async def sending(url):
+        client = Redis.from_url(url)
+        def many(payloads):
+            client.rpush("peer", *[payload["contact"] for payload in payloads])
+        return adapter.Sender(lambda payload: client.rpush("peer", payload["contact"]), many, chunk=100)
 
 
     def work(url):
@@ -50,7 +52,7 @@ MADE_UP = '''
                 adapter.JOBS.ran({"contact": contact.decode()})
 
 
-    adapter.play(enqueue, work, packages=["redis"], settings="a list")
+    adapter.play(sending, work, packages="redis", settings="a list")
 '''
 
 
@@ -77,6 +79,8 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pe
         return Peer(name, 800)
 
     def start(peer: Peer) -> Start:
+        if peer.language == "Ruby":
+            raise NotInstalled("not here")
         return starts[peer.name] if peer.name in starts else start_of(peer, tmp_path)
 
     starts: dict[str, Start] = {}
@@ -90,11 +94,26 @@ def figures_of(measured: object) -> dict[str, Figure]:
     return {figure.name: figure for figure in measured}
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
-def test_a_missing_peer_is_one_sentence_that_says_what_to_do(peer: Peer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("peer", PEERS[1:], ids=lambda peer: peer.name)
+def test_a_missing_peer_is_one_sentence_that_says_what_to_do(
+    peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotInstalled) as told:
         start_of(peer, tmp_path)
-    assert str(told.value) == f"peer {peer.name} is not installed: run `make peers`"
+    what = "apt-get install ruby-sidekiq" if peer.language == "Ruby" else "make peers"
+    assert str(told.value) == f"peer {peer.name} is not installed: run `{what}`"
+
+
+async def test_an_installation_says_that_peers_need_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_roster, "ADAPTERS", tmp_path / "peers")
+    async with open_server(None) as server:
+        with pytest.raises(
+            Gone, match=r"^peers are measured from a checkout: their adapters are not part of "
+        ):
+            await peers.measure(Rig(server, quick=True, repeat=1, say=lambda _: None))
 
 
 @ON_ONE_SERVER
@@ -111,7 +130,7 @@ async def test_a_missing_peer_is_named_and_the_others_are_measured(
 ) -> None:
     made_up("arq")
     figures = figures_of(await peers.measure(rig))
-    for name in ("enqueue many, arq", "drain, arq", "waiting job, arq"):
+    for name in ("enqueue one by one, arq", "enqueue many, arq", "drain, arq", "waiting job, arq"):
         assert figures[name].value > 0
         assert figures[name].bare
         assert figures[name].bound
@@ -149,8 +168,8 @@ async def test_a_job_that_ran_twice_counts_once_and_the_runs_are_told(
 ) -> None:
     peer = made_up("arq", late="adapter.JOBS.ran({'contact': 'c-000000'})")
     taken = await peers._taken(rig, peer, peers.start_of(peer))
-    assert taken.about["jobs"] == peers.WARM + 100
-    assert taken.about["runs"] == peers.WARM + 101
+    jobs = peers.WARM + peers.SINGLE // 8 + 100
+    assert (taken.about["jobs"], taken.about["runs"]) == (jobs, jobs + 1)
 
 
 @ON_ONE_SERVER
@@ -167,7 +186,7 @@ async def test_the_time_a_worker_takes_to_start_is_not_part_of_the_drain(
 def test_a_peer_ends_with_the_bench(role: str, tmp_path: Path, own_server: Callable[..., Server]) -> None:
     server, file = own_server(), tmp_path / "payloads"
     file.write_text(json.dumps([{"contact": "c-1"}, {"contact": "c-2"}]))
-    config = {"role": role, "url": server.url, "payloads": str(file), "warm": 1, "expected": 2}
+    config = {"role": role, "url": server.url, "payloads": str(file), "warm": 1, "single": 0, "expected": 2}
     program = textwrap.dedent(MADE_UP).replace("LATE", "print('working', flush=True); time.sleep(60)")
     process = subprocess.Popen(
         [sys.executable, "-c", program, json.dumps(config)],
@@ -188,18 +207,18 @@ def test_every_adapter_has_both_roles_and_names_its_settings(peer: Peer) -> None
     tree = ast.parse((ADAPTERS / f"{peer.module}.py").read_text())
     assert ast.get_docstring(tree)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert {"enqueue", "work"} <= {function.name for function in functions}
-    assert "play(enqueue, work," in ast.unparse(tree.body[-1])
+    assert {"sending", "work"} <= {function.name for function in functions}
+    assert "play(sending, work," in ast.unparse(tree.body[-1])
     assert "settings=" in ast.unparse(tree.body[-1])
     imported = {node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.level}
-    assert imported <= ({"adapter"} if peer != US else {"adapter", "tasks", "server"})
+    assert imported <= ({None, "adapter", "tasks", "server"} if peer.ours else {"adapter"})
 
 
 def test_every_adapter_is_a_peer_and_every_peer_can_be_installed() -> None:
-    files = {path.stem for path in ADAPTERS.glob("*.py")} - {"__init__", "adapter", "environments"}
+    files = {path.stem for path in ADAPTERS.glob("*.py")} - {"__init__", "adapter"}
     assert files == {peer.module for peer in PYTHON}
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    installable = {peer.name for peer in PYTHON} - {US.name}
+    installable = {peer.name for peer in PYTHON} - {US.name, BARE.name}
     assert {name.removeprefix("peer-") for name in groups if name.startswith("peer-")} == installable
     assert {path.stem for path in (ADAPTERS / "locks").glob("*.lock")} == installable
 

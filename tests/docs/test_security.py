@@ -8,8 +8,8 @@ import resource
 
 import pytest
 from aiohttp import web
-from streamq_service import connections
 from streamq_service.api import events
+from streamq_service.http import connections
 
 from ..house.source import ROOT, tree_of
 

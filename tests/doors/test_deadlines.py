@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from streamq_service import connections
 from streamq_service.app import build_app
+from streamq_service.http import connections
+from streamq_service.http.serve import bind, serving
 from streamq_service.messaging import messaging_app
-from streamq_service.serve import bind, serving
 from streamq_service.settings import ServiceSettings
 
 from ..rig import ON_ONE_SERVER, until

@@ -368,7 +368,7 @@ async def test_a_name_that_names_no_queue_is_told_with_how_to_remove_it(
 
 def test_every_command_of_the_scripts_is_among_the_rights_that_are_looked_at() -> None:
     folder = Path(scripts.__file__).parent / "lua"
-    called = {name for file in folder.glob("*.lua")
+    called = {name for file in folder.rglob("*.lua")
               for name in re.findall(r"redis\.p?call\('([A-Z]+)'|(?:each|expect)\('([A-Z]+)'", file.read_text())
               for name in name if name}  # fmt: skip
     by_hand = {"XGROUP", "XINFO", "XREADGROUP", "PUBLISH", "PUBSUB"}

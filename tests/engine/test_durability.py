@@ -141,13 +141,14 @@ async def test_a_batch_sent_again_on_a_new_connection_is_confirmed_anew(
         async with App(redis_url=primary.url, enqueue_timeout=10) as app:
             await app.enqueue("q", "t", 0, durability="replica")
             replica.pause()
-            first, second = app.client.store.links(), app.client.store.links()
             hasty = Store(app.client.store.servers, app.settings.model_copy(update={"enqueue_timeout": 0.5}))
-            await enqueue_batch(
-                hasty, first, "q", "p", 1, [New("t", b"1")], "memory"
-            )  # it announces the queue, too
-            with pytest.raises(OutcomeUnknown):
-                await enqueue_batch(hasty, second, "q", "p", 1, [New("t", b"1")], "replica")
+            for jobs in ([New("t", b"1")], [New("t", b"1"), New("t", b"2")]):
+                first, second, producer = hasty.links(), hasty.links(), f"p{len(jobs)}"
+                await enqueue_batch(
+                    hasty, first, "q", producer, 1, jobs, "memory"
+                )  # it announces the queue, too
+                with pytest.raises(OutcomeUnknown):
+                    await enqueue_batch(hasty, second, "q", producer, 1, jobs, "replica")
+                for links in (first, second):
+                    await links.close()
             replica.resume()
-            for link in (first, second):
-                await link.close()

@@ -98,7 +98,7 @@ async def test_a_batch_that_is_refused_is_refused_whole(app: App, client: redis.
         client.set(key, "of another type")
         with pytest.raises(Rejected):
             await enqueue_batch(
-                app.client.store, link, "q", "p", 1, [New("t", b"1"), New("t", b"2", due="+9")], "memory"
+                app.client.store, link, "q", "p", 1, [New("t", b"1"), New("t", b"2", due="9")], "memory"
             )
         client.delete(key)
         assert client.keys(keys.ready) + client.keys(keys.delayed) + client.keys(keys.parked) == []
@@ -280,7 +280,7 @@ async def test_ids_are_those_of_the_entries_however_long_the_call_took(
     app: App, client: redis.Redis, prefix: str, waiting: int, later: int
 ) -> None:
     link, keys = app.client.store.links(), Keys(prefix, "q")
-    jobs = [New("t", b"1")] * waiting + [New("t", b"2", due="+60000")] * later
+    jobs = [New("t", b"1")] * waiting + [New("t", b"2", due="60000")] * later
     ids = await enqueue_batch(app.client.store, link, "q", "p", 1, jobs, "memory")
     assert ids[:waiting] == [entry for entry, _ in client.xrange(keys.ready)]
     assert sorted(ids[waiting:]) == sorted(client.hkeys(keys.parked))

@@ -8,6 +8,7 @@ import pytest
 
 from streamq import App, Backoff, Fail, Snooze
 from streamq.model.envelope import Delivery
+from streamq.model.outcomes import DELAYED, FAILED
 from streamq.worker import outcomes
 from streamq.worker.attempt import Attempt
 
@@ -30,18 +31,24 @@ def test_a_completed_attempt_is_its_record(attempt: Attempt) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "begins", "retry_in", "levels"),
+    ("error", "kind", "begins", "due", "retry_in", "levels"),
     [
-        (ValueError("no"), "d", b"15000\nt\n", 15.0, [logging.INFO, logging.DEBUG]),
-        (Snooze(30), "d", b"30000\nt\n", None, [logging.INFO]),
-        (Fail("no"), "f", b"f578 250 w1\nt\n", None, [logging.ERROR]),
+        (ValueError("no"), DELAYED, b"t\n", "15000", 15.0, [logging.INFO, logging.DEBUG]),
+        (Snooze(30), DELAYED, b"t\n", "30000", None, [logging.INFO]),
+        (Fail("no"), FAILED, b"f578 250 w1\nt\n", "", None, [logging.ERROR]),
     ],
 )
 def test_a_failed_attempt_is_a_delay_or_a_record_and_the_lines_of_the_log(
-    attempt: Attempt, error: Exception, kind: str, begins: bytes, retry_in: float | None, levels: list[int]
+    attempt: Attempt,
+    error: Exception,
+    kind: str,
+    begins: bytes,
+    due: str,
+    retry_in: float | None,
+    levels: list[int],
 ) -> None:
     outcome = outcomes.failed(attempt, error, 0.25, NOW, 0.5)
-    assert (outcome.kind, outcome.retry_in) == (kind, retry_in)
+    assert (outcome.kind, outcome.due, outcome.retry_in) == (kind, due, retry_in)
     assert outcome.body.startswith(begins)
     assert [line.level for line in outcome.lines] == levels
     assert outcomes.failed(attempt, error, 0.25, NOW, 0.5) == outcome

@@ -36,9 +36,9 @@ async def test_the_same_batch_twice_returns_the_same_ids_and_adds_nothing(
 ) -> None:
     batch = [
         New("t", b"1"),
-        New("t", b"2", due="+60000"),
+        New("t", b"2", due="60000"),
         New("t", b"3"),
-        New("t", b"4", b'{"attempts":2}', "+1"),
+        New("t", b"4", b'{"attempts":2}', "1"),
     ]
     first = await enqueue_batch(app.client.store, link, "q", "p1", 1, batch, "memory")
     assert await enqueue_batch(app.client.store, link, "q", "p1", 1, batch, "memory") == first

@@ -92,11 +92,11 @@ async def test_no_stream_or_hash_grows_with_what_is_done(
 async def test_what_an_earlier_version_kept_for_its_signals_is_removed(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    events, wake = Keys(prefix, "q").outdated
-    client.xadd(events, {"c": "1-1", "f": ""})
-    client.lpush(wake, 1)
+    keys = Keys(prefix, "q")
+    client.xadd(keys.events, {"c": "1-1", "f": ""})
+    client.lpush(keys.wake, 1)
     await Pruner(app.client.store, lambda: ["q"]).once()
-    assert client.exists(events, wake) == 0
+    assert client.exists(keys.events, keys.wake) == 0
 
 
 async def test_a_result_outlives_its_job_as_long_as_the_job_is_kept(make_app: Callable[..., App]) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from streamq import App, Job, JobNotFound, JobRecord, State, WrongState
 from streamq.model.keys import GROUP, Keys
+from streamq.model.outcomes import FAILED
 from streamq.store.outcomes import Settlement
 
 from ..rig import ON_ONE_SERVER, census, until, working
@@ -26,7 +27,9 @@ async def _failed(app: App, client: redis.Redis, queue: str = "q") -> Job[Any]:
     await app.client.store.delivery.join(link, [queue])
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     body = b'f0 0 w\nt\n{"attempt":1}\n{"type":"E","message":"m"}\n"here"'
-    await app.client.store.outcomes.settle(link, {queue: [Settlement("f", 1, job.id.encode(), job.id, body)]})
+    await app.client.store.outcomes.settle(
+        link, {queue: [Settlement(FAILED, 1, job.id.encode(), job.id, body)]}
+    )
     await link.close()
     return job
 

@@ -12,6 +12,7 @@ import redis
 from streamq import App, JobFailed
 from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
+from streamq.model.outcomes import DELAYED
 from streamq.worker.settler import Settler
 from streamq.worker.slots import Slots
 
@@ -103,7 +104,7 @@ async def test_one_outcome_that_is_refused_in_every_form_is_found_among_many_and
         delivery = Delivery("q", 1, [entry.encode(), fields])
         if number == 40:
             delivery.entry = b"odd"
-        settler.put(delivery, "d", b"60000\nt\n\n%d" % number)
+        settler.put(delivery, DELAYED, b"t\n\n%d" % number, "60000")
     running = asyncio.create_task(settler.run())
     await until(lambda: client.zcard(keys.delayed) == 63)
     await until(lambda: slots.unwritten() == {("q", 1, b"odd")})

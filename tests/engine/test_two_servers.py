@@ -13,6 +13,7 @@ from streamq import App, Settings, StreamqError, Unavailable
 from streamq.client.outbox import Outbox
 from streamq.model.envelope import New
 from streamq.model.keys import Keys
+from streamq.model.outcomes import COMPLETED
 from streamq.model.states import State
 from streamq.redis.servers import Server as OneServer
 from streamq.redis.servers import Servers
@@ -69,7 +70,7 @@ async def settled(store: Store, links: Any, worker: str) -> dict[str, object]:
             lane, (raw, *_) = await store.delivery.fetch(links, queue, worker, 1)
         except StreamqError:
             raw, lane = [b"1-1"], 1
-        entries[queue] = [Settlement("c", lane, raw[0], raw[0].decode(), b"c1 1 w\nt\n\n1\n1")]
+        entries[queue] = [Settlement(COMPLETED, lane, raw[0], raw[0].decode(), b"c1 1 w\nt\n\n1\n1")]
     return {queue: said for queue, _, said in await store.outcomes.settle_each(links, entries)}
 
 
@@ -82,7 +83,7 @@ async def test_each_queue_is_on_its_own_server_and_goes_on_without_the_other(
     async with enqueuing(store) as outbox:
         for queue in ("a", "b"):
             await outbox.put(queue, [New("t", b"1"), New("t", b"1"), New("t", b"1")], "memory")
-            await outbox.put(queue, [New("t", b"1", due="+0")], "memory")
+            await outbox.put(queue, [New("t", b"1", due="0")], "memory")
         with two[0].client() as first, two[1].client() as second:
             assert (first.xlen(A.ready), first.exists(B.ready)) == (3, 0)
             assert (second.xlen(B.ready), second.exists(A.ready)) == (3, 0)

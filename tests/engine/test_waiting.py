@@ -332,12 +332,12 @@ async def test_keys_of_the_wrong_type_never_keep_a_waiter_waiting(app: App, clie
     """What earlier versions read are not read any more; what is read says so, to the waiters of that queue alone."""
     _declare(app)
     keys = Keys(app.settings.prefix, "q")
-    for key in keys.outdated:
+    for key in (keys.events, keys.wake):
         client.set(key, "of the wrong type")
     job = await app.enqueue("q", "echo", 1)
     async with working(app):
         assert await job.result(10) == 1
-    client.delete(*keys.outdated)
+    client.delete(keys.events, keys.wake)
     other = await app.enqueue("other", "echo", 2)
     client.delete(keys.finished)
     client.set(keys.finished, "of the wrong type")

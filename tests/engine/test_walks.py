@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streamq import App, Backoff, JobRecord, State
 from streamq.duties.pruner import Pruner
 from streamq.model.keys import GROUP, Keys
+from streamq.model.outcomes import COMPLETED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.store.outcomes import Settlement
 
@@ -41,17 +42,16 @@ class House:
         entries = [self.client.xadd(self.keys.ready, entry) for _ in range(count)]
         self.client.xreadgroup(GROUP, "w", {self.keys.ready: ">"})
         record = (
-            kind.encode()
-            + b'5 0 w\nt\n{"history":[{"type":"E","message":"m"}]}\n{"type":"E","message":"m"}\n1'
+            MARKS[kind] + b'5 0 w\nt\n{"history":[{"type":"E","message":"m"}]}\n{"type":"E","message":"m"}\n1'
         )
         settled = [Settlement(kind, 1, entry.encode(), entry, record) for entry in entries]
         assert await self.app.client.store.outcomes.settle(self.link, {self.queue: settled}) == []
 
     async def complete(self, count: int) -> None:
-        await self.end("c", count)
+        await self.end(COMPLETED, count)
 
     async def fail(self, count: int) -> None:
-        await self.end("f", count)
+        await self.end(FAILED, count)
 
     async def retry(self, at: int) -> None:
         """One of the failed jobs waits again, and fails again."""
@@ -62,7 +62,7 @@ class House:
             await self.app.client.store.jobs.requeue(self.queue, job_id)
             entry = self.client.hget(self.keys.moved, job_id).split()[1]
             self.client.xreadgroup(GROUP, "w", {self.keys.ready: ">"})
-            again = Settlement("f", 1, entry.encode(), job_id, b"f9 0 w\nt\n\n{}\n1")
+            again = Settlement(FAILED, 1, entry.encode(), job_id, b"f9 0 w\nt\n\n{}\n1")
             assert await self.app.client.store.outcomes.settle(self.link, {self.queue: [again]}) == []
 
     async def delay(self, due: int) -> None:

@@ -35,6 +35,17 @@ FLOORS: tuple[frozenset[str], ...] = (
 The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.
 """
 
+SERVICE: tuple[frozenset[str], ...] = (
+    frozenset({"clock", "json_text", "settings"}),
+    frozenset({"http", "messaging", "readiness"}),
+    frozenset({"dashboard", "sandbox"}),
+    frozenset({"site"}),
+    frozenset({"api"}),
+    frozenset({"app"}),
+    frozenset({"run"}),
+)
+"""The same of the service. Messages are sent without HTTP, and what routes share knows no resource."""
+
 ONLY_IN: dict[str, frozenset[str]] = {
     "redis": frozenset({"redis"}),
     "hiredis": frozenset({"redis"}),

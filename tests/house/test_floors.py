@@ -9,7 +9,7 @@ import pytest
 
 import streamq
 
-from .floors import FLOORS, ONLY_IN, UPPER
+from .floors import FLOORS, ONLY_IN, SERVICE, UPPER
 from .source import ROOT, Import, imports_of, module_name, python_files, shown
 
 ENGINE = [path for path in python_files("streamq") if path != ROOT / "streamq" / "__init__.py"]
@@ -80,6 +80,22 @@ def test_the_imports_of_the_engine_have_no_cycle() -> None:
         }
         for path in ENGINE
     }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports go round: {' -> '.join(error.args[1])}")
+
+
+def test_the_service_stands_on_floors_of_its_own() -> None:
+    floors = {name: number for number, names in enumerate(SERVICE) for name in names}
+    graph: dict[str, set[str]] = {}
+    for path in python_files("service"):
+        module = module_name(path)
+        inner = [target(found) for found in imports_of(path) if target(found).startswith("service.")]
+        graph[module] = {name for name in inner if name != module}
+        if module != "service":
+            above = [name for name in inner if floors[part(name)] > floors[part(module)]]
+            assert not above, f"{shown(path)} imports from a floor above: {above}"
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

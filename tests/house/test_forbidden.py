@@ -123,7 +123,7 @@ def test_only_the_keys_module_builds_the_name_of_a_key() -> None:
 
 
 def test_a_script_takes_its_keys_from_its_caller() -> None:
-    scripts = list(ROOT.glob("streamq/redis/lua/*.lua"))
+    scripts = list(ROOT.glob("streamq/redis/lua/**/*.lua"))
     assert scripts
     assert not [shown(path) for path in scripts if re.search(r"""['"]sq:""", path.read_text())]
 

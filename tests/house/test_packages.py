@@ -14,6 +14,8 @@ import pytest
 
 from .source import ROOT
 
+PEERS = ROOT / "bench" / "peers"
+"""Adapters of other systems, each with an environment of its own: they stay in the checkout."""
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
@@ -45,9 +47,10 @@ def test_the_wheel_is_whole_and_has_nothing_else(tmp_path: Path) -> None:
             ("streamq_bench", "bench"),
         )
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".lua", ".html", ".js", ".svg", ".typed"} and "locks" not in path.parts
+        if path.suffix in {".py", ".lua", ".html", ".js", ".svg", ".typed"} and not path.is_relative_to(PEERS)
     }
     assert not wanted - names
+    assert not [name for name in names if "/peers/" in name and name.startswith("streamq_bench/")]
     assert {name.split("/")[0] for name in names} == {"streamq", "streamq_service", "streamq_bench"}
     assert "streamq = streamq.cli:main" in entry_points
 

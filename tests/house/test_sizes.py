@@ -12,7 +12,7 @@ FOLDERS = ("streamq", "service", "bench", "tests")
 
 
 def test_a_file_is_at_most_400_lines_long() -> None:
-    files = [*python_files(*FOLDERS), *ROOT.glob("streamq/redis/lua/*.lua")]
+    files = [*python_files(*FOLDERS), *ROOT.glob("streamq/redis/lua/**/*.lua")]
     assert not {shown(path): lines for path in files if (lines := len(path.read_text().splitlines())) > FILE}
 
 

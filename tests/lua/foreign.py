@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from streamq.model.envelope import members
+from streamq.model.headers import members
 
 NUMBERS = [
     b"0", b"1", b"2", b"-1", b"-0", b"01", b"1.5", b"1.0", b"1e2", b"1e999", b"-1e999", b"NaN", b"Infinity", b"true",

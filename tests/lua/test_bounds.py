@@ -10,25 +10,29 @@ import pytest
 import redis
 
 from streamq import App
-from streamq.model.keys import GROUP, Keys
+from streamq.model.keys import GROUP, QUEUE_KEYS, Keys
 from streamq.redis import scripts
 from streamq.redis.links import Links
+from streamq.redis.script_text import ScriptText, with_parts
 
 from ..rig import census
 
-FILES = sorted((Path(scripts.__file__).parent / "lua").glob("[!_]*.lua"))
+FILES = sorted((Path(scripts.__file__).parent / "lua").glob("*.lua"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_script_says_which_keys_and_arguments_it_takes(file: Path) -> None:
+    """It uses them by name alone; a name that its head does not say is refused when it is loaded."""
     text = file.read_text()
     assert text.startswith("#!lua"), "its flags say whether it may run on a full server"
-    said = re.search(r"^-- KEYS ((?:.|\n-- +)*)", text, re.MULTILINE)
-    assert said, "no line tells its keys"
-    used = {int(number) for number in re.findall(r"KEYS\[(\d+)\]", text)}
-    told = {int(number) for number in re.findall(r"(\d+) +[a-z]", said[1])} or {1}
-    assert used <= told
-    assert "TIME" not in text, "the clock is read once, in the prelude"
+    assert not re.findall(r"(?:KEYS|ARGV)\[\d", text), "a place instead of a name"
+    said, whole = ScriptText(file.stem), "\n".join(with_parts(text))
+    named = [f"keys.{key.strip('.')}" for key in said.keys]
+    named += [
+        f"args.{name}" if name.strip(".") == name else f"first.{name.strip('.')}" for name in said.arguments
+    ]
+    assert not [name for name in named if name not in whole], "it takes what it never uses"
+    assert "TIME" not in text, "the clock is read once, in its part"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -38,7 +42,7 @@ def test_only_what_adds_jobs_is_refused_by_a_full_server(file: Path) -> None:
 
 def test_the_keys_of_a_queue_are_in_one_slot_of_a_cluster() -> None:
     keys = Keys("sq", "a.queue")
-    names = [getattr(keys, name) for name in Keys.__slots__ if name != "queue"]
+    names = [getattr(keys, name) for name in QUEUE_KEYS if name != "seat_look"]
     assert len(set(names)) == len(names)
     assert {re.search(r"\{(.+?)\}", name)[1] for name in names} == {"a.queue"}  # type: ignore[index]
 

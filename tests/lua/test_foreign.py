@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamq import App, JobNotFound, State, WrongState
-from streamq.model.envelope import Delivery, New, record
-from streamq.model.keys import GROUP, Keys
+from streamq.model.envelope import Delivery, New
+from streamq.model.keys import GROUP, QUEUE_KEYS, Keys
+from streamq.model.outcomes import COMPLETED
+from streamq.model.record import record
 from streamq.redis.links import Links
 from streamq.store.outcomes import Settlement
 
@@ -70,9 +72,7 @@ class _Queue:
         keys, (entries, parked, scores, records, orders, moved, producer) = self.keys, drawn
         now = await self.link.home.call("TIME")
         birth = b"%d" % (int(now[0]) * 1000)
-        commands: list[tuple[Any, ...]] = [
-            ("DEL", *[getattr(keys, name) for name in keys.__slots__ if name not in ("queue", "producer")])
-        ]
+        commands: list[tuple[Any, ...]] = [("DEL", *[getattr(keys, name) for name in QUEUE_KEYS])]
         commands += [("XADD", keys.ready, "*", *fields) for fields in entries[:1]]
         commands += [("XADD", keys.ready, "*", "task", "t", "payload", '"sound"', "headers", "")]
         commands += [("XADD", keys.ready, "*", *fields) for fields in entries[1:]]
@@ -147,7 +147,9 @@ class _Queue:
         passed = sorted(text for delivery in held for text in foreign.passed_on(delivery.raw_headers))
         assert not [text for text in self.given if text not in passed]
         outcomes = [
-            Settlement("c", d.lane, d.entry, d.job_id, record(b"c", d, 0, 0, b"w", d.raw_headers, b"1"))
+            Settlement(
+                COMPLETED, d.lane, d.entry, d.job_id, record(COMPLETED, d, 0, 0, b"w", d.raw_headers, b"1")
+            )
             for d in held
         ]
         assert await self.app.client.store.outcomes.settle(self.link, {"q": outcomes}) == []

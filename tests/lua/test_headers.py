@@ -10,16 +10,17 @@ import redis
 from hypothesis import HealthCheck, example, given, settings
 
 from streamq import App, State
-from streamq.model.envelope import id_of, members, pack_headers, parse_headers
+from streamq.model.headers import id_of, members, pack_headers, parse_headers
 from streamq.model.keys import GROUP, Keys
 from streamq.redis.links import Links
-from streamq.redis.scripts import _read
+from streamq.redis.script_text import with_parts
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
 from .foreign import OWN, headers, passed_on
 
 READ = """
+-- parts: headers own_headers named
 local own, answer = {}, {}
 for name in string.gmatch(KEYS[1], '%S+') do own[name] = true end
 for i, text in ipairs(ARGV) do
@@ -54,7 +55,7 @@ MANY = settings(
 @example(raw=b'{"id":"99999999999999999-0","x":1e999,"y":NaN}')
 @example(raw=b'{"id":"' + b"9" * 5000 + b'-0"}')
 def test_lua_and_python_read_the_same(shared_server: Server, raw: bytes) -> None:
-    with_text = f"#!lua\n{_read('_prelude')}\n{_read('_headers')}\n{READ}"
+    with_text = "\n".join(("#!lua", *with_parts(READ)))
     client = _raw_client(shared_server)
     ((job_id, attempt, crashes, foreign, kept, named),) = client.eval(with_text, 1, b" ".join(OWN), raw)
     ours = parse_headers(raw)

@@ -11,6 +11,8 @@ import redis
 
 from streamq import App
 from streamq.model.keys import GROUP, Keys
+from streamq.model.lanes import READY
+from streamq.model.outcomes import COMPLETED
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.store.outcomes import SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
@@ -66,7 +68,7 @@ async def test_reclaim_takes_no_more_than_its_budget_of_bytes(
     assert (await app.client.store.recovery.reclaim(link, "q", "w", None)).again == 5
     assert [reply[:4] for reply in replies[scripts.RECLAIM]] == [[1, 0, 0, 1]] * 4 + [[1, 0, 0, 0]]
     record = await app.queue("q").get(ids[0])
-    assert (record.crashes, len(record.history), record.history[-1]["attempt"]) == (1, 101, 101)
+    assert (record.crashes, len(record.history), record.history[-1].attempt) == (1, 101, 101)
 
 
 @ON_ONE_SERVER
@@ -126,11 +128,11 @@ async def test_audit_reads_no_more_than_its_budget_of_bytes(
     """The first entries tell how many of the next may fit."""
     entries = _add(client, keys.ready, 4 * FEW)
     _take(client, keys)
-    found, gone, after = await scripts.AUDIT.run(link.home, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
+    found, gone, after = await scripts.AUDIT.run(link.home, keys, READY, "", PAGE)
     assert (found, gone) == (0, 0)
     assert entries.index(after.decode()) + 1 <= FEW + 1
     client.xgroup_delconsumer(keys.ready, GROUP, "w")
-    found, gone, _ = await scripts.AUDIT.run(link.home, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
+    found, gone, _ = await scripts.AUDIT.run(link.home, keys, READY, "", PAGE)
     assert 1 <= found <= FEW + 1
     assert gone == 0
     assert await app.client.store.recovery.audit(link, "q") == 4 * FEW - found
@@ -143,7 +145,7 @@ async def test_an_audit_of_a_page_looks_at_no_more_entries_than_that(
 ) -> None:
     entries = _add(client, keys.ready, PAGE + 100, size=1)
     _take(client, keys)
-    reply = await scripts.AUDIT.run(link.home, (keys.ready, keys.moved), GROUP, 1, "", PAGE)
+    reply = await scripts.AUDIT.run(link.home, keys, READY, "", PAGE)
     assert reply == [0, 0, entries[PAGE - 1].encode()]
 
 
@@ -220,7 +222,7 @@ async def test_settle_forgets_a_bounded_number_when_less_is_kept_than_before(
     async with make_app(keep_completed=100) as app:
         (entry,) = _add(client, keys.ready, 1, size=1)
         _take(client, keys)
-        done = Settlement("c", 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1")
+        done = Settlement(COMPLETED, 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1")
         assert await app.client.store.outcomes.settle(link, {"q": [done]}) == []
         assert client.llen(keys.completed) == client.hlen(keys.finished) == old + 1 - 1_001
         await app.client.store.retention.prune("q")
@@ -229,7 +231,7 @@ async def test_settle_forgets_a_bounded_number_when_less_is_kept_than_before(
 
 def test_outcomes_are_settled_in_parts_bounded_by_number_and_by_bytes() -> None:
     def outcomes(count: int, size: int) -> list[Settlement]:
-        return [Settlement("c", 1, b"%d-0" % number, "1-1", b"x" * size) for number in range(count)]
+        return [Settlement(COMPLETED, 1, b"%d-0" % number, "1-1", b"x" * size) for number in range(count)]
 
     for count, size in ((1, 0), (2_500, 1), (10, SETTLED_BYTES // 3), (3, 5 * SETTLED_BYTES)):
         whole = outcomes(count, size)
@@ -248,7 +250,8 @@ async def test_settle_reads_no_job_to_find_out_which_outcomes_are_refused(
     _take(client, keys)
     await app.client.store.delivery.release(link, "q", [(1, entries[3].encode())])
     done = [
-        Settlement("c", 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1") for entry in (*entries, entries[0])
+        Settlement(COMPLETED, 1, entry.encode(), entry, b"c5 0 w\nt\n\n1\n1")
+        for entry in (*entries, entries[0])
     ]
     before = _calls(client, "xrange")
     assert await app.client.store.outcomes.settle(link, {"q": done}) == [

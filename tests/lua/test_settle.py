@@ -9,6 +9,7 @@ import redis
 
 from streamq import App
 from streamq.model.keys import GROUP, Keys
+from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.redis.signals import ended
 from streamq.store.outcomes import Settlement
@@ -22,8 +23,8 @@ def _deliver(client: redis.Redis, keys: Keys, count: int = 1) -> list[str]:
     return [entry for _, entries in client.xreadgroup(GROUP, "w", {keys.ready: ">"}) for entry, _ in entries]
 
 
-def _done(entry: str, kind: str = "c") -> Settlement:
-    return Settlement(kind, 1, entry.encode(), entry, kind.encode() + RECORD)
+def _done(entry: str, kind: str = COMPLETED) -> Settlement:
+    return Settlement(kind, 1, entry.encode(), entry, MARKS[kind] + RECORD)
 
 
 def _heard(client: redis.Redis, channel: str) -> Callable[[], list[Any]]:
@@ -62,8 +63,9 @@ async def test_an_outcome_of_what_is_no_longer_held_is_refused_and_nothing_of_it
     (entry,) = _deliver(client, keys)
     await app.client.store.recovery.reclaim(link, "q", "w", None)
     before = {key: client.dump(key) for key in client.scan_iter(f"{keys.ready[:11]}*")}
-    for kind, body in (("c", b"c" + RECORD), ("f", b"f" + RECORD), ("d", b"5\nt\n{}\n1")):
-        outcome = Settlement(kind, 1, entry.encode(), entry, body)
+    for outcome in (
+        _done(entry), _done(entry, FAILED), Settlement(DELAYED, 1, entry.encode(), entry, b"t\n{}\n1", "5")
+    ):  # fmt: skip
         assert await app.client.store.outcomes.settle(link, {"q": [outcome]}) == [entry.encode()]
     assert {key: client.dump(key) for key in client.scan_iter(f"{keys.ready[:11]}*")} == before
 
@@ -72,7 +74,7 @@ async def test_the_same_outcome_twice_counts_once(
     app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:
     (entry,) = _deliver(client, keys)
-    assert await app.client.store.outcomes.settle(link, {"q": [_done(entry), _done(entry, "f")]}) == [
+    assert await app.client.store.outcomes.settle(link, {"q": [_done(entry), _done(entry, FAILED)]}) == [
         entry.encode()
     ]
     assert client.lrange(keys.completed, 0, -1) == [entry]
@@ -120,7 +122,7 @@ async def test_a_delayed_outcome_parks_the_job_under_its_own_id_and_wakes_the_sc
     (entry,) = _deliver(client, keys)
     heard, silent = _heard(client, keys.signals), _heard(client, keys.ended)
     await app.client.store.outcomes.settle(
-        link, {"q": [Settlement("d", 1, entry.encode(), "5-5", b'60000\nt\n{"id":"5-5"}\n1')]}
+        link, {"q": [Settlement(DELAYED, 1, entry.encode(), "5-5", b't\n{"id":"5-5"}\n1', "60000")]}
     )
     assert client.hgetall(keys.parked) == {"5-5": 't\n{"id":"5-5"}\n1'}
     ((job_id, due),) = client.zrange(keys.delayed, 0, -1, withscores=True)

@@ -11,6 +11,7 @@ from streamq import App, Rejected
 from streamq.errors import StreamqError
 from streamq.model.envelope import New
 from streamq.model.keys import GROUP, Keys
+from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.redis.links import Links
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
@@ -38,14 +39,18 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     client.rpush(wrong, "x") if name != "completed" else client.set(wrong, "x")
 
     store, entry = app.client.store, job.id.encode()
+
+    async def settle(outcome: Settlement) -> None:
+        await store.outcomes.settle(link, {"q": [outcome]})
+
     acts = {
-        "enqueue": lambda: enqueue_batch(store, link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "+1")]),
+        "enqueue": lambda: enqueue_batch(store, link, "q", "p", 1, [New("t", b"1"), New("t", b"1", b"", "1")]),
         "promote": lambda: _promote(store, link),
         "release": lambda: store.delivery.release(link, "q", [(1, entry)]),
         "reclaim": lambda: store.recovery.reclaim(link, "q", "w", None),
-        "complete": lambda: store.outcomes.settle(link, {"q": [Settlement("c", 1, entry, job.id, b"c" + RECORD)]}),
-        "fail": lambda: store.outcomes.settle(link, {"q": [Settlement("f", 1, entry, job.id, b"f" + RECORD)]}),
-        "delay": lambda: store.outcomes.settle(link, {"q": [Settlement("d", 1, entry, job.id, b"5\nt\n\n1")]}),
+        "complete": lambda: settle(Settlement(COMPLETED, 1, entry, job.id, b"c" + RECORD)),
+        "fail": lambda: settle(Settlement(FAILED, 1, entry, job.id, b"f" + RECORD)),
+        "delay": lambda: settle(Settlement(DELAYED, 1, entry, job.id, b"t\n\n1", "5")),
         "requeue": lambda: store.jobs.requeue("q", "2-2"),
         "prune": lambda: store.retention.prune("q"),
     }  # fmt: skip

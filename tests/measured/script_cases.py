@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
     entry: bytes
     job_id: str
     body: bytes
+    due: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, Final
 
 from bench.rig import Rig
@@ -26,8 +25,8 @@ def roster_cases(rig: Rig) -> list[Case]:
         Case("introduce", "a worker of 100 queues", _known, _introduced, {}),
         Case("forget", "a worker of 100 queues", _known, _forgotten, {}),
         Case("note", "a beat on 100 queues", _listed, _beaten, {}),
-        Case("rights", "of 100 commands", _listed, _rights_asked, {}),
-        Case("join", "two lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
+        Case("rights", "of the commands that are needed", _listed, _rights_asked, {}),
+        Case("join", "all lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
         Case("claim_suspect", f"of {many:,}, half of them delivered", _suspected, _suspect_claimed, {}),
         Case("postpone", "2,000 jobs", lambda bench: bench.parked(10_000, FEW_BYTES), _postponed, {}),
     ]
@@ -94,10 +93,7 @@ def _beat(bench: Bench) -> None:
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:
-    text = (
-        files("streamq") / "redis" / "lua" / "rights.lua"
-    ).read_text()  # the doctor's own; it needs no prelude
-    await bench.client.eval(text, 0, *(("2", "GET", bench.keys.ready) * 100))
+    await bench.store.server.missing_rights()
 
 
 async def _joined(bench: Bench, _: Any) -> None:
@@ -112,10 +108,7 @@ async def _suspected(bench: Bench) -> None:
 
 
 async def _suspect_claimed(bench: Bench, _: Any) -> None:
-    text = (
-        files("streamq") / "redis" / "lua" / "claim_suspect.lua"
-    ).read_text()  # a fetcher's own; it needs no prelude
-    await bench.client.eval(text, 2, bench.keys.alone, bench.keys.alone_claim, GROUP, WORKER, 4_000)
+    await bench.on_links(bench.store.delivery.claim_suspect, QUEUE, WORKER, 4_000)
 
 
 async def _postponed(bench: Bench, _: Any) -> None:

@@ -72,7 +72,8 @@ def _history(errors: int, size: int) -> bytes:
 
 
 async def _settle(bench: Bench, kind: str, entries: list[bytes], body: bytes) -> None:
-    outcomes = [Outcome(kind, 1, entry, entry.decode(), body) for entry in entries]
+    due = "60000" if kind == "delayed" else ""
+    outcomes = [Outcome(kind, 1, entry, entry.decode(), body, due) for entry in entries]
     await bench.on_links(bench.store.outcomes.settle, {QUEUE: outcomes})
 
 
@@ -133,7 +134,7 @@ def _producing(rig: Rig) -> list[Case]:
 def _running(rig: Rig) -> list[Case]:
     old = rig.of(200_000, 20_000)
     small, large = b"c5 1 w\ncount\n\n1\n" + b"x" * FEW_BYTES, b"c5 1 w\ncount\n\n1\n" + b"x" * LARGE
-    again = b'60000\ncount\n{"id":"1-1"}\n' + b"x" * FEW_BYTES
+    again = b'count\n{"id":"1-1"}\n' + b"x" * FEW_BYTES
 
     def settled(kind: str, body: bytes) -> Callable[[Bench, Any], Awaitable[Any]]:
         return lambda bench, entries: _settle(bench, kind, entries, body)
@@ -143,15 +144,18 @@ def _running(rig: Rig) -> list[Case]:
             "fetch", f"asked for 100,000 x {MANY_BYTES:,} B", lambda bench: _joined(bench, 2_000),
             lambda bench, _: bench.on_links(bench.store.delivery.fetch, QUEUE, WORKER, 100_000), {},
         ),
-        Case("settle", f"1,000 x {FEW_BYTES} B", lambda b: b.active(1_000, FEW_BYTES), settled("c", small), {}),
+        Case("settle", f"1,000 x {FEW_BYTES} B", lambda b: b.active(1_000, FEW_BYTES), settled("completed", small), {}),
         Case(
             "settle", f"1,000 x {FEW_BYTES} B, 1,000 kept of {old:,}",
-            lambda bench: _settled_after_less_is_kept(bench, 1_000, old), settled("c", small),
+            lambda bench: _settled_after_less_is_kept(bench, 1_000, old), settled("completed", small),
             {"keep_completed": 1_000},
         ),
-        Case("settle", f"1,000 x {FEW_BYTES} B, one listens", _listened, settled("c", small), {}),
-        Case("settle", "20 x 1 MB", lambda bench: bench.active(20, FEW_BYTES), settled("c", large), {}),
-        Case("settle delayed", f"1,000 x {FEW_BYTES} B", lambda b: b.active(1_000, FEW_BYTES), settled("d", again), {}),
+        Case("settle", f"1,000 x {FEW_BYTES} B, one listens", _listened, settled("completed", small), {}),
+        Case("settle", "20 x 1 MB", lambda bench: bench.active(20, FEW_BYTES), settled("completed", large), {}),
+        Case(
+            "settle delayed", f"1,000 x {FEW_BYTES} B",
+            lambda bench: bench.active(1_000, FEW_BYTES), settled("delayed", again), {},
+        ),
         Case(
             "release", "100,000 x 100 B", lambda bench: bench.active(rig.of(100_000, 5_000), FEW_BYTES),
             lambda bench, ids: bench.on_links(bench.store.delivery.release, QUEUE, [(1, entry) for entry in ids]), {},

@@ -86,14 +86,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "history: no budget",
-        "streamq/model/envelope.py",
+        "streamq/model/history.py",
         "        if room < 0:\n",
         "        if room < -(10**9):\n",
         "tests/engine/test_attempts.py::test_a_history_of_long_errors_drops_its_oldest_summaries_and_no_more",
     ),
     Fault(
         "history: every traceback is kept",
-        "streamq/model/envelope.py",
+        "streamq/model/history.py",
         "        summary = _summary(entry)\n",
         "        summary = dict(entry)\n",
         "tests/engine/test_attempts.py::test_a_job_of_a_thousand_attempts_sends_headers_within_their_budget",

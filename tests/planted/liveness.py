@@ -53,7 +53,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a name is claimed over another's",
         "streamq/redis/lua/introduce.lua",
-        "if had and not string.find(had, ARGV[2], 1, true) then return had end",
+        "if had and not string.find(had, args.own, 1, true) then return had end",
         "",
         "tests/engine/test_identity.py::test_a_second_worker_of_a_name_is_refused_before_it_fetches_a_job",
     ),
@@ -90,8 +90,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "who stands by lets a long claim of lost holders be",
         "streamq/redis/lua/claim.lua",
-        "redis.call('PEXPIRE', KEYS[i], ARGV[2])",
-        "redis.call('PTTL', KEYS[i])",
+        "redis.call('PEXPIRE', keys.seats[number], args.lasts)",
+        "redis.call('PTTL', keys.seats[number])",
         "tests/engine/test_seats.py -k takes_over",
     ),
     Fault(

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import streamq_service.commands
-import streamq_service.roles
-import streamq_service.up  # noqa: F401
+import streamq_service.run.commands
+import streamq_service.run.roles
+import streamq_service.run.up  # noqa: F401
 
 import streamq
 import streamq.cli.health

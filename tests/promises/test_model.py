@@ -11,8 +11,10 @@ import pytest
 import redis
 
 from streamq import App
-from streamq.model.envelope import Delivery, New, parked, record
+from streamq.model.envelope import Delivery, New, parked
 from streamq.model.keys import GROUP, Keys
+from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, MARKS
+from streamq.model.record import record
 from streamq.redis.links import Links
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
@@ -35,7 +37,7 @@ class House:
 
     async def enqueue(self) -> None:
         self.batch += 1
-        dues = self.random.choices(["", "", "+0", "+1", "+3"], k=self.random.randint(1, 4))
+        dues = self.random.choices(["", "", "0", "1", "3"], k=self.random.randint(1, 4))
         jobs = [New("t", b"%d" % number, due=due) for number, due in enumerate(dues)]
         for _ in range(self.random.choice([1, 1, 2])):  # an answer may be lost
             ids = await enqueue_batch(self.store, self.link, "q", "p", self.batch, jobs, "memory")
@@ -57,18 +59,20 @@ class House:
             return
         refused = set(await self.store.outcomes.settle(self.link, {"q": settlements}))
         for delivery, settlement in zip(batch, settlements, strict=True):
-            if delivery.entry not in refused and settlement.kind in "cf":
+            if delivery.entry not in refused and settlement.kind in MARKS:
                 self.accepted[delivery.job_id] += 1
 
     def _outcome(self, delivery: Delivery) -> Settlement:
-        kind = self.random.choice("ccfd")
-        if kind == "d":
-            body = b"%d\n" % self.random.randint(0, 3) + parked(
-                "t", b'{"id":"%b","attempt":1}' % delivery.job_id.encode(), delivery.payload
+        kind, due = self.random.choice([COMPLETED, COMPLETED, FAILED, DELAYED]), ""
+        if kind == DELAYED:
+            headers, due = (
+                b'{"id":"%b","attempt":1}' % delivery.job_id.encode(),
+                str(self.random.randint(0, 3)),
             )
+            body = parked("t", headers, delivery.payload)
         else:
-            body = record(kind.encode(), delivery, 1, 1, b"w", delivery.raw_headers, b"{}")
-        return Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body)
+            body = record(kind, delivery, 1, 1, b"w", delivery.raw_headers, b"{}")
+        return Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body, due)
 
     async def release(self) -> None:
         worker = self.random.choice(list(self.held))

@@ -11,12 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 from streamq_service.app import build_app
+from streamq_service.http.serve import address, bind, serving
 from streamq_service.messaging import messaging_app
-from streamq_service.sandbox import build_sandbox
-from streamq_service.serve import address, bind, serving
+from streamq_service.sandbox.provider import build_sandbox
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, Counts, Worker
+
+from .declared import check
 
 JSON = {"Content-Type": "application/json"}
 
@@ -34,17 +36,24 @@ class Service:
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
         sent = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
         async with self.http.post(self.url + path, headers=sent, **content) as response:
-            return response.status, response.headers, await response.json(content_type=None)
+            return await _held("POST", path, response)
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any, Any]:
         """Status, headers and document of a GET."""
         async with self.http.get(self.url + path, headers=headers) as response:
-            return response.status, response.headers, await response.json(content_type=None)
+            return await _held("GET", path, response)
 
     async def jobs(self) -> int:
         """How many jobs there are, in all queues and states."""
         counts = [await self.engine.queue(name).counts() for name in await self.engine.queues()]
         return sum(_total(count) for count in counts)
+
+
+async def _held(method: str, path: str, response: aiohttp.ClientResponse) -> tuple[int, Any, Any]:
+    """An answer, once it is as its route declares it."""
+    document = await response.json(content_type=None)
+    check(method, path, response.status, document)
+    return response.status, response.headers, document
 
 
 def _total(counts: Counts) -> int:

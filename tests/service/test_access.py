@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from streamq_service.app import ROUTES
-from streamq_service.auth import Keys, Scope, check_binding, is_loopback
+from streamq_service.http.auth import Keys, Scope, check_binding
+from streamq_service.http.loopback import is_loopback
 from streamq_service.settings import ServiceSettings
 
 from streamq import ConfigurationError
@@ -39,7 +40,7 @@ async def asked(service: Service, method: str, path: str, **headers: str) -> int
 
 async def test_every_route_asks_for_its_scope(settings: Callable[..., ServiceSettings], start: Start) -> None:
     async with start(settings(api_keys=KEYS)) as service:
-        for method, path, _, needed in ROUTES:
+        for method, path, needed in ((route.method, route.path, route.scope) for route in ROUTES):
             for key, have in HAVE.items():
                 status = await asked(service, method, path, Authorization=f"Bearer {key}")
                 assert (status == 403) is (needed is not None and have < needed), (method, path, key)
@@ -145,7 +146,7 @@ def test_keys_in_a_file_follow_it_and_outlive_a_broken_one(
     file = tmp_path / "keys"
     file.write_text(f"{READER}=read\n")
     monkeypatch.setenv("STREAMQ_API_KEYS_FILE", str(file))
-    monkeypatch.setattr("streamq_service.auth._LOOK", 0.0)
+    monkeypatch.setattr("streamq_service.http.auth._LOOK", 0.0)
     keys = Keys.of(ServiceSettings())
     keys._next_look = 0.0
     file.write_text(f"{READER}=read\n{WRITER}=write\n")
@@ -170,7 +171,7 @@ def test_a_key_is_rotated_by_the_commands_of_the_page(
     file.write_text(f"{WRITER}=write\n")
     inode = file.stat().st_ino
     monkeypatch.setenv("STREAMQ_API_KEYS_FILE", str(file))
-    monkeypatch.setattr("streamq_service.auth._LOOK", 0.0)
+    monkeypatch.setattr("streamq_service.http.auth._LOOK", 0.0)
     keys = Keys.of(ServiceSettings())
     add, *remove = typed("docs/how-to/rotate-secrets.md", "API keys")
     subprocess.run(add, shell=True, cwd=tmp_path, check=True)  # noqa: S602  # as a reader does
@@ -183,7 +184,7 @@ def test_a_key_is_rotated_by_the_commands_of_the_page(
 
 def test_the_file_of_keys_is_looked_at_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, looks = [100.0], list[float]()
-    monkeypatch.setattr("streamq_service.auth.monotonic", lambda: clock[0])
+    monkeypatch.setattr("streamq_service.http.auth.monotonic", lambda: clock[0])
     keys = Keys({}, lambda: looks.append(clock[0]) or "")  # type: ignore[func-returns-value]
     for clock[0] in (100.5, 100.9, 101.0, 101.5, 101.9, 102.0):
         keys.scope(WRITER)

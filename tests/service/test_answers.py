@@ -6,16 +6,14 @@ from typing import Any
 
 import orjson
 import pytest
-from aiohttp.payload import BytesPayload
-from streamq_service.answers import DEEPEST, json
+from streamq_service.json_text import DEEPEST
+from streamq_service.json_text import told as text_of
 
 HALF = "half a character \ud800"
 
 
 def told(value: Any) -> Any:
-    body = json(value).body
-    assert isinstance(body, (bytes, BytesPayload))
-    return orjson.loads(body if isinstance(body, bytes) else body.decode().encode())
+    return orjson.loads(text_of(value))
 
 
 def nested(levels: int) -> Any:

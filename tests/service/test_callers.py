@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from streamq_service.app import ROUTES, build_app
+from streamq_service.http.serve import address, bind, serving
 from streamq_service.messaging import messaging_app
-from streamq_service.serve import address, bind, serving
 from streamq_service.settings import ServiceSettings
 from yarl import URL
 

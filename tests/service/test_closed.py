@@ -9,9 +9,9 @@ import sys
 
 import pytest
 from streamq_service.app import build_app
-from streamq_service.auth import Keys, check_binding
+from streamq_service.http.auth import Keys, check_binding
+from streamq_service.http.serve import bind
 from streamq_service.messaging import messaging_app
-from streamq_service.serve import bind
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, ConfigurationError

@@ -249,7 +249,7 @@ def test_a_taken_port_of_the_api_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["up", "api", "sandbox"])
 def test_help_has_an_example_and_loads_nothing_heavy(name: str) -> None:
     script = (
-        "import sys; from streamq_service import commands\n"
+        "import sys; from streamq_service.run import commands\n"
         f"try: commands.{name}(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'aiohttp', 'pydantic', 'redis', 'orjson', 'uvloop'} & sys.modules.keys()\n"

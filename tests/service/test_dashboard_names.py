@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from streamq_service.serve import address, bind, serving
+from streamq_service.http.serve import address, bind, serving
 
 from streamq import Queue, State
 from streamq.model.shown import shown

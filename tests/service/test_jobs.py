@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,16 +38,29 @@ def sums(settings: Callable[..., ServiceSettings]) -> App:
     return app
 
 
+LATER: list[tuple[dict[str, Any], str]] = [
+    ({"delay": 60}, "delayed"),
+    ({"delay": "1.0025s"}, "delayed"),
+    ({"delay": 0.0001}, "waiting"),
+    ({}, "waiting"),
+    ({"at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}, "delayed"),
+]
+
+
 @ON_ONE_SERVER
-async def test_a_created_job_is_answered_whole_with_its_place(service: Service) -> None:
-    body = {"task": "send-sms", "payload": MESSAGE, "delay": 60, "attempts": 3, "timeout": "5s"}
+@pytest.mark.parametrize(("when", "state"), LATER, ids=repr)
+async def test_a_created_job_is_answered_whole_with_its_place(
+    service: Service, when: dict[str, Any], state: str
+) -> None:
+    body = {"task": "send-sms", "payload": MESSAGE, "attempts": 3, "timeout": "5s", **when}
+    body |= {"durability": "memory", "priority": "normal", "key": None}
     status, headers, job = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
     assert status == 201
     assert headers["Location"] == f"/api/v1/queues/send-sms-queue/jobs/{job['id']}"
     assert {name: job[name] for name in ("queue", "task", "state", "attempt", "attempts", "priority")} == {
         "queue": "send-sms-queue",
         "task": "send-sms",
-        "state": "delayed",
+        "state": state,
         "attempt": 0,
         "attempts": 3,
         "priority": "normal",

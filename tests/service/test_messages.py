@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from streamq_service.serve import address, bind, serving
+from streamq_service.http.serve import address, bind, serving
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, Worker

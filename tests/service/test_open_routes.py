@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import redis
 from streamq_service.app import ROUTES
-from streamq_service.auth import Keys, Scope
+from streamq_service.http.auth import Keys, Scope
 from streamq_service.settings import ServiceSettings
 
 import streamq

@@ -10,9 +10,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from streamq_service.ledger import Ledger
-from streamq_service.sandbox import build_sandbox
-from streamq_service.serve import address, bind, serving
+from streamq_service.http.serve import address, bind, serving
+from streamq_service.sandbox.ledger import Ledger
+from streamq_service.sandbox.provider import build_sandbox
 
 from .conftest import JSON, Service
 

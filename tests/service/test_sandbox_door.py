@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streamq_service.ledger import KEEP, Ledger
-from streamq_service.sandbox import LARGEST, build_sandbox
+from streamq_service.sandbox.ledger import KEEP, Ledger
+from streamq_service.sandbox.provider import LARGEST, build_sandbox
 
 from streamq import ConfigurationError
 

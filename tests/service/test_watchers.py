@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import pytest
-from streamq_service import waiting
 from streamq_service.api import events
 from streamq_service.app import build_app
-from streamq_service.keys import FEED
+from streamq_service.http import waiting
+from streamq_service.http.serve import bind, serving
 from streamq_service.messaging import messaging_app
-from streamq_service.serve import bind, serving
 from streamq_service.settings import ServiceSettings
+from streamq_service.site import SITE
 from yarl import URL
 
 from streamq import App
@@ -93,7 +93,7 @@ async def test_a_browser_that_reads_nothing_is_dropped_and_its_place_is_free(
 async def _served(engine: App, made: ServiceSettings, listener: socket.socket) -> AsyncIterator[events.Feed]:
     app = build_app(engine, made)
     async with serving(app, listener):
-        yield app[FEED]
+        yield app[SITE].feed
 
 
 async def test_a_client_that_hangs_up_frees_its_wait(

@@ -1,19 +1,20 @@
 #!lua flags=allow-oom
 -- Failed jobs of the version before, which kept their ids in a list, come into the sorted set.
--- KEYS  1 finished  2 failures  3 the list
--- ARGV  1 at most how many
+-- keys: finished failures failed
+-- arguments:
+--   limit    at most how many
 -- returns how many were taken off the list
-expect('HLEN', KEYS[1])
-expect('ZCARD', KEYS[2])
+-- parts: record_times
+redis.call('HLEN', keys.finished) -- a key of the wrong type raises before anything is written
+redis.call('ZCARD', keys.failures)
 local room = 1000000 -- bytes of records to read, or one record
-for taken = 0, ARGV[1] - 1 do
-  local id = room > 0 and redis.call('LPOP', KEYS[3])
+for taken = 0, args.limit - 1 do
+  local id = room > 0 and redis.call('LPOP', keys.failed)
   if not id then return taken end
-  local record = redis.call('HGET', KEYS[1], id)
-  local took = record and string.match(record, '^f(%d+)')
-  if took then
+  local record = redis.call('HGET', keys.finished, id)
+  if record and string.sub(record, 1, 1) == mark.failed then
     room = room - #record
-    redis.call('ZADD', KEYS[2], 'NX', (tonumber(string.match(id, '^%d+')) or 0) + took, id)
+    redis.call('ZADD', keys.failures, 'NX', ended_at(id, record) or 0, id)
   end
 end
-return tonumber(ARGV[1])
+return tonumber(args.limit)

@@ -1,29 +1,33 @@
 #!lua flags=allow-oom
 -- The delivery index is compared with the stream. An entry leaves its stream when it is acknowledged, so each one up to
--- the group's last delivered id must be pending: one that is not is held by nobody (a consumer was deleted from
--- outside), and waits again. And each pending one must be there: one that is not (it was deleted from outside) is
--- acknowledged, as there is nothing left to run. Both lists are walked side by side, each page as far as the shorter
--- one reaches: what only one of them covers is judged by the next call.
--- KEYS  1 lane  2 moved
--- ARGV  1 group  2 number of the lane  3 entry to go on after ("" to begin)  4 at most how many to look at
--- returns how many were held by nobody, how many were not there, the entry to go on after ("" when done)
-expect('HLEN', KEYS[2])
-local last
-for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+-- the group's last delivered id must be pending. One that is not is stranded (its consumer was deleted from outside), and
+-- waits again. And each pending one must be there: one that is not was deleted from outside, and is acknowledged, as
+-- there is nothing left to run. Both lists are walked side by side, each page as far as the shorter one reaches: what
+-- only one of them covers is judged by the next call.
+-- keys: lanes moved
+-- arguments:
+--   lane     its number
+--   after    entry to go on after ("" to begin)
+--   limit    at most how many to look at
+-- returns how many were stranded, how many were not there, the entry to go on after ("" when done)
+-- parts: read add named placed pages entry_size
+redis.call('HLEN', keys.moved) -- a key of the wrong type raises before anything is written
+local lane, last = tonumber(args.lane), nil
+for _, group in ipairs(redis.call('XINFO', 'GROUPS', keys.lanes[lane])) do
   local at = {}
   for i = 1, #group, 2 do at[group[i]] = group[i + 1] end
-  if at.name == ARGV[1] then last = at['last-delivered-id'] end
+  if at.name == GROUP then last = at['last-delivered-id'] end
 end
 if not last then return { 0, 0, '' } end
 
-local room, from = tonumber(ARGV[4]), ARGV[3] == '' and '-' or '(' .. ARGV[3]
+local room, from = tonumber(args.limit), args.after == '' and '-' or '(' .. args.after
 
 -- Entries from `from` on, and whether these are all. First one and then twice as many, up to the budget of bytes.
 local function entries()
   local found, bytes, start, count = {}, 0, from, 1
   while #found < room and bytes < BUDGET do
     local wanted = math.min(count, room - #found)
-    local page = redis.call('XRANGE', KEYS[1], start, last, 'COUNT', wanted)
+    local page = redis.call('XRANGE', keys.lanes[lane], start, last, 'COUNT', wanted)
     for _, entry in ipairs(page) do
       found[#found + 1] = entry
       bytes = bytes + size_of(entry)
@@ -45,26 +49,26 @@ end
 local function readd(entry)
   local task, payload, headers = parse(entry[2])
   local kept, id = named(headers, entry[1])
-  redis.call('HSET', KEYS[2], id, ARGV[2] .. ' ' .. add(KEYS[1], task, payload, kept))
-  redis.call('XDEL', KEYS[1], entry[1])
+  placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+  redis.call('XDEL', keys.lanes[lane], entry[1])
 end
 
 local there, all_there = entries()
-local held = redis.call('XPENDING', KEYS[1], ARGV[1], from, last, room)
-local all_held = #held < room
+local index = redis.call('XPENDING', keys.lanes[lane], GROUP, from, last, room)
+local all_pending = #index < room
 local stranded, ghosts, upto, i, j = 0, 0, '', 1, 1
-while i <= #there or j <= #held do
-  local entry, pending = there[i] and there[i][1], held[j] and held[j][1]
+while i <= #there or j <= #index do
+  local entry, pending = there[i] and there[i][1], index[j] and index[j][1]
   if entry == pending then
     i, j, upto = i + 1, j + 1, entry
-  elseif entry and (not pending and all_held or pending and comes_before(entry, pending)) then
+  elseif entry and (not pending and all_pending or pending and comes_before(entry, pending)) then
     readd(there[i])
     stranded, i, upto = stranded + 1, i + 1, entry
   elseif pending and (not entry and all_there or entry and comes_before(pending, entry)) then
-    redis.call('XACK', KEYS[1], ARGV[1], pending)
+    redis.call('XACK', keys.lanes[lane], GROUP, pending)
     ghosts, j, upto = ghosts + 1, j + 1, pending
   else
     return { stranded, ghosts, upto }
   end
 end
-return { stranded, ghosts, all_there and all_held and '' or upto }
+return { stranded, ghosts, all_there and all_pending and '' or upto }

@@ -1,17 +1,20 @@
 #!lua flags=no-writes,allow-oom
 -- A page of a list, latest first, from a place in it on. It grows at its tail and is cut at its head, so an id that is
 -- gone was among the oldest, and all that come after it are gone too.
--- KEYS  1 the list
--- ARGV  1 at most how many  2 how many were later than the id when it was last seen ("" to begin)  3 the id
+-- keys: list
+-- arguments:
+--   limit    at most how many
+--   later    how many were later than the id when it was last seen ("" to begin)
+--   id
 -- returns how many are later than the last of the page, then the ids; or -1 and from where to look on for the id
-local limit, later = tonumber(ARGV[1]), tonumber(ARGV[2])
+local limit, later = tonumber(args.limit), tonumber(args.later)
 
 -- By how many the id is preceded now: as many as then, or more. A call looks at 10,000 at most.
 local function found()
   for from = later, later + 9000, 1000 do
-    local slice = redis.call('LRANGE', KEYS[1], -from - 1000, -from - 1)
+    local slice = redis.call('LRANGE', keys.list, -from - 1000, -from - 1)
     for i = #slice, 1, -1 do
-      if slice[i] == ARGV[3] then return from + #slice - i end
+      if slice[i] == args.id then return from + #slice - i end
     end
     if #slice < 1000 then return nil end
   end
@@ -25,6 +28,6 @@ if later then
   if at < 0 then return { -1, later + 10000 } end
   from = at + 1
 end
-local slice, said = redis.call('LRANGE', KEYS[1], -from - limit, -from - 1), { from + limit - 1 }
+local slice, said = redis.call('LRANGE', keys.list, -from - limit, -from - 1), { from + limit - 1 }
 for i = #slice, 1, -1 do said[#said + 1] = slice[i] end
 return said

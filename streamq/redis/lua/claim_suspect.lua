@@ -1,14 +1,16 @@
 #!lua flags=allow-oom
 -- One busy worker waits until it is idle, on behalf of a queue's suspects; all others fetch on.
--- KEYS  1 alone  2 claim
--- ARGV  1 group  2 worker  3 for how many ms; 0 gives the claim up
+-- keys: alone alone_claim
+-- arguments:
+--   worker
+--   lasts    ms after which the claim expires; 0 gives it up
 -- returns 1 when a suspect waits and the claim is this worker's, else 0
-local holder = redis.pcall('GET', KEYS[2]) -- of another type, it is nobody's, and SET replaces it
-local mine = holder == ARGV[2]
+local holder = redis.pcall('GET', keys.alone_claim) -- of another type, it is nobody's, and SET replaces it
+local mine = holder == args.worker
 if type(holder) == 'string' and not mine then return 0 end
-if ARGV[3] ~= '0' and redis.call('XLEN', KEYS[1]) > redis.call('XPENDING', KEYS[1], ARGV[1])[1] then
-  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+if args.lasts ~= '0' and redis.call('XLEN', keys.alone) > redis.call('XPENDING', keys.alone, GROUP)[1] then
+  redis.call('SET', keys.alone_claim, args.worker, 'PX', args.lasts)
   return 1
 end
-if mine then redis.call('DEL', KEYS[2]) end
+if mine then redis.call('DEL', keys.alone_claim) end
 return 0

@@ -1,22 +1,25 @@
 #!lua flags=allow-oom
 -- The next jobs for a worker that runs nothing: one suspect by itself, or else up to n ready ones. It ends early where
 -- they are large. (A worker's own blocking read cannot do that: the server knows a limit by number only.)
--- KEYS  1 ready  2 alone
--- ARGV  1 group  2 worker  3 n, at most 500; none below 1
+-- keys: lanes
+-- arguments:
+--   worker
+--   n        at most 500; none below 1
 -- returns lane, entries
 local function take(lane, count)
-  local read = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', count, 'STREAMS', KEYS[lane], '>')
+  local read = redis.call('XREADGROUP', 'GROUP', GROUP, args.worker, 'COUNT', count, 'STREAMS', keys.lanes[lane], '>')
   return read and read[1][2] or {}
 end
 
-local n = math.min(tonumber(ARGV[3]), 500)
-if n < 1 then return { 1, {} } end -- to the server, COUNT 0 means all
-local suspect = take(2, 1)
-if #suspect > 0 then return { 2, suspect } end
+local n = math.min(tonumber(args.n), 500)
+if n < 1 then return { lane.ready, {} } end -- to the server, COUNT 0 means all
+local suspect = take(lane.alone, 1)
+if #suspect > 0 then return { lane.alone, suspect } end
 
+-- parts: pages entry_size
 local found, bytes, count = {}, 0, 1
 repeat
-  local page = take(1, count)
+  local page = take(lane.ready, count)
   for _, entry in ipairs(page) do
     found[#found + 1] = entry
     bytes = bytes + size_of(entry)
@@ -24,4 +27,4 @@ repeat
   if #page < count then break end
   count = math.min(n - #found, next_count(count, #found, bytes))
 until count < 1 or bytes >= BUDGET
-return { 1, found }
+return { lane.ready, found }

@@ -1,16 +1,22 @@
 #!lua flags=allow-oom
 -- The retries of jobs whose handlers still run wait until those have returned. A job that is no longer delayed is left.
--- KEYS  1 delayed  2 signals (a channel)
--- ARGV  1 "GT" to push due times out, "LT" to bring them nearer  2… id and milliseconds from now of each
+-- keys: delayed signals
+-- arguments:
+--   direction   "GT" to push due times out, "LT" to bring them nearer
+--   jobs...     id and due time of each
 -- returns how many due times have changed
+-- parts: due
 local changed, earliest = 0, nil
-for i = 2, #ARGV, 2 do
-  local due = now + ARGV[i + 1]
-  local moved = redis.pcall('ZADD', KEYS[1], 'XX', ARGV[1], 'CH', due, ARGV[i])
+for i = first.jobs, #ARGV, 2 do
+  local due = due_at(ARGV[i + 1])
+  local moved = redis.pcall('ZADD', keys.delayed, 'XX', args.direction, 'CH', due, ARGV[i])
   if moved == 1 then
     changed = changed + 1
-    if ARGV[1] == 'LT' and (not earliest or due < earliest) then earliest = due end
+    if args.direction == 'LT' and (not earliest or due < earliest) then earliest = due end
   end
 end
-if earliest then signal_due(KEYS[2], earliest) end
+if earliest then
+  -- parts: signal_due
+  signal_due(earliest)
+end
 return changed

@@ -1,12 +1,16 @@
 #!lua flags=allow-oom
 -- Records of failed jobs past their number or their age are forgotten, oldest first.
--- KEYS  1 finished  2 failures
--- ARGV  1 ms a record is kept  2 at most how many  3 how many records are kept
+-- keys: finished failures
+-- arguments:
+--   age      ms a record is kept
+--   limit    at most how many
+--   keep     how many records are kept
 -- returns how many
-expect('HLEN', KEYS[1])
-local over = math.min(redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[3]), tonumber(ARGV[2]))
-local old = over > 0 and redis.call('ZRANGE', KEYS[2], 0, over - 1)
-  or redis.call('ZRANGE', KEYS[2], '-inf', now - tonumber(ARGV[1]), 'BYSCORE', 'LIMIT', 0, ARGV[2])
-each('HDEL', KEYS[1], old)
-each('ZREM', KEYS[2], old)
+-- parts: clock each
+redis.call('HLEN', keys.finished) -- a key of the wrong type raises before anything is written
+local over = math.min(redis.call('ZCARD', keys.failures) - tonumber(args.keep), tonumber(args.limit))
+local old = over > 0 and redis.call('ZRANGE', keys.failures, 0, over - 1)
+  or redis.call('ZRANGE', keys.failures, '-inf', now - tonumber(args.age), 'BYSCORE', 'LIMIT', 0, args.limit)
+each('HDEL', keys.finished, old)
+each('ZREM', keys.failures, old)
 return #old

@@ -1,20 +1,30 @@
 #!lua flags=allow-oom
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
--- KEYS  1 ready  2 alone  3 moved  4 finished  5 failures  6 ended (a channel)  7 workers
--- ARGV  1 group  2 worker  3 its last beat as seen ("" to take it as lost)  4 at most how many  5 crash limit  6 failed jobs kept
--- returns how many start again, how many are suspects, how many failed, how many it still holds, and of the first of them
---   id, what became of it (again, alone or failed) and task; or -1 when it has beaten since
-if ARGV[3] ~= '' and (redis.call('ZSCORE', KEYS[7], ARGV[2]) or '') ~= ARGV[3] then return { -1, 0, 0, 0, {} } end
+-- keys: lanes moved finished failures ended workers
+-- arguments:
+--   worker
+--   beat          its heartbeat counter as last seen ("" to take it as lost)
+--   limit         at most how many jobs
+--   crash_limit
+--   keep_failed   how many failed jobs are kept
+-- returns how many start again, how many are suspects, how many failed, how many are still pending, and of the first of
+--   them id, what became of it (again, alone or failed) and task; or -1 when its counter has changed since
+if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~= args.beat then
+  return { -1, 0, 0, 0, {} }
+end
 
-expect('HLEN', KEYS[3], KEYS[4])
-expect('ZCARD', KEYS[5])
-expect('ZCARD', KEYS[7])
-expect('XLEN', KEYS[1], KEYS[2])
-local limit, room = tonumber(ARGV[5]), tonumber(ARGV[4])
-local moved, ids, records, again, suspects, told = {}, {}, {}, 0, 0, {}
+-- parts: expect_lanes
+expect_lanes() -- a key of the wrong type raises before anything is written
+redis.call('HLEN', keys.moved)
+redis.call('HLEN', keys.finished)
+redis.call('ZCARD', keys.failures)
+redis.call('ZCARD', keys.workers)
 
-local bytes, name = 0, string.gsub(ARGV[2], '[^%w%p]', '?')
+-- parts: clock budget read add placed header_id own_headers rewritten record
+local crash_limit, room = tonumber(args.crash_limit), tonumber(args.limit)
+local ids, records, again, suspects, told = {}, {}, 0, 0, {}
+local bytes, name = 0, string.gsub(args.worker, '[^%w%p]', '?')
 local CHARGED = { crashes = true, history = true }
 
 -- The id, how often its worker was lost now, and the headers that say so.
@@ -34,32 +44,39 @@ local function tell(id, fate, task)
   end
 end
 
+local function fail(id, crashes, task, headers, payload)
+  local outcome = cjson.encode({ type = 'Crashed', worker = name,
+    message = 'its worker was lost ' .. crashes .. ' times while it ran' })
+  ids[#ids + 1] = id
+  records[#records + 1] = id
+  records[#records + 1] = unrun_record(mark.failed, id, name, task, headers, outcome, payload)
+  redis.call('HDEL', keys.moved, id)
+  tell(id, 'failed', task)
+end
+
 local function recover(lane, entry)
-  local task, payload, headers = read(KEYS[lane], entry)
+  local task, payload, headers = read(keys.lanes[lane], entry)
   if task then
     bytes = bytes + #task + #payload + #headers
     local id, crashes, kept = charged(entry, headers)
-    if crashes >= limit then
-      ids[#ids + 1] = id
-      records[#records + 1] = id
-      records[#records + 1] = 'f' .. age(id) .. ' 0 ' .. name .. '\n' .. line(task) .. '\n' .. line(kept)
-        .. '\n' .. cjson.encode({ type = 'Crashed', worker = name,
-          message = 'its worker was lost ' .. crashes .. ' times while it ran' }) .. '\n' .. payload
-      redis.call('HDEL', KEYS[3], id)
-      tell(id, 'failed', task)
+    if crashes >= crash_limit then
+      fail(id, crashes, task, kept, payload)
     else
-      local to = crashes == limit - 1 and 2 or 1
-      if to == 2 then suspects = suspects + 1 else again = again + 1 end
-      redis.call('HSET', KEYS[3], id, to .. ' ' .. add(KEYS[to], task, payload, kept))
-      tell(id, to == 2 and 'alone' or 'again', task)
+      local suspect = crashes == crash_limit - 1
+      -- out of the lane of suspects when the limit was raised meanwhile; any other lane stays the job's own
+      local to = suspect and lane.alone or lane == lane.alone and lane.ready or lane
+      if suspect then suspects = suspects + 1 else again = again + 1 end
+      placed(id, to, add(keys.lanes[to], task, payload, kept))
+      tell(id, suspect and 'alone' or 'again', task)
     end
   end
-  redis.call('XACK', KEYS[lane], ARGV[1], entry)
-  redis.call('XDEL', KEYS[lane], entry)
+  redis.call('XACK', keys.lanes[lane], GROUP, entry)
+  redis.call('XDEL', keys.lanes[lane], entry)
 end
 
-for lane = 1, 2 do
-  local pending = room > 0 and bytes < BUDGET and redis.call('XPENDING', KEYS[lane], ARGV[1], '-', '+', room, ARGV[2])
+for lane = 1, #keys.lanes do
+  local pending = room > 0 and bytes < BUDGET
+    and redis.call('XPENDING', keys.lanes[lane], GROUP, '-', '+', room, args.worker)
   for _, row in ipairs(pending or {}) do
     if bytes >= BUDGET then break end
     recover(lane, row[1])
@@ -67,19 +84,19 @@ for lane = 1, 2 do
   end
 end
 
-bury(KEYS[4], KEYS[5], tonumber(ARGV[6]), ids, records)
-if #ids > 0 and heard(KEYS[6]) then
-  local news = { ids = {}, bodies = {}, size = 0 }
-  collect(news, records)
-  signal_ended(KEYS[6], news)
+if #ids > 0 then
+  -- parts: bury heard signal_ended
+  bury(tonumber(args.keep_failed), ids, records)
+  if heard() then signal_ended({ records, 1, #records }) end
 end
 
-local held = 0
-for lane = 1, 2 do held = held + #redis.call('XPENDING', KEYS[lane], ARGV[1], '-', '+', 1, ARGV[2]) end
-if held == 0 then
-  -- Only now: deleting a consumer drops whatever it still holds.
-  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
-  redis.call('XGROUP', 'DELCONSUMER', KEYS[2], ARGV[1], ARGV[2])
-  redis.call('ZREM', KEYS[7], ARGV[2])
+local left = 0
+for lane = 1, #keys.lanes do
+  left = left + #redis.call('XPENDING', keys.lanes[lane], GROUP, '-', '+', 1, args.worker)
 end
-return { again, suspects, #ids, held, told }
+if left == 0 then
+  -- Only now: deleting a consumer drops whatever is still pending under its name.
+  for lane = 1, #keys.lanes do redis.call('XGROUP', 'DELCONSUMER', keys.lanes[lane], GROUP, args.worker) end
+  redis.call('ZREM', keys.workers, args.worker)
+end
+return { again, suspects, #ids, left, told }

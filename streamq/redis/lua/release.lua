@@ -1,19 +1,21 @@
 #!lua flags=allow-oom
 -- A worker gives jobs back: they wait again, at the end of the line, and nothing is charged.
--- KEYS  1 ready  2 alone  3 moved
--- ARGV  1 group, then lane and entry of each
--- returns how many it still held, and how many were looked at: the others are for the next call
-expect('XLEN', KEYS[1], KEYS[2])
-expect('HLEN', KEYS[3])
+-- keys: lanes moved
+-- arguments:
+--   jobs...   lane and entry of each
+-- returns how many were still pending, and how many were looked at: the others are for the next call
+-- parts: budget read named add placed expect_lanes
+expect_lanes()
+redis.call('HLEN', keys.moved)
 local back, bytes, seen = 0, 0, 0
-while bytes < BUDGET and 2 * seen + 3 <= #ARGV do
-  local lane, entry = tonumber(ARGV[2 * seen + 2]), ARGV[2 * seen + 3]
+while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do
+  local lane, entry = tonumber(ARGV[first.jobs + 2 * seen]), ARGV[first.jobs + 1 + 2 * seen]
   seen = seen + 1
-  local task, payload, headers = read(KEYS[lane], entry)
-  if redis.call('XACK', KEYS[lane], ARGV[1], entry) == 1 and task then
+  local task, payload, headers = read(keys.lanes[lane], entry)
+  if redis.call('XACK', keys.lanes[lane], GROUP, entry) == 1 and task then
     local kept, id = named(headers, entry)
-    redis.call('HSET', KEYS[3], id, lane .. ' ' .. add(KEYS[lane], task, payload, kept))
-    redis.call('XDEL', KEYS[lane], entry)
+    placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+    redis.call('XDEL', keys.lanes[lane], entry)
     back, bytes = back + 1, bytes + #task + #payload + #headers
   end
 end

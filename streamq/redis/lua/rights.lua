@@ -1,9 +1,10 @@
 #!lua flags=no-writes,allow-oom
 -- Which of these commands our user may not run.
--- KEYS  none: a user without rights to the keys must be able to ask
--- ARGV  of each command the number of its words, and the words
+-- It has no keys: a user without rights to them must be able to ask.
+-- arguments:
+--   commands...   of each the number of its words, and the words
 -- returns the places of those that it may not run, from 1; what the server does not know counts as allowed
-local refused, at, number = {}, 1, 0
+local refused, at, number = {}, first.commands, 0
 while at <= #ARGV do
   local count = tonumber(ARGV[at])
   number = number + 1

@@ -1,9 +1,13 @@
 #!lua flags=no-writes,allow-oom
 -- A page of a sorted set, from a place in it on: what was there all along is met once, whatever comes and goes beside it.
--- KEYS  1 the set
--- ARGV  1 at most how many  2 "up" or "down"  3 score and 4 id of the place ("" to begin)
+-- keys: set
+-- arguments:
+--   limit       at most how many
+--   direction   "up" or "down"
+--   score       of the place ("" to begin)
+--   id          of the place
 -- returns id, score and so on
-local limit, up, score, id = tonumber(ARGV[1]), ARGV[2] == 'up', ARGV[3], ARGV[4]
+local limit, up, score, id = tonumber(args.limit), args.direction == 'up', args.score, args.id
 
 -- Whether `a` stands before `b` among equals, as the server orders them: byte by byte. (`<` may follow a language.)
 local function before(a, b)
@@ -16,11 +20,11 @@ end
 
 -- How many stand before the place; it counts itself, or not.
 local function passed(itself)
-  local from = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. score)
-  local to = from + redis.call('ZCOUNT', KEYS[1], score, score)
+  local from = redis.call('ZCOUNT', keys.set, '-inf', '(' .. score)
+  local to = from + redis.call('ZCOUNT', keys.set, score, score)
   while from < to do
     local middle = math.floor((from + to) / 2)
-    local other = redis.call('ZRANGE', KEYS[1], middle, middle)[1]
+    local other = redis.call('ZRANGE', keys.set, middle, middle)[1]
     if before(other, id) or (itself and other == id) then from = middle + 1 else to = middle end
   end
   return from
@@ -28,11 +32,11 @@ end
 
 if up then
   local from = score == '' and 0 or passed(true)
-  return redis.call('ZRANGE', KEYS[1], from, from + limit - 1, 'WITHSCORES')
+  return redis.call('ZRANGE', keys.set, from, from + limit - 1, 'WITHSCORES')
 end
-local to = score == '' and redis.call('ZCARD', KEYS[1]) or passed(false)
+local to = score == '' and redis.call('ZCARD', keys.set) or passed(false)
 if to == 0 then return {} end
-local page, said = redis.call('ZRANGE', KEYS[1], math.max(0, to - limit), to - 1, 'WITHSCORES'), {}
+local page, said = redis.call('ZRANGE', keys.set, math.max(0, to - limit), to - 1, 'WITHSCORES'), {}
 for i = #page - 1, 1, -2 do
   said[#said + 1] = page[i]
   said[#said + 1] = page[i + 1]

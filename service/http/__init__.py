@@ -1,0 +1,1 @@
+"""What all routes share: from the connection to the declared route, and back from its answer or its problem."""

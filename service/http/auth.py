@@ -1,0 +1,162 @@
+"""Who may do what: bearer keys with scopes. Without keys, only this machine may ask.
+
+scope   allows
+-----   --------------------------------
+read    look at queues, jobs and workers
+write   read, and send or retry jobs
+admin   write, and steer queues
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from hashlib import sha256
+from time import monotonic
+from typing import Final
+
+from aiohttp import web
+
+from streamq import ConfigurationError, Settings
+
+from .failures import Guard
+from .loopback import leads_to_loopback
+from .problems import INSUFFICIENT_SCOPE, UNAUTHORIZED, Problem
+
+
+class Scope(IntEnum):
+    """A scope allows all that lower ones allow."""
+
+    READ = 1
+    WRITE = 2
+    ADMIN = 3
+
+
+log = logging.getLogger("streamq.api")
+
+_SCOPES: Final = {scope.name.lower(): scope for scope in Scope}
+
+
+_KEY: Final = re.compile(r"[!-+\--~]{16,}")
+"""Sixteen characters or more of ASCII that can be seen: what a header carries, without the comma that ends a key."""
+_HOW: Final = "write KEY=read, KEY=write or KEY=admin, with KEYs from `openssl rand -hex 24`"
+_LOOK: Final = 1.0
+"""Seconds between two looks at a file of keys."""
+
+
+class Keys:
+    """The API keys, kept as digests. Empty when none are set. A file of keys is read anew when it changes."""
+
+    def __init__(
+        self, keys: Mapping[str, Scope], reread: Callable[[], str] | None = None, text: str = ""
+    ) -> None:
+        self._digests = _digests(keys)
+        self._reread, self._text, self._next_look = reread, text, monotonic() + _LOOK
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keys:
+        """Those of the settings. Raises ``ConfigurationError``, as ``parse`` does."""
+        text, of_file = settings.secret("api_keys"), settings.secret_file("api_keys") is not None
+        return cls(_keys(text), (lambda: settings.secret("api_keys")) if of_file else None, text)
+
+    @classmethod
+    def parse(cls, text: str) -> Keys:
+        """From ``key=scope[+scope],…``; a line ends a key as well. The last ``=`` is the one before the scopes.
+
+        Raises ``ConfigurationError`` for a key that is short, has no scope or an unknown one, or comes twice. It tells
+        the number of the key and no part of it.
+        """
+        return cls(_keys(text))
+
+    def scope(self, token: str) -> Scope | None:
+        """The scope of a key, compared in constant time; None for a key that is not ours."""
+        if self._reread is not None and monotonic() >= self._next_look:
+            self._look_again(self._reread)
+        digest = _digest(token)
+        found = [scope for known, scope in self._digests if hmac.compare_digest(known, digest)]
+        return found[0] if found else None
+
+    def _look_again(self, reread: Callable[[], str]) -> None:
+        """Take the keys that the file has now. Those before stay in force where it has none that can be read."""
+        self._next_look = monotonic() + _LOOK
+        text = reread()
+        if text == self._text:
+            return
+        self._text = text
+        try:
+            self._digests = _digests(_keys(text))
+            log.info("the file of API keys has changed: there are %d keys now", len(self._digests))
+        except ConfigurationError as error:
+            log.error("the API keys stay as they were: %s", error)
+
+
+def _digests(keys: Mapping[str, Scope]) -> list[tuple[bytes, Scope]]:
+    return [(_digest(key), scope) for key, scope in keys.items()]
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _keys(text: str) -> dict[str, Scope]:
+    entries = [entry.strip() for entry in re.split(r"[,\r\n]", text) if entry.strip()]
+    if text and not entries:
+        raise ConfigurationError(f"STREAMQ_API_KEYS is set and has no key: {_HOW}")
+    keys: dict[str, Scope] = {}
+    for number, entry in enumerate(entries, start=1):
+        key, scope = _entry(number, entry)
+        if key in keys:
+            first = [*keys].index(key) + 1
+            raise ConfigurationError(
+                f"STREAMQ_API_KEYS: key number {number} is the same as key number {first}: keep one of them"
+            )
+        keys[key] = scope
+    return keys
+
+
+def _entry(number: int, entry: str) -> tuple[str, Scope]:
+    key, _, scopes = entry.rpartition("=")
+    names = scopes.split("+")
+    if not set(names) <= _SCOPES.keys():  # what stands there may be a piece of a key, so it is not told
+        wrong = "has no scope, or an unknown one"
+    elif not _KEY.fullmatch(key):
+        wrong = "is shorter than 16 characters, or has others than letters, digits and signs of ASCII"
+    else:
+        return key, max(_SCOPES[name] for name in names)
+    raise ConfigurationError(f"STREAMQ_API_KEYS: key number {number} {wrong}: {_HOW}")
+
+
+def check_binding(keys: Keys, host: str) -> None:
+    """Raise ``ConfigurationError`` when the API would be open to others without a key."""
+    if not keys and not leads_to_loopback(host):
+        raise ConfigurationError(
+            f"refusing to listen on {host or 'all addresses'} without API keys: anyone could send messages. "
+            "Set STREAMQ_API_KEYS (key=scope, separated by commas), or bind to 127.0.0.1"
+        )
+
+
+def keyed(keys: Keys, needed: Scope) -> Guard:
+    """A guard that asks for a bearer key: 401 without a valid one, 403 when its scope is too low.
+
+    It says whose a request is by the digest of the key.
+    """
+
+    def check(request: web.Request) -> bytes:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip()
+        have = keys.scope(token) if kind.lower() == "bearer" else None
+        if have is None:
+            detail = "A valid API key is needed: send `Authorization: Bearer KEY`."
+            raise Problem(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+        if have < needed:
+            need, has = needed.name.lower(), have.name.lower()
+            raise Problem(INSUFFICIENT_SCOPE, f"This needs the scope {need}.", needed=need, have=has)
+        return _digest(token)
+
+    return check

@@ -1,0 +1,183 @@
+"""Whatever a request raises becomes a problem: those of routes as they are, those of the engine by a table."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any, Final
+
+from aiohttp import web
+from yarl import URL
+
+from streamq import (
+    InvalidPayload,
+    JobNotFound,
+    NotDurable,
+    OutcomeUnknown,
+    OutOfMemory,
+    PayloadTooLarge,
+    Rejected,
+    StreamqError,
+    Unavailable,
+    UnknownTask,
+    UsageError,
+    WrongState,
+)
+
+from .fields import Invalid, of_payload
+from .marks import REQUEST_ID
+from .problems import (
+    CLIENT_GONE,
+    EXPECTATION_FAILED,
+    MALFORMED_REQUEST,
+    METHOD_NOT_ALLOWED,
+    VALIDATION,
+    Problem,
+    ProblemType,
+    internal,
+    nothing_at,
+    response,
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Guard = Callable[[web.Request], bytes]
+"""Lets a request pass and says whose it is, or raises ``Problem``."""
+
+STRANGERS: Final[web.AppKey[Guard]] = web.AppKey("strangers")
+"""Who may be told that there is nothing at a path: the application's own choice."""
+
+OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
+    InvalidPayload: VALIDATION,
+    UnknownTask: ProblemType(422, UnknownTask.code, "the task is none of `known_tasks`"),
+    PayloadTooLarge: ProblemType(
+        413, PayloadTooLarge.code, "the payload has `size_bytes`, more than `limit_bytes`"
+    ),
+    UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
+    JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
+    WrongState: ProblemType(409, WrongState.code, "the job is in `state`, and only `allowed` ones will do"),
+    NotDurable: ProblemType(
+        503, NotDurable.code, "the job was taken, and is not yet as safe as the service asks for"
+    ),
+    OutcomeUnknown: ProblemType(
+        503, OutcomeUnknown.code, "the queue server did not answer in time: it may be done"
+    ),
+    OutOfMemory: ProblemType(503, OutOfMemory.code, "the queue server is full"),
+    Rejected: ProblemType(503, Rejected.code, "the queue server refuses the service"),
+    Unavailable: ProblemType(503, Unavailable.code, "the queue server cannot be reached"),
+}
+"""The problem of each error of the engine; the first that fits counts, with the error's own code. All but these are
+500. Those of 503 say in ``Retry-After`` when to come back."""
+
+OUTAGES: Final = tuple(
+    kind for of, kind in OF_ENGINE.items() if issubclass(of, Unavailable) and of is not NotDurable
+)
+"""What any route that asks the queue server may answer. Only what makes a job can be not durable."""
+
+log = logging.getLogger("streamq.api")
+_next_number: Final = random.Random().getrandbits  # noqa: S311  # see below
+"""Numbers of requests: unlike, and no secret, so they cost no call of the system each."""
+
+
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The handler's answer, or a problem document for whatever it raises. Gives the request its number."""
+    request[REQUEST_ID] = f"{_next_number(64):016x}"
+    try:
+        _check(request)
+        return await handler(request)
+    except Problem as problem:
+        return response(problem, request[REQUEST_ID])
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return response(_of_router(request, error), request[REQUEST_ID])
+    except StreamqError as error:
+        return response(_of_engine(request, error), request[REQUEST_ID])
+    except Exception as error:
+        return response(_of_the_unexpected(request, error), request[REQUEST_ID])
+
+
+def _check(request: web.Request) -> None:
+    """Refuse what cannot be an address or met, before the router or a handler sees it."""
+    headers = request.headers
+    if not (request.raw_path.isascii() and _is_an_authority(headers.get("Host", ""))):
+        raise Problem(MALFORMED_REQUEST, "The path or the Host of this request is not one that can be.")
+    if "Expect" in headers and headers["Expect"].lower() != "100-continue":
+        raise Problem(EXPECTATION_FAILED, "Of the expectations, only 100-continue can be met.")
+
+
+@lru_cache(64)  # nearly all requests are sent to one name
+def _is_an_authority(host: str) -> bool:
+    try:
+        URL.build(scheme="http", authority=host)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_router(request: web.Request, error: web.HTTPException) -> Problem:
+    try:
+        request.app[STRANGERS](request)
+    except Problem as refusal:
+        return refusal
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        detail = f"{request.method} is not possible here; {allowed} is."
+        return Problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
+    if error.status == 404:
+        return nothing_at(request.path)
+    return Problem(ProblemType(error.status, error.reason.lower().replace(" ", "-"), ""), error.reason)
+
+
+def _of_the_unexpected(request: web.Request, error: Exception) -> Problem:
+    if isinstance(error, web.RequestPayloadError):
+        return Problem(MALFORMED_REQUEST, "The body does not come as its headers say.")
+    if isinstance(error, ConnectionError) and request.transport is None:
+        return Problem(CLIENT_GONE, "The client hung up.")
+    log.error("request %s: %s %s failed", request[REQUEST_ID], request.method, request.path, exc_info=error)
+    return internal()
+
+
+def _of_engine(request: web.Request, error: StreamqError) -> Problem:
+    kind = next((kind for of, kind in OF_ENGINE.items() if isinstance(error, of)), None)
+    if kind is None:
+        log.error("request %s: unexpected: %s: %s", request[REQUEST_ID], error.code, error)
+        return Problem(ProblemType(500, error.code, ""), internal().detail)
+    if isinstance(error, InvalidPayload):
+        return Invalid(of_payload(error), "payload")
+    kind = kind._replace(code=error.code)
+    if isinstance(error, Unavailable):
+        log.info("request %s: %s: %s", request[REQUEST_ID], error.code, error)
+        return Problem(kind, _outage(error), headers=come_back(error))
+    return Problem(kind, str(error), **_members(error))
+
+
+def _members(error: StreamqError) -> dict[str, Any]:
+    """What a problem tells beside its words."""
+    match error:
+        case UnknownTask():
+            return {"known_tasks": error.known}
+        case PayloadTooLarge():
+            return {"size_bytes": error.size, "limit_bytes": error.limit}
+        case WrongState():
+            return {"state": error.state, "allowed": error.allowed}
+    return {}
+
+
+def come_back(error: StreamqError) -> dict[str, str]:
+    """When to ask again, as a header; in a second where the error does not say."""
+    return {"Retry-After": str(math.ceil(getattr(error, "retry_after", 1.0)))}
+
+
+def _outage(error: Unavailable) -> str:
+    """The kind of an outage in words that name no host, port or setting: callers without a key read them too."""
+    match error:
+        case OutcomeUnknown():
+            return "The queue server did not answer in time: what was asked for may have been done, or not."
+        case OutOfMemory():
+            return "The queue server is full and takes no more jobs; try again later."
+        case Rejected():
+            return "The queue server refuses this service; the service's log says why."
+    return "The queue server cannot be reached; try again later."

@@ -1,0 +1,141 @@
+"""What models of requests are made of. Unknown fields are errors; ``null`` means absent.
+
+Each type says in its JSON Schema what a caller may send: the reference page and the OpenAPI document tell that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from streamq import OPTIONS, Option
+from streamq.durations import seconds_of
+
+from ..clock import NoTime, now, parse_rfc3339
+
+MAX_DELAY: Final = timedelta(days=366)
+"""As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""
+
+_DURATION_HINT: Final = {
+    "hint": 'write seconds as a number, such as 90, or text such as "250ms", "1.5s" or "5m"'
+}
+_TIME_HINT: Final = {"hint": "write it as 2030-01-31T09:00:00Z or 2030-01-31T09:00:00+01:00"}
+
+
+class Request(BaseModel):
+    """Strict: a number in a string is not a number."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _instant(value: Any) -> datetime | None:
+    """An RFC 3339 time with its zone, in the future."""
+    if value is None:
+        return None
+    try:
+        at = parse_rfc3339(value)
+    except NoTime as error:
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error), **_TIME_HINT}) from error
+    ahead = at - now()
+    if ahead <= timedelta(0):
+        raise PydanticCustomError("past", "is in the past")
+    if ahead > MAX_DELAY:
+        raise PydanticCustomError("too_far", f"is more than {MAX_DELAY.days} days ahead")
+    return at
+
+
+def _seconds(value: Any) -> Any:
+    """A duration as text, which bears its unit: a number in a string is no number here either."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return seconds_of(value if value[-1:].isalpha() else None)
+    except ValueError:
+        raise PydanticCustomError("duration", "is not a duration", _DURATION_HINT) from None
+
+
+def _whole(value: Any) -> Any:
+    """A number of a query string, which is text."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+def _said(description: str, *types: str, **more: Any) -> WithJsonSchema:
+    """What a caller may send, in a JSON Schema: one of the types, and what it must be."""
+    return WithJsonSchema(
+        {"type": types[0] if len(types) == 1 else [*types], "description": description, **more}
+    )
+
+
+Instant = Annotated[
+    datetime | None,
+    PlainValidator(_instant),
+    _said(
+        f"string: a time of RFC 3339 with its zone, in the future, at most {MAX_DELAY.days} days ahead",
+        "string", "null", format="date-time",
+    ),
+]  # fmt: skip
+
+
+def _duration(option: Option) -> Iterator[Any]:
+    """What a duration must be: seconds, or text with a unit, within the bounds of an option."""
+    days = f"{option.high / 86_400:g} days"
+
+    def within(value: float | None) -> float | None:
+        if value is not None and value > option.high:
+            more = {"days": days, "hint": "it is in seconds, not milliseconds"}
+            raise PydanticCustomError("too_far", "is more than {days}", more)
+        return value
+
+    yield Field(gt=option.low) if option.above else Field(ge=option.low)
+    yield Field(allow_inf_nan=False)
+    yield AfterValidator(within)
+    yield BeforeValidator(_seconds)
+    least = {"exclusiveMinimum" if option.above else "minimum": option.low}
+    said = f'number: seconds, or text such as `"5m"`; at most {days}'
+    yield _said(said, "number", "string", "null", **least)
+
+
+Delay = Annotated[float | None, *_duration(OPTIONS["delay"])]
+"""Seconds from now, or a duration as text."""
+
+
+def of_option(option: Option) -> Any:
+    """The type of a field that takes an option of ``enqueue``."""
+    match option.form:
+        case "duration":
+            return Annotated[float | None, *_duration(option)]
+        case "time":
+            return Instant
+        case "whole number":
+            return Annotated[int | None, Field(ge=int(option.low), le=int(option.high))]
+        case "choice":
+            return Literal[option.choices] | None
+        case "text":
+            return Annotated[str | None, Field(min_length=int(option.low), max_length=int(option.high))]
+
+
+def reserved(neutral: Any) -> Any:
+    """The type of a field for an option to come: only ``neutral``, which says the same as leaving it out."""
+
+    def only(value: Any) -> Any:
+        if value not in (None, neutral):
+            raise PydanticCustomError("unsupported", "is not supported yet: leave it out")
+        return value
+
+    return Annotated[Any, PlainValidator(only), _said("not supported yet: leave it out", "null")]
+
+
+WHOLE: Final = BeforeValidator(_whole)
+"""For a whole number in a query string, after its bounds."""

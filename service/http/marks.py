@@ -1,0 +1,42 @@
+"""The headers of every answer, whoever makes it: a handler, a problem, or the parser of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+"""The number of a request, which its answer and the log both bear."""
+
+MARKS: Final = {
+    "Server": "streamq",  # and no version
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+NOT_KEPT: Final = {"Cache-Control": "no-store"}
+"""What an answer has besides that does not say how long it may be kept."""
+
+ANY: Final = CIMultiDict({**MARKS, **NOT_KEPT})
+JSON: Final = CIMultiDict({**ANY, "Content-Type": "application/json"})
+
+
+def marked(
+    request: web.BaseRequest, headers: Mapping[str, str], kind: CIMultiDict[str] = ANY
+) -> CIMultiDict[str]:
+    """These headers of an answer, and those of every answer of its kind."""
+    whole = kind.copy()
+    whole["X-Request-Id"] = request[REQUEST_ID]
+    if headers:
+        whole.update(headers)
+    return whole

@@ -1,0 +1,193 @@
+"""A route, declared once: what it takes, who may ask, what it answers, and the function that does it.
+
+A resource has a table of them. ``register`` makes handlers of aiohttp from it, the tests and the reference page read
+it, and it has all that an OpenAPI document is made of.
+
+on the way in    what happens, each with problems of its own
+--------------   ------------------------------------------------------------------------------------
+the guard        the caller is let in, or refused
+the headers      what changes something says that it is JSON; ``Prefer: wait=N``; ``Idempotency-Key``
+the inputs       body and query are read and checked together: all wrong fields are told at once
+the handler      gets them as ``Asked``, and returns a value, an ``Answer`` or a whole response
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from .answers import Answer, json
+from .auth import Scope
+from .bodies import await_body
+from .failures import Guard, Handler
+from .fields import FieldError, Invalid, of_model
+from .problems import (
+    IDEMPOTENCY_KEY,
+    OF_ANY_REQUEST,
+    OF_BODIES,
+    OF_CALLERS,
+    UNSUPPORTED_MEDIA_TYPE,
+    VALIDATION,
+    WAIT_TOO_LONG,
+    ProblemType,
+)
+from .requests import read_json, refuse_idempotency_key, require_json, wait_seconds
+
+S = TypeVar("S")
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+Context = dict[str, Any] | None
+Check = Callable[[web.Request, Any], tuple[Any, Any]]
+Wrong = tuple[list[FieldError], int]
+"""The first of the wrong fields, and how many there are."""
+
+_NONE: Final = (None, None)
+_IN_BRACES: Final = re.compile(r"\{(\w+)\}")
+
+
+class Callers(Enum):
+    """Who may ask where there are no API keys."""
+
+    THIS_MACHINE = "programs of this machine, and our own page"
+    VISITS = "those, and whoever follows a link here"
+    ANYONE = "anyone, also through a proxy"
+
+
+class Success(NamedTuple):
+    """An answer that is no problem: ``body`` is the type of its JSON, if it has one, or of each event of a stream."""
+
+    status: int
+    meaning: str
+    body: Any = None
+    headers: tuple[str, ...] = ()
+    media: str = "application/json"
+
+
+class Asked(NamedTuple, Generic[Q, B]):
+    """A request that was let in, its inputs checked. ``caller`` is the digest of a key, and empty without keys."""
+
+    request: web.Request
+    caller: bytes
+    query: Q
+    body: B
+    wait: int | None
+    """Seconds that the caller is ready to wait for a job's end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Generic[S, Q, B]):
+    """``scope`` None is open to all who know no key; ``makes_a_job`` understands ``Prefer: wait=N``."""
+
+    method: str
+    path: str
+    handler: Callable[[S, Asked[Q, B]], Awaitable[Any]]
+    scope: Scope | None
+    summary: str
+    answers: tuple[Success, ...]
+    """The first is that of a handler that returns a value."""
+    query: type[Q] | None = None
+    body: type[B] | None = None
+    problems: tuple[ProblemType, ...] = ()
+    """Those that its handler may raise; all others follow from the rest."""
+    makes_a_job: bool = False
+    any_type: bool = False
+    """Taken without saying that it is JSON. A form of a page cannot send it by its method."""
+    is_stream: bool = False
+    """It has no end, so nothing can tell its length: there is no HEAD."""
+    without_keys: Callers = Callers.THIS_MACHINE
+
+    @property
+    def says_json(self) -> bool:
+        """Whether it may change something and must say that it is JSON, which a form of a page cannot."""
+        return self.method not in ("GET", "HEAD") and not self.any_type
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in the path."""
+        return tuple(_IN_BRACES.findall(self.path))
+
+    @property
+    def all_problems(self) -> tuple[ProblemType, ...]:
+        """Every problem that it may answer, in the order in which they are met."""
+        found = [*OF_ANY_REQUEST]
+        found += OF_CALLERS if self.without_keys is not Callers.ANYONE else ()
+        found += (UNSUPPORTED_MEDIA_TYPE,) if self.says_json else ()
+        found += (WAIT_TOO_LONG, IDEMPOTENCY_KEY) if self.makes_a_job else ()
+        found += OF_BODIES if self.body is not None else ()
+        found += (VALIDATION,) if self.query is not None else ()
+        return tuple(dict.fromkeys([*found, *self.problems]))
+
+
+AnyRoute = Route[Any, Any, Any]
+
+
+def register(
+    application: web.Application, routes: Iterable[AnyRoute], site: Any, guard_of: Callable[[AnyRoute], Guard],
+    *, max_body: int, base_path: str = "", context: Context = None,
+) -> None:  # fmt: skip
+    """Serve the routes with ``site`` as what their handlers find; a body may have ``max_body`` bytes.
+
+    ``context`` is what the models' validators find: bounds that are settings.
+    """
+    for route in routes:
+        check = _checking(route, context)
+        answer, path = _answering(route, site, guard_of(route), check, max_body), base_path + route.path
+        application.router.add_route(route.method, path, answer, expect_handler=await_body)
+        if route.method == "GET" and not route.is_stream:
+            application.router.add_route("HEAD", path, answer)
+
+
+def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_body: int) -> Handler:
+    """All that can be known of a route beforehand is: a request pays for its own inputs alone."""
+    handler, status = route.handler, route.answers[0].status
+    says_json, makes_a_job, has_body = route.says_json, route.makes_a_job, route.body is not None
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        caller, wait = guard(request), None
+        if says_json:
+            require_json(request)
+        if makes_a_job:
+            wait = wait_seconds(request)
+            refuse_idempotency_key(request)
+        sent = await read_json(request, max_body) if has_body else None
+        query, body = checked(request, sent)
+        given = await handler(site, Asked(request, caller, query, body, wait))
+        if type(given) is Answer:
+            return json(request, *given)
+        return given if isinstance(given, web.StreamResponse) else json(request, given, status)
+
+    return answer
+
+
+def _checking(route: AnyRoute, context: Context) -> Check:
+    """Query and body as their models; raises ``Invalid`` with the wrong fields of both."""
+    query_model, body_model = route.query, route.body
+
+    def check(request: web.Request, sent: Any) -> tuple[Any, Any]:
+        query, wrong_query = _read(query_model, dict(request.query), context) if query_model else _NONE
+        body, wrong_body = _read(body_model, sent, context) if body_model else _NONE
+        if wrong_query or wrong_body:
+            raise _invalid(wrong_query, wrong_body)
+        return query, body
+
+    return check if query_model or body_model else lambda _request, _sent: _NONE
+
+
+def _read(model: Any, value: Any, context: Context) -> tuple[Any, Wrong | None]:
+    try:
+        return model.__pydantic_validator__.validate_python(value, context=context), None
+    except ValidationError as error:
+        return None, of_model(error, model)
+
+
+def _invalid(query: Wrong | None, body: Wrong | None) -> Invalid:
+    what = "request" if query and body else "request body" if body else "query string"
+    found = [wrong for wrong in (query, body) if wrong]
+    return Invalid([e for errors, _ in found for e in errors], what, sum(count for _, count in found))

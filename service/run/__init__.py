@@ -1,0 +1,1 @@
+"""The programs ``streamq up``, ``api`` and ``sandbox``."""

@@ -1,0 +1,61 @@
+"""One role in a process of its own: the API, or the sandbox provider."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+from streamq import App, ConfigurationError, Settings, load_app, public_address, set_up_logs
+from streamq.cli.outlet import say
+
+from ..app import build_app
+from ..http.auth import Keys, check_binding
+from ..http.loopback import is_loopback
+from ..http.serve import address, bind, serving
+from ..sandbox.provider import build_sandbox
+from ..settings import ServiceSettings
+from .signals import stoppable
+
+log = logging.getLogger("streamq.api")
+
+
+def app_of(path: str | None) -> App:
+    """The app that is named, here or by ``STREAMQ_APP``, else the service's own. Raises what ``load_app`` does."""
+    named = path or Settings.load().app
+    if named:
+        return load_app(named)
+    from ..messaging import app  # noqa: PLC0415  # it reads settings of its own, which others need not have right
+
+    return app
+
+
+async def api(app: str | None, given: dict[str, Any]) -> None:
+    """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
+    engine = app_of(app)
+    settings = engine.configure(ServiceSettings, given)
+    set_up_logs(settings.log, settings.log_level)
+    settings.tell()
+    check_binding(Keys.of(settings), settings.host)
+    with stoppable(), bind(settings.host, settings.port) as listener:
+        async with engine, serving(build_app(engine, settings), listener):
+            where = f"{address(listener)}{settings.base_path}/"
+            say(f"streamq api: {where}")
+            url = settings.secret("redis_url")
+            server = public_address(url) if url else f"the one that runs on {settings.data_dir}"
+            log.info("the API is at %s; server %s", where, server)
+            await asyncio.Event().wait()
+    log.info("the API has ended")
+
+
+async def sandbox(host: str, port: int, ledger: Path | None) -> None:
+    """Serve the sandbox provider until a signal. Raises ``ConfigurationError``."""
+    if not is_loopback(host):
+        raise ConfigurationError(
+            f"refusing to listen on {host}: the sandbox shows all it received; use 127.0.0.1"
+        )
+    with stoppable(), bind(host, port) as listener:
+        async with serving(build_sandbox(file=ledger), listener, quiet=True):
+            say(f"streamq sandbox: {address(listener)}  (PUT /behaviour, GET /ledger)")
+            await asyncio.Event().wait()

@@ -1,0 +1,106 @@
+"""Everything in one process. What is started first is ended last:
+
+embedded server > app > sandbox provider > API and dashboard > worker and scheduler
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, public_address, set_up_logs
+from streamq.cli.options import check_queues
+from streamq.cli.outlet import complain, say
+
+from ..app import build_app
+from ..http.auth import Keys, check_binding
+from ..http.serve import address, bind, serving
+from ..sandbox.provider import build_sandbox
+from ..settings import ServiceSettings
+from .roles import app_of
+from .screen import start_screen
+from .signals import Stop, stoppable
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed on the command line; ``given`` are settings."""
+
+    app: str | None = None
+    demo: bool = False
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+async def up(options: Options) -> None:
+    """Run until a signal. Raises ``ConfigurationError``, and ``Unavailable`` when the server stays away."""
+    app = app_of(options.app)
+    settings = app.configure(ServiceSettings, options.given)
+    set_up_logs(settings.log, settings.log_level)
+    settings.tell()
+    check_queues(app)
+    check_binding(Keys.of(settings), settings.host)
+    with stoppable() as stop:
+        async with AsyncExitStack() as stack:
+            redis_url, server = await _server(stack, settings)
+            sms_api_url, provider = await _provider(stack, settings, demo=options.demo)
+            found = {"redis_url": redis_url, "sms_api_url": sms_api_url}
+            settings = app.configure(ServiceSettings, {**options.given, **found})
+            await stack.enter_async_context(app)
+            dashboard = await _dashboard(stack, settings, app)
+            await _until_ready(app, dashboard)
+            for line in start_screen(app, settings, server=server, provider=provider, dashboard=dashboard):
+                say(line)
+            await _work(app, stop)
+
+
+async def _until_ready(app: App, dashboard: str) -> None:
+    """The dashboard is open meanwhile, and says the same."""
+    try:
+        await app.wait_ready(1.0)
+    except Unavailable as error:
+        complain(f"waiting: {error}")
+        complain(f"the dashboard is open: {dashboard}")
+        await app.wait_ready()
+
+
+async def _work(app: App, stop: Stop) -> None:
+    """Work until a signal: the first lets running jobs finish, the second gives them back at once."""
+    worker = Worker(app)
+    stop.ask = worker.stop
+    async with asyncio.TaskGroup() as group:
+        scheduler = group.create_task(Scheduler(app).run(), name="scheduler")
+        await worker.run()
+        scheduler.cancel()
+
+
+async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str, str]:
+    """The server's address, and what to say of it. So for the next two."""
+    if settings.redis_url:
+        url = settings.secret("redis_url")
+        return url, public_address(url)
+    server = await stack.enter_async_context(EmbeddedServer(settings.data_dir))
+    how = "joined" if server.joined else "embedded"
+    return server.url, f"{server.product} {server.version}, {how}, data in {settings.data_dir}/"
+
+
+async def _provider(
+    stack: AsyncExitStack, settings: ServiceSettings, *, demo: bool
+) -> tuple[str | None, str]:
+    if not demo:
+        given = settings.secret("sms_api_url") or None
+        return given, public_address(given) if given else "none yet: set SMS_API_URL, or use --demo"
+    listener = bind("127.0.0.1", 0)
+    stack.callback(listener.close)
+    await stack.enter_async_context(serving(build_sandbox(), listener, quiet=True))
+    url = address(listener)
+    return url, f"sandbox, {url}/ledger; nothing leaves this machine"
+
+
+async def _dashboard(stack: AsyncExitStack, settings: ServiceSettings, app: App) -> str:
+    listener = bind(settings.host, settings.port, or_next=True)
+    stack.callback(listener.close)
+    await stack.enter_async_context(serving(build_app(app, settings), listener))
+    moved = settings.port not in (0, listener.getsockname()[1])
+    return f"{address(listener)}{settings.base_path}/" + f"  (port {settings.port} is taken)" * moved

@@ -1,0 +1,195 @@
+"""A provider to try things with: it takes messages, remembers each call, and misbehaves when told to.
+
+    POST   /send-sms    a message; recorded before it is answered
+    GET    /ledger      the calls, oldest first, ``?offset=&limit=``, with totals
+    DELETE /ledger      forget them
+    GET    /behaviour   how the next calls are answered
+    PUT    /behaviour   change that: ``{"mode", "status", "delay_ms", "retry_after", "count", "match"}``
+
+    mode     answers
+    ------   -----------------------------------------------
+    ok       200 and an id
+    slow     200 after ``delay_ms`` (default 5,000)
+    fail     ``status`` (default 500)
+    busy     ``status`` (default 429) with ``retry_after`` (seconds or text, default 1) as Retry-After
+    reject   ``status`` (default 400)
+
+``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match``
+restricts it to recipients that contain it. It removes no duplicates: that none comes is for others to prove.
+
+The ledger keeps the latest calls, in a few megabytes; ``calls``, ``repeats`` and ``by_status`` go on counting all. A
+repeat is told by the keys of those that are kept. Only programs of this machine are answered, and what changes anything
+must say that it is JSON: web pages, also those of other ports of this machine, and proxies are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from aiohttp import web
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from ..http.answers import Answer
+from ..http.failures import STRANGERS
+from ..http.inputs import WHOLE, Request
+from ..http.local import this_machine
+from ..http.marks import MARKS, NOT_KEPT
+from ..http.route import Asked, Route, Success, register
+from ..json_text import encoded
+from .ledger import KEEP, Ledger, as_seen, parsed
+
+LARGEST: Final = 1_048_576
+"""Bytes of a call."""
+_FAR: Final = 10**12
+
+_STATUS: Final = {"ok": 200, "slow": 200, "fail": 500, "busy": 429, "reject": 400}
+_HEADERS: Final = {
+    **MARKS,
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    **NOT_KEPT,
+}
+
+
+def _is_a_header(value: int | str | None) -> int | str | None:
+    if isinstance(value, str) and not value.isprintable():
+        raise PydanticCustomError("not_printable", "must not contain control characters")
+    return value
+
+
+class Behaviour(Request):
+    """How calls are answered; see the table above."""
+
+    mode: Literal["ok", "slow", "fail", "busy", "reject"] = "ok"
+    status: int | None = Field(default=None, ge=200, le=599)
+    delay_ms: int | None = Field(default=None, ge=0, le=600_000)
+    retry_after: Annotated[
+        Annotated[int, Field(ge=-_FAR, le=_FAR)] | Annotated[str, Field(max_length=256)] | None,
+        AfterValidator(_is_a_header),
+    ] = None
+    count: int | None = Field(default=None, ge=1)
+    match: str | None = Field(default=None, max_length=256)
+
+
+class LedgerQuery(Request):
+    """A page of the ledger."""
+
+    offset: Annotated[int, Field(ge=0), WHOLE] = 0
+    limit: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 1_000
+
+
+class Sandbox:
+    """The ledger, and how the next calls are answered."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.behaviour, self.closing = ledger, Behaviour(), asyncio.Event()
+
+    def next_behaviour(self, body: bytes) -> Behaviour:
+        """How this call is answered; uses up one of a counted behaviour."""
+        current = self.behaviour
+        message = parsed(body)
+        to = str(message.get("to", "")) if isinstance(message, dict) else ""
+        if current.match is not None and current.match not in to:
+            return Behaviour()
+        if current.count is not None:
+            left = current.count - 1
+            self.behaviour = current.model_copy(update={"count": left}) if left else Behaviour()
+        return current
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass, but do not hold up the end."""
+        if seconds:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.closing.wait()
+
+
+async def send(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
+    """Any bytes are taken: what they are is for the ledger to show."""
+    body = await asked.request.read()
+    behaviour = sandbox.next_behaviour(body)
+    status = behaviour.status or _STATUS[behaviour.mode]
+    call = sandbox.ledger.add(asked.request.headers.get("Idempotency-Key"), body, status)
+    delay_ms = behaviour.delay_ms if behaviour.delay_ms is not None else 5_000 * (behaviour.mode == "slow")
+    await sandbox.pause(delay_ms / 1000)
+    retry_after = behaviour.retry_after if behaviour.retry_after is not None else 1
+    headers = {"Retry-After": str(retry_after)} if behaviour.mode == "busy" else {}
+    answer = {"id": call.id} if status < 300 else {"error": f"told to {behaviour.mode}", "id": call.id}
+    return Answer(answer, status, headers)
+
+
+async def show(sandbox: Sandbox, asked: Asked[LedgerQuery, None]) -> web.Response:
+    """What shows nothing, or steers a terminal, is escaped."""
+    page = encoded(sandbox.ledger.page(asked.query.offset, asked.query.limit))
+    return web.Response(text=as_seen(page.decode()), content_type="application/json")
+
+
+async def clear(sandbox: Sandbox, _asked: Asked[None, None]) -> web.Response:
+    """The file, if there is one, stays as it is."""
+    sandbox.ledger.clear()
+    return web.Response(status=204)
+
+
+async def behaviour(sandbox: Sandbox, _asked: Asked[None, None]) -> dict[str, Any]:
+    """As it is now."""
+    return sandbox.behaviour.model_dump()
+
+
+async def behave(sandbox: Sandbox, asked: Asked[None, Behaviour]) -> dict[str, Any]:
+    """From the next call on."""
+    sandbox.behaviour = asked.body
+    return sandbox.behaviour.model_dump()
+
+
+ROUTES: Final = (
+    Route(
+        method="POST", path="/send-sms", handler=send, scope=None,
+        summary="a message; recorded before it is answered", answers=(Success(200, "As it was told to"),),
+    ),
+    Route(
+        method="GET", path="/ledger", handler=show, scope=None, query=LedgerQuery,
+        summary="the calls, oldest first, with totals", answers=(Success(200, "A page of calls"),),
+    ),
+    Route(
+        method="DELETE", path="/ledger", handler=clear, scope=None, any_type=True,
+        summary="forget them", answers=(Success(204, "It is empty"),),
+    ),
+    Route(
+        method="GET", path="/behaviour", handler=behaviour, scope=None,
+        summary="how the next calls are answered", answers=(Success(200, "The behaviour", Behaviour),),
+    ),
+    Route(
+        method="PUT", path="/behaviour", handler=behave, scope=None, body=Behaviour,
+        summary="change that", answers=(Success(200, "The behaviour", Behaviour),),
+    ),
+)  # fmt: skip
+
+
+def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Application:
+    """The provider as an application; ``file`` is appended to, one JSON line for each call.
+
+    ``keep`` is in bytes. Raises ``ConfigurationError`` for a file that is not ours alone.
+    """
+    sandbox = Sandbox(Ledger(keep=keep, file=file))
+    application = web.Application(client_max_size=LARGEST)
+    application[STRANGERS] = this_machine
+    register(application, ROUTES, sandbox, lambda _route: this_machine, max_body=LARGEST)
+
+    async def hurry(_application: web.Application) -> None:
+        sandbox.closing.set()
+
+    async def close(_application: web.Application) -> None:
+        sandbox.ledger.close()
+
+    application.on_response_prepare.append(_mark)
+    application.on_shutdown.append(hurry)
+    application.on_cleanup.append(close)
+    return application
+
+
+async def _mark(_request: web.Request, response: web.StreamResponse) -> None:
+    """Nothing of it is a page."""
+    response.headers.update(_HEADERS)

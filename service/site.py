@@ -1,0 +1,29 @@
+"""What the handlers of the API find: made once, when the application is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from streamq import App
+
+from .dashboard.feed import Feed
+from .readiness import Readiness
+from .settings import ServiceSettings
+
+SITE: Final[web.AppKey[Site]] = web.AppKey("site")
+"""Where an application keeps its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The engine, and what requests share. ``may_read`` tells whether a caller may look at jobs."""
+
+    engine: App
+    settings: ServiceSettings
+    feed: Feed
+    readiness: Readiness
+    may_read: Callable[[web.Request], bool]

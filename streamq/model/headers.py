@@ -1,0 +1,220 @@
+"""Headers: what a job carries beside its task and payload, as JSON. They say only what differs from the defaults.
+
+The rules of reading are those of ``lua/parts/headers.lua``, which reads them for the scripts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypedDict, cast
+
+from streamq.model import codec
+from streamq.model.history import HISTORY_BYTES, grown, short
+
+
+class Headers(TypedDict, total=False):
+    """What a job carries beside its payload; each key is absent at its default."""
+
+    id: str
+    """The job's id, where it is not the entry it lies in."""
+    attempt: int
+    """Attempts already spent."""
+    attempts: int
+    """How many it may spend, where that is not the task's."""
+    timeout: float
+    """Seconds an attempt may take, where that is not the task's."""
+    crashes: int
+    """Workers lost while it was active."""
+    unknown_task_count: int
+    """Times it met a worker that does not know its task, in a row."""
+    unknown_task_since: int
+    """When it did for the first time, in milliseconds since the epoch."""
+    history: list[dict[str, Any]]
+    """What went wrong so far, oldest first; the first and the last with their tracebacks."""
+    foreign: bytes
+    """Not a name in the text: members that somebody else wrote, as they came. ``pack_headers`` passes them on."""
+
+
+NO_HEADERS: Final[Headers] = {}
+
+_NUMBER: Final = rb"(?:0|[1-9][0-9]{0,19})"
+_ID: Final = re.compile(rb'{"id":"((%b)-(%b))"[,}]' % (_NUMBER, _NUMBER))
+"""The id counts as the first member only, in the one form that we write."""
+_STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_WHITE: Final = rb"[ \t\r\n]*"
+_MEMBER: Final = re.compile(
+    rb'(%b)%b:%b(%b|(?=[\[{])|[^\[\]{}",: \t\r\n]+)' % (_STRING, _WHITE, _WHITE, _STRING), re.DOTALL
+)
+"""Name and value; the value is empty where a list or an object begins."""
+_BEGIN: Final = re.compile(rb"%b{%b" % (_WHITE, _WHITE))
+_NEXT: Final = re.compile(rb"%b([,}])%b" % (_WHITE, _WHITE))
+_END: Final = re.compile(rb"}%b" % _WHITE)
+_NESTED: Final = re.compile(rb"%b|[\[\]{}\"]" % _STRING, re.DOTALL)
+
+_TRACE: Final = re.compile(
+    rb'"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]{2}"'
+)
+"""Version, trace, span and flags; a trace or a span of zeros alone is none."""
+
+LARGEST: Final = 10**9
+"""Of counts and seconds: they are smaller."""
+
+
+def parse_headers(raw: bytes) -> Headers:
+    """Headers as they came.
+
+    A member that is not what ``Headers`` says counts as absent, and what is no JSON object as empty.
+    """
+    if not raw:
+        return NO_HEADERS
+    if b"\\" not in raw:  # else a name may be written in several ways
+        try:
+            found = codec.loads(raw)
+        except codec.JSONDecodeError:
+            pass
+        else:
+            if not isinstance(found, dict):
+                return NO_HEADERS
+            if found.keys() <= _IS.keys():
+                return _understood(raw, found, b"")
+    return _from_text(raw)
+
+
+def _from_text(raw: bytes) -> Headers:
+    """Headers in which somebody else wrote: only our own members are decoded."""
+    ours: dict[str, Any] = {}
+    foreign = []
+    for name, value, text in members(raw) or ():
+        if (known := name.decode("latin-1")) in _IS:
+            ours[known] = value
+        else:
+            foreign.append(text)
+    return _understood(raw, {name: _decoded(value) for name, value in ours.items()}, b",".join(foreign))
+
+
+def _decoded(value: bytes) -> Any:
+    try:
+        return codec.loads(value)
+    except codec.JSONDecodeError:
+        return None
+
+
+def _understood(raw: bytes, found: dict[str, Any], foreign: bytes) -> Headers:
+    headers: dict[str, Any] = {}
+    job_id = id_of(raw)
+    if job_id:
+        headers["id"] = job_id
+    headers |= {name: value for name, value in found.items() if name != "id" and _IS[name](value)}
+    if foreign:
+        headers["foreign"] = foreign
+    if "history" in headers and (len(raw) > 2 * HISTORY_BYTES or codec.too_deep(raw)):
+        headers["history"] = [short(entry) for entry in headers["history"]]  # so it can be written and shown
+    return cast("Headers", headers)
+
+
+def id_of(raw: bytes) -> str | None:
+    """The job's id in its headers, also where the rest of them is no JSON."""
+    found = _ID.match(raw)
+    if found is None or int(found[2]) >= 2**64 or int(found[3]) >= 2**64:
+        return None
+    return found[1].decode()
+
+
+def members(raw: bytes) -> list[tuple[bytes, bytes, bytes]] | None:
+    """Name, value and whole text of each top-level member of an object; ``None`` when the text is none."""
+    found: list[tuple[bytes, bytes, bytes]] = []
+    begin = _BEGIN.match(raw)
+    if begin is None:
+        return None
+    at = begin.end()
+    if _END.fullmatch(raw, at):
+        return found
+    while member := _MEMBER.match(raw, at):
+        end = member.end() if member[2] else _nested_end(raw, member.end())
+        following = _NEXT.match(raw, end)
+        if following is None:
+            return None
+        found.append((member[1][1:-1], raw[member.start(2) : end], raw[at:end]))
+        at = following.end()
+        if following[1] == b"}":
+            return found if at == len(raw) else None
+    return None
+
+
+def _nested_end(raw: bytes, at: int) -> int:
+    """Where the list or object that begins at ``at`` ends; the end of the text when it does not."""
+    open_: list[bytes] = []
+    for token in _NESTED.finditer(raw, at):
+        mark = token[0]
+        if mark in _CLOSER:
+            open_.append(_CLOSER[mark])
+        elif len(mark) == 1 and (mark == b'"' or mark != open_.pop()):
+            break
+        if not open_:
+            return token.end()
+    return len(raw)
+
+
+_CLOSER: Final = {b"[": b"]", b"{": b"}"}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LARGEST
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def _is_history(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(error, dict) for error in value)
+
+
+_IS: Final[dict[str, Callable[[object], bool]]] = {
+    "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
+    "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
+    "history": _is_history,
+}  # fmt: skip
+"""What each header must be; the id is judged by ``id_of``."""
+
+
+def pack_headers(headers: Mapping[str, Any]) -> bytes:
+    """Headers as text, the id first; empty when there are none."""
+    if "id" not in headers and "foreign" not in headers:
+        return codec.dumps(headers) if headers else b""
+    ours = {"id": headers["id"], **headers} if "id" in headers else dict(headers)
+    foreign = ours.pop("foreign", b"")
+    packed = codec.dumps(ours)
+    return b"%b%b%b}" % (packed[:-1], b"," if ours and foreign else b"", foreign) if foreign else packed
+
+
+def trace_of(headers: Headers) -> tuple[str, str] | None:
+    """The trace and the span that a producer named in a member ``traceparent``, as W3C Trace Context writes it."""
+    foreign = headers.get("foreign", b"")
+    if b"traceparent" not in foreign:  # as in nearly all
+        return None
+    for name, value, _ in reversed(members(b"{%b}" % foreign) or []):
+        if name == b"traceparent":
+            found = _TRACE.fullmatch(value)
+            return (found[1].decode(), found[2].decode()) if found else None
+    return None
+
+
+def without_unknown_task(headers: Headers) -> Headers:
+    """Headers without what is counted while no worker knows the task: this one does, or nobody will."""
+    if "unknown_task_count" not in headers and "unknown_task_since" not in headers:
+        return headers
+    kept = {**headers}
+    kept.pop("unknown_task_count", None)
+    kept.pop("unknown_task_since", None)
+    return cast("Headers", kept)
+
+
+def with_error(headers: Headers, error: Mapping[str, Any]) -> Headers:
+    """Headers with one more entry in their history."""
+    return {**headers, "history": grown(headers.get("history") or [], error)}

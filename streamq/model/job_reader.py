@@ -1,0 +1,151 @@
+"""What is stored of a job as people see it: as far as it can be read, whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from streamq.model import codec, record
+from streamq.model.clock import from_ms
+from streamq.model.envelope import opened, parse_fields
+from streamq.model.headers import Headers, id_of, parse_headers
+from streamq.model.job_record import Failure, JobRecord
+from streamq.model.outcomes import COMPLETED, MARKS
+from streamq.model.states import State
+
+SAID: Final = 16_384
+"""Characters of an error that another program wrote which people are shown; ours are shorter."""
+
+
+def _shown(raw: bytes) -> Any:
+    """A value of JSON; what is none, as a foreign producer's, as the text it is."""
+    try:
+        return codec.exact(raw)
+    except codec.JSONDecodeError:
+        return raw.decode("utf-8", "replace")
+
+
+def _time(ms: float) -> datetime | None:
+    """The time, where it is one: numbers that others wrote may lie beyond every calendar."""
+    try:
+        return from_ms(ms)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _number_in(text: bytes) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
+    history = [_failure(said) for said in headers.get("history", ())]
+    return {
+        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _shown(payload),
+        "unshown": ("payload",) if codec.too_deep(payload) else (),
+        "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
+        "created_at": _time(int(job_id.partition("-")[0])), "history": history,
+        "error": history[-1] if history else None,
+    }  # fmt: skip
+
+
+def _said(text: Any) -> str:
+    text = str(text)
+    return text if len(text) <= SAID else f"{text[:SAID]}… (cut: it has {len(text):,} characters)"
+
+
+def _outcome(raw: bytes) -> dict[str, Any]:
+    """What the record of a failed job says of its end; what no list can show of another program's is said to be so."""
+    if codec.too_deep(raw):
+        return {"type": "Unreadable", "message": codec.TOO_DEEP}
+    said = _shown(raw or b"null")
+    return said if isinstance(said, dict) else {"type": "Unreadable", "message": said}
+
+
+def _failure(said: dict[str, Any]) -> Failure:
+    """A failure as far as it can be read, whoever wrote it."""
+    known: dict[str, Any] = {"type": _said(said.get("type", "")), "message": _said(said.get("message", ""))}
+    known |= {name: _said(said[name]) for name in ("traceback", "worker") if isinstance(said.get(name), str)}
+    known |= {
+        name: _time(said[name])
+        for name in ("started_at", "finished_at")
+        if type(said.get(name)) in (int, float)
+    }
+    if type(said.get("attempt")) is int:
+        known["attempt"] = said["attempt"]
+    return Failure(**known)
+
+
+def from_entry(
+    queue: str, job_id: str, now: int, worker: bytes, idle: int, task: bytes, payload: bytes, raw: bytes
+) -> JobRecord:
+    """A job from the entry in which it lies; an empty ``worker`` means that it waits."""
+    headers = parse_headers(raw)
+    active = bool(worker)
+    return JobRecord(
+        **_common(queue, job_id, task, payload, headers),
+        state=State.ACTIVE if active else State.WAITING,
+        attempt=headers.get("attempt", 0) + active,
+        started_at=_time(now - idle) if active else None,
+        worker=worker.decode("utf-8", "replace") or None,
+    )
+
+
+def from_waiting(queue: str, entry: bytes, fields: list[bytes]) -> JobRecord:
+    """A waiting job from its entry, as a stream gives it."""
+    task, payload, headers = parse_fields(fields)
+    return from_entry(queue, id_of(headers) or entry.decode(), 0, b"", 0, task, payload, headers)
+
+
+def from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobRecord:
+    """A delayed or held job from its envelope."""
+    task, raw, payload = opened(envelope)
+    headers, due_ms = parse_headers(raw), _number_in(due)
+    return JobRecord(
+        **_common(queue, job_id, task, payload, headers),
+        state=State.HELD if due_ms is None else State.DELAYED,
+        attempt=headers.get("attempt", 0),
+        due_at=None if due_ms is None else _time(due_ms),
+    )
+
+
+def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
+    """A finished job from its record."""
+    found = record.read(stored)
+    headers = parse_headers(found.headers)
+    common = _common(queue, job_id, found.task, found.payload, headers)
+    finished = _later(common["created_at"], _number_in(found.age))
+    completed = found.mark == MARKS[COMPLETED]  # whatever else a foreign record says, it did not succeed
+    if not completed:
+        common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(found.outcome)})
+    elif codec.too_deep(found.outcome):
+        common["unshown"] += ("result",)
+    return JobRecord(
+        **common,
+        state=State.COMPLETED if completed else State.FAILED,
+        # a failed one has counted its last attempt already
+        attempt=headers.get("attempt", 0) + completed,
+        started_at=_later(finished, -(_number_in(found.ran) or 0)),
+        finished_at=finished,
+        result=_shown(found.outcome or b"null") if completed else None,
+        worker=found.worker.decode("utf-8", "replace"),
+    )
+
+
+def _later(at: datetime | None, ms: float | None) -> datetime | None:
+    """That many milliseconds after ``at``, where both are known and the sum is a time."""
+    try:
+        return None if at is None or ms is None else at + timedelta(milliseconds=ms)
+    except (ValueError, OverflowError):  # not a number, or out of every calendar
+        return None
+
+
+READ: Final[dict[bytes, Callable[..., JobRecord]]] = {
+    b"entry": from_entry,
+    b"parked": from_parked,
+    b"finished": from_record,
+}
+"""By the word with which ``locate.lua`` answers."""

@@ -27,9 +27,7 @@ class Auditor(Rounds):
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, links: Links | None = None
     ) -> None:
-        super().__init__(
-            "auditor", store, queues, longest=EVERY, act="audit the deliveries of", links=links
-        )
+        super().__init__("auditor", store, queues, longest=EVERY, act="audit the deliveries of", links=links)
         self._unlisted: dict[str, set[str]] = {}
 
     async def see_to(self, queue: str) -> int:

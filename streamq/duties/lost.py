@@ -96,7 +96,7 @@ class Watch:
         return now - self._counted >= self._beats_every()
 
     def rest(self) -> float:
-        """Seconds until the next look, at beats or connections: where some are missing, as soon as the grace is over."""
+        """Seconds until the next look, at beats or connections; of what is missing, as soon as the grace is over."""
         if self._missing:
             ripe = min(self._missing.values()) + GRACE - monotonic()
             return min(self._beats_every(), GRACE / 2, max(0.0, ripe))

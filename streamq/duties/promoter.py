@@ -19,7 +19,7 @@ from streamq.store.store import Store
 
 log = logging.getLogger("streamq.promoter")
 
-FIRST: Final = 50
+FIRST: Final = 25
 """Jobs of the first call, and twice as many in each that follows: the first of many start while the others come."""
 BATCH: Final = 200
 """Jobs of the largest call: two milliseconds of the server's time, in which no other command runs."""
@@ -34,17 +34,20 @@ NEWS: Final = b"due"
 class Promoter(ByQueue):
     """Promotes in the queues that ``queues()`` names, and what is overdue in those of ``overdue()``.
 
+    ``on_turn`` is told when jobs may come, and when no more do.
+
     ``poll`` is the longest rest, in seconds: a safety net. ``deaf_poll`` is that where a queue's signals are not heard.
     """
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, overdue: Callable[[], Sequence[str]] = tuple,
         poll: float = POLL, deaf_poll: float = POLL, links: Links | None = None,
+        on_turn: Callable[[bool], None] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(
             "promoter", store, lambda: [*queues(), *overdue()], longest=poll, act="promote jobs of", links=links
-        )
-        self._own, self._overdue, self._deaf_poll = queues, overdue, deaf_poll
+        )  # fmt: skip
+        self._own, self._overdue, self._deaf_poll, self._on_turn = queues, overdue, deaf_poll, on_turn
         self._heard: set[str] = set()
         self._alarm: Alarm | None = None
 
@@ -56,7 +59,15 @@ class Promoter(ByQueue):
 
     async def once(self) -> int:
         """Promote all that is due. Returns how many jobs."""
-        queues, promoted, limit = self._turn(), 0, FIRST
+        queues = self._turn()
+        self._on_turn(bool(queues))
+        try:
+            return await self._promote(queues)
+        finally:
+            self._on_turn(False)  # it is the news itself
+
+    async def _promote(self, queues: list[str]) -> int:
+        promoted, limit = 0, FIRST
         while queues:
             asked = monotonic()  # the server counts from when it is asked, or later: never from before
             replies = await self._store.delayed.promote(self._links, queues, limit)

@@ -43,6 +43,8 @@ class Process:
     """The longest rest of its promoter where it hears no signals, in seconds."""
     on_suspects: Callable[[], None]
     """Called when a job was found that is to run alone."""
+    on_promotion: Callable[[bool], None]
+    """Told when jobs may be promoted from now, and when no more are."""
 
 
 class Row(NamedTuple):
@@ -84,7 +86,8 @@ DUTIES: Final[tuple[Row, ...]] = (
         "promoter", "makes delayed jobs wait when they are due", "where it is chief; overdue ones where it is deputy",
         f"`due` signals; {_SEATS}",
         (Share.ALL,), lambda p: Promoter(
-            p.store, p.seats.chief, overdue=p.seats.deputy, deaf_poll=p.deaf_poll, links=p.links
+            p.store, p.seats.chief, overdue=p.seats.deputy, deaf_poll=p.deaf_poll, links=p.links,
+            on_turn=p.on_promotion,
         ),
     ),
     Row(
@@ -98,6 +101,7 @@ DUTIES: Final[tuple[Row, ...]] = (
 def upkeep(
     app: Program, queues: Callable[[], Sequence[str]], share: Share = Share.ALL, *, worker: str = "",
     deaf_poll: float = POLL, on_suspects: Callable[[], None] = lambda: None,
+    on_promotion: Callable[[bool], None] = lambda _: None,
 ) -> list[Duty]:  # fmt: skip
     """The duties of a process for these queues; ``worker`` is the name of its worker, if it has one."""
     who = worker or f"{SCHEDULER}{new_name()}"
@@ -105,7 +109,7 @@ def upkeep(
     store, rows = app.client.store, [row for row in DUTIES if share in row.shares]
     links = store.links(shared=True) if len(rows) > 1 else None
     seats = Seats(store, queues, who, seats=kinds, brief=not worker, links=links)
-    process = Process(store, queues, seats, worker, links, deaf_poll, on_suspects)
+    process = Process(store, queues, seats, worker, links, deaf_poll, on_suspects, on_promotion)
     duties = [row.make(process) for row in rows]
     for duty in duties:
         if duty is not seats:

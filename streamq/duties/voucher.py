@@ -81,7 +81,9 @@ class Voucher(Wakeable):
 
     async def _list(self) -> None:
         try:
-            self._mates = {info.name: info for info in self._next(await self._store.workers.listed(self._links))}
+            self._mates = {
+                info.name: info for info in self._next(await self._store.workers.listed(self._links))
+            }
         except Rejected as error:  # the last list will do
             self._lists.met({EVERYONE: error})
         else:

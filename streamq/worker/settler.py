@@ -40,6 +40,8 @@ AWAY: Final = (0.05, 2.0)
 REFUSED_ALIKE: Final = 3
 """Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
 
+STARTS_FIRST: Final = 0.002
+"""Seconds that outcomes wait while delayed jobs become due: to write them would make their starts late."""
 IDLE: Final = 10.0
 """Seconds without an outcome after which the connection is closed: to make it anew takes a millisecond."""
 
@@ -75,6 +77,8 @@ class Settler:
         try:
             while True:
                 await self._for_work()
+                if slots.promoting:
+                    await asyncio.sleep(STARTS_FIRST)
                 while batch := self._take():
                     slots.writing = batch
                     slots.changed()

@@ -67,7 +67,7 @@ class Promoter(ByQueue):
             self._on_turn(False)  # it is the news itself
 
     async def _promote(self, queues: list[str]) -> int:
-        promoted, limit = 0, FIRST
+        promoted, limit, overdue = 0, FIRST, frozenset(self._overdue())
         while queues:
             asked = monotonic()  # the server counts from when it is asked, or later: never from before
             replies = await self._store.delayed.promote(self._links, queues, limit)
@@ -79,18 +79,19 @@ class Promoter(ByQueue):
                 if reply.wait == 0:
                     queues.append(queue)
                 else:
-                    self._at[queue] = asked + self._next_look(queue, reply.wait)
+                    self._at[queue] = asked + self._next_look(
+                        queue, reply.wait, LATE if queue in overdue else 0.0
+                    )
         return promoted
 
-    def _next_look(self, queue: str, wait: float | None) -> float:
-        late = LATE if queue in self._overdue() else 0.0
+    def _next_look(self, queue: str, wait: float | None, late: float) -> float:
         hears = self._store.signals.of(queue).hears(self._store.keys(queue).signals)
         longest = self._longest if hears else min(self._longest, self._deaf_poll)
         return longest if wait is None else min(longest, wait + late)
 
     def _turn(self) -> list[str]:
         """The queues to look at now: all of them when it is not the loop that calls."""
-        now, mine = monotonic(), list(self._own())
+        now, mine = monotonic(), dict.fromkeys(self._own())
         late = [queue for queue in self._overdue() if queue not in mine]
         self._listen((*mine, *late))
         heard, self._heard = self._heard, set()

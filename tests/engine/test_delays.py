@@ -97,7 +97,9 @@ async def test_a_promoter_that_rests_is_woken_by_an_earlier_job(app: App, client
 
 
 @pytest.mark.parametrize("kernel", [True, False])
-async def test_an_alarm_rings_at_its_moment_and_once(monkeypatch: pytest.MonkeyPatch, *, kernel: bool) -> None:
+async def test_an_alarm_rings_at_its_moment_and_once(
+    monkeypatch: pytest.MonkeyPatch, *, kernel: bool
+) -> None:
     if not kernel:
         monkeypatch.setattr(alarm, "_libc", None)
     rung: list[float] = []

@@ -40,8 +40,9 @@ AWAY: Final = (0.05, 2.0)
 REFUSED_ALIKE: Final = 3
 """Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
 
-STARTS_FIRST: Final = 0.002
-"""Seconds that outcomes wait while delayed jobs become due: to write them would make their starts late."""
+STARTS_FIRST: Final = 0.004
+"""Seconds that outcomes wait while many delayed jobs become due, about as long as 200 take to start: to write them would
+make those starts late."""
 IDLE: Final = 10.0
 """Seconds without an outcome after which the connection is closed: to make it anew takes a millisecond."""
 

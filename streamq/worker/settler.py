@@ -41,8 +41,8 @@ REFUSED_ALIKE: Final = 3
 """Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
 
 STARTS_FIRST: Final = 0.004
-"""Seconds that outcomes wait while many delayed jobs become due, about as long as 200 take to start: to write them would
-make those starts late."""
+"""Seconds that outcomes wait while many delayed jobs become due, about as long as 200 take to start: to write them
+would make those starts late."""
 IDLE: Final = 10.0
 """Seconds without an outcome after which the connection is closed: to make it anew takes a millisecond."""
 

@@ -7,7 +7,6 @@ loop reads files at once. Elsewhere, or without its functions, the loop's own ti
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import sys
@@ -46,9 +45,11 @@ class Alarm:
         self._timer = self._loop.call_later(at - monotonic(), self._ring)
 
     def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # it was set anew meanwhile
+        try:
             os.read(self._file, 8)
-            self._ring()
+        except BlockingIOError:  # it was set anew meanwhile
+            return
+        self._ring()
 
     def close(self) -> None:
         """Never ring again."""

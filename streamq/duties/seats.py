@@ -53,6 +53,8 @@ class Seats(ByQueue):
         super().__init__("upkeep", store, queues, longest=LONG / 2, act="share the upkeep of", links=links)
         self._who, self._seats, self._brief = who, seats, brief
         self._held: dict[str, int] = {}
+        self._asked: list[str] = []
+        """The queues of a claim that is on its way: it may have been granted when its answer is not waited for."""
         self._workers: dict[str, int] = {}
         self._standing_by: set[str] = set()
         """The queues in whose upkeep this process has a seat and others stand by."""
@@ -98,9 +100,11 @@ class Seats(ByQueue):
         if due:
             fresh = {queue: queue not in self._held for queue in due}
             lasts, together = self._lasts(queues), self._together(queues)
+            self._asked = due
             replies = await self._store.seats.claim(
                 self._links, fresh, self._who, self._seats, lasts, together
             )
+            self._asked = []
             changed = sum(self._answered(queue, reply, together) for queue, reply in replies.items())
             renewed = monotonic() + min(lasts, self._lasts(queues)) / 2  # as it was told now of who stands by
             self._at.update({queue: renewed for queue in replies if self._held.get(queue)})
@@ -161,7 +165,7 @@ class Seats(ByQueue):
     async def close(self) -> None:
         """Give the seats up, so that others need not wait for the end of the claims, and drop the connection."""
         self._listen(())
-        held = self.watched()
+        held = list({*self.watched(), *self._asked})
         self._held.clear()
         with contextlib.suppress(Unavailable, TimeoutError):  # they end by themselves
             async with asyncio.timeout(1.0):

@@ -14,8 +14,9 @@ from streamq.store.store import Store
 
 log = logging.getLogger("streamq.reclaimer")
 
-GRACE: Final = 0.6
-"""Seconds a worker may be without any connection: its heartbeat reconnects within 0.25 (``heartbeat.WATCH``)."""
+GRACE: Final = 0.55
+"""Seconds a worker may be without any connection: its heartbeat tries to reconnect twice within that
+(``heartbeat.WATCH``), and a fetcher more often."""
 
 
 async def recover(

@@ -41,7 +41,7 @@ class Queue:
     async def retry(self, job_id: str) -> JobRecord:
         """A failed job waits again, with all its attempts; its history stays. Returns it as it waits.
 
-        Of many who ask at once one moves it. Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed,
+        Of many concurrent calls one moves it. Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed,
         or not any more, with the state it has.
         """
         return await self._client.store.jobs.requeue(self.name, job_id)

@@ -12,9 +12,7 @@ from streamq.cli.outlet import echo_json, say
 
 
 @click.command()
-@click.option(
-    "--repair", cls=Option, is_flag=True, help="Give back what is stranded and what lost workers hold."
-)
+@click.option("--repair", cls=Option, is_flag=True, help="Give back stranded jobs and those of lost workers.")
 @server
 @as_json
 def doctor(repair: bool, as_json: bool, **options: Any) -> None:

@@ -31,7 +31,7 @@ async def look(patient: Patient) -> list[Finding]:
     beyond = any(finding.code != "local" for finding in findings)
     findings = [finding for finding in findings if finding.code not in ("local", "beyond")]
     if beyond and user == "default" and await store.server.may_do_everything():
-        said = "it is used over a network as the default user, who may do everything, as SHUTDOWN and CONFIG"
+        said = "it is used over a network as the default user, who may run every command, also SHUTDOWN and CONFIG"
         findings.append(Finding("doors", "default-user", "warn", said, HOW_TO_MAKE_A_USER))
     findings += await _settings(patient)
     return findings or [Finding("doors", "doors", "ok", f"logged in as {user!r}; nothing stands open")]

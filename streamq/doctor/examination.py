@@ -64,4 +64,4 @@ def _of_settings(app: App) -> list[Finding]:
 
 def _unseen(check: str, error: StreamqError) -> Finding:
     cause = cause_of(error)
-    return Finding(check, f"unseen-{cause.code}", "fail", f"cannot be looked at: {cause.said}", cause.remedy)
+    return Finding(check, f"unseen-{cause.code}", "fail", f"cannot be checked: {cause.said}", cause.remedy)

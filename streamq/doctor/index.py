@@ -32,10 +32,12 @@ async def _of_queue(patient: Patient, queue: str) -> Finding | None:
         for name in unlisted:
             await store.recovery.reclaim(patient.links, queue, name, None)
         if stranded or unlisted:
-            said = f"{queue}: {stranded} stranded jobs and {len(unlisted)} unknown holders repaired"
+            said = (
+                f"{queue}: {stranded} stranded jobs and those of {len(unlisted)} unknown workers wait again"
+            )
             return Finding("index", "index-repaired", "warn", said, "nothing more: it was repaired")
     elif unlisted:
-        said = f"{queue}: jobs are held by unknown workers: {', '.join(unlisted)}"
+        said = f"{queue}: jobs are active under unknown workers: {', '.join(unlisted)}"
         remedy = "an auditor repairs it within two minutes; or use --repair"
         return Finding("index", "unknown-holders", "fail", said, remedy)
     return None

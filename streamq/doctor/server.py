@@ -33,7 +33,7 @@ async def look(patient: Patient) -> list[Finding]:
     findings = (
         [_version(info), _persistence(info), _eviction(info), _memory(info)]
         if info
-        else [Finding("server", "unasked", "warn", "the server may not be asked what it is", "allow +info")]
+        else [Finding("server", "unasked", "warn", "this user may not run INFO", "allow +info")]
     )
     return [*findings, await _clock(patient), *await _rights(patient)]
 

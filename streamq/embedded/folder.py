@@ -204,7 +204,7 @@ def _not_ours(path: Path, about: os.stat_result) -> str:
     if about.st_uid == os.geteuid():
         return f"{path} is not a file, as streamq makes it: remove it, or {ELSEWHERE}"
     return (
-        f"{path} belongs to {whose(about.st_uid)}, not to {me}, and who owns it can read and change the jobs: "
+        f"{path} belongs to {whose(about.st_uid)}, not to {me}, and its owner can read and change the jobs: "
         f"run as that user, give it to {me} with chown if it is yours, or {ELSEWHERE}"
     )
 

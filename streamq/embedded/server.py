@@ -327,7 +327,7 @@ async def _answers(socket: Path | None) -> bool:
 
     One with a full disk or a busy script replies with an error: it runs, and later commands will meet that error.
     """
-    while (said := await _says(socket, "PING")).startswith("-LOADING"):  # noqa: ASYNC110 - it tells only those who ask
+    while (said := await _says(socket, "PING")).startswith("-LOADING"):  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.05)
     return said.startswith(("+PONG", "-MISCONF", "-BUSY"))
 

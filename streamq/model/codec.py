@@ -89,7 +89,7 @@ LEVELS: Final = 200
 DIGITS: Final = 4_300
 """Digits that a written whole number may have: Python's default limit for reading one."""
 TOO_DEEP: Final = f"(not shown: nested more than {LEVELS} levels deep)"
-"""What people see in the place of a value that another program wrote and no list can show."""
+"""Shown in the place of a value of another program that is nested too deep for a list."""
 
 _RUN: Final = re.compile(rb"[0-9]*")
 

@@ -3,7 +3,7 @@
     redis://[user:password@]host[:port][/number][?option=value&…]       rediss:// the same over TLS
     unix://[user:password@]/path/of/the/socket[?option=value&…][#own-user]
 
-The fragment of a socket asks for a server that is run by the user who connects: the embedded server's address has it.
+The fragment of a socket demands that the connecting user also runs the server, as in the embedded server's address.
 Other clients ignore a fragment, so the address is one for them too.
 
 An address that this grammar does not take is refused and shown as ``redis://…``. A parser that guesses would take a

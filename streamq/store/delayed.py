@@ -65,7 +65,7 @@ class Delayed:
     def _promoted(self, queue: str, now: int, count: int, wait: int, empty: int) -> Promoted:
         self._access.clock.set(now)
         if empty:
-            log.warning("%d ids on %s were due and had no job: they are forgotten", empty, queue)
+            log.warning("%d ids on %s were due and had no job: they are removed", empty, queue)
         return Promoted(count, None if wait < 0 else wait / 1_000_000)
 
     def move_due_times(self, links: ThreadLinks, out: DueTimes, back: DueTimes) -> None:

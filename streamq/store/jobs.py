@@ -33,7 +33,7 @@ class Jobs:
     async def requeue(self, queue: str, job_id: str) -> JobRecord:
         """A failed job waits again. Returns it as it waits now.
 
-        Raises ``JobNotFound``, and ``WrongState`` with the state it has. Of many who ask at once one moves it.
+        Raises ``JobNotFound``, and ``WrongState`` with the state it has. Of many concurrent calls one moves it.
         """
         async with self._access.pool.links() as links:
             said = await scripts.REQUEUE.run(links.of(queue), self._access.keys(queue), job_id)

@@ -76,7 +76,7 @@ class Recovery:
                 if not after:
                     break
         if missing:
-            log.warning("%d active jobs on %s were deleted by hand: nothing is left of them", missing, queue)
+            log.warning("%d active jobs on %s were deleted by hand and are lost", missing, queue)
         return stranded
 
     # -- queries --------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ _DANGEROUS: Final = {
 }  # fmt: skip
 """Commands that only a user with all rights may run, and that the engine never runs."""
 ALL_KEYS: Final = frozenset(_KEYED)
-"""The rights that a user lacks who may not access the keys."""
+"""The commands that a user without access to the keys lacks."""
 
 
 class ServerQueries:

@@ -97,7 +97,7 @@ class Workers:
         except UNREADABLE as error:
             if self._unreadable.get(name) != raw:
                 shown = name.decode("utf-8", "replace")
-                log.warning("what worker %s says of itself cannot be read (%s): it is left out", shown, error)
+                log.warning("the description of worker %s cannot be read (%s): it is left out", shown, error)
             self._unreadable[name] = raw
             return None
         self._unreadable.pop(name, None)

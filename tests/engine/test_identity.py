@@ -171,7 +171,7 @@ async def test_an_entry_that_cannot_be_read_is_left_out_and_the_lost_are_recover
         await reclaimer.close()
     assert census(client, prefix, "q").counts() == {"waiting": 1}
     assert [
-        caplog.text.count(f"worker {name} says of itself cannot be read") for name in ("newer", "older")
+        caplog.text.count(f"description of worker {name} cannot be read") for name in ("newer", "older")
     ] == [1, 1]
 
 

@@ -34,7 +34,7 @@ def names_in(file: str) -> set[str]:
 def test_every_planted_bug_can_be_planted() -> None:
     found = {fault.name: text_of(fault.file).count(fault.sound) for fault in FAULTS}
     assert not {name: count for name, count in found.items() if count != 1}, (
-        "say anew where these are planted"
+        "correct the paths and the `sound` texts of these faults"
     )
 
 

@@ -247,8 +247,8 @@ def terms(task: str, given: Mapping[str, Any]) -> Terms:
     for name, value in given.items():
         if value is not None:
             option = OPTIONS[name]
-            if told := option.wrong(value):
-                raise UsageError(told)
+            if problem := option.wrong(value):
+                raise UsageError(problem)
             if option.header is not None:
                 headers[option.header] = option.carried(value)
     return Terms(

@@ -121,8 +121,8 @@ class Program:
         """The task, if known. Raises ``UsageError`` for an invalid name, ``ConfigurationError`` for that of a queue."""
         task = self.tasks.get(name) if type(name) is str else None
         if task is None:
-            if told := wrong_task_name(name):
-                raise UsageError(told)
+            if problem := wrong_task_name(name):
+                raise UsageError(problem)
         elif queue != task.queue:
             self._check_queue(queue, task)
         return task
@@ -133,8 +133,8 @@ class Program:
             encoded = write_untyped(payload)
         except Unfit as error:
             raise InvalidPayload(name, error.errors) from None
-        if told := codec.unreadable(encoded):
-            raise InvalidPayload(name, [FieldError("", "not-readable", told)])
+        if problem := codec.unreadable(encoded):
+            raise InvalidPayload(name, [FieldError("", "not-readable", problem)])
         if len(encoded) > self.settings.max_payload:
             raise PayloadTooLarge(name, len(encoded), self.settings.max_payload)
         return encoded

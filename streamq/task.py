@@ -68,11 +68,11 @@ class Task(Generic[P, R]):
             ) from error
 
     def _check_policy(self, **given: Any) -> None:
-        if told := wrong_task_name(self.name):
-            raise ConfigurationError(told)
+        if problem := wrong_task_name(self.name):
+            raise ConfigurationError(problem)
         for argument, value in given.items():
-            if told := POLICY[argument].wrong(value):
-                raise ConfigurationError(f"task {self.name!r}: {told}")
+            if problem := POLICY[argument].wrong(value):
+                raise ConfigurationError(f"task {self.name!r}: {problem}")
 
     def _read(self, reading: handlers.Reading) -> None:
         handlers.check_fields(reading, self.name)
@@ -127,8 +127,8 @@ class Task(Generic[P, R]):
                 encoded = self._payload.write(payload)
         except values.Unfit as error:
             raise InvalidPayload(self.name, error.errors) from None
-        if told := codec.unreadable(encoded):
-            raise InvalidPayload(self.name, [FieldError("", "not-readable", told)])
+        if problem := codec.unreadable(encoded):
+            raise InvalidPayload(self.name, [FieldError("", "not-readable", problem)])
         limit = self._client.settings.max_payload
         if len(encoded) > limit:
             raise PayloadTooLarge(self.name, len(encoded), limit)
@@ -211,8 +211,8 @@ class Task(Generic[P, R]):
         limit = self._client.settings.max_result
         if len(encoded) > limit:
             raise ResultTooLarge(self.name, len(encoded), limit)
-        if told := codec.unreadable(encoded):
-            raise ResultNotStorable(f"the handler's result cannot be kept: {told}")
+        if problem := codec.unreadable(encoded):
+            raise ResultNotStorable(f"the handler's result cannot be kept: {problem}")
         return b"" if encoded == b"null" else encoded
 
     def _write_result(self, value: Any) -> bytes:
@@ -225,8 +225,8 @@ class Task(Generic[P, R]):
                 )
             return codec.storable(value)
         except values.Unfit as error:
-            told = f"the handler's result is not of its declared type, or has no JSON form that keeps it: {error}"
-            raise ResultNotStorable(told) from None
+            problem = f"the handler's result is not of its declared type, or has no JSON form that keeps it: {error}"
+            raise ResultNotStorable(problem) from None
         except (TypeError, ValueError, RecursionError) as error:
             raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
 

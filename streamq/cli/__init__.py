@@ -96,9 +96,9 @@ class Commands(Group):
         except (KeyboardInterrupt, click.Abort):
             return 130
         except Exception as error:
-            from streamq.cli.ending import told  # noqa: PLC0415  # a command that succeeds need not pay for it
+            from streamq.cli.ending import report  # noqa: PLC0415  # a command that succeeds need not pay for it
 
-            return told(error, as_json="--json" in words)
+            return report(error, as_json="--json" in words)
         return code if isinstance(code, int) else 0
 
 

@@ -52,10 +52,10 @@ def code_of(error: StreamqError) -> int:
     return next((code for kind, code in _OF if isinstance(error, kind)), 1)
 
 
-def told(error: BaseException, *, as_json: bool) -> int:
+def report(error: BaseException, *, as_json: bool) -> int:
     """Print what went wrong and what to do; returns the exit code."""
     if isinstance(error, StreamqError):
-        return _told(error, as_json=as_json)
+        return _report(error, as_json=as_json)
     if isinstance(error, click.ClickException):
         return _misuse(error, as_json=as_json)
     if isinstance(error, OSError):
@@ -63,7 +63,7 @@ def told(error: BaseException, *, as_json: bool) -> int:
     return _fault(error)
 
 
-def _told(error: StreamqError, *, as_json: bool) -> int:
+def _report(error: StreamqError, *, as_json: bool) -> int:
     if as_json:
         echo_json({"error": {"code": error.code, "message": str(error)}})
     complain(f"error: {error}")

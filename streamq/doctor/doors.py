@@ -70,24 +70,24 @@ def is_open_to_all(addresses: list[Address]) -> bool:
 async def _settings(patient: Patient) -> list[Finding]:
     """Settings of the server, where our user may read them; it is better when it may not."""
     try:
-        told = await patient.app.client.store.server.settings(
+        settings = await patient.app.client.store.server.settings(
             "protected-mode", "enable-debug-command", "port", "bind", "requirepass"
         )
     except Rejected:
         return []
     findings = []
-    if _is_unprotected(told):
+    if _is_unprotected(settings):
         said = "protected-mode is off, the default user has no password, and the server listens to other machines"
         remedy = "set requirepass, or protected-mode yes, or bind 127.0.0.1"
         findings.append(Finding("doors", "protected-mode-off", "warn", said, remedy))
-    if told.get("enable-debug-command", "no") != "no":
-        said = f"enable-debug-command is {told['enable-debug-command']}: a client can end the server or make it hang"
+    if (debug := settings.get("enable-debug-command", "no")) != "no":
+        said = f"enable-debug-command is {debug}: a client can end the server or make it hang"
         findings.append(Finding("doors", "debug-command", "warn", said, "set enable-debug-command no"))
     return findings
 
 
-def _is_unprotected(told: dict[str, str]) -> bool:
+def _is_unprotected(settings: dict[str, str]) -> bool:
     local = {"127.0.0.1", "::1", "-::1", "localhost"}
-    bound = told.get("bind", "").split()
-    open_to_others = told.get("port", "0") != "0" and not (bound and local.issuperset(bound))
-    return told.get("protected-mode") == "no" and not told.get("requirepass") and open_to_others
+    bound = settings.get("bind", "").split()
+    open_to_others = settings.get("port", "0") != "0" and not (bound and local.issuperset(bound))
+    return settings.get("protected-mode") == "no" and not settings.get("requirepass") and open_to_others

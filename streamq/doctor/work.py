@@ -89,12 +89,12 @@ async def look_at_handlers(patient: Patient) -> list[Finding]:
 
 async def look_at_notes(patient: Patient) -> list[Finding]:
     """Notes of apps to operators. The same note of many workers is one finding."""
-    told: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    by_note: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
     for worker in await patient.app.workers():
         for note in worker.notes:
-            told.setdefault((note.subject, note.text), []).append((note.since, worker.name))
+            by_note.setdefault((note.subject, note.text), []).append((note.since, worker.name))
     findings = []
-    for (subject, text), workers in told.items():
+    for (subject, text), workers in by_note.items():
         since, name = min(workers)
         more = f" and {len(workers) - 1} more" if len(workers) > 1 else ""
         said = f"{subject}, since {since:%Y-%m-%dT%H:%M:%SZ} ({name}{more}): {text}"

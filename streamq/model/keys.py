@@ -80,7 +80,7 @@ class Keys:
         "until the worker stops or is lost",
     )  # fmt: skip
     seat = Key(
-        "string", "the process that does the queue's upkeep: seat 1 all of it, 2 helps, 3 only recovers", "expires in seconds",
+        "string", "the process that does the upkeep: seat 1 all of it, 2 helps, 3 only recovers", "expires in seconds",
         "upkeep:SEAT",
     )  # fmt: skip
     seat_look = Key(

@@ -100,9 +100,9 @@ class Form:
         except ValidationError as error:
             raise Unfit([_unread(value, e) for e in error.errors(include_url=False)]) from None
         if not _equal(value, back):
-            told = list(_differences(value, back, ""))
-            if told:
-                raise Unfit(told)
+            differences = list(_differences(value, back, ""))
+            if differences:
+                raise Unfit(differences)
         return raw
 
 
@@ -166,12 +166,12 @@ class AnyForm(Form):
             ):  # the faster of two readers, which differ in numbers above 64 bits only
                 return raw
         if not _equal(value, back := self.read(raw)):
-            told = [
+            differences = [
                 FieldError(each.pointer, each.code, each.message + _UNTYPED)
                 for each in _differences(value, back, "")
             ]
-            if told:
-                raise Unfit(told)
+            if differences:
+                raise Unfit(differences)
         return raw
 
     def write_text(self, text: str | bytes) -> bytes:
@@ -259,9 +259,9 @@ def write_untyped(value: Any) -> bytes:
             raise cause from None
         raise Unfit([FieldError("", "not-json", str(cause))]) from None
     if b"null" in raw:
-        told = [FieldError(at, "not-json", f"{found!r}: {_NAN}") for at, found in _non_finite(value, "")]
-        if told:
-            raise Unfit(told)
+        errors = [FieldError(at, "not-json", f"{found!r}: {_NAN}") for at, found in _non_finite(value, "")]
+        if errors:
+            raise Unfit(errors)
     return raw
 
 
@@ -315,10 +315,10 @@ def _differences(was: Any, back: Any, at: str) -> Iterator[FieldError]:
             for name, part in parts.items():
                 yield from _differences(part, others[name], at + _pointer((name,)))
             return
-    told = f"{shown(was)} would arrive as {shown(back)}"
+    message = f"{shown(was)} would arrive as {shown(back)}"
     if type(was) is not type(back):
-        told = f"{shown(was)} ({type(was).__name__}) would arrive as {shown(back)} ({type(back).__name__})"
-    yield FieldError(at, "not-kept", f"{told}: {_NAN}" if non_finite(was) else told)
+        message = f"{shown(was)} ({type(was).__name__}) would arrive as {shown(back)} ({type(back).__name__})"
+    yield FieldError(at, "not-kept", f"{message}: {_NAN}" if non_finite(was) else message)
 
 
 def _same_instant(was: Any, back: Any) -> bool:
@@ -351,8 +351,10 @@ def _unread(value: Any, error: Any) -> FieldError:
         if not parts or part not in parts:
             break
         value = parts[part]
-    told = f"{shown(value)} is written as JSON that is not read again: {error['msg']}"
-    return FieldError(_pointer(error["loc"]), error["type"], f"{told}. {_NAN}" if non_finite(value) else told)
+    message = f"{shown(value)} is written as JSON that is not read again: {error['msg']}"
+    return FieldError(
+        _pointer(error["loc"]), error["type"], f"{message}. {_NAN}" if non_finite(value) else message
+    )
 
 
 def _non_finite(value: Any, at: str) -> Iterator[tuple[str, Any]]:

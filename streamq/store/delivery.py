@@ -119,14 +119,14 @@ class Delivery:
 
     async def depths(self, links: Links, queues: Sequence[str], lane: int) -> Depths:
         """How many jobs wait in one lane of each queue."""
-        told = Depths()
+        depths = Depths()
         if not queues:
-            return told
+            return depths
         filled: dict[str, int] = {}
         lengths = await links.commands(queues, [("XLEN", self._lane((queue, lane))) for queue in queues])
         for queue, length in zip(queues, lengths, strict=True):
             if isinstance(length, StreamqError):
-                told.refused[queue] = length
+                depths.refused[queue] = length
             elif length:
                 filled[queue] = length
         if filled:
@@ -134,8 +134,8 @@ class Delivery:
             commands = [("XINFO", "GROUPS", self._lane((queue, lane))) for queue in deep]
             groups = await links.commands(deep, commands)
             for queue, reply in zip(deep, groups, strict=True):
-                told.waiting[queue] = filled[queue] - _delivered(reply)
-        return told
+                depths.waiting[queue] = filled[queue] - _delivered(reply)
+        return depths
 
 
 def _delivered(groups: Any) -> int:

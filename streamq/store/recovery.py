@@ -54,14 +54,14 @@ class Recovery:
         first: tuple[tuple[str, str, str], ...] = ()
         link = links.of(queue)
         while True:
-            more, suspected, buried, held, told = await self._delivery.with_group(
+            more, suspected, buried, left, texts = await self._delivery.with_group(
                 links, queue, lambda: scripts.RECLAIM.run(link, keys, *arguments)
             )
             if more < 0:
                 return Reclaimed(again, suspects, failed, beaten=True, first=first)
-            first = first or _by_three(told)
+            first = first or _by_three(texts)
             again, suspects, failed = again + more, suspects + suspected, failed + buried
-            if not held:
+            if not left:
                 return Reclaimed(again, suspects, failed, first=first)
 
     async def audit(self, links: Links, queue: str) -> int:
@@ -93,6 +93,6 @@ class Recovery:
         return sorted(holders - listed)
 
 
-def _by_three(told: list[bytes]) -> tuple[tuple[str, str, str], ...]:
-    texts = [text.decode("utf-8", "replace") for text in told]
+def _by_three(raw: list[bytes]) -> tuple[tuple[str, str, str], ...]:
+    texts = [text.decode("utf-8", "replace") for text in raw]
     return tuple(zip(texts[::3], texts[1::3], texts[2::3], strict=True))

@@ -81,12 +81,12 @@ class Suspects:
 
     async def _waiting(self, queues: Sequence[str]) -> list[str]:
         """The queues in which suspects wait."""
-        told = await self._store.delivery.depths(self._links, queues, ALONE)
-        self.present = set(told.waiting)
-        waiting = [queue for queue, count in told.waiting.items() if count > 0]
+        depths = await self._store.delivery.depths(self._links, queues, ALONE)
+        self.present = set(depths.waiting)
+        waiting = [queue for queue, count in depths.waiting.items() if count > 0]
         for queue in self._patience.keys() - set(waiting):
             del self._patience[queue]
-        self._book(told.refused, queues)
+        self._book(depths.refused, queues)
         return waiting
 
     def _book(self, refused: dict[str, StreamqError], queues: Sequence[str]) -> None:

@@ -8,8 +8,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what would arrive as something else is accepted",
         "streamq/model/values.py",
-        "        if not _equal(value, back):\n            told = list(",
-        "        if False:\n            told = list(",
+        "        if not _equal(value, back):\n            differences = list(",
+        "        if False:\n            differences = list(",
         "tests/engine/test_values.py::"
         "test_what_would_arrive_as_something_else_is_refused_with_the_place_and_the_reason",
     ),

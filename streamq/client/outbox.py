@@ -1,6 +1,7 @@
 """Group commit for producers: one flight under way; what arrives meanwhile leaves together in the next.
 
-A lone caller waits one round trip, a thousand callers share a few, and there is no timer. A flight carries the jobs
+A lone caller carries its job itself and waits one round trip, a thousand callers share a few, and there is no timer.
+Only what fills a flight by itself leaves while one is under way, so that the server works while we write. A flight carries the jobs
 of any number of queues, so a process has as few connections with a thousand queues as with one. The jobs of a queue
 are a batch of the flight. Batches are numbered, so one that went unanswered is sent again without fear: the script
 answers a number it has seen. A fault of one order, or of one queue, is answered to those whose it is.
@@ -13,7 +14,8 @@ import contextlib
 import itertools
 import logging
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -34,7 +36,7 @@ from streamq.redis.answers import Demoted, concerns_all
 from streamq.redis.link import Link
 from streamq.redis.servers import Server
 from streamq.settings import Durability
-from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch
+from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Flight, Producer
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.outbox")
@@ -49,16 +51,25 @@ PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget what is of no more use."""
 
 
-class _Order(NamedTuple):
-    kind: tuple[str, bool]
-    """Its queue, and whether its jobs are delayed: a fault of `delayed` stops no other jobs."""
-    jobs: Sequence[New]
-    size: int
-    ids: asyncio.Future[list[str]]
+class _Order:
+    """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself."""
+
+    __slots__ = ("ids", "jobs", "kind", "size")
+
+    def __init__(self, kind: tuple[str, bool], jobs: Sequence[New], size: int) -> None:
+        self.kind = kind
+        """Its queue, and whether its jobs are delayed: a fault of `delayed` stops no other jobs."""
+        self.jobs, self.size = jobs, size
+        self.ids: asyncio.Future[list[str]] | None = None
+
+    def later(self) -> asyncio.Future[list[str]]:
+        """The ids, or why there are none."""
+        self.ids = asyncio.get_running_loop().create_future()
+        return self.ids
 
     def end(self, answer: Answer) -> None:
         """Answer the caller, unless it has gone."""
-        if self.ids.done():
+        if self.ids is None or self.ids.done():
             return
         if isinstance(answer, list):
             self.ids.set_result(answer)
@@ -72,6 +83,24 @@ class _Load(NamedTuple):
     batch: Batch
     orders: Sequence[_Order]
     since: float
+
+
+class _Departure:
+    """What leaves together."""
+
+    __slots__ = ("answers", "flight", "loads", "orders", "slot")
+
+    def __init__(self, orders: Sequence[_Order], loads: Sequence[_Load], slot: int) -> None:
+        self.orders, self.loads = orders, loads
+        self.slot = slot
+        """Which of its two producers numbers it: two batches under way are remembered by the server under two names."""
+        self.flight: Flight | None = None
+        """Sent, and not answered yet; ``None`` when it must wait for its turn to connect."""
+        self.answers: list[Answer] | None = None
+
+    @property
+    def batches(self) -> list[Batch]:
+        return [load.batch for load in self.loads]
 
 
 class Outbox:
@@ -97,9 +126,7 @@ class Outbox:
         carrier = self._carriers.get(kind)
         if carrier is None:
             carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
-        ids: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        carrier.add(_Order((queue, jobs[0].due != ""), jobs, size, ids))
-        return await ids
+        return await carrier.put(_Order((queue, jobs[0].due != ""), jobs, size))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
@@ -118,83 +145,157 @@ class _Carrier:
         self._store, self._server, self._durability = store, server, durability
         self._link = Link(server, "streamq-producer")
         self._waiting: list[_Order] = []
-        self._flight: asyncio.Task[None] | None = None
-        self._names: dict[tuple[str, bool], str] = {}
-        """The name of the producer, by kind of order."""
+        self._count = self._size = 0
+        """Jobs and bytes of those who wait."""
+        self._under_way: deque[_Departure] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._parting: asyncio.Future[None] | None = None
+        """Set when the lone caller does not wait any more, for who closes."""
+        self._producers: dict[tuple[tuple[str, bool], int], Producer] = {}
+        """By kind of order and slot."""
         self._numbers = itertools.count(1)
 
-    def add(self, order: _Order) -> None:
+    async def put(self, order: _Order) -> list[str]:
+        if self._task is None and not self._under_way:
+            return await self._carry(order)
         self._waiting.append(order)
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._fly(), name="outbox")
+        self._count += len(order.jobs)
+        self._size += order.size
+        self._begin_behind()
+        return await order.later()
+
+    async def _carry(self, order: _Order) -> list[str]:
+        """The way of a lone caller, without a task and a future: it waits for the server itself.
+
+        Whatever else comes than its ids, and when it goes away meanwhile, a task takes over.
+        """
+        departure = self._begin([order])
+        self._under_way.append(departure)
+        try:
+            answers = await self._answers(departure)
+        except asyncio.CancelledError:
+            order.later().cancel()
+            self._go_on()
+            raise
+        if answers and isinstance(answers[0], list):
+            self._under_way.popleft()
+            self._go_on()
+            return answers[0]
+        departure.answers, departure.flight = answers, None
+        ids = order.later()
+        self._go_on()
+        return await ids
+
+    def _go_on(self) -> None:
+        """Leave what is under way, and who waits, to a task."""
+        if self._under_way or self._waiting:
+            self._task = asyncio.create_task(self._fly(), name="outbox")
+        if self._parting is not None:
+            self._parting.set_result(None)
 
     async def _fly(self) -> None:
-        orders: list[_Order] = []
         try:
-            while self._waiting:
-                orders = self._take()
-                await self._send(orders)
+            while self._under_way or self._waiting:
+                if not self._under_way:
+                    self._under_way.append(self._begin(self._take()))
+                self._begin_behind()
+                departure = self._under_way[0]
+                await self._land(departure)
+                self._under_way.popleft()
+                if len(departure.orders) > 1:
+                    await asyncio.sleep(0)  # who has just been answered may have more: it leaves with the next flight
         except BaseException:  # the loop ends; nobody waits for ever
-            for order in orders:
-                order.end(
-                    OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued")
-                )
+            for departure in self._under_way:
+                for order in departure.orders:
+                    order.end(
+                        OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued")
+                    )
             for order in self._waiting:
                 order.end(Unavailable("the event loop ended before the jobs were sent"))
-            self._waiting.clear()
+            self._under_way.clear()
+            self._take_all()
             raise
         finally:
-            self._flight = None
+            self._task = None
+
+    def _begin_behind(self) -> None:
+        """Send what fills a flight by itself while another is under way: the server has the next when it is done."""
+        full = self._count >= BATCH or self._size > BATCH_BYTES // 2
+        if full and len(self._under_way) == 1 and self._under_way[0].flight is not None:
+            self._under_way.append(self._begin(self._take()))
 
     def _take(self) -> list[_Order]:
-        if len(self._waiting) == 1:
-            orders, self._waiting = self._waiting, []
-            return orders
+        if self._count <= BATCH and self._size <= BATCH_BYTES:
+            return self._take_all()
         count = size = taken = 0
         for order in self._waiting:
+            if taken and (count + len(order.jobs) > BATCH or size + order.size > BATCH_BYTES):
+                break
             count += len(order.jobs)
             size += order.size
-            if taken and (count > BATCH or size > BATCH_BYTES):
-                break
             taken += 1
         orders, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._count -= count
+        self._size -= size
         return orders
 
-    async def _send(self, orders: Sequence[_Order]) -> None:
-        if len(orders) == 1:  # of a lone caller, by the shortest way
-            load = self._load(orders[0].kind, orders)
-            self._end(load, (await self._persist((load.batch,)))[0])
-            return
-        loads = self._loads(orders)
-        answers = await self._persist([load.batch for load in loads])
-        if isinstance(answers[0], UsageError):
+    def _take_all(self) -> list[_Order]:
+        orders, self._waiting = self._waiting, []
+        self._count = self._size = 0
+        return orders
+
+    def _begin(self, orders: Sequence[_Order], slot: int | None = None) -> _Departure:
+        """Send orders together, where nothing stands in the way."""
+        if slot is None:
+            slot = 1 - self._under_way[0].slot if self._under_way else 0
+        departure = _Departure(orders, self._loads(orders, slot), slot)
+        try:
+            departure.flight = self._store.producers.begin(self._link, departure.batches, self._durability)
+        except UsageError as error:
+            departure.answers = [error] * len(departure.loads)
+        return departure
+
+    async def _answers(self, departure: _Departure) -> list[Answer] | None:
+        """What a flight that has begun comes to; ``None`` when it has not."""
+        if departure.flight is None:
+            return departure.answers
+        return await self._heard(departure.flight.answers(), len(departure.loads))
+
+    async def _land(self, departure: _Departure) -> None:
+        answers = departure.answers or await self._answers(departure)
+        departure.flight = None  # what was not taken is repeated before any other begins
+        answers = await self._persist(departure.batches, answers)
+        if len(departure.orders) > 1 and isinstance(answers[0], UsageError):
             # one of them cannot be written, and nothing was sent: each flies alone
-            for order in orders:
-                await self._send([order])
+            for order in departure.orders:
+                await self._land(self._begin([order], departure.slot))
             return
-        for load, answer in zip(loads, answers, strict=True):
+        for load, answer in zip(departure.loads, answers, strict=True):
             self._end(load, answer)
 
-    def _loads(self, orders: Sequence[_Order]) -> list[_Load]:
+    def _loads(self, orders: Sequence[_Order], slot: int) -> list[_Load]:
+        if len(orders) == 1:
+            return [self._load(orders[0].kind, orders, slot)]
         alike: dict[tuple[str, bool], list[_Order]] = {}
         for order in orders:
             alike.setdefault(order.kind, []).append(order)
-        return [self._load(kind, those) for kind, those in alike.items()]
+        return [self._load(kind, those, slot) for kind, those in alike.items()]
 
-    def _load(self, kind: tuple[str, bool], orders: Sequence[_Order]) -> _Load:
-        producer = self._names.get(kind)
+    def _load(self, kind: tuple[str, bool], orders: Sequence[_Order], slot: int) -> _Load:
+        producer = self._producers.get((kind, slot))
         if producer is None:
-            producer = self._names[kind] = secrets.token_hex(8)
+            producer = self._store.producers.producer(kind[0], secrets.token_hex(8))
+            self._producers[kind, slot] = producer
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
-        return _Load(Batch(kind[0], producer, next(self._numbers), jobs), orders, monotonic())
+        return _Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
-    async def _persist(self, batches: Sequence[Batch]) -> list[Answer]:
-        """Send batches until each is answered, for ``enqueue_timeout`` seconds at most.
+    async def _persist(self, batches: Sequence[Batch], first: list[Answer] | None) -> list[Answer]:
+        """Take the ``first`` answers to batches, or send them, until each is answered, for ``enqueue_timeout`` seconds at most.
 
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
         is what a server refused that has just ceased to be the primary.
         """
-        answers: list[Answer] = await self._attempt(self._link, batches)
+        answers = first or await self._attempt(self._link, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
         unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
@@ -216,22 +317,27 @@ class _Carrier:
         return isinstance(answer, Demoted) and self._server.several
 
     async def _attempt(self, link: Link, batches: Sequence[Batch]) -> list[Answer]:
+        return await self._heard(
+            self._store.producers.submit(link, batches, self._durability), len(batches)
+        )
+
+    async def _heard(self, answers: Awaitable[list[Answer]], count: int) -> list[Answer]:
         try:
-            return await self._store.producers.submit(link, batches, self._durability)
+            return await answers
         except StreamqError as error:
-            return [error] * len(batches)
+            return [error] * count
         except Exception as error:  # a fault of ours: it ends with these callers, not with all
-            log.exception("sending %d batches failed", len(batches))
+            log.exception("sending %d batches failed", count)
             unknown = OutcomeUnknown(f"{type(error).__name__}: {error}; the jobs may be enqueued")
             unknown.__cause__ = error
-            return [unknown] * len(batches)
+            return [unknown] * count
 
     def _end(self, load: _Load, answer: Answer) -> None:
         if isinstance(answer, list) and len(load.orders) == 1:
             load.orders[0].end(answer)
             return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
-            self._names = {kind: name for kind, name in self._names.items() if name != load.batch.producer}
+            self._producers = {of: each for of, each in self._producers.items() if each is not load.batch.producer}
         at = 0
         for order in load.orders:
             end = at + len(order.jobs)
@@ -261,8 +367,11 @@ class _Carrier:
         raise answer.carrying(Ticket(partial(self._repeat, load, start, end)))
 
     async def close(self) -> None:
-        if self._flight is not None:
-            await asyncio.wait([self._flight])
+        while self._under_way or self._waiting:
+            if self._task is None:  # a lone caller carries its own
+                self._parting = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._task or self._parting])
+            self._parting = None
         try:
             await self._forget()
         finally:
@@ -270,10 +379,10 @@ class _Carrier:
 
     async def _forget(self) -> None:
         """Batches of unknown outcome have other names by now, and stay; what fails here expires by itself."""
-        if not self._names or not self._link.connected:
+        if not self._producers or not self._link.connected:
             return
-        producers = [(queue, name) for (queue, _), name in self._names.items()]
         with contextlib.suppress(Unavailable):
+            producers = list(self._producers.values())
             await self._store.producers.forget(self._link, producers, timeout=PARTING)
 
 

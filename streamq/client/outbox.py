@@ -15,10 +15,11 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
+from streamq.client.orders import BATCH, BATCH_BYTES, Departure, Load, Order, slices
 from streamq.client.transfer import Transfer
 from streamq.errors import (
     NotDurable,
@@ -36,71 +37,15 @@ from streamq.redis.answers import Demoted, concerns_all
 from streamq.redis.link import Link
 from streamq.redis.servers import Server
 from streamq.settings import Durability
-from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Flight, Producer
+from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.outbox")
 
-BATCH: Final = 500
-"""Jobs to a flight at most, and so to a script call: a call of about 2 ms."""
-BATCH_BYTES: Final = 1 << 20
-"""Bytes of names, payloads and headers to a flight at most; one job that has more flies alone."""
 MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget what is of no more use."""
-
-
-class _Order:
-    """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself."""
-
-    __slots__ = ("ids", "jobs", "kind", "size")
-
-    def __init__(self, kind: tuple[str, bool], jobs: Sequence[New], size: int) -> None:
-        self.kind = kind
-        """Its queue, and whether its jobs are delayed: a fault of `delayed` stops no other jobs."""
-        self.jobs, self.size = jobs, size
-        self.ids: asyncio.Future[list[str]] | None = None
-
-    def later(self) -> asyncio.Future[list[str]]:
-        """The ids, or why there are none."""
-        self.ids = asyncio.get_running_loop().create_future()
-        return self.ids
-
-    def end(self, answer: Answer) -> None:
-        """Answer the caller, unless it has gone."""
-        if self.ids is None or self.ids.done():
-            return
-        if isinstance(answer, list):
-            self.ids.set_result(answer)
-        else:
-            self.ids.set_exception(answer)
-
-
-class _Load(NamedTuple):
-    """The orders of a flight that make one batch, and the moment it was made."""
-
-    batch: Batch
-    orders: Sequence[_Order]
-    since: float
-
-
-class _Departure:
-    """What leaves together."""
-
-    __slots__ = ("answers", "flight", "loads", "orders", "slot")
-
-    def __init__(self, orders: Sequence[_Order], loads: Sequence[_Load], slot: int) -> None:
-        self.orders, self.loads = orders, loads
-        self.slot = slot
-        """Which of its two producers numbers it: two batches under way are remembered by the server under two names."""
-        self.flight: Flight | None = None
-        """Sent, and not answered yet; ``None`` when it must wait for its turn to connect."""
-        self.answers: list[Answer] | None = None
-
-    @property
-    def batches(self) -> list[Batch]:
-        return [load.batch for load in self.loads]
 
 
 class Outbox:
@@ -126,11 +71,11 @@ class Outbox:
         carrier = self._carriers.get(kind)
         if carrier is None:
             carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
-        return await carrier.put(_Order((queue, jobs[0].due != ""), jobs, size))
+        return await carrier.put(Order((queue, jobs[0].due != ""), jobs, size))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
-        return await Transfer(lambda part: self.put(queue, part, durability), _slices(jobs)).run()
+        return await Transfer(lambda part: self.put(queue, part, durability), slices(jobs)).run()
 
     async def close(self) -> None:
         """Wait for the flights under way, let the server forget what nobody repeats, and drop the connections."""
@@ -144,10 +89,10 @@ class _Carrier:
     def __init__(self, store: Store, server: Server, durability: Durability) -> None:
         self._store, self._server, self._durability = store, server, durability
         self._link = Link(server, "streamq-producer")
-        self._waiting: list[_Order] = []
+        self._waiting: list[Order] = []
         self._count = self._size = 0
         """Jobs and bytes of those who wait."""
-        self._under_way: deque[_Departure] = deque()
+        self._under_way: deque[Departure] = deque()
         self._task: asyncio.Task[None] | None = None
         self._parting: asyncio.Future[None] | None = None
         """Set when the lone caller does not wait any more, for who closes."""
@@ -155,7 +100,7 @@ class _Carrier:
         """By kind of order and slot."""
         self._numbers = itertools.count(1)
 
-    async def put(self, order: _Order) -> list[str]:
+    async def put(self, order: Order) -> list[str]:
         if self._task is None and not self._under_way:
             return await self._carry(order)
         self._waiting.append(order)
@@ -164,7 +109,7 @@ class _Carrier:
         self._begin_behind()
         return await order.later()
 
-    async def _carry(self, order: _Order) -> list[str]:
+    async def _carry(self, order: Order) -> list[str]:
         """The way of a lone caller, without a task and a future: it waits for the server itself.
 
         Whatever else comes than its ids, and when it goes away meanwhile, a task takes over.
@@ -224,7 +169,7 @@ class _Carrier:
         if full and len(self._under_way) == 1 and self._under_way[0].flight is not None:
             self._under_way.append(self._begin(self._take()))
 
-    def _take(self) -> list[_Order]:
+    def _take(self) -> list[Order]:
         if self._count <= BATCH and self._size <= BATCH_BYTES:
             return self._take_all()
         count = size = taken = 0
@@ -239,29 +184,29 @@ class _Carrier:
         self._size -= size
         return orders
 
-    def _take_all(self) -> list[_Order]:
+    def _take_all(self) -> list[Order]:
         orders, self._waiting = self._waiting, []
         self._count = self._size = 0
         return orders
 
-    def _begin(self, orders: Sequence[_Order], slot: int | None = None) -> _Departure:
+    def _begin(self, orders: Sequence[Order], slot: int | None = None) -> Departure:
         """Send orders together, where nothing stands in the way."""
         if slot is None:
             slot = 1 - self._under_way[0].slot if self._under_way else 0
-        departure = _Departure(orders, self._loads(orders, slot), slot)
+        departure = Departure(orders, self._loads(orders, slot), slot)
         try:
             departure.flight = self._store.producers.begin(self._link, departure.batches, self._durability)
         except UsageError as error:
             departure.answers = [error] * len(departure.loads)
         return departure
 
-    async def _answers(self, departure: _Departure) -> list[Answer] | None:
+    async def _answers(self, departure: Departure) -> list[Answer] | None:
         """What a flight that has begun comes to; ``None`` when it has not."""
         if departure.flight is None:
             return departure.answers
         return await self._heard(departure.flight.answers(), len(departure.loads))
 
-    async def _land(self, departure: _Departure) -> None:
+    async def _land(self, departure: Departure) -> None:
         answers = departure.answers or await self._answers(departure)
         departure.flight = None  # what was not taken is repeated before any other begins
         answers = await self._persist(departure.batches, answers)
@@ -273,21 +218,21 @@ class _Carrier:
         for load, answer in zip(departure.loads, answers, strict=True):
             self._end(load, answer)
 
-    def _loads(self, orders: Sequence[_Order], slot: int) -> list[_Load]:
+    def _loads(self, orders: Sequence[Order], slot: int) -> list[Load]:
         if len(orders) == 1:
             return [self._load(orders[0].kind, orders, slot)]
-        alike: dict[tuple[str, bool], list[_Order]] = {}
+        alike: dict[tuple[str, bool], list[Order]] = {}
         for order in orders:
             alike.setdefault(order.kind, []).append(order)
         return [self._load(kind, those, slot) for kind, those in alike.items()]
 
-    def _load(self, kind: tuple[str, bool], orders: Sequence[_Order], slot: int) -> _Load:
+    def _load(self, kind: tuple[str, bool], orders: Sequence[Order], slot: int) -> Load:
         producer = self._producers.get((kind, slot))
         if producer is None:
             producer = self._store.producers.producer(kind[0], secrets.token_hex(8))
             self._producers[kind, slot] = producer
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
-        return _Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
+        return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
     async def _persist(self, batches: Sequence[Batch], first: list[Answer] | None) -> list[Answer]:
         """Take the ``first`` answers to batches, or send them, until each is answered, for ``enqueue_timeout`` seconds at most.
@@ -332,7 +277,7 @@ class _Carrier:
             unknown.__cause__ = error
             return [unknown] * count
 
-    def _end(self, load: _Load, answer: Answer) -> None:
+    def _end(self, load: Load, answer: Answer) -> None:
         if isinstance(answer, list) and len(load.orders) == 1:
             load.orders[0].end(answer)
             return
@@ -350,7 +295,7 @@ class _Carrier:
                 order.end(own)
             at = end
 
-    async def _repeat(self, load: _Load, start: int, end: int) -> list[str]:
+    async def _repeat(self, load: Load, start: int, end: int) -> list[str]:
         if monotonic() > load.since + MEMORY:
             raise OutcomeUnknown(
                 "the server has forgotten this batch, which was sent an hour ago: to send it again could add it twice. "
@@ -408,17 +353,3 @@ def _copied(error: StreamqError) -> StreamqError:
     own.__dict__.update(error.__dict__)
     own.__cause__ = error
     return own
-
-
-def _slices(jobs: Iterable[New]) -> Iterator[list[New]]:
-    part: list[New] = []
-    size = 0
-    for job in jobs:
-        own = len(job[0]) + len(job[1]) + len(job[2])  # task, payload, headers: once a job, so without a call
-        size += own
-        if part and (len(part) >= BATCH or size > BATCH_BYTES):
-            yield part
-            part, size = [], own
-        part.append(job)
-    if part:
-        yield part

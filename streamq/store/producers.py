@@ -113,6 +113,8 @@ class Flight:
     async def answers(self) -> list[Answer]:
         """What became of each batch. Raises what a ``Link`` raises. Cancelled, it may be asked again."""
         replies = await self._link.replies(self._sent, self._patience)
+        if len(replies) == 1 and type(replies[0]) is bytes:  # as nearly all that a lone caller gets
+            return [_answer(self._batches[0], replies[0], None)]
         said, confirmed = replies[: len(self._calls)], replies[len(replies) - len(self._confirming) :]
         if [reply for reply in said if isinstance(reply, Exception)]:
             confirmed = await self._once_more(said, confirmed)

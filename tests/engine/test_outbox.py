@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamq import App, NotDurable, NotOpen, OutcomeUnknown, Rejected, State, Unavailable, UsageError
-from streamq.client import outbox
-from streamq.client.outbox import BATCH, BATCH_BYTES, Outbox
+from streamq.client.orders import BATCH, BATCH_BYTES, slices
+from streamq.client.outbox import Outbox
 from streamq.client.transfer import Transfer
 from streamq.model.envelope import New
 from streamq.model.keys import Keys, queues_key
+from streamq.settings import Durability
 from streamq.store.producers import expanded
 
 from ..proxy import Proxy
@@ -286,7 +287,7 @@ async def test_jobs_are_taken_as_they_are_sent(way_out: Outbox) -> None:
 
     put = way_out.put
 
-    async def counted(queue: str, part: Sequence[New], durability: outbox.Durability) -> list[str]:
+    async def counted(queue: str, part: Sequence[New], durability: Durability) -> list[str]:
         nonlocal sent
         ids = await put(queue, part, durability)
         sent += len(part)
@@ -311,10 +312,10 @@ async def test_jobs_are_taken_as_they_are_sent(way_out: Outbox) -> None:
 )
 def test_a_slice_is_bounded_by_jobs_and_by_all_its_bytes(jobs: list[New], more: int) -> None:
     jobs += [New("t", b"1")] * more
-    slices = list(outbox._slices(iter(jobs)))
-    assert [job for part in slices for job in part] == jobs
-    assert all(0 < len(part) <= BATCH for part in slices)
-    assert all(sum(map(taken, part)) <= BATCH_BYTES for part in slices if len(part) > 1)
+    parts = list(slices(iter(jobs)))
+    assert [job for part in parts for job in part] == jobs
+    assert all(0 < len(part) <= BATCH for part in parts)
+    assert all(sum(map(taken, part)) <= BATCH_BYTES for part in parts if len(part) > 1)
 
 
 @pytest.mark.parametrize("later", [0, 1, 2, 40])

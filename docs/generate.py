@@ -29,6 +29,7 @@ from streamq.model.keys import APP_KEYS, QUEUE_KEYS, Key
 from streamq.model.lanes import LANES
 from streamq.model.outcomes import OUTCOMES
 from streamq.model.states import MOVES, Move, State
+from streamq.options import OPTIONS, POLICY, RESERVED
 
 from .full_run import figures
 from .source import ROOT, attribute_docs, classes, fenced, first_line, page, prose, source, table, tables
@@ -363,7 +364,7 @@ def python() -> str:
     parts = []
     errors = classes("streamq/errors.py")
     for name in streamq.__all__:
-        if name in errors:
+        if name in errors or name in TABLES:
             continue
         module = getattr(streamq, name).__module__.replace(".", "/") + ".py"
         node = next(n for n in source(module).body if getattr(n, "name", "") == name)
@@ -372,8 +373,50 @@ def python() -> str:
         "Python",
         "Everything below is imported from `streamq`; other modules are not part of the promise. The errors have "
         "[their own page](errors.md), the settings [theirs](settings.md).",
+        "## Options of enqueue",
+        prose(ast.get_docstring(classes("streamq/options.py")["EnqueueOptions"]) or ""),
+        table(("Option", "Type", "Allowed", "Meaning"), list(map(_option_of_enqueue, OPTIONS.values()))),
+        f"Reserved for options to come: {', '.join(f'`{name}`' for name in RESERVED)}. No parameter of a task with "
+        "named fields bears the name of an option, reserved ones included. `streamq.OPTIONS` is this table, "
+        "`streamq.RESERVED` holds the reserved names.",
+        "## Arguments of app.task",
+        table(
+            ("Argument", "Default", "Meaning"),
+            [(f"`{each.name}`", f"`{each.default!r}`", each.help) for each in POLICY.values()],
+        ),
         *parts,
     )
+
+
+TABLES: Final = ("EnqueueOptions", "OPTIONS", "RESERVED")
+"""Public names that are told as a table."""
+
+
+def _option_of_enqueue(option: streamq.Option) -> tuple[str, str, str, str]:
+    kind = next(
+        ast.unparse(n.annotation)
+        for n in classes("streamq/options.py")["EnqueueOptions"].body
+        if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == option.name
+    ).removesuffix(" | None")
+    return f"`{option.name}`", f"`{kind}`", _allowed(option), option.help
+
+
+def _allowed(option: streamq.Option) -> str:
+    """What an option may be, in words."""
+    low = f"above {option.low:g}" if option.above else f"from {option.low:,g}"
+    match option.form:
+        case "duration":
+            return (
+                f"seconds, a `timedelta` or text such as `5m`; {low}, at most {option.high / 86_400:g} days"
+            )
+        case "time":
+            return "with a time zone"
+        case "choice":
+            return ", ".join(f"`{choice}`" for choice in option.choices)
+        case "whole number":
+            return f"{low} to {int(option.high):,}"
+        case "text":
+            return f"{option.low:g} to {option.high:g} characters on one line"
 
 
 def _documented(node: Any) -> Iterator[str]:
@@ -400,7 +443,7 @@ def _documented(node: Any) -> Iterator[str]:
 
 
 INSIDE: Final = {
-    "add_task", "bind", "decode", "given", "parse_result", "repeated_by", "store", "views",
+    "add_task", "bind", "carried", "decode", "given", "parse_result", "payload_of", "send", "send_many",
     "with_settings",
 }  # fmt: skip
 """Methods that the engine alone calls."""

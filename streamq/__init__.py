@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from streamq.errors import UnknownTask as UnknownTask
     from streamq.errors import UsageError as UsageError
     from streamq.errors import WrongState as WrongState
+    from streamq.fields_task import FieldsSending as FieldsSending
     from streamq.fields_task import FieldsTask as FieldsTask
     from streamq.job import Job as Job
     from streamq.loading import load_app as load_app
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.model.job_record import Counts as Counts
+    from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.judge import Backoff as Backoff
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
+    from streamq.options import OPTIONS as OPTIONS
+    from streamq.options import RESERVED as RESERVED
+    from streamq.options import EnqueueOptions as EnqueueOptions
+    from streamq.options import Option as Option
     from streamq.queue import Queue as Queue
     from streamq.runtime import run as run
     from streamq.settings import Settings as Settings
@@ -74,16 +80,17 @@ _HOMES = {
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),
-    "fields_task": ("FieldsTask",),
+    "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
-    "model.job_record": ("Counts", "JobRecord", "Page"),
+    "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.judge": ("Backoff",),
     "model.states": ("State",),
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "notes": ("Notes",),
+    "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
     "runtime": ("run",),
     "settings": ("Settings",),

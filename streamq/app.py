@@ -9,7 +9,6 @@ from typing import Any, Self, TypeVar, Unpack
 from streamq.declare import TaskDecorator
 from streamq.duties.scheduler import Scheduler
 from streamq.errors import UsageError
-from streamq.model.judge import Backoff
 from streamq.program import Program, no_lifespan
 from streamq.settings import Settings, SettingsOptions
 from streamq.worker.worker import Worker
@@ -45,7 +44,7 @@ class App(Program):
         may take ``timeout`` (300) seconds; a job may spend ``attempts`` (5) of them; ``backoff`` says how long it
         waits between two. The handler is async, or plain and then run in a thread. Raises ``ConfigurationError``.
         """
-        return TaskDecorator(self, name=None, queue="default", attempts=5, timeout=300.0, backoff=Backoff())
+        return TaskDecorator(self)
 
     def configure(self, kind: type[S], options: Mapping[str, Any]) -> S:
         """The settings under which a role runs this app, of ``kind`` or a subclass of it.

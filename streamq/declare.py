@@ -13,7 +13,7 @@ from streamq.context import Context
 from streamq.durations import Duration
 from streamq.fields_task import FieldsTask
 from streamq.model.judge import Backoff
-from streamq.model.keys import Keys
+from streamq.options import POLICY
 from streamq.program import Program
 from streamq.settings import refuse_unknown
 from streamq.task import Task
@@ -30,7 +30,8 @@ class TaskDecorator:
     """``app.task``: makes the task of the handler below it, or, called with a policy, the one that will."""
 
     def __init__(self, program: Program, **policy: Any) -> None:
-        self._program, self._policy = program, policy
+        self._program = program
+        self._policy = {name: each.default for name, each in POLICY.items()} | policy
 
     @overload
     def __call__(
@@ -65,11 +66,10 @@ class TaskDecorator:
     def __call__(self, handler: H, /) -> FieldsTask[H]: ...  # type: ignore[overload-cannot-match]  # none, or three and more
     def __call__(self, handler: Any = None, /, **policy: Any) -> Any:
         if handler is None or policy:
-            refuse_unknown("parameter of app.task", policy, self._policy)
+            refuse_unknown("parameter of app.task", policy, POLICY)
             given = {name: value for name, value in policy.items() if value is not None}
             made = TaskDecorator(self._program, **{**self._policy, **given})
             return made if handler is None else made(handler)
-        Keys("", self._policy["queue"])  # a bad name is refused where it is written
         client = self._program.client
         task: Task[Any, Any] = Task(client, handler, Context, **self._policy)
         if task.single is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
+from streamq.errors import UsageError
 from streamq.job import Job
-from streamq.options import OPTIONS, EnqueueOptions, refuse, resembles_an_option
+from streamq.options import ALIKE, OPTIONS, PLAIN, EnqueueOptions, refuse_reserved
 from streamq.task import Sending, Task
 
 R = TypeVar("R")
@@ -17,7 +19,7 @@ H_co = TypeVar("H_co", bound=Callable[..., Any], covariant=True)
 class FieldsTask(Task[Any, Any], Generic[H_co]):
     """A task with several parameters, or none; they are named when a job is enqueued.
 
-    For the type checker options are apart: ``report.options(delay=60).enqueue(day="2026-11-26")``.
+    ``enqueue`` takes these alone; options come before: ``report.options(delay=60).enqueue(day="2026-11-26")``.
     """
 
     @overload  # its parameters are the handler's
@@ -27,30 +29,47 @@ class FieldsTask(Task[Any, Any], Generic[H_co]):
     @overload
     async def enqueue(self: FieldsTask[Callable[F, R]], *args: F.args, **fields: F.kwargs) -> Job[R]: ...
     async def enqueue(self, *args: Any, **fields: Any) -> Any:
-        """Send one job; its fields by name, or by place in the handler's order."""
-        given, options = self._told_apart(fields)
-        return await self.send(self.queue, self._given(args, given), options)
+        """Send one job; its fields by name, or by place in the handler's order.
+
+        Raises what ``Task.enqueue`` raises, and ``UsageError`` for an option among the fields.
+        """
+        return await self.send(self.queue, self.payload_of(args, fields), PLAIN)
 
     def options(self, **options: Unpack[EnqueueOptions]) -> FieldsSending[H_co]:
-        """The task with options set."""
+        """The task with options set, for all that is sent with it.
+
+        Raises ``UsageError`` at once for what is no option, or cannot be its value.
+        """
         return FieldsSending(self, options)
 
-    def _given(self, args: tuple[Any, ...], fields: Any) -> Any:
-        if not args or (len(args) == 1 and not fields and not self._is_a_field(args[0])):
-            return super()._given(args, fields)  # all of the payload at once
-        names = self._fields
-        refuse(self.name, [n for n in fields if n not in names and resembles_an_option(n)], OPTIONS)
+    def payload_of(self, args: tuple[Any, ...], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The payload, an object, of fields by place and by name. Raises ``UsageError`` for an option among them."""
+        if not fields.keys() <= self._fields.keys():
+            self._refuse_options(fields.keys() - self._fields.keys())
+        if not args:
+            return fields
+        names = tuple(self._fields)
         if len(args) > len(names) or not fields.keys().isdisjoint(names[: len(args)]):
             raise TypeError(f"{self.name}.enqueue() has more values than parameters: {', '.join(names)}")
-        return super()._given((), {**dict(zip(names, args, strict=False)), **fields})
+        return {**dict(zip(names, args, strict=False)), **fields}
 
-    def _is_a_field(self, value: Any) -> bool:
-        """An object is the payload as a whole, anything else the first of its fields."""
-        return not isinstance(value, dict) and not hasattr(value, "model_fields")
+    def _refuse_options(self, strange: Iterable[str]) -> None:
+        """What is no field is an error of the payload, unless it is an option, or more like one than like a field."""
+        for name in sorted(strange):
+            refuse_reserved(name)
+            near = get_close_matches(name, (*OPTIONS, *self._fields), 1, ALIKE)
+            if near and near[0] in OPTIONS:
+                why = "options are not fields." if name in OPTIONS else f"did you mean {near[0]}?"
+                raise UsageError(
+                    f"{name!r} is not an argument of {self.name}.enqueue: {why} "
+                    f"Write {self.name}.options({near[0]}=…).enqueue(…)"
+                )
 
 
 class FieldsSending(Sending[Any, Any], Generic[H_co]):
-    """The same for a task with several named parameters."""
+    """Made by ``task.options(…)`` of a task with named fields: the task, with options that hold for all it enqueues."""
+
+    task: FieldsTask[H_co]
 
     @overload  # its parameters are the handler's
     async def enqueue(
@@ -59,6 +78,5 @@ class FieldsSending(Sending[Any, Any], Generic[H_co]):
     @overload
     async def enqueue(self: FieldsSending[Callable[F, R]], *args: F.args, **fields: F.kwargs) -> Job[R]: ...
     async def enqueue(self, *args: Any, **fields: Any) -> Any:
-        """Send one job, its fields by name."""
-        payload = self.task._given(args, fields)  # noqa: SLF001  # its own other half
-        return await self.task.send(self.task.queue, payload, self._options)
+        """Send one job; its fields by name, or by place in the handler's order."""
+        return await self.task.send(self.task.queue, self.task.payload_of(args, fields), self._terms)

@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Never, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from streamq.errors import ConfigurationError
-from streamq.options import OPTIONS
+from streamq.options import NAMES, OPTIONS
 
 _NOTHING: Final = (None, type(None), NoReturn, Never)
 _AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
@@ -105,7 +105,6 @@ def check_fields(reading: Reading, task: str) -> None:
             raise ConfigurationError(
                 f"parameter {name!r} of task {task!r} has no name to send: use plain parameters"
             )
-        if name in OPTIONS and len(reading.fields) > 1:
-            raise ConfigurationError(
-                f"parameter {name!r} of task {task!r} is an option of enqueue: rename it"
-            )
+        if name in NAMES and len(reading.fields) > 1:
+            what = "an option" if name in OPTIONS else "reserved for an option"
+            raise ConfigurationError(f"parameter {name!r} of task {task!r} is {what} of enqueue: rename it")

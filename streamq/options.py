@@ -1,19 +1,29 @@
-"""The options of a job and of a task: their names and types, and what is allowed, each in one place."""
+"""The options of a job and of a task, each in one row: what may be given, how it travels, and what people read of it.
+
+From the rows come the checks, the headers of a job, the flags of ``streamq job enqueue``, the fields of the body over
+HTTP and the reference. ``EnqueueOptions`` repeats the names for type checkers, which read no table; a test keeps the
+two equal.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from streamq.durations import FORMS, Duration, as_given, seconds_of
-from streamq.errors import LONGEST_WAIT, UsageError
+from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError
 from streamq.model import due
 from streamq.model.clock import to_ms
+from streamq.model.durability import Durability
 from streamq.model.headers import pack_headers
-from streamq.settings import Durability
+from streamq.model.judge import Backoff
+from streamq.model.keys import Keys
+
+Form = Literal["duration", "time", "whole number", "choice", "text"]
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -26,40 +36,95 @@ class EnqueueOptions(TypedDict, total=False):
     durability: Durability | None
 
 
-OPTIONS: Final = frozenset(EnqueueOptions.__annotations__)
-"""Names that cannot be taken for anything else in a call of enqueue."""
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of enqueue."""
+
+    name: str
+    form: Form
+    """What it is: a ``duration``, a ``time``, a ``whole number``, a ``choice`` or a ``text``."""
+    help: str
+    """A sentence for people."""
+    low: float = 0
+    """The least that is allowed: seconds, a number, or characters of a text."""
+    high: float = math.inf
+    """The most that is allowed, in the same unit."""
+    above: bool = False
+    """Whether ``low`` itself is not allowed."""
+    choices: tuple[str, ...] = ()
+    """The values of a choice."""
+    header: str | None = None
+    """The header of the job that carries it, if one does."""
+
+    def wrong(self, value: Any) -> str:
+        """What is wrong with a value, as a sentence; empty when nothing is."""
+        allowed = _CHECKS[self.form](self, value)
+        return f"{self.name}={as_given(value)} is not possible: {allowed}" if allowed else ""
+
+    def carried(self, value: Any) -> Any:
+        """A value that is allowed as its header carries it."""
+        return seconds_of(value) if self.form == "duration" and type(value) is not int else value
+
 
 MOST_ATTEMPTS: Final = 1_000_000
-LONGEST_NAME: Final = 200
-_LONGEST: Final = f"{LONGEST_WAIT / 86_400:.0f}d"
-_DURABILITIES: Final = ("memory", "fsync", "replica")
+"""More than any job can need: with it the number stays far from where JSON's readers round."""
+
+OPTIONS: Final[dict[str, Option]] = {
+    option.name: option
+    for option in (
+        Option(
+            "delay", "duration", "How long until it may run, such as 90 or 5m; `delay` or `at`, not both.",
+            high=LONGEST_WAIT,
+        ),
+        Option("at", "time", "When it may run, as 2030-01-31T09:00:00Z; one in the past means at once."),
+        Option(
+            "attempts", "whole number", "How many attempts it may spend.",
+            low=1, high=MOST_ATTEMPTS, header="attempts",
+        ),
+        Option(
+            "timeout", "duration", "How long an attempt may take.",
+            above=True, high=LONGEST_WAIT, header="timeout",
+        ),
+        Option(
+            "durability", "choice", "How safe it must be before the call returns.",
+            choices=get_args(Durability),
+        ),
+    )
+}  # fmt: skip
+"""The options of enqueue by name."""
+
+RESERVED: Final[dict[str, Any]] = {
+    "priority": "normal", "key": None, "unique": None, "group": None, "expires": None, "tags": None,
+    "headers": None, "keep_result": None, "units": None, "after": None, "parent": None,
+}  # fmt: skip
+"""Names of options to come, which nothing else may bear, each with the value that says the same as leaving it out.
+
+HTTP bodies may hold that value.
+"""
+
+NAMES: Final = frozenset({*OPTIONS, *RESERVED})
+"""Names that no field of a task may bear."""
+
+ALIKE: Final = 0.75
+"""How like an option a name that is no field must be, of 1, to be taken for that option misspelt."""
 
 
-def _attempts(value: Any) -> str:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return "" if whole and 1 <= value <= MOST_ATTEMPTS else f"use a whole number from 1 to {MOST_ATTEMPTS:,}"
+# -- what is allowed --------------------------------------------------------------------------------------------
 
 
-def _timeout(value: Any) -> str:
-    return "" if 0 < _seconds(value) <= LONGEST_WAIT else (
-        f"it must be above 0 and at most {_LONGEST}; {FORMS}, or a timedelta"
-    )  # fmt: skip
-
-
-def _delay(value: Any) -> str:
-    return "" if 0 <= _seconds(value) <= LONGEST_WAIT else (
-        f"it must be from 0 to {_LONGEST}; {FORMS}, or a timedelta"
-    )  # fmt: skip
-
-
-def _seconds(value: Any) -> float:
+def _duration(option: Option, value: Any) -> str:
     try:
-        return seconds_of(value)
+        seconds = seconds_of(value)
     except ValueError:
-        return math.nan
+        seconds = math.nan
+    if (option.low < seconds if option.above else option.low <= seconds) and seconds <= option.high:
+        return ""
+    low, high = f"{option.low:g}", f"{option.high / 86_400:.0f}d"
+    bounds = f"above {low} and at most {high}" if option.above else f"from {low} to {high}"
+    return f"it must be {bounds}; {FORMS}, or a timedelta"
 
 
-def _at(value: Any) -> str:
+def _time(_: Option, value: Any) -> str:
     if not isinstance(value, datetime):
         return "use an aware datetime, as datetime(2030, 1, 1, tzinfo=UTC)"
     try:
@@ -71,14 +136,21 @@ def _at(value: Any) -> str:
         return f"its time zone cannot be read ({type(error).__name__}): use an aware datetime, as datetime.now(UTC)"
 
 
-def _durability(value: Any) -> str:
-    fits = isinstance(value, str) and value in _DURABILITIES
-    return "" if fits else f"use one of {', '.join(_DURABILITIES)}"
+def _whole_number(option: Option, value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool) and option.low <= value <= option.high
+    return "" if fits else f"use a whole number from {option.low:,g} to {int(option.high):,}"
 
 
-def _task(value: Any) -> str:
-    fits = isinstance(value, str) and 1 <= len(value) <= LONGEST_NAME and "\n" not in value
-    return "" if fits and _encodable(value) else f"use 1 to {LONGEST_NAME} characters on one line"
+def _choice(option: Option, value: Any) -> str:
+    fits = isinstance(value, str) and value in option.choices
+    return "" if fits else f"use one of {', '.join(option.choices)}"
+
+
+def _text(option: Option, value: Any) -> str:
+    fits = isinstance(value, str) and option.low <= len(value) <= option.high and "\n" not in value
+    return (
+        "" if fits and _encodable(value) else f"use {option.low:g} to {option.high:g} characters on one line"
+    )
 
 
 def _encodable(text: str) -> bool:
@@ -90,29 +162,125 @@ def _encodable(text: str) -> bool:
     return True
 
 
-CHECKS: Final[dict[str, Callable[[Any], str]]] = {
-    "attempts": _attempts, "timeout": _timeout, "delay": _delay, "at": _at, "durability": _durability,
-    "task": _task,
+_CHECKS: Final[Mapping[Form, Callable[[Option, Any], str]]] = {
+    "duration": _duration, "time": _time, "whole number": _whole_number, "choice": _choice, "text": _text,
 }  # fmt: skip
-"""For each option what is wrong with a value, and what is allowed; empty when nothing is wrong."""
+"""For each form what is allowed, when a value is not; empty when it is."""
 
 
-def wrong(name: str, value: Any) -> str:
-    """What is wrong with the value of an option, as a sentence; empty when nothing is."""
-    told = CHECKS[name](value)
-    if not told:
+# -- what app.task takes ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An argument of ``app.task``: what holds for all jobs of a task."""
+
+    name: str
+    default: Any
+    wrong: Callable[[Any], str]
+    """What is wrong with a value, as a sentence; empty when nothing is."""
+    help: str
+    """A sentence for people."""
+
+
+_TASK_NAME: Final = Option("name", "text", "The name of a task.", low=1, high=200)
+
+
+def wrong_task_name(name: Any) -> str:
+    """What is wrong with the name of a task, as a sentence; empty when nothing is."""
+    allowed = _text(_TASK_NAME, name)
+    return f"{as_given(name)} cannot name a task: {allowed}" if allowed else ""
+
+
+def _wrong_queue(queue: Any) -> str:
+    try:
+        Keys("", queue)
         return ""
-    shown = as_given(value)
+    except ConfigurationError as error:
+        return str(error)
+
+
+def _wrong_backoff(backoff: Any) -> str:
+    fits = isinstance(backoff, Backoff)
     return (
-        f"{shown} cannot name a task: {told}" if name == "task" else f"{name}={shown} is not possible: {told}"
+        ""
+        if fits
+        else f"backoff={as_given(backoff)} is not a Backoff: write backoff=Backoff(base=0.5, most=60)"
     )
 
 
-def check(**given: Any) -> None:
-    """Raise ``UsageError`` for the first option that is given and not possible."""
+POLICY: Final[Mapping[str, Policy]] = {
+    policy.name: policy
+    for policy in (
+        Policy("name", None, wrong_task_name, "Its name, unique in the app; `None` is the handler's own."),
+        Policy("queue", "default", _wrong_queue, "The queue of its jobs."),
+        Policy("attempts", 5, OPTIONS["attempts"].wrong, "How many attempts a job may spend."),
+        Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
+        Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
+    )
+}
+"""The arguments of ``app.task`` by name."""
+
+
+# -- what a call of enqueue says --------------------------------------------------------------------------------
+
+
+class Terms(NamedTuple):
+    """The options of an enqueue as they travel."""
+
+    due: str
+    """When the job is due, as ``New`` takes it."""
+    headers: bytes
+    durability: Durability | None
+
+
+PLAIN: Final = Terms("", b"", None)
+"""Without options, as most jobs are sent."""
+
+
+def terms(task: str, given: Mapping[str, Any]) -> Terms:
+    """The options that a call of enqueue gives. Raises ``UsageError``."""
+    if not given:
+        return PLAIN
+    refuse(task, given.keys() - OPTIONS.keys(), OPTIONS)
+    headers = {}
     for name, value in given.items():
-        if value is not None and (told := wrong(name, value)):
-            raise UsageError(told)
+        if value is not None:
+            option = OPTIONS[name]
+            if told := option.wrong(value):
+                raise UsageError(told)
+            if option.header is not None:
+                headers[option.header] = option.carried(value)
+    return Terms(
+        _due(given.get("delay"), given.get("at")),
+        pack_headers(headers) if headers else b"",
+        given.get("durability"),
+    )
+
+
+def _due(delay: Any, at: Any) -> str:
+    """When a job is due, as ``New`` takes it."""
+    if at is not None:
+        if delay is not None:
+            raise UsageError("give delay or at, not both")
+        return due.at(to_ms(at))
+    soon = due.after(seconds_of(delay)) if delay else "0"
+    return "" if soon == "0" else soon
+
+
+def refuse(task: str, strange: Iterable[str], known: Iterable[str], more: str = "") -> None:
+    """Raise ``UsageError`` for a name that enqueue does not know, with the one that may be meant, or with ``more``."""
+    for name in sorted(strange):
+        refuse_reserved(name)
+        near = get_close_matches(name, sorted(known), 1)
+        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}{more}"
+        raise UsageError(f"{name!r} is not an argument of {task}.enqueue: {hint}")
+
+
+def refuse_reserved(name: str) -> None:
+    """Raise ``UsageError`` for the name of an option to come."""
+    if name in RESERVED:
+        raise UsageError(f"{name!r} is reserved for an option that is not available yet: leave it out")
 
 
 def patience(timeout: Any) -> float | None:
@@ -128,43 +296,3 @@ def patience(timeout: Any) -> float | None:
         return seconds_of(timeout)
     except ValueError as error:
         raise UsageError(f"timeout={error}; None waits for as long as it takes") from None
-
-
-def sent(task: str, given: Mapping[str, Any]) -> tuple[str, bytes]:
-    """The options of an enqueue as they travel: when the job is due, and its headers. Raises ``UsageError``."""
-    if not given:  # as most jobs are sent
-        return "", b""
-    refuse(task, given.keys() - OPTIONS, OPTIONS)
-    check(**given)
-    return _due(given.get("delay"), given.get("at")), _headers(given.get("attempts"), given.get("timeout"))
-
-
-def _due(delay: Any, at: Any) -> str:
-    """When a job is due, as ``New`` takes it."""
-    if at is not None:
-        if delay is not None:
-            raise UsageError("give delay or at, not both")
-        return due.at(to_ms(at))
-    soon = due.after(seconds_of(delay)) if delay else "0"
-    return "" if soon == "0" else soon
-
-
-def _headers(attempts: Any, timeout: Any) -> bytes:
-    if attempts is None and timeout is None:
-        return b""
-    seconds = timeout if timeout is None or type(timeout) is int else seconds_of(timeout)
-    given = {"attempts": attempts, "timeout": seconds}
-    return pack_headers({name: value for name, value in given.items() if value is not None})
-
-
-def refuse(task: str, strange: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ``UsageError`` for a name that enqueue does not know, with the one that may be meant."""
-    for name in sorted(strange):
-        near = get_close_matches(name, sorted(known), 1)
-        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}"
-        raise UsageError(f"{name!r} is not an argument of {task}.enqueue: {hint}")
-
-
-def resembles_an_option(name: str) -> bool:
-    """Whether a name is likely a misspelt option."""
-    return bool(get_close_matches(name, OPTIONS, 1, 0.75))

@@ -17,7 +17,7 @@ from streamq.model.envelope import New
 from streamq.model.values import Unfit, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.options import EnqueueOptions, sent, wrong
+from streamq.options import EnqueueOptions, terms, wrong_task_name
 from streamq.queue import Queue
 from streamq.settings import Settings
 from streamq.sync import Sync
@@ -99,31 +99,29 @@ class Program:
         A task that is registered here checks its payload; any other name is taken as it is, for a worker that
         knows it. Options and errors are those of ``Task.enqueue``.
         """
-        known = self._known(queue, task)
+        known, said = self._known(queue, task), terms(task, options)
         if known is not None:
-            return await known.send(queue, payload, options)
-        due, headers = sent(task, options)
-        new = New(task, self._encode(task, payload), headers, due)
-        ids = self.client.send(queue, (new,), options.get("durability"))
+            return await known.send(queue, payload, said)
+        new = New(task, self._encode(task, payload), said.headers, said.due)
+        ids = self.client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: Job(found[0], queue, task, self.client, None))
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], **options: Unpack[EnqueueOptions]
     ) -> list[Job[Any]]:
         """Send many jobs by name; all are validated before the first is sent."""
-        known = self._known(queue, task)
+        known, said = self._known(queue, task), terms(task, options)
         if known is not None:
-            return await known.send_many(queue, payloads, options)
-        due, headers = sent(task, options)
-        jobs = [New(task, self._encode(task, payload), headers, due) for payload in payloads]
-        ids, client = self.client.send_many(queue, jobs, options.get("durability")), self.client
+            return await known.send_many(queue, payloads, said)
+        jobs = [New(task, self._encode(task, payload), said.headers, said.due) for payload in payloads]
+        ids, client = self.client.send_many(queue, jobs, said.durability), self.client
         return await handed(ids, lambda found: [Job(job_id, queue, task, client, None) for job_id in found])
 
     def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
         """The task of that name. Raises ``UsageError`` for what names none, ``ConfigurationError`` for a queue."""
         task = self.tasks.get(name) if type(name) is str else None
         if task is None:
-            if told := wrong("task", name):
+            if told := wrong_task_name(name):
                 raise UsageError(told)
         elif queue != task.queue:
             self._check_queue(queue, task)

@@ -7,7 +7,7 @@ from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.states import State
 
-MOST = 200
+PAGE_LIMIT = 200
 """Jobs on a page at most."""
 
 
@@ -34,8 +34,8 @@ class Queue:
 
         ``limit`` is 1 to 200; ``cursor`` is the ``next`` of the page before. Raises ``UsageError``.
         """
-        if not 1 <= limit <= MOST:
-            raise UsageError(f"limit={limit} is not a page size: use 1 to {MOST}")
+        if not 1 <= limit <= PAGE_LIMIT:
+            raise UsageError(f"limit={limit} is not a page size: use 1 to {PAGE_LIMIT}")
         return await self._client.store.jobs.jobs(self.name, State(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:

@@ -80,21 +80,21 @@ class Sync:
     def enqueue(
         self, queue: str, task: str, payload: Any = ..., /, **options: Unpack[EnqueueOptions]
     ) -> SyncJob[Any]: ...
-    @overload
+    @overload  # a task of named fields: they are the handler's parameters
     def enqueue(
         self,
-        task: FieldsTask[Callable[..., Awaitable[R]]] | FieldsSending[Callable[..., Awaitable[R]]],
+        task: FieldsTask[Callable[F, Awaitable[R]]] | FieldsSending[Callable[F, Awaitable[R]]],
         /,
-        *args: Any,
-        **fields: Any,
+        *args: F.args,
+        **fields: F.kwargs,
     ) -> SyncJob[R]: ...
     @overload
     def enqueue(
         self,
-        task: FieldsTask[Callable[..., R]] | FieldsSending[Callable[..., R]],
+        task: FieldsTask[Callable[F, R]] | FieldsSending[Callable[F, R]],
         /,
-        *args: Any,
-        **fields: Any,
+        *args: F.args,
+        **fields: F.kwargs,
     ) -> SyncJob[R]: ...
     @overload
     def enqueue(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
 from inspect import Parameter, isasyncgen, isgenerator
 from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
 
 from pydantic import ConfigDict, Field, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import handlers, options
+from streamq import handlers
 from streamq.client.client import Client
 from streamq.durations import Duration, seconds_of
 from streamq.errors import (
@@ -19,13 +18,23 @@ from streamq.errors import (
     InvalidPayload,
     PayloadTooLarge,
     ResultUnreadable,
+    UsageError,
     handed,
 )
 from streamq.job import Job
 from streamq.model import codec, values
 from streamq.model.envelope import New
 from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
-from streamq.options import OPTIONS, EnqueueOptions, refuse, resembles_an_option, sent
+from streamq.options import (
+    NAMES,
+    OPTIONS,
+    POLICY,
+    EnqueueOptions,
+    Terms,
+    refuse,
+    terms,
+    wrong_task_name,
+)
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -50,33 +59,27 @@ class Task(Generic[P, R]):
         try:
             reading = handlers.read(handler, context)
             self.name = name if name is not None else reading.name
-            self._check_policy(timeout)
+            self._check_policy(queue=queue, attempts=attempts, timeout=timeout, backoff=backoff)
+            self.timeout = seconds_of(timeout)
             self._read(reading)
         except (PydanticUserError, NameError) as error:
             raise ConfigurationError(
                 f"task {name or getattr(handler, '__name__', '')!r} has a type that cannot be sent as JSON: {error}"
             ) from error
 
-    def _check_policy(self, timeout: Duration) -> None:
-        if told := options.wrong("task", self.name):
+    def _check_policy(self, **given: Any) -> None:
+        if told := wrong_task_name(self.name):
             raise ConfigurationError(told)
-        for option, value in (("attempts", self.attempts), ("timeout", timeout)):
-            if told := options.wrong(option, value):
+        for argument, value in given.items():
+            if told := POLICY[argument].wrong(value):
                 raise ConfigurationError(f"task {self.name!r}: {told}")
-        self.timeout = seconds_of(timeout)
-        if not isinstance(self.backoff, Backoff):
-            raise ConfigurationError(
-                f"task {self.name!r}: backoff={self.backoff!r} is not a Backoff: "
-                "write backoff=Backoff(base=0.5, most=60)"
-            )
 
     def _read(self, reading: handlers.Reading) -> None:
         handlers.check_fields(reading, self.name)
         self.is_async, self.context_name = reading.is_async, reading.context
-        self._fields = tuple(reading.fields)
-        self.single = self._fields[0] if len(self._fields) == 1 else None
+        self._fields = reading.fields
+        self.single = next(iter(self._fields)) if len(self._fields) == 1 else None
         self._defaults = {n: p.default for n, p in reading.fields.items() if p.default is not p.empty}
-        self._declared = reading.hints.get(self.single or "")
         self._payload = self._form(reading)
         self._spare = len(self._fields) > 1 and len(self._defaults) == len(self._fields)
         returned = reading.returns
@@ -144,67 +147,46 @@ class Task(Generic[P, R]):
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
         did not answer in time (the job may exist); ``UsageError`` for an option that there is not.
         """
-        if payload is not _NOTHING and options.keys() <= OPTIONS:  # what nearly all do, by the shortest way
-            return await self.send(self.queue, payload, options)
-        args = () if payload is _NOTHING else (payload,)
-        fields, named = self._told_apart(options)
-        return await self.send(self.queue, self._given(args, fields), named)
+        if payload is _NOTHING:
+            payload = self._payload_by_name(options)
+        return await self.send(self.queue, payload, terms(self.name, options))
 
     async def enqueue_many(self, payloads: Iterable[P], **options: Unpack[EnqueueOptions]) -> list[Job[R]]:
         """Send many jobs, some hundred to a round trip; all are validated before the first is sent."""
-        return await self.send_many(self.queue, payloads, options)
+        return await self.send_many(self.queue, payloads, terms(self.name, options))
 
-    async def send(self, queue: str, payload: Any, options: Mapping[str, Any]) -> Job[R]:
+    async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
-        due, headers = sent(self.name, options)
-        new = New(self.name, self.encode(payload), headers, due)
+        new = New(self.name, self.encode(payload), said.headers, said.due)
         client, name, parse = self._client, self.name, self.parse_result
-        ids = client.send(queue, (new,), options.get("durability"))
+        ids = client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: Job(found[0], queue, name, client, parse))
 
-    async def send_many(
-        self, queue: str, payloads: Iterable[Any], options: Mapping[str, Any]
-    ) -> list[Job[R]]:
+    async def send_many(self, queue: str, payloads: Iterable[Any], said: Terms) -> list[Job[R]]:
         """The same for many."""
-        due, headers = sent(self.name, options)
-        jobs = [New(self.name, self.encode(payload), headers, due) for payload in payloads]
+        jobs = [New(self.name, self.encode(payload), said.headers, said.due) for payload in payloads]
         client, name, parse = self._client, self.name, self.parse_result
-        ids = client.send_many(queue, jobs, options.get("durability"))
+        ids = client.send_many(queue, jobs, said.durability)
         return await handed(ids, lambda found: [Job(job_id, queue, name, client, parse) for job_id in found])
 
     def options(self, **options: Unpack[EnqueueOptions]) -> Sending[P, R]:
-        """The task with options set: ``await report.options(delay=60).enqueue(day="2026-11-26")``."""
+        """The task with options set, for all that is sent with it: ``await send.options(delay=60).enqueue(message)``.
+
+        Raises ``UsageError`` at once for what is no option, or cannot be its value.
+        """
         return Sending(self, options)
 
-    def _told_apart(self, named: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Fields of the payload, and options of enqueue."""
-        if named.keys() <= OPTIONS:
-            return {}, dict(named)
-        fields = {name: value for name, value in named.items() if name not in OPTIONS}
-        return fields, {name: value for name, value in named.items() if name in OPTIONS}
-
-    def _given(self, args: tuple[Any, ...], fields: Mapping[str, Any]) -> Any:
-        if args:
-            refuse(self.name, fields, OPTIONS)  # beside a payload, a name can only be an option
-            return args[0]
-        if self.single is not None and (not fields or set(fields) == {self.single}):
-            return {**self._defaults, **fields}.get(self.single, {})
-        known, more = self._members
-        strange = set(fields) - known
-        if more is not None:  # whoever declared the payload has said what becomes of other members
-            strange = set(filter(resembles_an_option, strange))
-        refuse(self.name, strange, known | OPTIONS)
-        return dict(fields)
-
-    @cached_property
-    def _members(self) -> tuple[set[str], bool | None]:
-        """The names that the payload's members have, and whether it may have more (``None``: not said)."""
-        schema = self.schema()
-        shape = schema.get("$defs", {}).get(str(schema.get("$ref")).rpartition("/")[2], schema)
-        model = self._declared  # its names may differ from its aliases
-        members = {*shape.get("properties", ()), *getattr(model, "model_fields", ())}
-        more = shape.get("additionalProperties", None if members else True)
-        return members, more if more is None else bool(more)
+    def _payload_by_name(self, named: Any) -> Any:
+        """The payload by the name of the handler's parameter, taken out of ``named``; else that parameter's default."""
+        single = str(self.single)
+        if single in named and single not in NAMES:
+            return named.pop(single)
+        strange = named.keys() - OPTIONS.keys()
+        members = ", ".join(f'"{name}": …' for name in sorted(strange))
+        refuse(self.name, strange, OPTIONS, f"; a payload is one value: {self.name}.enqueue({{{members}}})")
+        if single not in self._defaults:
+            raise UsageError(f"{self.name}.enqueue() has no payload: write {self.name}.enqueue({single})")
+        return self._defaults[single]
 
     # -- the worker's side -----------------------------------------------------------------------------------
 
@@ -271,20 +253,20 @@ class Sending(Generic[P, R]):
     """Made by ``task.options(…)``: the task, with options that hold for all it enqueues."""
 
     def __init__(self, task: Task[Any, Any], options: Mapping[str, Any]) -> None:
-        refuse(task.name, set(options) - OPTIONS, OPTIONS)
-        self.task, self._options = task, dict(options)
+        self.task, self._given = task, dict(options)
+        self._terms = terms(task.name, options)
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+        said = ", ".join(f"{name}={value!r}" for name, value in self._given.items())
         return f"{self.task!r}.options({said})"
 
     async def enqueue(self, payload: P, /) -> Job[R]:
-        """Send one job; payload or named fields alone, as the options are given already."""
-        return await self.task.send(self.task.queue, payload, self._options)
+        """Send one job; its payload alone, as the options are given already."""
+        return await self.task.send(self.task.queue, payload, self._terms)
 
     async def enqueue_many(self, payloads: Iterable[P]) -> list[Job[R]]:
         """Send many jobs."""
-        return await self.task.enqueue_many(payloads, **self._options)
+        return await self.task.send_many(self.task.queue, payloads, self._terms)
 
 
 def _member(declared: Any, parameter: Parameter) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, cast
 
 from orjson import Fragment
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, create_model, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import (
+    OPTIONS,
+    RESERVED,
     App,
     InvalidPayload,
     JobNotFound,
@@ -30,7 +31,7 @@ from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, of_payload
-from ..http.inputs import WHOLE, Delay, Instant, Request, Timeout, Unsupported
+from ..http.inputs import WHOLE, Request, of_option, reserved
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded
@@ -46,32 +47,18 @@ BAD_CURSOR: Final = ProblemType(400, "bad-cursor", "the cursor is none, or belon
 # -- what requests carry -----------------------------------------------------------------------------------------
 
 
-def _normal(value: Any) -> Any:
-    if value != "normal":
-        raise PydanticCustomError("unsupported", "only the priority 'normal' is supported yet")
-    return value
-
-
-class JobRequest(Request):
-    """A job of any task. ``delay`` and ``timeout`` are in seconds, or text such as ``5m``.
+class JobBody(Request):
+    """A job of any task, with the options of ``enqueue``. Durations are in seconds, or text such as ``5m``.
 
     What is left out is the task's.
     """
 
     task: str = Field(min_length=1, max_length=200)
     payload: Any = None
-    # The options of enqueue, by their names.
-    delay: Delay = None
-    at: Instant = None
-    attempts: int | None = Field(default=None, ge=1, le=1000)
-    timeout: Timeout = None
-    priority: Annotated[Literal["normal"], BeforeValidator(_normal)] = "normal"
-    key: Unsupported = None
-    group: Unsupported = None
 
-    @field_validator("at")
+    @field_validator("at", check_fields=False)
     @classmethod
-    def _one_time(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
+    def _one_time(cls, at: Any, info: ValidationInfo) -> Any:
         if at is not None and info.data.get("delay") is not None:
             raise PydanticCustomError("ambiguous", "give either delay or at, not both")
         return at
@@ -80,13 +67,19 @@ class JobRequest(Request):
         """The options that were given, as ``enqueue`` takes them."""
         return {
             name: given
-            for name in self.model_fields_set & OPTIONS
+            for name in self.model_fields_set & OPTIONS.keys()
             if (given := getattr(self, name)) is not None
         }
 
 
-OPTIONS: Final = frozenset({"delay", "at", "attempts", "timeout"})
-"""Those of the body's fields that are options of ``enqueue``; of the others only their defaults are supported yet."""
+_FIELDS: Final[dict[str, Any]] = {
+    **{name: (of_option(option), None) for name, option in OPTIONS.items()},
+    **{name: (reserved(neutral), neutral) for name, neutral in RESERVED.items()},
+}
+JobRequest = cast(
+    "type[JobBody]", create_model("JobRequest", __base__=JobBody, __doc__=JobBody.__doc__, **_FIELDS)
+)
+"""The body of a job, with a field for each option of ``enqueue``, those to come included."""
 
 
 class JobsQuery(Request):
@@ -141,7 +134,7 @@ class JobsPage(TypedDict):
 # -- handlers ----------------------------------------------------------------------------------------------------
 
 
-async def create(site: Site, asked: Asked[None, JobRequest]) -> Answer:
+async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     """The answer tells what was sent, as it lies in the queue: nobody looks it up."""
     engine, body, queue = site.engine, asked.body, asked.request.match_info["queue"]
     task = engine.tasks.get(body.task)
@@ -156,8 +149,9 @@ async def create(site: Site, asked: Asked[None, JobRequest]) -> Answer:
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:
         return await ended(site, asked, job)
-    attempts = body.attempts or (task.attempts if task is not None else None)
-    return answer(site, job, document(job, Fragment(payload), attempts, body.delay, body.at))
+    attempts = options.get("attempts") or (task.attempts if task is not None else None)
+    due = options.get("delay"), options.get("at")
+    return answer(site, job, document(job, Fragment(payload), attempts, *due))
 
 
 async def _check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:

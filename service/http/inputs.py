@@ -5,8 +5,9 @@ Each type says in its JSON Schema what a caller may send: the reference page and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,14 +20,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from streamq import OPTIONS, Option
 from streamq.durations import seconds_of
 
 from ..clock import NoTime, now, parse_rfc3339
 
 MAX_DELAY: Final = timedelta(days=366)
 """As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""
-MAX_TIMEOUT: Final = 86_400
-"""Seconds: a day. An attempt that may take longer is likely one that nobody watches."""
 
 _DURATION_HINT: Final = {
     "hint": 'write seconds as a number, such as 90, or text such as "250ms", "1.5s" or "5m"'
@@ -66,19 +66,6 @@ def _seconds(value: Any) -> Any:
         raise PydanticCustomError("duration", "is not a duration", _DURATION_HINT) from None
 
 
-def _near(value: float | None) -> float | None:
-    if value is not None and value > MAX_DELAY.total_seconds():
-        message = f"is more than {MAX_DELAY.days} days"
-        raise PydanticCustomError("too_far", message, {"hint": "it is in seconds, not milliseconds"})
-    return value
-
-
-def _unsupported(value: Any) -> Any:
-    if value is not None:
-        raise PydanticCustomError("unsupported", "is not supported yet: leave it out")
-    return value
-
-
 def _whole(value: Any) -> Any:
     """A number of a query string, which is text."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
@@ -99,27 +86,56 @@ Instant = Annotated[
         "string", "null", format="date-time",
     ),
 ]  # fmt: skip
-Delay = Annotated[
-    float | None,
-    Field(ge=0, allow_inf_nan=False),
-    AfterValidator(_near),
-    BeforeValidator(_seconds),
-    _said(
-        f'number: seconds from now, or text such as `"5m"`; at most {MAX_DELAY.days} days',
-        "number", "string", "null", minimum=0,
-    ),
-]  # fmt: skip
+
+
+def _duration(option: Option) -> Iterator[Any]:
+    """What a duration must be: seconds, or text with a unit, within the bounds of an option."""
+    days = f"{option.high / 86_400:g} days"
+
+    def within(value: float | None) -> float | None:
+        if value is not None and value > option.high:
+            more = {"days": days, "hint": "it is in seconds, not milliseconds"}
+            raise PydanticCustomError("too_far", "is more than {days}", more)
+        return value
+
+    yield Field(gt=option.low) if option.above else Field(ge=option.low)
+    yield Field(allow_inf_nan=False)
+    yield AfterValidator(within)
+    yield BeforeValidator(_seconds)
+    least = {"exclusiveMinimum" if option.above else "minimum": option.low}
+    said = f'number: seconds, or text such as `"5m"`; at most {days}'
+    yield _said(said, "number", "string", "null", **least)
+
+
+Delay = Annotated[float | None, *_duration(OPTIONS["delay"])]
 """Seconds from now, or a duration as text."""
-Timeout = Annotated[
-    float | None,
-    Field(gt=0, le=MAX_TIMEOUT, allow_inf_nan=False),
-    BeforeValidator(_seconds),
-    _said(
-        'number: seconds, or text such as `"5m"`; at most a day',
-        "number", "string", "null", exclusiveMinimum=0, maximum=MAX_TIMEOUT,
-    ),
-]  # fmt: skip
-"""Seconds, or a duration as text."""
+
+
+def of_option(option: Option) -> Any:
+    """The type of a field that takes an option of ``enqueue``."""
+    match option.form:
+        case "duration":
+            return Annotated[float | None, *_duration(option)]
+        case "time":
+            return Instant
+        case "whole number":
+            return Annotated[int | None, Field(ge=int(option.low), le=int(option.high))]
+        case "choice":
+            return Literal[option.choices] | None
+        case "text":
+            return Annotated[str | None, Field(min_length=int(option.low), max_length=int(option.high))]
+
+
+def reserved(neutral: Any) -> Any:
+    """The type of a field for an option to come: only ``neutral``, which says the same as leaving it out."""
+
+    def only(value: Any) -> Any:
+        if value not in (None, neutral):
+            raise PydanticCustomError("unsupported", "is not supported yet: leave it out")
+        return value
+
+    return Annotated[Any, PlainValidator(only), _said("not supported yet: leave it out", "null")]
+
+
 WHOLE: Final = BeforeValidator(_whole)
 """For a whole number in a query string, after its bounds."""
-Unsupported = Annotated[None, PlainValidator(_unsupported), _said("not supported yet: leave it out", "null")]

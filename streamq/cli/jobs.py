@@ -11,7 +11,17 @@ import click
 
 import streamq
 from streamq.cli import Group
-from streamq.cli.options import DURATION, Option, as_json, nearest, refuse_unknown, served, server, with_app
+from streamq.cli.options import (
+    DURATION,
+    Option,
+    as_json,
+    nearest,
+    of_enqueue,
+    refuse_unknown,
+    served,
+    server,
+    with_app,
+)
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.model.shown import shown
 
@@ -40,8 +50,8 @@ def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
     for name, value in said.items():
         if value not in (None, [], {}) and name not in ("history", "error"):
             say(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
-    for error in said["history"]:
-        say(f"attempt {error.get('attempt')}: {error['type']}: {error['message']}  ({error.get('worker')})")
+    for failure in record.history:
+        say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker})")
 
 
 @job.command()
@@ -51,17 +61,7 @@ def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
     "--payload", cls=Option, default="null", metavar="JSON",
     help="The payload; @FILE reads it from a file, - from standard input.",
 )  # fmt: skip
-@click.option(
-    "--delay",
-    cls=Option,
-    type=DURATION,
-    metavar="DURATION",
-    help="How long until it may run, such as 90 or 5m.",
-)
-@click.option("--attempts", cls=Option, type=int, help="How many attempts it may spend.")
-@click.option(
-    "--timeout", cls=Option, type=DURATION, metavar="DURATION", help="How long an attempt may take."
-)
+@of_enqueue
 @click.option(
     "--wait", cls=Option, type=DURATION, metavar="DURATION",
     help="Wait for its result: exit 1 when it failed, 5 when it still runs after that time.",
@@ -77,14 +77,14 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
       cat message.json | streamq job enqueue sms send_sms --payload - --delay 5m
     """
     text = _payload(payload)
-    policy = {name: options.pop(name) for name in ("delay", "attempts", "timeout")}
+    given = {name: options.pop(name) for name in streamq.OPTIONS}
 
     async def act(app: streamq.App) -> streamq.JobRecord:
         from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
         app.queue(queue)  # a name that no queue may have is an error, and not new
         await _warn_of_idle(app, queue)
-        sent = await app.enqueue(queue, task, text, **policy)
+        sent = await app.enqueue(queue, task, text, **given)
         if wait is not None:
             try:
                 await sent.result(wait)
@@ -189,7 +189,7 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
     rows = [
         {
             "id": item.id, "task": item.task, "attempt": item.attempt, "worker": item.worker,
-            "error": f"{item.error['type']}: {item.error['message']}"[:60] if item.error else None,
+            "error": f"{item.error.type}: {item.error.message}"[:60] if item.error else None,
         }
         for item in page.items
     ]  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
@@ -53,6 +54,54 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # it has none befor
 
 
 DURATION: Final = _Duration()
+
+
+class _Time(click.ParamType):  # type: ignore[type-arg]  # the same
+    """A time with its zone, as RFC 3339 writes it."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{as_given(value)} is not a time: write it as 2030-01-31T09:00:00Z", param, ctx)
+        if at.tzinfo is None:
+            self.fail(f"{as_given(value)} has no time zone: write it as 2030-01-31T09:00:00Z", param, ctx)
+        return at
+
+
+_TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
+    "duration": (DURATION, "DURATION"), "time": (_Time(), "TIME"), "whole number": (int, None), "text": (str, None),
+}  # fmt: skip
+"""By the form of an option of enqueue, how it is typed, and what stands for it in the help."""
+
+
+def of_enqueue(command: Command) -> Command:
+    """A flag for each option of enqueue. Those to come are refused by name."""
+    for name in reversed(streamq.RESERVED):
+        command = click.option(
+            flag(name), hidden=True, expose_value=False, callback=_reserved, allow_from_autoenv=False
+        )(command)
+    for option in reversed(streamq.OPTIONS.values()):
+        kind, metavar = (click.Choice(option.choices), None) if option.choices else _TYPES[option.form]
+        command = click.option(flag(option.name), cls=Option, type=kind, metavar=metavar, help=option.help)(
+            command
+        )
+    return command
+
+
+def flag(name: str) -> str:
+    """An option of enqueue as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def _reserved(_: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None:
+        raise click.UsageError(
+            f"{param.opts[0]} is reserved for an option that is not available yet: leave it out"
+        )
+
 
 redis_url = click.option(
     "--redis-url", cls=Twin, envvar="STREAMQ_REDIS_URL", metavar="URL",

@@ -16,7 +16,7 @@ from typing import Final
 
 from streamq.errors import JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout, Unavailable
 from streamq.model.clock import monotonic
-from streamq.model.job_record import JobRecord
+from streamq.model.job_record import Failure, JobRecord
 from streamq.model.outcomes import COMPLETED, MARKS
 from streamq.model.states import State
 from streamq.redis.signals import ended
@@ -316,6 +316,6 @@ def _nothing() -> None:
 
 def _result(job: JobRecord) -> JobRecord:
     if job.state is not State.COMPLETED:
-        error = job.error or {}
-        raise JobFailed(job.id, job.state.value, str(error.get("type", "")), str(error.get("message", "")))
+        error = job.error or Failure("", "")
+        raise JobFailed(job.id, job.state.value, error.type, error.message)
     return job

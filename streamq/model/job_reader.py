@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from streamq.model import codec, record
-from streamq.model.clock import from_ms, rfc3339
+from streamq.model.clock import from_ms
 from streamq.model.envelope import opened, parse_fields
 from streamq.model.headers import Headers, id_of, parse_headers
-from streamq.model.job_record import JobRecord
+from streamq.model.job_record import Failure, JobRecord
 from streamq.model.outcomes import COMPLETED, MARKS
 from streamq.model.states import State
 
@@ -42,7 +42,7 @@ def _number_in(text: bytes) -> float | None:
 
 
 def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
-    history = [_error(error) for error in headers.get("history", ())]
+    history = [_failure(said) for said in headers.get("history", ())]
     return {
         "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _shown(payload),
         "unshown": ("payload",) if codec.too_deep(payload) else (),
@@ -58,23 +58,25 @@ def _said(text: Any) -> str:
 
 
 def _outcome(raw: bytes) -> dict[str, Any]:
-    """The error of a failed job; what no list can show of one that another program wrote is said to be so."""
+    """What the record of a failed job says of its end; what no list can show of another program's is said to be so."""
     if codec.too_deep(raw):
-        return _error({"type": "Unreadable", "message": codec.TOO_DEEP})
+        return {"type": "Unreadable", "message": codec.TOO_DEEP}
     said = _shown(raw or b"null")
-    if not isinstance(said, dict):
-        return _error({"type": "Unreadable", "message": said})
-    return _error(
-        said if len(raw) <= SAID else {name: said[name] for name in ("type", "message") if name in said}
-    )
+    return said if isinstance(said, dict) else {"type": "Unreadable", "message": said}
 
 
-def _error(error: dict[str, Any]) -> dict[str, Any]:
-    times = {
-        name: _time(error[name]) for name in ("started_at", "finished_at") if isinstance(error.get(name), int)
+def _failure(said: dict[str, Any]) -> Failure:
+    """A failure as far as it can be read, whoever wrote it."""
+    known: dict[str, Any] = {"type": _said(said.get("type", "")), "message": _said(said.get("message", ""))}
+    known |= {name: _said(said[name]) for name in ("traceback", "worker") if isinstance(said.get(name), str)}
+    known |= {
+        name: _time(said[name])
+        for name in ("started_at", "finished_at")
+        if type(said.get(name)) in (int, float)
     }
-    said = {name: _said(error.get(name, "")) for name in ("type", "message")}
-    return error | said | {name: rfc3339(at) for name, at in times.items()}
+    if type(said.get("attempt")) is int:
+        known["attempt"] = said["attempt"]
+    return Failure(**known)
 
 
 def from_entry(
@@ -118,7 +120,7 @@ def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     finished = _later(common["created_at"], _number_in(found.age))
     completed = found.mark == MARKS[COMPLETED]  # whatever else a foreign record says, it did not succeed
     if not completed:
-        common["error"] = {**(common["error"] or {}), **_outcome(found.outcome)}
+        common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(found.outcome)})
     elif codec.too_deep(found.outcome):
         common["unshown"] += ("result",)
     return JobRecord(

@@ -12,6 +12,31 @@ from streamq.model.states import State
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that went wrong with a job; what is not known of it is ``None``. Times are aware, in UTC."""
+
+    type: str
+    """The name of the exception's class, or ``TimeLimit``, ``WorkerLost``, ``Crashed`` and the like."""
+    message: str
+    traceback: str | None = None
+    """Of the first and the last failure of a job; empty in those between, which are kept as summaries."""
+    worker: str | None = None
+    attempt: int | None = None
+    """The number of the attempt, from 1."""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    def asdict(self) -> dict[str, Any]:
+        """The failure as JSON has it: what is known of it, times in RFC 3339."""
+        said = {
+            "type": self.type, "message": self.message, "traceback": self.traceback, "worker": self.worker,
+            "attempt": self.attempt, "started_at": rfc3339(self.started_at),
+            "finished_at": rfc3339(self.finished_at),
+        }  # fmt: skip
+        return {name: value for name, value in said.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """Everything known of a job at one moment. Times are aware, in UTC, by the server's clock."""
 
@@ -30,10 +55,10 @@ class JobRecord:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     result: Any = None
-    error: dict[str, Any] | None = None
-    """The last thing that went wrong: ``type``, ``message``, ``traceback``, ``worker``, ``attempt`` and times."""
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """All of them, oldest first."""
+    error: Failure | None = None
+    """The last thing that went wrong."""
+    history: list[Failure] = field(default_factory=list)
+    """All that went wrong, oldest first."""
     worker: str | None = None
     """Who has it, or had it last."""
     unshown: tuple[str, ...] = ()
@@ -47,8 +72,9 @@ class JobRecord:
             "attempt": self.attempt, "attempts": self.attempts, "crashes": self.crashes,
             "created_at": rfc3339(self.created_at), "due_at": rfc3339(self.due_at),
             "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at),
-            "progress": None, "result": self._said("result"), "error": self.error, "history": self.history,
-            "worker": self.worker,
+            "progress": None, "result": self._said("result"),
+            "error": self.error.asdict() if self.error else None,
+            "history": [failure.asdict() for failure in self.history], "worker": self.worker,
         }  # fmt: skip
 
     def _said(self, name: str) -> Any:

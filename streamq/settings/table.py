@@ -25,13 +25,11 @@ from pydantic import (
 
 from streamq.durations import Duration, seconds_of_setting
 from streamq.errors import ConfigurationError
+from streamq.model.durability import Durability
 from streamq.settings import variables
 from streamq.settings.location import locations
 
 log = logging.getLogger("streamq.settings")
-
-Durability = Literal["memory", "fsync", "replica"]
-"""How safe an acknowledged job is: in the server's memory, on its disk, or on a replica."""
 
 Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
 """A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""

@@ -32,7 +32,7 @@ LARGEST: Final = 65_536
 
 _OTHER_OURS: Final = re.compile(
     r"STREAMQ_(SUPERVISED|BENCH_\w+|JSON|UP_DEMO|WORKER_(UNDECLARED|NO_DUTIES)|DOCTOR_REPAIR"
-    r"|JOB_ENQUEUE_(PAYLOAD|DELAY|ATTEMPTS|TIMEOUT|WAIT)|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
+    r"|JOB_ENQUEUE_\w+|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
 )
 """Variables by which our own programs speak to each other, and those that stand for options of commands."""
 _SERVICE_LINK: Final = re.compile(

@@ -52,8 +52,8 @@ async def test_whatever_a_handler_raises_its_attempt_fails_and_the_next_job_runs
             assert await after.result(10) == 1, which
             record = await job.status()
             assert record.state is State.FAILED, which
-            assert len(record.error["message"]) <= MESSAGE
-            assert len(record.error["traceback"]) <= TRACEBACK
+            assert len(record.error.message) <= MESSAGE
+            assert len(record.error.traceback) <= TRACEBACK
             assert json.dumps(record.asdict())
         assert not worker.slots.running
     found = census(client, prefix, "q")
@@ -90,7 +90,7 @@ async def test_a_plain_handler_that_raises_stop_iteration_fails_its_attempt(app:
         job = await first_of_none.enqueue(1)
         with pytest.raises(JobFailed, match="StopIteration"):
             await job.result(5)
-        assert "in first_of_none" in (await job.status()).error["traceback"]  # type: ignore[index]
+        assert "in first_of_none" in (await job.status()).error.traceback  # type: ignore[index]
 
 
 @pytest.mark.parametrize("kind", ["async", "plain"])
@@ -115,7 +115,7 @@ async def test_an_interrupt_in_a_handler_is_a_failed_attempt_and_ends_no_process
     async with working(app, concurrency=1):
         job = await task.enqueue(7)
         assert await job.result(10) == 7
-        assert [e["type"] for e in (await job.status()).history] == [error.__name__] * 2
+        assert [e.type for e in (await job.status()).history] == [error.__name__] * 2
 
 
 async def test_a_verdict_without_its_time_says_in_the_record_what_is_wrong_with_it(app: App) -> None:
@@ -338,9 +338,9 @@ async def test_a_job_of_a_thousand_attempts_sends_headers_within_their_budget(
     assert len(stored) < HISTORY_BYTES + 4_000
     assert sent < 1_000 * 2 * (HISTORY_BYTES + 4_000), "each attempt is parked, and may be sent once more"
     assert len(record.history) <= HISTORY
-    assert [error["attempt"] for error in record.history[-3:]] == [998, 999, 1_000]
-    assert record.history[0]["attempt"] == 1
-    assert [bool(error["traceback"]) for error in record.history] == [
+    assert [error.attempt for error in record.history[-3:]] == [998, 999, 1_000]
+    assert record.history[0].attempt == 1
+    assert [bool(error.traceback) for error in record.history] == [
         True,
         *[False] * (len(record.history) - 2),
         True,

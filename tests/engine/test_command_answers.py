@@ -51,13 +51,15 @@ async def test_every_end_of_a_job_has_its_exit_code(
             Call(("job", "enqueue", "smss", "deliver", "--payload", '"x"', "--delay", "5m")),
             Call(("job", "get", "sms", ESC)),
             Call(("job", "get", "sms", "\udcff")),
-        ]
+            Call((*sent, '"ok"', "--at", "2030-01-31T09:00:00Z", "--attempts", "2", "--timeout", "9",
+                  "--durability", "memory", "--json")),
+        ]  # fmt: skip
         ends = await asyncio.to_thread(
             run_all, tmp_path, calls, STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix
         )
         worker.stop()
         worker.stop()
-    assert [ended.code for ended in ends] == [0, 1, 5, 0, 3, 3, 3, 3, 2, 0, 0, 3, 3], ends
+    assert [ended.code for ended in ends] == [0, 1, 5, 0, 3, 3, 3, 3, 2, 0, 0, 3, 3, 0], ends
     assert '"state":"completed"' in ends[0].out
     assert "did not end within 0.05 s; it goes on" in sentence(ends[2])
     assert "no job '1-0'" in sentence(ends[4])
@@ -70,6 +72,8 @@ async def test_every_end_of_a_job_has_its_exit_code(
     assert ends[10].err == "warning: queue 'smss' is new: no worker has served it: did you mean sms?\n"
     for ended in (ends[1], ends[11], ends[12]):
         sentence(ended)
+    later = json.loads(ends[13].out)
+    assert (later["due_at"], later["attempts"]) == ("2030-01-31T09:00:00.000Z", 2)
 
 
 @ON_ONE_SERVER

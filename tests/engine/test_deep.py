@@ -125,7 +125,7 @@ async def test_a_job_with_a_history_500_deep_ends_like_any_other(
 
         name = "nobody" if end == "unknown" else "work"
         entry = client.xadd(Keys(prefix, "q").ready, {"task": name, "payload": "7", "headers": DEEP_HISTORY})
-        assert (await _listed(app, State.WAITING, 1))[0].history[0]["message"] == "m"
+        assert (await _listed(app, State.WAITING, 1))[0].history[0].message == "m"
         async with working(app):
             ended = await until(lambda: _ended(app, entry))
         assert ended.state is (State.COMPLETED if end == "return" else State.FAILED)
@@ -179,7 +179,7 @@ async def test_what_another_program_stored_is_listed_and_spoils_no_neighbour(
     failed = await _listed(app, State.FAILED, 2)
     assert failed[0].payload == 2
     assert failed[0].error
-    assert all(len(codec.dumps(job.error)) < 40_000 for job in failed)
+    assert all(len(codec.dumps(job.error.asdict())) < 40_000 for job in failed)
     for state in (State.DELAYED, State.WAITING):
         await _listed(app, state, 1)
     if "deep" in what and not what.startswith("an error"):

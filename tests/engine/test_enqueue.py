@@ -176,7 +176,7 @@ async def test_a_model_a_dataclass_and_named_fields_travel_as_json(
     await post.enqueue(Letter(to="ä"))
     await plot.enqueue(Point(1, 2))
     await add.enqueue(a=1)
-    await add.enqueue({"a": 5, "b": 6})
+    await add.enqueue_many([{"a": 5, "b": 6}])  # whole payloads
     sent = [fields["payload"] for _, fields in client.xrange(Keys(prefix, "q").ready)]
     assert sent == ['{"to":"ä","copies":1,"tags":{}}', '{"x":1,"y":2}', '{"a":1,"b":2}', '{"a":5,"b":6}']
     with pytest.raises(InvalidPayload, match="/c"):

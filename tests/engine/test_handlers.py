@@ -163,12 +163,19 @@ def test_what_cannot_run_is_refused_where_it_is_declared(handler: Any, said: str
 def _with_an_option(number: int, durability: str) -> None: ...
 
 
+def _with_an_option_to_come(number: int, key: str) -> None: ...
+
+
 def _with_two_contexts(number: int, one: Context, other: Context) -> None: ...
 
 
 @pytest.mark.parametrize(
     ("handler", "said"),
-    [(_with_an_option, "'durability'.*option of enqueue: rename it"), (_with_two_contexts, "2 parameters")],
+    [
+        (_with_an_option, "'durability' of task .* is an option of enqueue: rename it"),
+        (_with_an_option_to_come, "'key' of task .* is reserved for an option of enqueue: rename it"),
+        (_with_two_contexts, "2 parameters"),
+    ],
 )
 def test_parameters_that_cannot_be_told_apart_are_refused_where_they_are_declared(
     handler: Any, said: str

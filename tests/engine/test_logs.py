@@ -241,7 +241,7 @@ async def test_logging_of_the_programs_own_that_raises_changes_no_outcome(
             failed = await ended(app, await app.enqueue("q", "act", "gives up"))
     finally:
         job_log.removeFilter(broken)
-    assert failed.error["message"] == "a wrong number"
+    assert failed.error.message == "a wrong number"
     said = capsys.readouterr().err
     assert said.count("this line could not be logged: act ") == 2
     assert "RuntimeError: this filter is broken" in said

@@ -75,8 +75,8 @@ async def test_an_entry_of_a_time_out_of_every_calendar_is_shown_without_it(
     page = await _page(app, State.WAITING)
     assert set(page) == {f"{BORN}-1", "99999999999999999-1", job.id}
     assert page["99999999999999999-1"].created_at is None
-    assert [error["type"] for error in page[f"{BORN}-1"].history] == ["", ""]
-    assert page[f"{BORN}-1"].history[0]["started_at"] is None
+    assert [error.type for error in page[f"{BORN}-1"].history] == ["", ""]
+    assert page[f"{BORN}-1"].history[0].started_at is None
 
 
 BAD_NAMES = [b"../x", b"a b", b"", b"\xff\xfe", b"q" * 10_000, b"q\n", b"a:b", "\u00e4".encode(), b"\x1b[2J"]

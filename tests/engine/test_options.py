@@ -133,6 +133,9 @@ async def test_an_option_that_there_is_not_is_refused_with_the_one_that_is_meant
             UsageError, match=r"'dealy' is not an argument of send.enqueue: did you mean delay"
         ):
             await act()
+    for name in options.RESERVED:
+        with pytest.raises(UsageError, match=f"^'{name}' is reserved for an option"):
+            await app.enqueue("q", "send", 1, **{name: None})  # type: ignore[arg-type]
     app.sync.close()
     assert client.keys(f"{prefix}*") == []
 
@@ -158,7 +161,7 @@ async def test_a_duration_is_given_as_people_write_it(app: App, duration: Any, s
     assert record.due_at is not None
     assert record.created_at is not None
     assert abs((record.due_at - record.created_at).total_seconds() - seconds) < 0.01
-    assert parse_headers(options.sent("send", {"timeout": duration})[1]) == {"timeout": seconds}
+    assert parse_headers(options.terms("send", {"timeout": duration}).headers) == {"timeout": seconds}
     assert app.task(name="x", timeout=duration)(lambda x: x).timeout == seconds
     assert (Retry(after=duration).after, Snooze(duration).seconds) == (seconds, seconds)
     assert Settings(connect_timeout=duration).connect_timeout == seconds
@@ -242,7 +245,7 @@ async def test_a_time_in_the_past_is_now(app: App) -> None:
 )
 def test_any_options_are_either_refused_or_read_again_as_they_were(attempts: Any, timeout: Any) -> None:
     try:
-        _, raw = options.sent("send", {"attempts": attempts, "timeout": timeout})
+        raw = options.terms("send", {"attempts": attempts, "timeout": timeout}).headers
     except UsageError:
         return
     given_ = {"attempts": attempts, "timeout": timeout}

@@ -116,10 +116,10 @@ async def test_a_payload_that_does_not_fit_fails_at_once_with_every_error(
         entry = client.xadd(Keys(prefix, "q").ready, {"task": "work", "payload": payload})
         record = await until(lambda: _finished(app, entry))
     assert ran == []
-    assert (record.state, record.attempt, record.error["type"]) == (State.FAILED, 1, "InvalidPayload")
-    assert pointer in record.error["message"]
+    assert (record.state, record.attempt, record.error.type) == (State.FAILED, 1, "InvalidPayload")
+    assert pointer in record.error.message
     if pointer:
-        assert "/c" in record.error["message"]
+        assert "/c" in record.error.message
     assert json.dumps(record.asdict())
 
 

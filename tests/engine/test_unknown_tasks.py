@@ -86,7 +86,7 @@ async def test_when_no_worker_knows_the_task_for_long_enough_the_job_fails_with_
         with pytest.raises(JobFailed, match="no task is named 'second'; known are first"):
             await job.result(10)
         record = await job.status()
-    assert (record.state, record.error["type"], record.attempt) == (State.FAILED, "UnknownTask", 0)  # type: ignore[index]
+    assert (record.state, record.error.type, record.attempt) == (State.FAILED, "UnknownTask", 0)  # type: ignore[index]
     assert "no worker knew its task" in caplog.text
 
 
@@ -136,7 +136,7 @@ async def test_a_time_and_a_count_that_somebody_else_wrote_hold_no_job_for_ever(
     async with _old(make_app, unknown_task_for=0.2) as app, working(app):
         entry = client.xadd(Keys(prefix, "q").ready, {"task": "second", "payload": "1", "headers": headers})
         record = await until(lambda: _failed(app, entry))
-    assert record.error["type"] == "UnknownTask"
+    assert record.error.type == "UnknownTask"
 
 
 def _headers(client: redis.Redis, keys: Keys, job_id: str) -> dict[str, Any]:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "durations", "model", "settings", "logs", "job_lines"}),
-    frozenset({"redis"}),
-    frozenset({"embedded"}),
-    frozenset({"store"}),
-    frozenset({"liveness"}),
-    frozenset({"client"}),
-    frozenset(
-        {
-            "job",
-            "queue",
-            "options",
-            "handlers",
-            "task",
-            "fields_task",
-            "notes",
-            "sync",
-            "program",
-            "context",
-            "declare",
-        }
-    ),
-    frozenset({"duties"}),
-    frozenset({"worker"}),
-    frozenset({"app"}),
-    frozenset({"testing", "doctor"}),
-    frozenset({"cli", "runtime", "loading", "__main__"}),
-)
-"""From the ground up. A name stands for a module or for a package with all that is in it.
+FLOORS: dict[str, frozenset[str]] = {
+    "ground": frozenset({"errors", "durations", "model", "settings", "logs", "job_lines"}),
+    "redis": frozenset({"redis"}),
+    "embedded": frozenset({"embedded"}),
+    "store": frozenset({"store"}),
+    "liveness": frozenset({"liveness"}),
+    "client": frozenset({"client"}),
+    "nouns": frozenset({
+        "job", "queue", "options", "handlers", "task", "fields_task", "notes", "sync", "program", "context", "declare",
+    }),
+    "duties": frozenset({"duties"}),
+    "worker": frozenset({"worker"}),
+    "app": frozenset({"app"}),
+    "around": frozenset({"testing", "doctor"}),
+    "mains": frozenset({"cli", "runtime", "loading", "__main__"}),
+}  # fmt: skip
+"""From the ground up, as `docs/explanation/architecture.md` tells of them. A name stands for a module, or for a package
+with all that is in it.
 
 The last floor has the mains; they alone stand above ``streamq/__init__.py`` and may import it.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 
@@ -30,7 +31,7 @@ def stands_in(module: str, places: Iterable[str]) -> bool:
 
 
 def floor_of(name: str) -> int:
-    return next(number for number, names in enumerate(FLOORS) if name in names)
+    return next(number for number, names in enumerate(FLOORS.values()) if name in names)
 
 
 def target(found: Import) -> str:
@@ -47,10 +48,19 @@ def top_of(found: Import) -> str:
 
 
 def test_every_module_of_the_engine_has_exactly_one_floor() -> None:
-    named = [name for names in FLOORS for name in names]
+    named = [name for names in FLOORS.values() for name in names]
     assert len(named) == len(set(named))
     missing = {part(module_name(path)) for path in ENGINE} - set(named)
     assert not missing, f"say in tests/house/floors.py on which floor these stand: {sorted(missing)}"
+
+
+def test_the_floors_are_documented_as_they_are() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    rows = re.findall(r"^\| \*\*(\w+)\*\* \| ([^|]+) \|", page, re.MULTILINE)
+    told = [
+        (name, {word.rstrip("/") for word in re.findall(r"`([\w/]+)`", modules)}) for name, modules in rows
+    ]
+    assert told == [(name, set(modules)) for name, modules in reversed(FLOORS.items())]
 
 
 def test_a_module_imports_from_its_own_floor_or_below() -> None:
@@ -68,7 +78,7 @@ def test_only_the_mains_import_the_package_they_are_part_of() -> None:
         f"{shown(path, found.line)} imports {found.name or found.module} from the top of the package"
         for path in ENGINE
         for found in imports_of(path)
-        if target(found) == "streamq" and part(module_name(path)) not in FLOORS[-1]
+        if target(found) == "streamq" and part(module_name(path)) not in FLOORS["mains"]
     ]
 
 

@@ -68,7 +68,7 @@ async def test_reclaim_takes_no_more_than_its_budget_of_bytes(
     assert (await app.client.store.recovery.reclaim(link, "q", "w", None)).again == 5
     assert [reply[:4] for reply in replies[scripts.RECLAIM]] == [[1, 0, 0, 1]] * 4 + [[1, 0, 0, 0]]
     record = await app.queue("q").get(ids[0])
-    assert (record.crashes, len(record.history), record.history[-1]["attempt"]) == (1, 101, 101)
+    assert (record.crashes, len(record.history), record.history[-1].attempt) == (1, 101, 101)
 
 
 @ON_ONE_SERVER

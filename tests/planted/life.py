@@ -206,4 +206,11 @@ FAULTS: tuple[Fault, ...] = (
         'print(f"{name!r} is not an argument',
         "tests/engine/test_arguments.py::test_a_misspelt_option_is_refused_with_the_one_that_is_meant",
     ),
+    Fault(
+        "a field of a task may bear the name of an option to come",
+        "streamq/handlers.py",
+        "if name in NAMES and len(reading.fields) > 1:",
+        "if name in OPTIONS and len(reading.fields) > 1:",
+        "tests/engine/test_handlers.py::test_parameters_that_cannot_be_told_apart_are_refused_where_they_are_declared",
+    ),
 )

@@ -1,11 +1,12 @@
-"""For the type checker: each line that ends in ``# wrong: …`` is an error of that code, and no other line is one."""
+"""For type checkers: each line that ends in ``# wrong: …`` is an error, of that code for mypy, and no other line is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_type
+from datetime import UTC, datetime
+from typing import Any, assert_type
 
-from streamq import App, Context, Job, SyncJob, Task
+from streamq import App, Context, Failure, Job, JobRecord, State, SyncJob, Task
 
 app = App(redis_url="unix:///nonexistent/s", concurrency=3, queues=["a"], redis_password="hidden")
 App(redis_ulr="unix:///nonexistent/s")  # wrong: call-arg
@@ -73,6 +74,9 @@ async def right() -> None:
     assert_type(await (await send.enqueue(message)).result(3), int)
     assert_type(await send.options(delay=60).enqueue(message), Job[int])
     assert_type(await send.enqueue_many([message], delay=60), list[Job[int]])
+    assert_type(
+        await send.enqueue(message, at=datetime(2030, 1, 1, tzinfo=UTC), durability="fsync"), Job[int]
+    )
     assert_type(await send_with_context.enqueue(message, timeout=5), Job[int])
     assert_type(await report.enqueue(region="us"), Job[float])
     assert_type(await report.enqueue(), Job[float])
@@ -96,16 +100,38 @@ def right_without_a_loop() -> None:
     assert_type(app.sync.enqueue_many(send, [Message("a")], attempts=3), list[SyncJob[int]])
 
 
+async def what_is_known(record: JobRecord, ctx: Context) -> None:
+    assert_type(await (await send.enqueue(Message("a"))).status(), JobRecord)
+    assert_type(record.state, State)
+    assert_type(record.due_at, datetime | None)
+    assert_type(record.error, Failure | None)
+    assert_type([failure.attempt for failure in record.history], list[int | None])
+    assert_type(record.history[0].finished_at, datetime | None)
+    assert_type(record.history[0].type, str)
+    assert_type(ctx.attempt, int)
+    assert_type(await ctx.app.enqueue("q", "send", {"to": "a"}), Job[Any])
+    assert record.error.type  # wrong: union-attr
+    assert record.history[0]["type"]  # wrong: index
+    assert ctx.jobid  # wrong: attr-defined
+
+
 async def wrong() -> None:
     await send.enqueue("a")  # wrong: arg-type
     await send.enqueue(Message("a"), dealy=5)  # wrong: call-arg
     await send.enqueue(Message("a"), delay=[5])  # wrong: arg-type
     await send.enqueue_many(["a"])  # wrong: list-item
     await send.options(dealy=5).enqueue(Message("a"))  # wrong: call-arg
+    await send.options(delay=5).enqueue("a")  # wrong: arg-type
+    await send.options(delay=5).enqueue(Message("a"), attempts=3)  # wrong: call-arg
+    await send.enqueue(Message("a"), durability="disk")  # wrong: arg-type
+    await send.enqueue(Message("a"), priority="high")  # wrong: call-arg
+    await send.enqueue(to="a")  # wrong: call-arg
     await send_with_context.enqueue("a")  # wrong: arg-type
     await send_with_context.enqueue(Message("a"), dealy=5)  # wrong: call-arg
     await report.enqueue(dya="2026-11-26")  # wrong: call-overload
+    await report.enqueue(delay=5)  # wrong: call-overload
     await report.options(dealy=5).enqueue()  # wrong: call-arg
+    await report.options(delay=5).enqueue(region=3)  # wrong: call-overload
     await report.enqueue(region=3)  # wrong: call-overload
     await add.enqueue(left=1)  # wrong: call-overload
     await add.enqueue(left="one", right=2)  # wrong: call-overload
@@ -117,4 +143,6 @@ async def wrong() -> None:
 def wrong_without_a_loop() -> None:
     app.sync.enqueue(send, "a")  # wrong: misc
     app.sync.enqueue(send, Message("a"), dealy=5)  # wrong: call-overload
+    app.sync.enqueue(report, region=3)  # wrong: call-overload
+    app.sync.enqueue(report.options(delay=3), dya="2026-11-26")  # wrong: call-overload
     app.sync.enqueue("queue", "task", {}, dealy=5)  # wrong: call-overload

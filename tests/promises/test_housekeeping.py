@@ -135,8 +135,8 @@ async def test_crashes_are_charged_and_at_the_limit_the_job_is_failed(
     record = await app.queue("q").get(job_id)
     assert (record.state, record.crashes, record.attempt) == (State.FAILED, 3, 0)
     assert record.error
-    assert (record.error["type"], record.error["worker"]) == ("Crashed", "w1")
-    assert [error["type"] for error in record.history] == ["WorkerLost"] * 3
+    assert (record.error.type, record.error.worker) == ("Crashed", "w1")
+    assert [error.type for error in record.history] == ["WorkerLost"] * 3
     assert (await app.queue("q").retry(job_id)).crashes == 0
     census(client, prefix, "q").check()
 

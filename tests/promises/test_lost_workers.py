@@ -46,7 +46,7 @@ async def test_all_500_jobs_of_a_killed_worker_start_again_within_seconds(
     for job in jobs[::50]:
         record = await job.status()
         assert (record.state, record.crashes, record.attempt) == (State.COMPLETED, 1, 1)
-        assert [error["type"] for error in record.history] == ["WorkerLost"]
+        assert [error.type for error in record.history] == ["WorkerLost"]
     _whole(breakable, 500)
 
 

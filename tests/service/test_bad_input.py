@@ -194,6 +194,8 @@ async def test_metadata_nested_too_deeply_is_not_valid(service: Service) -> None
         ({"priority": "high"}, "/priority"),
         ({"key": "order-991"}, "/key"),
         ({"group": "66338"}, "/group"),
+        ({"tags": ["a"]}, "/tags"),
+        ({"durability": "disk"}, "/durability"),
         ({"retries": 3}, "/retries"),
         ({"payload": {"to": "+1", "message": "", "workspace_id": 1}}, "/payload/message"),
         ({"payload": None}, "/payload"),

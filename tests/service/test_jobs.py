@@ -53,6 +53,7 @@ async def test_a_created_job_is_answered_whole_with_its_place(
     service: Service, when: dict[str, Any], state: str
 ) -> None:
     body = {"task": "send-sms", "payload": MESSAGE, "attempts": 3, "timeout": "5s", **when}
+    body |= {"durability": "memory", "priority": "normal", "key": None}
     status, headers, job = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
     assert status == 201
     assert headers["Location"] == f"/api/v1/queues/send-sms-queue/jobs/{job['id']}"

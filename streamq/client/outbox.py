@@ -1,10 +1,12 @@
 """Group commit for producers: one flight under way; what arrives meanwhile leaves together in the next.
 
 A lone caller carries its job itself and waits one round trip, a thousand callers share a few, and there is no timer.
-Only what fills a flight by itself leaves while one is under way, so that the server works while we write. A flight carries the jobs
-of any number of queues, so a process has as few connections with a thousand queues as with one. The jobs of a queue
-are a batch of the flight. Batches are numbered, so one that went unanswered is sent again without fear: the script
-answers a number it has seen. A fault of one order, or of one queue, is answered to those whose it is.
+Only what fills a flight by itself leaves while one is under way, so that the server works while we write.
+
+A flight carries the jobs of any number of queues, so a process has as few connections with a thousand queues as with
+one. The jobs of a queue are a batch of the flight. Batches are numbered, so one that went unanswered is sent again
+without fear: the script answers a number it has seen. A fault of one order, or of one queue, is answered to those whose
+it is.
 """
 
 from __future__ import annotations
@@ -148,7 +150,9 @@ class _Carrier:
                 await self._land(departure)
                 self._under_way.popleft()
                 if len(departure.orders) > 1:
-                    await asyncio.sleep(0)  # who has just been answered may have more: it leaves with the next flight
+                    await asyncio.sleep(
+                        0
+                    )  # who has just been answered may have more: it leaves with the next flight
         except BaseException:  # the loop ends; nobody waits for ever
             for departure in self._under_way:
                 for order in departure.orders:
@@ -235,7 +239,7 @@ class _Carrier:
         return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
     async def _persist(self, batches: Sequence[Batch], first: list[Answer] | None) -> list[Answer]:
-        """Take the ``first`` answers to batches, or send them, until each is answered, for ``enqueue_timeout`` seconds at most.
+        """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.
 
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
         is what a server refused that has just ceased to be the primary.
@@ -262,9 +266,7 @@ class _Carrier:
         return isinstance(answer, Demoted) and self._server.several
 
     async def _attempt(self, link: Link, batches: Sequence[Batch]) -> list[Answer]:
-        return await self._heard(
-            self._store.producers.submit(link, batches, self._durability), len(batches)
-        )
+        return await self._heard(self._store.producers.submit(link, batches, self._durability), len(batches))
 
     async def _heard(self, answers: Awaitable[list[Answer]], count: int) -> list[Answer]:
         try:
@@ -282,7 +284,9 @@ class _Carrier:
             load.orders[0].end(answer)
             return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
-            self._producers = {of: each for of, each in self._producers.items() if each is not load.batch.producer}
+            self._producers = {
+                of: each for of, each in self._producers.items() if each is not load.batch.producer
+            }
         at = 0
         for order in load.orders:
             end = at + len(order.jobs)
@@ -313,10 +317,12 @@ class _Carrier:
 
     async def close(self) -> None:
         while self._under_way or self._waiting:
-            if self._task is None:  # a lone caller carries its own
+            if self._task is not None:
+                await asyncio.wait([self._task])
+            else:  # a lone caller carries its own
                 self._parting = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._task or self._parting])
-            self._parting = None
+                await self._parting
+                self._parting = None
         try:
             await self._forget()
         finally:

@@ -140,9 +140,7 @@ class Link:
         wire = sent.wire
         try:
             while sent.replies is None:
-                if wire is not self._wire:
-                    raise wire.lost or ConnectionResetError
-                oldest = self._under_way[0]
+                oldest = self._next_over(wire)
                 oldest.replies = await wire.take(oldest.count, timeout or self._timeout)
                 self._under_way.popleft()
                 if wire.troubled:
@@ -156,6 +154,12 @@ class Link:
                 return left + [left[-1]] * (sent.count - len(left))
             raise translate(error, sent=True) from error
         return sent.replies
+
+    def _next_over(self, wire: Wire) -> Sent:
+        """Whose replies come next. Raises why none will come."""
+        if wire is not self._wire:
+            raise wire.lost or ConnectionResetError
+        return self._under_way[0]
 
     async def _look_for_trouble(self, wire: Wire, replies: Sequence[Any]) -> None:
         """Leave a server that is not, or no more, what it should be. Raises what concerns the connection."""

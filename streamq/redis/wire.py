@@ -7,6 +7,7 @@ one future and no timer of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class Wire(asyncio.Protocol):
 
     def _error(self, text: str) -> Exception:
         self.troubled = True
-        error: Exception = self._to_error(text)
+        error: Exception = self._to_error(text)  # type: ignore[no-untyped-call]
         return error
 
     def write(self, packed: bytes) -> None:
@@ -134,9 +135,7 @@ class Wire(asyncio.Protocol):
 async def drop(connection: aio.AbstractConnection) -> None:
     """Close a connection at once: what is not sent yet would keep it open for as long as the server does not read."""
     writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001  # there is no other way to it
-    try:
+    with contextlib.suppress(Exception):  # whatever it says, it is dropped
         await connection.disconnect(nowait=True)
-    except Exception:  # noqa: BLE001, S110  # whatever it says, it is dropped
-        pass
     if writer is not None:
         writer.transport.abort()

@@ -113,7 +113,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/client/orders.py",
         "own = len(job[0]) + len(job[1]) + len(job[2])",
         "own = len(job[0]) + len(job[1])",
-        "tests/engine/test_outbox.py::test_a_slice_is_bounded_by_jobs_and_by_all_its_bytes",
+        "tests/engine/test_transfer.py::test_a_slice_is_bounded_by_jobs_and_by_all_its_bytes",
     ),
     Fault(
         "a replica is as good as a primary",

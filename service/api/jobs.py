@@ -141,10 +141,11 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     if task is None or task.queue != queue:
         await _check_task(engine, asked, body.task)
     payload, options = encoded(body.payload), body.options()
+    text = JSONText(payload)
     try:
         if task is not None:
-            payload = task.encode(JSONText(payload))
-        job = await engine.enqueue(queue, body.task, JSONText(payload), **options)
+            payload = task.encode(text)
+        job = await engine.enqueue(queue, body.task, text, **options)
     except InvalidPayload as error:
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:

@@ -52,19 +52,16 @@ class Load(NamedTuple):
 class Departure:
     """What leaves together."""
 
-    __slots__ = ("answers", "flight", "loads", "orders", "slot")
+    __slots__ = ("answers", "batches", "flight", "loads", "orders", "slot")
 
     def __init__(self, orders: Sequence[Order], loads: Sequence[Load], slot: int) -> None:
         self.orders, self.loads = orders, loads
+        self.batches = [load.batch for load in loads]
         self.slot = slot
         """Which of its two producers numbers it: two batches under way are remembered by the server under two names."""
         self.flight: Flight | None = None
         """Sent, and not answered yet; ``None`` when it must wait for its turn to connect."""
         self.answers: list[Answer] | None = None
-
-    @property
-    def batches(self) -> list[Batch]:
-        return [load.batch for load in self.loads]
 
 
 def slices(jobs: Iterable[New]) -> Iterator[list[New]]:

@@ -17,9 +17,9 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from streamq.client.orders import BATCH, BATCH_BYTES, Departure, Load, Order, slices
 from streamq.client.transfer import Transfer
@@ -58,7 +58,7 @@ class Outbox:
         self._carriers: dict[tuple[Server, Durability, bool], _Carrier] = {}
         self._closed = False
 
-    async def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
+    def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> Coroutine[Any, Any, list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Cancelling the caller does not unsend them.
 
         Raises ``UsageError`` for what cannot be written, else ``Unavailable`` and its kin, ``OutcomeUnknown`` with
@@ -66,18 +66,25 @@ class Outbox:
         """
         if self._closed:
             raise NotOpen
-        size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
+        task, payload, headers, due = jobs[0]
+        size = len(task) + len(payload) + len(headers)
+        if len(jobs) > 1:
+            size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
         server = self._store.servers.of(queue)
         kind = (server, durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
         if carrier is None:
             carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
-        return await carrier.put(Order((queue, jobs[0].due != ""), jobs, size))
+        return carrier.put(Order((queue, due != ""), jobs, size))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
-        return await Transfer(lambda part: self.put(queue, part, durability), slices(jobs)).run()
+
+        async def put(part: list[New]) -> list[str]:
+            return await self.put(queue, part, durability)
+
+        return await Transfer(put, slices(jobs)).run()
 
     async def close(self) -> None:
         """Wait for the flights under way, let the server forget what nobody repeats, and drop the connections."""
@@ -103,35 +110,38 @@ class _Carrier:
         self._numbers = itertools.count(1)
 
     async def put(self, order: Order) -> list[str]:
-        if self._task is None and not self._under_way:
-            return await self._carry(order)
-        self._waiting.append(order)
-        self._count += len(order.jobs)
-        self._size += order.size
-        self._begin_behind()
-        return await order.later()
+        """Send an order. A lone caller waits for the server itself, without a task and a future.
 
-    async def _carry(self, order: Order) -> list[str]:
-        """The way of a lone caller, without a task and a future: it waits for the server itself.
-
-        Whatever else comes than its ids, and when it goes away meanwhile, a task takes over.
+        Whatever else comes to it than its ids, and when it goes away meanwhile, a task takes over.
         """
-        departure = self._begin([order])
+        if self._under_way or self._task is not None:
+            return await self._join(order)
+        departure = self._begin([order], 0)
         self._under_way.append(departure)
+        flight, answers = departure.flight, departure.answers
         try:
-            answers = await self._answers(departure)
+            if flight is not None:
+                answers = await self._heard(flight.answers(), 1)
         except asyncio.CancelledError:
             order.later().cancel()
             self._go_on()
             raise
         if answers and isinstance(answers[0], list):
             self._under_way.popleft()
-            self._go_on()
+            if self._under_way or self._waiting or self._parting:
+                self._go_on()
             return answers[0]
         departure.answers, departure.flight = answers, None
         ids = order.later()
         self._go_on()
         return await ids
+
+    async def _join(self, order: Order) -> list[str]:
+        self._waiting.append(order)
+        self._count += len(order.jobs)
+        self._size += order.size
+        self._begin_behind()
+        return await order.later()
 
     def _go_on(self) -> None:
         """Leave what is under way, and who waits, to a task."""
@@ -144,7 +154,7 @@ class _Carrier:
         try:
             while self._under_way or self._waiting:
                 if not self._under_way:
-                    self._under_way.append(self._begin(self._take()))
+                    self._under_way.append(self._begin(self._take(), 0))
                 self._begin_behind()
                 departure = self._under_way[0]
                 await self._land(departure)
@@ -171,7 +181,7 @@ class _Carrier:
         """Send what fills a flight by itself while another is under way: the server has the next when it is done."""
         full = self._count >= BATCH or self._size > BATCH_BYTES // 2
         if full and len(self._under_way) == 1 and self._under_way[0].flight is not None:
-            self._under_way.append(self._begin(self._take()))
+            self._under_way.append(self._begin(self._take(), 1 - self._under_way[0].slot))
 
     def _take(self) -> list[Order]:
         if self._count <= BATCH and self._size <= BATCH_BYTES:
@@ -193,10 +203,8 @@ class _Carrier:
         self._count = self._size = 0
         return orders
 
-    def _begin(self, orders: Sequence[Order], slot: int | None = None) -> Departure:
+    def _begin(self, orders: Sequence[Order], slot: int) -> Departure:
         """Send orders together, where nothing stands in the way."""
-        if slot is None:
-            slot = 1 - self._under_way[0].slot if self._under_way else 0
         departure = Departure(orders, self._loads(orders, slot), slot)
         try:
             departure.flight = self._store.producers.begin(self._link, departure.batches, self._durability)
@@ -204,14 +212,10 @@ class _Carrier:
             departure.answers = [error] * len(departure.loads)
         return departure
 
-    async def _answers(self, departure: Departure) -> list[Answer] | None:
-        """What a flight that has begun comes to; ``None`` when it has not."""
-        if departure.flight is None:
-            return departure.answers
-        return await self._heard(departure.flight.answers(), len(departure.loads))
-
     async def _land(self, departure: Departure) -> None:
-        answers = departure.answers or await self._answers(departure)
+        answers = departure.answers
+        if departure.flight is not None:
+            answers = await self._heard(departure.flight.answers(), len(departure.loads))
         departure.flight = None  # what was not taken is repeated before any other begins
         answers = await self._persist(departure.batches, answers)
         if len(departure.orders) > 1 and isinstance(answers[0], UsageError):

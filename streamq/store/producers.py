@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
+from itertools import starmap
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import NotDurable, OutcomeUnknown, StreamqError
@@ -63,6 +64,9 @@ class Announcements:
         if not link.connected:
             self._until.clear()
         now, until = monotonic(), self._until.get
+        if len(batches) == 1:
+            queue = batches[0].producer.queue
+            return [queue] if until(queue, 0.0) < now else []
         return [batch.producer.queue for batch in batches if until(batch.producer.queue, 0.0) < now]
 
     def command(self, queues: Sequence[str]) -> tuple[Any, ...]:
@@ -100,8 +104,8 @@ class Flight:
         announced: Announcements, new: Sequence[str],
     ) -> None:  # fmt: skip
         self._link, self._batches, self._announced, self._new = link, batches, announced, new
-        self._calls = [_call(batch) for batch in batches]
-        commands = [scripts.ENQUEUE.command(*call) for call in self._calls]
+        self._calls = list(map(_call, batches))
+        commands = list(starmap(scripts.ENQUEUE.command, self._calls))
         if new:
             commands.append(announced.command(new))
         self._durability = durability

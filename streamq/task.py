@@ -194,20 +194,15 @@ class Task(Generic[P, R]):
 
     # -- the worker's side -----------------------------------------------------------------------------------
 
-    def decode(self, payload: bytes) -> Any:
-        """Validate an encoded payload. Raises ``InvalidPayload``."""
+    def arguments(self, payload: bytes) -> dict[str, Any]:
+        """The handler's arguments, its context not among them. Raises ``InvalidPayload``."""
+        if self._spare and payload == b"null":
+            payload = b"{}"
         try:
-            if self._spare and payload == b"null":
-                return self._payload.read(b"{}")
-            return self._payload.read(payload)
+            read = self._payload.read(payload)
         except values.Unfit as error:
             raise InvalidPayload(self.name, error.errors) from None
-
-    def bind(self, payload: Any) -> dict[str, Any]:
-        """The handler's arguments for a decoded payload, its context not among them."""
-        if self.single is not None:
-            return {self.single: payload}
-        return payload or {}
+        return (read or {}) if self.single is None else {self.single: read}
 
     def encode_result(self, value: Any) -> bytes:
         """What the handler returned, by its declared type, else as whatever can be written; empty for ``None``.

@@ -53,8 +53,11 @@ class Delivery:
         else:  # a foreign producer wrote it
             self.raw_task, self.payload, self.raw_headers = parse_fields(fields)
         self.task = self.raw_task.decode("utf-8", "replace")
-        self.headers = parse_headers(self.raw_headers) if self.raw_headers else NO_HEADERS
-        self.job_id = self.headers.get("id") or entry.decode()
+        if self.raw_headers:
+            self.headers = parse_headers(self.raw_headers)
+            self.job_id = self.headers.get("id") or entry.decode()
+        else:  # as most jobs have none
+            self.headers, self.job_id = NO_HEADERS, entry.decode()
 
     @property
     def place(self) -> Place:

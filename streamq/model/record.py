@@ -31,9 +31,10 @@ def record(
 ) -> bytes:
     """Write the record of a job that has ended ``now``: ms since the epoch by the server's clock."""
     first = b"%b%d %d %b" % (MARKS[kind], _age(delivery.job_id, now), run_ms, worker)
-    return _joined(
-        first, one_line(delivery.raw_task), headers and one_line(headers), outcome, delivery.payload
-    )
+    task = delivery.raw_task
+    if b"\n" in task:  # asked here: this is done once a job
+        task = one_line(task)
+    return b"\n".join((first, task, headers and one_line(headers), outcome, delivery.payload))
 
 
 def read(stored: bytes) -> Record:

@@ -69,9 +69,9 @@ class Recovery:
         keys, link, stranded, missing = self._access.keys(queue), links.of(queue), 0, 0
         await self._delivery.join(links, (queue,))
         for lane in NUMBERS:
-            after = b""
+            after = last = b""
             while True:
-                found, gone, after = await scripts.AUDIT.run(link, keys, lane, after, PAGE)
+                found, gone, after, last = await scripts.AUDIT.run(link, keys, lane, after, last, PAGE)
                 stranded, missing = stranded + found, missing + gone
                 if not after:
                     break

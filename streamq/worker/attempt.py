@@ -28,13 +28,19 @@ class Attempt:
     """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
     handle: asyncio.Task[Any] | None = None
     """The asyncio task of an async handler; ``None`` for a plain one, while it runs in a thread."""
+    line: dict[Attempt, None] | None = None
+    """The attempts with the same time limit, itself among them, where they share a timer."""
     timer: asyncio.TimerHandle | None = None
+    """The timer of its time limit, where it has one of its own."""
 
     def __init__(self, delivery: Delivery, task: Task[Any, Any] | None, worker: str) -> None:
         self.delivery, self.task, self.worker = delivery, task, worker
-        timeout = 0.0 if task is None else delivery.headers.get("timeout") or task.timeout
-        # seconds that a timer can take: what is no time at all limits nothing
-        self.limit = timeout if 0 < timeout <= LONGEST_WAIT else LONGEST_WAIT
+
+    @property
+    def limit(self) -> float:
+        """Seconds that a timer can take: what is no time at all limits nothing."""
+        timeout = 0.0 if self.task is None else self.delivery.headers.get("timeout") or self.task.timeout
+        return timeout if 0 < timeout <= LONGEST_WAIT else LONGEST_WAIT
 
     @property
     def number(self) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
+from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from streamq.logs import CURRENT
@@ -30,14 +33,50 @@ def in_thread(attempt: Attempt, call: Callable[[], Any]) -> Any:
     return call()
 
 
-if sys.version_info >= (3, 12):
+def starter(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:
+    """Makes tasks that run up to their first wait at once: a handler that never waits costs no turn of the loop."""
+    if sys.version_info >= (3, 12):
+        return partial(asyncio.Task, loop=loop, eager_start=True)
+    return FirstSteps(loop).begin
 
-    def begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-        """A task that runs up to its first wait at once: a handler that never waits costs no turn of the loop."""
-        return asyncio.Task(attempt, loop=loop, eager_start=True)
 
-else:
+class FirstSteps:
+    """What ``eager_start`` does, for Python 3.11: a task asks the loop for its first step, and gets it here and now.
 
-    def begin(attempt: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-        """A task; it begins in the next turn of the loop."""
-        return loop.create_task(attempt)
+    All else is the task's own doing: its context, its cancellation, what it waits for, and ``current_task``.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._later, self._here = loop, loop.call_soon, self._call_soon
+        self._coroutine: Coroutine[Any, Any, None] | None = None
+        self._step: tuple[Callable[[], object], contextvars.Context] | None = None
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that has made its first step."""
+        loop, self._coroutine = self._loop, coroutine
+        loop.call_soon = self._here  # type: ignore[method-assign,assignment]
+        try:
+            task = asyncio.Task(coroutine, loop=loop)
+        finally:
+            del loop.call_soon
+            self._coroutine = None
+        if self._step is None:  # a task that asks in another way makes its first step in the next turn
+            return task
+        (step, context), self._step = self._step, None
+        current = asyncio.current_task(loop)
+        if current is not None:
+            _leave_task(loop, current)
+        try:
+            context.run(step)
+        finally:
+            if current is not None:
+                _enter_task(loop, current)
+        return task
+
+    def _call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+        """Keep the first step of our task. What the garbage collector may run meanwhile goes to the loop."""
+        task = getattr(callback, "__self__", None)
+        if not isinstance(task, asyncio.Task) or task.get_coro() is not self._coroutine:
+            return self._later(callback, *args, context=context)
+        self._step = callback, context
+        return None

@@ -25,7 +25,7 @@ from streamq.program import Program
 from streamq.task import Task
 from streamq.worker import attempt_lines, outcomes
 from streamq.worker.attempt import Attempt
-from streamq.worker.calls import begin, in_thread, outcome_of
+from streamq.worker.calls import in_thread, outcome_of, starter
 from streamq.worker.description import describe, frames_of
 from streamq.worker.outcomes import Outcome
 from streamq.worker.overdue import OverdueHandlers
@@ -52,11 +52,12 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(self._loop, slots.count)
         self._limits = TimeLimits(self._loop, self._judge_overdue)
+        self._begin = starter(self._loop)
         self.overdue = OverdueHandlers(app.settings.lease)
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
         self._unknown_names: set[str] = set()
-        self._tells_starts = job_lines.log.isEnabledFor(logging.DEBUG)
+        self._tells_starts = self._tells_ends = False
 
     # -- the way of an attempt ------------------------------------------------------------------------------
 
@@ -64,6 +65,9 @@ class Runner:
         """Begin an attempt at each of the entries that were read from a queue's lane."""
         if entries:
             log.debug("%d jobs of %s arrive", len(entries), queue)
+            # asked here, as to ask at each job costs as much as a tenth of its end
+            self._tells_starts = job_lines.log.isEnabledFor(logging.DEBUG)
+            self._tells_ends = job_lines.log.isEnabledFor(logging.INFO)
         for raw in entries:
             try:
                 if raw[1]:  # else it was deleted by hand
@@ -82,12 +86,13 @@ class Runner:
         if self._tells_starts:
             attempt_lines.say(attempt, attempt_lines.STARTED)
         try:
-            attempt.timer = self._loop.call_later(attempt.limit, self._limits.expire, attempt)
             if task.is_async:
-                handle = begin(self._run(attempt, task), self._loop)
-                if not attempt.settled:  # else it has ended already
+                handle = self._begin(self._run(attempt, task))
+                if not attempt.settled:  # else it has ended already, and needs no limit
                     attempt.handle = handle
+                    self._limits.watch(attempt)
             else:
+                self._limits.watch(attempt)
                 call = partial(task.handler, **self._arguments(attempt, task))
                 self._threads.start(partial(in_thread, attempt, call), partial(self._returned, attempt))
         except BaseException as error:  # a validator of the program's own, or no thread to be had
@@ -131,6 +136,8 @@ class Runner:
         """The handler has returned or raised: there is an outcome after this, and the slot is free."""
         if attempt.timer is not None:
             attempt.timer.cancel()
+        if attempt.line is not None:
+            attempt.line.pop(attempt, None)
         try:
             task = attempt.task
             if error is not None or attempt.settled or task is None:
@@ -143,7 +150,7 @@ class Runner:
                 return
             self._settler.put(attempt.delivery, COMPLETED, body)
             attempt.settled = True
-            if job_lines.log.isEnabledFor(logging.INFO):
+            if self._tells_ends:
                 attempt_lines.say(attempt, attempt_lines.completed(took))
         except BaseException as fault:  # an attempt without an outcome would hold its job for ever
             self._last_resort(attempt, fault)
@@ -213,8 +220,7 @@ class Runner:
 
     def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
         delivery = attempt.delivery
-        payload = task.decode(delivery.payload)
-        arguments = task.bind(payload) if task.single is None else {task.single: payload}
+        arguments = task.arguments(delivery.payload)
         if task.context_name is not None:
             arguments[task.context_name] = Context(
                 app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,

@@ -247,5 +247,5 @@ def test_a_parameter_may_have_any_name(name: str) -> None:
     made: dict[str, Any] = {}
     exec(f"def handler({name}: int, other: int = 2): return {name}", made)  # noqa: S102
     task = App().task(made["handler"])
-    assert task(**task.bind(task.decode(task.encode({name: 1})))) == 1
-    assert task.bind(task.decode(task.encode({name: 1}))) == {name: 1, "other": 2}
+    assert task(**task.arguments(task.encode({name: 1}))) == 1
+    assert task.arguments(task.encode({name: 1})) == {name: 1, "other": 2}

@@ -22,8 +22,8 @@ def test_a_task_without_parameters_takes_null_and_no_payload() -> None:
     async def nothing() -> None: ...
 
     for payload in (None, {}, JSONText("null"), JSONText("{}")):
-        assert nothing.bind(nothing.decode(nothing.encode(payload))) == {}
-    assert nothing.bind(nothing.decode(b"{}")) == {}
+        assert nothing.arguments(nothing.encode(payload)) == {}
+    assert nothing.arguments(b"{}") == {}
     for wrong in (1, [], {"a": 1}, JSONText("[]")):
         with pytest.raises(InvalidPayload, match="takes no payload"):
             nothing.encode(wrong)
@@ -34,8 +34,8 @@ def test_parameters_that_all_have_defaults_may_be_left_out_by_null() -> None:
     async def spare(a: int = 1, b: str = "x") -> None: ...
 
     for payload in (None, {}, JSONText(" null\n"), JSONText("{}")):
-        assert spare.bind(spare.decode(spare.encode(payload))) == {"a": 1, "b": "x"}
-    assert spare.bind(spare.decode(b"null")) == {"a": 1, "b": "x"}
+        assert spare.arguments(spare.encode(payload)) == {"a": 1, "b": "x"}
+    assert spare.arguments(b"null") == {"a": 1, "b": "x"}
 
 
 @ON_ONE_SERVER

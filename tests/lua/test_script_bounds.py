@@ -128,11 +128,11 @@ async def test_audit_reads_no_more_than_its_budget_of_bytes(
     """The first entries tell how many of the next may fit."""
     entries = _add(client, keys.ready, 4 * FEW)
     _take(client, keys)
-    found, gone, after = await scripts.AUDIT.run(link.home, keys, READY, "", PAGE)
+    found, gone, after, _ = await scripts.AUDIT.run(link.home, keys, READY, "", "", PAGE)
     assert (found, gone) == (0, 0)
     assert entries.index(after.decode()) + 1 <= FEW + 1
     client.xgroup_delconsumer(keys.ready, GROUP, "w")
-    found, gone, _ = await scripts.AUDIT.run(link.home, keys, READY, "", PAGE)
+    found, gone, *_ = await scripts.AUDIT.run(link.home, keys, READY, "", "", PAGE)
     assert 1 <= found <= FEW + 1
     assert gone == 0
     assert await app.client.store.recovery.audit(link, "q") == 4 * FEW - found
@@ -140,13 +140,16 @@ async def test_audit_reads_no_more_than_its_budget_of_bytes(
 
 
 @ON_ONE_SERVER
-async def test_an_audit_of_a_page_looks_at_no_more_entries_than_that(
+async def test_an_audit_goes_by_pages_and_ends_with_what_was_delivered_when_it_began(
     link: Links, client: redis.Redis, keys: Keys
 ) -> None:
-    entries = _add(client, keys.ready, PAGE + 100, size=1)
+    entries = _add(client, keys.ready, PAGE + 50, size=1)
     _take(client, keys)
-    reply = await scripts.AUDIT.run(link.home, keys, READY, "", PAGE)
-    assert reply == [0, 0, entries[PAGE - 1].encode()]
+    *reply, after, last = await scripts.AUDIT.run(link.home, keys, READY, "", "", PAGE)
+    assert (reply, after, last) == ([0, 0], entries[PAGE - 1].encode(), entries[-1].encode())
+    _add(client, keys.ready, PAGE, size=1)
+    _take(client, keys)
+    assert await scripts.AUDIT.run(link.home, keys, READY, after, last, PAGE) == [0, 0, b"", last]
 
 
 @ON_ONE_SERVER

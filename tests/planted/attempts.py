@@ -40,10 +40,33 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "attempts: the limit counts from the delivery",
         "streamq/worker/time_limits.py",
-        "if left > EARLY:",
-        "if False:",
-        "tests/engine/test_overdue.py::"
-        "test_a_limit_that_strikes_before_a_blocked_loop_began_the_handler_counts_from_its_beginning",
+        "if left > EARLY:  # its thread",
+        "if False:  # its thread",
+        "tests/engine/test_time_limits.py::test_a_limit_counts_from_the_beginning_in_a_thread",
+    ),
+    Fault(
+        "attempts: a limit ends the first alone",
+        "streamq/worker/time_limits.py",
+        "self._loop.call_later(left, self._next, limit)",
+        "pass",
+        "tests/engine/test_time_limits.py::"
+        "test_each_is_cancelled_at_its_own_time_and_one_that_has_ended_is_forgotten",
+    ),
+    Fault(
+        "attempts: limits of their own share timers without bound",
+        "streamq/worker/time_limits.py",
+        "elif attempt.begun and len(self._lines) < LIMITS:",
+        "elif attempt.begun:",
+        "tests/engine/test_time_limits.py::"
+        "test_where_each_job_brings_its_own_limit_the_lines_do_not_grow_without_bound",
+    ),
+    Fault(
+        "attempts: a first step leaves its caller without itself",
+        "streamq/worker/calls.py",
+        "_enter_task(loop, current)",
+        "pass",
+        "tests/engine/test_first_steps.py::"
+        "test_what_never_waits_has_ended_and_what_waits_is_the_same_task_after_it",
     ),
     Fault(
         "attempts: threads by the setting",

@@ -114,7 +114,7 @@ def test_whatever_is_sent_to_whatever_type_is_refused_or_arrives_as_the_type_too
     except InvalidPayload:
         return
     codec.loads(raw)  # it stays JSON that others read
-    again = task.decode(raw)
+    again = next(iter(task.arguments(raw).values()))
     taken = TypeAdapter(declared).validate_python(value, by_alias=True, by_name=True)
     assert again == taken or repr(again) == repr(taken)  # NaN is not equal to itself
 

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- The delivery index is compared with the stream. An entry leaves its stream when it is acknowledged, so each one up to
--- the group's last delivered id must be pending. One that is not is stranded (its consumer was deleted from outside), and
+-- the id that was delivered last when the audit began must be pending. (To what is delivered meanwhile an audit of a busy
+-- queue would never catch up.) One that is not is stranded (its consumer was deleted from outside), and
 -- waits again. And each pending one must be there: one that is not was deleted from outside, and is acknowledged, as
 -- there is nothing left to run. Both lists are walked side by side, each page as far as the shorter one reaches: what
 -- only one of them covers is judged by the next call.
@@ -8,17 +9,18 @@
 -- arguments:
 --   lane     its number
 --   after    entry to go on after ("" to begin)
+--   last     entry to end with ("" to begin)
 --   limit    at most how many to look at
--- returns how many were stranded, how many were not there, the entry to go on after ("" when done)
+-- returns how many were stranded, how many were not there, the entry to go on after ("" when done), the one to end with
 -- parts: read add named placed pages entry_size
 redis.call('HLEN', keys.moved) -- a key of the wrong type raises before anything is written
-local lane, last = tonumber(args.lane), nil
-for _, group in ipairs(redis.call('XINFO', 'GROUPS', keys.lanes[lane])) do
+local lane, last = tonumber(args.lane), args.last
+for _, group in ipairs(last == '' and redis.call('XINFO', 'GROUPS', keys.lanes[lane]) or {}) do
   local at = {}
   for i = 1, #group, 2 do at[group[i]] = group[i + 1] end
   if at.name == GROUP then last = at['last-delivered-id'] end
 end
-if not last then return { 0, 0, '' } end
+if last == '' then return { 0, 0, '', '' } end
 
 local room, from = tonumber(args.limit), args.after == '' and '-' or '(' .. args.after
 
@@ -68,7 +70,7 @@ while i <= #there or j <= #index do
     redis.call('XACK', keys.lanes[lane], GROUP, pending)
     ghosts, j, upto = ghosts + 1, j + 1, pending
   else
-    return { stranded, ghosts, upto }
+    return { stranded, ghosts, upto, last }
   end
 end
-return { stranded, ghosts, all_there and all_pending and '' or upto }
+return { stranded, ghosts, all_there and all_pending and '' or upto, last }

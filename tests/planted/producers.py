@@ -14,6 +14,13 @@ FAULTS: tuple[Fault, ...] = (
         "test_as_many_jobs_are_added_as_were_asked_for_and_the_ids_are_theirs",
     ),
     Fault(
+        "two slices under way are remembered under one name",
+        "streamq/client/outbox.py",
+        "self._begin(self._take(), 1 - self._under_way[0].slot)",
+        "self._begin(self._take(), 0)",
+        "tests/engine/test_transfer.py::test_a_slice_leaves_while_another_is_under_way",
+    ),
+    Fault(
         "a repeat answers the ids of its neighbours too",
         "streamq/client/outbox.py",
         "return answer[start:end]",

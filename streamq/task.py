@@ -120,7 +120,10 @@ class Task(Generic[P, R]):
         """
         try:
             if type(payload) is values.JSONText:
-                encoded = self._encode_text(payload)
+                known = payload.encoded
+                if known is not None and known[0] is self and known[1] is payload.text:
+                    return known[2]
+                encoded = self._encode_text(payload.text)
             elif payload is None and self._spare:
                 encoded = self._payload.write({})
             else:
@@ -132,16 +135,14 @@ class Task(Generic[P, R]):
         limit = self._client.settings.max_payload
         if len(encoded) > limit:
             raise PayloadTooLarge(self.name, len(encoded), limit)
+        if type(payload) is values.JSONText:
+            payload.encoded = self, payload.text, encoded
         return encoded
 
-    def _encode_text(self, payload: values.JSONText) -> bytes:
-        text, known = payload.text, payload.encoded
-        if known is not None and known[0] is self and known[1] is text:
-            return known[2]
-        spared = self._spare and text.strip() in ("null", b"null")
-        encoded = self._payload.write({}) if spared else self._payload.write_text(text)
-        payload.encoded = self, text, encoded
-        return encoded
+    def _encode_text(self, text: str | bytes) -> bytes:
+        if self._spare and text.strip() in ("null", b"null"):
+            return self._payload.write({})
+        return self._payload.write_text(text)
 
     async def enqueue(self, payload: P = _NOTHING, /, **options: Unpack[EnqueueOptions]) -> Job[R]:
         """Send one job and return its handle.

@@ -2,8 +2,8 @@
 
 from importlib import import_module
 
+from .catalogue import ROOT
 from .commands import bench
-from .process import ROOT
 
 if (ROOT / "tests" / "measured").is_dir():
     import_module("tests.measured").join()

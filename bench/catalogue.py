@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .figures import Measured
     from .rig import Rig
 
+ROOT: Final = Path(__file__).resolve().parents[1]
+"""Where this package lies; a child started here finds it under the same name."""
 SCENARIOS: Final = {
     name: f"{__package__}.scenarios.{name}"
     for name in (
         "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "growth", "recovery", "idle",
-        "cost", "footprint", "api", "mixed", "tuning", "peers",
+        "cost", "footprint", "api", "tuning", "peers",
     )
 }  # fmt: skip
 """The module of each by its name. A checkout adds the promises that its tests measure."""

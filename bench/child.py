@@ -127,7 +127,7 @@ def main() -> None:
     config = orjson.loads(sys.argv[1])
     settings = Settings.load(**config.pop("settings"))
     counter = Counter(config.get("expected", 0), report)
-    app = declare(App(settings), report, counter=counter, pause=config.get("pause", 0.0))
+    app = declare(App(settings), report, counter=counter)
     if config.pop("logs", False):
         set_up_logs(settings.log, settings.log_level)
     start = run if config.pop("uvloop", True) else asyncio.run

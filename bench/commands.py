@@ -5,20 +5,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 import orjson
 
 from .catalogue import SCENARIOS, summary
-from .planning.commands import plan, simulate
+from .ending import run_to_the_end
+from .planning.commands import plan
 
-T = TypeVar("T")
 EXTRA: Final = {"jinja2", "plotext", "pygal", "rich"}
 """Packages that the extra `bench` brings."""
+PAYLOAD: Final = click.IntRange(16, 65_536)
+JOBS: Final = click.IntRange(100, 1_000_000)
 GIVEN: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 WRITTEN: Final = click.Path(dir_okay=False, path_type=Path)
 
@@ -43,7 +45,6 @@ def bench() -> None:
 
 
 bench.add_command(plan)
-bench.add_command(simulate)
 
 
 def _file(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
@@ -120,12 +121,8 @@ def run(scenarios: tuple[str, ...], **options: Any) -> None:
 
 
 @bench.command()
-@click.option(
-    "--payload", type=click.IntRange(16, 65_536), default=300, show_default=True, help="Bytes of it."
-)
-@click.option(
-    "--jobs", type=click.IntRange(100, 1_000_000), help="To measure with.  [default: 100,000 or 200 MB]"
-)
+@click.option("--payload", type=PAYLOAD, default=300, show_default=True, help="Bytes of it.")
+@click.option("--jobs", type=JOBS, help="To measure with.  [default: 100,000 or 200 MB]")
 @_json
 @_redis_url
 def memory(payload: int, jobs: int | None, as_json: bool, redis_url: str | None) -> None:
@@ -160,7 +157,7 @@ def compare(before: Path, after: Path, max_regression: float | None, as_json: bo
     found = comparison.differences(one, other)
     told = list(comparison.strangers(one, other))
     if as_json:
-        click.echo(orjson.dumps({"warnings": told, "differences": [each.asdict() for each in found]}))
+        click.echo(orjson.dumps({"warnings": told, "differences": found}))
     else:
         from .show.terminal import show_differences
 
@@ -176,13 +173,7 @@ def compare(before: Path, after: Path, max_regression: float | None, as_json: bo
 
 @bench.command()
 @click.argument("results", type=GIVEN)
-@click.option(
-    "-o",
-    "--output",
-    type=WRITTEN,
-    callback=_file,
-    help="Where to.  [default: the name of the results, .html]",
-)
+@click.option("-o", "--output", type=WRITTEN, callback=_file, help="Where to.  [default: RESULTS as .html]")
 def report(results: Path, output: Path | None) -> None:
     """Write a results file as one HTML page: verdicts, tables, samples and curves.
 
@@ -210,19 +201,3 @@ def _read(path: Path) -> Any:
         return read(path)
     except NotResults as error:
         raise click.UsageError(str(error)) from None
-
-
-def run_to_the_end(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command; our errors become one sentence and exit code 1."""
-    import streamq
-
-    from .process import Gone
-    from .server import Refused
-
-    try:
-        return streamq.run(main)
-    except (Refused, Gone, ValueError, streamq.StreamqError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)

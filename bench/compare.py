@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from .figures import Figure
-from .results import Saved, figures_of, numbers
+from .results import Results, numbers
 
 SURE: Final = 2.0
 """Standard errors on either side: about 95 of 100 differences of nothing lie within."""
@@ -26,60 +26,39 @@ Verdict = Literal["better", "worse", "within noise", "one sample"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure in both files. ``change`` and ``noise`` are shares: 0.1 is 10 %; ``noise`` is None for one sample."""
+    """One figure in both files. ``change``, ``loss`` and ``noise`` are shares: 0.1 is 10 %."""
 
     scenario: str
     name: str
     of: Literal["value", "ratio"]
     before: float
     after: float
+    change: float
+    """How much larger it has become; negative for smaller."""
+    loss: float
+    """How much worse it has become; negative for better."""
     noise: float | None
-    more_is_better: bool
-
-    @property
-    def change(self) -> float:
-        """How much larger it has become; negative for smaller."""
-        return self.after / self.before - 1 if self.before else math.nan
-
-    @property
-    def loss(self) -> float:
-        """How much worse it has become; negative for better."""
-        return -self.change if self.more_is_better else self.change
-
-    @property
-    def verdict(self) -> Verdict:
-        """What to think of it."""
-        if self.noise is None:
-            return "one sample"
-        if math.isnan(self.change) or abs(self.change) <= self.noise:
-            return "within noise"
-        return "worse" if self.loss > 0 else "better"
-
-    def asdict(self) -> dict[str, Any]:
-        """The difference as JSON has it."""
-        return {
-            "scenario": self.scenario, "name": self.name, "of": self.of, "before": self.before,
-            "after": self.after, "change": self.change, "noise": self.noise, "verdict": self.verdict,
-        }  # fmt: skip
+    """None for one sample."""
+    verdict: Verdict
 
 
-def differences(before: Saved, after: Saved) -> list[Difference]:
+def differences(before: Results, after: Results) -> list[Difference]:
     """Of every figure that both files have, in the order of the first."""
-    found = []
-    for scenario, measured in before.results.items():
-        later = {figure.name: figure for figure in figures_of(after.results.get(scenario, ""))}
-        found += [
-            _difference(scenario, figure, later[figure.name])
-            for figure in figures_of(measured)
-            if figure.name in later
-        ]
-    return found
+    later = {
+        (name, figure.name): figure for name, found in after.scenarios.items() for figure in found.figures
+    }
+    return [
+        _difference(name, figure, later[name, figure.name])
+        for name, found in before.scenarios.items()
+        for figure in found.figures
+        if (name, figure.name) in later
+    ]
 
 
-def strangers(before: Saved, after: Saved) -> Iterator[str]:
+def strangers(before: Results, after: Results) -> Iterator[str]:
     """What makes the files hard to compare, a sentence each."""
     for name in ("machine", "versions", "configuration"):
-        one, other = before.about[name], after.about[name]
+        one, other = getattr(before, name), getattr(after, name)
         told = {"load", "calibration_ms", "usable"}
         for key in sorted((one.keys() | other.keys()) - told):
             if one.get(key) != other.get(key):
@@ -92,20 +71,29 @@ def regressions(found: Sequence[Difference], most: float) -> list[Difference]:
 
 
 def _difference(scenario: str, before: Figure, after: Figure) -> Difference:
-    by_ratio = before.ratio is not None and after.ratio is not None
-    errors = [_error(_samples(figure, by_ratio=by_ratio)) for figure in (before, after)]
+    of: Literal["value", "ratio"] = "value" if None in (before.ratio, after.ratio) else "ratio"
+    one, other = (figure.measured(of) or math.nan for figure in (before, after))
+    errors = [_error(_samples(figure, of)) for figure in (before, after)]
     noise = None if None in errors else SURE * math.hypot(*(error or 0.0 for error in errors))
-    one, other = (before.ratio, after.ratio) if by_ratio else (before.value, after.value)
+    change = other / one - 1
+    loss = -change if before.more_is_better else change
     return Difference(
-        scenario, before.name, "ratio" if by_ratio else "value", one or math.nan, other or math.nan, noise,
-        before.more_is_better,
-    )  # fmt: skip
+        scenario, before.name, of, one, other, change, loss, noise, _verdict(change, loss, noise)
+    )
 
 
-def _samples(figure: Figure, *, by_ratio: bool) -> list[float]:
+def _verdict(change: float, loss: float, noise: float | None) -> Verdict:
+    if noise is None:
+        return "one sample"
+    if math.isnan(change) or abs(change) <= noise:
+        return "within noise"
+    return "worse" if loss > 0 else "better"
+
+
+def _samples(figure: Figure, of: str) -> list[float]:
     """What the figure is the median of: its rounds, or the rounds' ratios."""
     ours, bare = (numbers(figure.samples.get(side, ())) for side in ("streamq", "bare"))
-    if by_ratio and len(ours) == len(bare):
+    if of == "ratio" and len(ours) == len(bare):
         return [a / b for a, b in zip(ours, bare, strict=True) if b]
     return ours
 

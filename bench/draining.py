@@ -10,10 +10,11 @@ from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 from . import bare
+from .cores import WORKER_CORE, pinned
 from .process import Gone
 from .rig import Rig
 from .server import Server
-from .tasks import messages
+from .tasks import QUEUE, messages
 
 
 class NotWhole(Gone):
@@ -41,18 +42,23 @@ def check(found: int, jobs: int, what: str = "ran") -> None:
 
 
 async def ours(
-    rig: Rig, payloads: Sequence[Any], *, concurrency: int, task: str = "count", **config: Any
-) -> Drain:
-    """A drain by a worker, from its first job to its last. The task ``rest`` awaits ``pause`` seconds."""
-    async with rig.app() as app:
+    rig: Rig, payloads: Sequence[Any], *, concurrency: int, task: str = "count", waiting: int = 0,
+    settings: dict[str, Any] | None = None, **config: Any,
+) -> Drain:  # fmt: skip
+    """A drain by a worker, from its first job to its last, while ``waiting`` others wait behind them and remain."""
+    async with rig.app(**(settings or {})) as app:
         sent = await _sent(rig.server, payloads, app.tasks[task].enqueue_many)
-        async with rig.child(
-            "worker", pinned=True, concurrency=concurrency, expected=len(payloads), **config
-        ) as worker:
+        jobs: dict[str, Any] = {"concurrency": concurrency, "expected": len(payloads)}
+        async with rig.child("worker", pinned=True, settings=settings, **jobs, **config) as worker:
             said = await worker.told()
-            await rig.settled(app)
-            drain = await _drain(rig.server, sent, said)
-            check((await worker.end())["ran"], len(payloads))
+            ran = (await worker.end())["ran"]
+            await worker.process.wait()
+        drain = await _drain(rig.server, sent, said, ran)
+        left = await app.queue(QUEUE).counts()
+        check(left.waiting + left.active + ran, waiting + len(payloads), "ran or wait")
+        if waiting:
+            await app.tasks[task].enqueue_many(payloads[: ran - len(payloads)])
+            return drain
     await rig.server.clear()
     return drain
 
@@ -69,18 +75,42 @@ async def ours_logged(rig: Rig, jobs: int, *, concurrency: int, form: str, level
     return drain.drain
 
 
-async def bare_loop(rig: Rig, payloads: Sequence[Any], *, batch: int, **config: Any) -> Drain:
-    """The same by the bare loop."""
+async def bare_loop(
+    rig: Rig,
+    payloads: Sequence[Any],
+    *,
+    batch: int,
+    stream: str = bare.STREAM,
+    waiting: int = 0,
+    **config: Any,
+) -> Drain:
+    """The same by the bare loop; a stream in which others wait is there already."""
     client = rig.server.client
-    await bare.join(client)
-    sent = await _sent(rig.server, payloads, partial(bare.enqueue, client))
-    async with rig.child("bare", pinned=True, expected=len(payloads), batch=batch, **config) as loop:
+    if not waiting:
+        await bare.join(client, stream)
+    sent = await _sent(rig.server, payloads, partial(bare.enqueue, client, stream=stream))
+    jobs: dict[str, Any] = {"expected": len(payloads), "batch": batch, "stream": stream}
+    async with rig.child("bare", pinned=True, **jobs, **config) as loop:
         said = await loop.told()
         check((await loop.told())["ran"], len(payloads))
         await loop.process.wait()
-    drain = await _drain(rig.server, sent, said)
-    await rig.server.clear()
+    drain = await _drain(rig.server, sent, said, len(payloads))
+    check(await client.xlen(stream), waiting, "wait")
+    if not waiting:
+        await rig.server.clear()
     return drain
+
+
+async def one_by_one(rig: Rig, payloads: Sequence[Any], task: str = "count") -> list[float]:
+    """Microseconds of each enqueue of a lone caller. Leaves the server clean."""
+    times = []
+    async with rig.app() as app:
+        for payload in payloads:
+            start = time.perf_counter()
+            await app.tasks[task].enqueue(payload)
+            times.append((time.perf_counter() - start) * 1e6)
+    await rig.server.clear()
+    return times
 
 
 class _Sent(NamedTuple):
@@ -94,32 +124,38 @@ class _Sent(NamedTuple):
 
 
 async def _sent(server: Server, payloads: Sequence[Any], send: Callable[[Any], Awaitable[Any]]) -> _Sent:
-    before, memory, start = await server.cpu(), await server.memory(), time.perf_counter()
-    await send(payloads)
-    seconds = time.perf_counter() - start
+    """From the worker's core, as the server has the other."""
+    before, memory = await server.cpu(), await server.memory()
+    with pinned(WORKER_CORE):
+        start = time.perf_counter()
+        await send(payloads)
+        seconds = time.perf_counter() - start
     return _Sent(len(payloads), seconds, before, await server.cpu(), await server.memory() - memory)
 
 
-async def _drain(server: Server, sent: _Sent, said: dict[str, Any]) -> Drain:
-    cpu, micros = await server.cpu(), 1e6 / sent.jobs
+async def _drain(server: Server, sent: _Sent, said: dict[str, Any], ran: int) -> Drain:
+    """What the server took to run ``ran`` jobs, which may be some more than were sent."""
+    sending, cpu = (sent.after - sent.before) / sent.jobs, (await server.cpu() - sent.after) / ran
     return Drain(
-        sent.jobs / sent.seconds, sent.jobs / said["seconds"], (cpu - sent.before) * micros,
-        (cpu - sent.after) * micros, said["cpu"] * micros, sent.memory / sent.jobs,
+        sent.jobs / sent.seconds, sent.jobs / said["seconds"], (sending + cpu) * 1e6, cpu * 1e6,
+        said["cpu"] / sent.jobs * 1e6, sent.memory / sent.jobs,
     )  # fmt: skip
 
 
-async def ours_by_many(rig: Rig, jobs: int, *, concurrency: int, processes: int) -> float:
+async def ours_by_many(
+    rig: Rig, payloads: Sequence[Any], *, concurrency: int, processes: int, task: str = "count"
+) -> float:
     """Jobs a second of some workers that begin at the same moment, from the first to the last of all."""
     async with rig.app() as app:
-        await app.tasks["count"].enqueue_many(messages(jobs))
-    return await _at_once(rig, jobs, processes, "worker", concurrency=concurrency)
+        await app.tasks[task].enqueue_many(payloads)
+    return await _at_once(rig, len(payloads), processes, "worker", concurrency=concurrency)
 
 
-async def bare_by_many(rig: Rig, jobs: int, *, batch: int, processes: int) -> float:
+async def bare_by_many(rig: Rig, payloads: Sequence[Any], *, batch: int, processes: int) -> float:
     """The same by bare loops, which end when nothing is left."""
     await bare.join(rig.server.client)
-    await bare.enqueue(rig.server.client, messages(jobs))
-    return await _at_once(rig, jobs, processes, "bare", expected=0, batch=batch)
+    await bare.enqueue(rig.server.client, payloads)
+    return await _at_once(rig, len(payloads), processes, "bare", expected=0, batch=batch)
 
 
 async def _at_once(rig: Rig, jobs: int, processes: int, role: str, **config: Any) -> float:

@@ -1,10 +1,10 @@
-"""What a scenario returns: figures, each with its samples, the bare loop's beside them, and what it must reach."""
+"""What a scenario returns: figures, each with its samples and the bare loop's beside them, and curves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Annotated, Any, Literal
 
@@ -18,18 +18,21 @@ Points = list[tuple[Number, Number]]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure must reach: its ``value``, or its ``ratio`` to the bare loop's."""
+    """What a figure must reach: its value, its ratio to the bare loop's, or its excess over it."""
 
-    of: Literal["value", "ratio"]
+    of: Literal["value", "ratio", "excess"]
     sign: Literal[">=", "<="]
     target: float
-
-    def met(self, measured: float) -> bool:
-        """Whether ``measured`` is on the right side."""
-        return measured >= self.target if self.sign == ">=" else measured <= self.target
+    met: bool | None = None
+    """None where nothing was measured, and until a figure is judged by it."""
 
     def __str__(self) -> str:
         return f"{self.of} {self.sign} {self.target:g}"
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        return {True: "met", False: "NOT MET", None: "not measured"}[self.met]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +44,21 @@ class Figure:
     value: Number
     bare: float | None = None
     ratio: float | None = None
-    bound: Limit | None = None
-    aim: Limit | None = None
     note: str = ""
     samples: dict[str, list[Any]] = field(default_factory=dict)
+    bound: Limit | None = None
+    """From the table in ``bounds``: a scenario does not set it."""
 
     @property
     def more_is_better(self) -> bool:
         """Whether it is a rate (jobs/s); less is better of sizes, times, counts, and of commands sent (1/s)."""
         return self.unit.endswith("/s") and self.unit != "1/s"
 
-    def verdict(self, limit: Limit) -> bool:
-        """Whether ``limit`` is met. A ratio without a bare figure never is."""
-        measured = self.value if limit.of == "value" else self.ratio
-        return measured is not None and limit.met(measured)
-
-    def asdict(self) -> dict[str, Any]:
-        """The figure as JSON has it, with its verdicts."""
-        found = asdict(self)
-        for name, limit in (("bound", self.bound), ("aim", self.aim)):
-            if limit is not None:
-                found[name]["met"] = self.verdict(limit)
-        return found
+    def measured(self, of: Literal["value", "ratio", "excess"]) -> float | None:
+        """What a limit is on; None without the bare figure that it needs."""
+        if of == "excess":
+            return None if self.bare is None else self.value - self.bare
+        return self.value if of == "value" else self.ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +80,19 @@ Measured = Sequence[Figure | Curve]
 """What a scenario returns."""
 
 
-def compared(
-    name: str, unit: str, ours: Sequence[float], bare: Sequence[float], *, bound: Limit | None = None,
-    aim: Limit | None = None, note: str = "",
-) -> Figure:  # fmt: skip
+def compared(name: str, unit: str, ours: Sequence[float], bare: Sequence[float], *, note: str = "") -> Figure:
     """A figure of interleaved runs: medians, and the median of each round's ratio.
 
     The machine's speed drifts, so a round's two runs are compared with each other only.
     """
-    return Figure(
-        name, unit, median(ours), median(bare), median(a / b for a, b in zip(ours, bare, strict=True)),
-        bound, aim, note, {"streamq": list(ours), "bare": list(bare)},
-    )  # fmt: skip
+    ratio = median(a / b for a, b in zip(ours, bare, strict=True))
+    samples = {"streamq": list(ours), "bare": list(bare)}
+    return Figure(name, unit, median(ours), median(bare), ratio, note, samples)
 
 
-def alone(
-    name: str, unit: str, rounds: Sequence[float], *, bound: Limit | None = None, aim: Limit | None = None,
-    note: str = "",
-) -> Figure:  # fmt: skip
+def alone(name: str, unit: str, rounds: Sequence[float], *, note: str = "") -> Figure:
     """A figure of rounds that have no bare loop beside them: their median."""
-    return Figure(name, unit, median(rounds), None, None, bound, aim, note, {"streamq": list(rounds)})
+    return Figure(name, unit, median(rounds), note=note, samples={"streamq": list(rounds)})
 
 
 def medians(rounds: Mapping[Any, Sequence[float]]) -> Points:
@@ -117,23 +106,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-# -- in words -----------------------------------------------------------------------------------------------
-
-
-def verdict(figure: Figure, limit: Limit) -> str:
-    """Met or not, or that nothing was measured."""
-    if math.isnan(figure.value):
-        return "not measured"
-    return "met" if figure.verdict(limit) else "NOT MET"
-
-
-def ratio(figure: Figure) -> str:
-    """Two digits after the point; - for none."""
-    return "-" if figure.ratio is None or math.isnan(figure.ratio) else f"{figure.ratio:.2f}"
-
-
 def number(value: float | None) -> str:
     """Three digits, or all before the point; - for none."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
+
+
+def ratio(figure: Figure) -> str:
+    """Two digits after the point; - for none."""
+    return "-" if figure.ratio is None or math.isnan(figure.ratio) else f"{figure.ratio:.2f}"

@@ -10,8 +10,7 @@ import orjson
 
 from .machine import described
 from .occupancy import MOST_ACTIVE, STATES, exact, spread, warm
-from .rig import Rig
-from .server import open_server
+from .rig import Rig, open_rig
 
 MOST: Final = 2_000_000_000
 """Bytes of payload that one state may bring to the server."""
@@ -27,9 +26,8 @@ async def cost(payload: int, jobs: int | None, *, json: bool, redis_url: str | N
             f"{jobs:,} payloads of {payload:,} bytes are more than {MOST // 10**9} GB: use at most --jobs "
             f"{MOST // payload}; what a million takes is told from these"
         )
-    async with open_server(redis_url) as server:
-        about = (await described(server))["versions"]
-        rig = Rig(server, quick=False, repeat=1, say=partial(click.echo, err=True))
+    async with open_rig(redis_url, quick=False, say=partial(click.echo, err=True)) as rig:
+        about = (await described(rig.server))["versions"]
         await warm(rig)
         states = {name: await _measured(rig, name, payload, jobs) for name in STATES}
     kind = f"{about['product']} {about['server']}"

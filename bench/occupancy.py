@@ -92,7 +92,7 @@ async def _reached(rig: Rig, payloads: Sequence[str], task: str, state: str, *, 
 
     async with (
         rig.app(max_payload=LARGEST, keep_completed=len(payloads) + FIRST) as app,
-        _working(app, slots),
+        working(app, slots),
     ):
         taken = await _grown(rig.server, payloads, bring)
     await rig.server.clear()
@@ -118,21 +118,21 @@ async def _grown(
 
 
 @asynccontextmanager
-async def _working(app: App, concurrency: int) -> AsyncIterator[None]:
+async def working(app: App, concurrency: int) -> AsyncIterator[None]:
     """A worker in this process: only what the server holds is measured."""
 
     async def registered() -> bool:
         return bool(await app.workers())
 
     worker = Worker(app, concurrency=concurrency)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(worker.run())
-        try:
-            await until(registered, PATIENCE)
-            yield
-        finally:
-            worker.stop()
-            worker.stop()  # at once: what still runs is of no use any more
+    running = asyncio.create_task(worker.run())
+    try:
+        await until(registered, PATIENCE)
+        yield
+    finally:
+        worker.stop()
+        worker.stop()  # at once: what still runs is of no use any more
+        await running
 
 
 STATES: Final[dict[str, Callable[[Rig, Sequence[str]], Awaitable[Taken]]]] = {

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from .process import ROOT
+from .catalogue import ROOT
 
 ADAPTERS: Final = Path(__file__).with_name("peers")
 ENVIRONMENTS: Final = ROOT / ".venv-peers"
@@ -38,10 +38,7 @@ class Peer(NamedTuple):
 
 
 US: Final = Peer("streamq", 40_000, ours=True)
-BARE: Final = Peer("bare", 40_000, ours=True)
-"""XADD and a loop of redis-py: no job system, but the limit that all of them have."""
 PEERS: Final = (
-    BARE,
     Peer("arq", 5_000),
     Peer("saq", 5_000),
     Peer("streaq", 3_000),
@@ -70,33 +67,22 @@ def start_of(peer: Peer, environments: Path = ENVIRONMENTS) -> Start:
         raise NotInstalled(
             "peers are measured from a checkout: their adapters are not part of an installation"
         )
-    if peer.ours:
-        return _python(peer, sys.executable)
-    if peer.language == "Ruby":
-        return _ruby(peer)
-    folder = environments / peer.name
-    if not (folder / ".installed").exists():
+    folder, ruby = environments / peer.name, shutil.which("ruby")
+    if (
+        peer.language == "Ruby"
+    ):  # Debian's: the system's Ruby finds it, and the distribution decides its version
+        if ruby is None or not _answers(ruby, "-e", f"gem '{peer.name}'"):
+            raise NotInstalled(f"peer {peer.name} is not installed: run `apt-get install ruby-{peer.name}`")
+        return Start((ruby, str(ADAPTERS / f"{peer.module}.rb")), ROOT)
+    if not peer.ours and not (folder / ".installed").exists():
         raise NotInstalled(f"peer {peer.name} is not installed: run `make peers`")
-    return _node(peer, folder) if peer.language == "Node" else _python(peer, str(folder / "bin" / "python"))
-
-
-def _python(peer: Peer, interpreter: str) -> Start:
-    return Start((interpreter, "-m", f"{ADAPTERS.parent.name}.{ADAPTERS.name}.{peer.module}"), ROOT)
-
-
-def _node(peer: Peer, folder: Path) -> Start:
-    node = shutil.which("node")
-    if node is None:
-        raise NotInstalled(f"peer {peer.name} cannot run: `node` is not on the PATH")
-    return Start((node, str(ADAPTERS / f"{peer.module}.mjs")), folder)
-
-
-def _ruby(peer: Peer) -> Start:
-    """Debian's: the system's Ruby finds it, and the distribution decides its version."""
-    ruby = shutil.which("ruby")
-    if ruby is None or not _answers(ruby, "-e", f"gem '{peer.name}'"):
-        raise NotInstalled(f"peer {peer.name} is not installed: run `apt-get install ruby-{peer.name}`")
-    return Start((ruby, str(ADAPTERS / f"{peer.module}.rb")), ROOT)
+    if peer.language == "Node":
+        node = shutil.which("node")
+        if node is None:
+            raise NotInstalled(f"peer {peer.name} cannot run: `node` is not on the PATH")
+        return Start((node, str(ADAPTERS / f"{peer.module}.mjs")), folder)
+    python = sys.executable if peer.ours else str(folder / "bin" / "python")
+    return Start((python, "-m", f"{ADAPTERS.parent.name}.{ADAPTERS.name}", peer.module), ROOT)
 
 
 def _answers(*command: str) -> bool:

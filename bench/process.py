@@ -14,12 +14,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Final, cast
+from urllib.request import urlopen
 
-import aiohttp
 import orjson
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-"""Where this package lies; a child started here finds it under the same name."""
+from .catalogue import ROOT
+
 SERVED: Final = f"{__package__}.served:app"
 """The app with the tasks of the bench, for a command line."""
 END: Final = 5.0
@@ -170,13 +170,11 @@ async def answers(url: str, process: Process, seconds: float = 15.0) -> bool:
     """True once ``url`` answers 200; False when the process ends before, or it takes too long."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    async with aiohttp.ClientSession() as session:
-        while process.returncode is None and loop.time() < deadline:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(url) as response:
-                    if response.status == 200:
-                        return True
-            await asyncio.sleep(0.05)
+    while process.returncode is None and loop.time() < deadline:
+        with contextlib.suppress(OSError):  # it answers otherwise, or not at all
+            await asyncio.to_thread(urlopen, url, timeout=1)
+            return True
+        await asyncio.sleep(0.05)
     return False
 
 

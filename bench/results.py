@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from .bounds import judged
 from .figures import Curve, Figure, Measured
-
-Results = dict[str, Measured | str]
-"""By scenario: its figures and curves, or one sentence why there are none."""
-
-HEADER: Final = ("at", "commit", "machine", "versions", "configuration")
 
 
 class NotResults(ValueError):
@@ -24,82 +20,56 @@ class NotResults(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """A results file. ``about`` has the time, the commit, ``machine``, ``versions`` and ``configuration``."""
+class Scenario:
+    """What came out of one: figures and curves, or one sentence why there are none."""
 
-    about: dict[str, Any]
-    results: Results
-
-
-@dataclass(frozen=True, slots=True)
-class _Scenario:
     error: str | None = None
     figures: list[Figure] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """As JSON has it."""
+class Results:
+    """A results file: when, of which commit, where and how it was measured, and the scenarios by their names."""
 
     at: Any
     commit: Any
     machine: Any
     versions: Any
     configuration: Any
-    scenarios: dict[str, _Scenario]
+    scenarios: dict[str, Scenario]
 
 
-_FILE: Final = TypeAdapter(_File)
+_FILE: Final = TypeAdapter(Results)
 
 
-def figures_of(measured: Measured | str) -> list[Figure]:
-    """The figures of a scenario, without its curves."""
-    return [] if isinstance(measured, str) else [one for one in measured if isinstance(one, Figure)]
+def scenario(name: str, measured: Measured) -> Scenario:
+    """What it has measured, judged by the bounds."""
+    figures = [judged(name, one) for one in measured if isinstance(one, Figure)]
+    return Scenario(None, figures, [one for one in measured if isinstance(one, Curve)])
 
 
-def curves_of(measured: Measured | str) -> list[Curve]:
-    """The curves of a scenario."""
-    return [] if isinstance(measured, str) else [one for one in measured if isinstance(one, Curve)]
-
-
-def document(saved: Saved) -> dict[str, Any]:
-    """As JSON has it: configuration, versions, machine, commit, every sample and every curve."""
-    scenarios = {
-        scenario: {"error": said} if isinstance(said, str) else {
-            "figures": [one.asdict() for one in figures_of(said)],
-            "curves": [asdict(one) for one in curves_of(said)],
-        }
-        for scenario, said in saved.results.items()
-    }  # fmt: skip
-    return {**saved.about, "scenarios": scenarios}
-
-
-def write(path: Path, content: dict[str, Any]) -> None:
-    """Write figures as JSON: a run's ``document``, or others."""
+def write(path: Path, content: Any) -> None:
+    """Write figures as JSON: those of a run with every sample and every curve, or others."""
     path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def read(path: Path) -> Saved:
+def read(path: Path) -> Results:
     """Read a results file. Raises ``NotResults``."""
     try:
-        file = _FILE.validate_json(path.read_bytes())
+        return _FILE.validate_json(path.read_bytes())
     except OSError as error:
         raise NotResults(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         said = (f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors()[:3])
         raise NotResults(f"{path} is not a results file of this version: {'; '.join(said)}") from error
-    results: Results = {
-        name: [*one.figures, *one.curves] if one.error is None else one.error
-        for name, one in file.scenarios.items()
-    }
-    return Saved({name: getattr(file, name) for name in HEADER}, results)
 
 
 def numbers(samples: Sequence[Any]) -> list[float]:
-    """Those of the samples that are finite numbers: some scenarios keep notes among them."""
+    """Those of the samples that are finite numbers: some scenarios keep notes or rounds of many among them."""
+    flat = [one for sample in samples for one in (sample if isinstance(sample, list) else [sample])]
     return [
         float(one)
-        for one in samples
+        for one in flat
         if isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one)
     ]

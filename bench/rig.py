@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from streamq import App, Settings
 
-from .cores import WORKER_CORE, pin
+from .cores import SERVER_CORE, WORKER_CORE, pin
 from .process import Child, role
-from .server import PREFIX, Server
+from .server import PREFIX, Server, open_server
 from .tasks import QUEUE, declare
 
 K = TypeVar("K")
@@ -70,14 +70,25 @@ class Rig:
             await until(registered)
             yield child
 
-    async def settled(self, app: App) -> None:
-        """Return when no job is delayed, waits or runs any more."""
+    async def settled(self, app: App, seconds: float = 15.0) -> None:
+        """Return when no job is delayed, waits or runs any more. Raises ``TimeoutError``."""
 
         async def met() -> bool:
             counts = await app.queue(QUEUE).counts()
             return not (counts.waiting or counts.active or counts.delayed)
 
-        await until(met)
+        await until(met, seconds)
+
+
+@asynccontextmanager
+async def open_rig(
+    url: str | None, *, quick: bool, say: Callable[[str], None], repeat: int = 1, messages: Path | None = None
+) -> AsyncIterator[Rig]:
+    """A rig on the server at ``url``, by default on one of our own, which has a core. Raises ``Refused``."""
+    async with open_server(url) as server:
+        if server.pid is not None:
+            pin(server.pid, SERVER_CORE)
+        yield Rig(server, quick, repeat, say, messages)
 
 
 async def until(met: Callable[[], Awaitable[bool]], seconds: float = 15.0, *, every: float = 0.02) -> None:

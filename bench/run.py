@@ -11,13 +11,10 @@ from typing import Final
 from streamq import StreamqError
 
 from . import catalogue
-from .cores import SERVER_CORE, pin
-from .figures import Measured
 from .machine import described
 from .process import Gone
-from .results import Results, Saved, document, write
-from .rig import Rig
-from .server import open_server
+from .results import Results, Scenario, scenario, write
+from .rig import Rig, open_rig
 from .show.page import write_page
 from .show.terminal import Progress, show
 
@@ -36,38 +33,32 @@ async def run(
     if task is not None:  # so that children and server end with us
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     rounds = repeat or (2 if quick else 4)
-    progress = Progress(len(names), LIMIT[quick])
+    progress = Progress(len(names))
     deadline = asyncio.get_running_loop().time() + LIMIT[quick]
-    async with open_server(redis_url) as server:
-        if server.pid is not None:
-            pin(server.pid, SERVER_CORE)
-        about, results = await described(server), Results()
-        rig = Rig(server, quick, rounds, progress.say, messages)
-        with progress.shown():
-            for name in names:
-                results[name] = await _measured(rig, name, deadline, progress)
+    async with open_rig(redis_url, quick=quick, say=progress.say, repeat=rounds, messages=messages) as rig:
+        about, scenarios = await described(rig.server), dict[str, Scenario]()
+        for name in names:
+            scenarios[name] = await _measured(rig, name, deadline, progress)
+    how = {"scenarios": list(names), "quick": quick, "repeat": rounds, "redis_url": bool(redis_url)}
+    results = Results(**about, configuration=how, scenarios=scenarios)
     show(results)
-    configuration = {
-        "scenarios": list(names), "quick": quick, "repeat": rounds, "redis_url": bool(redis_url),
-    }  # fmt: skip
-    saved = Saved({**about, "configuration": configuration}, results)
     if json is not None:
-        write(json, document(saved))
-        progress.line(f"results in {json}")
+        write(json, results)
+        progress.say(f"results in {json}")
     if html is not None:
-        write_page(html, saved)
-        progress.line(f"report in {html}")
+        write_page(html, results)
+        progress.say(f"report in {html}")
 
 
-async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) -> Measured | str:
+async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) -> Scenario:
     """The figures of one scenario, or one sentence why there are none: the others go on."""
     now = asyncio.get_running_loop().time()
     progress.begin(name, catalogue.summary(name))
     if now >= deadline:
-        return "skipped: the time of the run was over"
+        return Scenario("skipped: the time of the run was over")
     try:
         async with asyncio.timeout_at(min(deadline, now + EACH)):
-            found = await catalogue.measure(name)(rig)
+            found = scenario(name, await catalogue.measure(name)(rig))
         await rig.server.clear()
         return found
     except TimeoutError:
@@ -78,5 +69,5 @@ async def _measured(rig: Rig, name: str, deadline: float, progress: Progress) ->
     except ModuleNotFoundError as error:
         said = f"not measured: the package {error.name} is not installed"
     await rig.server.clear()
-    progress.line(said)
-    return said
+    progress.say(said)
+    return Scenario(said)

@@ -95,12 +95,17 @@ class Server:
         return int((await self.info("stats"))["total_commands_processed"])
 
     async def memory(self) -> int:
-        """Bytes it has allocated, but for what its clients take: their buffers come and go."""
+        """Bytes it has allocated, but for clients, whose buffers come and go, and scripts, which it has but once."""
         pipeline = self.client.pipeline()  # a transaction: both at the same moment
         pipeline.info("memory")
         pipeline.client_list()
         used, clients = await pipeline.execute()
-        return int(used["used_memory"]) - sum(int(client["tot-mem"]) for client in clients)
+        other = int(used.get("used_memory_scripts_eval", 0))
+        return int(used["used_memory"]) - other - sum(int(client["tot-mem"]) for client in clients)
+
+    async def connections(self) -> int:
+        """Clients that are connected, this one too."""
+        return int((await self.info("clients"))["connected_clients"])
 
     async def now(self) -> float:
         """Its time, in seconds since the epoch."""

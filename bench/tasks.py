@@ -86,28 +86,18 @@ class Counter:
             self._report({"number": number, "at": at})
 
 
-def declare(
-    app: App, report: Report = lambda _: None, *, counter: Counter | None = None, pause: float = 0.0
-) -> App:
-    """Put the tasks on an app. A producer needs them for their payloads, a worker runs them.
-
-    ``pause`` is how long the handler of ``rest`` awaits, in seconds.
-    """
-    counter = counter or Counter()
-    _declare_counted(app, counter, pause)
+def declare(app: App, report: Report = lambda _: None, *, counter: Counter | None = None) -> App:
+    """Put the tasks on an app. A producer needs them for their payloads, a worker runs them."""
+    _declare_counted(app, counter or Counter())
 
     @app.task(queue=QUEUE)
     async def stamp(number: int) -> None:
         report({"number": number, "at": time.monotonic_ns()})
 
     @app.task(queue=QUEUE)
-    async def hold(number: int) -> None:
-        report({"number": number, "at": time.monotonic_ns()})
-        await asyncio.sleep(LONG)
-
-    @app.task(queue=QUEUE)
-    async def dwell(payload: Any) -> None:  # noqa: ARG001  # the payload is the point
+    async def dwell(payload: Any) -> None:
         # Its name is as long as that of `count`: an entry has it, and so they take the same.
+        report({"number": payload, "at": time.monotonic_ns()})
         await asyncio.sleep(LONG)
 
     @app.task(queue=QUEUE)
@@ -121,7 +111,7 @@ def declare(
     return app
 
 
-def _declare_counted(app: App, counter: Counter, pause: float) -> None:
+def _declare_counted(app: App, counter: Counter) -> None:
     @app.task(queue=QUEUE)
     async def book(message: Message) -> None:  # noqa: ARG001  # the payload is the point
         counter.count()
@@ -131,22 +121,15 @@ def _declare_counted(app: App, counter: Counter, pause: float) -> None:
         counter.count()
 
     @app.task(queue=QUEUE)
-    async def rest(payload: Any) -> None:  # noqa: ARG001  # the same
-        counter.begin()
-        await asyncio.sleep(pause)
-        counter.count()
-
-    @app.task(queue=QUEUE)
     async def arrive(payload: Any) -> None:
         counter.arrive(payload["number"])
 
     @app.task(queue=QUEUE)
     async def act(payload: dict[str, Any]) -> None:
-        """Await ``ms``, then raise if ``fail`` is there."""
-        counter.count()
+        """Await ``ms``."""
+        counter.begin()
         await asyncio.sleep(payload["ms"] / 1000)
-        if "fail" in payload:
-            raise RuntimeError("the provider answered 500")
+        counter.count()
 
     @app.task(queue=QUEUE)
     async def compute(microseconds: int) -> None:

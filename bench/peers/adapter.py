@@ -1,4 +1,4 @@
-"""The form of an adapter: ``PYTHON -m bench.peers.NAME JSON``. Reports are JSON lines on standard output.
+"""The form of an adapter: ``PYTHON -m bench.peers NAME JSON``. Reports are JSON lines on standard output.
 
 It ends when its standard input does, so it cannot outlive the bench, however that ends. It runs where only its peer
 is installed, so here is nothing but the standard library. An adapter declares how a job is sent and how jobs are
@@ -76,7 +76,7 @@ def play(sending: Sending, work: Work, *, packages: str, settings: str) -> None:
     """Play the role that the arguments name. ``packages``, separated by spaces, and ``settings`` are for results."""
     os.dup2(2, 1)  # what a peer prints is no report
     threading.Thread(target=_end_with_input, daemon=True).start()
-    config = json.loads(sys.argv[1])
+    config = json.loads(sys.argv[-1])
     if config["role"] == "work":
         JOBS.expected = config["expected"]
         _run(work(config["url"]))

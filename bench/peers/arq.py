@@ -8,7 +8,10 @@ from typing import Any
 from arq.connections import RedisSettings, create_pool
 from arq.worker import Worker, func
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
+
+PACKAGES = "arq redis hiredis uvloop"
+SETTINGS = "max_jobs 100, poll_delay 10 ms, keep_result 0"
 
 
 async def sending(url: str) -> Sender:
@@ -24,10 +27,3 @@ async def work(url: str) -> None:
     settings = RedisSettings.from_dsn(url)
     jobs = [func(_job, name="job", keep_result=0)]
     await Worker(jobs, redis_settings=settings, max_jobs=100, poll_delay=0.01, log_results=False).async_run()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="arq redis hiredis uvloop",
-        settings="max_jobs 100, poll_delay 10 ms, keep_result 0",
-    )  # fmt: skip

@@ -10,7 +10,10 @@ from typing import Any
 
 from bullmq import Queue, Worker
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
+
+PACKAGES = "bullmq redis hiredis uvloop"
+SETTINGS = "concurrency 10, removeOnComplete"
 
 OPTIONS = {"removeOnComplete": True}
 
@@ -32,9 +35,3 @@ async def work(url: str) -> None:
     """It works from when it is made."""
     _worker = Worker("bench", _job, {"connection": url, "concurrency": 10})
     await asyncio.Event().wait()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="bullmq redis hiredis uvloop", settings="concurrency 10, removeOnComplete"
-    )  # fmt: skip

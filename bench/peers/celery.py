@@ -8,7 +8,10 @@ from typing import Any
 
 from celery import Celery
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
+
+PACKAGES = "celery kombu redis hiredis"
+SETTINGS = "10 threads, prefetch 100 each, results and events off"
 
 
 def _job(payload: Payload) -> None:
@@ -40,11 +43,4 @@ def work(url: str) -> None:
             "worker", "--pool=threads", "--concurrency=10", "--loglevel=ERROR",
             "--without-gossip", "--without-mingle", "--without-heartbeat",
         ]
-    )  # fmt: skip
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="celery kombu redis hiredis",
-        settings="10 threads, prefetch 100 each, results and events off",
     )  # fmt: skip

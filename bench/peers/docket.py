@@ -8,7 +8,10 @@ from datetime import timedelta
 
 from docket import Docket, Worker
 
-from .adapter import JOBS, OPEN, Payload, Sender, play
+from .adapter import JOBS, OPEN, Payload, Sender
+
+PACKAGES = "pydocket redis hiredis uvloop"
+SETTINGS = "concurrency 50, minimum_check_interval 5 ms, execution_ttl 0"
 
 TICK = timedelta(milliseconds=5)
 
@@ -35,10 +38,3 @@ async def work(url: str) -> None:
         docket, concurrency=50, minimum_check_interval=TICK, scheduling_resolution=TICK
     ) as worker:
         await worker.run_forever()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="pydocket redis hiredis uvloop",
-        settings="concurrency 50, minimum_check_interval 5 ms, execution_ttl 0",
-    )  # fmt: skip

@@ -8,9 +8,11 @@ from typing import Any
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
 
 THREADS = 16
+PACKAGES = "dramatiq redis hiredis"
+SETTINGS = f"{THREADS} threads, no middleware"
 
 
 def _job(payload: Payload) -> None:
@@ -31,9 +33,3 @@ async def sending(url: str) -> Sender:
 def work(url: str) -> None:
     broker, _ = _actor(url)
     dramatiq.Worker(broker, worker_threads=THREADS).start()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="dramatiq redis hiredis", settings=f"{THREADS} threads, no middleware"
-    )  # fmt: skip

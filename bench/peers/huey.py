@@ -9,9 +9,11 @@ from typing import Any
 
 from huey import RedisHuey
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
 
 THREADS = 1
+PACKAGES = "huey redis hiredis"
+SETTINGS = f"{THREADS} thread, no results, not periodic"
 
 
 def _job(payload: Payload) -> None:
@@ -33,9 +35,3 @@ def work(url: str) -> None:
     logging.getLogger("huey").setLevel(logging.ERROR)
     huey, _ = _huey(url)
     huey.create_consumer(workers=THREADS, periodic=False).start()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="huey redis hiredis", settings=f"{THREADS} thread, no results, not periodic"
-    )  # fmt: skip

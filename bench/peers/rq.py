@@ -10,7 +10,10 @@ from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
+
+PACKAGES = "rq redis hiredis"
+SETTINGS = "SimpleWorker, JSONSerializer, result_ttl 0"
 
 NAME = f"{__package__}.rq.job"
 OPTIONS: dict[str, Any] = {"result_ttl": 0, "description": "job"}
@@ -40,9 +43,3 @@ async def sending(url: str) -> Sender:
 def work(url: str) -> None:
     queue = _queue(url)
     SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(logging_level="ERROR")
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="rq redis hiredis", settings="SimpleWorker, JSONSerializer, result_ttl 0"
-    )  # fmt: skip

@@ -10,7 +10,10 @@ import orjson
 from saq import Worker
 from saq.queue.redis import RedisQueue
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
+
+PACKAGES = "saq redis hiredis orjson uvloop"
+SETTINGS = "concurrency 50, orjson, ttl -1"
 
 
 async def _queue(url: str) -> RedisQueue:
@@ -30,9 +33,3 @@ async def _job(_context: Any, *, payload: Payload) -> None:
 
 async def work(url: str) -> None:
     await Worker(await _queue(url), [("job", _job)], concurrency=50).start()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="saq redis hiredis orjson uvloop", settings="concurrency 50, orjson, ttl -1"
-    )  # fmt: skip

@@ -8,19 +8,17 @@ from typing import Any
 from streamq import App, Worker
 
 from ..server import PREFIX
-from ..tasks import QUEUE, Message
-from .adapter import JOBS, OPEN, Sender, play
+from ..tasks import QUEUE, Message, declare
+from .adapter import JOBS, OPEN, Sender
+
+PACKAGES = "streamq redis hiredis orjson pydantic uvloop"
+SETTINGS = "concurrency 500, models validated when enqueued, results kept"
 
 
 async def sending(url: str) -> Sender:
     """`enqueue_many` makes batches of its own."""
-    app = App(redis_url=url, prefix=PREFIX)
-
-    @app.task(queue=QUEUE)
-    async def book(message: Message) -> None:
-        """Runs elsewhere."""
-
-    await OPEN.enter_async_context(app)
+    app = await OPEN.enter_async_context(declare(App(redis_url=url, prefix=PREFIX)))
+    book = app.tasks["book"]
     return Sender(
         lambda payload: book.enqueue(Message(**payload)),
         lambda payloads: book.enqueue_many([Message(**payload) for payload in payloads]),
@@ -38,10 +36,3 @@ async def work(url: str) -> None:
 
     async with app:
         await Worker(app, concurrency=500).run()
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="streamq redis hiredis orjson pydantic uvloop",
-        settings="concurrency 500, models validated when enqueued, results kept",
-    )  # fmt: skip

@@ -4,7 +4,10 @@ from typing import Any
 
 from streaq import Worker
 
-from .adapter import JOBS, OPEN, Payload, Sender, play
+from .adapter import JOBS, OPEN, Payload, Sender
+
+PACKAGES = "streaq coredis uvloop"
+SETTINGS = "concurrency 100, silent, ttl 0"
 
 
 async def _job(payload: Payload) -> None:
@@ -29,7 +32,3 @@ async def sending(url: str) -> Sender:
 async def work(url: str) -> None:
     worker, _ = _worker(url)
     await worker.run_async()
-
-
-if __name__ == "__main__":
-    play(sending, work, packages="streaq coredis uvloop", settings="concurrency 100, silent, ttl 0")

@@ -10,7 +10,10 @@ from taskiq.api import run_receiver_task
 from taskiq.serializers import ORJSONSerializer
 from taskiq_redis import RedisStreamBroker
 
-from .adapter import JOBS, Payload, Sender, play
+from .adapter import JOBS, Payload, Sender
+
+PACKAGES = "taskiq taskiq-redis redis hiredis uvloop"
+SETTINGS = "max_async_tasks 100, xread_count 100, orjson, no validation"
 
 
 async def _job(payload: Payload) -> None:
@@ -32,10 +35,3 @@ async def work(url: str) -> None:
     """A receiver as the command line starts one."""
     broker, _ = _broker(url)
     await run_receiver_task(broker, max_async_tasks=100, validate_params=False, run_startup=True)
-
-
-if __name__ == "__main__":
-    play(
-        sending, work, packages="taskiq taskiq-redis redis hiredis uvloop",
-        settings="max_async_tasks 100, xread_count 100, orjson, no validation",
-    )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from ..rig import Rig
 from .coefficients import Coefficients
@@ -52,22 +52,10 @@ CONFIGURATIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Predicted and measured: jobs a second, and bytes before and after they ran."""
+    """Predicted and measured: jobs a second (``rate``), bytes before and after they ran (``stored``, ``kept``)."""
 
     configuration: Configuration
-    rate: tuple[float, float]
-    stored: tuple[float, float]
-    kept: tuple[float, float]
-
-    @property
-    def pairs(self) -> dict[str, tuple[float, float]]:
-        """All three, by their names."""
-        return {"rate": self.rate, "stored": self.stored, "kept": self.kept}
-
-    def asdict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        pairs = {name: {"predicted": one, "measured": other} for name, (one, other) in self.pairs.items()}
-        return {"configuration": asdict(self.configuration), "good": self.good, **pairs}
+    pairs: dict[str, tuple[float, float]]
 
     @property
     def good(self) -> bool:
@@ -111,7 +99,8 @@ async def _steady(rig: Rig, known: Coefficients, configuration: Configuration) -
 
 def _now(known: Coefficients, reference: float) -> Coefficients:
     """As they must be now for the prediction of the reference drain to be what was measured."""
-    return known.slowed(highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1) / reference)
+    expected = highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1)
+    return replace(known, slowness=expected / reference)
 
 
 def _rate(known: Coefficients, one: Configuration) -> float:
@@ -137,6 +126,10 @@ async def _run(rig: Rig, one: Configuration, jobs: int) -> Trial:
 
 def _compare(known: Coefficients, one: Configuration, jobs: int, measured: Trial) -> Compared:
     memory, sizes, later = known.memory, (one.least, one.most), round(jobs * one.delayed)
-    stored = later * memory.delayed(sizes, TASK) + (jobs - later) * memory.waiting(sizes, TASK)
-    kept = round(one.keep * jobs) * memory.completed(sizes, TASK, late=one.delayed)
-    return Compared(one, (_rate(known, one), measured.rate), (stored, measured.stored), (kept, measured.kept))
+    stored = later * memory.delayed.mean(sizes, TASK) + (jobs - later) * memory.waiting.mean(sizes, TASK)
+    kept = round(one.keep * jobs) * memory.of_completed(sizes, TASK, late=one.delayed)
+    pairs = {
+        "rate": (_rate(known, one), measured.rate), "stored": (stored, float(measured.stored)),
+        "kept": (kept, float(measured.kept)),
+    }  # fmt: skip
+    return Compared(one, pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -71,48 +71,28 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What the engine and the server allow."""
+class Connections:
+    """To the server: that it takes in all, and that a process has."""
 
-    read: int
-    """Jobs that a worker reads at once, at most."""
-    sent: int
-    """Jobs of one enqueue call, at most: more are several calls."""
-    attempts: int
-    """That a job may spend, by default."""
-    connections: int
-    """That the server takes in all."""
+    most: int
     of_worker: int
     of_producer: int
-    """Connections per process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
     """All of them. ``about`` is where and when they were measured, as in a results file."""
 
-    version: Literal[3]
+    version: Literal[4]
     """Of the file: a reader refuses any other."""
     redis: RedisCpu
     worker: WorkerCpu
     delays: Delays
     memory: Memory
-    limits: Limits
+    connections: Connections
     about: dict[str, Any]
-
-    def slowed(self, factor: float) -> Coefficients:
-        """The same on a machine that takes ``factor`` times as long to compute: timers and memory stay."""
-        return replace(
-            self, redis=_scaled(self.redis, factor), worker=_scaled(self.worker, factor),
-            delays=replace(self.delays, turn=self.delays.turn * factor),
-        )  # fmt: skip
-
-
-def _scaled(costs: Any, factor: float) -> Any:
-    def scale(value: Any) -> Any:
-        return Cost(value.job * factor, value.byte * factor) if isinstance(value, Cost) else value * factor
-
-    return replace(costs, **{name: scale(getattr(costs, name)) for name in costs.__slots__})
+    slowness: float = 1.0
+    """How many times as long the machine takes to compute now: timers and memory stay."""
 
 
 def save(coefficients: Coefficients, path: Path) -> None:

@@ -1,22 +1,20 @@
-"""What jobs, workers and connections take of the server, and what the engine allows: read from jobs that are run."""
+"""What jobs, workers and connections take of the server: read from jobs that are run."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from typing import Any, Final
 
-from streamq import App, Backoff, JobFailed, Task, Worker
+from streamq import Backoff
 
-from ..occupancy import STATES, exact, spread, warm
-from ..rig import Rig, until
+from ..occupancy import PATIENCE, STATES, exact, spread, warm, working
+from ..rig import Rig
 from ..tasks import QUEUE
-from .coefficients import Limits
-from .memory import Curve, Histories
-from .trial import TASK, connected, payloads, text_of
+from .coefficients import Connections
+from .memory import Curve
+from .trial import TASK, payloads
 
 SIZES: Final = tuple(round(60 * 1.5**step) for step in range(18))
 """Bytes of payloads, to 59,117; sizes around each are measured, as an allocator has four classes to a doubling."""
@@ -28,69 +26,50 @@ SIZE: Final = 300
 """Bytes of a payload that is no matter of measuring."""
 HELD: Final = 2000
 """Jobs that are active at once while they are weighed: more than a worker reads at once."""
-MANY: Final = 50
-"""Attempts after which a history has reached its bound, more than twice the entries that are kept."""
-FAILED: Final = (SIZE, SIZE + 1024, 2)
-"""Bytes of payloads of jobs that fail to be weighed: as far apart as an allocator's classes are for their records."""
-SENT: Final = 5000
-"""Jobs that are enqueued to see how many go in a call: ten calls' worth."""
+ATTEMPTS: Final = (1, 2, 3, 10, 20, 30)
+"""After which a failed job is weighed: a history has reached its bound with some twenty."""
+BURIED: Final = 32
+"""Jobs that fail to be weighed, each 128 bytes larger than the one before: an allocator rounds their records."""
 
 
-async def curves(rig: Rig, wanted: Iterable[int] = ()) -> dict[str, Curve]:
+async def curves(rig: Rig, wanted: Iterable[int] = ()) -> list[Curve]:
     """Of jobs that wait, are delayed, or completed. Those of the size that is ``wanted`` have exactly that size."""
     await warm(rig)
-    found = dict[str, Curve]()
+    found = list[Curve]()
     for state in ("waiting", "delayed", "completed"):
         mixes = {**dict.fromkeys(SIZES, spread), **dict.fromkeys(wanted, exact)}
         points = []
         for size, mix in sorted(mixes.items()):
             jobs = min(rig.of(4_000, 1_000), rig.of(16_000_000, 4_000_000) // size)
             points.append((float(size + NAME), (await STATES[state](rig, mix(size, jobs))).beyond - NAME))
-        found[state] = Curve(tuple(points))
+        found.append(Curve(tuple(points)))
     return found
 
 
-async def failed(rig: Rig) -> tuple[Histories, float]:
-    """Histories, of jobs whose tracebacks are longer than is kept; and the bytes of a job that had one attempt."""
-    histories = Histories(*await texts_after(rig, (1, 2, 3, MANY)))
-    async with _failing(rig) as (app, task):
-        before = await rig.server.memory()
-        await task.enqueue_many(["x" * (size - 2) for size in range(*FAILED)], attempts=1)
-        await rig.settled(app)
-        each = (await rig.server.memory() - before) / len(range(*FAILED))
-    return histories, each
-
-
-async def texts_after(rig: Rig, attempts: Sequence[int]) -> list[int]:
-    """Bytes beside payload and name of jobs that a worker has failed after so many attempts each."""
-    async with _failing(rig) as (_, task):
-        jobs = [await task.enqueue("x" * (SIZE - 2), attempts=number) for number in attempts]
-        for job in jobs:
-            with contextlib.suppress(JobFailed):
-                await job.result(timeout=20)
-        return [await text_of(rig, job.id) - SIZE - len(task.name) for job in jobs]
-
-
-@asynccontextmanager
-async def _failing(rig: Rig) -> AsyncIterator[tuple[App, Task[Any, Any]]]:
-    """A task that always fails and a worker of it in this process, which does not tell of each. Leaves nothing."""
-    app, log = rig.app(keep_failed=1000), logging.getLogger("streamq")
+async def failed(rig: Rig, attempts: Iterable[int] = ATTEMPTS) -> Curve:
+    """Of jobs that a worker in this process has failed, whose tracebacks are longer than is kept."""
+    app, log = rig.app(keep_failed=10_000), logging.getLogger("streamq")
     task = app.task(name=FALL, queue=QUEUE, backoff=Backoff(base=0.001, most=0.001))(_fall)
-    worker, level = Worker(app), log.level
-    log.setLevel(logging.CRITICAL)
-    async with app, asyncio.TaskGroup() as group:
-        group.create_task(worker.run())
-        try:
-            yield app, task
-        finally:
-            worker.stop()
-            log.setLevel(level)
+    level, points = log.level, list[tuple[float, float]]()
+    log.setLevel(logging.CRITICAL)  # the worker shall not tell of each
+    jobs = ["x" * (SIZE - 2 + 128 * number) for number in range(BURIED)]
+    beside = sum(map(len, jobs)) / BURIED + 2 + len(FALL)
+    try:
+        async with app, working(app, BURIED):
+            for number in (1, *attempts):  # what there is once, however many jobs, comes with the first
+                before = await rig.server.memory()
+                await task.enqueue_many(jobs, attempts=number)
+                await rig.settled(app, PATIENCE)
+                points.append((number, (await rig.server.memory() - before) / BURIED - beside))
+    finally:
+        log.setLevel(level)
     await rig.server.clear()
+    return Curve(tuple(points[1:]))
 
 
 async def _fall(payload: str) -> None:
     """Two functions that call each other: repeated lines of one would be counted and left out of a traceback."""
-    await _deeper(payload, 99)
+    await _deeper(payload, 49)
 
 
 async def _deeper(payload: str, calls: int) -> None:
@@ -109,41 +88,16 @@ async def pending(rig: Rig) -> float:
     return active - waiting
 
 
-async def limits(rig: Rig) -> tuple[float, Limits]:
-    """Memory of a worker that waits, and the limits. What a worker asks for says how many jobs it reads at once."""
-    client, server, sent = rig.server.client, rig.server, await _jobs_of_a_call(rig)
-    alone = await connected(rig)
-    async with rig.app() as app, server.configured({"slowlog-log-slower-than": 0, "slowlog-max-len": 10_000}):
-        task = app.tasks[TASK]
-
-        async def all_read() -> bool:
-            return not (await app.queue(QUEUE).counts()).waiting
-
-        await task.enqueue(payloads([SIZE])[0], delay=3600)
-        producing, before = await connected(rig), await server.memory()
-        async with rig.worker(app, concurrency=HELD):
-            await asyncio.sleep(0.5)  # its duties have connected
-            worker, working = await server.memory() - before, await connected(rig)
-            await task.enqueue_many(payloads([SIZE] * HELD))
-            await until(all_read)
-        commands = [entry["command"].split() for entry in await client.slowlog_get(10_000)]
-        await client.slowlog_reset()
-    await server.clear()
-    read = max(int(words[words.index(b"COUNT") + 1]) for words in commands if words[:1] == [b"XREADGROUP"])
-    most: Any = await client.config_get("maxclients")
-    own = max(1, working - producing), max(1, producing - alone)
-    return max(0.0, float(worker)), Limits(read, sent, task.attempts, int(most["maxclients"]), *own)
-
-
-async def _jobs_of_a_call(rig: Rig) -> int:
+async def of_a_worker(rig: Rig) -> tuple[float, Connections]:
+    """Memory of a worker that waits, and connections."""
+    alone = await rig.server.connections()
     async with rig.app() as app:
-        await app.tasks[TASK].enqueue(payloads([SIZE])[0])  # the server has the script now
-        before = await _scripts(rig)
-        await app.tasks[TASK].enqueue_many(payloads([SIZE] * SENT))
-        calls = await _scripts(rig) - before
+        await app.tasks[TASK].enqueue(payloads([SIZE])[0], delay=3600)
+        producing, before = await rig.server.connections(), await rig.server.memory()
+        async with rig.worker(app):
+            await asyncio.sleep(0.5)  # its duties have connected
+            worker, working = await rig.server.memory() - before, await rig.server.connections()
     await rig.server.clear()
-    return round(SENT / calls)
-
-
-async def _scripts(rig: Rig) -> int:
-    return int((await rig.server.info("commandstats"))["cmdstat_evalsha"]["calls"])
+    most: Any = await rig.server.client.config_get("maxclients")
+    own = max(1, working - producing), max(1, producing - alone)
+    return max(0.0, float(worker)), Connections(int(most["maxclients"]), *own)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
+from statistics import fmean
 from typing import Any, Final
 
+from ..draining import one_by_one
 from ..machine import described
 from ..rig import Rig
-from .coefficients import Coefficients, Cost, Delays, Limits, RedisCpu, WorkerCpu
-from .footprint import FAILED, FALL, curves, failed, limits, pending
+from .coefficients import Coefficients, Connections, Cost, Delays, RedisCpu, WorkerCpu
+from .footprint import curves, failed, of_a_worker, pending
 from .memory import Memory
 from .trial import TASK, Trial, payloads, trial
 
@@ -56,8 +56,8 @@ async def measure(rig: Rig, *wanted: int) -> Coefficients:
     # What a slot is taken longer than the handler takes, by Little's law: all of the few slots are taken.
     slot = max(0.0, FEW / trials["relaxed"].rate - AWAITED / 1000)
     delays = Delays(sent, 1 / trials["alone"].rate, slot)
-    memory, allowed = await _memory(rig, trials, float(empty), wanted)
-    return Coefficients(3, redis, worker, delays, memory, allowed, await described(rig.server))
+    memory, connections = await _memory(rig, trials, float(empty), wanted)
+    return Coefficients(4, redis, worker, delays, memory, connections, await described(rig.server))
 
 
 async def reference_rate(rig: Rig) -> float:
@@ -99,24 +99,21 @@ def _more(trials: Trials, kind: str, of: str) -> float:
     return max(0.0, float(getattr(trials[kind], of) - getattr(trials["small"], of)))
 
 
-async def _memory(rig: Rig, trials: Trials, empty: float, wanted: Sequence[int]) -> tuple[Memory, Limits]:
-    plain, late = trials["small"].text, trials["due_small"].text - trials["small"].text
-    parts = await curves(rig, wanted)
+async def _memory(
+    rig: Rig, trials: Trials, empty: float, wanted: Sequence[int]
+) -> tuple[Memory, Connections]:
     rig.say("memory by the size of payloads")
-    histories, buried = await failed(rig)
-    worker, allowed = await limits(rig)
-    known = Memory(parts, await pending(rig), late, plain, 0.0, histories, worker, empty)
-    return replace(known, buried=buried - known.failed(FAILED[:2], 1, FALL)), allowed
+    waiting, delayed, completed = await curves(rig, wanted)
+    late = fmean(
+        (trials[f"due_{size}"].kept - trials[size].kept) / trials[size].jobs for size in ("small", "large")
+    )
+    worker, connections = await of_a_worker(rig)
+    parts = waiting, delayed, completed, await failed(rig), await pending(rig)
+    return Memory(*parts, max(0.0, late), worker, empty), connections
 
 
 async def _lone_enqueue(rig: Rig) -> tuple[float, float]:
     """For a job that is enqueued by itself: the server's CPU in microseconds, and the seconds until it is there."""
-    jobs: list[Any] = payloads([SMALL] * rig.of(2000, 1000))
-    async with rig.app() as app:
-        await app.tasks[TASK].enqueue(jobs[0])
-        cpu, start = await rig.server.cpu(), time.perf_counter()
-        for job in jobs:
-            await app.tasks[TASK].enqueue(job)
-        spent, seconds = await rig.server.cpu() - cpu, time.perf_counter() - start
-    await rig.server.clear()
-    return spent / len(jobs) * 1e6, seconds / len(jobs)
+    jobs, cpu = payloads([SMALL] * rig.of(2000, 1000)), await rig.server.cpu()
+    times = await one_by_one(rig, jobs, TASK)
+    return (await rig.server.cpu() - cpu) / len(jobs) * 1e6, fmean(times) / 1e6

@@ -9,12 +9,18 @@ from typing import Any, Final
 from streamq import Settings
 
 from .coefficients import Coefficients
+from .memory import TASK
 from .queueing import busy_slots, slots_for, wait
 from .throughput import Demand, Load, demand
+from .wishes import Wishes
 
 P99: Final = 0.99
 MOST_SLOTS: Final = 1000
 """Slots of one process, at most: more bring no larger batches."""
+ATTEMPTS: Final = 5
+"""That a job may spend, by the engine's default."""
+SENT: Final = 500
+"""Jobs of one enqueue call, at most: the engine makes several calls of more."""
 WORKER_CPU: Final = 0.70
 REDIS_CPU: Final = 0.60
 SLOTS: Final = 0.85
@@ -28,55 +34,17 @@ def default(setting: str) -> Any:
     return Settings.model_fields[setting].default
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is wanted. Times in seconds, sizes in bytes, rates a second."""
+def load_of(wishes: Wishes) -> Load:
+    """What one job is."""
+    return Load(sum(wishes.payload) / 2, wishes.handler, wishes.computes, wishes.late)
 
-    rate: float
-    payload: tuple[int, int] = (300, 300)
-    handler: float = 0.0
-    """Awaited by a handler, on average."""
-    computes: float = 0.0
-    """CPU of a handler."""
-    p99: float = 1.0
-    """From enqueueing to the start, for 99 of 100 jobs."""
-    retention: float | None = None
-    keep: int | None = None
-    result: int = 0
-    failing: float = 0.001
-    attempts: int | None = None
-    """That a job spends before it fails; None for the engine's default."""
-    delayed: int = 0
-    delay: float = 86_400.0
-    outage: float = 60.0
-    """How long jobs pile up while no worker runs."""
-    batch: int = 1
-    """Jobs in one enqueue call."""
-    producers: int = 2
-    spare: int = 1
-    """Processes that may be lost."""
-    concurrency: int | None = None
-    cores: int = 2
-    """Of one machine that runs workers."""
-    node_memory: int = 4 * 2**30
 
-    @property
-    def late(self) -> float:
-        """The share of jobs that were delayed: those that come due a second, by Little's law for the ones at rest."""
-        return min(1.0, self.delayed / self.delay / self.rate)
-
-    @property
-    def load(self) -> Load:
-        """What one job is."""
-        return Load(sum(self.payload) / 2, self.handler, self.computes, self.late)
-
-    @property
-    def records(self) -> int:
-        """Completed records that are kept: a rate's worth of the retention, no more than the count (Little 1961)."""
-        if self.retention is None:
-            return int(default("keep_completed")) if self.keep is None else self.keep
-        aged = math.ceil(busy_slots(self.rate * (1 - self.failing), self.retention))
-        return aged if self.keep is None else min(aged, self.keep)
+def records(wishes: Wishes) -> int:
+    """Completed records that are kept: a rate's worth of the retention, no more than the count (Little 1961)."""
+    if wishes.retention is None:
+        return int(default("keep_completed")) if wishes.keep is None else wishes.keep
+    aged = math.ceil(busy_slots(wishes.rate * (1 - wishes.failing), wishes.retention))
+    return aged if wishes.keep is None else min(aged, wishes.keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +91,9 @@ class Plan:
 
 def plan(known: Coefficients, wishes: Wishes) -> Plan:
     """The smallest set-up whose shares stay below the limits, when ``spare`` processes are lost."""
-    cost = demand(known, wishes.load, wishes.rate, MOST_SLOTS)
+    cost = demand(known, load_of(wishes), wishes.rate, MOST_SLOTS)
     needed = _processes(known, wishes, _slots(known, wishes, cost))
-    cost = demand(known, wishes.load, wishes.rate / needed, wishes.concurrency or MOST_SLOTS)
+    cost = demand(known, load_of(wishes), wishes.rate / needed, wishes.concurrency or MOST_SLOTS)
     each = math.ceil(_slots(known, wishes, cost) / needed)
     # Fewer than a worker has by default save nothing.
     concurrency = wishes.concurrency or max(int(default("concurrency")), each)
@@ -133,7 +101,7 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
     parts = memory_parts(known, wishes, processes * concurrency, processes)
     used, room = sum(parts.values()), MEMORY * wishes.node_memory
     redis = wishes.rate * _redis_seconds(known, wishes, cost)
-    connections = processes * known.limits.of_worker + wishes.producers * known.limits.of_producer
+    connections = processes * known.connections.of_worker + wishes.producers * known.connections.of_producer
     partitions = max(1, math.ceil(redis / REDIS_CPU), math.ceil(used / room))
     service = _service(known, wishes, cost)
     p99 = _floor(known) + wait(wishes.rate, service, needed * concurrency, P99)
@@ -143,7 +111,7 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
         Gauge("wait, p99", p99, wishes.p99, "s"),
         Gauge("Redis CPU", redis / partitions, REDIS_CPU, "cores"),
         Gauge("Redis memory", used / partitions, room, "bytes"),
-        Gauge("connections", connections, CONNECTIONS * known.limits.connections, "connections"),
+        Gauge("connections", connections, CONNECTIONS * known.connections.most, "connections"),
     )
     return Plan(
         math.ceil(processes / wishes.cores), processes, concurrency, partitions, connections * partitions,
@@ -151,22 +119,17 @@ def plan(known: Coefficients, wishes: Wishes) -> Plan:
     )  # fmt: skip
 
 
-def capacity_of_a_partition(known: Coefficients, payload: int = 300) -> float:
-    """Jobs a second that one server can do, from enqueueing to their records, in full batches."""
-    wishes = Wishes(rate=1.0, payload=(payload, payload), batch=known.limits.sent)
-    return 1 / _redis_seconds(known, wishes, demand(known, wishes.load, math.inf, known.limits.read))
-
-
 def memory_parts(known: Coefficients, wishes: Wishes, slots: int, processes: int) -> dict[str, float]:
     """Bytes by state. The delayed, kept and waiting jobs by their number; the active ones fill all slots."""
     sizes, of = wishes.payload, known.memory
+    waiting, delayed = of.waiting.mean(sizes, TASK), of.delayed.mean(sizes, TASK)
     lost = min(default("keep_failed"), math.ceil(wishes.rate * wishes.failing * default("keep_failed_for")))
     return {
-        "waiting": wishes.rate * wishes.outage * of.waiting(sizes),
-        "active": slots * of.active(sizes),
-        "delayed": wishes.delayed * of.delayed(sizes),
-        "completed": wishes.records * of.completed(sizes, result=wishes.result, late=wishes.late),
-        "failed": lost * of.failed(sizes, wishes.attempts or known.limits.attempts),
+        "waiting": wishes.rate * wishes.outage * waiting,
+        "active": slots * (waiting + of.pending),
+        "delayed": wishes.delayed * delayed,
+        "completed": records(wishes) * of.of_completed(sizes, result=wishes.result, late=wishes.late),
+        "failed": lost * of.of_failed(sizes, wishes.attempts or ATTEMPTS),
         "server, workers": of.empty + processes * of.worker,
     }
 
@@ -195,25 +158,27 @@ def _slots(known: Coefficients, wishes: Wishes, cost: Demand) -> int:
 def _processes(known: Coefficients, wishes: Wishes, total: int) -> int:
     """As many as the slots need, and the CPU: a process that has less to do has smaller batches, which cost more."""
     each = wishes.concurrency or MOST_SLOTS
-    cheapest = demand(known, wishes.load, math.inf, each).worker
+    cheapest = demand(known, load_of(wishes), math.inf, each).worker
     needed = max(math.ceil(total / each), math.ceil(wishes.rate * cheapest / WORKER_CPU), 1)
-    while wishes.rate / needed * demand(known, wishes.load, wishes.rate / needed, each).worker > WORKER_CPU:
+    while (
+        wishes.rate / needed * demand(known, load_of(wishes), wishes.rate / needed, each).worker > WORKER_CPU
+    ):
         needed += max(1, needed // 50)
     return needed
 
 
 def _redis_seconds(known: Coefficients, wishes: Wishes, cost: Demand) -> float:
     """The server's CPU of one job, from enqueueing to its record."""
-    redis, load = known.redis, wishes.load
-    at_once, delayed = redis.enqueue.of(load.payload), redis.delay.of(load.payload)
-    enqueue = at_once + load.delayed * (delayed - at_once)
-    return (enqueue + redis.call / min(wishes.batch, known.limits.sent)) / 1e6 + cost.redis
+    redis, payload = known.redis, sum(wishes.payload) / 2
+    at_once, delayed = redis.enqueue.of(payload), redis.delay.of(payload)
+    enqueue = at_once + wishes.late * (delayed - at_once)
+    return (enqueue + redis.call / min(wishes.batch, SENT)) / 1e6 + cost.redis
 
 
 def _notes(
     wishes: Wishes, parts: dict[str, float], partitions: int, redis: float, p99: float
 ) -> tuple[str, ...]:
-    kept, usual = wishes.records, default("keep_completed")
+    kept, usual = records(wishes), default("keep_completed")
     age = f" and STREAMQ_KEEP_COMPLETED_FOR={wishes.retention:.0f}" if wishes.retention else ""
     notes = {
         f"set STREAMQ_KEEP_COMPLETED={kept}{age}: by default only {usual:,} records are kept": kept > usual,

@@ -1,23 +1,38 @@
-"""Plans, simulations and checks for people."""
+"""Plans and checks for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
 
 from rich.bar import Bar
 from rich.table import Table
 
+from streamq.cli.options import DURATION
+
 from ..show.terminal import console, table
+from . import units
 from .check import Compared
 from .coefficients import Coefficients
-from .plan import Gauge, Plan, Wishes, default
-from .simulate import Outcome, Scenario
+from .plan import Gauge, Plan
 from .units import shown_bytes, shown_seconds
+from .wishes import Wishes, flag_of
 
 BAR: Final = 20
 """Characters of a bar at its limit."""
+ASSUMED: Final = (
+    "the gaps between jobs, and what handlers take, vary as exponential times do",
+    "tracebacks of failed jobs are as long as they are kept, and waiting is what comes in an outage",
+    "memory is `used_memory`: fragmentation and a fork's copies are in what the limit leaves",
+    "",
+)
+SHOWN: Final[dict[Any, Callable[[Any], str]]] = {
+    DURATION: shown_seconds, units.milliseconds: shown_seconds, units.rate: "{:,.6g}/s".format,
+    units.size: shown_bytes, units.sizes: lambda both: " to ".join(map(shown_bytes, dict.fromkeys(both))),
+    units.share: "{:.2%}".format,
+}  # fmt: skip
+"""How the values of options are shown, by their type; numbers as they are."""
 
 
 def _rows(title: str, rows: Mapping[str, Sequence[str | Bar]], *right: int) -> Table:
@@ -37,15 +52,11 @@ def show_plan(known: Coefficients, wishes: Wishes, found: Plan) -> None:
     parts = {name: (shown_bytes(used), f"{used / whole:.0%}") for name, used in found.memory.items()}
     for part in (
         _rows("", _needs(wishes, found)), _rows("how far it is from its limit", gauges, 2),
-        _rows("Redis memory by part", parts, 1, 2),
+        _rows("Redis memory by part", parts, 1, 2), _rows("assumed", _assumed(wishes), 1),
     ):  # fmt: skip
         out.print(part)
         out.print()
-    for line in (
-        *_assumptions(known, wishes),
-        *_coefficients(known),
-        *(f"! {note}" for note in found.notes),
-    ):
+    for line in (*ASSUMED, *_coefficients(known), *(f"! {note}" for note in found.notes)):
         out.print(line, soft_wrap=True)
 
 
@@ -77,21 +88,17 @@ def _reading(gauge: Gauge) -> str:
     return f"{shown(gauge.used)} of {shown(gauge.limit)}{what}{', past it!' if gauge.share > 1 else ''}"
 
 
-def _assumptions(known: Coefficients, wishes: Wishes) -> Iterator[str]:
-    low, high = wishes.payload
-    size = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    call, attempts = f"{wishes.batch:,} to a call", wishes.attempts or known.limits.attempts
-    yield "assumed"
-    yield f"  {wishes.rate:,.6g} jobs/s of {size} bytes, {call}, from {wishes.producers:,} producers"
-    yield f"  a handler awaits {shown_seconds(wishes.handler)} and computes {shown_seconds(wishes.computes)}"
-    yield "  the gaps between jobs, and what handlers take, vary as exponential times do"
-    yield f"  {wishes.delayed:,} jobs are delayed, each for {shown_seconds(wishes.delay)}"
-    yield f"  {wishes.records:,} completed jobs are kept, with {wishes.result} bytes of result"
-    yield f"  up to {default('keep_failed'):,} failed jobs are kept, {wishes.failing:.2%} of all fail, each with the"
-    yield f"  history of {attempts} attempts and tracebacks as long as they are kept"
-    yield f"  waiting: what comes in {shown_seconds(wishes.outage)} while no worker runs"
-    yield "  memory is `used_memory`: fragmentation and a fork's copies are in what the limit leaves"
-    yield ""
+def _assumed(wishes: Wishes) -> dict[str, Sequence[str]]:
+    """Every wish as it was given or is by default, in the words of the command's help."""
+    rows: dict[str, Sequence[str]] = {}
+    for one in fields(Wishes):
+        value, said = (
+            getattr(wishes, one.name),
+            one.metadata["help"].split("  [")[0].split(":")[0].rstrip("."),
+        )
+        shown = SHOWN.get(one.metadata["type"], "{:,}".format)
+        rows[flag_of(one)] = ("-" if value is None else shown(value), said)
+    return rows
 
 
 def _coefficients(known: Coefficients) -> Iterator[str]:
@@ -109,37 +116,6 @@ def _coefficients(known: Coefficients) -> Iterator[str]:
         ]
         yield f"  {name:<13} {', '.join(said)}"
     yield ""
-
-
-def show_simulations(pairs: Sequence[tuple[Scenario, Outcome]]) -> None:
-    """Print what came out of scenarios that differ in their trouble only."""
-    out, (one, found) = console(), pairs[0]
-    out.print(
-        f"{one.rate:,.7g} jobs/s for {shown_seconds(one.seconds)} on {one.partitions:,} partitions "
-        f"of {one.capacity:,.0f} jobs/s each, on {one.nodes:,} nodes"
-    )
-    for scenario, outcome in pairs:
-        out.print(_rows(f"{scenario.name}: {_trouble(scenario)}", dict(_outcome(scenario, outcome))))
-    out.print(f"waits of up to {shown_seconds(5 * found.grain)} are the grain of the simulation")
-
-
-def _trouble(one: Scenario) -> str:
-    if one.name == "calm":
-        return "nothing happens"
-    if one.name == "node-loss":
-        return f"one of {one.nodes:,} nodes is away for {shown_seconds(one.lasts)}"
-    pinned = ", all of it on one partition" if one.pinned else ""
-    return f"a tenant adds {one.flood:.0%} for {shown_seconds(one.lasts)}{pinned}"
-
-
-def _outcome(scenario: Scenario, found: Outcome) -> Iterator[tuple[str, tuple[str]]]:
-    for who, (median, p99) in found.waits.items():
-        yield f"wait, {who}", (f"p50 {shown_seconds(median)}, p99 {shown_seconds(p99)}",)
-    yield "backlog", (f"{found.backlog:,} jobs at most",)
-    if scenario.name != "calm":
-        said = "not within the time" if found.recovery is None else shown_seconds(found.recovery)
-        yield "recovery", (said,)
-    yield "busiest partition", (f"{found.busiest:.0%} in use",)
 
 
 def show_check(compared: Sequence[Compared]) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from .coefficients import Coefficients
 from .queueing import closed_rate
+
+READ: Final = 500
+"""Jobs that a worker reads at once, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,17 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
     Processing", 1992), so a batch has 1 + λ t jobs. The time of a turn, t, grows with the use U of the
     core, as D / (1 - U) does in an M/M/1 queue, and larger batches cost less: they settle after some rounds.
     """
-    redis, worker, most = known.redis, known.worker, min(slots, known.limits.read)
+    redis, worker, most = known.redis, known.worker, min(slots, READ)
     own = worker.run.of(load.payload) + load.delayed * worker.promoted + load.computes * 1e6
     own += worker.awaiting if load.awaits else 0.0
-    batch = min(most, 1 + rate * known.delays.turn)
+    second, away = known.slowness / 1e6, known.slowness * known.delays.turn
+    batch = min(most, 1 + rate * away)
     for _ in range(30):
-        each = (own + worker.turn / batch) / 1e6
+        each = (own + worker.turn / batch) * second
         used = min(0.98, rate * on_core * each)  # past it, the rate will be less
-        turn = known.delays.turn + each / (1 - used)
-        batch = (batch + min(most, 1 + rate * turn)) / 2
+        batch = (batch + min(most, 1 + rate * (away + each / (1 - used)))) / 2
     server = redis.run.of(load.payload) + load.delayed * redis.promote
-    return Demand((own + worker.turn / batch) / 1e6, (server + redis.turn / batch) / 1e6, batch)
+    return Demand((own + worker.turn / batch) * second, (server + redis.turn / batch) * second, batch)
 
 
 def highest_rate(known: Coefficients, load: Load, *, slots: int, processes: int, cores: int) -> float:

@@ -14,7 +14,6 @@ from streamq import App
 
 from ..process import Child
 from ..rig import Rig
-from ..server import PREFIX
 from ..tasks import QUEUE
 
 TASK: Final = "act"
@@ -41,27 +40,19 @@ class Trial:
     """Memory before the workers started."""
     kept: int
     """Memory once all had ended."""
-    text: int
-    """Bytes of a finished record, without payload and name; nothing to go by where not all are kept."""
 
 
 def payloads(sizes: Sequence[int], ms: float = 0.0) -> list[dict[str, Any]]:
     """Payloads of ``act`` whose JSON form has these sizes.
 
-    The handlers await from half to one and a half times ``ms``: equal ones would march in step, as real ones
-    do not. Raises ``ValueError`` where a size leaves no room.
+    The handlers await from half to one and a half times ``ms``: equal ones would march in step, as real ones do not.
     """
+    found = [{"ms": round(ms * (0.5 + number * 7919 % 1000 / 1000), 2)} for number in range(len(sizes))]
+    bare = len(orjson.dumps({"pad": ""})) - 1  # an object around both has one brace less, and a comma more
     return [
-        _payload(size, round(ms * (0.5 + number * 7919 % 1000 / 1000), 2))
-        for number, size in enumerate(sizes)
+        {**one, "pad": "x" * (size - bare - len(orjson.dumps(one)))}
+        for one, size in zip(found, sizes, strict=True)
     ]
-
-
-def _payload(size: int, ms: float) -> dict[str, Any]:
-    room = size - len(orjson.dumps({"ms": ms, "pad": ""}))
-    if room < 0:
-        raise ValueError(f"a payload of {size} bytes is too small to try: use {size - room} or more")
-    return {"ms": ms, "pad": "x" * room}
 
 
 async def trial(
@@ -72,8 +63,8 @@ async def trial(
     later = jobs[: round(len(jobs) * delayed)]
     empty, cpu = await weight(rig), await rig.server.cpu()
     async with rig.app() as app:
-        sent = await app.tasks[TASK].enqueue_many(later, delay=SOONER)
-        sent += await app.tasks[TASK].enqueue_many(jobs[len(later) :])
+        await app.tasks[TASK].enqueue_many(later, delay=SOONER)
+        await app.tasks[TASK].enqueue_many(jobs[len(later) :])
         enqueued = await rig.server.cpu()
     stored = await weight(rig) - empty
     async with rig.app() as app, AsyncExitStack() as stack:
@@ -88,11 +79,10 @@ async def trial(
         worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
     ran = await rig.server.cpu()
     kept = await weight(rig) - empty
-    text = await text_of(rig, sent[0].id) - len(orjson.dumps(jobs[0])) - len(TASK)
     await rig.server.clear()
     each = 1e6 / len(jobs)
     cpu, run = (enqueued - cpu) * each, (ran - enqueued) * each
-    return Trial(len(jobs), rate, cpu, run, worker * each, stored, kept, text)
+    return Trial(len(jobs), rate, cpu, run, worker * each, stored, kept)
 
 
 async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
@@ -115,18 +105,6 @@ async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
 async def weight(rig: Rig) -> int:
     """Bytes of all, once no connection but our own one holds buffers any more."""
     async with asyncio.timeout(10):
-        while await connected(rig) > 1:  # noqa: ASYNC110 - it tells only those who ask
+        while await rig.server.connections() > 1:  # noqa: ASYNC110 - it tells only those who ask
             await asyncio.sleep(0.01)
     return await rig.server.memory()
-
-
-async def connected(rig: Rig) -> int:
-    """Connections to the server."""
-    return int((await rig.server.info("clients"))["connected_clients"])
-
-
-async def text_of(rig: Rig, job: str) -> int:
-    """Bytes of what a hash, whichever it is, has of a job; 0 where none has it: an entry of a stream is no text."""
-    client = rig.server.client
-    hashes = [key async for key in client.scan_iter(match=f"{PREFIX}:*", _type="hash")]
-    return max([int(await client.hstrlen(key, job)) for key in hashes], default=0)

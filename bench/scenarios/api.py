@@ -6,7 +6,7 @@ from typing import Final
 
 from .. import bare_api
 from ..cores import SERVER_CORE, WORKER_CORE, pin
-from ..figures import Curve, Limit, Measured, compared, medians
+from ..figures import Measured, compared
 from ..process import SERVED, free_port, serving
 from ..rig import Rig
 from ..server import PREFIX
@@ -35,16 +35,14 @@ async def measure(rig: Rig) -> Measured:
         await loop.told()
         for _ in range(rig.rounds()):
             await _round(rig, url, f"http://127.0.0.1:{port}{bare_api.PATH}", found)
-    figures = [
+    return [
         compared(
             f"HTTP API, {n} client{'s' * (n > 1)}" + ("" if name == "rate" else f", {name}"), unit,
-            *(found[side, n][name] for side in SIDES), bound=Limit("ratio", ">=", 0.8) if name == "rate" else None,
+            *(found[side, n][name] for side in SIDES),
         )
         for n in CLIENTS
         for name, unit in MEASURES.items()
     ]  # fmt: skip
-    series = {side: medians({n: found[side, n]["rate"] for n in CLIENTS}) for side in SIDES}
-    return [*figures, Curve("HTTP API by clients", "clients", "requests/s", series, log_x=True)]
 
 
 async def _round(rig: Rig, url: str, bare_url: str, found: Found) -> None:

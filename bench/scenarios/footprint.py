@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 from statistics import mean
 from typing import Final
@@ -12,19 +11,16 @@ import aiohttp
 
 from streamq import App
 
-from ..figures import Curve, Figure, Limit, Measured, Points
+from ..figures import Curve, Figure, Measured, Points
+from ..openloop import play, poisson
 from ..process import SERVED, resident, serving
 from ..rig import Rig
 from ..tasks import QUEUE, message
 
 RATE: Final = 200
 """Jobs a second, to the worker and to `streamq up` each."""
-TICK: Final = 0.05
-"""Seconds from one handful of jobs to the next."""
 LATER: Final = 10
 """Every tenth job is delayed, by a second: it passes through the scheduler."""
-FLAT: Final = 2.0
-"""MB that a process may grow by in the second half."""
 
 
 async def measure(rig: Rig) -> Measured:
@@ -33,14 +29,11 @@ async def measure(rig: Rig) -> Measured:
         rig.app() as app, rig.worker(app) as worker, rig.child("scheduler") as scheduler,
         serving("up", SERVED) as (whole, url), aiohttp.ClientSession(url) as session, asyncio.TaskGroup() as group,
     ):  # fmt: skip
-        loads = [
-            group.create_task(_steadily(send)) for send in (partial(_enqueue, app), partial(_post, session))
-        ]
-        sizes = await _watched(
-            rig, {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
-        )
-        for load in loads:
-            load.cancel()
+        seconds = rig.of(600.0, 7.0)
+        for send in (partial(_enqueue, app), partial(_post, session)):
+            group.create_task(play(poisson(RATE, seconds, seed=1), send))
+        pids = {"worker": worker.pid, "scheduler": scheduler.pid, "streamq up": whole.pid}
+        sizes = await _watched(rig, pids, seconds)
     note = f"each gets {RATE} jobs/s"
     return [
         *(_growth(name, points) for name, points in sizes.items()),
@@ -48,9 +41,8 @@ async def measure(rig: Rig) -> Measured:
     ]
 
 
-async def _watched(rig: Rig, pids: dict[str, int]) -> dict[str, Points]:
+async def _watched(rig: Rig, pids: dict[str, int], seconds: float) -> dict[str, Points]:
     """Megabytes of each by the second."""
-    seconds, every = rig.of(600.0, 7.0), rig.of(5.0, 0.5)
     sizes: dict[str, Points] = {name: [] for name in pids}
     start = asyncio.get_running_loop().time()
     while (now := asyncio.get_running_loop().time() - start) < seconds:
@@ -58,18 +50,8 @@ async def _watched(rig: Rig, pids: dict[str, int]) -> dict[str, Points]:
             sizes[name].append((now, await resident(pid) / 1e6))
         told = ", ".join(f"{name} {points[-1][1]:.1f} MB" for name, points in sizes.items())
         rig.say(f"{now:.0f} of {seconds:.0f} s: {told}")
-        await asyncio.sleep(every)
+        await asyncio.sleep(rig.of(5.0, 0.5))
     return sizes
-
-
-async def _steadily(send: Callable[[int], Awaitable[None]]) -> None:
-    """At the rate, until cancelled; a late handful is made up for."""
-    loop, handful, number = asyncio.get_running_loop(), int(RATE * TICK), 0
-    at = loop.time()
-    while True:
-        await asyncio.gather(*[send(number + nth) for nth in range(handful)])
-        number, at = number + handful, at + TICK
-        await asyncio.sleep(max(0.0, at - loop.time()))
 
 
 async def _enqueue(app: App, number: int) -> None:
@@ -88,6 +70,6 @@ def _growth(name: str, points: Points) -> Figure:
     fifth = max(1, len(half) // 5)
     return Figure(
         f"memory of {name}, growth over half the time", "MB", mean(half[-fifth:]) - mean(half[:fifth]),
-        aim=Limit("value", "<=", FLAT), note=f"{half[-1]:.1f} MB after {points[-1][0]:.0f} s",
+        note=f"{half[-1]:.1f} MB after {points[-1][0]:.0f} s",
         samples={"streamq": [size for _, size in points]},
     )  # fmt: skip

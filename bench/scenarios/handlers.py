@@ -26,7 +26,8 @@ async def _of(rig: Rig, ms: int) -> tuple[Figure, Curve]:
     for slots in rig.of((10, 100, 1000), (SLOTS,)):
         ideal = slots / ms * 1000  # if all slots were always in use: Little's law, rate = slots / time
         payloads = messages(max(2, round(min(ideal * rig.of(1.0, 0.4), MOST) / slots)) * slots)
-        mine = (await ours(rig, payloads, concurrency=slots, task="rest", pause=ms / 1000)).drain
+        timed = [{**payload, "ms": ms} for payload in payloads]
+        mine = (await ours(rig, timed, concurrency=slots, task="act")).drain
         theirs = (await bare_loop(rig, payloads, batch=slots, pause=ms / 1000)).drain
         for side, rate in zip(sides, (mine, theirs, ideal), strict=True):
             found[side][slots] = [rate]

@@ -1,21 +1,15 @@
-"""Bytes of Redis memory per waiting, delayed, active and completed job, for payloads of 50 bytes to 64 KB.
-
-Held jobs join when the engine has groups.
-"""
+"""Bytes of Redis memory per waiting, delayed, active and completed job, for payloads of 50 bytes to 64 KB."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ..figures import Curve, Figure, Limit, Measured
+from ..figures import Curve, Figure, Measured
 from ..occupancy import STATES, Taken, bare_waiting, exact, spread, warm
 from ..rig import Rig
 
-BOUNDED: Final = (50, 100, 300, 1_000)
-SIZES: Final = (*BOUNDED, 4_000, 16_000, 64_000)
+SIZES: Final = (50, 100, 300, 1_000, 4_000, 16_000, 64_000)
 """Bytes of a payload."""
-BEYOND: Final = {"waiting": 30, "completed": 150}
-"""Bytes that a waiting job may take beyond the bare entry, and a completed one beyond its payload."""
 MEASURES: Final = {**STATES, "bare XADD": bare_waiting}
 MIXES: Final = {"payload": exact, "payloads around": spread}
 
@@ -25,7 +19,7 @@ Found = dict[tuple[str, str], dict[int, Taken]]
 
 async def measure(rig: Rig) -> Measured:
     """With payloads of exactly a size, and of 80 to 120 % of it."""
-    sizes = rig.of(SIZES, BOUNDED)
+    sizes = rig.of(SIZES, SIZES[:4])
     await warm(rig)
     found: Found = {(state, mix): {} for state in MEASURES for mix in MIXES}
     for size in sizes:
@@ -34,7 +28,12 @@ async def measure(rig: Rig) -> Measured:
             by_size[size] = await MEASURES[state](rig, MIXES[mix](size, jobs))
         said = ", ".join(f"{state} {found[state, 'payload'][size].beyond:.0f}" for state in MEASURES)
         rig.say(f"{jobs:,} jobs of {size:,} B, bytes beyond the payload: {said}")
-    figures = [_figure(found, state, mix, size) for state in BEYOND for mix in MIXES for size in sizes]
+    figures = [
+        _figure(found, state, mix, size)
+        for state in ("waiting", "completed")
+        for mix in MIXES
+        for size in sizes
+    ]
     return [*figures, *(_curve(found, mix) for mix in MIXES)]
 
 
@@ -42,13 +41,8 @@ def _figure(found: Found, state: str, mix: str, size: int) -> Figure:
     """For payloads around a size: what they take beyond themselves, on a payload of that very size."""
     ours = size + found[state, mix][size].beyond
     theirs = size + found["bare XADD", mix][size].beyond if state == "waiting" else None
-    # An allocator's classes lie further apart than 150 bytes where payloads are large: the ratio tells then.
-    aim = Limit("value", "<=", size + BEYOND[state]) if theirs is None and size in BOUNDED else None
-    return Figure(
-        f"{state} job, {mix} {size:,} B", "bytes", ours, theirs, ours / theirs if theirs else None,
-        Limit("value", "<=", round(theirs) + BEYOND[state]) if theirs else None, aim,
-        samples={"streamq": [ours]} if theirs is None else {"streamq": [ours], "bare": [theirs]},
-    )  # fmt: skip
+    ratio = ours / theirs if theirs else None
+    return Figure(f"{state} job, {mix} {size:,} B", "bytes", ours, theirs, ratio)
 
 
 def _curve(found: Found, mix: str) -> Curve:

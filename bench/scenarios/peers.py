@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
 from ..cores import WORKER_CORE, pin
-from ..figures import Figure, Limit, Measured, compared
-from ..peer_roster import BARE, PEERS, US, NotInstalled, Peer, Start, start_of
+from ..figures import Figure, Measured, compared
+from ..peer_roster import PEERS, US, NotInstalled, Peer, Start, start_of
 from ..process import Child, Gone, reporting
 from ..rig import Rig
 from ..tasks import message
@@ -35,27 +35,11 @@ class Taken(NamedTuple):
     about: dict[str, Any]
 
 
-class Measure(NamedTuple):
-    """A column of ``Taken``, and what the ratio of ours to a peer's must reach, by the peer or by its language."""
-
-    field: str
-    name: str
-    unit: str
-    sign: Literal[">=", "<="]
-    targets: dict[str, float]
-
-    def bound(self, peer: Peer) -> Limit | None:
-        """None where there is nothing to reach beside this peer."""
-        target = self.targets.get(peer.name if peer == BARE else peer.language)
-        return None if target is None else Limit("ratio", self.sign, target)
-
-
-MEASURES: Final = (
-    Measure("single", "enqueue one by one", "jobs/s", ">=", {"bare": 0.85, "Python": 1, "Ruby": 1}),
-    Measure("enqueue", "enqueue many", "jobs/s", ">=", {"Python": 8, "Node": 5}),
-    Measure("drain", "drain", "jobs/s", ">=", {"Python": 6, "Node": 4, "Ruby": 4}),
-    Measure("memory", "waiting job", "bytes", "<=", {"Python": 0.65, "Node": 0.65, "Ruby": 0.65}),
-)
+MEASURES: Final = {
+    "single": ("enqueue one by one", "jobs/s"), "enqueue": ("enqueue many", "jobs/s"), "drain": ("drain", "jobs/s"),
+    "memory": ("waiting job", "bytes"),
+}  # fmt: skip
+"""The name of a figure and its unit, by the column of ``Taken``."""
 Round = dict[str, Taken]
 """What each side gave, by its name; a peer that failed is not there."""
 
@@ -67,7 +51,7 @@ async def measure(rig: Rig) -> Measured:
     except NotInstalled as error:
         raise Gone(str(error)) from None
     starts, said = _starts(rig)
-    if starts.keys() <= {BARE}:
+    if not starts:
         raise Gone("no peer is installed: run `make peers`")
     rounds: list[Round] = []
     for _ in range(rig.of(min(rig.repeat, 3), 1)):
@@ -108,11 +92,11 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
         await rig.server.empty()
         try:
             async with asyncio.timeout(_limit(rig)):
-                before = await _weight(rig)
+                before = await rig.server.memory()
                 sending = {"role": "enqueue", "payloads": str(file), "warm": WARM, "single": single}
                 async with _child(rig, peer, start, log, **sending) as child:
                     sent = await child.told()
-                memory = (await _weight(rig) - before) / len(payloads)
+                memory = (await rig.server.memory() - before) / len(payloads)
                 async with _child(rig, peer, start, log, role="work", expected=len(payloads)) as child:
                     done = await child.told()
         except Gone as error:
@@ -135,25 +119,15 @@ async def _taken(rig: Rig, peer: Peer, start: Start) -> Taken:
 @asynccontextmanager
 async def _child(rig: Rig, peer: Peer, start: Start, log: IO[bytes], **config: Any) -> AsyncIterator[Child]:
     """The adapter in one of its roles, on the worker's core; at the end the server has seen it leave."""
-    clients = await _clients(rig)
+    clients = await rig.server.connections()
     config["url"] = rig.server.url.partition("#")[0]  # what follows is for us alone
     async with reporting(
         start.command, f"{peer.name} {config['role']}", config, cwd=start.folder, log=log
     ) as child:
         pin(child.pid, WORKER_CORE)
         yield child
-    while await _clients(rig) > clients:  # noqa: ASYNC110 - it tells only those who ask
+    while await rig.server.connections() > clients:  # noqa: ASYNC110 - it tells only those who ask
         await asyncio.sleep(0.01)
-
-
-async def _clients(rig: Rig) -> int:
-    return int((await rig.server.info("clients"))["connected_clients"])
-
-
-async def _weight(rig: Rig) -> int:
-    """Bytes of data: without the texts of scripts, which a queue has once and not per job."""
-    memory = await rig.server.info("memory")
-    return int(memory["used_memory"]) - int(memory.get("used_memory_scripts_eval", 0))
 
 
 def _limit(rig: Rig) -> float:
@@ -169,23 +143,18 @@ def _last_line(log: IO[bytes]) -> str:
 
 def _figures(rounds: Sequence[Round]) -> list[Figure]:
     return [
-        _figure(measure, peer, both)
-        for measure in MEASURES
+        _figure(column, peer, both)
+        for column in MEASURES
         for peer in PEERS
         if (both := [(one[US.name], one[peer.name]) for one in rounds if peer.name in one])
     ]
 
 
-def _figure(measure: Measure, peer: Peer, both: Sequence[tuple[Taken, Taken]]) -> Figure:
-    about = both[-1][1].about
-    figure = compared(
-        f"{measure.name}, {peer.name}",
-        measure.unit,
-        [getattr(ours, measure.field) for ours, _ in both],
-        [getattr(theirs, measure.field) for _, theirs in both],
-        bound=measure.bound(peer),
-        note=f"{_version(about['versions'])}: {about['settings']}",
-    )
+def _figure(column: str, peer: Peer, both: Sequence[tuple[Taken, Taken]]) -> Figure:
+    about, (name, unit) = both[-1][1].about, MEASURES[column]
+    ours, theirs = ([getattr(side, column) for side in sides] for sides in zip(*both, strict=True))
+    note = f"{_version(about['versions'])}: {about['settings']}"
+    figure = compared(f"{name}, {peer.name}", unit, ours, theirs, note=note)
     figure.samples["about"] = [theirs.about for _, theirs in both]
     return figure
 

@@ -1,20 +1,18 @@
-"""What each knob does: concurrency, retention, processes, uvloop, stream nodes, the append-only file, maxmemory."""
+"""What each knob does: retention, processes, uvloop, stream nodes, the append-only file, maxmemory."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import math
-import time
 from collections import defaultdict
-from contextlib import AsyncExitStack
-from functools import partial
+from collections.abc import Awaitable
 from statistics import median
 from typing import Any, Final
 
 from streamq import App, OutOfMemory
 
-from ..draining import Drain, ours
-from ..figures import Curve, Figure, Limit, Measured, Points, alone, medians
+from ..draining import Drain, one_by_one, ours, ours_by_many
+from ..figures import Curve, Figure, Measured, Points, alone, medians
 from ..occupancy import spread, waiting
 from ..rig import Rig, in_turns, until
 from ..tasks import QUEUE, message, messages
@@ -22,8 +20,6 @@ from ..tasks import QUEUE, message, messages
 SLOTS: Final = 500
 """Of a worker, where concurrency is not the knob."""
 LOOPS: Final = ("uvloop", "asyncio")
-WAIT: Final = 10
-"""Milliseconds that a waiting handler awaits."""
 COMPUTED: Final = 200
 """Microseconds of the processor that a computing handler takes."""
 PATIENCE: Final = 30.0
@@ -45,20 +41,6 @@ async def measure(rig: Rig) -> Measured:
 # -- the worker's knobs -----------------------------------------------------------------------------------------
 
 
-async def _concurrency(rig: Rig) -> Measured:
-    """Concurrency. With no-op handlers a slot is busy while its outcome is written; with others, while they wait."""
-    slots, most = rig.of((1, 10, 100, 500, 2_000), (10, 500)), rig.of(20_000, 5_000)
-
-    async def rate(task: str, each: int, concurrency: int) -> float:
-        jobs = min(most, concurrency * each)
-        return (await ours(rig, messages(jobs), task=task, concurrency=concurrency, pause=WAIT / 1000)).drain
-
-    nothing = await in_turns(rig.rounds(2), slots, partial(rate, "count", 1_000))
-    waits = await in_turns(1, slots[-1:] if rig.quick else slots, partial(rate, "rest", 100))
-    series = {"handlers do nothing": medians(nothing), f"handlers wait {WAIT} ms": medians(waits)}
-    return [Curve("concurrency", "jobs at once", "jobs/s", series, log_x=True, log_y=True)]
-
-
 async def _retention(rig: Rig) -> Measured:
     """Retention. More jobs than are kept, so that the oldest record goes when a new one comes."""
     jobs, kept = messages(rig.of(120_000, 8_000)), rig.of((0, 1_000, 100_000), (0, 1_000))
@@ -76,28 +58,14 @@ async def _retention(rig: Rig) -> Measured:
 
 async def _processes(rig: Rig) -> Measured:
     """Processes, with handlers that compute: one process has one core."""
-    found = await in_turns(1, rig.of((1, 2, 4), (2,)), partial(_computed, rig, rig.of(6_000, 1_500)))
+
+    def rate(processes: int) -> Awaitable[float]:
+        jobs = [COMPUTED] * rig.of(6_000, 1_500)
+        return ours_by_many(rig, jobs, concurrency=50, processes=processes, task="compute")
+
+    found = await in_turns(1, rig.of((1, 2, 4), (2,)), rate)
     series = {f"handlers compute {COMPUTED} µs": medians(found)}
     return [Curve("processes", "worker processes", "jobs/s", series)]
-
-
-async def _computed(rig: Rig, jobs: int, processes: int) -> float:
-    """Jobs a second from the first enqueueing to the last end."""
-
-    async def registered() -> bool:
-        return len(await app.workers()) >= processes
-
-    async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(rig.app())
-        for _ in range(processes):
-            await stack.enter_async_context(rig.child("worker", concurrency=50))
-        await until(registered)
-        start = time.perf_counter()
-        await app.tasks["compute"].enqueue_many([COMPUTED] * jobs)
-        await rig.settled(app)
-        rate = jobs / (time.perf_counter() - start)
-    await rig.server.clear()
-    return rate
 
 
 async def _loop(rig: Rig) -> Measured:
@@ -138,13 +106,13 @@ async def _stream_nodes(rig: Rig) -> Measured:
 
 async def _append_only(rig: Rig) -> Measured:
     """The append-only file: how often the server writes to the disk what it was told."""
-    jobs, few = messages(rig.of(20_000, 3_000)), rig.of(200, 40)
+    jobs, few = messages(rig.of(20_000, 3_000)), messages(rig.of(200, 40))
     found: dict[str, list[Drain]] = defaultdict(list)
     lone: dict[str, list[float]] = defaultdict(list)
 
     async def at(policy: str) -> None:
         found[policy].append(await ours(rig, jobs, concurrency=SLOTS))
-        lone[policy].append(await _one_by_one(rig, few))
+        lone[policy].append(median(await one_by_one(rig, few)))
 
     for _ in range(rig.rounds(2)):
         await at("no file")
@@ -164,18 +132,6 @@ async def _append_only(rig: Rig) -> Measured:
     ]  # fmt: skip
 
 
-async def _one_by_one(rig: Rig, jobs: int) -> float:
-    """Microseconds of one enqueue, at the median."""
-    times = []
-    async with rig.app() as app:
-        for number in range(jobs):
-            start = time.perf_counter()
-            await app.tasks["count"].enqueue(message(number).model_dump())
-            times.append((time.perf_counter() - start) * 1e6)
-    await rig.server.clear()
-    return median(times)
-
-
 async def _full(rig: Rig) -> Measured:
     """Maxmemory: a full server refuses new jobs; those it has must run to their end, and make room again."""
 
@@ -188,13 +144,14 @@ async def _full(rig: Rig) -> Measured:
         await until(running)
         async with rig.server.configured({"maxmemory": limit, "maxmemory-policy": "noeviction"}):
             taken = await _filled(app)
-            left = await _left(app)
+            with contextlib.suppress(TimeoutError):  # the figure says how many are left
+                await rig.settled(app, PATIENCE)
+            counts = await app.queue(QUEUE).counts()
             await app.tasks["count"].enqueue(message(0).model_dump())  # there is room again
     await rig.server.clear()
-    return [
-        Figure("jobs left behind by a server that was full", "", left, bound=Limit("value", "<=", 0),
-               note=f"OutOfMemory after {taken:,} jobs; 50 were running"),
-    ]  # fmt: skip
+    left = counts.waiting + counts.active + counts.delayed + counts.failed
+    note = f"OutOfMemory after {taken:,} jobs; 50 were running"
+    return [Figure("jobs left behind by a server that was full", "", left, note=note)]
 
 
 async def _filled(app: App) -> int:
@@ -206,17 +163,6 @@ async def _filled(app: App) -> int:
             taken += len(await app.tasks["count"].enqueue_many(messages(250)))
         except OutOfMemory:
             return taken
-
-
-async def _left(app: App) -> int:
-    """Jobs that are not completed when all have had time."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        counts = await app.queue(QUEUE).counts()
-        left = counts.waiting + counts.active + counts.delayed + counts.failed
-        if not left or time.monotonic() > deadline:
-            return left
-        await asyncio.sleep(0.05)
 
 
 # -- one measurement --------------------------------------------------------------------------------------------
@@ -235,5 +181,5 @@ def _compared(
     return alone(name, unit, ours, note="" if value == of else f"{ratio:.2f} of {of}")
 
 
-WORKER_KNOBS: Final = (_concurrency, _retention, _processes, _loop)
+WORKER_KNOBS: Final = (_retention, _processes, _loop)
 SERVER_KNOBS: Final = (_stream_nodes, _append_only, _full)

@@ -1,27 +1,24 @@
-"""A run in a terminal: how far it is, its tables, and its curves."""
+"""A run in a terminal: how far it is, its table, and its curves."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import plotext
 from rich import box
 from rich.console import Console
-from rich.progress import Progress as Bar
-from rich.progress import TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from ..compare import Difference
-from ..figures import Curve, Figure, Limit, number, ratio, verdict
-from ..results import Results, curves_of, figures_of
-from .axis import axes, finite
+from ..figures import Curve, number, ratio
+from ..results import Results
+from .plots import lines_of, logarithmic
 
-HEIGHT: Final = 14
-"""Rows of a plot, its axis and its title among them."""
+HEIGHT: Final = 16
+"""Rows of a plot, its axes and its title among them."""
 WIDEST: Final = 100
 """Columns of a plot at most: wider ones are no easier to read."""
 PIPED: Final = 240
@@ -38,54 +35,33 @@ def console(*, stderr: bool = False) -> Console:
 
 
 class Progress:
-    """Which scenario of how many runs, on standard error: a live line on a terminal, plain lines elsewhere."""
+    """Which scenario of how many runs and how far it is, a line each on standard error."""
 
-    def __init__(self, total: int, limit: float) -> None:
-        self._console, self._number, self._name = console(stderr=True), 0, ""
-        parts = (
-            "[{task.fields[number]}/{task.total}] {task.fields[name]} ",
-            "of at most {task.fields[limit]}  {task.description}",
-        )
-        # No thread draws it anew: it would run beside what is measured.
-        self._bar = Bar(
-            TextColumn(parts[0], markup=False), TimeElapsedColumn(), TextColumn(parts[1], markup=False),
-            console=self._console, auto_refresh=False, transient=True, disable=not self._console.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("", total=total, number=0, name="", limit=f"{limit / 60:g} min")
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """The live line is there in the block."""
-        with self._bar:
-            yield
+    def __init__(self, total: int) -> None:
+        self._console, self._total, self._number, self._name = console(stderr=True), total, 0, ""
 
     def begin(self, name: str, summary: str) -> None:
         """The next scenario."""
-        self._number, self._name = self._number + 1, name
-        self._bar.update(self._task, number=self._number, name=name, description="")
-        self.line(summary)
+        self._number, self._name = self._number + 1, f"[{self._number + 1}/{self._total}] {name}"
+        self.say(summary)
 
     def say(self, text: str) -> None:
-        """How far the scenario is: replaces the live line, or is a line of its own."""
-        if self._bar.disable:
-            self.line(text)
-        else:
-            self._bar.update(self._task, description=text, refresh=True)
-
-    def line(self, text: str) -> None:
-        """A line that stays."""
-        self._console.print(f"{self._name:<9} {text}", soft_wrap=True)
+        """How far it is."""
+        self._console.print(f"{self._name:<17} {text}", soft_wrap=True)
 
 
 def show(results: Results) -> None:
     """Print the table, a sentence for each scenario without figures, and a plot for each curve."""
-    out = console()
-    out.print(_figures(results))
-    for scenario, measured in results.items():
-        if isinstance(measured, str):
-            out.print(f"{scenario}: {measured}", soft_wrap=True)
-    for measured in results.values():
-        for curve in curves_of(measured):
+    out, shown = console(), table("", "unit", ">streamq", ">bare", ">ratio", "bound", "", "note")
+    for figure in (figure for found in results.scenarios.values() for figure in found.figures):
+        judged = ("-", "") if figure.bound is None else (str(figure.bound), coloured(figure.bound.verdict))
+        said = (figure.name, figure.unit, number(figure.value), number(figure.bare), ratio(figure))
+        shown.add_row(*said, *judged, figure.note)
+    out.print(shown)
+    for scenario, found in results.scenarios.items():
+        if found.error is not None:
+            out.print(f"{scenario}: {found.error}", soft_wrap=True)
+        for curve in found.curves:
             out.print(f"\n{plot(curve, out.width)}", soft_wrap=True)
 
 
@@ -95,7 +71,7 @@ def show_differences(found: Sequence[Difference]) -> None:
     for one in found:
         shown.add_row(
             f"{one.scenario}: {one.name}", one.of, number(one.before), number(one.after), f"{one.change:+.1%}",
-            "-" if one.noise is None else f"±{one.noise:.1%}", _coloured(one.verdict),
+            "-" if one.noise is None else f"±{one.noise:.1%}", coloured(one.verdict),
         )  # fmt: skip
     console().print(shown)
 
@@ -108,46 +84,24 @@ def table(*columns: str) -> Table:
     return made
 
 
-def _figures(results: Results) -> Table:
-    shown = table("", "unit", ">streamq", ">bare", ">ratio", "bound", "", "aim", "", "note")
-    for figure in (figure for measured in results.values() for figure in figures_of(measured)):
-        shown.add_row(
-            figure.name, figure.unit, number(figure.value), number(figure.bare), ratio(figure),
-            *_judged(figure, figure.bound), *_judged(figure, figure.aim), figure.note,
-        )  # fmt: skip
-    return shown
-
-
-def _judged(figure: Figure, limit: Limit | None) -> tuple[str, Text]:
-    return ("-", Text()) if limit is None else (str(limit), _coloured(verdict(figure, limit)))
-
-
-def _coloured(said: str) -> Text:
+def coloured(said: str) -> Text:
+    """A verdict."""
     return Text(said, style=COLOURS.get(said, ""))
 
 
 def plot(curve: Curve, width: int) -> str:
-    """Lines of at most ``width`` characters. A letter at the end of each series tells it apart without colour."""
-    title = f"{curve.name}: {curve.y} by {curve.x}"
-    if (both := axes(curve)) is None:
-        return f"{title[:width]}\n  no point was measured"
-    across, up = both
+    """Lines of at most ``width`` characters. A letter draws each series, for those who see no colour."""
+    lines = lines_of(curve)
+    if not lines:
+        return f"{curve.name}\n  no point was measured"
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.plotsize(min(width, WIDEST), HEIGHT)
-    plotext.xlim(across.at(across.low), across.at(across.high))
-    plotext.ylim(up.at(up.low), up.at(up.high))
-    plotext.xticks(*_ticks(across.ticks()))
-    plotext.yticks(*_ticks(up.ticks()))
-    legend = []
-    for letter, (name, line) in zip(string.ascii_letters, curve.series.items(), strict=False):
-        xs, ys = [across.at(x) for x, _ in finite(line)], [up.at(y) for _, y in finite(line)]
-        plotext.plot(xs, ys, marker="braille")
-        plotext.scatter(xs[-1:], ys[-1:], marker=letter)
-        legend.append(f"{letter} {name}")
-    drawn = plotext.uncolorize(plotext.build()).rstrip()
-    return "\n".join([title[:width], drawn, *(f"      {line}"[:width] for line in legend)])
-
-
-def _ticks(ticks: dict[float, str]) -> tuple[list[Any], list[str]]:
-    return list(ticks), list(ticks.values())
+    plotext.title(curve.name)
+    plotext.xlabel(curve.x)
+    plotext.ylabel(curve.y)
+    for scale, log in zip((plotext.xscale, plotext.yscale), logarithmic(curve), strict=True):
+        scale("log" if log else "linear")
+    for letter, (name, line) in zip(string.ascii_letters, lines.items(), strict=False):
+        plotext.plot(*zip(*line, strict=True), marker=letter, label=name)
+    return str(plotext.uncolorize(plotext.build()).rstrip())

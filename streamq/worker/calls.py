@@ -37,6 +37,11 @@ def starter(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, No
     """Makes tasks that run up to their first wait at once: a handler that never waits costs no turn of the loop."""
     if sys.version_info >= (3, 12):
         return partial(asyncio.Task, loop=loop, eager_start=True)
+    try:
+        loop.call_soon = loop.call_soon  # type: ignore[method-assign]
+        del loop.call_soon
+    except AttributeError:  # a loop with a fixed set of attributes: the first step waits for a turn
+        return loop.create_task
     return FirstSteps(loop).begin
 
 

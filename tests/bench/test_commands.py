@@ -94,10 +94,16 @@ def test_a_scenario_prints_its_figures_and_writes_every_sample(
 
 
 @ON_ONE_SERVER
-def test_every_job_of_a_drain_is_counted(own_server: Callable[..., Server], tmp_path: Path) -> None:
-    server, file = own_server(), tmp_path / "results.json"
-    said = bench("run", "cost", "--quick", "--json", str(file), "--redis-url", server.url)
+def test_every_job_of_a_drain_is_counted_and_the_page_is_written(
+    own_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, file, page = own_server(), tmp_path / "results.json", tmp_path / "a.html"
+    said = bench(
+        "run", "cost", "--quick", "--json", str(file), "--html", str(page), "--redis-url", server.url
+    )
     assert said.returncode == 0, said.stderr
+    assert f"report in {page}" in said.stderr
+    assert "commands per job" in page.read_text(encoding="utf-8")
     figures = json.loads(file.read_bytes())["scenarios"]["cost"].get("figures")
     assert figures, said.stderr
     commands = next(figure for figure in figures if figure["name"] == "commands per job")

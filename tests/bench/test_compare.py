@@ -8,11 +8,11 @@ import pytest
 
 from bench.compare import differences, regressions, strangers
 from bench.figures import Figure
-from bench.results import Saved, document, write
+from bench.results import Results, Scenario, write
 
 from .programs import bench
 
-ABOUT = {
+ABOUT: dict[str, object] = {
     "at": "2026-01-01T00:00:00Z", "commit": "abc", "machine": {"cores": 2, "load": 0.1}, "versions": {"redis": "8"},
     "configuration": {"quick": True},
 }  # fmt: skip
@@ -20,13 +20,13 @@ ABOUT = {
 
 def _saved(
     name: str, unit: str, samples: list[float], bare: list[float] | None = None, **about: object
-) -> Saved:
+) -> Results:
     ratio = sorted(samples)[len(samples) // 2] / sorted(bare)[len(bare) // 2] if bare else None
     value = sorted(samples)[len(samples) // 2]
     figure = Figure(
         name, unit, value, bare and bare[0], ratio, samples={"streamq": samples, "bare": bare or []}
     )
-    return Saved({**ABOUT, **about}, {"s": [figure]})
+    return Results(**(ABOUT | about), scenarios={"s": Scenario(None, [figure])})
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_the_command_ends_with_1_past_the_allowed_regression_and_with_2_for_what
     tmp_path: Path,
 ) -> None:
     before, after, other = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"
-    write(before, document(_saved("drain", "jobs/s", [100.0, 101.0, 99.0])))
-    write(after, document(_saved("drain", "jobs/s", [80.0, 81.0, 79.0])))
+    write(before, _saved("drain", "jobs/s", [100.0, 101.0, 99.0]))
+    write(after, _saved("drain", "jobs/s", [80.0, 81.0, 79.0]))
     other.write_text("{}")
     said = bench("compare", str(before), str(after), "--max-regression", "10%")
     assert said.returncode == 1

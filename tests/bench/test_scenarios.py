@@ -7,15 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.bounds import judged
 from bench.figures import Figure
 from bench.rig import Rig
 from bench.scenarios import tuning
-from bench.scenarios.footprint import FLAT, _growth
-from bench.scenarios.mixed import _wrong
+from bench.scenarios.footprint import _growth
 from bench.server import Server as Measured
 from bench.tasks import Errand
 from streamq import State
 
+from ..measured.mixed import _wrong
 from ..servers import Server
 
 ERRANDS = [Errand(number=1, fate="complete"), Errand(number=2, fate="retry"), Errand(number=3, fate="fail")]
@@ -55,9 +56,9 @@ def test_a_leak_is_seen_and_the_growth_of_a_start_is_not_one() -> None:
 
     warm, leaking = grown([30 + min(n, 40) for n in range(100)]), grown([50 + n / 10 for n in range(100)])
     assert warm.value == 0
-    assert leaking.value > FLAT
-    assert leaking.aim is not None
-    assert not leaking.verdict(leaking.aim)
+    bound = judged("footprint", leaking).bound
+    assert bound is not None
+    assert bound.met is False
 
 
 async def _failing(server: Measured, knobs: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from bench.draining import NotWhole, bare_by_many, bare_loop, check, ours, ours_
 from bench.openloop import latencies, play, poisson
 from bench.process import Gone
 from bench.rig import Rig
-from bench.tasks import Counter, messages
+from bench.tasks import QUEUE, Counter, messages
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
@@ -107,9 +107,18 @@ async def test_drains_run_every_job_and_leave_nothing(rig: Rig) -> None:
 
 
 @ON_ONE_SERVER
+async def test_a_drain_leaves_as_many_waiting_as_there_were(rig: Rig) -> None:
+    async with rig.app() as app:
+        await app.tasks["count"].enqueue_many(messages(200))
+        await ours(rig, messages(100), concurrency=50, waiting=200)
+        assert (await app.queue(QUEUE).counts()).waiting == 200
+    await rig.server.clear()
+
+
+@ON_ONE_SERVER
 async def test_several_processes_share_a_drain(rig: Rig) -> None:
-    assert await ours_by_many(rig, 300, concurrency=50, processes=2) > 0
-    assert await bare_by_many(rig, 300, batch=50, processes=2) > 0
+    assert await ours_by_many(rig, messages(300), concurrency=50, processes=2) > 0
+    assert await bare_by_many(rig, messages(300), batch=50, processes=2) > 0
 
 
 @ON_ONE_SERVER

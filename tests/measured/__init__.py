@@ -5,7 +5,11 @@ from __future__ import annotations
 from bench.catalogue import SCENARIOS
 from bench.commands import bench
 
-MEASURED = {"messages": f"{__name__}.delivery", "scripts": f"{__name__}.scripts"}
+MEASURED = {
+    "mixed": f"{__name__}.mixed",
+    "messages": f"{__name__}.delivery",
+    "scripts": f"{__name__}.scripts",
+}
 
 
 def join() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench.commands import WRITTEN, messages_option, run_to_the_end
+from bench.commands import WRITTEN, messages_option
+from bench.ending import run_to_the_end
 
 
 @click.command()

@@ -1,0 +1,83 @@
+"""What the figures must reach: the one table from which a run, the report and the documentation take it."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Final
+
+from .figures import Figure, Limit
+
+NONE: Final = Limit("value", "<=", 0)
+"""Of what must not be."""
+
+EAGER: Final = 1.15
+LATE: Final = 0.75
+"""What a drain must reach of the bare loop where asyncio starts tasks at once, and before Python 3.12."""
+
+BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
+    ("enqueue", "enqueue many, validated", Limit("ratio", ">=", 3)),
+    ("enqueue", "enqueue one by one, 1 caller", Limit("ratio", ">=", 0.85)),
+    ("drain", "drain", Limit("ratio", ">=", EAGER if sys.version_info >= (3, 12) else LATE)),
+    ("drain", "Redis CPU per drained job", Limit("value", "<=", 4.5)),
+    ("memory", "waiting job, *", Limit("excess", "<=", 30)),
+    # Payload + 150. An allocator's classes lie further apart than that where payloads are large.
+    ("memory", "completed job, payload* 50 B", Limit("value", "<=", 200)),
+    ("memory", "completed job, payload* 100 B", Limit("value", "<=", 250)),
+    ("memory", "completed job, payload* 300 B", Limit("value", "<=", 450)),
+    ("memory", "completed job, payload* 1,000 B", Limit("value", "<=", 1150)),
+    ("latency", "start of a job, median", Limit("ratio", "<=", 3)),
+    ("latency", "latency at 200 jobs/s, median", Limit("ratio", "<=", 1.5)),
+    ("latency", "latency at 200 jobs/s, p99", Limit("ratio", "<=", 2)),
+    ("delayed", "least late of all", Limit("value", ">=", 0)),
+    ("delayed", "200 due at the same moment, p99 late", Limit("value", "<=", 4)),
+    ("delayed", "200 due over 2 s, p99 late", Limit("value", "<=", 10)),
+    ("delayed", "5,000 due at the same moment, p99 late", Limit("value", "<=", 300)),
+    ("promotion", "enqueue 1,000,000 delayed jobs", Limit("value", "<=", 90)),
+    ("growth", "drain, * waiting", Limit("value", ">=", 0.9)),
+    ("growth", "enqueue many, * waiting", Limit("value", ">=", 0.9)),
+    ("recovery", "500 running jobs start again", Limit("value", "<=", 3)),
+    ("recovery", "50 running jobs start again", Limit("value", "<=", 1)),
+    ("idle", "commands an idle worker sends", Limit("value", "<=", 1)),
+    ("idle", "the same, those inside scripts too", Limit("value", "<=", 2)),
+    ("idle", "connections of an idle worker", Limit("value", "<=", 5)),
+    ("idle", "memory of `streamq up`", Limit("value", "<=", 80)),
+    ("cost", "Redis CPU per job", Limit("ratio", "<=", 25 / 12)),
+    ("footprint", "memory of *, growth over half the time", Limit("value", "<=", 2)),
+    ("api", "HTTP API, 1 client", Limit("ratio", ">=", 0.8)),
+    ("api", "HTTP API, * clients", Limit("ratio", ">=", 0.8)),
+    ("mixed", "mixed load", None),
+    ("mixed", "*", NONE),
+    ("tuning", "jobs left behind by a server that was full", NONE),
+    ("messages", "messages: *", NONE),
+    ("scripts", "*", Limit("value", "<=", 10)),
+    ("peers", "enqueue one by one, bullmq-node", None),
+    ("peers", "enqueue one by one, *", Limit("ratio", ">=", 1)),
+    ("peers", "enqueue many, bullmq-node", Limit("ratio", ">=", 5)),
+    ("peers", "enqueue many, sidekiq", None),
+    ("peers", "enqueue many, *", Limit("ratio", ">=", 8)),
+    ("peers", "drain, bullmq-node", Limit("ratio", ">=", 4)),
+    ("peers", "drain, sidekiq", Limit("ratio", ">=", 4)),
+    ("peers", "drain, *", Limit("ratio", ">=", 6)),
+    ("peers", "waiting job, *", Limit("ratio", "<=", 0.65)),
+)
+"""Scenario, name of the figure, limit in the figure's unit. The first row that fits counts; ``*`` is any text."""
+
+
+def judged(scenario: str, figure: Figure) -> Figure:
+    """The figure with its bound, and whether that is met."""
+    rows = (
+        limit for name, pattern, limit in BOUNDS if name == scenario and fnmatchcase(figure.name, pattern)
+    )
+    limit = next(rows, None)
+    return figure if limit is None else replace(figure, bound=replace(limit, met=_met(figure, limit)))
+
+
+def _met(figure: Figure, limit: Limit) -> bool | None:
+    """A ratio without a bare figure never is; None when nothing was measured."""
+    if math.isnan(figure.value):
+        return None
+    found = figure.measured(limit.of)
+    return found is not None and (found >= limit.target if limit.sign == ">=" else found <= limit.target)

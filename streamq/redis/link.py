@@ -170,6 +170,8 @@ class Link:
         if any(isinstance(reply, foreign.ResponseError) and is_demotion(reply) for reply in replies):
             self.server.demoted(self._era)
             await self.close()  # a demoted primary: the next command looks for the new one
+        elif is_refusal_to_read(replies[-1]):
+            await self.close()  # the server closes it too, which we have not heard yet
 
     async def close(self) -> None:
         """Drop the connection; the next command makes a new one."""

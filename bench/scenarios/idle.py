@@ -20,6 +20,7 @@ async def measure(rig: Rig) -> Measured:
     """Commands a second over some time, and the resident memory at its end."""
     seconds = rig.of(20.0, 10.0)  # whole beats, as a worker's commands come in them
     async with rig.app() as app, serving("up") as (process, _):
+        await app.workers()  # over a connection of ours, which is asked again when the worker has begun
         before = await rig.server.connections()
         async with rig.worker(app):
             await asyncio.sleep(REST)

@@ -12,6 +12,7 @@ from typing import Final
 
 from streamq.duties.duty import Rounds
 from streamq.liveness.recovery import number_of, recover
+from streamq.redis.links import Links
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.auditor")
@@ -23,8 +24,10 @@ EVERY: Final = 60.0
 class Auditor(Rounds):
     """Audits the queues that ``queues()`` names, once a minute."""
 
-    def __init__(self, store: Store, queues: Callable[[], Sequence[str]]) -> None:
-        super().__init__("auditor", store, queues, longest=EVERY, act="audit the deliveries of")
+    def __init__(
+        self, store: Store, queues: Callable[[], Sequence[str]], *, links: Links | None = None
+    ) -> None:
+        super().__init__("auditor", store, queues, longest=EVERY, act="audit the deliveries of", links=links)
         self._unlisted: dict[str, set[str]] = {}
 
     async def see_to(self, queue: str) -> int:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from streamq.errors import Unavailable
 from streamq.model.clock import monotonic
+from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 
@@ -66,10 +67,14 @@ def _failed(who: str, error: Exception, *, first: bool) -> None:
 
 
 class Wakeable:
-    """What the duties have in common: a connection of their own, and a rest that ends when they are woken."""
+    """What the duties have in common: a rest that ends when they are woken, and a connection.
 
-    def __init__(self, name: str, store: Store) -> None:
-        self.name, self._store, self._links = name, store, store.links()
+    Those of one process are given one for all, ``links``, which another closes: their calls are short.
+    """
+
+    def __init__(self, name: str, store: Store, links: Links | None = None) -> None:
+        self.name, self._store, self._links = name, store, links or store.links()
+        self._own_links = links is None
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -83,8 +88,9 @@ class Wakeable:
                 await self._woken.wait()
 
     async def close(self) -> None:
-        """Drop the connection."""
-        await self._links.close()
+        """Drop the connection, where it is its own."""
+        if self._own_links:
+            await self._links.close()
 
 
 class ByQueue(Wakeable):
@@ -94,9 +100,10 @@ class ByQueue(Wakeable):
     """
 
     def __init__(
-        self, name: str, store: Store, queues: Callable[[], Sequence[str]], *, longest: float, act: str
-    ) -> None:
-        super().__init__(name, store)
+        self, name: str, store: Store, queues: Callable[[], Sequence[str]], *, longest: float, act: str,
+        links: Links | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(name, store, links)
         self._queues, self._longest = queues, longest
         self._troubles = Troubles(act, logging.getLogger(f"streamq.{name}"))
         self._at: dict[str, float] = {}

@@ -24,9 +24,9 @@ from streamq.store.store import Store
 
 log = logging.getLogger("streamq.reclaimer")
 
-LOOK: Final = 0.75
-"""Seconds between two looks at the connections of the others: with the grace, jobs start again about one second after
-the end of a process."""
+LOOK: Final = 0.4
+"""Seconds between two looks at the connections of the others: with the grace, jobs start again within a second of the
+end of a process."""
 LOOKS: Final = 5
 """Looks at the beats in the shortest lease: a worker behind a cut network is found within a lease and a fifth."""
 SERVER: Final = "the server"
@@ -75,7 +75,7 @@ class Watch:
     async def read_list(self) -> None:
         """Read the list of workers. Where that is refused the last one will do: the beats tell who lives."""
         try:
-            self.workers = {info.name: info for info in await self._store.workers.listed()}
+            self.workers = {info.name: info for info in await self._store.workers.listed(self._links)}
         except StreamqError as error:
             if concerns_all(error):
                 raise
@@ -96,9 +96,10 @@ class Watch:
         return now - self._counted >= self._beats_every()
 
     def rest(self) -> float:
-        """Seconds until the next look, at beats or connections."""
+        """Seconds until the next look, at beats or connections; of what is missing, as soon as the grace is over."""
         if self._missing:
-            return min(self._beats_every(), GRACE / 2)
+            ripe = min(self._missing.values()) + GRACE - monotonic()
+            return min(self._beats_every(), GRACE / 2, max(0.0, ripe))
         return min(self._beats_every(), LOOK) if self._looks_at_connections() else self._beats_every()
 
     def _lease(self, worker: str) -> float:

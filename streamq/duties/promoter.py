@@ -1,6 +1,6 @@
 """Duty: delayed jobs that are due become waiting, to the millisecond.
 
-It sleeps until the next due time, on its own timer (the server's own time-outs are good to 100 ms only), and is
+It sleeps until the next due time, on an alarm of its own (the server's own time-outs are good to 100 ms only), and is
 woken when an earlier one arrives. The chief of a queue's upkeep does it at once, its deputy a moment later: that
 finds something to do only when the chief is held up. The script is atomic, so any number may run.
 """
@@ -11,22 +11,22 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from streamq.duties.alarm import Alarm
 from streamq.duties.duty import ByQueue
 from streamq.model.clock import monotonic
+from streamq.redis.links import Links
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.promoter")
 
-FIRST: Final = 50
+FIRST: Final = 25
 """Jobs of the first call, and twice as many in each that follows: the first of many start while the others come."""
 BATCH: Final = 200
 """Jobs of the largest call: two milliseconds of the server's time, in which no other command runs."""
 POLL: Final = 5.0
-"""Seconds from one look to the next when nothing is known to be due: a signal may be lost."""
+"""Seconds from one look to the next at most, when nothing is known to be due: a signal may be lost."""
 LATE: Final = 0.25
 """Seconds past its due time at which a deputy promotes a job: no chief that works is so late."""
-TICK: Final = 0.002
-"""Seconds a timer may ring early: the event loop counts whole milliseconds."""
 NEWS: Final = b"due"
 """The word of the signal that tells of an earlier due time."""
 
@@ -34,18 +34,22 @@ NEWS: Final = b"due"
 class Promoter(ByQueue):
     """Promotes in the queues that ``queues()`` names, and what is overdue in those of ``overdue()``.
 
-    ``poll`` is the longest rest, in seconds: a safety net.
+    ``on_turn`` is told when jobs may come, and when no more do.
+
+    ``poll`` is the longest rest, in seconds: a safety net. ``deaf_poll`` is that where a queue's signals are not heard.
     """
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, overdue: Callable[[], Sequence[str]] = tuple,
-        poll: float = POLL,
+        poll: float = POLL, deaf_poll: float = POLL, links: Links | None = None,
+        on_turn: Callable[[bool], None] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(
-            "promoter", store, lambda: [*queues(), *overdue()], longest=poll, act="promote jobs of"
-        )
-        self._own, self._overdue = queues, overdue
+            "promoter", store, lambda: [*queues(), *overdue()], longest=poll, act="promote jobs of", links=links
+        )  # fmt: skip
+        self._own, self._overdue, self._deaf_poll, self._on_turn = queues, overdue, deaf_poll, on_turn
         self._heard: set[str] = set()
+        self._alarm: Alarm | None = None
 
     def _hear(self, queue: str, message: bytes | None) -> None:
         """There is an earlier due time, or may be."""
@@ -55,10 +59,19 @@ class Promoter(ByQueue):
 
     async def once(self) -> int:
         """Promote all that is due. Returns how many jobs."""
-        queues, promoted, limit = self._turn(), 0, FIRST
+        queues = self._turn()
+        self._on_turn(bool(queues))
+        try:
+            return await self._promote(queues)
+        finally:
+            self._on_turn(False)  # it is the news itself
+
+    async def _promote(self, queues: list[str]) -> int:
+        promoted, limit, overdue = 0, FIRST, frozenset(self._overdue())
         while queues:
+            asked = monotonic()  # the server counts from when it is asked, or later: never from before
             replies = await self._store.delayed.promote(self._links, queues, limit)
-            limit, queues, now = min(2 * limit, BATCH), [], monotonic()
+            limit, queues = min(2 * limit, BATCH), []
             for queue, reply in self._troubles.answers(replies).items():
                 promoted += reply.jobs
                 if reply.jobs:
@@ -66,16 +79,19 @@ class Promoter(ByQueue):
                 if reply.wait == 0:
                     queues.append(queue)
                 else:
-                    self._at[queue] = now + self._next_look(queue, reply.wait)
+                    self._at[queue] = asked + self._next_look(
+                        queue, reply.wait, LATE if queue in overdue else 0.0
+                    )
         return promoted
 
-    def _next_look(self, queue: str, wait: float | None) -> float:
-        late = LATE if queue in self._overdue() else 0.0
-        return self._longest if wait is None else min(self._longest, wait + late)
+    def _next_look(self, queue: str, wait: float | None, late: float) -> float:
+        hears = self._store.signals.of(queue).hears(self._store.keys(queue).signals)
+        longest = self._longest if hears else min(self._longest, self._deaf_poll)
+        return longest if wait is None else min(longest, wait + late)
 
     def _turn(self) -> list[str]:
         """The queues to look at now: all of them when it is not the loop that calls."""
-        now, mine = monotonic(), list(self._own())
+        now, mine = monotonic(), dict.fromkeys(self._own())
         late = [queue for queue in self._overdue() if queue not in mine]
         self._listen((*mine, *late))
         heard, self._heard = self._heard, set()
@@ -87,4 +103,18 @@ class Promoter(ByQueue):
             {queue: min(self._at.get(queue, now), now + LATE) for queue in heard.intersection(late)}
         )
         self._at = {queue: self._at.get(queue, now) for queue in (*mine, *late)}
-        return self._troubles.rested(queue for queue, at in self._at.items() if at <= now + TICK)
+        return self._troubles.rested(queue for queue, at in self._at.items() if at <= now)
+
+    async def _pause(self, seconds: float) -> None:
+        """As long as the alarm says, to the fraction of a millisecond."""
+        if self._alarm is None:
+            self._alarm = Alarm(self._woken.set)
+        self._alarm.set(monotonic() + seconds)
+        await self._woken.wait()
+
+    async def close(self) -> None:
+        """Give the alarm back, too."""
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+        await super().close()

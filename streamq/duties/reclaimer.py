@@ -11,6 +11,7 @@ from streamq.duties.lost import Lost, Watch
 from streamq.errors import StreamqError
 from streamq.liveness.recovery import forget, number_of, recover
 from streamq.model.clock import monotonic
+from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 
@@ -30,9 +31,9 @@ class Reclaimer(Wakeable):
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "",
         others: Callable[[], bool] = lambda: True, on_suspects: Callable[[], None] = lambda: None,
-        on_lost: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], None] = lambda: None, links: Links | None = None,
     ) -> None:  # fmt: skip
-        super().__init__("reclaimer", store)
+        super().__init__("reclaimer", store, links)
         self._queues, self._others, self._on_suspects, self._on_lost = queues, others, on_suspects, on_lost
         self.watch = Watch(store, self._links, own)
         self._looks = 0

@@ -17,7 +17,7 @@ from streamq.program import Program
 log = logging.getLogger("streamq.scheduler")
 
 POLL: Final = 0.25
-"""Seconds from one look of its promoter to the next: a scheduler has nothing else to do."""
+"""Seconds from one look of its promoter to the next where it hears no signals: a scheduler has nothing else to do."""
 REFRESH: Final = 5.0
 """Seconds from one reading of the list of queues to the next: a new queue's first worker promotes it meanwhile."""
 
@@ -60,7 +60,7 @@ class Scheduler:
         with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
             await queues.once()
         share = Share.RECLAIM if self._only_reclaim else Share.ALL
-        duties: list[Duty] = [queues, *upkeep(app, queues, share, poll=POLL)]
+        duties: list[Duty] = [queues, *upkeep(app, queues, share, deaf_poll=POLL)]
         log.info(
             "%s for %s; server %s; log %s", ", ".join(duty.name for duty in duties[1:]),
             ", ".join(queues()) or "no queue yet", ", ".join(app.client.store.servers.names), how_logged(),

@@ -17,6 +17,7 @@ from typing import Final
 from streamq.duties.duty import ByQueue
 from streamq.errors import StreamqError, Unavailable
 from streamq.model.clock import monotonic
+from streamq.redis.links import Links
 from streamq.store.seats import Claimed
 from streamq.store.store import Store
 
@@ -47,11 +48,13 @@ class Seats(ByQueue):
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], who: str, *, seats: Sequence[int] = (CHIEF, DEPUTY),
-        brief: bool = False,
+        brief: bool = False, links: Links | None = None,
     ) -> None:  # fmt: skip
-        super().__init__("upkeep", store, queues, longest=LONG / 2, act="share the upkeep of")
+        super().__init__("upkeep", store, queues, longest=LONG / 2, act="share the upkeep of", links=links)
         self._who, self._seats, self._brief = who, seats, brief
         self._held: dict[str, int] = {}
+        self._asked: list[str] = []
+        """The queues of a claim that is on its way: it may have been granted when its answer is not waited for."""
         self._workers: dict[str, int] = {}
         self._standing_by: set[str] = set()
         """The queues in whose upkeep this process has a seat and others stand by."""
@@ -97,9 +100,11 @@ class Seats(ByQueue):
         if due:
             fresh = {queue: queue not in self._held for queue in due}
             lasts, together = self._lasts(queues), self._together(queues)
+            self._asked = due
             replies = await self._store.seats.claim(
                 self._links, fresh, self._who, self._seats, lasts, together
             )
+            self._asked = []
             changed = sum(self._answered(queue, reply, together) for queue, reply in replies.items())
             renewed = monotonic() + min(lasts, self._lasts(queues)) / 2  # as it was told now of who stands by
             self._at.update({queue: renewed for queue in replies if self._held.get(queue)})
@@ -158,12 +163,12 @@ class Seats(ByQueue):
             self._woken.set()
 
     async def close(self) -> None:
-        """Give the seats up, so that others need not wait for the end of the claims."""
+        """Give the seats up, so that others need not wait for the end of the claims, and drop the connection."""
         self._listen(())
-        held = self.watched()
+        held = list({*self.watched(), *self._asked})
         self._held.clear()
         with contextlib.suppress(Unavailable, TimeoutError):  # they end by themselves
             async with asyncio.timeout(1.0):
-                if held and self._links.connected:
+                if held and self._links.generation:  # another duty's end may have cost the connection
                     await self._store.seats.vacate(self._links, held, self._who)
-        await super().close()
+        await self._links.close()

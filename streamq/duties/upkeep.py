@@ -16,6 +16,7 @@ from streamq.duties.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
 from streamq.duties.voucher import Voucher
 from streamq.liveness.identity import new_name
 from streamq.program import Program
+from streamq.redis.links import Links
 from streamq.store.store import Store
 
 
@@ -36,10 +37,14 @@ class Process:
     seats: Seats
     worker: str
     """The name of its worker, if it has one."""
-    poll: float
-    """The longest rest of its promoter, in seconds."""
+    links: Links | None
+    """The connection of all of them, which ``seats`` closes."""
+    deaf_poll: float
+    """The longest rest of its promoter where it hears no signals, in seconds."""
     on_suspects: Callable[[], None]
     """Called when a job was found that is to run alone."""
+    on_promotion: Callable[[bool], None]
+    """Told when jobs may be promoted from now, and when no more are."""
 
 
 class Row(NamedTuple):
@@ -66,21 +71,24 @@ DUTIES: Final[tuple[Row, ...]] = (
         "reclaimer", "finds lost workers and starts their jobs again", "where it has a seat", _SEATS,
         _SEATED, lambda p: Reclaimer(
             p.store, p.seats.watched, own=p.worker, others=p.seats.others, on_suspects=p.on_suspects,
-            on_lost=p.seats.wake,
+            on_lost=p.seats.wake, links=p.links,
         ),
     ),
     Row(
         "auditor", "repairs the index of deliveries", "where it is chief", _SEATS,
-        _SEATED, lambda p: Auditor(p.store, p.seats.chief),
+        _SEATED, lambda p: Auditor(p.store, p.seats.chief, links=p.links),
     ),
     Row(
         "voucher", "beats for processes of its host that cannot", "all of its queues", _SEATS,
-        tuple(Share), lambda p: Voucher(p.store, p.queues, own=p.worker),
+        tuple(Share), lambda p: Voucher(p.store, p.queues, own=p.worker, links=p.links),
     ),
     Row(
         "promoter", "makes delayed jobs wait when they are due", "where it is chief; overdue ones where it is deputy",
         f"`due` signals; {_SEATS}",
-        (Share.ALL,), lambda p: Promoter(p.store, p.seats.chief, overdue=p.seats.deputy, poll=p.poll),
+        (Share.ALL,), lambda p: Promoter(
+            p.store, p.seats.chief, overdue=p.seats.deputy, deaf_poll=p.deaf_poll, links=p.links,
+            on_turn=p.on_promotion,
+        ),
     ),
     Row(
         "pruner", "forgets finished records past their age", "where it is chief", _SEATS,
@@ -92,14 +100,17 @@ DUTIES: Final[tuple[Row, ...]] = (
 
 def upkeep(
     app: Program, queues: Callable[[], Sequence[str]], share: Share = Share.ALL, *, worker: str = "",
-    poll: float = POLL, on_suspects: Callable[[], None] = lambda: None,
+    deaf_poll: float = POLL, on_suspects: Callable[[], None] = lambda: None,
+    on_promotion: Callable[[bool], None] = lambda _: None,
 ) -> list[Duty]:  # fmt: skip
     """The duties of a process for these queues; ``worker`` is the name of its worker, if it has one."""
     who = worker or f"{SCHEDULER}{new_name()}"
     kinds = (CHIEF, DEPUTY) if share is Share.ALL else (WATCHER,)
-    seats = Seats(app.client.store, queues, who, seats=kinds, brief=not worker)
-    process = Process(app.client.store, queues, seats, worker, poll, on_suspects)
-    duties = [row.make(process) for row in DUTIES if share in row.shares]
+    store, rows = app.client.store, [row for row in DUTIES if share in row.shares]
+    links = store.links(shared=True) if len(rows) > 1 else None
+    seats = Seats(store, queues, who, seats=kinds, brief=not worker, links=links)
+    process = Process(store, queues, seats, worker, links, deaf_poll, on_suspects, on_promotion)
+    duties = [row.make(process) for row in rows]
     for duty in duties:
         if duty is not seats:
             seats.tell(duty.wake)

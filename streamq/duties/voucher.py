@@ -17,6 +17,7 @@ from streamq.errors import Rejected
 from streamq.liveness import host
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
+from streamq.redis.links import Links
 from streamq.redis.troubles import EVERYONE, Troubles
 from streamq.store.store import Store
 
@@ -40,8 +41,10 @@ class _Silent:
 class Voucher(Wakeable):
     """Beats for workers of the same host on the queues that ``queues()`` names; ``own`` is this process' worker."""
 
-    def __init__(self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "") -> None:
-        super().__init__("voucher", store)
+    def __init__(
+        self, store: Store, queues: Callable[[], Sequence[str]], *, own: str = "", links: Links | None = None
+    ) -> None:
+        super().__init__("voucher", store, links)
         self._queues, self._own = queues, own
         self._troubles = Troubles("vouch for workers of", log)
         self._lists = Troubles("list the workers of", log)
@@ -78,7 +81,9 @@ class Voucher(Wakeable):
 
     async def _list(self) -> None:
         try:
-            self._mates = {info.name: info for info in self._next(await self._store.workers.listed())}
+            self._mates = {
+                info.name: info for info in self._next(await self._store.workers.listed(self._links))
+            }
         except Rejected as error:  # the last list will do
             self._lists.met({EVERYONE: error})
         else:

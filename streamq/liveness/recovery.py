@@ -14,8 +14,9 @@ from streamq.store.store import Store
 
 log = logging.getLogger("streamq.reclaimer")
 
-GRACE: Final = 0.6
-"""Seconds a worker may be without any connection: it reconnects in a fraction of that."""
+GRACE: Final = 0.55
+"""Seconds a worker may be without any connection: it tries to reconnect twice within that (``heartbeat.WATCH``), and a
+fetcher oftener."""
 
 
 async def recover(

@@ -181,6 +181,19 @@ class Link:
             await wire.close()
 
 
+class SharedLink(Link):
+    """The same for several callers: each waits for the one before. For those whose calls are short and rare."""
+
+    def __init__(self, server: Server, client_name: str = "streamq") -> None:
+        super().__init__(server, client_name)
+        self._turn = asyncio.Lock()
+
+    async def batch(self, *commands: tuple[Any, ...], timeout: float | None = None) -> list[Any]:
+        """When it is this caller's turn. ``timeout`` counts from then."""
+        async with self._turn:
+            return await super().batch(*commands, timeout=timeout)
+
+
 async def _is_replica(connection: aio.AbstractConnection) -> bool:
     """Ask by HELLO, which needs no right. A server that does not know it is taken as it is."""
     await connection.send_command("HELLO", 2)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from streamq.errors import StreamqError
 from streamq.redis.answers import in_place
-from streamq.redis.link import Link
+from streamq.redis.link import Link, SharedLink
 from streamq.redis.servers import Server, Servers
 
 Send = Callable[[Link, Sequence[int]], Awaitable[list[Any]]]
@@ -16,13 +16,13 @@ Send = Callable[[Link, Sequence[int]], Awaitable[list[Any]]]
 
 
 class Links:
-    """Not for two callers at once, like each ``Link``: their owner sees to that."""
+    """Not for two callers at once, like each ``Link``, unless they are made for it: their owner sees to that."""
 
-    __slots__ = ("_client_name", "_links", "_servers", "home", "is_one")
+    __slots__ = ("_client_name", "_kind", "_links", "_servers", "home", "is_one")
 
-    def __init__(self, servers: Servers, client_name: str = "streamq") -> None:
-        self._servers, self._client_name = servers, client_name
-        self.home: Final = Link(servers.home, client_name)
+    def __init__(self, servers: Servers, client_name: str = "streamq", *, shared: bool = False) -> None:
+        self._servers, self._client_name, self._kind = servers, client_name, SharedLink if shared else Link
+        self.home: Final = self._kind(servers.home, client_name)
         """The connection to the server of the lists of queues and workers."""
         self._links: dict[Server, Link] = {servers.home: self.home}
         self.is_one: Final = len(servers.all) == 1
@@ -39,7 +39,7 @@ class Links:
     def _to(self, server: Server) -> Link:
         link = self._links.get(server)
         if link is None:
-            link = self._links[server] = Link(server, self._client_name)
+            link = self._links[server] = self._kind(server, self._client_name)
         return link
 
     def split(self, queues: Sequence[str]) -> dict[Link, list[int]]:

@@ -23,9 +23,10 @@ class Access:
         self.queues_key, self.workers_key = queues_key(settings.prefix), workers_key(settings.prefix)
         self._keys: dict[str, Keys] = {}
 
-    def links(self, client_name: str = "streamq") -> Links:
-        """Connections for one purpose of their own: for who blocks, or writes in batches."""
-        return Links(self.servers, client_name)
+    def links(self, client_name: str = "streamq", *, shared: bool = False) -> Links:
+        """Connections for one purpose of their own: for who blocks, or writes in batches. ``shared``: for several
+        callers, whose calls are short."""
+        return Links(self.servers, client_name, shared=shared)
 
     def thread_links(self, client_name: str) -> ThreadLinks:
         """The same for a thread."""

@@ -81,9 +81,13 @@ class Workers:
 
     # -- queries --------------------------------------------------------------------------------------------
 
-    async def listed(self) -> list[WorkerInfo]:
-        """What all workers say of themselves, by name; what this version cannot read is logged once and left out."""
-        said = await self._access.pool.call_home("HGETALL", self._access.workers_key)
+    async def listed(self, links: Links | None = None) -> list[WorkerInfo]:
+        """What all workers say of themselves, by name; what this version cannot read is logged once and left out.
+
+        A duty asks over its own ``links``: it then needs no connection for ordinary commands.
+        """
+        call = links.home.call if links else self._access.pool.call_home
+        said = await call("HGETALL", self._access.workers_key)
         readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
         return sorted([info for info in readable if info], key=lambda info: info.name)
 

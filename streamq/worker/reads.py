@@ -9,6 +9,7 @@ A queue on which the server refuses the read is found, put aside and tried again
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -57,7 +58,7 @@ class Reads:
         runner: Runner,
     ) -> None:
         self._store, self._links, self._reader, self._queues = store, links, reader, queues
-        self._blocked, self._start_each = slots.blocked, runner.start_each
+        self._slots, self._blocked, self._start_each = slots, slots.blocked, runner.start_each
         self._turns = Turns()
         self._trouble = Troubles("fetch from", log)
         self._joined: set[str] = set()
@@ -158,6 +159,8 @@ class Reads:
     async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
         count = max(1, slots // len(queues))
         found = await self._reader.wait(queues, count, self._patience(queues) if block else 0)
+        if self._slots.promoting:  # its answer has come with ours: it asks for more jobs before these start
+            await asyncio.sleep(0)
         for together, error in found.refused:
             await self._find_refused(together, slots, error)
         if not found.refused:

@@ -40,6 +40,12 @@ AWAY: Final = (0.05, 2.0)
 REFUSED_ALIKE: Final = 3
 """Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
 
+STARTS_FIRST: Final = 0.004
+"""Seconds that outcomes wait while many delayed jobs become due, about as long as 200 take to start: to write them
+would make those starts late."""
+IDLE: Final = 10.0
+"""Seconds without an outcome after which the connection is closed: to make it anew takes a millisecond."""
+
 
 class Settler:
     """Writes the outcomes in ``slots`` until told to stop, and keeps trying while the server is away."""
@@ -51,6 +57,8 @@ class Settler:
         self._troubles = Troubles("write outcomes of", log, PAUSE)
         self._work = asyncio.Event()
         self._stopping = False
+        self._wrote = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
         self.refused = 0
         """Outcomes the server refused, as the jobs had been given to another worker."""
 
@@ -70,15 +78,34 @@ class Settler:
         try:
             while True:
                 await self._for_work()
+                if slots.promoting:
+                    await asyncio.sleep(STARTS_FIRST)
                 while batch := self._take():
                     slots.writing = batch
                     slots.changed()
                     await self._write(batch)
                     slots.writing = {}
+                    self._wrote = monotonic()
+                if self._links.connected and self._idle_timer is None:
+                    await self._close_when_idle()
                 if self._stopping and not self._waiting and not self._troubles:
                     return
         finally:
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
             await self._links.close()
+
+    async def _close_when_idle(self) -> None:
+        """Close the connection if nothing was written for long; else look again when that may be so."""
+        left = self._wrote + IDLE - monotonic()
+        if left > 0:
+            self._idle_timer = asyncio.get_running_loop().call_later(left, self._look_for_idleness)
+        else:
+            await self._links.close()
+
+    def _look_for_idleness(self) -> None:
+        self._idle_timer = None
+        self._work.set()
 
     async def _for_work(self) -> None:
         """Return when there is something to write; with refused outcomes, when they are to be tried again."""

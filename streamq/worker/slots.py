@@ -32,6 +32,8 @@ class Slots:
         """Those that the server has refused; they are tried again."""
         self.blocked: set[str] = set()
         """Queues of which the server took no outcome the last time: nothing more is fetched from them meanwhile."""
+        self.promoting = False
+        """Whether this process makes delayed jobs wait at this moment: their starts come before all else."""
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()
         self.has_changed = False
         """Whether ``changed`` was called since the last wait: who calls it once a job asks this first."""
@@ -86,6 +88,10 @@ class Slots:
         """End the ticking."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def tell_promoting(self, promoting: bool) -> None:  # it is the news itself
+        """The promoter of this process begins, or is done."""
+        self.promoting = promoting
 
     def stop(self) -> None:
         """No more jobs are wanted: every wait ends."""

@@ -137,8 +137,9 @@ class Worker:
         self.heartbeat = Heartbeat(store, self.info, self.runner.overdue, app.notes, self._name_taken)
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(
-            app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects
-        )
+            app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,
+            on_promotion=self.slots.tell_promoting,
+        )  # fmt: skip
 
     def _name_taken(self, error: NameTaken) -> None:
         """Somebody claimed the name while ours was not on the list. What runs here goes back, and we stop."""

@@ -14,7 +14,7 @@ import redis
 
 from streamq import App, ConfigurationError, NotDurable, OutcomeUnknown, Rejected, Unavailable
 from streamq.client.orders import BATCH_BYTES
-from streamq.redis.link import Link
+from streamq.redis.link import Link, SharedLink
 from streamq.redis.servers import Servers
 from streamq.settings import Settings
 
@@ -41,6 +41,14 @@ async def mute() -> AsyncIterator[str]:
 async def test_the_next_address_is_taken_when_one_does_not_answer(server_url: str, prefix: str) -> None:
     async with App(redis_url=f"{NOWHERE}, {server_url}", prefix=prefix) as app:
         assert await app.ping() < 5
+
+
+async def test_callers_of_a_shared_connection_each_get_their_own_answer(server_url: str) -> None:
+    link = SharedLink(Servers(Settings.load(redis_url=server_url)).home)
+    answers = await asyncio.gather(*[link.call("ECHO", number) for number in range(20)])
+    assert answers == [str(number).encode() for number in range(20)]
+    assert link.generation == 1
+    await link.close()
 
 
 async def test_when_no_address_answers_each_is_named_with_its_reason() -> None:

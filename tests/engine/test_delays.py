@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from streamq import App, Scheduler, State
+from streamq.duties import alarm
 from streamq.duties.duty import tick
 from streamq.duties.promoter import POLL, Promoter
 from streamq.model.keys import Keys
@@ -80,18 +81,43 @@ async def test_a_sleeping_scheduler_is_woken_by_an_earlier_job(app: App) -> None
 
 async def test_a_promoter_that_rests_is_woken_by_an_earlier_job(app: App, client: redis.Redis) -> None:
     promoter, channel = (
-        Promoter(app.client.store, lambda: ["q"], poll=600),
+        Promoter(app.client.store, lambda: ["q"], poll=600, deaf_poll=0.05),
         app.client.store.keys("q").signals,
     )
     ticking = asyncio.create_task(tick(promoter))
     try:
         await app.enqueue("q", "t", 1, delay=300)
         await until(lambda: client.pubsub_numsub(channel)[0][1] and promoter._rested)
+        await until(lambda: promoter._at["q"] > time.monotonic() + 100)  # it hears, and so it does not poll
         await app.enqueue("q", "t", 2, delay=0.1)
         await until(lambda: client.xlen(app.client.store.keys("q").ready))
     finally:
         ticking.cancel()
         await asyncio.wait([ticking])
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+async def test_an_alarm_rings_at_its_moment_and_once(
+    monkeypatch: pytest.MonkeyPatch, *, kernel: bool
+) -> None:
+    if not kernel:
+        monkeypatch.setattr(alarm, "_libc", None)
+    rung: list[float] = []
+    clock = alarm.Alarm(lambda: rung.append(time.monotonic()))
+    late = []
+    for _ in range(20):
+        rung.clear()
+        clock.set(time.monotonic() + 600)
+        clock.set(at := time.monotonic() + 0.0033)
+        await until(lambda: rung)
+        late.append(rung[0] - at)
+        assert len(rung) == 1
+    clock.set(time.monotonic() - 1)
+    await until(lambda: len(rung) == 2)
+    clock.close()
+    if kernel and alarm._libc:
+        assert min(late) >= 0
+        assert min(late) < 0.0005, "the loop's own timer would be later or early"
 
 
 @ON_ONE_SERVER
@@ -101,7 +127,7 @@ async def test_without_the_right_to_signals_an_earlier_job_is_found_at_the_next_
     server = own_server(users=["alice on nopass ~* +@all resetchannels"])
     async with App(redis_url=f"unix://alice:x@{server.socket}") as app:
         promoter, ready = (
-            Promoter(app.client.store, lambda: ["q"], poll=0.3),
+            Promoter(app.client.store, lambda: ["q"], deaf_poll=0.3),
             app.client.store.keys("q").ready,
         )
         ticking = asyncio.create_task(tick(promoter))

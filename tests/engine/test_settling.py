@@ -179,3 +179,20 @@ async def test_a_refusal_is_told_where_there_was_one_and_nowhere_else(
             await until(lambda: worker.settler.refused)
         assert worker.settler.refused == 1
         assert refusals() == ["1 outcomes were refused: their jobs had been given to another worker"]
+
+
+@ON_ONE_SERVER
+async def test_the_connection_for_outcomes_is_closed_when_there_are_none(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamq.worker.settler.IDLE", 0.1)
+
+    @app.task(queue="q")
+    async def work(x: int) -> int:
+        return x
+
+    async with working(app) as worker:
+        assert await (await work.enqueue(1)).result(5) == 1
+        await until(lambda: not worker.settler._links.connected)
+        assert await (await work.enqueue(2)).result(5) == 2
+        assert worker.settler._links.connected

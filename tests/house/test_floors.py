@@ -163,7 +163,7 @@ def test_inside_service_and_bench_imports_are_relative() -> None:
 
 def test_no_duty_needs_another() -> None:
     """What they share is in `duty`; `upkeep` puts them together, and roles take them from there."""
-    shared = {"streamq.duties.duty", "streamq.duties.lost"}
+    shared = {"streamq.duties.duty", "streamq.duties.alarm", "streamq.duties.lost"}
     assert not [
         f"{shown(path, found.line)} imports {target(found)}"
         for path in python_files("streamq/duties")

@@ -68,8 +68,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "every due time wakes everybody",
         "streamq/duties/upkeep.py",
-        "Promoter(p.store, p.seats.chief,",
-        "Promoter(p.store, p.queues,",
+        "p.store, p.seats.chief, overdue=",
+        "p.store, p.queues, overdue=",
         "tests/engine/test_upkeep.py::"
         "test_the_cost_of_upkeep_does_not_grow_with_the_number_of_those_who_take_part",
     ),
@@ -104,7 +104,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a stop keeps its seat",
         "streamq/duties/seats.py",
-        "if held and self._links.connected:",
+        "if held and self._links.generation:",
         "if False:",
         "tests/engine/test_upkeep.py::"
         "test_one_is_chief_one_is_deputy_and_the_others_stand_by_until_a_seat_is_free",

@@ -151,6 +151,13 @@ FAULTS: tuple[Fault, ...] = (
         "tests/engine/test_failover.py::test_every_connection_leaves_a_server_that_became_a_replica",
     ),
     Fault(
+        "callers of a shared connection do not wait for each other",
+        "streamq/redis/link.py",
+        "        async with self._turn:\n",
+        "        if True:\n",
+        "tests/engine/test_connections.py::test_callers_of_a_shared_connection_each_get_their_own_answer",
+    ),
+    Fault(
         "what the server said before it closed is not read",
         "streamq/redis/link.py",
         "left = wire.left()",

@@ -73,7 +73,7 @@ async def enqueue_batch(
     durability: Any = "memory",
 ) -> list[str]:
     """Send one producer's batch under its number, and return its ids; again under the same number adds nothing."""
-    batch = Batch(queue, producer, number, jobs)
+    batch = Batch(store.producers.producer(queue, producer), number, jobs)
     (answer,) = await store.producers.submit(links.of(queue), [batch], durability)
     if isinstance(answer, Exception):
         raise answer

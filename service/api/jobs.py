@@ -47,6 +47,9 @@ BAD_CURSOR: Final = ProblemType(400, "bad-cursor", "the cursor is none, or belon
 # -- what requests carry -----------------------------------------------------------------------------------------
 
 
+_WITHOUT_OPTIONS: Final = {"task", "payload"}
+
+
 class JobBody(Request):
     """A job of any task, with the options of ``enqueue``. Durations are in seconds, or text such as ``5m``.
 
@@ -65,6 +68,8 @@ class JobBody(Request):
 
     def options(self) -> dict[str, Any]:
         """The options that were given, as ``enqueue`` takes them."""
+        if self.model_fields_set <= _WITHOUT_OPTIONS:  # as most are
+            return {}
         return {
             name: given
             for name in self.model_fields_set & OPTIONS.keys()
@@ -141,10 +146,11 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     if task is None or task.queue != queue:
         await _check_task(engine, asked, body.task)
     payload, options = encoded(body.payload), body.options()
+    text = JSONText(payload)
     try:
         if task is not None:
-            payload = task.encode(JSONText(payload))
-        job = await engine.enqueue(queue, body.task, JSONText(payload), **options)
+            payload = task.encode(text)
+        job = await engine.enqueue(queue, body.task, text, **options)
     except InvalidPayload as error:
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:

@@ -5,7 +5,7 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from streamq.client.opening import Opening, Openings
 from streamq.model.clock import monotonic
@@ -50,10 +50,10 @@ class Client:
         """
         await wait_ready(self.store.servers, self.settings.ready_timeout if timeout is None else timeout)
 
-    async def send(self, queue: str, jobs: Sequence[New], durability: Durability | None) -> list[str]:
+    def send(self, queue: str, jobs: Sequence[New], durability: Durability | None) -> Awaitable[list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Raises what ``Outbox.put`` does."""
         outbox = self.openings.here().outbox(queue)
-        return await outbox.put(queue, jobs, durability or self.settings.durability)
+        return outbox.put(queue, jobs, durability or self.settings.durability)
 
     async def send_many(self, queue: str, jobs: list[New], durability: Durability | None) -> list[str]:
         """Send any number of jobs, which are taken out of the list as they are sent, and return their ids."""

@@ -1,9 +1,12 @@
 """Group commit for producers: one flight under way; what arrives meanwhile leaves together in the next.
 
-A lone caller waits one round trip, a thousand callers share a few, and there is no timer. A flight carries the jobs
-of any number of queues, so a process has as few connections with a thousand queues as with one. The jobs of a queue
-are a batch of the flight. Batches are numbered, so one that went unanswered is sent again without fear: the script
-answers a number it has seen. A fault of one order, or of one queue, is answered to those whose it is.
+A lone caller carries its job itself and waits one round trip, a thousand callers share a few, and there is no timer.
+Only what fills a flight by itself leaves while one is under way, so that the server works while we write.
+
+A flight carries the jobs of any number of queues, so a process has as few connections with a thousand queues as with
+one. The jobs of a queue are a batch of the flight. Batches are numbered, so one that went unanswered is sent again
+without fear: the script answers a number it has seen. A fault of one order, or of one queue, is answered to those whose
+it is.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ import contextlib
 import itertools
 import logging
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final
 
+from streamq.client.orders import BATCH, BATCH_BYTES, Departure, Load, Order, slices
 from streamq.client.transfer import Transfer
 from streamq.errors import (
     NotDurable,
@@ -34,44 +39,15 @@ from streamq.redis.answers import Demoted, concerns_all
 from streamq.redis.link import Link
 from streamq.redis.servers import Server
 from streamq.settings import Durability
-from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch
+from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.outbox")
 
-BATCH: Final = 500
-"""Jobs to a flight at most, and so to a script call: a call of about 2 ms."""
-BATCH_BYTES: Final = 1 << 20
-"""Bytes of names, payloads and headers to a flight at most; one job that has more flies alone."""
 MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
 PARTING: Final = 1.0
 """Seconds that closing may take to make the server forget what is of no more use."""
-
-
-class _Order(NamedTuple):
-    kind: tuple[str, bool]
-    """Its queue, and whether its jobs are delayed: a fault of `delayed` stops no other jobs."""
-    jobs: Sequence[New]
-    size: int
-    ids: asyncio.Future[list[str]]
-
-    def end(self, answer: Answer) -> None:
-        """Answer the caller, unless it has gone."""
-        if self.ids.done():
-            return
-        if isinstance(answer, list):
-            self.ids.set_result(answer)
-        else:
-            self.ids.set_exception(answer)
-
-
-class _Load(NamedTuple):
-    """The orders of a flight that make one batch, and the moment it was made."""
-
-    batch: Batch
-    orders: Sequence[_Order]
-    since: float
 
 
 class Outbox:
@@ -82,7 +58,7 @@ class Outbox:
         self._carriers: dict[tuple[Server, Durability, bool], _Carrier] = {}
         self._closed = False
 
-    async def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> list[str]:
+    def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> Coroutine[Any, Any, list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Cancelling the caller does not unsend them.
 
         Raises ``UsageError`` for what cannot be written, else ``Unavailable`` and its kin, ``OutcomeUnknown`` with
@@ -90,20 +66,25 @@ class Outbox:
         """
         if self._closed:
             raise NotOpen
-        size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
+        task, payload, headers, due = jobs[0]
+        size = len(task) + len(payload) + len(headers)
+        if len(jobs) > 1:
+            size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
         server = self._store.servers.of(queue)
         kind = (server, durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
         if carrier is None:
             carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
-        ids: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        carrier.add(_Order((queue, jobs[0].due != ""), jobs, size, ids))
-        return await ids
+        return carrier.put(Order((queue, due != ""), jobs, size))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
-        return await Transfer(lambda part: self.put(queue, part, durability), _slices(jobs)).run()
+
+        async def put(part: list[New]) -> list[str]:
+            return await self.put(queue, part, durability)
+
+        return await Transfer(put, slices(jobs)).run()
 
     async def close(self) -> None:
         """Wait for the flights under way, let the server forget what nobody repeats, and drop the connections."""
@@ -117,84 +98,157 @@ class _Carrier:
     def __init__(self, store: Store, server: Server, durability: Durability) -> None:
         self._store, self._server, self._durability = store, server, durability
         self._link = Link(server, "streamq-producer")
-        self._waiting: list[_Order] = []
-        self._flight: asyncio.Task[None] | None = None
-        self._names: dict[tuple[str, bool], str] = {}
-        """The name of the producer, by kind of order."""
+        self._waiting: list[Order] = []
+        self._count = self._size = 0
+        """Jobs and bytes of those who wait."""
+        self._under_way: deque[Departure] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._parting: asyncio.Future[None] | None = None
+        """Set when the lone caller does not wait any more, for who closes."""
+        self._producers: dict[tuple[tuple[str, bool], int], Producer] = {}
+        """By kind of order and slot."""
         self._numbers = itertools.count(1)
 
-    def add(self, order: _Order) -> None:
+    async def put(self, order: Order) -> list[str]:
+        """Send an order. A lone caller waits for the server itself, without a task and a future.
+
+        Whatever else comes to it than its ids, and when it goes away meanwhile, a task takes over.
+        """
+        if self._under_way or self._task is not None:
+            return await self._join(order)
+        departure = self._begin([order], 0)
+        self._under_way.append(departure)
+        flight, answers = departure.flight, departure.answers
+        try:
+            if flight is not None:
+                answers = await self._heard(flight.answers(), 1)
+        except asyncio.CancelledError:
+            order.later().cancel()
+            self._go_on()
+            raise
+        if answers and isinstance(answers[0], list):
+            self._under_way.popleft()
+            if self._under_way or self._waiting or self._parting:
+                self._go_on()
+            return answers[0]
+        departure.answers, departure.flight = answers, None
+        ids = order.later()
+        self._go_on()
+        return await ids
+
+    async def _join(self, order: Order) -> list[str]:
         self._waiting.append(order)
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._fly(), name="outbox")
+        self._count += len(order.jobs)
+        self._size += order.size
+        self._begin_behind()
+        return await order.later()
+
+    def _go_on(self) -> None:
+        """Leave what is under way, and who waits, to a task."""
+        if self._under_way or self._waiting:
+            self._task = asyncio.create_task(self._fly(), name="outbox")
+        if self._parting is not None:
+            self._parting.set_result(None)
 
     async def _fly(self) -> None:
-        orders: list[_Order] = []
         try:
-            while self._waiting:
-                orders = self._take()
-                await self._send(orders)
+            while self._under_way or self._waiting:
+                if not self._under_way:
+                    self._under_way.append(self._begin(self._take(), 0))
+                self._begin_behind()
+                departure = self._under_way[0]
+                await self._land(departure)
+                self._under_way.popleft()
+                if len(departure.orders) > 1:
+                    await asyncio.sleep(
+                        0
+                    )  # who has just been answered may have more: it leaves with the next flight
         except BaseException:  # the loop ends; nobody waits for ever
-            for order in orders:
-                order.end(
-                    OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued")
-                )
+            for departure in self._under_way:
+                for order in departure.orders:
+                    order.end(
+                        OutcomeUnknown("the event loop ended while the jobs were sent: they may be enqueued")
+                    )
             for order in self._waiting:
                 order.end(Unavailable("the event loop ended before the jobs were sent"))
-            self._waiting.clear()
+            self._under_way.clear()
+            self._take_all()
             raise
         finally:
-            self._flight = None
+            self._task = None
 
-    def _take(self) -> list[_Order]:
-        if len(self._waiting) == 1:
-            orders, self._waiting = self._waiting, []
-            return orders
+    def _begin_behind(self) -> None:
+        """Send what fills a flight by itself while another is under way: the server has the next when it is done."""
+        full = self._count >= BATCH or self._size > BATCH_BYTES // 2
+        if full and len(self._under_way) == 1 and self._under_way[0].flight is not None:
+            self._under_way.append(self._begin(self._take(), 1 - self._under_way[0].slot))
+
+    def _take(self) -> list[Order]:
+        if self._count <= BATCH and self._size <= BATCH_BYTES:
+            return self._take_all()
         count = size = taken = 0
         for order in self._waiting:
+            if taken and (count + len(order.jobs) > BATCH or size + order.size > BATCH_BYTES):
+                break
             count += len(order.jobs)
             size += order.size
-            if taken and (count > BATCH or size > BATCH_BYTES):
-                break
             taken += 1
         orders, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._count -= count
+        self._size -= size
         return orders
 
-    async def _send(self, orders: Sequence[_Order]) -> None:
-        if len(orders) == 1:  # of a lone caller, by the shortest way
-            load = self._load(orders[0].kind, orders)
-            self._end(load, (await self._persist((load.batch,)))[0])
-            return
-        loads = self._loads(orders)
-        answers = await self._persist([load.batch for load in loads])
-        if isinstance(answers[0], UsageError):
+    def _take_all(self) -> list[Order]:
+        orders, self._waiting = self._waiting, []
+        self._count = self._size = 0
+        return orders
+
+    def _begin(self, orders: Sequence[Order], slot: int) -> Departure:
+        """Send orders together, where nothing stands in the way."""
+        departure = Departure(orders, self._loads(orders, slot), slot)
+        try:
+            departure.flight = self._store.producers.begin(self._link, departure.batches, self._durability)
+        except UsageError as error:
+            departure.answers = [error] * len(departure.loads)
+        return departure
+
+    async def _land(self, departure: Departure) -> None:
+        answers = departure.answers
+        if departure.flight is not None:
+            answers = await self._heard(departure.flight.answers(), len(departure.loads))
+        departure.flight = None  # what was not taken is repeated before any other begins
+        answers = await self._persist(departure.batches, answers)
+        if len(departure.orders) > 1 and isinstance(answers[0], UsageError):
             # one of them cannot be written, and nothing was sent: each flies alone
-            for order in orders:
-                await self._send([order])
+            for order in departure.orders:
+                await self._land(self._begin([order], departure.slot))
             return
-        for load, answer in zip(loads, answers, strict=True):
+        for load, answer in zip(departure.loads, answers, strict=True):
             self._end(load, answer)
 
-    def _loads(self, orders: Sequence[_Order]) -> list[_Load]:
-        alike: dict[tuple[str, bool], list[_Order]] = {}
+    def _loads(self, orders: Sequence[Order], slot: int) -> list[Load]:
+        if len(orders) == 1:
+            return [self._load(orders[0].kind, orders, slot)]
+        alike: dict[tuple[str, bool], list[Order]] = {}
         for order in orders:
             alike.setdefault(order.kind, []).append(order)
-        return [self._load(kind, those) for kind, those in alike.items()]
+        return [self._load(kind, those, slot) for kind, those in alike.items()]
 
-    def _load(self, kind: tuple[str, bool], orders: Sequence[_Order]) -> _Load:
-        producer = self._names.get(kind)
+    def _load(self, kind: tuple[str, bool], orders: Sequence[Order], slot: int) -> Load:
+        producer = self._producers.get((kind, slot))
         if producer is None:
-            producer = self._names[kind] = secrets.token_hex(8)
+            producer = self._store.producers.producer(kind[0], secrets.token_hex(8))
+            self._producers[kind, slot] = producer
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
-        return _Load(Batch(kind[0], producer, next(self._numbers), jobs), orders, monotonic())
+        return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())
 
-    async def _persist(self, batches: Sequence[Batch]) -> list[Answer]:
-        """Send batches until each is answered, for ``enqueue_timeout`` seconds at most.
+    async def _persist(self, batches: Sequence[Batch], first: list[Answer] | None) -> list[Answer]:
+        """Send batches until each is answered, for ``enqueue_timeout`` seconds at most; ``first`` are answers so far.
 
         What never left is the caller's, who may know better than to wait. What may have arrived is sent again, and so
         is what a server refused that has just ceased to be the primary.
         """
-        answers: list[Answer] = await self._attempt(self._link, batches)
+        answers = first or await self._attempt(self._link, batches)
         if len(answers) == 1 and isinstance(answers[0], list):
             return answers
         unknown = {at for at, answer in enumerate(answers) if _is_silence(answer)}
@@ -216,22 +270,27 @@ class _Carrier:
         return isinstance(answer, Demoted) and self._server.several
 
     async def _attempt(self, link: Link, batches: Sequence[Batch]) -> list[Answer]:
+        return await self._heard(self._store.producers.submit(link, batches, self._durability), len(batches))
+
+    async def _heard(self, answers: Awaitable[list[Answer]], count: int) -> list[Answer]:
         try:
-            return await self._store.producers.submit(link, batches, self._durability)
+            return await answers
         except StreamqError as error:
-            return [error] * len(batches)
+            return [error] * count
         except Exception as error:  # a fault of ours: it ends with these callers, not with all
-            log.exception("sending %d batches failed", len(batches))
+            log.exception("sending %d batches failed", count)
             unknown = OutcomeUnknown(f"{type(error).__name__}: {error}; the jobs may be enqueued")
             unknown.__cause__ = error
-            return [unknown] * len(batches)
+            return [unknown] * count
 
-    def _end(self, load: _Load, answer: Answer) -> None:
+    def _end(self, load: Load, answer: Answer) -> None:
         if isinstance(answer, list) and len(load.orders) == 1:
             load.orders[0].end(answer)
             return
         if isinstance(answer, OutcomeUnknown):  # the next batch must not make the server forget this one
-            self._names = {kind: name for kind, name in self._names.items() if name != load.batch.producer}
+            self._producers = {
+                of: each for of, each in self._producers.items() if each is not load.batch.producer
+            }
         at = 0
         for order in load.orders:
             end = at + len(order.jobs)
@@ -244,7 +303,7 @@ class _Carrier:
                 order.end(own)
             at = end
 
-    async def _repeat(self, load: _Load, start: int, end: int) -> list[str]:
+    async def _repeat(self, load: Load, start: int, end: int) -> list[str]:
         if monotonic() > load.since + MEMORY:
             raise OutcomeUnknown(
                 "the server has forgotten this batch, which was sent an hour ago: to send it again could add it twice. "
@@ -261,8 +320,13 @@ class _Carrier:
         raise answer.carrying(Ticket(partial(self._repeat, load, start, end)))
 
     async def close(self) -> None:
-        if self._flight is not None:
-            await asyncio.wait([self._flight])
+        while self._under_way or self._waiting:
+            if self._task is not None:
+                await asyncio.wait([self._task])
+            else:  # a lone caller carries its own
+                self._parting = asyncio.get_running_loop().create_future()
+                await self._parting
+                self._parting = None
         try:
             await self._forget()
         finally:
@@ -270,10 +334,10 @@ class _Carrier:
 
     async def _forget(self) -> None:
         """Batches of unknown outcome have other names by now, and stay; what fails here expires by itself."""
-        if not self._names or not self._link.connected:
+        if not self._producers or not self._link.connected:
             return
-        producers = [(queue, name) for (queue, _), name in self._names.items()]
         with contextlib.suppress(Unavailable):
+            producers = list(self._producers.values())
             await self._store.producers.forget(self._link, producers, timeout=PARTING)
 
 
@@ -299,17 +363,3 @@ def _copied(error: StreamqError) -> StreamqError:
     own.__dict__.update(error.__dict__)
     own.__cause__ = error
     return own
-
-
-def _slices(jobs: Iterable[New]) -> Iterator[list[New]]:
-    part: list[New] = []
-    size = 0
-    for job in jobs:
-        own = len(job[0]) + len(job[1]) + len(job[2])  # task, payload, headers: once a job, so without a call
-        size += own
-        if part and (len(part) >= BATCH or size > BATCH_BYTES):
-            yield part
-            part, size = [], own
-        part.append(job)
-    if part:
-        yield part

@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import Final, Never
 
 from streamq.errors import OutcomeUnknown, StreamqError, Ticket
 from streamq.model.envelope import New
 
-Repeat = Callable[[], Awaitable[list[str]]]
+AHEAD: Final = 2
+"""Slices under way at once: the next is made and written while the server works at the first."""
+
+Send = Callable[[], Awaitable[list[str]]]
+
+
+class _Slice:
+    """Some of the jobs: how they are sent, or sent again, and their sending while it is under way."""
+
+    __slots__ = ("send", "sending")
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.sending: asyncio.Future[list[str]] | None = None
+
+    def begin(self) -> None:
+        if self.sending is None:
+            self.sending = asyncio.ensure_future(self.send())
+            self.sending.add_done_callback(_heard)
+
+    async def ids(self) -> list[str]:
+        """Its ids; after an error it can begin again. Cancelled, it is still under way."""
+        assert self.sending is not None  # noqa: S101  # it has begun
+        try:
+            return await asyncio.shield(self.sending)
+        except StreamqError as error:
+            self.sending = None
+            if isinstance(error, OutcomeUnknown) and error.ticket is not None:
+                self.send = error.ticket.send
+            raise
 
 
 class Transfer:
-    """Sends slices one after the other. ``run`` goes on where it stopped, whoever calls it and however often.
+    """Sends slices in order, two at a time. ``run`` goes on where it stopped, whoever calls it and however often.
 
     That is what ``repeat()`` of its errors does: a slice is sent anew only when it is known that it was not taken,
     and repeated under its number else.
@@ -22,8 +53,8 @@ class Transfer:
     def __init__(self, put: Callable[[list[New]], Awaitable[list[str]]], slices: Iterator[list[New]]) -> None:
         self._put, self._slices = put, slices
         self._ids: list[str] = []
-        self._next: Repeat | None = None
-        self._sending: asyncio.Future[list[str]] | None = None
+        self._ahead: deque[_Slice] = deque()
+        """The slices after those whose ids are known."""
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> list[str]:
@@ -32,37 +63,36 @@ class Transfer:
         Raises what stopped it: when some jobs are enqueued or may be, an ``OutcomeUnknown`` that repeats this.
         """
         async with self._one_at_a_time:
-            while (sending := self._begun()) is not None:
+            while self._begun():
                 try:
-                    self._ids += await asyncio.shield(sending)  # cancelled, it is still under way
-                except OutcomeUnknown as error:
-                    self._sending = None
-                    if error.ticket is not None:
-                        self._next = error.ticket.send
-                    error.ticket = Ticket(self.run)
-                    raise
+                    self._ids += await self._ahead[0].ids()
                 except StreamqError as error:
-                    self._sending = None
-                    if not self._ids:
-                        raise
-                    unknown = OutcomeUnknown(
-                        f"{len(self._ids)} jobs are enqueued, the others are not: {error}"
-                    )
-                    raise unknown.carrying(Ticket(self.run)) from error
-                self._next = self._sending = None
+                    await self._stop(error)
+                self._ahead.popleft()
             return list(self._ids)
 
-    def _begun(self) -> asyncio.Future[list[str]] | None:
-        """The slice under way, or the next one; ``None`` when there is none."""
-        if self._sending is None:
-            if self._next is None:
-                part = next(self._slices, None)
-                if part is None:
-                    return None
-                self._next = partial(self._put, part)
-            self._sending = asyncio.ensure_future(self._next())
-            self._sending.add_done_callback(_heard)
-        return self._sending
+    def _begun(self) -> bool:
+        """Whether any slice is under way, after all that may be were begun."""
+        while len(self._ahead) < AHEAD and (part := next(self._slices, None)) is not None:
+            self._ahead.append(_Slice(partial(self._put, part)))
+        for each in self._ahead:
+            each.begin()
+        return bool(self._ahead)
+
+    async def _stop(self, error: StreamqError) -> Never:
+        """Raise the ``error`` of the first slice, or what it comes to with that which was under way behind it."""
+        enqueued, unknown = len(self._ids), error if isinstance(error, OutcomeUnknown) else None
+        for behind in list(self._ahead)[1:]:
+            try:
+                enqueued += len(await behind.ids())
+            except OutcomeUnknown as more:
+                unknown = unknown or more
+            except StreamqError:
+                pass  # it was not taken either
+        if unknown is None and not enqueued:
+            raise error
+        unknown = unknown or OutcomeUnknown(f"{enqueued} jobs are enqueued, the others are not: {error}")
+        raise unknown.carrying(Ticket(self.run)) from (None if unknown is error else error)
 
 
 def _heard(sending: asyncio.Future[list[str]]) -> None:

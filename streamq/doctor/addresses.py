@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar
 from streamq.doctor import causes
 from streamq.doctor.causes import Cause, cause_of
 from streamq.doctor.finding import Finding, Verdict
-from streamq.redis.link import drop
 from streamq.redis.probe import probe
 from streamq.redis.servers import Server
+from streamq.redis.wire import drop
 
 T = TypeVar("T")
 

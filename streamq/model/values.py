@@ -34,13 +34,16 @@ class JSONText:
     """A payload that is JSON text already: ``enqueue(queue, task, JSONText('{"to": "Ada"}'))``.
 
     It is read by the task's type as a worker reads it, so what JSON cannot say otherwise (times, decimals, whole
-    numbers above 64 bits) comes through, and aliases and names of fields both count.
+    numbers above 64 bits) comes through, and aliases and names of fields both count. A task reads it once: what
+    ``Task.encode`` made of it is what ``enqueue`` sends.
     """
 
-    __slots__ = ("text",)
+    __slots__ = ("encoded", "text")
 
     def __init__(self, text: str | bytes) -> None:
         self.text = text
+        self.encoded: tuple[object, str | bytes, bytes] | None = None
+        """The task that has read it, which text, and what it made of it; ``None`` before."""
 
     def __repr__(self) -> str:
         return f"JSONText({shown(self.text)})"
@@ -132,6 +135,10 @@ class ExactForm(Form):
         ):
             return self.compared(valid)
         return raw
+
+    def write_text(self, text: str | bytes) -> bytes:
+        """Validate JSON text and write its value. Raises ``Unfit``."""
+        return self.write(self.read(text))
 
     def _has_heirs(self) -> bool:
         """Whether an instance may be of a subclass, which is written as the class that is declared."""

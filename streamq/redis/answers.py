@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Final, TypeGuard
 
@@ -104,19 +102,6 @@ def is_demotion(error: Exception) -> bool:
     if isinstance(error, foreign.ReadOnlyError):
         return True
     return str(error).startswith(("READONLY", "UNBLOCKED", "-READONLY"))
-
-
-def left_over(reader: asyncio.StreamReader | None) -> list[Any]:
-    """Replies that came before the connection broke: asyncio tells of the break first, and drops them.
-
-    A server that refuses to read a command says why, closes, and resets the connection on which we still write.
-    """
-    parser, found = hiredis.Reader(), []
-    with contextlib.suppress(Exception):  # not a reply: it does not count
-        parser.feed(bytes(getattr(reader, "_buffer", b"")))
-        while (reply := parser.gets()) is not False:
-            found.append(foreign.ResponseError(str(reply)) if isinstance(reply, Exception) else reply)
-    return found
 
 
 def is_refusal_to_read(reply: object) -> bool:

@@ -1,6 +1,6 @@
 """One connection: how long to wait for it, and what its errors mean to us.
 
-A ``Link`` is one connection with one command in flight. It connects when first used, and again after any
+A ``Link`` is one connection, nearly always with one command in flight. It connects when first used, and again after any
 failure: a command that failed, timed out or was cancelled takes its connection with it, so no caller ever reads
 another's reply. A pool of links serves ordinary commands; whoever blocks or writes in batches has its own.
 redis-py's retries stay off: a write that it repeats could run twice.
@@ -9,8 +9,9 @@ redis-py's retries stay off: a write that it repeats could run twice.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from redis import exceptions as foreign
@@ -22,16 +23,27 @@ from streamq.redis.answers import (
     NoScript,
     is_demotion,
     is_refusal_to_read,
-    left_over,
     packed,
     translate,
 )
 from streamq.redis.replies import role_says_replica
 from streamq.redis.servers import Search, Server, Servers
+from streamq.redis.wire import Wire, drop
 
 __all__ = ["Link", "NoGroup", "NoScript", "translate", "wait_ready"]
 
 log = logging.getLogger("streamq.connection")
+
+
+class Sent:
+    """Commands that are under way, and the connection over which their replies come."""
+
+    __slots__ = ("count", "replies", "wire")
+
+    def __init__(self, wire: Wire, count: int) -> None:
+        self.wire, self.count = wire, count
+        self.replies: list[Any] | None = None
+        """``None`` as long as they were not read."""
 
 
 class Link:
@@ -40,7 +52,8 @@ class Link:
     def __init__(self, server: Server, client_name: str = "streamq") -> None:
         self.server, self._client_name = server, client_name
         self._timeout = server.settings.command_timeout
-        self._connection: aio.AbstractConnection | None = None
+        self._wire: Wire | None = None
+        self._under_way: deque[Sent] = deque()
         self._era = server.era
         self.generation = 0
         """How often it has connected: a change tells that the server, or the way to it, was gone."""
@@ -48,18 +61,13 @@ class Link:
     @property
     def connected(self) -> bool:
         """Whether a command would go out without connecting first."""
-        connection = self._connection
-        return (
-            connection is not None
-            and self._era == self.server.era
-            and connection.is_connected
-            and not _hung_up(connection)
-        )
+        wire = self._wire
+        return wire is not None and wire.lost is None and self._era == self.server.era
 
-    async def _connected(self) -> aio.AbstractConnection:
-        """The connection, made to the first address that answers. Raises ``Unavailable`` with what each said."""
-        if self._connection is not None and self.connected:
-            return self._connection
+    async def connect(self) -> None:
+        """Connect to the first address that answers, unless connected. Raises ``Unavailable`` with what each said."""
+        if self.connected:
+            return
         await self.close()
         search, self._era = Search(), self.server.era
         for connection, name in zip(
@@ -71,15 +79,15 @@ class Link:
                     if self.server.several and await _is_replica(connection):
                         search.is_replica(name)
                         continue
+                self._wire = Wire(connection)
             except Exception as error:
                 search.failed(name, error)
             else:
-                self._connection = connection
                 self.generation += 1
                 log.debug("%s is connected to %s", self._client_name, name)
-                return connection
+                return
             finally:
-                if connection is not self._connection:
+                if self._wire is None:
                     await drop(connection)
         raise search.in_vain()
 
@@ -105,50 +113,72 @@ class Link:
         And ``UsageError`` for what cannot be written: then nothing is sent, and the connection stays.
         """
         written = packed(commands)
-        connection = self._connection if self.connected else await self._connected()
-        assert connection is not None  # noqa: S101  # it is connected
-        arrived = _reader(connection)
-        replies: list[Any] = []
-        errors: list[Exception] = []
+        if not self.connected:
+            await self.connect()
         try:
-            async with asyncio.timeout(timeout or self._timeout):
-                await write(connection, written)
-                for _ in commands:  # those before a break count
-                    try:
-                        reply = await connection.read_response(
-                            disable_decoding=True, disconnect_on_error=False
-                        )
-                    except foreign.ResponseError as error:
-                        reply = error
-                        errors.append(error)
-                    replies.append(reply)
-        except Exception as error:
-            log.debug("the connection of %s is given up: %r", self._client_name, error)
-            await self.close()
-            replies += left_over(arrived)
-            if replies and is_refusal_to_read(replies[-1]):  # and so it has run none of the others
-                return replies + [replies[-1]] * (len(commands) - len(replies))
-            raise translate(error, sent=True) from error
-        except BaseException:
+            return await self.replies(self._send(written, len(commands)), timeout)
+        except asyncio.CancelledError:
             await self.close()
             raise
-        if errors and any(map(is_demotion, errors)):
+
+    def begin(self, *commands: tuple[Any, ...]) -> Sent:
+        """Send commands over a connection that is there, also while others are under way; ``replies`` waits for them.
+
+        Raises ``UsageError`` as ``batch`` does.
+        """
+        return self._send(packed(commands), len(commands))
+
+    def _send(self, written: bytes, count: int) -> Sent:
+        assert self._wire is not None  # noqa: S101  # it is connected
+        sent = Sent(self._wire, count)
+        self._under_way.append(sent)
+        self._wire.write(written)
+        return sent
+
+    async def replies(self, sent: Sent, timeout: float | None = None) -> list[Any]:
+        """The replies to what ``begin`` sent, as ``batch`` returns them. Cancelled, it may be called again."""
+        wire = sent.wire
+        try:
+            while sent.replies is None:
+                oldest = self._next_over(wire)
+                oldest.replies = await wire.take(oldest.count, timeout or self._timeout)
+                self._under_way.popleft()
+                if wire.troubled:
+                    await self._look_for_trouble(wire, oldest.replies)
+        except Exception as error:
+            log.debug("the connection of %s is given up: %r", self._client_name, error)
+            if wire is self._wire:
+                await self.close()
+            left = wire.left()
+            if left and is_refusal_to_read(left[-1]):  # and so it has run none of the others
+                return left + [left[-1]] * (sent.count - len(left))
+            raise translate(error, sent=True) from error
+        return sent.replies
+
+    def _next_over(self, wire: Wire) -> Sent:
+        """Whose replies come next. Raises why none will come."""
+        if wire is not self._wire:
+            raise wire.lost or ConnectionResetError
+        return self._under_way[0]
+
+    async def _look_for_trouble(self, wire: Wire, replies: Sequence[Any]) -> None:
+        """Leave a server that is not, or no more, what it should be. Raises what concerns the connection."""
+        wire.troubled = False
+        for reply in replies:
+            if isinstance(reply, foreign.ConnectionError):
+                raise reply
+        if any(isinstance(reply, foreign.ResponseError) and is_demotion(reply) for reply in replies):
             self.server.demoted(self._era)
             await self.close()  # a demoted primary: the next command looks for the new one
-        return replies
-
-    @staticmethod
-    async def _reply(connection: aio.AbstractConnection) -> Any:
-        try:
-            return await connection.read_response(disable_decoding=True, disconnect_on_error=False)
-        except foreign.ResponseError as error:
-            return error
+        elif is_refusal_to_read(replies[-1]):
+            await self.close()  # the server closes it too, which we have not heard yet
 
     async def close(self) -> None:
         """Drop the connection; the next command makes a new one."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await drop(connection)
+        wire, self._wire = self._wire, None
+        self._under_way.clear()
+        if wire is not None:
+            await wire.close()
 
 
 class SharedLink(Link):
@@ -164,28 +194,6 @@ class SharedLink(Link):
             return await super().batch(*commands, timeout=timeout)
 
 
-async def write(connection: aio.AbstractConnection, packed: bytes) -> None:
-    """Send packed commands. Raises ``OSError`` when the connection is lost.
-
-    Not by redis-py, whose ``writelines`` on a lost connection leaves its file descriptor with the event loop of
-    Python 3.12 and 3.13: a later connection that gets the same number is then never read.
-    """
-    writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001  # there is no other way to it
-    if writer is None:
-        raise ConnectionResetError("the connection is closed")
-    writer.write(packed)
-    await writer.drain()
-
-
-async def drop(connection: aio.AbstractConnection) -> None:
-    """Close a connection at once: what is not sent yet would keep it open for as long as the server does not read."""
-    writer: asyncio.StreamWriter | None = connection._writer  # noqa: SLF001  # the same
-    with contextlib.suppress(Exception):  # whatever it says, it is dropped
-        await connection.disconnect(nowait=True)
-    if writer is not None:
-        writer.transport.abort()
-
-
 async def _is_replica(connection: aio.AbstractConnection) -> bool:
     """Ask by HELLO, which needs no right. A server that does not know it is taken as it is."""
     await connection.send_command("HELLO", 2)
@@ -193,17 +201,6 @@ async def _is_replica(connection: aio.AbstractConnection) -> bool:
         return role_says_replica(await connection.read_response(disable_decoding=True))
     except foreign.ResponseError:
         return False
-
-
-def _reader(connection: aio.AbstractConnection) -> asyncio.StreamReader | None:
-    reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001  # redis-py tells only by a read
-    return reader
-
-
-def _hung_up(connection: aio.AbstractConnection) -> bool:
-    """Whether the server has closed it, as far as the event loop has heard: a command would go nowhere."""
-    reader: asyncio.StreamReader | None = connection._reader  # noqa: SLF001  # the same, without a call: once a command
-    return reader is None or reader.at_eof() or reader.exception() is not None
 
 
 async def wait_ready(servers: Servers, timeout: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
+from itertools import starmap
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import NotDurable, OutcomeUnknown, StreamqError
@@ -27,11 +28,18 @@ FORGOTTEN_AT_ONCE: Final = 500
 """Producers that are forgotten in one round trip."""
 
 
-class Batch(NamedTuple):
-    """Jobs of one queue under a number of their producer: sent again under it, they are answered and not added."""
+class Producer(NamedTuple):
+    """The name under which the batches of one queue are numbered; the server remembers the last one of each name."""
 
     queue: str
-    producer: str
+    keys: scripts.Named
+    record: str
+
+
+class Batch(NamedTuple):
+    """Jobs under a number of their producer: sent again under it, they are answered and not added."""
+
+    producer: Producer
     number: int
     jobs: Sequence[New]
 
@@ -56,7 +64,10 @@ class Announcements:
         if not link.connected:
             self._until.clear()
         now, until = monotonic(), self._until.get
-        return [batch.queue for batch in batches if until(batch.queue, 0.0) < now]
+        if len(batches) == 1:
+            queue = batches[0].producer.queue
+            return [queue] if until(queue, 0.0) < now else []
+        return [batch.producer.queue for batch in batches if until(batch.producer.queue, 0.0) < now]
 
     def command(self, queues: Sequence[str]) -> tuple[Any, ...]:
         """What announces them."""
@@ -80,51 +91,92 @@ class Announcements:
         self._until.update(dict.fromkeys(queues, monotonic() + ANNOUNCED_FOR))
 
 
+class Flight:
+    """Batches that were sent together, and what becomes of each."""
+
+    __slots__ = (
+        "_announced", "_batches", "_calls", "_confirming", "_durability", "_link", "_new",
+        "_patience", "_sent",
+    )  # fmt: skip
+
+    def __init__(
+        self, link: Link, batches: Sequence[Batch], durability: Durability, settings: Settings,
+        announced: Announcements, new: Sequence[str],
+    ) -> None:  # fmt: skip
+        self._link, self._batches, self._announced, self._new = link, batches, announced, new
+        self._calls = list(map(_call, batches))
+        commands = list(starmap(scripts.ENQUEUE.command, self._calls))
+        if new:
+            commands.append(announced.command(new))
+        self._durability = durability
+        self._confirming = () if durability == "memory" else _confirming(durability, settings)
+        # a producer waits for less than a worker
+        self._patience = settings.enqueue_timeout * (1 + len(self._confirming))
+        self._sent = link.begin(*commands, *self._confirming)
+
+    async def answers(self) -> list[Answer]:
+        """What became of each batch. Raises what a ``Link`` raises. Cancelled, it may be asked again."""
+        replies = await self._link.replies(self._sent, self._patience)
+        if len(replies) == 1 and type(replies[0]) is bytes:  # as nearly all that a lone caller gets
+            return [_answer(self._batches[0], replies[0], None)]
+        said, confirmed = replies[: len(self._calls)], replies[len(replies) - len(self._confirming) :]
+        if [reply for reply in said if isinstance(reply, Exception)]:
+            confirmed = await self._once_more(said, confirmed)
+        if self._new:
+            only = any(isinstance(reply, bytes) for reply in said)
+            self._announced.note(self._new, replies[len(said)], only=only)
+        doubt = _doubt(self._durability, confirmed) if confirmed else None
+        return [_answer(batch, reply, doubt) for batch, reply in zip(self._batches, said, strict=True)]
+
+    async def _once_more(self, said: list[Any], confirmed: list[Any]) -> list[Any]:
+        """Send in full what the server did not know; it runs only now, so durability is asked for again."""
+        unknown = [at for at, reply in enumerate(said) if _is_unknown_script(reply)]
+        if unknown:
+            again = [scripts.ENQUEUE.in_full(*self._calls[at]) for at in unknown]
+            more = await self._link.batch(*again, *self._confirming, timeout=self._patience)
+            for at, reply in zip(unknown, more, strict=False):
+                said[at] = reply
+            confirmed = more[len(again) :]
+        return confirmed
+
+
 class Producers:
     """Commands: new jobs are added, and what the server remembers of producers is forgotten."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
         self._announcements = Announcements(access.queues_key)
-        self._last_names: dict[str, tuple[str, scripts.Named]] = {}
+
+    def producer(self, queue: str, name: str) -> Producer:
+        """The producer of this name. Raises ``ConfigurationError`` for the bad name of a queue."""
+        keys = self._access.keys(queue)
+        record = keys.producer + name
+        return Producer(queue, scripts.ENQUEUE.on(keys, producer=record), record)
+
+    def begin(self, link: Link, batches: Sequence[Batch], durability: Durability) -> Flight | None:
+        """Send batches of queues of one server now; ``None``, and nothing is sent, where that needs more than sending.
+
+        Raises ``UsageError`` for what cannot be written: nothing is sent then.
+        """
+        if not link.connected:
+            return None
+        new = self._announcements.due(link, batches)
+        if new and link.server is not self._access.servers.home:
+            return None
+        return Flight(link, batches, durability, self._access.settings, self._announcements, new)
 
     async def submit(self, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
         """Send batches of queues of one server in one round trip and return what became of each.
 
-        Raises what a ``Link`` raises, when it is known of none.
+        Connects where it must. Raises what a ``Link`` raises, when it is known of none.
         """
-        settings, announced = self._access.settings, self._announcements
-        new = announced.due(link, batches)
+        new = self._announcements.due(link, batches)
         if new and link.server is not self._access.servers.home:
             await self._announce(new)
             new = []
-        if not new and len(batches) == 1 and durability == "memory":  # as nearly all that a lone caller sends
-            (batch,) = batches
-            call = self._call(batch)
-            (reply,) = await link.batch(scripts.ENQUEUE.command(*call), timeout=settings.enqueue_timeout)
-            if _is_unknown_script(reply):
-                (reply,) = await link.batch(scripts.ENQUEUE.in_full(*call), timeout=settings.enqueue_timeout)
-            return [_answer(batch, reply, None)]
-        calls = [self._call(batch) for batch in batches]
-        commands = [scripts.ENQUEUE.command(*call) for call in calls]
-        if new:
-            commands.append(announced.command(new))
-        confirming = () if durability == "memory" else _confirming(durability, settings)
-        patience = settings.enqueue_timeout * (1 + len(confirming))  # a producer waits for less than a worker
-        replies = await link.batch(*commands, *confirming, timeout=patience)
-        said, confirmed = replies[: len(calls)], replies[len(commands) :]
-        if [reply for reply in said if isinstance(reply, Exception)]:
-            unknown = [at for at, reply in enumerate(said) if _is_unknown_script(reply)]
-            if unknown:  # these run only now, so durability is asked for again
-                again = [scripts.ENQUEUE.in_full(*calls[at]) for at in unknown]
-                more = await link.batch(*again, *confirming, timeout=patience)
-                for at, reply in zip(unknown, more, strict=False):
-                    said[at] = reply
-                confirmed = more[len(again) :]
-        if new:
-            announced.note(new, replies[len(calls)], only=any(isinstance(reply, bytes) for reply in said))
-        doubt = _doubt(durability, confirmed) if confirming else None
-        return [_answer(batch, reply, doubt) for batch, reply in zip(batches, said, strict=True)]
+        await link.connect()
+        flight = Flight(link, batches, durability, self._access.settings, self._announcements, new)
+        return await flight.answers()
 
     async def _announce(self, queues: Sequence[str]) -> None:
         """Put queues on their list where that is on another server than they: before their jobs, as these are found
@@ -135,37 +187,29 @@ class Producers:
             reply = error
         self._announcements.note(queues, reply, only=True)
 
-    def _call(self, batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
-        names, jobs = self._names(batch.queue, batch.producer), batch.jobs
-        if len(jobs) == 1 and not jobs[0].due:
-            return names, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
-        later = [job for job in jobs if job.due]
-        at_once = [job for job in jobs if not job.due] if later else jobs
-        # the top bit of 48 set: no stream ever counts that far within a millisecond
-        suffix = secrets.randbits(47) | 1 << 47 if later else 0
-        arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), suffix]
-        for job in at_once:
-            arguments += job[:3]  # task, payload, headers
-        for job in later:
-            arguments += job  # and when it is due
-        return names, arguments
-
-    def _names(self, queue: str, producer: str) -> scripts.Named:
-        """The keys of a batch, made once for each queue, as a process has one producer of it at a time."""
-        of, names = self._last_names.get(queue, ("", ()))
-        if of != producer:
-            keys = self._access.keys(queue)
-            names = scripts.ENQUEUE.on(keys, producer=keys.producer + producer)
-            self._last_names[queue] = producer, names
-        return names
-
-    async def forget(self, link: Link, producers: Sequence[tuple[str, str]], *, timeout: float) -> None:
-        """Forget the last batches of producers (queue, name): nobody sends them again."""
-        records = [self._access.keys(queue).producer + name for queue, name in producers]
+    async def forget(self, link: Link, producers: Sequence[Producer], *, timeout: float) -> None:
+        """Forget the last batches of producers: nobody sends them again."""
+        records = [producer.record for producer in producers]
         for at in range(0, len(records), FORGOTTEN_AT_ONCE):
             await link.batch(
                 *[("DEL", record) for record in records[at : at + FORGOTTEN_AT_ONCE]], timeout=timeout
             )
+
+
+def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
+    keys, jobs = batch.producer.keys, batch.jobs
+    if len(jobs) == 1 and not jobs[0].due:
+        return keys, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
+    later = [job for job in jobs if job.due]
+    at_once = [job for job in jobs if not job.due] if later else jobs
+    # the top bit of 48 set: no stream ever counts that far within a millisecond
+    suffix = secrets.randbits(47) | 1 << 47 if later else 0
+    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), suffix]
+    for job in at_once:
+        arguments += job[:3]  # task, payload, headers
+    for job in later:
+        arguments += job  # and when it is due
+    return keys, arguments
 
 
 def _is_unknown_script(reply: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import hiredis
@@ -75,13 +76,13 @@ def test_whatever_is_met_on_the_way_to_a_server_becomes_one_of_ours(sent: bool) 
 async def test_no_other_error_leaves_a_connection(
     app: App, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    async def broken(*_: object, **__: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise fault
 
     link = Link(app.client.store.servers.home)
     await link.call("PING")
     with monkeypatch.context() as patch:
-        patch.setattr("streamq.redis.link.write", broken)
+        patch.setattr(link._wire, "_transport", SimpleNamespace(write=broken))
         with pytest.raises(OutcomeUnknown):
             await link.call("PING")
     assert not link.connected

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from streamq import App, ConfigurationError, NotDurable, OutcomeUnknown, Rejected, Unavailable
-from streamq.client.outbox import BATCH_BYTES
+from streamq.client.orders import BATCH_BYTES
 from streamq.redis.link import Link, SharedLink
 from streamq.redis.servers import Servers
 from streamq.settings import Settings

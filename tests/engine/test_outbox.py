@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq import App, NotDurable, NotOpen, OutcomeUnknown, Rejected, State, Unavailable, UsageError
-from streamq.client import outbox
-from streamq.client.outbox import BATCH, BATCH_BYTES, Outbox
-from streamq.client.transfer import Transfer
+from streamq import App, NotOpen, OutcomeUnknown, Rejected, State, Unavailable, UsageError
+from streamq.client.orders import BATCH
+from streamq.client.outbox import Outbox
 from streamq.model.envelope import New
 from streamq.model.keys import Keys, queues_key
 from streamq.store.producers import expanded
@@ -149,15 +148,18 @@ async def _broken(*_: object) -> list[list[str]]:
 
 @ON_ONE_SERVER
 async def test_nobody_is_cancelled_with_a_flight(way_out: Outbox, app: App) -> None:
-    sending = [asyncio.create_task(way_out.put("q", [New("t", b"1")], "memory")) for _ in range(3)]
-    await asyncio.sleep(0)
+    await way_out.put("q", [New("t", b"0")], "memory")
     (carrier,) = way_out._carriers.values()
-    assert carrier._flight is not None
+    lone = asyncio.create_task(way_out.put("q", [New("t", b"1")], "memory"))
+    await asyncio.sleep(0)
+    sending = [asyncio.create_task(way_out.put("q", [New("t", b"1")], "memory")) for _ in range(3)]
+    await lone
     while carrier._waiting:  # noqa: ASYNC110  # one turn of the loop at a time: it must be under way, and not over
         await asyncio.sleep(0)
     late = asyncio.create_task(way_out.put("q", [New("t", b"2")], "memory"))
     await asyncio.sleep(0)
-    carrier._flight.cancel()
+    assert carrier._task is not None
+    carrier._task.cancel()
     *ends, last = await asyncio.gather(*sending, late, return_exceptions=True)
     assert [type(end) for end in ends] == [OutcomeUnknown] * 3
     assert type(last) is Unavailable
@@ -165,6 +167,31 @@ async def test_nobody_is_cancelled_with_a_flight(way_out: Outbox, app: App) -> N
     assert (await app.queue("q").get(job_id)).payload == 3
     waiting = (await app.queue("q").jobs(State.WAITING)).items
     assert 2 not in {job.payload for job in waiting}, "it was said that it is not sent"
+
+
+@ON_ONE_SERVER
+async def test_a_lone_caller_that_goes_away_takes_neither_its_jobs_nor_anybody_elses_along(
+    way_out: Outbox, app: App
+) -> None:
+    """It carries its own jobs, without a task, as long as it waits for them."""
+    await way_out.put("q", [New("t", b"0")], "memory")
+    (carrier,) = way_out._carriers.values()
+    for turns in (1, 2, 3):
+        lone = asyncio.create_task(way_out.put("q", [New("t", b"1")], "memory"))
+        await asyncio.sleep(0)
+        assert carrier._task is None
+        beside = asyncio.create_task(way_out.put("q", [New("t", b"2")], "memory"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        lone.cancel()
+        assert len(await beside) == 1
+        assert len(await way_out.put("q", [New("t", b"3")], "memory")) == 1
+    lone = asyncio.create_task(way_out.put("q", [New("t", b"1")], "memory"))
+    await asyncio.sleep(0)
+    lone.cancel()
+    await way_out.close()
+    waiting = [job.payload for job in (await app.queue("q").jobs(State.WAITING)).items]
+    assert [waiting.count(n) for n in range(4)] == [1, 4, 3, 3]
 
 
 # -- what it takes ------------------------------------------------------------------------------------------
@@ -232,48 +259,6 @@ async def test_what_is_put_after_the_close_is_refused(app: App) -> None:
         await way_out.put("q", [New("t", b"1")], "memory")
 
 
-@ON_ONE_SERVER
-async def test_jobs_are_taken_as_they_are_sent(way_out: Outbox) -> None:
-    ahead, sent = [], 0
-
-    def jobs() -> Iterator[New]:
-        for n in range(5 * BATCH):
-            ahead.append(n - sent)
-            yield New("t", b"1")
-
-    put = way_out.put
-
-    async def counted(queue: str, part: Sequence[New], durability: outbox.Durability) -> list[str]:
-        nonlocal sent
-        ids = await put(queue, part, durability)
-        sent += len(part)
-        return ids
-
-    way_out.put = counted  # type: ignore[method-assign]
-    assert len(set(await way_out.put_many("q", jobs(), "memory"))) == 5 * BATCH
-    assert max(ahead) <= BATCH
-
-
-@given(
-    st.lists(
-        st.builds(
-            New,
-            st.text("t", min_size=1, max_size=200),
-            st.integers(0, BATCH_BYTES + 9).map(bytes),
-            st.integers(0, BATCH_BYTES // 2).map(bytes),
-        ),
-        max_size=12,
-    ),
-    st.integers(0, 2 * BATCH + 1),
-)
-def test_a_slice_is_bounded_by_jobs_and_by_all_its_bytes(jobs: list[New], more: int) -> None:
-    jobs += [New("t", b"1")] * more
-    slices = list(outbox._slices(iter(jobs)))
-    assert [job for part in slices for job in part] == jobs
-    assert all(0 < len(part) <= BATCH for part in slices)
-    assert all(sum(map(taken, part)) <= BATCH_BYTES for part in slices if len(part) > 1)
-
-
 @pytest.mark.parametrize("later", [0, 1, 2, 40])
 @pytest.mark.parametrize("waiting", [0, 1, 2, 499])
 async def test_ids_are_those_of_the_entries_however_long_the_call_took(
@@ -286,10 +271,6 @@ async def test_ids_are_those_of_the_entries_however_long_the_call_took(
     assert sorted(ids[waiting:]) == sorted(client.hkeys(keys.parked))
     assert ids == await enqueue_batch(app.client.store, link, "q", "p", 1, jobs, "memory")
     await link.close()
-
-
-def taken(job: New) -> int:
-    return len(job.task) + len(job.payload) + len(job.headers)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**13), st.integers(0, 2**64 - 99), st.integers(0, 9))))
@@ -342,43 +323,3 @@ async def test_a_list_of_queues_that_refuses_a_name_stops_no_job_and_is_logged_o
     assert caplog.text.count("queues are put on the list") == 1
     assert client.smembers(queues_key(prefix)) == {"q"}
     assert (await app.queue("q").counts()).waiting == 4
-
-
-# -- many jobs ----------------------------------------------------------------------------------------------
-
-
-async def test_a_slice_refused_for_its_durability_is_not_added_again(
-    own_server: Callable[..., Server],
-) -> None:
-    server = own_server()
-    with server.client() as admin:
-        async with App(redis_url=server.url, durability="replica", enqueue_timeout=0.2) as app:
-            admin.execute_command("ACL", "SETUSER", "default", "-wait")
-            with pytest.raises(NotDurable) as caught:
-                await app.enqueue_many("q", "t", range(2 * BATCH))
-            assert isinstance(caught.value, Rejected)
-            for _ in range(2):
-                repeat = caught.value.repeat
-                assert repeat is not None
-                with pytest.raises(NotDurable) as caught:
-                    await repeat()
-            assert admin.xlen("sq:{q}:ready") == BATCH
-
-
-async def test_a_repeat_that_was_cancelled_goes_on_where_it_was() -> None:
-    sent: list[list[New]] = []
-    go = asyncio.Event()
-
-    async def put(part: list[New]) -> list[str]:
-        sent.append(part)
-        await go.wait()
-        return [str(len(sent))]
-
-    transfer = Transfer(put, iter([[New("t", b"1")], [New("t", b"2")]]))
-    for _ in range(3):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await transfer.run()
-    go.set()
-    assert await asyncio.gather(transfer.run(), transfer.run()) == [["1", "2"]] * 2
-    assert len(sent) == 2

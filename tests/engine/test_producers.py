@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import redis
 
-from streamq import App, OutcomeUnknown, Unavailable
+from streamq import App, Job, OutcomeUnknown, Unavailable
 from streamq.model.envelope import New
 from streamq.model.keys import Keys
 from streamq.redis.links import Links
@@ -203,12 +203,13 @@ async def test_callers_whose_batch_was_lost_get_their_own_jobs_by_repeating_it(
         await app.enqueue("q", "t", "before")
         proxy.swallow, proxy.closed = b'"first of 0"', True
         calls = [app.enqueue_many("q", "t", [f"first of {n}", f"second of {n}"]) for n in range(3)]
-        ends = await asyncio.gather(*calls, return_exceptions=True)
+        ahead, *ends = await asyncio.gather(app.enqueue("q", "t", "ahead"), *calls, return_exceptions=True)
         assert proxy.swallowed == 1
+        assert isinstance(ahead, Job), "it was alone"
         proxy.closed = False
         for number, end in enumerate(ends):
             assert isinstance(end, OutcomeUnknown)
             assert end.repeat is not None
             payloads = [(await job.status()).payload for job in await end.repeat()]
             assert payloads == [f"first of {number}", f"second of {number}"]
-        assert (await app.queue("q").counts()).waiting == 7
+        assert (await app.queue("q").counts()).waiting == 8

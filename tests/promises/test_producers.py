@@ -131,7 +131,8 @@ class Caller:
 def test_as_many_jobs_are_added_as_were_asked_for_and_the_ids_are_theirs(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamq.client.outbox.BATCH", 3)
+    for module in ("outbox", "orders"):
+        monkeypatch.setattr(f"streamq.client.{module}.BATCH", 3)
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from streamq.model.judge import Backoff as Backoff
     from streamq.model.states import State as State
     from streamq.model.values import JSONText as JSONText
+    from streamq.model.values import json_pointer as json_pointer
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
@@ -87,7 +88,7 @@ _HOMES = {
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.judge": ("Backoff",),
     "model.states": ("State",),
-    "model.values": ("JSONText",),
+    "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "notes": ("Notes",),
     "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),

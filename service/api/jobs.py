@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final, cast
 
 from orjson import Fragment
 from pydantic import Field, ValidationInfo, create_model, field_validator
-from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import (
@@ -31,7 +30,7 @@ from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.fields import Invalid, of_payload
-from ..http.inputs import WHOLE, Request, of_option, reserved
+from ..http.inputs import WHOLE, Request, of_option, one_time, reserved
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded
@@ -62,9 +61,7 @@ class JobBody(Request):
     @field_validator("at", check_fields=False)
     @classmethod
     def _one_time(cls, at: Any, info: ValidationInfo) -> Any:
-        if at is not None and info.data.get("delay") is not None:
-            raise PydanticCustomError("ambiguous", "give either delay or at, not both")
-        return at
+        return one_time(at, info, "at")
 
     def options(self) -> dict[str, Any]:
         """The options that were given, as ``enqueue`` takes them."""

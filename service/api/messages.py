@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -11,7 +11,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 
 from ..http.answers import Answer
 from ..http.auth import Scope
-from ..http.inputs import Delay, Instant, Request
+from ..http.inputs import Delay, Instant, Request, one_time
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..messaging import sms
@@ -64,9 +64,7 @@ class SmsRequest(Request):
     @field_validator("scheduled_for")
     @classmethod
     def _one_time(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
-        if at is not None and info.data.get("delay") is not None:
-            raise PydanticCustomError("ambiguous", "give either delay or scheduledFor, not both")
-        return at
+        return cast("datetime | None", one_time(at, info, "scheduledFor"))
 
     def payload(self) -> SmsMessage:
         """The payload of the task."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from streamq import InvalidPayload
+from streamq import InvalidPayload, json_pointer
 
 from .problems import VALIDATION, Problem, cut
 
@@ -41,11 +41,6 @@ def field_error(pointer: str, code: str, message: str, hint: str = "") -> FieldE
     return {**error, "hint": hint} if hint else error
 
 
-def pointer(location: Iterable[Any]) -> str:
-    """Where a field is, as a JSON Pointer (RFC 6901)."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
-
-
 def of_payload(error: InvalidPayload, below: str = "") -> list[FieldError]:
     """Those that the engine found in a payload, which stands at ``below`` in what the caller sent."""
     return [field_error(below + each.pointer, each.code, each.message) for each in error.errors]
@@ -60,7 +55,7 @@ def of_model(error: ValidationError, model: type[BaseModel]) -> tuple[list[Field
 
 def _of_model(error: Any, known: list[str]) -> FieldError:
     location, code = error["loc"], error["type"]
-    where = pointer(location)
+    where = json_pointer(location)
     match code:
         case "extra_forbidden":
             name = str(location[-1])

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -109,6 +110,13 @@ def _duration(option: Option) -> Iterator[Any]:
 
 Delay = Annotated[float | None, *_duration(OPTIONS["delay"])]
 """Seconds from now, or a duration as text."""
+
+
+def one_time(at: Any, info: ValidationInfo, name: str) -> Any:
+    """A time that is given beside no delay; ``name`` is what its field is called. For validators of fields."""
+    if at is not None and info.data.get("delay") is not None:
+        raise PydanticCustomError("ambiguous", "give either delay or {name}, not both", {"name": name})
+    return at
 
 
 def of_option(option: Option) -> Any:

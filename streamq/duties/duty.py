@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -132,12 +133,12 @@ class ByQueue(Wakeable):
         await self._pause(min([now + self._longest, now + self._troubles.until_next(), *due]) - now)
 
 
-class Rounds(ByQueue):
+class Rounds(ByQueue, ABC):
     """A duty that does the same for each queue every so many seconds: ``see_to``."""
 
+    @abstractmethod
     async def see_to(self, queue: str) -> int:
         """Do it for one queue. Returns how much there was to do."""
-        raise NotImplementedError
 
     async def once(self) -> int:
         """One round over the queues that are due."""

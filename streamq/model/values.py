@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -286,7 +286,7 @@ def _by_its_own_type(value: Any) -> Any:
 def field_errors(error: ValidationError) -> list[FieldError]:
     """pydantic's errors as ours, each with a JSON Pointer."""
     return [
-        FieldError(_pointer(e["loc"]), e["type"], e["msg"])
+        FieldError(json_pointer(e["loc"]), e["type"], e["msg"])
         for e in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
@@ -320,7 +320,7 @@ def _differences(was: Any, back: Any, at: str) -> Iterator[FieldError]:
         others = _parts(back) or {}
         if parts.keys() == others.keys():
             for name, part in parts.items():
-                yield from _differences(part, others[name], at + _pointer((name,)))
+                yield from _differences(part, others[name], at + json_pointer((name,)))
             return
     message = f"{shown(was)} would arrive as {shown(back)}"
     if type(was) is not type(back):
@@ -360,7 +360,7 @@ def _unread(value: Any, error: Any) -> FieldError:
         value = parts[part]
     message = f"{shown(value)} is written as JSON that is not read again: {error['msg']}"
     return FieldError(
-        _pointer(error["loc"]), error["type"], f"{message}. {_NAN}" if non_finite(value) else message
+        json_pointer(error["loc"]), error["type"], f"{message}. {_NAN}" if non_finite(value) else message
     )
 
 
@@ -368,8 +368,9 @@ def _non_finite(value: Any, at: str) -> Iterator[tuple[str, Any]]:
     if non_finite(value):
         yield at, value
     for name, part in (_parts(value) or {}).items():
-        yield from _non_finite(part, at + _pointer((name,)))
+        yield from _non_finite(part, at + json_pointer((name,)))
 
 
-def _pointer(location: tuple[Any, ...]) -> str:
+def json_pointer(location: Iterable[Any]) -> str:
+    """Where a value stands in another, as a JSON Pointer (RFC 6901): ``/items/0/name``; empty for the whole."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)

@@ -154,8 +154,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "input: a pointer is not escaped",
-        "service/http/fields.py",
-        ".replace('~', '~0').replace('/', '~1')",
+        "streamq/model/values.py",
+        '.replace("~", "~0").replace("/", "~1")',
         "",
         "tests/service/test_bad_input.py::test_a_pointer_leads_to_a_field_of_any_name",
     ),

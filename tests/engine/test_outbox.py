@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -22,14 +22,6 @@ from streamq.store.producers import expanded
 from ..proxy import Proxy
 from ..rig import ON_ONE_SERVER, enqueue_batch, until
 from ..servers import Server
-
-
-@pytest.fixture
-async def way_out(app: App) -> AsyncIterator[Outbox]:
-    way_out = Outbox(app.client.store)
-    yield way_out
-    await way_out.close()
-
 
 # -- a fault of one is not another's ------------------------------------------------------------------------
 

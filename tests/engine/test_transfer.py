@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -18,13 +18,6 @@ from streamq.settings import Durability
 
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
-
-
-@pytest.fixture
-async def way_out(app: App) -> AsyncIterator[Outbox]:
-    way_out = Outbox(app.client.store)
-    yield way_out
-    await way_out.close()
 
 
 @ON_ONE_SERVER

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
+    from streamq.errors import QueueFull as QueueFull
     from streamq.errors import Rejected as Rejected
     from streamq.errors import ResultTimeout as ResultTimeout
     from streamq.errors import ResultUnreadable as ResultUnreadable
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from streamq.sync import SyncJob as SyncJob
     from streamq.task import Sending as Sending
     from streamq.task import Task as Task
+    from streamq.unique import Unique as Unique
     from streamq.worker.worker import Worker as Worker
 
 # Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
@@ -77,8 +79,7 @@ _HOMES = {
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
         "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
-        "Rejected",
-        "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
+        "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
         "UsageError", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
@@ -96,8 +97,9 @@ _HOMES = {
     "runtime": ("run",),
     "settings": ("Settings",),
     "settings.location": ("public_address",),
-        "sync": ("Sync", "SyncJob"),
+    "sync": ("Sync", "SyncJob"),
     "task": ("Sending", "Task"),
+    "unique": ("Unique",),
     "worker.worker": ("Worker",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -17,6 +17,7 @@ from streamq.options import POLICY
 from streamq.program import Program
 from streamq.settings import refuse_unknown
 from streamq.task import Task
+from streamq.unique import Unique
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -36,7 +37,7 @@ class TaskDecorator:
     @overload
     def __call__(
         self, handler: None = None, /, *, name: str | None = ..., queue: str = ..., attempts: int = ...,
-        timeout: Duration = ..., backoff: Backoff | None = ...,
+        timeout: Duration = ..., backoff: Backoff | None = ..., unique: Unique | None = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload
     def __call__(  # type: ignore[overload-overlap]  # an untyped parameter may be a Context: then all is Any

@@ -16,6 +16,7 @@
     │   ├── ResultTimeout         the job did not end in the time given
     │   └── ResultUnreadable      the result does not fit the type that is declared here
     └── Unavailable               the server cannot take the command now
+        ├── QueueFull             as many jobs wait in the queue as may
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
         └── OutcomeUnknown        the command may have run; ``await error.repeat()`` adds nothing twice
@@ -219,6 +220,19 @@ class Unavailable(StreamqError):
 
     code = "unavailable"
     retry_after: float = 2.0
+
+
+class QueueFull(Unavailable):
+    """As many jobs wait in the queue as its ``max_waiting`` allows: none of the call was added."""
+
+    code = "queue-full"
+
+    def __init__(self, queue: str, waiting: int, bound: int) -> None:
+        self.queue, self.waiting, self.bound = queue, waiting, bound
+        super().__init__(
+            f"queue {queue!r} is full: {waiting:,} jobs wait, at most {bound:,} may. Send again when workers have caught "
+            "up, or raise its max_waiting"
+        )
 
 
 class OutOfMemory(Unavailable):

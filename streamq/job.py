@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.job_record import JobRecord
 from streamq.options import patience
+from streamq.unique import Disposition
 
 R = TypeVar("R")
 
@@ -24,6 +25,8 @@ class Job(Generic[R]):
     _client: Client = field(repr=False, compare=False)
     _parse: Callable[[Any, str], R] | None = field(repr=False, compare=False)
     """Converts a result that was read as JSON to the handler's return type; ``None`` for an unknown task."""
+    disposition: Disposition = field(default="created", compare=False)
+    """How enqueue came to it: ``created``, or with a unique key ``existing``, ``replaced`` or ``following``."""
 
     async def result(self, timeout: Duration | None = None) -> R:
         """Wait for the job to end and return what its handler returned.
@@ -40,3 +43,20 @@ class Job(Generic[R]):
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return await self._client.look(self.queue, self.id)
+
+
+def job_of(
+    answer: str, queue: str, task: str, client: Client, parse: Callable[[Any, str], R] | None
+) -> Job[R]:
+    """The handle that an answer of the server tells: its id, with a colon and its disposition unless it is new."""
+    job_id, _, disposition = answer.partition(":")
+    if not disposition:
+        return Job(job_id, queue, task, client, parse)
+    return Job(job_id, queue, task, client, parse, cast("Disposition", disposition))
+
+
+def jobs_of(
+    answers: Sequence[str], queue: str, task: str, client: Client, parse: Callable[[Any, str], R] | None
+) -> list[Job[R]]:
+    """The same for many."""
+    return [job_of(answer, queue, task, client, parse) for answer in answers]

@@ -15,15 +15,19 @@ from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from streamq.durations import FORMS, Duration, as_given, seconds_of
-from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError
+from streamq.errors import LONGEST_WAIT, ConfigurationError, FieldError, InvalidPayload, UsageError
 from streamq.model import due
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
-from streamq.model.headers import pack_headers
+from streamq.model.envelope import UNDEMANDING, New
+from streamq.model.headers import pack_headers, parse_headers
 from streamq.model.judge import Backoff
 from streamq.model.keys import Keys
+from streamq.model.lanes import BY_PRIORITY, NORMAL, PRIORITIES, READY
+from streamq.unique import BY_KEY, KEY_LENGTH, Unique, wrong_unique
 
-Form = Literal["duration", "time", "whole number", "choice", "text"]
+Form = Literal["duration", "time", "moment", "whole number", "choice", "text", "unique"]
+Priority = Literal["critical", "high", "normal", "low"]
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -34,6 +38,10 @@ class EnqueueOptions(TypedDict, total=False):
     attempts: int | None
     timeout: Duration | None
     durability: Durability | None
+    priority: Priority | None
+    key: str | None
+    unique: Unique | None
+    expires: Duration | datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class Option:
 
     name: str
     form: Form
-    """What it is: a ``duration``, a ``time``, a ``whole number``, a ``choice`` or a ``text``."""
+    """What it is: a ``duration``, a ``time``, a ``moment`` (either), a ``whole number``, a ``choice``, a ``text``, or ``unique``."""
     help: str
     """A sentence for people."""
     low: float = 0
@@ -55,6 +63,8 @@ class Option:
     """The values of a choice."""
     header: str | None = None
     """The header of the job that carries it, if one does."""
+    default: Any = None
+    """A value that says the same as leaving it out, beside ``None``."""
 
     def wrong(self, value: Any) -> str:
         """What is wrong with a value, as a sentence; empty when nothing is."""
@@ -63,6 +73,8 @@ class Option:
 
     def carried(self, value: Any) -> Any:
         """A value that is allowed as its header carries it."""
+        if self.form == "moment":
+            return due.at(to_ms(value)) if isinstance(value, datetime) else due.after(seconds_of(value))
         return seconds_of(value) if self.form == "duration" and type(value) is not int else value
 
 
@@ -89,13 +101,25 @@ OPTIONS: Final[dict[str, Option]] = {
             "durability", "choice", "How safe it must be before the call returns.",
             choices=get_args(Durability),
         ),
+        Option(
+            "priority", "choice", "How urgent it is beside the other jobs of its queue.",
+            choices=PRIORITIES, header="priority", default=NORMAL,
+        ),
+        Option(
+            "key", "text", "Its unique key: while a job that has it is not done, no other is made.",
+            low=1, high=KEY_LENGTH, header="key",
+        ),
+        Option("unique", "unique", "How jobs of one key are one; overrides the task's."),
+        Option(
+            "expires", "moment", "How long after its birth, or until when, it may start; after that it ends as expired.",
+            above=True, high=LONGEST_WAIT, header="expires",
+        ),
     )
 }  # fmt: skip
 """The options of enqueue by name."""
 
 RESERVED: Final[dict[str, Any]] = {
-    "priority": "normal", "key": None, "unique": None, "group": None, "expires": None, "tags": None,
-    "headers": None, "keep_result": None, "units": None, "after": None, "parent": None,
+    "group": None, "tags": None, "headers": None, "keep_result": None, "units": None, "after": None, "parent": None,
 }  # fmt: skip
 """Names of options to come, which nothing else may bear, each with the value that says the same as leaving it out.
 
@@ -162,8 +186,13 @@ def _encodable(text: str) -> bool:
     return True
 
 
+def _moment(option: Option, value: Any) -> str:
+    return _time(option, value) if isinstance(value, datetime) else _duration(option, value)
+
+
 _CHECKS: Final[Mapping[Form, Callable[[Option, Any], str]]] = {
-    "duration": _duration, "time": _time, "whole number": _whole_number, "choice": _choice, "text": _text,
+    "duration": _duration, "time": _time, "moment": _moment, "whole number": _whole_number, "choice": _choice,
+    "text": _text, "unique": lambda _, value: wrong_unique(value),
 }  # fmt: skip
 """By form, a check: it returns what is allowed when a value is not, and an empty text when it is."""
 
@@ -217,6 +246,7 @@ POLICY: Final[Mapping[str, Policy]] = {
         Policy("attempts", 5, OPTIONS["attempts"].wrong, "How many attempts a job may spend."),
         Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
         Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
+        Policy("unique", None, lambda value: "" if value is None else wrong_unique(value), "How its jobs are one."),
     )
 }
 """The arguments of ``app.task`` by name."""
@@ -228,13 +258,37 @@ POLICY: Final[Mapping[str, Policy]] = {
 class Terms(NamedTuple):
     """The options of an enqueue as they travel."""
 
-    due: str
+    due: str = ""
     """When the job is due, as ``New`` takes it."""
-    headers: bytes
-    durability: Durability | None
+    headers: bytes = b""
+    durability: Durability | None = None
+    lane: int = READY
+    key: str = ""
+    unique: Unique | None = None
+
+    def new(self, task: str, payload: bytes, unique: Unique | None = None) -> New:
+        """A job under these terms. ``unique`` is its task's; where it is none, and nothing else asks for it, the job
+        is plain. Raises ``InvalidPayload`` where it lacks a field of its unique key."""
+        unique = self.unique or unique
+        if not self.key and unique is None:
+            demand = UNDEMANDING._replace(lane=self.lane) if self.lane != READY else None
+            return New(task, payload, self.headers, self.due, demand)
+        unique = unique or BY_KEY
+        key, headers = self.key or _key(unique, task, payload), parse_headers(self.headers)
+        carried = {**headers, "key": key, **({"until": unique.header} if unique.header else {})}
+        return New(task, payload, pack_headers(carried), self.due, unique.demand(self.lane, key))
 
 
-PLAIN: Final = Terms("", b"", None)
+def _key(unique: Unique, task: str, payload: bytes) -> str:
+    try:
+        return unique.key_of(task, payload)
+    except KeyError as missing:
+        raise InvalidPayload(
+            task, [FieldError("", "missing", f"it has no {missing.args[0]!r}, which its unique key is made of")]
+        ) from None
+
+
+PLAIN: Final = Terms()
 """Without options, as most jobs are sent."""
 
 
@@ -249,12 +303,15 @@ def terms(task: str, given: Mapping[str, Any]) -> Terms:
             option = OPTIONS[name]
             if problem := option.wrong(value):
                 raise UsageError(problem)
-            if option.header is not None:
+            if option.header is not None and value != option.default:
                 headers[option.header] = option.carried(value)
     return Terms(
         _due(given.get("delay"), given.get("at")),
         pack_headers(headers) if headers else b"",
         given.get("durability"),
+        BY_PRIORITY[given.get("priority") or NORMAL],
+        given.get("key") or "",
+        given.get("unique"),
     )
 
 

@@ -11,9 +11,8 @@ from typing import Any, Self, Unpack
 
 from streamq.client.client import Client
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError, handed
-from streamq.job import Job
+from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
-from streamq.model.envelope import New
 from streamq.model.values import Unfit, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
@@ -102,9 +101,9 @@ class Program:
         known, said = self._known(queue, task), terms(task, options)
         if known is not None:
             return await known.send(queue, payload, said)
-        new = New(task, self._encode(task, payload), said.headers, said.due)
+        new = said.new(task, self._encode(task, payload))
         ids = self.client.send(queue, (new,), said.durability)
-        return await handed(ids, lambda found: Job(found[0], queue, task, self.client, None))
+        return await handed(ids, lambda found: job_of(found[0], queue, task, self.client, None))
 
     async def enqueue_many(
         self, queue: str, task: str, payloads: Iterable[Any], **options: Unpack[EnqueueOptions]
@@ -113,9 +112,9 @@ class Program:
         known, said = self._known(queue, task), terms(task, options)
         if known is not None:
             return await known.send_many(queue, payloads, said)
-        jobs = [New(task, self._encode(task, payload), said.headers, said.due) for payload in payloads]
+        jobs = [said.new(task, self._encode(task, payload)) for payload in payloads]
         ids, client = self.client.send_many(queue, jobs, said.durability), self.client
-        return await handed(ids, lambda found: [Job(job_id, queue, task, client, None) for job_id in found])
+        return await handed(ids, lambda found: jobs_of(found, queue, task, client, None))
 
     def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
         """The task, if known. Raises ``UsageError`` for an invalid name, ``ConfigurationError`` for that of a queue."""

@@ -21,9 +21,8 @@ from streamq.errors import (
     UsageError,
     handed,
 )
-from streamq.job import Job
+from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
-from streamq.model.envelope import New
 from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
 from streamq.options import (
     NAMES,
@@ -35,6 +34,7 @@ from streamq.options import (
     terms,
     wrong_task_name,
 )
+from streamq.unique import Unique
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -52,14 +52,14 @@ class Task(Generic[P, R]):
 
     def __init__(
         self, client: Client, handler: Callable[..., Any], context: type, *, name: str | None, queue: str,
-        attempts: int, timeout: Duration, backoff: Backoff,
+        attempts: int, timeout: Duration, backoff: Backoff, unique: Unique | None = None,
     ) -> None:  # fmt: skip
         self._client, self.handler = client, handler
-        self.queue, self.attempts, self.backoff = queue, attempts, backoff
+        self.queue, self.attempts, self.backoff, self.unique = queue, attempts, backoff, unique
         try:
             reading = handlers.read(handler, context)
             self.name = name if name is not None else reading.name
-            self._check_policy(queue=queue, attempts=attempts, timeout=timeout, backoff=backoff)
+            self._check_policy(queue=queue, attempts=attempts, timeout=timeout, backoff=backoff, unique=unique)
             self.timeout = seconds_of(timeout)
             self._read(reading)
         except (PydanticUserError, NameError) as error:
@@ -162,17 +162,18 @@ class Task(Generic[P, R]):
 
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
-        new = New(self.name, self.encode(payload), said.headers, said.due)
+        new = said.new(self.name, self.encode(payload), self.unique)
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send(queue, (new,), said.durability)
-        return await handed(ids, lambda found: Job(found[0], queue, name, client, parse))
+        return await handed(ids, lambda found: job_of(found[0], queue, name, client, parse))
 
     async def send_many(self, queue: str, payloads: Iterable[Any], said: Terms) -> list[Job[R]]:
         """The same for many."""
-        jobs = [New(self.name, self.encode(payload), said.headers, said.due) for payload in payloads]
+        unique = self.unique
+        jobs = [said.new(self.name, self.encode(payload), unique) for payload in payloads]
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send_many(queue, jobs, said.durability)
-        return await handed(ids, lambda found: [Job(job_id, queue, name, client, parse) for job_id in found])
+        return await handed(ids, lambda found: jobs_of(found, queue, name, client, parse))
 
     def options(self, **options: Unpack[EnqueueOptions]) -> Sending[P, R]:
         """The task with options set, for all that is sent with it: ``await send.options(delay=60).enqueue(message)``.

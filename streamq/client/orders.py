@@ -15,14 +15,18 @@ BATCH_BYTES: Final = 1 << 20
 """Bytes of names, payloads and headers to a flight at most; one job that has more flies alone."""
 
 
+Kind = tuple[str, bool, bool]
+"""The queue of an order, whether its jobs are delayed (a fault of `delayed` stops no others), and whether they are plain,
+which is for another script."""
+
+
 class Order:
     """The jobs of one call. Its caller waits for ``ids``, unless it carries them itself."""
 
     __slots__ = ("ids", "jobs", "kind", "size")
 
-    def __init__(self, kind: tuple[str, bool], jobs: Sequence[New], size: int) -> None:
+    def __init__(self, kind: Kind, jobs: Sequence[New], size: int) -> None:
         self.kind = kind
-        """Its queue, and whether its jobs are delayed: a fault of `delayed` stops no other jobs."""
         self.jobs, self.size = jobs, size
         self.ids: asyncio.Future[list[str]] | None = None
 

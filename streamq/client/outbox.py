@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from streamq.client.orders import BATCH, BATCH_BYTES, Departure, Load, Order, slices
+from streamq.client.orders import BATCH, BATCH_BYTES, Departure, Kind, Load, Order, slices
 from streamq.client.transfer import Transfer
 from streamq.errors import (
     NotDurable,
@@ -66,17 +66,18 @@ class Outbox:
         """
         if self._closed:
             raise NotOpen
-        task, payload, headers, due = jobs[0]
+        task, payload, headers, due, demand = jobs[0]
         size = len(task) + len(payload) + len(headers)
         if len(jobs) > 1:
-            size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _ in jobs])
+            size = sum([len(task) + len(payload) + len(headers) for task, payload, headers, _, _ in jobs])
         # what may be too long for the server has a connection of its own, where it keeps nobody waiting
         server = self._store.servers.of(queue)
         kind = (server, durability, size > BATCH_BYTES)
         carrier = self._carriers.get(kind)
         if carrier is None:
             carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
-        return carrier.put(Order((queue, due != ""), jobs, size))
+        plain = demand is None and queue in self._store.producers.plain
+        return carrier.put(Order((queue, due != "", plain), jobs, size))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:
         """The same for any number of jobs, taken from ``jobs`` as they are sent, in slices that one call takes."""
@@ -105,7 +106,7 @@ class _Carrier:
         self._task: asyncio.Task[None] | None = None
         self._parting: asyncio.Future[None] | None = None
         """Set when the lone caller does not wait any more, for who closes."""
-        self._producers: dict[tuple[tuple[str, bool], int], Producer] = {}
+        self._producers: dict[tuple[Kind, int], Producer] = {}
         """By kind of order and slot."""
         self._numbers = itertools.count(1)
 
@@ -229,15 +230,15 @@ class _Carrier:
     def _loads(self, orders: Sequence[Order], slot: int) -> list[Load]:
         if len(orders) == 1:
             return [self._load(orders[0].kind, orders, slot)]
-        alike: dict[tuple[str, bool], list[Order]] = {}
+        alike: dict[Kind, list[Order]] = {}
         for order in orders:
             alike.setdefault(order.kind, []).append(order)
         return [self._load(kind, those, slot) for kind, those in alike.items()]
 
-    def _load(self, kind: tuple[str, bool], orders: Sequence[Order], slot: int) -> Load:
+    def _load(self, kind: Kind, orders: Sequence[Order], slot: int) -> Load:
         producer = self._producers.get((kind, slot))
         if producer is None:
-            producer = self._store.producers.producer(kind[0], secrets.token_hex(8))
+            producer = self._store.producers.producer(kind[0], secrets.token_hex(8), plain=kind[2])
             self._producers[kind, slot] = producer
         jobs = orders[0].jobs if len(orders) == 1 else [job for order in orders for job in order.jobs]
         return Load(Batch(producer, next(self._numbers), jobs), orders, monotonic())

@@ -17,10 +17,31 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from streamq.model.headers import NO_HEADERS, parse_headers
+from streamq.model.lanes import READY
 
 TASK: Final = b"task"
 PAYLOAD: Final = b"payload"
 HEADERS: Final = b"headers"
+
+
+class Demand(NamedTuple):
+    """What must be decided of a new job: see the arguments of ``lua/admit.lua``."""
+
+    lane: int = READY
+    """The lane of its priority."""
+    key: str = ""
+    """Its unique key; empty for none."""
+    until: str = ""
+    """Until what the key is taken: ``done``, ``started``, ``window`` or ``debounce``."""
+    window: int = 0
+    """The milliseconds of the window, or those by which the job is put off."""
+    longest: str = ""
+    """Milliseconds after its birth beyond which it is not put off; empty for no limit."""
+    conflict: str = ""
+    """What becomes of it when it meets another: ``keep``, ``replace``, ``latest`` or ``queue``."""
+
+
+UNDEMANDING: Final = Demand()
 
 
 class New(NamedTuple):
@@ -30,6 +51,8 @@ class New(NamedTuple):
     payload: bytes
     headers: bytes = b""
     due: str = ""
+    demand: Demand | None = None
+    """``None`` for a plain job, as most are."""
 
 
 Place = tuple[str, int, bytes]

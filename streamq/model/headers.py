@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict, cast
 
 from streamq.model import codec
 from streamq.model.history import HISTORY_BYTES, grown, short
+from streamq.model.lanes import PRIORITIES
 
 
 class Headers(TypedDict, total=False):
@@ -24,6 +25,16 @@ class Headers(TypedDict, total=False):
     """How many it may spend, where that is not the task's."""
     timeout: float
     """Seconds an attempt may take, where that is not the task's."""
+    priority: str
+    """Its priority, where that is not normal."""
+    key: str
+    """Its unique key."""
+    until: str
+    """Until what it has the key, where that is not until it is done: ``started`` or ``window``."""
+    expires: str
+    """When it is not started any more: a due time (``model.due``), from its birth."""
+    version: int
+    """How often it was changed since its birth."""
     crashes: int
     """Workers lost while it was active."""
     unknown_task_count: int
@@ -171,13 +182,18 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < LARGEST
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
 def _is_history(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(error, dict) for error in value)
 
 
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
-    "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
+    "priority": lambda value: value in PRIORITIES, "key": _is_text, "until": _is_text, "expires": _is_text,
+    "version": _is_count, "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "history": _is_history,
 }  # fmt: skip
 """What makes each header valid; ``id_of`` checks the id."""

@@ -11,7 +11,7 @@ from streamq.model.clock import from_ms
 from streamq.model.envelope import opened, parse_fields
 from streamq.model.headers import Headers, id_of, parse_headers
 from streamq.model.job_record import Failure, JobRecord
-from streamq.model.outcomes import COMPLETED, MARKS
+from streamq.model.outcomes import FAILED, STATES
 from streamq.model.states import State
 
 SAID: Final = 16_384
@@ -118,14 +118,15 @@ def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     headers = parse_headers(found.headers)
     common = _common(queue, job_id, found.task, found.payload, headers)
     finished = _later(common["created_at"], _number_in(found.age))
-    completed = found.mark == MARKS[COMPLETED]  # any other mark, also another program's, is no success
+    state = State(STATES.get(found.mark, FAILED))  # any other mark is another program's, and no success
+    completed = state is State.COMPLETED
     if not completed:
         common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(found.outcome)})
     elif codec.too_deep(found.outcome):
         common["unshown"] += ("result",)
     return JobRecord(
         **common,
-        state=State.COMPLETED if completed else State.FAILED,
+        state=state,
         # a failed one has counted its last attempt already
         attempt=headers.get("attempt", 0) + completed,
         started_at=_later(finished, -(_number_in(found.ran) or 0)),

@@ -99,6 +99,8 @@ class Counts:
     held: int = 0
     completed: int = 0
     failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
 
     def asdict(self) -> dict[str, int]:
         """The counts by the name of the state."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
-from streamq.model.lanes import ALONE, LANES, READY
+from streamq.model.lanes import ALONE, BY_PRIORITY, LANES, READY
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -63,6 +63,9 @@ class Keys:
 
     ready = _lane(READY)
     alone = _lane(ALONE)
+    critical = _lane(BY_PRIORITY["critical"])
+    high = _lane(BY_PRIORITY["high"])
+    low = _lane(BY_PRIORITY["low"])
     alone_claim = Key(
         "string",
         "the worker that waits until it is idle, on behalf of suspects",
@@ -75,6 +78,21 @@ class Keys:
     finished = Key("hash", "id → record of a finished job", "as many and as long as the settings say")
     completed = Key("list", "ids of completed jobs, oldest first", "as their records")
     failures = Key("zset", "ids of failed jobs by the time of their end in ms", "as their records")
+    cancelled = Key("zset", "ids of cancelled jobs likewise", "as their records")
+    expired = Key("zset", "ids of expired jobs likewise", "as their records")
+    cancels = Key(
+        "hash", "id → who asked for the end of an active job, and why (JSON)", "until that job ends; the pruner"
+    )
+    unique = Key(
+        "hash", "unique key → the id of its job, until when, and the ids of those that follow it",
+        "until its job is done or started, or its window ends",
+    )  # fmt: skip
+    windows = Key("zset", "unique keys that have a window, by its end in ms", "the pruner, when the window has ended")
+    steering = Key(
+        "hash", "what was told to the queue: paused, paused tasks, bounds, the lanes in use",
+        "until an operator tells otherwise",
+    )  # fmt: skip
+    operations = Key("hash", "id → a background operation and how far it is (JSON)", "a day after its end")
     workers = Key(
         "zset", "worker by number of beats; a fraction counts beats by others on its behalf",
         "until the worker stops or is lost",

@@ -45,6 +45,7 @@ def _move(verb: str, start: set[State], end: set[State], *scripts: str) -> Move:
 
 MOVES: Final = (
     _move("enqueue", set(), {State.WAITING, State.DELAYED}, "enqueue"),
+    _move("admit", set(), {State.WAITING, State.DELAYED, State.HELD}, "admit"),
     _move("fetch", {State.WAITING}, {State.ACTIVE}, "fetch"),  # or XREADGROUP as it is
     _move("complete", {State.ACTIVE}, {State.COMPLETED}, "settle"),
     _move("fail", {State.ACTIVE}, {State.FAILED}, "settle"),
@@ -53,6 +54,9 @@ MOVES: Final = (
     _move("release", {State.ACTIVE}, {State.WAITING}, "release"),
     _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED}, "reclaim"),
     _move("requeue", {State.FAILED}, {State.WAITING}, "requeue"),
-    _move("prune", {State.COMPLETED, State.FAILED}, set(), "settle", "prune", "prune_failed"),
-)
+    _move(
+        "prune", {State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED}, set(),
+        "settle", "prune", "prune_ended",
+    ),
+)  # fmt: skip
 """A new move is one more row."""

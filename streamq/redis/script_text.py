@@ -11,7 +11,7 @@ The head of a file is the script's signature, and its code calls things by their
     keys.parked      keys.seats[i]   #keys.seats      a key; one of a list of keys, and how many they are
     keys.lanes[lane] #keys.lanes                      the lanes by their numbers; whoever has them has them first
     args.limit       first.jobs                       an argument; the place in ARGV where the last ones begin
-    lane.alone       lane.births     mark.failed      outcome.failed   what the tables of ``streamq.model`` say; GROUP
+    lane.alone       lane.of         mark.failed      outcome.failed   what the tables of ``streamq.model`` say; GROUP
 
 ``keys.parked`` becomes ``KEYS[3]`` in the text, and so on: names cost the server nothing.
 
@@ -28,7 +28,7 @@ from importlib.resources import files
 from typing import Final
 
 from streamq.model.keys import GROUP
-from streamq.model.lanes import LANES
+from streamq.model.lanes import ALWAYS, BIRTHS, BY_PRIORITY, LANES
 from streamq.model.outcomes import OUTCOMES
 
 _FOLDER: Final = files("streamq") / "redis" / "lua"
@@ -42,7 +42,9 @@ _NAME: Final = re.compile(
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "lane": {
         **{lane.name: str(number) for number, lane in enumerate(LANES, 1)},
-        "births": f"{{{', '.join(str(number) for number, lane in enumerate(LANES, 1) if lane.births)}}}",
+        "always": str(max(ALWAYS)),
+        "births": str(BIRTHS),
+        "of": f"({{ {', '.join(f'{name} = {number}' for name, number in BY_PRIORITY.items())} }})",
     },
     "mark": {kind.name: f"'{kind.mark}'" for kind in OUTCOMES if kind.mark},
     "outcome": {kind.name: f"'{kind.name}'" for kind in OUTCOMES},

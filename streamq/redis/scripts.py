@@ -82,6 +82,7 @@ class Script:
 
 
 ENQUEUE: Final = Script("enqueue")
+ADMIT: Final = Script("admit")
 FETCH: Final = Script("fetch")
 CLAIM_SUSPECT: Final = Script("claim_suspect")
 SETTLE: Final = Script("settle")
@@ -94,7 +95,7 @@ LOOK: Final = Script("look")
 AUDIT: Final = Script("audit")
 POSTPONE: Final = Script("postpone")
 PRUNE: Final = Script("prune")
-PRUNE_FAILED: Final = Script("prune_failed")
+PRUNE_ENDED: Final = Script("prune_ended")
 ADOPT: Final = Script("adopt")
 WALK: Final = Script("walk")
 BACK: Final = Script("back")

@@ -11,6 +11,7 @@ from streamq.model.headers import id_of
 from streamq.model.job_reader import from_waiting
 from streamq.model.job_record import JobRecord, Page
 from streamq.model.keys import GROUP
+from streamq.model.outcomes import INDEXES
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.redis.replies import pairs
@@ -80,8 +81,8 @@ class Pages:
             return await self._active(queue, limit, cursor)
         if state is State.COMPLETED:
             found, following = await self._back(queue, keys.completed, limit, cursor)
-        elif state is State.FAILED:
-            found, following = await self._walk(queue, keys.failures, "down", limit, cursor)
+        elif state in INDEXES:
+            found, following = await self._walk(queue, getattr(keys, INDEXES[state]), "down", limit, cursor)
         elif state is State.DELAYED:
             found, following = await self._walk(queue, keys.delayed, "up", limit, cursor)
         elif cursor:

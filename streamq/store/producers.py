@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
-from itertools import starmap
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import NotDurable, OutcomeUnknown, StreamqError
+from streamq.errors import NotDurable, OutcomeUnknown, QueueFull, StreamqError
 from streamq.model.clock import monotonic
-from streamq.model.envelope import New
+from streamq.model.envelope import UNDEMANDING, New
 from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
 from streamq.redis.link import Link
@@ -21,6 +20,9 @@ log = logging.getLogger("streamq.outbox")
 
 PRODUCER_MEMORY_MS: Final = 3_600_000
 """How long the server remembers a producer's last batch."""
+PLAIN_FOR: Final = 1.0
+"""Seconds for which a queue to which nothing was told is taken to be plain: as late is a producer with a bound or a
+pause that is new."""
 ANNOUNCED_FOR: Final = 30.0
 """Seconds after which a queue that is enqueued to is put on the list of queues again: somebody may have emptied it."""
 
@@ -32,6 +34,7 @@ class Producer(NamedTuple):
     """The name under which the batches of one queue are numbered; the server remembers the last one of each name."""
 
     queue: str
+    script: scripts.Script
     keys: scripts.Named
     record: str
 
@@ -91,21 +94,45 @@ class Announcements:
         self._until.update(dict.fromkeys(queues, monotonic() + ANNOUNCED_FOR))
 
 
+class Plainness:
+    """Until when each queue is known to be plain: nothing was told to it, so that enqueue.lua serves.
+
+    What is told to a queue concerns producers who know nothing of it. So they send by admit.lua, which decides, once in
+    ``PLAIN_FOR`` seconds, and learn by its answer.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def __contains__(self, queue: str) -> bool:
+        return self._until.get(queue, 0.0) > monotonic()
+
+    def heard(self, queue: str, *, steered: bool) -> None:
+        """What the script said."""
+        self._until[queue] = 0.0 if steered else monotonic() + PLAIN_FOR
+
+    def forget(self, queue: str) -> None:
+        """Something is told to it now."""
+        self._until.pop(queue, None)
+
+
 class Flight:
     """Batches that were sent together, and what becomes of each."""
 
     __slots__ = (
         "_announced", "_batches", "_calls", "_confirming", "_durability", "_link", "_new",
-        "_patience", "_sent",
+        "_patience", "_plain", "_sent",
     )  # fmt: skip
 
     def __init__(
         self, link: Link, batches: Sequence[Batch], durability: Durability, settings: Settings,
-        announced: Announcements, new: Sequence[str],
+        announced: Announcements, new: Sequence[str], plain: Plainness,
     ) -> None:  # fmt: skip
-        self._link, self._batches, self._announced, self._new = link, batches, announced, new
+        self._link, self._batches, self._announced, self._new, self._plain = link, batches, announced, new, plain
         self._calls = list(map(_call, batches))
-        commands = list(starmap(scripts.ENQUEUE.command, self._calls))
+        commands = [
+            batch.producer.script.command(*call) for batch, call in zip(batches, self._calls, strict=True)
+        ]
         if new:
             commands.append(announced.command(new))
         self._durability = durability
@@ -118,7 +145,7 @@ class Flight:
         """What became of each batch. Raises what a ``Link`` raises. Cancelled, it may be asked again."""
         replies = await self._link.replies(self._sent, self._patience)
         if len(replies) == 1 and type(replies[0]) is bytes:  # as nearly all that a lone caller gets
-            return [_answer(self._batches[0], replies[0], None)]
+            return [self._answer(self._batches[0], replies[0], None)]
         said, confirmed = replies[: len(self._calls)], replies[len(replies) - len(self._confirming) :]
         if [reply for reply in said if isinstance(reply, Exception)]:
             confirmed = await self._once_more(said, confirmed)
@@ -126,13 +153,24 @@ class Flight:
             only = any(isinstance(reply, bytes) for reply in said)
             self._announced.note(self._new, replies[len(said)], only=only)
         doubt = _doubt(self._durability, confirmed) if confirmed else None
-        return [_answer(batch, reply, doubt) for batch, reply in zip(self._batches, said, strict=True)]
+        return [self._answer(batch, reply, doubt) for batch, reply in zip(self._batches, said, strict=True)]
+
+    def _answer(self, batch: Batch, reply: Any, doubt: StreamqError | None) -> Answer:
+        if isinstance(reply, Exception):
+            error = _refusal(batch, reply)
+            error.__cause__ = reply
+            return error
+        if batch.producer.script is scripts.ENQUEUE:
+            return doubt or _in_order(batch.jobs, expanded(reply.decode()))
+        steered, *ids = reply.decode().split(" ")
+        self._plain.heard(batch.producer.queue, steered=steered == "1")
+        return doubt or ids
 
     async def _once_more(self, said: list[Any], confirmed: list[Any]) -> list[Any]:
         """Send in full what the server did not know; it runs only now, so durability is asked for again."""
         unknown = [at for at, reply in enumerate(said) if _is_unknown_script(reply)]
         if unknown:
-            again = [scripts.ENQUEUE.in_full(*self._calls[at]) for at in unknown]
+            again = [self._batches[at].producer.script.in_full(*self._calls[at]) for at in unknown]
             more = await self._link.batch(*again, *self._confirming, timeout=self._patience)
             for at, reply in zip(unknown, more, strict=False):
                 said[at] = reply
@@ -146,12 +184,14 @@ class Producers:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._announcements = Announcements(access.queues_key)
+        self.plain = Plainness()
 
-    def producer(self, queue: str, name: str) -> Producer:
-        """The producer of this name. Raises ``ConfigurationError`` for the bad name of a queue."""
+    def producer(self, queue: str, name: str, *, plain: bool) -> Producer:
+        """The producer of this name, for ``plain`` jobs or others. Raises ``ConfigurationError`` for the bad name of a
+        queue."""
         keys = self._access.keys(queue)
-        record = keys.producer + name
-        return Producer(queue, scripts.ENQUEUE.on(keys, producer=record), record)
+        record, script = keys.producer + name, scripts.ENQUEUE if plain else scripts.ADMIT
+        return Producer(queue, script, script.on(keys, producer=record), record)
 
     def begin(self, link: Link, batches: Sequence[Batch], durability: Durability) -> Flight | None:
         """Send batches of queues of one server now; ``None``, and nothing is sent, where that needs more than sending.
@@ -163,7 +203,13 @@ class Producers:
         new = self._announcements.due(link, batches)
         if new and link.server is not self._access.servers.home:
             return None
-        return Flight(link, batches, durability, self._access.settings, self._announcements, new)
+        return self._flight(link, batches, durability, new)
+
+    def _flight(
+        self, link: Link, batches: Sequence[Batch], durability: Durability, new: Sequence[str]
+    ) -> Flight:
+        settings = self._access.settings
+        return Flight(link, batches, durability, settings, self._announcements, new, self.plain)
 
     async def submit(self, link: Link, batches: Sequence[Batch], durability: Durability) -> list[Answer]:
         """Send batches of queues of one server in one round trip and return what became of each.
@@ -175,8 +221,7 @@ class Producers:
             await self._announce(new)
             new = []
         await link.connect()
-        flight = Flight(link, batches, durability, self._access.settings, self._announcements, new)
-        return await flight.answers()
+        return await self._flight(link, batches, durability, new).answers()
 
     async def _announce(self, queues: Sequence[str]) -> None:
         """Put queues on their list where that is on another server than they: before their jobs, as these are found
@@ -198,30 +243,44 @@ class Producers:
 
 def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
     keys, jobs = batch.producer.keys, batch.jobs
+    if batch.producer.script is scripts.ADMIT:
+        return keys, _admitted(batch)
     if len(jobs) == 1 and not jobs[0].due:
         return keys, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
     later = [job for job in jobs if job.due]
     at_once = [job for job in jobs if not job.due] if later else jobs
-    # the top bit of 48 set: no stream ever counts that far within a millisecond
-    suffix = secrets.randbits(47) | 1 << 47 if later else 0
-    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), suffix]
+    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), _parked_sequence() if later else 0]
     for job in at_once:
         arguments += job[:3]  # task, payload, headers
     for job in later:
-        arguments += job  # and when it is due
+        arguments += job[:4]  # and when it is due
     return keys, arguments
+
+
+def _admitted(batch: Batch) -> Sequence[Any]:
+    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, _parked_sequence()]
+    for job in batch.jobs:
+        arguments += job[:4]
+        arguments += job.demand or UNDEMANDING
+    return arguments
+
+
+def _parked_sequence() -> int:
+    """Behind the dash of the ids of jobs that are born parked: the top bit of 48 is set, so far no stream ever counts
+    within a millisecond."""
+    return secrets.randbits(47) | 1 << 47
 
 
 def _is_unknown_script(reply: object) -> bool:
     return isinstance(reply, Exception) and isinstance(translate(reply, sent=True), NoScript)
 
 
-def _answer(batch: Batch, reply: Any, doubt: StreamqError | None) -> Answer:
-    if isinstance(reply, Exception):
-        error = translate(reply, sent=True)
-        error.__cause__ = reply
-        return error
-    return doubt or _in_order(batch.jobs, expanded(reply.decode()))
+def _refusal(batch: Batch, reply: Exception) -> StreamqError:
+    """Why the server took none of the batch."""
+    word, *numbers = str(reply).split(" ")
+    if word == "FULL":
+        return QueueFull(batch.producer.queue, *map(int, numbers[:2]))
+    return translate(reply, sent=True)
 
 
 def _in_order(jobs: Sequence[New], ids: list[str]) -> list[str]:

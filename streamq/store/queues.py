@@ -69,13 +69,15 @@ class Queues:
                 *[("XPENDING", lane, GROUP) for lane in keys.lanes],
                 ("ZCARD", keys.delayed), ("HLEN", keys.parked),
                 ("LLEN", keys.completed), ("ZCARD", keys.failures), ("LLEN", keys.failed),
+                ("ZCARD", keys.cancelled), ("ZCARD", keys.expired),
             )  # fmt: skip
-        *lengths, delayed, parked, completed, failed, unmoved = (_number(reply) for reply in replies)
+        *lengths, delayed, parked, completed, failed, unmoved, cancelled, expired = map(_number, replies)
         entries, pending = sum(lengths[: len(keys.lanes)]), sum(lengths[len(keys.lanes) :])
         active = min(pending, entries)
         return Counts(
             waiting=entries - active, active=active, delayed=delayed,
             held=max(0, parked - delayed), completed=completed, failed=failed + unmoved,
+            cancelled=cancelled, expired=expired,
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from streamq.model.outcomes import COMPLETED, INDEXES
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.store.access import Access
@@ -22,7 +23,7 @@ class Retention:
         """Forget finished records past their number or their age. Returns how many."""
         async with self._access.pool.links() as links:
             link = links.of(queue)
-            return await self._prune_completed(link, queue) + await self._prune_failed(link, queue)
+            return await self._prune_completed(link, queue) + await self._prune_others(link, queue)
 
     async def _prune_completed(self, link: Link, queue: str) -> int:
         keys, settings, pruned, more = self._access.keys(queue), self._access.settings, 0, 1
@@ -32,12 +33,15 @@ class Retention:
             pruned += count
         return pruned
 
-    async def _prune_failed(self, link: Link, queue: str) -> int:
-        keys, settings, pruned, count = self._access.keys(queue), self._access.settings, 0, PAGE
+    async def _prune_others(self, link: Link, queue: str) -> int:
+        """Those of jobs that ended otherwise, by the bounds of failed ones."""
+        keys, settings, pruned = self._access.keys(queue), self._access.settings, 0
         bounds = (int(settings.keep_failed_for * 1000), PAGE, settings.keep_failed)
         while await scripts.ADOPT.run(link, keys, PAGE):
             pass
-        while count == PAGE:
-            count = await scripts.PRUNE_FAILED.run(link, keys, *bounds)
-            pruned += count
+        for index in (getattr(keys, name) for kind, name in INDEXES.items() if kind != COMPLETED):
+            count = PAGE
+            while count == PAGE:
+                count = await scripts.PRUNE_ENDED.run(link, scripts.PRUNE_ENDED.on(keys, index=index), *bounds)
+                pruned += count
         return pruned

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Delayed jobs that are due become waiting, in the order of their due times. What is due and has no envelope is forgotten.
--- keys: ready parked delayed moved
+-- keys: lanes parked delayed moved signals
 -- arguments:
 --   limit    at most how many
 -- returns the server's time, how many, microseconds until the next is due (-1 when none waits), how many had no envelope
@@ -8,12 +8,13 @@
 local due = redis.call('ZRANGE', keys.delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, args.limit)
 local promoted, looked = 0, 0
 if #due > 0 then
-  redis.call('XLEN', keys.ready) -- a key of the wrong type raises before anything is written
+  -- parts: expect_lanes
+  expect_lanes() -- a key of the wrong type raises before anything is written
   redis.call('HLEN', keys.parked)
   redis.call('HLEN', keys.moved)
 
-  -- parts: unseal renamed add each pages
-  local moved, bytes, count, to = {}, 0, 1, lane.ready .. ' '
+  -- parts: unseal renamed lane_of add_to each pages
+  local moved, bytes, count = {}, 0, 1
   while looked < #due and bytes < BUDGET do
     local from = looked
     local envelopes = redis.call('HMGET', keys.parked, unpack(due, from + 1, math.min(#due, from + math.min(count, 1000))))
@@ -24,11 +25,12 @@ if #due > 0 then
       if envelope then
         local task, headers, payload = unseal(envelope)
         local kept, named_id = renamed(headers, id)
-        local entry = add(keys.ready, task, payload, kept)
+        local to = lane_of(kept)
+        local entry = add_to(to, task, payload, kept)
         bytes, promoted = bytes + #envelope, promoted + 1
         if named_id then
           local n = #moved
-          moved[n + 1], moved[n + 2] = named_id, to .. entry
+          moved[n + 1], moved[n + 2] = named_id, to .. ' ' .. entry
         end
       end
     end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
--- keys: lanes moved finished failures ended workers
+-- keys: lanes moved finished failures ended workers signals
 -- arguments:
 --   worker
 --   beat          its heartbeat counter as last seen ("" to take it as lost)
@@ -14,14 +14,14 @@ if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~
   return { -1, 0, 0, 0, {} }
 end
 
--- parts: expect_lanes
+-- parts: expect_lanes made
 expect_lanes() -- a key of the wrong type raises before anything is written
 redis.call('HLEN', keys.moved)
 redis.call('HLEN', keys.finished)
 redis.call('ZCARD', keys.failures)
 redis.call('ZCARD', keys.workers)
 
--- parts: clock budget read add placed header_id own_headers rewritten record
+-- parts: clock budget read add_to lane_of placed header_id own_headers rewritten record
 local crash_limit, room = tonumber(args.crash_limit), tonumber(args.limit)
 local ids, records, again, suspects, told = {}, {}, 0, 0, {}
 local bytes, name = 0, string.gsub(args.worker, '[^%w%p]', '?')
@@ -64,9 +64,9 @@ local function recover(lane, entry)
     else
       local suspect = crashes == crash_limit - 1
       -- out of the lane of suspects when the limit was raised meanwhile; any other lane stays the job's own
-      local to = suspect and lane.alone or lane == lane.alone and lane.ready or lane
+      local to = suspect and lane.alone or lane == lane.alone and lane_of(kept) or lane
       if suspect then suspects = suspects + 1 else again = again + 1 end
-      placed(id, to, add(keys.lanes[to], task, payload, kept))
+      placed(id, to, add_to(to, task, payload, kept))
       tell(id, suspect and 'alone' or 'again', task)
     end
   end
@@ -75,7 +75,7 @@ local function recover(lane, entry)
 end
 
 for lane = 1, #keys.lanes do
-  local pending = room > 0 and bytes < BUDGET
+  local pending = room > 0 and bytes < BUDGET and is_made(lane)
     and redis.call('XPENDING', keys.lanes[lane], GROUP, '-', '+', room, args.worker)
   for _, row in ipairs(pending or {}) do
     if bytes >= BUDGET then break end
@@ -86,17 +86,19 @@ end
 
 if #ids > 0 then
   -- parts: bury heard signal_ended
-  bury(tonumber(args.keep_failed), ids, records)
+  bury(keys.failures, tonumber(args.keep_failed), ids, records)
   if heard() then signal_ended({ records, 1, #records }) end
 end
 
 local left = 0
 for lane = 1, #keys.lanes do
-  left = left + #redis.call('XPENDING', keys.lanes[lane], GROUP, '-', '+', 1, args.worker)
+  left = not is_made(lane) and left or left + #redis.call('XPENDING', keys.lanes[lane], GROUP, '-', '+', 1, args.worker)
 end
 if left == 0 then
   -- Only now: deleting a consumer drops whatever is still pending under its name.
-  for lane = 1, #keys.lanes do redis.call('XGROUP', 'DELCONSUMER', keys.lanes[lane], GROUP, args.worker) end
+  for lane = 1, #keys.lanes do
+    if is_made(lane) then redis.call('XGROUP', 'DELCONSUMER', keys.lanes[lane], GROUP, args.worker) end
+  end
   redis.call('ZREM', keys.workers, args.worker)
 end
 return { again, suspects, #ids, left, told }

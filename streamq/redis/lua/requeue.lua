@@ -1,7 +1,7 @@
 #!lua
 -- A failed job waits again, with all its attempts and none of its crashes; its history stays. Of many who ask at once
 -- one moves it, and the others are told where it is then: nobody needs to look before or after.
--- keys: lanes moved parked delayed finished failures
+-- keys: lanes moved parked delayed finished failures signals
 -- arguments:
 --   id
 -- returns "moved", task, payload, headers   or "is", its state   or nothing when there is no such job
@@ -14,11 +14,12 @@ local record = is_id(id) and redis.call('HGET', keys.finished, id)
 local letter = record and string.sub(record, 1, 1)
 
 if letter == mark.failed then
-  -- parts: record_job rewritten add placed
+  -- parts: record_job rewritten lane_of add_to placed
   local task, headers, payload = job_of(record)
   local renewed = { attempt = true, crashes = true, unknown_task_count = true, unknown_task_since = true }
   local kept = rewritten(split(headers), id, renewed)
-  placed(id, lane.ready, add(keys.lanes[lane.ready], task, payload, kept))
+  local to = lane_of(kept)
+  placed(id, to, add_to(to, task, payload, kept))
   redis.call('HDEL', keys.finished, id)
   redis.call('ZREM', keys.failures, id)
   return { 'moved', task, payload, kept }

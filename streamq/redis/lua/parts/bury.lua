@@ -1,22 +1,22 @@
--- Write the records of failed jobs, and forget the oldest as `finish` does. Their order is a sorted set by the time of
--- their end, as any of them may be requeued.
+-- Write the records of jobs that ended otherwise than completed, and forget the oldest as `finish` does. Their order is a
+-- sorted set by the time of their end, as any of them may be requeued or deleted: `index`, the key that has it.
 -- parts: clock each
-local function bury(keep, ids, records, from, to)
+local function bury(index, keep, ids, records, from, to)
   if keep == 0 or #ids == 0 then return end
   each('HSET', keys.finished, records, from, to)
   -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.
   local scored = {}
-  local last = redis.call('ZRANGE', keys.failures, '(' .. now + 1000, now, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')
+  local last = redis.call('ZRANGE', index, '(' .. now + 1000, now, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')
   local first = math.max(now, tonumber(last[2] or now))
   for i, id in ipairs(ids) do
     scored[2 * i - 1] = first + i / 1024
     scored[2 * i] = id
   end
-  each('ZADD', keys.failures, scored)
-  local over = redis.call('ZCARD', keys.failures) - keep
+  each('ZADD', index, scored)
+  local over = redis.call('ZCARD', index) - keep
   if over > 0 then
-    local old = redis.call('ZRANGE', keys.failures, 0, math.min(over, #ids + 1000) - 1)
+    local old = redis.call('ZRANGE', index, 0, math.min(over, #ids + 1000) - 1)
     each('HDEL', keys.finished, old)
-    each('ZREM', keys.failures, old)
+    each('ZREM', index, old)
   end
 end

@@ -1,5 +1,5 @@
 -- Where a job lies, for the scripts that are asked for it by its id.
--- parts: ids place read header_id
+-- parts: ids place read header_id born
 
 -- Lane, entry, task, payload and headers of the entry in which the job lies; nothing when it lies in none. An entry is
 -- the job's only if that is the id it bears: the entry of a job that was born elsewhere is itself no job's id.
@@ -10,9 +10,10 @@ local function entry_of(id)
     local task, payload, headers = read(keys.lanes[lane], entry)
     if task and (id_of(headers) or entry) == id then return lane, entry, task, payload, headers end
   end
-  for _, lane in ipairs(lane.births) do
-    local task, payload, headers = read(keys.lanes[lane], id)
-    if task and (id_of(headers) or id) == id then return lane, id, task, payload, headers end
+  local birth = born_in(id)
+  if birth then
+    local task, payload, headers = read(keys.lanes[birth], id)
+    if task and (id_of(headers) or id) == id then return birth, id, task, payload, headers end
   end
 end
 

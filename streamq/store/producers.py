@@ -162,9 +162,9 @@ class Flight:
             return error
         if batch.producer.script is scripts.ENQUEUE:
             return doubt or _in_order(batch.jobs, expanded(reply.decode()))
-        steered, *ids = reply.decode().split(" ")
+        steered, _, ids = reply.decode().partition(" ")
         self._plain.heard(batch.producer.queue, steered=steered == "1")
-        return doubt or ids
+        return doubt or expanded(ids)
 
     async def _once_more(self, said: list[Any], confirmed: list[Any]) -> list[Any]:
         """Send in full what the server did not know; it runs only now, so durability is asked for again."""
@@ -186,7 +186,7 @@ class Producers:
         self._announcements = Announcements(access.queues_key)
         self.plain = Plainness()
 
-    def producer(self, queue: str, name: str, *, plain: bool) -> Producer:
+    def producer(self, queue: str, name: str, *, plain: bool = True) -> Producer:
         """The producer of this name, for ``plain`` jobs or others. Raises ``ConfigurationError`` for the bad name of a
         queue."""
         keys = self._access.keys(queue)

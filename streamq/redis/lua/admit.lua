@@ -10,7 +10,7 @@
 --                 until what the key is taken (done, started, window or debounce), ms of the window, ms after which a
 --                 job is no longer put off ("" for no limit), and what becomes of one that meets another
 -- returns 1 when anything was told to the queue, else 0; then for each job its id, with a colon and its disposition unless
---   it was created; all separated by spaces
+--   it was created; all separated by spaces. "ID+n" stands for ID and the n that follow it, one by one
 -- parts: clock
 
 local answered = redis.call('GET', keys.producer)
@@ -87,7 +87,21 @@ local function create(i, due)
   return create_in(tonumber(ARGV[i + 4]), i)
 end
 
-local reply = { steered and '1' or '0' }
+local reply, run, last_ms, last_number = { steered and '1' or '0' }, 0, nil, nil
+
+-- Ids that follow each other are told as one, so that what is remembered of a batch stays short.
+local function tell_created(id)
+  local ms, number = string.match(id, '^(%d+)%-(%d+)$')
+  number = tonumber(number)
+  if ms == last_ms and number == last_number + 1 then
+    run = run + 1
+    reply[#reply] = string.gsub(reply[#reply], '%+%d+$', '') .. '+' .. run
+  else
+    reply[#reply + 1], run = id, 0
+  end
+  last_ms, last_number = ms, number
+end
+
 for i = first.jobs, #ARGV, WIDTH do
   local due = ARGV[i + 3] ~= '' and due_at(ARGV[i + 3]) or nil
   local id, disposition
@@ -96,7 +110,11 @@ for i = first.jobs, #ARGV, WIDTH do
   else
     id, disposition = admit_unique(i, due, create)
   end
-  reply[#reply + 1] = disposition and id .. ':' .. disposition or id
+  if disposition then
+    reply[#reply + 1], last_ms = id .. ':' .. disposition, nil
+  else
+    tell_created(id)
+  end
 end
 local said = table.concat(reply, ' ')
 redis.call('SET', keys.producer, args.batch .. ' ' .. said, 'PX', args.remembered)

@@ -25,7 +25,7 @@ local function write(kind, lane, list, at, n)
     finish(tonumber(args.keep_completed), ids, list, from, to)
   elseif kind == outcome.failed then
     -- parts: bury
-    bury(tonumber(args.keep_failed), ids, list, from, to)
+    bury(keys.failures, tonumber(args.keep_failed), ids, list, from, to)
   else
     -- parts: due park
     local dues = {}

@@ -177,6 +177,13 @@ def _text(option: Option, value: Any) -> str:
     )
 
 
+def wrong_text(name: str, text: Any, longest: int) -> str:
+    """What is wrong with a text for people, of some lines, as a sentence; empty when nothing is."""
+    if isinstance(text, str) and len(text) <= longest and _encodable(text):
+        return ""
+    return f"{name}={as_given(text)} is not possible: use a text of at most {longest:,} characters"
+
+
 def _encodable(text: str) -> bool:
     """Without lone surrogates, which have no bytes in UTF-8."""
     try:

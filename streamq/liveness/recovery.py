@@ -34,7 +34,7 @@ async def recover(
 
 def number_of(done: Reclaimed) -> int:
     """How many jobs were recovered."""
-    return done.again + done.suspects + done.failed
+    return done.again + done.suspects + done.failed + done.cancelled
 
 
 async def forget(store: Store, links: Links, worker: str, queues: Sequence[str], token: str = "") -> None:
@@ -51,6 +51,7 @@ def _report(queue: str, worker: str, done: Reclaimed, why: str) -> None:
         "start again": done.again,
         "start again alone": done.suspects,
         "failed by crashing too often": done.failed,
+        "end as cancelled": done.cancelled,
     }
     said = ", ".join(f"{count} {fate}" for fate, count in fates.items() if count)
     had = f"of its jobs on {queue} {said}: {ids}{more}" if said else f"it had no job of {queue}"

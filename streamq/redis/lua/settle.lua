@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
 -- away has deleted its entry too.
--- keys: lanes parked delayed moved finished completed failures ended signals
+-- keys: lanes parked delayed moved finished completed failures cancelled expired cancels unique ended signals
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
@@ -15,6 +15,13 @@ local news = heard() and {}
 
 -- n outcomes of one kind that lie in `list` from `at` on: n entries, n times id and body, and due times.
 local function write(kind, lane, list, at, n)
+  if kind == outcome.delayed and redis.call('HLEN', keys.cancels) > 0 then
+    -- parts: spared
+    local ended = {}
+    list, n = spared(lane, list, at, n, ended)
+    at = 1
+    if news then news[#news + 1], news[#news + 2], news[#news + 3] = ended, 1, #ended end
+  end
   local ids, moved, from, to = {}, {}, at + n, at + 3 * n - 1
   for i = 1, n do
     local id = list[from + 2 * i - 2]
@@ -26,6 +33,10 @@ local function write(kind, lane, list, at, n)
   elseif kind == outcome.failed then
     -- parts: bury
     bury(keys.failures, tonumber(args.keep_failed), ids, list, from, to)
+  elseif kind == outcome.cancelled or kind == outcome.expired then
+    -- parts: bury
+    bury(kind == outcome.cancelled and keys.cancelled or keys.expired, tonumber(args.keep_failed), ids, list, from, to)
+    each('HDEL', keys.cancels, ids)
   else
     -- parts: due park
     local dues = {}
@@ -49,7 +60,12 @@ while at <= #ARGV do
     redis.call('ZCARD', keys.delayed)
   else
     redis.call('HLEN', keys.finished)
-    if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', keys.failures) end
+    if kind == outcome.completed then
+      redis.call('LLEN', keys.completed)
+    else
+      for _, index in ipairs({ keys.failures, keys.cancelled, keys.expired }) do redis.call('ZCARD', index) end
+      redis.call('HLEN', keys.cancels)
+    end
   end
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(ARGV, at, at + n - 1)) == n then
     write(kind, lane, ARGV, at, n)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Final
+
 from streamq.client.client import Client
+from streamq.durations import Duration, as_given
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.states import State
+from streamq.model.steering import Steering
+from streamq.options import moment, wrong_task_name
 
 PAGE_LIMIT = 200
 """Jobs on a page at most: they are read in four round trips."""
@@ -45,3 +51,60 @@ class Queue:
         or not any more, with the state it has.
         """
         return await self._client.store.jobs.requeue(self.name, job_id)
+
+    # -- steering -------------------------------------------------------------------------------------------
+
+    async def steering(self) -> Steering:
+        """What was told to the queue: whether it is paused, which tasks in it are, and its bounds."""
+        return await self._client.store.steering.told(self.name)
+
+    async def pause(
+        self, reason: str = "", *, until: Duration | datetime | None = None, task: str | None = None,
+        by: str = "",
+    ) -> None:  # fmt: skip
+        """Stop the start of jobs: of all in the queue, or of one ``task`` in it. What runs goes on.
+
+        Jobs of a paused queue stay ``waiting``; those of a paused task are ``held``, and come back when it is resumed.
+        ``until`` ends the pause by itself: a duration from now or an aware time. ``by`` says who asked for it.
+        Raises ``UsageError`` for a time or a name that cannot be.
+        """
+        self._check_task(task)
+        ends = "" if until is None else moment("until", until)
+        await self._client.store.steering.pause(
+            self.name, task, _line("reason", reason), _line("by", by), ends
+        )
+        self._client.store.producers.plain.forget(self.name)
+
+    async def resume(self, *, task: str | None = None) -> bool:
+        """End a pause of the queue, or of a ``task`` in it. Returns whether there was one."""
+        self._check_task(task)
+        return await self._client.store.steering.resume(self.name, task)
+
+    async def limit(self, *, max_waiting: int | None) -> bool:
+        """Let so many jobs wait at most: an enqueue beyond raises ``QueueFull``. ``None`` lets any number wait.
+
+        Delayed jobs do not count until they are due, and those that come back never do. Producers that run know it
+        after a second at most. Returns whether that changes anything.
+        """
+        fits = max_waiting is None or (type(max_waiting) is int and 0 <= max_waiting < 2**53)
+        if not fits:
+            raise UsageError(
+                f"max_waiting={as_given(max_waiting)} is not possible: use a whole number from 0 on, or None"
+            )
+        changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
+        self._client.store.producers.plain.forget(self.name)
+        return changed
+
+    def _check_task(self, task: str | None) -> None:
+        if task is not None and (problem := wrong_task_name(task)):
+            raise UsageError(problem)
+
+
+REASON: Final = 500
+"""Characters of a reason at most: it is shown on one line."""
+
+
+def _line(name: str, text: object) -> str:
+    if isinstance(text, str) and len(text) <= REASON and "\n" not in text:
+        return text
+    raise UsageError(f"{name}={as_given(text)} is not possible: use at most {REASON} characters on one line")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import redis
 
@@ -14,8 +16,8 @@ async def test_a_job_lies_in_the_lane_of_its_priority_and_is_found_by_its_id(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
     for priority in PRIORITIES:
-        for delay in (None, 0.001):
-            job = await app.enqueue("q", "t", priority, priority=priority, delay=delay)
+        for at in (None, datetime(2020, 1, 1, tzinfo=UTC)):
+            job = await app.enqueue("q", "t", priority, priority=priority, at=at)
             assert (await app.queue("q").get(job.id)).payload == priority
     async with app.client.store.pool.links() as links:
         await app.client.store.delayed.promote(links, ["q"], 10)

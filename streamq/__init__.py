@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from streamq.model.job_record import Page as Page
     from streamq.model.judge import Backoff as Backoff
     from streamq.model.states import State as State
+    from streamq.model.steering import Pause as Pause
+    from streamq.model.steering import Steering as Steering
     from streamq.model.values import JSONText as JSONText
     from streamq.model.values import json_pointer as json_pointer
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
@@ -81,9 +83,9 @@ _HOMES = {
     "embedded.server": ("EmbeddedServer",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
-        "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
-        "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
-        "UsageError", "VersionConflict", "WrongState",
+        "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory",
+        "OutcomeUnknown", "PayloadTooLarge", "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry",
+        "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "VersionConflict", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
@@ -92,6 +94,7 @@ _HOMES = {
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.judge": ("Backoff",),
     "model.states": ("State",),
+    "model.steering": ("Pause", "Steering"),
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "notes": ("Notes",),

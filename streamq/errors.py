@@ -268,8 +268,8 @@ class QueueFull(Unavailable):
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound
         super().__init__(
-            f"queue {queue!r} is full: {waiting:,} jobs wait, at most {bound:,} may. Send again when workers have caught "
-            "up, or raise its max_waiting"
+            f"queue {queue!r} is full: {waiting:,} jobs wait, at most {bound:,} may. Send again when workers have "
+            "caught up, or raise its max_waiting"
         )
 
 

@@ -50,7 +50,8 @@ class Option:
 
     name: str
     form: Form
-    """What it is: a ``duration``, a ``time``, a ``moment`` (either), a ``whole number``, a ``choice``, a ``text``, or ``unique``."""
+    """What it is: a ``duration``, a ``time``, a ``moment`` (either), a ``whole number``, a ``choice``, a ``text``, or
+    ``unique``."""
     help: str
     """A sentence for people."""
     low: float = 0
@@ -111,7 +112,7 @@ OPTIONS: Final[dict[str, Option]] = {
         ),
         Option("unique", "unique", "How jobs of one key are one; overrides the task's."),
         Option(
-            "expires", "moment", "How long after its birth, or until when, it may start; after that it ends as expired.",
+            "expires", "moment", "How long after its birth, or until when, it may start; then it ends as expired.",
             above=True, high=LONGEST_WAIT, header="expires",
         ),
     )
@@ -175,13 +176,6 @@ def _text(option: Option, value: Any) -> str:
     return (
         "" if fits and _encodable(value) else f"use {option.low:g} to {option.high:g} characters on one line"
     )
-
-
-def wrong_text(name: str, text: Any, longest: int) -> str:
-    """What is wrong with a text for people, of some lines, as a sentence; empty when nothing is."""
-    if isinstance(text, str) and len(text) <= longest and _encodable(text):
-        return ""
-    return f"{name}={as_given(text)} is not possible: use a text of at most {longest:,} characters"
 
 
 def _encodable(text: str) -> bool:
@@ -253,7 +247,12 @@ POLICY: Final[Mapping[str, Policy]] = {
         Policy("attempts", 5, OPTIONS["attempts"].wrong, "How many attempts a job may spend."),
         Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
         Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
-        Policy("unique", None, lambda value: "" if value is None else wrong_unique(value), "How its jobs are one."),
+        Policy(
+            "unique",
+            None,
+            lambda value: "" if value is None else wrong_unique(value),
+            "How its jobs are one.",
+        ),
     )
 }
 """The arguments of ``app.task`` by name."""
@@ -291,7 +290,8 @@ def _key(unique: Unique, task: str, payload: bytes) -> str:
         return unique.key_of(task, payload)
     except KeyError as missing:
         raise InvalidPayload(
-            task, [FieldError("", "missing", f"it has no {missing.args[0]!r}, which its unique key is made of")]
+            task,
+            [FieldError("", "missing", f"it has no {missing.args[0]!r}, which its unique key is made of")],
         ) from None
 
 
@@ -330,6 +330,14 @@ def _due(delay: Any, at: Any) -> str:
         return due.at(to_ms(at))
     soon = due.after(seconds_of(delay)) if delay else "0"
     return "" if soon == "0" else soon
+
+
+def moment(name: str, value: Any) -> str:
+    """A duration from now, or an aware time, as a due time. Raises ``UsageError``."""
+    option = Option(name, "moment", "", above=True, high=LONGEST_WAIT)
+    if problem := option.wrong(value):
+        raise UsageError(problem)
+    return str(option.carried(value))
 
 
 def refuse(task: str, strange: Iterable[str], known: Iterable[str], more: str = "") -> None:

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from streamq.client.client import Client
-from streamq.durations import Duration
+from streamq.durations import Duration, as_given
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.states import State
-from streamq.options import Priority, terms, wrong_text
+from streamq.model.steering import Steering
+from streamq.options import Priority, moment, terms, wrong_task_name
 from streamq.store.jobs import Change
 
 PAGE_LIMIT = 200
@@ -62,14 +63,12 @@ class Queue:
 
         A job that runs stays ``active`` until its handler has ended: that is cancelled, or sees ``ctx.cancelled``, and
         whatever it comes to then, the job ends as ``cancelled``; after two seconds it does so while the handler goes on.
-        ``reason`` (up to 1,000 characters) and ``by`` (up to 200), who asks, are kept in its record.
+        ``reason`` and ``by``, who asks, are kept in its record: each one line of up to 500 characters.
         A job that is cancelled already is returned as it is. Raises ``JobNotFound``, and ``WrongState`` for a job that has
         ended otherwise.
         """
-        for name, text, longest in (("reason", reason, 1_000), ("by", by, 200)):
-            if problem := wrong_text(name, text, longest):
-                raise UsageError(problem)
-        return await self._client.store.jobs.cancel(self.name, job_id, reason, by)
+        said = _line("reason", reason), _line("by", by)
+        return await self._client.store.jobs.cancel(self.name, job_id, *said)
 
     async def promote(self, job_id: str, *, version: int | None = None) -> JobRecord:
         """Let a delayed job wait now, whenever it was due. Returns it as it waits. Raises as ``change``."""
@@ -124,3 +123,60 @@ class Queue:
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` for one that has not ended."""
         await self._client.store.jobs.remove(self.name, job_id)
+
+    # -- steering -------------------------------------------------------------------------------------------
+
+    async def steering(self) -> Steering:
+        """What was told to the queue: whether it is paused, which tasks in it are, and its bounds."""
+        return await self._client.store.steering.told(self.name)
+
+    async def pause(
+        self, reason: str = "", *, until: Duration | datetime | None = None, task: str | None = None,
+        by: str = "",
+    ) -> None:  # fmt: skip
+        """Stop the start of jobs: of all in the queue, or of one ``task`` in it. What runs goes on.
+
+        Jobs of a paused queue stay ``waiting``; those of a paused task are ``held``, and come back when it is resumed.
+        ``until`` ends the pause by itself: a duration from now or an aware time. ``by`` says who asked for it.
+        Raises ``UsageError`` for a time or a name that cannot be.
+        """
+        self._check_task(task)
+        ends = "" if until is None else moment("until", until)
+        await self._client.store.steering.pause(
+            self.name, task, _line("reason", reason), _line("by", by), ends
+        )
+        self._client.store.producers.plain.forget(self.name)
+
+    async def resume(self, *, task: str | None = None) -> bool:
+        """End a pause of the queue, or of a ``task`` in it. Returns whether there was one."""
+        self._check_task(task)
+        return await self._client.store.steering.resume(self.name, task)
+
+    async def limit(self, *, max_waiting: int | None) -> bool:
+        """Let so many jobs wait at most: an enqueue beyond raises ``QueueFull``. ``None`` lets any number wait.
+
+        Delayed jobs do not count until they are due, and those that come back never do. Producers that run know it
+        after a second at most. Returns whether that changes anything.
+        """
+        fits = max_waiting is None or (type(max_waiting) is int and 0 <= max_waiting < 2**53)
+        if not fits:
+            raise UsageError(
+                f"max_waiting={as_given(max_waiting)} is not possible: use a whole number from 0 on, or None"
+            )
+        changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
+        self._client.store.producers.plain.forget(self.name)
+        return changed
+
+    def _check_task(self, task: str | None) -> None:
+        if task is not None and (problem := wrong_task_name(task)):
+            raise UsageError(problem)
+
+
+REASON: Final = 500
+"""Characters of a reason at most: it is shown on one line."""
+
+
+def _line(name: str, text: object) -> str:
+    if isinstance(text, str) and len(text) <= REASON and "\n" not in text:
+        return text
+    raise UsageError(f"{name}={as_given(text)} is not possible: use at most {REASON} characters on one line")

@@ -59,7 +59,9 @@ class Task(Generic[P, R]):
         try:
             reading = handlers.read(handler, context)
             self.name = name if name is not None else reading.name
-            self._check_policy(queue=queue, attempts=attempts, timeout=timeout, backoff=backoff, unique=unique)
+            self._check_policy(
+                queue=queue, attempts=attempts, timeout=timeout, backoff=backoff, unique=unique
+            )
             self.timeout = seconds_of(timeout)
             self._read(reading)
         except (PydanticUserError, NameError) as error:

@@ -26,8 +26,8 @@ KEY_LENGTH: Final = 200
 class Unique:
     """How the jobs of a key are one.
 
-    The key is what ``key=`` says at enqueue, else it is made of the task's name and of ``fields`` of the payload, all of
-    it by default. ``until`` is how long it is taken: until its job is ``"done"``, or has ``"started"``.
+    The key is what ``key=`` says at enqueue, else it is made of the task's name and of ``fields`` of the payload, all
+    of it by default. ``until`` is how long it is taken: until its job is ``"done"``, or has ``"started"``.
     ``window`` takes it for so long from the job's birth, whatever becomes of the job: the first of a window wins.
     ``debounce`` delays the job by so long, and each further one puts it off anew and replaces its payload, but never
     beyond ``at_most`` after its birth: the last one wins. Both are durations.
@@ -64,10 +64,10 @@ class Unique:
             "at_most=…) says how long a debounce may put a job off: give debounce, too"
             if self.at_most is not None and self.debounce is None
             else "",
-            f"conflict={self.conflict!r}) is not possible with a window or debounce, which say it themselves: leave it out"
+            f"conflict={self.conflict!r}) is not possible with a window or debounce, which say it: leave it out"
             if self.conflict != "keep" and (self.window is not None or self.debounce is not None)
             else "",
-            f"until={self.until!r}) is not possible with a window or debounce, which say it themselves: leave it out"
+            f"until={self.until!r}) is not possible with a window or debounce, which say it: leave it out"
             if self.until != "done" and (self.window is not None or self.debounce is not None)
             else "",
             f"conflict={self.conflict!r}, until='started') is not possible: a key that is free when its job starts has "
@@ -89,7 +89,9 @@ class Unique:
     @property
     def taken(self) -> str:
         """Until what the key is taken, as the scripts say it."""
-        return "window" if self.window is not None else "debounce" if self.debounce is not None else self.until
+        return (
+            "window" if self.window is not None else "debounce" if self.debounce is not None else self.until
+        )
 
     @property
     def header(self) -> str:
@@ -133,7 +135,9 @@ def _no_duration(name: str, value: Any) -> str:
             return ""
     except ValueError:
         pass
-    return f"{name}={as_given(value)}) is not possible: use a duration from 1 ms to a year, such as 60 or '5m'"
+    return (
+        f"{name}={as_given(value)}) is not possible: use a duration from 1 ms to a year, such as 60 or '5m'"
+    )
 
 
 def _ms(duration: Duration) -> int:

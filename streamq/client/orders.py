@@ -16,8 +16,8 @@ BATCH_BYTES: Final = 1 << 20
 
 
 Kind = tuple[str, bool, bool]
-"""The queue of an order, whether its jobs are delayed (a fault of `delayed` stops no others), and whether they are plain,
-which is for another script."""
+"""The queue of an order, whether its jobs are delayed (a fault of `delayed` stops no others), and whether they are
+plain, which is for another script."""
 
 
 class Order:

@@ -81,13 +81,17 @@ class Keys:
     cancelled = Key("zset", "ids of cancelled jobs likewise", "as their records")
     expired = Key("zset", "ids of expired jobs likewise", "as their records")
     cancels = Key(
-        "hash", "id → who asked for the end of an active job, and why (JSON)", "until that job ends; the pruner"
+        "hash",
+        "id → who asked for the end of an active job, and why (JSON)",
+        "until that job ends; the pruner",
     )
     unique = Key(
         "hash", "unique key → the id of its job, until when, and the ids of those that follow it",
         "until its job is done or started, or its window ends",
     )  # fmt: skip
-    windows = Key("zset", "unique keys that have a window, by its end in ms", "the pruner, when the window has ended")
+    windows = Key(
+        "zset", "unique keys that have a window, by its end in ms", "the pruner, when the window has ended"
+    )
     steering = Key(
         "hash", "what was told to the queue: paused, paused tasks, bounds, the lanes in use",
         "until an operator tells otherwise",

@@ -11,7 +11,7 @@ from streamq.model.headers import id_of
 from streamq.model.job_reader import from_waiting
 from streamq.model.job_record import JobRecord, Page
 from streamq.model.keys import GROUP
-from streamq.model.outcomes import INDEXES
+from streamq.model.outcomes import ORDERS
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.redis.replies import pairs
@@ -81,8 +81,8 @@ class Pages:
             return await self._active(queue, limit, cursor)
         if state is State.COMPLETED:
             found, following = await self._back(queue, keys.completed, limit, cursor)
-        elif state in INDEXES:
-            found, following = await self._walk(queue, getattr(keys, INDEXES[state]), "down", limit, cursor)
+        elif state in ORDERS:
+            found, following = await self._walk(queue, getattr(keys, ORDERS[state]), "down", limit, cursor)
         elif state is State.DELAYED:
             found, following = await self._walk(queue, keys.delayed, "up", limit, cursor)
         elif cursor:

@@ -128,7 +128,13 @@ class Flight:
         self, link: Link, batches: Sequence[Batch], durability: Durability, settings: Settings,
         announced: Announcements, new: Sequence[str], plain: Plainness,
     ) -> None:  # fmt: skip
-        self._link, self._batches, self._announced, self._new, self._plain = link, batches, announced, new, plain
+        self._link, self._batches, self._announced, self._new, self._plain = (
+            link,
+            batches,
+            announced,
+            new,
+            plain,
+        )
         self._calls = list(map(_call, batches))
         commands = [
             batch.producer.script.command(*call) for batch, call in zip(batches, self._calls, strict=True)
@@ -249,7 +255,12 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
         return keys, (batch.number, PRODUCER_MEMORY_MS, 1, 0, *jobs[0][:3])
     later = [job for job in jobs if job.due]
     at_once = [job for job in jobs if not job.due] if later else jobs
-    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, len(at_once), _parked_sequence() if later else 0]
+    arguments: list[Any] = [
+        batch.number,
+        PRODUCER_MEMORY_MS,
+        len(at_once),
+        _parked_sequence() if later else 0,
+    ]
     for job in at_once:
         arguments += job[:3]  # task, payload, headers
     for job in later:

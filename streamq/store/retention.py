@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamq.model.outcomes import COMPLETED, INDEXES
+from streamq.model.outcomes import COMPLETED, ORDERS
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.store.access import Access
@@ -39,9 +39,11 @@ class Retention:
         bounds = (int(settings.keep_failed_for * 1000), PAGE, settings.keep_failed)
         while await scripts.ADOPT.run(link, keys, PAGE):
             pass
-        for index in (getattr(keys, name) for kind, name in INDEXES.items() if kind != COMPLETED):
+        for index in (getattr(keys, name) for kind, name in ORDERS.items() if kind != COMPLETED):
             count = PAGE
             while count == PAGE:
-                count = await scripts.PRUNE_ENDED.run(link, scripts.PRUNE_ENDED.on(keys, index=index), *bounds)
+                count = await scripts.PRUNE_ENDED.run(
+                    link, scripts.PRUNE_ENDED.on(keys, index=index), *bounds
+                )
                 pruned += count
         return pruned

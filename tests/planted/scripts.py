@@ -8,8 +8,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "promote: the id of a parked job is lost",
         "streamq/redis/lua/promote.lua",
-        "add(keys.ready, task, payload, kept)",
-        "add(keys.ready, task, payload, headers)",
+        "add_to(to, task, payload, kept)",
+        "add_to(to, task, payload, headers)",
         "tests/lua/test_foreign.py::"
         "test_500_random_faults_in_the_keys_of_a_queue_stop_no_script_and_no_neighbour",
     ),

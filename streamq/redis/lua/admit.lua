@@ -27,17 +27,21 @@ end
 
 -- Keys of another type raise before anything is added: a refused batch is refused whole.
 -- parts: expect_lanes steered add open_lane seal park due placed signal_due
-expect_lanes()
-redis.call('HLEN', keys.parked)
-redis.call('ZCARD', keys.delayed)
-redis.call('HLEN', keys.moved)
-redis.call('HLEN', keys.unique)
-redis.call('ZCARD', keys.windows)
-
 local WIDTH = 10
-local count, at_once = (#ARGV - first.jobs + 1) / WIDTH, 0
+local at_once, delayed, keyed = 0, false, false
 for i = first.jobs, #ARGV, WIDTH do
-  if ARGV[i + 3] == '' then at_once = at_once + 1 end
+  if ARGV[i + 3] == '' then at_once = at_once + 1 else delayed = true end
+  keyed = keyed or ARGV[i + 5] ~= ''
+end
+expect_lanes()
+if delayed or keyed or steered then
+  redis.call('HLEN', keys.parked)
+  redis.call('ZCARD', keys.delayed)
+end
+if keyed then
+  redis.call('HLEN', keys.moved)
+  redis.call('HLEN', keys.unique)
+  redis.call('ZCARD', keys.windows)
 end
 local full = steered and over_bound(at_once)
 if full then return redis.error_reply(full) end

@@ -1,0 +1,75 @@
+"""Steering: what operators tell a queue, and what workers and people read of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streamq.errors import StreamqError
+from streamq.model.lanes import READY
+from streamq.model.steering import MAX_WAITING, PAUSED, TASK, Steering, steering
+from streamq.redis import scripts
+from streamq.redis.link import Link
+from streamq.redis.links import Links
+from streamq.redis.replies import pairs
+from streamq.store.access import Access
+
+
+class SteeringStore:
+    """Commands: pauses and bounds. Queries: what was told to a queue."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def pause(self, queue: str, task: str | None, reason: str, by: str, ends: str) -> None:
+        """Pause a queue, or a task in it. ``ends`` is a due time (``model.due``), or empty."""
+        async with self._access.pool.links() as links:
+            now = await scripts.PAUSE.run(
+                links.of(queue), self._access.keys(queue), _subject(task), reason, by, ends
+            )
+        self._access.clock.set(now)
+
+    async def resume(self, queue: str, task: str | None) -> bool:
+        """End a pause. Returns whether there was one."""
+        return await self._tell(queue, _subject(task), "")
+
+    async def set_max_waiting(self, queue: str, bound: int | None) -> bool:
+        """How many jobs may wait; ``None`` for any number. Returns whether that changed anything."""
+        return await self._tell(queue, MAX_WAITING, "" if bound is None else str(bound))
+
+    async def _tell(self, queue: str, name: bytes, value: str) -> bool:
+        async with self._access.pool.links() as links:
+            return bool(await scripts.TELL.run(links.of(queue), self._access.keys(queue), name, value))
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def told(self, queue: str) -> Steering:
+        """What was told to a queue."""
+        async with self._access.pool.links() as links:
+            said = (await self.told_each(links, (queue,)))[queue]
+        if isinstance(said, StreamqError):
+            raise said
+        return said
+
+    async def told_each(self, links: Links, queues: Sequence[str]) -> Mapping[str, Steering | StreamqError]:
+        """The same of several queues, or what went wrong in each."""
+
+        async def send(link: Link, places: Sequence[int]) -> list[Any]:
+            asked = [self._access.keys(queues[place]) for place in places]
+            return await scripts.TOLD.run_each(link, [(keys, ()) for keys in asked])
+
+        replies = await links.pipeline(queues, send)
+        return {
+            queue: reply if isinstance(reply, StreamqError) else self._read(*reply)
+            for queue, reply in zip(queues, replies, strict=True)
+        }
+
+    def _read(self, now: int, lanes: list[int], told: list[bytes]) -> Steering:
+        self._access.clock.set(now)
+        return steering(pairs(told), now, (READY, *lanes))
+
+
+def _subject(task: str | None) -> bytes:
+    return PAUSED if task is None else TASK + task.encode()

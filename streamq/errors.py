@@ -196,10 +196,8 @@ class KeyInUse(WrongState):
     ) -> None:
         super().__init__(job_id, action, state, allowed)
         self.key, self.other = key, other
-        self.args = (
-            f"cannot {action} job {job_id}: its unique key {key!r} is now that of job {other}; wait until that one is done, "
-            "or cancel it",
-        )
+        said = f"its unique key {key!r} is now that of job {other}; wait until that one is done, or cancel it"
+        self.args = (f"cannot {action} job {job_id}: {said}",)
 
 
 class VersionConflict(JobError):
@@ -210,8 +208,8 @@ class VersionConflict(JobError):
     def __init__(self, job_id: str, expected: int, version: int) -> None:
         self.job_id, self.expected, self.version = job_id, expected, version
         super().__init__(
-            f"job {job_id} was changed meanwhile: version {expected} was to be changed, and it has version {version} now; "
-            "look at it again"
+            f"job {job_id} was changed meanwhile: version {expected} was to be changed, and it has version {version} "
+            "now; look at it again"
         )
 
 

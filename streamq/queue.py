@@ -50,22 +50,22 @@ class Queue:
         return await self._client.store.jobs.jobs(self.name, State(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:
-        """A job that failed, was cancelled or has expired waits again, with all its attempts; its history stays. Returns
-        it as it waits.
+        """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
 
-        Of many concurrent calls one moves it. Raises ``JobNotFound``, ``WrongState`` for a job that has not ended so, or
-        not any more, with the state it has, and ``KeyInUse`` when another job has its unique key by now.
+        Its history stays, and it does not expire any more. Of many concurrent calls one moves it. Raises
+        ``JobNotFound``, ``WrongState`` for a job that has not ended so, or not any more, with the state it has, and
+        ``KeyInUse`` when another job has its unique key by now.
         """
         return await self._client.store.jobs.requeue(self.name, job_id)
 
     async def cancel(self, job_id: str, reason: str = "", *, by: str = "") -> JobRecord:
         """End a job that has not begun, and ask for the end of one that runs. Returns it as it is now.
 
-        A job that runs stays ``active`` until its handler has ended: that is cancelled, or sees ``ctx.cancelled``, and
-        whatever it comes to then, the job ends as ``cancelled``; after two seconds it does so while the handler goes on.
+        A job that runs stays ``active`` until its handler has ended: that is cancelled, or sees ``ctx.cancelled``.
+        Whatever it comes to then, the job ends as ``cancelled``, after two seconds also while the handler goes on.
         ``reason`` and ``by``, who asks, are kept in its record: each one line of up to 500 characters.
-        A job that is cancelled already is returned as it is. Raises ``JobNotFound``, and ``WrongState`` for a job that has
-        ended otherwise.
+        A job that is cancelled already is returned as it is. Raises ``JobNotFound``, and ``WrongState`` for a job that
+        has ended otherwise.
         """
         said = _line("reason", reason), _line("by", by)
         return await self._client.store.jobs.cancel(self.name, job_id, *said)
@@ -101,8 +101,8 @@ class Queue:
 
         A waiting one goes to the end of its lane; one with a due time becomes delayed. With ``version``, as its
         ``JobRecord`` told it, nothing happens when it was changed since. Its unique key stays what it is.
-        Raises ``InvalidPayload`` where its task is known here, ``UsageError``, ``JobNotFound``, ``WrongState`` for a job
-        that runs or has ended, and ``VersionConflict``.
+        Raises ``InvalidPayload`` where its task is known here, ``UsageError``, ``JobNotFound``, ``WrongState`` for a
+        job that runs or has ended, and ``VersionConflict``.
         """
         given = {"delay": delay, "at": at, "priority": priority}
         due = terms(job_id, {name: value for name, value in given.items() if value is not None}).due
@@ -121,7 +121,7 @@ class Queue:
         return await self._client.store.jobs.change(self.name, job_id, change)
 
     async def delete(self, job_id: str) -> None:
-        """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` for one that has not ended."""
+        """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
         await self._client.store.jobs.remove(self.name, job_id)
 
     # -- steering -------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ class Client:
     """The connections of one program, in each of its event loops.
 
     ``attempts_of`` says how many attempts a task's jobs may spend, where the task is known: a job says so itself only
-    when that is not the task's number. ``encode`` makes the payload of a task by its name, and checks it where the task is
-    known.
+    when that is not the task's number. ``encode`` makes the payload of a task by its name, and checks it where the
+    task is known.
     """
 
     def __init__(

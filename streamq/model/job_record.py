@@ -78,7 +78,8 @@ class JobRecord:
         """The job as JSON has it; times in RFC 3339. It can be written whatever other programs have stored."""
         return {
             "id": self.id, "queue": self.queue, "task": self.task, "state": self.state.value,
-            "payload": self._said("payload"), "priority": self.priority, "group": None, "key": self.key, "version": self.version,
+            "payload": self._said("payload"), "priority": self.priority, "group": None, "key": self.key,
+            "version": self.version,
             "attempt": self.attempt, "attempts": self.attempts, "crashes": self.crashes,
             "created_at": rfc3339(self.created_at), "due_at": rfc3339(self.due_at),
             "expires_at": rfc3339(self.expires_at),

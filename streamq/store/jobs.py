@@ -74,7 +74,9 @@ class Jobs:
         told = {"type": "Cancelled", "message": reason, **({"by": by} if by else {})}
         keep = self._access.settings.keep_failed
         return self._read(
-            queue, job_id, await self._act(scripts.CANCEL, queue, job_id, ("cancel",), codec.dumps(told), keep)
+            queue,
+            job_id,
+            await self._act(scripts.CANCEL, queue, job_id, ("cancel",), codec.dumps(told), keep),
         )
 
     async def change(self, queue: str, job_id: str, change: Change) -> JobRecord:
@@ -82,7 +84,12 @@ class Jobs:
 
         Raises ``JobNotFound``, ``WrongState``, and ``VersionConflict`` when it was changed since it had that version.
         """
-        arguments = ("" if change.version is None else change.version, change.due, change.priority, change.payload)
+        arguments = (
+            "" if change.version is None else change.version,
+            change.due,
+            change.priority,
+            change.payload,
+        )
         said = await self._act(scripts.CHANGE, queue, job_id, change.actions, *arguments)
         if said[0] == b"version":
             raise VersionConflict(job_id, change.version or 0, said[1])
@@ -131,7 +138,11 @@ class Jobs:
 
     async def cancels(self, queue: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Those of the jobs that are to end, and what their records are to say of it."""
-        found = await self._access.pool.call(queue, "HMGET", self._access.keys(queue).cancels, *ids) if ids else ()
+        found = (
+            await self._access.pool.call(queue, "HMGET", self._access.keys(queue).cancels, *ids)
+            if ids
+            else ()
+        )
         return {job_id: told for job_id, told in zip(ids, found, strict=True) if told}
 
     def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:

@@ -49,7 +49,7 @@ LISTS: Final = ("the list of workers", "the list of queues")
 class Heartbeat:
     """The beat of one worker. ``start`` returns after the first one.
 
-    ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if there are any.
+    ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if any are.
     """
 
     def __init__(

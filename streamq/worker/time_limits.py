@@ -14,8 +14,8 @@ from streamq.model.clock import monotonic
 from streamq.worker.attempt import Attempt
 
 CANCEL_GRACE: Final = 2.0
-"""Seconds a handler may take to end, once it was cancelled at its time limit, by a shutdown or on request: enough to close
-what it has open, and less than an orchestrator waits before it kills."""
+"""Seconds a handler may take to end, once it was cancelled at its time limit, by a shutdown or on request: enough to
+close what it has open, and less than an orchestrator waits before it kills."""
 EARLY: Final = 0.005
 """Seconds by which a timer may be early: some loops count in milliseconds."""
 LIMITS: Final = 100

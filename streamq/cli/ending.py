@@ -15,6 +15,7 @@ from streamq.errors import (
     StreamqError,
     Unavailable,
     UsageError,
+    VersionConflict,
     WrongState,
 )
 
@@ -23,7 +24,7 @@ CODES: Final[dict[int, str]] = {
     1: "the operation failed, or the job that was waited for",
     2: "the call is wrong",
     3: "no such job or queue",
-    4: "the job's state does not allow it",
+    4: "the job's state does not allow it, or it was changed meanwhile",
     5: "the job was still running when the wait was over",
     69: "the server cannot be reached",
     70: "a worker whose event loop was blocked for longer than `STREAMQ_STUCK` ended itself",
@@ -41,7 +42,7 @@ class QueueNotFound(StreamqError):
 
 
 _OF: Final[tuple[tuple[type[StreamqError], int], ...]] = (
-    (UsageError, 2), (JobNotFound, 3), (QueueNotFound, 3), (WrongState, 4), (ResultTimeout, 5),
+    (UsageError, 2), (JobNotFound, 3), (QueueNotFound, 3), (WrongState, 4), (VersionConflict, 4), (ResultTimeout, 5),
     (Unavailable, 69), (ConfigurationError, 78),
 )  # fmt: skip
 _TRY: Final[dict[int, str]] = {69: "streamq doctor, or start a server with: streamq up"}

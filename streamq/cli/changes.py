@@ -75,7 +75,7 @@ def payload_of(given: str) -> streamq.JSONText:
 
 
 _version = click.option(
-    "--version", "version", cls=Option, type=click.IntRange(0), allow_from_autoenv=False, show_envvar=False,
+    "--version", "version", cls=Option, type=click.IntRange(0),
     help="Change it only if this is its version, as `job get` shows it.",
 )  # fmt: skip
 

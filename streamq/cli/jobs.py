@@ -22,6 +22,7 @@ from streamq.cli.options import (
 )
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.model.states import State
+from streamq.unique import Disposition
 
 
 @click.group(cls=Group)
@@ -59,7 +60,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
     text = payload_of(payload)
     given = {name: options.pop(name) for name in streamq.OPTIONS}
 
-    async def act(app: streamq.App) -> tuple[streamq.JobRecord, streamq.Disposition]:
+    async def act(app: streamq.App) -> tuple[streamq.JobRecord, Disposition]:
         from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
         app.queue(queue)  # an invalid name is an error, not a new queue

@@ -51,6 +51,8 @@ MOVES: Final = (
     _move("fail", {State.ACTIVE}, {State.FAILED}, "settle"),
     _move("retry", {State.ACTIVE}, {State.DELAYED}, "settle"),
     _move("promote", {State.DELAYED}, {State.WAITING}, "promote"),
+    _move("hold", {State.ACTIVE}, {State.HELD}, "settle"),
+    _move("resume", {State.HELD}, {State.WAITING}, "resume"),
     _move("release", {State.ACTIVE}, {State.WAITING}, "release"),
     _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED}, "reclaim"),
     _move("requeue", {State.FAILED}, {State.WAITING}, "requeue"),

@@ -57,6 +57,15 @@ MOVES: Final = (
     _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED}, "reclaim"),
     _move("requeue", {State.FAILED}, {State.WAITING}, "requeue"),
     _move(
+        "purge",
+        {
+            State.WAITING, State.DELAYED, State.HELD, State.COMPLETED, State.FAILED, State.CANCELLED,
+            State.EXPIRED,
+        },
+        set(),
+        "purge",
+    ),
+    _move(
         "prune", {State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED}, set(),
         "settle", "prune", "prune_ended",
     ),

@@ -14,8 +14,10 @@ from streamq.model.states import State
 PURGED: Final = (
     State.HELD, State.DELAYED, State.WAITING, State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED,
 )  # fmt: skip
-"""The states whose jobs can be purged, in the order in which they are: all but those that run. Held ones go before those
-that they follow, so that none of them begins to wait meanwhile."""
+"""The states whose jobs can be purged, in the order in which they are: all but those that run.
+
+Held ones go before those that they follow, so that none of them begins to wait meanwhile.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ async def test_steps_by_many_at_once_delete_and_count_each_job_once(app: App) ->
 
 
 async def test_what_cannot_be_purged_is_refused(app: App) -> None:
-    with pytest.raises(UsageError, match=r"active.*held, delayed, waiting, delayed"):
+    with pytest.raises(UsageError, match=r"active.*held, delayed, waiting"):
         await app.queue("q").purge(["active"])
     with pytest.raises(OperationNotFound, match="never begun"):
         await app.queue("q").operation("none").status()

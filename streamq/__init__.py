@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
     from streamq.errors import OpenElsewhere as OpenElsewhere
+    from streamq.errors import OperationError as OperationError
+    from streamq.errors import OperationNotFound as OperationNotFound
+    from streamq.errors import OperationTimeout as OperationTimeout
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.judge import Backoff as Backoff
+    from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.states import State as State
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
+    from streamq.operation import Operation as Operation
     from streamq.options import OPTIONS as OPTIONS
     from streamq.options import RESERVED as RESERVED
     from streamq.options import EnqueueOptions as EnqueueOptions
@@ -83,9 +88,10 @@ _HOMES = {
     "embedded.server": ("EmbeddedServer",),
     "errors": (
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
-        "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory",
-        "OutcomeUnknown", "PayloadTooLarge", "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry",
-        "Snooze", "StreamqError", "Unavailable", "UnknownTask", "UsageError", "VersionConflict", "WrongState",
+        "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError",
+        "OperationNotFound", "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
+        "Rejected", "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable",
+        "UnknownTask", "UsageError", "VersionConflict", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
@@ -93,11 +99,13 @@ _HOMES = {
     "logs": ("JobFilter", "set_up_logs"),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.judge": ("Backoff",),
+    "model.operation": ("OperationRecord",),
     "model.states": ("State",),
     "model.steering": ("Pause", "Steering"),
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "notes": ("Notes",),
+    "operation": ("Operation",),
     "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
     "runtime": ("run",),

@@ -18,6 +18,9 @@
     │   │   └── JobCancelled      somebody has cancelled it
     │   ├── ResultTimeout         the job did not end in the time given
     │   └── ResultUnreadable      the result does not fit the type that is declared here
+    ├── OperationError            about a background operation
+    │   ├── OperationNotFound     no such operation, or it ended more than a day ago
+    │   └── OperationTimeout      it did not end in the time given
     └── Unavailable               the server cannot take the command now
         ├── QueueFull             as many jobs wait in the queue as may
         ├── OutOfMemory           the server is at ``maxmemory``
@@ -249,6 +252,34 @@ class ResultUnreadable(JobError):
             f"the result of job {job_id} is not what task {task!r} declares: {reason}; "
             "(await job.status()).result has it as JSON"
         )
+
+
+class OperationError(StreamqError):
+    """About a background operation."""
+
+    code = "operation"
+
+
+class OperationNotFound(OperationError):
+    """No such operation, or it ended more than a day ago."""
+
+    code = "operation-not-found"
+
+    def __init__(self, queue: str, operation_id: str) -> None:
+        self.queue, self.operation_id = queue, operation_id
+        super().__init__(
+            f"queue {queue!r} has no operation {operation_id!r}: never begun, or ended more than a day ago"
+        )
+
+
+class OperationTimeout(OperationError, TimeoutError):
+    """The operation did not end in the time given; it goes on all the same."""
+
+    code = "operation-timeout"
+
+    def __init__(self, operation_id: str, done: int, total: int) -> None:
+        self.operation_id, self.done, self.total = operation_id, done, total
+        super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
 
 
 class Unavailable(StreamqError):

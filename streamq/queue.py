@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,8 +10,10 @@ from streamq.client.client import Client
 from streamq.durations import Duration, as_given
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
+from streamq.model.operation import PURGED, OperationRecord
 from streamq.model.states import State
 from streamq.model.steering import Steering
+from streamq.operation import Operation
 from streamq.options import Priority, moment, terms, wrong_task_name
 from streamq.store.jobs import Change
 
@@ -166,6 +169,41 @@ class Queue:
         changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
         self._client.store.producers.plain.forget(self.name)
         return changed
+
+    # -- background operations ------------------------------------------------------------------------------
+
+    async def purge(self, states: Iterable[State | str] = PURGED, *, by: str = "") -> Operation:
+        """Delete the jobs of these states, by default of all but ``active``; there is no way back.
+
+        It goes on in the background, done by workers and schedulers, for the jobs that are there now. Raises
+        ``UsageError`` for a state whose jobs cannot be purged.
+        """
+        return await self._begin("purge", states, by)
+
+    async def drain(self, *, delayed: bool = False, by: str = "") -> Operation:
+        """Delete what has not begun: the waiting jobs, and with ``delayed`` the delayed and held ones, too."""
+        states = (State.HELD, State.DELAYED, State.WAITING) if delayed else (State.WAITING,)
+        return await self._begin("drain", states, by)
+
+    async def _begin(self, kind: str, states: Iterable[State | str], by: str) -> Operation:
+        asked = [states] if isinstance(states, str) else list(states)
+        if strange := [state for state in asked if state not in PURGED]:
+            raise UsageError(
+                f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"
+            )
+        counts = (await self.counts()).asdict()
+        wanted = [state for state in PURGED if state in asked]
+        total = sum(counts[state] for state in wanted)
+        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, _line("by", by))
+        return Operation(begun, self.name, self._client)
+
+    async def operations(self) -> list[OperationRecord]:
+        """The background operations of the queue, the latest first; those of more than a day ago are forgotten."""
+        return await self._client.store.operations.of(self.name)
+
+    def operation(self, operation_id: str) -> Operation:
+        """The handle on an operation, by its id."""
+        return Operation(operation_id, self.name, self._client)
 
     def _check_task(self, task: str | None) -> None:
         if task is not None and (problem := wrong_task_name(task)):

@@ -9,9 +9,11 @@ from typing import Final, NamedTuple
 
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
+from streamq.duties.operator import Operator
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
+from streamq.duties.resumer import Resumer
 from streamq.duties.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
 from streamq.duties.voucher import Voucher
 from streamq.liveness.identity import new_name
@@ -89,6 +91,14 @@ DUTIES: Final[tuple[Row, ...]] = (
             p.store, p.seats.chief, overdue=p.seats.deputy, deaf_poll=p.deaf_poll, links=p.links,
             on_turn=p.on_promotion,
         ),
+    ),
+    Row(
+        "resumer", "lets jobs wait again whose task was paused", "where it is chief", f"`steer` signals; {_SEATS}",
+        (Share.ALL,), lambda p: Resumer(p.store, p.seats.chief, links=p.links),
+    ),
+    Row(
+        "operator", "goes on with background operations", "where it is chief", f"`operation` signals; {_SEATS}",
+        (Share.ALL,), lambda p: Operator(p.store, p.seats.chief, links=p.links),
     ),
     Row(
         "pruner", "forgets finished records past their age", "where it is chief", _SEATS,

@@ -96,6 +96,9 @@ class Keys:
         "hash", "what was told to the queue: paused, paused tasks, bounds, the lanes in use",
         "until an operator tells otherwise",
     )  # fmt: skip
+    held = Key(
+        "zset", "task and id of a job that is held by the pause of its task", "until the job waits or ends"
+    )
     operations = Key("hash", "id → a background operation and how far it is (JSON)", "a day after its end")
     workers = Key(
         "zset", "worker by number of beats; a fraction counts beats by others on its behalf",

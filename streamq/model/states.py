@@ -58,6 +58,8 @@ MOVES: Final = (
     _move("fail", {State.ACTIVE}, {State.FAILED}, "settle"),
     _move("expire", {State.ACTIVE}, {State.EXPIRED}, "settle"),
     _move("retry", {State.ACTIVE}, {State.DELAYED, State.CANCELLED}, "settle"),
+    _move("hold", {State.ACTIVE}, {State.HELD, State.CANCELLED}, "settle"),
+    _move("resume", {State.HELD}, {State.WAITING}, "resume"),
     _move("release", {State.ACTIVE}, {State.WAITING, State.CANCELLED}, "release"),
     _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED, State.CANCELLED}, "reclaim"),
     _move(
@@ -71,6 +73,7 @@ MOVES: Final = (
     _move(
         "requeue", {State.FAILED, State.CANCELLED, State.EXPIRED}, {State.WAITING}, "requeue", asked="retry"
     ),
+    _move("purge", {*_TO_COME, *_ENDED}, set(), "purge"),
     _move("remove", _ENDED, set(), "remove", asked="delete"),
     _move("prune", _ENDED, set(), "settle", "prune", "prune_ended"),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from streamq.errors import StreamqError
 from streamq.model.lanes import READY
@@ -13,6 +13,9 @@ from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
+
+RESUMED_AT_ONCE: Final = 200
+"""Held jobs that one call lets wait: some milliseconds of the server's time."""
 
 
 class SteeringStore:
@@ -34,6 +37,14 @@ class SteeringStore:
     async def resume(self, queue: str, task: str | None) -> bool:
         """End a pause. Returns whether there was one."""
         return await self._tell(queue, _subject(task), "")
+
+    async def resume_held(self, links: Links, queue: str) -> int:
+        """Let those held jobs wait whose task is not paused any more. Returns how many."""
+        keys, link, resumed, more = self._access.keys(queue), links.of(queue), 0, 1
+        while more:
+            count, more = await scripts.RESUME.run(link, keys, RESUMED_AT_ONCE)
+            resumed += count
+        return resumed
 
     async def set_max_waiting(self, queue: str, bound: int | None) -> bool:
         """How many jobs may wait; ``None`` for any number. Returns whether that changed anything."""

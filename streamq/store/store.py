@@ -10,6 +10,7 @@ from streamq.store.access import Access
 from streamq.store.delayed import Delayed
 from streamq.store.delivery import Delivery
 from streamq.store.jobs import Jobs
+from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
@@ -41,5 +42,6 @@ class Store(Access):
         self.jobs = Jobs(self, attempts_of)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
+        self.operations = Operations(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

@@ -10,7 +10,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "options", "unique", "handlers", "task", "fields_task", "notes", "sync", "program", "context",
+        "job", "queue", "operation", "options", "unique", "handlers", "task", "fields_task", "notes", "sync", "program", "context",
         "declare",
     }),
     "duties": frozenset({"duties"}),

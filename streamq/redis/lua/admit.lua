@@ -1,7 +1,7 @@
 #!lua
 -- New jobs of which more must be decided than enqueue.lua does: their lane, their unique key, the bounds of the queue and
 -- the pause of their task. A batch that comes again is answered, not added.
--- keys: lanes parked delayed moved unique windows steering producer signals
+-- keys: lanes parked delayed moved unique windows steering held producer signals
 -- arguments:
 --   batch         its number
 --   remembered    ms the producer's record is kept
@@ -26,7 +26,7 @@ if answered then
 end
 
 -- Keys of another type raise before anything is added: a refused batch is refused whole.
--- parts: expect_lanes steered add open_lane seal park due placed signal_due
+-- parts: expect_lanes steered add open_lane seal park due placed signal_due hold
 local WIDTH = 10
 local at_once, delayed, keyed = 0, false, false
 for i = first.jobs, #ARGV, WIDTH do
@@ -86,8 +86,12 @@ local function create_in(number, i)
 end
 
 local function create(i, due)
-  if steered and is_paused('task:' .. ARGV[i]) then return create_parked(i, parked_id(), due) end
   if due then return create_parked(i, parked_id(), due) end
+  if steered and is_paused('task:' .. ARGV[i]) then
+    local id = create_parked(i, parked_id())
+    hold(ARGV[i], id)
+    return id
+  end
   return create_in(tonumber(ARGV[i + 4]), i)
 end
 

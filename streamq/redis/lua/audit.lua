@@ -12,7 +12,7 @@
 --   last     entry to end with ("" to begin)
 --   limit    at most how many to look at
 -- returns how many were stranded, how many were not there, the entry to go on after ("" when done), the one to end with
--- parts: read add named placed pages entry_size made
+-- parts: parse add named placed pages entry_size made
 redis.call('HLEN', keys.moved) -- a key of the wrong type raises before anything is written
 local lane, last = tonumber(args.lane), args.last
 if not is_made(lane) then return { 0, 0, '', '' } end

@@ -1,0 +1,18 @@
+-- Background operations: how far each is stands in one text, which the script that acts writes in the same call.
+-- parts: clock
+local function read_operation(id)
+  local text = redis.call('HGET', keys.operations, id)
+  if not text then return nil end
+  local read, operation = pcall(cjson.decode, text)
+  return read and type(operation) == 'table' and operation or nil
+end
+
+local function write_operation(id, operation)
+  operation.updated_ms = now
+  if operation.left and #operation.left == 0 then operation.left = nil end -- an empty table has no form of a list
+  redis.call('HSET', keys.operations, id, cjson.encode(operation))
+end
+
+local function end_operation(operation, state)
+  operation.state, operation.ended_ms = state, now
+end

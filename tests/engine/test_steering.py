@@ -1,0 +1,97 @@
+"""Steering: a queue or a task in it is paused, and how many jobs may wait is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from streamq import App, QueueFull, UsageError
+from streamq.model.clock import host_now
+from streamq.model.keys import Keys
+
+
+async def test_more_jobs_than_may_wait_are_refused_before_they_are_added(app: App) -> None:
+    queue = app.queue("q")
+    assert await queue.limit(max_waiting=3)
+    await app.enqueue_many("q", "t", range(3))
+    with pytest.raises(QueueFull, match="3 jobs wait, at most 3 may"):
+        await app.enqueue("q", "t", 4)
+    with pytest.raises(QueueFull):
+        await app.enqueue("q", "t", 4, priority="high")
+    await app.enqueue("q", "t", 5, delay=60)  # waits for its time, and not in the queue
+    assert (await queue.counts()).waiting == 3
+    assert await queue.limit(max_waiting=None)
+    assert not await queue.limit(max_waiting=None)
+    await app.enqueue("q", "t", 4)
+
+
+async def test_a_producer_that_runs_knows_a_new_bound_within_a_second(app: App, make_app: Any) -> None:
+    await app.enqueue("q", "t", 1)
+    async with make_app() as operator:
+        await operator.queue("q").limit(max_waiting=1)
+    refused = False
+    async with asyncio.timeout(5):
+        while not refused:
+            try:
+                await app.enqueue("q", "t", 2)
+            except QueueFull:
+                refused = True
+            await asyncio.sleep(0.05)
+    assert (await app.queue("q").counts()).waiting < 30
+
+
+async def test_jobs_of_a_paused_task_are_born_held_and_wait_in_their_order_when_it_is_resumed(
+    app: App,
+) -> None:
+    queue = app.queue("q")
+    await queue.pause("provider down", task="sms", by="ada")
+    jobs = await app.enqueue_many("q", "sms", range(450), key=None)
+    other = await app.enqueue("q", "mail", 1)
+    counts = await queue.counts()
+    assert (counts.held, counts.waiting) == (450, 1)
+    assert (await queue.steering()).tasks["sms"].reason == "provider down"
+    assert (await other.status()).state.value == "waiting"
+    async with app.client.store.pool.links() as links:
+        assert await app.client.store.steering.resume_held(links, "q") == 0
+        assert await queue.resume(task="sms")
+        assert await app.client.store.steering.resume_held(links, "q") == 450
+    page = await queue.jobs("waiting", limit=200)  # type: ignore[arg-type]
+    assert [job.id for job in page.items] == [other.id, *[job.id for job in jobs[:199]]]
+    assert (await queue.counts()).held == 0
+
+
+async def test_a_pause_ends_at_its_time(app: App, client: redis.Redis, prefix: str) -> None:
+    queue = app.queue("q")
+    await queue.pause(until=host_now() - timedelta(hours=1))
+    await queue.pause(task="t", until="1h")
+    told = await queue.steering()
+    assert told.paused is None
+    assert told.tasks["t"].until is not None
+    await app.enqueue("q", "t", 1)
+    assert (await queue.counts()).held == 1
+    assert set(client.hkeys(Keys(prefix, "q").steering)) == {"paused", "task:t"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"reason": "a\nb"}, "one line"), ({"reason": "x" * 501}, "500 characters"), ({"until": -1}, "above 0"),
+        ({"until": "soon"}, "write seconds"), ({"task": ""}, "cannot name a task"), ({"by": 5}, "one line"),
+    ],
+)  # fmt: skip
+async def test_a_pause_that_cannot_be_is_refused_and_changes_nothing(
+    app: App, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        await app.queue("q").pause(**arguments)
+    assert (await app.queue("q").steering()).paused is None
+
+
+@pytest.mark.parametrize("bound", [-1, 1.5, "3", True, 2**60])
+async def test_a_bound_that_cannot_be_is_refused(app: App, bound: Any) -> None:
+    with pytest.raises(UsageError, match="whole number"):
+        await app.queue("q").limit(max_waiting=bound)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import (
     OPTIONS,
@@ -89,6 +90,12 @@ class ChangeRequest(Guarded):
         return one_time(at, info, "at")
 
 
+class Deleted(TypedDict):
+    """The id of a job whose record is deleted."""
+
+    deleted: str
+
+
 # -- handlers ----------------------------------------------------------------------------------------------------
 
 
@@ -144,7 +151,7 @@ async def _changed(queue: Queue, job_id: str, body: ChangeRequest, version: int 
         raise Invalid(of_payload(error, "/payload")) from None
 
 
-async def delete(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
+async def delete(site: Site, asked: Asked[None, None]) -> Deleted:
     """Its id, as there is nothing else left of it."""
     queue, job_id = await _found(site, asked)
     await queue.delete(job_id)
@@ -189,6 +196,6 @@ ROUTES: Final = (
     Route(
         method="DELETE", path=JOB, handler=delete, scope=Scope.WRITE, any_type=True,
         summary="delete the record of a finished job",
-        answers=(Success(200, "It is deleted", dict[str, str]),), problems=(*_COMMON, *OUTAGES),
+        answers=(Success(200, "It is deleted", Deleted),), problems=(*_COMMON, *OUTAGES),
     ),
 )  # fmt: skip

@@ -229,9 +229,9 @@ REFUSALS: Final = (
 )  # fmt: skip
 """Of any route that makes a job."""
 WAITED: Final = (
-    Success(200, "With `Prefer: wait=N`: the finished job", JobDocument, ("Location", "Preference-Applied")),
+    Success(200, "With `Prefer: wait=N`: the finished job", SentDocument, ("Location", "Preference-Applied")),
     Success(
-        202, "With `Prefer: wait=N`: it has not ended yet", JobDocument, ("Location", "Preference-Applied")
+        202, "With `Prefer: wait=N`: it has not ended yet", SentDocument, ("Location", "Preference-Applied")
     ),
 )
 
@@ -241,7 +241,7 @@ ROUTES: Final = (
         summary="make a job; 201 with the job and its `Location`, 200 where its unique key has led to another",
         answers=(
             Success(201, "The job", SentDocument, ("Location",)),
-            Success(200, "The job that has its unique key", SentDocument, ("Location",)), *WAITED,
+            Success(200, f"The job that has its unique key. {WAITED[0].meaning}", *WAITED[0][2:]), WAITED[1],
         ),
         problems=(QUEUE_NOT_FOUND, OF_ENGINE[UnknownTask], *REFUSALS),
     ),

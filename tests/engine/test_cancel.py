@@ -118,7 +118,8 @@ async def test_a_running_job_ends_as_cancelled_whatever_its_handler_does_when_it
                 await job.result(2)
             record = await job.status()
             assert (record.state, record.attempt, record.history) == (State.CANCELLED, 1, []), name
-            assert record.error is not None and record.error.by == "ada"
+            assert record.error is not None
+            assert record.error.by == "ada"
         assert handlers.ended == ["cleaned up"]
         await asyncio.sleep(0.1)
         assert len(handlers.began) == len(jobs), "none runs again"

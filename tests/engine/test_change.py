@@ -62,10 +62,12 @@ async def test_a_delayed_job_is_promoted_or_gets_another_time_and_runs_once(
 ) -> None:
     soon, later, now = [await app.enqueue("q", "t", n, delay=60) for n in range(3)]
     record = await soon.reschedule(delay=0.2)
-    assert record.due_at is not None and record.state is State.DELAYED
+    assert record.due_at is not None
+    assert record.state is State.DELAYED
     at = datetime.now(UTC) + timedelta(hours=1)
     moved = (await later.reschedule(at=at)).due_at
-    assert moved is not None and abs(moved - at) < timedelta(milliseconds=1)
+    assert moved is not None
+    assert abs(moved - at) < timedelta(milliseconds=1)
     promoted = await now.promote()
     assert (promoted.state, promoted.due_at, promoted.version) == (State.WAITING, None, 1)
     assert await _ran(app, 2) == [2, 0], "the promoter hears of the earlier time"
@@ -93,12 +95,15 @@ async def test_a_waiting_job_that_is_given_a_time_waits_for_it(
     census(client, prefix, "q").check()
 
 
-async def test_of_20_who_edit_one_version_at_once_one_does_and_the_others_are_told_the_new_one(app: App) -> None:
+async def test_of_20_who_edit_one_version_at_once_one_does_and_the_others_are_told_the_new_one(
+    app: App,
+) -> None:
     job = await app.enqueue("q", "t", "old", delay=60)
     edits = [job.edit(n, version=0) for n in range(20)]
     said = await asyncio.gather(*edits, return_exceptions=True)
     conflicts = [each for each in said if isinstance(each, VersionConflict)]
-    assert len(conflicts) == 19 and {(c.expected, c.version) for c in conflicts} == {(0, 1)}
+    assert len(conflicts) == 19
+    assert {(c.expected, c.version) for c in conflicts} == {(0, 1)}
     (done,) = [each for each in said if not isinstance(each, BaseException)]
     assert await job.status() == done
     assert (await job.edit("whatever it is")).version == 2
@@ -124,7 +129,7 @@ async def test_an_edit_is_checked_by_the_task_where_it_is_known_here(app: App) -
     [
         ({}, "say what to change"), ({"version": -1, "payload": 1}, "not a version"),
         ({"priority": "urgent"}, "use one of"), ({"delay": -1}, "delay=-1"),
-        ({"delay": 1, "at": datetime.now(UTC)}, "not both"), ({"at": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
+        ({"delay": 1, "at": datetime.now(UTC)}, "not both"), ({"at": datetime(2030, 1, 1)}, "no time zone"),
     ],
 )  # fmt: skip
 async def test_a_change_that_cannot_be_is_refused_and_changes_nothing(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import logging
 import re
+import socket
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from hashlib import sha256
@@ -20,10 +21,9 @@ from typing import Final
 
 from aiohttp import web
 
-from streamq import ConfigurationError, Settings
+from streamq import ConfigurationError, Settings, is_loopback
 
 from .failures import Guard
-from .loopback import leads_to_loopback
 from .problems import INSUFFICIENT_SCOPE, UNAUTHORIZED, Problem
 
 
@@ -134,11 +134,20 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
 
 def check_binding(keys: Keys, host: str) -> None:
     """Raise ``ConfigurationError`` when the API would be open to others without a key."""
-    if not keys and not leads_to_loopback(host):
+    if not keys and not (is_loopback(host) and all(map(is_loopback, _addresses(host)))):
         raise ConfigurationError(
             f"refusing to listen on {host or 'all addresses'} without API keys: anyone could send messages. "
             "Set STREAMQ_API_KEYS (key=scope, separated by commas), or bind to 127.0.0.1"
         )
+
+
+def _addresses(host: str) -> list[str]:
+    """All that the name stands for here: a file or a name server may say anything. None where it is unknown."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []  # nothing can listen on it
+    return [str(address[4][0]) for address in found]
 
 
 def keyed(keys: Keys, needed: Scope) -> Guard:

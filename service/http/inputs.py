@@ -23,8 +23,9 @@ from pydantic_core import PydanticCustomError
 
 from streamq import OPTIONS, Option
 from streamq.durations import seconds_of
+from streamq.times import NoTime, parse_rfc3339
 
-from ..clock import NoTime, now, parse_rfc3339
+from ..clock import now
 
 MAX_DELAY: Final = timedelta(days=366)
 """As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""

@@ -8,16 +8,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from streamq import App, ConfigurationError, Settings, load_app, public_address, set_up_logs
+from streamq import App, ConfigurationError, Settings, is_loopback, load_app, public_address, set_up_logs
 from streamq.cli.outlet import say
+from streamq.runtime import stoppable
 
 from ..app import build_app
 from ..http.auth import Keys, check_binding
-from ..http.loopback import is_loopback
 from ..http.serve import address, bind, serving
 from ..sandbox.provider import build_sandbox
 from ..settings import ServiceSettings
-from .signals import stoppable
 
 log = logging.getLogger("streamq.api")
 

@@ -13,6 +13,7 @@ from typing import Any
 from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, public_address, set_up_logs
 from streamq.cli.options import check_queues
 from streamq.cli.outlet import complain, say
+from streamq.runtime import Stop, stoppable
 
 from ..app import build_app
 from ..http.auth import Keys, check_binding
@@ -21,7 +22,6 @@ from ..sandbox.provider import build_sandbox
 from ..settings import ServiceSettings
 from .roles import app_of
 from .screen import start_screen
-from .signals import Stop, stoppable
 
 
 @dataclass(frozen=True)

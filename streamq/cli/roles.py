@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any, Final
 
 import click
@@ -82,40 +81,33 @@ def _named(app: str | None) -> streamq.App:
 
 
 async def _work(app: streamq.App, name: str | None, *, duties: bool, supervised: bool) -> None:
-    from streamq.runtime import on_end_of_input, on_signals  # noqa: PLC0415  # --help need not pay for it
+    from streamq.runtime import on_end_of_input, stoppable  # noqa: PLC0415  # --help need not pay for it
 
     worker = streamq.Worker(app, name=name, duties=duties)
-    on_signals(worker.stop)  # before anything is waited for
-    if supervised:
-        await on_end_of_input(worker.stop)
-    async with app:
-        await worker.run()
+    with stoppable(worker.stop):  # before anything is waited for
+        if supervised:
+            await on_end_of_input(worker.stop)
+        async with app:
+            await worker.run()
 
 
 async def _supervise(app: streamq.App, arguments: list[str], handed_on: dict[str, str]) -> None:
-    from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
+    from streamq.runtime import stoppable  # noqa: PLC0415  # --help need not pay for it
     from streamq.worker.supervisor import Supervisor  # noqa: PLC0415  # as above
 
     queues = streamq.Worker(app).queues
     supervisor = Supervisor(app, queues, app.settings.processes, arguments, handed_on)
-    on_signals(supervisor.stop)
-    async with app:
-        await supervisor.run()
+    with stoppable(supervisor.stop):
+        async with app:
+            await supervisor.run()
 
 
 async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
-    import asyncio  # noqa: PLC0415  # --help need not pay for it
+    from streamq.runtime import stoppable  # noqa: PLC0415  # --help need not pay for it
 
-    from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
-
-    async def role() -> None:
+    with stoppable():
         async with app:
             await streamq.Scheduler(app, only_reclaim=only_reclaim).run()
-
-    running = asyncio.create_task(role())
-    on_signals(running.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
 
 
 @click.command()

@@ -58,7 +58,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("job enqueue q t --timeout nan", 2, "'nan' is not a duration"),
     ("job enqueue q t --timeout 1e999", 2, "'1e999' is not a duration"),
     ("job enqueue q t --attempts 1.5", 2, "'1.5' is not a valid integer"),
-    ("job enqueue q t --at soon", 2, "'soon' is not a time: write it as 2030-01-31T09:00:00Z"),
+    ("job enqueue q t --at soon", 2, "'soon' must be an RFC 3339 time: write it as 2030-01-31T09:00:00Z"),
     ("job enqueue q t --at 2030-01-31T09:00:00", 2, "has no time zone: write it as 2030-01-31T09:00:00Z"),
     ("job enqueue q t --durability disk", 2, "'disk' is not one of 'memory', 'fsync', 'replica'"),
     ("job enqueue q t --keep-result 5m", 2, "--keep-result is reserved for an option that is not available yet"),
@@ -258,12 +258,13 @@ def test_durations_and_twins_are_taken_from_the_environment(folder: Path) -> Non
 
 def test_the_table_of_exit_codes_covers_every_error() -> None:
     from streamq import errors
-    from streamq.cli.ending import CODES, code_of
+    from streamq.cli.ending import code_of
+    from streamq.exits import Exit
 
     kinds: list[type[errors.StreamqError]] = [errors.StreamqError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-    assert {code_of(kind.__new__(kind)) for kind in kinds} <= set(CODES)
+    assert {code_of(kind.__new__(kind)) for kind in kinds} <= set(Exit)
 
 
 def test_help_of_every_command_has_an_example() -> None:

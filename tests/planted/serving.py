@@ -42,7 +42,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "auth: a name that ends like localhost is local",
-        "service/http/loopback.py",
+        "streamq/settings/location.py",
         'name.endswith(".localhost")',
         'name.endswith("localhost")',
         "tests/service/test_access.py::test_a_name_that_only_looks_local_is_not",

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from streamq_service.app import ROUTES
 from streamq_service.http.auth import Keys, Scope, check_binding
-from streamq_service.http.loopback import is_loopback
 from streamq_service.settings import ServiceSettings
 
-from streamq import ConfigurationError
+from streamq import ConfigurationError, is_loopback
 
 from ..docs.markdown import typed
 from .conftest import Service

@@ -19,7 +19,6 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, ov
 from streamq.client.opening import running_loop
 from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, UsageError
-from streamq.fields_task import FieldsSending, FieldsTask
 from streamq.job import Job
 from streamq.model.job_record import JobRecord
 from streamq.options import EnqueueOptions
@@ -66,6 +65,12 @@ class Opens(Protocol):
     ) -> list[Job[Any]]: ...
 
 
+class Sends(Protocol[F, R]):
+    """What sends a job: a task, or one with its options set."""
+
+    def enqueue(self, *args: F.args, **named: F.kwargs) -> Awaitable[Job[R]]: ...
+
+
 class Sync:
     """Made by ``app.sync``. Its methods block their thread; any thread that runs no event loop may call them.
 
@@ -80,28 +85,8 @@ class Sync:
     def enqueue(
         self, queue: str, task: str, payload: Any = ..., /, **options: Unpack[EnqueueOptions]
     ) -> SyncJob[Any]: ...
-    @overload  # a task of named fields: they are the handler's parameters
-    def enqueue(
-        self,
-        task: FieldsTask[Callable[F, Awaitable[R]]] | FieldsSending[Callable[F, Awaitable[R]]],
-        /,
-        *args: F.args,
-        **fields: F.kwargs,
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(
-        self,
-        task: FieldsTask[Callable[F, R]] | FieldsSending[Callable[F, R]],
-        /,
-        *args: F.args,
-        **fields: F.kwargs,
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(
-        self, task: Task[P, R], payload: P = ..., /, **options: Unpack[EnqueueOptions]
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(self, task: Sending[P, R], payload: P, /) -> SyncJob[R]: ...
+    @overload  # with the parameters of its own enqueue
+    def enqueue(self, task: Sends[F, R], /, *args: F.args, **named: F.kwargs) -> SyncJob[R]: ...
     def enqueue(self, task: Any, /, *args: Any, **named: Any) -> Any:
         """Send one job: ``enqueue(send_sms, message, delay=60)``, or by name ``enqueue("sms", "send_sms", {…})``."""
         send = self._app.enqueue if isinstance(task, str) else task.enqueue

@@ -101,9 +101,14 @@ def _reserved(_: click.Context, param: click.Parameter, value: Any) -> None:
         )
 
 
+app_named = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
+concurrency = click.option(
+    "--concurrency", cls=Twin, type=click.IntRange(1, 100_000), envvar="STREAMQ_CONCURRENCY",
+    help="Jobs at once, per process. Default: 100",
+)  # fmt: skip
 redis_url = click.option(
     "--redis-url", cls=Twin, envvar="STREAMQ_REDIS_URL", metavar="URL",
-    help="Server; several separated by commas are tried in order. Default: the one `streamq up` runs here.",
+    help="Server; several separated by commas are tried in order. Default: the embedded one.",
 )  # fmt: skip
 data_dir = click.option(
     "--data-dir", cls=Twin, envvar="STREAMQ_DATA_DIR", metavar="DIR",

@@ -7,25 +7,19 @@ from typing import Any, Final
 import click
 
 import streamq
-from streamq.cli.options import Option, Twin, check_queues, server
+from streamq.cli.options import Option, Twin, app_named, check_queues, concurrency, server
 
 HANDED_ON: Final = "STREAMQ_SUPERVISED"
 """The variable in which a supervisor passes the typed options to its workers, as JSON."""
 
 
-_app = click.argument("app", required=False, envvar="STREAMQ_APP")
-
-
 @click.command()
-@_app
+@app_named
 @click.option(
     "--queues", cls=Twin, envvar="STREAMQ_QUEUES",
     help="Separated by commas. Default: all of APP.",
 )  # fmt: skip
-@click.option(
-    "--concurrency", cls=Twin, type=click.IntRange(1, 100_000), envvar="STREAMQ_CONCURRENCY",
-    help="Jobs at once, per process. Default: 100",
-)  # fmt: skip
+@concurrency
 @click.option(
     "--processes", cls=Twin, type=click.IntRange(1, 256), envvar="STREAMQ_PROCESSES",
     help="Default: 1",
@@ -111,7 +105,7 @@ async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
 
 
 @click.command()
-@_app
+@app_named
 @server
 def scheduler(app: str | None, **options: Any) -> None:
     """Promote delayed jobs and recover those of lost workers, for all queues. Any number may run.
@@ -126,7 +120,7 @@ def scheduler(app: str | None, **options: Any) -> None:
 
 
 @click.command()
-@_app
+@app_named
 @server
 def reclaimer(app: str | None, **options: Any) -> None:
     """Recover the jobs of lost workers, and nothing else. (Schedulers and workers do it too.)

@@ -14,9 +14,8 @@ from types import ModuleType
 from typing import Any, Final
 
 from streamq.app import App
-from streamq.durations import as_given
 from streamq.errors import ConfigurationError, StreamqError, UsageError
-from streamq.model.shown import shown
+from streamq.model.shown import as_given, shown
 from streamq.settings import Settings
 
 _PATH: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*:\w+(?:\.\w+)*")

@@ -14,7 +14,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
-from streamq.durations import FORMS, Duration, as_given, seconds_of
+from streamq.durations import FORMS, Duration, seconds_of
 from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError
 from streamq.model import due
 from streamq.model.clock import to_ms
@@ -22,6 +22,7 @@ from streamq.model.durability import Durability
 from streamq.model.headers import pack_headers
 from streamq.model.judge import Backoff
 from streamq.model.keys import Keys
+from streamq.model.shown import as_given
 
 Form = Literal["duration", "time", "whole number", "choice", "text"]
 

@@ -13,7 +13,8 @@ import click
 import streamq
 from streamq.cli.ending import QueueNotFound
 from streamq.cli.outlet import Warnings
-from streamq.durations import as_given, seconds_of
+from streamq.durations import seconds_of
+from streamq.model.shown import as_given
 from streamq.times import NoTime, parse_rfc3339
 
 Command = Callable[..., Any]

@@ -8,18 +8,13 @@ from streamq.doctor.finding import Finding, Patient
 from streamq.embedded.binary import OLDEST
 from streamq.errors import Rejected
 from streamq.model.clock import host_now, to_ms
+from streamq.redis.replies import product_of
 from streamq.store.server import ALL_KEYS
 
 CLOCKS_APART: Final = 5.0
 """Seconds between this host's clock and the server's that give a warning: synchronized clocks differ by far less."""
 ROOM: Final = 0.85
 """Share of maxmemory from which on there is a warning: early enough to act before jobs are refused."""
-
-
-def product_of(info: dict[str, str]) -> tuple[str, str]:
-    """Name and version of the server."""
-    name = "Valkey" if "valkey_version" in info else "Redis"
-    return name, info.get("valkey_version") or info.get("redis_version", "0")
 
 
 def version_in(text: str) -> tuple[int, ...]:

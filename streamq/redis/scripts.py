@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from streamq.errors import StreamqError
 from streamq.model.keys import Keys
-from streamq.redis.link import Link, NoScript, translate
+from streamq.redis.answers import NoScript, translate
+from streamq.redis.link import Link
 from streamq.redis.script_text import ScriptText
 
 Named = tuple[str, ...]

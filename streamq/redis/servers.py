@@ -14,9 +14,7 @@ from streamq.errors import ConfigurationError, Rejected, Unavailable
 from streamq.redis.answers import translate
 from streamq.redis.peers import OwnUserConnection, OwnUserThreadedConnection
 from streamq.settings import Settings
-from streamq.settings.location import Location, locations, public_address
-
-__all__ = ["Search", "Server", "Servers", "public_address"]
+from streamq.settings.location import Location, locations
 
 _DEFAULT: Final = "redis://127.0.0.1:6379/0"
 _PASSED_OVER: Final = "it is a replica, which takes no jobs; passed over for the next address"

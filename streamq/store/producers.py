@@ -145,7 +145,7 @@ class Producers:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._announcements = Announcements(access.queues_key)
+        self._announcements = Announcements(access.shared.queues)
 
     def producer(self, queue: str, name: str) -> Producer:
         """The producer of this name. Raises ``ConfigurationError`` for the bad name of a queue."""

@@ -154,9 +154,7 @@ class Connection(web.RequestHandler):
         self._doors = doors
         self._line: asyncio.Transport | None = None
         self._request: web.BaseRequest | None = None
-        self._begun: float | None = (
-            self._loop.time()
-        )  # the header that is awaited, or the request that is answered
+        self._begun: float | None = self._loop.time()  # of the header awaited, or the request answered
         self._heard = 0  # bytes since then
         self._unread: StreamReader | None = None  # the body that was answered before its end
         self._leftover: int | None = None  # bytes of an unread body that may still come
@@ -177,9 +175,7 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         self._heard += len(data)
-        if (
-            self._leftover is not None
-        ):  # thrown away as it comes: taking it apart would cost more than the request
+        if self._leftover is not None:  # thrown away as it comes: reading it would cost more than the request
             if self._heard > self._leftover:
                 self.abort()
             return

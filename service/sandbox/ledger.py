@@ -81,9 +81,8 @@ class Ledger:
 
     def add(self, key: str | None, body: bytes, status: int) -> Call:
         """Record one call."""
-        key = (
-            None if key is None else key.encode("utf-8", "replace").decode()
-        )  # a header may have bytes that are no UTF-8
+        if key is not None:  # a header may have bytes that are no UTF-8
+            key = key.encode("utf-8", "replace").decode()
         self._total += 1
         repeat = self._seen[key] if key is not None else 0
         call = Call(f"msg-{self._total}", key, repeat, status, now(), body)

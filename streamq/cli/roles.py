@@ -46,9 +46,8 @@ def worker(
 
     if supervised:
         options = codec.loads(supervised)
-    loaded = _configured(
-        streamq.load_app(app), options, tell=not supervised
-    )  # for a supervised worker the supervisor has logged them
+    # the remarks on the settings of supervised workers are logged by their supervisor
+    loaded = _configured(streamq.load_app(app), options, tell=not supervised)
     if not undeclared:
         check_queues(loaded)
     if loaded.settings.processes == 1:

@@ -160,9 +160,7 @@ class _Carrier:
                 await self._land(departure)
                 self._under_way.popleft()
                 if len(departure.orders) > 1:
-                    await asyncio.sleep(
-                        0
-                    )  # who has just been answered may have more: it leaves with the next flight
+                    await asyncio.sleep(0)  # who was answered may have more for the next flight
         except BaseException:  # the loop ends; nobody waits for ever
             for departure in self._under_way:
                 for order in departure.orders:

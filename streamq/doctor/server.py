@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamq.doctor.finding import Finding, Patient
+from streamq.doctor.finding import Finding, Patient, Verdict
 from streamq.embedded.binary import OLDEST
 from streamq.errors import Rejected
 from streamq.model.clock import host_now, to_ms
@@ -105,14 +105,13 @@ async def _rights(patient: Patient) -> list[Finding]:
     return findings or [Finding("rights", "rights", "ok", "may run every command, and list clients")]
 
 
-async def _missing(patient: Patient, code: str, verdict: str, names: set[str], why: str) -> Finding:
+async def _missing(patient: Patient, code: str, verdict: Verdict, names: set[str], why: str) -> Finding:
     listed = ", ".join(sorted(names))
     rules = " ".join(f"+{name.lower()}" for name in sorted(names))
     if names & {"PUBLISH", "SUBSCRIBE"}:  # also refused when the channels are not allowed
         rules += f" '&{patient.app.settings.prefix}:*'"
     remedy = f"ACL SETUSER {await whoami(patient)} {rules}; {why}"
-    kind = "fail" if verdict == "fail" else "warn"
-    return Finding("rights", code, kind, f"this user may not run {listed}", remedy)  # type: ignore[arg-type]
+    return Finding("rights", code, verdict, f"this user may not run {listed}", remedy)
 
 
 async def whoami(patient: Patient) -> str:

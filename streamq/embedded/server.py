@@ -35,7 +35,7 @@ from streamq.embedded.folder import ELSEWHERE, Folder
 from streamq.embedded.leftovers import end_holders
 from streamq.errors import ConfigurationError
 from streamq.redis.peers import stranger_at
-from streamq.redis.replies import product_of
+from streamq.redis.replies import info_in, product_of
 from streamq.settings.location import OWN_USER
 
 ANSWER: Final = 10.0
@@ -239,7 +239,7 @@ class EmbeddedServer:
 
     async def _introduce(self) -> None:
         socket = self._folder.socket()
-        about = dict(re.findall(r"^(\w+):(.*?)\r?$", await _says(socket, "INFO server"), re.MULTILINE))
+        about = info_in((await _says(socket, "INFO server")).encode())
         if socket is None or "process_id" not in about:
             raise ConfigurationError(f"the server on {socket} ended while it was being joined: start again")
         self.product, self.version = product_of(about)

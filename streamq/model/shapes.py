@@ -166,9 +166,7 @@ def _sound_default(node: Schema, definitions: dict[str, Any]) -> bool:
         schema: Any = known if definitions else node["schema"]
         valid = SchemaValidator(schema).validate_python(default)
         return bool(valid == default) and (type(valid) is type(default) or isinstance(valid, float))
-    except (
-        Exception
-    ):  # it does not fit, has its own serializer or comparison, or refers to an unknown definition
+    except Exception:  # it does not fit, compares in its own way, or refers to an unknown definition
         return False
 
 
@@ -189,9 +187,7 @@ def _key(node: Schema) -> Schema:
 
 
 def _exact_definition(ref: str, found: Shape, definitions: dict[str, Any]) -> bool:
-    target = definitions.pop(
-        ref, None
-    )  # taken out meanwhile: what contains itself may be nested too deep to be read
+    target = definitions.pop(ref, None)  # meanwhile: what contains itself may be nested too deep to be read
     if target is None:
         return False
     exact = _exact(target, found, definitions)

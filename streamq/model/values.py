@@ -91,11 +91,7 @@ class Form:
         """Write a valid value and read it again. Raises ``Unfit`` when something else would arrive."""
         try:
             raw = self._serializer.to_json(value, by_alias=False, round_trip=True, warnings=False)
-        except (
-            TypeError,
-            ValueError,
-            RecursionError,
-        ) as error:  # pydantic's and those of the user's own writers
+        except (TypeError, ValueError, RecursionError) as error:  # pydantic's, or of a user's own writer
             raise Unfit([FieldError("", "not-json", str(error))]) from None
         try:
             back = self._validator.validate_json(raw, by_alias=True, by_name=True)
@@ -167,9 +163,7 @@ class AnyForm(Form):
             kind = type(value)
             if kind in _SCALARS or (kind is dict and _SCALARS.issuperset(map(type, value.values()))):
                 return raw  # nothing in it is ever written as something else
-            if _equal(
-                value, codec.loads(raw)
-            ):  # the faster of two readers, which differ in numbers above 64 bits only
+            if _equal(value, codec.loads(raw)):  # the faster reader: only long numbers it reads otherwise
                 return raw
         if not _equal(value, back := self.read(raw)):
             differences = [

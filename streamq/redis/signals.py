@@ -258,9 +258,7 @@ class Channels:
             return
         channel = self._asked.popleft()
         if refusal is None:
-            if (
-                channel in self._subscribed and channel not in self._asked
-            ):  # not given up since, nor asked again
+            if channel in self._subscribed and channel not in self._asked:  # not given up, nor asked again
                 self._confirmed.add(channel)
             if self._troubled or channel in self._refused:
                 log.info("signals on %s are heard again", channel)

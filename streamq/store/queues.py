@@ -20,9 +20,8 @@ class Queues:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._strange: frozenset[bytes] = (
-            frozenset()
-        )  # members of the list that are no valid names, and were logged
+        self._strange: frozenset[bytes] = frozenset()
+        """Members of the list that are no valid names, and were logged."""
 
     # -- commands -------------------------------------------------------------------------------------------
 

@@ -98,13 +98,13 @@ RESERVED: Final[dict[str, Any]] = {
     "priority": "normal", "key": None, "unique": None, "group": None, "expires": None, "tags": None,
     "headers": None, "keep_result": None, "units": None, "after": None, "parent": None,
 }  # fmt: skip
-"""Names of options to come, which nothing else may bear, each with the value that says the same as leaving it out.
+"""Names of options to come, which nothing else may have, each with the value that means the same as leaving it out.
 
 HTTP bodies may hold that value.
 """
 
 NAMES: Final = frozenset({*OPTIONS, *RESERVED})
-"""Names that no field of a task may bear."""
+"""Names that no field of a task may have."""
 
 ALIKE: Final = 0.75
 """Similarity (``difflib``) from which an unknown field counts as a misspelt option: three letters in four match."""

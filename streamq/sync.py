@@ -29,7 +29,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 F = ParamSpec("F")
 
-GOODBYE: Final = 2.0
+CLOSING: Final = 2.0
 """Seconds that closing may take when the process ends: a server that is away must not hold up the end."""
 
 
@@ -139,7 +139,7 @@ class Sync:
         async with self._app:
             if self._open_in is not background:
                 self._open_in = background  # stays open from here on
-                background.goodbyes.append(self._closed)
+                background.closings.append(self._closed)
                 await self._app.__aenter__()
             return await act()
 
@@ -161,7 +161,7 @@ class _Background:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.goodbyes: list[Callable[[], Awaitable[None]]] = []
+        self.closings: list[Callable[[], Awaitable[None]]] = []
         self._thread = threading.Thread(target=self.loop.run_forever, name="streamq sync", daemon=True)
         self._thread.start()
 
@@ -177,17 +177,17 @@ class _Background:
     def end(self) -> None:
         """Close what is open, and end the thread."""
         with contextlib.suppress(TimeoutError):  # a server that hangs does not hold up the end of a process
-            self.run(self._say_goodbye(), GOODBYE)
+            self.run(self._close_all(), CLOSING)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(GOODBYE)
+        self._thread.join(CLOSING)
         if self._thread.is_alive():
             _KEPT.append(self)  # it is in use
         else:
             self.loop.close()
 
-    async def _say_goodbye(self) -> None:
-        for goodbye in self.goodbyes:
-            await goodbye()
+    async def _close_all(self) -> None:
+        for close in self.closings:
+            await close()
 
 
 _lock = threading.Lock()

@@ -48,7 +48,7 @@ _LOOK: Final = 1.0
 
 
 class Keys:
-    """The API keys, kept as digests. Empty when none are set. A file of keys is read anew when it changes."""
+    """The API keys, kept as digests. Empty when none are set. A file of keys is read again when it changes."""
 
     def __init__(
         self, keys: Mapping[str, Scope], reread: Callable[[], str] | None = None, text: str = ""

@@ -64,7 +64,7 @@ class Doors:
 
     def __init__(self, server: web.Server, **options: Any) -> None:
         self._server, self._options = server, options
-        self._most = min(CONNECTIONS, _files() // 2)  # the other half is for what else the process has open
+        self._limit = min(CONNECTIONS, _files() // 2)  # the other half is for what else the process has open
         self._handler, self._factory = server.request_handler, server.request_factory
         server.request_handler, server.request_factory = self._answer, self._ask
         self._open: set[Connection] = set()
@@ -76,7 +76,7 @@ class Doors:
 
     def enter(self, connection: Connection) -> bool:
         """Whether there is a place for it."""
-        if len(self._open) >= self._most:
+        if len(self._open) >= self._limit:
             oldest = next(iter(self._idle), None)
             if oldest is None:
                 return False
@@ -87,7 +87,7 @@ class Doors:
         return True
 
     def leave(self, connection: Connection) -> None:
-        """It is closed, or as good as."""
+        """It is closed, or is being closed."""
         self._open.discard(connection)
         self._idle.pop(connection, None)
 
@@ -287,5 +287,5 @@ def _unparsed(error: BaseException) -> Problem:
 
 def _files() -> int:
     """Files that this process may have open."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 2 * CONNECTIONS if most == resource.RLIM_INFINITY else most
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 2 * CONNECTIONS if limit == resource.RLIM_INFINITY else limit

@@ -59,7 +59,7 @@ def _instant(value: Any) -> datetime | None:
 
 
 def _seconds(value: Any) -> Any:
-    """A duration as text, which bears its unit: a number in a string is no number here either."""
+    """A duration as text, which has its unit: a number in a string is no number here either."""
     if not isinstance(value, str):
         return value
     try:

@@ -19,6 +19,7 @@ from streamq.times import NoTime, parse_rfc3339
 
 Command = Callable[..., Any]
 T = TypeVar("T")
+S = TypeVar("S", bound="streamq.Settings")
 
 
 class Option(click.Option):
@@ -135,6 +136,18 @@ def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]
             return await act(app)
 
     return streamq.run(main())
+
+
+def configured(app: streamq.App, kind: type[S], given: Mapping[str, Any], *, tell: bool = True) -> S:
+    """The settings of a role, ``given`` those that were typed: logging is set up by them, and odd ones are logged.
+
+    Raises what ``App.configure`` does.
+    """
+    settings = app.configure(kind, given)
+    streamq.set_up_logs(settings.log, settings.log_level)
+    if tell:
+        settings.tell()
+    return settings
 
 
 async def served(app: streamq.App) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 import streamq
-from streamq.cli.options import Option, Twin, app_named, check_queues, concurrency, server
+from streamq.cli.options import Option, Twin, app_named, check_queues, concurrency, configured, server
 
 HANDED_ON: Final = "STREAMQ_SUPERVISED"
 """The variable in which a supervisor passes the typed options to its workers, as JSON."""
@@ -46,8 +46,9 @@ def worker(
 
     if supervised:
         options = codec.loads(supervised)
-    # the remarks on the settings of supervised workers are logged by their supervisor
-    loaded = _configured(streamq.load_app(app), options, tell=not supervised)
+    loaded = streamq.load_app(app)
+    # what is odd about the settings of supervised workers is logged by their supervisor
+    configured(loaded, streamq.Settings, options, tell=not supervised)
     if not undeclared:
         check_queues(loaded)
     if loaded.settings.processes == 1:
@@ -58,19 +59,6 @@ def worker(
     typed = {option: value for option, value in options.items() if value is not None} | {"processes": 1}
     # in the environment: a password may be among them, and every user of the machine can read a command line
     streamq.run(_supervise(loaded, arguments, {HANDED_ON: codec.dumps(typed).decode()}))
-
-
-def _configured(app: streamq.App, options: dict[str, Any], *, tell: bool = True) -> streamq.App:
-    settings = app.configure(streamq.Settings, options)
-    streamq.set_up_logs(settings.log, settings.log_level)
-    if tell:
-        settings.tell()
-    return app
-
-
-def _named(app: str | None) -> streamq.App:
-    """The app whose settings count; a role that runs no task needs none."""
-    return streamq.load_app(app) if app or streamq.Settings.load().app else streamq.App()
 
 
 async def _work(app: streamq.App, name: str | None, *, duties: bool, supervised: bool) -> None:
@@ -95,6 +83,13 @@ async def _supervise(app: streamq.App, arguments: list[str], handed_on: dict[str
             await supervisor.run()
 
 
+def _do_upkeep(app: str | None, options: dict[str, Any], *, only_reclaim: bool) -> None:
+    """No task is run, so no app needs to be named; where one is, its settings count."""
+    named = streamq.load_app(app) if app or streamq.Settings.load().app else streamq.App()
+    configured(named, streamq.Settings, options)
+    streamq.run(_schedule(named, only_reclaim=only_reclaim))
+
+
 async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
     from streamq.runtime import stoppable  # noqa: PLC0415  # --help need not pay for it
 
@@ -115,7 +110,7 @@ def scheduler(app: str | None, **options: Any) -> None:
     Example:
       streamq scheduler
     """
-    streamq.run(_schedule(_configured(_named(app), options), only_reclaim=False))
+    _do_upkeep(app, options, only_reclaim=False)
 
 
 @click.command()
@@ -130,4 +125,4 @@ def reclaimer(app: str | None, **options: Any) -> None:
     Example:
       streamq reclaimer
     """
-    streamq.run(_schedule(_configured(_named(app), options), only_reclaim=True))
+    _do_upkeep(app, options, only_reclaim=True)

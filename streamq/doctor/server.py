@@ -60,9 +60,9 @@ def _eviction(info: dict[str, str]) -> Finding:
 
 
 def _memory(info: dict[str, str]) -> Finding:
-    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-    said = f"{used / 2**20:.0f} MiB used" + (f" of {most / 2**20:.0f} MiB" if most else "")
-    if most and used > ROOM * most:
+    used, maximum = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    said = f"{used / 2**20:.0f} MiB used" + (f" of {maximum / 2**20:.0f} MiB" if maximum else "")
+    if maximum and used > ROOM * maximum:
         remedy = "raise maxmemory or shorten the retention: new jobs are refused soon"
         return Finding("memory", "nearly-full", "warn", said, remedy)
     return Finding("memory", "memory", "ok", said)

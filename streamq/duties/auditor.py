@@ -18,7 +18,7 @@ from streamq.store.store import Store
 log = logging.getLogger("streamq.auditor")
 
 EVERY: Final = 60.0
-"""Seconds between two audits of a queue: each walks all that is active, and what it looks for is seldom there."""
+"""Seconds between two audits of a queue: each walks all that is active, and what it looks for is rarely there."""
 
 
 class Auditor(Rounds):

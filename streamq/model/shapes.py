@@ -130,7 +130,7 @@ def _exact(node: Schema, found: Shape, definitions: dict[str, Any]) -> bool:  # 
         return False
     if kind == "float":
         found.floats = True
-    if kind == "default" and not _sound_default(node, definitions):
+    if kind == "default" and not _valid_default(node, definitions):
         return False
     if kind in _PARTS:
         return all(_exact(part, found, definitions) for part in _PARTS[kind](node))
@@ -152,7 +152,7 @@ _FACTORIES: Final = (list, dict, set, frozenset, tuple, str, int, float, bool, b
 """Factories that return an equal value each time, so that one call shows all of them."""
 
 
-def _sound_default(node: Schema, definitions: dict[str, Any]) -> bool:
+def _valid_default(node: Schema, definitions: dict[str, Any]) -> bool:
     """Whether the default is one of the type's own values: pydantic takes it unseen (``name: str = None``)."""
     if node.get("on_error", "raise") != "raise":
         return False

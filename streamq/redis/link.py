@@ -80,7 +80,7 @@ class Link:
             finally:
                 if self._wire is None:
                     await drop(connection)
-        raise search.in_vain()
+        raise search.unsuccessful()
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
         """Send one command and return its raw reply (bytes, int, list or None).

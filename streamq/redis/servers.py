@@ -33,7 +33,7 @@ class Server:
         except ValueError as error:
             raise ConfigurationError(f"not the address of a server: {error}") from None
         self.era = 0
-        """Counts the times a server of the list was found demoted: connections made before look anew."""
+        """Counts the times a server of the list was found demoted: connections made before search again."""
 
     @property
     def several(self) -> bool:
@@ -136,7 +136,7 @@ class Search:
         if isinstance(problem, Rejected):
             raise Rejected("; ".join(self._said)) from error
 
-    def in_vain(self) -> Unavailable:
+    def unsuccessful(self) -> Unavailable:
         """Why none of the addresses will do."""
         return Unavailable("; ".join(self._said))
 

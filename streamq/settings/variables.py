@@ -110,7 +110,7 @@ def remarks(known: Collection[str], secret: Collection[str]) -> list[str]:
     for name, value in {**in_file, **_ours(os.environ)}.items():
         if name in known and _is_link(name, value):
             said.append(f"{name} is what Kubernetes sets for a service named streamq, and is passed over")
-    for name in strange({**in_file, **_ours(os.environ)}, known):
+    for name in unknown({**in_file, **_ours(os.environ)}, known):
         near = get_close_matches(name, known, 1)
         hint = f": did you mean {near[0]}?" if near else ""
         said.append(f"{name} is no setting of streamq and has no effect{hint}")
@@ -119,8 +119,8 @@ def remarks(known: Collection[str], secret: Collection[str]) -> list[str]:
     return said
 
 
-def strange(source: Mapping[str, str], known: Collection[str]) -> list[str]:
-    """Variables that bear our name, and are neither settings nor what Kubernetes sets beside a service."""
+def unknown(source: Mapping[str, str], known: Collection[str]) -> list[str]:
+    """Variables with our prefix that are neither settings nor what Kubernetes sets beside a service."""
     return [
         name
         for name, value in source.items()

@@ -20,7 +20,7 @@ class Queues:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._strange: frozenset[bytes] = frozenset()
+        self._known_invalid: frozenset[bytes] = frozenset()
         """Members of the list that are no valid names, and were logged."""
 
     # -- commands -------------------------------------------------------------------------------------------
@@ -38,17 +38,17 @@ class Queues:
 
     async def names(self) -> set[str]:
         """The names of all queues that were ever used. What cannot name a queue is logged once and left out."""
-        names, strange = await self.names_and_strange()
-        if fresh := strange - self._strange:
+        names, invalid = await self.names_and_invalid()
+        if fresh := invalid - self._known_invalid:
             log.warning(
                 "%d members of %s cannot name a queue and are left out: %s; `streamq doctor` says how to remove them",
                 len(fresh), self._access.shared.queues,
                 ", ".join(shown(name.decode("utf-8", "backslashreplace"), 64) for name in sorted(fresh)[:5]),
             )  # fmt: skip
-        self._strange = strange
+        self._known_invalid = invalid
         return names
 
-    async def names_and_strange(self) -> tuple[set[str], frozenset[bytes]]:
+    async def names_and_invalid(self) -> tuple[set[str], frozenset[bytes]]:
         """The names of all queues, and the members of their list that are no valid names (another program's)."""
         members = await self._access.pool.call_home("SMEMBERS", self._access.shared.queues)
         texts = {member: member.decode("utf-8", "replace") for member in members}

@@ -156,7 +156,7 @@ class Workers:
         return {int(client["id"]): client.get("name", "") for client in clients_in(listed)}
 
     async def client_names(self, links: Links) -> set[str]:
-        """The names of all its clients: a worker's connections bear its name. Raises ``Rejected`` as above."""
+        """The names of all its clients: a worker's connections have its name. Raises ``Rejected`` as above."""
         return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
 
 

@@ -294,7 +294,7 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
         "context = click.Context(main)\n"
         "assert sketches == {name: main.get_command(context, name).get_short_help_str(90) for name in homes}\n"
         "from streamq import Settings\n"
-        "from streamq.settings.variables import strange\n"
+        "from streamq.settings.variables import unknown\n"
         "def options(command, prefix):\n"
         "    for each in getattr(command, 'commands', {}).values():\n"
         "        yield from options(each, prefix + each.name.upper() + '_')\n"
@@ -304,7 +304,7 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
         "known = {name for names in Settings.variables().values() for name in names}\n"
         "for name in homes:\n"
         "    theirs = dict.fromkeys(options(main.get_command(context, name), f'STREAMQ_{name.upper()}_'), '1')\n"
-        "    assert not strange(theirs, known), f'{name}: a role would say that they have no effect'\n"
+        "    assert not unknown(theirs, known), f'{name}: a role would say that they have no effect'\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False,

@@ -22,8 +22,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "who opens second does not wait for who opens first",
         "streamq/client/opening.py",
-        "async with seat.first:\n                if loop not in self._open:",
-        "if seat.blocks == 1:\n                if loop not in self._open:",
+        "async with share.first:\n                if loop not in self._open:",
+        "if share.blocks == 1:\n                if loop not in self._open:",
         "tests/engine/test_loops.py::test_who_is_cancelled_while_opening_spoils_nothing_for_who_waits",
     ),
     Fault(

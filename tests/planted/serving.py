@@ -162,7 +162,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "input: only the first error is told",
         "service/http/fields.py",
-        "for e in errors[:MOST]], len(errors)",
+        "for e in errors[:LIMIT]], len(errors)",
         "for e in errors[:1]], len(errors)",
         "tests/service/test_bad_input.py::test_all_errors_are_told_at_once",
     ),

@@ -2,7 +2,7 @@
 -- parts: ids place read header_id
 
 -- Lane, entry, task, payload and headers of the entry in which the job lies; nothing when it lies in none. An entry is
--- the job's only if that is the id it bears: the entry of a job that was born elsewhere is itself no job's id.
+-- the job's only if that is the id it has: the entry of a job that was born elsewhere is itself no job's id.
 local function entry_of(id)
   if not is_id(id) then return nil end
   local lane, entry = place(redis.call('HGET', keys.moved, id))

@@ -11,11 +11,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from streamq.durations import FORMS, Duration, seconds_of
-from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError
+from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError, meant
 from streamq.model import due
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
@@ -273,8 +272,7 @@ def refuse(task: str, strange: Iterable[str], known: Iterable[str], more: str = 
     """Raise ``UsageError`` for a name that enqueue does not know, with the one that may be meant, or with ``more``."""
     for name in sorted(strange):
         refuse_reserved(name)
-        near = get_close_matches(name, sorted(known), 1)
-        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}{more}"
+        hint = meant(name, known, f"it takes {', '.join(sorted(known))}{more}")
         raise UsageError(f"{name!r} is not an argument of {task}.enqueue: {hint}")
 
 

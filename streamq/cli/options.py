@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 import click
@@ -14,6 +13,7 @@ import streamq
 from streamq.cli.ending import QueueNotFound
 from streamq.cli.outlet import Warnings
 from streamq.durations import seconds_of
+from streamq.errors import meant
 from streamq.model.shown import as_given
 from streamq.times import NoTime, parse_rfc3339
 
@@ -164,10 +164,8 @@ async def refuse_unknown(app: streamq.App, queue: str) -> None:
 
 def nearest(name: str, known: set[str]) -> str:
     """``: did you mean sms?``, or which names there are."""
-    near = get_close_matches(name, sorted(known), 1)
-    if near:
-        return f": did you mean {near[0]}?"
-    return f": there are {', '.join(sorted(known)[:10])}" if known else ": there is none yet"
+    all_of_them = f"there are {', '.join(sorted(known)[:10])}" if known else "there is none yet"
+    return f": {meant(name, known, all_of_them)}"
 
 
 def check_queues(app: streamq.App) -> None:
@@ -178,12 +176,7 @@ def check_queues(app: streamq.App) -> None:
     declared = {task.queue for task in app.tasks.values()}
     for queue in app.settings.queues:
         if queue not in declared:
-            near = get_close_matches(queue, sorted(declared), 1)
-            hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else f"its tasks are on {', '.join(sorted(declared)) or 'none'}."
-            )
+            hint = meant(queue, declared, f"its tasks are on {', '.join(sorted(declared)) or 'none'}.")
             raise streamq.ConfigurationError(
                 f"no task of the app is declared on queue {as_given(queue)}: {hint} Where jobs are sent there by the "
                 "name of their task, start the worker with --undeclared"

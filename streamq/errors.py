@@ -158,7 +158,7 @@ class OpenElsewhere(NotOpen):
     def __init__(self) -> None:
         super().__init__(
             "the app is open in another event loop, not in this one: open it here too with `async with app:`, "
-            "or call `app.sync.enqueue(…)`, which any thread without a loop may",
+            "or call `app.sync.enqueue(…)`, which any thread without a loop may"
         )
 
 

@@ -13,17 +13,10 @@ import streamq
 from streamq.cli.options import Option, Twin, app_named, concurrency, server
 
 _host = click.option(
-    "--host",
-    cls=Twin,
-    envvar="STREAMQ_HOST",
-    help="Address to listen on. Default: 127.0.0.1",
+    "--host", cls=Twin, envvar="STREAMQ_HOST", help="Address to listen on. Default: 127.0.0.1"
 )
 _port = click.option(
-    "--port",
-    cls=Twin,
-    type=click.IntRange(0, 65_535),
-    envvar="STREAMQ_PORT",
-    help="Port. Default: 8000",
+    "--port", cls=Twin, type=click.IntRange(0, 65_535), envvar="STREAMQ_PORT", help="Port. Default: 8000"
 )
 
 

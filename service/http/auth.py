@@ -13,7 +13,7 @@ import hmac
 import logging
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import IntEnum
 from hashlib import sha256
 from time import monotonic
@@ -48,31 +48,24 @@ _LOOK: Final = 1.0
 
 
 class Keys:
-    """The API keys, kept as digests. Empty when none are set. A file of keys is read again when it changes."""
+    """The API keys, kept as digests, from ``key=scope[+scope],…``; a line ends a key as well. Empty when none are set.
 
-    def __init__(
-        self, keys: Mapping[str, Scope], reread: Callable[[], str] | None = None, text: str = ""
-    ) -> None:
-        self._digests = _digests(keys)
-        self._reread, self._text, self._next_look = reread, text, monotonic() + _LOOK
+    The last ``=`` of each is the one before its scopes. Raises ``ConfigurationError`` for a key that is short, has no
+    scope or an unknown one, or comes twice: it tells the number of the key and no part of it.
+    """
+
+    def __init__(self, text: str, reread: Callable[[], str] | None = None) -> None:
+        self._digests = _digests(text)
+        self._text, self._reread, self._next_look = text, reread, monotonic() + _LOOK
 
     def __bool__(self) -> bool:
         return bool(self._digests)
 
     @classmethod
     def of(cls, settings: Settings) -> Keys:
-        """Those of the settings. Raises ``ConfigurationError``, as ``parse`` does."""
-        text, of_file = settings.secret("api_keys"), settings.secret_file("api_keys") is not None
-        return cls(_keys(text), (lambda: settings.secret("api_keys")) if of_file else None, text)
-
-    @classmethod
-    def parse(cls, text: str) -> Keys:
-        """From ``key=scope[+scope],…``; a line ends a key as well. The last ``=`` is the one before the scopes.
-
-        Raises ``ConfigurationError`` for a key that is short, has no scope or an unknown one, or comes twice. It tells
-        the number of the key and no part of it.
-        """
-        return cls(_keys(text))
+        """Those of the settings. A file of keys is read again when it changes."""
+        of_file = settings.secret_file("api_keys") is not None
+        return cls(settings.secret("api_keys"), (lambda: settings.secret("api_keys")) if of_file else None)
 
     def scope(self, token: str) -> Scope | None:
         """The scope of a key, compared in constant time; None for a key that is not ours."""
@@ -90,14 +83,14 @@ class Keys:
             return
         self._text = text
         try:
-            self._digests = _digests(_keys(text))
+            self._digests = _digests(text)
             log.info("the file of API keys has changed: there are %d keys now", len(self._digests))
         except ConfigurationError as error:
             log.error("the API keys stay as they were: %s", error)
 
 
-def _digests(keys: Mapping[str, Scope]) -> list[tuple[bytes, Scope]]:
-    return [(_digest(key), scope) for key, scope in keys.items()]
+def _digests(text: str) -> list[tuple[bytes, Scope]]:
+    return [(_digest(key), scope) for key, scope in _keys(text).items()]
 
 
 def _digest(key: str) -> bytes:

@@ -1,8 +1,9 @@
 """Reading ready jobs: XREADGROUP as it is, which costs the server half of what a script would.
 
-One queue is read with one blocking command a round; the next read of a long backlog is sent before its jobs start. Of many queues, those known to have a backlog are read, each with
-its share of the free slots, in one round trip; when none is known, one blocking read waits for all of them. A look at
-the queues' depths finds backlogs where a blocking read could bring more jobs than there are free slots.
+One queue is read with one blocking command a round; the next read of a long backlog is sent before the jobs of the last
+one start. Of many queues, those known to have a backlog are read, each with its share of the free slots, in one round
+trip; when none is known, one blocking read waits for all of them. A look at the queues' depths finds backlogs where a
+blocking read could bring more jobs than there are free slots.
 
 A queue on which the server refuses the read is found, put aside and tried again by itself; the others are read on.
 """

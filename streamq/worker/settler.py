@@ -181,7 +181,8 @@ class Settler:
         """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
         problem: Unavailable | None = None
         waits: Outcomes = {}
-        for queue, part, said in await self._store.outcomes.settle_each(self._links, left):
+        reads = self._slots.reads
+        for queue, part, said in await self._store.outcomes.settle_each(self._links, left, reads):
             if not isinstance(said, StreamqError):
                 self._written(said, repeated=repeated)
                 self._settled(queue, [], accepted=True)

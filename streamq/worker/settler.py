@@ -100,7 +100,9 @@ class Settler:
         slots, promoting, (patience, step) = self._slots, True, STARTS_FIRST
         until = monotonic() + patience
         while promoting and slots.free > 0 and monotonic() < until:
-            promoting = slots.promoting  # once it is not, there is one more step, in which the last ones start
+            promoting = (
+                slots.promoting
+            )  # once it is not, there is one more step, in which the last ones start
             await asyncio.sleep(step)
 
     async def _close_when_idle(self) -> None:

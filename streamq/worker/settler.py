@@ -96,13 +96,14 @@ class Settler:
             await self._links.close()
 
     async def _let_start(self) -> None:
-        """Return when the jobs that become due have started, or when no slot is free for more of them."""
+        """Return when the jobs that become due have started, or when no slot is free for more of them.
+
+        Once they are promoted there is one more step, in which the last ones start.
+        """
         slots, promoting, (patience, step) = self._slots, True, STARTS_FIRST
         until = monotonic() + patience
         while promoting and slots.free > 0 and monotonic() < until:
-            promoting = (
-                slots.promoting
-            )  # once it is not, there is one more step, in which the last ones start
+            promoting = slots.promoting
             await asyncio.sleep(step)
 
     async def _close_when_idle(self) -> None:

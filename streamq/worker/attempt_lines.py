@@ -32,6 +32,8 @@ class Line(NamedTuple):
 
 STARTED: Final = Line(logging.DEBUG, "starts")
 """It begins."""
+HELD: Final = Line(logging.INFO, "is held: its task is paused", {"outcome": "held"})
+"""It does not begin."""
 
 
 def say(attempt: Attempt, line: Line) -> None:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamq.model.lanes import LANES
+from streamq.model.lanes import LANES, QueueLane
 from streamq.worker.turns import UNKNOWN, Turns
-
-Source = tuple[str, int]
-"""A queue and the number of one of its lanes."""
 
 
 class Sources:
@@ -22,7 +19,7 @@ class Sources:
         self._turns = turns
         self._lanes: dict[str, dict[int, int]] = {}
         """By queue, its lanes that have a backlog, and how long that is."""
-        self._owed: dict[Source, int] = {}
+        self._owed: dict[QueueLane, int] = {}
         """By source, the parts of jobs that it is owed; below zero when it has got some of the next."""
 
     def __bool__(self) -> bool:
@@ -32,10 +29,10 @@ class Sources:
         """How many queues have a backlog."""
         return len(self._turns)
 
-    def __contains__(self, source: Source) -> bool:
+    def __contains__(self, source: QueueLane) -> bool:
         return source[1] in self._lanes.get(source[0], ())
 
-    def learn(self, source: Source, backlog: int = UNKNOWN) -> None:
+    def learn(self, source: QueueLane, backlog: int = UNKNOWN) -> None:
         """So many jobs wait in a source."""
         queue, lane = source
         lanes = self._lanes.setdefault(queue, {})
@@ -53,9 +50,9 @@ class Sources:
                 self._owed.pop((queue, lane), None)
             self._turns.forget((queue,))
 
-    def shares(self, slots: int, quantum: int = 1) -> dict[Source, int]:
+    def shares(self, slots: int, quantum: int = 1) -> dict[QueueLane, int]:
         """By source, how many jobs to read in this round: all together ``slots``, and none zero."""
-        shares: dict[Source, int] = {}
+        shares: dict[QueueLane, int] = {}
         for queue, share in self._turns.shares(slots, quantum).items():
             lanes = self._lanes[queue]
             if len(lanes) == 1:  # as in nearly all
@@ -64,7 +61,7 @@ class Sources:
                 shares |= self._split(queue, lanes, share)
         return shares
 
-    def _split(self, queue: str, lanes: dict[int, int], share: int) -> dict[Source, int]:
+    def _split(self, queue: str, lanes: dict[int, int], share: int) -> dict[QueueLane, int]:
         """The share of a queue over its lanes, by weight, as far as each has a backlog: smooth weighted round robin."""
         weights = {lane: LANES[lane - 1].weight for lane in lanes}
         cycles = share // sum(weights.values())
@@ -80,7 +77,7 @@ class Sources:
             parts[first] += 1
         return {(queue, lane): part for lane, part in parts.items() if part}
 
-    def served(self, source: Source, asked: int, got: int) -> None:
+    def served(self, source: QueueLane, asked: int, got: int) -> None:
         """A read of ``asked`` jobs gave ``got``."""
         backlog = self._lanes.get(source[0], {}).get(source[1], 0)
         if got < asked:

@@ -15,6 +15,7 @@ from streamq.model.steering import UNSTEERED, Pause, Steering
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
+from streamq.worker.slots import Slots
 
 log = logging.getLogger("streamq.fetcher")
 
@@ -25,15 +26,15 @@ LOOK: Final = 5.0
 class Steered:
     """What is known of the ``queues``; ``on_news`` is called when that is to be looked at anew."""
 
-    def __init__(self, store: Store, queues: tuple[str, ...], on_news: Callable[[], object]) -> None:
-        self._store, self._queues, self._on_news = store, queues, on_news
+    def __init__(
+        self, store: Store, queues: tuple[str, ...], slots: Slots, on_news: Callable[[], object]
+    ) -> None:
+        self._store, self._queues, self._slots, self._on_news = store, queues, slots, on_news
         self._told: dict[str, Steering] = {}
         """Of the queues to which something was told, or that have more lanes than all have."""
         self._stale, self._due = set(queues), 0.0
         self._listening: dict[str, Callable[[], None]] = {}
         self._trouble = Troubles("read the steering of", log)
-        self.holding = False
-        """Whether any task is paused in any queue: asked once a job."""
 
     def listen(self) -> None:
         """Hear of changes from now on."""
@@ -48,6 +49,10 @@ class Steered:
         if message is None or message.startswith(b"steer"):
             self._stale.add(queue)
             self._on_news()
+
+    def suspect(self, queue: str) -> None:
+        """What is known of the queue may not be so any more."""
+        self._stale.add(queue)
 
     @property
     def due(self) -> bool:
@@ -66,7 +71,11 @@ class Steered:
                 self._told[queue] = told
             if told.paused != before.paused:
                 _tell(queue, told.paused)
-        self.holding = any(told.tasks for told in self._told.values())
+        self._slots.held = {
+            (queue, task): _end(pause)
+            for queue, told in self._told.items()
+            for task, pause in told.tasks.items()
+        }
 
     def lanes(self, queue: str) -> tuple[int, ...]:
         """The lanes from which the queue's jobs are delivered."""
@@ -80,17 +89,12 @@ class Steered:
     def is_paused(self, queue: str) -> bool:
         """Whether no job of the queue is to start now."""
         told = self._told.get(queue)
-        return told is not None and self._lasts(told.paused)
+        return told is not None and told.paused is not None and self._store.clock.now() < _end(told.paused)
 
-    def is_held(self, queue: str, task: str) -> bool:
-        """Whether no job of the task is to start now."""
-        told = self._told.get(queue)
-        return told is not None and self._lasts(told.tasks.get(task))
 
-    def _lasts(self, pause: Pause | None) -> bool:
-        if pause is None:
-            return False
-        return self._store.clock.now() < (math.inf if pause.until is None else to_ms(pause.until))
+def _end(pause: Pause) -> float:
+    """When it ends, in ms since the epoch."""
+    return math.inf if pause.until is None else to_ms(pause.until)
 
 
 def _tell(queue: str, pause: Pause | None) -> None:

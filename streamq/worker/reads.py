@@ -110,10 +110,11 @@ class Reads:
         if asked is None:
             return False
         entries = await asked.answer()
+        await self._let_promote()
         if isinstance(entries, StreamqError):
             await self._refused({asked.queue: entries})
         else:
-            more = more and len(entries) == asked.wanted
+            more = more and self._are_more(entries, asked.wanted)
             await self._start((asked.queue, READY), entries, more=more)
         return True
 
@@ -123,13 +124,22 @@ class Reads:
         if self._steered.is_paused(queue):  # they came while we heard of it
             await self._give_back(source, entries)
             return
-        if more and self._slots.free >= 2 * len(entries):
+        if more and 0 < 2 * len(entries) <= self._slots.free:
             self.under_way = self._reader.ask(queue, len(entries))
         self._start_each(queue, lane, entries)
 
     async def _give_back(self, source: QueueLane, entries: list[Any]) -> None:
         queue, lane = source
         await self._store.delivery.release(self._links, queue, [(lane, raw[0]) for raw in entries])
+
+    def _are_more(self, entries: list[Any], wanted: int) -> bool:
+        """Whether more jobs may wait already: after a full read, and while delayed ones become due."""
+        return len(entries) == wanted or self._slots.promoting
+
+    async def _let_promote(self) -> None:
+        """The answer to the promoter has come with ours: it asks for more jobs before these start."""
+        if self._slots.promoting:
+            await asyncio.sleep(0)
 
     def rest(self) -> float:
         """Seconds to wait when no queue is to be read from."""
@@ -204,14 +214,13 @@ class Reads:
         sources = self._lanes_of(queues)
         count = max(1, slots // len(sources))
         found = await self._reader.wait(sources, count, self._patience(queues) if block else 0)
-        if self._slots.promoting:  # its answer has come with ours: it asks for more jobs before these start
-            await asyncio.sleep(0)
+        await self._let_promote()
         for together, error in found.refused:
             await self._find_refused(together, slots, error)
         if not found.refused:
             self._answered(queues)
         for source, entries in found.entries:
-            more = block and not self._several and len(entries) == count
+            more = block and not self._several and self._are_more(entries, count)
             await self._start(source, entries[:slots], more=more)
             if self._several:
                 self._sources.learn(source, UNKNOWN if len(entries) >= count else 0)

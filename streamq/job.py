@@ -44,7 +44,7 @@ class Job(Generic[R]):
 
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
-        return await self._client.look(self.queue, self.id)
+        return await self._client.store.jobs.job(self.queue, self.id)
 
     async def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
         """End it before it begins, or ask for its end while it runs: see ``Queue.cancel``.

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from streamq.client.client import Client
-from streamq.durations import Duration, as_given
+from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.operation import PURGED, OperationRecord
+from streamq.model.shown import as_given
 from streamq.model.states import State
 from streamq.model.steering import Steering
 from streamq.operation import Operation

@@ -24,16 +24,7 @@ from streamq.errors import (
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
 from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
-from streamq.options import (
-    NAMES,
-    OPTIONS,
-    POLICY,
-    EnqueueOptions,
-    Terms,
-    refuse,
-    terms,
-    wrong_task_name,
-)
+from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, Terms, refuse, terms, wrong_task_name
 from streamq.unique import Unique
 
 P = TypeVar("P")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, Literal, get_args
 
-from streamq.durations import Duration, as_given, seconds_of
+from streamq.durations import Duration, seconds_of
 from streamq.errors import LONGEST_WAIT, ConfigurationError
 from streamq.model import codec
 from streamq.model.envelope import Demand
+from streamq.model.shown import as_given
 
 Until = Literal["done", "started"]
 Conflict = Literal["keep", "replace", "latest", "queue"]
@@ -18,6 +19,8 @@ Disposition = Literal["created", "existing", "replaced", "following"]
 """How a call of enqueue came to the job it returns: a new one, one that stood already, one that stood and has the new
 payload now, or a new one that waits until another of its key has ended."""
 
+STARTED: Final = "started"
+"""Until what a key may be taken, as the header says it."""
 KEY_LENGTH: Final = 200
 """Characters of a key at most."""
 
@@ -96,7 +99,7 @@ class Unique:
     @property
     def header(self) -> str:
         """What the job's header ``until`` says; empty when that is absent."""
-        return {"done": "", "window": "window"}.get(self.taken, "started")
+        return {"done": "", "window": "window"}.get(self.taken, STARTED)
 
     def demand(self, lane: int, key: str) -> Demand:
         """What must be decided of a job with this key."""

@@ -23,6 +23,9 @@ class Lane(NamedTuple):
     """Its share of what a worker fetches, beside those of the other lanes that have work."""
 
 
+QueueLane = tuple[str, int]
+"""A queue and the number of one of its lanes."""
+
 READY: Final = 1
 """The number of the lane of jobs of normal priority, as most are."""
 ALONE: Final = 2

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from streamq.model import codec
-from streamq.model.clock import from_ms, rfc3339
+from streamq.model.clock import from_ms
 from streamq.model.states import State
+from streamq.times import rfc3339
 
 PURGED: Final = (
     State.HELD, State.DELAYED, State.WAITING, State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED,

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from streamq.errors import StreamqError
 from streamq.model.keys import GROUP
-from streamq.model.lanes import NUMBERS
+from streamq.model.lanes import NUMBERS, QueueLane
 from streamq.redis import scripts
 from streamq.redis.answers import NoGroup
 from streamq.redis.links import Links
@@ -23,16 +23,13 @@ PENDING_PAGE: Final = 1_000
 RELEASED_AT_ONCE: Final = 100
 """Jobs that one call gives back: some milliseconds of the server's time. Fewer where they are large."""
 
-QueueLane = tuple[str, int]
-"""A queue and the number of one of its lanes."""
-
 
 @dataclass(slots=True)
 class Depths:
-    """How much waits, by queue."""
+    """How much waits, by queue and lane."""
 
-    waiting: dict[str, int] = field(default_factory=dict)
-    """Jobs that wait, of each queue whose lane has entries; too low where delivered entries were deleted by hand."""
+    waiting: dict[QueueLane, int] = field(default_factory=dict)
+    """Jobs that wait, in each lane that has entries; too low where delivered entries were deleted by hand."""
     refused: dict[str, StreamqError] = field(default_factory=dict)
     """Queues whose depth the server refused to tell, and why."""
 
@@ -121,24 +118,26 @@ class Delivery:
         found = await self.pending(links, [(queue, lane) for lane in NUMBERS], worker)
         return [(lane, entry) for (_, lane), entries in found.items() for entry in entries]
 
-    async def depths(self, links: Links, queues: Sequence[str], lane: int) -> Depths:
-        """How many jobs wait in one lane of each queue."""
+    async def depths(self, links: Links, places: Sequence[QueueLane]) -> Depths:
+        """How many jobs wait in each of these lanes."""
         depths = Depths()
-        if not queues:
+        if not places:
             return depths
-        filled: dict[str, int] = {}
-        lengths = await links.commands(queues, [("XLEN", self._lane((queue, lane))) for queue in queues])
-        for queue, length in zip(queues, lengths, strict=True):
+        filled: dict[QueueLane, int] = {}
+        lengths = await links.commands(
+            [queue for queue, _ in places], [("XLEN", self._lane(place)) for place in places]
+        )
+        for place, length in zip(places, lengths, strict=True):
             if isinstance(length, StreamqError):
-                depths.refused[queue] = length
+                depths.refused[place[0]] = length
             elif length:
-                filled[queue] = length
+                filled[place] = length
         if filled:
             deep = list(filled)
-            commands = [("XINFO", "GROUPS", self._lane((queue, lane))) for queue in deep]
-            groups = await links.commands(deep, commands)
-            for queue, reply in zip(deep, groups, strict=True):
-                depths.waiting[queue] = filled[queue] - _delivered(reply)
+            commands = [("XINFO", "GROUPS", self._lane(place)) for place in deep]
+            groups = await links.commands([queue for queue, _ in deep], commands)
+            for place, reply in zip(deep, groups, strict=True):
+                depths.waiting[place] = filled[place] - _delivered(reply)
         return depths
 
 

@@ -189,7 +189,7 @@ class Producers:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._announcements = Announcements(access.queues_key)
+        self._announcements = Announcements(access.shared.queues)
         self.plain = Plainness()
 
     def producer(self, queue: str, name: str, *, plain: bool = True) -> Producer:
@@ -331,7 +331,7 @@ def _doubt(durability: Durability, confirmed: Sequence[Any]) -> StreamqError | N
     for reply in confirmed:
         if isinstance(reply, Exception):
             error = NotDurable(
-                f"durability {durability!r} is not to be had on this server: {reply}; the jobs are in its memory. "
+                f"durability {durability!r} is not available on this server: {reply}; the jobs are in its memory. "
                 "Change the server or enqueue with another durability; repeat() asks again and adds nothing twice"
             )
             error.__cause__ = reply

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.keys import GROUP
+from streamq.model.lanes import READY, QueueLane
 from streamq.redis.answers import concerns_all, translate
-from streamq.redis.link import Link
+from streamq.redis.link import Link, Sent
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in
 from streamq.store.access import Access
@@ -27,10 +28,26 @@ WAKE_AGAIN: Final = 0.1
 class Found:
     """The result of a blocking read."""
 
-    entries: list[tuple[str, list[Any]]] = field(default_factory=list)
-    """Queues that had jobs, and their entries."""
-    refused: list[tuple[Sequence[str], StreamqError]] = field(default_factory=list)
-    """Queues that were read together and refused together: one of them, or all, is the reason."""
+    entries: list[tuple[QueueLane, list[Any]]] = field(default_factory=list)
+    """Lanes that had jobs, and their entries."""
+    refused: list[tuple[Sequence[QueueLane], StreamqError]] = field(default_factory=list)
+    """Lanes that were read together and refused together: one of them, or all, is the reason."""
+
+
+class Asked(NamedTuple):
+    """A read of one queue that is under way."""
+
+    queue: str
+    wanted: int
+    link: Link
+    sent: Sent
+
+    async def answer(self) -> list[Any] | StreamqError:
+        """What it brought, or why the server refused it. Raises ``Unavailable``."""
+        (reply,) = await self.link.replies(self.sent, ANSWER)
+        if isinstance(reply, Exception):
+            return translate(reply, sent=True)
+        return reply[0][1] if reply else []
 
 
 class Reader:
@@ -39,39 +56,46 @@ class Reader:
 
     def __init__(self, access: Access, links: Links, worker: str) -> None:
         self._access, self._links, self._worker = access, links, worker
-        self._lanes: dict[str, bytes] = {}
-        self._queues: dict[bytes, str] = {}
+        self._streams: dict[QueueLane, bytes] = {}
+        self._places: dict[bytes, QueueLane] = {}
         self._known: dict[Link, tuple[int, int]] = {}
         """By connection, its generation and the server's number for it, 0 where that may not be asked."""
 
     # -- reading --------------------------------------------------------------------------------------------
 
-    async def read(self, shares: Mapping[str, int]) -> dict[str, list[Any] | StreamqError]:
-        """What waits now: up to so many jobs of each queue, in one round trip. By queue, or what was refused."""
-        lanes = self._lanes_of(list(shares))
+    async def read(self, shares: Mapping[QueueLane, int]) -> dict[QueueLane, list[Any] | StreamqError]:
+        """What waits now: up to so many jobs of each lane, in one round trip. By lane, or what was refused."""
+        streams = self._streams_of(list(shares))
         commands = [
-            self._command(count, (lane,), 0) for count, lane in zip(shares.values(), lanes, strict=True)
+            self._command(count, (stream,), 0) for count, stream in zip(shares.values(), streams, strict=True)
         ]
-        replies = await self._links.commands(list(shares), commands)
+        replies = await self._links.commands([queue for queue, _ in shares], commands)
         return {
-            queue: reply if isinstance(reply, StreamqError) else reply[0][1] if reply else []
-            for queue, reply in zip(shares, replies, strict=True)
+            place: reply if isinstance(reply, StreamqError) else reply[0][1] if reply else []
+            for place, reply in zip(shares, replies, strict=True)
         }
 
-    async def wait(self, queues: Sequence[str], count: int, block_ms: int) -> Found:
-        """Up to ``count`` jobs of each queue; when there is none, wait ``block_ms`` for the first (0: do not wait).
+    def ask(self, queue: str, count: int) -> Asked | None:
+        """Send a read of what is ready in a queue now, whose answer comes later; ``None`` where it cannot be sent."""
+        link = self._links.home
+        if not (self._links.is_one and link.connected):
+            return None
+        return Asked(
+            queue, count, link, link.begin(self._command(count, self._streams_of(((queue, READY),)), 0))
+        )
+
+    async def wait(self, places: Sequence[QueueLane], count: int, block_ms: int) -> Found:
+        """Up to ``count`` jobs of each lane; when there is none, wait ``block_ms`` for the first (0: do not wait).
 
         Raises only what concerns all servers.
         """
         found = Found()
         if self._links.is_one:
-            await self._wait_on(self._links.home, queues, count, block_ms, found)
+            await self._wait_on(self._links.home, places, count, block_ms, found)
         else:
             reads = [
-                asyncio.create_task(
-                    self._wait_on(link, [queues[at] for at in places], count, block_ms, found)
-                )
-                for link, places in self._links.split(queues).items()
+                asyncio.create_task(self._wait_on(link, [places[at] for at in some], count, block_ms, found))
+                for link, some in self._links.split([queue for queue, _ in places]).items()
             ]
             await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
             await self._end(reads)
@@ -93,30 +117,31 @@ class Reader:
             read.result()
 
     async def _wait_on(
-        self, link: Link, queues: Sequence[str], count: int, block_ms: int, found: Found
+        self, link: Link, places: Sequence[QueueLane], count: int, block_ms: int, found: Found
     ) -> None:
-        command = self._command(count, self._lanes_of(queues), block_ms)
+        command = self._command(count, self._streams_of(places), block_ms)
         try:
             (reply,) = await link.batch(command, timeout=block_ms / 1000 + ANSWER)
         except StreamqError as error:
             reply = error
         if isinstance(reply, Exception):
-            found.refused.append((queues, translate(reply, sent=True)))
+            found.refused.append((places, translate(reply, sent=True)))
         elif reply:
-            found.entries += [(self._queues[lane], entries) for lane, entries in reply]
+            found.entries += [(self._places[stream], entries) for stream, entries in reply]
 
-    def _lanes_of(self, queues: Sequence[str]) -> list[bytes]:
+    def _streams_of(self, places: Sequence[QueueLane]) -> list[bytes]:
         try:
-            return [self._lanes[queue] for queue in queues]
+            return [self._streams[place] for place in places]
         except KeyError:
-            self._lanes |= {queue: self._access.keys(queue).ready.encode() for queue in queues}
-            self._queues = {lane: queue for queue, lane in self._lanes.items()}
-            return [self._lanes[queue] for queue in queues]
+            for queue, lane in places:
+                self._streams[queue, lane] = self._access.keys(queue).lanes[lane - 1].encode()
+            self._places = {stream: place for place, stream in self._streams.items()}
+            return [self._streams[place] for place in places]
 
-    def _command(self, count: int, lanes: Sequence[bytes], block_ms: int) -> tuple[Any, ...]:
+    def _command(self, count: int, streams: Sequence[bytes], block_ms: int) -> tuple[Any, ...]:
         return (
             "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", count, *(("BLOCK", block_ms) if block_ms else ()),
-            "STREAMS", *lanes, *[">"] * len(lanes),
+            "STREAMS", *streams, *[">"] * len(streams),
         )  # fmt: skip
 
     # -- waking ---------------------------------------------------------------------------------------------

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from streamq.errors import StreamqError
 from streamq.model.lanes import READY
 from streamq.model.steering import MAX_WAITING, PAUSED, TASK, Steering, steering
 from streamq.redis import scripts
-from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
@@ -66,12 +65,9 @@ class SteeringStore:
 
     async def told_each(self, links: Links, queues: Sequence[str]) -> Mapping[str, Steering | StreamqError]:
         """The same of several queues, or what went wrong in each."""
-
-        async def send(link: Link, places: Sequence[int]) -> list[Any]:
-            asked = [self._access.keys(queues[place]) for place in places]
-            return await scripts.TOLD.run_each(link, [(keys, ()) for keys in asked])
-
-        replies = await links.pipeline(queues, send)
+        replies = await scripts.TOLD.run_over(
+            links, list(queues), [(self._access.keys(q), ()) for q in queues]
+        )
         return {
             queue: reply if isinstance(reply, StreamqError) else self._read(*reply)
             for queue, reply in zip(queues, replies, strict=True)

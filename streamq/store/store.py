@@ -19,13 +19,14 @@ from streamq.store.retention import Retention
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
 from streamq.store.steering import SteeringStore
+from streamq.store.unique import UniqueKeys
 from streamq.store.workers import Workers
 
 
 class Store(Access):
     """The subjects, each with its commands and its queries; every one of these names its queue.
 
-    Methods raise ``Unavailable`` and its kin when the server cannot be reached.
+    Methods raise ``Unavailable`` or a subclass of it when the server cannot be reached.
     """
 
     def __init__(
@@ -43,5 +44,6 @@ class Store(Access):
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.operations = Operations(self)
+        self.unique = UniqueKeys(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

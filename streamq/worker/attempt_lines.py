@@ -34,6 +34,8 @@ STARTED: Final = Line(logging.DEBUG, "starts")
 """It begins."""
 TOLD: Final = Line(logging.DEBUG, "is told to end, as its job is to be cancelled")
 """The end of its job was asked for."""
+HELD: Final = Line(logging.INFO, "is held: its task is paused", {"outcome": "held"})
+"""It does not begin."""
 
 
 def say(attempt: Attempt, line: Line) -> None:

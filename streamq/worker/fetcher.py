@@ -19,7 +19,9 @@ from streamq.store.store import Store
 from streamq.worker.reads import BLOCK_MS, Reads
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
+from streamq.worker.steered import Steered
 from streamq.worker.suspects import Suspects
+from streamq.worker.turns import Turns
 from streamq.worker.unseen import Unseen
 
 log = logging.getLogger("streamq.fetcher")
@@ -37,15 +39,20 @@ class Fetcher:
     """Reads jobs and has them run, as many as ``slots`` are free."""
 
     def __init__(
-        self, store: Store, queues: tuple[str, ...], worker: str, slots: Slots, runner: Runner
-    ) -> None:
+        self, store: Store, queues: tuple[str, ...], worker: str, slots: Slots, runner: Runner,
+        turns: Turns | None = None,
+    ) -> None:  # fmt: skip
         queues = tuple(dict.fromkeys(queues))
         self._slots, self._queues, self._links = slots, queues, store.links(worker)
         self._reader = store.delivery.reader(self._links, worker)
-        self._reads = Reads(store, self._links, self._reader, queues, slots, runner)
-        self._unseen = Unseen(store, self._links, self._reader, queues, worker, slots)
+        self._steered = Steered(store, queues, slots, self._wake)
+        self._reads = Reads(
+            store, self._links, self._reader, queues, slots, runner, self._steered, turns or Turns()
+        )
+        self._unseen = Unseen(store, self._links, self._reader, queues, worker, slots, self._steered)
         self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen)
         self._ended = asyncio.Event()
+        self._wakings: set[asyncio.Future[None]] = set()
 
     def look_for_suspects(self) -> None:
         """There may be some now."""
@@ -55,8 +62,9 @@ class Fetcher:
         """Fetch until stopped. Every trouble is waited out."""
         pause = 0.0
         self._slots.open()
+        self._steered.listen()
         try:
-            while not self._slots.stopping:
+            while self._reads.under_way or not self._slots.stopping:
                 try:
                     await self._turn()
                     if pause:
@@ -70,6 +78,7 @@ class Fetcher:
                     await self._slots.pause(pause)
         finally:
             self._ended.set()
+            self._steered.close()
             self._slots.close()
             await self._links.close()
 
@@ -88,6 +97,12 @@ class Fetcher:
 
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
+        more = not (suspects.due or unseen.due or self._slots.stopping)
+        # by itself: an audit would take what is under way for lost
+        if await self._reads.take_in(more=more):
+            return
+        if self._steered.due:
+            await self._steered.look(self._links)
         await unseen.audit(suspects.present)
         if suspects.due:
             await suspects.see_to(self._reads.open())
@@ -105,10 +120,21 @@ class Fetcher:
         while not self._slots.stopping:
             if (free := self._slots.free) > 0:
                 return free
-            if self._unseen.due:
+            if self._unseen.due or self._steered.due:
                 return 0
             await self._slots.change()
         return 0
+
+    def _wake(self) -> None:
+        """Something was told to a queue: a read that is blocked ends, as it may be for too much."""
+        self._slots.changed()
+        waking = asyncio.ensure_future(self._wake_read())
+        self._wakings.add(waking)
+        waking.add_done_callback(self._wakings.discard)
+
+    async def _wake_read(self) -> None:
+        with contextlib.suppress(Unavailable):  # it ends by itself, within seconds
+            await self._reader.wake()
 
     async def stop(self) -> None:
         """Fetch no more. A blocked read is never cancelled, which could strand what it was just given: it is woken.

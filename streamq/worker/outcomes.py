@@ -7,13 +7,14 @@ from typing import Any, Final, NamedTuple
 
 from streamq.errors import UnknownTask, Verdict
 from streamq.model import codec, due
-from streamq.model.clock import from_ms, rfc3339
+from streamq.model.clock import from_ms
 from streamq.model.envelope import one_line, parked
 from streamq.model.headers import Headers, pack_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, ResultNotStorable, TimeLimit, judge, unusable
-from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED
+from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED, HELD
 from streamq.model.record import record
 from streamq.task import Task
+from streamq.times import rfc3339
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line
@@ -84,6 +85,11 @@ def failed(
     return _buried(attempt, headers, described, took, now, attempt_lines.failed(error, described, took))
 
 
+def held(attempt: Attempt) -> Outcome:
+    """The task is paused: the job waits until it is resumed, uncharged."""
+    return Outcome(HELD, _envelope(attempt, attempt.delivery.headers), (attempt_lines.HELD,))
+
+
 def unknown(attempt: Attempt, known: Iterable[str], now: int, patience: float) -> Outcome:
     """The worker does not know the task: the job waits for one that does, uncharged, for ``patience`` seconds.
 
@@ -145,10 +151,13 @@ def last_resort(attempt: Attempt, fault: BaseException, now: int) -> Outcome:
 
 
 def _delayed(attempt: Attempt, headers: Headers, seconds: float, lines: tuple[Line, ...]) -> Outcome:
+    return Outcome(DELAYED, _envelope(attempt, headers), lines, due.after(seconds))
+
+
+def _envelope(attempt: Attempt, headers: Headers) -> bytes:
     delivery = attempt.delivery
     named: Headers = {**headers, "id": delivery.job_id}
-    envelope = parked(delivery.task, pack_headers(named), delivery.payload)
-    return Outcome(DELAYED, envelope, lines, due.after(seconds))
+    return parked(delivery.task, pack_headers(named), delivery.payload)
 
 
 def _buried(

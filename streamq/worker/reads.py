@@ -1,8 +1,9 @@
 """Reading ready jobs: XREADGROUP as it is, which costs the server half of what a script would.
 
-One queue is read with one blocking command a round. Of many queues, those known to have a backlog are read, each with
-its share of the free slots, in one round trip; when none is known, one blocking read waits for all of them. A look at
-the queues' depths finds backlogs where a blocking read could bring more jobs than there are free slots.
+One queue is read with one blocking command a round; the next read of a long backlog is sent before the jobs of the last
+one start. Of many queues, those known to have a backlog are read, each with its share of the free slots, in one round
+trip; when none is known, one blocking read waits for all of them. A look at the queues' depths finds backlogs where a
+blocking read could bring more jobs than there are free slots.
 
 A queue on which the server refuses the read is found, put aside and tried again by itself; the others are read on.
 """
@@ -12,18 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.model.lanes import READY
+from streamq.model.lanes import READY, QueueLane
 from streamq.redis.answers import NoGroup, concerns_all
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
-from streamq.store.reader import Reader
+from streamq.store.reader import Asked, Reader
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
+from streamq.worker.sources import Sources
+from streamq.worker.steered import Steered
 from streamq.worker.turns import UNKNOWN, Turns
 
 log = logging.getLogger("streamq.fetcher")
@@ -56,20 +59,36 @@ class Reads:
         queues: tuple[str, ...],
         slots: Slots,
         runner: Runner,
+        steered: Steered,
+        turns: Turns,
     ) -> None:
         self._store, self._links, self._reader, self._queues = store, links, reader, queues
         self._slots, self._blocked, self._start_each = slots, slots.blocked, runner.start_each
-        self._turns = Turns()
+        self._steered, self._sources = steered, Sources(turns)
         self._trouble = Troubles("fetch from", log)
         self._joined: set[str] = set()
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
+        self.under_way: Asked | None = None
+        """The read of the only queue that was sent before the jobs of the last one were started."""
         self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
-        return [q for q in self._queues if not (self._trouble.resting(q) or q in self._blocked)]
+        return [q for q in self._queues if not (self._trouble.resting(q) or self._is_closed(q))]
+
+    def _is_closed(self, queue: str) -> bool:
+        """Whether nothing is to be started of it now, though the server may be well."""
+        return queue in self._blocked or self._steered.is_paused(queue)
+
+    def _lanes_of(self, queues: Sequence[str]) -> list[QueueLane]:
+        return [(queue, lane) for queue in queues for lane in self._steered.lanes(queue)]
+
+    @property
+    def _several(self) -> bool:
+        """Whether there is more than one lane to read from."""
+        return len(self._queues) > 1 or self._steered.many_lanes
 
     async def round(self, slots: int, *, block: bool) -> bool:
         """Read up to ``slots`` jobs and start them; wait for the first when ``block`` is set and none is there.
@@ -78,12 +97,49 @@ class Reads:
         """
         if self._trouble and (slots := slots - await self._retry(slots)) <= 0:
             return True
-        if len(self._queues) > 1 and await self._read_known(slots):
+        if self._several and await self._read_known(slots):
             return True
         queues = self.open()
         if queues:
             await self._wait_for_any(queues, slots, block=block)
         return bool(queues)
+
+    async def take_in(self, *, more: bool) -> bool:
+        """Start what the read that is under way brings, if there is one; send the next one if ``more`` is wanted."""
+        asked, self.under_way = self.under_way, None
+        if asked is None:
+            return False
+        entries = await asked.answer()
+        await self._let_promote()
+        if isinstance(entries, StreamqError):
+            await self._refused({asked.queue: entries})
+        else:
+            more = more and self._are_more(entries, asked.wanted)
+            await self._start((asked.queue, READY), entries, more=more)
+        return True
+
+    async def _start(self, source: QueueLane, entries: list[Any], *, more: bool = False) -> None:
+        """Start jobs. The server reads as many again meanwhile, where ``more`` may wait and slots are free for both."""
+        queue, lane = source
+        if self._steered.is_paused(queue):  # they came while we heard of it
+            await self._give_back(source, entries)
+            return
+        if more and 0 < 2 * len(entries) <= self._slots.free:
+            self.under_way = self._reader.ask(queue, len(entries))
+        self._start_each(queue, lane, entries)
+
+    async def _give_back(self, source: QueueLane, entries: list[Any]) -> None:
+        queue, lane = source
+        await self._store.delivery.release(self._links, queue, [(lane, raw[0]) for raw in entries])
+
+    def _are_more(self, entries: list[Any], wanted: int) -> bool:
+        """Whether more jobs may wait already: after a full read, and while delayed ones become due."""
+        return len(entries) == wanted or self._slots.promoting
+
+    async def _let_promote(self) -> None:
+        """The answer to the promoter has come with ours: it asks for more jobs before these start."""
+        if self._slots.promoting:
+            await asyncio.sleep(0)
 
     def rest(self) -> float:
         """Seconds to wait when no queue is to be read from."""
@@ -95,14 +151,13 @@ class Reads:
         """Read from the queues that have a backlog; ``False`` when none is known to have one."""
         if self._look_is_due(slots):
             await self._look()
-        shares = self._turns.shares(slots, self._quantum)
-        blocked = [queue for queue in shares if queue in self._blocked]
-        for queue in blocked:
-            del shares[queue]
-        self._turns.forget(blocked)
+        shares = self._sources.shares(slots, self._quantum)
+        if closed := {queue for queue, _ in shares if self._is_closed(queue)}:
+            self._sources.forget(closed)
+            shares = {source: count for source, count in shares.items() if source[0] not in closed}
         if shares:
             self._set_quantum(slots, await self._read(shares))
-        return bool(shares or self._turns)
+        return bool(shares or self._sources)
 
     def _set_quantum(self, slots: int, taken: int) -> None:
         """Set the quantum by the rate at which jobs are taken; more than what one read can bring has no use."""
@@ -110,46 +165,45 @@ class Reads:
         self._served += taken
         passed = monotonic() - self._since
         if passed >= RATE:
-            fair = self._served / passed * CYCLE / max(1, len(self._turns))
+            fair = self._served / passed * CYCLE / max(1, len(self._sources))
             self._quantum = max(1, min(self._largest, int(fair)))
             self._served, self._since, self._largest = 0, monotonic(), 1
 
     def _look_is_due(self, slots: int) -> bool:
-        if self._turns:
+        if self._sources:
             return monotonic() >= self._look_due
-        # with a slot for each queue a blocking read never brings too many; else a look that found something is
+        # with a slot for each lane a blocking read never brings too many; else a look that found something is
         # followed by another, as there may be more, and one that found nothing holds good for a while
-        return slots < len(self._queues) and (self._found or monotonic() >= self._look_due)
+        return slots < len(self._lanes_of(self._queues)) and (self._found or monotonic() >= self._look_due)
 
     async def _look(self) -> None:
         began = monotonic()
         thorough = began >= self._thorough_due
         if thorough:
             self._thorough_due = began + THOROUGH
-        told = await self._store.delivery.depths(
-            self._links, [q for q in self.open() if q not in self._turns], READY
-        )
+        unknown = [source for source in self._lanes_of(self.open()) if source not in self._sources]
+        told = await self._store.delivery.depths(self._links, unknown)
         self._found = False
-        for queue, depth in told.waiting.items():
+        for source, depth in told.waiting.items():
             waiting = max(depth, 1) if thorough else depth
             self._found |= waiting > 0
-            self._turns.learn(queue, waiting)
+            self._sources.learn(source, waiting)
         if told.refused:
             await self._refused(told.refused)
         now = monotonic()
         self._look_due = now + max(LOOK[0], LOOK[1] * (now - began))
 
-    async def _read(self, shares: Mapping[str, int]) -> int:
-        """One read of each queue, all in one round trip. Returns how many jobs came."""
+    async def _read(self, shares: Mapping[QueueLane, int]) -> int:
+        """One read of each lane, all in one round trip. Returns how many jobs came."""
         refused: dict[str, StreamqError] = {}
         taken = 0
-        for queue, entries in (await self._reader.read(shares)).items():
+        for source, entries in (await self._reader.read(shares)).items():
             if isinstance(entries, StreamqError):
-                refused[queue] = entries
+                refused[source[0]] = entries
                 continue
-            self._answered([queue])
-            self._turns.served(queue, shares[queue], len(entries))
-            self._start_each(queue, READY, entries)
+            self._answered([source[0]])
+            self._sources.served(source, shares[source], len(entries))
+            await self._start(source, entries)
             taken += len(entries)
         await self._refused(refused)
         return taken
@@ -157,28 +211,28 @@ class Reads:
     # -- all queues at once ---------------------------------------------------------------------------------
 
     async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
-        count = max(1, slots // len(queues))
-        found = await self._reader.wait(queues, count, self._patience(queues) if block else 0)
-        if self._slots.promoting:  # its answer has come with ours: it asks for more jobs before these start
-            await asyncio.sleep(0)
+        sources = self._lanes_of(queues)
+        count = max(1, slots // len(sources))
+        found = await self._reader.wait(sources, count, self._patience(queues) if block else 0)
+        await self._let_promote()
         for together, error in found.refused:
             await self._find_refused(together, slots, error)
         if not found.refused:
             self._answered(queues)
-        for queue, entries in found.entries:
-            self._start_each(queue, READY, entries[:slots])
-            if len(self._queues) > 1:
-                self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
-            if len(entries) > slots:  # more queues answered than there are free slots
-                back = [(READY, raw[0]) for raw in entries[slots:]]
-                await self._store.delivery.release(self._links, queue, back)
+        for source, entries in found.entries:
+            more = block and not self._several and self._are_more(entries, count)
+            await self._start(source, entries[:slots], more=more)
+            if self._several:
+                self._sources.learn(source, UNKNOWN if len(entries) >= count else 0)
+            if len(entries) > slots:  # more lanes answered than there are free slots
+                await self._give_back(source, entries[slots:])
             slots = max(0, slots - len(entries))
 
     def _patience(self, queues: Sequence[str]) -> int:
         """For how many ms to block: not so long that the end of a queue's trouble is slept through."""
         if len(queues) == len(self._queues):
             return BLOCK_MS
-        some_blocked = len(queues) + len(self._trouble) < len(self._queues)
+        some_blocked = any(queue in self._blocked for queue in self._queues)
         seconds = min(self._trouble.until_next(), (SHORT_MS if some_blocked else BLOCK_MS) / 1000)
         return max(1, round(1000 * seconds))
 
@@ -194,20 +248,20 @@ class Reads:
 
     async def _retry(self, slots: int) -> int:
         """Try the refused queues whose pause is over, each by itself. Returns how many jobs came."""
-        due = [queue for queue in self._trouble.due() if queue not in self._blocked][:slots]
-        for queue in due:
-            self._turns.learn(queue)
+        due = [(queue, READY) for queue in self._trouble.due() if not self._is_closed(queue)][:slots]
+        for source in due:
+            self._sources.learn(source)
         return await self._read(dict.fromkeys(due, 1)) if due else 0
 
-    async def _find_refused(self, queues: Sequence[str], slots: int, error: StreamqError) -> None:
-        """A read of all queues was refused for the sake of one: that one shows when each is read by itself."""
+    async def _find_refused(self, sources: Sequence[QueueLane], slots: int, error: StreamqError) -> None:
+        """A read of all lanes was refused for the sake of one: that one shows when each is read by itself."""
         before = self._refusals
-        if len(queues) == 1 or concerns_all(error):  # it is this one, or all on one server of several
-            await self._refused(dict.fromkeys(queues, error))
+        if len(sources) == 1 or concerns_all(error):  # it is this one, or all on one server of several
+            await self._refused({queue: error for queue, _ in sources})
             return
         at = 0
-        while slots > 0 and at < len(queues):
-            part = queues[at : at + slots]
+        while slots > 0 and at < len(sources):
+            part = sources[at : at + slots]
             at += len(part)
             slots -= await self._read(dict.fromkeys(part, 1))
         if self._refusals == before and slots > 0:
@@ -216,9 +270,11 @@ class Reads:
     async def _refused(self, errors: Mapping[str, StreamqError]) -> None:
         """Make the group of a queue again where it is gone; put aside what is refused for another reason."""
         self._refusals += len(errors)
-        self._turns.forget(errors)
+        self._sources.forget(errors)
         aside = dict(errors)
         for queue, error in errors.items():
+            if isinstance(error, NoGroup):
+                self._steered.suspect(queue)  # a lane may have been deleted with it
             if isinstance(error, NoGroup) and queue not in self._joined:  # else it is gone again at once
                 try:
                     await self._store.delivery.join(self._links, (queue,))

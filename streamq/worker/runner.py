@@ -16,15 +16,17 @@ from typing import Any, Final
 
 from streamq import job_lines
 from streamq.context import Context
-from streamq.errors import Verdict
+from streamq.errors import Snooze, Verdict
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.headers import expires_at
 from streamq.model.judge import TimeLimit
+from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.program import Program
 from streamq.task import Task
+from streamq.unique import STARTED
 from streamq.worker import attempt_lines, outcomes
 from streamq.worker.attempt import Attempt
 from streamq.worker.calls import in_thread, outcome_of, starter
@@ -67,6 +69,8 @@ class Runner:
 
     def start_each(self, queue: str, lane: int, entries: list[Any]) -> None:
         """Begin an attempt at each of the entries that were read from a queue's lane."""
+        if lane == READY:
+            self._slots.arrived(queue, entries)
         if entries:
             log.debug("%d jobs of %s arrive", len(entries), queue)
             # asked here, as to ask at each job costs as much as a tenth of its end
@@ -92,6 +96,28 @@ class Runner:
         if task is None:
             self._end(attempt, None, None)
             return
+        if self._slots.held and self._is_held(delivery):
+            self._put(attempt, outcomes.held(attempt))
+            self._slots.running.discard(attempt)
+            return
+        if delivery.raw_headers and delivery.headers.get("until") == STARTED:
+            attempt.handle = self._loop.create_task(self._give_key_up(attempt, task))
+            return
+        self._call(attempt, task)
+
+    async def _give_key_up(self, attempt: Attempt, task: Task[Any, Any]) -> None:
+        """The job's unique key is taken until it starts: it is free before the handler is called."""
+        delivery = attempt.delivery
+        try:
+            key = delivery.headers.get("key", "")
+            await self._app.client.store.unique.begin(delivery.queue, key, delivery.job_id)
+        except Exception as error:  # the server is away: not the job's fault
+            self._end(attempt, None, Snooze(1.0, f"its unique key could not be given up: {error}"))
+        else:
+            attempt.handle = None
+            self._call(attempt, task)
+
+    def _call(self, attempt: Attempt, task: Task[Any, Any]) -> None:
         if self._tells_starts:
             attempt_lines.say(attempt, attempt_lines.STARTED)
         try:
@@ -106,6 +132,10 @@ class Runner:
                 self._threads.start(partial(in_thread, attempt, call), partial(self._returned, attempt))
         except BaseException as error:  # a validator of the program's own, or no thread to be had
             self._end(attempt, None, error)
+
+    def _is_held(self, delivery: Delivery) -> bool:
+        """Whether its task is paused in its queue."""
+        return self._clock.now() < self._slots.held.get((delivery.queue, delivery.task), 0)
 
     async def _run(self, attempt: Attempt, task: Task[Any, Any]) -> None:
         result: Any = None

@@ -81,9 +81,9 @@ class Suspects:
 
     async def _waiting(self, queues: Sequence[str]) -> list[str]:
         """The queues in which suspects wait."""
-        depths = await self._store.delivery.depths(self._links, queues, ALONE)
-        self.present = set(depths.waiting)
-        waiting = [queue for queue, count in depths.waiting.items() if count > 0]
+        depths = await self._store.delivery.depths(self._links, [(queue, ALONE) for queue in queues])
+        self.present = {queue for queue, _ in depths.waiting}
+        waiting = [queue for (queue, _), count in depths.waiting.items() if count > 0]
         for queue in self._patience.keys() - set(waiting):
             del self._patience[queue]
         self._book(depths.refused, queues)

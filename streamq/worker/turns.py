@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 UNKNOWN: Final = 1 << 62
 """The backlog of a queue whose depth is not known: larger than any real one, so that it limits no share."""
+NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Turns:
@@ -15,11 +17,14 @@ class Turns:
 
     This is deficit round robin where every job weighs the same: what a queue did not get of its quantum, because slots
     were few, is its deficit, and it keeps its place for that. A queue that becomes empty loses its deficit.
+    ``weights`` are by how much the quantum of a queue is larger; 1 for those not named. With ``strict``, the queues in
+    their order, none gets anything while one before it has a backlog.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Mapping[str, int] = NONE, *, strict: Sequence[str] = ()) -> None:
         self._ring: OrderedDict[str, int] = OrderedDict()
         self._head, self._given = "", 0
+        self._weights, self._strict = weights, strict
 
     def __bool__(self) -> bool:
         return bool(self._ring)
@@ -49,24 +54,31 @@ class Turns:
         """
         if not self._ring:
             return {}
-        cycles, slots = divmod(slots, quantum * len(self._ring))
-        shares = dict.fromkeys(self._ring, cycles * quantum) if cycles else {}
+        if self._strict:
+            return self._in_order(slots)
+        weight = self._weights.get
+        whole = quantum * (
+            sum(weight(queue, 1) for queue in self._ring) if self._weights else len(self._ring)
+        )
+        cycles, slots = divmod(slots, whole)
+        shares = {queue: cycles * quantum * weight(queue, 1) for queue in self._ring} if cycles else {}
         while slots > 0:
             queue = next(iter(self._ring))
-            given = self._given if queue == self._head else 0
-            share = min(slots, max(1, quantum - given))
+            own, given = quantum * weight(queue, 1), self._given if queue == self._head else 0
+            share = min(slots, max(1, own - given))
             shares[queue] = shares.get(queue, 0) + share
             slots -= share
-            if given + share < quantum:
+            if given + share < own:
                 self._head, self._given = queue, given + share
             else:
                 self._head, self._given = "", 0
                 self._ring.move_to_end(queue)
         return shares
 
-    def served(self, queue: str, asked: int, got: int) -> None:
-        """A read of ``asked`` jobs gave ``got``."""
-        if got < asked:
-            self._ring.pop(queue, None)
-        elif (known := self._ring.get(queue, UNKNOWN)) != UNKNOWN:
-            self.learn(queue, known - got)
+    def _in_order(self, slots: int) -> dict[str, int]:
+        shares = {}
+        for queue in self._strict:
+            if slots > 0 and queue in self._ring:
+                shares[queue] = min(slots, self._ring[queue])
+                slots -= shares[queue]
+        return shares

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from streamq.model.clock import monotonic
-from streamq.model.lanes import ALONE, NUMBERS
+from streamq.model.lanes import ALONE
 from streamq.redis.links import Links
 from streamq.store.reader import Reader
 from streamq.store.store import Store
 from streamq.worker.slots import Slots
+from streamq.worker.steered import Steered
 
 log = logging.getLogger("streamq.fetcher")
 
@@ -28,12 +29,12 @@ class Unseen:
     """Compares what is pending under this worker with what is in its ``slots``. To be called between two reads only."""
 
     def __init__(
-        self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots
-    ) -> None:
+        self, store: Store, links: Links, reader: Reader, queues: tuple[str, ...], worker: str, slots: Slots,
+        steered: Steered,
+    ) -> None:  # fmt: skip
         self._store, self._links, self._reader = store, links, reader
         self._queues, self._worker, self._slots = queues, worker, slots
-        self._due = monotonic() + EVERY
-        self._thorough = False
+        self._steered, self._due, self._thorough = steered, monotonic() + EVERY, False
 
     @property
     def due(self) -> bool:
@@ -58,7 +59,7 @@ class Unseen:
         command.
         Raises ``Unavailable``; then the audit stays due.
         """
-        places = [(queue, lane) for queue in self._queues for lane in NUMBERS if lane != ALONE]
+        places = [(queue, lane) for queue in self._queues for lane in self._steered.lanes(queue)]
         places += [(queue, ALONE) for queue in (self._queues if self._thorough else with_suspects)]
         found = await self._store.delivery.pending(self._links, places, self._worker)
         # asked last: what has ended meanwhile is no longer pending either, so its release finds nothing

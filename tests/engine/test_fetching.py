@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamq import App
+from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
 from streamq.worker import reads, suspects, unseen
 from streamq.worker.turns import UNKNOWN, Turns
@@ -180,6 +181,38 @@ def test_equal_queues_differ_by_one_turn_however_the_slots_come_free(
     assert max(got.values()) - min(got.values()) <= quantum
 
 
+# -- the read that is under way while jobs start ------------------------------------------------------------------
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("then", ["stop", "audit", "loss"])
+async def test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice(
+    app: App, client: redis.Redis, prefix: str, then: str
+) -> None:
+    """Whatever happens in between: the worker stops, an audit is due, or the connection is lost."""
+    lane, hands = Keys(prefix, "q").ready, Hands(app, ["q"], slots=1_000)
+
+    def at_the_first(_: Delivery) -> None:
+        hands.on_start = lambda _: None
+        while client.xpending(lane, GROUP)["pending"] < 1_000:
+            time.sleep(0.01)
+        if then == "stop":
+            hands.slots.stop()
+        elif then == "audit":
+            hands.fetcher._unseen.suspected()  # else it is due in half a minute
+        else:
+            client.client_kill_filter(_id=next(c["id"] for c in client.client_list() if c["name"] == "hands"))
+
+    hands.on_start = at_the_first
+    fill(client, prefix, ["q"], 1_200)
+    async with hands.fetching():
+        await until(lambda: hands.taken["q"] == 1_000)
+    pending = {row["message_id"] for row in client.xpending_range(lane, GROUP, "-", "+", 2_000)}
+    assert pending == {delivery.entry.decode() for delivery in hands.held}
+    assert len({delivery.job_id for delivery in hands.held}) == 1_000
+    assert client.xlen(lane) == 1_200
+
+
 # -- the self-audit ---------------------------------------------------------------------------------------------
 
 
@@ -225,7 +258,7 @@ async def test_what_was_delivered_under_a_living_workers_name_and_never_arrived_
         ):
             client.xadd(lane, {"task": "work", "payload": payload, "headers": headers})
         client.xreadgroup(GROUP, "w1", {keys.ready: ">", keys.alone: ">"})
-        held = [client.xpending(lane, GROUP)["pending"] for lane in keys.lanes]
+        held = [client.xpending(lane, GROUP)["pending"] for lane in keys.lanes[:2]]
         assert held == [10, 1]
         await until(lambda: client.xpending(keys.ready, GROUP)["pending"] == 8)
         hold.set()

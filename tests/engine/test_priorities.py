@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +12,8 @@ import redis
 from streamq import App, UsageError
 from streamq.model.keys import Keys
 from streamq.model.lanes import BY_PRIORITY, PRIORITIES
+
+from ..rig import until, working
 
 
 async def test_a_job_lies_in_the_lane_of_its_priority_and_is_found_by_its_id(
@@ -38,3 +42,34 @@ async def test_ids_of_jobs_of_all_priorities_are_different_and_in_the_order_of_t
 async def test_an_unknown_priority_is_refused_with_those_there_are(app: App) -> None:
     with pytest.raises(UsageError, match="critical, high, normal, low"):
         await app.enqueue("q", "t", 1, priority="urgent")  # type: ignore[arg-type]
+
+
+async def test_a_worker_that_is_blocked_takes_a_job_of_a_priority_that_was_never_used_at_once(
+    app: App,
+) -> None:
+    @app.task(queue="q")
+    async def t(x: str) -> str:
+        return x
+
+    async with working(app):
+        await (await t.enqueue("normal")).result(timeout=5)
+        for priority in ("critical", "low"):
+            began = asyncio.get_running_loop().time()
+            assert await (await t.enqueue(priority, priority=priority)).result(timeout=10) == priority
+            assert asyncio.get_running_loop().time() - began < 2.5, "it waited for the end of the read"
+
+
+async def test_urgent_jobs_come_first_and_low_ones_get_their_share(app: App) -> None:
+    order: list[str] = []
+
+    @app.task(queue="q")
+    async def t(x: str) -> None:
+        order.append(x)
+        await asyncio.sleep(0.001)
+
+    for priority in ("low", "normal", "high", "critical"):
+        await t.enqueue_many([priority] * 150, priority=priority)
+    async with working(app, concurrency=5):
+        await until(lambda: len(order) == 600)
+    first = Counter(order[:150])
+    assert first["critical"] > first["high"] > first["normal"] > first["low"] > 0

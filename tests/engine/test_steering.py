@@ -13,6 +13,8 @@ from streamq import App, QueueFull, UsageError
 from streamq.model.clock import host_now
 from streamq.model.keys import Keys
 
+from ..rig import until, working
+
 
 async def test_more_jobs_than_may_wait_are_refused_before_they_are_added(app: App) -> None:
     queue = app.queue("q")
@@ -95,3 +97,52 @@ async def test_a_pause_that_cannot_be_is_refused_and_changes_nothing(
 async def test_a_bound_that_cannot_be_is_refused(app: App, bound: Any) -> None:
     with pytest.raises(UsageError, match="whole number"):
         await app.queue("q").limit(max_waiting=bound)
+
+
+async def test_a_paused_queue_starts_nothing_and_goes_on_where_it_was(app: App) -> None:
+    seen: list[int] = []
+
+    @app.task(queue="q")
+    async def t(x: int) -> None:
+        seen.append(x)
+
+    queue = app.queue("q")
+    async with working(app):
+        await (await t.enqueue(0)).result(timeout=5)
+        await queue.pause("a rest")
+        await asyncio.sleep(0.1)  # the worker hears of it within milliseconds
+        jobs = await t.enqueue_many(range(1, 6))
+        high = await t.enqueue(9, priority="critical")
+        await asyncio.sleep(0.7)  # longer than any of its reads that do not wait for a job
+        assert seen == [0]
+        assert (await queue.counts()).waiting == 6
+        await queue.resume()
+        for job in [*jobs, high]:
+            await job.result(timeout=5)
+    assert sorted(seen) == [0, 1, 2, 3, 4, 5, 9]
+
+
+async def test_a_job_of_a_paused_task_that_is_met_is_held_once_and_not_charged(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    seen: list[int] = []
+
+    @app.task(queue="q", attempts=1)
+    async def t(x: int) -> None:
+        seen.append(x)
+
+    @app.task(queue="q")
+    async def other(x: int) -> None: ...
+
+    queue = app.queue("q")
+    jobs = await t.enqueue_many(range(20))
+    await queue.pause(task="t")
+    async with working(app):
+        await (await other.enqueue(1)).result(timeout=5)
+        await until(lambda: client.hlen(Keys(prefix, "q").parked) == 20)
+        assert not seen
+        await queue.resume(task="t")
+        for job in jobs:
+            await job.result(timeout=5)
+    assert sorted(seen) == list(range(20))
+    assert (await jobs[0].status()).attempt == 1

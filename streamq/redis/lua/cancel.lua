@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The end of a job is asked for. One that waits, is delayed or held ends now. Of an active one it is noted: its worker is
 -- told, and whatever would let it run again ends it instead.
--- keys: lanes moved parked delayed finished cancelled cancels unique ended signals
+-- keys: lanes moved parked delayed held finished cancelled cancels unique ended signals
 -- arguments:
 --   id
 --   told          what its record is to say of its end, as JSON; when it was asked for is added
@@ -12,6 +12,7 @@ expect_lanes() -- a key of the wrong type raises before anything is written
 redis.call('HLEN', keys.moved)
 redis.call('HLEN', keys.parked)
 redis.call('ZCARD', keys.delayed)
+redis.call('ZCARD', keys.held)
 redis.call('HLEN', keys.finished)
 redis.call('ZCARD', keys.cancelled)
 redis.call('HLEN', keys.cancels)
@@ -43,6 +44,7 @@ if envelope then
   task, headers, payload = unseal(envelope)
   redis.call('HDEL', keys.parked, id)
   redis.call('ZREM', keys.delayed, id)
+  redis.call('ZREM', keys.held, task .. '\n' .. id)
   return ended(cancelled(id, '', task, headers, payload, told))
 end
 

@@ -1,11 +1,6 @@
 -- The end of a job that is cancelled, by whichever script meets it.
 -- parts: record bury key_of leave_key
 
--- What the request for this job's end says, as its record will; nil when there is none.
-local function cancel_told(id)
-  return redis.call('HGET', keys.cancels, id) or nil
-end
-
 -- Write its record, and forget where it was. Whoever calls has the job, and takes it from its place.
 local function cancelled(id, worker, task, headers, payload, told)
   local record = unrun_record(mark.cancelled, id, worker, task, headers, line(told), payload)

@@ -1,0 +1,86 @@
+"""What is known to wait: of each queue its lanes with a backlog, and how many jobs of each lane come next.
+
+Whose turn it is among the queues, ``Turns`` says. What a queue gets is split over its lanes by their weights, and what
+a lane did not get of its part, because slots were few, it gets later: so the lower priorities age and never starve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streamq.model.lanes import LANES, QueueLane
+from streamq.worker.turns import UNKNOWN, Turns
+
+
+class Sources:
+    """The sources with a backlog, in the order of ``turns``."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._lanes: dict[str, dict[int, int]] = {}
+        """By queue, its lanes that have a backlog, and how long that is."""
+        self._owed: dict[QueueLane, int] = {}
+        """By source, the parts of jobs that it is owed; below zero when it has got some of the next."""
+
+    def __bool__(self) -> bool:
+        return bool(self._turns)
+
+    def __len__(self) -> int:
+        """How many queues have a backlog."""
+        return len(self._turns)
+
+    def __contains__(self, source: QueueLane) -> bool:
+        return source[1] in self._lanes.get(source[0], ())
+
+    def learn(self, source: QueueLane, backlog: int = UNKNOWN) -> None:
+        """So many jobs wait in a source."""
+        queue, lane = source
+        lanes = self._lanes.setdefault(queue, {})
+        if backlog > 0:
+            lanes[lane] = backlog
+        else:
+            lanes.pop(lane, None)
+            self._owed.pop(source, None)
+        self._turns.learn(queue, min(UNKNOWN, sum(lanes.values())))
+
+    def forget(self, queues: Iterable[str]) -> None:
+        """The backlogs of these queues are not known any more."""
+        for queue in queues:
+            for lane in self._lanes.pop(queue, ()):
+                self._owed.pop((queue, lane), None)
+            self._turns.forget((queue,))
+
+    def shares(self, slots: int, quantum: int = 1) -> dict[QueueLane, int]:
+        """By source, how many jobs to read in this round: all together ``slots``, and none zero."""
+        shares: dict[QueueLane, int] = {}
+        for queue, share in self._turns.shares(slots, quantum).items():
+            lanes = self._lanes[queue]
+            if len(lanes) == 1:  # as in nearly all
+                shares[queue, next(iter(lanes))] = share
+            else:
+                shares |= self._split(queue, lanes, share)
+        return shares
+
+    def _split(self, queue: str, lanes: dict[int, int], share: int) -> dict[QueueLane, int]:
+        """The share of a queue over its lanes, by weight, as far as each has a backlog: smooth weighted round robin."""
+        weights = {lane: LANES[lane - 1].weight for lane in lanes}
+        cycles = share // sum(weights.values())
+        parts = {lane: min(backlog, cycles * weights[lane]) for lane, backlog in lanes.items()}
+        for _ in range(share - sum(parts.values())):
+            behind = [lane for lane, part in parts.items() if part < lanes[lane]]
+            if not behind:
+                break
+            for lane in behind:
+                self._owed[queue, lane] = self._owed.get((queue, lane), 0) + weights[lane]
+            first = max(behind, key=lambda lane: self._owed[queue, lane])
+            self._owed[queue, first] -= sum(weights[lane] for lane in behind)
+            parts[first] += 1
+        return {(queue, lane): part for lane, part in parts.items() if part}
+
+    def served(self, source: QueueLane, asked: int, got: int) -> None:
+        """A read of ``asked`` jobs gave ``got``."""
+        backlog = self._lanes.get(source[0], {}).get(source[1], 0)
+        if got < asked:
+            self.learn(source, 0)
+        elif backlog and backlog != UNKNOWN:
+            self.learn(source, backlog - got)

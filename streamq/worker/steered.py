@@ -1,0 +1,104 @@
+"""What was told to a worker's queues: which are paused, which tasks in them, and which lanes they have.
+
+A signal says that something has changed, and a look every few seconds that a signal was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Final
+
+from streamq.model.clock import monotonic, to_ms
+from streamq.model.steering import UNSTEERED, Pause, Steering
+from streamq.redis.links import Links
+from streamq.redis.troubles import Troubles
+from streamq.store.store import Store
+from streamq.worker.slots import Slots
+
+log = logging.getLogger("streamq.fetcher")
+
+LOOK: Final = 5.0
+"""Seconds between two looks without a signal: as late is a worker whose signal was lost."""
+
+
+class Steered:
+    """What is known of the ``queues``; ``on_news`` is called when that is to be looked at anew."""
+
+    def __init__(
+        self, store: Store, queues: tuple[str, ...], slots: Slots, on_news: Callable[[], object]
+    ) -> None:
+        self._store, self._queues, self._slots, self._on_news = store, queues, slots, on_news
+        self._told: dict[str, Steering] = {}
+        """Of the queues to which something was told, or that have more lanes than all have."""
+        self._stale, self._due = set(queues), 0.0
+        self._listening: dict[str, Callable[[], None]] = {}
+        self._trouble = Troubles("read the steering of", log)
+
+    def listen(self) -> None:
+        """Hear of changes from now on."""
+        channels = {queue: self._store.keys(queue).signals for queue in self._queues}
+        self._store.signals.listen_only(self._listening, channels, self._hear)
+
+    def close(self) -> None:
+        """Hear of nothing any more."""
+        self._store.signals.listen_only(self._listening, {}, self._hear)
+
+    def _hear(self, queue: str, message: bytes | None) -> None:
+        if message is None or message.startswith(b"steer"):
+            self._stale.add(queue)
+            self._on_news()
+
+    def suspect(self, queue: str) -> None:
+        """What is known of the queue may not be so any more."""
+        self._stale.add(queue)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look."""
+        return bool(self._stale) or monotonic() >= self._due
+
+    async def look(self, links: Links) -> None:
+        """Learn what has changed. Of a queue that cannot be asked, what is known stays."""
+        stale = self._queues if monotonic() >= self._due else tuple(self._stale)
+        self._stale.clear()
+        self._due = monotonic() + LOOK
+        said = self._trouble.answers(await self._store.steering.told_each(links, stale))
+        for queue, told in said.items():
+            before = self._told.pop(queue, UNSTEERED)
+            if told != UNSTEERED:
+                self._told[queue] = told
+            if told.paused != before.paused:
+                _tell(queue, told.paused)
+        self._slots.held = {
+            (queue, task): _end(pause)
+            for queue, told in self._told.items()
+            for task, pause in told.tasks.items()
+        }
+
+    def lanes(self, queue: str) -> tuple[int, ...]:
+        """The lanes from which the queue's jobs are delivered."""
+        return self._told.get(queue, UNSTEERED).lanes
+
+    @property
+    def many_lanes(self) -> bool:
+        """Whether any queue has more lanes than one."""
+        return any(len(told.lanes) > 1 for told in self._told.values())
+
+    def is_paused(self, queue: str) -> bool:
+        """Whether no job of the queue is to start now."""
+        told = self._told.get(queue)
+        return told is not None and told.paused is not None and self._store.clock.now() < _end(told.paused)
+
+
+def _end(pause: Pause) -> float:
+    """When it ends, in ms since the epoch."""
+    return math.inf if pause.until is None else to_ms(pause.until)
+
+
+def _tell(queue: str, pause: Pause | None) -> None:
+    if pause is None:
+        log.info("%s is resumed", queue)
+    else:
+        log.info("%s is paused%s", queue, f": {pause.reason}" if pause.reason else "")

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from streamq.durations import FORMS, Duration, seconds_of
-from streamq.errors import LONGEST_WAIT, ConfigurationError, FieldError, InvalidPayload, UsageError, meant
+from streamq.errors import ConfigurationError, FieldError, InvalidPayload, UsageError, meant
 from streamq.model import due
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
@@ -25,6 +25,7 @@ from streamq.model.keys import Keys
 from streamq.model.lanes import BY_PRIORITY, NORMAL, PRIORITIES, READY
 from streamq.model.shown import as_given
 from streamq.unique import BY_KEY, KEY_LENGTH, Unique, wrong_unique
+from streamq.verdicts import LONGEST_WAIT
 
 Form = Literal["duration", "time", "moment", "whole number", "choice", "text", "unique"]
 Priority = Literal["critical", "high", "normal", "low"]

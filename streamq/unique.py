@@ -8,10 +8,11 @@ from hashlib import blake2b
 from typing import Any, Final, Literal, get_args
 
 from streamq.durations import Duration, seconds_of
-from streamq.errors import LONGEST_WAIT, ConfigurationError
+from streamq.errors import ConfigurationError
 from streamq.model import codec
 from streamq.model.envelope import Demand
 from streamq.model.shown import as_given
+from streamq.verdicts import LONGEST_WAIT
 
 Until = Literal["done", "started"]
 Conflict = Literal["keep", "replace", "latest", "queue"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from streamq.errors import LONGEST_WAIT, ConfigurationError, Fail, InvalidPayload, Retry, Snooze
+from streamq.errors import ConfigurationError, InvalidPayload
+from streamq.verdicts import LONGEST_WAIT, Fail, Retry, Snooze
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import UnknownTask, Verdict
+from streamq.errors import UnknownTask
 from streamq.model import codec, due
 from streamq.model.clock import from_ms
 from streamq.model.envelope import one_line, parked
@@ -15,6 +15,7 @@ from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILE
 from streamq.model.record import record
 from streamq.task import Task
 from streamq.times import rfc3339
+from streamq.verdicts import Verdict
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line

@@ -24,7 +24,9 @@ FIRST: Final = 25
 BATCH: Final = 200
 """Jobs of the largest call: two milliseconds of the server's time, in which no other command runs."""
 POLL: Final = 5.0
-"""Seconds from one look to the next at most, when nothing is known to be due: a signal may be lost."""
+"""Seconds from one look to the next at most, when nothing is known to be due and signals of it are not heard."""
+NET: Final = 10.0
+"""The same where they are heard: one is lost only with its connection, and a new one is news by itself."""
 LATE: Final = 0.25
 """Seconds past its due time at which a deputy promotes a job: no chief that works is so late."""
 NEWS: Final = b"due"
@@ -41,7 +43,7 @@ class Promoter(ByQueue):
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, overdue: Callable[[], Sequence[str]] = tuple,
-        poll: float = POLL, deaf_poll: float = POLL, links: Links | None = None,
+        poll: float = NET, deaf_poll: float = POLL, links: Links | None = None,
         on_turn: Callable[[bool], None] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -12,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
+from ..clock import http_date
 from ..json_text import told
 from .marks import JSON, REQUEST_ID, marked
 
@@ -29,7 +28,8 @@ class Answer(NamedTuple):
 class JSONAnswer(web.Response):
     """A value as JSON. What no JSON can hold is told as text, so that one such record does not hide the others.
 
-    Most of its head is bytes beforehand: aiohttp's way to make one takes as long as all else that we do for a request.
+    Most of its head is a text beforehand: aiohttp's own way takes a tenth more of the time of a small request. A header of
+    ``headers`` is none of those that every answer has.
     """
 
     def __init__(self, value: Any, status: int = 200, headers: Mapping[str, str] = _NONE) -> None:
@@ -49,7 +49,7 @@ class JSONAnswer(web.Response):
         own = "".join([f"{name}: {value}\r\n" for name, value in self._own.items()])
         return (
             f"{_begin(self.status)}X-Request-Id: {request[REQUEST_ID]}\r\n{own}"
-            f"Content-Length: {len(self._told)}\r\nDate: {_date(int(time.time()))}\r\n\r\n"
+            f"Content-Length: {len(self._told)}\r\nDate: {http_date()}\r\n\r\n"
         ).encode()
 
 
@@ -68,8 +68,3 @@ def _begin(status: int) -> str:
     """What all answers of this status begin with."""
     marks = "".join([f"{name}: {value}\r\n" for name, value in JSON.items()])
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{marks}"
-
-
-@lru_cache(1)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from streamq import App
 from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
+from streamq.model.lanes import READY
 from streamq.worker import reads, suspects, unseen
+from streamq.worker.sources import Sources
 from streamq.worker.turns import UNKNOWN, Turns
 
 from ..rig import ON_ONE_SERVER, census, until, working
@@ -144,40 +146,40 @@ QUEUES = st.integers(0, 9).map("q{}".format)
     )
 )
 def test_a_round_never_asks_for_more_than_the_slots_and_for_nothing_in_vain(steps: list[tuple]) -> None:
-    turns, known = Turns(), set()
+    sources, known = Sources(Turns()), set()
     for step in steps:
         match step:
             case ("learn", queue, backlog):
-                turns.learn(queue, backlog)
+                sources.learn((queue, READY), backlog)
                 known = known | {queue} if backlog else known - {queue}
             case ("forget", queue):
-                turns.forget([queue])
+                sources.forget([queue])
                 known -= {queue}
             case ("round", slots, quantum, came):
-                shares = turns.shares(slots, quantum)
-                assert set(shares) <= known
+                shares = sources.shares(slots, quantum)
+                assert {queue for queue, _ in shares} <= known
                 assert sum(shares.values()) == (slots if known else 0)
                 assert min(shares.values(), default=1) > 0
                 assert len(shares) >= min(len(known), slots // quantum)
-                for (queue, asked), got in zip(shares.items(), came, strict=False):
-                    turns.served(queue, asked, min(asked, got))
+                for (source, asked), got in zip(shares.items(), came, strict=False):
+                    sources.served(source, asked, min(asked, got))
                     if got < asked:
-                        known -= {queue}
-                known = {queue for queue in known if queue in turns}
-        assert bool(turns) == bool(known)
+                        known -= {source[0]}
+                known = {queue for queue in known if (queue, READY) in sources}
+        assert bool(sources) == bool(known)
 
 
 @given(st.integers(1, 60), st.lists(st.integers(1, 40), min_size=1, max_size=200), st.integers(1, 20))
 def test_equal_queues_differ_by_one_turn_however_the_slots_come_free(
     queues: int, rounds: list[int], quantum: int
 ) -> None:
-    turns, got = Turns(), dict.fromkeys(map(str, range(queues)), 0)
+    sources, got = Sources(Turns()), dict.fromkeys(map(str, range(queues)), 0)
     for queue in got:
-        turns.learn(queue)
+        sources.learn((queue, READY))
     for slots in rounds:
-        for queue, asked in turns.shares(slots, quantum).items():
-            turns.served(queue, asked, asked)
-            got[queue] += asked
+        for source, asked in sources.shares(slots, quantum).items():
+            sources.served(source, asked, asked)
+            got[source[0]] += asked
     assert max(got.values()) - min(got.values()) <= quantum
 
 

@@ -63,8 +63,7 @@ local function was_cancelled(id, task, headers, payload)
   local told = told_any and redis.call('HGET', keys.cancels, id)
   if not told then return false end
   -- parts: cancelled
-  ended[#ended + 1] = id
-  ended[#ended + 1] = cancelled(id, name, task, headers, payload, told)
+  cancel(ended, id, name, task, headers, payload, told)
   tell(id, 'cancelled', task)
   return true
 end
@@ -107,7 +106,8 @@ if #ids > 0 then
   if heard() then signal_ended({ records, 1, #records }) end
 end
 if #ended > 0 then
-  -- parts: heard signal_ended
+  -- parts: cancelled heard signal_ended
+  bury_cancelled(ended)
   if heard() then signal_ended({ ended, 1, #ended }) end
 end
 

@@ -16,7 +16,7 @@ TOLD = json.dumps({"type": "Cancelled", "message": "x" * 500}).encode()
 
 def change_cases(rig: Rig) -> list[Case]:
     """Their cases."""
-    many, records = rig.of(100_000, 5_000), rig.of(1_000_000, 10_000)
+    many, records = rig.of(100_000, 5_000), rig.of(200_000, 10_000)
     return [
         Case("cancel", f"one of {many:,} waiting ones", lambda b: b.entries(many, FEW_BYTES), _cancelled, {}),
         Case("cancel", f"{LARGE:,} B", lambda b: b.entries(1, LARGE), _cancelled, {}),

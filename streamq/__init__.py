@@ -42,11 +42,12 @@ if TYPE_CHECKING:
     from streamq.loading import load_app as load_app
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
+    from streamq.model.backoff import Backoff as Backoff
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
-    from streamq.model.judge import Backoff as Backoff
+    from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.states import State as State
     from streamq.model.values import JSONText as JSONText
     from streamq.model.values import json_pointer as json_pointer
@@ -86,7 +87,8 @@ _HOMES = {
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
-    "model.judge": ("Backoff",),
+    "model.backoff": ("Backoff",),
+    "model.retries": ("RetryPolicy",),
     "model.states": ("State",),
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),

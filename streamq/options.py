@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from inspect import isclass, iscoroutinefunction, signature
 from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from streamq.durations import FORMS, Duration, as_given, seconds_of
 from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError
 from streamq.model import due
+from streamq.model.backoff import Backoff
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
 from streamq.model.headers import pack_headers
-from streamq.model.judge import Backoff
 from streamq.model.keys import Keys
+from streamq.model.retries import rules_of, types_of
 
 Form = Literal["duration", "time", "whole number", "choice", "text"]
 
@@ -209,6 +211,42 @@ def _wrong_backoff(backoff: Any) -> str:
     )
 
 
+def _wrong_retry_on(retry_on: Any) -> str:
+    try:
+        rules = rules_of(retry_on).values()
+    except ValueError as error:
+        return f"retry_on={as_given(retry_on)} is not possible: {error}"
+    given = [rule.attempts for rule in rules if rule.attempts is not None]
+    return next((f"in retry_on {wrong}" for each in given if (wrong := OPTIONS["attempts"].wrong(each))), "")
+
+
+def _wrong_fail_on(fail_on: Any) -> str:
+    try:
+        types_of(fail_on)
+        return ""
+    except ValueError as error:
+        return f"fail_on={as_given(fail_on)} is not possible: {error}"
+
+
+_GIVE_UP_AFTER: Final = Option(
+    "give_up_after", "duration", "For how long a job is retried.", above=True, high=LONGEST_WAIT
+)
+
+
+def _plain_function(name: str, form: str) -> Callable[[Any], str]:
+    """A check that a value is a plain function with these parameters: ``form`` shows one."""
+
+    def wrong(value: Any) -> str:
+        try:
+            signature(value).bind(*[None] * (form.count(",") + 1))
+            fits = not (iscoroutinefunction(value) or isclass(value))
+        except (TypeError, ValueError):
+            fits = False
+        return "" if fits else f"{name}={as_given(value)} is not possible: use a plain function, as {form}"
+
+    return wrong
+
+
 POLICY: Final[Mapping[str, Policy]] = {
     policy.name: policy
     for policy in (
@@ -217,8 +255,22 @@ POLICY: Final[Mapping[str, Policy]] = {
         Policy("attempts", 5, OPTIONS["attempts"].wrong, "How many attempts a job may spend."),
         Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
         Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
+        Policy(
+            "retry_on", None, _wrong_retry_on,
+            "The types of errors that are retried, alone or with a `Backoff` or a `RetryPolicy` each; "
+            "`None` is all of them.",
+        ),
+        Policy("fail_on", None, _wrong_fail_on, "Types of errors that end a job at once."),
+        Policy(
+            "give_up_after", None, _GIVE_UP_AFTER.wrong,
+            "In how long from the start of its first attempt the last one must begin.",
+        ),
+        Policy(
+            "on_error", None, _plain_function("on_error", "def on_error(error, ctx)"),
+            "A plain function that is asked about an error before the policy is.",
+        ),
     )
-}
+}  # fmt: skip
 """The arguments of ``app.task`` by name."""
 
 

@@ -19,12 +19,15 @@ from streamq.errors import (
     PayloadTooLarge,
     ResultUnreadable,
     UsageError,
+    Verdict,
     handed,
 )
 from streamq.job import Job
 from streamq.model import codec, values
+from streamq.model.backoff import Backoff
 from streamq.model.envelope import New
-from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
+from streamq.model.judge import ResultNotStorable, ResultTooLarge
+from streamq.model.retries import ErrorTypes, Retries, RetryOn, rules_of, types_of
 from streamq.options import (
     NAMES,
     OPTIONS,
@@ -35,6 +38,9 @@ from streamq.options import (
     terms,
     wrong_task_name,
 )
+
+OnError = Callable[[BaseException, Any], Verdict | Duration | None]
+"""What ``on_error`` is: a plain function of the error and the ``Context``; ``None`` leaves it to the policy."""
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -52,15 +58,20 @@ class Task(Generic[P, R]):
 
     def __init__(
         self, client: Client, handler: Callable[..., Any], context: type, *, name: str | None, queue: str,
-        attempts: int, timeout: Duration, backoff: Backoff,
+        attempts: int, timeout: Duration, backoff: Backoff, retry_on: RetryOn | None, fail_on: ErrorTypes | None,
+        give_up_after: Duration | None, on_error: OnError | None,
     ) -> None:  # fmt: skip
         self._client, self.handler = client, handler
-        self.queue, self.attempts, self.backoff = queue, attempts, backoff
+        self.queue, self.attempts, self.on_error = queue, attempts, on_error
         try:
             reading = handlers.read(handler, context)
             self.name = name if name is not None else reading.name
-            self._check_policy(queue=queue, attempts=attempts, timeout=timeout, backoff=backoff)
+            self._check_policy(
+                queue=queue, attempts=attempts, timeout=timeout, backoff=backoff, retry_on=retry_on, fail_on=fail_on,
+                give_up_after=give_up_after, on_error=on_error,
+            )  # fmt: skip
             self.timeout = seconds_of(timeout)
+            self.retries = self._retries(backoff, retry_on, fail_on, give_up_after)
             self._read(reading)
         except (PydanticUserError, NameError) as error:
             raise ConfigurationError(
@@ -71,8 +82,21 @@ class Task(Generic[P, R]):
         if problem := wrong_task_name(self.name):
             raise ConfigurationError(problem)
         for argument, value in given.items():
-            if problem := POLICY[argument].wrong(value):
+            policy = POLICY[argument]
+            if value is not policy.default and (problem := policy.wrong(value)):
                 raise ConfigurationError(f"task {self.name!r}: {problem}")
+
+    def _retries(
+        self, backoff: Backoff, retry_on: RetryOn | None, fail_on: ErrorTypes | None, give_up_after: Duration | None
+    ) -> Retries:  # fmt: skip
+        rules = None if retry_on is None else rules_of(retry_on)
+        failing = frozenset[type]() if fail_on is None else types_of(fail_on)
+        if twice := failing.intersection(rules or ()):
+            raise ConfigurationError(
+                f"task {self.name!r}: {next(iter(twice)).__name__} is in retry_on and in fail_on: name it in one"
+            )
+        limit = None if give_up_after is None else seconds_of(give_up_after)
+        return Retries(self.attempts, backoff, rules, failing, limit)
 
     def _read(self, reading: handlers.Reading) -> None:
         handlers.check_fields(reading, self.name)

@@ -30,6 +30,8 @@ class Headers(TypedDict, total=False):
     """Times it met a worker that does not know its task, in a row."""
     unknown_task_since: int
     """When it did for the first time, in milliseconds since the epoch."""
+    tried_since: int
+    """When its first attempt began, in milliseconds since the epoch, where its task has a `give_up_after`."""
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first; the first and the last with their tracebacks."""
     foreign: bytes
@@ -178,6 +180,7 @@ def _is_history(value: object) -> bool:
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
     "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
+    "tried_since": _is_time,
     "history": _is_history,
 }  # fmt: skip
 """What makes each header valid; ``id_of`` checks the id."""

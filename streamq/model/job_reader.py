@@ -68,7 +68,11 @@ def _outcome(raw: bytes) -> dict[str, Any]:
 def _failure(said: dict[str, Any]) -> Failure:
     """A failure as far as it can be read, whoever wrote it."""
     known: dict[str, Any] = {"type": _said(said.get("type", "")), "message": _said(said.get("message", ""))}
-    known |= {name: _said(said[name]) for name in ("traceback", "worker") if isinstance(said.get(name), str)}
+    known |= {
+        name: _said(said[name])
+        for name in ("traceback", "worker", "decision")
+        if isinstance(said.get(name), str)
+    }
     known |= {
         name: _time(said[name])
         for name in ("started_at", "finished_at")

@@ -25,13 +25,15 @@ class Failure:
     """The number of the attempt, from 1."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    decision: str | None = None
+    """What of the task's policy ended the job with this, where it was not that its attempts are spent."""
 
     def asdict(self) -> dict[str, Any]:
         """The failure as JSON has it: what is known of it, times in RFC 3339."""
         said = {
             "type": self.type, "message": self.message, "traceback": self.traceback, "worker": self.worker,
             "attempt": self.attempt, "started_at": rfc3339(self.started_at),
-            "finished_at": rfc3339(self.finished_at),
+            "finished_at": rfc3339(self.finished_at), "decision": self.decision,
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
 

@@ -68,9 +68,25 @@ def again(error: BaseException, described: Description, took: float, wait: float
     return Line(logging.INFO, said, fields), Line(logging.DEBUG, "was ended by this error:", error=error)
 
 
-def failed(error: BaseException, described: Description, took: float) -> Line:
+def put_off(error: BaseException, described: Description, took: float, wait: float) -> tuple[Line, Line]:
+    """It failed, and its task's ``on_error`` puts it off: the attempt is not charged."""
+    said = f"{_words(error, described, took)}; on_error puts it off: again in {span(wait)}"
+    fields = {
+        "outcome": "snoozed", "duration_ms": _ms(took), "retry_in_s": round(wait, 3), "error": str(described),
+    }  # fmt: skip
+    return Line(logging.INFO, said, fields), Line(logging.DEBUG, "was ended by this error:", error=error)
+
+
+def no_advice(fault: BaseException) -> Line:
+    """Its task's ``on_error`` raised, or returned what is no advice."""
+    said = f"asks on_error in vain: {shown(str(describe(fault, traced=False)))}; the task's policy decides"
+    return Line(logging.ERROR, said, error=fault)
+
+
+def failed(error: BaseException, described: Description, took: float, why: str) -> Line:
     """Its job is failed. The record has the exception itself, its traceback from the handler on."""
-    said = f"{_words(error, described, took)}; the job has failed for good"
+    reason = f" ({shown(one_line(why))})" if why else ""
+    said = f"{_words(error, described, took)}; the job has failed for good{reason}"
     fields = {"outcome": "failed", "duration_ms": _ms(took), "error": str(described)}
     return Line(logging.ERROR, said, fields, error)
 

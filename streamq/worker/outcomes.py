@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import UnknownTask, Verdict
+from streamq.errors import Snooze, UnknownTask, Verdict
 from streamq.model import codec, due
 from streamq.model.envelope import parked
 from streamq.model.headers import Headers, pack_headers, with_error, without_unknown_task
-from streamq.model.judge import Again, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge, unusable
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.model.record import record
 from streamq.task import Task
@@ -61,25 +61,47 @@ def completed(
 
 
 def failed(
-    attempt: Attempt, error: BaseException, took: float, now: int, chance: float, *, at_least: float = 0.0
-) -> Outcome:
-    """The attempt ended with ``error``. Its retry, if it gets one, waits for ``at_least`` seconds."""
+    attempt: Attempt, error: BaseException, took: float, now: int, chance: float, *, at_least: float = 0.0,
+    advice: Verdict | None = None,
+) -> Outcome:  # fmt: skip
+    """The attempt ended with ``error``, of which the task's ``on_error`` gives ``advice``.
+
+    Its retry, if it gets one, waits for ``at_least`` seconds.
+    """
     assert attempt.task is not None  # what is unknown is not run  # noqa: S101
-    headers, spent = without_unknown_task(attempt.delivery.headers), attempt.number
-    judgement = judge(
-        error, attempt=spent, attempts=attempt.attempts, backoff=attempt.task.backoff, chance=chance
+    headers, spent, retries = (
+        without_unknown_task(attempt.delivery.headers),
+        attempt.number,
+        attempt.task.retries,
     )
+    began = now - int(took * 1000)
+    since = headers.get("tried_since", began) if spent > 1 else began
+    judgement = judge(
+        error, attempt=spent, retries=retries, chance=chance, attempts=headers.get("attempts"),
+        elapsed=(now - since) / 1000, advice=advice,
+    )  # fmt: skip
     if isinstance(judgement, Again) and not judgement.spent:
-        lines = (attempt_lines.snoozed(took, judgement.seconds),)
+        lines = _lines_of_snooze(error, took, judgement.seconds)
         return _delayed(attempt, headers, judgement.seconds, lines)
     described = _described(error)
     entry = _entry(attempt, described, spent, took, now)
+    if isinstance(judgement, Bury) and judgement.why:
+        entry["decision"] = judgement.why
     headers = {**with_error(headers, entry), "attempt": spent}
+    if retries.give_up_after is not None:
+        headers["tried_since"] = since
     if isinstance(judgement, Again):
         wait = max(judgement.seconds, at_least)
         delayed = _delayed(attempt, headers, wait, attempt_lines.again(error, described, took, wait))
         return delayed._replace(retry_in=judgement.seconds)
-    return _buried(attempt, headers, described, took, now, attempt_lines.failed(error, described, took))
+    line = attempt_lines.failed(error, described, took, judgement.why)
+    return _buried(attempt, headers, described, took, now, line)
+
+
+def _lines_of_snooze(error: BaseException, took: float, seconds: float) -> tuple[Line, ...]:
+    if issubclass(type(error), Snooze):
+        return (attempt_lines.snoozed(took, seconds),)
+    return attempt_lines.put_off(error, _described(error), took, seconds)
 
 
 def unknown(attempt: Attempt, known: Iterable[str], now: int, patience: float) -> Outcome:

@@ -24,6 +24,7 @@ from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.program import Program
 from streamq.task import Task
 from streamq.worker import attempt_lines, outcomes
+from streamq.worker.advice import advice_on
 from streamq.worker.attempt import Attempt
 from streamq.worker.calls import in_thread, outcome_of, starter
 from streamq.worker.description import describe, frames_of
@@ -189,7 +190,8 @@ class Runner:
 
     def _failed(self, attempt: Attempt, error: BaseException, *, at_least: float = 0.0) -> Outcome:
         took, now, chance = attempt.seconds, self._clock.now(), random.random()  # noqa: S311  # jitter, no secret
-        outcome = outcomes.failed(attempt, error, took, now, chance, at_least=at_least)
+        advice = advice_on(attempt, error, partial(self._context, attempt))
+        outcome = outcomes.failed(attempt, error, took, now, chance, at_least=at_least, advice=advice)
         self._put(attempt, outcome)
         return outcome
 
@@ -219,15 +221,18 @@ class Runner:
     # -- the call -------------------------------------------------------------------------------------------
 
     def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
-        delivery = attempt.delivery
-        arguments = task.arguments(delivery.payload)
+        arguments = task.arguments(attempt.delivery.payload)
         if task.context_name is not None:
-            arguments[task.context_name] = Context(
-                app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
-                attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
-                _stopping=lambda: self._slots.stopping,
-            )  # fmt: skip
+            arguments[task.context_name] = self._context(attempt)
         return arguments
+
+    def _context(self, attempt: Attempt) -> Context:
+        delivery, task = attempt.delivery, attempt.task
+        return Context(
+            app=self._app, queue=delivery.queue, task=task.name if task else delivery.task, job_id=delivery.job_id,
+            attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
+            _stopping=lambda: self._slots.stopping,
+        )  # fmt: skip
 
     # -- past the time limit --------------------------------------------------------------------------------
 

@@ -1,0 +1,80 @@
+"""A task's policy of retries: which errors are retried, how often, after how long, and for how long in all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from streamq.errors import InvalidPayload, Verdict
+from streamq.model.backoff import Backoff
+
+ErrorTypes = type[BaseException] | Collection[type[BaseException]]
+"""One type of errors, or several; a type stands for those derived from it too."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How errors of one type are retried. What is ``None`` is the task's."""
+
+    attempts: int | None = None
+    """How many attempts a job may have spent when such an error is its last."""
+    backoff: Backoff | None = None
+
+
+RetryOn = ErrorTypes | Mapping[type[BaseException], Backoff | RetryPolicy]
+"""Types of errors that are retried; with a ``Backoff`` or a ``RetryPolicy`` each where it is a mapping."""
+
+THE_TASKS: Final = RetryPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """What a task says of retries."""
+
+    attempts: int = 5
+    backoff: Backoff = field(default_factory=Backoff)
+    retry_on: Mapping[type, RetryPolicy] | None = None
+    """By type; any other error ends the job. ``None``: all are retried."""
+    fail_on: frozenset[type] = frozenset()
+    give_up_after: float | None = None
+    """Seconds from the start of the first attempt in which the last one must begin."""
+
+    def rule(self, kind: type[BaseException]) -> RetryPolicy | str:
+        """How errors of this type are retried, or why they are not: the nearest type that is named decides."""
+        for each in type.mro(kind):
+            if each in self.fail_on:
+                return f"fail_on names {each.__name__}"
+            if self.retry_on is not None and each in self.retry_on:
+                return self.retry_on[each]
+        return THE_TASKS if self.retry_on is None else "retry_on does not name it"
+
+
+def rules_of(retry_on: Any) -> dict[type, RetryPolicy]:
+    """What ``retry_on`` says, by type. Raises ``ValueError`` with what is wrong in it."""
+    if not isinstance(retry_on, Mapping):
+        return dict.fromkeys(types_of(retry_on), THE_TASKS)
+    types_of(retry_on)
+    return {kind: _rule(kind, said) for kind, said in retry_on.items()}
+
+
+def _rule(kind: type, said: Any) -> RetryPolicy:
+    rule = RetryPolicy(backoff=said) if isinstance(said, Backoff) else said
+    if isinstance(rule, RetryPolicy) and isinstance(rule.backoff, Backoff | None):
+        return rule
+    raise ValueError(f"for {kind.__name__} write a Backoff(…), or RetryPolicy(attempts=…, backoff=…)")
+
+
+def types_of(said: Any) -> frozenset[type]:
+    """The types of errors that are named. Raises ``ValueError``."""
+    types = said if isinstance(said, Collection) and not isinstance(said, type) else (said,)
+    found = []
+    for each in types:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            raise ValueError("name types of exceptions, as TimeoutError or (TimeoutError, OSError)")  # noqa: TRY004
+        if issubclass(each, (Verdict, InvalidPayload)):
+            raise ValueError(f"{each.__name__} decides by itself: name other types of exceptions")  # noqa: TRY004
+        found.append(each)
+    if not found:
+        raise ValueError("name one type of exceptions at least")
+    return frozenset(found)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from streamq.errors import StreamqError as StreamqError
     from streamq.errors import Unavailable as Unavailable
     from streamq.errors import UnknownTask as UnknownTask
+    from streamq.errors import UnknownVersion as UnknownVersion
     from streamq.errors import UsageError as UsageError
     from streamq.errors import WrongState as WrongState
     from streamq.fields_task import FieldsSending as FieldsSending
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
+    from streamq.model.masked import Masked as Masked
     from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.states import State as State
     from streamq.model.values import JSONText as JSONText
@@ -80,7 +82,7 @@ _HOMES = {
         "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
         "Rejected",
         "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
-        "UsageError", "WrongState",
+        "UnknownVersion", "UsageError", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
@@ -88,6 +90,7 @@ _HOMES = {
     "logs": ("JobFilter", "set_up_logs"),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.backoff": ("Backoff",),
+    "model.masked": ("Masked",),
     "model.retries": ("RetryPolicy",),
     "model.states": ("State",),
     "model.values": ("JSONText", "json_pointer"),

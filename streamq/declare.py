@@ -6,7 +6,7 @@ A handler with one parameter makes a ``Task`` whose enqueue takes a payload and 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from streamq.context import Context
@@ -41,6 +41,7 @@ class TaskDecorator:
         timeout: Duration = ..., backoff: Backoff | None = ..., retry_on: RetryOn | None = ...,
         fail_on: ErrorTypes | None = ..., give_up_after: Duration | None = ...,
         on_error: Callable[[BaseException, Context], Verdict | Duration | None] | None = ...,
+        version: int = ..., upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload
     def __call__(  # type: ignore[overload-overlap]  # an untyped parameter may be a Context: then all is Any

@@ -8,7 +8,7 @@ two equal.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -247,6 +247,16 @@ def _plain_function(name: str, form: str) -> Callable[[Any], str]:
     return wrong
 
 
+MOST_VERSIONS: Final = 1_000_000
+"""More than any payload has."""
+
+
+def _wrong_aliases(aliases: Any) -> str:
+    if isinstance(aliases, str) or not isinstance(aliases, Collection):
+        return f'aliases={as_given(aliases)} is not possible: write names, as ("old_name",)'
+    return next((f"in aliases {problem}" for each in aliases if (problem := wrong_task_name(each))), "")
+
+
 POLICY: Final[Mapping[str, Policy]] = {
     policy.name: policy
     for policy in (
@@ -269,6 +279,15 @@ POLICY: Final[Mapping[str, Policy]] = {
             "on_error", None, _plain_function("on_error", "def on_error(error, ctx)"),
             "A plain function that is asked about an error before the policy is.",
         ),
+        Policy(
+            "version", 1, Option("version", "whole number", "", low=1, high=MOST_VERSIONS).wrong,
+            "The version of its payload, as a whole number.",
+        ),
+        Policy(
+            "upgrade", None, _plain_function("upgrade", "def upgrade(payload, from_version)"),
+            "A plain function that makes of an older payload, as JSON has it, one of this version.",
+        ),
+        Policy("aliases", (), _wrong_aliases, "Names that the task had before: jobs under them are its own."),
     )
 }  # fmt: skip
 """The arguments of ``app.task`` by name."""

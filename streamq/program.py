@@ -14,6 +14,7 @@ from streamq.errors import ConfigurationError, FieldError, InvalidPayload, Paylo
 from streamq.job import Job
 from streamq.model import codec
 from streamq.model.envelope import New
+from streamq.model.job_record import JobRecord
 from streamq.model.values import Unfit, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
@@ -38,7 +39,7 @@ class Program:
     """What a worker runs, and a handler reaches by ``ctx.app``: an app without its declaring and its roles."""
 
     def __init__(self, settings: Settings, lifespan: Lifespan = no_lifespan) -> None:
-        self.client = Client(settings, self._attempts_of)
+        self.client = Client(settings, self._with_its_task)
         self.lifespan = lifespan
         self.state: dict[str, Any] = {}
         self.notes = Notes()
@@ -55,14 +56,18 @@ class Program:
         self.client.settings = settings
 
     def add_task(self, task: Task[Any, Any]) -> None:
-        """Register a task. Raises ``ConfigurationError`` when its name is taken."""
-        if task.name in self.tasks:
-            raise ConfigurationError(f"two tasks are named {task.name!r}: give one of them name=…")
-        self.tasks[task.name] = task
+        """Register a task under its name and its aliases. Raises ``ConfigurationError`` when one of them is taken."""
+        names = (task.name, *task.aliases)
+        for at, name in enumerate(names):
+            if name in self.tasks or name in names[:at]:
+                hint = f"take it out of the aliases of {task.name!r}" if at else "give one of them name=…"
+                raise ConfigurationError(f"two tasks are named {name!r}: {hint}")
+        self.tasks.update(dict.fromkeys(names, task))
 
-    def _attempts_of(self, name: str) -> int | None:
-        task = self.tasks.get(name)
-        return None if task is None else task.attempts
+    def _with_its_task(self, job: JobRecord) -> JobRecord:
+        """The record with what the task says of all its jobs, if the task is known here."""
+        task = self.tasks.get(job.task)
+        return job if task is None else task.completed_record(job)
 
     # -- life -----------------------------------------------------------------------------------------------
 

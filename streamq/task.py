@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter, isasyncgen, isgenerator
-from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
+from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack, cast
 
 from pydantic import ConfigDict, Field, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
@@ -24,10 +25,12 @@ from streamq.errors import (
 )
 from streamq.job import Job
 from streamq.model import codec, values
-from streamq.model.backoff import Backoff
 from streamq.model.envelope import New
+from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
+from streamq.model.job_record import JobRecord
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
-from streamq.model.retries import ErrorTypes, Retries, RetryOn, rules_of, types_of
+from streamq.model.masked import WHOLE, mask
+from streamq.model.retries import retries_of
 from streamq.options import (
     NAMES,
     OPTIONS,
@@ -38,6 +41,7 @@ from streamq.options import (
     terms,
     wrong_task_name,
 )
+from streamq.versions import Upgrade, upgraded
 
 OnError = Callable[[BaseException, Any], Verdict | Duration | None]
 """What ``on_error`` is: a plain function of the error and the ``Context``; ``None`` leaves it to the policy."""
@@ -57,28 +61,21 @@ class Task(Generic[P, R]):
     """
 
     def __init__(
-        self, client: Client, handler: Callable[..., Any], context: type, *, name: str | None, queue: str,
-        attempts: int, timeout: Duration, backoff: Backoff, retry_on: RetryOn | None, fail_on: ErrorTypes | None,
-        give_up_after: Duration | None, on_error: OnError | None,
-    ) -> None:  # fmt: skip
+        self, client: Client, handler: Callable[..., Any], context: type, *, name: str | None, **policy: Any
+    ) -> None:
         self._client, self.handler = client, handler
-        self.queue, self.attempts, self.on_error = queue, attempts, on_error
         try:
             reading = handlers.read(handler, context)
-            self.name = name if name is not None else reading.name
-            self._check_policy(
-                queue=queue, attempts=attempts, timeout=timeout, backoff=backoff, retry_on=retry_on, fail_on=fail_on,
-                give_up_after=give_up_after, on_error=on_error,
-            )  # fmt: skip
-            self.timeout = seconds_of(timeout)
-            self.retries = self._retries(backoff, retry_on, fail_on, give_up_after)
+            self.name: str = name if name is not None else reading.name
+            self._check_policy(policy)
+            self._take(**policy)
             self._read(reading)
         except (PydanticUserError, NameError) as error:
             raise ConfigurationError(
                 f"task {name or getattr(handler, '__name__', '')!r} has a type that cannot be sent as JSON: {error}"
             ) from error
 
-    def _check_policy(self, **given: Any) -> None:
+    def _check_policy(self, given: Mapping[str, Any]) -> None:
         if problem := wrong_task_name(self.name):
             raise ConfigurationError(problem)
         for argument, value in given.items():
@@ -86,17 +83,20 @@ class Task(Generic[P, R]):
             if value is not policy.default and (problem := policy.wrong(value)):
                 raise ConfigurationError(f"task {self.name!r}: {problem}")
 
-    def _retries(
-        self, backoff: Backoff, retry_on: RetryOn | None, fail_on: ErrorTypes | None, give_up_after: Duration | None
-    ) -> Retries:  # fmt: skip
-        rules = None if retry_on is None else rules_of(retry_on)
-        failing = frozenset[type]() if fail_on is None else types_of(fail_on)
-        if twice := failing.intersection(rules or ()):
+    def _take(
+        self, *, queue: str, attempts: int, timeout: Duration, version: int, upgrade: Upgrade | None,
+        aliases: tuple[str, ...], on_error: OnError | None, **retries: Any,
+    ) -> None:  # fmt: skip
+        self.queue, self.attempts, self.timeout = queue, attempts, seconds_of(timeout)
+        self.version, self.upgrade, self.aliases, self.on_error = version, upgrade, tuple(aliases), on_error
+        if upgrade is not None and version == 1:
             raise ConfigurationError(
-                f"task {self.name!r}: {next(iter(twice)).__name__} is in retry_on and in fail_on: name it in one"
+                f"task {self.name!r}: there is nothing to upgrade to version 1: give version= too"
             )
-        limit = None if give_up_after is None else seconds_of(give_up_after)
-        return Retries(self.attempts, backoff, rules, failing, limit)
+        try:
+            self.retries = retries_of(attempts, **retries)
+        except ValueError as error:
+            raise ConfigurationError(f"task {self.name!r}: {error}") from None
 
     def _read(self, reading: handlers.Reading) -> None:
         handlers.check_fields(reading, self.name)
@@ -112,6 +112,16 @@ class Task(Generic[P, R]):
         )
         self.returns_nothing = self._result is None
         """Whether the result ``None`` is stored as nothing, without being looked at."""
+        self.masked = self._payload.masked
+        """What of a payload is masked, as JSON pointers; so of a result."""
+        self.masked_result = () if self._result is None else self._result.masked
+        self.hides = bool(self.masked or self.masked_result)
+        self._own_headers = self._headers_of_all()
+
+    def _headers_of_all(self) -> bytes:
+        """What each job of the task says in its headers, without an option: nothing for most tasks."""
+        headers: dict[str, Any] = {"payload_version": self.version} if self.version > 1 else {}
+        return pack_headers({**headers, "masked": self.masked} if self.masked else headers)
 
     def _form(self, reading: handlers.Reading) -> values.Form:
         hints, what = reading.hints, f"the payload of task {self.name!r}"
@@ -153,7 +163,8 @@ class Task(Generic[P, R]):
             else:
                 encoded = self._payload.write(payload)
         except values.Unfit as error:
-            raise InvalidPayload(self.name, error.errors) from None
+            told = self._payload.told(error).errors
+            raise InvalidPayload(self.name, told, self.version, self.version) from None
         if problem := codec.unreadable(encoded):
             raise InvalidPayload(self.name, [FieldError("", "not-readable", problem)])
         limit = self._client.settings.max_payload
@@ -186,14 +197,16 @@ class Task(Generic[P, R]):
 
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
-        new = New(self.name, self.encode(payload), said.headers, said.due)
+        headers = joined(said.headers, self._own_headers) if self._own_headers else said.headers
+        new = New(self.name, self.encode(payload), headers, said.due)
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: Job(found[0], queue, name, client, parse))
 
     async def send_many(self, queue: str, payloads: Iterable[Any], said: Terms) -> list[Job[R]]:
         """The same for many."""
-        jobs = [New(self.name, self.encode(payload), said.headers, said.due) for payload in payloads]
+        headers = joined(said.headers, self._own_headers) if self._own_headers else said.headers
+        jobs = [New(self.name, self.encode(payload), headers, said.due) for payload in payloads]
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send_many(queue, jobs, said.durability)
         return await handed(ids, lambda found: [Job(job_id, queue, name, client, parse) for job_id in found])
@@ -219,15 +232,60 @@ class Task(Generic[P, R]):
 
     # -- the worker's side -----------------------------------------------------------------------------------
 
-    def arguments(self, payload: bytes) -> dict[str, Any]:
-        """The handler's arguments, its context not among them. Raises ``InvalidPayload``."""
+    def is_older_than(self, headers: Headers) -> bool:
+        """Whether a job's payload is of a newer version than this task knows."""
+        return headers.get("payload_version", 1) > self.version
+
+    def arguments(self, payload: bytes, headers: Headers = NO_HEADERS) -> dict[str, Any]:
+        """The handler's arguments, its context not among them; an older payload is upgraded first.
+
+        Raises ``InvalidPayload``.
+        """
+        was = headers.get("payload_version", 1)
+        if self.upgrade is not None and was < self.version:
+            payload = upgraded(self.name, payload, was, self.version, self.upgrade)
         if self._spare and payload == b"null":
             payload = b"{}"
         try:
             read = self._payload.read(payload)
         except values.Unfit as error:
-            raise InvalidPayload(self.name, error.errors) from None
+            told = self._payload.told(error).errors
+            raise InvalidPayload(self.name, told, was, self.version) from None
         return (read or {}) if self.single is None else {self.single: read}
+
+    def masks_of(self, headers: Headers) -> Sequence[str]:
+        """What of a job's payload is masked: what its producer said, or else what the task declares.
+
+        An older payload, of which nobody has said anything, is masked as a whole.
+        """
+        return headers.get("masked") or self._masks_of_version(headers.get("payload_version", 1))
+
+    def _masks_of_version(self, version: int) -> Sequence[str]:
+        return WHOLE if self.masked and version < self.version else self.masked
+
+    def masking(self, headers: Headers, *, with_result: bool = False) -> Headers:
+        """A job's headers with what is masked of it."""
+        if not self.hides:
+            return headers
+        said: dict[str, Any] = {"masked": list(masks)} if (masks := self.masks_of(headers)) else {}
+        if with_result and self.masked_result:
+            said["masked_result"] = list(self.masked_result)
+        return cast("Headers", {**headers, **said})
+
+    def shown(self, payload: bytes) -> Any:
+        """An encoded payload as views show it: ``***`` in its masked places."""
+        return mask(codec.exact(payload), self.masked)
+
+    def completed_record(self, job: JobRecord) -> JobRecord:
+        """A job's record with what it leaves to the task: its attempts, and what nobody said is masked."""
+        said: dict[str, Any] = {}
+        if job.attempts is None:
+            said["attempts"] = self.attempts
+        if self.hides:
+            masks = job.masked or tuple(self._masks_of_version(job.payload_version))
+            said |= {"payload": mask(job.payload, masks), "masked": masks}
+            said["result"] = mask(job.result, self.masked_result)
+        return replace(job, **said) if said else job
 
     def encode_result(self, value: Any) -> bytes:
         """What the handler returned, by its declared type, else as whatever can be written; empty for ``None``.
@@ -254,7 +312,10 @@ class Task(Generic[P, R]):
                 )
             return codec.storable(value)
         except values.Unfit as error:
-            problem = f"the handler's result is not of its declared type, or has no JSON form that keeps it: {error}"
+            told = error if self._result is None else self._result.told(error)
+            problem = (
+                f"the handler's result is not of its declared type, or has no JSON form that keeps it: {told}"
+            )
             raise ResultNotStorable(problem) from None
         except (TypeError, ValueError, RecursionError) as error:
             raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
@@ -266,7 +327,7 @@ class Task(Generic[P, R]):
         try:
             return self._result.read(raw or b"null")
         except values.Unfit as error:
-            raise ResultUnreadable(job_id, self.name, str(error)) from None
+            raise ResultUnreadable(job_id, self.name, str(self._result.told(error))) from None
 
     def parse_result(self, value: Any, job_id: str = "") -> Any:
         """The same for a result that was read as JSON already."""

@@ -63,6 +63,9 @@ class JobRecord:
     """All that went wrong, oldest first."""
     worker: str | None = None
     """Who has it, or had it last."""
+    payload_version: int = 1
+    masked: tuple[str, ...] = ()
+    """What of the payload is not shown: JSON pointers, in which ``*`` stands for every item or member."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -77,6 +80,7 @@ class JobRecord:
             "progress": None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
+            **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 
     def _said(self, name: str) -> Any:

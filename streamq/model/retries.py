@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from streamq.durations import seconds_of
 from streamq.errors import InvalidPayload, Verdict
 from streamq.model.backoff import Backoff
 
@@ -78,3 +79,15 @@ def types_of(said: Any) -> frozenset[type]:
     if not found:
         raise ValueError("name one type of exceptions at least")
     return frozenset(found)
+
+
+def retries_of(
+    attempts: int, *, backoff: Backoff, retry_on: Any, fail_on: Any, give_up_after: Any
+) -> Retries:
+    """The arguments of ``app.task`` as one. Raises ``ValueError`` with what is wrong in them together."""
+    rules = None if retry_on is None else rules_of(retry_on)
+    failing = frozenset[type]() if fail_on is None else types_of(fail_on)
+    for each in failing.intersection(rules or ()):
+        raise ValueError(f"{each.__name__} is in retry_on and in fail_on: name it in one of them")
+    limit = None if give_up_after is None else seconds_of(give_up_after)
+    return Retries(attempts, backoff, rules, failing, limit)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import CoreConfig, SchemaSerializer, from_json
 
 from streamq.errors import FieldError
-from streamq.model import codec
+from streamq.model import codec, masked
 from streamq.model.shapes import Shape, non_finite, refuse_unsendable, shape
 
 _plain = codec.plain
@@ -63,11 +63,25 @@ class Form:
     def __init__(self, adapter: TypeAdapter[Any]) -> None:
         self._adapter, self._validator = adapter, adapter.validator
         # NaN and infinity as text, which is read again; a model has a configuration of its own
+        self.masked = masked.pointers_of(adapter.core_schema)
+        """What of a value is masked, as JSON pointers."""
         self._serializer = SchemaSerializer(adapter.core_schema, CoreConfig(ser_json_inf_nan="strings"))
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the values."""
         return self._adapter.json_schema()
+
+    def told(self, unfit: Unfit) -> Unfit:
+        """The errors without messages that may quote a masked value."""
+        if not self.masked:
+            return unfit
+        may_tell = masked.open_members(self._adapter.core_schema, self.masked)
+        return Unfit([
+            FieldError(each.pointer, each.code, f"it is not valid ({each.code}); its value is masked")
+            if masked.tells_a_value(each.code) and each.pointer.split("/")[1:2] not in [[name] for name in may_tell]
+            else each
+            for each in unfit.errors
+        ])  # fmt: skip
 
     def write(self, value: Any) -> bytes:
         """Validate and write a value. Raises ``Unfit``."""

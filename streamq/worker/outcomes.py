@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import Snooze, UnknownTask, Verdict
+from streamq.errors import Snooze, UnknownTask, UnknownVersion, Verdict
 from streamq.model import codec, due
 from streamq.model.envelope import parked
-from streamq.model.headers import Headers, pack_headers, with_error, without_unknown_task
+from streamq.model.headers import Headers, pack_headers, parse_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge, unusable
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.model.record import record
@@ -17,6 +17,7 @@ from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line
 from streamq.worker.description import Description, describe, one_line, type_name
+from streamq.worker.masking import Hide, hider
 
 UNKNOWN_TASK_WAIT: Final = (1.0, 30.0)
 """Seconds until a job whose task this worker does not know is offered again: at first, and at most. A rollout brings
@@ -57,6 +58,8 @@ def completed(
     raw = delivery.raw_headers
     if raw and "unknown_task_count" in delivery.headers:
         raw = pack_headers(without_unknown_task(delivery.headers))
+    if task.hides:
+        raw = pack_headers(task.masking(parse_headers(raw), with_result=True))
     return record(COMPLETED, delivery, now, int(took * 1000), attempt.worker.encode(), raw, outcome)
 
 
@@ -81,13 +84,14 @@ def failed(
         elapsed=(now - since) / 1000, advice=advice,
     )  # fmt: skip
     if isinstance(judgement, Again) and not judgement.spent:
-        lines = _lines_of_snooze(error, took, judgement.seconds)
+        lines = _lines_of_snooze(attempt, error, took, judgement.seconds)
         return _delayed(attempt, headers, judgement.seconds, lines)
-    described = _described(error)
+    hide = hider(attempt)
+    described = _described(error, hide)
     entry = _entry(attempt, described, spent, took, now)
     if isinstance(judgement, Bury) and judgement.why:
-        entry["decision"] = judgement.why
-    headers = {**with_error(headers, entry), "attempt": spent}
+        entry["decision"] = hide(judgement.why) if hide else judgement.why
+    headers = {**with_error(attempt.task.masking(headers), entry), "attempt": spent}
     if retries.give_up_after is not None:
         headers["tried_since"] = since
     if isinstance(judgement, Again):
@@ -98,22 +102,25 @@ def failed(
     return _buried(attempt, headers, described, took, now, line)
 
 
-def _lines_of_snooze(error: BaseException, took: float, seconds: float) -> tuple[Line, ...]:
+def _lines_of_snooze(attempt: Attempt, error: BaseException, took: float, seconds: float) -> tuple[Line, ...]:
     if issubclass(type(error), Snooze):
         return (attempt_lines.snoozed(took, seconds),)
-    return attempt_lines.put_off(error, _described(error), took, seconds)
+    return attempt_lines.put_off(error, _described(error, hider(attempt)), took, seconds)
 
 
-def unknown(attempt: Attempt, known: Iterable[str], now: int, patience: float) -> Outcome:
-    """The worker does not know the task: the job waits for one that does, uncharged, for ``patience`` seconds.
+def unknown(attempt: Attempt, known: Mapping[str, Task[Any, Any]], now: int, patience: float) -> Outcome:
+    """The worker does not know the task, or not this version of its payload.
+
+    The job waits for one that does, uncharged, for ``patience`` seconds.
 
     In a rollout workers of both versions run side by side, and most of them may not know it yet.
     """
     delivery = attempt.delivery
     count = delivery.headers.get("unknown_task_count", 0)
     since = min(delivery.headers.get("unknown_task_since", now), now)
+    error = _what_is_unknown(attempt, known)
     if now - since >= patience * 1000:
-        return _unknown_for_too_long(attempt, UnknownTask(delivery.task[:200], tuple(known)), now, patience)
+        return _unknown_for_too_long(attempt, error, now, patience)
     first, longest = UNKNOWN_TASK_WAIT
     wait = min(longest, first * 2.0 ** min(count, 10))
     waiting: Headers = {
@@ -121,7 +128,15 @@ def unknown(attempt: Attempt, known: Iterable[str], now: int, patience: float) -
         "unknown_task_count": min(count, 1_000_000) + 1,
         "unknown_task_since": since,
     }
-    return _delayed(attempt, waiting, wait, (attempt_lines.unknown(wait, patience),))
+    return _delayed(attempt, waiting, wait, (attempt_lines.unknown(error, wait, patience),))
+
+
+def _what_is_unknown(attempt: Attempt, known: Mapping[str, Task[Any, Any]]) -> UnknownTask:
+    delivery = attempt.delivery
+    task, name = known.get(delivery.task), delivery.task[:200]
+    if task is None:
+        return UnknownTask(name, tuple(known))
+    return UnknownVersion(name, delivery.headers.get("payload_version", 1), task.version)
 
 
 def _unknown_for_too_long(attempt: Attempt, error: UnknownTask, now: int, patience: float) -> Outcome:
@@ -171,8 +186,9 @@ def _entry(attempt: Attempt, described: Description, number: int, took: float, n
     }  # fmt: skip
 
 
-def _described(error: BaseException) -> Description:
-    described = describe(error, traced=not issubclass(type(error), _UNTRACED))
+def _described(error: BaseException, hide: Hide | None) -> Description:
+    traced = not issubclass(type(error), _UNTRACED)
+    described = describe(error, traced=traced, hide=hide) if hide else describe(error, traced=traced)
     if wrong := unusable(error):
         return described._replace(message=f"{described.message[:1_000]} ({wrong})")
     return described

@@ -57,7 +57,7 @@ class Runner:
         self.overdue = OverdueHandlers(app.settings.lease)
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
-        self._unknown_names: set[str] = set()
+        self._unknown_names: set[tuple[str, int]] = set()
         self._tells_starts = self._tells_ends = False
 
     # -- the way of an attempt ------------------------------------------------------------------------------
@@ -79,6 +79,8 @@ class Runner:
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
         task = self._app.tasks.get(delivery.task)
+        if delivery.raw_headers and task is not None and task.is_older_than(delivery.headers):
+            task = None  # a worker of the newer version runs it
         attempt = Attempt(delivery, task, self._worker)
         self._slots.running.add(attempt)
         if task is None:
@@ -196,8 +198,9 @@ class Runner:
         return outcome
 
     def _unknown(self, attempt: Attempt) -> None:
-        """Nobody taught this worker the task; the log says so once for each name."""
-        patience, name = self._app.settings.unknown_task_for, attempt.delivery.task
+        """Nobody taught this worker the task, or this version of it; the log says so once for each."""
+        patience, delivery = self._app.settings.unknown_task_for, attempt.delivery
+        name = delivery.task, delivery.headers.get("payload_version", 1)
         outcome = outcomes.unknown(attempt, self._app.tasks, self._clock.now(), patience)
         told = outcome.kind == FAILED or (
             name not in self._unknown_names and len(self._unknown_names) < NAMES
@@ -221,7 +224,7 @@ class Runner:
     # -- the call -------------------------------------------------------------------------------------------
 
     def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
-        arguments = task.arguments(attempt.delivery.payload)
+        arguments = task.arguments(attempt.delivery.payload, attempt.delivery.headers)
         if task.context_name is not None:
             arguments[task.context_name] = self._context(attempt)
         return arguments

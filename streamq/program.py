@@ -67,7 +67,7 @@ class Program:
     def _with_its_task(self, job: JobRecord) -> JobRecord:
         """The record with what the task says of all its jobs, if the task is known here."""
         task = self.tasks.get(job.task)
-        return job if task is None else task.completed_record(job)
+        return job if task is None else task.add_to_record(job)
 
     # -- life -----------------------------------------------------------------------------------------------
 

@@ -241,15 +241,14 @@ class Task(Generic[P, R]):
 
         Raises ``InvalidPayload``.
         """
-        was = headers.get("payload_version", 1)
-        if self.upgrade is not None and was < self.version:
+        if self.upgrade is not None and (was := headers.get("payload_version", 1)) < self.version:
             payload = upgraded(self.name, payload, was, self.version, self.upgrade)
         if self._spare and payload == b"null":
             payload = b"{}"
         try:
             read = self._payload.read(payload)
         except values.Unfit as error:
-            told = self._payload.told(error).errors
+            told, was = self._payload.told(error).errors, headers.get("payload_version", 1)
             raise InvalidPayload(self.name, told, was, self.version) from None
         return (read or {}) if self.single is None else {self.single: read}
 
@@ -276,7 +275,7 @@ class Task(Generic[P, R]):
         """An encoded payload as views show it: ``***`` in its masked places."""
         return mask(codec.exact(payload), self.masked)
 
-    def completed_record(self, job: JobRecord) -> JobRecord:
+    def add_to_record(self, job: JobRecord) -> JobRecord:
         """A job's record with what it leaves to the task: its attempts, and what nobody said is masked."""
         said: dict[str, Any] = {}
         if job.attempts is None:

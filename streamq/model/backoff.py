@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from streamq.durations import Duration, seconds_of
 from streamq.errors import ConfigurationError
@@ -12,7 +12,7 @@ from streamq.errors import ConfigurationError
 Kind = Literal["exponential", "linear", "listed"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Backoff:
     """How long a job waits after each failure; as it is made here, exponentially longer.
 
@@ -26,6 +26,7 @@ class Backoff:
     jitter: float = 1.0
     """The share of the wait that is added to it at most, at random; 0 for none."""
     kind: Kind = "exponential"
+    """How it grows: ``linear`` and ``listed`` ones are made by the methods of that name."""
     waits: tuple[float, ...] = ()
     """Of a listed one: the seconds after each failure; the last holds for all that follow."""
 
@@ -38,6 +39,16 @@ class Backoff:
                 what = "a share" if name == "jitter" else "a time to wait"
                 unit = "number" if name == "jitter" else "number of seconds"
                 raise ConfigurationError(f"Backoff({name}={number!r}) is not {what}: use a {unit} from 0 on")
+        if self.kind not in get_args(Kind) or bool(self.waits) != (self.kind == "listed"):
+            raise ConfigurationError(
+                "Backoff(kind=…) is not to be given: use Backoff.linear or Backoff.listed"
+            )
+
+    def __repr__(self) -> str:
+        if self.kind == "listed":
+            return f"Backoff.listed({', '.join(map(str, self.waits))}, jitter={self.jitter})"
+        made = "Backoff.linear(" if self.kind == "linear" else "Backoff(base="
+        return f"{made}{self.base}, most={self.most}, jitter={self.jitter})"
 
     @classmethod
     def linear(cls, step: Duration, most: Duration = 3600.0, *, jitter: float = 0.1) -> Backoff:

@@ -89,7 +89,9 @@ class Form:
             valid = self._validator.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             raise Unfit(field_errors(error)) from None
-        except UnicodeError as error:  # a lone surrogate in a text that a validator of the program's own asks for
+        except (
+            UnicodeError
+        ) as error:  # a lone surrogate in a text that a validator of the program's own asks for
             raise Unfit([FieldError("", "not-json", str(error))]) from None
         return self.compared(valid)
 

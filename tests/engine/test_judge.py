@@ -154,11 +154,14 @@ def test_a_backoff_is_exponential_linear_or_listed_with_as_much_jitter_as_is_sai
     assert waits(Backoff.linear("1m", jitter=0.5), 0.5) == [75, 150, 225, 300]
     assert waits(Backoff.listed(1, "5s", timedelta(minutes=1))) == [1, 5, 60, 60]
     assert waits(Backoff.listed(1, 5, jitter=0), 0.999) == [1, 5, 5, 5]
+    for backoff in (Backoff(2, 10), Backoff.linear(5, most=12), Backoff.listed(1, "5s", jitter=0)):
+        assert eval(repr(backoff)) == backoff  # noqa: S307  # our own
     made: list[Callable[[], Backoff]] = [
         Backoff.listed,
         lambda: Backoff.listed(-1),
         lambda: Backoff.linear("soon"),
         lambda: Backoff(jitter=-1),
+        lambda: Backoff(kind="listed"),
     ]
     for make in made:
         with pytest.raises(ConfigurationError, match="Backoff"):

@@ -36,6 +36,7 @@ class EnqueueOptions(TypedDict, total=False):
     attempts: int | None
     timeout: Duration | None
     durability: Durability | None
+    payload_version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class Option:
 MOST_ATTEMPTS: Final = 1_000_000
 """More than any job needs, and far below the numbers that readers of JSON round."""
 
+MOST_VERSIONS: Final = 1_000_000
+"""More than any payload has."""
+
 OPTIONS: Final[dict[str, Option]] = {
     option.name: option
     for option in (
@@ -90,6 +94,10 @@ OPTIONS: Final[dict[str, Option]] = {
         Option(
             "durability", "choice", "How safe it must be before the call returns.",
             choices=get_args(Durability),
+        ),
+        Option(
+            "payload_version", "whole number", "The version of its payload, where the task is not known.",
+            low=1, high=MOST_VERSIONS, header="payload_version",
         ),
     )
 }  # fmt: skip
@@ -247,10 +255,6 @@ def _plain_function(name: str, form: str) -> Callable[[Any], str]:
     return wrong
 
 
-MOST_VERSIONS: Final = 1_000_000
-"""More than any payload has."""
-
-
 def _wrong_aliases(aliases: Any) -> str:
     if isinstance(aliases, str) or not isinstance(aliases, Collection):
         return f'aliases={as_given(aliases)} is not possible: write names, as ("old_name",)'
@@ -309,8 +313,8 @@ PLAIN: Final = Terms("", b"", None)
 """Without options, as most jobs are sent."""
 
 
-def terms(task: str, given: Mapping[str, Any]) -> Terms:
-    """The options that a call of enqueue gives. Raises ``UsageError``."""
+def terms(task: str, given: Mapping[str, Any], version: int | None = None) -> Terms:
+    """The options that a call of enqueue gives; ``version`` is that of a task that is known. Raises ``UsageError``."""
     if not given:
         return PLAIN
     refuse(task, given.keys() - OPTIONS.keys(), OPTIONS)
@@ -320,13 +324,24 @@ def terms(task: str, given: Mapping[str, Any]) -> Terms:
             option = OPTIONS[name]
             if problem := option.wrong(value):
                 raise UsageError(problem)
-            if option.header is not None:
+            if name == "payload_version" and version is not None:
+                _check_version(value, version)
+            elif option.header is not None:
                 headers[option.header] = option.carried(value)
     return Terms(
         _due(given.get("delay"), given.get("at")),
         pack_headers(headers) if headers else b"",
         given.get("durability"),
     )
+
+
+def _check_version(given: int, version: int) -> None:
+    """A task that is known checks each payload by its own type, so no payload of another version passes."""
+    if given != version:
+        raise UsageError(
+            f"payload_version={given} is not possible: the task is known here, and its payloads are of version "
+            f"{version}: leave it out"
+        )
 
 
 def _due(delay: Any, at: Any) -> str:

@@ -104,7 +104,8 @@ class Program:
         A task that is registered here checks its payload; any other name is taken as it is, for a worker that
         knows it. Options and errors are those of ``Task.enqueue``.
         """
-        known, said = self._known(queue, task), terms(task, options)
+        known = self._known(queue, task)
+        said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send(queue, payload, said)
         new = New(task, self._encode(task, payload), said.headers, said.due)
@@ -115,7 +116,8 @@ class Program:
         self, queue: str, task: str, payloads: Iterable[Any], **options: Unpack[EnqueueOptions]
     ) -> list[Job[Any]]:
         """Send many jobs by name; all are validated before the first is sent."""
-        known, said = self._known(queue, task), terms(task, options)
+        known = self._known(queue, task)
+        said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send_many(queue, payloads, said)
         jobs = [New(task, self._encode(task, payload), said.headers, said.due) for payload in payloads]

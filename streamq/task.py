@@ -189,11 +189,11 @@ class Task(Generic[P, R]):
         """
         if payload is _NOTHING:
             payload = self._payload_by_name(options)
-        return await self.send(self.queue, payload, terms(self.name, options))
+        return await self.send(self.queue, payload, terms(self.name, options, self.version))
 
     async def enqueue_many(self, payloads: Iterable[P], **options: Unpack[EnqueueOptions]) -> list[Job[R]]:
         """Send many jobs, some hundred to a round trip; all are validated before the first is sent."""
-        return await self.send_many(self.queue, payloads, terms(self.name, options))
+        return await self.send_many(self.queue, payloads, terms(self.name, options, self.version))
 
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
@@ -338,7 +338,7 @@ class Sending(Generic[P, R]):
 
     def __init__(self, task: Task[Any, Any], options: Mapping[str, Any]) -> None:
         self.task, self._given = task, dict(options)
-        self._terms = terms(task.name, options)
+        self._terms = terms(task.name, options, task.version)
 
     def __repr__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self._given.items())

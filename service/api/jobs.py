@@ -157,8 +157,9 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     attempts = options.get("attempts") or (task.attempts if task is not None else None)
     due = options.get("delay"), options.get("at")
     said = document(job, _shown(task, payload), attempts, *due)
-    if task is not None and task.version != 1:
-        said["payload_version"] = task.version
+    version = options.get("payload_version", 1) if task is None else task.version
+    if version != 1:
+        said["payload_version"] = version
     return answer(site, job, said)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from streamq.model import codec
+
 MASK: Final = "***"
 """What is shown in the place of a masked value."""
 MOST: Final = 50
@@ -212,7 +214,7 @@ def _masked(value: Any, steps: Path, met: Callable[[Any], None]) -> Any:
 def hide(text: str, texts: Sequence[str]) -> str:
     """A text without these in it, the longest first; also as ``repr`` and as JSON write them."""
     for each in sorted(texts, key=len, reverse=True):
-        for form in dict.fromkeys((each, repr(each)[1:-1], each.replace("\\", "\\\\").replace('"', '\\"'))):
+        for form in dict.fromkeys((each, repr(each)[1:-1], codec.dumps(each).decode()[1:-1])):
             text = text.replace(form, MASK)
     return text
 

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from streamq import App, Backoff, Fail, InvalidPayload, JobFailed, JobRecord, Masked, State
 from streamq.logs import Console, Json
 from streamq.model.keys import Keys
-from streamq.model.masked import mask, pointers_of
+from streamq.model.masked import hide, mask, pointers_of, texts_in
 
 from ..rig import ON_ONE_SERVER, until, working
 
@@ -249,3 +249,19 @@ async def test_a_payload_that_does_not_fit_is_refused_without_its_masked_values(
 
 
 async def _takes_checked(given: Checked) -> None: ...
+
+
+def test_texts_that_are_too_short_to_be_told_apart_and_numbers_are_left_in_messages() -> None:
+    pointers = ("/pin", "/code", "/number", "/list/*")
+    payload = {
+        "pin": "123",
+        "code": "1234",
+        "number": 56789,
+        "list": ['a\nb"c', {"x": "more"}],
+        "open": "seen",
+    }
+    texts = texts_in(payload, pointers)
+    assert texts == {"1234", 'a\nb"c', "more"}
+    odd = 'a\nb"c'
+    told = f"123 1234 56789 seen {odd!r} {json.dumps(odd)} more"
+    assert hide(told, tuple(texts)) == "123 *** 56789 seen '***' \"***\" ***"

@@ -45,7 +45,7 @@ async def _ended(app: App, task: Any, payload: Any) -> JobRecord:
 
 
 async def test_errors_are_retried_by_their_type_and_the_record_says_which_rule_ended_the_job(
-    app: App,
+    app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     @app.task(
         queue="q", attempts=2, backoff=QUICK, fail_on=FileNotFoundError,
@@ -64,6 +64,7 @@ async def test_errors_are_retried_by_their_type_and_the_record_says_which_rule_e
         "key": (1, "retry_on does not name it"),
     }
     assert found["key"].asdict()["error"]["decision"] == "retry_on does not name it"
+    assert "the job has failed for good (retry_on does not name it)" in caplog.text
 
 
 async def test_an_attempt_past_its_time_limit_counts_as_a_timeout_error(app: App) -> None:

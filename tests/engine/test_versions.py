@@ -10,7 +10,7 @@ import pytest
 import redis
 from pydantic import BaseModel
 
-from streamq import App, ConfigurationError, InvalidPayload, JobFailed, State
+from streamq import App, Backoff, ConfigurationError, InvalidPayload, JobFailed, State, UsageError
 from streamq.model.headers import parse_headers
 from streamq.model.keys import Keys
 from streamq.worker import outcomes
@@ -72,6 +72,25 @@ async def test_a_job_of_an_older_version_is_upgraded_before_its_payload_is_read(
     assert {record.result for record in page} == {"Ada|Lovelace", "Grace|", "Alan|Turing"}
 
 
+async def test_an_older_payload_is_upgraded_at_each_attempt_anew(make_app: Callable[..., App]) -> None:
+    seen: list[Any] = []
+
+    async with make_app() as old, make_app() as app:
+
+        @app.task(queue="q", version=2, upgrade=lambda payload, was: (payload, was), backoff=Backoff(0, 0))
+        async def work(given: tuple[int, int]) -> tuple[int, int]:
+            seen.append(given)
+            if len(seen) < 3:
+                raise ValueError
+            return given
+
+        job = await old.enqueue("q", "work", 7)
+        async with working(app):
+            assert await _result(app, job.id) == [7, 1]
+        assert seen == [(7, 1)] * 3
+        assert (await app.queue("q").get(job.id)).payload == 7, "what was sent stays as it was"
+
+
 async def _completed(app: App, count: int) -> Any:
     items = (await app.queue("q").jobs(State.COMPLETED)).items
     return items if len(items) == count else None
@@ -112,6 +131,31 @@ async def test_a_job_that_no_longer_fits_says_so_with_both_versions(app: App, se
     assert told in record.error.message
 
 
+async def test_who_does_not_know_a_task_names_the_version_and_who_knows_it_need_not(
+    app: App, make_app: Callable[..., App]
+) -> None:
+    task = _third(app)
+    payload = {"number": 3, "first": "Alan", "last": "Turing"}
+    async with make_app() as stranger:
+        job = await stranger.enqueue("q", "confirm", payload, payload_version=3)
+        assert (await job.status()).payload_version == 3
+    jobs = [
+        await task.enqueue(Order(**payload), payload_version=3),
+        await app.enqueue("q", "confirm", payload, payload_version=3, delay=0.01),
+    ]
+    async with working(app):
+        assert [await each.result(5) for each in jobs] == ["Alan|Turing"] * 2
+        assert await _result(app, job.id) == "Alan|Turing"
+    acts: list[Callable[[], Any]] = [
+        lambda: task.enqueue(payload, payload_version=1),
+        lambda: app.enqueue("q", "confirm", payload, payload_version=4),
+        lambda: task.options(payload_version=2).enqueue(payload),
+    ]
+    for act in acts:
+        with pytest.raises(UsageError, match=r"its payloads are of version 3: leave it out"):
+            await act()
+
+
 async def test_what_does_not_fit_is_refused_by_enqueue_with_the_version_of_the_task(app: App) -> None:
     with pytest.raises(InvalidPayload, match=r"\(version 3, the task has version 3\)") as refused:
         await _third(app).enqueue({"number": 1})
@@ -141,9 +185,7 @@ async def test_a_newer_version_that_nobody_knows_for_long_fails_with_both_versio
         _first(old)
         job = await _third(app).enqueue(Order(number=3, first="Alan", last="Turing"))
         async with working(old):
-            with pytest.raises(
-                JobFailed, match=r"UnknownVersion: .* version 3, .* of version 1$"
-            ):
+            with pytest.raises(JobFailed, match=r"UnknownVersion: .* version 3, .* of version 1$"):
                 await job.result(10)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from inspect import Parameter, isasyncgen, isgenerator
 from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack, cast
@@ -29,7 +30,7 @@ from streamq.model.envelope import New
 from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
-from streamq.model.masked import WHOLE, mask
+from streamq.model.masked import WHOLE, mask, texts_in
 from streamq.model.retries import retries_of
 from streamq.options import (
     NAMES,
@@ -242,7 +243,7 @@ class Task(Generic[P, R]):
         Raises ``InvalidPayload``.
         """
         if self.upgrade is not None and (was := headers.get("payload_version", 1)) < self.version:
-            payload = upgraded(self.name, payload, was, self.version, self.upgrade)
+            payload = self._upgraded(payload, was)
         if self._spare and payload == b"null":
             payload = b"{}"
         try:
@@ -251,6 +252,18 @@ class Task(Generic[P, R]):
             told, was = self._payload.told(error).errors, headers.get("payload_version", 1)
             raise InvalidPayload(self.name, told, was, self.version) from None
         return (read or {}) if self.single is None else {self.single: read}
+
+    def _upgraded(self, payload: bytes, was: int) -> bytes:
+        return upgraded(self.name, payload, was, self.version, self.upgrade) if self.upgrade else payload
+
+    def masked_texts(self, payload: bytes, headers: Headers) -> set[str]:
+        """The texts in the masked places of a payload, as it was sent and as it is upgraded."""
+        found = texts_in(codec.loads(payload), self.masks_of(headers))
+        was = headers.get("payload_version", 1)
+        if self.upgrade is not None and was < self.version:
+            with suppress(InvalidPayload):  # then nothing but what was sent has been seen
+                found |= texts_in(codec.loads(self._upgraded(payload, was)), self.masked)
+        return found
 
     def masks_of(self, headers: Headers) -> Sequence[str]:
         """What of a job's payload is masked: what its producer said, or else what the task declares.

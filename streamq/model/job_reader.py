@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from streamq.model.clock import from_ms
 from streamq.model.envelope import opened, parse_fields
 from streamq.model.headers import Headers, id_of, parse_headers
 from streamq.model.job_record import Failure, JobRecord
-from streamq.model.masked import mask
+from streamq.model.masked import MASK, mask
 from streamq.model.outcomes import COMPLETED, MARKS
 from streamq.model.states import State
 
@@ -25,6 +25,13 @@ def _shown(raw: bytes) -> Any:
         return codec.exact(raw)
     except codec.JSONDecodeError:
         return raw.decode("utf-8", "replace")
+
+
+def _without(raw: bytes, masked: Sequence[str]) -> Any:
+    """The value of JSON text without what is masked in it."""
+    if not masked:
+        return _shown(raw)
+    return MASK if codec.too_deep(raw) else mask(_shown(raw), masked)
 
 
 def _time(ms: float) -> datetime | None:
@@ -47,7 +54,7 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
     masked = tuple(headers.get("masked", ()))
     return {
         "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"),
-        "payload": mask(_shown(payload), masked), "masked": masked,
+        "payload": _without(payload, masked), "masked": masked,
         "payload_version": headers.get("payload_version", 1),
         "unshown": ("payload",) if codec.too_deep(payload) else (),
         "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
@@ -138,7 +145,7 @@ def from_record(queue: str, job_id: str, stored: bytes, *, whole: bool = False) 
         attempt=headers.get("attempt", 0) + completed,
         started_at=_later(finished, -(_number_in(found.ran) or 0)),
         finished_at=finished,
-        result=mask(_shown(found.outcome or b"null"), () if whole else headers.get("masked_result", ()))
+        result=_without(found.outcome or b"null", () if whole else headers.get("masked_result", ()))
         if completed
         else None,
         worker=found.worker.decode("utf-8", "replace"),

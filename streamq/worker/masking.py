@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 
 from streamq.model import codec
-from streamq.model.masked import hide, texts_in
+from streamq.model.masked import hide
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import describe, frames_of, type_name
 
@@ -16,11 +16,11 @@ Hide = Callable[[str], str]
 def hider(attempt: Attempt) -> Hide | None:
     """A function that masks a text; ``None`` where nothing of the payload is masked, as in most."""
     task, delivery = attempt.task, attempt.delivery
-    if task is None or not (pointers := task.masks_of(delivery.headers)):
+    if task is None or not task.masks_of(delivery.headers):
         return None
     try:
-        texts = tuple(texts_in(codec.loads(delivery.payload), pointers))
-    except codec.JSONDecodeError:
+        texts = tuple(task.masked_texts(delivery.payload, delivery.headers))
+    except (codec.JSONDecodeError, RecursionError):  # another program wrote what no handler gets
         texts = (delivery.payload.decode("utf-8", "replace"),)
     return lambda text: hide(text, texts)
 

@@ -182,6 +182,38 @@ async def _failed(app: App, job_id: str) -> JobRecord | None:
 
 @ON_ONE_SERVER
 @pytest.mark.keeps_keys
+async def test_an_older_payload_that_says_nothing_is_masked_as_a_whole_and_so_is_what_it_is_upgraded_to(
+    app: App, make_app: Callable[..., App], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with make_app() as old:
+        job = await old.enqueue("q", "pay", "holder:Ada Lovelace")
+
+    @app.task(queue="q", attempts=1, version=2, upgrade=lambda holder, _: {"number": holder[7:]})
+    async def pay(card: Card) -> None:
+        raise ValueError(f"{card.number} has no money")
+
+    assert (await app.queue("q").get(job.id)).payload == "***"
+    async with working(app):
+        record = await until(lambda: _failed(app, job.id))
+    assert record.error is not None
+    assert (record.payload, record.error.message) == ("***", "*** has no money")
+    assert "Lovelace" not in repr(record) + caplog.text
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+@pytest.mark.parametrize("payload", ["[" * 900 + "]" * 900, "not JSON 4111", '{"a":' * 500 + "1" + "}" * 500])
+async def test_what_another_program_has_masked_is_masked_however_odd_it_is(
+    app: App, client: redis.Redis, prefix: str, payload: str
+) -> None:
+    headers = json.dumps({"masked": ["/0" * 900, "/a" * 900]})
+    client.xadd(Keys(prefix, "q").ready, {"task": "pay", "payload": payload, "headers": headers})
+    (record,) = (await app.queue("q").jobs(State.WAITING)).items
+    assert record.payload == "***"
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_an_error_that_quotes_a_masked_value_is_stored_and_logged_without_it(
     app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture, kind: str

@@ -49,7 +49,7 @@ async def send_masked(number: Annotated[str, Masked]) -> int:
 
 
 app.task(fail_on="OSError")  # wrong: arg-type
-app.task(give_up_after=[])  # wrong: arg-type
+app.task(give_up_after=[])  # wrong: call-overload
 
 
 @app.task(queue="sms", attempts=3)

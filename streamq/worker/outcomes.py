@@ -72,11 +72,8 @@ def failed(
     Its retry, if it gets one, waits for ``at_least`` seconds.
     """
     assert attempt.task is not None  # what is unknown is not run  # noqa: S101
-    headers, spent, retries = (
-        without_unknown_task(attempt.delivery.headers),
-        attempt.number,
-        attempt.task.retries,
-    )
+    headers, spent = without_unknown_task(attempt.delivery.headers), attempt.number
+    retries = attempt.task.retries
     began = now - int(took * 1000)
     since = headers.get("tried_since", began) if spent > 1 else began
     judgement = judge(
@@ -84,8 +81,7 @@ def failed(
         elapsed=(now - since) / 1000, advice=advice,
     )  # fmt: skip
     if isinstance(judgement, Again) and not judgement.spent:
-        lines = _lines_of_snooze(attempt, error, took, judgement.seconds)
-        return _delayed(attempt, headers, judgement.seconds, lines)
+        return _snoozed(attempt, headers, error, took, judgement.seconds, at_least)
     hide = hider(attempt)
     described = _described(error, hide)
     entry = _entry(attempt, described, spent, took, now)
@@ -102,10 +98,15 @@ def failed(
     return _buried(attempt, headers, described, took, now, line)
 
 
-def _lines_of_snooze(attempt: Attempt, error: BaseException, took: float, seconds: float) -> tuple[Line, ...]:
+def _snoozed(
+    attempt: Attempt, headers: Headers, error: BaseException, took: float, seconds: float, at_least: float
+) -> Outcome:
+    """The job runs again, uncharged: its handler raised ``Snooze``, or its task's ``on_error`` said so of the error."""
     if issubclass(type(error), Snooze):
-        return (attempt_lines.snoozed(took, seconds),)
-    return attempt_lines.put_off(error, _described(error, hider(attempt)), took, seconds)
+        return _delayed(attempt, headers, seconds, (attempt_lines.snoozed(took, seconds),))
+    wait = max(seconds, at_least)
+    lines = attempt_lines.put_off(error, _described(error, hider(attempt)), took, wait)
+    return _delayed(attempt, headers, wait, lines)._replace(retry_in=seconds)
 
 
 def unknown(attempt: Attempt, known: Mapping[str, Task[Any, Any]], now: int, patience: float) -> Outcome:

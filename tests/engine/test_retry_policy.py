@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -130,6 +131,33 @@ async def test_a_hook_decides_with_the_error_in_its_hands(app: App, caplog: pyte
     }
     assert ("ValueError('again')", 3) in seen
     assert not any("its own" in error for error, _ in seen), "a verdict is decided already"
+
+
+async def test_a_hook_that_puts_off_a_handler_past_its_limit_does_not_start_it_twice_at_a_time(
+    app: App,
+) -> None:
+    go, running, most = threading.Event(), [0], [0]
+
+    def work(x: int) -> int:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        go.wait(10)
+        running[0] -= 1
+        return x
+
+    task = app.task(queue="q", timeout=0.1, on_error=lambda _error, _ctx: Snooze(0))(work)
+    async with working(app):
+        job = await task.enqueue(5)
+        await until(lambda: _delayed(app, job.id))
+        await asyncio.sleep(2 * app.settings.beat)
+        assert (running, most) == ([1], [1])
+        go.set()
+        assert await job.result(10) == 5
+    assert (await job.status()).attempt == 1
+
+
+async def _delayed(app: App, job_id: str) -> bool:
+    return (await app.queue("q").get(job_id)).state == "delayed"
 
 
 @pytest.mark.parametrize(

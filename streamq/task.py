@@ -32,16 +32,7 @@ from streamq.model.job_record import JobRecord
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
 from streamq.model.masked import WHOLE, mask, texts_in
 from streamq.model.retries import retries_of
-from streamq.options import (
-    NAMES,
-    OPTIONS,
-    POLICY,
-    EnqueueOptions,
-    Terms,
-    refuse,
-    terms,
-    wrong_task_name,
-)
+from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, Terms, refuse, terms, wrong_task_name
 from streamq.versions import Upgrade, upgraded
 
 OnError = Callable[[BaseException, Any], Verdict | Duration | None]

@@ -11,18 +11,18 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from inspect import isclass, iscoroutinefunction, signature
 from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
 from streamq.durations import FORMS, Duration, seconds_of
 from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError, meant
+from streamq.hooks import wrong_hook
 from streamq.model import due
 from streamq.model.backoff import Backoff
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
 from streamq.model.headers import pack_headers
 from streamq.model.keys import Keys
-from streamq.model.retries import rules_of, types_of
+from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
 from streamq.model.shown import as_given
 
 Form = Literal["duration", "time", "whole number", "choice", "text"]
@@ -68,9 +68,6 @@ class Option:
         """A value that is allowed as its header carries it."""
         return seconds_of(value) if self.form == "duration" and type(value) is not int else value
 
-
-MOST_ATTEMPTS: Final = 1_000_000
-"""More than any job needs, and far below the numbers that readers of JSON round."""
 
 MOST_VERSIONS: Final = 1_000_000
 """More than any payload has."""
@@ -219,40 +216,9 @@ def _wrong_backoff(backoff: Any) -> str:
     )
 
 
-def _wrong_retry_on(retry_on: Any) -> str:
-    try:
-        rules = rules_of(retry_on).values()
-    except ValueError as error:
-        return f"retry_on={as_given(retry_on)} is not possible: {error}"
-    given = [rule.attempts for rule in rules if rule.attempts is not None]
-    return next((f"in retry_on {wrong}" for each in given if (wrong := OPTIONS["attempts"].wrong(each))), "")
-
-
-def _wrong_fail_on(fail_on: Any) -> str:
-    try:
-        types_of(fail_on)
-        return ""
-    except ValueError as error:
-        return f"fail_on={as_given(fail_on)} is not possible: {error}"
-
-
 _GIVE_UP_AFTER: Final = Option(
     "give_up_after", "duration", "For how long a job is retried.", above=True, high=LONGEST_WAIT
 )
-
-
-def _plain_function(name: str, form: str) -> Callable[[Any], str]:
-    """A check that a value is a plain function with these parameters: ``form`` shows one."""
-
-    def wrong(value: Any) -> str:
-        try:
-            signature(value).bind(*[None] * (form.count(",") + 1))
-            fits = not (iscoroutinefunction(value) or isclass(value))
-        except (TypeError, ValueError):
-            fits = False
-        return "" if fits else f"{name}={as_given(value)} is not possible: use a plain function, as {form}"
-
-    return wrong
 
 
 def _wrong_aliases(aliases: Any) -> str:
@@ -270,17 +236,17 @@ POLICY: Final[Mapping[str, Policy]] = {
         Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
         Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
         Policy(
-            "retry_on", None, _wrong_retry_on,
+            "retry_on", None, wrong_retry_on,
             "The types of errors that are retried, alone or with a `Backoff` or a `RetryPolicy` each; "
             "`None` is all of them.",
         ),
-        Policy("fail_on", None, _wrong_fail_on, "Types of errors that end a job at once."),
+        Policy("fail_on", None, wrong_fail_on, "Types of errors that end a job at once."),
         Policy(
             "give_up_after", None, _GIVE_UP_AFTER.wrong,
             "In how long from the start of its first attempt the last one must begin.",
         ),
         Policy(
-            "on_error", None, _plain_function("on_error", "def on_error(error, ctx)"),
+            "on_error", None, wrong_hook("on_error", "def on_error(error, ctx)"),
             "A plain function that is asked about an error before the policy is.",
         ),
         Policy(
@@ -288,7 +254,7 @@ POLICY: Final[Mapping[str, Policy]] = {
             "The version of its payload, as a whole number.",
         ),
         Policy(
-            "upgrade", None, _plain_function("upgrade", "def upgrade(payload, from_version)"),
+            "upgrade", None, wrong_hook("upgrade", "def upgrade(payload, from_version)"),
             "A plain function that makes of an older payload, as JSON has it, one of this version.",
         ),
         Policy("aliases", (), _wrong_aliases, "Names that the task had before: jobs under them are its own."),

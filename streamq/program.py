@@ -15,11 +15,12 @@ from streamq.job import Job
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
+from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
-from streamq.model.values import Unfit, write_untyped
+from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.options import EnqueueOptions, terms, wrong_task_name
+from streamq.options import EnqueueOptions, Terms, terms, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.link import wait_ready
 from streamq.settings import Settings
@@ -114,7 +115,7 @@ class Program:
         said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send(queue, payload, said)
-        new = New(task, self._encode(task, payload), said.headers, said.due)
+        new = self._untyped(task, payload, said)
         ids = self.client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: Job(found[0], queue, task, self.client, None))
 
@@ -126,7 +127,7 @@ class Program:
         said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send_many(queue, payloads, said)
-        jobs = [New(task, self._encode(task, payload), said.headers, said.due) for payload in payloads]
+        jobs = [self._untyped(task, payload, said) for payload in payloads]
         ids, client = self.client.send_many(queue, jobs, said.durability), self.client
         return await handed(ids, lambda found: [Job(job_id, queue, task, client, None) for job_id in found])
 
@@ -139,6 +140,13 @@ class Program:
         elif queue != task.queue:
             self._check_queue(queue, task)
         return task
+
+    def _untyped(self, name: str, payload: Any, said: Terms) -> New:
+        """A job of a task that is not known here. A model says itself what of it is masked."""
+        encoded, headers = self._encode(name, payload), said.headers
+        if masked := masked_by_its_own_type(payload):
+            headers = joined(headers, pack_headers({"masked": masked}))
+        return New(name, encoded, headers, said.due)
 
     def _encode(self, name: str, payload: Any) -> bytes:
         """The payload of a task that is not known here."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from inspect import Parameter, isasyncgen, isgenerator
-from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack, cast
+from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
 
 from pydantic import ConfigDict, Field, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
@@ -30,7 +30,8 @@ from streamq.model.envelope import New
 from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
-from streamq.model.masked import WHOLE, mask, texts_in
+from streamq.model.masked import mask, texts_in
+from streamq.model.masks import Masks
 from streamq.model.retries import retries_of
 from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, Terms, refuse, terms, wrong_task_name
 from streamq.versions import Upgrade, upgraded
@@ -104,16 +105,15 @@ class Task(Generic[P, R]):
         )
         self.returns_nothing = self._result is None
         """Whether the result ``None`` is stored as nothing, without being looked at."""
-        self.masked = self._payload.masked
-        """What of a payload is masked, as JSON pointers; so of a result."""
-        self.masked_result = () if self._result is None else self._result.masked
-        self.hides = bool(self.masked or self.masked_result)
+        self.masks = Masks(self._payload.masked, self._result.masked if self._result else (), self.version)
+        self.hides = bool(self.masks)
+        """Whether anything of its jobs is masked."""
         self._own_headers = self._headers_of_all()
 
     def _headers_of_all(self) -> bytes:
         """What each job of the task says in its headers, without an option: nothing for most tasks."""
         headers: dict[str, Any] = {"payload_version": self.version} if self.version > 1 else {}
-        return pack_headers({**headers, "masked": self.masked} if self.masked else headers)
+        return pack_headers({**headers, "masked": self.masks.payload} if self.masks.payload else headers)
 
     def _form(self, reading: handlers.Reading) -> values.Form:
         hints, what = reading.hints, f"the payload of task {self.name!r}"
@@ -249,46 +249,22 @@ class Task(Generic[P, R]):
 
     def masked_texts(self, payload: bytes, headers: Headers) -> set[str]:
         """The texts in the masked places of a payload, as it was sent and as it is upgraded."""
-        found = texts_in(codec.loads(payload), self.masks_of(headers))
+        found = texts_in(codec.loads(payload), self.masks.of(headers))
         was = headers.get("payload_version", 1)
         if self.upgrade is not None and was < self.version:
             with suppress(InvalidPayload):  # then nothing but what was sent has been seen
-                found |= texts_in(codec.loads(self._upgraded(payload, was)), self.masked)
+                found |= texts_in(codec.loads(self._upgraded(payload, was)), self.masks.payload)
         return found
-
-    def masks_of(self, headers: Headers) -> Sequence[str]:
-        """What of a job's payload is masked: what its producer said, or else what the task declares.
-
-        An older payload, of which nobody has said anything, is masked as a whole.
-        """
-        return headers.get("masked") or self._masks_of_version(headers.get("payload_version", 1))
-
-    def _masks_of_version(self, version: int) -> Sequence[str]:
-        return WHOLE if self.masked and version < self.version else self.masked
-
-    def masking(self, headers: Headers, *, with_result: bool = False) -> Headers:
-        """A job's headers with what is masked of it."""
-        if not self.hides:
-            return headers
-        said: dict[str, Any] = {"masked": list(masks)} if (masks := self.masks_of(headers)) else {}
-        if with_result and self.masked_result:
-            said["masked_result"] = list(self.masked_result)
-        return cast("Headers", {**headers, **said})
 
     def shown(self, payload: bytes) -> Any:
         """An encoded payload as views show it: ``***`` in its masked places."""
-        return mask(codec.exact(payload), self.masked)
+        return mask(codec.exact(payload), self.masks.payload)
 
     def add_to_record(self, job: JobRecord) -> JobRecord:
         """A job's record with what it leaves to the task: its attempts, and what nobody said is masked."""
-        said: dict[str, Any] = {}
         if job.attempts is None:
-            said["attempts"] = self.attempts
-        if self.hides:
-            masks = job.masked or tuple(self._masks_of_version(job.payload_version))
-            said |= {"payload": mask(job.payload, masks), "masked": masks}
-            said["result"] = mask(job.result, self.masked_result)
-        return replace(job, **said) if said else job
+            job = replace(job, attempts=self.attempts)
+        return self.masks.kept_from(job) if self.hides else job
 
     def encode_result(self, value: Any) -> bytes:
         """What the handler returned, by its declared type, else as whatever can be written; empty for ``None``.

@@ -165,7 +165,7 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
 
 def _shown(task: Task[Any, Any] | None, payload: bytes) -> Any:
     """A payload as a look at its job shows it."""
-    return Fragment(payload) if task is None or not task.masked else task.shown(payload)
+    return Fragment(payload) if task is None or not task.hides else task.shown(payload)
 
 
 async def _check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamq.durations import seconds_of
 from streamq.errors import InvalidPayload, Verdict
 from streamq.model.backoff import Backoff
+from streamq.model.shown import as_given
 
 ErrorTypes = type[BaseException] | Collection[type[BaseException]]
 """One type of errors, or several; a type stands for those derived from it too."""
@@ -27,6 +28,8 @@ RetryOn = ErrorTypes | Mapping[type[BaseException], Backoff | RetryPolicy]
 """Types of errors that are retried; with a ``Backoff`` or a ``RetryPolicy`` each where it is a mapping."""
 
 THE_TASKS: Final = RetryPolicy()
+MOST_ATTEMPTS: Final = 1_000_000
+"""More than any job needs, and far below the numbers that readers of JSON round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,24 @@ class Retries:
         return THE_TASKS if self.retry_on is None else "retry_on does not name it"
 
 
+def wrong_retry_on(retry_on: Any) -> str:
+    """What is wrong with a value of ``retry_on``, as a sentence; empty when nothing is."""
+    return _wrong("retry_on", retry_on, rules_of)
+
+
+def wrong_fail_on(fail_on: Any) -> str:
+    """The same of ``fail_on``."""
+    return _wrong("fail_on", fail_on, types_of)
+
+
+def _wrong(name: str, value: Any, read: Callable[[Any], object]) -> str:
+    try:
+        read(value)
+    except ValueError as error:
+        return f"{name}={as_given(value)} is not possible: {error}"
+    return ""
+
+
 def rules_of(retry_on: Any) -> dict[type, RetryPolicy]:
     """What ``retry_on`` says, by type. Raises ``ValueError`` with what is wrong in it."""
     if not isinstance(retry_on, Mapping):
@@ -62,7 +83,9 @@ def rules_of(retry_on: Any) -> dict[type, RetryPolicy]:
 def _rule(kind: type, said: Any) -> RetryPolicy:
     rule = RetryPolicy(backoff=said) if isinstance(said, Backoff) else said
     if isinstance(rule, RetryPolicy) and isinstance(rule.backoff, Backoff | None):
-        return rule
+        if rule.attempts is None or (type(rule.attempts) is int and 1 <= rule.attempts <= MOST_ATTEMPTS):
+            return rule
+        raise ValueError(f"attempts of a RetryPolicy are a whole number from 1 to {MOST_ATTEMPTS:,}")
     raise ValueError(f"for {kind.__name__} write a Backoff(…), or RetryPolicy(attempts=…, backoff=…)")
 
 

@@ -283,12 +283,21 @@ def write_untyped(value: Any) -> bytes:
     return raw
 
 
+def masked_by_its_own_type(value: Any) -> tuple[str, ...]:
+    """What of a payload for a task that is not known here is masked, where it is a model that says so."""
+    return _model(type(value)).masked if isinstance(value, BaseModel) else ()
+
+
 _ANY: Final = AnyForm()
 
 
 def _by_its_own_type(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return codec.Fragment(_model(type(value)).write(value))
+        own = _model(type(value))
+        try:
+            return codec.Fragment(own.write(value))
+        except Unfit as error:
+            raise own.told(error) from None
     if isinstance(value, (set, frozenset)):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -16,7 +16,7 @@ Hide = Callable[[str], str]
 def hider(attempt: Attempt) -> Hide | None:
     """A function that masks a text; ``None`` where nothing of the payload is masked, as in most."""
     task, delivery = attempt.task, attempt.delivery
-    if task is None or not task.masks_of(delivery.headers):
+    if task is None or not task.masks.of(delivery.headers):
         return None
     try:
         texts = tuple(task.masked_texts(delivery.payload, delivery.headers))

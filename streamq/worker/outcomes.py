@@ -59,7 +59,7 @@ def completed(
     if raw and "unknown_task_count" in delivery.headers:
         raw = pack_headers(without_unknown_task(delivery.headers))
     if task.hides:
-        raw = pack_headers(task.masking(parse_headers(raw), with_result=True))
+        raw = pack_headers(task.masks.added_to(parse_headers(raw), with_result=True))
     return record(COMPLETED, delivery, now, int(took * 1000), attempt.worker.encode(), raw, outcome)
 
 
@@ -87,7 +87,9 @@ def failed(
     entry = _entry(attempt, described, spent, took, now)
     if isinstance(judgement, Bury) and judgement.why:
         entry["decision"] = hide(judgement.why) if hide else judgement.why
-    headers = {**with_error(attempt.task.masking(headers), entry), "attempt": spent}
+    headers = {**with_error(headers, entry), "attempt": spent}
+    if attempt.task.hides:
+        headers = attempt.task.masks.added_to(headers)
     if retries.give_up_after is not None:
         headers["tried_since"] = since
     if isinstance(judgement, Again):

@@ -170,6 +170,8 @@ async def test_a_job_that_another_program_sent_is_masked_where_its_task_is_known
         entry = client.xadd(Keys(prefix, "q").ready, {"task": "pay", "payload": payload, "headers": ""})
         assert (await app.queue("q").get(entry)).payload["card"] == SHOWN
         assert (await stranger.queue("q").get(entry)).payload["card"] == CARD, "nobody could know"
+        model = await stranger.enqueue("q", "later", Payment(card=Card(number=SECRET), amount=1), attempts=2)
+        assert (await model.status()).payload["card"]["number"] == "***"
         async with working(app):
             record = await until(lambda: _failed(stranger, entry))
     assert record.payload["card"] == SHOWN

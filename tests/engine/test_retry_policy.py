@@ -195,7 +195,10 @@ async def _async_hook(error: BaseException, ctx: Context) -> None: ...
         ({"retry_on": ()}, "one type of exceptions at least"),
         ({"retry_on": {}}, "one type of exceptions at least"),
         ({"retry_on": {OSError: 5}}, r"for OSError write a Backoff\(…\), or RetryPolicy"),
-        ({"retry_on": {OSError: RetryPolicy(attempts=0)}}, "use a whole number from 1"),
+        (
+            {"retry_on": {OSError: RetryPolicy(attempts=0)}},
+            "attempts of a RetryPolicy are a whole number from 1",
+        ),
         ({"retry_on": Retry}, "decides by itself"),
         ({"fail_on": [OSError, int]}, "name types of exceptions"),
         ({"fail_on": InvalidPayload}, "decides by itself"),

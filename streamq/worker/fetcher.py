@@ -89,9 +89,7 @@ class Fetcher:
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
         more = not (suspects.due or unseen.due or self._slots.stopping)
-        if await self._reads.take_in(
-            more=more
-        ):  # by itself: an audit would take it for lost while it is under way
+        if await self._reads.take_in(more=more):  # first: an audit would take its jobs for lost
             return
         await unseen.audit(suspects.present)
         if suspects.due:

@@ -187,9 +187,8 @@ class Reads:
         if not found.refused:
             self._answered(queues)
         for queue, entries in found.entries:
-            self._start(
-                queue, entries[:slots], more=block and len(self._queues) == 1 and len(entries) == count
-            )
+            more = block and len(self._queues) == 1 and len(entries) == count
+            self._start(queue, entries[:slots], more=more)
             if len(self._queues) > 1:
                 self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
             if len(entries) > slots:  # more queues answered than there are free slots

@@ -24,7 +24,7 @@ _NUMBER: Final = {
 """The number that a cursor has beside an id, by the kind of the list."""
 
 
-def strange(cursor: str) -> UsageError:
+def invalid(cursor: str) -> UsageError:
     """The error for a cursor that does not belong to this list."""
     return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
 
@@ -49,7 +49,7 @@ def place_of(cursor: str | None, kind: str) -> tuple[str, bytes]:
     number, found, quoted = cursor.removeprefix(kind).partition(":")
     job_id = unquote_to_bytes(quoted)
     if not (found and _NUMBER[kind].fullmatch(number) and cursor_at(kind, number, job_id) == cursor):
-        raise strange(cursor)
+        raise invalid(cursor)
     return number, job_id
 
 
@@ -59,5 +59,5 @@ def entry_of(cursor: str | None) -> tuple[int, str]:
         return 1, ""
     lane, _, entry = cursor.partition(":")
     if lane not in map(str, NUMBERS) or not is_entry(entry):
-        raise strange(cursor)
+        raise invalid(cursor)
     return int(lane), entry

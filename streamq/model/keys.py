@@ -147,13 +147,3 @@ QUEUE_KEYS: Final[Mapping[str, Key]] = _table(Keys)
 """The keys of a queue, by their names."""
 APP_KEYS: Final[Mapping[str, Key]] = _table(AppKeys)
 """The keys that all queues share."""
-
-
-def queues_key(prefix: str) -> str:
-    """The set of all queue names."""
-    return AppKeys(prefix).queues
-
-
-def workers_key(prefix: str) -> str:
-    """The hash of all workers."""
-    return AppKeys(prefix).workers

@@ -125,7 +125,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "locate: a pointer to no id raises",
-        "streamq/redis/lua/parts/place.lua",
+        "streamq/redis/lua/parts/places.lua",
         "#keys.lanes and is_id(entry) then",
         "#keys.lanes then",
         "tests/engine/test_odd_views.py::test_a_job_whose_pointer_leads_nowhere_is_found_at_its_birthplace",

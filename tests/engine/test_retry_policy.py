@@ -64,6 +64,7 @@ async def test_errors_are_retried_by_their_type_and_the_record_says_which_rule_e
         "missing": (1, "fail_on names FileNotFoundError"),
         "key": (1, "retry_on does not name it"),
     }
+    assert found["refused"].attempts == 2, "it is the task's number that is told"
     assert found["key"].asdict()["error"]["decision"] == "retry_on does not name it"
     assert "the job has failed for good (retry_on does not name it)" in caplog.text
 

@@ -51,7 +51,8 @@ def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
         if value not in (None, [], {}) and name not in ("history", "error"):
             say(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
     for failure in record.history:
-        say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker})")
+        decision = f"  failed for good: {failure.decision}" if failure.decision else ""
+        say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker}){decision}")
 
 
 @job.command()

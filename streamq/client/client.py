@@ -17,13 +17,12 @@ from streamq.store.store import Store
 class Client:
     """The connections of one program, in each of its event loops.
 
-    ``attempts_of`` says how many attempts a task's jobs may spend, where the task is known: a job says so itself only
-    when that is not the task's number.
+    ``known`` adds to a job's record what the program knows of its task: a job says itself only what differs from that.
     """
 
-    def __init__(self, settings: Settings, attempts_of: Callable[[str], int | None] = lambda _: None) -> None:
+    def __init__(self, settings: Settings, known: Callable[[JobRecord], JobRecord] = lambda job: job) -> None:
         self.settings = settings
-        self.openings = Openings(lambda: Opening.of(self.settings, attempts_of))
+        self.openings = Openings(lambda: Opening.of(self.settings, known))
 
     @property
     def is_open(self) -> bool:

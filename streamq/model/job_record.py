@@ -25,13 +25,15 @@ class Failure:
     """The number of the attempt, from 1."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    decision: str | None = None
+    """What of the task's policy ended the job with this, where it was not that its attempts are spent."""
 
     def asdict(self) -> dict[str, Any]:
         """The failure as JSON has it: what is known of it, times in RFC 3339."""
         said = {
             "type": self.type, "message": self.message, "traceback": self.traceback, "worker": self.worker,
             "attempt": self.attempt, "started_at": rfc3339(self.started_at),
-            "finished_at": rfc3339(self.finished_at),
+            "finished_at": rfc3339(self.finished_at), "decision": self.decision,
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
 
@@ -61,6 +63,9 @@ class JobRecord:
     """All that went wrong, oldest first."""
     worker: str | None = None
     """Who has it, or had it last."""
+    payload_version: int = 1
+    masked: tuple[str, ...] = ()
+    """What of the payload is not shown: JSON pointers, in which ``*`` stands for every item or member."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -75,6 +80,7 @@ class JobRecord:
             "progress": None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
+            **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 
     def _said(self, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from streamq.errors import JobNotFound, WrongState
@@ -24,8 +23,8 @@ LOOK_BYTES: Final = 1_000_000
 class Jobs:
     """Commands: a failed job is requeued. Queries: jobs, and their endings."""
 
-    def __init__(self, access: Access, attempts_of: Callable[[str], int | None]) -> None:
-        self._access, self._attempts_of = access, attempts_of
+    def __init__(self, access: Access, known: Callable[[JobRecord], JobRecord]) -> None:
+        self._access, self._known = access, known
         self._pages = Pages(access)
 
     # -- commands -------------------------------------------------------------------------------------------
@@ -42,7 +41,7 @@ class Jobs:
         if said[0] == b"is":
             raise WrongState(job_id, "retry", said[1].decode())
         _, task, payload, headers = said
-        return self._with_attempts(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
+        return self._known(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -65,11 +64,8 @@ class Jobs:
         return {job_id: found.get(job_id, False) for job_id in ids}
 
     def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
-        """A finished job from its record."""
-        return self._with_attempts(from_record(queue, job_id, record))
-
-    def _with_attempts(self, job: JobRecord) -> JobRecord:
-        return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
+        """A finished job from its record, with its whole result: for the program that waits for it, and for no view."""
+        return from_record(queue, job_id, record, whole=True)
 
     async def jobs(self, queue: str, state: State, limit: int, cursor: str | None) -> Page:
         """A page of a state's jobs: oldest first while they live, latest first when they are finished.
@@ -78,7 +74,7 @@ class Jobs:
         """
         if state is State.WAITING:
             page = await self._pages.waiting(queue, limit, cursor)
-            return Page([self._with_attempts(job) for job in page.items], page.next)
+            return Page([self._known(job) for job in page.items], page.next)
         ids, following = await self._pages.ids(queue, state, limit, cursor)
         # a job in another state by now has moved between the two queries
         return Page([job for job in await self._jobs(queue, ids) if job.state is state], following)
@@ -95,5 +91,5 @@ class Jobs:
                 for job_id, reply, call in zip(part, replies, calls, strict=True):
                     found = await scripts.LOCATE.answer(link, reply, *call)
                     if found:
-                        jobs.append(self._with_attempts(READ[found[0]](queue, job_id, *found[1:])))
+                        jobs.append(self._known(READ[found[0]](queue, job_id, *found[1:])))
         return jobs

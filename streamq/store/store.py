@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streamq.model.job_record import JobRecord
 from streamq.redis.servers import Servers
 from streamq.settings import Settings
 from streamq.store.access import Access
@@ -30,7 +31,7 @@ class Store(Access):
     """
 
     def __init__(
-        self, servers: Servers, settings: Settings, attempts_of: Callable[[str], int | None] = lambda _: None
+        self, servers: Servers, settings: Settings, known: Callable[[JobRecord], JobRecord] = lambda job: job
     ) -> None:
         super().__init__(servers, settings)
         self.producers = Producers(self)
@@ -40,7 +41,7 @@ class Store(Access):
         self.workers = Workers(self)
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)
-        self.jobs = Jobs(self, attempts_of)
+        self.jobs = Jobs(self, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.operations = Operations(self)

@@ -10,8 +10,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "operation", "options", "unique", "handlers", "task", "fields_task", "notes", "sync",
-        "program", "context", "declare",
+        "job", "queue", "operation", "options", "unique", "versions", "hooks", "handlers", "task", "fields_task",
+        "notes", "sync", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from streamq.duties.scheduler import Scheduler as Scheduler
     from streamq.embedded.server import EmbeddedServer as EmbeddedServer
     from streamq.errors import ConfigurationError as ConfigurationError
-    from streamq.errors import Fail as Fail
     from streamq.errors import FieldError as FieldError
     from streamq.errors import InvalidPayload as InvalidPayload
     from streamq.errors import JobError as JobError
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from streamq.errors import Rejected as Rejected
     from streamq.errors import ResultTimeout as ResultTimeout
     from streamq.errors import ResultUnreadable as ResultUnreadable
-    from streamq.errors import Retry as Retry
-    from streamq.errors import Snooze as Snooze
     from streamq.errors import StreamqError as StreamqError
     from streamq.errors import Unavailable as Unavailable
     from streamq.errors import UnknownTask as UnknownTask
@@ -79,6 +76,9 @@ if TYPE_CHECKING:
     from streamq.task import Sending as Sending
     from streamq.task import Task as Task
     from streamq.unique import Unique as Unique
+    from streamq.verdicts import Fail as Fail
+    from streamq.verdicts import Retry as Retry
+    from streamq.verdicts import Snooze as Snooze
     from streamq.worker.worker import Worker as Worker
 
 # Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
@@ -88,10 +88,10 @@ _HOMES = {
     "duties.scheduler": ("Scheduler",),
     "embedded.server": ("EmbeddedServer",),
     "errors": (
-        "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
+        "ConfigurationError", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
         "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError", "OperationNotFound",
         "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
-        "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError",
+        "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "StreamqError",
         "Unavailable", "UnknownTask", "UnknownVersion", "UsageError", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
@@ -117,6 +117,7 @@ _HOMES = {
     "sync": ("Sync", "SyncJob"),
     "task": ("Sending", "Task"),
     "unique": ("Unique",),
+    "verdicts": ("Fail", "Retry", "Snooze"),
     "worker.worker": ("Worker",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

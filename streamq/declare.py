@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from streamq.context import Context
 from streamq.durations import Duration
-from streamq.errors import Verdict
 from streamq.fields_task import FieldsTask
 from streamq.model.backoff import Backoff
 from streamq.model.retries import ErrorTypes, RetryOn
@@ -20,6 +19,7 @@ from streamq.program import Program
 from streamq.settings import refuse_unknown
 from streamq.task import Task
 from streamq.unique import Unique
+from streamq.verdicts import Verdict
 
 P = TypeVar("P")
 R = TypeVar("R")

@@ -34,11 +34,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, ClassVar, Final, TypeVar
-
-from streamq.durations import Duration, seconds_of
+from typing import Any, ClassVar, TypeVar
 
 T = TypeVar("T")
 
@@ -362,59 +359,3 @@ class NotDurable(OutcomeUnknown, Rejected):
     """
 
     code = "not-durable"
-
-
-class Verdict(Exception):
-    """What a handler may raise to decide the fate of its attempt; not an error."""
-
-
-LONGEST_WAIT: Final = 366 * 24 * 3600.0
-"""Seconds a job may be delayed: a year. A longer time is most likely in the wrong unit."""
-
-
-def _wait(duration: Duration) -> float:
-    if isinstance(duration, int | float) and duration < 0:
-        return 0.0  # a computed time in the past means at once
-    if isinstance(duration, timedelta) and duration < timedelta():
-        return 0.0
-    seconds = seconds_of(duration)
-    if seconds > LONGEST_WAIT:
-        raise ValueError(f"{seconds:g} seconds is not a time to wait: use at most {LONGEST_WAIT:g} seconds")
-    return seconds
-
-
-class Retry(Verdict):
-    """Run the job again after ``after`` seconds (default: the task's backoff). Spends an attempt.
-
-    ``after`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``.
-    Raises ``ValueError`` for more than a year, and for what is no duration.
-    """
-
-    after: float | None = None
-    """Seconds to wait; ``None`` leaves it to the task's backoff, also in a subclass that does not say."""
-
-    def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
-        self.after = None if after is None else _wait(after)
-        super().__init__(reason or "the handler asked for a retry")
-
-
-class Fail(Verdict):
-    """End the job as ``failed`` now, whatever attempts are left."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-
-
-class Snooze(Verdict):
-    """Run the job again after ``seconds``, without spending an attempt.
-
-    ``seconds`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``.
-    Raises ``ValueError`` for more than a year, and for what is no duration.
-    A subclass passes its ``seconds`` to ``super().__init__``: without them it is a failed attempt like any other error.
-    """
-
-    seconds: float
-
-    def __init__(self, seconds: Duration, reason: str = "") -> None:
-        self.seconds = _wait(seconds)
-        super().__init__(reason or f"snoozed for {self.seconds:g} s")

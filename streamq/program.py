@@ -20,12 +20,13 @@ from streamq.model.job_record import JobRecord
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.options import EnqueueOptions, Terms, terms, wrong_task_name
+from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.link import wait_ready
 from streamq.settings import Settings
 from streamq.sync import Sync
 from streamq.task import Task
+from streamq.terms import Terms, terms
 
 log = logging.getLogger("streamq.app")
 

@@ -15,7 +15,8 @@ from streamq.model.shown import as_given
 from streamq.model.states import State
 from streamq.model.steering import Steering
 from streamq.operation import Operation
-from streamq.options import moment, wrong_task_name
+from streamq.options import wrong_task_name
+from streamq.terms import moment
 
 PAGE_LIMIT = 200
 """Jobs on a page at most: they are read in four round trips."""

@@ -21,7 +21,6 @@ from streamq.errors import (
     PayloadTooLarge,
     ResultUnreadable,
     UsageError,
-    Verdict,
     handed,
 )
 from streamq.job import Job, job_of, jobs_of
@@ -32,8 +31,10 @@ from streamq.model.judge import ResultNotStorable, ResultTooLarge
 from streamq.model.masked import mask, texts_in
 from streamq.model.masks import Masks
 from streamq.model.retries import retries_of
-from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, Terms, refuse, terms, wrong_task_name
+from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, refuse, wrong_task_name
+from streamq.terms import Terms, terms
 from streamq.unique import Unique
+from streamq.verdicts import Verdict
 from streamq.versions import Upgrade, upgraded
 
 OnError = Callable[[BaseException, Any], Verdict | Duration | None]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, Literal, get_args
 
-from streamq.durations import Duration, seconds_of
-from streamq.errors import LONGEST_WAIT, ConfigurationError
+from streamq.durations import LONGEST_WAIT, Duration, seconds_of
+from streamq.errors import ConfigurationError
 from streamq.model import codec
 from streamq.model.envelope import Demand
 from streamq.model.shown import as_given

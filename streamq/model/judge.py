@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from streamq.errors import LONGEST_WAIT, Fail, InvalidPayload, Retry, Snooze, Verdict
+from streamq.durations import LONGEST_WAIT
+from streamq.errors import InvalidPayload
 from streamq.model.backoff import Backoff
 from streamq.model.retries import THE_TASKS, Retries
+from streamq.verdicts import Fail, Retry, Snooze, Verdict
 
 
 @dataclass(frozen=True, slots=True)

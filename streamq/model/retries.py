@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamq.durations import seconds_of
-from streamq.errors import InvalidPayload, Verdict
+from streamq.errors import InvalidPayload
 from streamq.model.backoff import Backoff
 from streamq.model.shown import as_given
+from streamq.verdicts import Verdict
 
 ErrorTypes = type[BaseException] | Collection[type[BaseException]]
 """One type of errors, or several; a type stands for those derived from it too."""

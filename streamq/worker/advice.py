@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamq.context import Context
-from streamq.errors import Fail, Retry, Verdict
 from streamq.model.judge import decides_itself
 from streamq.model.shown import as_given
+from streamq.verdicts import Fail, Retry, Verdict
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import describe

@@ -11,10 +11,11 @@ import logging
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from streamq.errors import Fail, InvalidPayload, Retry, UnknownTask, UnknownVersion
+from streamq.errors import InvalidPayload, UnknownTask, UnknownVersion
 from streamq.job_lines import ExcInfo, log, tell
 from streamq.model.judge import ResultNotStorable, TimeLimit
 from streamq.model.shown import shown
+from streamq.verdicts import Fail, Retry
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import Description, describe, frames_of, one_line
 from streamq.worker.masking import hidden, hider

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import Snooze, UnknownTask, UnknownVersion, Verdict
+from streamq.errors import UnknownTask, UnknownVersion
 from streamq.model import codec, due
 from streamq.model.envelope import parked
 from streamq.model.headers import Headers, pack_headers, parse_headers, with_error, without_unknown_task
@@ -13,6 +13,7 @@ from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, HELD
 from streamq.model.record import record
 from streamq.task import Task
+from streamq.verdicts import Snooze, Verdict
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from streamq import job_lines
 from streamq.context import Context
-from streamq.errors import Snooze, Verdict
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
@@ -25,6 +24,7 @@ from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.program import Program
 from streamq.task import Task
 from streamq.unique import STARTED
+from streamq.verdicts import Snooze, Verdict
 from streamq.worker import attempt_lines, outcomes
 from streamq.worker.advice import advice_on
 from streamq.worker.attempt import Attempt

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from streamq import Backoff, ConfigurationError, Fail, FieldError, InvalidPayload, Retry, Snooze
-from streamq.errors import Verdict
 from streamq.model.judge import BURY, Again, Bury, Judgement, ResultNotStorable, TimeLimit, judge
 from streamq.model.retries import Retries, RetryPolicy
+from streamq.verdicts import Verdict
 
 TWO = Backoff(base=2.0, most=60.0)
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from streamq.errors import UnknownVersion as UnknownVersion
     from streamq.errors import UsageError as UsageError
     from streamq.errors import WrongState as WrongState
+    from streamq.failed import FailedJob as FailedJob
     from streamq.fields_task import FieldsSending as FieldsSending
     from streamq.fields_task import FieldsTask as FieldsTask
     from streamq.job import Job as Job
@@ -94,6 +95,7 @@ _HOMES = {
         "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "StreamqError",
         "Unavailable", "UnknownTask", "UnknownVersion", "UsageError", "WrongState",
     ),
+    "failed": ("FailedJob",),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
     "loading": ("load_app",),

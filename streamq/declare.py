@@ -43,7 +43,8 @@ class TaskDecorator:
         retry_on: RetryOn | None = ...,
         fail_on: ErrorTypes | None = ..., give_up_after: Duration | None = ...,
         on_error: Callable[[BaseException, Context], Verdict | Duration | None] | None = ...,
-        version: int = ..., upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
+        on_failed: str | None = ..., version: int = ...,
+        upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload
     def __call__(  # type: ignore[overload-overlap]  # an untyped parameter may be a Context: then all is Any

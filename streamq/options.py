@@ -255,6 +255,10 @@ def _wrong_aliases(aliases: Any) -> str:
     return next((f"in aliases {problem}" for each in aliases if (problem := wrong_task_name(each))), "")
 
 
+def _wrong_on_failed(name: Any) -> str:
+    return "" if name is None else wrong_task_name(name)
+
+
 POLICY: Final[Mapping[str, Policy]] = {
     policy.name: policy
     for policy in (
@@ -279,6 +283,10 @@ POLICY: Final[Mapping[str, Policy]] = {
         Policy(
             "on_error", None, wrong_hook("on_error", "def on_error(error, ctx)"),
             "A plain function that is asked about an error before the policy is.",
+        ),
+        Policy(
+            "on_failed", None, _wrong_on_failed,
+            "The name of a task of which a job is enqueued, in the same queue, when one of these has failed for good.",
         ),
         Policy(
             "version", 1, Option("version", "whole number", "", low=1, high=MOST_VERSIONS).wrong,

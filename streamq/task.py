@@ -79,10 +79,13 @@ class Task(Generic[P, R]):
 
     def _take(
         self, *, queue: str, attempts: int, timeout: Duration, version: int, upgrade: Upgrade | None,
-        aliases: tuple[str, ...], on_error: OnError | None, unique: Unique | None, **retries: Any,
+        aliases: tuple[str, ...], on_error: OnError | None, unique: Unique | None,
+        on_failed: str | None, **retries: Any,
     ) -> None:  # fmt: skip
         self.queue, self.attempts, self.timeout = queue, attempts, seconds_of(timeout)
-        self.unique = unique
+        self.unique, self.on_failed = unique, on_failed
+        if on_failed == self.name:
+            raise ConfigurationError(f"task {self.name!r}: on_failed names the task itself: name another one")
         self.version, self.upgrade, self.aliases, self.on_error = version, upgrade, tuple(aliases), on_error
         if upgrade is not None and version == 1:
             raise ConfigurationError(

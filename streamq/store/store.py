@@ -10,6 +10,7 @@ from streamq.settings import Settings
 from streamq.store.access import Access
 from streamq.store.delayed import Delayed
 from streamq.store.delivery import Delivery
+from streamq.store.followers import Followers
 from streamq.store.jobs import Jobs
 from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
@@ -46,5 +47,6 @@ class Store(Access):
         self.steering = SteeringStore(self)
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
+        self.followers = Followers(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

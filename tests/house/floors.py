@@ -13,7 +13,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "client": frozenset({"client"}),
     "nouns": frozenset({
         "job", "queue", "operation", "options", "terms", "unique", "versions", "hooks", "handlers", "task",
-        "fields_task", "notes", "sync", "program", "context", "declare",
+        "fields_task", "failed", "notes", "sync", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

@@ -202,8 +202,8 @@ def _documented(node: Any) -> Iterator[str]:
 
 
 INSIDE: Final = {
-    "add_task", "bind", "carried", "decode", "given", "parse_result", "payload_of", "send", "send_many",
-    "with_settings",
+    "add_task", "add_to_record", "bind", "carried", "decode", "given", "is_older_than", "masked_texts",
+    "parse_result", "payload_of", "send", "send_many", "with_settings",
 }  # fmt: skip
 """Methods that the engine alone calls."""
 

@@ -2,7 +2,7 @@
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
 -- One whose end was asked for ends instead.
--- keys: lanes moved parked finished failures cancelled cancels unique ended workers signals
+-- keys: lanes moved parked finished failures cancelled cancels unique followers ended workers signals
 -- arguments:
 --   worker
 --   beat          its heartbeat counter as last seen ("" to take it as lost)
@@ -101,8 +101,9 @@ for lane = 1, #keys.lanes do
 end
 
 if #ids > 0 then
-  -- parts: bury heard signal_ended
+  -- parts: bury follow heard signal_ended
   bury(keys.failures, tonumber(args.keep_failed), ids, records)
+  follow(records)
   if heard() then signal_ended({ records, 1, #records }) end
 end
 if #ended > 0 then

@@ -11,6 +11,7 @@ from streamq.cli.outlet import complain, echo_json, leave
 from streamq.errors import (
     ConfigurationError,
     JobNotFound,
+    QueueFull,
     ResultTimeout,
     StreamqError,
     Unavailable,
@@ -28,7 +29,7 @@ class QueueNotFound(StreamqError):
 
 
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
-    (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
+    (QueueFull, Exit.FAILED), (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
     (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
     (ResultTimeout, Exit.STILL_RUNNING), (Unavailable, Exit.UNAVAILABLE),
     (ConfigurationError, Exit.CONFIGURATION),

@@ -69,7 +69,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/redis/lua/change.lua",
         "    signal_due(earliest)",
         "",
-        CHANGE + "test_a_delayed_job_is_promoted_or_gets_another_time_and_runs_once",
+        CHANGE + "test_a_job_that_is_due_earlier_now_starts_then_beside_a_worker_that_waits",
     ),
     Fault(
         "counts: a deleted record counts",

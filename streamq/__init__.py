@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from streamq.errors import Fail as Fail
     from streamq.errors import FieldError as FieldError
     from streamq.errors import InvalidPayload as InvalidPayload
+    from streamq.errors import JobCancelled as JobCancelled
     from streamq.errors import JobError as JobError
     from streamq.errors import JobFailed as JobFailed
     from streamq.errors import JobNotFound as JobNotFound
+    from streamq.errors import KeyInUse as KeyInUse
     from streamq.errors import NameTaken as NameTaken
     from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from streamq.errors import Unavailable as Unavailable
     from streamq.errors import UnknownTask as UnknownTask
     from streamq.errors import UsageError as UsageError
+    from streamq.errors import VersionConflict as VersionConflict
     from streamq.errors import WrongState as WrongState
     from streamq.fields_task import FieldsSending as FieldsSending
     from streamq.fields_task import FieldsTask as FieldsTask
@@ -85,11 +88,11 @@ _HOMES = {
     "duties.scheduler": ("Scheduler",),
     "embedded.server": ("EmbeddedServer",),
     "errors": (
-        "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError", "OperationNotFound",
-        "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
-        "QueueFull", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError",
-        "Unavailable", "UnknownTask", "UsageError", "WrongState",
+        "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
+        "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError",
+        "OperationNotFound", "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
+        "Rejected", "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable",
+        "UnknownTask", "UsageError", "VersionConflict", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),

@@ -22,11 +22,20 @@ class Context:
     """How many the job may spend."""
     worker: str
     _stopping: Callable[[], bool]
+    _cancelled: Callable[[], bool] = lambda: False
 
     @property
     def shutting_down(self) -> bool:
         """Whether the worker was told to stop: a long handler does well to end or to ``raise Retry``."""
         return self._stopping()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has cancelled the job, or its time limit is over: what the handler still does is dropped.
+
+        An async handler is cancelled as well; one in a thread can only look here from time to time, and return.
+        """
+        return self._cancelled()
 
     @property
     def idempotency_key(self) -> str:

@@ -12,7 +12,10 @@
     ├── JobError                  about one job
     │   ├── JobNotFound           no such job, or its record has expired
     │   ├── WrongState            the job's state does not allow the action
+    │   │   └── KeyInUse          another job has its unique key by now
+    │   ├── VersionConflict       the job was changed since it was looked at
     │   ├── JobFailed             the job ended without a result
+    │   │   └── JobCancelled      somebody has cancelled it
     │   ├── ResultTimeout         the job did not end in the time given
     │   └── ResultUnreadable      the result does not fit the type that is declared here
     ├── OperationError            about a background operation
@@ -193,6 +196,33 @@ class WrongState(JobError):
         super().__init__(f"cannot {action} job {job_id}: it is {state}, and {may}")
 
 
+class KeyInUse(WrongState):
+    """The job cannot run again, as the job ``other`` has its unique ``key`` by now."""
+
+    code = "key-in-use"
+
+    def __init__(
+        self, job_id: str, action: str, state: str, allowed: Sequence[str], key: str, other: str
+    ) -> None:
+        super().__init__(job_id, action, state, allowed)
+        self.key, self.other = key, other
+        said = f"its unique key {key!r} is now that of job {other}; wait until that one is done, or cancel it"
+        self.args = (f"cannot {action} job {job_id}: {said}",)
+
+
+class VersionConflict(JobError):
+    """The job was changed since it was looked at: it has ``version`` now, and ``expected`` was named."""
+
+    code = "version-conflict"
+
+    def __init__(self, job_id: str, expected: int, version: int) -> None:
+        self.job_id, self.expected, self.version = job_id, expected, version
+        super().__init__(
+            f"job {job_id} was changed meanwhile: version {expected} was to be changed, and it has version {version} "
+            "now; look at it again"
+        )
+
+
 class JobFailed(JobError):
     """The job ended without a result: ``state`` says how, ``error_type`` and ``error`` say why."""
 
@@ -201,6 +231,12 @@ class JobFailed(JobError):
     def __init__(self, job_id: str, state: str, error_type: str, error: str) -> None:
         self.job_id, self.state, self.error_type, self.error = job_id, state, error_type, error
         super().__init__(f"job {job_id} {state}: {error_type}: {error}")
+
+
+class JobCancelled(JobFailed):
+    """The job was cancelled: ``error`` is the reason that was given."""
+
+    code = "job-cancelled"
 
 
 class ResultTimeout(JobError, TimeoutError):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.job_record import JobRecord
-from streamq.options import patience
+from streamq.options import Priority, patience
+from streamq.queue import Queue
 from streamq.unique import Disposition
 
 R = TypeVar("R")
@@ -43,6 +45,43 @@ class Job(Generic[R]):
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return await self._client.store.jobs.job(self.queue, self.id)
+
+    async def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
+        """End it before it begins, or ask for its end while it runs: see ``Queue.cancel``.
+
+        Who waits for its result gets ``JobCancelled``. Raises ``WrongState`` when it has ended otherwise.
+        """
+        return await self._of.cancel(self.id, reason, by=by)
+
+    async def promote(self, *, version: int | None = None) -> JobRecord:
+        """Let it wait now, whenever it was due: see ``Queue.promote``."""
+        return await self._of.promote(self.id, version=version)
+
+    async def reschedule(
+        self, *, delay: Duration | None = None, at: datetime | None = None, version: int | None = None
+    ) -> JobRecord:
+        """Give it another due time: see ``Queue.reschedule``."""
+        return await self._of.reschedule(self.id, delay=delay, at=at, version=version)
+
+    async def change_priority(self, priority: Priority, *, version: int | None = None) -> JobRecord:
+        """Give it another priority: see ``Queue.change_priority``."""
+        return await self._of.change_priority(self.id, priority, version=version)
+
+    async def edit(self, payload: Any, *, version: int | None = None) -> JobRecord:
+        """Give it another payload: see ``Queue.edit``."""
+        return await self._of.edit(self.id, payload, version=version)
+
+    async def retry(self) -> JobRecord:
+        """Let it wait again after it failed, was cancelled or has expired: see ``Queue.retry``."""
+        return await self._of.retry(self.id)
+
+    async def delete(self) -> None:
+        """Delete its record once it has ended: see ``Queue.delete``."""
+        await self._of.delete(self.id)
+
+    @property
+    def _of(self) -> Queue:
+        return Queue(self.queue, self._client)
 
 
 def job_of(

@@ -39,7 +39,7 @@ class Program:
     """What a worker runs, and a handler reaches by ``ctx.app``: an app without its declaring and its roles."""
 
     def __init__(self, settings: Settings, lifespan: Lifespan = no_lifespan) -> None:
-        self.client = Client(settings, self._attempts_of)
+        self.client = Client(settings, self._attempts_of, self._payload_of)
         self.lifespan = lifespan
         self.state: dict[str, Any] = {}
         self.notes = Notes()
@@ -131,6 +131,10 @@ class Program:
         elif queue != task.queue:
             self._check_queue(queue, task)
         return task
+
+    def _payload_of(self, name: str, payload: Any) -> bytes:
+        task = self.tasks.get(name)
+        return self._encode(name, payload) if task is None else task.encode(payload)
 
     def _encode(self, name: str, payload: Any) -> bytes:
         """The payload of a task that is not known here."""

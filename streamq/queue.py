@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from streamq.client.client import Client
 from streamq.durations import Duration
@@ -15,10 +15,15 @@ from streamq.model.shown import as_given
 from streamq.model.states import State
 from streamq.model.steering import Steering
 from streamq.operation import Operation
-from streamq.options import moment, wrong_task_name
+from streamq.options import Priority, moment, terms, wrong_task_name
+from streamq.store.jobs import Change
 
 PAGE_LIMIT = 200
 """Jobs on a page at most: they are read in four round trips."""
+UNCHANGED: Final[Any] = object()
+"""The payload of a change that leaves it: ``None`` is a payload like any other."""
+SOON: Final = "0"
+"""A due time that is now (``model.due``)."""
 
 
 class Queue:
@@ -49,12 +54,79 @@ class Queue:
         return await self._client.store.jobs.jobs(self.name, State(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:
-        """A failed job waits again, with all its attempts; its history stays. Returns it as it waits.
+        """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
 
-        Of many concurrent calls one moves it. Raises ``JobNotFound``, and ``WrongState`` for a job that is not failed,
-        or not any more, with the state it has.
+        Its history stays, and it does not expire any more. Of many concurrent calls one moves it. Raises
+        ``JobNotFound``, ``WrongState`` for a job that has not ended so, or not any more, with the state it has, and
+        ``KeyInUse`` when another job has its unique key by now.
         """
         return await self._client.store.jobs.requeue(self.name, job_id)
+
+    async def cancel(self, job_id: str, reason: str = "", *, by: str = "") -> JobRecord:
+        """End a job that has not begun, and ask for the end of one that runs. Returns it as it is now.
+
+        A job that runs stays ``active`` until its handler has ended: that is cancelled, or sees ``ctx.cancelled``.
+        Whatever it comes to then, the job ends as ``cancelled``, after two seconds also while the handler goes on.
+        ``reason`` and ``by``, who asks, are kept in its record: each one line of up to 500 characters.
+        A job that is cancelled already is returned as it is. Raises ``JobNotFound``, and ``WrongState`` for a job that
+        has ended otherwise.
+        """
+        said = _line("reason", reason), _line("by", by)
+        return await self._client.store.jobs.cancel(self.name, job_id, *said)
+
+    async def promote(self, job_id: str, *, version: int | None = None) -> JobRecord:
+        """Let a delayed job wait now, whenever it was due. Returns it as it waits. Raises as ``change``."""
+        return await self._change(job_id, Change("now", version=version))
+
+    async def reschedule(
+        self, job_id: str, *, delay: Duration | None = None, at: datetime | None = None,
+        version: int | None = None,
+    ) -> JobRecord:  # fmt: skip
+        """Give a waiting or delayed job another due time: ``delay`` from now, or ``at``. Raises as ``change``."""
+        if delay is None and at is None:
+            raise UsageError("say when: reschedule(delay=…) or reschedule(at=…)")
+        return await self.change(job_id, delay=delay, at=at, version=version)
+
+    async def change_priority(
+        self, job_id: str, priority: Priority, *, version: int | None = None
+    ) -> JobRecord:
+        """Give a job that has not begun another priority. Raises as ``change``."""
+        return await self.change(job_id, priority=priority, version=version)
+
+    async def edit(self, job_id: str, payload: Any, *, version: int | None = None) -> JobRecord:
+        """Give a job that has not begun another payload. Raises as ``change``."""
+        return await self.change(job_id, payload=payload, version=version)
+
+    async def change(
+        self, job_id: str, *, payload: Any = UNCHANGED, priority: Priority | None = None,
+        delay: Duration | None = None, at: datetime | None = None, version: int | None = None,
+    ) -> JobRecord:  # fmt: skip
+        """Change several things of a job at once, all of them or none. Returns it as it is now.
+
+        A waiting one goes to the end of its lane; one with a due time becomes delayed. With ``version``, as its
+        ``JobRecord`` told it, nothing happens when it was changed since. Its unique key stays what it is.
+        Raises ``InvalidPayload`` where its task is known here, ``UsageError``, ``JobNotFound``, ``WrongState`` for a
+        job that runs or has ended, and ``VersionConflict``.
+        """
+        given = {"delay": delay, "at": at, "priority": priority}
+        due = terms(job_id, {name: value for name, value in given.items() if value is not None}).due
+        if delay is not None or at is not None:
+            due = due or SOON
+        encoded = b""
+        if payload is not UNCHANGED:
+            encoded = self._client.encode((await self.get(job_id)).task, payload)
+        return await self._change(job_id, Change(due, priority or "", encoded, version))
+
+    async def _change(self, job_id: str, change: Change) -> JobRecord:
+        if change.version is not None and (type(change.version) is not int or change.version < 0):
+            raise UsageError(f"version={change.version!r} is not a version: use that of the job's record")
+        if not change.actions:
+            raise UsageError("say what to change: payload, priority, delay or at")
+        return await self._client.store.jobs.change(self.name, job_id, change)
+
+    async def delete(self, job_id: str) -> None:
+        """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
+        await self._client.store.jobs.remove(self.name, job_id)
 
     # -- steering -------------------------------------------------------------------------------------------
 

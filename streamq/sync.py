@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from streamq.client.opening import running_loop
@@ -21,8 +22,9 @@ from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, UsageError
 from streamq.job import Job
 from streamq.model.job_record import JobRecord
-from streamq.options import EnqueueOptions
+from streamq.options import EnqueueOptions, Priority
 from streamq.task import Sending, Task
+from streamq.unique import Disposition
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -50,6 +52,41 @@ class SyncJob(Generic[R]):
     def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return self._sync.run(self._job.status)
+
+    @property
+    def disposition(self) -> Disposition:
+        """How enqueue came to it; see ``Job``."""
+        return self._job.disposition
+
+    def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
+        """End it before it begins, or ask for its end while it runs; see ``Job.cancel``."""
+        return self._sync.run(lambda: self._job.cancel(reason, by=by))
+
+    def promote(self, *, version: int | None = None) -> JobRecord:
+        """Let it wait now, whenever it was due; see ``Job.promote``."""
+        return self._sync.run(lambda: self._job.promote(version=version))
+
+    def reschedule(
+        self, *, delay: Duration | None = None, at: datetime | None = None, version: int | None = None
+    ) -> JobRecord:
+        """Give it another due time; see ``Job.reschedule``."""
+        return self._sync.run(lambda: self._job.reschedule(delay=delay, at=at, version=version))
+
+    def change_priority(self, priority: Priority, *, version: int | None = None) -> JobRecord:
+        """Give it another priority; see ``Job.change_priority``."""
+        return self._sync.run(lambda: self._job.change_priority(priority, version=version))
+
+    def edit(self, payload: Any, *, version: int | None = None) -> JobRecord:
+        """Give it another payload; see ``Job.edit``."""
+        return self._sync.run(lambda: self._job.edit(payload, version=version))
+
+    def retry(self) -> JobRecord:
+        """Let it wait again after it failed, was cancelled or has expired; see ``Job.retry``."""
+        return self._sync.run(self._job.retry)
+
+    def delete(self) -> None:
+        """Delete its record once it has ended; see ``Job.delete``."""
+        self._sync.run(self._job.delete)
 
 
 class Opens(Protocol):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import events, health, jobs, messages, queues, workers
+from . import changes, events, health, jobs, messages, queues, workers
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
     *events.ROUTES,
     *workers.ROUTES,
     *jobs.ROUTES,
+    *changes.ROUTES,
     *queues.ROUTES,
     *messages.ROUTES,
 )

@@ -1,4 +1,4 @@
-"""Jobs: create, look at, list, retry."""
+"""Jobs: create, look at, list. What is done to one of them is in ``changes``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from streamq import (
     Page,
     PayloadTooLarge,
     Queue,
+    QueueFull,
     State,
     UnknownTask,
     UsageError,
-    WrongState,
 )
 
 from ..http.answers import Answer
@@ -36,7 +36,7 @@ from ..http.route import Asked, Route, Success
 from ..json_text import encoded
 from ..site import Site
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
-from .sent import answer, document, ended
+from .sent import answer, as_it_lies, document, ended
 
 JOBS: Final = PATH + "/{queue}/jobs"
 JOB: Final = JOBS + "/{id}"
@@ -47,6 +47,8 @@ BAD_CURSOR: Final = ProblemType(400, "bad-cursor", "the cursor is none, or belon
 
 
 _WITHOUT_OPTIONS: Final = {"task", "payload"}
+DECIDED: Final = frozenset({"priority", "key", "unique", "expires"})
+"""Options of which the answer tells what was made of them: the job is looked up for it."""
 
 
 class JobBody(Request):
@@ -106,11 +108,13 @@ class JobDocument(TypedDict):
     priority: str
     group: str | None
     key: str | None
+    version: int
     attempt: int
     attempts: int | None
     crashes: int
     created_at: str | None
     due_at: str | None
+    expires_at: str | None
     started_at: str | None
     finished_at: str | None
     progress: Any
@@ -118,6 +122,15 @@ class JobDocument(TypedDict):
     error: dict[str, Any] | None
     history: list[dict[str, Any]]
     worker: str | None
+
+
+class SentDocument(JobDocument):
+    """A job that was sent, or that stood in its place already.
+
+    ``disposition`` tells which: ``created``, or with a unique key ``existing``, ``replaced`` or ``following``.
+    """
+
+    disposition: str
 
 
 class Following(TypedDict):
@@ -152,6 +165,8 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:
         return await ended(site, asked, job)
+    if job.disposition != "created" or not options.keys().isdisjoint(DECIDED) or (task and task.unique):
+        return await as_it_lies(site, job)
     attempts = options.get("attempts") or (task.attempts if task is not None else None)
     due = options.get("delay"), options.get("at")
     return answer(site, job, document(job, Fragment(payload), attempts, *due))
@@ -165,16 +180,15 @@ async def _check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:
         raise UnknownTask(name, tasks)
 
 
-async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
+async def show(site: Site, asked: Asked[None, None]) -> Answer:
     """Everything known of it."""
     queue = await known_queue(site.engine, asked.request)
-    return (await queue.get(asked.request.match_info["id"])).asdict()
+    return versioned(await queue.get(asked.request.match_info["id"]))
 
 
-async def retry(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
-    """The job as it waits."""
-    queue = await known_queue(site.engine, asked.request)
-    return (await queue.retry(asked.request.match_info["id"])).asdict()
+def versioned(job: JobRecord, status: int = 200) -> Answer:
+    """A job, with what ``If-Match`` has to say to change it as it is."""
+    return Answer(job.asdict(), status, {"ETag": f'"{job.version}"'})
 
 
 async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
@@ -210,20 +224,25 @@ async def _page(queue: Queue, state: State, limit: int, cursor: str) -> Page:
 # -- routes ------------------------------------------------------------------------------------------------------
 
 JOB_NOT_FOUND: Final = OF_ENGINE[JobNotFound]
-REFUSALS: Final = (OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[NotDurable], *OUTAGES)
+REFUSALS: Final = (
+    OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[QueueFull], OF_ENGINE[NotDurable], *OUTAGES,
+)  # fmt: skip
 """Of any route that makes a job."""
 WAITED: Final = (
-    Success(200, "With `Prefer: wait=N`: the finished job", JobDocument, ("Location", "Preference-Applied")),
+    Success(200, "With `Prefer: wait=N`: the finished job", SentDocument, ("Location", "Preference-Applied")),
     Success(
-        202, "With `Prefer: wait=N`: it has not ended yet", JobDocument, ("Location", "Preference-Applied")
+        202, "With `Prefer: wait=N`: it has not ended yet", SentDocument, ("Location", "Preference-Applied")
     ),
 )
 
 ROUTES: Final = (
     Route(
         method="POST", path=JOBS, handler=create, scope=Scope.WRITE, body=JobRequest, makes_a_job=True,
-        summary="make a job; 201 with the job and its `Location`",
-        answers=(Success(201, "The job", JobDocument, ("Location",)), *WAITED),
+        summary="make a job; 201 with the job and its `Location`, 200 where its unique key has led to another",
+        answers=(
+            Success(201, "The job", SentDocument, ("Location",)),
+            Success(200, f"The job that has its unique key. {WAITED[0].meaning}", *WAITED[0][2:]), WAITED[1],
+        ),
         problems=(QUEUE_NOT_FOUND, OF_ENGINE[UnknownTask], *REFUSALS),
     ),
     Route(
@@ -234,13 +253,8 @@ ROUTES: Final = (
     Route(
         method="GET", path=JOB, handler=show, scope=Scope.READ,
         summary="everything known of a job",
-        answers=(Success(200, "The job", JobDocument),), problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, *OUTAGES),
-    ),
-    Route(
-        method="POST", path=JOB + "/retry", handler=retry, scope=Scope.WRITE,
-        summary="a failed job waits again, with all its attempts",
-        answers=(Success(200, "The job as it waits", JobDocument),),
-        problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, OF_ENGINE[WrongState], *OUTAGES),
+        answers=(Success(200, "The job", JobDocument, ("ETag",)),),
+        problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, *OUTAGES),
     ),
 )  # fmt: skip
 """The first is asked the most, and the router looks at them in this order."""

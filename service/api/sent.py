@@ -31,6 +31,7 @@ def document(
         "payload": payload,
         "created_at": rfc3339_of_ms(_born(job)),
         "due_at": due,
+        "disposition": job.disposition,
     }
 
 
@@ -55,6 +56,12 @@ def place(site: Site, job: Job[Any]) -> str:
     return f"{site.settings.base_path}/api/v1/queues/{job.queue}/jobs/{job.id}"
 
 
+async def as_it_lies(site: Site, job: Job[Any]) -> Answer:
+    """The job as it is looked up: 201 when it was made, 200 when its unique key has led to another."""
+    value = {**await _looked_at(job), "disposition": job.disposition}
+    return Answer(value, 201 if job.disposition == "created" else 200, {"Location": place(site, job)})
+
+
 async def ended(site: Site, asked: Asked[Any, Any], job: Job[Any]) -> Answer:
     """The job when it has ended, 200; or as it is when the time that the caller waits is over, 202."""
     status = 200
@@ -65,7 +72,7 @@ async def ended(site: Site, asked: Asked[Any, Any], job: Job[Any]) -> Answer:
     except (ResultTimeout, JobNotFound, Unavailable, HungUp):
         status = 202
     headers = {"Location": place(site, job), "Preference-Applied": f"wait={asked.wait}"}
-    return Answer(await _looked_at(job), status, headers)
+    return Answer({**await _looked_at(job), "disposition": job.disposition}, status, headers)
 
 
 async def _looked_at(job: Job[Any]) -> dict[str, Any]:

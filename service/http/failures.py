@@ -15,15 +15,18 @@ from yarl import URL
 from streamq import (
     InvalidPayload,
     JobNotFound,
+    KeyInUse,
     NotDurable,
     OutcomeUnknown,
     OutOfMemory,
     PayloadTooLarge,
+    QueueFull,
     Rejected,
     StreamqError,
     Unavailable,
     UnknownTask,
     UsageError,
+    VersionConflict,
     WrongState,
 )
 
@@ -57,7 +60,16 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
     JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
-    WrongState: ProblemType(409, WrongState.code, "the job is in `state`, and only `allowed` ones will do"),
+    KeyInUse: ProblemType(409, KeyInUse.code, "the job `other` has the job's unique `key` by now"),
+    WrongState: ProblemType(
+        409, WrongState.code, "the job is in `state`, which does not allow it; it does allow `allowed`"
+    ),
+    VersionConflict: ProblemType(
+        412, VersionConflict.code, "the job was changed meanwhile, and has the `version` that is told"
+    ),
+    QueueFull: ProblemType(
+        429, QueueFull.code, "as many jobs wait in the queue as may: `waiting` of `bound`"
+    ),
     NotDurable: ProblemType(
         503, NotDurable.code, "the job was taken, and is not yet as safe as the service asks for"
     ),
@@ -69,12 +81,14 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     Unavailable: ProblemType(503, Unavailable.code, "the queue server cannot be reached"),
 }
 """The problem of each error of the engine; the first that fits counts, with the error's own code. All but these are
-500. Those of 503 say in ``Retry-After`` when to come back."""
+500. Those of 503 and 429 say in ``Retry-After`` when to come back."""
 
 OUTAGES: Final = tuple(
-    kind for of, kind in OF_ENGINE.items() if issubclass(of, Unavailable) and of is not NotDurable
+    kind
+    for of, kind in OF_ENGINE.items()
+    if issubclass(of, Unavailable) and of not in (NotDurable, QueueFull)
 )
-"""What any route that asks the queue server may answer. Only what makes a job can be not durable."""
+"""What any route that asks the queue server may answer. Only what makes a job can be not durable, or one too many."""
 
 log = logging.getLogger("streamq.api")
 _next_number: Final = random.Random().getrandbits  # noqa: S311  # see below
@@ -148,6 +162,8 @@ def _of_engine(request: web.Request, error: StreamqError) -> Problem:
     if isinstance(error, InvalidPayload):
         return Invalid(of_payload(error), "payload")
     kind = kind._replace(code=error.code)
+    if isinstance(error, QueueFull):
+        return Problem(kind, str(error), headers=come_back(error), waiting=error.waiting, bound=error.bound)
     if isinstance(error, Unavailable):
         log.info("request %s: %s: %s", request[REQUEST_ID], error.code, error)
         return Problem(kind, _outage(error), headers=come_back(error))
@@ -161,8 +177,12 @@ def _members(error: StreamqError) -> dict[str, Any]:
             return {"known_tasks": error.known}
         case PayloadTooLarge():
             return {"size_bytes": error.size, "limit_bytes": error.limit}
+        case KeyInUse():
+            return {"state": error.state, "allowed": error.allowed, "key": error.key, "other": error.other}
         case WrongState():
             return {"state": error.state, "allowed": error.allowed}
+        case VersionConflict():
+            return {"version": error.version}
     return {}
 
 

@@ -5,7 +5,7 @@ Each type says in its JSON Schema what a caller may send: the reference page and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -17,11 +17,13 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 from pydantic_core import PydanticCustomError
 
-from streamq import OPTIONS, Option
+from streamq import OPTIONS, ConfigurationError, Option, Unique
 from streamq.durations import seconds_of
 from streamq.times import NoTime, parse_rfc3339
 
@@ -120,19 +122,61 @@ def one_time(at: Any, info: ValidationInfo, name: str) -> Any:
     return at
 
 
+def _moment(value: Any, as_duration: ValidatorFunctionWrapHandler) -> Any:
+    """How long from now, or a time, which has a T in it."""
+    return _instant(value) if isinstance(value, str) and "T" in value else as_duration(value)
+
+
+_MOMENT: Final = _said(
+    'number: seconds, or text such as `"5m"`; or string: a time of RFC 3339 with its zone, in the future',
+    "number", "string", "null",
+)  # fmt: skip
+
+
+class UniqueBody(Request):
+    """The fields of ``Unique``."""
+
+    fields: list[str] | None = None
+    until: str = "done"
+    window: Delay = None
+    debounce: Delay = None
+    at_most: Delay = None
+    conflict: str = "keep"
+
+
+def _unique(body: UniqueBody | None) -> Any:
+    """What the engine makes of it, which says what is wrong with it."""
+    try:
+        return None if body is None else Unique(**body.model_dump())
+    except ConfigurationError as error:
+        raise PydanticCustomError("unique", "{text}", {"text": str(error)}) from None
+
+
+_UNIQUE: Final = Annotated[
+    UniqueBody | None, AfterValidator(_unique),
+    _said(
+        "object: how jobs of one key are one: `fields`, `until`, `window`, `debounce`, `at_most` and `conflict`, as "
+        "`Unique` has them",
+        "object", "null",
+    ),
+]  # fmt: skip
+
+_OF_FORM: Final[dict[str, Callable[[Option], Any]]] = {
+    "duration": lambda option: Annotated[float | None, *_duration(option)],
+    "time": lambda _: Instant,
+    "moment": lambda option: Annotated[float | None, *_duration(option), WrapValidator(_moment), _MOMENT],
+    "whole number": lambda option: Annotated[int | None, Field(ge=int(option.low), le=int(option.high))],
+    "choice": lambda option: Literal[option.choices] | None,
+    "text": lambda option: Annotated[
+        str | None, Field(min_length=int(option.low), max_length=int(option.high))
+    ],
+    "unique": lambda _: _UNIQUE,
+}
+
+
 def of_option(option: Option) -> Any:
     """The type of a field that takes an option of ``enqueue``."""
-    match option.form:
-        case "duration":
-            return Annotated[float | None, *_duration(option)]
-        case "time":
-            return Instant
-        case "whole number":
-            return Annotated[int | None, Field(ge=int(option.low), le=int(option.high))]
-        case "choice":
-            return Literal[option.choices] | None
-        case "text":
-            return Annotated[str | None, Field(min_length=int(option.low), max_length=int(option.high))]
+    return _OF_FORM[option.form](option)
 
 
 def reserved(neutral: Any) -> Any:

@@ -73,6 +73,8 @@ IDEMPOTENCY_KEY: Final = ProblemType(
     422, "idempotency-key-unsupported", "the header `Idempotency-Key` is not supported yet"
 )
 
+BAD_IF_MATCH: Final = ProblemType(400, "bad-if-match", "the header `If-Match` has no version of a job")
+
 OF_ANY_REQUEST: Final = (
     MALFORMED_REQUEST, REQUEST_TIMEOUT, URI_TOO_LONG, EXPECTATION_FAILED, HEADERS_TOO_LARGE, TOO_MANY_CONNECTIONS,
     INTERNAL,

@@ -12,7 +12,15 @@ from pydantic_core import from_json
 
 from .bodies import read_body
 from .fields import Invalid, field_error
-from .problems import IDEMPOTENCY_KEY, MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, WAIT_TOO_LONG, Problem, cut
+from .problems import (
+    BAD_IF_MATCH,
+    IDEMPOTENCY_KEY,
+    MALFORMED_JSON,
+    UNSUPPORTED_MEDIA_TYPE,
+    WAIT_TOO_LONG,
+    Problem,
+    cut,
+)
 
 MAX_DEPTH: Final = 64
 """Levels that a body may be nested: far more than people write, and far from what any reader of JSON refuses."""
@@ -26,6 +34,7 @@ _LONG: Final = b"0" * 19
 """Digits of a number that may be above 64 bits,"""
 _AS_ZERO: Final = bytes.maketrans(b"123456789", b"0" * 9)
 """once every digit is a zero: this finds them in a quarter of the time that a pattern takes."""
+_VERSION: Final = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
@@ -49,9 +58,12 @@ def require_json(request: web.Request) -> None:
     raise Problem(UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept": "application/json"})
 
 
-async def read_json(request: web.Request, limit: int) -> Any:
-    """The body as a JSON value of at most ``limit`` bytes. Raises ``Problem`` 400, 413, 415 or 422."""
+async def read_json(request: web.Request, limit: int, *, may_be_empty: bool = False) -> Any:
+    """The body as a JSON value of at most ``limit`` bytes; where it may be empty, an empty one is an object without
+    members. Raises ``Problem`` 400, 413, 415 or 422."""
     body = await read_body(request, limit)
+    if may_be_empty and not body:
+        return {}
     try:
         value = orjson.loads(body)
         if _LONG in body.translate(_AS_ZERO):
@@ -82,6 +94,18 @@ def wait_seconds(request: web.Request) -> int | None:
     if (seconds := int(found[1])) > MAX_WAIT:
         raise Problem(WAIT_TOO_LONG, f"Prefer: wait={seconds} is too long: at most {MAX_WAIT} s.")
     return seconds
+
+
+def expected_version(request: web.Request) -> int | None:
+    """The version in ``If-Match`` (RFC 9110); None without it, or where any will do. Raises ``Problem`` 400."""
+    said = request.headers.get("If-Match")
+    if said is None or said.strip() == "*":
+        return None
+    found = _VERSION.fullmatch(said.strip())
+    if found is None:
+        detail = f'If-Match has the version of the job, as If-Match: "3" (got {cut(said, 100)}).'
+        raise Problem(BAD_IF_MATCH, detail)
+    return int(found[1])
 
 
 def _depth(value: Any) -> int:

@@ -96,6 +96,8 @@ class Route(Generic[S, Q, B]):
     body: type[B] | None = None
     problems: tuple[ProblemType, ...] = ()
     """Those that its handler may raise; all others follow from the rest."""
+    body_may_be_empty: bool = False
+    """A request without a body is one with an empty object."""
     makes_a_job: bool = False
     any_type: bool = False
     """Taken without saying that it is JSON. A form of a page cannot send it by its method."""
@@ -148,6 +150,7 @@ def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_bod
     """All that can be known of a route beforehand is: a request pays for its own inputs alone."""
     handler, status = route.handler, route.answers[0].status
     says_json, makes_a_job, has_body = route.says_json, route.makes_a_job, route.body is not None
+    may_be_empty = route.body_may_be_empty
 
     async def answer(request: web.Request) -> web.StreamResponse:
         caller, wait = guard(request), None
@@ -156,7 +159,7 @@ def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_bod
         if makes_a_job:
             wait = wait_seconds(request)
             refuse_idempotency_key(request)
-        sent = await read_json(request, max_body) if has_body else None
+        sent = await read_json(request, max_body, may_be_empty=may_be_empty) if has_body else None
         query, body = checked(request, sent)
         given = await handler(site, Asked(request, caller, query, body, wait))
         if type(given) is Answer:

@@ -15,6 +15,7 @@ from streamq.errors import (
     StreamqError,
     Unavailable,
     UsageError,
+    VersionConflict,
     WrongState,
 )
 from streamq.exits import Exit
@@ -28,7 +29,8 @@ class QueueNotFound(StreamqError):
 
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
-    (WrongState, Exit.WRONG_STATE), (ResultTimeout, Exit.STILL_RUNNING), (Unavailable, Exit.UNAVAILABLE),
+    (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
+    (ResultTimeout, Exit.STILL_RUNNING), (Unavailable, Exit.UNAVAILABLE),
     (ConfigurationError, Exit.CONFIGURATION),
 )  # fmt: skip
 

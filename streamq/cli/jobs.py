@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.changes import CHANGES, on_queue, payload_of, show
 from streamq.cli.options import (
     DURATION,
     Option,
@@ -23,11 +21,8 @@ from streamq.cli.options import (
     with_app,
 )
 from streamq.cli.outlet import complain, echo_json, say, table
-from streamq.model.shown import shown
-
-T = TypeVar("T")
-LARGEST: Final = 64_000_000
-"""Bytes of a payload that are read: far above any STREAMQ_MAX_PAYLOAD, and a wrong file cannot fill the memory."""
+from streamq.model.states import State
+from streamq.unique import Disposition
 
 
 @click.group(cls=Group)
@@ -38,20 +33,6 @@ def job() -> None:
     Example:
       streamq job ls sms --state failed
     """
-
-
-def _show(record: streamq.JobRecord, *, as_json: bool) -> None:
-    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
-
-    said = record.asdict()
-    if as_json:
-        echo_json(said)
-        return
-    for name, value in said.items():
-        if value not in (None, [], {}) and name not in ("history", "error"):
-            say(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
-    for failure in record.history:
-        say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker})")
 
 
 @job.command()
@@ -76,10 +57,10 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
       streamq job enqueue default hello --payload '{"name": "Ada"}' --wait 10s
       cat message.json | streamq job enqueue sms send_sms --payload - --delay 5m
     """
-    text = _payload(payload)
+    text = payload_of(payload)
     given = {name: options.pop(name) for name in streamq.OPTIONS}
 
-    async def act(app: streamq.App) -> streamq.JobRecord:
+    async def act(app: streamq.App) -> tuple[streamq.JobRecord, Disposition]:
         from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
         app.queue(queue)  # an invalid name is an error, not a new queue
@@ -91,32 +72,10 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
             except CancelledError:
                 complain(f"job {sent.id} goes on: streamq job get {queue} {sent.id}")
                 raise
-        return await sent.status()
+        return await sent.status(), sent.disposition
 
-    _show(with_app(options, act), as_json=as_json)
-
-
-def _payload(given: str) -> streamq.JSONText:
-    """The payload that was typed, or that is in the file that was named. Raises ``UsageError``."""
-    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
-
-    text: str | bytes = given
-    if given == "-":
-        text = sys.stdin.buffer.read(LARGEST + 1) if sys.stdin else b""
-    elif given.startswith("@"):
-        try:
-            with Path(given[1:]).open("rb") as file:
-                text = file.read(LARGEST + 1)
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise streamq.UsageError(f"the payload cannot be read from {shown(given[1:])}: {why}") from None
-    if len(text) > LARGEST:
-        raise streamq.UsageError(f"the payload has more than {LARGEST:,} bytes: send a reference to it")
-    try:
-        codec.loads(text)
-    except codec.JSONDecodeError as error:
-        raise streamq.UsageError(f"the payload is not JSON: {error}") from None
-    return streamq.JSONText(text)
+    record, disposition = with_app(options, act)
+    show(record, as_json=as_json, disposition=disposition)
 
 
 async def _warn_of_idle(app: streamq.App, queue: str) -> None:
@@ -132,15 +91,6 @@ async def _warn_of_idle(app: streamq.App, queue: str) -> None:
         complain(f"warning: no worker serves queue {queue!r} now{nearest(queue, serving)}")
 
 
-async def _of(app: streamq.App, queue: str, act: Callable[[streamq.Queue], Awaitable[T]]) -> T:
-    """The result of ``act`` on the queue. When it finds no job, the name of the queue is checked too."""
-    try:
-        return await act(app.queue(queue))
-    except streamq.JobNotFound:
-        await refuse_unknown(app, queue)
-        raise
-
-
 @job.command()
 @click.argument("queue")
 @click.argument("job_id")
@@ -153,14 +103,14 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     Example:
       streamq job get sms 1795449758578-0
     """
-    _show(with_app(options, lambda app: _of(app, queue, lambda of: of.get(job_id))), as_json=as_json)
+    show(on_queue(queue, options, lambda of: of.get(job_id)), as_json=as_json)
 
 
 @job.command()
 @click.argument("queue")
 @click.option(
     "--state", cls=Option, default="failed", show_default=True,
-    type=click.Choice(["waiting", "active", "delayed", "held", "completed", "failed"]),
+    type=click.Choice([state.value for state in State]),
 )  # fmt: skip
 @click.option(
     "--limit", cls=Option, type=click.IntRange(1, 200), default=50, show_default=True, help="1 to 200."
@@ -204,10 +154,14 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
 @server
 @as_json
 def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
-    """Let a failed job wait again, with all its attempts.
+    """Let a job that failed, was cancelled or has expired wait again.
 
     \b
     Example:
       streamq job retry sms 1795449758578-0
     """
-    _show(with_app(options, lambda app: _of(app, queue, lambda of: of.retry(job_id))), as_json=as_json)
+    show(on_queue(queue, options, lambda of: of.retry(job_id)), as_json=as_json)
+
+
+for each in CHANGES:
+    job.add_command(each)

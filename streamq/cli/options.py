@@ -71,8 +71,53 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # as above
             self.fail(f"{as_given(value)} {error}: write it as 2030-01-31T09:00:00Z", param, ctx)
 
 
+TIME: Final = _Time()
+
+
+class _Moment(click.ParamType):  # type: ignore[type-arg]  # as above
+    """How long from now, or a time."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        kind = TIME if isinstance(value, str) and "T" in value else DURATION
+        return kind.convert(value, param, ctx)
+
+
+class _Unique(click.ParamType):  # type: ignore[type-arg]  # as above
+    """The fields of ``Unique``: as JSON, or ``until=started,conflict=replace``."""
+
+    name = "unique"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from dataclasses import fields  # noqa: PLC0415  # --help need not pay for it
+
+        given, known = self._read(str(value), param, ctx), {each.name for each in fields(streamq.Unique)}
+        if strange := sorted(given.keys() - known):
+            self.fail(f"{strange[0]!r} is nothing of it: use {', '.join(sorted(known))}", param, ctx)
+        try:
+            return streamq.Unique(**given)
+        except streamq.ConfigurationError as error:
+            self.fail(str(error), param, ctx)
+
+    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        from streamq.model import codec  # noqa: PLC0415  # as above
+
+        if text.startswith("{"):
+            try:
+                return dict(codec.loads(text))
+            except codec.JSONDecodeError as error:
+                self.fail(f"{as_given(text)} is not JSON: {error}", param, ctx)
+        parts = [part.partition("=") for part in text.split(",")]
+        if not all(said for _, said, _ in parts):
+            self.fail(f"{as_given(text)}: write until=started,conflict=replace or JSON", param, ctx)
+        given: dict[str, Any] = {name.strip(): value.strip() for name, _, value in parts}
+        return {**given, "fields": given["fields"].split("+")} if "fields" in given else given
+
+
 _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
-    "duration": (DURATION, "DURATION"), "time": (_Time(), "TIME"), "whole number": (int, None), "text": (str, None),
+    "duration": (DURATION, "DURATION"), "time": (TIME, "TIME"), "moment": (_Moment(), "DURATION|TIME"),
+    "whole number": (int, None), "text": (str, None), "unique": (_Unique(), "UNIQUE"),
 }  # fmt: skip
 """By the form of an option of enqueue: its click type, and its placeholder in the help."""
 

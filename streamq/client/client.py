@@ -6,8 +6,10 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 from streamq.client.opening import Opening, Openings
+from streamq.model import codec
 from streamq.model.envelope import New
 from streamq.model.job_record import JobRecord
 from streamq.settings import Durability, Settings
@@ -18,11 +20,17 @@ class Client:
     """The connections of one program, in each of its event loops.
 
     ``attempts_of`` says how many attempts a task's jobs may spend, where the task is known: a job says so itself only
-    when that is not the task's number.
+    when that is not the task's number. ``encode`` makes the payload of a task by its name, and checks it where the
+    task is known.
     """
 
-    def __init__(self, settings: Settings, attempts_of: Callable[[str], int | None] = lambda _: None) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        attempts_of: Callable[[str], int | None] = lambda _: None,
+        encode: Callable[[str, Any], bytes] = lambda _, payload: codec.dumps(payload),
+    ) -> None:
+        self.settings, self.encode = settings, encode
         self.openings = Openings(lambda: Opening.of(self.settings, attempts_of))
 
     @property

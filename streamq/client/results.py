@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
-from streamq.errors import JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout, Unavailable
+from streamq.errors import JobCancelled, JobFailed, JobNotFound, NotOpen, Rejected, ResultTimeout, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.outcomes import COMPLETED, MARKS
@@ -317,5 +317,6 @@ def _nothing() -> None:
 def _result(job: JobRecord) -> JobRecord:
     if job.state is not State.COMPLETED:
         error = job.error or Failure("", "")
-        raise JobFailed(job.id, job.state.value, error.type, error.message)
+        kind = JobCancelled if job.state is State.CANCELLED else JobFailed
+        raise kind(job.id, job.state.value, error.type, error.message)
     return job

@@ -46,6 +46,7 @@ def _report(queue: str, worker: str, done: Reclaimed, why: str) -> None:
         "start again": done.again,
         "start again alone": done.suspects,
         "failed by crashing too often": done.failed,
+        "end as cancelled": done.cancelled,
     }
     said = ", ".join(f"{count} {fate}" for fate, count in fates.items() if count)
     had = f"of its jobs on {queue} {said}: {ids}{more}" if said else f"it had no job of {queue}"

@@ -227,6 +227,17 @@ def trace_of(headers: Headers) -> tuple[str, str] | None:
     return None
 
 
+def expires_at(headers: Headers, job_id: str) -> int | None:
+    """When a job is not started any more, in milliseconds since the epoch; ``None`` when it always is."""
+    said = headers.get("expires")
+    if said is None:
+        return None
+    try:
+        return int(said[1:]) if said.startswith("@") else int(job_id.partition("-")[0]) + int(said)
+    except ValueError:  # somebody else's
+        return None
+
+
 def without_unknown_task(headers: Headers) -> Headers:
     """Headers without the counters of an unknown task: this worker knows the task, or the job is failed for it."""
     if "unknown_task_count" not in headers and "unknown_task_since" not in headers:

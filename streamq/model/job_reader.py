@@ -9,8 +9,9 @@ from typing import Any, Final
 from streamq.model import codec, record
 from streamq.model.clock import from_ms
 from streamq.model.envelope import opened, parse_fields
-from streamq.model.headers import Headers, id_of, parse_headers
+from streamq.model.headers import Headers, expires_at, id_of, parse_headers
 from streamq.model.job_record import Failure, JobRecord
+from streamq.model.lanes import NORMAL
 from streamq.model.outcomes import FAILED, STATES
 from streamq.model.states import State
 
@@ -43,12 +44,15 @@ def _number_in(text: bytes) -> float | None:
 
 def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
     history = [_failure(said) for said in headers.get("history", ())]
+    expires = expires_at(headers, job_id)
     return {
         "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _shown(payload),
         "unshown": ("payload",) if codec.too_deep(payload) else (),
         "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
         "created_at": _time(int(job_id.partition("-")[0])), "history": history,
         "error": history[-1] if history else None,
+        "priority": headers.get("priority", NORMAL), "key": headers.get("key"),
+        "version": headers.get("version", 0), "expires_at": None if expires is None else _time(expires),
     }  # fmt: skip
 
 
@@ -68,7 +72,9 @@ def _outcome(raw: bytes) -> dict[str, Any]:
 def _failure(said: dict[str, Any]) -> Failure:
     """A failure as far as it can be read, whoever wrote it."""
     known: dict[str, Any] = {"type": _said(said.get("type", "")), "message": _said(said.get("message", ""))}
-    known |= {name: _said(said[name]) for name in ("traceback", "worker") if isinstance(said.get(name), str)}
+    known |= {
+        name: _said(said[name]) for name in ("traceback", "worker", "by") if isinstance(said.get(name), str)
+    }
     known |= {
         name: _time(said[name])
         for name in ("started_at", "finished_at")
@@ -120,7 +126,10 @@ def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
     finished = _later(common["created_at"], _number_in(found.age))
     state = State(STATES.get(found.mark, FAILED))  # any other mark is another program's, and no success
     completed = state is State.COMPLETED
-    if not completed:
+    begun = state is not State.EXPIRED and (state is not State.CANCELLED or found.worker != b"")
+    if state in (State.CANCELLED, State.EXPIRED):  # which no attempt has brought about
+        common["error"] = _failure(_outcome(found.outcome))
+    elif not completed:
         common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(found.outcome)})
     elif codec.too_deep(found.outcome):
         common["unshown"] += ("result",)
@@ -129,10 +138,10 @@ def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
         state=state,
         # a failed one has counted its last attempt already
         attempt=headers.get("attempt", 0) + completed,
-        started_at=_later(finished, -(_number_in(found.ran) or 0)),
+        started_at=_later(finished, -(_number_in(found.ran) or 0)) if begun else None,
         finished_at=finished,
         result=_shown(found.outcome or b"null") if completed else None,
-        worker=found.worker.decode("utf-8", "replace"),
+        worker=found.worker.decode("utf-8", "replace") if begun else None,
     )
 
 

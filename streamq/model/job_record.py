@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from streamq.model.codec import TOO_DEEP
+from streamq.model.lanes import NORMAL
 from streamq.model.states import State
 from streamq.times import rfc3339
 
@@ -25,13 +26,15 @@ class Failure:
     """The number of the attempt, from 1."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    by: str | None = None
+    """Who asked for the end of a cancelled job, as far as they said it."""
 
     def asdict(self) -> dict[str, Any]:
         """The failure as JSON has it: what is known of it, times in RFC 3339."""
         said = {
             "type": self.type, "message": self.message, "traceback": self.traceback, "worker": self.worker,
             "attempt": self.attempt, "started_at": rfc3339(self.started_at),
-            "finished_at": rfc3339(self.finished_at),
+            "finished_at": rfc3339(self.finished_at), "by": self.by,
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
 
@@ -61,6 +64,13 @@ class JobRecord:
     """All that went wrong, oldest first."""
     worker: str | None = None
     """Who has it, or had it last."""
+    priority: str = NORMAL
+    key: str | None = None
+    """Its unique key."""
+    version: int = 0
+    """How often it was changed since its birth: what an edit must name to be sure of what it replaces."""
+    expires_at: datetime | None = None
+    """When it is not started any more."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -68,9 +78,11 @@ class JobRecord:
         """The job as JSON has it; times in RFC 3339. It can be written whatever other programs have stored."""
         return {
             "id": self.id, "queue": self.queue, "task": self.task, "state": self.state.value,
-            "payload": self._said("payload"), "priority": "normal", "group": None, "key": None,
+            "payload": self._said("payload"), "priority": self.priority, "group": None, "key": self.key,
+            "version": self.version,
             "attempt": self.attempt, "attempts": self.attempts, "crashes": self.crashes,
             "created_at": rfc3339(self.created_at), "due_at": rfc3339(self.due_at),
+            "expires_at": rfc3339(self.expires_at),
             "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at),
             "progress": None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,

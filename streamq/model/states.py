@@ -37,10 +37,17 @@ class Move(NamedTuple):
     start: frozenset[State]
     end: frozenset[State]
     scripts: tuple[str, ...]
+    asked: str = ""
+    """The word with which people ask for it, in all interfaces; empty for what happens by itself."""
 
 
-def _move(verb: str, start: set[State], end: set[State], *scripts: str) -> Move:
-    return Move(verb, frozenset(start), frozenset(end), scripts)
+def _move(verb: str, start: set[State], end: set[State], *scripts: str, asked: str = "") -> Move:
+    return Move(verb, frozenset(start), frozenset(end), scripts, asked)
+
+
+_WAITS: Final = {State.WAITING, State.DELAYED}
+_TO_COME: Final = {State.WAITING, State.DELAYED, State.HELD}
+_ENDED: Final = {State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED}
 
 
 MOVES: Final = (
@@ -49,25 +56,33 @@ MOVES: Final = (
     _move("fetch", {State.WAITING}, {State.ACTIVE}, "fetch"),  # or XREADGROUP as it is
     _move("complete", {State.ACTIVE}, {State.COMPLETED}, "settle"),
     _move("fail", {State.ACTIVE}, {State.FAILED}, "settle"),
-    _move("retry", {State.ACTIVE}, {State.DELAYED}, "settle"),
-    _move("promote", {State.DELAYED}, {State.WAITING}, "promote"),
-    _move("hold", {State.ACTIVE}, {State.HELD}, "settle"),
+    _move("expire", {State.ACTIVE}, {State.EXPIRED}, "settle"),
+    _move("retry", {State.ACTIVE}, {State.DELAYED, State.CANCELLED}, "settle"),
+    _move("hold", {State.ACTIVE}, {State.HELD, State.CANCELLED}, "settle"),
     _move("resume", {State.HELD}, {State.WAITING}, "resume"),
-    _move("release", {State.ACTIVE}, {State.WAITING}, "release"),
-    _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED}, "reclaim"),
-    _move("requeue", {State.FAILED}, {State.WAITING}, "requeue"),
+    _move("release", {State.ACTIVE}, {State.WAITING, State.CANCELLED}, "release"),
+    _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED, State.CANCELLED}, "reclaim"),
     _move(
-        "purge",
-        {
-            State.WAITING, State.DELAYED, State.HELD, State.COMPLETED, State.FAILED, State.CANCELLED,
-            State.EXPIRED,
-        },
-        set(),
-        "purge",
+        "cancel", {*_TO_COME, State.ACTIVE}, {State.CANCELLED}, "cancel", "settle", "release", "reclaim",
+        asked="cancel",
     ),
+    _move("promote", {State.DELAYED}, {State.WAITING}, "promote", "change", asked="promote"),
+    _move("reschedule", _WAITS, _WAITS, "change", asked="reschedule"),
+    _move("priority", _TO_COME, _TO_COME, "change", asked="priority"),
+    _move("edit", _TO_COME, _TO_COME, "change", asked="edit"),
     _move(
-        "prune", {State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED}, set(),
-        "settle", "prune", "prune_ended",
+        "requeue", {State.FAILED, State.CANCELLED, State.EXPIRED}, {State.WAITING}, "requeue", asked="retry"
     ),
+    _move("purge", {*_TO_COME, *_ENDED}, set(), "purge"),
+    _move("remove", _ENDED, set(), "remove", asked="delete"),
+    _move("prune", _ENDED, set(), "settle", "prune", "prune_ended"),
 )  # fmt: skip
 """A new move is one more row."""
+
+STARTS: Final = {move.asked: move.start for move in MOVES if move.asked}
+"""The states in which each action that people ask for is possible."""
+
+
+def allowed_in(state: str) -> tuple[str, ...]:
+    """The actions that people may ask for in a state."""
+    return tuple(action for action, states in STARTS.items() if state in states)

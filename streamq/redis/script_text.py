@@ -12,6 +12,7 @@ The head of a file is the script's signature, and its code calls things by their
     keys.lanes[lane] #keys.lanes                      the lanes by their numbers; whoever has them has them first
     args.limit       first.jobs                       an argument; the place in ARGV where the last ones begin
     lane.alone       lane.of         mark.failed      outcome.failed   what the tables of ``streamq.model`` say; GROUP
+    starts.edit[state]                                whether people may ask for that in a state
 
 ``keys.parked`` becomes ``KEYS[3]`` in the text, and so on: names cost the server nothing.
 
@@ -30,6 +31,7 @@ from typing import Final
 from streamq.model.keys import GROUP
 from streamq.model.lanes import ALWAYS, BIRTHS, BY_PRIORITY, LANES
 from streamq.model.outcomes import OUTCOMES
+from streamq.model.states import STARTS, State
 
 _FOLDER: Final = files("streamq") / "redis" / "lua"
 _HEAD: Final = re.compile(r"(?:(?:#!|--).*\n)*")
@@ -37,7 +39,7 @@ _KEYS: Final = re.compile(r"^-- keys: (.+)", re.MULTILINE)
 _ARGUMENTS: Final = re.compile(r"^-- arguments:\n((?:--   .*\n)+)", re.MULTILINE)
 _PARTS: Final = re.compile(r"( *)-- parts: (.+)")
 _NAME: Final = re.compile(
-    r"(?<![\w.'])(?:(#?)keys\.(\w+)(?:\[([^\[\]]+)\])?|(args|first|lane|mark|outcome)\.(\w+)|(GROUP)\b)"
+    r"(?<![\w.'])(?:(#?)keys\.(\w+)(?:\[([^\[\]]+)\])?|(args|first|lane|mark|outcome|starts)\.(\w+)|(GROUP)\b)"
 )
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "lane": {
@@ -48,6 +50,10 @@ _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "mark": {kind.name: f"'{kind.mark}'" for kind in OUTCOMES if kind.mark},
     "outcome": {kind.name: f"'{kind.name}'" for kind in OUTCOMES},
+    "starts": {
+        action: f"({{ {', '.join(f'{state} = true' for state in State if state in states)} }})"
+        for action, states in STARTS.items()
+    },
 }
 """What tables of the model say, by the word before the dot."""
 

@@ -7,6 +7,7 @@ reconnection, and looks from time to time anyhow.
     ended <id>[:<length>] …     jobs that ended, on ``Keys.ended``; for those with a length, their records follow,
                                 long ones without their payload
     due <ms>                    a due time earlier than the last known one, on ``Keys.signals``
+    cancel <id>                 the end of an active job is asked for, on ``Keys.signals``
     upkeep                      somebody has taken a seat in the upkeep, or stands by, on ``Keys.signals``
 
 After the lines comes an empty one, then the records, one after another. Lines that begin with other words are for
@@ -55,6 +56,14 @@ def ended(message: bytes) -> Iterator[tuple[str, bytes | None]]:
             if not start <= at <= len(bodies):
                 raise ValueError(f"a record of {length} bytes is not all there")
             yield job_id, bodies[start:at]
+
+
+def cancelled(message: bytes) -> Iterator[str]:
+    """The ids of active jobs whose end is asked for."""
+    for line in message.decode("utf-8", "replace").split("\n"):
+        word, _, job_id = line.partition(" ")
+        if word == "cancel":
+            yield job_id
 
 
 class Signals:

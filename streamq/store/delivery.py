@@ -65,11 +65,15 @@ class Delivery:
         return lane, entries
 
     async def release(self, links: Links, queue: str, places: Sequence[tuple[int, bytes]]) -> int:
-        """Give entries (lane, entry) back uncharged. Returns how many were still pending."""
+        """Give entries (lane, entry) back uncharged. Returns how many were still pending.
+
+        A job whose end was asked for ends as cancelled instead.
+        """
+        keep = self._access.settings.keep_failed
         keys, link, released, at = self._access.keys(queue), links.of(queue), 0, 0
         while at < len(places):
             arguments = [part for lane_entry in places[at : at + RELEASED_AT_ONCE] for part in lane_entry]
-            back, seen = await scripts.RELEASE.run(link, keys, *arguments)
+            back, seen = await scripts.RELEASE.run(link, keys, keep, *arguments)
             released, at = released + back, at + seen
         return released
 

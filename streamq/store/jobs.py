@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from streamq.errors import JobNotFound, WrongState
+from streamq.errors import JobNotFound, KeyInUse, VersionConflict, WrongState
+from streamq.model import codec
 from streamq.model.cursors import is_entry
 from streamq.model.job_reader import READ, from_entry, from_record
 from streamq.model.job_record import JobRecord, Page
-from streamq.model.states import State
+from streamq.model.states import STARTS, State, allowed_in
 from streamq.redis import scripts
 from streamq.store.access import Access
 from streamq.store.pages import READ_AT_ONCE, Pages
@@ -21,8 +22,30 @@ LOOK_BYTES: Final = 1_000_000
 """Bytes of records and payloads that it reads, one job at least: some milliseconds of the server's time."""
 
 
+NEAR: Final = 1_000
+"""Ids at either end of the list of completed jobs among which a deleted one is looked for: some hundredths of a
+millisecond of the server's time."""
+
+
+class Change(NamedTuple):
+    """What is to change in a job; what is empty stays."""
+
+    due: str = ""
+    """A due time (``model.due``), or ``now`` for a delayed job that is to wait at once."""
+    priority: str = ""
+    payload: bytes = b""
+    version: int | None = None
+    """The version it must have; ``None`` for whatever it has."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What people call it: see ``model.states.STARTS``."""
+        timed = () if not self.due else ("promote",) if self.due == "now" else ("reschedule",)
+        return (*timed, *(("priority",) if self.priority else ()), *(("edit",) if self.payload else ()))
+
+
 class Jobs:
-    """Commands: a failed job is requeued. Queries: jobs, and their endings."""
+    """Commands: what people do to one job. Queries: jobs, their endings, and which are to end."""
 
     def __init__(self, access: Access, attempts_of: Callable[[str], int | None]) -> None:
         self._access, self._attempts_of = access, attempts_of
@@ -31,18 +54,67 @@ class Jobs:
     # -- commands -------------------------------------------------------------------------------------------
 
     async def requeue(self, queue: str, job_id: str) -> JobRecord:
-        """A failed job waits again. Returns it as it waits now.
+        """A job that failed, was cancelled or has expired waits again. Returns it as it waits now.
 
-        Raises ``JobNotFound``, and ``WrongState`` with the state it has. Of many concurrent calls one moves it.
+        Raises ``JobNotFound``, ``WrongState`` with the state it has, and ``KeyInUse``. Of many concurrent calls one
+        moves it.
         """
+        said = await self._act(scripts.REQUEUE, queue, job_id, ("retry",))
+        if said[0] == b"key":
+            key, other, state = (text.decode() for text in said[1:])
+            raise KeyInUse(job_id, "retry", state, allowed_in(state), key, other)
+        _, task, payload, headers = said
+        return self._with_attempts(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
+
+    async def cancel(self, queue: str, job_id: str, reason: str, by: str) -> JobRecord:
+        """A job that has not begun ends as cancelled; an active one when its worker knows. Returns it as it is now.
+
+        Raises ``JobNotFound``, and ``WrongState`` when it has ended otherwise.
+        """
+        told = {"type": "Cancelled", "message": reason, **({"by": by} if by else {})}
+        keep = self._access.settings.keep_failed
+        return self._read(
+            queue,
+            job_id,
+            await self._act(scripts.CANCEL, queue, job_id, ("cancel",), codec.dumps(told), keep),
+        )
+
+    async def change(self, queue: str, job_id: str, change: Change) -> JobRecord:
+        """Change a job that is to run. Returns it as it is now.
+
+        Raises ``JobNotFound``, ``WrongState``, and ``VersionConflict`` when it was changed since it had that version.
+        """
+        arguments = (
+            "" if change.version is None else change.version,
+            change.due,
+            change.priority,
+            change.payload,
+        )
+        said = await self._act(scripts.CHANGE, queue, job_id, change.actions, *arguments)
+        if said[0] == b"version":
+            raise VersionConflict(job_id, change.version or 0, said[1])
+        return self._read(queue, job_id, said)
+
+    async def remove(self, queue: str, job_id: str) -> None:
+        """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` when it has not ended."""
+        await self._act(scripts.REMOVE, queue, job_id, ("delete",), NEAR)
+
+    async def _act(
+        self, script: scripts.Script, queue: str, job_id: str, actions: Sequence[str], *arguments: Any
+    ) -> list[Any]:
+        """What a script says of the job; whatever refuses it is raised as the first action that its state forbids."""
         async with self._access.pool.links() as links:
-            said = await scripts.REQUEUE.run(links.of(queue), self._access.keys(queue), job_id)
+            said: list[Any] = await script.run(links.of(queue), self._access.keys(queue), job_id, *arguments)
         if not said:
             raise JobNotFound(queue, job_id)
         if said[0] == b"is":
-            raise WrongState(job_id, "retry", said[1].decode())
-        _, task, payload, headers = said
-        return self._with_attempts(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
+            state = said[1].decode()
+            forbidden = [action for action in actions if state not in STARTS[action]]
+            raise WrongState(job_id, (forbidden or actions)[0], state, allowed_in(state))
+        return said
+
+    def _read(self, queue: str, job_id: str, said: Sequence[Any]) -> JobRecord:
+        return self._with_attempts(READ[said[0]](queue, job_id, *said[1:]))
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -63,6 +135,15 @@ class Jobs:
                 found |= zip(rest, (r if isinstance(r, bytes) else r == 1 for r in replies), strict=False)
                 rest = rest[len(replies) :]
         return {job_id: found.get(job_id, False) for job_id in ids}
+
+    async def cancels(self, queue: str, ids: Sequence[str]) -> dict[str, bytes]:
+        """Those of the jobs that are to end, and what their records are to say of it."""
+        found = (
+            await self._access.pool.call(queue, "HMGET", self._access.keys(queue).cancels, *ids)
+            if ids
+            else ()
+        )
+        return {job_id: told for job_id, told in zip(ids, found, strict=True) if told}
 
     def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
         """A finished job from its record."""
@@ -95,5 +176,5 @@ class Jobs:
                 for job_id, reply, call in zip(part, replies, calls, strict=True):
                     found = await scripts.LOCATE.answer(link, reply, *call)
                     if found:
-                        jobs.append(self._with_attempts(READ[found[0]](queue, job_id, *found[1:])))
+                        jobs.append(self._read(queue, job_id, found))
         return jobs

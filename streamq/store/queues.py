@@ -67,15 +67,17 @@ class Queues:
                 *[("XLEN", lane) for lane in keys.lanes],
                 *[("XPENDING", lane, GROUP) for lane in keys.lanes],
                 ("ZCARD", keys.delayed), ("HLEN", keys.parked),
-                ("LLEN", keys.completed), ("ZCARD", keys.failures), ("LLEN", keys.failed),
+                ("HLEN", keys.finished), ("ZCARD", keys.failures), ("LLEN", keys.failed),
                 ("ZCARD", keys.cancelled), ("ZCARD", keys.expired),
             )  # fmt: skip
-        *lengths, delayed, parked, completed, failed, unmoved, cancelled, expired = map(_number, replies)
+        *lengths, delayed, parked, finished, failed, unmoved, cancelled, expired = map(_number, replies)
         entries, pending = sum(lengths[: len(keys.lanes)]), sum(lengths[len(keys.lanes) :])
         active = min(pending, entries)
         return Counts(
             waiting=entries - active, active=active, delayed=delayed,
-            held=max(0, parked - delayed), completed=completed, failed=failed + unmoved,
+            held=max(0, parked - delayed), failed=failed + unmoved,
+            # not the length of their list, which keeps ids of deleted records
+            completed=max(0, finished - failed - unmoved - cancelled - expired),
             cancelled=cancelled, expired=expired,
         )  # fmt: skip
 

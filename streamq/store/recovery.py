@@ -28,15 +28,16 @@ class Reclaimed:
     again: int = 0
     suspects: int = 0
     failed: int = 0
+    cancelled: int = 0
     beaten: bool = False
     """The worker has beaten since its count was read: nothing was changed."""
     first: tuple[tuple[str, str, str], ...] = ()
-    """The first of them: id, what became of it (``again``, ``alone`` or ``failed``), and task."""
+    """The first of them: id, what became of it (``again``, ``alone``, ``failed`` or ``cancelled``), and task."""
 
     @property
     def jobs(self) -> int:
         """How many jobs were recovered."""
-        return self.again + self.suspects + self.failed
+        return self.again + self.suspects + self.failed + self.cancelled
 
 
 class Recovery:
@@ -55,19 +56,20 @@ class Recovery:
         """
         keys, settings = self._access.keys(queue), self._access.settings
         arguments = (raw_name(worker), beat or b"", PAGE, settings.crash_limit, settings.keep_failed)
-        again = suspects = failed = 0
+        again = suspects = failed = cancelled = 0
         first: tuple[tuple[str, str, str], ...] = ()
         link = links.of(queue)
         while True:
-            more, suspected, buried, left, texts = await self._delivery.with_group(
+            more, suspected, buried, left, texts, ended = await self._delivery.with_group(
                 links, queue, lambda: scripts.RECLAIM.run(link, keys, *arguments)
             )
             if more < 0:
-                return Reclaimed(again, suspects, failed, beaten=True, first=first)
+                return Reclaimed(again, suspects, failed, cancelled, beaten=True, first=first)
             first = first or _by_three(texts)
             again, suspects, failed = again + more, suspects + suspected, failed + buried
+            cancelled += ended
             if not left:
-                return Reclaimed(again, suspects, failed, first=first)
+                return Reclaimed(again, suspects, failed, cancelled, first=first)
 
     async def audit(self, links: Links, queue: str) -> int:
         """Give back the stranded jobs: delivered, and pending under no consumer. Returns how many."""

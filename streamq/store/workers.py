@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,6 +25,16 @@ UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowEr
 """What parsing an entry of the list of workers may raise."""
 
 
+@dataclass(slots=True)
+class Beats:
+    """What the server says to a beat."""
+
+    counts: dict[str, int | StreamqError] = field(default_factory=dict)
+    """By queue the number of beats, or the error."""
+    cancels: set[str] = field(default_factory=set)
+    """Queues in which active jobs are to end."""
+
+
 class Workers:
     """Commands: workers register, beat and are removed. Queries: their descriptions, and whether they are alive."""
 
@@ -34,18 +44,19 @@ class Workers:
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    def beat(self, links: ThreadLinks, info: WorkerInfo) -> dict[str, int | StreamqError]:
-        """Increment the worker's counter in each of its queues, from its own thread. By queue the number of beats,
-        or the error."""
-        beat = ("ZINCRBY", 1, info.name)
-        names = [self._access.keys(queue).workers for queue in info.queues]
-        replies = links.commands(
-            info.queues, [scripts.NOTE.in_full(scripts.NOTE.on(key=name), beat) for name in names]
-        )
-        return {  # a fraction counts beats by others on its behalf
-            queue: reply if isinstance(reply, StreamqError) else int(float(reply))
-            for queue, reply in zip(info.queues, replies, strict=True)
-        }
+    def beat(self, links: ThreadLinks, info: WorkerInfo) -> Beats:
+        """Increment the worker's counter in each of its queues, from its own thread."""
+        keys = [self._access.keys(queue) for queue in info.queues]
+        replies = links.commands(info.queues, [scripts.BEAT.in_full(of, (info.name,)) for of in keys])
+        beats = Beats()
+        for queue, reply in zip(info.queues, replies, strict=True):
+            if isinstance(reply, StreamqError):
+                beats.counts[queue] = reply
+            else:
+                beats.counts[queue] = int(float(reply[0]))  # a fraction counts beats by others on its behalf
+                if reply[1]:
+                    beats.cancels.add(queue)
+        return beats
 
     async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:
         """Claim the worker's name and write its description. Returns the entry of another worker that has the name."""
@@ -63,7 +74,7 @@ class Workers:
         return introduced, listed
 
     def _introduction(self, info: WorkerInfo) -> tuple[Any, ...]:
-        said = {field.name: getattr(info, field.name) for field in fields(info)} | info.asdict()
+        said = {each.name: getattr(info, each.name) for each in fields(info)} | info.asdict()
         arguments = (info.name, _token_member(info.token), codec.dumps(said))
         return scripts.INTRODUCE.in_full(
             scripts.INTRODUCE.on(all_workers=self._access.shared.workers), arguments

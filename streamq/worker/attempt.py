@@ -24,6 +24,8 @@ class Attempt:
     """Its time limit is over."""
     interrupted = False
     """It was cancelled by a shutdown."""
+    told: bytes | None = None
+    """What its record will say of its end, once that was asked for: it was told to end, and ends as cancelled."""
     settled = False
     """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
     handle: asyncio.Task[Any] | None = None

@@ -32,6 +32,8 @@ class Line(NamedTuple):
 
 STARTED: Final = Line(logging.DEBUG, "starts")
 """It begins."""
+TOLD: Final = Line(logging.DEBUG, "is told to end, as its job is to be cancelled")
+"""The end of its job was asked for."""
 HELD: Final = Line(logging.INFO, "is held: its task is paused", {"outcome": "held"})
 """It does not begin."""
 
@@ -81,6 +83,18 @@ def interrupted(took: float) -> Line:
     """The worker stops, and the handler did not end within the grace."""
     said = f"is interrupted by the end of the worker after {span(took)}"
     return Line(logging.DEBUG, said, {"outcome": "given_back", "duration_ms": _ms(took)})
+
+
+def cancelled(took: float) -> Line:
+    """The end of its job was asked for."""
+    return Line(
+        logging.INFO, f"is cancelled after {span(took)}", {"outcome": "cancelled", "duration_ms": _ms(took)}
+    )
+
+
+def expired(late: float) -> Line:
+    """It came too late to begin."""
+    return Line(logging.INFO, f"has expired {span(late)} ago and does not start", {"outcome": "expired"})
 
 
 def unknown(wait: float, patience: float) -> Line:

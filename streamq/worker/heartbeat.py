@@ -46,7 +46,10 @@ LISTS: Final = ("the list of workers", "the list of queues")
 
 
 class Heartbeat:
-    """The beat of one worker. ``start`` returns after the first one."""
+    """The beat of one worker. ``start`` returns after the first one.
+
+    ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if any are.
+    """
 
     def __init__(
         self,
@@ -55,7 +58,9 @@ class Heartbeat:
         overdue: OverdueHandlers,
         notes: Notes,
         on_taken: Callable[[NameTaken], None] = lambda _: None,
+        on_cancels: Callable[[set[str]], None] = lambda _: None,
     ) -> None:
+        self._on_cancels = on_cancels
         self._store, self._info, self._on_taken = store, info, on_taken
         self._overdue, self._notes, self._told = overdue, notes, (0, 0)
         self._counts: dict[str, int] = {}
@@ -121,7 +126,10 @@ class Heartbeat:
         self._links.close()
 
     def _beat(self, *, introduce: bool) -> None:
-        replies = self._store.workers.beat(self._links, self._info)
+        beats = self._store.workers.beat(self._links, self._info)
+        replies = beats.counts
+        if beats.cancels:
+            self._loop.call_soon_threadsafe(self._on_cancels, beats.cancels)
         counts = self._troubles.answers(replies)
         if not counts:
             raise next(error for error in replies.values() if isinstance(error, StreamqError))

@@ -7,16 +7,19 @@ from typing import Any, Final, NamedTuple
 
 from streamq.errors import UnknownTask, Verdict
 from streamq.model import codec, due
-from streamq.model.envelope import parked
+from streamq.model.clock import from_ms
+from streamq.model.envelope import one_line, parked
 from streamq.model.headers import Headers, pack_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, ResultNotStorable, TimeLimit, judge, unusable
-from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, HELD
+from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED, HELD
 from streamq.model.record import record
 from streamq.task import Task
+from streamq.times import rfc3339
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line
-from streamq.worker.description import Description, describe, one_line, type_name
+from streamq.worker.description import Description, describe, type_name
+from streamq.worker.description import one_line as on_one_line
 
 UNKNOWN_TASK_WAIT: Final = (1.0, 30.0)
 """Seconds until a job whose task this worker does not know is offered again: at first, and at most. A rollout brings
@@ -52,7 +55,7 @@ def completed(
     except ResultNotStorable as unstorable:
         return unstorable
     except BaseException as error:  # raised by the result's own classes
-        said = one_line(str(describe(error, traced=False)))
+        said = on_one_line(str(describe(error, traced=False)))
         return ResultNotStorable(f"the handler's result has no JSON form: {said}")
     raw = delivery.raw_headers
     if raw and "unknown_task_count" in delivery.headers:
@@ -113,6 +116,24 @@ def _unknown_for_too_long(attempt: Attempt, error: UnknownTask, now: int, patien
     entry = _entry(attempt, described, headers.get("attempt", 0), 0.0, now)
     line = attempt_lines.unknown_for_too_long(error, described, patience)
     return _buried(attempt, with_error(headers, entry), described, 0.0, now, line)
+
+
+def cancelled(attempt: Attempt, told: bytes, took: float, now: int) -> Outcome:
+    """Its end was asked for, and its record says by whom and why."""
+    delivery, headers = attempt.delivery, without_unknown_task(attempt.delivery.headers)
+    packed = pack_headers({**headers, "attempt": attempt.number})
+    worker, outcome = attempt.worker.encode(), one_line(told)
+    body = record(CANCELLED, delivery, now, int(took * 1000), worker, packed, outcome)
+    return Outcome(CANCELLED, body, (attempt_lines.cancelled(took),))
+
+
+def expired(attempt: Attempt, until: int, now: int) -> Outcome:
+    """It was to start until then, in milliseconds since the epoch. No attempt is spent."""
+    delivery = attempt.delivery
+    packed = pack_headers(without_unknown_task(delivery.headers))
+    said = codec.dumps({"type": "Expired", "message": f"it was to start before {rfc3339(from_ms(until))}"})
+    body = record(EXPIRED, delivery, now, 0, attempt.worker.encode(), packed, said)
+    return Outcome(EXPIRED, body, (attempt_lines.expired((now - until) / 1000),))
 
 
 def last_resort(attempt: Attempt, fault: BaseException, now: int) -> Outcome:

@@ -52,8 +52,9 @@ class OverdueHandlers:
         shown = OverdueHandler(delivery.job_id, delivery.queue, delivery.task[:200], host_now())
         self._handlers[attempt] = _Overdue(shown, retry_at)
         log.warning(
-            "%s ran over its time limit of %g s: the attempt has failed, but its handler goes on and keeps its slot "
-            "until it returns (%d such handlers here)", attempt, attempt.limit, len(self._handlers),
+            "%s %s, but its handler goes on and keeps its slot until it returns (%d such handlers here)", attempt,
+            f"ran over its time limit of {attempt.limit:g} s: the attempt has failed" if attempt.told is None
+            else "is cancelled", len(self._handlers),
         )  # fmt: skip
         self._changed()
 

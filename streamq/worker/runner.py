@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable, Iterable
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
@@ -19,6 +20,7 @@ from streamq.errors import Snooze, Verdict
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
+from streamq.model.headers import expires_at
 from streamq.model.judge import TimeLimit
 from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
@@ -58,6 +60,8 @@ class Runner:
         self.overdue = OverdueHandlers(app.settings.lease)
         self.given_back: list[Delivery] = []
         """Interrupted by a shutdown; the worker releases them."""
+        self.when_begun: dict[str, Callable[[Iterable[str]], None]] = {}
+        """By id of a job that may be on its way here: whom to tell its queue when it has begun."""
         self._unknown_names: set[str] = set()
         self._tells_starts = self._tells_ends = False
 
@@ -78,12 +82,17 @@ class Runner:
                     self.start(Delivery(queue, lane, raw))
             except Exception:  # its neighbours are delivered too; the next audit gives it back
                 log.exception("the entry %s of %s could not be started", raw[0], queue)
+        if self.when_begun:
+            for tell in set(self.when_begun.values()):
+                tell((queue,))
 
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
         task = self._app.tasks.get(delivery.task)
         attempt = Attempt(delivery, task, self._worker)
         self._slots.running.add(attempt)
+        if delivery.raw_headers and "expires" in delivery.headers and self._has_expired(attempt):
+            return
         if task is None:
             self._end(attempt, None, None)
             return
@@ -153,7 +162,7 @@ class Runner:
             return
         attempt.handle = self._loop.create_task(outcome_of(attempt, result))
         attempt.handle.add_done_callback(partial(self._awaited, attempt))
-        if attempt.settled or attempt.interrupted:
+        if attempt.settled or attempt.interrupted or attempt.told is not None:
             attempt.handle.cancel()
 
     def _awaited(self, attempt: Attempt, handle: asyncio.Task[Any]) -> None:
@@ -170,7 +179,7 @@ class Runner:
             attempt.line.pop(attempt, None)
         try:
             task = attempt.task
-            if error is not None or attempt.settled or task is None:
+            if error is not None or attempt.settled or task is None or attempt.told is not None:
                 self._conclude(attempt, error)
                 return
             took = monotonic() - attempt.begun
@@ -193,6 +202,8 @@ class Runner:
     def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
         if attempt.settled:
             self.overdue.returned(attempt)
+        elif attempt.told is not None:  # whatever its handler came to after it was told
+            self._cancelled(attempt, attempt.told)
         elif attempt.task is None:
             self._unknown(attempt)
         elif error is not None:
@@ -234,6 +245,20 @@ class Runner:
             self._unknown_names.add(name)
         self._put(attempt, outcome if told else outcome._replace(lines=()))
 
+    def _cancelled(self, attempt: Attempt, told: bytes) -> None:
+        self._put(attempt, outcomes.cancelled(attempt, told, attempt.seconds, self._clock.now()))
+
+    def _has_expired(self, attempt: Attempt) -> bool:
+        """Whether its job was to start earlier. Then it ends, and its handler is not called."""
+        delivery, now = attempt.delivery, self._clock.now()
+        until = expires_at(delivery.headers, delivery.job_id)
+        if until is None or now <= until:
+            return False
+        self._put(attempt, outcomes.expired(attempt, until, now))
+        self._slots.running.discard(attempt)
+        self._slots.changed()
+        return True
+
     def _last_resort(self, attempt: Attempt, fault: BaseException) -> None:
         if attempt.settled:
             attempt_lines.say(attempt, attempt_lines.too_late(fault))
@@ -256,23 +281,39 @@ class Runner:
                 app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
                 attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
                 _stopping=lambda: self._slots.stopping,
+                _cancelled=lambda: attempt.settled or attempt.told is not None,
             )  # fmt: skip
         return arguments
 
     # -- past the time limit --------------------------------------------------------------------------------
 
     def _judge_overdue(self, attempt: Attempt) -> None:
-        """The attempt has failed, though its handler runs on. Its slot stays taken, and its retry waits for it."""
+        """The attempt has its outcome, though its handler runs on. Its slot stays taken, and its retry waits for it."""
         retry_at: float | None = None
         error = TimeLimit(attempt.limit, "its handler still runs")
         try:
-            outcome = self._failed(attempt, error, at_least=self.overdue.horizon)
-            if outcome.retry_in is not None:
-                retry_at = monotonic() + outcome.retry_in
+            if attempt.told is not None:
+                self._cancelled(attempt, attempt.told)
+            else:
+                outcome = self._failed(attempt, error, at_least=self.overdue.horizon)
+                if outcome.retry_in is not None:
+                    retry_at = monotonic() + outcome.retry_in
         except BaseException as fault:  # as at any other end
             self._last_resort(attempt, fault)
         self.overdue.add(attempt, retry_at)
         self._slots.changed()
+
+    # -- on request -----------------------------------------------------------------------------------------
+
+    def cancel(self, attempt: Attempt, told: bytes) -> None:
+        """The end of its job is asked for: its handler is told, and it ends as cancelled whatever that does."""
+        if attempt.settled or attempt.told is not None:
+            return
+        attempt.told = told
+        attempt_lines.say(attempt, attempt_lines.TOLD)
+        self._limits.cut_short(attempt)
+        if attempt.handle is not None and not attempt.begun:  # as below
+            self._end(attempt, None, asyncio.CancelledError())
 
     # -- the shutdown ---------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from streamq.model.clock import monotonic
 from streamq.worker.attempt import Attempt
 
 CANCEL_GRACE: Final = 2.0
-"""Seconds an async handler may take to end, once it was cancelled at its time limit or by a shutdown: enough to close
-what it has open, and less than an orchestrator waits before it kills."""
+"""Seconds a handler may take to end, once it was cancelled at its time limit, by a shutdown or on request: enough to
+close what it has open, and less than an orchestrator waits before it kills."""
 EARLY: Final = 0.005
 """Seconds by which a timer may be early: some loops count in milliseconds."""
 LIMITS: Final = 100
@@ -43,6 +43,24 @@ class TimeLimits:
             self._loop.call_later(limit, self._next, limit)
         else:  # a plain handler's thread: one that is late to begin would hold up those behind it
             attempt.timer = self._loop.call_later(limit, self._expire, attempt)
+
+    def cut_short(self, attempt: Attempt) -> None:
+        """It is to end now: it has a moment to clean up, whatever time it had."""
+        if attempt.line is not None:
+            attempt.line.pop(attempt, None)
+            attempt.line = None
+        if not attempt.late:  # else it has its moment already
+            if attempt.timer is not None:
+                attempt.timer.cancel()
+            attempt.timer = self._loop.call_later(CANCEL_GRACE, self._ignored, attempt)
+        if attempt.handle is not None:
+            attempt.handle.cancel()
+
+    def _ignored(self, attempt: Attempt) -> None:
+        if not attempt.settled:
+            self._overdue(attempt)
+            if attempt.handle is not None:
+                attempt.handle.cancel()  # as below
 
     def _next(self, limit: float) -> None:
         """See to those of a line whose time is over, and set its timer for the next."""

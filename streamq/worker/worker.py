@@ -15,6 +15,7 @@ from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
 from streamq.program import Program
+from streamq.worker.canceller import Canceller
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.runner import Runner
@@ -134,7 +135,10 @@ class Worker:
         self.settler = Settler(store, name, self.slots)
         self.runner = Runner(app, self.slots, self.settler, name)
         self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner)
-        self.heartbeat = Heartbeat(store, self.info, self.runner.overdue, app.notes, self._name_taken)
+        self.canceller = Canceller(store, self.queues, self.slots, self.runner)
+        self.heartbeat = Heartbeat(
+            store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look
+        )
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(
             app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,
@@ -153,6 +157,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             settling = group.create_task(self.settler.run(), name="settler")
             duties = [group.create_task(tick(duty), name=duty.name) for duty in self._duties]
+            cancelling = group.create_task(self.canceller.run(), name="canceller")
             fetching = group.create_task(self.fetcher.run(), name="fetcher")
             self._has_fetched = True
             cancelled: asyncio.CancelledError | None = None
@@ -163,8 +168,8 @@ class Worker:
                 self._stop.set()
             grace = self.app.settings.shutdown_grace
             await self.shutdown.end_attempts(fetching, settling, grace, self._at_once)
-            for duty in duties:
-                duty.cancel()
+            for each in (*duties, cancelling):
+                each.cancel()
             if cancelled is not None:
                 raise cancelled
         if self._taken is not None:

@@ -30,12 +30,15 @@ export async function open(path, options = {}) {
 export const get = async (path) => (await open(path)).json();
 
 export async function post(path, body) {
-  const content = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-  return (await open(path, { method: "POST", ...content })).json();
+  const content = body === undefined ? {} : { body: JSON.stringify(body) };
+  return (await open(path, { method: "POST", headers: { "Content-Type": "application/json" }, ...content })).json();
 }
 
 const name = encodeURIComponent;
 export const jobsOf = (queue, state, limit) => get(`queues/${name(queue)}/jobs?state=${name(state)}&limit=${limit}`);
 export const job = (queue, id) => get(`queues/${name(queue)}/jobs/${name(id)}`);
 export const retry = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/retry`);
+export const promote = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/promote`);
+export const cancel = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/cancel`, { reason: "on the dashboard" });
+export const remove = (queue, id) => open(`queues/${name(queue)}/jobs/${name(id)}`, { method: "DELETE" });
 export const sendSms = (body) => post("messages/sms", body);

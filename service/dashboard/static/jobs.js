@@ -116,7 +116,7 @@ function body(job) {
     job.result === null || job.result === undefined ? null : block("Result", json(job.result)),
     attemptsOf(job),
     job.error?.traceback ? block("Trace back", job.error.traceback) : null,
-    job.state === "failed" ? retryButton(job) : null,
+    actions(job),
   );
 }
 
@@ -137,12 +137,31 @@ function attemptsOf(job) {
   return [h("h3", {}, "What went wrong"), h("ol", { class: "past" }, told)];
 }
 
-function retryButton(job) {
-  const button = h("button", { type: "button" }, "Try again");
+const ENDED = ["completed", "failed", "cancelled", "expired"];
+
+/* What may be done to a job in these states. What cannot be undone is asked for twice. */
+const ACTIONS = [
+  { text: "Try again", act: api.retry, states: ENDED.slice(1) },
+  { text: "Run now", act: api.promote, states: ["delayed"] },
+  { text: "Cancel", sure: "Cancel it, really", act: api.cancel, states: ["waiting", "delayed", "held", "active"] },
+  { text: "Delete", sure: "Delete it, really", act: api.remove, states: ENDED },
+];
+
+const actions = (job) =>
+  h("p", { class: "actions" }, ACTIONS.filter(({ states }) => states.includes(job.state)).map((action) => button(job, action)));
+
+function button(job, { text, sure, act }) {
+  const button = h("button", { type: "button" }, text);
+  let asked = !sure;
   button.addEventListener("click", async () => {
+    if (!asked) {
+      asked = true;
+      button.textContent = sure;
+      return;
+    }
     button.disabled = true;
     try {
-      await api.retry(job.queue, job.id);
+      await act(job.queue, job.id);
       look();
     } catch (error) {
       button.disabled = false;

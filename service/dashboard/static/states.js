@@ -2,7 +2,7 @@
 
 import { svg } from "./dom.js";
 
-export const STATES = ["waiting", "active", "delayed", "held", "completed", "failed"];
+export const STATES = ["waiting", "active", "delayed", "held", "completed", "failed", "cancelled", "expired"];
 export const TOTALS = ["waiting", "active", "delayed", "completed", "failed"];
 
 const MARKS = {

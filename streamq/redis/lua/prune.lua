@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Records of completed jobs past their number or their age are forgotten, oldest first; and what the version before kept
--- beside them.
--- keys: finished completed events wake
+-- Records of completed jobs past their number or their age are forgotten, oldest first; what the version before kept
+-- beside them; and requests for the end of jobs that had ended already.
+-- keys: lanes moved finished completed cancels events wake
 -- arguments:
 --   age      ms a record is kept
 --   limit    at most how many are looked at
@@ -10,6 +10,15 @@
 -- parts: each
 redis.call('UNLINK', keys.events, keys.wake)
 redis.call('HLEN', keys.finished) -- a key of the wrong type raises before anything is written
+redis.call('LLEN', keys.completed)
+if redis.call('HLEN', keys.cancels) > 0 then
+  -- parts: places
+  local late = {}
+  for _, id in ipairs(redis.call('HRANDFIELD', keys.cancels, args.limit)) do
+    if not entry_of(id) then late[#late + 1] = id end
+  end
+  each('HDEL', keys.cancels, late)
+end
 local over = math.min(redis.call('LLEN', keys.completed) - tonumber(args.keep), tonumber(args.limit))
 if over > 0 then
   each('HDEL', keys.finished, redis.call('LPOP', keys.completed, over))

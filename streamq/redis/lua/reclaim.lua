@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
--- keys: lanes moved finished failures ended workers signals
+-- One whose end was asked for ends instead.
+-- keys: lanes moved parked finished failures cancelled cancels unique ended workers signals
 -- arguments:
 --   worker
 --   beat          its heartbeat counter as last seen ("" to take it as lost)
@@ -9,9 +10,10 @@
 --   crash_limit
 --   keep_failed   how many failed jobs are kept
 -- returns how many start again, how many are suspects, how many failed, how many are still pending, and of the first of
---   them id, what became of it (again, alone or failed) and task; or -1 when its counter has changed since
+--   them id, what became of it (again, alone, failed or cancelled) and task, and how
+--   many were cancelled; or -1 when its counter has changed since
 if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~= args.beat then
-  return { -1, 0, 0, 0, {} }
+  return { -1, 0, 0, 0, {}, 0 }
 end
 
 -- parts: expect_lanes made
@@ -20,6 +22,7 @@ redis.call('HLEN', keys.moved)
 redis.call('HLEN', keys.finished)
 redis.call('ZCARD', keys.failures)
 redis.call('ZCARD', keys.workers)
+local told_any = redis.call('HLEN', keys.cancels) > 0
 
 -- parts: clock budget read add_to lane_of placed header_id own_headers rewritten record
 local crash_limit, room = tonumber(args.crash_limit), tonumber(args.limit)
@@ -54,12 +57,26 @@ local function fail(id, crashes, task, headers, payload)
   tell(id, 'failed', task)
 end
 
+-- Whether its end was asked for, and it has ended now.
+local ended = {}
+local function was_cancelled(id, task, headers, payload)
+  local told = told_any and redis.call('HGET', keys.cancels, id)
+  if not told then return false end
+  -- parts: cancelled
+  ended[#ended + 1] = id
+  ended[#ended + 1] = cancelled(id, name, task, headers, payload, told)
+  tell(id, 'cancelled', task)
+  return true
+end
+
 local function recover(lane, entry)
   local task, payload, headers = read(keys.lanes[lane], entry)
   if task then
     bytes = bytes + #task + #payload + #headers
     local id, crashes, kept = charged(entry, headers)
-    if crashes >= crash_limit then
+    if was_cancelled(id, task, kept, payload) then
+      -- nothing of it is left to run
+    elseif crashes >= crash_limit then
       fail(id, crashes, task, kept, payload)
     else
       local suspect = crashes == crash_limit - 1
@@ -89,6 +106,10 @@ if #ids > 0 then
   bury(keys.failures, tonumber(args.keep_failed), ids, records)
   if heard() then signal_ended({ records, 1, #records }) end
 end
+if #ended > 0 then
+  -- parts: heard signal_ended
+  if heard() then signal_ended({ ended, 1, #ended }) end
+end
 
 local left = 0
 for lane = 1, #keys.lanes do
@@ -101,4 +122,4 @@ if left == 0 then
   end
   redis.call('ZREM', keys.workers, args.worker)
 end
-return { again, suspects, #ids, left, told }
+return { again, suspects, #ids, left, told, #ended / 2 }

@@ -1,12 +1,15 @@
 #!lua flags=allow-oom
--- A worker gives jobs back: they wait again, at the end of the line, and nothing is charged.
--- keys: lanes moved
+-- A worker gives jobs back: they wait again, at the end of the line, and nothing is charged. One whose end was asked for
+-- ends instead.
+-- keys: lanes moved parked finished cancelled cancels unique ended signals
 -- arguments:
---   jobs...   lane and entry of each
+--   keep_failed   how many cancelled jobs are kept
+--   jobs...       lane and entry of each
 -- returns how many were still pending, and how many were looked at: the others are for the next call
 -- parts: budget read named add placed expect_lanes
 expect_lanes()
 redis.call('HLEN', keys.moved)
+local told_any, ended = redis.call('HLEN', keys.cancels) > 0, {}
 local back, bytes, seen = 0, 0, 0
 while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do
   local lane, entry = tonumber(ARGV[first.jobs + 2 * seen]), ARGV[first.jobs + 1 + 2 * seen]
@@ -14,9 +17,20 @@ while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do
   local task, payload, headers = read(keys.lanes[lane], entry)
   if redis.call('XACK', keys.lanes[lane], GROUP, entry) == 1 and task then
     local kept, id = named(headers, entry)
-    placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+    local told = told_any and redis.call('HGET', keys.cancels, id)
+    if told then
+      -- parts: cancelled
+      ended[#ended + 1] = id
+      ended[#ended + 1] = cancelled(id, '', task, kept, payload, told)
+    else
+      placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+    end
     redis.call('XDEL', keys.lanes[lane], entry)
     back, bytes = back + 1, bytes + #task + #payload + #headers
   end
+end
+if #ended > 0 then
+  -- parts: heard signal_ended
+  if heard() then signal_ended({ ended, 1, #ended }) end
 end
 return { back, seen }

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
 -- away has deleted its entry too.
--- keys: lanes parked delayed moved finished completed failures cancelled expired unique steering held ended signals
+-- keys: lanes parked delayed moved finished completed failures cancelled expired cancels unique steering held ended signals
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
@@ -33,12 +33,20 @@ end
 
 -- Outcomes of one kind; from `at` on `list` has id and body of each, and their due times.
 local function write(kind, lane, entries, ids, list, at, whole)
+  if (kind == outcome.delayed or kind == outcome.held) and redis.call('HLEN', keys.cancels) > 0 then
+    -- parts: spared
+    local ended = {}
+    entries, ids, list = spared(lane, entries, ids, list, at, ended)
+    at, whole = 1, false
+    if news then news[#news + 1], news[#news + 2], news[#news + 3] = ended, 1, #ended end
+  end
   local to = at + 2 * #ids - 1
   if kind == outcome.completed then
     finish(tonumber(args.keep_completed), ids, list, at, to)
   elseif kind ~= outcome.delayed and kind ~= outcome.held then
     -- parts: bury
     bury(order_of(kind), tonumber(args.keep_failed), ids, list, at, to)
+    if kind == outcome.cancelled then each('HDEL', keys.cancels, ids) end
   elseif kind == outcome.delayed then
     -- parts: due park
     local dues = {}
@@ -87,6 +95,7 @@ while at <= #ARGV do
   else
     redis.call('HLEN', keys.finished)
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) end
+    if kind == outcome.cancelled then redis.call('HLEN', keys.cancels) end
   end
   if keyed > 0 then redis.call('HLEN', keys.unique) end
   local ended = ids

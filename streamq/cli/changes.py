@@ -1,0 +1,204 @@
+"""``streamq job``: what is done to one job, and how it is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+import streamq
+from streamq.cli.options import DURATION, TIME, Option, as_json, refuse_unknown, server, with_app
+from streamq.cli.outlet import echo_json, say
+from streamq.model.shown import shown
+
+T = TypeVar("T")
+LARGEST: Final = 64_000_000
+"""Bytes of a payload that are read: far above any STREAMQ_MAX_PAYLOAD, and a wrong file cannot fill the memory."""
+
+
+def show(record: streamq.JobRecord, *, as_json: bool, **more: Any) -> None:
+    """Print a job, and what else is known of it."""
+    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
+
+    said = {**record.asdict(), **more}
+    if as_json:
+        echo_json(said)
+        return
+    for name, value in said.items():
+        if value not in (None, [], {}) and name not in ("history", "error"):
+            say(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
+    for failure in record.history:
+        say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker})")
+    if record.error is not None and record.error not in record.history:
+        who = f"  (by {record.error.by})" if record.error.by else ""
+        say(f"{record.error.type}: {record.error.message}{who}")
+
+
+def on_queue(queue: str, options: dict[str, Any], act: Callable[[streamq.Queue], Awaitable[T]]) -> T:
+    """The result of ``act`` on the queue. When it finds no job, the name of the queue is checked too."""
+
+    async def acted(app: streamq.App) -> T:
+        try:
+            return await act(app.queue(queue))
+        except streamq.JobNotFound:
+            await refuse_unknown(app, queue)
+            raise
+
+    return with_app(options, acted)
+
+
+def payload_of(given: str) -> streamq.JSONText:
+    """The payload that was typed, or that is in the file that was named. Raises ``UsageError``."""
+    from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
+
+    text: str | bytes = given
+    if given == "-":
+        text = sys.stdin.buffer.read(LARGEST + 1) if sys.stdin else b""
+    elif given.startswith("@"):
+        try:
+            with Path(given[1:]).open("rb") as file:
+                text = file.read(LARGEST + 1)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise streamq.UsageError(f"the payload cannot be read from {shown(given[1:])}: {why}") from None
+    if len(text) > LARGEST:
+        raise streamq.UsageError(f"the payload has more than {LARGEST:,} bytes: send a reference to it")
+    try:
+        codec.loads(text)
+    except codec.JSONDecodeError as error:
+        raise streamq.UsageError(f"the payload is not JSON: {error}") from None
+    return streamq.JSONText(text)
+
+
+_version = click.option(
+    "--version", "version", cls=Option, type=click.IntRange(0),
+    help="Change it only if this is its version, as `job get` shows it.",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("queue")
+@click.argument("job_id")
+@click.option("--reason", cls=Option, default="", help="Why; kept in its record.")
+@click.option("--by", cls=Option, default="", help="Who asks; kept in its record.")
+@server
+@as_json
+def cancel(queue: str, job_id: str, reason: str, by: str, as_json: bool, **options: Any) -> None:
+    """End a job: at once, or when the handler that runs has ended.
+
+    \b
+    Example:
+      streamq job cancel sms 1795449758578-0 --reason "sent twice"
+    """
+    record = on_queue(queue, options, lambda of: of.cancel(job_id, reason, by=by))
+    show(record, as_json=as_json)
+
+
+@click.command()
+@click.argument("queue")
+@click.argument("job_id")
+@_version
+@server
+@as_json
+def promote(queue: str, job_id: str, version: int | None, as_json: bool, **options: Any) -> None:
+    """Let a delayed job wait now, whenever it was due.
+
+    \b
+    Example:
+      streamq job promote sms 1795449758578-140737488355328
+    """
+    show(on_queue(queue, options, lambda of: of.promote(job_id, version=version)), as_json=as_json)
+
+
+@click.command()
+@click.argument("queue")
+@click.argument("job_id")
+@click.option("--delay", cls=Option, type=DURATION, metavar="DURATION", help="How long from now it is due.")
+@click.option("--at", cls=Option, type=TIME, metavar="TIME", help="When it is due; `--delay` or `--at`.")
+@_version
+@server
+@as_json
+def reschedule(
+    queue: str, job_id: str, delay: float | None, at: datetime | None, version: int | None, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Give a waiting or delayed job another due time.
+
+    \b
+    Examples:
+      streamq job reschedule sms 1795449758578-0 --delay 5m
+      streamq job reschedule sms 1795449758578-0 --at 2030-01-31T09:00:00Z
+    """
+    show(
+        on_queue(queue, options, lambda of: of.reschedule(job_id, delay=delay, at=at, version=version)),
+        as_json=as_json,
+    )
+
+
+@click.command()
+@click.argument("queue")
+@click.argument("job_id")
+@click.argument("priority", type=click.Choice(streamq.OPTIONS["priority"].choices))
+@_version
+@server
+@as_json
+def priority(
+    queue: str, job_id: str, priority: Any, version: int | None, as_json: bool, **options: Any
+) -> None:
+    """Give a job that has not begun another priority.
+
+    \b
+    Example:
+      streamq job priority sms 1795449758578-0 high
+    """
+    show(
+        on_queue(queue, options, lambda of: of.change_priority(job_id, priority, version=version)),
+        as_json=as_json,
+    )
+
+
+@click.command()
+@click.argument("queue")
+@click.argument("job_id")
+@click.option(
+    "--payload", cls=Option, metavar="JSON", required=True,
+    help="The new payload; @FILE reads it from a file, - from standard input.",
+)  # fmt: skip
+@_version
+@server
+@as_json
+def edit(queue: str, job_id: str, payload: str, version: int | None, as_json: bool, **options: Any) -> None:
+    """Give a job that has not begun another payload.
+
+    \b
+    Example:
+      streamq job edit default 1795449758578-0 --payload '{"name": "Grace"}' --version 0
+    """
+    text = payload_of(payload)
+    show(on_queue(queue, options, lambda of: of.edit(job_id, text, version=version)), as_json=as_json)
+
+
+@click.command()
+@click.argument("queue")
+@click.argument("job_id")
+@server
+@as_json
+def rm(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
+    """Delete the record of a finished job.
+
+    \b
+    Example:
+      streamq job rm sms 1795449758578-0
+    """
+    on_queue(queue, options, lambda of: of.delete(job_id))
+    if as_json:
+        echo_json({"deleted": job_id})
+    else:
+        say(f"job {job_id} is deleted")
+
+
+CHANGES: Final = (cancel, promote, reschedule, priority, edit, rm)

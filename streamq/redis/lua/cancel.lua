@@ -1,0 +1,55 @@
+#!lua flags=allow-oom
+-- The end of a job is asked for. One that waits, is delayed or held ends now. Of an active one it is noted: its worker is
+-- told, and whatever would let it run again ends it instead.
+-- keys: lanes moved parked delayed held finished cancelled cancels unique ended signals
+-- arguments:
+--   id
+--   told          what its record is to say of its end, as JSON; when it was asked for is added
+--   keep_failed   how many cancelled jobs are kept
+-- returns as locate.lua how it is now   or "is", its state, when it has ended otherwise   or nothing
+-- parts: clock places unseal cancelled expect_lanes
+expect_lanes() -- a key of the wrong type raises before anything is written
+redis.call('HLEN', keys.moved)
+redis.call('HLEN', keys.parked)
+redis.call('ZCARD', keys.delayed)
+redis.call('ZCARD', keys.held)
+redis.call('HLEN', keys.finished)
+redis.call('ZCARD', keys.cancelled)
+redis.call('HLEN', keys.cancels)
+redis.call('HLEN', keys.unique)
+local id = args.id
+local told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
+
+local function ended(record)
+  -- parts: heard signal_ended
+  local records = { id, record }
+  if heard() then signal_ended({ records, 1, 2 }) end
+  return { 'finished', record }
+end
+
+local number, entry, task, payload, headers = entry_of(id)
+if number then
+  local worker, since = holder_of(number, entry)
+  if worker ~= '' then
+    if redis.call('HEXISTS', keys.cancels, id) == 0 then redis.call('HSET', keys.cancels, id, told) end -- who asks first is told of
+    redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
+    return { 'entry', now, worker, since, task, payload, headers }
+  end
+  redis.call('XDEL', keys.lanes[number], entry)
+  return ended(cancelled(id, '', task, headers, payload, told))
+end
+
+local envelope = is_id(id) and redis.call('HGET', keys.parked, id)
+if envelope then
+  task, headers, payload = unseal(envelope)
+  redis.call('HDEL', keys.parked, id)
+  redis.call('ZREM', keys.delayed, id)
+  redis.call('ZREM', keys.held, task .. '\n' .. id)
+  return ended(cancelled(id, '', task, headers, payload, told))
+end
+
+local record = is_id(id) and redis.call('HGET', keys.finished, id)
+if not record then return {} end
+-- parts: state_of
+if state_of(record) == outcome.cancelled then return { 'finished', record } end -- what was asked for is done
+return { 'is', state_of(record) }

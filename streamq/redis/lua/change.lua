@@ -1,0 +1,81 @@
+#!lua flags=allow-oom
+-- A job that is to run is changed: when, how urgently, or with what. One that waits goes to the end of its lane.
+-- keys: lanes moved parked delayed finished signals
+-- arguments:
+--   id
+--   version    how often it was changed, as the caller has seen it ("" for whatever it is)
+--   due        its due time, "now" to let a delayed one wait at once, or "" to leave it
+--   priority   ("" to leave it)
+--   payload    ("" to leave it)
+-- returns as locate.lua how it is now   or "is", its state, when that does not allow it   or "version", its own
+--   or nothing when there is no such job
+-- parts: clock places unseal seal own_headers rewritten lane_of add_to placed due park expect_lanes
+expect_lanes() -- a key of the wrong type raises before anything is written
+redis.call('HLEN', keys.moved)
+redis.call('HLEN', keys.parked)
+redis.call('ZCARD', keys.delayed)
+local id, state = args.id, nil
+local number, entry, task, payload, headers = entry_of(id)
+if number then
+  state = holder_of(number, entry) == '' and 'waiting' or 'active'
+else
+  local envelope = is_id(id) and redis.call('HGET', keys.parked, id)
+  if envelope then
+    task, headers, payload = unseal(envelope)
+    state = redis.call('ZSCORE', keys.delayed, id) and 'delayed' or 'held'
+  else
+    -- parts: state_of
+    local record = is_id(id) and redis.call('HGET', keys.finished, id)
+    if not record then return {} end
+    state = state_of(record)
+  end
+end
+
+local allowed = (args.payload == '' or starts.edit[state]) and (args.priority == '' or starts.priority[state])
+  and (args.due == '' or args.due == 'now' and starts.promote[state] or args.due ~= 'now' and starts.reschedule[state])
+if not allowed then return { 'is', state } end
+
+local list = split(headers)
+local version = count_of(list, 'version')
+if args.version ~= '' and tonumber(args.version) ~= version then return { 'version', version } end
+
+local drop, more = { version = true }, ',"version":' .. version + 1
+if args.priority ~= '' then
+  drop.priority = true
+  if lane.of[args.priority] ~= lane.ready then more = more .. ',"priority":"' .. args.priority .. '"' end
+end
+local kept = rewritten(list, id, drop, more)
+if args.payload ~= '' then payload = args.payload end
+
+-- It waits now, at the end of its lane; a suspect stays among the suspects.
+local function to_wait()
+  local to = number == lane.alone and number or lane_of(kept)
+  placed(id, to, add_to(to, task, payload, kept))
+  return { 'entry', now, '', 0, task, payload, kept }
+end
+
+-- It is parked, until it is due where that is said.
+local function to_park(due)
+  local envelope, earliest = seal(task, kept, payload), nil
+  if due then
+    earliest = park({ due, id }, { id, envelope })
+  else
+    redis.call('HSET', keys.parked, id, envelope)
+  end
+  if earliest then
+    -- parts: signal_due
+    signal_due(earliest)
+  end
+  return { 'parked', redis.call('ZSCORE', keys.delayed, id) or '', envelope }
+end
+
+if number then
+  local said = args.due == '' and to_wait() or to_park(due_at(args.due))
+  redis.call('XDEL', keys.lanes[number], entry)
+  if args.due ~= '' then redis.call('HDEL', keys.moved, id) end
+  return said
+end
+if args.due ~= 'now' then return to_park(args.due ~= '' and due_at(args.due) or nil) end
+redis.call('HDEL', keys.parked, id)
+redis.call('ZREM', keys.delayed, id)
+return to_wait()

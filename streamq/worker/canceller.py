@@ -1,0 +1,75 @@
+"""The canceller: running attempts whose jobs are to end are told so.
+
+A signal says that the end of a job was asked for. It may be lost, or come from the life of the job before, so it only
+makes this worker look: the requests that the server has are the truth. The heartbeat says when there are any, and the
+first jobs of a queue that were on their way while a signal came make it look once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from streamq.errors import StreamqError
+from streamq.redis.signals import cancelled
+from streamq.store.store import Store
+from streamq.worker.runner import Runner
+from streamq.worker.slots import Slots
+
+log = logging.getLogger("streamq.runner")
+
+ON_ITS_WAY: Final = 1.0
+"""Seconds that a job which was delivered to this worker may take to begin here: a hundred times what it does."""
+
+
+class Canceller:
+    """Of one worker. ``look`` may be called with queues at any time; ``run`` does the looking."""
+
+    def __init__(self, store: Store, queues: Sequence[str], slots: Slots, runner: Runner) -> None:
+        self._store, self._queues, self._slots, self._runner = store, queues, slots, runner
+        self._listening: dict[str, Callable[[], None]] = {}
+        self._wanted: set[str] = set()
+        self._work = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listen and look until cancelled."""
+        channels = {queue: self._store.keys(queue).signals for queue in self._queues}
+        self._store.signals.listen_only(self._listening, channels, self._heard)
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while self._wanted:
+                    await self._look(self._wanted.pop())
+        finally:
+            self._store.signals.listen_only(self._listening, {}, self._heard)
+
+    def look(self, queues: Iterable[str]) -> None:
+        """There may be requests in these queues."""
+        self._wanted.update(queues)
+        self._work.set()
+
+    def _heard(self, queue: str, message: bytes | None) -> None:
+        if message is None:
+            self.look((queue,))
+            return
+        for job_id in cancelled(message):
+            if any(attempt.delivery.job_id == job_id for attempt in self._slots.running):
+                self.look((queue,))
+            else:  # another worker has it, or it is on its way here
+                self._runner.when_begun[job_id] = self.look
+                asyncio.get_running_loop().call_later(ON_ITS_WAY, self._runner.when_begun.pop, job_id, None)
+
+    async def _look(self, queue: str) -> None:
+        """Tell those of the queue's attempts whose jobs are to end."""
+        running = [a for a in self._slots.unsettled() if a.delivery.queue == queue and a.told is None]
+        try:
+            told = await self._store.jobs.cancels(queue, [attempt.delivery.job_id for attempt in running])
+        except StreamqError as error:
+            log.debug("cannot look for requests on %s: %s; the next beat says if there are any", queue, error)
+            return
+        for attempt in running:
+            if attempt.delivery.job_id in told:
+                self._runner.cancel(attempt, told[attempt.delivery.job_id])

@@ -68,7 +68,7 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
             int(said["done"]), int(said["total"]), str(said.get("by", "")),
             *[_time(said.get(name)) for name in ("created_ms", "updated_ms", "ended_ms")],
         )  # fmt: skip
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from streamq.errors import Rejected, Unavailable
@@ -58,6 +58,10 @@ class Fetcher:
         """There may be some now."""
         self._suspects.look()
 
+    def look_at_steering(self, steered: Collection[str]) -> None:
+        """Something was told to these queues, at some time."""
+        self._steered.suspect_each(steered)
+
     async def run(self) -> None:
         """Fetch until stopped. Every trouble is waited out."""
         pause = 0.0
@@ -97,7 +101,7 @@ class Fetcher:
 
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
-        more = not (suspects.due or unseen.due or self._slots.stopping)
+        more = not (suspects.due or unseen.due or self._steered.due or self._slots.stopping)
         # by itself: an audit would take what is under way for lost
         if await self._reads.take_in(more=more):
             return

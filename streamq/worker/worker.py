@@ -137,8 +137,9 @@ class Worker:
         self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner)
         self.canceller = Canceller(store, self.queues, self.slots, self.runner)
         self.heartbeat = Heartbeat(
-            store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look
-        )
+            store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look,
+            self.fetcher.look_at_steering,
+        )  # fmt: skip
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(
             app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,

@@ -17,9 +17,8 @@ from streamq.store.store import Store
 
 log = logging.getLogger("streamq.operator")
 
-EVERY: Final = 10.0
-"""Seconds between two looks, which are one command: an operation that begins is heard of, as is the end of a pause,
-and an operation whose process was lost goes on so late."""
+EVERY: Final = 30.0
+"""Seconds between two looks without a reason: one is that a process has taken the place of a lost one."""
 YIELD: Final = 2.0
 """Rest after each step, in times that it took: other work of the server comes between."""
 TURN: Final = 1.0

@@ -26,7 +26,7 @@ class Resumed(NamedTuple):
     operations: bool
     """Whether there are background operations."""
     next_end: float | None
-    """Seconds until the next pause ends by itself of a task of which jobs are held."""
+    """Seconds until the next pause of a task ends by itself."""
 
 
 class SteeringStore:

@@ -5,17 +5,27 @@
 -- arguments:
 --   limit    at most how many
 -- returns how many; 1 when there may be more, else 0; 1 when there are background operations, else 0; and ms until the
---   next pause ends of a task of which jobs are held, 0 when none ends by itself
-local there = redis.call('EXISTS', keys.held, keys.operations)
-if there == 0 then return { 0, 0, 0, 0 } end -- as nearly always
-local operations = redis.call('EXISTS', keys.operations)
-if there == operations then return { 0, 0, operations, 0 } end
+--   next pause of a task ends by itself, 0 when none does
+if redis.call('EXISTS', keys.steering, keys.held, keys.operations) == 0 then return { 0, 0, 0, 0 } end -- as nearly always
+-- parts: steered
+local resumed, operations = 0, redis.call('EXISTS', keys.operations)
 
--- parts: expect_lanes steered unseal lane_of add_to placed budget
+local function answer(more)
+  local next_end = math.huge
+  if steered then
+    for _, subject in ipairs(redis.call('HKEYS', keys.steering)) do
+      if string.find(subject, '^task:') then next_end = math.min(next_end, paused_until(subject) or math.huge) end
+    end
+  end
+  return { resumed, more, operations, next_end < math.huge and math.max(1, next_end - now) or 0 }
+end
+if redis.call('EXISTS', keys.held) == 0 then return answer(0) end
+
+-- parts: expect_lanes unseal lane_of add_to placed budget
 expect_lanes() -- a key of the wrong type raises before anything is written
 redis.call('HLEN', keys.parked)
 redis.call('HLEN', keys.moved)
-local looked_from, limit, resumed, bytes, next_end = '-', tonumber(args.limit), 0, 0, math.huge
+local looked_from, limit, bytes = '-', tonumber(args.limit), 0
 
 local function wait_again(member, id)
   local envelope = redis.call('HGET', keys.parked, id)
@@ -30,18 +40,11 @@ local function wait_again(member, id)
   redis.call('ZREM', keys.held, member)
 end
 
-local function answer(more)
-  return { resumed, more, operations, next_end < math.huge and math.max(1, next_end - now) or 0 }
-end
-
 while true do
   local head = redis.call('ZRANGE', keys.held, looked_from, '+', 'BYLEX', 'LIMIT', 0, 1)[1]
   if not head then return answer(0) end
   local task = string.match(head, '^(.*)\n') or ''
-  local ends = steered and paused_until('task:' .. task)
-  if ends then
-    next_end = math.min(next_end, ends)
-  else
+  if not (steered and is_paused('task:' .. task)) then
     local page = redis.call('ZRANGE', keys.held, '[' .. head, '(' .. task .. '\n\255', 'BYLEX', 'LIMIT', 0, limit - resumed)
     if #page == 0 then redis.call('ZREM', keys.held, head) end -- another's, of no form that is known
     for _, member in ipairs(page) do

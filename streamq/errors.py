@@ -297,9 +297,15 @@ class Unavailable(StreamqError):
 
 
 class QueueFull(Unavailable):
-    """As many jobs wait in the queue as its ``max_waiting`` allows: none of the call was added."""
+    """As many jobs wait in the queue as its ``max_waiting`` allows: none of the call was added.
+
+    Of a call with so many jobs that they were sent in parts, ``sent`` were added before the queue was full;
+    ``await error.repeat()`` sends the others, and returns what the call would have.
+    """
 
     code = "queue-full"
+    sent: int = 0
+    ticket: Ticket | None = None
 
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound
@@ -307,6 +313,22 @@ class QueueFull(Unavailable):
             f"queue {queue!r} is full: {waiting:,} jobs wait, at most {bound:,} may. Send again when workers have "
             "caught up, or raise its max_waiting"
         )
+
+    @property
+    def room(self) -> int:
+        """How many more jobs might have waited."""
+        return max(0, self.bound - self.waiting)
+
+    @property
+    def repeat(self) -> Callable[[], Any] | None:
+        """A function that sends the others; ``None`` when none was added, and the call can be made again."""
+        return None if self.ticket is None else self.ticket.repeat
+
+    def after(self, sent: int, ticket: Ticket) -> QueueFull:
+        """This error, when so many jobs of the call were added before."""
+        self.sent, self.ticket = sent, ticket
+        self.args = (f"{self.args[0]}. Of this call {sent:,} jobs were added: repeat() sends the others",)
+        return self
 
 
 class OutOfMemory(Unavailable):
@@ -365,7 +387,7 @@ async def handed(send: Awaitable[list[str]], handles: Callable[[list[str]], T]) 
     """What ``handles`` makes of the ids that ``send`` returns, now or when an unknown outcome is repeated."""
     try:
         return handles(await send)
-    except OutcomeUnknown as error:
+    except (OutcomeUnknown, QueueFull) as error:
         if error.ticket is not None:
             error.ticket.handles = handles
         raise

@@ -28,6 +28,7 @@ from streamq.errors import (
     NotOpen,
     OutcomeUnknown,
     OutOfMemory,
+    QueueFull,
     StreamqError,
     Ticket,
     Unavailable,
@@ -223,6 +224,8 @@ class _Carrier:
                 await self._land(self._begin([order], departure.slot))
             return
         for load, answer in zip(departure.loads, answers, strict=True):
+            if isinstance(answer, QueueFull) and (fitting := load.fitting(answer.room)):
+                await self._land(self._begin(fitting, departure.slot))
             self._end(load, answer)
 
     def _loads(self, orders: Sequence[Order], slot: int) -> list[Load]:

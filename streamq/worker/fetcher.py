@@ -47,7 +47,14 @@ class Fetcher:
         self._reader = store.delivery.reader(self._links, worker)
         self._steered = Steered(store, queues, slots, self._wake)
         self._reads = Reads(
-            store, self._links, self._reader, queues, slots, runner, self._steered, turns or Turns()
+            store,
+            self._links,
+            self._reader,
+            queues,
+            slots,
+            runner,
+            self._steered,
+            Turns() if turns is None else turns,
         )
         self._unseen = Unseen(store, self._links, self._reader, queues, worker, slots, self._steered)
         self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen)

@@ -96,7 +96,6 @@ class Steered:
         told = self._told.get(queue)
         return told is not None and told.paused is not None and self._store.clock.now() < _end(told.paused)
 
-
     def pause_ends_in(self) -> float:
         """Seconds until a pause of a queue ends by itself."""
         now = self._store.clock.now()

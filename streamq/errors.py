@@ -274,9 +274,7 @@ class OperationNotFound(OperationError):
 
     def __init__(self, queue: str, operation_id: str) -> None:
         self.queue, self.operation_id = queue, operation_id
-        super().__init__(
-            f"queue {queue!r} has no operation {operation_id!r}: never begun, or ended more than a day ago"
-        )
+        super().__init__(f"there is no operation {operation_id!r}: never begun, or ended more than a day ago")
 
 
 class OperationTimeout(OperationError, TimeoutError):

@@ -10,9 +10,9 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
-from streamq.model.operation import PURGED, OperationRecord
+from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
-from streamq.model.states import State
+from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
 from streamq.operation import Operation
 from streamq.options import Priority, moment, terms, wrong_task_name
@@ -200,7 +200,7 @@ class Queue:
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of the queue, the latest first; those of more than a day ago are forgotten."""
-        return await self._client.store.operations.of(self.name)
+        return await self._client.store.operations.of_each([self.name])
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""

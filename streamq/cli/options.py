@@ -116,8 +116,10 @@ class _Unique(click.ParamType):  # type: ignore[type-arg]  # as above
         return {**given, "fields": given["fields"].split("+")} if "fields" in given else given
 
 
+MOMENT: Final = _Moment()
+
 _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
-    "duration": (DURATION, "DURATION"), "time": (TIME, "TIME"), "moment": (_Moment(), "DURATION|TIME"),
+    "duration": (DURATION, "DURATION"), "time": (TIME, "TIME"), "moment": (MOMENT, "DURATION|TIME"),
     "whole number": (int, None), "text": (str, None), "unique": (_Unique(), "UNIQUE"),
 }  # fmt: skip
 """By the form of an option of enqueue: its click type, and its placeholder in the help."""

@@ -13,6 +13,7 @@ from streamq.duties.duty import Rounds
 from streamq.model.clock import from_ms, monotonic
 from streamq.model.operation import OperationRecord
 from streamq.redis.links import Links
+from streamq.store.steering import Resumed
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.operator")
@@ -57,13 +58,12 @@ class Operator(Rounds):
 
     async def see_to(self, queue: str) -> int:
         """Go on with what there is to do in one queue, for a while. Returns how many jobs that concerned."""
-        deadline, loop, done, more = monotonic() + TURN, asyncio.get_running_loop(), 0, True
-        while more and monotonic() < deadline:
-            began = monotonic()
-            step = await self._store.steering.resume_held(self._links, queue)
-            done, more = done + step.resumed, step.more
-            if step.resumed:
-                await asyncio.sleep(YIELD * (monotonic() - began))
+        deadline, loop = monotonic() + TURN, asyncio.get_running_loop()
+        step = await self._resume(queue)
+        done = step.resumed
+        while step.more and monotonic() < deadline:
+            step = await self._resume(queue)
+            done += step.resumed
         if step.next_end is not None and step.next_end < EVERY:
             loop.call_later(step.next_end, self._due_now, queue)
         if step.operations:
@@ -71,6 +71,14 @@ class Operator(Rounds):
         if monotonic() >= deadline:
             loop.call_soon(self._due_now, queue)
         return done
+
+    async def _resume(self, queue: str) -> Resumed:
+        """Some held jobs wait again; then the server has time for others."""
+        began = monotonic()
+        step = await self._store.steering.resume_held(self._links, queue)
+        if step.resumed:
+            await asyncio.sleep(YIELD * (monotonic() - began))
+        return step
 
     async def _operate(self, queue: str, deadline: float) -> int:
         all_of_it = await self._store.operations.of(queue, self._links)

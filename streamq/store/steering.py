@@ -67,10 +67,17 @@ class SteeringStore:
 
     async def told(self, queue: str) -> Steering:
         """What was told to a queue."""
+        return (await self.told_all((queue,)))[queue]
+
+    async def told_all(self, queues: Sequence[str]) -> dict[str, Steering]:
+        """The same of several queues. Raises what went wrong in any of them."""
         async with self._access.pool.links() as links:
-            said = (await self.told_each(links, (queue,)))[queue]
-        if isinstance(said, StreamqError):
-            raise said
+            replies = await self.told_each(links, queues)
+        said: dict[str, Steering] = {}
+        for queue, reply in replies.items():
+            if isinstance(reply, StreamqError):
+                raise reply
+            said[queue] = reply
         return said
 
     async def told_each(self, links: Links, queues: Sequence[str]) -> Mapping[str, Steering | StreamqError]:

@@ -134,6 +134,11 @@ class Queue:
         """What was told to the queue: whether it is paused, which tasks in it are, and its bounds."""
         return await self._client.store.steering.told(self.name)
 
+    @property
+    def is_known_plain(self) -> bool:
+        """Whether nothing was told to it, as far as this process knows by its last enqueue there; asks nobody."""
+        return self.name in self._client.store.producers.plain
+
     async def pause(
         self, reason: str = "", *, until: Duration | datetime | None = None, task: str | None = None,
         by: str = "",

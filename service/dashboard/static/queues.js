@@ -69,7 +69,7 @@ export function showQueues(queues, paused, choose) {
 function table(names, states, choose) {
   const head = h("tr", {}, h("th", { scope: "col" }, "queue"), states.map((state) => h("th", { scope: "col" }, state)));
   const body = names.map((name) =>
-    h("tr", {}, h("th", { scope: "row" }, name, " ", pauseOf(name)), states.map((state) => cell(name, state, choose))),
+    h("tr", {}, h("th", { scope: "row" }, name, pauseOf(name)), states.map((state) => cell(name, state, choose))),
   );
   return h("table", {}, h("thead", {}, head), h("tbody", {}, body));
 }

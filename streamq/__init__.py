@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from streamq.duties.scheduler import Scheduler as Scheduler
     from streamq.embedded.server import EmbeddedServer as EmbeddedServer
     from streamq.errors import ConfigurationError as ConfigurationError
-    from streamq.errors import Fail as Fail
     from streamq.errors import FieldError as FieldError
     from streamq.errors import InvalidPayload as InvalidPayload
     from streamq.errors import JobCancelled as JobCancelled
@@ -35,26 +34,28 @@ if TYPE_CHECKING:
     from streamq.errors import Rejected as Rejected
     from streamq.errors import ResultTimeout as ResultTimeout
     from streamq.errors import ResultUnreadable as ResultUnreadable
-    from streamq.errors import Retry as Retry
-    from streamq.errors import Snooze as Snooze
     from streamq.errors import StreamqError as StreamqError
     from streamq.errors import Unavailable as Unavailable
     from streamq.errors import UnknownTask as UnknownTask
+    from streamq.errors import UnknownVersion as UnknownVersion
     from streamq.errors import UsageError as UsageError
     from streamq.errors import VersionConflict as VersionConflict
     from streamq.errors import WrongState as WrongState
+    from streamq.failed import FailedJob as FailedJob
     from streamq.fields_task import FieldsSending as FieldsSending
     from streamq.fields_task import FieldsTask as FieldsTask
     from streamq.job import Job as Job
     from streamq.loading import load_app as load_app
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
+    from streamq.model.backoff import Backoff as Backoff
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
-    from streamq.model.judge import Backoff as Backoff
+    from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
+    from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.states import State as State
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
@@ -79,6 +80,9 @@ if TYPE_CHECKING:
     from streamq.task import Sending as Sending
     from streamq.task import Task as Task
     from streamq.unique import Unique as Unique
+    from streamq.verdicts import Fail as Fail
+    from streamq.verdicts import Retry as Retry
+    from streamq.verdicts import Snooze as Snooze
     from streamq.worker.worker import Worker as Worker
 
 # Names are imported when first used: `streamq --help` must not pay for redis and pydantic.
@@ -88,19 +92,22 @@ _HOMES = {
     "duties.scheduler": ("Scheduler",),
     "embedded.server": ("EmbeddedServer",),
     "errors": (
-        "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
+        "ConfigurationError", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
         "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError",
         "OperationNotFound", "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
-        "Rejected", "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable",
-        "UnknownTask", "UsageError", "VersionConflict", "WrongState",
+        "Rejected", "ResultTimeout", "ResultUnreadable", "StreamqError", "Unavailable",
+        "UnknownTask", "UnknownVersion", "UsageError", "VersionConflict", "WrongState",
     ),
+    "failed": ("FailedJob",),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
-    "model.judge": ("Backoff",),
+    "model.backoff": ("Backoff",),
+    "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
+    "model.retries": ("RetryPolicy",),
     "model.states": ("State",),
     "model.steering": ("Pause", "Steering"),
     "model.values": ("JSONText", "json_pointer"),
@@ -115,6 +122,7 @@ _HOMES = {
     "sync": ("Sync", "SyncJob"),
     "task": ("Sending", "Task"),
     "unique": ("Unique",),
+    "verdicts": ("Fail", "Retry", "Snooze"),
     "worker.worker": ("Worker",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -7,6 +7,7 @@
     │   ├── InvalidPayload        the payload does not fit the task's type
     │   ├── PayloadTooLarge       the payload is over the limit
     │   ├── UnknownTask           no task of that name is registered
+    │   │   └── UnknownVersion    the payload is of a newer version than the task here
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job
@@ -28,7 +29,7 @@
         └── OutcomeUnknown        the command may have run; ``await error.repeat()`` adds nothing twice
             └── NotDurable        the jobs are in the server's memory, and it refuses to make them safer
 
-Three more are not errors but verdicts a handler raises: ``Retry``, ``Fail`` and ``Snooze``.
+Three more are not errors but verdicts a handler raises, in ``verdicts``: ``Retry``, ``Fail`` and ``Snooze``.
 Each class has a stable ``code``; logs and the HTTP API show it.
 """
 
@@ -36,11 +37,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, ClassVar, Final, TypeVar
-
-from streamq.durations import Duration, seconds_of
+from typing import Any, ClassVar, TypeVar
 
 T = TypeVar("T")
 
@@ -109,15 +107,21 @@ class FieldError:
 
 
 class InvalidPayload(UsageError):
-    """The payload does not fit the task's type. ``errors`` has every field error at once."""
+    """The payload does not fit the task's type. ``errors`` has every field error at once.
+
+    ``version`` is that of the payload, ``task_version`` that of the task; both are 1 where a task names none.
+    """
 
     code = "invalid-payload"
 
-    def __init__(self, task: str, errors: Sequence[FieldError]) -> None:
-        self.task = task
+    def __init__(
+        self, task: str, errors: Sequence[FieldError], version: int = 1, task_version: int = 1
+    ) -> None:
+        self.task, self.version, self.task_version = task, version, task_version
         self.errors = tuple(errors)
         listed = "; ".join(f"{e.pointer or 'payload'}: {e.message}" for e in self.errors)
-        super().__init__(f"payload of {task!r} is not valid: {listed}")
+        of = f" (version {version}, the task has version {task_version})" if task_version > 1 else ""
+        super().__init__(f"payload of {task!r}{of} is not valid: {listed}")
 
 
 class PayloadTooLarge(UsageError):
@@ -142,6 +146,19 @@ class UnknownTask(UsageError):
         self.task, self.known = task, tuple(sorted(known))
         has = f"known are {', '.join(self.known)}" if self.known else "none is registered"
         super().__init__(f"no task is named {task!r}; {has}")
+
+
+class UnknownVersion(UnknownTask):
+    """The payload is of a newer ``version`` than the task that is registered here, which has ``known_version``."""
+
+    code = "unknown-version"
+
+    def __init__(self, task: str, version: int, known_version: int) -> None:
+        super().__init__(task)
+        self.version, self.known_version = version, known_version
+        self.args = (
+            f"the payload of {task!r} is of version {version}, and the task here is of version {known_version}",
+        )
 
 
 class NotOpen(UsageError):
@@ -398,59 +415,3 @@ class NotDurable(OutcomeUnknown, Rejected):
     """
 
     code = "not-durable"
-
-
-class Verdict(Exception):
-    """What a handler may raise to decide the fate of its attempt; not an error."""
-
-
-LONGEST_WAIT: Final = 366 * 24 * 3600.0
-"""Seconds a job may be delayed: a year. A longer time is most likely in the wrong unit."""
-
-
-def _wait(duration: Duration) -> float:
-    if isinstance(duration, int | float) and duration < 0:
-        return 0.0  # a computed time in the past means at once
-    if isinstance(duration, timedelta) and duration < timedelta():
-        return 0.0
-    seconds = seconds_of(duration)
-    if seconds > LONGEST_WAIT:
-        raise ValueError(f"{seconds:g} seconds is not a time to wait: use at most {LONGEST_WAIT:g} seconds")
-    return seconds
-
-
-class Retry(Verdict):
-    """Run the job again after ``after`` seconds (default: the task's backoff). Spends an attempt.
-
-    ``after`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``.
-    Raises ``ValueError`` for more than a year, and for what is no duration.
-    """
-
-    after: float | None = None
-    """Seconds to wait; ``None`` leaves it to the task's backoff, also in a subclass that does not say."""
-
-    def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
-        self.after = None if after is None else _wait(after)
-        super().__init__(reason or "the handler asked for a retry")
-
-
-class Fail(Verdict):
-    """End the job as ``failed`` now, whatever attempts are left."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-
-
-class Snooze(Verdict):
-    """Run the job again after ``seconds``, without spending an attempt.
-
-    ``seconds`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``.
-    Raises ``ValueError`` for more than a year, and for what is no duration.
-    A subclass passes its ``seconds`` to ``super().__init__``: without them it is a failed attempt like any other error.
-    """
-
-    seconds: float
-
-    def __init__(self, seconds: Duration, reason: str = "") -> None:
-        self.seconds = _wait(seconds)
-        super().__init__(reason or f"snoozed for {self.seconds:g} s")

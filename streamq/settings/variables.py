@@ -32,7 +32,8 @@ times as many."""
 
 _OTHER_OURS: Final = re.compile(
     r"STREAMQ_(SUPERVISED|BENCH_\w+|JSON|UP_DEMO|WORKER_(UNDECLARED|NO_DUTIES)|DOCTOR_REPAIR"
-    r"|JOB_ENQUEUE_\w+|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
+    r"|JOB_ENQUEUE_\w+|JOB_LS_(STATE|LIMIT|CURSOR)|JOB_(CANCEL_(REASON|BY)|RESCHEDULE_(DELAY|AT)|EDIT_PAYLOAD)"
+    r"|JOB_(PROMOTE|RESCHEDULE|PRIORITY|EDIT)_VERSION|SANDBOX_(HOST|PORT|LEDGER))"
 )
 """Variables that our own programs pass to each other, and those of options of commands."""
 _SERVICE_LINK: Final = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from streamq.errors import LONGEST_WAIT
+from streamq.durations import LONGEST_WAIT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.headers import trace_of

@@ -98,7 +98,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "auth: retrying needs only reading",
-        "service/api/jobs.py",
+        "service/api/changes.py",
         "handler=retry, scope=Scope.WRITE",
         "handler=retry, scope=Scope.READ",
         "tests/service/test_access.py::test_what_is_open_tells_nothing_of_jobs",

@@ -33,10 +33,14 @@ class Service:
 
     async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any, Any]:
         """Status, headers and document of a POST; ``body`` is bytes, or a value sent as JSON."""
+        return await self.send("POST", path, body, **headers)
+
+    async def send(self, method: str, path: str, body: Any = b"", **headers: str) -> tuple[int, Any, Any]:
+        """The same of any method."""
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
         sent = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        async with self.http.post(self.url + path, headers=sent, **content) as response:
-            return await _held("POST", path, response)
+        async with self.http.request(method, self.url + path, headers=sent, **content) as response:
+            return await _held(method, path, response)
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any, Any]:
         """Status, headers and document of a GET."""

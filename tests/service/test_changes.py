@@ -13,8 +13,7 @@ from streamq_service.settings import ServiceSettings
 from streamq import App, Context, Worker
 
 from ..rig import ON_ONE_SERVER, until
-from .conftest import JSON, Service
-from .declared import check
+from .conftest import Service
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 
@@ -35,17 +34,6 @@ def sums(settings: Callable[..., ServiceSettings]) -> App:
     return app
 
 
-async def _asked(
-    service: Service, method: str, path: str, body: Any = None, **headers: str
-) -> tuple[int, Any, Any]:
-    sent = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    content = {} if body is None else {"json": body}
-    async with service.http.request(method, service.url + path, headers=sent, **content) as response:
-        document = await response.json(content_type=None)
-        check(method, path, response.status, document)
-        return response.status, response.headers, document
-
-
 async def _made(service: Service, **options: Any) -> dict[str, Any]:
     _, _, job = await service.post(JOBS, {"task": "wait", "payload": 1, **options})
     return dict(job)
@@ -57,18 +45,18 @@ async def test_a_job_is_cancelled_and_tried_again_and_deleted(
     async with start(settings(), sums) as service:
         job = await _made(service, delay=60)
         at = f"{JOBS}/{job['id']}"
-        status, _, refusal = await _asked(service, "DELETE", at)
+        status, _, refusal = await service.send("DELETE", at)
         assert (status, refusal["code"], refusal["state"]) == (409, "wrong-state", "delayed")
         assert refusal["allowed"] == ["cancel", "promote", "reschedule", "priority", "edit"]
         status, _, cancelled = await service.post(f"{at}/cancel", {"reason": "no", "by": "ada"})
         assert (status, cancelled["state"]) == (200, "cancelled")
         assert (cancelled["error"]["message"], cancelled["error"]["by"]) == ("no", "ada")
-        assert (await _asked(service, "POST", f"{at}/retry"))[2]["state"] == "waiting"
+        assert (await service.send("POST", f"{at}/retry"))[2]["state"] == "waiting"
         assert (await service.post(f"{at}/cancel", b""))[0] == 200, "a body may be left out"
         assert (await service.post(f"{at}/cancel", {"reason": "a\nb"}))[0] == 422
-        status, _, deleted = await _asked(service, "DELETE", at)
+        status, _, deleted = await service.send("DELETE", at)
         assert (status, deleted) == (200, {"deleted": job["id"]})
-        assert (await _asked(service, "DELETE", at))[0] == 404
+        assert (await service.send("DELETE", at))[0] == 404
 
 
 async def test_a_running_job_is_told_and_the_answer_says_that_it_runs_yet(
@@ -100,7 +88,7 @@ async def test_a_change_names_the_version_it_means_and_all_of_it_is_done_or_noth
         at = f"{JOBS}/{job['id']}"
         assert (await service.get(at))[1]["ETag"] == '"0"'
         change = {"payload": 2.5, "priority": "high", "delay": "2h"}
-        status, headers, changed = await _asked(service, "PATCH", at, change, If_Match='"0"')
+        status, headers, changed = await service.send("PATCH", at, change, If_Match='"0"')
         assert (status, headers["ETag"], changed["version"]) == (200, '"1"', 1)
         assert (changed["payload"], changed["priority"], changed["state"]) == (2.5, "high", "delayed")
         refusals = [
@@ -112,7 +100,7 @@ async def test_a_change_names_the_version_it_means_and_all_of_it_is_done_or_noth
             ({}, {}, 422, "usage"),
         ]
         for body, said, expected, code in refusals:
-            status, _, refusal = await _asked(service, "PATCH", at, body, **said)
+            status, _, refusal = await service.send("PATCH", at, body, **said)
             assert (status, refusal["code"]) == (expected, code)
         assert (await service.get(at))[2] == changed
         assert (await service.post(f"{at}/reschedule", {}))[0] == 422

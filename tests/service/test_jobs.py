@@ -67,7 +67,7 @@ async def test_a_created_job_is_answered_whole_with_its_place(
     }
     assert {"payload", "group", "key", "crashes", "created_at", "due_at", "started_at"} <= job.keys()
     assert {"finished_at", "progress", "result", "error", "worker"} <= job.keys()
-    assert (await service.get(headers["Location"]))[2] == job
+    assert {**(await service.get(headers["Location"]))[2], "disposition": "created"} == job
 
 
 @ON_ONE_SERVER

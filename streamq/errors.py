@@ -35,12 +35,12 @@ Each class has a stable ``code``; logs and the HTTP API show it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-T = TypeVar("T")
+from streamq.tickets import Repeatable, Ticket
 
 
 class StreamqError(Exception):
@@ -311,7 +311,7 @@ class Unavailable(StreamqError):
     retry_after: float = 2.0
 
 
-class QueueFull(Unavailable):
+class QueueFull(Repeatable, Unavailable):
     """As many jobs wait in the queue as its ``max_waiting`` allows: none of the call was added.
 
     Of a call with so many jobs that they were sent in parts, ``sent`` were added before the queue was full;
@@ -320,7 +320,6 @@ class QueueFull(Unavailable):
 
     code = "queue-full"
     sent: int = 0
-    ticket: Ticket | None = None
 
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound
@@ -334,16 +333,11 @@ class QueueFull(Unavailable):
         """How many more jobs might have waited."""
         return max(0, self.bound - self.waiting)
 
-    @property
-    def repeat(self) -> Callable[[], Any] | None:
-        """A function that sends the others; ``None`` when none was added, and the call can be made again."""
-        return None if self.ticket is None else self.ticket.repeat
-
     def after(self, sent: int, ticket: Ticket) -> QueueFull:
         """This error, when so many jobs of the call were added before."""
-        self.sent, self.ticket = sent, ticket
+        self.sent = sent
         self.args = (f"{self.args[0]}. Of this call {sent:,} jobs were added: repeat() sends the others",)
-        return self
+        return self.carrying(ticket)
 
 
 class OutOfMemory(Unavailable):
@@ -360,7 +354,7 @@ class Rejected(Unavailable):
     retry_after = 30.0
 
 
-class OutcomeUnknown(Unavailable):
+class OutcomeUnknown(Repeatable, Unavailable):
     """The command may have run.
 
     When it was an enqueue, ``await error.repeat()`` sends the same batch under the same number, which adds nothing
@@ -368,44 +362,6 @@ class OutcomeUnknown(Unavailable):
     """
 
     code = "outcome-unknown"
-    ticket: Ticket | None = None
-
-    @property
-    def repeat(self) -> Callable[[], Any] | None:
-        """A function that sends the batch again under its number; ``None`` when it was no enqueue."""
-        return None if self.ticket is None else self.ticket.repeat
-
-    def carrying(self, ticket: Ticket) -> OutcomeUnknown:
-        """This error with the ticket of its batch."""
-        self.ticket = ticket
-        return self
-
-
-class Ticket:
-    """Sends a batch again, and makes of its ids what the caller of enqueue would have got."""
-
-    def __init__(self, send: Callable[[], Awaitable[list[str]]]) -> None:
-        self.send = send
-        self.handles: Callable[[list[str]], Any] = lambda ids: ids
-        self.run: Callable[[Callable[[], Awaitable[Any]]], Any] = lambda act: act()
-        """How the caller awaits: for a thread without an event loop, in the loop of ``app.sync``."""
-
-    def repeat(self) -> Any:
-        """Send it again. Raises another ``OutcomeUnknown`` with this ticket when there is no reply."""
-        return self.run(self._again)
-
-    async def _again(self) -> Any:
-        return await handed(self.send(), self.handles)
-
-
-async def handed(send: Awaitable[list[str]], handles: Callable[[list[str]], T]) -> T:
-    """What ``handles`` makes of the ids that ``send`` returns, now or when an unknown outcome is repeated."""
-    try:
-        return handles(await send)
-    except (OutcomeUnknown, QueueFull) as error:
-        if error.ticket is not None:
-            error.ticket.handles = handles
-        raise
 
 
 class NotDurable(OutcomeUnknown, Rejected):

@@ -17,7 +17,6 @@ from streamq.errors import (
     OperationNotFound,
     PayloadTooLarge,
     UsageError,
-    handed,
 )
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
@@ -38,6 +37,7 @@ from streamq.settings import Settings
 from streamq.sync import Sync
 from streamq.task import Task
 from streamq.terms import Terms, terms
+from streamq.tickets import handed
 
 log = logging.getLogger("streamq.app")
 

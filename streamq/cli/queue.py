@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +11,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.options import DURATION, MOMENT, Command, Option, as_json, refuse_unknown, server, with_app
-from streamq.cli.outlet import complain, echo_json, say, table
+from streamq.cli.outlet import complain, echo_json, progress, say, table
 from streamq.model import states
 
 PURGED: Final = tuple(state.value for state in states.PURGED)
@@ -249,24 +248,12 @@ async def _followed(begun: streamq.Operation, wait: float | None, *, shown: bool
     """The operation when it has ended, with a bar at a terminal while it goes on."""
     from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
-    waiting = (
-        begun.wait if not (shown and sys.stderr is not None and sys.stderr.isatty()) else _with_bar(begun)
-    )
-    try:
-        return await waiting(wait)
-    except CancelledError:
-        complain(
-            f"it goes on: streamq operation get {begun.id}; to end it: streamq operation cancel {begun.id}"
-        )
-        raise
-
-
-def _with_bar(begun: streamq.Operation) -> Callable[[float | None], Awaitable[streamq.OperationRecord]]:
-    async def wait(patience: float | None) -> streamq.OperationRecord:
-        with click.progressbar(length=(await begun.status()).total, file=sys.stderr) as bar:
-            return await begun.wait(patience, on_step=lambda record: bar.update(record.done - bar.pos))
-
-    return wait
+    with progress((await begun.status()).total if shown else 0) as show:
+        try:
+            return await begun.wait(wait, on_step=lambda record: show(record.done))
+        except CancelledError:
+            complain(f"{begun.id} goes on; to end it: streamq operation cancel {begun.id}")
+            raise
 
 
 def _tell(record: streamq.OperationRecord, *, as_json: bool) -> None:

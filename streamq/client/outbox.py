@@ -30,7 +30,6 @@ from streamq.errors import (
     OutOfMemory,
     QueueFull,
     StreamqError,
-    Ticket,
     Unavailable,
     UsageError,
 )
@@ -42,6 +41,7 @@ from streamq.redis.servers import Server
 from streamq.settings import Durability
 from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
 from streamq.store.store import Store
+from streamq.tickets import Ticket
 
 log = logging.getLogger("streamq.outbox")
 

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Final, Never
 
-from streamq.errors import OutcomeUnknown, QueueFull, StreamqError, Ticket
+from streamq.errors import OutcomeUnknown, QueueFull, StreamqError
 from streamq.model.envelope import New
+from streamq.tickets import Ticket
 
 AHEAD: Final = 2
 """Slices under way at once: the next is made and written while the server works at the first."""

@@ -167,7 +167,13 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:
         return await ended(site, asked, job)
-    if job.disposition != "created" or not options.keys().isdisjoint(DECIDED) or (task and task.unique):
+    told = not engine.queue(queue).is_known_plain
+    if (
+        told
+        or job.disposition != "created"
+        or not options.keys().isdisjoint(DECIDED)
+        or (task and task.unique)
+    ):
         return await as_it_lies(site, job)
     attempts = options.get("attempts") or (task.attempts if task is not None else None)
     due = options.get("delay"), options.get("at")

@@ -96,6 +96,7 @@ while at <= #ARGV do
   if kind == outcome.delayed or kind == outcome.held then
     redis.call('HLEN', keys.parked)
     redis.call('ZCARD', kind == outcome.held and keys.held or keys.delayed)
+    if redis.call('HLEN', keys.cancels) > 0 then redis.call('ZCARD', keys.cancelled) end
   else
     redis.call('HLEN', keys.finished)
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) end

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import attempts, fetching, life, liveness, producers, scripts, serving, values, waiting
+from . import attempts, control, fetching, life, liveness, producers, scripts, serving, values, waiting
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     *scripts.FAULTS,
     *attempts.FAULTS,
+    *control.FAULTS,
     *fetching.FAULTS,
     *producers.FAULTS,
     *liveness.FAULTS,

@@ -26,6 +26,8 @@ pause that is new."""
 ANNOUNCED_FOR: Final = 30.0
 """Seconds after which a queue that is enqueued to is put on the list of queues again: somebody may have emptied it."""
 
+GROUPED: Final = 1_000
+"""Jobs of a group that admit.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
 FORGOTTEN_AT_ONCE: Final = 500
 """Producers that are forgotten in one round trip."""
 
@@ -269,10 +271,22 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
 
 
 def _admitted(batch: Batch) -> Sequence[Any]:
+    """Jobs that follow each other and are alike are a group."""
     arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, _parked_sequence()]
-    for job in batch.jobs:
-        arguments += job[:4]
-        arguments += job.demand or UNDEMANDING
+    terms: tuple[Any, ...] = ()
+    at = 0
+    for task, payload, headers, due, demand in batch.jobs:
+        lane, key, *unique = demand or UNDEMANDING
+        own = (lane, *unique, "1" if due else "")
+        if own != terms or arguments[at] == GROUPED:
+            at, terms = len(arguments), own
+            arguments += (0, *own)
+        arguments[at] += 1
+        arguments += (task, payload, headers)
+        if key:
+            arguments.append(key)
+        if due:
+            arguments.append(due)
     return arguments
 
 

@@ -62,6 +62,7 @@ end
 
 local function purge_parked(ids)
   local envelopes = redis.call('HMGET', keys.parked, unpack(ids))
+  redis.call('HDEL', keys.parked, unpack(ids)) -- before their keys are left, as one may follow another
   for i, envelope in ipairs(envelopes) do
     if envelope then
       local task, headers, payload = unseal(envelope)
@@ -69,7 +70,6 @@ local function purge_parked(ids)
       let_go(ids[i], task, headers)
     end
   end
-  redis.call('HDEL', keys.parked, unpack(ids))
   deleted = deleted + #ids
 end
 

@@ -1,5 +1,5 @@
 -- Jobs with a unique key: which job stands when one meets another.
--- parts: holder_of_key unseal seal rewritten own_headers placed lane_of add_to signal_due
+-- parts: holder_of_key unseal seal rewritten own_headers placed lane_of add_to signal_due hold
 
 -- Headers of a job that takes the place of another: its own, with the id that stands and one more change.
 local function replacing(id, before, headers)
@@ -10,7 +10,8 @@ end
 -- A job takes the place of one that has not begun, under its id.
 local function replace(id, number, entry, task, payload, headers)
   if number == true then
-    local _, before = unseal(redis.call('HGET', keys.parked, id))
+    local its_task, before = unseal(redis.call('HGET', keys.parked, id))
+    if its_task ~= task and redis.call('ZREM', keys.held, its_task .. '\n' .. id) == 1 then hold(task, id) end
     redis.call('HSET', keys.parked, id, seal(task, replacing(id, before, headers), payload))
     return
   end

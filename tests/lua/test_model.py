@@ -12,7 +12,7 @@ from streamq.redis.links import Links
 
 from .jobs_model import Driver
 
-SEEDS = int(os.environ.get("STREAMQ_TEST_SEEDS", "6"))
+SEEDS = int(os.environ.get("STREAMQ_TEST_SEEDS", "3"))
 """Sequences of operations; `make model` runs more of them."""
 STEPS = 150
 

@@ -14,10 +14,12 @@ from streamq.errors import ConfigurationError, FieldError, InvalidPayload, Paylo
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
+from streamq.model.envelope import New
 from streamq.model.values import Unfit, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.options import EnqueueOptions, terms, wrong_task_name
+from streamq.once import Once, once
+from streamq.options import EnqueueOptions, Terms, terms, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.link import wait_ready
 from streamq.settings import Settings
@@ -121,6 +123,29 @@ class Program:
         jobs = [said.new(task, self._encode(task, payload)) for payload in payloads]
         ids, client = self.client.send_many(queue, jobs, said.durability), self.client
         return await handed(ids, lambda found: jobs_of(found, queue, task, client, None))
+
+    def once(
+        self, queue: str, key: str, body: bytes, *, caller: bytes = b""
+    ) -> AbstractAsyncContextManager[Once]:
+        """A request that may come again, as one over HTTP with an ``Idempotency-Key`` does, made once.
+
+            async with app.once("sms", key, body) as request:
+                if request.answer is None:
+                    job = await request.enqueue("send_sms", payload)
+                    await request.keep(answer)
+
+        The key, the first answer and the job are remembered for a day, in the queue's own slot. ``body`` is what is
+        asked for: another one under the same key of the same ``caller`` raises ``RequestReused``, and the same one
+        while the first is in the block raises ``RequestRunning``. A process that is killed in the block leaves a claim
+        of three seconds, and whoever asks again then gets the same job.
+        """
+        return once(self.client, self._new, queue, key, body, caller)
+
+    def _new(self, queue: str, task: str, payload: Any, said: Terms) -> New:
+        known = self._known(queue, task)
+        if known is None:
+            return said.new(task, self._encode(task, payload))
+        return said.new(task, known.encode(payload), known.unique)
 
     def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
         """The task, if known. Raises ``UsageError`` for an invalid name, ``ConfigurationError`` for that of a queue."""

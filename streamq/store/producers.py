@@ -39,6 +39,8 @@ class Producer(NamedTuple):
     script: scripts.Script
     keys: scripts.Named
     record: str
+    remembered: int = PRODUCER_MEMORY_MS
+    """Milliseconds for which its last batch is."""
 
 
 class Batch(NamedTuple):
@@ -272,7 +274,7 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
 
 def _admitted(batch: Batch) -> Sequence[Any]:
     """Jobs that follow each other and are alike are a group."""
-    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, _parked_sequence()]
+    arguments: list[Any] = [batch.number, batch.producer.remembered, _parked_sequence()]
     terms: tuple[Any, ...] = ()
     at = 0
     for task, payload, headers, due, demand in batch.jobs:

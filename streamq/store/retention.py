@@ -30,9 +30,7 @@ class Retention:
         count = left = PAGE
         async with self._access.pool.links() as links:
             while count == PAGE:
-                count, left = await scripts.PRUNE_WINDOWS.run(
-                    links.of(queue), self._access.keys(queue), PAGE
-                )
+                count, left = await scripts.PRUNE_WINDOWS.run(links.of(queue), self._access.keys(queue), PAGE)
         return left
 
     async def _prune_completed(self, link: Link, queue: str) -> int:

@@ -15,6 +15,7 @@ from streamq.store.outcomes import Outcomes
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.recovery import Recovery
+from streamq.store.requests import Requests
 from streamq.store.retention import Retention
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
@@ -45,5 +46,6 @@ class Store(Access):
         self.steering = SteeringStore(self)
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
+        self.requests = Requests(self, self.producers)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

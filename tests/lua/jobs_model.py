@@ -161,7 +161,11 @@ class Driver:
 
     async def enqueue(self) -> None:
         mode, key = self.random.choice(list(MODES)), self.random.choice("abc")
-        task, n, priority = self.random.choice("tu"), self.random.randrange(10**6), self.random.choice(PRIORITIES)
+        task, n, priority = (
+            self.random.choice("tu"),
+            self.random.randrange(10**6),
+            self.random.choice(PRIORITIES),
+        )
         unique = MODES[mode]
         delay = 3600 if mode != "debounce" and self.random.random() < 0.25 else None
         options: dict[str, Any] = {"priority": priority} if priority != "normal" else {}
@@ -240,7 +244,9 @@ class Driver:
         )
         delivery = _delivery(lane, entry, fields)
         job = self.model.jobs[delivery.job_id]
-        assert (job.state, job.lane, delivery.payload) == ("waiting", lane, str(job.n).encode()), self.told[-12:]
+        assert (job.state, job.lane, delivery.payload) == ("waiting", lane, str(job.n).encode()), self.told[
+            -12:
+        ]
         job.state, job.worker = "active", worker
         self.held[delivery.job_id] = delivery
         if delivery.headers.get("until") == "started" and self.random.random() < 0.8:
@@ -436,7 +442,11 @@ class Driver:
         for key, (holder, until, following) in list(self.model.keys.items()):
             if until == "window":
                 continue
-            self.model.keys[key] = holder, until, [other for other in following if self.model.is_living(other)]
+            self.model.keys[key] = (
+                holder,
+                until,
+                [other for other in following if self.model.is_living(other)],
+            )
             self.model.holder(key)
         assert not any(await self.store.unique.compare("q", mend=False))
 

@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
-    from streamq.operation import Operation as Operation
     from streamq.once import Once as Once
+    from streamq.operation import Operation as Operation
     from streamq.options import OPTIONS as OPTIONS
     from streamq.options import RESERVED as RESERVED
     from streamq.options import EnqueueOptions as EnqueueOptions
@@ -94,8 +94,8 @@ _HOMES = {
         "ConfigurationError", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
         "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError",
         "OperationNotFound", "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
-        "Rejected", "RequestReused", "RequestRunning", "ResultTimeout", "ResultUnreadable", "StreamqError", "Unavailable",
-        "UnknownTask", "UsageError", "VersionConflict", "WrongState",
+        "Rejected", "RequestReused", "RequestRunning", "ResultTimeout", "ResultUnreadable", "StreamqError",
+        "Unavailable", "UnknownTask", "UsageError", "VersionConflict", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),

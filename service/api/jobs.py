@@ -22,9 +22,9 @@ from streamq import (
     Page,
     PayloadTooLarge,
     Queue,
+    QueueFull,
     RequestReused,
     RequestRunning,
-    QueueFull,
     State,
     UnknownTask,
     UsageError,
@@ -161,8 +161,8 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     if task is None or task.queue != queue:
         await _check_task(engine, asked, body.task)
     if asked.key is not None:
-        return await answered_once(site, asked, queue, _wanted(body), partial(_create, site, asked, queue))
-    return await _create(site, asked, queue, partial(engine.enqueue, queue))
+        return await answered_once(site, asked, queue, _wanted(body), partial(_create, site, asked))
+    return await _create(site, asked, partial(engine.enqueue, queue))
 
 
 def _wanted(body: JobBody) -> bytes:
@@ -171,7 +171,7 @@ def _wanted(body: JobBody) -> bytes:
     return orjson.dumps({"payload": Fragment(encoded(body.payload)), **given}, option=orjson.OPT_SORT_KEYS)
 
 
-async def _create(site: Site, asked: Asked[None, JobBody], queue: str, enqueue: Enqueue) -> Answer:
+async def _create(site: Site, asked: Asked[None, JobBody], enqueue: Enqueue) -> Answer:
     body, task = asked.body, site.engine.tasks.get(asked.body.task)
     payload, options = encoded(body.payload), body.options()
     text = JSONText(payload)
@@ -257,7 +257,8 @@ WAITED: Final = (
 
 ROUTES: Final = (
     Route(
-        method="POST", path=JOBS, handler=create, scope=Scope.WRITE, body=JobRequest, makes_a_job=True, is_idempotent=True,
+        method="POST", path=JOBS, handler=create, scope=Scope.WRITE, body=JobRequest, makes_a_job=True,
+        is_idempotent=True,
         summary="make a job; 201 with the job and its `Location`, 200 where its unique key has led to another",
         answers=(
             Success(201, "The job", SentDocument, ("Location",)),

@@ -119,8 +119,8 @@ class Keys:
         "producer:ID",
     )
     request = Key(
-        "hash", "a request that may come again: its fingerprint, who is at it, and the first answer", "expires in a day",
-        "request:ID",
+        "hash", "a request that may come again: its fingerprint, who is at it, and the first answer",
+        "expires in a day", "request:ID",
     )  # fmt: skip
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"

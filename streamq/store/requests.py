@@ -3,10 +3,10 @@ first answer."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
+from streamq.errors import OutcomeUnknown
 from streamq.model.envelope import New
-from streamq.errors import OutcomeUnknown, StreamqError
 from streamq.redis import scripts
 from streamq.settings import Durability
 from streamq.store.access import Access
@@ -33,7 +33,7 @@ class Requests:
         said = await self._run(
             scripts.CLAIM_REQUEST, queue, name, fingerprint, token, LEASE_MS, REMEMBERED_MS
         )
-        return said[0].decode(), said[1] if len(said) > 1 else b""
+        return cast("Claim", (said[0].decode(), said[1] if len(said) > 1 else b""))
 
     async def end(
         self,

@@ -99,7 +99,7 @@ class Driver:
     """Does random things to the queue ``q`` and to a model, and compares the two after each."""
 
     def __init__(self, app: App, link: Links, client: redis.Redis, seed: int) -> None:
-        self.app, self.link, self.client, self.random = app, link, client, random.Random(seed)
+        self.app, self.link, self.client, self.random = app, link, client, random.Random(seed)  # noqa: S311  # no secret
         self.keys, self.model = Keys(app.settings.prefix, "q"), Model()
         self.queue, self.store = app.queue("q"), app.client.store
         self.held: dict[str, Delivery] = {}
@@ -179,12 +179,12 @@ class Driver:
         new = Job("waiting", task, n, BY_PRIORITY[priority], "", "")
         if unique is not None:
             new.key, new.until = key, unique.header
-        expected = self._expect(new, unique, later=delay is not None or mode == "debounce")
+        expected = self._expect(new, unique)
         assert (job.disposition, job.id if expected[1] else "") == expected, self.told[-12:]
         if not expected[1]:
             self._create(job.id, new, unique, mode, later=delay is not None or mode == "debounce")
 
-    def _expect(self, new: Job, unique: Unique | None, *, later: bool) -> tuple[str, str]:
+    def _expect(self, new: Job, unique: Unique | None) -> tuple[str, str]:
         """The disposition, and the id where the job is not a new one. Replaces where that is what becomes of it."""
         holder = self.model.holder(new.key) if unique is not None else None
         if unique is None or holder is None:
@@ -195,13 +195,11 @@ class Driver:
         active = self.model.jobs[holder].state == "active"
         if unique.debounce is not None:
             return ("created", "") if active else self._replace(holder, new)
-        if unique.conflict == "queue":
-            return "following", ""
         if unique.conflict == "keep" or (active and unique.conflict == "replace"):
             return "existing", holder
-        if not active:
+        if not active and unique.conflict != "queue":
             return self._replace(holder, new)
-        if following and self.model.is_living(following[-1]):
+        if unique.conflict == "latest" and following and self.model.is_living(following[-1]):
             return self._replace(following[-1], new)
         return "following", ""
 

@@ -14,7 +14,7 @@ from streamq.doctor import examine
 from streamq.duties.pruner import Pruner
 from streamq.model.keys import Keys
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
 
 
 @pytest.fixture
@@ -121,6 +121,7 @@ LEFT: dict[str, Unique] = {
 }  # fmt: skip
 
 
+@ON_ONE_SERVER
 @pytest.mark.parametrize("mode", LEFT)
 async def test_a_key_is_free_when_its_job_has_ended_however_that_was(
     app: App, client: redis.Redis, prefix: str, mode: str

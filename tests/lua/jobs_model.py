@@ -61,6 +61,9 @@ class Model:
         job = self.jobs.get(job_id)
         return job is not None and job.state in ("waiting", "active", DELAYED, HELD)
 
+    def state(self, job_id: str) -> str:
+        return self.jobs[job_id].state if job_id in self.jobs else ""
+
     def leave(self, key: str, job_id: str) -> None:
         if not key or key not in self.keys or self.keys[key][1] == "window":
             return
@@ -112,10 +115,10 @@ class Driver:
 
     async def run(self, steps: int) -> None:
         acts = [
-            (self.enqueue, 10), (self.fetch, 8), (self.settle, 8), (self.reclaim, 2), (self.release, 2),
-            (self.promote, 3), (self.cancel, 3), (self.requeue, 2), (self.delete, 1), (self.change, 3),
-            (self.pause, 1), (self.resume, 2), (self.delete_by_hand, 1), (self.mend, 1), (self.settle_late, 1),
-            (self.audit, 1), (self.end_window, 1),
+            (self.enqueue, 12), (self.fetch, 8), (self.settle, 5), (self.reclaim, 4), (self.release, 1),
+            (self.promote, 3), (self.cancel, 2), (self.requeue, 2), (self.delete, 1), (self.change, 3),
+            (self.pause, 1), (self.resume, 2), (self.delete_by_hand, 2), (self.mend, 1), (self.settle_late, 1),
+            (self.audit, 1), (self.end_window, 2),
         ]  # fmt: skip
         for _ in range(steps):
             (act,) = self.random.choices([a for a, _ in acts], [w for _, w in acts])
@@ -160,7 +163,7 @@ class Driver:
     # -- what producers do ----------------------------------------------------------------------------------
 
     async def enqueue(self) -> None:
-        mode, key = self.random.choice(list(MODES)), self.random.choice("abc")
+        mode, key = self.random.choice(list(MODES)), self.random.choice("ab")
         task, n, priority = (
             self.random.choice("tu"),
             self.random.randrange(10**6),
@@ -190,12 +193,10 @@ class Driver:
         if unique is None or holder is None:
             return "created", ""
         _, until, following = self.model.keys[new.key]
-        if until == "window":
-            return "existing", holder
-        active = self.model.jobs[holder].state == "active"
-        if unique.debounce is not None:
+        active = until != "window" and self.model.jobs[holder].state == "active"
+        if until != "window" and unique.debounce is not None:
             return ("created", "") if active else self._replace(holder, new)
-        if unique.conflict == "keep" or (active and unique.conflict == "replace"):
+        if until == "window" or unique.conflict == "keep" or (active and unique.conflict == "replace"):
             return "existing", holder
         if not active and unique.conflict != "queue":
             return self._replace(holder, new)
@@ -233,7 +234,11 @@ class Driver:
     # -- what workers do ------------------------------------------------------------------------------------
 
     async def fetch(self) -> None:
-        job_id = self._any("waiting")
+        job_id = next(
+            (i for i, job in self.model.jobs.items() if job.state == "waiting" and job.lane == ALONE), None
+        )
+        if job_id is None or self.random.random() < 0.6:
+            job_id = self._any("waiting")
         if job_id is None:
             return
         lane, worker = self.model.jobs[job_id].lane, self.random.choice(("w1", "w2"))
@@ -253,8 +258,8 @@ class Driver:
 
     async def settle(self) -> None:
         job_id = self._any("active")
-        if job_id is None:
-            return
+        if job_id is None or (self.model.jobs[job_id].crashes == 2 and self.random.random() < 0.8):
+            return  # so that enough of them crash once more
         delivery, job = self.held.pop(job_id), self.model.jobs[job_id]
         kind = self.random.choice((COMPLETED, COMPLETED, FAILED, CANCELLED, EXPIRED, DELAYED, HELD))
         self.told[-1] = f"settle {job_id} {kind}"
@@ -420,6 +425,9 @@ class Driver:
     async def delete_by_hand(self) -> None:
         """Somebody removes a job past all scripts: its key is left, until it is met or mended."""
         job_id = self._any("waiting", DELAYED, HELD)
+        followed = [holder for holder, _, following in self.model.keys.values() if following]
+        if followed and self.model.state(followed[0]) in ("waiting", DELAYED):
+            job_id = followed[0]  # its follower must not be forgotten
         if job_id is None:
             return
         self.told[-1] = f"delete {job_id} by hand"

@@ -14,7 +14,7 @@ from .jobs_model import Driver
 
 SEEDS = int(os.environ.get("STREAMQ_TEST_SEEDS", "3"))
 """Sequences of operations; `make model` runs more of them."""
-STEPS = 150
+STEPS = 200
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

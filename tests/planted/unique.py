@@ -86,13 +86,6 @@ FAULTS: tuple[Fault, ...] = (
         _MODEL,
     ),
     Fault(
-        "admit: a debounced job forgets who follows",
-        "streamq/redis/lua/parts/unique.lua",
-        "if active then return create_with_key(group, key, task, payload, headers, due, rest) end",
-        "if active then return create_with_key(group, key, task, payload, headers, due) end",
-        _MODEL,
-    ),
-    Fault(
         "admit: one that runs is replaced",
         "streamq/redis/lua/parts/unique.lua",
         "or active and group.conflict == 'replace' then",

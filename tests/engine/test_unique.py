@@ -12,7 +12,7 @@ import redis
 from streamq import App, Backoff, ConfigurationError, InvalidPayload, State, Unique, UsageError
 from streamq.doctor import examine
 from streamq.duties.pruner import Pruner
-from streamq.model.keys import Keys
+from streamq.model.keys import GROUP, Keys
 
 from ..rig import ON_ONE_SERVER, until, working
 
@@ -237,3 +237,19 @@ async def test_of_many_producers_at_once_one_makes_the_job_and_all_get_it(
         )
     assert len({job.id for job in jobs}) == 5
     assert sorted(job.disposition for job in jobs) == ["created"] * 5 + ["existing"] * 195
+
+
+async def test_the_key_of_a_job_that_crashes_too_often_is_free_and_who_follows_starts(
+    task: Any, app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys, queued = Keys(prefix, "q"), Unique(conflict="queue")
+    first, second = [await task.enqueue({}, key="k", unique=queued) for _ in range(2)]
+    alone = await task.enqueue({}, key="alone")
+    async with app.client.store.pool.links() as links:
+        await app.client.store.delivery.join(links, ["q"])
+        for _ in range(3):
+            client.xreadgroup(GROUP, "w", {keys.ready: ">", keys.alone: ">"})
+            await app.client.store.recovery.reclaim(links, "q", "w", None)
+    states = [(await job.status()).state for job in (first, second, alone)]
+    assert states == [State.FAILED, State.WAITING, State.FAILED]
+    assert client.hkeys(keys.unique) == ["k"]

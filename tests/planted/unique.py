@@ -55,7 +55,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/redis/lua/reclaim.lua",
         "    if key then leave_key(key, id) end",
         "",
-        _MODEL,
+        "tests/engine/test_unique.py",
     ),
     Fault(
         "settle: the keys of those that ended are left under the ids of others",

@@ -40,6 +40,7 @@ BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
     ("growth", "enqueue many, * waiting", Limit("value", ">=", 0.9)),
     ("recovery", "500 running jobs start again", Limit("value", "<=", 3)),
     ("recovery", "50 running jobs start again", Limit("value", "<=", 1)),
+    ("cancel", "cancel *, p99", Limit("value", "<=", 50)),
     ("idle", "commands an idle worker sends", Limit("value", "<=", 1)),
     ("idle", "the same, those inside scripts too", Limit("value", "<=", 2)),
     ("idle", "connections of an idle worker", Limit("value", "<=", 5)),

@@ -101,6 +101,15 @@ def declare(app: App, report: Report = lambda _: None, *, counter: Counter | Non
         await asyncio.sleep(LONG)
 
     @app.task(queue=QUEUE)
+    async def heed(number: int) -> None:
+        """Say when it begins, and when it is told to end."""
+        report({"number": number, "at": time.monotonic_ns()})
+        try:
+            await asyncio.sleep(LONG)
+        finally:
+            report({"number": number, "at": time.monotonic_ns()})
+
+    @app.task(queue=QUEUE)
     async def run(errand: Errand, ctx: Context) -> None:
         report({"number": errand.number, "at": time.monotonic_ns()})
         if errand.fate == "fail":

@@ -124,7 +124,7 @@ def _option(command: str, option: click.Option) -> tuple[str, str, str]:
 def python() -> str:
     """Every public name with its signature and docstring."""
     parts = []
-    errors = classes("streamq/errors.py")
+    errors = {**classes("streamq/errors.py"), **classes("streamq/verdicts.py")}
     for name in streamq.__all__:
         if name in errors or name in TABLES:
             continue
@@ -166,19 +166,16 @@ def _option_of_enqueue(option: streamq.Option) -> tuple[str, str, str, str]:
 def _allowed(option: streamq.Option) -> str:
     """What an option may be, in words."""
     low = f"above {option.low:g}" if option.above else f"from {option.low:,g}"
-    match option.form:
-        case "duration":
-            return (
-                f"seconds, a `timedelta` or text such as `5m`; {low}, at most {option.high / 86_400:g} days"
-            )
-        case "time":
-            return "with a time zone"
-        case "choice":
-            return ", ".join(f"`{choice}`" for choice in option.choices)
-        case "whole number":
-            return f"{low} to {int(option.high):,}"
-        case "text":
-            return f"{option.low:g} to {option.high:g} characters on one line"
+    days = f"{option.high / 86_400:g} days"
+    return {
+        "duration": f"seconds, a `timedelta` or text such as `5m`; {low}, at most {days}",
+        "time": "with a time zone",
+        "moment": f"as `delay`, {low}, at most {days}; or as `at`",
+        "choice": ", ".join(f"`{choice}`" for choice in option.choices),
+        "whole number": f"{low} to {option.high:,.0f}",
+        "text": f"{option.low:g} to {option.high:g} characters on one line",
+        "unique": "a `Unique`; on the command line JSON or `until=started,conflict=replace`, over HTTP an object",
+    }[option.form]
 
 
 def _documented(node: Any) -> Iterator[str]:
@@ -205,8 +202,8 @@ def _documented(node: Any) -> Iterator[str]:
 
 
 INSIDE: Final = {
-    "add_task", "bind", "carried", "decode", "given", "parse_result", "payload_of", "send", "send_many",
-    "with_settings",
+    "add_task", "add_to_record", "bind", "carried", "decode", "given", "is_older_than", "masked_texts",
+    "parse_result", "payload_of", "send", "send_many", "with_settings",
 }  # fmt: skip
 """Methods that the engine alone calls."""
 
@@ -232,7 +229,7 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 
 def errors() -> str:
     """The error tree, and how each is told apart."""
-    written = classes("streamq/errors.py")
+    written, verdicts = classes("streamq/errors.py"), classes("streamq/verdicts.py")
     rows = []
     for name, node in written.items():
         kind = getattr(streamq.errors, name)
@@ -253,7 +250,7 @@ def errors() -> str:
         *[
             part
             for name in ("FieldError", "InvalidPayload", "OutcomeUnknown", "Retry", "Fail", "Snooze")
-            for part in (f"## {name}", *_documented(written[name]))
+            for part in (f"## {name}", *_documented({**written, **verdicts}[name]))
         ],
     )
 

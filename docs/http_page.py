@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, Final
 
+from streamq_service.api.changes import CancelRequest, ChangeRequest
 from streamq_service.api.jobs import JobRequest, JobsQuery
 from streamq_service.api.messages import SmsRequest
 from streamq_service.app import ROUTES
@@ -61,6 +62,8 @@ def _bodies() -> Iterator[str]:
     for title, model in (
         ("A text message", SmsRequest),
         ("A job", JobRequest),
+        ("A cancellation", CancelRequest),
+        ("A change of a job", ChangeRequest),
         ("The query of a list of jobs", JobsQuery),
     ):
         schema = model.model_json_schema()

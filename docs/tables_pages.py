@@ -26,6 +26,7 @@ def states() -> str:
     arrows = [
         f"    {start} --> {end}: {move.verb}"
         for move in MOVES
+        if move.start != move.end
         for start in (sorted(map(str, move.start)) or ["[*]"])
         for end in (sorted(map(str, move.end)) or ["[*]"])
     ]
@@ -35,22 +36,23 @@ def states() -> str:
         "A job's state is the place where its envelope lies. A move takes it from one place to another in one "
         "script, so it happens whole or not at all.",
         table(("State", "Meaning"), rows),
-        "No move of this version leads to `held`, `cancelled` or `expired`: see "
-        "[what is not there yet](../explanation/not-yet.md).",
         "## Moves",
+        "What people may ask for has a word, the same in Python, on the command line and over HTTP: how to "
+        "[cancel](../how-to/cancel.md), how to [change](../how-to/change.md). All else happens by itself.",
         "A worker may also fetch by `XREADGROUP` as it is: see "
         "[why it mostly does](../decisions/direct-reads.md).",
-        table(("Move", "From", "To", "Script"), [_move(move) for move in MOVES]),
+        table(("Move", "From", "To", "Asked for as", "Script"), [_move(move) for move in MOVES]),
         diagram,
     )
 
 
-def _move(move: Move) -> tuple[str, str, str, str]:
+def _move(move: Move) -> tuple[str, str, str, str, str]:
     states = [", ".join(f"`{state}`" for state in State if state in side) for side in (move.start, move.end)]
     return (
         move.verb,
         states[0] or "(nothing)",
-        states[1] or "(nothing)",
+        "(the same)" if move.start == move.end else states[1] or "(nothing)",
+        f"`{move.asked}`" if move.asked else "",
         ", ".join(f"`{s}.lua`" for s in move.scripts),
     )
 

@@ -39,21 +39,25 @@ if TYPE_CHECKING:
     from streamq.errors import StreamqError as StreamqError
     from streamq.errors import Unavailable as Unavailable
     from streamq.errors import UnknownTask as UnknownTask
+    from streamq.errors import UnknownVersion as UnknownVersion
     from streamq.errors import UsageError as UsageError
     from streamq.errors import VersionConflict as VersionConflict
     from streamq.errors import WrongState as WrongState
+    from streamq.failed import FailedJob as FailedJob
     from streamq.fields_task import FieldsSending as FieldsSending
     from streamq.fields_task import FieldsTask as FieldsTask
     from streamq.job import Job as Job
     from streamq.loading import load_app as load_app
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
+    from streamq.model.backoff import Backoff as Backoff
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
-    from streamq.model.judge import Backoff as Backoff
+    from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
+    from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.states import State as State
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
@@ -95,15 +99,18 @@ _HOMES = {
         "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError",
         "OperationNotFound", "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
         "Rejected", "RequestReused", "RequestRunning", "ResultTimeout", "ResultUnreadable", "StreamqError",
-        "Unavailable", "UnknownTask", "UsageError", "VersionConflict", "WrongState",
+        "Unavailable", "UnknownTask", "UnknownVersion", "UsageError", "VersionConflict", "WrongState",
     ),
+    "failed": ("FailedJob",),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
-    "model.judge": ("Backoff",),
+    "model.backoff": ("Backoff",),
+    "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
+    "model.retries": ("RetryPolicy",),
     "model.states": ("State",),
     "model.steering": ("Pause", "Steering"),
     "model.values": ("JSONText", "json_pointer"),

@@ -42,7 +42,9 @@ class App(Program):
 
         ``name`` is the handler's by default and must be unique in the app. The ``queue`` is ``"default"``. An attempt
         may take ``timeout`` (300) seconds; a job may spend ``attempts`` (5) of them; ``backoff`` says how long it
-        waits between two. The handler is async, or plain and then run in a thread. Raises ``ConfigurationError``.
+        waits between two. ``retry_on``, ``fail_on``, ``give_up_after`` and ``on_error`` say which errors are
+        retried, and for how long. The handler is async, or plain and then run in a thread.
+        Raises ``ConfigurationError``.
         """
         return TaskDecorator(self)
 

@@ -6,18 +6,20 @@ A handler with one parameter makes a ``Task`` whose enqueue takes a payload and 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from streamq.context import Context
 from streamq.durations import Duration
 from streamq.fields_task import FieldsTask
-from streamq.model.judge import Backoff
+from streamq.model.backoff import Backoff
+from streamq.model.retries import ErrorTypes, RetryOn
 from streamq.options import POLICY
 from streamq.program import Program
 from streamq.settings import refuse_unknown
 from streamq.task import Task
 from streamq.unique import Unique
+from streamq.verdicts import Verdict
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -38,6 +40,11 @@ class TaskDecorator:
     def __call__(
         self, handler: None = None, /, *, name: str | None = ..., queue: str = ..., attempts: int = ...,
         timeout: Duration = ..., backoff: Backoff | None = ..., unique: Unique | None = ...,
+        retry_on: RetryOn | None = ...,
+        fail_on: ErrorTypes | None = ..., give_up_after: Duration | None = ...,
+        on_error: Callable[[BaseException, Context], Verdict | Duration | None] | None = ...,
+        on_failed: str | None = ..., version: int = ...,
+        upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload
     def __call__(  # type: ignore[overload-overlap]  # an untyped parameter may be a Context: then all is Any

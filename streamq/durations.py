@@ -12,6 +12,9 @@ from streamq.model.shown import as_given
 Duration = float | timedelta | str
 """Seconds as a number, a ``timedelta``, or text such as ``250ms``, ``1.5s``, ``5m``, ``24h`` and ``7d``."""
 
+LONGEST_WAIT: Final = 366 * 24 * 3600.0
+"""Seconds a job may be delayed: a year. A longer time is most likely in the wrong unit."""
+
 FORMS: Final = "write seconds, as 90 or 1.5, or a number with its unit, as 250ms, 1.5s, 5m, 24h or 7d"
 
 _TEXT: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|s|m|h|d)?")

@@ -7,6 +7,7 @@
     │   ├── InvalidPayload        the payload does not fit the task's type
     │   ├── PayloadTooLarge       the payload is over the limit
     │   ├── UnknownTask           no task of that name is registered
+    │   │   └── UnknownVersion    the payload is of a newer version than the task here
     │   ├── RequestReused         the idempotency key was used for another request
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
@@ -108,15 +109,21 @@ class FieldError:
 
 
 class InvalidPayload(UsageError):
-    """The payload does not fit the task's type. ``errors`` has every field error at once."""
+    """The payload does not fit the task's type. ``errors`` has every field error at once.
+
+    ``version`` is that of the payload, ``task_version`` that of the task; both are 1 where a task names none.
+    """
 
     code = "invalid-payload"
 
-    def __init__(self, task: str, errors: Sequence[FieldError]) -> None:
-        self.task = task
+    def __init__(
+        self, task: str, errors: Sequence[FieldError], version: int = 1, task_version: int = 1
+    ) -> None:
+        self.task, self.version, self.task_version = task, version, task_version
         self.errors = tuple(errors)
         listed = "; ".join(f"{e.pointer or 'payload'}: {e.message}" for e in self.errors)
-        super().__init__(f"payload of {task!r} is not valid: {listed}")
+        of = f" (version {version}, the task has version {task_version})" if task_version > 1 else ""
+        super().__init__(f"payload of {task!r}{of} is not valid: {listed}")
 
 
 class PayloadTooLarge(UsageError):
@@ -141,6 +148,19 @@ class UnknownTask(UsageError):
         self.task, self.known = task, tuple(sorted(known))
         has = f"known are {', '.join(self.known)}" if self.known else "none is registered"
         super().__init__(f"no task is named {task!r}; {has}")
+
+
+class UnknownVersion(UnknownTask):
+    """The payload is of a newer ``version`` than the task that is registered here, which has ``known_version``."""
+
+    code = "unknown-version"
+
+    def __init__(self, task: str, version: int, known_version: int) -> None:
+        super().__init__(task)
+        self.version, self.known_version = version, known_version
+        self.args = (
+            f"the payload of {task!r} is of version {version}, and the task here is of version {known_version}",
+        )
 
 
 class NotOpen(UsageError):

@@ -8,8 +8,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from streamq.errors import UsageError
 from streamq.job import Job
-from streamq.options import ALIKE, OPTIONS, PLAIN, EnqueueOptions, refuse_reserved
+from streamq.options import ALIKE, OPTIONS, EnqueueOptions, refuse_reserved
 from streamq.task import Sending, Task
+from streamq.terms import PLAIN
 
 R = TypeVar("R")
 F = ParamSpec("F")

@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar, cast
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.job_record import JobRecord
-from streamq.options import Priority, patience
+from streamq.options import Priority
 from streamq.queue import Queue
+from streamq.terms import patience
 from streamq.unique import Disposition
 
 R = TypeVar("R")

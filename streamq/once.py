@@ -14,23 +14,24 @@ from streamq.client.client import Client
 from streamq.errors import OutcomeUnknown, RequestReused, RequestRunning, StreamqError, Unavailable
 from streamq.job import Job, job_of
 from streamq.model.envelope import New
-from streamq.options import EnqueueOptions, Terms, terms
+from streamq.options import EnqueueOptions
+from streamq.settings import Durability
 from streamq.store.requests import LEASE_MS
 
 RENEWED: Final = LEASE_MS / 3000
 """Seconds between two renewals of a claim: it outlives two that are late."""
 
-Encoded = Callable[[str, str, Any, Terms], New]
-"""A job for a queue: task and payload under terms."""
+Made = Callable[[str, str, Any, EnqueueOptions], tuple[New, Durability | None]]
+"""A job for a queue, of its task, its payload and the options of enqueue, and how durable it must be."""
 
 
 class Once:
     """Made by ``app.once``: a request under its key."""
 
-    def __init__(self, client: Client, encoded: Encoded, queue: str, name: str, token: str) -> None:
-        self._client, self._encoded, self._queue, self._name, self._token = (
+    def __init__(self, client: Client, made: Made, queue: str, name: str, token: str) -> None:
+        self._client, self._made, self._queue, self._name, self._token = (
             client,
-            encoded,
+            made,
             queue,
             name,
             token,
@@ -44,12 +45,11 @@ class Once:
 
         Options and errors are those of ``App.enqueue``. A request has one job.
         """
-        said = terms(task, options)
-        new = self._encoded(self._queue, task, payload, said)
+        new, durability = self._made(self._queue, task, payload, options)
         self._sent = True
         try:
             answer = await self._client.store.requests.send(
-                self._queue, self._name, new, said.durability or self._client.settings.durability
+                self._queue, self._name, new, durability or self._client.settings.durability
             )
         except OutcomeUnknown:
             raise
@@ -79,7 +79,7 @@ class Once:
 
 @asynccontextmanager
 async def once(
-    client: Client, encoded: Encoded, queue: str, key: str, body: bytes, caller: bytes
+    client: Client, made: Made, queue: str, key: str, body: bytes, caller: bytes
 ) -> AsyncIterator[Once]:
     """A request under its key, which is claimed for the block."""
     name = sha256(b"%b\n%b" % (caller.hex().encode(), key.encode("utf-8", "surrogatepass"))).hexdigest()
@@ -89,7 +89,7 @@ async def once(
         raise RequestReused(key)
     if claim == "running":
         raise RequestRunning(key, min(1.0, int(more) / 1000))
-    request = Once(client, encoded, queue, name, token)
+    request = Once(client, made, queue, name, token)
     if claim == "answered":
         request.answer = bytes(more) if not isinstance(more, int) else b""
         yield request

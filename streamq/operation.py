@@ -10,7 +10,7 @@ from streamq.durations import Duration
 from streamq.errors import OperationNotFound, OperationTimeout
 from streamq.model.clock import monotonic
 from streamq.model.operation import OperationRecord
-from streamq.options import patience
+from streamq.terms import patience
 
 LOOK = 0.2
 """Seconds between two looks of a caller that waits."""

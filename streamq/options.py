@@ -8,24 +8,23 @@ two equal.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
+from typing import Any, Final, Literal, TypedDict, get_args
 
-from streamq.durations import FORMS, Duration, seconds_of
-from streamq.errors import ConfigurationError, FieldError, InvalidPayload, UsageError, meant
+from streamq.durations import FORMS, LONGEST_WAIT, Duration, seconds_of
+from streamq.errors import ConfigurationError, UsageError, meant
+from streamq.hooks import wrong_hook
 from streamq.model import due
+from streamq.model.backoff import Backoff
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
-from streamq.model.envelope import UNDEMANDING, New
-from streamq.model.headers import pack_headers, parse_headers
-from streamq.model.judge import Backoff
 from streamq.model.keys import Keys
-from streamq.model.lanes import BY_PRIORITY, NORMAL, PRIORITIES, READY
+from streamq.model.lanes import NORMAL, PRIORITIES
+from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
 from streamq.model.shown import as_given
-from streamq.unique import BY_KEY, KEY_LENGTH, Unique, wrong_unique
-from streamq.verdicts import LONGEST_WAIT
+from streamq.unique import KEY_LENGTH, Unique, wrong_unique
 
 Form = Literal["duration", "time", "moment", "whole number", "choice", "text", "unique"]
 Priority = Literal["critical", "high", "normal", "low"]
@@ -43,6 +42,7 @@ class EnqueueOptions(TypedDict, total=False):
     key: str | None
     unique: Unique | None
     expires: Duration | datetime | None
+    payload_version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class Option:
         return seconds_of(value) if self.form == "duration" and type(value) is not int else value
 
 
-MOST_ATTEMPTS: Final = 1_000_000
-"""More than any job needs, and far below the numbers that readers of JSON round."""
+MOST_VERSIONS: Final = 1_000_000
+"""More than any payload has."""
 
 OPTIONS: Final[dict[str, Option]] = {
     option.name: option
@@ -115,6 +115,10 @@ OPTIONS: Final[dict[str, Option]] = {
         Option(
             "expires", "moment", "How long after its birth, or until when, it may start; then it ends as expired.",
             above=True, high=LONGEST_WAIT, header="expires",
+        ),
+        Option(
+            "payload_version", "whole number", "The version of its payload, where the task is not known.",
+            low=1, high=MOST_VERSIONS, header="payload_version",
         ),
     )
 }  # fmt: skip
@@ -240,6 +244,21 @@ def _wrong_backoff(backoff: Any) -> str:
     )
 
 
+_GIVE_UP_AFTER: Final = Option(
+    "give_up_after", "duration", "For how long a job is retried.", above=True, high=LONGEST_WAIT
+)
+
+
+def _wrong_aliases(aliases: Any) -> str:
+    if isinstance(aliases, str) or not isinstance(aliases, Collection):
+        return f'aliases={as_given(aliases)} is not possible: write names, as ("old_name",)'
+    return next((f"in aliases {problem}" for each in aliases if (problem := wrong_task_name(each))), "")
+
+
+def _wrong_on_failed(name: Any) -> str:
+    return "" if name is None else wrong_task_name(name)
+
+
 POLICY: Final[Mapping[str, Policy]] = {
     policy.name: policy
     for policy in (
@@ -249,96 +268,41 @@ POLICY: Final[Mapping[str, Policy]] = {
         Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
         Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
         Policy(
-            "unique",
-            None,
-            lambda value: "" if value is None else wrong_unique(value),
-            "How its jobs are one.",
+            "unique", None, lambda value: "" if value is None else wrong_unique(value), "How its jobs are one.",
         ),
+        Policy(
+            "retry_on", None, wrong_retry_on,
+            "The types of errors that are retried, alone or with a `Backoff` or a `RetryPolicy` each; "
+            "`None` is all of them.",
+        ),
+        Policy("fail_on", None, wrong_fail_on, "Types of errors that end a job at once."),
+        Policy(
+            "give_up_after", None, _GIVE_UP_AFTER.wrong,
+            "In how long from the start of its first attempt the last one must begin.",
+        ),
+        Policy(
+            "on_error", None, wrong_hook("on_error", "def on_error(error, ctx)"),
+            "A plain function that is asked about an error before the policy is.",
+        ),
+        Policy(
+            "on_failed", None, _wrong_on_failed,
+            "The name of a task of which a job is enqueued, in the same queue, when one of these has failed for good.",
+        ),
+        Policy(
+            "version", 1, Option("version", "whole number", "", low=1, high=MOST_VERSIONS).wrong,
+            "The version of its payload, as a whole number.",
+        ),
+        Policy(
+            "upgrade", None, wrong_hook("upgrade", "def upgrade(payload, from_version)"),
+            "A plain function that makes of an older payload, as JSON has it, one of this version.",
+        ),
+        Policy("aliases", (), _wrong_aliases, "Names that the task had before: jobs under them are its own."),
     )
-}
+}  # fmt: skip
 """The arguments of ``app.task`` by name."""
 
 
-# -- what a call of enqueue says --------------------------------------------------------------------------------
-
-
-class Terms(NamedTuple):
-    """The options of an enqueue as they travel."""
-
-    due: str = ""
-    """When the job is due, as ``New`` takes it."""
-    headers: bytes = b""
-    durability: Durability | None = None
-    lane: int = READY
-    key: str = ""
-    unique: Unique | None = None
-
-    def new(self, task: str, payload: bytes, unique: Unique | None = None) -> New:
-        """A job under these terms. ``unique`` is its task's; where it is none, and nothing else asks for it, the job
-        is plain. Raises ``InvalidPayload`` where it lacks a field of its unique key."""
-        unique = self.unique or unique
-        if not self.key and unique is None:
-            demand = UNDEMANDING._replace(lane=self.lane) if self.lane != READY else None
-            return New(task, payload, self.headers, self.due, demand)
-        unique = unique or BY_KEY
-        key, headers = self.key or _key(unique, task, payload), parse_headers(self.headers)
-        carried = {**headers, "key": key, **({"until": unique.header} if unique.header else {})}
-        return New(task, payload, pack_headers(carried), self.due, unique.demand(self.lane, key))
-
-
-def _key(unique: Unique, task: str, payload: bytes) -> str:
-    try:
-        return unique.key_of(task, payload)
-    except KeyError as missing:
-        raise InvalidPayload(
-            task,
-            [FieldError("", "missing", f"it has no {missing.args[0]!r}, which its unique key is made of")],
-        ) from None
-
-
-PLAIN: Final = Terms()
-"""Without options, as most jobs are sent."""
-
-
-def terms(task: str, given: Mapping[str, Any]) -> Terms:
-    """The options that a call of enqueue gives. Raises ``UsageError``."""
-    if not given:
-        return PLAIN
-    refuse(task, given.keys() - OPTIONS.keys(), OPTIONS)
-    headers = {}
-    for name, value in given.items():
-        if value is not None:
-            option = OPTIONS[name]
-            if problem := option.wrong(value):
-                raise UsageError(problem)
-            if option.header is not None and value != option.default:
-                headers[option.header] = option.carried(value)
-    return Terms(
-        _due(given.get("delay"), given.get("at")),
-        pack_headers(headers) if headers else b"",
-        given.get("durability"),
-        BY_PRIORITY[given.get("priority") or NORMAL],
-        given.get("key") or "",
-        given.get("unique"),
-    )
-
-
-def _due(delay: Any, at: Any) -> str:
-    """When a job is due, as ``New`` takes it."""
-    if at is not None:
-        if delay is not None:
-            raise UsageError("give delay or at, not both")
-        return due.at(to_ms(at))
-    soon = due.after(seconds_of(delay)) if delay else "0"
-    return "" if soon == "0" else soon
-
-
-def moment(name: str, value: Any) -> str:
-    """A duration from now, or an aware time, as a due time. Raises ``UsageError``."""
-    option = Option(name, "moment", "", above=True, high=LONGEST_WAIT)
-    if problem := option.wrong(value):
-        raise UsageError(problem)
-    return str(option.carried(value))
+# -- names that are no options ---------------------------------------------------------------------------------
 
 
 def refuse(task: str, strange: Iterable[str], known: Iterable[str], more: str = "") -> None:
@@ -353,18 +317,3 @@ def refuse_reserved(name: str) -> None:
     """Raise ``UsageError`` for the name of an option to come."""
     if name in RESERVED:
         raise UsageError(f"{name!r} is reserved for an option that is not available yet: leave it out")
-
-
-def patience(timeout: Any) -> float | None:
-    """The seconds that a result is waited for; ``None`` is without end, and what is over already is 0.
-
-    Raises ``UsageError``.
-    """
-    if timeout is None:
-        return None
-    if isinstance(timeout, int | float) and -LONGEST_WAIT <= timeout < 0:
-        return 0.0  # the rest of a time that has run out
-    try:
-        return seconds_of(timeout)
-    except ValueError as error:
-        raise UsageError(f"timeout={error}; None waits for as long as it takes") from None

@@ -15,16 +15,19 @@ from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.model.values import Unfit, write_untyped
+from streamq.model.headers import joined, pack_headers
+from streamq.model.job_record import JobRecord
+from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.once import Once, once
-from streamq.options import EnqueueOptions, Terms, terms, wrong_task_name
+from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.link import wait_ready
-from streamq.settings import Settings
+from streamq.settings import Durability, Settings
 from streamq.sync import Sync
 from streamq.task import Task
+from streamq.terms import Terms, terms
 
 log = logging.getLogger("streamq.app")
 
@@ -41,7 +44,7 @@ class Program:
     """What a worker runs, and a handler reaches by ``ctx.app``: an app without its declaring and its roles."""
 
     def __init__(self, settings: Settings, lifespan: Lifespan = no_lifespan) -> None:
-        self.client = Client(settings, self._attempts_of, self._payload_of)
+        self.client = Client(settings, self._with_its_task, self._payload_of)
         self.lifespan = lifespan
         self.state: dict[str, Any] = {}
         self.notes = Notes()
@@ -58,14 +61,18 @@ class Program:
         self.client.settings = settings
 
     def add_task(self, task: Task[Any, Any]) -> None:
-        """Register a task. Raises ``ConfigurationError`` when its name is taken."""
-        if task.name in self.tasks:
-            raise ConfigurationError(f"two tasks are named {task.name!r}: give one of them name=…")
-        self.tasks[task.name] = task
+        """Register a task under its name and its aliases. Raises ``ConfigurationError`` when one of them is taken."""
+        names = (task.name, *task.aliases)
+        for at, name in enumerate(names):
+            if name in self.tasks or name in names[:at]:
+                hint = f"take it out of the aliases of {task.name!r}" if at else "give one of them name=…"
+                raise ConfigurationError(f"two tasks are named {name!r}: {hint}")
+        self.tasks.update(dict.fromkeys(names, task))
 
-    def _attempts_of(self, name: str) -> int | None:
-        task = self.tasks.get(name)
-        return None if task is None else task.attempts
+    def _with_its_task(self, job: JobRecord) -> JobRecord:
+        """The record with what the task says of all its jobs, if the task is known here."""
+        task = self.tasks.get(job.task)
+        return job if task is None else task.add_to_record(job)
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -106,10 +113,11 @@ class Program:
         A task that is registered here checks its payload; any other name is taken as it is, for a worker that
         knows it. Options and errors are those of ``Task.enqueue``.
         """
-        known, said = self._known(queue, task), terms(task, options)
+        known = self._known(queue, task)
+        said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send(queue, payload, said)
-        new = said.new(task, self._encode(task, payload))
+        new = self._untyped(task, payload, said)
         ids = self.client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: job_of(found[0], queue, task, self.client, None))
 
@@ -117,10 +125,11 @@ class Program:
         self, queue: str, task: str, payloads: Iterable[Any], **options: Unpack[EnqueueOptions]
     ) -> list[Job[Any]]:
         """Send many jobs by name; all are validated before the first is sent."""
-        known, said = self._known(queue, task), terms(task, options)
+        known = self._known(queue, task)
+        said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send_many(queue, payloads, said)
-        jobs = [said.new(task, self._encode(task, payload)) for payload in payloads]
+        jobs = [self._untyped(task, payload, said) for payload in payloads]
         ids, client = self.client.send_many(queue, jobs, said.durability), self.client
         return await handed(ids, lambda found: jobs_of(found, queue, task, client, None))
 
@@ -141,11 +150,13 @@ class Program:
         """
         return once(self.client, self._new, queue, key, body, caller)
 
-    def _new(self, queue: str, task: str, payload: Any, said: Terms) -> New:
+    def _new(
+        self, queue: str, task: str, payload: Any, options: EnqueueOptions
+    ) -> tuple[New, Durability | None]:
         known = self._known(queue, task)
-        if known is None:
-            return said.new(task, self._encode(task, payload))
-        return said.new(task, known.encode(payload), known.unique)
+        said = terms(task, options, None if known is None else known.version)
+        new = self._untyped(task, payload, said) if known is None else known.new(payload, said)
+        return new, said.durability
 
     def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
         """The task, if known. Raises ``UsageError`` for an invalid name, ``ConfigurationError`` for that of a queue."""
@@ -157,9 +168,19 @@ class Program:
             self._check_queue(queue, task)
         return task
 
-    def _payload_of(self, name: str, payload: Any) -> bytes:
+    def _payload_of(self, name: str, payload: Any) -> tuple[bytes, bytes | None]:
+        """A payload of a task by its name, and what the task says of it in the headers, where it is known here."""
         task = self.tasks.get(name)
-        return self._encode(name, payload) if task is None else task.encode(payload)
+        return (
+            (self._encode(name, payload), None) if task is None else (task.encode(payload), task.own_headers)
+        )
+
+    def _untyped(self, name: str, payload: Any, said: Terms) -> New:
+        """A job of a task that is not known here. A model says itself what of it is masked."""
+        masked = masked_by_its_own_type(payload)
+        if masked:
+            said = said._replace(headers=joined(said.headers, pack_headers({"masked": masked})))
+        return said.new(name, self._encode(name, payload), hidden=bool(masked))
 
     def _encode(self, name: str, payload: Any) -> bytes:
         """The payload of a task that is not known here."""

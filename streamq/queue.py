@@ -15,8 +15,9 @@ from streamq.model.shown import as_given
 from streamq.model.states import State
 from streamq.model.steering import Steering
 from streamq.operation import Operation
-from streamq.options import Priority, moment, terms, wrong_task_name
+from streamq.options import Priority, wrong_task_name
 from streamq.store.jobs import Change
+from streamq.terms import moment, terms
 
 PAGE_LIMIT = 200
 """Jobs on a page at most: they are read in four round trips."""
@@ -112,10 +113,11 @@ class Queue:
         due = terms(job_id, {name: value for name, value in given.items() if value is not None}).due
         if delay is not None or at is not None:
             due = due or SOON
-        encoded = b""
+        change = Change(due, priority or "", version=version)
         if payload is not UNCHANGED:
-            encoded = self._client.encode((await self.get(job_id)).task, payload)
-        return await self._change(job_id, Change(due, priority or "", encoded, version))
+            encoded, headers = self._client.encode((await self.get(job_id)).task, payload)
+            change = change._replace(payload=encoded, headers=headers or b"")
+        return await self._change(job_id, change)
 
     async def _change(self, job_id: str, change: Change) -> JobRecord:
         if change.version is not None and (type(change.version) is not int or change.version < 0):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from inspect import Parameter, isasyncgen, isgenerator
 from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
 
@@ -23,9 +25,21 @@ from streamq.errors import (
 )
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
-from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
-from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, Terms, refuse, terms, wrong_task_name
+from streamq.model.envelope import New
+from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
+from streamq.model.job_record import JobRecord
+from streamq.model.judge import ResultNotStorable, ResultTooLarge
+from streamq.model.masked import mask, texts_in
+from streamq.model.masks import Masks
+from streamq.model.retries import retries_of
+from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, refuse, wrong_task_name
+from streamq.terms import Terms, terms
 from streamq.unique import Unique
+from streamq.verdicts import Verdict
+from streamq.versions import Upgrade, upgraded
+
+OnError = Callable[[BaseException, Any], Verdict | Duration | None]
+"""What ``on_error`` is: a plain function of the error and the ``Context``; ``None`` leaves it to the policy."""
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -42,30 +56,46 @@ class Task(Generic[P, R]):
     """
 
     def __init__(
-        self, client: Client, handler: Callable[..., Any], context: type, *, name: str | None, queue: str,
-        attempts: int, timeout: Duration, backoff: Backoff, unique: Unique | None = None,
-    ) -> None:  # fmt: skip
+        self, client: Client, handler: Callable[..., Any], context: type, *, name: str | None, **policy: Any
+    ) -> None:
         self._client, self.handler = client, handler
-        self.queue, self.attempts, self.backoff, self.unique = queue, attempts, backoff, unique
         try:
             reading = handlers.read(handler, context)
-            self.name = name if name is not None else reading.name
-            self._check_policy(
-                queue=queue, attempts=attempts, timeout=timeout, backoff=backoff, unique=unique
-            )
-            self.timeout = seconds_of(timeout)
+            self.name: str = name if name is not None else reading.name
+            self._check_policy(policy)
+            self._take(**policy)
             self._read(reading)
         except (PydanticUserError, NameError) as error:
             raise ConfigurationError(
                 f"task {name or getattr(handler, '__name__', '')!r} has a type that cannot be sent as JSON: {error}"
             ) from error
 
-    def _check_policy(self, **given: Any) -> None:
+    def _check_policy(self, given: Mapping[str, Any]) -> None:
         if problem := wrong_task_name(self.name):
             raise ConfigurationError(problem)
         for argument, value in given.items():
-            if problem := POLICY[argument].wrong(value):
+            policy = POLICY[argument]
+            if value is not policy.default and (problem := policy.wrong(value)):
                 raise ConfigurationError(f"task {self.name!r}: {problem}")
+
+    def _take(
+        self, *, queue: str, attempts: int, timeout: Duration, version: int, upgrade: Upgrade | None,
+        aliases: tuple[str, ...], on_error: OnError | None, unique: Unique | None,
+        on_failed: str | None, **retries: Any,
+    ) -> None:  # fmt: skip
+        self.queue, self.attempts, self.timeout = queue, attempts, seconds_of(timeout)
+        self.unique, self.on_failed = unique, on_failed
+        if on_failed == self.name:
+            raise ConfigurationError(f"task {self.name!r}: on_failed names the task itself: name another one")
+        self.version, self.upgrade, self.aliases, self.on_error = version, upgrade, tuple(aliases), on_error
+        if upgrade is not None and version == 1:
+            raise ConfigurationError(
+                f"task {self.name!r}: there is nothing to upgrade to version 1: give version= too"
+            )
+        try:
+            self.retries = retries_of(attempts, **retries)
+        except ValueError as error:
+            raise ConfigurationError(f"task {self.name!r}: {error}") from None
 
     def _read(self, reading: handlers.Reading) -> None:
         handlers.check_fields(reading, self.name)
@@ -81,6 +111,15 @@ class Task(Generic[P, R]):
         )
         self.returns_nothing = self._result is None
         """Whether the result ``None`` is stored as nothing, without being looked at."""
+        self.masks = Masks(self._payload.masked, self._result.masked if self._result else (), self.version)
+        self.hides = bool(self.masks)
+        """Whether anything of its jobs is masked."""
+        self._own_headers = self._headers_of_all()
+
+    def _headers_of_all(self) -> bytes:
+        """What each job of the task says in its headers, without an option: nothing for most tasks."""
+        headers: dict[str, Any] = {"payload_version": self.version} if self.version > 1 else {}
+        return pack_headers({**headers, "masked": self.masks.payload} if self.masks.payload else headers)
 
     def _form(self, reading: handlers.Reading) -> values.Form:
         hints, what = reading.hints, f"the payload of task {self.name!r}"
@@ -122,7 +161,8 @@ class Task(Generic[P, R]):
             else:
                 encoded = self._payload.write(payload)
         except values.Unfit as error:
-            raise InvalidPayload(self.name, error.errors) from None
+            told = self._payload.told(error).errors
+            raise InvalidPayload(self.name, told, self.version, self.version) from None
         if problem := codec.unreadable(encoded):
             raise InvalidPayload(self.name, [FieldError("", "not-readable", problem)])
         limit = self._client.settings.max_payload
@@ -147,23 +187,37 @@ class Task(Generic[P, R]):
         """
         if payload is _NOTHING:
             payload = self._payload_by_name(options)
-        return await self.send(self.queue, payload, terms(self.name, options))
+        return await self.send(self.queue, payload, terms(self.name, options, self.version))
 
     async def enqueue_many(self, payloads: Iterable[P], **options: Unpack[EnqueueOptions]) -> list[Job[R]]:
         """Send many jobs, some hundred to a round trip; all are validated before the first is sent."""
-        return await self.send_many(self.queue, payloads, terms(self.name, options))
+        return await self.send_many(self.queue, payloads, terms(self.name, options, self.version))
+
+    @property
+    def own_headers(self) -> bytes:
+        """What each job of the task says of its payload in its headers; ``{}`` for nothing."""
+        return self._own_headers or b"{}"
+
+    def _own(self, said: Terms) -> Terms:
+        """Terms with what each job of the task says in its headers."""
+        own = self._own_headers
+        return said._replace(headers=joined(said.headers, own)) if own else said
+
+    def new(self, payload: Any, said: Terms) -> New:
+        """A job of the task, not yet sent. Raises ``InvalidPayload`` and ``PayloadTooLarge``."""
+        return self._own(said).new(self.name, self.encode(payload), self.unique, hidden=self.hides)
 
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
-        new = said.new(self.name, self.encode(payload), self.unique)
+        new = self.new(payload, said)
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: job_of(found[0], queue, name, client, parse))
 
     async def send_many(self, queue: str, payloads: Iterable[Any], said: Terms) -> list[Job[R]]:
         """The same for many."""
-        unique = self.unique
-        jobs = [said.new(self.name, self.encode(payload), unique) for payload in payloads]
+        said, unique, hidden = self._own(said), self.unique, self.hides
+        jobs = [said.new(self.name, self.encode(payload), unique, hidden=hidden) for payload in payloads]
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send_many(queue, jobs, said.durability)
         return await handed(ids, lambda found: jobs_of(found, queue, name, client, parse))
@@ -189,15 +243,47 @@ class Task(Generic[P, R]):
 
     # -- the worker's side -----------------------------------------------------------------------------------
 
-    def arguments(self, payload: bytes) -> dict[str, Any]:
-        """The handler's arguments, its context not among them. Raises ``InvalidPayload``."""
+    def is_older_than(self, headers: Headers) -> bool:
+        """Whether a job's payload is of a newer version than this task knows."""
+        return headers.get("payload_version", 1) > self.version
+
+    def arguments(self, payload: bytes, headers: Headers = NO_HEADERS) -> dict[str, Any]:
+        """The handler's arguments, its context not among them; an older payload is upgraded first.
+
+        Raises ``InvalidPayload``.
+        """
+        if self.upgrade is not None and (was := headers.get("payload_version", 1)) < self.version:
+            payload = self._upgraded(payload, was)
         if self._spare and payload == b"null":
             payload = b"{}"
         try:
             read = self._payload.read(payload)
         except values.Unfit as error:
-            raise InvalidPayload(self.name, error.errors) from None
+            told, was = self._payload.told(error).errors, headers.get("payload_version", 1)
+            raise InvalidPayload(self.name, told, was, self.version) from None
         return (read or {}) if self.single is None else {self.single: read}
+
+    def _upgraded(self, payload: bytes, was: int) -> bytes:
+        return upgraded(self.name, payload, was, self.version, self.upgrade) if self.upgrade else payload
+
+    def masked_texts(self, payload: bytes, headers: Headers) -> set[str]:
+        """The texts in the masked places of a payload, as it was sent and as it is upgraded."""
+        found = texts_in(codec.loads(payload), self.masks.of(headers))
+        was = headers.get("payload_version", 1)
+        if self.upgrade is not None and was < self.version:
+            with suppress(InvalidPayload):  # then nothing but what was sent has been seen
+                found |= texts_in(codec.loads(self._upgraded(payload, was)), self.masks.payload)
+        return found
+
+    def shown(self, payload: bytes) -> Any:
+        """An encoded payload as views show it: ``***`` in its masked places."""
+        return mask(codec.exact(payload), self.masks.payload)
+
+    def add_to_record(self, job: JobRecord) -> JobRecord:
+        """A job's record with what it leaves to the task: its attempts, and what nobody said is masked."""
+        if job.attempts is None:
+            job = replace(job, attempts=self.attempts)
+        return self.masks.kept_from(job) if self.hides else job
 
     def encode_result(self, value: Any) -> bytes:
         """What the handler returned, by its declared type, else as whatever can be written; empty for ``None``.
@@ -224,7 +310,10 @@ class Task(Generic[P, R]):
                 )
             return codec.storable(value)
         except values.Unfit as error:
-            problem = f"the handler's result is not of its declared type, or has no JSON form that keeps it: {error}"
+            told = error if self._result is None else self._result.told(error)
+            problem = (
+                f"the handler's result is not of its declared type, or has no JSON form that keeps it: {told}"
+            )
             raise ResultNotStorable(problem) from None
         except (TypeError, ValueError, RecursionError) as error:
             raise ResultNotStorable(f"the handler's result has no JSON form: {error}") from None
@@ -236,7 +325,7 @@ class Task(Generic[P, R]):
         try:
             return self._result.read(raw or b"null")
         except values.Unfit as error:
-            raise ResultUnreadable(job_id, self.name, str(error)) from None
+            raise ResultUnreadable(job_id, self.name, str(self._result.told(error))) from None
 
     def parse_result(self, value: Any, job_id: str = "") -> Any:
         """The same for a result that was read as JSON already."""
@@ -248,7 +337,7 @@ class Sending(Generic[P, R]):
 
     def __init__(self, task: Task[Any, Any], options: Mapping[str, Any]) -> None:
         self.task, self._given = task, dict(options)
-        self._terms = terms(task.name, options)
+        self._terms = terms(task.name, options, task.version)
 
     def __repr__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self._given.items())

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, Literal, get_args
 
-from streamq.durations import Duration, seconds_of
+from streamq.durations import LONGEST_WAIT, Duration, seconds_of
 from streamq.errors import ConfigurationError
 from streamq.model import codec
 from streamq.model.envelope import Demand
 from streamq.model.shown import as_given
-from streamq.verdicts import LONGEST_WAIT
 
 Until = Literal["done", "started"]
 Conflict = Literal["keep", "replace", "latest", "queue"]
@@ -80,13 +79,13 @@ class Unique:
             else "",
         ]
 
-    def key_of(self, task: str, payload: bytes) -> str:
+    def key_of(self, task: str, payload: bytes, *, hidden: bool = False) -> str:
         """The key of a job whose payload is this JSON. Raises ``KeyError`` with the name of a field it lacks."""
         said = codec.loads(payload)
         if self.fields is not None:
             said = [_found(said, name) for name in self.fields]
         text = f"{task}:{codec.dumps(said).decode()}"
-        if len(text) <= KEY_LENGTH:
+        if len(text) <= KEY_LENGTH and not hidden:
             return text
         return f"{task[:100]}:{blake2b(text.encode(), digest_size=20).hexdigest()}"
 

@@ -1,19 +1,14 @@
-"""Verdicts: what a handler raises to decide the fate of its attempt."""
+"""Verdicts: what a handler may raise to decide the fate of its attempt."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
 
-from streamq.durations import Duration, seconds_of
+from streamq.durations import LONGEST_WAIT, Duration, seconds_of
 
 
 class Verdict(Exception):
     """What a handler may raise to decide the fate of its attempt; not an error."""
-
-
-LONGEST_WAIT: Final = 366 * 24 * 3600.0
-"""Seconds a job may be delayed: a year. A longer time is most likely in the wrong unit."""
 
 
 def _wait(duration: Duration) -> float:

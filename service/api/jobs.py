@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, NotRequired, cast
 
 import orjson
 from orjson import Fragment
@@ -26,6 +26,7 @@ from streamq import (
     RequestReused,
     RequestRunning,
     State,
+    Task,
     UnknownTask,
     UsageError,
 )
@@ -127,6 +128,7 @@ class JobDocument(TypedDict):
     error: dict[str, Any] | None
     history: list[dict[str, Any]]
     worker: str | None
+    payload_version: NotRequired[int]
 
 
 class SentDocument(JobDocument):
@@ -187,13 +189,22 @@ async def _create(site: Site, asked: Asked[None, JobBody], enqueue: Enqueue) -> 
         return await as_it_lies(site, job)
     attempts = options.get("attempts") or (task.attempts if task is not None else None)
     due = options.get("delay"), options.get("at")
-    return answer(site, job, document(job, Fragment(payload), attempts, *due))
+    said = document(job, _shown(task, payload), attempts, *due)
+    version = options.get("payload_version", 1) if task is None else task.version
+    if version != 1:
+        said["payload_version"] = version
+    return answer(site, job, said)
+
+
+def _shown(task: Task[Any, Any] | None, payload: bytes) -> Any:
+    """A payload as a look at its job shows it."""
+    return Fragment(payload) if task is None or not task.hides else task.shown(payload)
 
 
 async def _check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:
     """Raise ``Problem`` for a queue that nobody knows, and ``UnknownTask`` where others are declared for it."""
     queue = (await known_queue(engine, asked.request)).name
-    tasks = [task.name for task in engine.tasks.values() if task.queue == queue]
+    tasks = [each for each, task in engine.tasks.items() if task.queue == queue]
     if tasks and name not in tasks:
         raise UnknownTask(name, tasks)
 

@@ -32,7 +32,8 @@ def show(record: streamq.JobRecord, *, as_json: bool, **more: Any) -> None:
         if value not in (None, [], {}) and name not in ("history", "error"):
             say(f"{name:<12} {value if isinstance(value, str) else codec.dumps(value).decode()}")
     for failure in record.history:
-        say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker})")
+        decision = f"  failed for good: {failure.decision}" if failure.decision else ""
+        say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker}){decision}")
     if record.error is not None and record.error not in record.history:
         who = f"  (by {record.error.by})" if record.error.by else ""
         say(f"{record.error.type}: {record.error.message}{who}")

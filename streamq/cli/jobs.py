@@ -75,7 +75,8 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
         return await sent.status(), sent.disposition
 
     record, disposition = with_app(options, act)
-    show(record, as_json=as_json, disposition=disposition)
+    told = {"disposition": disposition} if as_json or disposition != "created" else {}
+    show(record, as_json=as_json, **told)
 
 
 async def _warn_of_idle(app: streamq.App, queue: str) -> None:

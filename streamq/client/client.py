@@ -19,19 +19,22 @@ from streamq.store.store import Store
 class Client:
     """The connections of one program, in each of its event loops.
 
-    ``attempts_of`` says how many attempts a task's jobs may spend, where the task is known: a job says so itself only
-    when that is not the task's number. ``encode`` makes the payload of a task by its name, and checks it where the
-    task is known.
+    ``known`` adds to a job's record what the program knows of its task: a job says itself only what differs from that.
+    ``encode`` makes the payload of a task by its name, and checks it where the task is known: then with it
+    comes what the headers of the job are to say of it.
     """
 
     def __init__(
         self,
         settings: Settings,
-        attempts_of: Callable[[str], int | None] = lambda _: None,
-        encode: Callable[[str, Any], bytes] = lambda _, payload: codec.dumps(payload),
+        known: Callable[[JobRecord], JobRecord] = lambda job: job,
+        encode: Callable[[str, Any], tuple[bytes, bytes | None]] = lambda _, payload: (
+            codec.dumps(payload),
+            None,
+        ),
     ) -> None:
         self.settings, self.encode = settings, encode
-        self.openings = Openings(lambda: Opening.of(self.settings, attempts_of))
+        self.openings = Openings(lambda: Opening.of(self.settings, known))
 
     @property
     def is_open(self) -> bool:

@@ -18,6 +18,7 @@ from streamq.client.outbox import Outbox
 from streamq.client.results import Results
 from streamq.embedded.server import running_url
 from streamq.errors import NotOpen, OpenElsewhere
+from streamq.model.job_record import JobRecord
 from streamq.redis.servers import Servers
 from streamq.settings import Settings
 from streamq.store.store import Store
@@ -26,17 +27,15 @@ from streamq.store.store import Store
 class Opening:
     """The connections of one app in one event loop, and what is on its way through them."""
 
-    def __init__(self, settings: Settings, url: str, attempts_of: Callable[[str], int | None]) -> None:
-        self.store = Store(Servers(settings, url), settings, attempts_of)
+    def __init__(self, settings: Settings, url: str, known: Callable[[JobRecord], JobRecord]) -> None:
+        self.store = Store(Servers(settings, url), settings, known)
         self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
 
     @classmethod
-    async def of(cls, settings: Settings, attempts_of: Callable[[str], int | None]) -> Opening:
+    async def of(cls, settings: Settings, known: Callable[[JobRecord], JobRecord]) -> Opening:
         """Without an address, to the embedded server that runs here. Raises ``ConfigurationError``."""
-        return cls(
-            settings, settings.secret("redis_url") or await running_url(settings.data_dir), attempts_of
-        )
+        return cls(settings, settings.secret("redis_url") or await running_url(settings.data_dir), known)
 
     def outbox(self, queue: str) -> Outbox:
         """The way out. Raises ``ConfigurationError`` for a bad name of a queue, before anything is sent."""

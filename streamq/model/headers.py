@@ -33,6 +33,8 @@ class Headers(TypedDict, total=False):
     """Until what it has the key, where that is not until it is done: ``started`` or ``window``."""
     expires: str
     """When it is not started any more: a due time (``model.due``), from its birth."""
+    follows: str
+    """The id of the failed job that it follows (``on_failed``)."""
     version: int
     """How often it was changed since its birth."""
     crashes: int
@@ -41,6 +43,14 @@ class Headers(TypedDict, total=False):
     """Times it met a worker that does not know its task, in a row."""
     unknown_task_since: int
     """When it did for the first time, in milliseconds since the epoch."""
+    payload_version: int
+    """The version of its payload, where that is not 1."""
+    masked: list[str]
+    """What of its payload no view shows: JSON pointers, in which `*` stands for every item or member."""
+    masked_result: list[str]
+    """The same of its result."""
+    tried_since: int
+    """When its first attempt began, in milliseconds since the epoch, where its task has a `give_up_after`."""
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first; the first and the last with their tracebacks."""
     foreign: bytes
@@ -196,10 +206,20 @@ def _is_history(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(error, dict) for error in value)
 
 
+def _is_version(value: object) -> bool:
+    return _is_count(value) and value != 0
+
+
+def _are_pointers(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
     "priority": lambda value: value in PRIORITIES, "key": _is_text, "until": _is_text, "expires": _is_text,
+    "follows": _is_text,
     "version": _is_count, "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
+    "tried_since": _is_time, "payload_version": _is_version, "masked": _are_pointers, "masked_result": _are_pointers,
     "history": _is_history,
 }  # fmt: skip
 """What makes each header valid; ``id_of`` checks the id."""
@@ -213,6 +233,11 @@ def pack_headers(headers: Mapping[str, Any]) -> bytes:
     foreign = ours.pop("foreign", b"")
     packed = codec.dumps(ours)
     return b"%b%b%b}" % (packed[:-1], b"," if ours and foreign else b"", foreign) if foreign else packed
+
+
+def joined(headers: bytes, more: bytes) -> bytes:
+    """Two texts of headers, neither with an id, as one."""
+    return b"%b,%b" % (headers[:-1], more[1:]) if headers and more else headers or more
 
 
 def trace_of(headers: Headers) -> tuple[str, str] | None:

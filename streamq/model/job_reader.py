@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from streamq.model.envelope import opened, parse_fields
 from streamq.model.headers import Headers, expires_at, id_of, parse_headers
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.lanes import NORMAL
+from streamq.model.masked import MASK, mask
 from streamq.model.outcomes import FAILED, STATES
 from streamq.model.states import State
 
@@ -25,6 +26,13 @@ def _shown(raw: bytes) -> Any:
         return codec.exact(raw)
     except codec.JSONDecodeError:
         return raw.decode("utf-8", "replace")
+
+
+def _without(raw: bytes, masked: Sequence[str]) -> Any:
+    """The value of JSON text without what is masked in it."""
+    if not masked:
+        return _shown(raw)
+    return MASK if codec.too_deep(raw) else mask(_shown(raw), masked)
 
 
 def _time(ms: float) -> datetime | None:
@@ -45,8 +53,11 @@ def _number_in(text: bytes) -> float | None:
 def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Headers) -> dict[str, Any]:
     history = [_failure(said) for said in headers.get("history", ())]
     expires = expires_at(headers, job_id)
+    masked = tuple(headers.get("masked", ()))
     return {
-        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"), "payload": _shown(payload),
+        "id": job_id, "queue": queue, "task": task.decode("utf-8", "replace"),
+        "payload": _without(payload, masked), "masked": masked,
+        "payload_version": headers.get("payload_version", 1),
         "unshown": ("payload",) if codec.too_deep(payload) else (),
         "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
         "created_at": _time(int(job_id.partition("-")[0])), "history": history,
@@ -73,7 +84,9 @@ def _failure(said: dict[str, Any]) -> Failure:
     """A failure as far as it can be read, whoever wrote it."""
     known: dict[str, Any] = {"type": _said(said.get("type", "")), "message": _said(said.get("message", ""))}
     known |= {
-        name: _said(said[name]) for name in ("traceback", "worker", "by") if isinstance(said.get(name), str)
+        name: _said(said[name])
+        for name in ("traceback", "worker", "decision", "by")
+        if isinstance(said.get(name), str)
     }
     known |= {
         name: _time(said[name])
@@ -118,8 +131,8 @@ def from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobReco
     )
 
 
-def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
-    """A finished job from its record."""
+def from_record(queue: str, job_id: str, stored: bytes, *, whole: bool = False) -> JobRecord:
+    """A finished job from its record; with its ``whole`` result for the program that waits for it."""
     found = record.read(stored)
     headers = parse_headers(found.headers)
     common = _common(queue, job_id, found.task, found.payload, headers)
@@ -140,7 +153,9 @@ def from_record(queue: str, job_id: str, stored: bytes) -> JobRecord:
         attempt=headers.get("attempt", 0) + completed,
         started_at=_later(finished, -(_number_in(found.ran) or 0)) if begun else None,
         finished_at=finished,
-        result=_shown(found.outcome or b"null") if completed else None,
+        result=_without(found.outcome or b"null", () if whole else headers.get("masked_result", ()))
+        if completed
+        else None,
         worker=found.worker.decode("utf-8", "replace") if begun else None,
     )
 

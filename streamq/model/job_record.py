@@ -28,13 +28,15 @@ class Failure:
     finished_at: datetime | None = None
     by: str | None = None
     """Who asked for the end of a cancelled job, as far as they said it."""
+    decision: str | None = None
+    """What of the task's policy ended the job with this, where it was not that its attempts are spent."""
 
     def asdict(self) -> dict[str, Any]:
         """The failure as JSON has it: what is known of it, times in RFC 3339."""
         said = {
             "type": self.type, "message": self.message, "traceback": self.traceback, "worker": self.worker,
             "attempt": self.attempt, "started_at": rfc3339(self.started_at),
-            "finished_at": rfc3339(self.finished_at), "by": self.by,
+            "finished_at": rfc3339(self.finished_at), "decision": self.decision, "by": self.by,
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
 
@@ -71,6 +73,9 @@ class JobRecord:
     """How often it was changed since its birth: what an edit must name to be sure of what it replaces."""
     expires_at: datetime | None = None
     """When it is not started any more."""
+    payload_version: int = 1
+    masked: tuple[str, ...] = ()
+    """What of the payload is not shown: JSON pointers, in which ``*`` stands for every item or member."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -87,6 +92,7 @@ class JobRecord:
             "progress": None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
+            **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 
     def _said(self, name: str) -> Any:

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from streamq.errors import ConfigurationError, InvalidPayload
-from streamq.verdicts import LONGEST_WAIT, Fail, Retry, Snooze
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Exponential backoff with jitter.
-
-    The n-th failure waits ``base * 2**(n-1)`` seconds, at most ``most``, plus up to as much again at random:
-    never earlier than asked for, and jobs that failed together do not come back together.
-    Raises ``ConfigurationError`` for a number of seconds that is negative, infinite or not a number at all.
-    """
-
-    base: float = 1.0
-    most: float = 3600.0
-
-    def __post_init__(self) -> None:
-        given: tuple[tuple[str, object], ...] = (("base", self.base), ("most", self.most))
-        for name, seconds in given:
-            if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
-                raise ConfigurationError(
-                    f"Backoff({name}={seconds!r}) is not a time to wait: use a number of seconds from 0 on"
-                )
-
-    def seconds(self, failures: int, chance: float) -> float:
-        """Seconds to wait after ``failures`` failures; ``chance`` is in [0, 1)."""
-        return min(self.most, self.base * 2.0 ** min(failures - 1, 40)) * (1.0 + chance)
+from streamq.durations import LONGEST_WAIT
+from streamq.errors import InvalidPayload
+from streamq.model.backoff import Backoff
+from streamq.model.retries import THE_TASKS, Retries
+from streamq.verdicts import Fail, Retry, Snooze, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +23,9 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Bury:
-    """End the job: it is failed."""
+    """End the job: it is failed. ``why`` says what of the task's policy decided that; empty where nothing of it did."""
+
+    why: str = ""
 
 
 Judgement = Again | Bury
@@ -54,8 +33,8 @@ Judgement = Again | Bury
 BURY: Final = Bury()
 
 
-class TimeLimit(Exception):
-    """The attempt took longer than it may."""
+class TimeLimit(TimeoutError):
+    """The attempt took longer than it may. What a task says of ``TimeoutError`` holds for it."""
 
     def __init__(self, seconds: float, said: str = "") -> None:
         more = f" ({said})" if said else ""
@@ -80,20 +59,41 @@ class ResultTooLarge(ResultNotStorable):
 _HOPELESS: Final = (Fail, InvalidPayload, ResultNotStorable)
 
 
-def judge(error: BaseException, *, attempt: int, attempts: int, backoff: Backoff, chance: float) -> Judgement:
-    """What follows from ``error`` in attempt number ``attempt`` (from 1) of ``attempts``. Never raises.
+def judge(
+    error: BaseException, *, attempt: int, retries: Retries, chance: float, attempts: int | None = None,
+    elapsed: float = 0.0, advice: Verdict | None = None,
+) -> Judgement:  # fmt: skip
+    """What follows from ``error`` in attempt number ``attempt`` (from 1) of a task with ``retries``. Never raises.
 
-    Only the true type of the error counts: asking the error itself runs code of the handler's program.
-    A verdict whose time to wait is unusable (``unusable`` says why) is judged as any other error.
+    ``attempts`` is the job's own number, where it has one; ``elapsed`` are the seconds since its first attempt began;
+    ``advice`` is what the task's ``on_error`` says of the error. Only the true type of the error counts: asking the
+    error itself runs code of the handler's program. A verdict whose time to wait is unusable (``unusable`` says why)
+    is judged as any other error.
     """
-    kind, asked = type(error), _asked(error)
+    said = error if advice is None else advice
+    kind, asked = type(said), _asked(said)
     if issubclass(kind, Snooze) and isinstance(asked, float):
         return Again(_clamped(asked), spent=False)
-    if issubclass(kind, _HOPELESS) or attempt >= attempts:
+    if issubclass(kind, _HOPELESS):
+        return BURY if advice is None else Bury(f"on_error says: {advice}")
+    decided = issubclass(kind, Retry | Snooze)
+    rule = THE_TASKS if decided else retries.rule(kind)
+    if isinstance(rule, str):
+        return Bury(rule)
+    if attempt >= (attempts or rule.attempts or retries.attempts):
         return BURY
     if issubclass(kind, Retry) and isinstance(asked, float):
-        return Again(_clamped(asked))
-    return Again(_clamped(_backed_off(backoff, attempt, chance)))
+        wait = _clamped(asked)
+    else:
+        wait = _clamped(_backed_off(rule.backoff or retries.backoff, attempt, chance))
+    if retries.give_up_after is not None and elapsed + wait > retries.give_up_after:
+        return Bury(f"the next attempt would begin after give_up_after={retries.give_up_after:g} s")
+    return Again(wait)
+
+
+def decides_itself(error: BaseException) -> bool:
+    """Whether what follows from the error needs no policy: a verdict, or an error after which no attempt can help."""
+    return issubclass(type(error), (Verdict, *_HOPELESS))
 
 
 def unusable(error: BaseException) -> str:

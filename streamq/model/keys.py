@@ -99,6 +99,10 @@ class Keys:
     held = Key(
         "zset", "task and id of a job that is held by the pause of its task", "until the job waits or ends"
     )
+    followers = Key(
+        "hash", "task → the task of which a job follows when one of its jobs has failed for good",
+        "until a worker knows it otherwise",
+    )  # fmt: skip
     operations = Key("hash", "id → a background operation and how far it is (JSON)", "a day after its end")
     workers = Key(
         "zset", "worker by number of beats; a fraction counts beats by others on its behalf",

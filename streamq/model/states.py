@@ -13,7 +13,7 @@ class State(StrEnum):
     """Where a job is. The value is what the API, the command line and the scripts say."""
 
     WAITING = "waiting"
-    """In the ready stream, not yet delivered."""
+    """In a lane, not yet delivered."""
     ACTIVE = "active"
     """Delivered to a worker: pending in the group under its name."""
     DELAYED = "delayed"
@@ -45,7 +45,6 @@ def _move(verb: str, start: set[State], end: set[State], *scripts: str, asked: s
     return Move(verb, frozenset(start), frozenset(end), scripts, asked)
 
 
-_WAITS: Final = {State.WAITING, State.DELAYED}
 _TO_COME: Final = {State.WAITING, State.DELAYED, State.HELD}
 _ENDED: Final = {State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED}
 
@@ -67,7 +66,7 @@ MOVES: Final = (
         asked="cancel",
     ),
     _move("promote", {State.DELAYED}, {State.WAITING}, "promote", "change", asked="promote"),
-    _move("reschedule", _WAITS, _WAITS, "change", asked="reschedule"),
+    _move("reschedule", {State.WAITING, State.DELAYED}, {State.DELAYED}, "change", asked="reschedule"),
     _move("priority", _TO_COME, _TO_COME, "change", asked="priority"),
     _move("edit", _TO_COME, _TO_COME, "change", asked="edit"),
     _move(

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import CoreConfig, SchemaSerializer, from_json
 
 from streamq.errors import FieldError
-from streamq.model import codec
+from streamq.model import codec, masked
 from streamq.model.shapes import Shape, non_finite, refuse_unsendable, shape
 from streamq.model.shown import as_given
 
@@ -62,11 +62,25 @@ class Form:
     def __init__(self, adapter: TypeAdapter[Any]) -> None:
         self._adapter, self._validator = adapter, adapter.validator
         # NaN and infinity as text, which is read again; a model has a configuration of its own
+        self.masked = masked.pointers_of(adapter.core_schema)
+        """What of a value is masked, as JSON pointers."""
         self._serializer = SchemaSerializer(adapter.core_schema, CoreConfig(ser_json_inf_nan="strings"))
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the values."""
         return self._adapter.json_schema()
+
+    def told(self, unfit: Unfit) -> Unfit:
+        """The errors without messages that may quote a masked value."""
+        if not self.masked:
+            return unfit
+        may_tell = masked.open_members(self._adapter.core_schema, self.masked)
+        return Unfit([
+            FieldError(each.pointer, each.code, f"it is not valid ({each.code}); its value is masked")
+            if masked.tells_a_value(each.code) and each.pointer.split("/")[1:2] not in [[name] for name in may_tell]
+            else each
+            for each in unfit.errors
+        ])  # fmt: skip
 
     def write(self, value: Any) -> bytes:
         """Validate and write a value. Raises ``Unfit``."""
@@ -74,6 +88,10 @@ class Form:
             valid = self._validator.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             raise Unfit(field_errors(error)) from None
+        except (
+            UnicodeError
+        ) as error:  # a lone surrogate in a text that a validator of the program's own asks for
+            raise Unfit([FieldError("", "not-json", str(error))]) from None
         return self.compared(valid)
 
     def write_text(self, text: str | bytes) -> bytes:
@@ -265,12 +283,21 @@ def write_untyped(value: Any) -> bytes:
     return raw
 
 
+def masked_by_its_own_type(value: Any) -> tuple[str, ...]:
+    """What of a payload for a task that is not known here is masked, where it is a model that says so."""
+    return _model(type(value)).masked if isinstance(value, BaseModel) else ()
+
+
 _ANY: Final = AnyForm()
 
 
 def _by_its_own_type(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return codec.Fragment(_model(type(value)).write(value))
+        own = _model(type(value))
+        try:
+            return codec.Fragment(own.write(value))
+        except Unfit as error:
+            raise own.told(error) from None
     if isinstance(value, (set, frozenset)):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

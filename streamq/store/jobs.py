@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import JobNotFound, KeyInUse, VersionConflict, WrongState
@@ -34,6 +33,8 @@ class Change(NamedTuple):
     """A due time (``model.due``), or ``now`` for a delayed job that is to wait at once."""
     priority: str = ""
     payload: bytes = b""
+    headers: bytes = b""
+    """What the headers are to say of the payload: all of it, as an object."""
     version: int | None = None
     """The version it must have; ``None`` for whatever it has."""
 
@@ -47,8 +48,8 @@ class Change(NamedTuple):
 class Jobs:
     """Commands: what people do to one job. Queries: jobs, their endings, and which are to end."""
 
-    def __init__(self, access: Access, attempts_of: Callable[[str], int | None]) -> None:
-        self._access, self._attempts_of = access, attempts_of
+    def __init__(self, access: Access, known: Callable[[JobRecord], JobRecord]) -> None:
+        self._access, self._known = access, known
         self._pages = Pages(access)
 
     # -- commands -------------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ class Jobs:
             key, other, state = (text.decode() for text in said[1:])
             raise KeyInUse(job_id, "retry", state, allowed_in(state), key, other)
         _, task, payload, headers = said
-        return self._with_attempts(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
+        return self._known(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
 
     async def cancel(self, queue: str, job_id: str, reason: str, by: str) -> JobRecord:
         """A job that has not begun ends as cancelled; an active one when its worker knows. Returns it as it is now.
@@ -84,12 +85,7 @@ class Jobs:
 
         Raises ``JobNotFound``, ``WrongState``, and ``VersionConflict`` when it was changed since it had that version.
         """
-        arguments = (
-            "" if change.version is None else change.version,
-            change.due,
-            change.priority,
-            change.payload,
-        )
+        arguments = ("" if change.version is None else change.version, *change[:4])
         said = await self._act(scripts.CHANGE, queue, job_id, change.actions, *arguments)
         if said[0] == b"version":
             raise VersionConflict(job_id, change.version or 0, said[1])
@@ -114,7 +110,7 @@ class Jobs:
         return said
 
     def _read(self, queue: str, job_id: str, said: Sequence[Any]) -> JobRecord:
-        return self._with_attempts(READ[said[0]](queue, job_id, *said[1:]))
+        return self._known(READ[said[0]](queue, job_id, *said[1:]))
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -146,11 +142,8 @@ class Jobs:
         return {job_id: told for job_id, told in zip(ids, found, strict=True) if told}
 
     def finished(self, queue: str, job_id: str, record: bytes) -> JobRecord:
-        """A finished job from its record."""
-        return self._with_attempts(from_record(queue, job_id, record))
-
-    def _with_attempts(self, job: JobRecord) -> JobRecord:
-        return job if job.attempts is not None else replace(job, attempts=self._attempts_of(job.task))
+        """A finished job from its record, with its whole result: for the program that waits for it, and for no view."""
+        return from_record(queue, job_id, record, whole=True)
 
     async def jobs(self, queue: str, state: State, limit: int, cursor: str | None) -> Page:
         """A page of a state's jobs: oldest first while they live, latest first when they are finished.
@@ -159,7 +152,7 @@ class Jobs:
         """
         if state is State.WAITING:
             page = await self._pages.waiting(queue, limit, cursor)
-            return Page([self._with_attempts(job) for job in page.items], page.next)
+            return Page([self._known(job) for job in page.items], page.next)
         ids, following = await self._pages.ids(queue, state, limit, cursor)
         # a job in another state by now has moved between the two queries
         return Page([job for job in await self._jobs(queue, ids) if job.state is state], following)

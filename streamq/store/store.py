@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streamq.model.job_record import JobRecord
 from streamq.redis.servers import Servers
 from streamq.settings import Settings
 from streamq.store.access import Access
 from streamq.store.delayed import Delayed
 from streamq.store.delivery import Delivery
+from streamq.store.followers import Followers
 from streamq.store.jobs import Jobs
 from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
@@ -31,7 +33,7 @@ class Store(Access):
     """
 
     def __init__(
-        self, servers: Servers, settings: Settings, attempts_of: Callable[[str], int | None] = lambda _: None
+        self, servers: Servers, settings: Settings, known: Callable[[JobRecord], JobRecord] = lambda job: job
     ) -> None:
         super().__init__(servers, settings)
         self.producers = Producers(self)
@@ -41,11 +43,12 @@ class Store(Access):
         self.workers = Workers(self)
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)
-        self.jobs = Jobs(self, attempts_of)
+        self.jobs = Jobs(self, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
+        self.followers = Followers(self)
         self.requests = Requests(self, self.producers)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from streamq.durations import LONGEST_WAIT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.headers import trace_of
 from streamq.task import Task
-from streamq.verdicts import LONGEST_WAIT
 
 
 class Attempt:

@@ -11,13 +11,14 @@ import logging
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from streamq.errors import InvalidPayload
+from streamq.errors import InvalidPayload, UnknownTask, UnknownVersion
 from streamq.job_lines import ExcInfo, log, tell
 from streamq.model.judge import ResultNotStorable, TimeLimit
 from streamq.model.shown import shown
 from streamq.verdicts import Fail, Retry
 from streamq.worker.attempt import Attempt
 from streamq.worker.description import Description, describe, frames_of, one_line
+from streamq.worker.masking import hidden, hider
 
 _NO_REASON: Final = str(Retry())
 
@@ -43,11 +44,21 @@ def say(attempt: Attempt, line: Line) -> None:
     """Log it. Never raises: an error in the program's logging must not fail the job."""
     if not log.isEnabledFor(line.level):
         return
+    if attempt.task is not None and attempt.task.hides and (line.error or "error" in line.fields):
+        line = _masked(attempt, line)
     told = attempt.fields()
     name = shown(attempt.delivery.task, 100)
     message = f"{name} {told['job']} attempt {told['attempt']}/{told['attempts']} {line.said}"
     told.update(line.fields)
     tell(line.level, message, None if line.error is None else _exc_info(line.error), **told)
+
+
+def _masked(attempt: Attempt, line: Line) -> Line:
+    """The line without what is masked in the payload."""
+    if (hide := hider(attempt)) is None:
+        return line
+    fields = {name: hide(value) if isinstance(value, str) else value for name, value in line.fields.items()}
+    return Line(line.level, hide(line.said), fields, line.error and hidden(line.error, hide))
 
 
 def completed(took: float) -> Line:
@@ -73,9 +84,25 @@ def again(error: BaseException, described: Description, took: float, wait: float
     return Line(logging.INFO, said, fields), Line(logging.DEBUG, "was ended by this error:", error=error)
 
 
-def failed(error: BaseException, described: Description, took: float) -> Line:
+def put_off(error: BaseException, described: Description, took: float, wait: float) -> tuple[Line, Line]:
+    """It failed, and its task's ``on_error`` puts it off: the attempt is not charged."""
+    said = f"{_words(error, described, took)}; on_error puts it off: again in {span(wait)}"
+    fields = {
+        "outcome": "snoozed", "duration_ms": _ms(took), "retry_in_s": round(wait, 3), "error": str(described),
+    }  # fmt: skip
+    return Line(logging.INFO, said, fields), Line(logging.DEBUG, "was ended by this error:", error=error)
+
+
+def no_advice(fault: BaseException) -> Line:
+    """Its task's ``on_error`` raised, or returned what is no advice."""
+    said = f"asks on_error in vain: {shown(str(describe(fault, traced=False)))}; the task's policy decides"
+    return Line(logging.ERROR, said, error=fault)
+
+
+def failed(error: BaseException, described: Description, took: float, why: str) -> Line:
     """Its job is failed. The record has the exception itself, its traceback from the handler on."""
-    said = f"{_words(error, described, took)}; the job has failed for good"
+    reason = f" ({shown(one_line(why))})" if why else ""
+    said = f"{_words(error, described, took)}; the job has failed for good{reason}"
     fields = {"outcome": "failed", "duration_ms": _ms(took), "error": str(described)}
     return Line(logging.ERROR, said, fields, error)
 
@@ -98,9 +125,12 @@ def expired(late: float) -> Line:
     return Line(logging.INFO, f"has expired {span(late)} ago and does not start", {"outcome": "expired"})
 
 
-def unknown(wait: float, patience: float) -> Line:
-    """Its worker does not know its task."""
-    said = f"waits: this worker knows no such task; its jobs wait up to {patience:.0f} s for one that does"
+def unknown(error: UnknownTask, wait: float, patience: float) -> Line:
+    """Its worker does not know its task, or not the version of its payload."""
+    knows = "no such task"
+    if isinstance(error, UnknownVersion):
+        knows = f"version {error.known_version} of its task, and its payload is of version {error.version}"
+    said = f"waits: this worker knows {knows}; its jobs wait up to {patience:.0f} s for one that does"
     return Line(logging.WARNING, said, {"outcome": "unknown_task", "retry_in_s": wait})
 
 

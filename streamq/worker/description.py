@@ -8,6 +8,7 @@ interpreter itself keeps.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
@@ -44,11 +45,20 @@ class Description(NamedTuple):
         return one_line(f"{self.type}: {self.message}")
 
 
-def describe(error: BaseException, *, traced: bool = True) -> Description:
-    """``error`` as text, with its traceback from the handler on when ``traced``. Never raises."""
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def describe(
+    error: BaseException, *, traced: bool = True, hide: Callable[[str], str] = _as_it_is
+) -> Description:
+    """``error`` as text, with its traceback from the handler on when ``traced``. Never raises.
+
+    Whatever its own texts are, they pass ``hide`` before they are cut.
+    """
     name = type_name(error)
-    message = _text(error)
-    return Description(name, message, _trace(error, name, message) if traced else "")
+    message = _text(error, hide)
+    return Description(name, message, _trace(error, name, message, hide) if traced else "")
 
 
 def type_name(error: BaseException) -> str:
@@ -73,18 +83,18 @@ def one_line(text: str, longest: int = 300) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _text(error: BaseException) -> str:
+def _text(error: BaseException, hide: Callable[[str], str]) -> str:
     try:
-        return fitted(_plain(str(error), MESSAGE), MESSAGE)
+        return fitted(_plain(hide(str(error)), MESSAGE), MESSAGE)
     except BaseException as unprintable:  # raised by the handler's own class
         return f"(its text cannot be made: {type_name(unprintable)})"
 
 
-def _trace(error: BaseException, name: str, message: str) -> str:
+def _trace(error: BaseException, name: str, message: str, hide: Callable[[str], str]) -> str:
     """The traceback: in full with causes, notes and groups; else the frames alone; else nothing."""
     try:
         frames = _from_the_handler_on(_traceback_of(error))
-        text = "".join(traceback.format_exception(type(error), error, frames))
+        text = hide("".join(traceback.format_exception(type(error), error, frames)))
         if len(text) > TRACEBACK and len(message) >= MESSAGE // 2:  # a long text would leave no frame
             text = f"{''.join(traceback.format_tb(frames))}{name}: {message[: MESSAGE // 2]}"
         return _end_of(text)

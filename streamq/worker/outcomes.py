@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import UnknownTask
+from streamq.errors import UnknownTask, UnknownVersion
 from streamq.model import codec, due
 from streamq.model.clock import from_ms
 from streamq.model.envelope import one_line, parked
-from streamq.model.headers import Headers, pack_headers, with_error, without_unknown_task
-from streamq.model.judge import Again, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.model.headers import Headers, pack_headers, parse_headers, with_error, without_unknown_task
+from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge, unusable
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED, HELD
 from streamq.model.record import record
 from streamq.task import Task
 from streamq.times import rfc3339
-from streamq.verdicts import Verdict
+from streamq.verdicts import Snooze, Verdict
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line
 from streamq.worker.description import Description, describe, type_name
 from streamq.worker.description import one_line as on_one_line
+from streamq.worker.masking import Hide, hider
 
 UNKNOWN_TASK_WAIT: Final = (1.0, 30.0)
 """Seconds until a job whose task this worker does not know is offered again: at first, and at most. A rollout brings
@@ -61,29 +62,46 @@ def completed(
     raw = delivery.raw_headers
     if raw and "unknown_task_count" in delivery.headers:
         raw = pack_headers(without_unknown_task(delivery.headers))
+    if task.hides:
+        raw = pack_headers(task.masks.added_to(parse_headers(raw), with_result=True))
     return record(COMPLETED, delivery, now, int(took * 1000), attempt.worker.encode(), raw, outcome)
 
 
 def failed(
-    attempt: Attempt, error: BaseException, took: float, now: int, chance: float, *, at_least: float = 0.0
-) -> Outcome:
-    """The attempt ended with ``error``. Its retry, if it gets one, waits for ``at_least`` seconds."""
+    attempt: Attempt, error: BaseException, took: float, now: int, chance: float, *, at_least: float = 0.0,
+    advice: Verdict | None = None,
+) -> Outcome:  # fmt: skip
+    """The attempt ended with ``error``, of which the task's ``on_error`` gives ``advice``.
+
+    Its retry, if it gets one, waits for ``at_least`` seconds.
+    """
     assert attempt.task is not None  # what is unknown is not run  # noqa: S101
     headers, spent = without_unknown_task(attempt.delivery.headers), attempt.number
+    retries = attempt.task.retries
+    began = now - int(took * 1000)
+    since = headers.get("tried_since", began) if spent > 1 else began
     judgement = judge(
-        error, attempt=spent, attempts=attempt.attempts, backoff=attempt.task.backoff, chance=chance
-    )
+        error, attempt=spent, retries=retries, chance=chance, attempts=headers.get("attempts"),
+        elapsed=(now - since) / 1000, advice=advice,
+    )  # fmt: skip
     if isinstance(judgement, Again) and not judgement.spent:
-        lines = (attempt_lines.snoozed(took, judgement.seconds),)
-        return _delayed(attempt, headers, judgement.seconds, lines)
-    described = _described(error)
+        return _snoozed(attempt, headers, error, took, judgement.seconds, at_least)
+    hide = hider(attempt)
+    described = _described(error, hide)
     entry = _entry(attempt, described, spent, took, now)
+    if isinstance(judgement, Bury) and judgement.why:
+        entry["decision"] = hide(judgement.why) if hide else judgement.why
     headers = {**with_error(headers, entry), "attempt": spent}
+    if attempt.task.hides:
+        headers = attempt.task.masks.added_to(headers)
+    if retries.give_up_after is not None:
+        headers["tried_since"] = since
     if isinstance(judgement, Again):
         wait = max(judgement.seconds, at_least)
         delayed = _delayed(attempt, headers, wait, attempt_lines.again(error, described, took, wait))
         return delayed._replace(retry_in=judgement.seconds)
-    return _buried(attempt, headers, described, took, now, attempt_lines.failed(error, described, took))
+    line = attempt_lines.failed(error, described, took, judgement.why)
+    return _buried(attempt, headers, described, took, now, line)
 
 
 def held(attempt: Attempt) -> Outcome:
@@ -91,16 +109,30 @@ def held(attempt: Attempt) -> Outcome:
     return Outcome(HELD, _envelope(attempt, attempt.delivery.headers), (attempt_lines.HELD,))
 
 
-def unknown(attempt: Attempt, known: Iterable[str], now: int, patience: float) -> Outcome:
-    """The worker does not know the task: the job waits for one that does, uncharged, for ``patience`` seconds.
+def _snoozed(
+    attempt: Attempt, headers: Headers, error: BaseException, took: float, seconds: float, at_least: float
+) -> Outcome:
+    """The job runs again, uncharged: its handler raised ``Snooze``, or its task's ``on_error`` said so of the error."""
+    if issubclass(type(error), Snooze):
+        return _delayed(attempt, headers, seconds, (attempt_lines.snoozed(took, seconds),))
+    wait = max(seconds, at_least)
+    lines = attempt_lines.put_off(error, _described(error, hider(attempt)), took, wait)
+    return _delayed(attempt, headers, wait, lines)._replace(retry_in=seconds)
+
+
+def unknown(attempt: Attempt, known: Mapping[str, Task[Any, Any]], now: int, patience: float) -> Outcome:
+    """The worker does not know the task, or not this version of its payload.
+
+    The job waits for one that does, uncharged, for ``patience`` seconds.
 
     In a rollout workers of both versions run side by side, and most of them may not know it yet.
     """
     delivery = attempt.delivery
     count = delivery.headers.get("unknown_task_count", 0)
     since = min(delivery.headers.get("unknown_task_since", now), now)
+    error = _what_is_unknown(attempt, known)
     if now - since >= patience * 1000:
-        return _unknown_for_too_long(attempt, UnknownTask(delivery.task[:200], tuple(known)), now, patience)
+        return _unknown_for_too_long(attempt, error, now, patience)
     first, longest = UNKNOWN_TASK_WAIT
     wait = min(longest, first * 2.0 ** min(count, 10))
     waiting: Headers = {
@@ -108,7 +140,15 @@ def unknown(attempt: Attempt, known: Iterable[str], now: int, patience: float) -
         "unknown_task_count": min(count, 1_000_000) + 1,
         "unknown_task_since": since,
     }
-    return _delayed(attempt, waiting, wait, (attempt_lines.unknown(wait, patience),))
+    return _delayed(attempt, waiting, wait, (attempt_lines.unknown(error, wait, patience),))
+
+
+def _what_is_unknown(attempt: Attempt, known: Mapping[str, Task[Any, Any]]) -> UnknownTask:
+    delivery = attempt.delivery
+    task, name = known.get(delivery.task), delivery.task[:200]
+    if task is None:
+        return UnknownTask(name, tuple(known))
+    return UnknownVersion(name, delivery.headers.get("payload_version", 1), task.version)
 
 
 def _unknown_for_too_long(attempt: Attempt, error: UnknownTask, now: int, patience: float) -> Outcome:
@@ -179,8 +219,9 @@ def _entry(attempt: Attempt, described: Description, number: int, took: float, n
     }  # fmt: skip
 
 
-def _described(error: BaseException) -> Description:
-    described = describe(error, traced=not issubclass(type(error), _UNTRACED))
+def _described(error: BaseException, hide: Hide | None) -> Description:
+    traced = not issubclass(type(error), _UNTRACED)
+    described = describe(error, traced=traced, hide=hide) if hide else describe(error, traced=traced)
     if wrong := unusable(error):
         return described._replace(message=f"{described.message[:1_000]} ({wrong})")
     return described

@@ -28,6 +28,7 @@ from streamq.task import Task
 from streamq.unique import STARTED
 from streamq.verdicts import Snooze, Verdict
 from streamq.worker import attempt_lines, outcomes
+from streamq.worker.advice import advice_on
 from streamq.worker.attempt import Attempt
 from streamq.worker.calls import in_thread, outcome_of, starter
 from streamq.worker.description import describe, frames_of
@@ -62,7 +63,7 @@ class Runner:
         """Interrupted by a shutdown; the worker releases them."""
         self.when_begun: dict[str, Callable[[Iterable[str]], None]] = {}
         """By id of a job that may be on its way here: whom to tell its queue when it has begun."""
-        self._unknown_names: set[str] = set()
+        self._unknown_names: set[tuple[str, int]] = set()
         self._tells_starts = self._tells_ends = False
 
     # -- the way of an attempt ------------------------------------------------------------------------------
@@ -89,6 +90,8 @@ class Runner:
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
         task = self._app.tasks.get(delivery.task)
+        if delivery.raw_headers and task is not None and task.is_older_than(delivery.headers):
+            task = None  # a worker of the newer version runs it
         attempt = Attempt(delivery, task, self._worker)
         self._slots.running.add(attempt)
         if delivery.raw_headers and "expires" in delivery.headers and self._has_expired(attempt):
@@ -230,13 +233,15 @@ class Runner:
 
     def _failed(self, attempt: Attempt, error: BaseException, *, at_least: float = 0.0) -> Outcome:
         took, now, chance = attempt.seconds, self._clock.now(), random.random()  # noqa: S311  # jitter, no secret
-        outcome = outcomes.failed(attempt, error, took, now, chance, at_least=at_least)
+        advice = advice_on(attempt, error, partial(self._context, attempt))
+        outcome = outcomes.failed(attempt, error, took, now, chance, at_least=at_least, advice=advice)
         self._put(attempt, outcome)
         return outcome
 
     def _unknown(self, attempt: Attempt) -> None:
-        """Nobody taught this worker the task; the log says so once for each name."""
-        patience, name = self._app.settings.unknown_task_for, attempt.delivery.task
+        """Nobody taught this worker the task, or this version of it; the log says so once for each."""
+        patience, delivery = self._app.settings.unknown_task_for, attempt.delivery
+        name = delivery.task, delivery.headers.get("payload_version", 1)
         outcome = outcomes.unknown(attempt, self._app.tasks, self._clock.now(), patience)
         told = outcome.kind == FAILED or (
             name not in self._unknown_names and len(self._unknown_names) < NAMES
@@ -274,16 +279,19 @@ class Runner:
     # -- the call -------------------------------------------------------------------------------------------
 
     def _arguments(self, attempt: Attempt, task: Task[Any, Any]) -> dict[str, Any]:
-        delivery = attempt.delivery
-        arguments = task.arguments(delivery.payload)
+        arguments = task.arguments(attempt.delivery.payload, attempt.delivery.headers)
         if task.context_name is not None:
-            arguments[task.context_name] = Context(
-                app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
-                attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
-                _stopping=lambda: self._slots.stopping,
-                _cancelled=lambda: attempt.settled or attempt.told is not None,
-            )  # fmt: skip
+            arguments[task.context_name] = self._context(attempt)
         return arguments
+
+    def _context(self, attempt: Attempt) -> Context:
+        delivery, task = attempt.delivery, attempt.task
+        return Context(
+            app=self._app, queue=delivery.queue, task=task.name if task else delivery.task, job_id=delivery.job_id,
+            attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
+            _stopping=lambda: self._slots.stopping,
+            _cancelled=lambda: attempt.settled or attempt.told is not None,
+        )  # fmt: skip
 
     # -- past the time limit --------------------------------------------------------------------------------
 

@@ -111,6 +111,8 @@ class Worker:
         links = store.links(self.name)
         try:
             await join_each(store, links, self.queues)
+            followers = {name: task.on_failed for name, task in self.app.tasks.items()}
+            await store.followers.publish(links, self.queues, followers)
             await self._announce()
         finally:
             await links.close()

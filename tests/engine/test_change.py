@@ -17,6 +17,7 @@ from streamq import (
     JobNotFound,
     KeyInUse,
     State,
+    Unique,
     UsageError,
     VersionConflict,
     WrongState,
@@ -122,6 +123,16 @@ async def test_an_edit_is_checked_by_the_task_where_it_is_known_here(app: App) -
     await job.promote()
     async with working(app):
         assert await job.result(5) == 42
+
+
+async def test_an_edit_leaves_the_unique_key_what_it_was(app: App) -> None:
+    @app.task(queue="q", unique=Unique(fields=["number"]))
+    async def work(order: dict[str, int]) -> None: ...
+
+    job = await work.enqueue({"number": 1}, delay=60)
+    key = (await job.status()).key
+    assert (await job.edit({"number": 2})).key == key
+    assert (await work.enqueue({"number": 1})).disposition == "existing"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,42 @@ async def test_every_end_of_a_job_has_its_exit_code(
 
 @ON_ONE_SERVER
 @pytest.mark.keeps_keys
+async def test_a_job_is_changed_cancelled_and_deleted_by_commands_that_say_what_its_state_allows(
+    tmp_path: Path, app: App, server_url: str, prefix: str
+) -> None:
+    job = await app.enqueue("q", "t", 1, delay=60)
+    calls = [
+        ("edit", "--payload", "2", "--version", "0"), ("edit", "--payload", "3", "--version", "0"),
+        ("reschedule",), ("reschedule", "--at", "2027-01-31T09:00:00Z"), ("priority", "high"), ("rm",),
+        ("cancel", "--reason", "no", "--by", "ada"), ("promote",), ("rm",),
+    ]  # fmt: skip
+    said = [("job", words[0], "q", job.id, *words[1:], "--json") for words in calls]
+    said += [("job", "enqueue", "q", "t", "--key", "k", "--unique", how, "--json") for how in UNIQUE]
+    ends = await asyncio.to_thread(
+        run_all,
+        tmp_path,
+        [Call(words) for words in said],
+        STREAMQ_REDIS_URL=server_url,
+        STREAMQ_PREFIX=prefix,
+    )
+    assert [ended.code for ended in ends] == [0, 4, 2, 0, 0, 4, 0, 4, 0, 0, 0, 2], ends
+    told = [json.loads(ended.out) for ended in ends]
+    assert [each.get("version") for each in told[:5]] == [1, None, None, 2, 3]
+    assert (told[1]["error"]["code"], told[5]["error"]["code"]) == ("version-conflict", "wrong-state")
+    assert "it allows cancel, promote, reschedule, priority, edit" in sentence(ends[5])
+    assert (told[6]["state"], told[6]["error"]["message"], told[6]["error"]["by"]) == (
+        "cancelled",
+        "no",
+        "ada",
+    )
+    assert [each["disposition"] for each in told[9:11]] == ["created", "replaced"]
+
+
+UNIQUE = ('{"until": "started"}', "conflict=replace,until=done", "untill=done")
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
 async def test_a_list_in_json_leads_to_its_next_page(
     tmp_path: Path, app: App, server_url: str, prefix: str
 ) -> None:

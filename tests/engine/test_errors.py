@@ -18,6 +18,7 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.InvalidPayload: errors.InvalidPayload("t", [errors.FieldError("/a", "c", "no")]),
     errors.PayloadTooLarge: errors.PayloadTooLarge("t", 2, 1),
     errors.UnknownTask: errors.UnknownTask("t", ["u"]),
+    errors.UnknownVersion: errors.UnknownVersion("t", 2, 1),
     errors.NotOpen: errors.NotOpen(),
     errors.OpenElsewhere: errors.OpenElsewhere(),
     errors.JobNotFound: errors.JobNotFound("q", "1-1"),

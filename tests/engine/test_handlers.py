@@ -188,7 +188,7 @@ def test_parameters_that_cannot_be_told_apart_are_refused_where_they_are_declare
     ("policy", "said"),
     [
         ({"que": "sms"}, "'que' is not a parameter of app.task: did you mean queue"),
-        ({"retries": 5}, "'retries' is not a parameter of app.task: there are attempts, backoff"),
+        ({"retries": 5}, "'retries' is not a parameter of app.task: there are aliases, attempts, backoff"),
         ({"queue": 5}, "5 cannot name a queue"),
         ({"name": 5}, "5 cannot name a task"),
     ],

@@ -43,7 +43,9 @@ async def test_of_20_who_retry_at_once_one_moves_the_job_and_the_others_are_told
     (moved,) = [each for each in said if isinstance(each, JobRecord)]
     assert (moved.id, moved.state, moved.payload, moved.attempt) == (job.id, State.WAITING, "here", 0)
     losers = [each for each in said if each is not moved]
-    assert {(type(each), each.state, each.allowed) for each in losers} == {(WrongState, "waiting", allowed_in("waiting"))}
+    assert {(type(each), each.state, each.allowed) for each in losers} == {
+        (WrongState, "waiting", allowed_in("waiting"))
+    }
     assert client.xlen(Keys(prefix, "q").ready) == 1
     census(client, prefix, "q").check()
 

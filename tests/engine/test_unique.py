@@ -146,21 +146,25 @@ async def test_a_key_is_free_when_its_job_has_ended_however_that_was(
 
 async def test_those_that_follow_run_one_after_the_other_and_the_latest_alone_of_many(app: App) -> None:
     ran: list[tuple[str, int]] = []
+    all_sent = asyncio.Event()
 
     @app.task(queue="q")
     async def t(mode: str, n: int) -> None:
         ran.append((mode, n))
-        await asyncio.sleep(0.05)
+        await all_sent.wait()
+        await asyncio.sleep(0.01)
         ran.append((mode, n))
 
     async with working(app, concurrency=10):
         for mode in ("queue", "latest"):
             unique = Unique(conflict=mode)  # type: ignore[arg-type]
             jobs = []
+            all_sent.clear()
             for n in range(4):
                 jobs.append(await t.options(key=mode, unique=unique).enqueue(mode, n))
                 if n == 0:
                     await until(lambda: (mode, 0) in ran)  # noqa: B023
+            all_sent.set()
             await jobs[-1].result(timeout=5)
     assert [n for mode, n in ran if mode == "queue"] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert [n for mode, n in ran if mode == "latest"] == [0, 0, 3, 3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FLOORS: dict[str, frozenset[str]] = {
     "ground": frozenset({
-        "errors", "verdicts", "durations", "times", "exits", "model", "settings", "logs", "job_lines",
+        "errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs", "job_lines",
     }),
     "redis": frozenset({"redis"}),
     "embedded": frozenset({"embedded"}),
@@ -12,8 +12,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "operation", "options", "unique", "handlers", "task", "fields_task", "notes", "sync",
-        "program", "context", "declare",
+        "job", "queue", "operation", "options", "terms", "unique", "versions", "hooks", "handlers", "task",
+        "fields_task", "failed", "notes", "sync", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

@@ -114,7 +114,7 @@ class _Queue:
         held = await self.take("w1")
         assert await store.delivery.release(link, "q", [(d.lane, d.entry) for d in held]) == len(held)
         await self.take("w2")
-        for lane in self.keys.lanes:
+        for lane in (self.keys.ready, self.keys.alone):
             await link.home.call("XGROUP", "DELCONSUMER", lane, GROUP, "w2")
         assert await store.recovery.audit(link, "q") == len(held)
         assert len(await self.take("w3")) == len(held)
@@ -127,8 +127,21 @@ class _Queue:
                 await self.app.queue("q").get(job_id.decode())
             with contextlib.suppress(JobNotFound, WrongState):
                 await store.jobs.requeue("q", job_id.decode())
+        await self.steer()
         await enqueue_batch(store, link, "q", "p", 7, [New("t", b'"sound"')], "memory")
         await store.retention.prune("q")
+
+    async def steer(self) -> None:
+        """Jobs of others are cancelled, changed and deleted, as far as they are jobs; ours are changed."""
+        queue = self.app.queue("q")
+        for job_id in LOOKED_FOR:
+            ours = job_id in (DELAYED, FAILED, DONE)
+            for act in (
+                lambda job: queue.change(job, payload="sound"),
+                *(() if ours else (queue.delete, queue.cancel, queue.retry)),
+            ):
+                with contextlib.suppress(JobNotFound, WrongState):
+                    await act(job_id.decode())
 
     async def look(self) -> None:
         queue = self.app.queue("q")
@@ -155,7 +168,7 @@ class _Queue:
         assert await self.app.client.store.outcomes.settle(self.link, {"q": outcomes}) == []
         await self.look()
         lengths = await self.link.home.calls(*[("XLEN", lane) for lane in self.keys.lanes])
-        assert lengths == [0, 0]
+        assert not any(lengths)
         assert set(await self.link.home.call("HKEYS", self.keys.moved)) <= self.moved
         assert (await self.app.queue("q").get(DONE.decode())).result == 7
 

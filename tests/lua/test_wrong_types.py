@@ -13,12 +13,16 @@ from streamq.model.envelope import New
 from streamq.model.keys import GROUP, Keys
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.redis.links import Links
+from streamq.store.jobs import Change
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
 
 from ..rig import ON_ONE_SERVER, enqueue_batch
 
-NAMES = ("ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failures", "workers")
+NAMES = (
+    "ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failures", "workers", "cancelled",
+    "expired", "cancels", "unique",
+)  # fmt: skip
 RECORD = b"5 0 w\nt\n\n{}\n1"
 pytestmark = [ON_ONE_SERVER, pytest.mark.parametrize("name", NAMES)]
 
@@ -52,8 +56,13 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
         "fail": lambda: settle(Settlement(FAILED, 1, entry, job.id, b"f" + RECORD)),
         "delay": lambda: settle(Settlement(DELAYED, 1, entry, job.id, b"t\n\n1", "5")),
         "requeue": lambda: store.jobs.requeue("q", "2-2"),
+        "cancel": lambda: store.jobs.cancel("q", "1-1", "no", ""),
+        "change": lambda: store.jobs.change("q", "1-1", Change(due="now", priority="low")),
+        "remove": lambda: store.jobs.remove("q", "2-2"),
         "prune": lambda: store.retention.prune("q"),
     }  # fmt: skip
+    if name in ("cancelled", "expired"):
+        del acts["prune"]  # a script for each of them, and those of the others run
     before, refused = _all(client, prefix), set()
     for act, run in acts.items():
         error = (await asyncio.gather(run(), return_exceptions=True))[0]

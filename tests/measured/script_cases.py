@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
     job_id: str
     body: bytes
     due: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,4 +214,36 @@ FAULTS: tuple[Fault, ...] = (
         "await asyncio.wait([doing], return_when=asyncio.FIRST_COMPLETED)",
         "tests/engine/test_stopping.py::test_a_worker_whose_server_stands_still_at_its_start_heeds_a_stop",
     ),
+    Fault(
+        "retries: the type of an error is not asked along its bases",
+        "streamq/model/retries.py",
+        "for each in type.mro(kind):",
+        "for each in (kind,):",
+        "tests/engine/test_judge.py::"
+        "test_the_nearest_type_of_an_error_that_is_named_decides_whether_it_is_retried",
+    ),
+    Fault(
+        "retries: the time to give up begins with each attempt",
+        "streamq/worker/outcomes.py",
+        'headers.get("tried_since", began) if spent > 1 else began',
+        "began",
+        "tests/engine/test_retry_policy.py::"
+        "test_retries_end_in_time_and_a_person_who_retries_begins_the_time_anew",
+    ),
+    Fault(
+        "retries: the time to give up is never begun anew",
+        "streamq/worker/outcomes.py",
+        'headers.get("tried_since", began) if spent > 1 else began',
+        'headers.get("tried_since", began)',
+        "tests/engine/test_retry_policy.py::"
+        "test_retries_end_in_time_and_a_person_who_retries_begins_the_time_anew",
+    ),
+    Fault(
+        "versions: a newer payload is read by an older task",
+        "streamq/task.py",
+        'return headers.get("payload_version", 1) > self.version',
+        "return False",
+        "tests/engine/test_versions.py::"
+        "test_in_a_rollout_a_job_of_a_newer_version_waits_uncharged_for_a_worker_that_knows_it",
+    ),
 )

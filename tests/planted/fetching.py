@@ -84,7 +84,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a queue whose outcomes cannot be written is waited for",
         "streamq/worker/reads.py",
-        "or q in self._blocked)]",
+        "or self._is_closed(q))]",
         ")]",
         "tests/engine/test_queue_trouble.py::"
         "test_a_queue_whose_outcomes_cannot_be_written_is_not_read_meanwhile",
@@ -92,8 +92,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a blocked queue keeps its turn",
         "streamq/worker/reads.py",
-        "blocked = [queue for queue in shares if queue in self._blocked]",
-        "blocked = []",
+        "{queue for queue, _ in shares if self._is_closed(queue)}",
+        "set[str]()",
         "tests/engine/test_queue_trouble.py::"
         "test_a_queue_that_is_blocked_in_the_middle_of_its_backlog_loses_its_turn",
     ),
@@ -108,15 +108,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what a queue is owed of its turn is forgotten",
         "streamq/worker/turns.py",
-        "given = self._given if queue == self._head else 0",
-        "given = self._given * 0",
+        "self._given if queue == self._head else 0",
+        "self._given * 0",
         "tests/engine/test_fetching.py::test_equal_queues_differ_by_one_turn_however_the_slots_come_free",
     ),
     Fault(
         "the surplus of a blocking read is kept",
         "streamq/worker/reads.py",
-        "self._start(queue, entries[:slots], more=more)",
-        "self._start(queue, entries, more=more)",
+        "self._start(source, entries[:slots], more=more)",
+        "self._start(source, entries, more=more)",
         "tests/engine/test_fetching.py::test_more_than_the_free_slots_is_never_kept",
     ),
     Fault(

@@ -115,4 +115,27 @@ FAULTS: tuple[Fault, ...] = (
         "tests/service/test_values.py::"
         "test_the_public_form_with_aliases_is_taken_over_http_and_the_command_line",
     ),
+    Fault(
+        "masked values are in the result that others see",
+        "streamq/model/job_reader.py",
+        '() if whole else headers.get("masked_result", ())',
+        "()",
+        "tests/engine/test_masked.py::"
+        "test_the_handler_and_the_caller_get_the_values_and_every_view_masks_them",
+    ),
+    Fault(
+        "masked values are in the traceback of the log",
+        "streamq/worker/attempt_lines.py",
+        "line.error and hidden(line.error, hide)",
+        "line.error",
+        "tests/engine/test_masked.py::"
+        "test_an_error_that_quotes_a_masked_value_is_stored_and_logged_without_it",
+    ),
+    Fault(
+        "masked values are quoted where a payload does not fit",
+        "streamq/model/masked.py",
+        "return code not in _TELLS_NO_VALUE and",
+        "return False and",
+        "tests/engine/test_masked.py::test_a_payload_that_does_not_fit_is_refused_without_its_masked_values",
+    ),
 )

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 
-from streamq import App, Context, Failure, Job, JobRecord, State, SyncJob, Task
+from streamq import (
+    App,
+    Backoff,
+    Context,
+    Failure,
+    Job,
+    JobRecord,
+    Masked,
+    Retry,
+    RetryPolicy,
+    State,
+    SyncJob,
+    Task,
+)
 
 app = App(redis_url="unix:///nonexistent/s", concurrency=3, queues=["a"], redis_password="hidden")
 App(redis_ulr="unix:///nonexistent/s")  # wrong: call-arg
@@ -21,6 +34,22 @@ class Message:
 @app.task
 async def send(message: Message) -> int:
     return len(message.to)
+
+
+def decide(error: BaseException, ctx: Context) -> Retry | None:
+    return Retry(after=ctx.attempt) if isinstance(error, OSError) else None
+
+
+@app.task(
+    retry_on={OSError: Backoff.linear("5s"), TimeoutError: RetryPolicy(attempts=9)}, fail_on=(KeyError, ValueError),
+    give_up_after="1h", on_error=decide, version=2, upgrade=lambda payload, _: payload, aliases=("deliver",),
+)  # fmt: skip
+async def send_masked(number: Annotated[str, Masked]) -> int:
+    return len(number)
+
+
+app.task(fail_on="OSError")  # wrong: arg-type
+app.task(give_up_after=[])  # wrong: call-overload
 
 
 @app.task(queue="sms", attempts=3)

@@ -81,7 +81,9 @@ async def test_wrong_input_of_each_kind_is_a_problem_that_tells_all_wrong_fields
             assert (status, problem["code"]) == expected
         status, _, problem = await service.send(route.method, where(route), b"{}", Content_Type="text/plain")
         assert (status, problem["code"]) == (415, "unsupported-media-type")
-        status, headers, problem = await service.send(route.method, where(route), {"nonsense": 1, "and/or": 2})
+        status, headers, problem = await service.send(
+            route.method, where(route), {"nonsense": 1, "and/or": 2}
+        )
     assert (status, headers["Content-Type"]) == (422, "application/problem+json")
     assert {error["pointer"] for error in problem["errors"]} >= names
     assert await service.jobs() == 0

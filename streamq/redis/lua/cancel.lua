@@ -20,11 +20,14 @@ redis.call('HLEN', keys.unique)
 local id = args.id
 local told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
 
-local function ended(record)
+-- It is taken from its place already.
+local function ended(task, headers, payload)
   -- parts: heard signal_ended
-  local records = { id, record }
-  if heard() then signal_ended({ records, 1, 2 }) end
-  return { 'finished', record }
+  local its = {}
+  cancel(its, id, '', task, headers, payload, told)
+  bury_cancelled(its)
+  if heard() then signal_ended({ its, 1, 2 }) end
+  return { 'finished', its[2] }
 end
 
 local number, entry, task, payload, headers = entry_of(id)
@@ -36,7 +39,7 @@ if number then
     return { 'entry', now, worker, since, task, payload, headers }
   end
   redis.call('XDEL', keys.lanes[number], entry)
-  return ended(cancelled(id, '', task, headers, payload, told))
+  return ended(task, headers, payload)
 end
 
 local envelope = is_id(id) and redis.call('HGET', keys.parked, id)
@@ -45,7 +48,7 @@ if envelope then
   redis.call('HDEL', keys.parked, id)
   redis.call('ZREM', keys.delayed, id)
   redis.call('ZREM', keys.held, task .. '\n' .. id)
-  return ended(cancelled(id, '', task, headers, payload, told))
+  return ended(task, headers, payload)
 end
 
 local record = is_id(id) and redis.call('HGET', keys.finished, id)

@@ -7,6 +7,7 @@
 --   due        its due time, "now" to let a delayed one wait at once, or "" to leave it
 --   priority   ("" to leave it)
 --   payload    ("" to leave it)
+--   own        what the headers are to say of that payload, as an object ("" to leave it)
 -- returns as locate.lua how it is now   or "is", its state, when that does not allow it   or "version", its own
 --   or nothing when there is no such job
 -- parts: clock places unseal seal own_headers rewritten lane_of add_to placed due park expect_lanes
@@ -43,6 +44,10 @@ local drop, more = { version = true }, ',"version":' .. version + 1
 if args.priority ~= '' then
   drop.priority = true
   if lane.of[args.priority] ~= lane.ready then more = more .. ',"priority":"' .. args.priority .. '"' end
+end
+if args.own ~= '' then
+  drop.masked, drop.payload_version = true, true
+  if args.own ~= '{}' then more = more .. ',' .. string.sub(args.own, 2, -2) end
 end
 local kept = rewritten(list, id, drop, more)
 if args.payload ~= '' then payload = args.payload end

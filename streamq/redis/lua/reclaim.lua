@@ -2,7 +2,7 @@
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
 -- One whose end was asked for ends instead.
--- keys: lanes moved parked finished failures cancelled cancels unique ended workers signals
+-- keys: lanes moved parked finished failures cancelled cancels unique followers ended workers signals
 -- arguments:
 --   worker
 --   beat          its heartbeat counter as last seen ("" to take it as lost)
@@ -70,8 +70,7 @@ local function was_cancelled(id, task, headers, payload)
   local told = told_any and redis.call('HGET', keys.cancels, id)
   if not told then return false end
   -- parts: cancelled
-  ended[#ended + 1] = id
-  ended[#ended + 1] = cancelled(id, name, task, headers, payload, told)
+  cancel(ended, id, name, task, headers, payload, told)
   tell(id, 'cancelled', task)
   return true
 end
@@ -109,12 +108,14 @@ for lane = 1, #keys.lanes do
 end
 
 if #ids > 0 then
-  -- parts: bury heard signal_ended
+  -- parts: bury follow heard signal_ended
   bury(keys.failures, tonumber(args.keep_failed), ids, records)
+  follow(records)
   if heard() then signal_ended({ records, 1, #records }) end
 end
 if #ended > 0 then
-  -- parts: heard signal_ended
+  -- parts: cancelled heard signal_ended
+  bury_cancelled(ended)
   if heard() then signal_ended({ ended, 1, #ended }) end
 end
 

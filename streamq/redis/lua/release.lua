@@ -20,8 +20,7 @@ while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do
     local told = told_any and redis.call('HGET', keys.cancels, id)
     if told then
       -- parts: cancelled
-      ended[#ended + 1] = id
-      ended[#ended + 1] = cancelled(id, '', task, kept, payload, told)
+      cancel(ended, id, '', task, kept, payload, told)
     else
       placed(id, lane, add(keys.lanes[lane], task, payload, kept))
     end
@@ -30,7 +29,8 @@ while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do
   end
 end
 if #ended > 0 then
-  -- parts: heard signal_ended
+  -- parts: cancelled heard signal_ended
+  bury_cancelled(ended)
   if heard() then signal_ended({ ended, 1, #ended }) end
 end
 return { back, seen }

@@ -14,7 +14,9 @@ if not record then
   return state and { 'is', state } or {}
 end
 redis.call('LLEN', keys.completed) -- a key of the wrong type raises before anything is written
-for _, index in ipairs({ keys.failures, keys.cancelled, keys.expired }) do redis.call('ZREM', index, id) end
+local others = { keys.failures, keys.cancelled, keys.expired }
+for _, index in ipairs(others) do redis.call('ZCARD', index) end
+for _, index in ipairs(others) do redis.call('ZREM', index, id) end
 redis.call('HDEL', keys.finished, id)
 if state_of(record) == outcome.completed then
   for _, from in ipairs({ -1, 1 }) do

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
 -- away has deleted its entry too.
--- keys: lanes parked delayed moved finished completed failures cancelled expired cancels unique steering held ended signals
+-- keys: lanes parked delayed moved finished completed failures cancelled expired cancels unique steering held followers ended signals
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
@@ -47,6 +47,10 @@ local function write(kind, lane, entries, ids, list, at, whole)
     -- parts: bury
     bury(order_of(kind), tonumber(args.keep_failed), ids, list, at, to)
     if kind == outcome.cancelled then each('HDEL', keys.cancels, ids) end
+    if kind == outcome.failed then
+      -- parts: follow
+      follow(list, at, to)
+    end
   elseif kind == outcome.delayed then
     -- parts: due park
     local dues = {}
@@ -92,6 +96,7 @@ while at <= #ARGV do
   if kind == outcome.delayed or kind == outcome.held then
     redis.call('HLEN', keys.parked)
     redis.call('ZCARD', kind == outcome.held and keys.held or keys.delayed)
+    if redis.call('HLEN', keys.cancels) > 0 then redis.call('ZCARD', keys.cancelled) end
   else
     redis.call('HLEN', keys.finished)
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) end

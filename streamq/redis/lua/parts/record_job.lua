@@ -1,4 +1,4 @@
--- The reader of records: task, headers and payload of a finished job.
+-- The reader of records: task, headers, payload and outcome of a finished job.
 -- parts: unseal
 
 -- What comes after the first line feed; '' when there is none.
@@ -8,5 +8,6 @@ end
 
 local function job_of(record)
   local task, headers, rest = unseal(behind(record))
-  return task, headers, behind(rest)
+  local outcome_ends = string.find(rest, '\n', 1, true) or #rest + 1
+  return task, headers, string.sub(rest, outcome_ends + 1), string.sub(rest, 1, outcome_ends - 1)
 end

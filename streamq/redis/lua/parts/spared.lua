@@ -9,8 +9,7 @@ local function spared(number, entries, ids, list, at, ended)
     local envelope, told = list[at + 2 * i - 1], redis.call('HGET', keys.cancels, id)
     if told then
       local task, headers, payload = unseal(envelope)
-      ended[#ended + 1] = id
-      ended[#ended + 1] = cancelled(id, '', task, headers, payload, told)
+      cancel(ended, id, '', task, headers, payload, told)
       redis.call('XDEL', keys.lanes[number], entries[i])
     else
       left[#left + 1], named[#named + 1] = entries[i], id
@@ -19,6 +18,7 @@ local function spared(number, entries, ids, list, at, ended)
       dues[#dues + 1] = list[at + 2 * #ids + i - 1]
     end
   end
+  bury_cancelled(ended)
   for _, due in ipairs(dues) do kept[#kept + 1] = due end
   return left, named, kept
 end

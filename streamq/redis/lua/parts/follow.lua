@@ -1,0 +1,34 @@
+-- Jobs of tasks that name one for it (`on_failed`) are followed by a job of that task, in their own queue, when they have
+-- failed for good. What such a follower fails of starts no other.
+-- parts: clock record_job add own_headers
+
+-- The headers of a follower: whose it is, and what of its payload is masked, as it was in the failed job.
+local function follower_headers(id, list)
+  local member, masked = own(list, 'masked'), {}
+  local read, pointers = pcall(cjson.decode, member and string.sub(list.headers, member.from, member.to) or '')
+  for _, pointer in ipairs(read and type(pointers) == 'table' and pointers or {}) do
+    if type(pointer) == 'string' then masked[#masked + 1] = '/payload' .. pointer end
+  end
+  return '{"follows":' .. cjson.encode(id) .. (#masked > 0 and ',"masked":' .. cjson.encode(masked) or '') .. '}'
+end
+
+local function follow_one(id, record)
+  local task, headers, payload, outcome = job_of(record)
+  local follower = redis.call('HGET', keys.followers, task)
+  local list = follower and split(headers)
+  if not follower or own(list, 'follows') then return end
+  local read, error = pcall(cjson.decode, outcome)
+  error = read and type(error) == 'table' and error or {}
+  local queue = string.match(keys.followers, '{(.-)}')
+  local failed = string.format('{"id":%s,"queue":%s,"task":%s,"error_type":%s,"error":%s,"payload":', cjson.encode(id),
+    cjson.encode(queue), cjson.encode(task), cjson.encode(tostring(error.type or '')), cjson.encode(tostring(error.message or '')))
+  -- what another program wrote may be no JSON
+  local whole = (#payload < 4096 and pcall(cjson.decode, payload) or string.find(payload, '^[%[{"]')) and payload or 'null'
+  add(keys.lanes[lane.ready], follower, failed .. whole .. '}', follower_headers(id, list))
+end
+
+-- `records` alternates id and record, all of it or a part.
+local function follow(records, from, to)
+  if redis.call('EXISTS', keys.followers) == 0 then return end -- as in most queues
+  for i = from or 1, to or #records, 2 do follow_one(records[i], records[i + 1]) end
+end

@@ -1,0 +1,85 @@
+"""What follows a job that has failed for good: a job of the task that its own names, in the same queue."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import pytest
+import redis
+
+from streamq import App, ConfigurationError, FailedJob, Masked, State
+from streamq.model.keys import Keys
+
+from ..rig import until, working
+
+
+async def test_a_job_of_the_named_task_is_enqueued_in_the_call_that_buries_the_failed_one(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    met: list[FailedJob] = []
+
+    @app.task(queue="elsewhere")
+    async def mend(failed: FailedJob) -> None:
+        met.append(failed)
+
+    @app.task(queue="q", attempts=2, backoff=None, on_failed="mend")
+    async def pay(x: dict[str, Annotated[str, Masked]]) -> None:
+        raise ValueError("no money")
+
+    async with working(app, queues=["q"]):
+        job = await pay.enqueue({"card": "4242"})
+        await until(lambda: met)
+        (failed,) = met
+        assert (failed.id, failed.queue, failed.task) == (job.id, "q", "pay")
+        assert (failed.error_type, failed.error, failed.payload) == (
+            "ValueError",
+            "no money",
+            {"card": "4242"},
+        )
+        await until(lambda: client.llen(Keys(prefix, "q").completed) == 1)
+        follower = (await app.queue("q").jobs(State.COMPLETED)).items[0]
+    assert follower.payload["payload"] == {"card": "***"}, "what was masked stays masked"
+
+
+async def test_a_follower_that_fails_itself_starts_no_other(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    @app.task(queue="q", attempts=1, on_failed="b")
+    async def a(x: Any) -> None:
+        raise ValueError("a")
+
+    @app.task(queue="q", attempts=1, on_failed="a")
+    async def b(x: Any) -> None:
+        raise ValueError("b")
+
+    async with working(app):
+        await a.enqueue(1)
+        await until(lambda: client.zcard(Keys(prefix, "q").failures) == 2)
+        await asyncio.sleep(0.2)
+    counts = await app.queue("q").counts()
+    assert (counts.failed, counts.waiting, counts.active) == (2, 0, 0)
+
+
+async def test_a_job_whose_workers_crash_is_followed_as_well(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys = Keys(prefix, "q")
+    client.hset(keys.followers, "t", "mend")
+    await app.enqueue("q", "t", {"n": "ü\n"})
+    async with app.client.store.pool.links() as links:
+        await app.client.store.delivery.join(links, ["q"])
+        for _ in range(app.settings.crash_limit):
+            await app.client.store.delivery.fetch(links, "q", "w", 1)
+            await app.client.store.recovery.reclaim(links, "q", "w", None)
+    (follower,) = (await app.queue("q").jobs(State.WAITING)).items
+    assert (follower.task, follower.payload["error_type"]) == ("mend", "Crashed")
+    assert follower.payload["payload"] == {"n": "ü\n"}
+
+
+@pytest.mark.parametrize("name", ["", 5, "t"])
+def test_a_follower_that_cannot_be_is_refused_where_the_task_is_declared(app: App, name: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"on_failed|cannot name a task"):
+
+        @app.task(on_failed=name)
+        async def t(x: int) -> None: ...

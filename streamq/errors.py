@@ -37,12 +37,12 @@ Each class has a stable ``code``; logs and the HTTP API show it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-T = TypeVar("T")
+from streamq.tickets import Repeatable, Ticket
 
 
 class StreamqError(Exception):
@@ -293,9 +293,7 @@ class OperationNotFound(OperationError):
 
     def __init__(self, queue: str, operation_id: str) -> None:
         self.queue, self.operation_id = queue, operation_id
-        super().__init__(
-            f"queue {queue!r} has no operation {operation_id!r}: never begun, or ended more than a day ago"
-        )
+        super().__init__(f"there is no operation {operation_id!r}: never begun, or ended more than a day ago")
 
 
 class OperationTimeout(OperationError, TimeoutError):
@@ -315,10 +313,15 @@ class Unavailable(StreamqError):
     retry_after: float = 2.0
 
 
-class QueueFull(Unavailable):
-    """As many jobs wait in the queue as its ``max_waiting`` allows: none of the call was added."""
+class QueueFull(Repeatable, Unavailable):
+    """As many jobs wait in the queue as its ``max_waiting`` allows: none of the call was added.
+
+    Of a call with so many jobs that they were sent in parts, ``sent`` were added before the queue was full;
+    ``await error.repeat()`` sends the others, and returns what the call would have.
+    """
 
     code = "queue-full"
+    sent: int = 0
 
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound
@@ -326,6 +329,17 @@ class QueueFull(Unavailable):
             f"queue {queue!r} is full: {waiting:,} jobs wait, at most {bound:,} may. Send again when workers have "
             "caught up, or raise its max_waiting"
         )
+
+    @property
+    def room(self) -> int:
+        """How many more jobs might have waited."""
+        return max(0, self.bound - self.waiting)
+
+    def after(self, sent: int, ticket: Ticket) -> QueueFull:
+        """This error, when so many jobs of the call were added before."""
+        self.sent = sent
+        self.args = (f"{self.args[0]}. Of this call {sent:,} jobs were added: repeat() sends the others",)
+        return self.carrying(ticket)
 
 
 class RequestRunning(StreamqError):
@@ -366,7 +380,7 @@ class Rejected(Unavailable):
     retry_after = 30.0
 
 
-class OutcomeUnknown(Unavailable):
+class OutcomeUnknown(Repeatable, Unavailable):
     """The command may have run.
 
     When it was an enqueue, ``await error.repeat()`` sends the same batch under the same number, which adds nothing
@@ -374,44 +388,6 @@ class OutcomeUnknown(Unavailable):
     """
 
     code = "outcome-unknown"
-    ticket: Ticket | None = None
-
-    @property
-    def repeat(self) -> Callable[[], Any] | None:
-        """A function that sends the batch again under its number; ``None`` when it was no enqueue."""
-        return None if self.ticket is None else self.ticket.repeat
-
-    def carrying(self, ticket: Ticket) -> OutcomeUnknown:
-        """This error with the ticket of its batch."""
-        self.ticket = ticket
-        return self
-
-
-class Ticket:
-    """Sends a batch again, and makes of its ids what the caller of enqueue would have got."""
-
-    def __init__(self, send: Callable[[], Awaitable[list[str]]]) -> None:
-        self.send = send
-        self.handles: Callable[[list[str]], Any] = lambda ids: ids
-        self.run: Callable[[Callable[[], Awaitable[Any]]], Any] = lambda act: act()
-        """How the caller awaits: for a thread without an event loop, in the loop of ``app.sync``."""
-
-    def repeat(self) -> Any:
-        """Send it again. Raises another ``OutcomeUnknown`` with this ticket when there is no reply."""
-        return self.run(self._again)
-
-    async def _again(self) -> Any:
-        return await handed(self.send(), self.handles)
-
-
-async def handed(send: Awaitable[list[str]], handles: Callable[[list[str]], T]) -> T:
-    """What ``handles`` makes of the ids that ``send`` returns, now or when an unknown outcome is repeated."""
-    try:
-        return handles(await send)
-    except OutcomeUnknown as error:
-        if error.ticket is not None:
-            error.ticket.handles = handles
-        raise
 
 
 class NotDurable(OutcomeUnknown, Rejected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from streamq.client.client import Client
@@ -14,6 +15,10 @@ from streamq.terms import patience
 
 LOOK = 0.2
 """Seconds between two looks of a caller that waits."""
+NOBODY = 2.0
+"""Seconds without a step after which the caller takes the steps: where there is no worker and no scheduler."""
+YIELD = 2.0
+"""Rest of such a caller after each step, in times that it took, as that of the duty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,40 @@ class Operation:
         await self._client.store.operations.cancel(self.queue, self.id)
         return await self.status()
 
-    async def wait(self, timeout: Duration | None = None) -> OperationRecord:
-        """Return when it has ended. Raises ``OperationTimeout`` after ``timeout``, a duration; it goes on then."""
+    async def wait(
+        self,
+        timeout: Duration | None = None,
+        *,
+        on_step: Callable[[OperationRecord], object] = lambda _: None,
+    ) -> OperationRecord:
+        """Return when it has ended; ``on_step`` is told now and then how far it is.
+
+        Raises ``OperationTimeout`` after ``timeout``, a duration; it goes on then.
+        """
         seconds = patience(timeout)
         deadline = None if seconds is None else monotonic() + seconds
-        while (record := await self.status()).state == "running":
-            if deadline is not None and monotonic() >= deadline:
+        async for record in self.follow():
+            on_step(record)
+            if record.state == "running" and deadline is not None and monotonic() >= deadline:
                 raise OperationTimeout(record.id, record.done, record.total)
-            await asyncio.sleep(LOOK)
         return record
+
+    async def follow(self) -> AsyncIterator[OperationRecord]:
+        """How far it is, again and again until it has ended. Raises as ``status``.
+
+        Where nobody goes on with it, because no worker and no scheduler runs, who follows it does.
+        """
+        record, since = await self.status(), monotonic()
+        while record.state == "running":
+            yield record
+            began = monotonic()
+            if began - since < NOBODY:
+                await asyncio.sleep(LOOK)
+                before, record = record, await self.status()
+                if record.updated_at != before.updated_at:
+                    since = monotonic()
+                continue
+            await self._client.store.operations.help(self.queue, self.id)
+            await asyncio.sleep(YIELD * (monotonic() - began))
+            record = await self.status()
+        yield record

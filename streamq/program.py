@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, Unpack
 
 from streamq.client.client import Client
-from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError, handed
+from streamq.errors import (
+    ConfigurationError,
+    FieldError,
+    InvalidPayload,
+    OperationNotFound,
+    PayloadTooLarge,
+    UsageError,
+)
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
+from streamq.model.operation import OperationRecord, queue_of
+from streamq.model.steering import Steering
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.once import Once, once
+from streamq.operation import Operation
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.link import wait_ready
@@ -28,6 +38,7 @@ from streamq.settings import Durability, Settings
 from streamq.sync import Sync
 from streamq.task import Task
 from streamq.terms import Terms, terms
+from streamq.tickets import handed
 
 log = logging.getLogger("streamq.app")
 
@@ -216,6 +227,21 @@ class Program:
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""
         return sorted({task.queue for task in self.tasks.values()} | await self.client.store.queues.names())
+
+    async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
+        """What was told to each of these queues, by default all, in one round trip."""
+        return await self.client.store.steering.told_all(await self.queues() if queues is None else queues)
+
+    async def operations(self) -> list[OperationRecord]:
+        """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""
+        return await self.client.store.operations.of_each(await self.queues())
+
+    def operation(self, operation_id: str) -> Operation:
+        """The handle on a background operation. Raises ``OperationNotFound`` for what is no id of one."""
+        queue = queue_of(operation_id)
+        if not queue:
+            raise OperationNotFound("", operation_id)
+        return Operation(operation_id, queue, self.client)
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are registered. A lost one stays until it is reclaimed."""

@@ -10,9 +10,9 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.job_record import Counts, JobRecord, Page
-from streamq.model.operation import PURGED, OperationRecord
+from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
-from streamq.model.states import State
+from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
 from streamq.operation import Operation
 from streamq.options import Priority, wrong_task_name
@@ -136,6 +136,11 @@ class Queue:
         """What was told to the queue: whether it is paused, which tasks in it are, and its bounds."""
         return await self._client.store.steering.told(self.name)
 
+    @property
+    def is_known_plain(self) -> bool:
+        """Whether nothing was told to it, as far as this process knows by its last enqueue there; asks nobody."""
+        return self.name in self._client.store.producers.plain
+
     async def pause(
         self, reason: str = "", *, until: Duration | datetime | None = None, task: str | None = None,
         by: str = "",
@@ -202,7 +207,7 @@ class Queue:
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of the queue, the latest first; those of more than a day ago are forgotten."""
-        return await self._client.store.operations.of(self.name)
+        return await self._client.store.operations.of_each([self.name])
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, ov
 
 from streamq.client.opening import running_loop
 from streamq.durations import Duration
-from streamq.errors import OutcomeUnknown, UsageError
+from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
 from streamq.model.job_record import JobRecord
 from streamq.options import EnqueueOptions, Priority
@@ -183,7 +183,7 @@ class Sync:
     def _sent(self, send: Callable[[], Awaitable[Any]]) -> Any:
         try:
             sent = self.run(send)
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, QueueFull) as error:
             if error.ticket is not None:
                 error.ticket.run = self._sent
             raise

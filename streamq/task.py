@@ -21,7 +21,6 @@ from streamq.errors import (
     PayloadTooLarge,
     ResultUnreadable,
     UsageError,
-    handed,
 )
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
@@ -34,6 +33,7 @@ from streamq.model.masks import Masks
 from streamq.model.retries import retries_of
 from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, refuse, wrong_task_name
 from streamq.terms import Terms, terms
+from streamq.tickets import handed
 from streamq.unique import Unique
 from streamq.verdicts import Verdict
 from streamq.versions import Upgrade, upgraded

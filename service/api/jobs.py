@@ -185,7 +185,13 @@ async def _create(site: Site, asked: Asked[None, JobBody], enqueue: Enqueue) -> 
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:
         return await ended(site, asked, job)
-    if job.disposition != "created" or not options.keys().isdisjoint(DECIDED) or (task and task.unique):
+    told = not site.engine.queue(job.queue).is_known_plain
+    if (
+        told
+        or job.disposition != "created"
+        or not options.keys().isdisjoint(DECIDED)
+        or (task and task.unique)
+    ):
         return await as_it_lies(site, job)
     attempts = options.get("attempts") or (task.attempts if task is not None else None)
     due = options.get("delay"), options.get("at")

@@ -1,4 +1,4 @@
-"""Queues: which there are, and how many jobs they hold in each state."""
+"""Queues: which there are, how many jobs they hold in each state, and what was told to them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import App, Queue
+from streamq import App, Counts, Queue, Steering
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
@@ -23,11 +23,23 @@ QUEUE_NOT_FOUND: Final = ProblemType(
 )
 
 
+class PauseDocument(TypedDict):
+    """A pause of a queue or of a task; without ``until`` it lasts until somebody resumes."""
+
+    reason: str
+    by: str
+    since: str | None
+    until: str | None
+
+
 class Described(TypedDict):
-    """A queue, and how many jobs it holds in each state."""
+    """A queue: how many jobs it holds in each state, its pauses, and how many jobs may wait at most."""
 
     name: str
     counts: dict[str, int]
+    paused: PauseDocument | None
+    paused_tasks: dict[str, PauseDocument]
+    max_waiting: int | None
 
 
 class Queues(TypedDict):
@@ -39,13 +51,15 @@ class Queues(TypedDict):
 async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
     """Those of the app's tasks, and those that were ever used."""
     engine = site.engine
-    queues = await asyncio.gather(*(_described(engine.queue(name)) for name in await engine.queues()))
-    return {"data": queues}
+    names = await engine.queues()
+    counts = await asyncio.gather(*(engine.queue(name).counts() for name in names))
+    told = await engine.steering(names)
+    return {"data": [_document(name, count, told[name]) for name, count in zip(names, counts, strict=True)]}
 
 
 async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
     """One of them."""
-    return await _described(await known_queue(site.engine, asked.request))
+    return await described(site.engine, (await known_queue(site.engine, asked.request)).name)
 
 
 async def known_queue(engine: App, request: web.Request) -> Queue:
@@ -60,19 +74,25 @@ async def known_queue(engine: App, request: web.Request) -> Queue:
     return engine.queue(name)
 
 
-async def _described(queue: Queue) -> dict[str, Any]:
-    return {"name": queue.name, "counts": (await queue.counts()).asdict()}
+async def described(engine: App, name: str) -> dict[str, Any]:
+    """A queue as it is now."""
+    queue = engine.queue(name)
+    return _document(name, await queue.counts(), await queue.steering())
+
+
+def _document(name: str, counts: Counts, told: Steering) -> dict[str, Any]:
+    return {"name": name, "counts": counts.asdict(), **told.asdict()}
 
 
 ROUTES: Final = (
     Route(
         method="GET", path=PATH, handler=index, scope=Scope.READ,
-        summary="the queues with their counts",
+        summary="the queues with their counts and pauses",
         answers=(Success(200, "The queues", Queues),), problems=OUTAGES,
     ),
     Route(
         method="GET", path=PATH + "/{queue}", handler=show, scope=Scope.READ,
-        summary="one queue with its counts",
+        summary="one queue with its counts and pauses",
         answers=(Success(200, "The queue", Described),), problems=(QUEUE_NOT_FOUND, *OUTAGES),
     ),
 )  # fmt: skip

@@ -142,9 +142,14 @@ class Feed:
     async def _sample(self) -> Sample:
         names = await self._engine.queues()
         counts = await asyncio.gather(*(self._engine.queue(name).counts() for name in names))
+        told = (await self._engine.steering(names)).items()
         workers = await self._engine.workers()
-        queues = {name: count.asdict() for name, count in zip(names, counts, strict=True)}
-        return {"at": rfc3339(now()), "queues": queues, "workers": [worker.asdict() for worker in workers]}
+        return {
+            "at": rfc3339(now()),
+            "queues": {name: count.asdict() for name, count in zip(names, counts, strict=True)},
+            "paused": {name: said.paused.asdict() for name, said in told if said.paused},
+            "workers": [worker.asdict() for worker in workers],
+        }
 
     async def _run(self) -> None:
         while True:
@@ -161,12 +166,12 @@ class Feed:
 
 
 def _difference(old: Sample, new: Sample) -> Sample:
-    """What changed: counts by queue (None for one that is gone), and the workers if they did."""
+    """What changed: counts by queue (None for one that is gone), and the pauses and the workers if they did."""
     before, after = old["queues"], new["queues"]
     queues = {name: counts for name, counts in after.items() if before.get(name) != counts}
     gone = dict.fromkeys(before.keys() - after.keys())
-    workers = {"workers": new["workers"]} if new["workers"] != old["workers"] else {}
-    return {"at": new["at"], "queues": {**queues, **gone}, **workers}
+    others = {name: new[name] for name in ("paused", "workers") if new[name] != old[name]}
+    return {"at": new["at"], "queues": {**queues, **gone}, **others}
 
 
 def _frame(number: int, name: str, data: Sample) -> bytes:

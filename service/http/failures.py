@@ -17,6 +17,7 @@ from streamq import (
     JobNotFound,
     KeyInUse,
     NotDurable,
+    OperationNotFound,
     OutcomeUnknown,
     OutOfMemory,
     PayloadTooLarge,
@@ -68,6 +69,9 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
     JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
+    OperationNotFound: ProblemType(
+        404, OperationNotFound.code, "there is no such operation, or it ended more than a day ago"
+    ),
     KeyInUse: ProblemType(409, KeyInUse.code, "the job `other` has the job's unique `key` by now"),
     WrongState: ProblemType(
         409, WrongState.code, "the job is in `state`, which does not allow it; it does allow `allowed`"

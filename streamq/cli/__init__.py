@@ -22,6 +22,8 @@ _OURS: Final = {
     "scheduler": "streamq.cli.roles:scheduler",
     "reclaimer": "streamq.cli.roles:reclaimer",
     "queues": "streamq.cli.look:queues",
+    "queue": "streamq.cli.queue:queue",
+    "operation": "streamq.cli.queue:operation",
     "workers": "streamq.cli.look:workers",
     "job": "streamq.cli.jobs:job",
     "doctor": "streamq.cli.health:doctor",

@@ -11,6 +11,9 @@ from streamq.cli.outlet import complain, echo_json, leave
 from streamq.errors import (
     ConfigurationError,
     JobNotFound,
+    OperationNotFound,
+    OperationTimeout,
+    QueueFull,
     ResultTimeout,
     StreamqError,
     Unavailable,
@@ -29,8 +32,9 @@ class QueueNotFound(StreamqError):
 
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
-    (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
-    (ResultTimeout, Exit.STILL_RUNNING), (Unavailable, Exit.UNAVAILABLE),
+    (OperationNotFound, Exit.NOT_FOUND), (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
+    (ResultTimeout, Exit.STILL_RUNNING), (OperationTimeout, Exit.STILL_RUNNING), (QueueFull, Exit.FAILED),
+    (Unavailable, Exit.UNAVAILABLE),
     (ConfigurationError, Exit.CONFIGURATION),
 )  # fmt: skip
 

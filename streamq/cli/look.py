@@ -15,7 +15,7 @@ from streamq.cli.outlet import echo_json, table
 @server
 @as_json
 def queues(as_json: bool, **options: Any) -> None:
-    """List the queues and how many jobs are in each state.
+    """List the queues: how many jobs are in each state, and which are paused.
 
     \b
     Example:
@@ -23,13 +23,28 @@ def queues(as_json: bool, **options: Any) -> None:
     """
 
     async def look(app: streamq.App) -> list[dict[str, Any]]:
-        return [{"queue": name, **(await app.queue(name).counts()).asdict()} for name in await app.queues()]
+        names = await app.queues()
+        told = await app.steering(names)
+        return [
+            {
+                "queue": name,
+                **(await app.queue(name).counts()).asdict(),
+                "paused": told[name].asdict()["paused"],
+            }
+            for name in names
+        ]
 
     rows = with_app(options, look)
     if as_json:
         echo_json({"queues": rows})
     else:
-        table(rows, "no queue yet: enqueue a job or start a worker")
+        some = any(row["paused"] for row in rows)
+        shown = [
+            {**row, "paused": row["paused"] and (row["paused"]["reason"] or "yes")} if some else
+            {name: value for name, value in row.items() if name != "paused"}
+            for row in rows
+        ]  # fmt: skip
+        table(shown, "no queue yet: enqueue a job or start a worker")
 
 
 @click.command()

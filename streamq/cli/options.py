@@ -15,6 +15,7 @@ from streamq.cli.outlet import Warnings
 from streamq.durations import seconds_of
 from streamq.errors import meant
 from streamq.model.shown import as_given
+from streamq.model.weights import weights_of
 from streamq.times import NoTime, parse_rfc3339
 
 Command = Callable[..., Any]
@@ -115,8 +116,10 @@ class _Unique(click.ParamType):  # type: ignore[type-arg]  # as above
         return {**given, "fields": given["fields"].split("+")} if "fields" in given else given
 
 
+MOMENT: Final = _Moment()
+
 _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
-    "duration": (DURATION, "DURATION"), "time": (TIME, "TIME"), "moment": (_Moment(), "DURATION|TIME"),
+    "duration": (DURATION, "DURATION"), "time": (TIME, "TIME"), "moment": (MOMENT, "DURATION|TIME"),
     "whole number": (int, None), "text": (str, None), "unique": (_Unique(), "UNIQUE"),
 }  # fmt: skip
 """By the form of an option of enqueue: its click type, and its placeholder in the help."""
@@ -219,7 +222,7 @@ def check_queues(app: streamq.App) -> None:
     A worker of a misspelt queue would be idle without a word.
     """
     declared = {task.queue for task in app.tasks.values()}
-    for queue in app.settings.queues:
+    for queue in weights_of(app.settings.queues):
         if queue not in declared:
             hint = meant(queue, declared, f"its tasks are on {', '.join(sorted(declared)) or 'none'}.")
             raise streamq.ConfigurationError(

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Final, NoReturn
 
 from streamq.exits import Exit
@@ -53,6 +54,18 @@ def table(rows: list[dict[str, Any]], empty: str) -> None:
     for row in [{key: key for key in widths}, *texts]:
         cells = (row[key].rjust(w) if key in right else row[key].ljust(w) for key, w in widths.items())
         say("  ".join(cells).rstrip())
+
+
+@contextlib.contextmanager
+def progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error where that is a terminal; the function is told how much is done."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    import click  # noqa: PLC0415  # the outlet of programs that have no commands, too
+
+    with click.progressbar(length=total, file=sys.stderr) as bar:
+        yield lambda done: bar.update(done - bar.pos)
 
 
 class Warnings(logging.Handler):

@@ -17,7 +17,11 @@ HANDED_ON: Final = "STREAMQ_SUPERVISED"
 @app_named
 @click.option(
     "--queues", cls=Twin, envvar="STREAMQ_QUEUES",
-    help="Separated by commas. Default: all of APP.",
+    help="Separated by commas, each with the weight of its share if that is not 1: a:3,b. Default: all of APP.",
+)  # fmt: skip
+@click.option(
+    "--strict-queues", cls=Twin, is_flag=True, default=None, envvar="STREAMQ_STRICT_QUEUES",
+    help="In their order: one gets nothing while one before it has jobs.",
 )  # fmt: skip
 @concurrency
 @click.option(
@@ -39,8 +43,10 @@ def worker(
     """Run the jobs of APP, which is module:attribute.
 
     \b
-    Example:
+    Examples:
       streamq worker tasks:app --queues sms,mail --concurrency 200 --processes 2
+      streamq worker tasks:app --queues critical:3,mail
+      streamq worker tasks:app --queues urgent,mail,reports --strict-queues
     """
     from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
 

@@ -52,6 +52,17 @@ class Load(NamedTuple):
     orders: Sequence[Order]
     since: float
 
+    def fitting(self, room: int) -> list[Order]:
+        """Of several orders that are too many together, those for which there was room in their queue, in order."""
+        found: list[Order] = []
+        for order in self.orders:
+            room -= (count := len(order.jobs))
+            if room >= 0:
+                found.append(order)
+            else:
+                room += count
+        return found if len(found) < len(self.orders) else []
+
 
 class Departure:
     """What leaves together."""

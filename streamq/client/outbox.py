@@ -28,8 +28,8 @@ from streamq.errors import (
     NotOpen,
     OutcomeUnknown,
     OutOfMemory,
+    QueueFull,
     StreamqError,
-    Ticket,
     Unavailable,
     UsageError,
 )
@@ -41,6 +41,7 @@ from streamq.redis.servers import Server
 from streamq.settings import Durability
 from streamq.store.producers import PRODUCER_MEMORY_MS, Answer, Batch, Producer
 from streamq.store.store import Store
+from streamq.tickets import Ticket
 
 log = logging.getLogger("streamq.outbox")
 
@@ -223,6 +224,8 @@ class _Carrier:
                 await self._land(self._begin([order], departure.slot))
             return
         for load, answer in zip(departure.loads, answers, strict=True):
+            if isinstance(answer, QueueFull) and (fitting := load.fitting(answer.room)):
+                await self._land(self._begin(fitting, departure.slot))
             self._end(load, answer)
 
     def _loads(self, orders: Sequence[Order], slot: int) -> list[Load]:

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Final, Never
 
-from streamq.errors import OutcomeUnknown, StreamqError, Ticket
+from streamq.errors import OutcomeUnknown, QueueFull, StreamqError
 from streamq.model.envelope import New
+from streamq.tickets import Ticket
 
 AHEAD: Final = 2
 """Slices under way at once: the next is made and written while the server works at the first."""
@@ -60,7 +61,8 @@ class Transfer:
     async def run(self) -> list[str]:
         """The ids of all jobs, once all are sent.
 
-        Raises what stopped it: when some jobs are enqueued or may be, an ``OutcomeUnknown`` that repeats this.
+        Raises what stopped it: when some jobs are enqueued or may be, an ``OutcomeUnknown`` that repeats this, or the
+        ``QueueFull`` that says how many.
         """
         async with self._one_at_a_time:
             while self._begun():
@@ -91,6 +93,8 @@ class Transfer:
                 pass  # it was not taken either
         if unknown is None and not enqueued:
             raise error
+        if unknown is None and isinstance(error, QueueFull):
+            raise error.after(enqueued, Ticket(self.run))
         unknown = unknown or OutcomeUnknown(f"{enqueued} jobs are enqueued, the others are not: {error}")
         raise unknown.carrying(Ticket(self.run)) from (None if unknown is error else error)
 

@@ -1,5 +1,5 @@
-"""Duty: background operations go on, whoever set them off. Each step acts and counts at once, so any process goes on
-where another ended."""
+"""Duty: what operators set off goes on, whoever it was: background operations, and the return of held jobs when the
+pause of their task is over. Each step acts and counts at once, so any process goes on where another ended."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from streamq.duties.duty import Rounds
 from streamq.model.clock import from_ms, monotonic
 from streamq.model.operation import OperationRecord
 from streamq.redis.links import Links
+from streamq.store.steering import Resumed
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.operator")
 
-EVERY: Final = 10.0
-"""Seconds between two looks: an operation that begins is heard of, and one whose process was lost goes on so late."""
+EVERY: Final = 30.0
+"""Seconds between two looks without a reason: one is that a process has taken the place of a lost one."""
 YIELD: Final = 2.0
 """Rest after each step, in times that it took: other work of the server comes between."""
 TURN: Final = 1.0
 """Seconds of steps in a row for one queue before the others have their turn."""
 KEPT: Final = timedelta(days=1)
 """How long an operation that has ended can be looked at."""
+KEPT_AT_MOST: Final = 100
+"""Operations of a queue that have ended and can be looked at: whoever purges in a loop fills no memory."""
+NEWS: Final = (b"operation", b"steer")
+"""The words of the signals that wake it."""
 
 
 class Operator(Rounds):
@@ -38,7 +43,7 @@ class Operator(Rounds):
         )
 
     def _hear(self, queue: str, message: bytes | None) -> None:
-        if message is None or message.startswith(b"operation"):
+        if message is None or message.startswith(NEWS):
             self._due_now(queue)
 
     def _due_now(self, queue: str) -> None:
@@ -52,11 +57,34 @@ class Operator(Rounds):
         return await super().once()
 
     async def see_to(self, queue: str) -> int:
-        """Go on with what runs in one queue, for a while. Returns how many jobs that concerned."""
+        """Go on with what there is to do in one queue, for a while. Returns how many jobs that concerned."""
+        deadline, loop = monotonic() + TURN, asyncio.get_running_loop()
+        step = await self._resume(queue)
+        done = step.resumed
+        while step.more and monotonic() < deadline:
+            step = await self._resume(queue)
+            done += step.resumed
+        if step.next_end is not None and step.next_end < EVERY:
+            loop.call_later(step.next_end, self._due_now, queue)
+        if step.operations:
+            done += await self._operate(queue, deadline)
+        if monotonic() >= deadline:
+            loop.call_soon(self._due_now, queue)
+        return done
+
+    async def _resume(self, queue: str) -> Resumed:
+        """Some held jobs wait again; then the server has time for others."""
+        began = monotonic()
+        step = await self._store.steering.resume_held(self._links, queue)
+        if step.resumed:
+            await asyncio.sleep(YIELD * (monotonic() - began))
+        return step
+
+    async def _operate(self, queue: str, deadline: float) -> int:
         all_of_it = await self._store.operations.of(queue, self._links)
         running = [operation for operation in all_of_it if operation.state == "running"]
         await self._forget([operation for operation in all_of_it if operation not in running], queue)
-        done, deadline = 0, monotonic() + TURN
+        done = 0
         for operation in running:
             while monotonic() < deadline:
                 state, count, took = await self._step(operation)
@@ -64,8 +92,6 @@ class Operator(Rounds):
                 if state != "running":
                     break
                 await asyncio.sleep(YIELD * took)
-        if monotonic() >= deadline:
-            asyncio.get_running_loop().call_soon(self._due_now, queue)
         return done
 
     async def _step(self, operation: OperationRecord) -> tuple[str, int, float]:
@@ -76,9 +102,11 @@ class Operator(Rounds):
         return state, count, monotonic() - began
 
     async def _forget(self, ended: Sequence[OperationRecord], queue: str) -> None:
-        if not ended:
-            return
+        """``ended`` is in order, the latest first."""
         before = from_ms(self._store.clock.now()) - KEPT
-        old = [operation.id for operation in ended if operation.ended_at and operation.ended_at < before]
+        old = [
+            operation.id for place, operation in enumerate(ended)
+            if place >= KEPT_AT_MOST or (operation.ended_at and operation.ended_at < before)
+        ]  # fmt: skip
         if old:
             await self._store.operations.forget(self._links, queue, old)

@@ -13,7 +13,6 @@ from streamq.duties.operator import Operator
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
-from streamq.duties.resumer import Resumer
 from streamq.duties.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
 from streamq.duties.voucher import Voucher
 from streamq.liveness.identity import new_name
@@ -93,11 +92,8 @@ DUTIES: Final[tuple[Row, ...]] = (
         ),
     ),
     Row(
-        "resumer", "lets jobs wait again whose task was paused", "where it is chief", f"`steer` signals; {_SEATS}",
-        (Share.ALL,), lambda p: Resumer(p.store, p.seats.chief, links=p.links),
-    ),
-    Row(
-        "operator", "goes on with background operations", "where it is chief", f"`operation` signals; {_SEATS}",
+        "operator", "goes on with background operations; lets jobs wait again whose task was paused",
+        "where it is chief", f"`operation` and `steer` signals; {_SEATS}",
         (Share.ALL,), lambda p: Operator(p.store, p.seats.chief, links=p.links),
     ),
     Row(

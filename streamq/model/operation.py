@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from streamq.model import codec
 from streamq.model.clock import from_ms
+from streamq.model.keys import is_name
 from streamq.model.states import State
 from streamq.times import rfc3339
 
-PURGED: Final = (
-    State.HELD, State.DELAYED, State.WAITING, State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED,
-)  # fmt: skip
-"""The states whose jobs can be purged, in the order in which they are: all but those that run.
 
-Held ones go before those that they follow, so that none of them begins to wait meanwhile.
-"""
+def new_id(queue: str) -> str:
+    """An id that tells its queue."""
+    return f"{queue}.{secrets.token_hex(8)}"
+
+
+def queue_of(operation_id: str) -> str:
+    """The queue that the id tells; empty where it tells none."""
+    queue = operation_id.rpartition(".")[0]
+    return queue if is_name(queue) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
             int(said["done"]), int(said["total"]), str(said.get("by", "")),
             *[_time(said.get(name)) for name in ("created_ms", "updated_ms", "ended_ms")],
         )  # fmt: skip
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
 
 

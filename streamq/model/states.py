@@ -30,6 +30,15 @@ class State(StrEnum):
     """Ended because its time was over before it ran."""
 
 
+PURGED: Final = (
+    State.HELD, State.DELAYED, State.WAITING, State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED,
+)  # fmt: skip
+"""The states whose jobs can be purged, in the order in which they are: all but those that run.
+
+Held ones go before those that they follow, so that none of them begins to wait meanwhile.
+"""
+
+
 class Move(NamedTuple):
     """One legal move: its verb, the states it starts from, those it may end in, and the scripts that make it."""
 

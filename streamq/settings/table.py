@@ -25,6 +25,7 @@ from pydantic import (
 from streamq.durations import Duration, seconds_of_setting
 from streamq.errors import ConfigurationError, meant
 from streamq.model.durability import Durability
+from streamq.model.weights import as_text, weights_of
 from streamq.settings import variables
 from streamq.settings.location import locations
 
@@ -54,6 +55,7 @@ class SettingsOptions(TypedDict, total=False):
     max_result: int
     app: str | None
     queues: Sequence[str] | str
+    strict_queues: bool
     concurrency: int
     processes: int
     shutdown_grace: Duration
@@ -109,8 +111,10 @@ class Settings(BaseModel):
 
     app: str | None = Field(None, description="module:attribute of the app that roles run")
     queues: tuple[str, ...] = Field(
-        (), description="queues a worker serves, separated by commas. Empty: all of its tasks'"
+        (),
+        description="queues a worker serves, separated by commas, with their weights: a:3,b. Empty: all of its tasks'",
     )
+    strict_queues: bool = Field(False, description="serve the queues in their order, without shares")
     concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
     processes: PositiveInt = Field(1, le=256, description="worker processes")
     shutdown_grace: Seconds = Field(25.0, description="seconds running jobs may finish in at shutdown")
@@ -139,12 +143,12 @@ class Settings(BaseModel):
     @field_validator("queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
+        return as_text(weights_of(value)) if isinstance(value, str) else value
 
     @field_validator("queues")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(value))
+        return as_text(weights_of(value))
 
     @field_validator("redis_url")
     @classmethod

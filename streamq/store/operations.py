@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from streamq.model.operation import OperationRecord, begin_text, operation
+from streamq.errors import StreamqError
+from streamq.model.operation import OperationRecord, begin_text, new_id, operation
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.redis.links import Links
@@ -27,7 +27,7 @@ class Operations:
 
     async def begin(self, queue: str, kind: str, states: Sequence[State], total: int, by: str) -> str:
         """Set an operation off. Returns its id."""
-        operation_id = secrets.token_hex(8)
+        operation_id = new_id(queue)
         await self._operate(queue, operation_id, begin_text(kind, states, total, by))
         return operation_id
 
@@ -41,6 +41,11 @@ class Operations:
             before = await scripts.OPERATE.run(links.of(queue), keys, operation_id, begins)
         return str(before.decode())
 
+    async def help(self, queue: str, operation_id: str) -> None:
+        """Take one step over a connection for ordinary commands."""
+        async with self._access.pool.links() as links:
+            await self.step(links, queue, operation_id)
+
     async def step(self, links: Links, queue: str, operation_id: str) -> tuple[str, int]:
         """Take one step. Returns its state now, empty where there is none, and how many jobs that deleted."""
         keys = self._access.keys(queue)
@@ -53,17 +58,35 @@ class Operations:
 
     # -- queries --------------------------------------------------------------------------------------------
 
-    async def of(self, queue: str, links: Links | None = None) -> list[OperationRecord]:
+    async def of_each(self, queues: Sequence[str]) -> list[OperationRecord]:
+        """The operations of several queues likewise; all are asked in one round trip."""
+        async with self._access.pool.links() as links:
+            rows = await links.commands(
+                queues, [("HGETALL", self._access.keys(queue).operations) for queue in queues]
+            )
+        found: list[OperationRecord] = []
+        for queue, row in zip(queues, rows, strict=True):
+            if isinstance(row, StreamqError):
+                raise row
+            found += _read(queue, row)
+        return _in_order(found)
+
+    async def of(self, queue: str, links: Links) -> list[OperationRecord]:
         """The operations of a queue that have not been forgotten, the latest first. What cannot be read is left out."""
-        keys = self._access.keys(queue)
-        if links is not None:
-            rows = await links.of(queue).call("HGETALL", keys.operations)
-        else:
-            rows = await self._access.pool.call(queue, "HGETALL", keys.operations)
-        found = [operation(queue, name.decode("utf-8", "replace"), raw) for name, raw in pairs(rows).items()]
-        return sorted((each for each in found if each), key=lambda each: str(each.created_at), reverse=True)
+        return _in_order(
+            _read(queue, await links.of(queue).call("HGETALL", self._access.keys(queue).operations))
+        )
 
     async def one(self, queue: str, operation_id: str) -> OperationRecord | None:
         """One operation; ``None`` where there is none."""
         raw = await self._access.pool.call(queue, "HGET", self._access.keys(queue).operations, operation_id)
         return None if raw is None else operation(queue, operation_id, raw)
+
+
+def _read(queue: str, rows: Any) -> list[OperationRecord]:
+    found = [operation(queue, name.decode("utf-8", "replace"), raw) for name, raw in pairs(rows).items()]
+    return [each for each in found if each]
+
+
+def _in_order(found: list[OperationRecord]) -> list[OperationRecord]:
+    return sorted(found, key=lambda each: str(each.created_at), reverse=True)

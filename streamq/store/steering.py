@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from streamq.errors import StreamqError
 from streamq.model.lanes import READY
@@ -13,8 +13,20 @@ from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
-RESUMED_AT_ONCE: Final = 200
-"""Held jobs that one call lets wait: some milliseconds of the server's time."""
+RESUMED_AT_ONCE: Final = 100
+"""Held jobs that one call lets wait: a millisecond of the server's time."""
+
+
+class Resumed(NamedTuple):
+    """What one step let wait, and what else there is to do in a queue."""
+
+    resumed: int
+    more: bool
+    """Whether there may be more of them now."""
+    operations: bool
+    """Whether there are background operations."""
+    next_end: float | None
+    """Seconds until the next pause of a task ends by itself."""
 
 
 class SteeringStore:
@@ -37,13 +49,11 @@ class SteeringStore:
         """End a pause. Returns whether there was one."""
         return await self._tell(queue, _subject(task), "")
 
-    async def resume_held(self, links: Links, queue: str) -> int:
-        """Let those held jobs wait whose task is not paused any more. Returns how many."""
-        keys, link, resumed, more = self._access.keys(queue), links.of(queue), 0, 1
-        while more:
-            count, more = await scripts.RESUME.run(link, keys, RESUMED_AT_ONCE)
-            resumed += count
-        return resumed
+    async def resume_held(self, links: Links, queue: str) -> Resumed:
+        """One step: some of those held jobs wait again whose task is not paused any more."""
+        reply = await scripts.RESUME.run(links.of(queue), self._access.keys(queue), RESUMED_AT_ONCE)
+        resumed, more, operations, next_end = reply
+        return Resumed(resumed, bool(more), bool(operations), next_end / 1000 if next_end else None)
 
     async def set_max_waiting(self, queue: str, bound: int | None) -> bool:
         """How many jobs may wait; ``None`` for any number. Returns whether that changed anything."""
@@ -57,10 +67,17 @@ class SteeringStore:
 
     async def told(self, queue: str) -> Steering:
         """What was told to a queue."""
+        return (await self.told_all((queue,)))[queue]
+
+    async def told_all(self, queues: Sequence[str]) -> dict[str, Steering]:
+        """The same of several queues. Raises what went wrong in any of them."""
         async with self._access.pool.links() as links:
-            said = (await self.told_each(links, (queue,)))[queue]
-        if isinstance(said, StreamqError):
-            raise said
+            replies = await self.told_each(links, queues)
+        said: dict[str, Steering] = {}
+        for queue, reply in replies.items():
+            if isinstance(reply, StreamqError):
+                raise reply
+            said[queue] = reply
         return said
 
     async def told_each(self, links: Links, queues: Sequence[str]) -> Mapping[str, Steering | StreamqError]:

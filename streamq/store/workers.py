@@ -33,6 +33,8 @@ class Beats:
     """By queue the number of beats, or the error."""
     cancels: set[str] = field(default_factory=set)
     """Queues in which active jobs are to end."""
+    steered: set[str] = field(default_factory=set)
+    """Queues to which something was told, or that have lanes of priorities."""
 
 
 class Workers:
@@ -56,6 +58,8 @@ class Workers:
                 beats.counts[queue] = int(float(reply[0]))  # a fraction counts beats by others on its behalf
                 if reply[1]:
                     beats.cancels.add(queue)
+                if reply[2]:
+                    beats.steered.add(queue)
         return beats
 
     async def introduce(self, links: Links, info: WorkerInfo) -> bytes | None:

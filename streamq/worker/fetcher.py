@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from streamq.errors import Rejected, Unavailable
@@ -47,7 +47,14 @@ class Fetcher:
         self._reader = store.delivery.reader(self._links, worker)
         self._steered = Steered(store, queues, slots, self._wake)
         self._reads = Reads(
-            store, self._links, self._reader, queues, slots, runner, self._steered, turns or Turns()
+            store,
+            self._links,
+            self._reader,
+            queues,
+            slots,
+            runner,
+            self._steered,
+            Turns() if turns is None else turns,
         )
         self._unseen = Unseen(store, self._links, self._reader, queues, worker, slots, self._steered)
         self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen)
@@ -57,6 +64,10 @@ class Fetcher:
     def look_for_suspects(self) -> None:
         """There may be some now."""
         self._suspects.look()
+
+    def look_at_steering(self, steered: Collection[str]) -> None:
+        """Something was told to these queues, at some time."""
+        self._steered.suspect_each(steered)
 
     async def run(self) -> None:
         """Fetch until stopped. Every trouble is waited out."""
@@ -97,7 +108,7 @@ class Fetcher:
 
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
-        more = not (suspects.due or unseen.due or self._slots.stopping)
+        more = not (suspects.due or unseen.due or self._steered.due or self._slots.stopping)
         # by itself: an audit would take what is under way for lost
         if await self._reads.take_in(more=more):
             return

@@ -48,7 +48,8 @@ LISTS: Final = ("the list of workers", "the list of queues")
 class Heartbeat:
     """The beat of one worker. ``start`` returns after the first one.
 
-    ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if any are.
+    ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if any are;
+    ``on_steered`` with those to which something was told.
     """
 
     def __init__(
@@ -59,8 +60,9 @@ class Heartbeat:
         notes: Notes,
         on_taken: Callable[[NameTaken], None] = lambda _: None,
         on_cancels: Callable[[set[str]], None] = lambda _: None,
+        on_steered: Callable[[set[str]], None] = lambda _: None,
     ) -> None:
-        self._on_cancels = on_cancels
+        self._on_cancels, self._on_steered = on_cancels, on_steered
         self._store, self._info, self._on_taken = store, info, on_taken
         self._overdue, self._notes, self._told = overdue, notes, (0, 0)
         self._counts: dict[str, int] = {}
@@ -130,6 +132,7 @@ class Heartbeat:
         replies = beats.counts
         if beats.cancels:
             self._loop.call_soon_threadsafe(self._on_cancels, beats.cancels)
+        self._loop.call_soon_threadsafe(self._on_steered, beats.steered)
         counts = self._troubles.answers(replies)
         if not counts:
             raise next(error for error in replies.values() if isinstance(error, StreamqError))

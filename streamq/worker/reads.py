@@ -143,7 +143,7 @@ class Reads:
 
     def rest(self) -> float:
         """Seconds to wait when no queue is to be read from."""
-        return max(0.01, min(SHORT_MS / 1000, self._trouble.until_next()))
+        return max(0.01, min(SHORT_MS / 1000, self._trouble.until_next(), self._steered.pause_ends_in()))
 
     # -- queues with a backlog ------------------------------------------------------------------------------
 
@@ -233,7 +233,8 @@ class Reads:
         if len(queues) == len(self._queues):
             return BLOCK_MS
         some_blocked = any(queue in self._blocked for queue in self._queues)
-        seconds = min(self._trouble.until_next(), (SHORT_MS if some_blocked else BLOCK_MS) / 1000)
+        most = (SHORT_MS if some_blocked else BLOCK_MS) / 1000
+        seconds = min(most, self._trouble.until_next(), self._steered.pause_ends_in())
         return max(1, round(1000 * seconds))
 
     # -- trouble --------------------------------------------------------------------------------------------

@@ -1,16 +1,16 @@
 """What was told to a worker's queues: which are paused, which tasks in them, and which lanes they have.
 
-A signal says that something has changed, and a look every few seconds that a signal was lost.
+A signal says that something has changed. It may be lost, so each beat of the worker is answered whether there is
+anything to look at: a queue to which nothing was told costs no command.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
 
-from streamq.model.clock import monotonic, to_ms
+from streamq.model.clock import to_ms
 from streamq.model.steering import UNSTEERED, Pause, Steering
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
@@ -18,9 +18,6 @@ from streamq.store.store import Store
 from streamq.worker.slots import Slots
 
 log = logging.getLogger("streamq.fetcher")
-
-LOOK: Final = 5.0
-"""Seconds between two looks without a signal: as late is a worker whose signal was lost."""
 
 
 class Steered:
@@ -32,7 +29,7 @@ class Steered:
         self._store, self._queues, self._slots, self._on_news = store, queues, slots, on_news
         self._told: dict[str, Steering] = {}
         """Of the queues to which something was told, or that have more lanes than all have."""
-        self._stale, self._due = set(queues), 0.0
+        self._stale = set(queues)
         self._listening: dict[str, Callable[[], None]] = {}
         self._trouble = Troubles("read the steering of", log)
 
@@ -54,17 +51,25 @@ class Steered:
         """What is known of the queue may not be so any more."""
         self._stale.add(queue)
 
+    def suspect_each(self, steered: Collection[str]) -> None:
+        """To these queues something was told, says a beat, and to no others: of that too the signal may be lost."""
+        self._stale.update(steered, self._told)
+
     @property
     def due(self) -> bool:
         """Whether it is time to look."""
-        return bool(self._stale) or monotonic() >= self._due
+        return bool(self._stale)
 
     async def look(self, links: Links) -> None:
         """Learn what has changed. Of a queue that cannot be asked, what is known stays."""
-        stale = self._queues if monotonic() >= self._due else tuple(self._stale)
+        stale = tuple(self._stale)
         self._stale.clear()
-        self._due = monotonic() + LOOK
-        said = self._trouble.answers(await self._store.steering.told_each(links, stale))
+        try:
+            replies = await self._store.steering.told_each(links, stale)
+        except BaseException:
+            self._stale.update(stale)
+            raise
+        said = self._trouble.answers(replies)
         for queue, told in said.items():
             before = self._told.pop(queue, UNSTEERED)
             if told != UNSTEERED:
@@ -90,6 +95,12 @@ class Steered:
         """Whether no job of the queue is to start now."""
         told = self._told.get(queue)
         return told is not None and told.paused is not None and self._store.clock.now() < _end(told.paused)
+
+    def pause_ends_in(self) -> float:
+        """Seconds until a pause of a queue ends by itself."""
+        now = self._store.clock.now()
+        ends = [_end(told.paused) for told in self._told.values() if told.paused]
+        return min((end - now for end in ends if end > now), default=math.inf) / 1000
 
 
 def _end(pause: Pause) -> float:

@@ -24,7 +24,8 @@ class Turns:
     def __init__(self, weights: Mapping[str, int] = NONE, *, strict: Sequence[str] = ()) -> None:
         self._ring: OrderedDict[str, int] = OrderedDict()
         self._head, self._given = "", 0
-        self._weights, self._strict = weights, strict
+        self._weights = {queue: weight for queue, weight in weights.items() if weight != 1}
+        self._strict = strict
 
     def __bool__(self) -> bool:
         return bool(self._ring)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from streamq.duties.duty import tick
@@ -14,6 +14,7 @@ from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
+from streamq.model.weights import weights_of
 from streamq.program import Program
 from streamq.worker.canceller import Canceller
 from streamq.worker.fetcher import Fetcher, join_each
@@ -22,6 +23,7 @@ from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
 from streamq.worker.shutdown import Shutdown
 from streamq.worker.slots import Slots
+from streamq.worker.turns import Turns
 
 log = logging.getLogger("streamq.worker")
 
@@ -29,20 +31,32 @@ log = logging.getLogger("streamq.worker")
 class Worker:
     """Runs the jobs of ``queues`` (default: those of all tasks), ``concurrency`` at once.
 
+    While several queues have jobs they share the slots by their weights: ``"critical:3,mail"``, or a mapping of names
+    to weights. With ``strict_queues``, the queues in their order, one gets nothing while one before it has jobs.
     ``duties=False`` leaves promoting, reclaiming, pruning and auditing to schedulers and other workers.
-    Raises ``ConfigurationError`` when the app has no task for any of the queues, and for a name that is not 1 to 64
-    letters, digits, ``_``, ``.`` or ``-``.
+    Raises ``ConfigurationError`` when the app has no task for any of the queues, for a weight that is not 1 to 1,000,
+    and for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
 
     def __init__(
-        self, app: Program, *, queues: Sequence[str] = (), concurrency: int | None = None, duties: bool = True,
-        name: str | None = None,
+        self, app: Program, *, queues: Sequence[str] | Mapping[str, int] | str = (), strict_queues: bool | None = None,
+        concurrency: int | None = None, duties: bool = True, name: str | None = None,
     ) -> None:  # fmt: skip
         settings = app.settings
         known = {task.queue for task in app.tasks.values()}
-        self.queues = tuple(queues or settings.queues or sorted(known))
+        try:
+            weights = weights_of(queues or settings.queues or sorted(known))
+        except ValueError as error:
+            raise ConfigurationError(f"queues: {error}") from None
+        self.queues = tuple(weights)
         if not self.queues:
             raise ConfigurationError("the app has no task: declare one with @app.task, or name the queues")
+        strict = settings.strict_queues if strict_queues is None else strict_queues
+        if strict and set(weights.values()) != {1}:
+            raise ConfigurationError(
+                "queues: in strict order a weight means nothing: leave one or the other out"
+            )
+        self._turns = Turns(weights, strict=self.queues if strict else ())
         self.app, self.name = app, checked_name(name) if name else new_name()
         self.concurrency = concurrency or settings.concurrency
         self._share = Share.ALL if duties else Share.VOUCH
@@ -136,11 +150,12 @@ class Worker:
         self.slots = Slots(self.concurrency)
         self.settler = Settler(store, name, self.slots)
         self.runner = Runner(app, self.slots, self.settler, name)
-        self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner)
+        self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner, self._turns)
         self.canceller = Canceller(store, self.queues, self.slots, self.runner)
         self.heartbeat = Heartbeat(
-            store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look
-        )
+            store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look,
+            self.fetcher.look_at_steering,
+        )  # fmt: skip
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(
             app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from streamq import StreamqError, errors
+from streamq.tickets import Ticket
 
 
 def _kinds(kind: type[StreamqError]) -> list[type[StreamqError]]:
@@ -29,8 +30,11 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.JobCancelled: errors.JobCancelled("1-1", "cancelled", "Cancelled", "no"),
     errors.ResultTimeout: errors.ResultTimeout("1-1", 1),
     errors.ResultUnreadable: errors.ResultUnreadable("1-1", "t", "no"),
+    errors.OperationNotFound: errors.OperationNotFound("q", "q.0"),
+    errors.OperationTimeout: errors.OperationTimeout("q.0", 1, 2),
+    errors.QueueFull: errors.QueueFull("q", 1, 1).after(2, Ticket(lambda: None)),  # type: ignore[arg-type,return-value]
     errors.OutcomeUnknown: errors.OutcomeUnknown("no").carrying(
-        errors.Ticket(lambda: None)  # type: ignore[arg-type,return-value]
+        Ticket(lambda: None)  # type: ignore[arg-type,return-value]
     ),
 }
 

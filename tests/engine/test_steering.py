@@ -13,7 +13,7 @@ from streamq import App, QueueFull, UsageError
 from streamq.model.clock import host_now
 from streamq.model.keys import Keys
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
 
 
 async def test_more_jobs_than_may_wait_are_refused_before_they_are_added(app: App) -> None:
@@ -29,6 +29,32 @@ async def test_more_jobs_than_may_wait_are_refused_before_they_are_added(app: Ap
     assert await queue.limit(max_waiting=None)
     assert not await queue.limit(max_waiting=None)
     await app.enqueue("q", "t", 4)
+
+
+@ON_ONE_SERVER
+async def test_a_long_call_says_how_many_jobs_were_added_before_the_queue_was_full_and_sends_the_others(
+    app: App,
+) -> None:
+    queue = app.queue("q")
+    await queue.limit(max_waiting=1_200)
+    with pytest.raises(QueueFull, match="Of this call 1,000 jobs were added") as full:
+        await app.enqueue_many("q", "t", range(2_000))
+    assert full.value.sent == 1_000
+    await queue.limit(max_waiting=2_000)
+    jobs = await full.value.repeat()
+    assert (len({job.id for job in jobs}), (await queue.counts()).waiting) == (2_000, 2_000)
+
+
+@ON_ONE_SERVER
+async def test_callers_who_are_too_many_together_are_taken_as_far_as_there_is_room(app: App) -> None:
+    queue = app.queue("q")
+    await queue.limit(max_waiting=20)
+    await app.enqueue("q", "t", 0)
+    ends = await asyncio.gather(
+        *[app.enqueue_many("q", "t", range(n)) for n in (1, 15, 10, 3, 1)], return_exceptions=True
+    )
+    assert [isinstance(end, QueueFull) for end in ends] == [False, False, True, False, True]
+    assert (await queue.counts()).waiting == 20
 
 
 async def test_a_producer_that_runs_knows_a_new_bound_within_a_second(app: App, make_app: Any) -> None:
@@ -58,9 +84,10 @@ async def test_jobs_of_a_paused_task_are_born_held_and_wait_in_their_order_when_
     assert (await queue.steering()).tasks["sms"].reason == "provider down"
     assert (await other.status()).state.value == "waiting"
     async with app.client.store.pool.links() as links:
-        assert await app.client.store.steering.resume_held(links, "q") == 0
+        resume = app.client.store.steering.resume_held
+        assert (await resume(links, "q"))[:2] == (0, False)
         assert await queue.resume(task="sms")
-        assert await app.client.store.steering.resume_held(links, "q") == 450
+        assert [(await resume(links, "q"))[:2] for _ in range(5)] == [(100, True)] * 4 + [(50, False)]
     page = await queue.jobs("waiting", limit=200)  # type: ignore[arg-type]
     assert [job.id for job in page.items] == [other.id, *[job.id for job in jobs[:199]]]
     assert (await queue.counts()).held == 0

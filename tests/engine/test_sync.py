@@ -25,7 +25,7 @@ from streamq import (
     Unavailable,
     UsageError,
 )
-from streamq.errors import Ticket
+from streamq.tickets import Ticket
 
 from ..rig import ON_ONE_SERVER, census, working
 

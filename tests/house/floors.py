@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FLOORS: dict[str, frozenset[str]] = {
     "ground": frozenset({
-        "errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs", "job_lines",
+        "tickets", "errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs", "job_lines",
     }),
     "redis": frozenset({"redis"}),
     "embedded": frozenset({"embedded"}),

@@ -58,8 +58,15 @@ async def test_what_is_open_tells_nothing_of_jobs() -> None:
     assert all(route.scope is None or route.scope >= Scope.WRITE for route in ROUTES if route.method != "GET")
 
 
-def test_admin_allows_no_more_than_write_yet() -> None:
-    assert {route.scope for route in ROUTES} == {None, Scope.READ, Scope.WRITE}
+def test_only_an_admin_steers_queues_and_empties_them() -> None:
+    assert {(route.method, route.path) for route in ROUTES if route.scope is Scope.ADMIN} == {
+        ("PATCH", "/api/v1/queues/{queue}"),
+        ("POST", "/api/v1/queues/{queue}/pause"),
+        ("POST", "/api/v1/queues/{queue}/resume"),
+        ("POST", "/api/v1/queues/{queue}/purge"),
+        ("POST", "/api/v1/queues/{queue}/drain"),
+        ("POST", "/api/v1/operations/{id}/cancel"),
+    }
 
 
 async def test_a_refusal_says_what_is_needed(settings: Callable[..., ServiceSettings], start: Start) -> None:

@@ -13,6 +13,7 @@ const STALE = 5_000;
 
 const queues = new Map(); // not an object: a queue may be called __proto__
 let workers = [];
+let paused = {};
 let heardAt = 0;
 let trouble = "";
 
@@ -27,8 +28,9 @@ function hear(name, data) {
     jobs.changed(queue);
   }
   workers = data.workers ?? workers;
+  paused = data.paused ?? paused;
   showTotals(queues);
-  showQueues(queues, jobs.choose);
+  showQueues(queues, new Map(Object.entries(paused)), jobs.choose);
   showWorkers(workers);
   jobs.offer([...queues.keys()].sort());
   tick();

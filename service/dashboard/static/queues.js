@@ -9,6 +9,7 @@ const KEPT = { completed: "those that are still kept", failed: "those that are s
 const history = Object.fromEntries(TOTALS.map((state) => [state, []]));
 const tiles = new Map();
 const rows = new Map();
+const pauses = new Map();
 
 export function showTotals(queues) {
   const list = find("totals");
@@ -36,23 +37,26 @@ function points(values) {
   return values.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
 }
 
+const SELDOM = new Set(["held", "cancelled", "expired"]); // shown where there are any
+
 /** One row per queue, changed in place; a count leads to the jobs behind it. */
-export function showQueues(queues, choose) {
+export function showQueues(queues, paused, choose) {
   const place = find("queues");
   const names = [...queues.keys()].sort();
   if (!names.length) {
     place.replaceChildren(h("p", { class: "empty" }, "No queue yet. It appears with its first job."));
     return;
   }
-  const held = names.some((name) => queues.get(name).held);
-  const states = STATES.filter((state) => state !== "held" || held);
+  const states = STATES.filter((state) => !SELDOM.has(state) || names.some((name) => queues.get(name)[state]));
   const layout = JSON.stringify([names, states]);
   if (place.dataset.layout !== layout) {
     place.dataset.layout = layout;
     rows.clear();
+    pauses.clear();
     place.replaceChildren(table(names, states, choose));
   }
   for (const name of names) {
+    showPause(pauses.get(name), paused.get(name));
     for (const state of states) {
       const count = queues.get(name)[state];
       const button = rows.get(`${name} ${state}`);
@@ -65,7 +69,7 @@ export function showQueues(queues, choose) {
 function table(names, states, choose) {
   const head = h("tr", {}, h("th", { scope: "col" }, "queue"), states.map((state) => h("th", { scope: "col" }, state)));
   const body = names.map((name) =>
-    h("tr", {}, h("th", { scope: "row" }, name), states.map((state) => cell(name, state, choose))),
+    h("tr", {}, h("th", { scope: "row" }, name, pauseOf(name)), states.map((state) => cell(name, state, choose))),
   );
   return h("table", {}, h("thead", {}, head), h("tbody", {}, body));
 }
@@ -75,4 +79,17 @@ function cell(name, state, choose) {
   const button = h("button", { type: "button", class: "count", title: label, onclick: () => choose(name, state) });
   rows.set(`${name} ${state}`, button);
   return h("td", { "data-state": state, "data-label": state }, button);
+}
+
+function pauseOf(name) {
+  const mark = h("span", { class: "paused", hidden: true });
+  pauses.set(name, mark);
+  return mark;
+}
+
+function showPause(mark, pause) {
+  mark.hidden = !pause;
+  if (!pause) return;
+  const until = pause.until ? ` until ${pause.until.slice(0, 16).replace("T", " ")}` : "";
+  write(mark, `paused${until}${pause.reason ? `: ${pause.reason}` : ""}`);
 }

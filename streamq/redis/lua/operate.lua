@@ -1,15 +1,35 @@
 #!lua flags=allow-oom
 -- A background operation begins, or is told to end.
--- keys: operations signals
+-- keys: lanes finished completed failures cancelled expired operations signals
 -- arguments:
 --   operation   its id
 --   begins      what it is (JSON), or "" to cancel it
 -- returns its state before, "" where there was none
--- parts: operation
+-- parts: operation made record_times
 local before = read_operation(args.operation)
+
+-- When the last of the jobs ended that have ended so far: the clock may have been set back since.
+local function last_end()
+  local last = now
+  for _, order in ipairs({ keys.failures, keys.cancelled, keys.expired }) do
+    last = math.max(last, tonumber(redis.call('ZRANGE', order, 2 ^ 53, 0, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2]) or 0)
+  end
+  local id = redis.call('LINDEX', keys.completed, -1)
+  local record = id and redis.call('HGET', keys.finished, id)
+  return math.max(last, record and ended_at(id, record) or 0)
+end
+
 if args.begins ~= '' then
   local begun = cjson.decode(args.begins)
-  begun.created_ms, begun.state, begun.done = now, 'running', 0
+  begun.created_ms, begun.last_end, begun.state, begun.done, begun.last = now, last_end(), 'running', 0, {}
+  for number = 1, #keys.lanes do -- no entry behind these is concerned, whatever the clock says
+    if is_made(number) then
+      local told = redis.call('XINFO', 'STREAM', keys.lanes[number])
+      for i = 1, #told, 2 do
+        if told[i] == 'last-generated-id' then begun.last[tostring(number)] = told[i + 1] end
+      end
+    end
+  end
   write_operation(args.operation, begun)
   redis.pcall('PUBLISH', keys.signals, 'operation\n\n')
 elseif before and before.state == 'running' then

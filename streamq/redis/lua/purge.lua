@@ -10,13 +10,13 @@ local purge = read_operation(args.operation)
 if not purge then return { '', 0 } end
 if purge.state ~= 'running' then return { purge.state, 0 } end
 
--- parts: expect_lanes each budget parse header_id key_of unseal leave_key birth made
+-- parts: expect_lanes each pages parse header_id key_of unseal leave_key birth record_times made
 expect_lanes() -- a key of the wrong type raises before anything is written
 for _, name in ipairs({ keys.parked, keys.moved, keys.finished, keys.unique }) do redis.call('HLEN', name) end
 for _, name in ipairs({ keys.delayed, keys.failures, keys.cancelled, keys.expired, keys.held }) do redis.call('ZCARD', name) end
 redis.call('LLEN', keys.completed)
 
-local limit, bytes, deleted = tonumber(args.limit), 0, 0
+local limit, looked, bytes, deleted = tonumber(args.limit), 0, 0, 0
 
 local function let_go(id, task, headers)
   local key = key_of(headers)
@@ -24,16 +24,17 @@ local function let_go(id, task, headers)
   redis.call('ZREM', keys.held, task .. '\n' .. id)
 end
 
--- Entries that no worker has. Returns whether the lane has none left of those that were there.
-local function purge_lane(number)
-  if not is_made(number) then return true end
+-- What no worker has of the entries that were there. Returns whether the lane has none of them left.
+local function purge_lane(number, count)
+  local last = purge.last[tostring(number)]
+  if not last or not is_made(number) then return true end
   local from = '-'
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', keys.lanes[number])) do
     local at = {}
     for i = 1, #group, 2 do at[group[i]] = group[i + 1] end
     if at.name == GROUP then from = '(' .. at['last-delivered-id'] end
   end
-  local page = redis.call('XRANGE', keys.lanes[number], from, purge.created_ms, 'COUNT', math.min(limit - deleted, 1 + math.floor(limit / 4)))
+  local page = redis.call('XRANGE', keys.lanes[number], from, last, 'COUNT', count)
   local entries, ids = {}, {}
   for _, entry in ipairs(page) do
     local task, payload, headers = parse(entry[2])
@@ -47,83 +48,79 @@ local function purge_lane(number)
   end
   each('XDEL', keys.lanes[number], entries)
   each('HDEL', keys.moved, ids)
-  deleted = deleted + #entries
+  looked, deleted = looked + #page, deleted + #entries
   return #page == 0
 end
 
-local function purge_waiting()
-  for number = 1, #keys.lanes do
-    while not purge_lane(number) do
-      if deleted >= limit or bytes > BUDGET then return false end
-    end
-  end
-  return true
+local function purge_waiting(count)
+  local number = purge.lane or 1
+  if not purge_lane(number, count) then return false end
+  purge.lane = number + 1
+  return number >= #keys.lanes
 end
 
-local function purge_parked(ids)
-  local envelopes = redis.call('HMGET', keys.parked, unpack(ids))
-  redis.call('HDEL', keys.parked, unpack(ids)) -- before their keys are left, as one may follow another
-  for i, envelope in ipairs(envelopes) do
-    if envelope then
-      local task, headers, payload = unseal(envelope)
-      bytes = bytes + #payload
-      let_go(ids[i], task, headers)
-    end
-  end
-  deleted = deleted + #ids
-end
-
--- Those that were born since stay; `passed` says how many of them stand before the place where it goes on.
-local function purge_delayed()
-  local passed = purge.passed or 0
-  local page, old = redis.call('ZRANGE', keys.delayed, passed, passed + limit - 1), {}
-  for _, id in ipairs(page) do
-    if (birth_of(id) or 0) <= purge.created_ms then old[#old + 1] = id else passed = passed + 1 end
-  end
-  if #old > 0 then
-    purge_parked(old)
-    redis.call('ZREM', keys.delayed, unpack(old))
-  end
-  purge.passed = passed
-  return #page < limit
-end
-
-local function purge_held()
-  local cursor, found = unpack(redis.call('HSCAN', keys.parked, purge.cursor or '0', 'COUNT', limit))
-  local held = {}
+-- Jobs that are parked, delayed or held. The cursor finds each that stays parked for as long as the purge takes.
+local function purge_parked(count, is_delayed)
+  local cursor, found = unpack(redis.call('HSCAN', keys.parked, purge.cursor or '0', 'COUNT', count))
+  local ids, tasks, headers = {}, {}, {}
   for i = 1, #found, 2 do
-    local id = found[i]
-    if (birth_of(id) or 0) <= purge.created_ms and not redis.call('ZSCORE', keys.delayed, id) then held[#held + 1] = id end
+    local id, envelope = found[i], found[i + 1]
+    bytes = bytes + #envelope
+    local delayed = redis.call('ZSCORE', keys.delayed, id) ~= false
+    if delayed == is_delayed and (birth_of(id) or 0) <= purge.created_ms then
+      local n = #ids + 1
+      ids[n], tasks[n], headers[n] = id, unseal(envelope)
+    end
   end
-  for i = 1, #held, 1000 do purge_parked({ unpack(held, i, math.min(#held, i + 999)) }) end
-  purge.cursor = cursor
+  each('HDEL', keys.parked, ids) -- before their keys are left, as one may follow another
+  if is_delayed then each('ZREM', keys.delayed, ids) end
+  for n, id in ipairs(ids) do let_go(id, tasks[n], headers[n]) end
+  looked, deleted, purge.cursor = looked + math.max(count, #found / 2), deleted + #ids, cursor
   return cursor == '0'
 end
 
-local function purge_ended(order)
-  local ids
-  if order == keys.completed then
-    ids = redis.call('LPOP', order, limit) or {}
-  else
-    ids = redis.call('ZRANGE', order, '-inf', purge.created_ms + 1, 'BYSCORE', 'LIMIT', 0, limit)
-    each('ZREM', order, ids)
+-- Records, in the order of their ends, as far as these were before the purge began.
+local function purge_completed(count)
+  local ids, old = redis.call('LRANGE', keys.completed, 0, count - 1), {}
+  for i, record in ipairs(#ids > 0 and redis.call('HMGET', keys.finished, unpack(ids)) or {}) do
+    bytes = bytes + #(record or '')
+    if record and (ended_at(ids[i], record) or 0) > purge.last_end then break end
+    old[i] = ids[i]
   end
+  if #old > 0 then redis.call('LPOP', keys.completed, #old) end
+  each('HDEL', keys.finished, old)
+  looked, deleted = looked + #ids, deleted + #old
+  return #old < count
+end
+
+local function purge_ended(count, order)
+  local ids = redis.call('ZRANGE', order, '-inf', purge.last_end + 1, 'BYSCORE', 'LIMIT', 0, count)
+  each('ZREM', order, ids)
   each('HDEL', keys.finished, ids)
-  deleted = deleted + #ids
-  return #ids < limit
+  looked, deleted = looked + #ids, deleted + #ids
+  return #ids < count
 end
 
 local STEPS = {
-  waiting = purge_waiting, delayed = purge_delayed, held = purge_held,
-  completed = function() return purge_ended(keys.completed) end,
-  failed = function() return purge_ended(keys.failures) end,
-  cancelled = function() return purge_ended(keys.cancelled) end,
-  expired = function() return purge_ended(keys.expired) end,
+  waiting = purge_waiting,
+  delayed = function(count) return purge_parked(count, true) end,
+  held = function(count) return purge_parked(count, false) end,
+  completed = purge_completed,
+  failed = function(count) return purge_ended(count, keys.failures) end,
+  cancelled = function(count) return purge_ended(count, keys.cancelled) end,
+  expired = function(count) return purge_ended(count, keys.expired) end,
 }
-local step = STEPS[purge.left[1]]
-if not step or step() then
-  table.remove(purge.left, 1)
-  purge.passed, purge.cursor = nil, nil
+
+-- In pages that grow while jobs are small: nobody knows how large the next one is.
+local step, count = STEPS[purge.left[1]], 8
+while true do
+  if not step or step(count) then
+    table.remove(purge.left, 1)
+    purge.cursor, purge.lane = nil, nil
+    break
+  end
+  if looked >= limit or bytes > BUDGET then break end
+  count = math.min(limit - looked, looked > 0 and next_count(count, looked, bytes + looked) or count)
 end
 purge.done = purge.done + deleted
 if #purge.left == 0 then end_operation(purge, 'done') end

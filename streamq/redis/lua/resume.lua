@@ -1,21 +1,35 @@
 #!lua flags=allow-oom
--- Held jobs whose task is not paused any more wait again, in the order of their births.
--- keys: lanes parked moved steering held signals
+-- Held jobs whose task is not paused any more wait again, in the order of their births. It is asked of each queue from
+-- time to time, and says what else there is to do.
+-- keys: lanes parked delayed moved steering held operations signals
 -- arguments:
 --   limit    at most how many
--- returns how many, and 1 when there may be more
-local looked_from, limit, resumed = '-', tonumber(args.limit), 0
-if redis.call('ZCARD', keys.held) == 0 then return { 0, 0 } end -- as nearly always
+-- returns how many; 1 when there may be more, else 0; 1 when there are background operations, else 0; and ms until the
+--   next pause of a task ends by itself, 0 when none does
+if redis.call('EXISTS', keys.steering, keys.held, keys.operations) == 0 then return { 0, 0, 0, 0 } end -- as nearly always
+-- parts: steered
+local resumed, operations = 0, redis.call('EXISTS', keys.operations)
 
--- parts: expect_lanes steered unseal lane_of add_to placed budget
+local function answer(more)
+  local next_end = math.huge
+  if steered then
+    for _, subject in ipairs(redis.call('HKEYS', keys.steering)) do
+      if string.find(subject, '^task:') then next_end = math.min(next_end, paused_until(subject) or math.huge) end
+    end
+  end
+  return { resumed, more, operations, next_end < math.huge and math.max(1, next_end - now) or 0 }
+end
+if redis.call('EXISTS', keys.held) == 0 then return answer(0) end
+
+-- parts: expect_lanes unseal lane_of add_to placed budget
 expect_lanes() -- a key of the wrong type raises before anything is written
 redis.call('HLEN', keys.parked)
 redis.call('HLEN', keys.moved)
-local bytes = 0
+local looked_from, limit, bytes = '-', tonumber(args.limit), 0
 
 local function wait_again(member, id)
   local envelope = redis.call('HGET', keys.parked, id)
-  if envelope then
+  if envelope and not redis.call('ZSCORE', keys.delayed, id) then
     bytes = bytes + #envelope
     local task, headers, payload = unseal(envelope)
     local to = lane_of(headers)
@@ -28,16 +42,16 @@ end
 
 while true do
   local head = redis.call('ZRANGE', keys.held, looked_from, '+', 'BYLEX', 'LIMIT', 0, 1)[1]
-  if not head then return { resumed, 0 } end
+  if not head then return answer(0) end
   local task = string.match(head, '^(.*)\n') or ''
   if not (steered and is_paused('task:' .. task)) then
-    local page = redis.call('ZRANGE', keys.held, '[' .. head, '(' .. task .. '\n\255', 'BYLEX', 'LIMIT', 0, limit)
+    local page = redis.call('ZRANGE', keys.held, '[' .. head, '(' .. task .. '\n\255', 'BYLEX', 'LIMIT', 0, limit - resumed)
     if #page == 0 then redis.call('ZREM', keys.held, head) end -- another's, of no form that is known
     for _, member in ipairs(page) do
-      if bytes > BUDGET then return { resumed, 1 } end
+      if bytes > BUDGET then return answer(1) end
       wait_again(member, string.match(member, '\n(.*)$') or '')
     end
-    if #page == limit then return { resumed, 1 } end
+    if resumed >= limit then return answer(1) end
   end
   looked_from = '(' .. task .. '\n\255'
 end

@@ -4,7 +4,11 @@ local function read_operation(id)
   local text = redis.call('HGET', keys.operations, id)
   if not text then return nil end
   local read, operation = pcall(cjson.decode, text)
-  return read and type(operation) == 'table' and operation or nil
+  if not read or type(operation) ~= 'table' then return nil end
+  if operation.state ~= 'running' then return type(operation.state) == 'string' and operation or nil end
+  -- another's, or of a form that is not known: it is left alone
+  local known = type(operation.left) == 'table' and type(operation.last) == 'table' and tonumber(operation.done)
+  return known and tonumber(operation.created_ms) and tonumber(operation.last_end) and operation or nil
 end
 
 local function write_operation(id, operation)

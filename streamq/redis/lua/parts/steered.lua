@@ -2,13 +2,17 @@
 -- parts: clock
 local steered = redis.call('EXISTS', keys.steering) == 1
 
--- Whether `subject` (the queue's `paused`, or `task:<name>`) is paused now: a pause may have an end.
-local function is_paused(subject)
+-- Until when `subject` (the queue's `paused`, or `task:<name>`) is paused, in ms since the epoch; nil when it is not now.
+local function paused_until(subject)
   local told = redis.call('HGET', keys.steering, subject)
-  if not told then return false end
+  if not told then return nil end
   local read, pause = pcall(cjson.decode, told)
-  local ends = read and type(pause) == 'table' and tonumber(pause.until_ms)
-  return not ends or ends > now
+  local ends = read and type(pause) == 'table' and tonumber(pause.until_ms) or math.huge
+  return ends > now and ends or nil
+end
+
+local function is_paused(subject)
+  return paused_until(subject) ~= nil
 end
 
 -- Why so many more jobs may not wait; nil when they may.

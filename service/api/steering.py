@@ -1,0 +1,112 @@
+"""Steering: a queue, or a task in it, is paused and resumed, and how many jobs may wait is bounded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from streamq import OPTIONS, UsageError
+
+from ..http.auth import Scope
+from ..http.failures import OF_ENGINE, OUTAGES
+from ..http.inputs import Request, of_option
+from ..http.route import Asked, Route, Success
+from ..site import Site
+from .changes import Line
+from .queues import PATH, QUEUE_NOT_FOUND, Described, described, known_queue
+
+Task = Annotated[str | None, Field(min_length=1, max_length=200)]
+Bound = Annotated[int | None, Field(ge=0, lt=2**53)]
+
+
+# -- what requests carry -----------------------------------------------------------------------------------------
+
+
+class PauseRequest(Request):
+    """Why, until when and by whom a queue is paused, or one ``task`` in it. Without ``until`` somebody must resume."""
+
+    reason: Line = ""
+    until: of_option(OPTIONS["expires"]) = None  # type: ignore[valid-type]
+    task: Task = None
+    by: Line = ""
+
+
+class ResumeRequest(Request):
+    """The ``task`` that is resumed; the queue itself where it names none."""
+
+    task: Task = None
+
+
+class QueueRequest(Request):
+    """What is to change in a queue; what is left out stays. ``max_waiting`` null lets any number of jobs wait."""
+
+    paused: bool | None = None
+    reason: Line | None = None
+    until: of_option(OPTIONS["expires"]) = None  # type: ignore[valid-type]
+    by: Line | None = None
+    max_waiting: Bound = None
+
+    @field_validator("reason", "until", "by")
+    @classmethod
+    def _of_a_pause(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and not info.data.get("paused"):
+            raise PydanticCustomError("without_pause", "is said of a pause: send paused, too")
+        return value
+
+
+# -- handlers ----------------------------------------------------------------------------------------------------
+
+
+async def change(site: Site, asked: Asked[None, QueueRequest]) -> dict[str, Any]:
+    """The queue as it is now."""
+    queue, body = await known_queue(site.engine, asked.request), asked.body
+    if "max_waiting" in body.model_fields_set:
+        await queue.limit(max_waiting=body.max_waiting)
+    if body.paused:
+        await queue.pause(body.reason or "", until=body.until, by=body.by or "")
+    elif body.paused is False:
+        await queue.resume()
+    return await described(site.engine, queue.name)
+
+
+async def pause(site: Site, asked: Asked[None, PauseRequest]) -> dict[str, Any]:
+    """The queue as it is now."""
+    queue, body = await known_queue(site.engine, asked.request), asked.body
+    await queue.pause(body.reason, until=body.until, task=body.task, by=body.by)
+    return await described(site.engine, queue.name)
+
+
+async def resume(site: Site, asked: Asked[None, ResumeRequest]) -> dict[str, Any]:
+    """The queue as it is now, whether it was paused or not."""
+    queue = await known_queue(site.engine, asked.request)
+    await queue.resume(task=asked.body.task)
+    return await described(site.engine, queue.name)
+
+
+# -- routes ------------------------------------------------------------------------------------------------------
+
+_QUEUE: Final = PATH + "/{queue}"
+_STEERED: Final = (Success(200, "The queue as it is now", Described),)
+_PROBLEMS: Final = (QUEUE_NOT_FOUND, OF_ENGINE[UsageError], *OUTAGES)
+
+ROUTES: Final = (
+    Route(
+        method="PATCH", path=_QUEUE, handler=change, scope=Scope.ADMIN, body=QueueRequest,
+        summary="pause or resume a queue, and bound how many jobs may wait",
+        answers=_STEERED, problems=_PROBLEMS,
+    ),
+    Route(
+        method="POST", path=_QUEUE + "/pause", handler=pause, scope=Scope.ADMIN, body=PauseRequest,
+        body_may_be_empty=True,
+        summary="start no job of a queue, or of one task in it; what runs goes on",
+        answers=_STEERED, problems=_PROBLEMS,
+    ),
+    Route(
+        method="POST", path=_QUEUE + "/resume", handler=resume, scope=Scope.ADMIN, body=ResumeRequest,
+        body_may_be_empty=True,
+        summary="end a pause",
+        answers=_STEERED, problems=_PROBLEMS,
+    ),
+)  # fmt: skip

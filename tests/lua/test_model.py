@@ -10,7 +10,7 @@ import redis
 from streamq import App
 from streamq.redis.links import Links
 
-from .jobs_model import Driver
+from .jobs_driver import Driver
 
 SEEDS = int(os.environ.get("STREAMQ_TEST_SEEDS", "3"))
 """Sequences of operations; `make model` runs more of them."""

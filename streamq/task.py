@@ -24,6 +24,7 @@ from streamq.errors import (
 )
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
+from streamq.model.envelope import New
 from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
@@ -202,9 +203,13 @@ class Task(Generic[P, R]):
         own = self._own_headers
         return said._replace(headers=joined(said.headers, own)) if own else said
 
+    def new(self, payload: Any, said: Terms) -> New:
+        """A job of the task, not yet sent. Raises ``InvalidPayload`` and ``PayloadTooLarge``."""
+        return self._own(said).new(self.name, self.encode(payload), self.unique, hidden=self.hides)
+
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
-        new = self._own(said).new(self.name, self.encode(payload), self.unique, hidden=self.hides)
+        new = self.new(payload, said)
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: job_of(found[0], queue, name, client, parse))

@@ -23,6 +23,8 @@ from streamq import (
     PayloadTooLarge,
     QueueFull,
     Rejected,
+    RequestReused,
+    RequestRunning,
     StreamqError,
     Unavailable,
     UnknownTask,
@@ -59,6 +61,12 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     PayloadTooLarge: ProblemType(
         413, PayloadTooLarge.code, "the payload has `size_bytes`, more than `limit_bytes`"
     ),
+    RequestReused: ProblemType(
+        422, RequestReused.code, "the `Idempotency-Key` was used for another request in the last 24 hours"
+    ),
+    RequestRunning: ProblemType(
+        409, RequestRunning.code, "the first request with this `Idempotency-Key` is still being answered"
+    ),
     UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
     JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
     OperationNotFound: ProblemType(
@@ -85,7 +93,7 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     Unavailable: ProblemType(503, Unavailable.code, "the queue server cannot be reached"),
 }
 """The problem of each error of the engine; the first that fits counts, with the error's own code. All but these are
-500. Those of 503 and 429 say in ``Retry-After`` when to come back."""
+500. Those of 503 and 429, and of a request that is still being answered, say in ``Retry-After`` when to come back."""
 
 OUTAGES: Final = tuple(
     kind
@@ -168,6 +176,8 @@ def _of_engine(request: web.Request, error: StreamqError) -> Problem:
     kind = kind._replace(code=error.code)
     if isinstance(error, QueueFull):
         return Problem(kind, str(error), headers=come_back(error), waiting=error.waiting, bound=error.bound)
+    if isinstance(error, RequestRunning):
+        return Problem(kind, str(error), headers=come_back(error))
     if isinstance(error, Unavailable):
         log.info("request %s: %s: %s", request[REQUEST_ID], error.code, error)
         return Problem(kind, _outage(error), headers=come_back(error))

@@ -119,9 +119,13 @@ class Keys:
     producer = Key(
         "string",
         "last batch of one producer and the ids it was answered",
-        "expires in an hour",
+        "expires in an hour, or in a day where a request may come again",
         "producer:ID",
     )
+    request = Key(
+        "hash", "a request that may come again: its fingerprint, who is at it, and the first answer",
+        "expires in a day", "request:ID",
+    )  # fmt: skip
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )

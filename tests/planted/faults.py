@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import attempts, control, fetching, life, liveness, producers, scripts, serving, values, waiting
+from . import attempts, control, fetching, life, liveness, producers, scripts, serving, unique, values, waiting
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -15,6 +15,7 @@ FAULTS: tuple[Fault, ...] = (
     *producers.FAULTS,
     *liveness.FAULTS,
     *waiting.FAULTS,
+    *unique.FAULTS,
     *values.FAULTS,
     *life.FAULTS,
     *serving.FAULTS,

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final, TypeVar
 
-from streamq.durations import Duration, seconds_of
+from streamq.durations import Duration, as_given, seconds_of
 
 T = TypeVar("T")
 
@@ -168,7 +168,9 @@ class JobNotFound(JobError):
 
     def __init__(self, queue: str, job_id: str) -> None:
         self.queue, self.job_id = queue, job_id
-        super().__init__(f"queue {queue!r} has no job {job_id!r}: never enqueued, or past its retention")
+        super().__init__(
+            f"queue {queue!r} has no job {as_given(job_id)}: never enqueued, or past its retention"
+        )
 
 
 class WrongState(JobError):

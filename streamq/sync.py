@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from streamq.client.opening import running_loop
-from streamq.durations import Duration
+from streamq.durations import Duration, as_given
 from streamq.errors import OutcomeUnknown, UsageError
 from streamq.fields_task import FieldsSending, FieldsTask
 from streamq.job import Job
@@ -101,10 +101,10 @@ class Sync:
         self, task: Task[P, R], payload: P = ..., /, **options: Unpack[EnqueueOptions]
     ) -> SyncJob[R]: ...
     @overload
-    def enqueue(self, task: Sending[P, R], payload: P, /) -> SyncJob[R]: ...
+    def enqueue(self, task: Sending[P, R], payload: P = ..., /) -> SyncJob[R]: ...
     def enqueue(self, task: Any, /, *args: Any, **named: Any) -> Any:
         """Send one job: ``enqueue(send_sms, message, delay=60)``, or by name ``enqueue("sms", "send_sms", {…})``."""
-        send = self._app.enqueue if isinstance(task, str) else task.enqueue
+        send = self._app.enqueue if isinstance(task, str) else _task(task).enqueue
         given = (task, *args) if isinstance(task, str) else args
         return self._sent(lambda: send(*given, **named))
 
@@ -120,7 +120,7 @@ class Sync:
     def enqueue_many(self, task: Sending[P, R], payloads: Iterable[P], /) -> list[SyncJob[R]]: ...
     def enqueue_many(self, task: Any, /, *args: Any, **options: Any) -> Any:
         """Send many jobs; all are validated before the first is sent."""
-        send = self._app.enqueue_many if isinstance(task, str) else task.enqueue_many
+        send = self._app.enqueue_many if isinstance(task, str) else _task(task).enqueue_many
         given = (task, *args) if isinstance(task, str) else args
         return self._sent(lambda: send(*given, **options))
 
@@ -169,6 +169,14 @@ class Sync:
 
     def _handle(self, job: Job[Any]) -> SyncJob[Any]:
         return SyncJob(job.id, job.queue, job.task, job, self)
+
+
+def _task(given: Any) -> Any:
+    if not isinstance(given, Task | Sending):
+        raise UsageError(
+            f"{as_given(given)} is not a task: give what @app.task made, or a queue and a task by name"
+        )
+    return given
 
 
 class _Background:

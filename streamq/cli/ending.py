@@ -11,6 +11,7 @@ from streamq.cli.outlet import complain, echo_json, leave
 from streamq.errors import (
     ConfigurationError,
     JobNotFound,
+    NotDurable,
     ResultTimeout,
     StreamqError,
     Unavailable,
@@ -70,7 +71,7 @@ def _report(error: StreamqError, *, as_json: bool) -> int:
     for note in getattr(error, "__notes__", ()):
         _complain_of_each(str(note))
     code = code_of(error)
-    if code in _TRY:
+    if code in _TRY and not isinstance(error, NotDurable):  # whose server is there
         complain(f"try: {_TRY[code]}")
     return code
 

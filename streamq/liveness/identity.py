@@ -15,6 +15,7 @@ import secrets
 from importlib.metadata import version
 from typing import Final
 
+from streamq.durations import as_given
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness import host
 from streamq.liveness.recovery import GRACE, recover
@@ -42,7 +43,7 @@ def checked_name(name: str) -> str:
     """The name, when it can name a worker. Raises ``ConfigurationError``."""
     if not is_name(name):
         raise ConfigurationError(
-            f"{name!r} cannot name a worker: use 1 to 64 letters, digits, '_', '.' or '-'"
+            f"{as_given(name)} cannot name a worker: use 1 to 64 letters, digits, '_', '.' or '-'"
         )
     return name
 

@@ -13,6 +13,7 @@ import re
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from streamq.durations import as_given
 from streamq.errors import UsageError
 from streamq.model.lanes import NUMBERS
 
@@ -24,9 +25,11 @@ _NUMBER: Final = {
 """The number that a cursor has beside an id, by the kind of the list."""
 
 
-def strange(cursor: str) -> UsageError:
+def strange(cursor: object) -> UsageError:
     """The error for a cursor that does not belong to this list."""
-    return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+    return UsageError(
+        f"{as_given(cursor)} is not a cursor of this list: take `next` of the page before, or none"
+    )
 
 
 def is_entry(text: str) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, overload
 
+from streamq.durations import as_given
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, LANES, READY
 
@@ -110,7 +111,7 @@ class Keys:
     def __init__(self, prefix: str, queue: str) -> None:
         if not is_name(queue):
             raise ConfigurationError(
-                f"{queue!r} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
+                f"{as_given(queue)} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue

@@ -34,6 +34,8 @@ log = logging.getLogger("streamq.settings")
 Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
 """A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
+MOST_CONCURRENCY = 100_000
+"""Slots of one worker: more tasks than one event loop serves without delay."""
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -112,7 +114,9 @@ class Settings(BaseModel):
     queues: tuple[str, ...] = Field(
         (), description="queues a worker serves, separated by commas. Empty: all of its tasks'"
     )
-    concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
+    concurrency: PositiveInt = Field(
+        100, le=MOST_CONCURRENCY, description="jobs one worker process runs at once"
+    )
     processes: PositiveInt = Field(1, le=256, description="worker processes")
     shutdown_grace: Seconds = Field(25.0, description="seconds running jobs may finish in at shutdown")
     beat: PositiveSeconds = Field(5.0, description="seconds between two beats of a worker")
@@ -140,7 +144,7 @@ class Settings(BaseModel):
     @field_validator("queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
+        return names_in(value) if isinstance(value, str) else value
 
     @field_validator("queues")
     @classmethod
@@ -249,6 +253,11 @@ class Settings(BaseModel):
                 f"STREAMQ_LEASE is {self.lease:g} s, less than two beats of {self.beat:g} s: "
                 "a worker that misses one beat would be declared lost"
             )
+
+
+def names_in(names: Sequence[str] | str) -> Sequence[str]:
+    """Names that are separated by commas where they come as text, as in a variable."""
+    return [n.strip() for n in names.split(",") if n.strip()] if isinstance(names, str) else names
 
 
 def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

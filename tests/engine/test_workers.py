@@ -225,7 +225,7 @@ async def test_a_worker_of_an_app_without_tasks_says_so(app: App) -> None:
 async def test_what_a_worker_cannot_be_given_is_refused_before_it_begins(app: App) -> None:
     for wrong in (0, -1, True, "5", 1.5, 100_001):
         with pytest.raises(
-            ConfigurationError, match="^concurrency=.* is not possible: use a whole number from 1"
+            ConfigurationError, match=r"^concurrency=.* is not possible: use a whole number from 1"
         ):
             await app.run_worker(queues=["q"], concurrency=wrong)
     for wrong_queues in ("a b", ["a b"], [5], [""]):

@@ -97,6 +97,21 @@ async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(
     assert [job_id for job_id, _ in ended(message.encode())] == [entries[0], entries[2]]
 
 
+async def test_one_refused_retry_leaves_the_others_their_own_due_times(
+    app: App, link: Links, client: redis.Redis, keys: Keys
+) -> None:
+    entries = _deliver(client, keys, 3)
+    await app.client.store.delivery.release(link, "q", [(1, entries[0].encode())])
+    retries = [
+        Settlement(DELAYED, 1, entry.encode(), entry, b"t\n{}\n1", str(10_000_000 * at))
+        for at, entry in enumerate(entries, 1)
+    ]
+    assert await app.client.store.outcomes.settle(link, {"q": retries}) == [entries[0].encode()]
+    (_, second), (_, third) = client.zrange(keys.delayed, 0, -1, withscores=True)
+    assert third - second == 10_000_000
+    assert client.zrange(keys.delayed, 0, -1) == entries[1:]
+
+
 async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(
     app: App, link: Links, client: redis.Redis, keys: Keys
 ) -> None:

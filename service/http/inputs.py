@@ -23,8 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from streamq import OPTIONS, Option
 from streamq.durations import seconds_of
-
-from ..clock import NoTime, now, parse_rfc3339
+from streamq.model.clock import NoTime, host_now, parse_rfc3339
 
 MAX_DELAY: Final = timedelta(days=366)
 """As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""
@@ -49,7 +48,7 @@ def _instant(value: Any) -> datetime | None:
         at = parse_rfc3339(value)
     except NoTime as error:
         raise PydanticCustomError(error.code, "{text}", {"text": str(error), **_TIME_HINT}) from error
-    ahead = at - now()
+    ahead = at - host_now()
     if ahead <= timedelta(0):
         raise PydanticCustomError("past", "is in the past")
     if ahead > MAX_DELAY:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from ..clock import now
+from streamq.model.clock import host_now
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH: Final = f"(?P<month>{'|'.join(_MONTHS)})"
@@ -38,7 +38,7 @@ def parse_retry_after(value: str) -> float | None:
 
 
 def _until(found: re.Match[str]) -> float | None:
-    today = now()
+    today = host_now()
     year = int(found["year"])
     if len(found["year"]) == 2:
         year += today.year // 100 * 100

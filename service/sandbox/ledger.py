@@ -16,8 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from streamq import ConfigurationError
-
-from ..clock import now, rfc3339
+from streamq.model.clock import host_now, rfc3339
 
 log = logging.getLogger("streamq.sandbox")
 
@@ -84,7 +83,7 @@ class Ledger:
         )  # a header may have bytes that are no UTF-8
         self._total += 1
         repeat = self._seen[key] if key is not None else 0
-        call = Call(f"msg-{self._total}", key, repeat, status, rfc3339(now(), "microseconds"), body)
+        call = Call(f"msg-{self._total}", key, repeat, status, rfc3339(host_now(), "microseconds"), body)
         self._count(call)
         if self._file is not None:
             self._file.append(orjson.dumps(call.asdict()))

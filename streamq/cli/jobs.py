@@ -161,7 +161,7 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
 @click.argument("queue")
 @click.option(
     "--state", cls=Option, default="failed", show_default=True,
-    type=click.Choice(list(State)),
+    type=click.Choice([state.value for state in State]),
 )  # fmt: skip
 @click.option(
     "--limit", cls=Option, type=click.IntRange(1, 200), default=50, show_default=True, help="1 to 200."

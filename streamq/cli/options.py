@@ -14,6 +14,7 @@ import streamq
 from streamq.cli.ending import QueueNotFound
 from streamq.cli.outlet import Warnings
 from streamq.durations import as_given, seconds_of
+from streamq.model.clock import NoTime, parse_rfc3339
 
 Command = Callable[..., Any]
 T = TypeVar("T")
@@ -63,12 +64,9 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # as above
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{as_given(value)} is not a time: write it as 2030-01-31T09:00:00Z", param, ctx)
-        if at.tzinfo is None:
-            self.fail(f"{as_given(value)} has no time zone: write it as 2030-01-31T09:00:00Z", param, ctx)
-        return at
+            return parse_rfc3339(value)
+        except NoTime as error:
+            self.fail(f"{as_given(value)} {error}: write it as 2030-01-31T09:00:00Z", param, ctx)
 
 
 _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {

@@ -25,7 +25,7 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 """
 
 SERVICE: tuple[frozenset[str], ...] = (
-    frozenset({"clock", "json_text", "settings"}),
+    frozenset({"json_text", "settings"}),
     frozenset({"http", "messaging", "readiness"}),
     frozenset({"dashboard", "sandbox"}),
     frozenset({"site"}),

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from streamq.queue import Queue as Queue
     from streamq.runtime import run as run
     from streamq.settings import Settings as Settings
+    from streamq.settings.location import is_loopback as is_loopback
     from streamq.settings.location import public_address as public_address
     from streamq.sync import Sync as Sync
     from streamq.sync import SyncJob as SyncJob
@@ -95,8 +96,8 @@ _HOMES = {
     "queue": ("Queue",),
     "runtime": ("run",),
     "settings": ("Settings",),
-    "settings.location": ("public_address",),
-        "sync": ("Sync", "SyncJob"),
+    "settings.location": ("is_loopback", "public_address"),
+    "sync": ("Sync", "SyncJob"),
     "task": ("Sending", "Task"),
     "worker.worker": ("Worker",),
 }  # fmt: skip

@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Self, TypeVar, Unpack
 
 from streamq.declare import TaskDecorator
-from streamq.durations import as_given
 from streamq.duties.scheduler import Scheduler
 from streamq.errors import ConfigurationError, UsageError
+from streamq.model.shown import as_given
 from streamq.program import Program, no_lifespan
 from streamq.settings import Settings, SettingsOptions
 from streamq.worker.worker import Worker

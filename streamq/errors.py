@@ -27,12 +27,14 @@ Each class has a stable ``code``; logs and the HTTP API show it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, ClassVar, Final, TypeVar
 
-from streamq.durations import Duration, as_given, seconds_of
+from streamq.durations import Duration, seconds_of
+from streamq.model.shown import as_given
 
 T = TypeVar("T")
 
@@ -56,6 +58,12 @@ def _as_it_was(kind: type[StreamqError], args: tuple[Any, ...]) -> StreamqError:
     error = kind.__new__(kind, *args)
     error.args = args  # OSError, of which TimeoutError is one, leaves them to ``__init__``
     return error
+
+
+def meant(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The hint of an error about a name: the nearest that is known, as ``did you mean …?``, or ``otherwise``."""
+    near = get_close_matches(name, sorted(known), 1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 class ConfigurationError(StreamqError):
@@ -151,7 +159,7 @@ class OpenElsewhere(NotOpen):
     def __init__(self) -> None:
         super().__init__(
             "the app is open in another event loop, not in this one: open it here too with `async with app:`, "
-            "or call `app.sync.enqueue(…)`, which any thread without a loop may",
+            "or call `app.sync.enqueue(…)`, which any thread without a loop may"
         )
 
 

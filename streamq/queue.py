@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from streamq.client.client import Client
-from streamq.durations import as_given
 from streamq.errors import UsageError
-from streamq.model.cursors import strange
+from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
+from streamq.model.shown import as_given
 from streamq.model.states import State
 
 PAGE_LIMIT = 200
@@ -39,7 +39,7 @@ class Queue:
         if type(limit) is not int or not 1 <= limit <= PAGE_LIMIT:
             raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT}")
         if not isinstance(cursor, str | None):
-            raise strange(cursor)
+            raise invalid(cursor)
         return await self._client.store.jobs.jobs(self.name, _state(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:

@@ -25,16 +25,7 @@ from streamq.job import Job
 from streamq.model import codec, values
 from streamq.model.envelope import New
 from streamq.model.judge import Backoff, ResultNotStorable, ResultTooLarge
-from streamq.options import (
-    NAMES,
-    OPTIONS,
-    POLICY,
-    EnqueueOptions,
-    Terms,
-    refuse,
-    terms,
-    wrong_task_name,
-)
+from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, Terms, refuse, terms, wrong_task_name
 
 P = TypeVar("P")
 R = TypeVar("R")

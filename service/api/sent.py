@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from streamq import Job, JobFailed, JobNotFound, JobRecord, ResultTimeout, State, Unavailable
-from streamq.model.clock import rfc3339_of_ms
 
+from ..clock import rfc3339_of_ms
 from ..http.answers import Answer
 from ..http.route import Asked
 from ..http.waiting import HungUp, while_connected

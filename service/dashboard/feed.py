@@ -16,7 +16,9 @@ from typing import Any, Final
 import orjson
 
 from streamq import App, Unavailable
-from streamq.model.clock import host_now, rfc3339
+from streamq.times import rfc3339
+
+from ..clock import now
 
 log = logging.getLogger("streamq.feed")
 
@@ -132,7 +134,7 @@ class Feed:
         try:
             sample = await self._sample()
         except Unavailable as error:
-            return "unavailable", {"at": rfc3339(host_now()), "code": error.code, "detail": str(error)}, None
+            return "unavailable", {"at": rfc3339(now()), "code": error.code, "detail": str(error)}, None
         if self._last is None:
             return "snapshot", sample, sample
         return "change", _difference(self._last, sample), sample
@@ -142,11 +144,7 @@ class Feed:
         counts = await asyncio.gather(*(self._engine.queue(name).counts() for name in names))
         workers = await self._engine.workers()
         queues = {name: count.asdict() for name, count in zip(names, counts, strict=True)}
-        return {
-            "at": rfc3339(host_now()),
-            "queues": queues,
-            "workers": [worker.asdict() for worker in workers],
-        }
+        return {"at": rfc3339(now()), "queues": queues, "workers": [worker.asdict() for worker in workers]}
 
     async def _run(self) -> None:
         while True:

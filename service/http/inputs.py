@@ -23,7 +23,9 @@ from pydantic_core import PydanticCustomError
 
 from streamq import OPTIONS, Option
 from streamq.durations import seconds_of
-from streamq.model.clock import NoTime, host_now, parse_rfc3339
+from streamq.times import NoTime, parse_rfc3339
+
+from ..clock import now
 
 MAX_DELAY: Final = timedelta(days=366)
 """As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""
@@ -48,7 +50,7 @@ def _instant(value: Any) -> datetime | None:
         at = parse_rfc3339(value)
     except NoTime as error:
         raise PydanticCustomError(error.code, "{text}", {"text": str(error), **_TIME_HINT}) from error
-    ahead = at - host_now()
+    ahead = at - now()
     if ahead <= timedelta(0):
         raise PydanticCustomError("past", "is in the past")
     if ahead > MAX_DELAY:
@@ -57,7 +59,7 @@ def _instant(value: Any) -> datetime | None:
 
 
 def _seconds(value: Any) -> Any:
-    """A duration as text, which bears its unit: a number in a string is no number here either."""
+    """A duration as text, which has its unit: a number in a string is no number here either."""
     if not isinstance(value, str):
         return value
     try:

@@ -15,12 +15,12 @@ import secrets
 from importlib.metadata import version
 from typing import Final
 
-from streamq.durations import as_given
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness import host
 from streamq.liveness.recovery import GRACE, recover
 from streamq.model.clock import host_now
 from streamq.model.keys import is_name
+from streamq.model.shown import as_given
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links
 from streamq.settings import Settings

@@ -7,12 +7,9 @@ wall clock has no say.
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Final, overload
 
 monotonic = time.monotonic
 """Seconds that never go back: for measuring and for waiting."""
@@ -61,51 +58,3 @@ def to_ms(at: datetime) -> int:
     if at.tzinfo is None:
         raise ValueError(f"{at.isoformat()} has no time zone: use an aware datetime, as datetime.now(UTC)")
     return int(at.timestamp() * 1000)
-
-
-# -- as text, as RFC 3339 writes it ---------------------------------------------------------------------------------
-
-_RFC3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?", re.ASCII
-)
-
-
-class NoTime(ValueError):
-    """A text that is no RFC 3339 time. ``code`` says why: ``time`` or ``time_zone``."""
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        super().__init__(message)
-
-
-def parse_rfc3339(text: object) -> datetime:
-    """The time in UTC. Raises ``NoTime`` for anything but an RFC 3339 time with its zone."""
-    found = _RFC3339.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise NoTime("time", "must be an RFC 3339 time")
-    if not found["zone"]:
-        raise NoTime("time_zone", "has no time zone")
-    try:
-        return datetime.fromisoformat(found[0].upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise NoTime("time", "is not a time that exists") from error
-
-
-@overload
-def rfc3339(at: datetime, unit: str = ...) -> str: ...
-@overload
-def rfc3339(at: datetime | None, unit: str = ...) -> str | None: ...
-def rfc3339(at: datetime | None, unit: str = "milliseconds") -> str | None:
-    """A time of UTC as JSON has it: ``2026-11-26T09:00:00.000Z``; ``None`` stays ``None``."""
-    return at.isoformat(timespec=unit).replace("+00:00", "Z") if at else None
-
-
-def rfc3339_of_ms(milliseconds: int) -> str:
-    """The time that many milliseconds after the epoch, as JSON has it."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{_second(seconds)}.{rest:03d}Z"
-
-
-@lru_cache(64)  # what comes in a second is told in the same one
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

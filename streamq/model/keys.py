@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, overload
 
-from streamq.durations import as_given
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, LANES, READY
+from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -148,13 +148,3 @@ QUEUE_KEYS: Final[Mapping[str, Key]] = _table(Keys)
 """The keys of a queue, by their names."""
 APP_KEYS: Final[Mapping[str, Key]] = _table(AppKeys)
 """The keys that all queues share."""
-
-
-def queues_key(prefix: str) -> str:
-    """The set of all queue names."""
-    return AppKeys(prefix).queues
-
-
-def workers_key(prefix: str) -> str:
-    """The hash of all workers."""
-    return AppKeys(prefix).workers

@@ -2,6 +2,7 @@
 
 from streamq.model.durability import Durability as Durability
 from streamq.settings.table import MOST_CONCURRENCY as MOST_CONCURRENCY
+from streamq.settings.table import Seconds as Seconds
 from streamq.settings.table import Settings as Settings
 from streamq.settings.table import SettingsOptions as SettingsOptions
 from streamq.settings.table import names_in as names_in

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, get_args
@@ -24,7 +23,7 @@ from pydantic import (
 )
 
 from streamq.durations import Duration, seconds_of_setting
-from streamq.errors import ConfigurationError
+from streamq.errors import ConfigurationError, meant
 from streamq.model.durability import Durability
 from streamq.settings import variables
 from streamq.settings.location import locations
@@ -265,8 +264,7 @@ def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) ->
     known = sorted(known)
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            hint = meant(name, known, f"there are {', '.join(known)}")
             raise ConfigurationError(f"{name!r} is not a {kind}: {hint}")
 
 

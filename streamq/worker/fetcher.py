@@ -56,7 +56,7 @@ class Fetcher:
         pause = 0.0
         self._slots.open()
         try:
-            while not self._slots.stopping:
+            while self._reads.under_way or not self._slots.stopping:
                 try:
                     await self._turn()
                     if pause:
@@ -88,6 +88,11 @@ class Fetcher:
 
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
+        more = not (suspects.due or unseen.due or self._slots.stopping)
+        if await self._reads.take_in(
+            more=more
+        ):  # by itself: an audit would take it for lost while it is under way
+            return
         await unseen.audit(suspects.present)
         if suspects.due:
             await suspects.see_to(self._reads.open())

@@ -104,7 +104,7 @@ def test_eight_threads_share_one_loop_and_one_set_of_connections(
     counted.check()
     assert set(counted.places) == set(ids)
     assert [thread.name for thread in threading.enumerate()].count("streamq sync") == 1
-    assert len(plain.client.openings._seats) == 1
+    assert len(plain.client.openings._shares) == 1
 
 
 async def test_a_thread_of_a_process_whose_loop_has_the_app_open_may_use_it(app: App) -> None:

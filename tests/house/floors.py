@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FLOORS: dict[str, frozenset[str]] = {
-    "ground": frozenset({"errors", "durations", "model", "settings", "logs", "job_lines"}),
+    "ground": frozenset({"errors", "durations", "times", "exits", "model", "settings", "logs", "job_lines"}),
     "redis": frozenset({"redis"}),
     "embedded": frozenset({"embedded"}),
     "store": frozenset({"store"}),
@@ -25,7 +25,7 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 """
 
 SERVICE: tuple[frozenset[str], ...] = (
-    frozenset({"json_text", "settings"}),
+    frozenset({"clock", "json_text", "settings"}),
     frozenset({"http", "messaging", "readiness"}),
     frozenset({"dashboard", "sandbox"}),
     frozenset({"site"}),

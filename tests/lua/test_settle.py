@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import redis
 
 from streamq import App
@@ -13,6 +14,8 @@ from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.redis.signals import ended
 from streamq.store.outcomes import Settlement
+
+from ..engine.fetching import calls
 
 RECORD = b"7 0 w\nt\n\n{}\n1"
 
@@ -110,6 +113,24 @@ async def test_one_refused_retry_leaves_the_others_their_own_due_times(
     (_, second), (_, third) = client.zrange(keys.delayed, 0, -1, withscores=True)
     assert third - second == 10_000_000
     assert client.zrange(keys.delayed, 0, -1) == entries[1:]
+
+
+@pytest.mark.parametrize("older", ["", "pending", "stranded"])
+async def test_a_whole_read_leaves_by_a_trim_and_takes_nothing_older_or_newer_with_it(
+    app: App, link: Links, client: redis.Redis, keys: Keys, older: str
+) -> None:
+    kept = _deliver(client, keys, 2) if older else []
+    if older == "stranded":
+        client.xgroup_delconsumer(keys.ready, GROUP, "w")
+    read = _deliver(client, keys, 40)
+    kept += [client.xadd(keys.ready, {"task": "t", "payload": "1", "headers": ""})]
+    before = calls(client, "xtrim")
+    reads = {("q", read[0].encode()): [entry.encode() for entry in read]}
+    done = {"q": [_done(entry) for entry in read]}
+    assert await app.client.store.outcomes.settle(link, done, reads) == []
+    assert calls(client, "xtrim") - before == (not older)
+    assert [entry for entry, _ in client.xrange(keys.ready)] == kept
+    assert client.lrange(keys.completed, 0, -1) == read
 
 
 async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(

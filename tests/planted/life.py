@@ -22,8 +22,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "who opens second does not wait for who opens first",
         "streamq/client/opening.py",
-        "async with seat.first:\n                if loop not in self._open:",
-        "if seat.blocks == 1:\n                if loop not in self._open:",
+        "async with share.first:\n                if loop not in self._open:",
+        "if share.blocks == 1:\n                if loop not in self._open:",
         "tests/engine/test_loops.py::test_who_is_cancelled_while_opening_spoils_nothing_for_who_waits",
     ),
     Fault(
@@ -95,16 +95,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "nohup is not heeded",
         "streamq/runtime.py",
-        "if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:",
-        "if True:",
+        "if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]",
+        "]",
         "tests/engine/test_roles.py::test_a_role_that_was_started_with_nohup_outlives_its_terminal",
-    ),
-    Fault(
-        "SIGHUP leaves the embedded server behind",
-        "service/run/signals.py",
-        "(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)",
-        "(signal.SIGTERM, signal.SIGINT)",
-        "tests/engine/test_roles.py::test_up_takes_its_server_along_at_sighup",
     ),
     Fault(
         "the keeper does not end a rewriting child",

@@ -121,6 +121,8 @@ def right_without_a_loop() -> None:
     assert_type(app.sync.enqueue(send, Message("a"), delay=3), SyncJob[int])
     assert_type(app.sync.enqueue(send, Message("a")).result(3), int)
     assert_type(app.sync.enqueue(report, region="us"), SyncJob[float])
+    assert_type(app.sync.enqueue(plain_add, left=1, right=2), SyncJob[int])
+    assert_type(app.sync.enqueue(send.options(delay=3), Message("a")), SyncJob[int])
     assert_type(app.sync.enqueue(report.options(delay=3), region="us"), SyncJob[float])
     assert_type(app.sync.enqueue_many(send, [Message("a")], attempts=3), list[SyncJob[int]])
 
@@ -168,8 +170,10 @@ async def wrong() -> None:
 
 
 def wrong_without_a_loop() -> None:
-    app.sync.enqueue(send, "a")  # wrong: misc
-    app.sync.enqueue(send, Message("a"), dealy=5)  # wrong: call-overload
+    app.sync.enqueue(send, "a")  # wrong: call-overload
+    app.sync.enqueue(send, Message("a"), dealy=5)  # wrong: call-arg
     app.sync.enqueue(report, region=3)  # wrong: call-overload
+    app.sync.enqueue(report, delay=3)  # wrong: call-overload
+    app.sync.enqueue(report.options(delay=3), 3)  # wrong: call-overload
     app.sync.enqueue(report.options(delay=3), dya="2026-11-26")  # wrong: call-overload
     app.sync.enqueue("queue", "task", {}, dealy=5)  # wrong: call-overload

@@ -15,8 +15,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "fetcher: an audit takes what is under way for lost",
         "streamq/worker/fetcher.py",
-        "        if await self._reads.take_in(more=more):",
-        "        await unseen.audit(suspects.present)\n        if await self._reads.take_in(more=more):",
+        "        if await self._reads.take_in(\n",
+        "        await unseen.audit(suspects.present)\n        if await self._reads.take_in(\n",
         "tests/engine/test_fetching.py::test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice",
     ),
     Fault(
@@ -115,8 +115,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the surplus of a blocking read is kept",
         "streamq/worker/reads.py",
-        "self._start_each(queue, READY, entries[:slots])",
-        "self._start_each(queue, READY, entries)",
+        "queue, entries[:slots], more=block",
+        "queue, entries, more=block",
         "tests/engine/test_fetching.py::test_more_than_the_free_slots_is_never_kept",
     ),
     Fault(

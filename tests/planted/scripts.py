@@ -8,8 +8,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "settle: one due time for all of a batch that is refused in part",
         "streamq/redis/lua/settle.lua",
-        "dues[left] = ARGV[at + 3 * n + i] end",
-        "dues[left] = ARGV[at + 3 * n] end",
+        "due[#due + 1] = ARGV[dues + i - 1] end",
+        "due[#due + 1] = ARGV[dues] end",
         "tests/lua/test_settle.py::test_one_refused_retry_leaves_the_others_their_own_due_times",
     ),
     Fault(

@@ -156,7 +156,9 @@ def _slots(known: Coefficients, wishes: Wishes, cost: Demand) -> int:
         )
     at_once = busy_slots(wishes.rate, _service(known, wishes, cost))
     if at_once > MOST_AT_ONCE:
-        raise ValueError(f"{at_once:,.0f} jobs would run at once: plan a part that has {MOST_AT_ONCE:,} at most")
+        raise ValueError(
+            f"{at_once:,.0f} jobs would run at once: plan a part that has {MOST_AT_ONCE:,} at most"
+        )
     return slots_for(wishes.rate, _service(known, wishes, cost), P99, room, most=SLOTS)
 
 

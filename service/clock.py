@@ -6,7 +6,9 @@ The clock refuses a date in the past and shows times; it never decides what is d
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email.utils import formatdate
 from functools import lru_cache
+from time import time
 
 
 def now() -> datetime:
@@ -23,3 +25,13 @@ def rfc3339_of_ms(milliseconds: int) -> str:
 @lru_cache(64)  # what comes in a second is told in the same one
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def http_date() -> str:
+    """The time, as the header ``Date`` has it."""
+    return _http_date(int(time()))
+
+
+@lru_cache(1)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)

@@ -29,7 +29,9 @@ SLEPT: Final = 0.05
 AHEAD: Final = 0.001
 """Seconds before a due time at which it asks after such a rest, which wakes them; the answer says when it is due."""
 POLL: Final = 5.0
-"""Seconds from one look to the next at most, when nothing is known to be due: a signal may be lost."""
+"""Seconds from one look to the next at most, when nothing is known to be due and signals of it are not heard."""
+NET: Final = 10.0
+"""The same where they are heard: one is lost only with its connection, and a new one is news by itself."""
 LATE: Final = 0.25
 """Seconds past its due time at which a deputy promotes a job: no chief that works is so late."""
 NEWS: Final = b"due"
@@ -46,7 +48,7 @@ class Promoter(ByQueue):
 
     def __init__(
         self, store: Store, queues: Callable[[], Sequence[str]], *, overdue: Callable[[], Sequence[str]] = tuple,
-        poll: float = POLL, deaf_poll: float = POLL, links: Links | None = None,
+        poll: float = NET, deaf_poll: float = POLL, links: Links | None = None,
         on_turn: Callable[[bool], None] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(

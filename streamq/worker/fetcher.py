@@ -89,9 +89,8 @@ class Fetcher:
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
         more = not (suspects.due or unseen.due or self._slots.stopping)
-        if await self._reads.take_in(
-            more=more
-        ):  # by itself: an audit would take it for lost while it is under way
+        # by itself: an audit would take what is under way for lost
+        if await self._reads.take_in(more=more):
             return
         await unseen.audit(suspects.present)
         if suspects.due:

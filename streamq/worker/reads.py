@@ -94,17 +94,27 @@ class Reads:
         if asked is None:
             return False
         entries = await asked.answer()
+        await self._let_promote()
         if isinstance(entries, StreamqError):
             await self._refused({asked.queue: entries})
         else:
-            self._start(asked.queue, entries, more=more and len(entries) == asked.wanted)
+            self._start(asked.queue, entries, more=more and self._are_more(entries, asked.wanted))
         return True
 
     def _start(self, queue: str, entries: list[Any], *, more: bool) -> None:
         """Start jobs. The server reads as many again meanwhile, where ``more`` may wait and slots are free for both."""
-        if more and self._slots.free >= 2 * len(entries):
+        if more and 0 < 2 * len(entries) <= self._slots.free:
             self.under_way = self._reader.ask(queue, len(entries))
         self._start_each(queue, READY, entries)
+
+    def _are_more(self, entries: list[Any], wanted: int) -> bool:
+        """Whether more jobs may wait already: after a full read, and while delayed ones become due."""
+        return len(entries) == wanted or self._slots.promoting
+
+    async def _let_promote(self) -> None:
+        """The answer to the promoter has come with ours: it asks for more jobs before these start."""
+        if self._slots.promoting:
+            await asyncio.sleep(0)
 
     def rest(self) -> float:
         """Seconds to wait when no queue is to be read from."""
@@ -180,16 +190,14 @@ class Reads:
     async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
         count = max(1, slots // len(queues))
         found = await self._reader.wait(queues, count, self._patience(queues) if block else 0)
-        if self._slots.promoting:  # its answer has come with ours: it asks for more jobs before these start
-            await asyncio.sleep(0)
+        await self._let_promote()
         for together, error in found.refused:
             await self._find_refused(together, slots, error)
         if not found.refused:
             self._answered(queues)
         for queue, entries in found.entries:
-            self._start(
-                queue, entries[:slots], more=block and len(self._queues) == 1 and len(entries) == count
-            )
+            more = block and len(self._queues) == 1 and self._are_more(entries, count)
+            self._start(queue, entries[:slots], more=more)
             if len(self._queues) > 1:
                 self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
             if len(entries) > slots:  # more queues answered than there are free slots

@@ -115,8 +115,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the surplus of a blocking read is kept",
         "streamq/worker/reads.py",
-        "queue, entries[:slots], more=block",
-        "queue, entries, more=block",
+        "self._start(queue, entries[:slots], more=more)",
+        "self._start(queue, entries, more=more)",
         "tests/engine/test_fetching.py::test_more_than_the_free_slots_is_never_kept",
     ),
     Fault(

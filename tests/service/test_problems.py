@@ -65,8 +65,9 @@ async def test_a_job_that_was_taken_and_is_not_durable_is_told_from_an_answer_th
     async def not_durable(*_: Any, **__: Any) -> Any:
         raise NotDurable("WAITAOF is unknown at 10.0.0.1")
 
-    monkeypatch.setattr(service.engine, "queues", not_durable)
-    status, _, problem = await service.get("/api/v1/queues")
+    monkeypatch.setattr(service.engine, "enqueue", not_durable)
+    body = {"task": "send-sms", "payload": GOOD, "durability": "fsync"}
+    status, _, problem = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
     assert (status, problem["code"]) == (503, "not-durable")
     assert "to ask again would add another job" in problem["detail"]
     assert "10.0.0.1" not in str(problem)

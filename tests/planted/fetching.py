@@ -15,8 +15,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "fetcher: an audit takes what is under way for lost",
         "streamq/worker/fetcher.py",
-        "        if await self._reads.take_in(\n",
-        "        await unseen.audit(suspects.present)\n        if await self._reads.take_in(\n",
+        "        if await self._reads.take_in(more=more):",
+        "        await unseen.audit(suspects.present)\n        if await self._reads.take_in(more=more):",
         "tests/engine/test_fetching.py::test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice",
     ),
     Fault(

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import attempts, control, fetching, life, liveness, producers, scripts, serving, unique, values, waiting
+from . import (
+    attempts,
+    control,
+    fetching,
+    life,
+    liveness,
+    producers,
+    scripts,
+    serving,
+    unique,
+    values,
+    waiting,
+)
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Self, TypeVar, Unpack
 
-from streamq.declare import TaskDecorator
+from streamq.declare import ScheduleDecorator, TaskDecorator
 from streamq.duties.scheduler import Scheduler
 from streamq.errors import UsageError
 from streamq.program import Program, no_lifespan
+from streamq.scheduling import ScheduleOptions
 from streamq.settings import Settings, SettingsOptions
 from streamq.worker.worker import Worker
 
@@ -45,6 +46,17 @@ class App(Program):
         waits between two. The handler is async, or plain and then run in a thread. Raises ``ConfigurationError``.
         """
         return TaskDecorator(self)
+
+    def schedule(
+        self, *, name: str | None = None, queue: str | None = None, payload: Any = None,
+        **options: Unpack[ScheduleOptions],
+    ) -> ScheduleDecorator:  # fmt: skip
+        """Declare a schedule of the task below it: ``@app.schedule(cron="0 9 * * MON-FRI", zone="Europe/Berlin")``.
+
+        ``name`` is the task's by default and must be unique in the app; ``queue`` is the task's. Each run enqueues a
+        job with ``payload``. Workers and schedulers that run the app keep it in Redis. Raises ``ConfigurationError``.
+        """
+        return ScheduleDecorator(self, name=name, queue=queue, payload=payload, options=options)
 
     def configure(self, kind: type[S], options: Mapping[str, Any]) -> S:
         """The settings under which a role runs this app, of ``kind`` or a subclass of it.

@@ -7,6 +7,7 @@
     │   ├── InvalidPayload        the payload does not fit the task's type
     │   ├── PayloadTooLarge       the payload is over the limit
     │   ├── UnknownTask           no task of that name is registered
+    │   ├── InvalidSchedule       the definition of a schedule is wrong
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job
@@ -15,6 +16,9 @@
     │   ├── JobFailed             the job ended without a result
     │   ├── ResultTimeout         the job did not end in the time given
     │   └── ResultUnreadable      the result does not fit the type that is declared here
+    ├── ScheduleError             about one schedule
+    │   ├── ScheduleNotFound      no schedule of that name
+    │   └── ScheduleConflict      what it is now does not allow the action
     └── Unavailable               the server cannot take the command now
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
@@ -30,6 +34,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, ClassVar, Final, TypeVar
 
 from streamq.durations import Duration, seconds_of
@@ -130,6 +135,18 @@ class UnknownTask(UsageError):
         super().__init__(f"no task is named {task!r}; {has}")
 
 
+class InvalidSchedule(UsageError):
+    """The definition of a schedule is wrong. ``errors`` has every field error at once."""
+
+    code = "invalid-schedule"
+
+    def __init__(self, name: str, errors: Sequence[FieldError]) -> None:
+        self.name = name
+        self.errors = tuple(errors)
+        listed = "; ".join(f"{e.pointer.removeprefix('/')}: {e.message}" for e in self.errors)
+        super().__init__(f"schedule {name!r} is not valid: {listed}")
+
+
 class NotOpen(UsageError):
     """The app was not opened, or it was closed meanwhile."""
 
@@ -212,6 +229,34 @@ class ResultUnreadable(JobError):
             f"the result of job {job_id} is not what task {task!r} declares: {reason}; "
             "(await job.status()).result has it as JSON"
         )
+
+
+class ScheduleError(StreamqError):
+    """About one schedule."""
+
+    code = "schedule"
+
+
+class ScheduleNotFound(ScheduleError):
+    """No schedule of that name. ``known`` lists some of those that there are."""
+
+    code = "schedule-not-found"
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name, self.known = name, tuple(known)
+        near = get_close_matches(name, self.known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.known[:10]) or 'none'}"
+        super().__init__(f"there is no schedule {name!r}: {hint}")
+
+
+class ScheduleConflict(ScheduleError):
+    """What the schedule is now does not allow the action: it was changed meanwhile, or code declares it."""
+
+    code = "schedule-conflict"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"schedule {name!r}: {reason}")
 
 
 class Unavailable(StreamqError):

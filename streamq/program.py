@@ -14,11 +14,13 @@ from streamq.errors import ConfigurationError, FieldError, InvalidPayload, Paylo
 from streamq.job import Job
 from streamq.model import codec
 from streamq.model.envelope import New
+from streamq.model.schedule import Schedule
 from streamq.model.values import Unfit, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.options import EnqueueOptions, terms, wrong_task_name
 from streamq.queue import Queue
+from streamq.schedules import Schedules
 from streamq.settings import Settings
 from streamq.sync import Sync
 from streamq.task import Task
@@ -43,6 +45,8 @@ class Program:
         self.state: dict[str, Any] = {}
         self.notes = Notes()
         self.tasks: dict[str, Task[Any, Any]] = {}
+        self.declared: dict[str, Schedule] = {}
+        """The schedules that code declares, by name."""
         self._compared: set[tuple[str, str]] = set()
 
     @property
@@ -59,6 +63,12 @@ class Program:
         if task.name in self.tasks:
             raise ConfigurationError(f"two tasks are named {task.name!r}: give one of them name=…")
         self.tasks[task.name] = task
+
+    def add_schedule(self, schedule: Schedule) -> None:
+        """Register a schedule that code declares. Raises ``ConfigurationError`` when its name is taken."""
+        if schedule.name in self.declared:
+            raise ConfigurationError(f"two schedules are named {schedule.name!r}: give one of them name=…")
+        self.declared[schedule.name] = schedule
 
     def _attempts_of(self, name: str) -> int | None:
         task = self.tasks.get(name)
@@ -77,6 +87,11 @@ class Program:
     def sync(self) -> Sync:
         """The app for threads without an event loop: Django, Flask, scripts, plain handlers."""
         return Sync(self)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules: those that code declares, and those that are made at run time."""
+        return Schedules(self.client, self.declared, self.tasks, self._encode_by_name)
 
     async def ping(self) -> float:
         """A round trip to the server, in seconds. Raises ``Unavailable``."""
@@ -151,6 +166,14 @@ class Program:
                 "task %s is sent to queue %s, on which no task is declared: did you mean %s?",
                 task.name, queue, task.queue,
             )  # fmt: skip
+
+    def _encode_by_name(self, name: str, payload: Any) -> bytes:
+        """The payload of a task, which checks it when it is known. Raises what ``enqueue`` does."""
+        if (known := self.tasks.get(name)) is not None:
+            return known.encode(payload)
+        if problem := wrong_task_name(name):
+            raise UsageError(problem)
+        return self._encode(name, payload)
 
     # -- looking --------------------------------------------------------------------------------------------
 

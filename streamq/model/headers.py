@@ -32,6 +32,10 @@ class Headers(TypedDict, total=False):
     """When it did for the first time, in milliseconds since the epoch."""
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first; the first and the last with their tracebacks."""
+    schedule: str
+    """The name of the schedule that enqueued it."""
+    planned: int
+    """The planned time of its run, in milliseconds since the epoch."""
     foreign: bytes
     """No header of its own: members that another program wrote, as they came. ``pack_headers`` writes them again."""
 
@@ -167,6 +171,10 @@ def _is_time(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < LARGEST
 
@@ -178,7 +186,7 @@ def _is_history(value: object) -> bool:
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
     "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
-    "history": _is_history,
+    "history": _is_history, "schedule": _is_text, "planned": _is_time,
 }  # fmt: skip
 """What makes each header valid; ``id_of`` checks the id."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamq.model.clock import ServerClock
-from streamq.model.keys import Keys, queues_key, workers_key
+from streamq.model.keys import Keys, queues_key, schedules_key, workers_key
 from streamq.redis.links import Links
 from streamq.redis.pool import Pool
 from streamq.redis.servers import Servers
@@ -21,6 +21,7 @@ class Access:
         self.signals = Signals(servers)
         self.clock = ServerClock()
         self.queues_key, self.workers_key = queues_key(settings.prefix), workers_key(settings.prefix)
+        self.schedules_key = schedules_key(settings.prefix)
         self._keys: dict[str, Keys] = {}
 
     def links(self, client_name: str = "streamq", *, shared: bool = False) -> Links:

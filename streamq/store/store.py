@@ -15,6 +15,7 @@ from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.recovery import Recovery
 from streamq.store.retention import Retention
+from streamq.store.schedules import Schedules
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
 from streamq.store.workers import Workers
@@ -39,5 +40,6 @@ class Store(Access):
         self.retention = Retention(self)
         self.jobs = Jobs(self, attempts_of)
         self.queues = Queues(self)
+        self.schedules = Schedules(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

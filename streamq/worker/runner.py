@@ -14,7 +14,7 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from streamq import job_lines
-from streamq.context import Context
+from streamq.context import Context, of_schedule
 from streamq.errors import Verdict
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
@@ -225,7 +225,7 @@ class Runner:
             arguments[task.context_name] = Context(
                 app=self._app, queue=delivery.queue, task=task.name, job_id=delivery.job_id,
                 attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
-                _stopping=lambda: self._slots.stopping,
+                _stopping=lambda: self._slots.stopping, **(of_schedule(delivery.headers) if delivery.headers else {}),
             )  # fmt: skip
         return arguments
 

@@ -129,7 +129,7 @@ class Worker:
 
     def _assemble(self) -> None:
         app, store, name = self.app, self.app.client.store, self.name
-        self.info = describe(name, self.queues, self.concurrency, app.settings)
+        self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared))
         self.slots = Slots(self.concurrency)
         self.settler = Settler(store, name, self.slots)
         self.runner = Runner(app, self.slots, self.settler, name)

@@ -1,0 +1,23 @@
+#!lua
+-- A schedule is made, or changed.
+-- keys: schedules ticks runs signals
+-- arguments:
+--   name
+--   version      the number of its changes as the caller knows it; 0 when there is none
+--   definition   and its payload
+--   next         its next planned time ("" when none comes)
+-- returns the number of its changes now, or nothing when it is another than the caller knows
+-- parts: version run signal_schedules
+redis.call('ZCARD', keys.ticks)
+local run = run_of(redis.call('HGET', keys.runs, args.name))
+if version_of(args.name) ~= args.version then return false end
+local version = args.version + 1
+redis.call('HSET', keys.schedules, args.name, string.format('%.0f ', version) .. args.definition)
+write_run(args.name, run)
+if args.next == '' or run.pause ~= '' then
+  redis.call('ZREM', keys.ticks, args.name)
+else
+  redis.call('ZADD', keys.ticks, args.next, args.name)
+end
+signal_schedules()
+return version

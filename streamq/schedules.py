@@ -174,6 +174,7 @@ class Schedules:
     async def _written(self, schedule: Schedule, found: ScheduleRecord | None) -> bool:
         """Whether it could be written: nobody else has changed it meanwhile."""
         if found is None:
+            await self._client.store.queues.announce(schedule.queue)  # schedulers look there
             await self._store.move(schedule.name, schedule.queue)
             found = await self._read(schedule.queue, schedule.name)  # it may have been there without its name
         same = found is not None and found.next_at is not None and found.schedule.has_times_of(schedule)

@@ -107,11 +107,14 @@ class Schedules:
         """The runs of planned times, in one round trip, each answered for itself."""
         keys = self._access.keys(queue)
         replies = await scripts.TICK.run_each(links.of(queue), [(keys, _call(tick)) for tick in ticks])
-        return [reply if isinstance(reply, StreamqError) else self._ticked(*reply) for reply in replies]
-
-    def _ticked(self, now: int, said: bytes, job: bytes = b"") -> Ticked:
-        self._access.clock.set(now)
-        return Ticked(said.decode(), job.decode())
+        if replies and not isinstance(replies[-1], StreamqError):
+            self._access.clock.set(replies[-1][0])  # the last of them: the others have waited for it
+        return [
+            reply
+            if isinstance(reply, StreamqError)
+            else Ticked(*[part.decode() for part in (*reply[1:], b"")][:2])
+            for reply in replies
+        ]
 
     # -- queries --------------------------------------------------------------------------------------------
 
@@ -128,6 +131,10 @@ class Schedules:
         said = await self._access.pool.call_home("HGET", self._access.schedules_key, name)
         text = said.decode("utf-8", "replace") if said else ""
         return text if is_name(text) else None
+
+    async def count(self, queue: str) -> int:
+        """How many schedules a queue has."""
+        return int(await self._access.pool.call(queue, "HLEN", self._access.keys(queue).schedules))
 
     async def get(self, queue: str, name: str) -> ScheduleRecord | None:
         """A schedule, if there is one; the clock is read along with it. Raises ``ValueError`` for what is none."""

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from streamq.duties.duty import tick
+from streamq.duties.ticker import declare
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
@@ -114,6 +115,7 @@ class Worker:
         finally:
             await links.close()
         await store.server.read_clock()
+        await declare(self.app)
         try:
             await claim(store, self.info)
         except NameTaken as error:

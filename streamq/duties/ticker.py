@@ -15,7 +15,7 @@ from typing import Final
 
 from streamq.duties.alarm import Punctual
 from streamq.errors import ConfigurationError, StreamqError
-from streamq.model.clock import monotonic, to_ms
+from streamq.model.clock import monotonic
 from streamq.model.misfire import LATE, Due, decide
 from streamq.model.schedule import Plan
 from streamq.model.schedule_record import ScheduleRecord
@@ -39,12 +39,15 @@ NEWS: Final = b"schedules"
 
 
 class Entry:
-    """A schedule, with its next planned time and the one after it, in milliseconds since the epoch."""
+    """A schedule, with its next planned time and the one after it, in milliseconds since the epoch.
 
-    __slots__ = ("at", "following", "plan", "record")
+    ``kept`` is what it was read from.
+    """
 
-    def __init__(self, record: ScheduleRecord, at: int) -> None:
-        self.record, self.plan = record, Plan(record.schedule)
+    __slots__ = ("at", "following", "kept", "plan", "record")
+
+    def __init__(self, record: ScheduleRecord, kept: bytes, at: int) -> None:
+        self.record, self.kept, self.plan = record, kept, Plan(record.schedule)
         self.at = at
         self.following = self._after(at)
 
@@ -68,12 +71,9 @@ class Entry:
             put_off if put_off > now and put_off != planned else None,
         )  # fmt: skip
 
-    def ticked(self, tick: Tick) -> bool:
-        """It was done; whether another planned time comes."""
-        if tick.following is None:
-            return False
-        self.at, self.following = tick.following, self._after(tick.following)
-        return True
+    def go_on(self, at: int) -> None:
+        """That is its next planned time now."""
+        self.at, self.following = at, self._after(at)
 
 
 class Timetable:
@@ -91,6 +91,10 @@ class Timetable:
         """The next planned time of all."""
         return self._order[0][0] if self._order else None
 
+    def entry(self, name: bytes) -> Entry | None:
+        """A schedule by its name."""
+        return self._entries.get(name.decode("utf-8", "replace"))
+
     def planned(self) -> dict[str, int]:
         """The next planned time of each."""
         return {name: entry.at for name, entry in self._entries.items()}
@@ -102,9 +106,14 @@ class Timetable:
                 return
             yield self._entries[heappop(self._order)[1]]
 
-    def put_back(self, entry: Entry) -> None:
-        """An entry that was taken out."""
-        heappush(self._order, (entry.at, entry.record.name))
+    def ticked(self, ran: Sequence[tuple[Entry, Tick]]) -> None:
+        """Those that were taken out have run: each is put back for what comes next."""
+        for entry, tick in ran:
+            if tick.following is None:
+                del self._entries[entry.record.name]
+            else:
+                entry.go_on(tick.following)
+                heappush(self._order, (entry.at, entry.record.name))
 
 
 class Ticker(Punctual):
@@ -151,15 +160,23 @@ class Ticker(Punctual):
     async def _see_to(self, queue: str) -> int:
         table, done = await self._table(queue), 0
         clock = self._store.clock
-        while entries := list(table.due(clock.now())):
-            done += await self._tick(queue, table, entries)
+        while ran := await self._run_due(queue, table):
+            done += len(ran)
+            table.ticked(ran)
             if table.is_stale:
                 table = await self._table(queue)
         wait = POLL if table.first is None else (table.first - clock.now()) / 1000
         self._at[queue] = monotonic() + min(wait, POLL)
         return done
 
-    async def _tick(self, queue: str, table: Timetable, entries: list[Entry]) -> int:
+    async def _run_due(self, queue: str, table: Timetable) -> list[tuple[Entry, Tick]]:
+        """Run all that is due. What comes after each is reckoned only then: those that are due wait for it."""
+        ran: list[tuple[Entry, Tick]] = []
+        while entries := list(table.due(self._store.clock.now())):
+            ran += await self._tick(queue, table, entries)
+        return ran
+
+    async def _tick(self, queue: str, table: Timetable, entries: list[Entry]) -> list[tuple[Entry, Tick]]:
         now = self._store.clock.now()
         try:
             ticks = [entry.tick(now) for entry in entries]
@@ -167,16 +184,17 @@ class Ticker(Punctual):
         except BaseException:
             table.is_stale = True  # they were taken out, and may have been done
             raise
+        ran = []
         for entry, tick, reply in zip(entries, ticks, replies, strict=True):
             if isinstance(reply, StreamqError) or reply.said == STALE:
                 table.is_stale = True
-            elif entry.ticked(tick):
-                table.put_back(entry)
-            _tell(entry, tick, reply)
+            else:
+                ran.append((entry, tick))
+                _tell(tick, reply)
         for reply in replies:
             if isinstance(reply, StreamqError):
                 raise reply
-        return len(replies)
+        return ran
 
     async def _table(self, queue: str) -> Timetable:
         """What is planned in the queue: as it is known, or read anew where that may have changed."""
@@ -187,21 +205,27 @@ class Ticker(Punctual):
             table.read_at = monotonic()
             if await self._store.schedules.planned(self._links, queue) == table.planned():
                 return table
-        table = self._tables[queue] = await self._read(queue)
+        table = self._tables[queue] = await self._read(queue, table)
         return table
 
-    async def _read(self, queue: str) -> Timetable:
-        found = await self._store.schedules.definitions(self._links, queue)
-        entries = {}
-        for name, record in found.items():
-            if record.next_at is not None and (entry := self._entry(queue, record, to_ms(record.next_at))):
-                entries[name] = entry
+    async def _read(self, queue: str, known: Timetable | None) -> Timetable:
+        kept = await self._store.schedules.kept(self._links, queue)
+        entries: dict[str, Entry] = {}
+        for name, at in kept.ticks.items():
+            entry = known.entry(name) if known else None
+            if entry is None or entry.at != int(at) or entry.kept != kept.definitions.get(name):
+                entry = self._entry(queue, name, kept.definitions.get(name), at)
+            if entry is not None:
+                entries[entry.record.name] = entry
         return Timetable(entries)
 
-    def _entry(self, queue: str, record: ScheduleRecord, at: int) -> Entry | None:
+    def _entry(self, queue: str, name: bytes, kept: bytes | None, at: bytes) -> Entry | None:
         """A schedule that cannot be reckoned here, as for a missing extra, is left to another process."""
+        record = self._store.schedules.read(queue, name, kept, at, None) if kept else None
+        if record is None or kept is None:
+            return None
         try:
-            return Entry(record, at)
+            return Entry(record, kept, int(at))
         except (ValueError, ConfigurationError) as error:
             if self._refused.get((queue, record.name)) != record.version:
                 log.error("schedule %s of queue %s cannot run in this process: %s", record.name, queue, error)
@@ -230,14 +254,13 @@ class Ticker(Punctual):
         return done
 
 
-def _tell(entry: Entry, tick: Tick, reply: Ticked | StreamqError) -> None:
-    if isinstance(reply, Ticked) and reply.said != STALE:
-        log.debug("schedule %s: %s %s", entry.record.name, reply.said, reply.job)
-        if tick.missed:
-            log.warning(
-                "schedule %s of queue %s: %d planned times were missed and get no run",
-                entry.record.name, tick.schedule.queue, tick.missed,
-            )  # fmt: skip
+def _tell(tick: Tick, reply: Ticked) -> None:
+    log.debug("schedule %s: %s %s", tick.schedule.name, reply.said, reply.job)
+    if tick.missed:
+        log.warning(
+            "schedule %s of queue %s: %d planned times were missed and get no run",
+            tick.schedule.name, tick.schedule.queue, tick.missed,
+        )  # fmt: skip
 
 
 async def declare(app: Program) -> None:

@@ -154,9 +154,9 @@ class Schedules:
         found: list[ScheduleRecord] = []
         async with self._access.pool.links() as links:
             for queue in queues:
-                kept = await self._kept(links.of(queue), queue)
+                kept = await self._everything(links.of(queue), queue)
                 for name, definition in kept.definitions.items():
-                    read = self._read(queue, name, definition, kept.ticks.get(name), kept.runs.get(name))
+                    read = self.read(queue, name, definition, kept.ticks.get(name), kept.runs.get(name))
                     found += [read] if read else []
         return sorted(found, key=lambda each: each.name)
 
@@ -174,21 +174,16 @@ class Schedules:
             for reply in replies
         ]
 
-    async def definitions(self, links: Links, queue: str) -> dict[str, ScheduleRecord]:
-        """What a scheduler needs of the schedules of a queue, by name; the clock is read along with them."""
+    async def kept(self, links: Links, queue: str) -> Kept:
+        """What is kept of the schedules of a queue; the clock is read along with it."""
         keys = self._access.keys(queue)
         clock, definitions, ticks = await links.of(queue).calls(
             ("TIME",), ("HGETALL", keys.schedules), ("ZRANGE", keys.ticks, 0, -1, "WITHSCORES")
         )
         self._read_clock(clock)
-        planned = pairs(ticks)
-        read = [
-            self._read(queue, name, kept, planned.get(name), None)
-            for name, kept in pairs(definitions).items()
-        ]
-        return {each.name: each for each in read if each}
+        return Kept(pairs(definitions), pairs(ticks), {})
 
-    async def _kept(self, link: Link, queue: str) -> Kept:
+    async def _everything(self, link: Link, queue: str) -> Kept:
         keys = self._access.keys(queue)
         definitions, ticks, runs = await link.calls(
             ("HGETALL", keys.schedules), ("ZRANGE", keys.ticks, 0, -1, "WITHSCORES"), ("HGETALL", keys.runs)
@@ -198,9 +193,10 @@ class Schedules:
     def _read_clock(self, reply: Sequence[bytes]) -> None:
         self._access.clock.set(int(reply[0]) * 1000 + int(reply[1]) // 1000)
 
-    def _read(
+    def read(
         self, queue: str, name: bytes, kept: bytes, following: bytes | None, run: bytes | None
     ) -> ScheduleRecord | None:
+        """A schedule from what is kept of it; one that cannot be read is logged once, and is none."""
         try:
             return record(name.decode(), queue, kept, following, run)
         except ValueError as error:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamq.errors import Fail as Fail
     from streamq.errors import FieldError as FieldError
     from streamq.errors import InvalidPayload as InvalidPayload
+    from streamq.errors import InvalidSchedule as InvalidSchedule
     from streamq.errors import JobError as JobError
     from streamq.errors import JobFailed as JobFailed
     from streamq.errors import JobNotFound as JobNotFound
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from streamq.errors import ResultTimeout as ResultTimeout
     from streamq.errors import ResultUnreadable as ResultUnreadable
     from streamq.errors import Retry as Retry
+    from streamq.errors import ScheduleConflict as ScheduleConflict
+    from streamq.errors import ScheduleError as ScheduleError
+    from streamq.errors import ScheduleNotFound as ScheduleNotFound
     from streamq.errors import Snooze as Snooze
     from streamq.errors import StreamqError as StreamqError
     from streamq.errors import Unavailable as Unavailable
@@ -42,11 +46,16 @@ if TYPE_CHECKING:
     from streamq.loading import load_app as load_app
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
+    from streamq.model.calendars import Calendar as Calendar
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.judge import Backoff as Backoff
+    from streamq.model.preview import PlannedTime as PlannedTime
+    from streamq.model.schedule import Schedule as Schedule
+    from streamq.model.schedule_record import SchedulePause as SchedulePause
+    from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
     from streamq.model.states import State as State
     from streamq.model.values import JSONText as JSONText
     from streamq.model.values import json_pointer as json_pointer
@@ -60,6 +69,9 @@ if TYPE_CHECKING:
     from streamq.options import Option as Option
     from streamq.queue import Queue as Queue
     from streamq.runtime import run as run
+    from streamq.schedules import Schedules as Schedules
+    from streamq.scheduling import SCHEDULING as SCHEDULING
+    from streamq.scheduling import ScheduleOptions as ScheduleOptions
     from streamq.settings import Settings as Settings
     from streamq.settings.location import public_address as public_address
     from streamq.sync import Sync as Sync
@@ -75,18 +87,22 @@ _HOMES = {
     "duties.scheduler": ("Scheduler",),
     "embedded.server": ("EmbeddedServer",),
     "errors": (
-        "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "JobError", "JobFailed", "JobNotFound",
-        "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge",
-        "Rejected",
-        "ResultTimeout", "ResultUnreadable", "Retry", "Snooze", "StreamqError", "Unavailable", "UnknownTask",
-        "UsageError", "WrongState",
+        "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "InvalidSchedule", "JobError",
+        "JobFailed", "JobNotFound", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory",
+        "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry",
+        "ScheduleConflict", "ScheduleError", "ScheduleNotFound", "Snooze", "StreamqError", "Unavailable",
+        "UnknownTask", "UsageError", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
     "job": ("Job",),
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
+    "model.calendars": ("Calendar",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.judge": ("Backoff",),
+    "model.preview": ("PlannedTime",),
+    "model.schedule": ("Schedule",),
+    "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
@@ -94,6 +110,8 @@ _HOMES = {
     "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
     "runtime": ("run",),
+    "schedules": ("Schedules",),
+    "scheduling": ("SCHEDULING", "ScheduleOptions"),
     "settings": ("Settings",),
     "settings.location": ("public_address",),
         "sync": ("Sync", "SyncJob"),

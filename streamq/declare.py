@@ -95,8 +95,6 @@ class ScheduleDecorator:
             raise ConfigurationError("app.schedule stands above app.task: it takes a task, not a handler")
         name = self._name if self._name is not None else task.name
         queue = self._queue if self._queue is not None else task.queue
-        if problem := POLICY["queue"].wrong(queue):
-            raise ConfigurationError(f"schedule {name!r}: {problem}")
         try:
             payload = task.encode(self._payload)
             schedule = made(name, queue, task.name, payload, self._options, "code")

@@ -16,7 +16,7 @@ from streamq.model.clock import host_now, to_ms
 from streamq.model.keys import is_name
 from streamq.model.preview import PlannedTime, preview
 from streamq.model.schedule import Plan, Schedule
-from streamq.model.schedule_record import Pause, ScheduleRecord, written_pause
+from streamq.model.schedule_record import SchedulePause, ScheduleRecord, written_pause
 from streamq.scheduling import ScheduleOptions, made
 from streamq.store.schedules import SKIPPED, STALE, Tick
 from streamq.store.schedules import Schedules as Stored
@@ -131,7 +131,6 @@ class Schedules:
                 f"no task {as_given(task)} is registered here: say in which queue its jobs are to be"
             )
         queue = queue if queue is not None else known.queue if known else ""
-        self._client.store.keys(queue)  # raises for an invalid name
         return made(name, queue, task, self._encode(task, payload), options)
 
     async def declare(self) -> None:
@@ -143,7 +142,7 @@ class Schedules:
             await self._put(schedule, None)
 
     async def _put(self, schedule: Schedule, version: int | None) -> ScheduleRecord:
-        paused: Pause | None = None
+        paused: SchedulePause | None = None
         for _ in range(TRIES):
             queue, found = await self._find(schedule.name)
             if version is not None and version != (found.version if found else 0):

@@ -75,7 +75,7 @@ ALL: Final = (*SCHEDULING, "calendar")
 def made(
     name: str, queue: str, task: str, payload: bytes, given: Mapping[str, Any], source: Source = "api"
 ) -> Schedule:
-    """A schedule of what was given. Raises ``InvalidSchedule`` and ``ConfigurationError`` (a missing extra)."""
+    """A schedule of what was given. Raises ``InvalidSchedule``, and ``UsageError`` for what is no option."""
     _refuse_unknown(given)
     said = {option: value for option, value in given.items() if value is not None}
     errors = [
@@ -83,8 +83,13 @@ def made(
         for option, value in said.items()
         if (wrong := _wrong(option, value))
     ]
-    if not is_name(name):
-        errors.append(FieldError("/name", "name", "use 1 to 64 letters, digits, '_', '.' or '-'"))
+    errors += [
+        FieldError(
+            f"/{field}", "name", f"{as_given(value)} is no name: use 1 to 64 letters, digits, '_', '.' or '-'"
+        )
+        for field, value in (("name", name), ("queue", queue))
+        if not is_name(value)
+    ]
     if errors:
         raise InvalidSchedule(str(name), errors)
     typed = {option: _typed(option, value) for option, value in said.items()}

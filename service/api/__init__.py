@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import events, health, jobs, messages, queues, workers
+from . import events, health, jobs, messages, queues, schedules, workers
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
@@ -13,6 +13,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *workers.ROUTES,
     *jobs.ROUTES,
     *queues.ROUTES,
+    *schedules.ROUTES,
     *messages.ROUTES,
 )
 """All routes of the API. The router tries those that begin alike in this order: jobs are asked for the most."""

@@ -14,12 +14,15 @@ from yarl import URL
 
 from streamq import (
     InvalidPayload,
+    InvalidSchedule,
     JobNotFound,
     NotDurable,
     OutcomeUnknown,
     OutOfMemory,
     PayloadTooLarge,
     Rejected,
+    ScheduleConflict,
+    ScheduleNotFound,
     StreamqError,
     Unavailable,
     UnknownTask,
@@ -51,12 +54,19 @@ STRANGERS: Final[web.AppKey[Guard]] = web.AppKey("strangers")
 
 OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     InvalidPayload: VALIDATION,
+    InvalidSchedule: VALIDATION,
     UnknownTask: ProblemType(422, UnknownTask.code, "the task is none of `known_tasks`"),
     PayloadTooLarge: ProblemType(
         413, PayloadTooLarge.code, "the payload has `size_bytes`, more than `limit_bytes`"
     ),
     UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
     JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
+    ScheduleNotFound: ProblemType(404, ScheduleNotFound.code, "there is no schedule of that name"),
+    ScheduleConflict: ProblemType(
+        409,
+        ScheduleConflict.code,
+        "what the schedule is now does not allow it: another version, or code declares it",
+    ),
     WrongState: ProblemType(409, WrongState.code, "the job is in `state`, and only `allowed` ones will do"),
     NotDurable: ProblemType(
         503, NotDurable.code, "the job was taken, and is not yet as safe as the service asks for"
@@ -147,6 +157,8 @@ def _of_engine(request: web.Request, error: StreamqError) -> Problem:
         return Problem(ProblemType(500, error.code, ""), internal().detail)
     if isinstance(error, InvalidPayload):
         return Invalid(of_payload(error), "payload")
+    if isinstance(error, InvalidSchedule):
+        return Invalid(of_payload(error))
     kind = kind._replace(code=error.code)
     if isinstance(error, Unavailable):
         log.info("request %s: %s: %s", request[REQUEST_ID], error.code, error)

@@ -22,6 +22,7 @@ _OURS: Final = {
     "queues": "streamq.cli.look:queues",
     "workers": "streamq.cli.look:workers",
     "job": "streamq.cli.jobs:job",
+    "schedule": "streamq.cli.schedules:schedule",
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
 }

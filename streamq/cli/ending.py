@@ -12,6 +12,8 @@ from streamq.errors import (
     ConfigurationError,
     JobNotFound,
     ResultTimeout,
+    ScheduleConflict,
+    ScheduleNotFound,
     StreamqError,
     Unavailable,
     UsageError,
@@ -22,8 +24,8 @@ CODES: Final[dict[int, str]] = {
     0: "done",
     1: "the operation failed, or the job that was waited for",
     2: "the call is wrong",
-    3: "no such job or queue",
-    4: "the job's state does not allow it",
+    3: "no such job, queue or schedule",
+    4: "the state of the job or the schedule does not allow it",
     5: "the job was still running when the wait was over",
     69: "the server cannot be reached",
     70: "a worker whose event loop was blocked for longer than `STREAMQ_STUCK` ended itself",
@@ -41,8 +43,8 @@ class QueueNotFound(StreamqError):
 
 
 _OF: Final[tuple[tuple[type[StreamqError], int], ...]] = (
-    (UsageError, 2), (JobNotFound, 3), (QueueNotFound, 3), (WrongState, 4), (ResultTimeout, 5),
-    (Unavailable, 69), (ConfigurationError, 78),
+    (UsageError, 2), (JobNotFound, 3), (QueueNotFound, 3), (ScheduleNotFound, 3), (WrongState, 4),
+    (ScheduleConflict, 4), (ResultTimeout, 5), (Unavailable, 69), (ConfigurationError, 78),
 )  # fmt: skip
 _TRY: Final[dict[int, str]] = {69: "streamq doctor, or start a server with: streamq up"}
 

@@ -76,7 +76,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
       streamq job enqueue default hello --payload '{"name": "Ada"}' --wait 10s
       cat message.json | streamq job enqueue sms send_sms --payload - --delay 5m
     """
-    text = _payload(payload)
+    text = payload_of(payload)
     given = {name: options.pop(name) for name in streamq.OPTIONS}
 
     async def act(app: streamq.App) -> streamq.JobRecord:
@@ -96,7 +96,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
     _show(with_app(options, act), as_json=as_json)
 
 
-def _payload(given: str) -> streamq.JSONText:
+def payload_of(given: str) -> streamq.JSONText:
     """The payload that was typed, or that is in the file that was named. Raises ``UsageError``."""
     from streamq.model import codec  # noqa: PLC0415  # --help need not pay for it
 

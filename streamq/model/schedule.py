@@ -13,7 +13,7 @@ from hashlib import blake2b
 from itertools import islice, takewhile
 from typing import Any, Final, Literal
 
-from streamq.errors import FieldError
+from streamq.errors import ConfigurationError, FieldError
 from streamq.model import codec
 from streamq.model.calendars import Calendar, Closed, Closing
 from streamq.model.clock import rfc3339, to_ms
@@ -111,7 +111,7 @@ _OF_TIMES: Final = ("name", "cron", "every", "at", "zone", "start", "end", "cale
 
 
 def problems(schedule: Schedule) -> list[FieldError]:
-    """What is wrong with it, by field. Raises ``ConfigurationError`` where an extra is not installed."""
+    """What is wrong with it, by field."""
     return [FieldError(f"/{field}", code, said) for field, code, said in _problems(schedule)]
 
 
@@ -135,6 +135,8 @@ def _problems(schedule: Schedule) -> Iterator[tuple[str, str, str]]:
             Closing(schedule.calendar, zone)
         except ValueError as error:
             yield "calendar", "calendar", str(error)
+        except ConfigurationError as error:
+            yield "calendar", "extra", str(error)
     yield from _of_times(schedule)
 
 

@@ -19,7 +19,7 @@ _RUN: Final = re.compile(rb"(\d{1,16}) (\d{1,16}) (\S+) (\d{1,16}) (\d{1,16}) (\
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class SchedulePause:
     """Why a schedule does not run."""
 
     since: datetime | None
@@ -51,7 +51,7 @@ class ScheduleRecord:
     """How many runs were left out because the job of the run before was not at its end."""
     missed: int = 0
     """How many planned times had no run as nobody was there for them; at most 1,000 of an outage are counted."""
-    paused: Pause | None = None
+    paused: SchedulePause | None = None
     orphaned: bool = False
     """It was declared in code, and no worker of its queue declares it any more."""
 
@@ -98,14 +98,14 @@ def record(name: str, queue: str, kept: bytes, next_ms: bytes | None, run: bytes
     return ScheduleRecord(schedule, int(version), **said)
 
 
-def _pause(raw: bytes) -> Pause | None:
+def _pause(raw: bytes) -> SchedulePause | None:
     if not raw:
         return None
     try:
         said = codec.loads(raw)
-        return Pause(from_ms(said["since"]), str(said.get("reason", "")))
+        return SchedulePause(from_ms(said["since"]), str(said.get("reason", "")))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return Pause(None)
+        return SchedulePause(None)
 
 
 def written_pause(since: int, reason: str) -> bytes:

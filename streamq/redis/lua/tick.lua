@@ -32,6 +32,7 @@ end
 
 if args.planned ~= '' then
   if args.overlap == 'skip' and run.job ~= '-' and goes_on(run.job) then
+    if args.expected == '' then return { now, 'skipped' } end
     said, run.skipped = 'skipped', run.skipped + 1
   else
     if args.due == '' then

@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+import psutil
+
 from streamq import App
 from streamq.model import codec
 from streamq.model.keys import Keys
@@ -49,13 +51,12 @@ async def test_each_planned_time_is_run_once_while_schedulers_are_killed_and_the
     for misfire in ("all", "once", "skip"):
         await app.schedules.put(misfire, queue="q", task="work", payload={"number": 1, "seconds": 0}, every=1,
                                 misfire=misfire)  # type: ignore[arg-type]  # fmt: skip
-    schedulers = [fleet.role("scheduler") for _ in range(5)]
+    schedulers = psutil.Process(fleet.run("tests.programs.schedulers").pid)
     await until(lambda: len(runs(breakable, "skip")) > 1, 20)
     chance = random.Random()  # noqa: S311  # whom it hits is no secret
-    for _ in range(4):
-        schedulers.pop(chance.randrange(len(schedulers))).kill()
-        schedulers.append(fleet.role("scheduler"))
-        await asyncio.sleep(chance.uniform(0.2, 0.5))
+    for _ in range(6):
+        chance.choice(schedulers.children()).kill()
+        await asyncio.sleep(chance.uniform(0.1, 0.5))
     await asyncio.to_thread(breakable.stop)
     away = time.time() * 1000
     await asyncio.sleep(3.5)

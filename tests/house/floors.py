@@ -10,7 +10,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "options", "handlers", "task", "fields_task", "notes", "sync", "program", "context", "declare",
+        "job", "queue", "options", "handlers", "task", "fields_task", "notes", "sync", "scheduling", "schedules",
+        "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),
@@ -44,6 +45,8 @@ ONLY_IN: dict[str, frozenset[str]] = {
     "click": frozenset({"cli", "runtime", "loading"}),
     "uvloop": frozenset({"cli", "runtime", "loading"}),
     "aiohttp": frozenset(),
+    "cronsim": frozenset({"model.cron"}),
+    "holidays": frozenset({"model.calendars"}),
 }
 """Modules of the engine that may import a foreign package; nobody else in it may."""
 

@@ -38,6 +38,16 @@ class Service:
         async with self.http.post(self.url + path, headers=sent, **content) as response:
             return await _held("POST", path, response)
 
+    async def put(self, path: str, body: Any) -> tuple[int, Any, Any]:
+        """Status, headers and document of a PUT."""
+        async with self.http.put(self.url + path, headers=JSON, json=body) as response:
+            return await _held("PUT", path, response)
+
+    async def delete(self, path: str) -> tuple[int, Any, Any]:
+        """Status, headers and document of a DELETE."""
+        async with self.http.delete(self.url + path, headers=JSON) as response:
+            return await _held("DELETE", path, response)
+
     async def get(self, path: str, **headers: str) -> tuple[int, Any, Any]:
         """Status, headers and document of a GET."""
         async with self.http.get(self.url + path, headers=headers) as response:

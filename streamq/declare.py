@@ -96,7 +96,7 @@ class ScheduleDecorator:
         name = self._name if self._name is not None else task.name
         queue = self._queue if self._queue is not None else task.queue
         try:
-            payload = task.encode(self._payload)
+            payload = task.encode_or_default(self._payload)
             schedule = made(name, queue, task.name, payload, self._options, "code")
         except UsageError as error:  # where it is declared, it is the configuration that is wrong
             raise ConfigurationError(str(error)) from None

@@ -149,7 +149,7 @@ class Schedules:
                 is_at = f"it is at version {found.version}" if found else "there is none"
                 raise ScheduleConflict(schedule.name, f"{is_at}, not at version {version}")
             await self._check_source(schedule, found)
-            if found is not None and found.schedule == schedule:
+            if found is not None and found.schedule.equals(schedule):
                 return found
             if found is not None and queue != schedule.queue:
                 await self._leave(found)

@@ -37,28 +37,27 @@ def preview(schedule: Schedule, after: int, count: int) -> list[PlannedTime]:
     before = from_ms(after).astimezone(plan.zone)
     for occurrence, passed in islice(plan.walk(after), count):
         at = from_ms(occurrence.at).astimezone(plan.zone)
-        notes = [*_of_wall(occurrence, at), *_of_offset(before, at), *_of_calendar(passed, plan.zone)]
+        notes = [*(_of_wall(occurrence, at) or _of_offset(before, at)), *_of_calendar(passed, plan.zone)]
         found.append(PlannedTime(at, "; ".join(notes)))
         before = at
     return found
 
 
-def _of_wall(occurrence: Occurrence, at: datetime) -> Iterator[str]:
-    if occurrence.wall is None:
-        return
+def _of_wall(occurrence: Occurrence, at: datetime) -> list[str]:
+    if occurrence.wall is None or not occurrence.kind:
+        return []
     wall = f"{occurrence.wall:%H:%M:%S}".removesuffix(":00")
-    match occurrence.kind:
-        case Wall.MISSING:
-            yield f"{wall} does not exist on this day, as clocks are set forward over it: it runs at {at:%H:%M}"
-        case Wall.FIRST:
-            yield f"{wall} comes twice, as clocks are set back: this is the first"
-        case Wall.SECOND:
-            yield f"{wall} comes twice, as clocks are set back: this is the second"
+    if occurrence.kind is Wall.MISSING:
+        return [
+            f"{wall} does not exist on this day, as clocks are set forward over it: it runs at {at:%H:%M}"
+        ]
+    return [f"{wall} comes twice, as clocks are set back: this is the {occurrence.kind}"]
 
 
-def _of_offset(before: datetime, at: datetime) -> Iterator[str]:
-    if before.utcoffset() != at.utcoffset():
-        yield f"clocks are set before it, from {_offset(before)} to {_offset(at)}"
+def _of_offset(before: datetime, at: datetime) -> list[str]:
+    if before.utcoffset() == at.utcoffset():
+        return []
+    return [f"clocks are set before it, from {_offset(before)} to {_offset(at)}"]
 
 
 def _offset(at: datetime) -> str:

@@ -184,8 +184,7 @@ def test_a_preview_notes_what_is_special_about_a_planned_time() -> None:
     assert autumn.note == "02:30 comes twice, as clocks are set back: this is the first"
     assert monday.note == "clocks are set before it, from UTC+02:00 to UTC+01:00"
     steps = preview(made(cron="*/30 * * * *", zone="Europe/Berlin"), ms("2026-10-25T00:15Z"), 3)
-    assert [each.note[-5:] for each in steps] == ["first", "01:00", "econd"]
-    assert "the second" in steps[1].note
+    assert [each.note[-5:] for each in steps] == ["first", "econd", "econd"]
     closed = made(cron="0 9 * * *", calendar=Calendar("DE"))
     (open_day,) = preview(closed, ms("2026-12-31T12:00Z"), 1)
     assert "left out until 2027-01-02 00:00: " in open_day.note

@@ -6,13 +6,10 @@ import asyncio
 from statistics import median_high
 from typing import Any, Final
 
-import orjson
-
-from streamq import App
+from streamq import App, State
 
 from ..figures import Figure, Measured, percentile
 from ..rig import Rig
-from ..server import PREFIX
 from ..tasks import QUEUE
 
 SCHEDULES: Final = 1_000
@@ -22,7 +19,6 @@ WAYS: Final[dict[str, dict[str, Any]]] = {
 """Intervals are spread over the second by their names; cron lines are not."""
 WARM: Final = 2.0
 """Seconds in which the scheduler reads the schedules and finds its pace."""
-LANE: Final = f"{PREFIX}:{{{QUEUE}}}:ready"
 
 
 async def measure(rig: Rig) -> Measured:
@@ -45,15 +41,15 @@ async def _late(rig: Rig, app: App, way: str, when: dict[str, Any]) -> list[Figu
                 ]
             )
         await asyncio.sleep(WARM)
-        await rig.server.client.delete(LANE)
+        begin = await rig.server.now()
         before, seconds = await rig.server.cpu(), rig.of(20.0, 4.0)
         await asyncio.sleep(seconds)
         spent = await rig.server.cpu() - before
-        entries: list[Any] = await rig.server.client.xrange(LANE) or []
+        runs = await _runs(app, begin, begin + seconds)
     for first in range(0, SCHEDULES, 50):
         await asyncio.gather(*[app.schedules.remove(name) for name in names[first : first + 50]])
-    await rig.server.client.delete(LANE)
-    late = [_lateness(entry, fields) for entry, fields in entries]
+    await rig.server.clear()
+    late = [round((born - planned) * 1000) for planned, born in runs]
     rig.say(f"{way}: {len(late)} runs in {seconds:g} s, {min(late)} to {max(late)} ms late")
     expected = SCHEDULES * seconds
     return [
@@ -67,7 +63,16 @@ async def _late(rig: Rig, app: App, way: str, when: dict[str, Any]) -> list[Figu
     ]  # fmt: skip
 
 
-def _lateness(entry: bytes, fields: dict[bytes, bytes]) -> int:
-    """Milliseconds from the planned time, which is in the job's headers, to its birth, which is its id."""
-    planned: int = orjson.loads(fields[b"headers"])["planned"]
-    return int(entry.partition(b"-")[0]) - planned
+async def _runs(app: App, begin: float, end: float) -> list[tuple[float, float]]:
+    """The planned time of each run in a span, and the moment at which its job was born, in seconds since the epoch."""
+    found: list[tuple[float, float]] = []
+    cursor: str | None = None
+    while True:
+        page = await app.queue(QUEUE).jobs(State.WAITING, limit=200, cursor=cursor)
+        found += [
+            (planned, job.created_at.timestamp())
+            for job in page.items
+            if job.planned_at and job.created_at and begin <= (planned := job.planned_at.timestamp()) < end
+        ]
+        if (cursor := page.next) is None:
+            return found

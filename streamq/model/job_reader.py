@@ -48,7 +48,8 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
         "unshown": ("payload",) if codec.too_deep(payload) else (),
         "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
         "created_at": _time(int(job_id.partition("-")[0])), "history": history,
-        "error": history[-1] if history else None,
+        "error": history[-1] if history else None, "schedule": headers.get("schedule"),
+        "planned_at": _time(headers["planned"]) if "planned" in headers else None,
     }  # fmt: skip
 
 

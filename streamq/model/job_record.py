@@ -61,6 +61,10 @@ class JobRecord:
     """All that went wrong, oldest first."""
     worker: str | None = None
     """Who has it, or had it last."""
+    schedule: str | None = None
+    """The name of the schedule that enqueued it, if one did."""
+    planned_at: datetime | None = None
+    """The planned time of that run."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -75,6 +79,7 @@ class JobRecord:
             "progress": None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
+            "schedule": self.schedule, "planned_at": rfc3339(self.planned_at),
         }  # fmt: skip
 
     def _said(self, name: str) -> Any:

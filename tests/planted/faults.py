@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import attempts, fetching, life, liveness, producers, scripts, serving, values, waiting
+from . import attempts, fetching, life, liveness, producers, schedules, scripts, serving, values, waiting
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -17,6 +17,7 @@ FAULTS: tuple[Fault, ...] = (
     *values.FAULTS,
     *life.FAULTS,
     *serving.FAULTS,
+    *schedules.FAULTS,
 )
 
 PARTS: Final = (

@@ -28,6 +28,10 @@ log = logging.getLogger("streamq.ticker")
 
 POLL: Final = 5.0
 """Seconds from one look at what is planned to the next at most: a signal may be lost."""
+QUIET: Final = 60.0
+"""The same where nothing is planned and signals are heard, as in most queues."""
+REREAD: Final = 3
+"""Times in a turn that a queue is read anew because others have changed what was to be run."""
 BATCH: Final = 100
 """Calls of one round trip: some milliseconds of the server's time, in which the next are made ready."""
 OVERDUE: Final = 0.25
@@ -124,7 +128,7 @@ class Ticker(Punctual):
         links: Links | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            "ticker", store, lambda: [*queues(), *overdue()], longest=POLL, act="run schedules of", links=links
+            "ticker", store, lambda: [*queues(), *overdue()], longest=QUIET, act="run schedules of", links=links
         )  # fmt: skip
         self._own, self._overdue = queues, overdue
         self._tables: dict[str, Timetable] = {}
@@ -152,21 +156,41 @@ class Ticker(Punctual):
         self._rested = False
         self._at = {queue: self._at.get(queue, now) for queue in (*mine, *others)}
         due = {queue for queue, at in self._at.items() if everything or at <= now or queue in heard}
-        done = await self._troubles.each([queue for queue in mine if queue in due], self._see_to)
+        busy = await self._with_plans([queue for queue in mine if queue in due])
+        done = await self._troubles.each(busy, self._see_to)
         return done + await self._help([queue for queue in others if queue in due])
+
+    async def _with_plans(self, queues: Sequence[str]) -> list[str]:
+        """Those in which something is planned. All that have had nothing are asked in one round trip."""
+        known = {queue for queue in queues if (table := self._tables.get(queue)) and table.first is not None}
+        first = await self._first_planned([queue for queue in queues if queue not in known])
+        quiet = {queue for queue, at in first.items() if at is None}
+        self._at.update({queue: monotonic() + self._quiet(queue) for queue in quiet})
+        return [queue for queue in queues if queue in known or (queue in first and queue not in quiet)]
+
+    async def _first_planned(self, queues: Sequence[str]) -> dict[str, float | None]:
+        asked = self._troubles.rested(queues)
+        if not asked:
+            return {}
+        replies = await self._store.schedules.first_planned(self._links, asked)
+        return self._troubles.answers(dict(zip(asked, replies, strict=True)))
+
+    def _quiet(self, queue: str) -> float:
+        """Seconds until the next look at a queue in which nothing is planned."""
+        hears = self._store.signals.of(queue).hears(self._store.keys(queue).signals)
+        return QUIET if hears else POLL
 
     # -- as chief -----------------------------------------------------------------------------------------------
 
     async def _see_to(self, queue: str) -> int:
-        table, done = await self._table(queue), 0
-        clock = self._store.clock
-        while ran := await self._run_due(queue, table):
+        table, done, read = await self._table(queue), 0, 0
+        while (ran := await self._run_due(queue, table)) or (table.is_stale and read < REREAD):
             done += len(ran)
             table.ticked(ran)
             if table.is_stale:
-                table = await self._table(queue)
-        wait = POLL if table.first is None else (table.first - clock.now()) / 1000
-        self._at[queue] = monotonic() + min(wait, POLL)
+                table, read = await self._table(queue), read + 1
+        wait = POLL if table.first is None else (table.first - self._store.clock.now()) / 1000
+        self._at[queue] = monotonic() + (AGAIN if table.is_stale else min(wait, POLL))
         return done
 
     async def _run_due(self, queue: str, table: Timetable) -> list[tuple[Entry, Tick]]:
@@ -213,7 +237,7 @@ class Ticker(Punctual):
         entries: dict[str, Entry] = {}
         for name, at in kept.ticks.items():
             entry = known.entry(name) if known else None
-            if entry is None or entry.at != int(at) or entry.kept != kept.definitions.get(name):
+            if entry is None or entry.at != float(at) or entry.kept != kept.definitions.get(name):
                 entry = self._entry(queue, name, kept.definitions.get(name), at)
             if entry is not None:
                 entries[entry.record.name] = entry
@@ -225,8 +249,8 @@ class Ticker(Punctual):
         if record is None or kept is None:
             return None
         try:
-            return Entry(record, kept, int(at))
-        except (ValueError, ConfigurationError) as error:
+            return Entry(record, kept, int(float(at)))
+        except (ValueError, OverflowError, ConfigurationError) as error:  # the second for a time that is none
             if self._refused.get((queue, record.name)) != record.version:
                 log.error("schedule %s of queue %s cannot run in this process: %s", record.name, queue, error)
             self._refused[queue, record.name] = record.version
@@ -236,21 +260,17 @@ class Ticker(Punctual):
 
     async def _help(self, queues: Sequence[str]) -> int:
         """Run what nobody has run in its time."""
-        if not queues:
-            return 0
-        if not self._store.clock.now():
+        first = await self._first_planned(queues)
+        if any(first.values()) and not self._store.clock.now():
             await self._store.server.read_clock()
-        replies = dict(
-            zip(queues, await self._store.schedules.first_planned(self._links, queues), strict=True)
-        )
         now, done = self._store.clock.now(), 0
-        for queue, first in self._troubles.answers(replies).items():
-            wait = POLL if first is None else OVERDUE + (first - now) / 1000
-            if wait <= 0:
+        for queue, at in first.items():
+            wait = self._quiet(queue) if at is None else min(POLL, max(OVERDUE, OVERDUE + (at - now) / 1000))
+            if at is not None and at + OVERDUE * 1000 <= now:
                 done += await self._troubles.each([queue], self._see_to)
                 self._tables.pop(queue, None)
                 wait = AGAIN
-            self._at[queue] = monotonic() + min(POLL, max(OVERDUE, wait))
+            self._at[queue] = monotonic() + wait
         return done
 
 

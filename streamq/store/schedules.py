@@ -199,7 +199,7 @@ class Schedules:
         """A schedule from what is kept of it; one that cannot be read is logged once, and is none."""
         try:
             return record(name.decode(), queue, kept, following, run)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # the second for a time that is none
             if self._unreadable.get((queue, name)) != kept:
                 log.warning("schedule %s of queue %s cannot be read (%s): it is left out", name, queue, error)
             self._unreadable[queue, name] = kept

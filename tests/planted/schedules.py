@@ -54,8 +54,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "schedules: a deputy runs nothing",
         "streamq/duties/ticker.py",
-        "            if wait <= 0:\n",
-        "            if False:\n",
+        "if at is not None and at + OVERDUE * 1000 <= now:",
+        "if False:",
         f"{_TICKS}a_deputy_runs_what_its_chief_leaves_lying",
     ),
     Fault(

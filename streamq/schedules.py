@@ -52,7 +52,7 @@ class Schedules:
         found = await self._store.listed(sorted({*queues.values(), *names}))
         for each in found:
             if each.name not in queues:  # it was made while one of its name was removed
-                await self._store.claim(each.name, each.schedule.queue)
+                await self._store.claim(each.name, each.schedule.queue, None)
         return await self._judged(found)
 
     async def get(self, name: str) -> ScheduleRecord:
@@ -154,7 +154,7 @@ class Schedules:
             if found is not None and queue != schedule.queue:
                 await self._leave(found)
                 paused, version = found.paused, None
-            elif await self._written(schedule, found):
+            elif await self._written(schedule, queue, found):
                 return await (
                     self.pause(schedule.name, reason=paused.reason) if paused else self.get(schedule.name)
                 )
@@ -170,11 +170,12 @@ class Schedules:
         elif not (await self._judged([found]))[0].orphaned:
             raise ScheduleConflict(schedule.name, "code declares it: change it there, or pause it")
 
-    async def _written(self, schedule: Schedule, found: ScheduleRecord | None) -> bool:
+    async def _written(self, schedule: Schedule, queue: str | None, found: ScheduleRecord | None) -> bool:
         """Whether it could be written: nobody else has changed it meanwhile."""
         if found is None:
             await self._client.store.queues.announce(schedule.queue)  # schedulers look there
-            await self._store.move(schedule.name, schedule.queue)
+            if not await self._store.claim(schedule.name, schedule.queue, queue):
+                return False
             found = await self._read(schedule.queue, schedule.name)  # it may have been there without its name
         same = found is not None and found.next_at is not None and found.schedule.has_times_of(schedule)
         following = to_ms(found.next_at) if same and found and found.next_at else self._following(schedule)

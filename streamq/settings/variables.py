@@ -33,7 +33,7 @@ times as many."""
 
 _OTHER_OURS: Final = re.compile(
     r"STREAMQ_(SUPERVISED|BENCH_\w+|JSON|UP_DEMO|WORKER_(UNDECLARED|NO_DUTIES)|DOCTOR_REPAIR"
-    r"|JOB_ENQUEUE_\w+|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
+    r"|JOB_ENQUEUE_\w+|SCHEDULE_(PUT|PAUSE|PREVIEW)_\w+|JOB_LS_(STATE|LIMIT|CURSOR)|SANDBOX_(HOST|PORT|LEDGER))"
 )
 """Variables that our own programs pass to each other, and those of options of commands."""
 _SERVICE_LINK: Final = re.compile(

@@ -67,16 +67,11 @@ class Schedules:
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    async def claim(self, name: str, queue: str) -> str:
-        """Take the name for a schedule of this queue. Returns the queue that has it."""
-        key = self._access.schedules_key
+    async def claim(self, name: str, queue: str, before: str | None) -> bool:
+        """Take the name for a schedule of this queue. Whether the queue that had it, if any, was ``before``."""
+        keys = scripts.SCHEDULE_CLAIM.on(all_schedules=self._access.schedules_key)
         async with self._access.pool.links() as links:
-            _, said = await links.home.calls(("HSETNX", key, name, queue), ("HGET", key, name))
-        return queue if said is None else str(said.decode("utf-8", "replace"))
-
-    async def move(self, name: str, queue: str) -> None:
-        """The name is that of a schedule of this queue from now on."""
-        await self._access.pool.call_home("HSET", self._access.schedules_key, name, queue)
+            return bool(await scripts.SCHEDULE_CLAIM.run(links.home, keys, name, queue, before or ""))
 
     async def forget(self, name: str) -> None:
         """The name is free."""

@@ -14,7 +14,7 @@ _KEYLESS: Final = ("TIME", "PING")
 _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "DEL": (), "GET": (),
     "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HLEN": (),
-    "HMGET": ("f",), "HSET": ("f", "v"), "HSETNX": ("f", "v"), "HSTRLEN": ("f",), "LLEN": (), "LPOP": (),
+    "HMGET": ("f",), "HSET": ("f", "v"), "HSTRLEN": ("f",), "LLEN": (), "LPOP": (),
     "LRANGE": ("0", "0"), "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (),
     "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
     "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),

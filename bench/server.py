@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from streamq import EmbeddedServer, public_address
+from streamq import EmbeddedServer, is_loopback, public_address
 
 PREFIX: Final = "bench"
 """First part of every key the bench writes, followed by a colon or, for one of several systems, by a dot."""
@@ -163,9 +162,4 @@ async def _given(url: str) -> AsyncIterator[Server]:
 
 def _is_local(url: str) -> bool:
     parts = urlsplit(url)
-    if parts.scheme == "unix" or parts.hostname == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "unix" or is_loopback(parts.hostname or "")

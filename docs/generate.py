@@ -15,8 +15,9 @@ from streamq_service.settings import ServiceSettings
 
 import streamq.errors
 from streamq.cli import main
-from streamq.cli.ending import CODES, code_of
+from streamq.cli.ending import code_of
 from streamq.cli.options import Option
+from streamq.exits import Exit
 from streamq.options import OPTIONS, POLICY, RESERVED
 from streamq.scheduling import SCHEDULING
 
@@ -77,7 +78,7 @@ def cli() -> str:
         "written as `90` (seconds), `1.5s`, `250ms`, `5m`, `24h` or `7d`. A variable stands for each option, and `1` "
         "sets a switch; what is typed wins.",
         "## Exit codes",
-        table(("Code", "Means"), [(str(code), meaning) for code, meaning in CODES.items()]),
+        table(("Code", "Means"), [(str(code.value), code.meaning) for code in Exit]),
         *parts,
     )
 
@@ -243,7 +244,7 @@ def errors() -> str:
     for name, node in written.items():
         kind = getattr(streamq.errors, name)
         if issubclass(kind, streamq.StreamqError):
-            code = str(code_of(kind.__new__(kind)))
+            code = str(code_of(kind.__new__(kind)).value)
             rows.append((f"`{name}`", f"`{kind.code}`", code, first_line(ast.get_docstring(node))))
     tree, _, rest = tables("streamq/errors.py").removeprefix("```text\n").partition("\n\n")
     return page(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from streamq import Settings, public_address
-from streamq.durations import seconds_of_setting
-
-Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
-"""A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
+from streamq.settings import Seconds
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 

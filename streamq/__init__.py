@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from streamq.errors import ResultUnreadable as ResultUnreadable
     from streamq.errors import Retry as Retry
     from streamq.errors import ScheduleConflict as ScheduleConflict
-    from streamq.errors import ScheduleError as ScheduleError
     from streamq.errors import ScheduleNotFound as ScheduleNotFound
     from streamq.errors import Snooze as Snooze
     from streamq.errors import StreamqError as StreamqError
@@ -73,6 +72,7 @@ if TYPE_CHECKING:
     from streamq.scheduling import SCHEDULING as SCHEDULING
     from streamq.scheduling import ScheduleOptions as ScheduleOptions
     from streamq.settings import Settings as Settings
+    from streamq.settings.location import is_loopback as is_loopback
     from streamq.settings.location import public_address as public_address
     from streamq.sync import Sync as Sync
     from streamq.sync import SyncJob as SyncJob
@@ -90,7 +90,7 @@ _HOMES = {
         "ConfigurationError", "Fail", "FieldError", "InvalidPayload", "InvalidSchedule", "JobError",
         "JobFailed", "JobNotFound", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OutOfMemory",
         "OutcomeUnknown", "PayloadTooLarge", "Rejected", "ResultTimeout", "ResultUnreadable", "Retry",
-        "ScheduleConflict", "ScheduleError", "ScheduleNotFound", "Snooze", "StreamqError", "Unavailable",
+        "ScheduleConflict", "ScheduleNotFound", "Snooze", "StreamqError", "Unavailable",
         "UnknownTask", "UsageError", "WrongState",
     ),
     "fields_task": ("FieldsSending", "FieldsTask"),
@@ -113,8 +113,8 @@ _HOMES = {
     "schedules": ("Schedules",),
     "scheduling": ("SCHEDULING", "ScheduleOptions"),
     "settings": ("Settings",),
-    "settings.location": ("public_address",),
-        "sync": ("Sync", "SyncJob"),
+    "settings.location": ("is_loopback", "public_address"),
+    "sync": ("Sync", "SyncJob"),
     "task": ("Sending", "Task"),
     "worker.worker": ("Worker",),
 }  # fmt: skip

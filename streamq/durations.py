@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from streamq.model.shown import shown
+from streamq.model.shown import as_given
 
 Duration = float | timedelta | str
 """Seconds as a number, a ``timedelta``, or text such as ``250ms``, ``1.5s``, ``5m``, ``24h`` and ``7d``."""
@@ -50,13 +50,3 @@ def _seconds(value: object) -> float:
         except OverflowError:  # a whole number too large for a float
             return math.inf
     return math.nan
-
-
-def as_given(value: object) -> str:
-    """A caller's value as an error shows it: on one line, short, and safe from errors in its ``repr``."""
-    if isinstance(value, int) and value.bit_length() > 1_000:  # Python refuses to write its digits
-        return "<a whole number of more than 300 digits>"
-    try:
-        return shown(repr(value[:100] if isinstance(value, str | bytes) else value), 80)
-    except Exception:  # code of the caller's program
-        return f"<{type(value).__name__}>"

@@ -16,9 +16,8 @@
     │   ├── JobFailed             the job ended without a result
     │   ├── ResultTimeout         the job did not end in the time given
     │   └── ResultUnreadable      the result does not fit the type that is declared here
-    ├── ScheduleError             about one schedule
-    │   ├── ScheduleNotFound      no schedule of that name
-    │   └── ScheduleConflict      what it is now does not allow the action
+    ├── ScheduleNotFound          no schedule of that name
+    ├── ScheduleConflict          what the schedule is now does not allow the action
     └── Unavailable               the server cannot take the command now
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
@@ -31,13 +30,14 @@ Each class has a stable ``code``; logs and the HTTP API show it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final, TypeVar
 
 from streamq.durations import Duration, seconds_of
+from streamq.model.shown import as_given
 
 T = TypeVar("T")
 
@@ -61,6 +61,12 @@ def _as_it_was(kind: type[StreamqError], args: tuple[Any, ...]) -> StreamqError:
     error = kind.__new__(kind, *args)
     error.args = args  # OSError, of which TimeoutError is one, leaves them to ``__init__``
     return error
+
+
+def meant(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The hint of an error about a name: the nearest that is known, as ``did you mean …?``, or ``otherwise``."""
+    near = get_close_matches(name, sorted(known), 1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 class ConfigurationError(StreamqError):
@@ -141,8 +147,7 @@ class InvalidSchedule(UsageError):
     code = "invalid-schedule"
 
     def __init__(self, name: str, errors: Sequence[FieldError]) -> None:
-        self.name = name
-        self.errors = tuple(errors)
+        self.name, self.errors = name, tuple(errors)
         listed = "; ".join(f"{e.pointer.removeprefix('/')}: {e.message}" for e in self.errors)
         super().__init__(f"schedule {name!r} is not valid: {listed}")
 
@@ -168,7 +173,7 @@ class OpenElsewhere(NotOpen):
     def __init__(self) -> None:
         super().__init__(
             "the app is open in another event loop, not in this one: open it here too with `async with app:`, "
-            "or call `app.sync.enqueue(…)`, which any thread without a loop may",
+            "or call `app.sync.enqueue(…)`, which any thread without a loop may"
         )
 
 
@@ -185,7 +190,9 @@ class JobNotFound(JobError):
 
     def __init__(self, queue: str, job_id: str) -> None:
         self.queue, self.job_id = queue, job_id
-        super().__init__(f"queue {queue!r} has no job {job_id!r}: never enqueued, or past its retention")
+        super().__init__(
+            f"queue {queue!r} has no job {as_given(job_id)}: never enqueued, or past its retention"
+        )
 
 
 class WrongState(JobError):
@@ -231,25 +238,19 @@ class ResultUnreadable(JobError):
         )
 
 
-class ScheduleError(StreamqError):
-    """About one schedule."""
-
-    code = "schedule"
-
-
-class ScheduleNotFound(ScheduleError):
-    """No schedule of that name. ``known`` lists some of those that there are."""
+class ScheduleNotFound(StreamqError):
+    """No schedule of that name. ``known`` lists those that there are."""
 
     code = "schedule-not-found"
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
         self.name, self.known = name, tuple(known)
-        near = get_close_matches(name, self.known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.known[:10]) or 'none'}"
-        super().__init__(f"there is no schedule {name!r}: {hint}")
+        near = get_close_matches(name[:64], known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10]) or 'none'}"
+        super().__init__(f"there is no schedule {as_given(name)}: {hint}")
 
 
-class ScheduleConflict(ScheduleError):
+class ScheduleConflict(StreamqError):
     """What the schedule is now does not allow the action: it was changed meanwhile, or code declares it."""
 
     code = "schedule-conflict"

@@ -39,4 +39,4 @@ class Job(Generic[R]):
 
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
-        return await self._client.look(self.queue, self.id)
+        return await self._client.store.jobs.job(self.queue, self.id)

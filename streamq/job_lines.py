@@ -60,9 +60,7 @@ def _record(
     if common is None:
         _common.clear()
         common = _common[here] = log.makeRecord(log.name, level, __file__, 0, message, (), None).__dict__
-        if (
-            "taskName" in common
-        ):  # each attempt has an asyncio task of its own; its name says nothing of the job
+        if "taskName" in common:  # of the attempt's own asyncio task: it says nothing of the job
             common["taskName"] = None
     have = common | fields
     have["msg"], have["levelno"], have["levelname"] = message, level, logging.getLevelName(level)

@@ -14,9 +14,8 @@ from types import ModuleType
 from typing import Any, Final
 
 from streamq.app import App
-from streamq.durations import as_given
-from streamq.errors import ConfigurationError, StreamqError, UsageError
-from streamq.model.shown import shown
+from streamq.errors import ConfigurationError, StreamqError, UsageError, meant
+from streamq.model.shown import as_given, shown
 from streamq.settings import Settings
 
 _PATH: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*:\w+(?:\.\w+)*")
@@ -50,7 +49,7 @@ def load_app(path: str | None = None) -> App:
     for attribute in attributes.split("."):
         found = _attribute(found, attribute, path)
     if not isinstance(found, App):
-        raise UsageError(f"{path!r} is {_kind(found)}, not a streamq App{_apps(sys.modules[name])}")
+        raise UsageError(f"{path!r} is {_kind(found)}, not a streamq App: {_apps(sys.modules[name])}")
     return found
 
 
@@ -142,19 +141,19 @@ def _attribute(holder: Any, name: str, path: str) -> Any:
         raise UsageError(f"{path!r} leads nowhere: {_kind(holder)} has no {name!r}") from None
     file = getattr(holder, "__file__", None)
     if file is not None and not file.startswith(str(Path.cwd())):
-        hint = f": it is {file}; if you mean one of your own, give that another name"
+        hint = f"it is {file}; if you mean one of your own, give that another name"
     else:
-        near = get_close_matches(name, [own for own in vars(holder) if not own.startswith("__")], 1)
-        hint = f": did you mean {near[0]}?" if near else _apps(holder)
-    raise UsageError(f"module {holder.__name__!r} has no {name!r}, which {path!r} names{hint}")
+        own = [each for each in vars(holder) if not each.startswith("__")]
+        hint = meant(name, own, _apps(holder))
+    raise UsageError(f"module {holder.__name__!r} has no {name!r}, which {path!r} names: {hint}")
 
 
 def _apps(module: ModuleType) -> str:
     """Where the module has its apps."""
     apps = [name for name, value in vars(module).items() if isinstance(value, App)]
     if apps:
-        return f": did you mean {module.__name__}:{apps[0]}?"
-    return f": make one there with app = App(), and name it as {module.__name__}:app"
+        return f"did you mean {module.__name__}:{apps[0]}?"
+    return f"make one there with app = App(), and name it as {module.__name__}:app"
 
 
 def _kind(found: Any) -> str:

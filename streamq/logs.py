@@ -22,7 +22,7 @@ from typing import Final, Literal, Protocol
 
 from streamq.errors import InvalidPayload
 from streamq.model import codec
-from streamq.model.shown import shown, shown_lines
+from streamq.model.shown import json_escape, shown, shown_lines
 
 FIELDS: Final = (
     "job", "queue", "task", "attempt", "attempts", "worker", "trace_id", "span_id",
@@ -190,15 +190,10 @@ def _json(said: dict[str, object]) -> str:
     except Exception:  # lone surrogates, a list within itself, or a __str__ that raises
         plain = {_whole(name): _plain(value) for name, value in said.items()}
         line = codec.dumps(plain).decode()
-    return line if line.isascii() and "\x7f" not in line else _NOT_PLAIN.sub(_escape, line)
+    return line if line.isascii() and "\x7f" not in line else _NOT_PLAIN.sub(json_escape, line)
 
 
 _NOT_PLAIN: Final = re.compile("[^\x00-\x7e]")
-
-
-def _escape(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be")
-    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
 
 
 def _plain(value: object) -> object:

@@ -11,17 +11,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final, Literal, NamedTuple, TypedDict, get_args
 
-from streamq.durations import FORMS, Duration, as_given, seconds_of
-from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError
+from streamq.durations import FORMS, Duration, seconds_of
+from streamq.errors import LONGEST_WAIT, ConfigurationError, UsageError, meant
 from streamq.model import due
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
 from streamq.model.headers import pack_headers
 from streamq.model.judge import Backoff
 from streamq.model.keys import Keys
+from streamq.model.shown import as_given
 
 Form = Literal["duration", "time", "whole number", "choice", "text"]
 
@@ -97,13 +97,13 @@ RESERVED: Final[dict[str, Any]] = {
     "priority": "normal", "key": None, "unique": None, "group": None, "expires": None, "tags": None,
     "headers": None, "keep_result": None, "units": None, "after": None, "parent": None,
 }  # fmt: skip
-"""Names of options to come, which nothing else may bear, each with the value that says the same as leaving it out.
+"""Names of options to come, which nothing else may have, each with the value that means the same as leaving it out.
 
 HTTP bodies may hold that value.
 """
 
 NAMES: Final = frozenset({*OPTIONS, *RESERVED})
-"""Names that no field of a task may bear."""
+"""Names that no field of a task may have."""
 
 ALIKE: Final = 0.75
 """Similarity (``difflib``) from which an unknown field counts as a misspelt option: three letters in four match."""
@@ -272,8 +272,7 @@ def refuse(task: str, strange: Iterable[str], known: Iterable[str], more: str = 
     """Raise ``UsageError`` for a name that enqueue does not know, with the one that may be meant, or with ``more``."""
     for name in sorted(strange):
         refuse_reserved(name)
-        near = get_close_matches(name, sorted(known), 1)
-        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}{more}"
+        hint = meant(name, known, f"it takes {', '.join(sorted(known))}{more}")
         raise UsageError(f"{name!r} is not an argument of {task}.enqueue: {hint}")
 
 

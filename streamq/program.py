@@ -13,6 +13,7 @@ from streamq.client.client import Client
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError, handed
 from streamq.job import Job
 from streamq.model import codec
+from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.model.schedule import Schedule
 from streamq.model.values import Unfit, write_untyped
@@ -20,6 +21,7 @@ from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.options import EnqueueOptions, terms, wrong_task_name
 from streamq.queue import Queue
+from streamq.redis.link import wait_ready
 from streamq.schedules import Schedules
 from streamq.settings import Settings
 from streamq.sync import Sync
@@ -95,14 +97,18 @@ class Program:
 
     async def ping(self) -> float:
         """A round trip to the server, in seconds. Raises ``Unavailable``."""
-        return await self.client.ping()
+        start = monotonic()
+        await self.client.store.server.ping()
+        return monotonic() - start
 
     async def wait_ready(self, timeout: float | None = None) -> None:
         """Wait for the server, at most ``timeout`` (default ``settings.ready_timeout``) seconds.
 
         Raises ``Unavailable`` with what each address said, and ``Rejected`` at once on a wrong login.
         """
-        await self.client.wait_ready(timeout)
+        await wait_ready(
+            self.client.store.servers, self.settings.ready_timeout if timeout is None else timeout
+        )
 
     # -- jobs by name ---------------------------------------------------------------------------------------
 
@@ -137,7 +143,8 @@ class Program:
         task = self.tasks.get(name) if type(name) is str else None
         if task is None:
             if problem := wrong_task_name(name):
-                raise UsageError(problem)
+                order = "" if type(name) is str else "; write app.enqueue(queue, task, payload)"
+                raise UsageError(problem + order)
         elif queue != task.queue:
             self._check_queue(queue, task)
         return task

@@ -9,13 +9,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
 LEFT_BEHIND: Final = 2.0
 """Seconds that the remaining tasks may take to end once cancelled: well-behaved ones need none."""
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Those that ask a program to end: the first for an orderly end, the second for one at once."""
 _STANDARD_ERROR: Final = 2
 """The last of the three standard file descriptors."""
 
@@ -108,20 +110,43 @@ def _is_stray(held: list[asyncio.Task[Any]], error: BaseException) -> bool:
     return True
 
 
-def on_signals(stop: Callable[[], object]) -> None:
-    """Call ``stop`` at each SIGTERM, SIGINT and SIGHUP of the running loop.
+class Stop:
+    """What the next signal does: ``ask``, which may be set to something better later on."""
+
+    def __init__(self, ask: Callable[[], object] | None) -> None:
+        self._task = asyncio.current_task()
+        self.ask = ask or self._cancel
+        self.cancelled = False
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+@contextlib.contextmanager
+def stoppable(ask: Callable[[], object] | None = None) -> Iterator[Stop]:
+    """Call ``ask`` at each SIGTERM, SIGINT and SIGHUP that comes in the block; by default they end the block.
 
     A terminal that closes sends SIGHUP; where it was ignored when we started (``nohup``) it stays so.
     """
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), Stop(ask)
+    heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
 
-    def heard(number: signal.Signals) -> None:
+    def at(number: signal.Signals) -> None:
         log.info("%s: stopping", number.name)
-        stop()
+        stop.ask()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, heard, number)
+    for number in heard:
+        loop.add_signal_handler(number, at, number)
+    try:
+        yield stop
+    except asyncio.CancelledError:
+        if not stop.cancelled:
+            raise  # a cancellation that no signal asked for
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
 
 
 async def on_end_of_input(stop: Callable[[], None]) -> None:

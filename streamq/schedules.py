@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final, NoReturn, Unpack
 
 from streamq.client.client import Client
-from streamq.durations import as_given
 from streamq.errors import ScheduleConflict, ScheduleNotFound, StreamqError, UsageError
 from streamq.job import Job
 from streamq.model.clock import host_now, to_ms
@@ -17,6 +16,7 @@ from streamq.model.keys import is_name
 from streamq.model.preview import PlannedTime, preview
 from streamq.model.schedule import Plan, Schedule
 from streamq.model.schedule_record import SchedulePause, ScheduleRecord, written_pause
+from streamq.model.shown import as_given
 from streamq.scheduling import ScheduleOptions, made
 from streamq.store.schedules import SKIPPED, STALE, Tick
 from streamq.store.schedules import Schedules as Stored

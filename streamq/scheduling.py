@@ -11,12 +11,13 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final, TypedDict, get_args
 
-from streamq.durations import Duration, as_given, seconds_of
+from streamq.durations import Duration, seconds_of
 from streamq.errors import LONGEST_WAIT, FieldError, InvalidSchedule, UsageError
 from streamq.model.calendars import Calendar
 from streamq.model.cron import LONGEST
 from streamq.model.keys import is_name
 from streamq.model.schedule import Misfire, Overlap, Schedule, Source, problems
+from streamq.model.shown import as_given
 from streamq.options import Option
 
 DAY: Final = 86_400.0

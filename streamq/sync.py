@@ -19,9 +19,9 @@ from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, ov
 from streamq.client.opening import running_loop
 from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, UsageError
-from streamq.fields_task import FieldsSending, FieldsTask
 from streamq.job import Job
 from streamq.model.job_record import JobRecord
+from streamq.model.shown import as_given
 from streamq.options import EnqueueOptions
 from streamq.task import Sending, Task
 
@@ -30,7 +30,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 F = ParamSpec("F")
 
-GOODBYE: Final = 2.0
+CLOSING: Final = 2.0
 """Seconds that closing may take when the process ends: a server that is away must not hold up the end."""
 
 
@@ -66,6 +66,12 @@ class Opens(Protocol):
     ) -> list[Job[Any]]: ...
 
 
+class Sends(Protocol[F, R]):
+    """What sends a job: a task, or one with its options set."""
+
+    def enqueue(self, *args: F.args, **named: F.kwargs) -> Awaitable[Job[R]]: ...
+
+
 class Sync:
     """Made by ``app.sync``. Its methods block their thread; any thread that runs no event loop may call them.
 
@@ -80,31 +86,11 @@ class Sync:
     def enqueue(
         self, queue: str, task: str, payload: Any = ..., /, **options: Unpack[EnqueueOptions]
     ) -> SyncJob[Any]: ...
-    @overload  # a task of named fields: they are the handler's parameters
-    def enqueue(
-        self,
-        task: FieldsTask[Callable[F, Awaitable[R]]] | FieldsSending[Callable[F, Awaitable[R]]],
-        /,
-        *args: F.args,
-        **fields: F.kwargs,
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(
-        self,
-        task: FieldsTask[Callable[F, R]] | FieldsSending[Callable[F, R]],
-        /,
-        *args: F.args,
-        **fields: F.kwargs,
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(
-        self, task: Task[P, R], payload: P = ..., /, **options: Unpack[EnqueueOptions]
-    ) -> SyncJob[R]: ...
-    @overload
-    def enqueue(self, task: Sending[P, R], payload: P, /) -> SyncJob[R]: ...
+    @overload  # with the parameters of its own enqueue
+    def enqueue(self, task: Sends[F, R], /, *args: F.args, **named: F.kwargs) -> SyncJob[R]: ...
     def enqueue(self, task: Any, /, *args: Any, **named: Any) -> Any:
         """Send one job: ``enqueue(send_sms, message, delay=60)``, or by name ``enqueue("sms", "send_sms", {…})``."""
-        send = self._app.enqueue if isinstance(task, str) else task.enqueue
+        send = self._app.enqueue if isinstance(task, str) else _task(task).enqueue
         given = (task, *args) if isinstance(task, str) else args
         return self._sent(lambda: send(*given, **named))
 
@@ -120,7 +106,7 @@ class Sync:
     def enqueue_many(self, task: Sending[P, R], payloads: Iterable[P], /) -> list[SyncJob[R]]: ...
     def enqueue_many(self, task: Any, /, *args: Any, **options: Any) -> Any:
         """Send many jobs; all are validated before the first is sent."""
-        send = self._app.enqueue_many if isinstance(task, str) else task.enqueue_many
+        send = self._app.enqueue_many if isinstance(task, str) else _task(task).enqueue_many
         given = (task, *args) if isinstance(task, str) else args
         return self._sent(lambda: send(*given, **options))
 
@@ -154,7 +140,7 @@ class Sync:
         async with self._app:
             if self._open_in is not background:
                 self._open_in = background  # stays open from here on
-                background.goodbyes.append(self._closed)
+                background.closings.append(self._closed)
                 await self._app.__aenter__()
             return await act()
 
@@ -171,12 +157,20 @@ class Sync:
         return SyncJob(job.id, job.queue, job.task, job, self)
 
 
+def _task(given: Any) -> Any:
+    if not isinstance(given, Task | Sending):
+        raise UsageError(
+            f"{as_given(given)} is not a task: give what @app.task made, or a queue and a task by name"
+        )
+    return given
+
+
 class _Background:
     """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.goodbyes: list[Callable[[], Awaitable[None]]] = []
+        self.closings: list[Callable[[], Awaitable[None]]] = []
         self._thread = threading.Thread(target=self.loop.run_forever, name="streamq sync", daemon=True)
         self._thread.start()
 
@@ -192,17 +186,17 @@ class _Background:
     def end(self) -> None:
         """Close what is open, and end the thread."""
         with contextlib.suppress(TimeoutError):  # a server that hangs does not hold up the end of a process
-            self.run(self._say_goodbye(), GOODBYE)
+            self.run(self._close_all(), CLOSING)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(GOODBYE)
+        self._thread.join(CLOSING)
         if self._thread.is_alive():
             _KEPT.append(self)  # it is in use
         else:
             self.loop.close()
 
-    async def _say_goodbye(self) -> None:
-        for goodbye in self.goodbyes:
-            await goodbye()
+    async def _close_all(self) -> None:
+        for close in self.closings:
+            await close()
 
 
 _lock = threading.Lock()

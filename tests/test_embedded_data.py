@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from streamq.embedded import server as embedded
-from streamq.embedded.binary import Writer
-from streamq.embedded.server import EmbeddedServer, find_binary
+from streamq.embedded.binary import Writer, find_binary
+from streamq.embedded.server import EmbeddedServer
 from streamq.errors import ConfigurationError
 
 from .embedded import client, ended, program, server_pid

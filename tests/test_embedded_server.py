@@ -14,8 +14,10 @@ import psutil
 import pytest
 import redis
 
+from streamq.embedded import folder as folders
 from streamq.embedded import server as embedded
-from streamq.embedded.server import EmbeddedServer, find_binary, running_url
+from streamq.embedded.binary import find_binary
+from streamq.embedded.server import EmbeddedServer, running_url
 from streamq.errors import ConfigurationError
 
 from .embedded import client, ended, program, server_pid
@@ -163,7 +165,7 @@ async def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(folder: Path,
     deep = folder / ("long" * 30)
     async with EmbeddedServer(deep, binary=binary) as server:
         socket = Path((deep / "socket").read_text())
-        assert len(os.fsencode(socket)) <= embedded.SOCKET_PATH_LIMIT
+        assert len(os.fsencode(socket)) <= folders.SOCKET_PATH_LIMIT
         assert server.url == f"unix://{socket}#own-user" == await running_url(deep)
         async with EmbeddedServer(deep, binary=binary) as second:
             assert second.joined

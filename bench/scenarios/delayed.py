@@ -31,7 +31,7 @@ async def measure(rig: Rig) -> Measured:
     same: dict[int, list[Late]] = {}
     async with rig.app() as app, rig.worker(app) as worker, rig.child("scheduler"):
         for jobs in rig.of((50, 200, 1_000, 5_000, 10_000), (200, 5_000)):
-            rounds = rig.rounds() if jobs == FEW else rig.of(2, 1)
+            rounds = rig.of(rig.repeat, 3) if jobs == FEW else rig.of(2, 1)
             same[jobs] = [await _late(rig, app, worker, jobs) for _ in range(rounds)]
         spread = await _late(rig, app, worker, FEW, over=2.0)
     earliest = [min(late) for late in (*chain.from_iterable(same.values()), spread)]

@@ -19,8 +19,8 @@ from streamq import (
     ScheduleNotFound,
     UsageError,
 )
+from streamq.times import NoTime, parse_rfc3339
 
-from ..clock import NoTime, parse_rfc3339
 from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES

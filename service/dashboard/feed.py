@@ -16,8 +16,9 @@ from typing import Any, Final
 import orjson
 
 from streamq import App, Unavailable
+from streamq.times import rfc3339
 
-from ..clock import now, rfc3339
+from ..clock import now
 
 log = logging.getLogger("streamq.feed")
 

@@ -55,9 +55,8 @@ def _served(request: web.Request, name: str) -> web.Response:
     if file is None:
         raise nothing_at(request.path)
     headers = marked(request, {"Cache-Control": "no-cache", "ETag": f'"{file.etag}"'})
-    if any(
-        known.value in (file.etag, "*") for known in request.if_none_match or ()
-    ):  # weak where a proxy packs it
+    # compared without W/, which a proxy adds that packs it
+    if any(known.value in (file.etag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
     text = file.content_type.startswith("text/")
     return web.Response(

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable
 from enum import IntEnum
 from hashlib import sha256
 from time import monotonic
@@ -20,10 +21,9 @@ from typing import Final
 
 from aiohttp import web
 
-from streamq import ConfigurationError, Settings
+from streamq import ConfigurationError, Settings, is_loopback
 
 from .failures import Guard
-from .loopback import leads_to_loopback
 from .problems import INSUFFICIENT_SCOPE, UNAUTHORIZED, Problem
 
 
@@ -48,31 +48,24 @@ _LOOK: Final = 1.0
 
 
 class Keys:
-    """The API keys, kept as digests. Empty when none are set. A file of keys is read anew when it changes."""
+    """The API keys, kept as digests, from ``key=scope[+scope],…``; a line ends a key as well. Empty when none are set.
 
-    def __init__(
-        self, keys: Mapping[str, Scope], reread: Callable[[], str] | None = None, text: str = ""
-    ) -> None:
-        self._digests = _digests(keys)
-        self._reread, self._text, self._next_look = reread, text, monotonic() + _LOOK
+    The last ``=`` of each is the one before its scopes. Raises ``ConfigurationError`` for a key that is short, has no
+    scope or an unknown one, or comes twice: it tells the number of the key and no part of it.
+    """
+
+    def __init__(self, text: str, reread: Callable[[], str] | None = None) -> None:
+        self._digests = _digests(text)
+        self._text, self._reread, self._next_look = text, reread, monotonic() + _LOOK
 
     def __bool__(self) -> bool:
         return bool(self._digests)
 
     @classmethod
     def of(cls, settings: Settings) -> Keys:
-        """Those of the settings. Raises ``ConfigurationError``, as ``parse`` does."""
-        text, of_file = settings.secret("api_keys"), settings.secret_file("api_keys") is not None
-        return cls(_keys(text), (lambda: settings.secret("api_keys")) if of_file else None, text)
-
-    @classmethod
-    def parse(cls, text: str) -> Keys:
-        """From ``key=scope[+scope],…``; a line ends a key as well. The last ``=`` is the one before the scopes.
-
-        Raises ``ConfigurationError`` for a key that is short, has no scope or an unknown one, or comes twice. It tells
-        the number of the key and no part of it.
-        """
-        return cls(_keys(text))
+        """Those of the settings. A file of keys is read again when it changes."""
+        of_file = settings.secret_file("api_keys") is not None
+        return cls(settings.secret("api_keys"), (lambda: settings.secret("api_keys")) if of_file else None)
 
     def scope(self, token: str) -> Scope | None:
         """The scope of a key, compared in constant time; None for a key that is not ours."""
@@ -90,14 +83,14 @@ class Keys:
             return
         self._text = text
         try:
-            self._digests = _digests(_keys(text))
+            self._digests = _digests(text)
             log.info("the file of API keys has changed: there are %d keys now", len(self._digests))
         except ConfigurationError as error:
             log.error("the API keys stay as they were: %s", error)
 
 
-def _digests(keys: Mapping[str, Scope]) -> list[tuple[bytes, Scope]]:
-    return [(_digest(key), scope) for key, scope in keys.items()]
+def _digests(text: str) -> list[tuple[bytes, Scope]]:
+    return [(_digest(key), scope) for key, scope in _keys(text).items()]
 
 
 def _digest(key: str) -> bytes:
@@ -134,11 +127,20 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
 
 def check_binding(keys: Keys, host: str) -> None:
     """Raise ``ConfigurationError`` when the API would be open to others without a key."""
-    if not keys and not leads_to_loopback(host):
+    if not keys and not (is_loopback(host) and all(map(is_loopback, _addresses(host)))):
         raise ConfigurationError(
             f"refusing to listen on {host or 'all addresses'} without API keys: anyone could send messages. "
             "Set STREAMQ_API_KEYS (key=scope, separated by commas), or bind to 127.0.0.1"
         )
+
+
+def _addresses(host: str) -> list[str]:
+    """All that the name stands for here: a file or a name server may say anything. None where it is unknown."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []  # nothing can listen on it
+    return [str(address[4][0]) for address in found]
 
 
 def keyed(keys: Keys, needed: Scope) -> Guard:

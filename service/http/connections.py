@@ -64,7 +64,7 @@ class Doors:
 
     def __init__(self, server: web.Server, **options: Any) -> None:
         self._server, self._options = server, options
-        self._most = min(CONNECTIONS, _files() // 2)  # the other half is for what else the process has open
+        self._limit = min(CONNECTIONS, _files() // 2)  # the other half is for what else the process has open
         self._handler, self._factory = server.request_handler, server.request_factory
         server.request_handler, server.request_factory = self._answer, self._ask
         self._open: set[Connection] = set()
@@ -76,7 +76,7 @@ class Doors:
 
     def enter(self, connection: Connection) -> bool:
         """Whether there is a place for it."""
-        if len(self._open) >= self._most:
+        if len(self._open) >= self._limit:
             oldest = next(iter(self._idle), None)
             if oldest is None:
                 return False
@@ -87,7 +87,7 @@ class Doors:
         return True
 
     def leave(self, connection: Connection) -> None:
-        """It is closed, or as good as."""
+        """It is closed, or is being closed."""
         self._open.discard(connection)
         self._idle.pop(connection, None)
 
@@ -154,9 +154,7 @@ class Connection(web.RequestHandler):
         self._doors = doors
         self._line: asyncio.Transport | None = None
         self._request: web.BaseRequest | None = None
-        self._begun: float | None = (
-            self._loop.time()
-        )  # the header that is awaited, or the request that is answered
+        self._begun: float | None = self._loop.time()  # of the header awaited, or the request answered
         self._heard = 0  # bytes since then
         self._unread: StreamReader | None = None  # the body that was answered before its end
         self._leftover: int | None = None  # bytes of an unread body that may still come
@@ -177,9 +175,7 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         self._heard += len(data)
-        if (
-            self._leftover is not None
-        ):  # thrown away as it comes: taking it apart would cost more than the request
+        if self._leftover is not None:  # thrown away as it comes: reading it would cost more than the request
             if self._heard > self._leftover:
                 self.abort()
             return
@@ -291,5 +287,5 @@ def _unparsed(error: BaseException) -> Problem:
 
 def _files() -> int:
     """Files that this process may have open."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 2 * CONNECTIONS if most == resource.RLIM_INFINITY else most
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 2 * CONNECTIONS if limit == resource.RLIM_INFINITY else limit

@@ -186,6 +186,11 @@ def come_back(error: StreamqError) -> dict[str, str]:
 def _outage(error: Unavailable) -> str:
     """The kind of an outage in words that name no host, port or setting: callers without a key read them too."""
     match error:
+        case NotDurable():
+            return (
+                "The job is in the queue server's memory, and that server cannot make it as safe as was asked for, or "
+                "has not yet: to ask again would add another job."
+            )
         case OutcomeUnknown():
             return "The queue server did not answer in time: what was asked for may have been done, or not."
         case OutOfMemory():

@@ -14,7 +14,7 @@ from .problems import VALIDATION, Problem, cut
 
 FieldError = dict[str, str]
 
-MOST: Final = 50
+LIMIT: Final = 50
 """Field errors that are told: who made more has made one mistake many times."""
 _LONGEST: Final = {"pointer": 200, "code": 50, "message": 300, "hint": 300}
 """Characters: names and values of a caller's fields are in them, and may be of any length."""
@@ -30,7 +30,7 @@ class Invalid(Problem):
     ) -> None:
         count = len(errors) if count is None else count
         many = f"{count:,} things are" if count > 1 else "one thing is"
-        told = [{name: cut(text, _LONGEST[name]) for name, text in e.items()} for e in errors[:MOST]]
+        told = [{name: cut(text, _LONGEST[name]) for name, text in e.items()} for e in errors[:LIMIT]]
         more: dict[str, Any] = {"more_errors": count - len(told)} if count > len(told) else {}
         super().__init__(VALIDATION, f"The {what} is not valid: {many} wrong.", errors=told, **more)
 
@@ -50,7 +50,7 @@ def of_model(error: ValidationError, model: type[BaseModel]) -> tuple[list[Field
     """The first of those that pydantic found, and how many there are."""
     known = [field.alias or name for name, field in model.model_fields.items()]
     errors = error.errors(include_url=False, include_input=False)
-    return [_of_model(e, known) for e in errors[:MOST]], len(errors)
+    return [_of_model(e, known) for e in errors[:LIMIT]], len(errors)
 
 
 def _of_model(error: Any, known: list[str]) -> FieldError:

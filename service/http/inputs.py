@@ -23,8 +23,9 @@ from pydantic_core import PydanticCustomError
 
 from streamq import OPTIONS, Option
 from streamq.durations import seconds_of
+from streamq.times import NoTime, parse_rfc3339
 
-from ..clock import NoTime, now, parse_rfc3339
+from ..clock import now
 
 MAX_DELAY: Final = timedelta(days=366)
 """As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""
@@ -58,7 +59,7 @@ def _instant(value: Any) -> datetime | None:
 
 
 def _seconds(value: Any) -> Any:
-    """A duration as text, which bears its unit: a number in a string is no number here either."""
+    """A duration as text, which has its unit: a number in a string is no number here either."""
     if not isinstance(value, str):
         return value
     try:

@@ -15,7 +15,8 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
-from .loopback import is_loopback
+from streamq import is_loopback
+
 from .problems import CROSS_SITE, FOREIGN_HOST, PROXIED, Problem
 
 _PASSED_ON: Final = frozenset({

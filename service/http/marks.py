@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
-"""The number of a request, which its answer and the log both bear."""
+"""The number of a request, which its answer and the log both have."""
 
 MARKS: Final = {
     "Server": "streamq",  # and no version

@@ -32,7 +32,7 @@ _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 def require_json(request: web.Request) -> None:
     """Raise ``Problem`` 415 unless the request says that it is JSON; one without a body says it too.
 
-    By hand: the parser of aiohttp is one for mails, and takes a header's worth of parameters to heart.
+    Read here: aiohttp has a parser for mail, whose time grows with the parameters in the header.
     """
     said = request.headers.get("Content-Type", "")
     if said == "application/json":  # as nearly all say it

@@ -22,7 +22,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from aiohttp import web
 from pydantic import ValidationError
 
-from .answers import Answer, json
+from .answers import Answer, JSONAnswer
 from .auth import Scope
 from .bodies import await_body
 from .failures import Guard, Handler
@@ -160,8 +160,8 @@ def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_bod
         query, body = checked(request, sent)
         given = await handler(site, Asked(request, caller, query, body, wait))
         if type(given) is Answer:
-            return json(request, *given)
-        return given if isinstance(given, web.StreamResponse) else json(request, given, status)
+            return JSONAnswer(*given)
+        return given if isinstance(given, web.StreamResponse) else JSONAnswer(given, status)
 
     return answer
 

@@ -81,7 +81,7 @@ class Hold:
         self._trier = trier
 
     def taken(self, message: str) -> None:
-        """The provider took a message: the sender is welcome."""
+        """The provider took a message, so it accepts the sender."""
         self._taken += 1
         self._in_a_row = 0
         if self._refused:

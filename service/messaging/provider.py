@@ -190,7 +190,7 @@ async def _begin_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """The beginning of a compressed body: the request asks for none, but not every provider heeds that."""
+    """The beginning of a compressed body: the request asks for none, but some providers compress all the same."""
     if (encoding or "identity").strip().lower() == "identity":
         return body
     try:

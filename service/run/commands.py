@@ -10,55 +10,25 @@ from typing import Any
 import click
 
 import streamq
-from streamq.cli.options import Option, Twin
+from streamq.cli.options import Option, Twin, app_named, concurrency, server
 
-_app = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
 _host = click.option(
-    "--host",
-    cls=Twin,
-    envvar="STREAMQ_HOST",
-    help="Address to listen on.  [default: 127.0.0.1]",
+    "--host", cls=Twin, envvar="STREAMQ_HOST", help="Address to listen on. Default: 127.0.0.1"
 )
 _port = click.option(
-    "--port",
-    cls=Twin,
-    type=click.IntRange(0, 65_535),
-    envvar="STREAMQ_PORT",
-    help="Port.  [default: 8000]",
-)
-_redis_url = click.option(
-    "--redis-url",
-    cls=Twin,
-    envvar="STREAMQ_REDIS_URL",
-    metavar="URL",
-    help="Server; several separated by commas are tried in order.  [default: the embedded one]",
-)
-_data_dir = click.option(
-    "--data-dir",
-    cls=Twin,
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="STREAMQ_DATA_DIR",
-    metavar="DIR",
-    help="Folder of the embedded server.  [default: .streamq]",
+    "--port", cls=Twin, type=click.IntRange(0, 65_535), envvar="STREAMQ_PORT", help="Port. Default: 8000"
 )
 
 
 @click.command()
-@_app
+@app_named
 @click.option(
     "--demo", cls=Option, is_flag=True, help="Send to a provider sandbox inside; nothing leaves this machine."
 )
 @_host
 @_port
-@_redis_url
-@_data_dir
-@click.option(
-    "--concurrency",
-    cls=Twin,
-    type=click.IntRange(1),
-    envvar="STREAMQ_CONCURRENCY",
-    help="Jobs run at once.  [default: 100]",
-)
+@server
+@concurrency
 def up(app: str | None, demo: bool, **given: Any) -> None:
     """Run everything in one process.
 
@@ -77,11 +47,10 @@ def up(app: str | None, demo: bool, **given: Any) -> None:
 
 
 @click.command()
-@_app
+@app_named
 @_host
 @_port
-@_redis_url
-@_data_dir
+@server
 def api(app: str | None, **given: Any) -> None:
     """Run the REST API and the dashboard.
 

@@ -8,16 +8,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from streamq import App, ConfigurationError, Settings, load_app, public_address, set_up_logs
+from streamq import App, ConfigurationError, Settings, is_loopback, load_app, public_address
+from streamq.cli.options import configured
 from streamq.cli.outlet import say
+from streamq.runtime import stoppable
 
 from ..app import build_app
 from ..http.auth import Keys, check_binding
-from ..http.loopback import is_loopback
 from ..http.serve import address, bind, serving
 from ..sandbox.provider import build_sandbox
 from ..settings import ServiceSettings
-from .signals import stoppable
 
 log = logging.getLogger("streamq.api")
 
@@ -35,9 +35,7 @@ def app_of(path: str | None) -> App:
 async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
     engine = app_of(app)
-    settings = engine.configure(ServiceSettings, given)
-    set_up_logs(settings.log, settings.log_level)
-    settings.tell()
+    settings = configured(engine, ServiceSettings, given)
     check_binding(Keys.of(settings), settings.host)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):

@@ -10,9 +10,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, public_address, set_up_logs
-from streamq.cli.options import check_queues
+from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, public_address
+from streamq.cli.options import check_queues, configured
 from streamq.cli.outlet import complain, say
+from streamq.runtime import Stop, stoppable
 
 from ..app import build_app
 from ..http.auth import Keys, check_binding
@@ -21,7 +22,6 @@ from ..sandbox.provider import build_sandbox
 from ..settings import ServiceSettings
 from .roles import app_of
 from .screen import start_screen
-from .signals import Stop, stoppable
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class Options:
 async def up(options: Options) -> None:
     """Run until a signal. Raises ``ConfigurationError``, and ``Unavailable`` when the server stays away."""
     app = app_of(options.app)
-    settings = app.configure(ServiceSettings, options.given)
-    set_up_logs(settings.log, settings.log_level)
-    settings.tell()
+    settings = configured(app, ServiceSettings, options.given)
     check_queues(app)
     check_binding(Keys.of(settings), settings.host)
     with stoppable() as stop:

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from collections import Counter, deque
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,8 +17,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from streamq import ConfigurationError
+from streamq.times import rfc3339
 
-from ..clock import now, rfc3339
+from ..clock import now
 
 log = logging.getLogger("streamq.sandbox")
 
@@ -37,7 +39,7 @@ class Call(NamedTuple):
     key: str | None
     repeat: int
     status: int
-    received_at: str
+    received_at: datetime
     body: bytes
 
     @property
@@ -52,7 +54,7 @@ class Call(NamedTuple):
             "idempotency_key": self.key,
             "repeat": self.repeat,
             "status": self.status,
-            "received_at": self.received_at,
+            "received_at": rfc3339(self.received_at, "microseconds"),
             "body": orjson.Fragment(self.body)
             if parsed(self.body) is not None
             else self.body.decode("latin-1"),
@@ -79,12 +81,11 @@ class Ledger:
 
     def add(self, key: str | None, body: bytes, status: int) -> Call:
         """Record one call."""
-        key = (
-            None if key is None else key.encode("utf-8", "replace").decode()
-        )  # a header may have bytes that are no UTF-8
+        if key is not None:  # a header may have bytes that are no UTF-8
+            key = key.encode("utf-8", "replace").decode()
         self._total += 1
         repeat = self._seen[key] if key is not None else 0
-        call = Call(f"msg-{self._total}", key, repeat, status, rfc3339(now(), "microseconds"), body)
+        call = Call(f"msg-{self._total}", key, repeat, status, now(), body)
         self._count(call)
         if self._file is not None:
             self._file.append(orjson.dumps(call.asdict()))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from streamq.exits import Exit
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
@@ -95,7 +97,7 @@ class Commands(Group):
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **more)
         except (KeyboardInterrupt, click.Abort):
-            return 130
+            return Exit.INTERRUPTED
         except Exception as error:
             from streamq.cli.ending import report  # noqa: PLC0415  # a command that succeeds need not pay for it
 

@@ -11,6 +11,7 @@ from streamq.cli.outlet import complain, echo_json, leave
 from streamq.errors import (
     ConfigurationError,
     JobNotFound,
+    NotDurable,
     ResultTimeout,
     ScheduleConflict,
     ScheduleNotFound,
@@ -19,21 +20,7 @@ from streamq.errors import (
     UsageError,
     WrongState,
 )
-
-CODES: Final[dict[int, str]] = {
-    0: "done",
-    1: "the operation failed, or the job that was waited for",
-    2: "the call is wrong",
-    3: "no such job, queue or schedule",
-    4: "the state of the job or the schedule does not allow it",
-    5: "the job was still running when the wait was over",
-    69: "the server cannot be reached",
-    70: "a worker whose event loop was blocked for longer than `STREAMQ_STUCK` ended itself",
-    78: "the configuration is wrong, or the app cannot be loaded",
-    130: "interrupted by Ctrl-C",
-    141: "nobody reads the output any more, as after `| head`",
-}
-"""What each exit code means."""
+from streamq.exits import Exit
 
 
 class QueueNotFound(StreamqError):
@@ -42,16 +29,17 @@ class QueueNotFound(StreamqError):
     code = "queue-not-found"
 
 
-_OF: Final[tuple[tuple[type[StreamqError], int], ...]] = (
-    (UsageError, 2), (JobNotFound, 3), (QueueNotFound, 3), (ScheduleNotFound, 3), (WrongState, 4),
-    (ScheduleConflict, 4), (ResultTimeout, 5), (Unavailable, 69), (ConfigurationError, 78),
+_OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
+    (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
+    (ScheduleNotFound, Exit.NOT_FOUND), (WrongState, Exit.WRONG_STATE), (ScheduleConflict, Exit.WRONG_STATE),
+    (ResultTimeout, Exit.STILL_RUNNING), (Unavailable, Exit.UNAVAILABLE),
+    (ConfigurationError, Exit.CONFIGURATION),
 )  # fmt: skip
-_TRY: Final[dict[int, str]] = {69: "streamq doctor, or start a server with: streamq up"}
 
 
-def code_of(error: StreamqError) -> int:
+def code_of(error: StreamqError) -> Exit:
     """The exit code of an error."""
-    return next((code for kind, code in _OF if isinstance(error, kind)), 1)
+    return next((code for kind, code in _OF if isinstance(error, kind)), Exit.FAILED)
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
@@ -66,23 +54,19 @@ def report(error: BaseException, *, as_json: bool) -> int:
 
 
 def _report(error: StreamqError, *, as_json: bool) -> int:
-    if as_json:
-        echo_json({"error": {"code": error.code, "message": str(error)}})
-    complain(f"error: {error}")
+    _tell(error.code, str(error), as_json=as_json)
     for note in getattr(error, "__notes__", ()):
         _complain_of_each(str(note))
     code = code_of(error)
-    if code in _TRY:
-        complain(f"try: {_TRY[code]}")
+    if code is Exit.UNAVAILABLE and not isinstance(error, NotDurable):  # whose server is there
+        complain("try: streamq doctor, or start a server with: streamq up")
     return code
 
 
 def _misuse(error: click.ClickException, *, as_json: bool) -> int:
     """An error that click found in the command line."""
     message = error.format_message().strip().removesuffix(".")
-    if isinstance(
-        error, getattr(click.exceptions, "NoArgsIsHelpError", ())
-    ):  # whose message is the help page
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # its message is the help page
         for line in message.split("\n"):
             complain(line)
         return error.exit_code
@@ -90,9 +74,7 @@ def _misuse(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     if context is not None:
         message += f" (see {context.command_path} --help)"
-    if as_json:
-        echo_json({"error": {"code": "usage", "message": message}})
-    complain(f"error: {message}")
+    _tell("usage", message, as_json=as_json)
     return error.exit_code
 
 
@@ -100,22 +82,23 @@ def _refused_by_the_system(error: OSError, *, as_json: bool) -> int:
     """A file, a folder or an address that cannot be used."""
     why = error.strerror or str(error) or type(error).__name__
     if error.filename is None:
-        message, code = f"the system refuses: {why}", 1
-    else:
-        message, code = f"cannot use {error.filename}: {why}", 78
-    if as_json:
-        echo_json({"error": {"code": "system", "message": message}})
-    complain(f"error: {message}")
-    if error.filename is None:
-        leave(code)  # it may have been the output
-    return code
+        _tell("system", f"the system refuses: {why}", as_json=as_json)
+        leave(Exit.FAILED)  # it may have been the output
+    _tell("system", f"cannot use {error.filename}: {why}", as_json=as_json)
+    return Exit.CONFIGURATION
 
 
 def _fault(error: BaseException) -> int:
     """An unexpected error: its whole traceback, each line made safe to show."""
     _complain_of_each("".join(traceback.format_exception(error)))
     complain("error: this is a fault of streamq or of a handler: please report it with the lines above")
-    return 1
+    return Exit.FAILED
+
+
+def _tell(code: str, message: str, *, as_json: bool) -> None:
+    if as_json:
+        echo_json({"error": {"code": code, "message": message}})
+    complain(f"error: {message}")
 
 
 def _complain_of_each(text: str) -> None:

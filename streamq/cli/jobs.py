@@ -24,6 +24,7 @@ from streamq.cli.options import (
 )
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.model.shown import shown
+from streamq.model.states import State
 
 T = TypeVar("T")
 LARGEST: Final = 64_000_000
@@ -160,7 +161,7 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
 @click.argument("queue")
 @click.option(
     "--state", cls=Option, default="failed", show_default=True,
-    type=click.Choice(["waiting", "active", "delayed", "held", "completed", "failed"]),
+    type=click.Choice([state.value for state in State]),
 )  # fmt: skip
 @click.option(
     "--limit", cls=Option, type=click.IntRange(1, 200), default=50, show_default=True, help="1 to 200."
@@ -177,7 +178,7 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
     """
 
     async def look(app: streamq.App) -> streamq.Page:
-        page = await app.queue(queue).jobs(streamq.State(state), limit=limit, cursor=cursor)
+        page = await app.queue(queue).jobs(State(state), limit=limit, cursor=cursor)
         if not page.items:
             await refuse_unknown(app, queue)
         return page

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 import click
@@ -13,10 +12,14 @@ import click
 import streamq
 from streamq.cli.ending import QueueNotFound
 from streamq.cli.outlet import Warnings
-from streamq.durations import as_given, seconds_of
+from streamq.durations import seconds_of
+from streamq.errors import meant
+from streamq.model.shown import as_given
+from streamq.times import NoTime, parse_rfc3339
 
 Command = Callable[..., Any]
 T = TypeVar("T")
+S = TypeVar("S", bound="streamq.Settings")
 
 
 class Option(click.Option):
@@ -63,12 +66,9 @@ class _Time(click.ParamType):  # type: ignore[type-arg]  # as above
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{as_given(value)} is not a time: write it as 2030-01-31T09:00:00Z", param, ctx)
-        if at.tzinfo is None:
-            self.fail(f"{as_given(value)} has no time zone: write it as 2030-01-31T09:00:00Z", param, ctx)
-        return at
+            return parse_rfc3339(value)
+        except NoTime as error:
+            self.fail(f"{as_given(value)} {error}: write it as 2030-01-31T09:00:00Z", param, ctx)
 
 
 _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
@@ -108,9 +108,14 @@ def _reserved(_: click.Context, param: click.Parameter, value: Any) -> None:
         )
 
 
+app_named = click.argument("app", required=False, envvar="STREAMQ_APP", metavar="[APP]")
+concurrency = click.option(
+    "--concurrency", cls=Twin, type=click.IntRange(1, 100_000), envvar="STREAMQ_CONCURRENCY",
+    help="Jobs at once, per process. Default: 100",
+)  # fmt: skip
 redis_url = click.option(
     "--redis-url", cls=Twin, envvar="STREAMQ_REDIS_URL", metavar="URL",
-    help="Server; several separated by commas are tried in order. Default: the one `streamq up` runs here.",
+    help="Server; several separated by commas are tried in order. Default: the embedded one.",
 )  # fmt: skip
 data_dir = click.option(
     "--data-dir", cls=Twin, envvar="STREAMQ_DATA_DIR", metavar="DIR",
@@ -138,6 +143,18 @@ def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]
     return streamq.run(main())
 
 
+def configured(app: streamq.App, kind: type[S], given: Mapping[str, Any], *, tell: bool = True) -> S:
+    """The settings of a role, ``given`` those that were typed: logging is set up by them, and odd ones are logged.
+
+    Raises what ``App.configure`` does.
+    """
+    settings = app.configure(kind, given)
+    streamq.set_up_logs(settings.log, settings.log_level)
+    if tell:
+        settings.tell()
+    return settings
+
+
 async def served(app: streamq.App) -> set[str]:
     """The queues that a registered worker serves."""
     return {queue for worker in await app.workers() for queue in worker.queues}
@@ -152,10 +169,8 @@ async def refuse_unknown(app: streamq.App, queue: str) -> None:
 
 def nearest(name: str, known: set[str]) -> str:
     """``: did you mean sms?``, or which names there are."""
-    near = get_close_matches(name, sorted(known), 1)
-    if near:
-        return f": did you mean {near[0]}?"
-    return f": there are {', '.join(sorted(known)[:10])}" if known else ": there is none yet"
+    all_of_them = f"there are {', '.join(sorted(known)[:10])}" if known else "there is none yet"
+    return f": {meant(name, known, all_of_them)}"
 
 
 def check_queues(app: streamq.App) -> None:
@@ -166,12 +181,7 @@ def check_queues(app: streamq.App) -> None:
     declared = {task.queue for task in app.tasks.values()}
     for queue in app.settings.queues:
         if queue not in declared:
-            near = get_close_matches(queue, sorted(declared), 1)
-            hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else f"its tasks are on {', '.join(sorted(declared)) or 'none'}."
-            )
+            hint = meant(queue, declared, f"its tasks are on {', '.join(sorted(declared)) or 'none'}.")
             raise streamq.ConfigurationError(
                 f"no task of the app is declared on queue {as_given(queue)}: {hint} Where jobs are sent there by the "
                 "name of their task, start the worker with --undeclared"

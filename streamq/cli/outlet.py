@@ -11,10 +11,9 @@ import os
 import sys
 from typing import IO, Any, Final, NoReturn
 
+from streamq.exits import Exit
 from streamq.model.shown import shown, shown_json
 
-READER_GONE: Final = 141
-"""128 + SIGPIPE, as shells report it."""
 WIDEST: Final = 100
 """Characters of a cell of a table: a longer name would push all others off the screen."""
 LONGEST: Final = 2_000
@@ -69,10 +68,10 @@ def _write(line: str) -> None:
     try:
         _print(line, sys.stdout)
     except BrokenPipeError:
-        leave(READER_GONE)
+        leave(Exit.READER_GONE)
     except (OSError, ValueError) as error:  # the second for a file that is closed
         complain(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
-        leave(1)
+        leave(Exit.FAILED)
 
 
 def _print(line: str, stream: IO[str]) -> None:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any, Final
 
 import click
 
 import streamq
-from streamq.cli.options import Option, Twin, check_queues, server
+from streamq.cli.options import Option, Twin, app_named, check_queues, concurrency, configured, server
 
 HANDED_ON: Final = "STREAMQ_SUPERVISED"
 """The variable in which a supervisor passes the typed options to its workers, as JSON."""
 
 
-_app = click.argument("app", required=False, envvar="STREAMQ_APP")
-
-
 @click.command()
-@_app
+@app_named
 @click.option(
     "--queues", cls=Twin, envvar="STREAMQ_QUEUES",
     help="Separated by commas. Default: all of APP.",
 )  # fmt: skip
-@click.option(
-    "--concurrency", cls=Twin, type=click.IntRange(1, 100_000), envvar="STREAMQ_CONCURRENCY",
-    help="Jobs at once, per process. Default: 100",
-)  # fmt: skip
+@concurrency
 @click.option(
     "--processes", cls=Twin, type=click.IntRange(1, 256), envvar="STREAMQ_PROCESSES",
     help="Default: 1",
@@ -53,9 +46,9 @@ def worker(
 
     if supervised:
         options = codec.loads(supervised)
-    loaded = _configured(
-        streamq.load_app(app), options, tell=not supervised
-    )  # for a supervised worker the supervisor has logged them
+    loaded = streamq.load_app(app)
+    # what is odd about the settings of supervised workers is logged by their supervisor
+    configured(loaded, streamq.Settings, options, tell=not supervised)
     if not undeclared:
         check_queues(loaded)
     if loaded.settings.processes == 1:
@@ -68,58 +61,45 @@ def worker(
     streamq.run(_supervise(loaded, arguments, {HANDED_ON: codec.dumps(typed).decode()}))
 
 
-def _configured(app: streamq.App, options: dict[str, Any], *, tell: bool = True) -> streamq.App:
-    settings = app.configure(streamq.Settings, options)
-    streamq.set_up_logs(settings.log, settings.log_level)
-    if tell:
-        settings.tell()
-    return app
-
-
-def _named(app: str | None) -> streamq.App:
-    """The app whose settings count; a role that runs no task needs none."""
-    return streamq.load_app(app) if app or streamq.Settings.load().app else streamq.App()
-
-
 async def _work(app: streamq.App, name: str | None, *, duties: bool, supervised: bool) -> None:
-    from streamq.runtime import on_end_of_input, on_signals  # noqa: PLC0415  # --help need not pay for it
+    from streamq.runtime import on_end_of_input, stoppable  # noqa: PLC0415  # --help need not pay for it
 
     worker = streamq.Worker(app, name=name, duties=duties)
-    on_signals(worker.stop)  # before anything is waited for
-    if supervised:
-        await on_end_of_input(worker.stop)
-    async with app:
-        await worker.run()
+    with stoppable(worker.stop):  # before anything is waited for
+        if supervised:
+            await on_end_of_input(worker.stop)
+        async with app:
+            await worker.run()
 
 
 async def _supervise(app: streamq.App, arguments: list[str], handed_on: dict[str, str]) -> None:
-    from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
+    from streamq.runtime import stoppable  # noqa: PLC0415  # --help need not pay for it
     from streamq.worker.supervisor import Supervisor  # noqa: PLC0415  # as above
 
     queues = streamq.Worker(app).queues
     supervisor = Supervisor(app, queues, app.settings.processes, arguments, handed_on)
-    on_signals(supervisor.stop)
-    async with app:
-        await supervisor.run()
+    with stoppable(supervisor.stop):
+        async with app:
+            await supervisor.run()
+
+
+def _do_upkeep(app: str | None, options: dict[str, Any], *, only_reclaim: bool) -> None:
+    """No task is run, so no app needs to be named; where one is, its settings count."""
+    named = streamq.load_app(app) if app or streamq.Settings.load().app else streamq.App()
+    configured(named, streamq.Settings, options)
+    streamq.run(_schedule(named, only_reclaim=only_reclaim))
 
 
 async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
-    import asyncio  # noqa: PLC0415  # --help need not pay for it
+    from streamq.runtime import stoppable  # noqa: PLC0415  # --help need not pay for it
 
-    from streamq.runtime import on_signals  # noqa: PLC0415  # --help need not pay for it
-
-    async def role() -> None:
+    with stoppable():
         async with app:
             await streamq.Scheduler(app, only_reclaim=only_reclaim).run()
 
-    running = asyncio.create_task(role())
-    on_signals(running.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-
 
 @click.command()
-@_app
+@app_named
 @server
 def scheduler(app: str | None, **options: Any) -> None:
     """Promote delayed jobs and recover those of lost workers, for all queues. Any number may run.
@@ -130,11 +110,11 @@ def scheduler(app: str | None, **options: Any) -> None:
     Example:
       streamq scheduler
     """
-    streamq.run(_schedule(_configured(_named(app), options), only_reclaim=False))
+    _do_upkeep(app, options, only_reclaim=False)
 
 
 @click.command()
-@_app
+@app_named
 @server
 def reclaimer(app: str | None, **options: Any) -> None:
     """Recover the jobs of lost workers, and nothing else. (Schedulers and workers do it too.)
@@ -145,4 +125,4 @@ def reclaimer(app: str | None, **options: Any) -> None:
     Example:
       streamq reclaimer
     """
-    streamq.run(_schedule(_configured(_named(app), options), only_reclaim=True))
+    _do_upkeep(app, options, only_reclaim=True)

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from streamq.client.opening import Opening, Openings
-from streamq.model.clock import monotonic
 from streamq.model.envelope import New
 from streamq.model.job_record import JobRecord
-from streamq.redis.link import wait_ready
 from streamq.settings import Durability, Settings
 from streamq.store.store import Store
 
@@ -37,19 +35,6 @@ class Client:
         """What is written to the servers and read. Raises ``NotOpen`` where the running loop has not opened it."""
         return self.openings.here().store
 
-    async def ping(self) -> float:
-        """A round trip to the server, in seconds. Raises ``Unavailable``."""
-        start = monotonic()
-        await self.store.server.ping()
-        return monotonic() - start
-
-    async def wait_ready(self, timeout: float | None = None) -> None:
-        """Wait for the server, at most ``timeout`` (default ``settings.ready_timeout``) seconds.
-
-        Raises ``Unavailable`` with what each address said, and ``Rejected`` at once on a wrong login.
-        """
-        await wait_ready(self.store.servers, self.settings.ready_timeout if timeout is None else timeout)
-
     def send(self, queue: str, jobs: Sequence[New], durability: Durability | None) -> Awaitable[list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Raises what ``Outbox.put`` does."""
         outbox = self.openings.here().outbox(queue)
@@ -70,10 +55,6 @@ class Client:
     async def wait(self, queue: str, job_id: str, seconds: float | None) -> JobRecord:
         """Wait for a job to complete, ``None`` for as long as it takes. Raises what ``Job.result`` does."""
         return await self.openings.here().results(queue).wait(job_id, seconds)
-
-    async def look(self, queue: str, job_id: str) -> JobRecord:
-        """Everything known of a job now. Raises ``JobNotFound``."""
-        return await self.store.jobs.job(queue, job_id)
 
 
 def _emptied(jobs: list[New]) -> Iterator[New]:

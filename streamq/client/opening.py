@@ -63,7 +63,7 @@ class Opening:
 
 
 @dataclass(slots=True, eq=False)
-class _Seat:
+class _Share:
     """One loop's share: the first of its blocks opens, the last closes."""
 
     blocks: int = 0
@@ -75,23 +75,23 @@ class Openings:
 
     def __init__(self, make: Callable[[], Awaitable[Opening]]) -> None:
         self._make = make
-        self._seats: dict[asyncio.AbstractEventLoop, _Seat] = {}
+        self._shares: dict[asyncio.AbstractEventLoop, _Share] = {}
         self._open: dict[asyncio.AbstractEventLoop, Opening] = {}
         _LIVING.add(self)
 
     def __bool__(self) -> bool:
         """Whether any loop has it open."""
         self._forget_ended_loops()
-        return bool(self._seats)
+        return bool(self._shares)
 
     async def enter(self) -> None:
         """Enter a block. Who comes while another opens waits for it, and opens itself when that failed."""
         self._forget_ended_loops()
         loop = asyncio.get_running_loop()
-        seat = self._seats.setdefault(loop, _Seat())
-        seat.blocks += 1
+        share = self._shares.setdefault(loop, _Share())
+        share.blocks += 1
         try:
-            async with seat.first:
+            async with share.first:
                 if loop not in self._open:
                     self._open[loop] = await self._make()
         except BaseException:
@@ -101,12 +101,12 @@ class Openings:
     async def leave(self) -> None:
         """Leave a block. A forked child that leaves one its parent entered has nothing to close."""
         loop = running_loop()
-        seat = self._seats.get(loop) if loop is not None else None
-        if loop is None or seat is None:
+        share = self._shares.get(loop) if loop is not None else None
+        if loop is None or share is None:
             return
-        seat.blocks -= 1
-        if not seat.blocks:
-            del self._seats[loop]  # who enters from now on opens anew
+        share.blocks -= 1
+        if not share.blocks:
+            del self._shares[loop]  # whoever enters from now on opens again
             opening = self._open.pop(loop, None)
             if opening is not None:
                 await opening.close()
@@ -119,20 +119,20 @@ class Openings:
             raise self._not_here() from None
 
     def _not_here(self) -> NotOpen:
-        opens_here = running_loop() in self._seats
+        opens_here = running_loop() in self._shares
         return OpenElsewhere() if self and not opens_here else NotOpen()
 
     def _forget_ended_loops(self) -> None:
         """A loop that ended inside its block can close nothing any more."""
-        for loop in list(self._seats):  # other threads come and go
+        for loop in list(self._shares):  # other threads come and go
             if loop.is_closed():
-                self._seats.pop(loop, None)
+                self._shares.pop(loop, None)
                 self._open.pop(loop, None)
 
     def inherit(self) -> None:
         """In a forked child: begin with nothing open."""
-        _PARENTS.append((self._seats, self._open))
-        self._seats, self._open = {}, {}
+        _PARENTS.append((self._shares, self._open))
+        self._shares, self._open = {}, {}
 
 
 _LIVING: Final[WeakSet[Openings]] = WeakSet()

@@ -47,7 +47,7 @@ log = logging.getLogger("streamq.outbox")
 MEMORY: Final = PRODUCER_MEMORY_MS / 1000 - 60.0
 """Seconds in which a batch may be repeated: the server forgets it soon after, and would add it again."""
 PARTING: Final = 1.0
-"""Seconds that closing may take to make the server forget what is of no more use."""
+"""Seconds that closing may take to make the server forget batches that nobody repeats."""
 
 
 class Outbox:
@@ -61,7 +61,7 @@ class Outbox:
     def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> Coroutine[Any, Any, list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Cancelling the caller does not unsend them.
 
-        Raises ``UsageError`` for what cannot be written, else ``Unavailable`` and its kin, ``OutcomeUnknown`` with
+        Raises ``UsageError`` for what cannot be written, else ``Unavailable`` or a subclass; ``OutcomeUnknown`` with
         a way to repeat.
         """
         if self._closed:
@@ -160,9 +160,7 @@ class _Carrier:
                 await self._land(departure)
                 self._under_way.popleft()
                 if len(departure.orders) > 1:
-                    await asyncio.sleep(
-                        0
-                    )  # who has just been answered may have more: it leaves with the next flight
+                    await asyncio.sleep(0)  # who was answered may have more for the next flight
         except BaseException:  # the loop ends; nobody waits for ever
             for departure in self._under_way:
                 for order in departure.orders:

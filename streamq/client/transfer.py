@@ -46,7 +46,7 @@ class _Slice:
 class Transfer:
     """Sends slices in order, two at a time. ``run`` goes on where it stopped, whoever calls it and however often.
 
-    That is what ``repeat()`` of its errors does: a slice is sent anew only when it is known that it was not taken,
+    That is what ``repeat()`` of its errors does: a slice is sent again only when it is known that it was not taken,
     and repeated under its number else.
     """
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from streamq.doctor.finding import Finding, Patient
 from streamq.doctor.server import whoami
 from streamq.errors import Rejected
+from streamq.settings.location import is_loopback
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -40,7 +41,7 @@ async def look(patient: Patient) -> list[Finding]:
 async def _of_address(connection: Any, name: str) -> list[Finding]:
     host = getattr(connection, "host", None)
     reached = await addresses_of(host) if host else []
-    if all(address.is_loopback for address in reached):
+    if all(is_loopback(str(address)) for address in reached):
         return [Finding("doors", "local", "ok", name)]
     findings = [Finding("doors", "beyond", "ok", name)]
     if not connection.password:
@@ -87,7 +88,8 @@ async def _settings(patient: Patient) -> list[Finding]:
 
 
 def _is_unprotected(settings: dict[str, str]) -> bool:
-    local = {"127.0.0.1", "::1", "-::1", "localhost"}
-    bound = settings.get("bind", "").split()
-    open_to_others = settings.get("port", "0") != "0" and not (bound and local.issuperset(bound))
+    bound = [
+        name.removeprefix("-") for name in settings.get("bind", "").split()
+    ]  # "-": where the host has it
+    open_to_others = settings.get("port", "0") != "0" and not (bound and all(map(is_loopback, bound)))
     return settings.get("protected-mode") == "no" and not settings.get("requirepass") and open_to_others

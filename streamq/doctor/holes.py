@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from streamq.doctor.finding import Finding, Patient
-from streamq.doctor.server import product_of, version_in
+from streamq.doctor.server import version_in
+from streamq.redis.replies import product_of
 
 AS_OF: Final = "2026-11-26"
 """The day to which the table is complete, as far as we know."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import ConfigurationError, Rejected
-from streamq.model.keys import queues_key
 
 SHORT = 100
 """Bytes of a name that is printed as part of a command: a longer one would hide the rest."""
@@ -57,10 +56,10 @@ async def _unlisted(patient: Patient, queue: str) -> list[str]:
 
 async def look_at_names(patient: Patient) -> list[Finding]:
     """Members of the set of queues that are no valid names; with ``repair`` they are removed."""
-    _, strange = await patient.app.client.store.queues.names_and_strange()
-    if not strange:
+    _, invalid = await patient.app.client.store.queues.names_and_invalid()
+    if not invalid:
         return []
-    key, ordered = queues_key(patient.app.settings.prefix), sorted(strange)
+    key, ordered = patient.app.client.store.shared.queues, sorted(invalid)
     listed = ", ".join(quoted(name[:SHORT]) + ("…" if len(name) > SHORT else "") for name in ordered[:5])
     more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
     said = f"members of {key} cannot name a queue, and are left out: {listed}{more}"

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamq.doctor.finding import Finding, Patient
+from streamq.doctor.finding import Finding, Patient, Verdict
 from streamq.embedded.binary import OLDEST
 from streamq.errors import Rejected
 from streamq.model.clock import host_now, to_ms
+from streamq.redis.replies import product_of
 from streamq.store.server import ALL_KEYS
 
 CLOCKS_APART: Final = 5.0
 """Seconds between this host's clock and the server's that give a warning: synchronized clocks differ by far less."""
 ROOM: Final = 0.85
 """Share of maxmemory from which on there is a warning: early enough to act before jobs are refused."""
-
-
-def product_of(info: dict[str, str]) -> tuple[str, str]:
-    """Name and version of the server."""
-    name = "Valkey" if "valkey_version" in info else "Redis"
-    return name, info.get("valkey_version") or info.get("redis_version", "0")
 
 
 def version_in(text: str) -> tuple[int, ...]:
@@ -65,9 +60,9 @@ def _eviction(info: dict[str, str]) -> Finding:
 
 
 def _memory(info: dict[str, str]) -> Finding:
-    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-    said = f"{used / 2**20:.0f} MiB used" + (f" of {most / 2**20:.0f} MiB" if most else "")
-    if most and used > ROOM * most:
+    used, maximum = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    said = f"{used / 2**20:.0f} MiB used" + (f" of {maximum / 2**20:.0f} MiB" if maximum else "")
+    if maximum and used > ROOM * maximum:
         remedy = "raise maxmemory or shorten the retention: new jobs are refused soon"
         return Finding("memory", "nearly-full", "warn", said, remedy)
     return Finding("memory", "memory", "ok", said)
@@ -110,14 +105,13 @@ async def _rights(patient: Patient) -> list[Finding]:
     return findings or [Finding("rights", "rights", "ok", "may run every command, and list clients")]
 
 
-async def _missing(patient: Patient, code: str, verdict: str, names: set[str], why: str) -> Finding:
+async def _missing(patient: Patient, code: str, verdict: Verdict, names: set[str], why: str) -> Finding:
     listed = ", ".join(sorted(names))
     rules = " ".join(f"+{name.lower()}" for name in sorted(names))
     if names & {"PUBLISH", "SUBSCRIBE"}:  # also refused when the channels are not allowed
         rules += f" '&{patient.app.settings.prefix}:*'"
     remedy = f"ACL SETUSER {await whoami(patient)} {rules}; {why}"
-    kind = "fail" if verdict == "fail" else "warn"
-    return Finding("rights", code, kind, f"this user may not run {listed}", remedy)  # type: ignore[arg-type]
+    return Finding("rights", code, verdict, f"this user may not run {listed}", remedy)
 
 
 async def whoami(patient: Patient) -> str:

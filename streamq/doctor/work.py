@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from streamq.doctor.finding import Finding, Patient
@@ -18,11 +18,7 @@ LATE = 5.0
 
 async def look_at_workers(patient: Patient) -> list[Finding]:
     """Lost workers; with ``repair`` their jobs wait again. Writes the others to ``patient.workers``."""
-    return [finding async for finding in _lost(patient)]
-
-
-async def _lost(patient: Patient) -> AsyncIterator[Finding]:
-    app, links = patient.app, patient.links
+    app, links, findings = patient.app, patient.links, list[Finding]()
     # workers first, connections after: a worker that registers in between is already connected, and not taken for lost
     workers = patient.workers = await app.workers()
     queues = sorted({queue for worker in workers for queue in worker.queues})
@@ -30,18 +26,21 @@ async def _lost(patient: Patient) -> AsyncIterator[Finding]:
     try:
         absent = await _absent(patient, workers)
     except Rejected:
-        return
+        return []
     patient.workers = [worker for worker in workers if worker not in absent]
     for worker in absent:
         said = f"{worker.name} ({', '.join(worker.queues)}) has no connection"
         if not patient.repair:
             remedy = "a worker or scheduler recovers it; or use --repair"
-            yield Finding("workers", "worker-lost", "fail", said, remedy)
+            findings.append(Finding("workers", "worker-lost", "fail", said, remedy))
         elif await _recovered(patient, worker, seen):
             remedy = "nothing more: it was repaired"
-            yield Finding("workers", "worker-recovered", "warn", f"{said}; its jobs wait again", remedy)
+            findings.append(
+                Finding("workers", "worker-recovered", "warn", f"{said}; its jobs wait again", remedy)
+            )
     if not absent:
-        yield Finding("workers", "workers", "ok", f"{len(workers)} registered, none lost")
+        findings.append(Finding("workers", "workers", "ok", f"{len(workers)} registered, none lost"))
+    return findings
 
 
 async def _absent(patient: Patient, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from streamq.duties.duty import Rounds
-from streamq.liveness.recovery import number_of, recover
+from streamq.liveness.recovery import recover
 from streamq.redis.links import Links
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.auditor")
 
 EVERY: Final = 60.0
-"""Seconds between two audits of a queue: each walks all that is active, and what it looks for is seldom there."""
+"""Seconds between two audits of a queue: each walks all that is active, and what it looks for is rarely there."""
 
 
 class Auditor(Rounds):
@@ -42,5 +42,5 @@ class Auditor(Rounds):
         self._unlisted[queue] = now - before
         for worker in sorted(now & before):
             why = "it is not on the list of workers"
-            repaired += number_of(await recover(self._store, self._links, queue, worker, None, why))
+            repaired += (await recover(self._store, self._links, queue, worker, None, why)).jobs
         return repaired

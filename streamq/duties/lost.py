@@ -3,7 +3,7 @@
 A worker is lost when its connections are gone from the server (a killed process closes them at once), and stay
 gone for a short grace; or, where the network hides that, when it has not beaten for its lease. Both are counted by
 this process' monotonic clock from what it saw itself, so no stepped clock and no stalled server can declare a
-living worker dead: a look that comes late counts for one interval only, and after a reconnection all starts anew.
+living worker dead: a look that comes late counts for one interval only, and after a reconnection all starts again.
 """
 
 from __future__ import annotations

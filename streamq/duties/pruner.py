@@ -29,8 +29,8 @@ class Pruner(Rounds):
 
     async def _strike_if_unused(self, queue: str) -> None:
         """A misspelt name would stay on the list for ever; one of use comes back with its next worker or batch."""
+        if any(queue in worker.queues for worker in await self._store.workers.listed()):
+            return  # as nearly always: one command instead of ten
         counts = await self._store.queues.counts(queue)
-        if any(counts.asdict().values()) or await self._store.schedules.count(queue):
-            return
-        if not any(queue in worker.queues for worker in await self._store.workers.listed()):
+        if not (any(counts.asdict().values()) or await self._store.schedules.count(queue)):
             await self._store.queues.strike(queue)

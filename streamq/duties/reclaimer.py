@@ -9,7 +9,7 @@ from typing import Final
 from streamq.duties.duty import Wakeable
 from streamq.duties.lost import Lost, Watch
 from streamq.errors import StreamqError
-from streamq.liveness.recovery import forget, number_of, recover
+from streamq.liveness.recovery import forget, recover
 from streamq.model.clock import monotonic
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
@@ -83,7 +83,7 @@ class Reclaimer(Wakeable):
         if done.suspects:
             self._on_suspects()
         await self._forget(worker)
-        return number_of(done)
+        return done.jobs
 
     async def _forget(self, worker: str) -> None:
         """Take one that no queue lists any more off the list of all, and out of its seats."""

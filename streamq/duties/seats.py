@@ -122,7 +122,7 @@ class Seats(ByQueue):
         before = self._held.get(queue), self._workers.get(queue)
         if isinstance(reply, StreamqError):
             self._troubles.met({queue: reply})
-            # without claims everybody does the upkeep: dear, but nothing is left undone
+            # without claims everybody does the upkeep: expensive, but all of it is done
             self._held[queue] = self._seats[0]
             self._workers.pop(queue, None)
             return before[0] != self._seats[0]

@@ -2,7 +2,7 @@
 
 A C call that holds the interpreter's lock for longer than the lease keeps even the thread of the heartbeat from
 running, though the process works. Who shares its host sees that it does, and beats on its behalf: until it beats
-itself again, or for as long as it says a blocked loop may be put up with. A stopped process is not vouched for.
+itself again, or for as long as a blocked loop is tolerated there. A stopped process is not vouched for.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Folder:
             return None
 
     def write(self, name: str, text: str) -> None:
-        """Write a file anew."""
+        """Replace the text of a file."""
         with self.open(name, "a") as file:  # not "w": a file that is refused must not be truncated first
             file.truncate(0)
             file.write(text)
@@ -229,7 +229,7 @@ def _short_folder() -> Path:
     """A new folder, of ours alone, whose path is short enough for a socket."""
     runtime = runtime_folder()
     above = [runtime] if runtime is not None and _is_ours_alone(runtime) else []
-    for parent in (*above, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - the folder in it is made anew
+    for parent in (*above, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - the folder in it is a new one
         with contextlib.suppress(OSError):
             made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
             if len(os.fsencode(made / _SOCKET)) <= SOCKET_PATH_LIMIT:

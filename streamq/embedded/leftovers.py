@@ -19,9 +19,7 @@ from pathlib import Path
 def end_holders(lock: Path, session: int) -> None:
     """Kill the processes of ours, of a session, that have the file open."""
     for pid in list(_having_open(lock)):
-        with contextlib.suppress(
-            ProcessLookupError, PermissionError
-        ):  # the caller finds and reports what is left
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the caller reports what is left
             if _is_of(pid, session):
                 _kill(pid, lock, session)
 

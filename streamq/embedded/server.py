@@ -30,14 +30,13 @@ from pathlib import Path
 from typing import IO, Final, Self
 from urllib.parse import quote
 
-from streamq.embedded.binary import Binary, Writer, find_binary, version_of
-from streamq.embedded.folder import ELSEWHERE, SOCKET_PATH_LIMIT, Folder
+from streamq.embedded.binary import Writer, find_binary, version_of
+from streamq.embedded.folder import ELSEWHERE, Folder
 from streamq.embedded.leftovers import end_holders
 from streamq.errors import ConfigurationError
 from streamq.redis.peers import stranger_at
+from streamq.redis.replies import info_in, product_of
 from streamq.settings.location import OWN_USER
-
-__all__ = ["SOCKET_PATH_LIMIT", "Binary", "EmbeddedServer", "find_binary", "running_url"]
 
 ANSWER: Final = 10.0
 """Seconds without any reply after which a start has failed: one that loads its data replies that it does."""
@@ -240,11 +239,10 @@ class EmbeddedServer:
 
     async def _introduce(self) -> None:
         socket = self._folder.socket()
-        about = dict(re.findall(r"^(\w+):(.*?)\r?$", await _says(socket, "INFO server"), re.MULTILINE))
+        about = info_in((await _says(socket, "INFO server")).encode())
         if socket is None or "process_id" not in about:
             raise ConfigurationError(f"the server on {socket} ended while it was being joined: start again")
-        self.product = "Valkey" if "valkey_version" in about else "Redis"
-        self.version = about.get("valkey_version") or about["redis_version"]
+        self.product, self.version = product_of(about)
         self.pid = int(about["process_id"])
         if self._persist and not self.joined:
             try:

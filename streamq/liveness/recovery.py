@@ -27,14 +27,9 @@ async def recover(
     Nothing happens when it has beaten since ``beats`` was read. ``None``: its end is known, and in the log already.
     """
     done = await store.recovery.reclaim(links, queue, worker, beats)
-    if number_of(done) or (beats is not None and not done.beaten):
+    if done.jobs or (beats is not None and not done.beaten):
         _report(queue, worker, done, why)
     return done
-
-
-def number_of(done: Reclaimed) -> int:
-    """How many jobs were recovered."""
-    return done.again + done.suspects + done.failed
 
 
 async def forget(store: Store, links: Links, worker: str, queues: Sequence[str], token: str = "") -> None:
@@ -46,7 +41,7 @@ async def forget(store: Store, links: Links, worker: str, queues: Sequence[str],
 def _report(queue: str, worker: str, done: Reclaimed, why: str) -> None:
     """One line for the log with the ids of the first jobs, and one for each of them that has failed by this."""
     ids = ", ".join(job for job, _, _ in done.first)
-    more = "" if len(done.first) == number_of(done) else ", ..."
+    more = "" if len(done.first) == done.jobs else ", ..."
     fates = {
         "start again": done.again,
         "start again alone": done.suspects,

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from streamq.durations import as_given
 from streamq.errors import ConfigurationError
+from streamq.model.shown import as_given
 
 FORMS: Final = (
     "write two times of day, as 22:00 and 06:00, two dates, as 2026-12-24 and 2027-01-01, or two moments with their "

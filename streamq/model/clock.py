@@ -58,8 +58,3 @@ def to_ms(at: datetime) -> int:
     if at.tzinfo is None:
         raise ValueError(f"{at.isoformat()} has no time zone: use an aware datetime, as datetime.now(UTC)")
     return int(at.timestamp() * 1000)
-
-
-def rfc3339(at: datetime | None) -> str | None:
-    """A time of UTC as JSON has it, to the millisecond: ``2026-11-26T09:00:00.000Z``; ``None`` stays ``None``."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None

@@ -32,9 +32,7 @@ def exact(raw: bytes | str) -> Any:
 
 
 def _extra(value: Any) -> Any:
-    if hasattr(
-        value, "model_dump"
-    ):  # a pydantic model; not imported for it, as the command line starts faster
+    if hasattr(value, "model_dump"):  # a pydantic model: the command line starts faster without importing it
         return value.model_dump(mode="json")
     if isinstance(value, (set, frozenset, tuple)):
         return list(value)

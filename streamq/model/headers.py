@@ -43,8 +43,12 @@ class Headers(TypedDict, total=False):
 NO_HEADERS: Final[Headers] = {}
 
 _NUMBER: Final = rb"(?:0|[1-9][0-9]{0,19})"
+_SHORT: Final = rb"(?:0|[1-9][0-9]{0,18})"
+"""A number of so few digits that it is below 2**64 in any case."""
 _ID: Final = re.compile(rb'{"id":"((%b)-(%b))"[,}]' % (_NUMBER, _NUMBER))
 """The id is read as the first member only, in the one form that we write: scripts find it without parsing."""
+_ID_ALONE: Final = re.compile(rb'{"id":"(%b-%b)"}' % (_SHORT, _SHORT))
+"""Headers that say nothing but the id, as those of most jobs that were delayed."""
 _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WHITE: Final = rb"[ \t\r\n]*"
 _MEMBER: Final = re.compile(
@@ -72,6 +76,8 @@ def parse_headers(raw: bytes) -> Headers:
     """
     if not raw:
         return NO_HEADERS
+    if alone := _ID_ALONE.fullmatch(raw):
+        return {"id": alone[1].decode()}
     if b"\\" not in raw:  # with escapes a name could be written in several ways
         try:
             found = codec.loads(raw)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from streamq.model.clock import rfc3339
 from streamq.model.codec import TOO_DEEP
 from streamq.model.states import State
+from streamq.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, LANES, READY
+from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -117,7 +118,7 @@ class Keys:
     def __init__(self, prefix: str, queue: str) -> None:
         if not is_name(queue):
             raise ConfigurationError(
-                f"{queue!r} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
+                f"{as_given(queue)} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue
@@ -155,18 +156,3 @@ QUEUE_KEYS: Final[Mapping[str, Key]] = _table(Keys)
 """The keys of a queue, by their names."""
 APP_KEYS: Final[Mapping[str, Key]] = _table(AppKeys)
 """The keys that all queues share."""
-
-
-def queues_key(prefix: str) -> str:
-    """The set of all queue names."""
-    return AppKeys(prefix).queues
-
-
-def workers_key(prefix: str) -> str:
-    """The hash of all workers."""
-    return AppKeys(prefix).workers
-
-
-def schedules_key(prefix: str) -> str:
-    """The hash of all schedules and their queues."""
-    return AppKeys(prefix).schedules

@@ -10,9 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from streamq.model.calendars import Closed
-from streamq.model.clock import from_ms, rfc3339
+from streamq.model.clock import from_ms
 from streamq.model.cron import Occurrence, Wall
 from streamq.model.schedule import Plan, Schedule
+from streamq.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

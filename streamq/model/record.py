@@ -62,7 +62,8 @@ def _joined(*lines: bytes) -> bytes:
 
 def _age(job_id: str, now: int) -> int:
     """Milliseconds since its birth. An id whose first number is longer than a time is somebody's mistake."""
-    return max(0, now - int(job_id.partition("-")[0][:14]))
+    age = now - int(job_id.partition("-")[0][:14])
+    return age if age > 0 else 0  # calling ``max`` would cost a third more, once a job
 
 
 def _parts(text: bytes, separator: bytes, count: int) -> list[bytes]:

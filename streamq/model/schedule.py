@@ -16,8 +16,9 @@ from typing import Any, Final, Literal
 from streamq.errors import ConfigurationError, FieldError
 from streamq.model import codec
 from streamq.model.calendars import Calendar, Closed, Closing
-from streamq.model.clock import rfc3339, to_ms
+from streamq.model.clock import to_ms
 from streamq.model.cron import CronLine, Occurrence, zone_of
+from streamq.times import rfc3339
 
 Overlap = Literal["skip", "allow"]
 """What happens to a run while the job of the run before is not at its end: it is left out, or it runs beside it."""

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from streamq.model import codec
-from streamq.model.clock import from_ms, rfc3339
+from streamq.model.clock import from_ms
 from streamq.model.schedule import Schedule
+from streamq.times import rfc3339
 
 _RUN: Final = re.compile(rb"(\d{1,16}) (\d{1,16}) (\S+) (\d{1,16}) (\d{1,16}) (\d{1,16}) (.*)", re.DOTALL)
 

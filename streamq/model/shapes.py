@@ -130,7 +130,7 @@ def _exact(node: Schema, found: Shape, definitions: dict[str, Any]) -> bool:  # 
         return False
     if kind == "float":
         found.floats = True
-    if kind == "default" and not _sound_default(node, definitions):
+    if kind == "default" and not _valid_default(node, definitions):
         return False
     if kind in _PARTS:
         return all(_exact(part, found, definitions) for part in _PARTS[kind](node))
@@ -152,7 +152,7 @@ _FACTORIES: Final = (list, dict, set, frozenset, tuple, str, int, float, bool, b
 """Factories that return an equal value each time, so that one call shows all of them."""
 
 
-def _sound_default(node: Schema, definitions: dict[str, Any]) -> bool:
+def _valid_default(node: Schema, definitions: dict[str, Any]) -> bool:
     """Whether the default is one of the type's own values: pydantic takes it unseen (``name: str = None``)."""
     if node.get("on_error", "raise") != "raise":
         return False
@@ -166,9 +166,7 @@ def _sound_default(node: Schema, definitions: dict[str, Any]) -> bool:
         schema: Any = known if definitions else node["schema"]
         valid = SchemaValidator(schema).validate_python(default)
         return bool(valid == default) and (type(valid) is type(default) or isinstance(valid, float))
-    except (
-        Exception
-    ):  # it does not fit, has its own serializer or comparison, or refers to an unknown definition
+    except Exception:  # it does not fit, compares in its own way, or refers to an unknown definition
         return False
 
 
@@ -189,9 +187,7 @@ def _key(node: Schema) -> Schema:
 
 
 def _exact_definition(ref: str, found: Shape, definitions: dict[str, Any]) -> bool:
-    target = definitions.pop(
-        ref, None
-    )  # taken out meanwhile: what contains itself may be nested too deep to be read
+    target = definitions.pop(ref, None)  # meanwhile: what contains itself may be nested too deep to be read
     if target is None:
         return False
     exact = _exact(target, found, definitions)

@@ -30,6 +30,16 @@ def shown(text: str, most: int | None = None) -> str:
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub(_escape, text)
 
 
+def as_given(value: object) -> str:
+    """A caller's value as an error shows it: on one line, short, and safe from errors in its ``repr``."""
+    if isinstance(value, int) and value.bit_length() > 1_000:  # Python refuses to write its digits
+        return "<a whole number of more than 300 digits>"
+    try:
+        return shown(repr(value[:100] if isinstance(value, str | bytes) else value), 80)
+    except Exception:  # code of the caller's program
+        return f"<{type(value).__name__}>"
+
+
 def shown_lines(text: str, indent: str = "") -> str:
     """The same for a text of several lines, such as a traceback; each line after the first begins with ``indent``."""
     if text.isascii() and text.isprintable():  # as most are: one line, without a tab
@@ -47,9 +57,10 @@ def _escape(found: re.Match[str]) -> str:
 
 def shown_json(document: str) -> str:
     """A JSON document that says the same, and in which these characters stand as JSON's own escapes."""
-    return document if document.isascii() and document.isprintable() else _UNSEEN.sub(_json_escape, document)
+    return document if document.isascii() and document.isprintable() else _UNSEEN.sub(json_escape, document)
 
 
-def _json_escape(found: re.Match[str]) -> str:
+def json_escape(found: re.Match[str]) -> str:
+    """What was found, as JSON's escapes."""
     units = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))

@@ -18,10 +18,9 @@ from pydantic_core import CoreConfig, SchemaSerializer, from_json
 from streamq.errors import FieldError
 from streamq.model import codec
 from streamq.model.shapes import Shape, non_finite, refuse_unsendable, shape
+from streamq.model.shown import as_given
 
 _plain = codec.plain
-_SHOWN: Final = 80
-"""Characters of a value in a message: two of them, was and is, fit on a line."""
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 _NAN: Final = (
     "JSON has no NaN and no infinity. Set model_config = ConfigDict(ser_json_inf_nan='strings') on a model of your "
@@ -46,7 +45,7 @@ class JSONText:
         """The task that has read it, which text, and what it made of it; ``None`` before."""
 
     def __repr__(self) -> str:
-        return f"JSONText({shown(self.text)})"
+        return f"JSONText({as_given(self.text)})"
 
 
 class Unfit(Exception):
@@ -92,11 +91,7 @@ class Form:
         """Write a valid value and read it again. Raises ``Unfit`` when something else would arrive."""
         try:
             raw = self._serializer.to_json(value, by_alias=False, round_trip=True, warnings=False)
-        except (
-            TypeError,
-            ValueError,
-            RecursionError,
-        ) as error:  # pydantic's and those of the user's own writers
+        except (TypeError, ValueError, RecursionError) as error:  # pydantic's, or of a user's own writer
             raise Unfit([FieldError("", "not-json", str(error))]) from None
         try:
             back = self._validator.validate_json(raw, by_alias=True, by_name=True)
@@ -168,9 +163,7 @@ class AnyForm(Form):
             kind = type(value)
             if kind in _SCALARS or (kind is dict and _SCALARS.issuperset(map(type, value.values()))):
                 return raw  # nothing in it is ever written as something else
-            if _equal(
-                value, codec.loads(raw)
-            ):  # the faster of two readers, which differ in numbers above 64 bits only
+            if _equal(value, codec.loads(raw)):  # the faster reader: only long numbers it reads otherwise
                 return raw
         if not _equal(value, back := self.read(raw)):
             differences = [
@@ -291,15 +284,6 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     ]
 
 
-def shown(value: Any) -> str:
-    """A value as text of some words, for a message."""
-    try:
-        text = repr(value)
-    except Exception:  # a user's __repr__, or a number with too many digits
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-
-
 # -- comparing ------------------------------------------------------------------------------------------------------
 
 
@@ -322,9 +306,11 @@ def _differences(was: Any, back: Any, at: str) -> Iterator[FieldError]:
             for name, part in parts.items():
                 yield from _differences(part, others[name], at + json_pointer((name,)))
             return
-    message = f"{shown(was)} would arrive as {shown(back)}"
+    message = f"{as_given(was)} would arrive as {as_given(back)}"
     if type(was) is not type(back):
-        message = f"{shown(was)} ({type(was).__name__}) would arrive as {shown(back)} ({type(back).__name__})"
+        message = (
+            f"{as_given(was)} ({type(was).__name__}) would arrive as {as_given(back)} ({type(back).__name__})"
+        )
     yield FieldError(at, "not-kept", f"{message}: {_NAN}" if non_finite(was) else message)
 
 
@@ -358,7 +344,7 @@ def _unread(value: Any, error: Any) -> FieldError:
         if not parts or part not in parts:
             break
         value = parts[part]
-    message = f"{shown(value)} is written as JSON that is not read again: {error['msg']}"
+    message = f"{as_given(value)} is written as JSON that is not read again: {error['msg']}"
     return FieldError(
         json_pointer(error["loc"]), error["type"], f"{message}. {_NAN}" if non_finite(value) else message
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from streamq.model.clock import rfc3339
+from streamq.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,10 @@ from redis import exceptions as foreign
 from redis.asyncio import connection as aio
 
 from streamq.errors import Rejected, Unavailable
-from streamq.redis.answers import (
-    NoGroup,
-    NoScript,
-    is_demotion,
-    is_refusal_to_read,
-    packed,
-    translate,
-)
+from streamq.redis.answers import is_demotion, is_refusal_to_read, packed, translate
 from streamq.redis.replies import role_says_replica
 from streamq.redis.servers import Search, Server, Servers
 from streamq.redis.wire import Wire, drop
-
-__all__ = ["Link", "NoGroup", "NoScript", "translate", "wait_ready"]
 
 log = logging.getLogger("streamq.connection")
 
@@ -89,7 +80,7 @@ class Link:
             finally:
                 if self._wire is None:
                     await drop(connection)
-        raise search.in_vain()
+        raise search.unsuccessful()
 
     async def call(self, *command: Any, timeout: float | None = None) -> Any:
         """Send one command and return its raw reply (bytes, int, list or None).

@@ -60,7 +60,7 @@ class OwnUserConnection(aio.UnixDomainSocketConnection):
     """A connection for the event loop that greets no stranger."""
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
-        """Look before the greeting, which may bear a password."""
+        """Look before the greeting, which may contain a password."""
         writer = self._writer
         if writer is not None:
             _refuse_stranger(writer.get_extra_info("socket"))

@@ -15,8 +15,8 @@ from streamq.redis.servers import Servers
 class Pool:
     """``Links`` for ordinary commands, at most ``settings.connections``; a caller waits for a free one."""
 
-    def __init__(self, servers: Servers, client_name: str = "streamq") -> None:
-        self._servers, self._client_name = servers, client_name
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
         self._free: list[Links] = []
         self._room = asyncio.Semaphore(servers.settings.connections)
         self._closed = False
@@ -28,7 +28,7 @@ class Pool:
         Raises ``Unavailable`` when none came free within ``settings.command_timeout`` seconds.
         """
         await self._wait_for_room()
-        links = self._free.pop() if self._free else Links(self._servers, self._client_name)
+        links = self._free.pop() if self._free else Links(self._servers)
         try:
             yield links
         finally:

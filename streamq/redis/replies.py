@@ -34,6 +34,12 @@ def info_in(text: object) -> dict[str, str]:
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
+def product_of(info: dict[str, str]) -> tuple[str, str]:
+    """Name and version of a server by what INFO says."""
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    return name, info.get("valkey_version") or info.get("redis_version", "0")
+
+
 def clients_in(listed: bytes) -> list[dict[str, str]]:
     """The lines of CLIENT LIST, each a field by its name."""
     lines = listed.decode("utf-8", "replace").splitlines()

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from streamq.errors import StreamqError
 from streamq.model.keys import Keys
-from streamq.redis.link import Link, NoScript, translate
+from streamq.redis.answers import NoScript, translate
+from streamq.redis.link import Link
+from streamq.redis.links import Links
 from streamq.redis.script_text import ScriptText
 
 Named = tuple[str, ...]
@@ -70,6 +72,14 @@ class Script:
             except StreamqError as error:
                 answers.append(error)
         return answers
+
+    async def run_over(
+        self, links: Links, queues: Sequence[str], calls: Sequence[tuple[Keys | Named, Sequence[Any]]]
+    ) -> list[Any]:
+        """One call for each queue, in one pipeline per server. Errors are as ``Links.pipeline`` has them."""
+        return await links.pipeline(
+            queues, lambda link, places: self.run_each(link, [calls[place] for place in places])
+        )
 
     async def answer(self, link: Link, reply: Any, keys: Keys | Named, arguments: Sequence[Any]) -> Any:
         """What a sent ``command`` came to: its reply, or the call repeated in full when the script was unknown."""

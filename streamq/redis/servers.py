@@ -14,9 +14,7 @@ from streamq.errors import ConfigurationError, Rejected, Unavailable
 from streamq.redis.answers import translate
 from streamq.redis.peers import OwnUserConnection, OwnUserThreadedConnection
 from streamq.settings import Settings
-from streamq.settings.location import Location, locations, public_address
-
-__all__ = ["Search", "Server", "Servers", "public_address"]
+from streamq.settings.location import Location, locations
 
 _DEFAULT: Final = "redis://127.0.0.1:6379/0"
 _PASSED_OVER: Final = "it is a replica, which takes no jobs; passed over for the next address"
@@ -35,7 +33,7 @@ class Server:
         except ValueError as error:
             raise ConfigurationError(f"not the address of a server: {error}") from None
         self.era = 0
-        """Counts the times a server of the list was found demoted: connections made before look anew."""
+        """Counts the times a server of the list was found demoted: connections made before search again."""
 
     @property
     def several(self) -> bool:
@@ -138,7 +136,7 @@ class Search:
         if isinstance(problem, Rejected):
             raise Rejected("; ".join(self._said)) from error
 
-    def in_vain(self) -> Unavailable:
+    def unsuccessful(self) -> Unavailable:
         """Why none of the addresses will do."""
         return Unavailable("; ".join(self._said))
 

@@ -36,7 +36,7 @@ Heard = Callable[[bytes | None], object]
 ALIVE: Final = 15.0
 """Seconds between two questions whether the connection still is one."""
 RECONNECT: Final = (0.1, 2.0)
-"""Seconds before a lost connection is made anew: at first, and at most."""
+"""Seconds before a lost connection is opened again: at first, and at most."""
 
 
 def ended(message: bytes) -> Iterator[tuple[str, bytes | None]]:
@@ -169,7 +169,7 @@ class Channels:
                 except Unavailable as error:
                     self._trouble(error)
                 except Exception as error:
-                    log.exception("listening failed; it begins anew")
+                    log.exception("listening failed; it begins again")
                     self._trouble(error)
                 await asyncio.sleep(self._pause)
                 self._pause = min(2 * self._pause, RECONNECT[1])
@@ -220,7 +220,7 @@ class Channels:
             await self._subscriber.send(*commands)
 
     async def _rest(self) -> None:
-        """Until something changes; meanwhile, that the connection still answers is made sure of."""
+        """Wait until something changes, and check meanwhile that the connection still answers."""
         try:
             async with asyncio.timeout(ALIVE):
                 await self._changed.wait()
@@ -259,9 +259,7 @@ class Channels:
             return
         channel = self._asked.popleft()
         if refusal is None:
-            if (
-                channel in self._subscribed and channel not in self._asked
-            ):  # not given up since, nor asked again
+            if channel in self._subscribed and channel not in self._asked:  # not given up, nor asked again
                 self._confirmed.add(channel)
             if self._troubled or channel in self._refused:
                 log.info("signals on %s are heard again", channel)

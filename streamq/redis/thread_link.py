@@ -56,7 +56,7 @@ class ThreadLink:
             finally:
                 if connection is not self._connection:
                     connection.disconnect()  # type: ignore[no-untyped-call]
-        raise search.in_vain()
+        raise search.unsuccessful()
 
     @staticmethod
     def _is_replica(connection: threaded.AbstractConnection) -> bool:

@@ -72,7 +72,7 @@ class Wire(asyncio.Protocol):
         return list(self._arrived)
 
     def _wake_after(self, seconds: float) -> None:
-        """One timer for all waits: it is set anew when it rings, not with each command."""
+        """One timer for all waits: it is set again when it rings, not with each command."""
         self._deadline = deadline = self._loop.time() + seconds
         if self._alarm is None or self._alarm_at > deadline:
             if self._alarm is not None:

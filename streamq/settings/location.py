@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -87,6 +89,17 @@ def public_address(text: str) -> str:
     Never what stands before an ``@``, and no query. What cannot be read without doubt is shown as ``redis://…``.
     """
     return ", ".join(_public(part) for part in _parts(text))
+
+
+@lru_cache(64)  # the service asks twice for each request without keys
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is one of this machine alone, by what is written there."""
+    name = host.strip("[]").lower()
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def location(text: str) -> Location:

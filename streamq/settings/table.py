@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict, get_args
@@ -24,7 +23,7 @@ from pydantic import (
 )
 
 from streamq.durations import Duration, seconds_of_setting
-from streamq.errors import ConfigurationError
+from streamq.errors import ConfigurationError, meant
 from streamq.model.durability import Durability
 from streamq.settings import variables
 from streamq.settings.location import locations
@@ -34,6 +33,8 @@ log = logging.getLogger("streamq.settings")
 Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
 """A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
+MOST_CONCURRENCY = 100_000
+"""Slots of one worker: more tasks than one event loop serves without delay."""
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -112,7 +113,9 @@ class Settings(BaseModel):
     queues: tuple[str, ...] = Field(
         (), description="queues a worker serves, separated by commas. Empty: all of its tasks'"
     )
-    concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
+    concurrency: PositiveInt = Field(
+        100, le=MOST_CONCURRENCY, description="jobs one worker process runs at once"
+    )
     processes: PositiveInt = Field(1, le=256, description="worker processes")
     shutdown_grace: Seconds = Field(25.0, description="seconds running jobs may finish in at shutdown")
     beat: PositiveSeconds = Field(5.0, description="seconds between two beats of a worker")
@@ -140,7 +143,7 @@ class Settings(BaseModel):
     @field_validator("queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(q.strip() for q in value.split(",") if q.strip()) if isinstance(value, str) else value
+        return names_in(value) if isinstance(value, str) else value
 
     @field_validator("queues")
     @classmethod
@@ -251,13 +254,17 @@ class Settings(BaseModel):
             )
 
 
+def names_in(names: Sequence[str] | str) -> Sequence[str]:
+    """Names that are separated by commas where they come as text, as in a variable."""
+    return [n.strip() for n in names.split(",") if n.strip()] if isinstance(names, str) else names
+
+
 def refuse_unknown(kind: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
     """Raise ``ConfigurationError`` for the first name that is not known, with the one that may be meant."""
     known = sorted(known)
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            hint = meant(name, known, f"there are {', '.join(known)}")
             raise ConfigurationError(f"{name!r} is not a {kind}: {hint}")
 
 

@@ -17,13 +17,12 @@ import re
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from dotenv.parser import parse_stream
 
-from streamq.errors import ConfigurationError
+from streamq.errors import ConfigurationError, meant
 
 PREFIX: Final = "STREAMQ_"
 DOTENV: Final = Path(".env")
@@ -110,17 +109,16 @@ def remarks(known: Collection[str], secret: Collection[str]) -> list[str]:
     for name, value in {**in_file, **_ours(os.environ)}.items():
         if name in known and _is_link(name, value):
             said.append(f"{name} is what Kubernetes sets for a service named streamq, and is passed over")
-    for name in strange({**in_file, **_ours(os.environ)}, known):
-        near = get_close_matches(name, known, 1)
-        hint = f": did you mean {near[0]}?" if near else ""
-        said.append(f"{name} is no setting of streamq and has no effect{hint}")
+    for name in unknown({**in_file, **_ours(os.environ)}, known):
+        hint = meant(name, known)
+        said.append(f"{name} is no setting of streamq and has no effect{hint and ': '}{hint}")
     if in_file.keys() & set(secret) and DOTENV.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         said.append("the file .env holds a secret and may be read by other users: chmod 600 .env")
     return said
 
 
-def strange(source: Mapping[str, str], known: Collection[str]) -> list[str]:
-    """Variables that bear our name, and are neither settings nor what Kubernetes sets beside a service."""
+def unknown(source: Mapping[str, str], known: Collection[str]) -> list[str]:
+    """Variables with our prefix that are neither settings nor what Kubernetes sets beside a service."""
     return [
         name
         for name, value in source.items()

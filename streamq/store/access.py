@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamq.model.clock import ServerClock
-from streamq.model.keys import Keys, queues_key, schedules_key, workers_key
+from streamq.model.keys import AppKeys, Keys
 from streamq.redis.links import Links
 from streamq.redis.pool import Pool
 from streamq.redis.servers import Servers
@@ -20,8 +20,8 @@ class Access:
         self.pool = Pool(servers)
         self.signals = Signals(servers)
         self.clock = ServerClock()
-        self.queues_key, self.workers_key = queues_key(settings.prefix), workers_key(settings.prefix)
-        self.schedules_key = schedules_key(settings.prefix)
+        self.shared = AppKeys(settings.prefix)
+        """The keys that all queues share."""
         self._keys: dict[str, Keys] = {}
 
     def links(self, client_name: str = "streamq", *, shared: bool = False) -> Links:

@@ -12,7 +12,6 @@ from streamq.model import due
 from streamq.model.envelope import opened
 from streamq.model.headers import parse_headers
 from streamq.redis import scripts
-from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.thread_link import ThreadLinks
 from streamq.store.access import Access
@@ -50,13 +49,8 @@ class Delayed:
     ) -> dict[str, Promoted | StreamqError]:
         """Due jobs become waiting, about ``limit`` of them in one round trip; by queue, or what went wrong in it."""
         each = max(1, limit // max(1, len(queues)))
-
-        async def send(link: Link, places: Sequence[int]) -> list[Any]:
-            asked = [self._access.keys(queues[place]) for place in places]
-            calls = [(keys, (each,)) for keys in asked]
-            return await scripts.PROMOTE.run_each(link, calls)
-
-        replies = await links.pipeline(queues, send)
+        calls = [(self._access.keys(queue), (each,)) for queue in queues]
+        replies = await scripts.PROMOTE.run_over(links, queues, calls)
         return {
             queue: reply if isinstance(reply, StreamqError) else self._promoted(queue, *reply)
             for queue, reply in zip(queues, replies, strict=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import OutcomeUnknown, StreamqError
 from streamq.model.keys import Keys
+from streamq.model.lanes import READY
 from streamq.model.outcomes import DELAYED
 from streamq.redis import scripts
 from streamq.redis.link import Link
@@ -36,6 +38,10 @@ class Settlement(NamedTuple):
 Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]
 """A queue, outcomes of it, and the entries of those that were refused, or why none was taken."""
 
+Reads = Mapping[tuple[str, bytes], list[bytes]]
+"""By queue and first entry, the entries that one read of its ready jobs brought: all of them, in its order."""
+NONE: Final[Reads] = MappingProxyType({})
+
 
 class Outcomes:
     """Commands: outcomes are written."""
@@ -43,25 +49,31 @@ class Outcomes:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def settle(self, links: Links, batches: dict[str, list[Settlement]]) -> list[bytes]:
+    async def settle(
+        self, links: Links, batches: dict[str, list[Settlement]], reads: Reads = NONE
+    ) -> list[bytes]:
         """Write outcomes, by queue, in one round trip. Returns the entries whose outcome was refused.
+
+        Outcomes of all that one of the ``reads`` brought, of one kind and in its order, cost the server half.
 
         Raises what the server says of the first queue that it refuses; those of the others are written.
         """
         refused: list[bytes] = []
-        for _, _, said in await self.settle_each(links, batches):
+        for _, _, said in await self.settle_each(links, batches, reads):
             if isinstance(said, StreamqError):
                 raise said
             refused += said
         return refused
 
-    async def settle_each(self, links: Links, batches: dict[str, list[Settlement]]) -> list[Settled]:
+    async def settle_each(
+        self, links: Links, batches: dict[str, list[Settlement]], reads: Reads = NONE
+    ) -> list[Settled]:
         """The same, with what the server says of each part in its place: one that it refuses hides no other.
 
         Raises only when no server can be reached.
         """
         parts = [(queue, part) for queue, whole in batches.items() for part in _bounded(whole)]
-        calls = [self._call(queue, part) for queue, part in parts]
+        calls = [self._call(queue, part, reads) for queue, part in parts]
 
         async def send(link: Link, places: Sequence[int]) -> list[Any]:
             replies = await scripts.SETTLE.run_each(link, [calls[place] for place in places])
@@ -83,16 +95,43 @@ class Outcomes:
                 settled.append((queue, part, refused))
         return settled
 
-    def _call(self, queue: str, part: list[Settlement]) -> tuple[Keys, list[Any]]:
+    def _call(self, queue: str, part: list[Settlement], reads: Reads) -> tuple[Keys, list[Any]]:
         settings = self._access.settings
         arguments: list[Any] = [settings.keep_completed, settings.keep_failed]
         for alike in _alike(part):
-            arguments += (alike[0].kind, alike[0].lane, len(alike), *[s.entry for s in alike])
-            for s in alike:
-                arguments += s[3:5]  # id and body
-            if alike[0].kind == DELAYED:
-                arguments += [s.due for s in alike]
+            for some, whole in _by_read(queue, alike, reads if alike[0].lane == READY else NONE):
+                arguments += _group(some, whole=whole)
         return self._access.keys(queue), arguments
+
+
+def _group(alike: list[Settlement], *, whole: bool) -> list[Any]:
+    """Outcomes of one kind and one lane as settle.lua takes them."""
+    entries = [s.entry for s in alike]
+    if b" ".join(entries).decode() == " ".join([s.job_id for s in alike]):
+        entries = []  # they are the ids
+    group: list[Any] = [alike[0].kind, alike[0].lane, len(alike), len(entries), int(whole)]
+    for s in alike:
+        group += s[3:5]  # id and body
+    if alike[0].kind == DELAYED:
+        group += [s.due for s in alike]
+    return group + entries
+
+
+def _by_read(queue: str, alike: list[Settlement], reads: Reads) -> Iterator[tuple[list[Settlement], bool]]:
+    """The same outcomes in parts, and whether a part is all that one read brought, in its order."""
+    entries, at, begin = [s.entry for s in alike], 0, 0
+    while reads and at < len(entries):
+        read = reads.get((queue, entries[at]))
+        if read is None or entries[at : at + len(read)] != read:
+            at += 1
+            continue
+        if at > begin:
+            yield alike[begin:at], False
+        begin = at + len(read)
+        yield alike[at:begin], True
+        at = begin
+    if begin < len(alike):
+        yield alike[begin:], False
 
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from streamq.model.cursors import cursor_at, entry_of, place_of, strange
+from streamq.model.cursors import cursor_at, entry_of, invalid, place_of
 from streamq.model.envelope import parse_fields
 from streamq.model.headers import id_of
 from streamq.model.job_reader import from_waiting
@@ -85,7 +85,7 @@ class Pages:
         elif state is State.DELAYED:
             found, following = await self._walk(queue, keys.delayed, "up", limit, cursor)
         elif cursor:
-            raise strange(cursor)
+            raise invalid(cursor)
         else:
             return [], None
         return [job_id.decode("utf-8", "replace") for job_id in found], following

@@ -145,7 +145,7 @@ class Producers:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._announcements = Announcements(access.queues_key)
+        self._announcements = Announcements(access.shared.queues)
 
     def producer(self, queue: str, name: str) -> Producer:
         """The producer of this name. Raises ``ConfigurationError`` for the bad name of a queue."""
@@ -261,7 +261,7 @@ def _doubt(durability: Durability, confirmed: Sequence[Any]) -> StreamqError | N
     for reply in confirmed:
         if isinstance(reply, Exception):
             error = NotDurable(
-                f"durability {durability!r} is not to be had on this server: {reply}; the jobs are in its memory. "
+                f"durability {durability!r} is not available on this server: {reply}; the jobs are in its memory. "
                 "Change the server or enqueue with another durability; repeat() asks again and adds nothing twice"
             )
             error.__cause__ = reply

@@ -9,7 +9,7 @@ from streamq.model.job_record import Counts
 from streamq.model.keys import GROUP, is_name
 from streamq.model.shown import shown
 from streamq.redis import scripts
-from streamq.redis.link import translate
+from streamq.redis.answers import translate
 from streamq.store.access import Access
 
 log = logging.getLogger("streamq.store")
@@ -20,38 +20,37 @@ class Queues:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._strange: frozenset[bytes] = (
-            frozenset()
-        )  # members of the list that are no valid names, and were logged
+        self._known_invalid: frozenset[bytes] = frozenset()
+        """Members of the list that are no valid names, and were logged."""
 
     # -- commands -------------------------------------------------------------------------------------------
 
     async def announce(self, queue: str) -> None:
         """Put the queue's name on the list of queues."""
         async with self._access.pool.links() as links:
-            await scripts.NOTE.run(links.home, scripts.NOTE.on(key=self._access.queues_key), "SADD", queue)
+            await scripts.NOTE.run(links.home, scripts.NOTE.on(key=self._access.shared.queues), "SADD", queue)
 
     async def strike(self, *names: str | bytes) -> None:
         """Take names off the list of queues. A producer or a worker of such a queue adds it again."""
-        await self._access.pool.call_home("SREM", self._access.queues_key, *names)
+        await self._access.pool.call_home("SREM", self._access.shared.queues, *names)
 
     # -- queries --------------------------------------------------------------------------------------------
 
     async def names(self) -> set[str]:
         """The names of all queues that were ever used. What cannot name a queue is logged once and left out."""
-        names, strange = await self.names_and_strange()
-        if fresh := strange - self._strange:
+        names, invalid = await self.names_and_invalid()
+        if fresh := invalid - self._known_invalid:
             log.warning(
                 "%d members of %s cannot name a queue and are left out: %s; `streamq doctor` says how to remove them",
-                len(fresh), self._access.queues_key,
+                len(fresh), self._access.shared.queues,
                 ", ".join(shown(name.decode("utf-8", "backslashreplace"), 64) for name in sorted(fresh)[:5]),
             )  # fmt: skip
-        self._strange = strange
+        self._known_invalid = invalid
         return names
 
-    async def names_and_strange(self) -> tuple[set[str], frozenset[bytes]]:
+    async def names_and_invalid(self) -> tuple[set[str], frozenset[bytes]]:
         """The names of all queues, and the members of their list that are no valid names (another program's)."""
-        members = await self._access.pool.call_home("SMEMBERS", self._access.queues_key)
+        members = await self._access.pool.call_home("SMEMBERS", self._access.shared.queues)
         texts = {member: member.decode("utf-8", "replace") for member in members}
         names = {text for text in texts.values() if is_name(text)}
         return names, frozenset(member for member, text in texts.items() if not is_name(text))

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.keys import GROUP
 from streamq.redis.answers import concerns_all, translate
-from streamq.redis.link import Link
+from streamq.redis.link import Link, Sent
 from streamq.redis.links import Links
 from streamq.redis.replies import clients_in
 from streamq.store.access import Access
@@ -31,6 +31,22 @@ class Found:
     """Queues that had jobs, and their entries."""
     refused: list[tuple[Sequence[str], StreamqError]] = field(default_factory=list)
     """Queues that were read together and refused together: one of them, or all, is the reason."""
+
+
+class Asked(NamedTuple):
+    """A read of one queue that is under way."""
+
+    queue: str
+    wanted: int
+    link: Link
+    sent: Sent
+
+    async def answer(self) -> list[Any] | StreamqError:
+        """What it brought, or why the server refused it. Raises ``Unavailable``."""
+        (reply,) = await self.link.replies(self.sent, ANSWER)
+        if isinstance(reply, Exception):
+            return translate(reply, sent=True)
+        return reply[0][1] if reply else []
 
 
 class Reader:
@@ -57,6 +73,13 @@ class Reader:
             queue: reply if isinstance(reply, StreamqError) else reply[0][1] if reply else []
             for queue, reply in zip(shares, replies, strict=True)
         }
+
+    def ask(self, queue: str, count: int) -> Asked | None:
+        """Send a read of what waits now, whose answer is awaited later; ``None`` where that cannot be sent at once."""
+        link = self._links.home
+        if not (self._links.is_one and link.connected):
+            return None
+        return Asked(queue, count, link, link.begin(self._command(count, self._lanes_of((queue,)), 0)))
 
     async def wait(self, queues: Sequence[str], count: int, block_ms: int) -> Found:
         """Up to ``count`` jobs of each queue; when there is none, wait ``block_ms`` for the first (0: do not wait).

@@ -33,6 +33,11 @@ class Reclaimed:
     first: tuple[tuple[str, str, str], ...] = ()
     """The first of them: id, what became of it (``again``, ``alone`` or ``failed``), and task."""
 
+    @property
+    def jobs(self) -> int:
+        """How many jobs were recovered."""
+        return self.again + self.suspects + self.failed
+
 
 class Recovery:
     """Commands: jobs of lost workers, and stranded ones, are given back. Queries: unknown consumers that have jobs."""

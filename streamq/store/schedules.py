@@ -69,13 +69,13 @@ class Schedules:
 
     async def claim(self, name: str, queue: str, before: str | None) -> bool:
         """Take the name for a schedule of this queue. Whether the queue that had it, if any, was ``before``."""
-        keys = scripts.SCHEDULE_CLAIM.on(all_schedules=self._access.schedules_key)
+        keys = scripts.SCHEDULE_CLAIM.on(all_schedules=self._access.shared.schedules)
         async with self._access.pool.links() as links:
             return bool(await scripts.SCHEDULE_CLAIM.run(links.home, keys, name, queue, before or ""))
 
     async def forget(self, name: str) -> None:
         """The name is free."""
-        await self._access.pool.call_home("HDEL", self._access.schedules_key, name)
+        await self._access.pool.call_home("HDEL", self._access.shared.schedules, name)
 
     async def put(self, schedule: Schedule, version: int, following: int | None) -> int | None:
         """Make a schedule, or change it. Returns its version then; ``None`` when it was not at ``version``."""
@@ -115,7 +115,7 @@ class Schedules:
 
     async def queues(self) -> dict[str, str]:
         """The queue of each schedule by its name; what cannot name a queue is left out."""
-        said = pairs(await self._access.pool.call_home("HGETALL", self._access.schedules_key))
+        said = pairs(await self._access.pool.call_home("HGETALL", self._access.shared.schedules))
         texts = {
             name.decode("utf-8", "replace"): queue.decode("utf-8", "replace") for name, queue in said.items()
         }
@@ -123,7 +123,7 @@ class Schedules:
 
     async def queue_of(self, name: str) -> str | None:
         """The queue of a schedule."""
-        said = await self._access.pool.call_home("HGET", self._access.schedules_key, name)
+        said = await self._access.pool.call_home("HGET", self._access.shared.schedules, name)
         text = said.decode("utf-8", "replace") if said else ""
         return text if is_name(text) else None
 

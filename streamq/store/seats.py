@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streamq.errors import StreamqError
 from streamq.redis import scripts
-from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.replies import raw_name
 from streamq.store.access import Access
@@ -40,37 +39,27 @@ class Seats:
         By queue, or what went wrong in it.
         """
         lasts, within = max(1, int(seconds * 1000)), max(1, int(look * 1000))
-        names = list(queues)
-
-        async def send(link: Link, places: Sequence[int]) -> list[Any]:
-            calls = [
-                (
-                    scripts.CLAIM.on(keys, look=keys.look(seats[0]), seats=keys.seats(*seats)),
-                    (who, lasts, int(queues[keys.queue]), within),
-                )
-                for keys in [self._access.keys(names[place]) for place in places]
-            ]
-            return await scripts.CLAIM.run_each(link, calls)
-
-        replies = await links.pipeline(names, send)
+        calls = [
+            (
+                scripts.CLAIM.on(keys, look=keys.look(seats[0]), seats=keys.seats(*seats)),
+                (who, lasts, int(queues[keys.queue]), within),
+            )
+            for keys in map(self._access.keys, queues)
+        ]
+        replies = await scripts.CLAIM.run_over(links, list(queues), calls)
         return {
             queue: reply
             if isinstance(reply, StreamqError)
             else Claimed(seats[reply[0] - 1] if reply[0] else 0, reply[1], bool(reply[2]))
-            for queue, reply in zip(names, replies, strict=True)
+            for queue, reply in zip(queues, replies, strict=True)
         }
 
     async def vacate(self, links: Links, queues: Sequence[str], who: str) -> None:
         """Give up all seats that ``who`` has in the upkeep of these queues."""
-
-        async def send(link: Link, places: Sequence[int]) -> list[Any]:
-            asked = [self._access.keys(queues[place]) for place in places]
-            return await scripts.VACATE.run_each(
-                link, [(scripts.VACATE.on(seats=keys.seats(1, 2, 3)), (raw_name(who),)) for keys in asked]
-            )
-
+        seats = [self._access.keys(queue).seats(1, 2, 3) for queue in queues]
+        calls = [(scripts.VACATE.on(seats=each), (raw_name(who),)) for each in seats]
         if queues:
-            await links.pipeline(queues, send)
+            await scripts.VACATE.run_over(links, queues, calls)
 
     # -- queries --------------------------------------------------------------------------------------------
 

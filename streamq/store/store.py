@@ -24,7 +24,7 @@ from streamq.store.workers import Workers
 class Store(Access):
     """The subjects, each with its commands and its queries; every one of these names its queue.
 
-    Methods raise ``Unavailable`` and its kin when the server cannot be reached.
+    Methods raise ``Unavailable`` or a subclass of it when the server cannot be reached.
     """
 
     def __init__(

@@ -56,7 +56,9 @@ class Workers:
         self, links: ThreadLinks, info: WorkerInfo
     ) -> tuple[bytes | StreamqError | None, object | StreamqError]:
         """The same from the worker's own thread, and add its queues to their list. Returns both replies or errors."""
-        announced = scripts.NOTE.in_full(scripts.NOTE.on(key=self._access.queues_key), ("SADD", *info.queues))
+        announced = scripts.NOTE.in_full(
+            scripts.NOTE.on(key=self._access.shared.queues), ("SADD", *info.queues)
+        )
         introduced, listed = in_place(links.home.batch(self._introduction(info), announced), all_asked=True)
         return introduced, listed
 
@@ -64,7 +66,7 @@ class Workers:
         said = {field.name: getattr(info, field.name) for field in fields(info)} | info.asdict()
         arguments = (info.name, _token_member(info.token), codec.dumps(said))
         return scripts.INTRODUCE.in_full(
-            scripts.INTRODUCE.on(all_workers=self._access.workers_key), arguments
+            scripts.INTRODUCE.on(all_workers=self._access.shared.workers), arguments
         )
 
     async def forget(self, worker: str, token: str = "", *, entry: bytes = b"") -> None:
@@ -72,7 +74,7 @@ class Workers:
         async with self._access.pool.links() as links:
             seen = entry or (_token_member(token) if token else b"")
             await scripts.FORGET.run(
-                links.home, scripts.FORGET.on(all_workers=self._access.workers_key), raw_name(worker), seen
+                links.home, scripts.FORGET.on(all_workers=self._access.shared.workers), raw_name(worker), seen
             )
 
     async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
@@ -87,7 +89,7 @@ class Workers:
         A duty asks over its own ``links``: it then needs no connection for ordinary commands.
         """
         call = links.home.call if links else self._access.pool.call_home
-        said = await call("HGETALL", self._access.workers_key)
+        said = await call("HGETALL", self._access.shared.workers)
         readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
         return sorted([info for info in readable if info], key=lambda info: info.name)
 
@@ -154,7 +156,7 @@ class Workers:
         return {int(client["id"]): client.get("name", "") for client in clients_in(listed)}
 
     async def client_names(self, links: Links) -> set[str]:
-        """The names of all its clients: a worker's connections bear its name. Raises ``Rejected`` as above."""
+        """The names of all its clients: a worker's connections have its name. Raises ``Rejected`` as above."""
         return {client.get("name", "") for client in clients_in(await links.home.call("CLIENT", "LIST"))}
 
 

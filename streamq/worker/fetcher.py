@@ -56,7 +56,7 @@ class Fetcher:
         pause = 0.0
         self._slots.open()
         try:
-            while not self._slots.stopping:
+            while self._reads.under_way or not self._slots.stopping:
                 try:
                     await self._turn()
                     if pause:
@@ -88,6 +88,10 @@ class Fetcher:
 
     async def _turn(self) -> None:
         suspects, unseen = self._suspects, self._unseen
+        more = not (suspects.due or unseen.due or self._slots.stopping)
+        # by itself: an audit would take what is under way for lost
+        if await self._reads.take_in(more=more):
+            return
         await unseen.audit(suspects.present)
         if suspects.due:
             await suspects.see_to(self._reads.open())

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Final
 
 from streamq.errors import NameTaken, Rejected, StreamqError, Unavailable
+from streamq.exits import Exit
 from streamq.liveness.identity import taken
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
@@ -38,8 +39,6 @@ PULSE: Final = 1.0
 """Seconds between two signs of life of the loop: rare enough to cost nothing, and five of them in ``BLOCKED``."""
 BLOCKED: Final = 5.0
 """Seconds the loop stands still before it is reported: no call that is meant to be short takes so long."""
-STUCK_EXIT: Final = 70
-"""The exit code of a process that ends itself for that: EX_SOFTWARE of sysexits.h, which no other end uses."""
 INTRODUCED: Final = 6
 """Beats between two registrations (half a minute by default): the list may have been deleted by hand."""
 LISTS: Final = ("the list of workers", "the list of queues")
@@ -168,7 +167,7 @@ class Heartbeat:
             log.critical(
                 "the event loop stands still for %.0f s: ending the process\n%s", self._blocked, self._stack()
             )
-            os._exit(STUCK_EXIT)
+            os._exit(Exit.STUCK)
         if self._blocked > BLOCKED and not self._reported:
             self._reported = True
             log.warning("a handler blocks the event loop for %.0f s, in\n%s", self._blocked, self._stack())

@@ -1,8 +1,9 @@
 """Reading ready jobs: XREADGROUP as it is, which costs the server half of what a script would.
 
-One queue is read with one blocking command a round. Of many queues, those known to have a backlog are read, each with
-its share of the free slots, in one round trip; when none is known, one blocking read waits for all of them. A look at
-the queues' depths finds backlogs where a blocking read could bring more jobs than there are free slots.
+One queue is read with one blocking command a round; the next read of a long backlog is sent before the jobs of the last
+one start. Of many queues, those known to have a backlog are read, each with its share of the free slots, in one round
+trip; when none is known, one blocking read waits for all of them. A look at the queues' depths finds backlogs where a
+blocking read could bring more jobs than there are free slots.
 
 A queue on which the server refuses the read is found, put aside and tried again by itself; the others are read on.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
@@ -20,7 +21,7 @@ from streamq.model.lanes import READY
 from streamq.redis.answers import NoGroup, concerns_all
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
-from streamq.store.reader import Reader
+from streamq.store.reader import Asked, Reader
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
@@ -65,6 +66,8 @@ class Reads:
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
+        self.under_way: Asked | None = None
+        """The read of the only queue that was sent before the jobs of the last one were started."""
         self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
 
     def open(self) -> list[str]:
@@ -84,6 +87,34 @@ class Reads:
         if queues:
             await self._wait_for_any(queues, slots, block=block)
         return bool(queues)
+
+    async def take_in(self, *, more: bool) -> bool:
+        """Start what the read that is under way brings, if there is one; send the next one if ``more`` is wanted."""
+        asked, self.under_way = self.under_way, None
+        if asked is None:
+            return False
+        entries = await asked.answer()
+        await self._let_promote()
+        if isinstance(entries, StreamqError):
+            await self._refused({asked.queue: entries})
+        else:
+            self._start(asked.queue, entries, more=more and self._are_more(entries, asked.wanted))
+        return True
+
+    def _start(self, queue: str, entries: list[Any], *, more: bool) -> None:
+        """Start jobs. The server reads as many again meanwhile, where ``more`` may wait and slots are free for both."""
+        if more and 0 < 2 * len(entries) <= self._slots.free:
+            self.under_way = self._reader.ask(queue, len(entries))
+        self._start_each(queue, READY, entries)
+
+    def _are_more(self, entries: list[Any], wanted: int) -> bool:
+        """Whether more jobs may wait already: after a full read, and while delayed ones become due."""
+        return len(entries) == wanted or self._slots.promoting
+
+    async def _let_promote(self) -> None:
+        """The answer to the promoter has come with ours: it asks for more jobs before these start."""
+        if self._slots.promoting:
+            await asyncio.sleep(0)
 
     def rest(self) -> float:
         """Seconds to wait when no queue is to be read from."""
@@ -159,14 +190,14 @@ class Reads:
     async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
         count = max(1, slots // len(queues))
         found = await self._reader.wait(queues, count, self._patience(queues) if block else 0)
-        if self._slots.promoting:  # its answer has come with ours: it asks for more jobs before these start
-            await asyncio.sleep(0)
+        await self._let_promote()
         for together, error in found.refused:
             await self._find_refused(together, slots, error)
         if not found.refused:
             self._answered(queues)
         for queue, entries in found.entries:
-            self._start_each(queue, READY, entries[:slots])
+            more = block and len(self._queues) == 1 and self._are_more(entries, count)
+            self._start(queue, entries[:slots], more=more)
             if len(self._queues) > 1:
                 self._turns.learn(queue, UNKNOWN if len(entries) >= count else 0)
             if len(entries) > slots:  # more queues answered than there are free slots

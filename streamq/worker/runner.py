@@ -20,6 +20,7 @@ from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.judge import TimeLimit
+from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.program import Program
 from streamq.task import Task
@@ -63,6 +64,8 @@ class Runner:
 
     def start_each(self, queue: str, lane: int, entries: list[Any]) -> None:
         """Begin an attempt at each of the entries that were read from a queue's lane."""
+        if lane == READY:
+            self._slots.arrived(queue, entries)
         if entries:
             log.debug("%d jobs of %s arrive", len(entries), queue)
             # asked here, as to ask at each job costs as much as a tenth of its end

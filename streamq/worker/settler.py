@@ -40,9 +40,9 @@ AWAY: Final = (0.05, 2.0)
 REFUSED_ALIKE: Final = 3
 """Outcomes of a queue refused in every form, and none taken, after which it is the queue that is refused."""
 
-STARTS_FIRST: Final = 0.004
-"""Seconds that outcomes wait while many delayed jobs become due, about as long as 200 take to start: to write them
-would make those starts late."""
+STARTS_FIRST: Final = 0.01, 0.001
+"""Seconds that outcomes wait at most while delayed jobs become due, twice as long as 200 take to start, and from one
+look to the next: to write them would make those starts late."""
 IDLE: Final = 10.0
 """Seconds without an outcome after which the connection is closed: to make it anew takes a millisecond."""
 
@@ -79,7 +79,7 @@ class Settler:
             while True:
                 await self._for_work()
                 if slots.promoting:
-                    await asyncio.sleep(STARTS_FIRST)
+                    await self._let_start()
                 while batch := self._take():
                     slots.writing = batch
                     slots.changed()
@@ -94,6 +94,17 @@ class Settler:
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
             await self._links.close()
+
+    async def _let_start(self) -> None:
+        """Return when the jobs that become due have started, or when no slot is free for more of them.
+
+        Once they are promoted there is one more step, in which the last ones start.
+        """
+        slots, promoting, (patience, step) = self._slots, True, STARTS_FIRST
+        until = monotonic() + patience
+        while promoting and slots.free > 0 and monotonic() < until:
+            promoting = slots.promoting
+            await asyncio.sleep(step)
 
     async def _close_when_idle(self) -> None:
         """Close the connection if nothing was written for long; else look again when that may be so."""
@@ -181,7 +192,8 @@ class Settler:
         """Write, and take out of ``left`` what the server took or refused. Returns why the rest has to wait."""
         problem: Unavailable | None = None
         waits: Outcomes = {}
-        for queue, part, said in await self._store.outcomes.settle_each(self._links, left):
+        reads = self._slots.reads
+        for queue, part, said in await self._store.outcomes.settle_each(self._links, left, reads):
             if not isinstance(said, StreamqError):
                 self._written(said, repeated=repeated)
                 self._settled(queue, [], accepted=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Final
+from typing import Any, Final
 
 from streamq.model.envelope import Place
 from streamq.store.outcomes import Settlement
@@ -12,6 +12,11 @@ from streamq.worker.attempt import Attempt
 
 TICK: Final = 1.0
 """Seconds after which a wait for a change ends in any case: what has become due meanwhile is not forgotten."""
+
+READ_WHOLE: Final = 10
+"""Jobs of a read from which on it is remembered: to settle fewer as a whole is no cheaper."""
+REMEMBERED: Final = 16
+"""Reads that are remembered: the outcomes of more are seldom on their way at once."""
 
 Outcomes = dict[str, list[Settlement]]
 """Outcomes by queue."""
@@ -32,6 +37,8 @@ class Slots:
         """Those that the server has refused; they are tried again."""
         self.blocked: set[str] = set()
         """Queues of which the server took no outcome the last time: nothing more is fetched from them meanwhile."""
+        self.reads: dict[tuple[str, bytes], list[bytes]] = {}
+        """The last large reads, as ``store.outcomes`` takes them."""
         self.promoting = False
         """Whether this process makes delayed jobs wait at this moment: their starts come before all else."""
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()
@@ -67,6 +74,13 @@ class Slots:
             for queue, of in outcomes.items()
             for outcome in of
         }
+
+    def arrived(self, queue: str, entries: list[Any]) -> None:
+        """One read of a queue's ready jobs has brought these."""
+        if len(entries) >= READ_WHOLE:
+            self.reads[queue, entries[0][0]] = [raw[0] for raw in entries]
+            if len(self.reads) > REMEMBERED:
+                del self.reads[next(iter(self.reads))]
 
     def unsettled(self) -> list[Attempt]:
         """Those that run without an outcome; handlers past their time limit have one."""

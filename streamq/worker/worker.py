@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, Final
 
 from streamq.duties.duty import tick
 from streamq.duties.ticker import declare
@@ -15,7 +15,10 @@ from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
+from streamq.model.keys import Keys
+from streamq.options import Option
 from streamq.program import Program
+from streamq.settings import MOST_CONCURRENCY, names_in
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.runner import Runner
@@ -25,26 +28,31 @@ from streamq.worker.slots import Slots
 
 log = logging.getLogger("streamq.worker")
 
+_CONCURRENCY: Final = Option(
+    "concurrency", "whole number", "How many jobs run at once.", low=1, high=MOST_CONCURRENCY
+)
+
 
 class Worker:
     """Runs the jobs of ``queues`` (default: those of all tasks), ``concurrency`` at once.
 
     ``duties=False`` leaves promoting, reclaiming, pruning and auditing to schedulers and other workers.
-    Raises ``ConfigurationError`` when the app has no task for any of the queues, and for a name that is not 1 to 64
-    letters, digits, ``_``, ``.`` or ``-``.
+    ``queues`` may be text with commas, as ``STREAMQ_QUEUES`` has it. Raises ``ConfigurationError`` when the app has no
+    task and no queue is named, for a ``concurrency`` that is not 1 to 100,000, and for the name of a worker or a queue
+    that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
 
     def __init__(
-        self, app: Program, *, queues: Sequence[str] = (), concurrency: int | None = None, duties: bool = True,
+        self, app: Program, *, queues: Sequence[str] | str = (), concurrency: int | None = None, duties: bool = True,
         name: str | None = None,
     ) -> None:  # fmt: skip
         settings = app.settings
         known = {task.queue for task in app.tasks.values()}
-        self.queues = tuple(queues or settings.queues or sorted(known))
+        self.queues = _checked_queues(names_in(queues) or settings.queues or sorted(known))
         if not self.queues:
             raise ConfigurationError("the app has no task: declare one with @app.task, or name the queues")
         self.app, self.name = app, checked_name(name) if name else new_name()
-        self.concurrency = concurrency or settings.concurrency
+        self.concurrency = settings.concurrency if concurrency is None else _checked_concurrency(concurrency)
         self._share = Share.ALL if duties else Share.VOUCH
         self._has_fetched = False
         self._stop, self._at_once = asyncio.Event(), asyncio.Event()
@@ -171,3 +179,13 @@ class Worker:
                 raise cancelled
         if self._taken is not None:
             raise self._taken
+
+
+def _checked_queues(queues: Iterable[str]) -> tuple[str, ...]:
+    return tuple(Keys("", queue).queue for queue in queues)  # raises for an invalid name
+
+
+def _checked_concurrency(concurrency: int) -> int:
+    if problem := _CONCURRENCY.wrong(concurrency):
+        raise ConfigurationError(problem)
+    return concurrency

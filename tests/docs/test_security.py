@@ -61,7 +61,7 @@ async def test_the_bounds_of_the_doors_are_those_that_the_page_names(monkeypatch
     ):
         assert said in text, said
     monkeypatch.setattr(resource, "getrlimit", lambda _: (500, 1_000))
-    assert connections.Doors(web.Server(_nothing))._most == 250, "half as many as it may open files"
+    assert connections.Doors(web.Server(_nothing))._limit == 250, "half as many as it may open files"
 
 
 async def _nothing(_request: web.BaseRequest) -> web.StreamResponse:

@@ -13,7 +13,8 @@ import pytest
 import redis
 
 from streamq import App, OutcomeUnknown, Rejected, StreamqError, Unavailable, UsageError
-from streamq.redis.link import Link, translate
+from streamq.redis.answers import translate
+from streamq.redis.link import Link
 from streamq.redis.pool import Pool
 from streamq.redis.thread_link import ThreadLink
 

@@ -58,7 +58,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("job enqueue q t --timeout nan", 2, "'nan' is not a duration"),
     ("job enqueue q t --timeout 1e999", 2, "'1e999' is not a duration"),
     ("job enqueue q t --attempts 1.5", 2, "'1.5' is not a valid integer"),
-    ("job enqueue q t --at soon", 2, "'soon' is not a time: write it as 2030-01-31T09:00:00Z"),
+    ("job enqueue q t --at soon", 2, "'soon' must be an RFC 3339 time: write it as 2030-01-31T09:00:00Z"),
     ("job enqueue q t --at 2030-01-31T09:00:00", 2, "has no time zone: write it as 2030-01-31T09:00:00Z"),
     ("job enqueue q t --durability disk", 2, "'disk' is not one of 'memory', 'fsync', 'replica'"),
     ("job enqueue q t --keep-result 5m", 2, "--keep-result is reserved for an option that is not available yet"),
@@ -258,12 +258,13 @@ def test_durations_and_twins_are_taken_from_the_environment(folder: Path) -> Non
 
 def test_the_table_of_exit_codes_covers_every_error() -> None:
     from streamq import errors
-    from streamq.cli.ending import CODES, code_of
+    from streamq.cli.ending import code_of
+    from streamq.exits import Exit
 
     kinds: list[type[errors.StreamqError]] = [errors.StreamqError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-    assert {code_of(kind.__new__(kind)) for kind in kinds} <= set(CODES)
+    assert {code_of(kind.__new__(kind)) for kind in kinds} <= set(Exit)
 
 
 def test_help_of_every_command_has_an_example() -> None:
@@ -293,7 +294,7 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
         "context = click.Context(main)\n"
         "assert sketches == {name: main.get_command(context, name).get_short_help_str(90) for name in homes}\n"
         "from streamq import Settings\n"
-        "from streamq.settings.variables import strange\n"
+        "from streamq.settings.variables import unknown\n"
         "def options(command, prefix):\n"
         "    for each in getattr(command, 'commands', {}).values():\n"
         "        yield from options(each, prefix + each.name.upper() + '_')\n"
@@ -303,7 +304,7 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
         "known = {name for names in Settings.variables().values() for name in names}\n"
         "for name in homes:\n"
         "    theirs = dict.fromkeys(options(main.get_command(context, name), f'STREAMQ_{name.upper()}_'), '1')\n"
-        "    assert not strange(theirs, known), f'{name}: a role would say that they have no effect'\n"
+        "    assert not unknown(theirs, known), f'{name}: a role would say that they have no effect'\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False,

@@ -1,4 +1,4 @@
-"""Finding the server: which address, how long to wait, and what is said when it is not to be had."""
+"""Finding the server: which address, how long to wait, and what is said when it cannot be reached."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ async def test_fsync_is_confirmed_by_a_server_that_can_and_refused_by_one_that_c
             job = await app.enqueue("q", "t", 1)
             assert (await job.status()).state is State.WAITING
         else:
-            with pytest.raises(Rejected, match="'fsync' is not to be had on this server"):
+            with pytest.raises(Rejected, match="'fsync' is not available on this server"):
                 await app.enqueue("q", "t", 1)
 
 

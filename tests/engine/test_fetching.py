@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamq import App
+from streamq.model.envelope import Delivery
 from streamq.model.keys import GROUP, Keys
 from streamq.worker import reads, suspects, unseen
 from streamq.worker.turns import UNKNOWN, Turns
@@ -178,6 +179,38 @@ def test_equal_queues_differ_by_one_turn_however_the_slots_come_free(
             turns.served(queue, asked, asked)
             got[queue] += asked
     assert max(got.values()) - min(got.values()) <= quantum
+
+
+# -- the read that is under way while jobs start ------------------------------------------------------------------
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("then", ["stop", "audit", "loss"])
+async def test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice(
+    app: App, client: redis.Redis, prefix: str, then: str
+) -> None:
+    """Whatever happens in between: the worker stops, an audit is due, or the connection is lost."""
+    lane, hands = Keys(prefix, "q").ready, Hands(app, ["q"], slots=1_000)
+
+    def at_the_first(_: Delivery) -> None:
+        hands.on_start = lambda _: None
+        while client.xpending(lane, GROUP)["pending"] < 1_000:
+            time.sleep(0.01)
+        if then == "stop":
+            hands.slots.stop()
+        elif then == "audit":
+            hands.fetcher._unseen.suspected()  # else it is due in half a minute
+        else:
+            client.client_kill_filter(_id=next(c["id"] for c in client.client_list() if c["name"] == "hands"))
+
+    hands.on_start = at_the_first
+    fill(client, prefix, ["q"], 1_200)
+    async with hands.fetching():
+        await until(lambda: hands.taken["q"] == 1_000)
+    pending = {row["message_id"] for row in client.xpending_range(lane, GROUP, "-", "+", 2_000)}
+    assert pending == {delivery.entry.decode() for delivery in hands.held}
+    assert len({delivery.job_id for delivery in hands.held}) == 1_000
+    assert client.xlen(lane) == 1_200
 
 
 # -- the self-audit ---------------------------------------------------------------------------------------------

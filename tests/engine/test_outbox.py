@@ -16,7 +16,7 @@ from streamq import App, NotOpen, OutcomeUnknown, Rejected, State, Unavailable, 
 from streamq.client.orders import BATCH
 from streamq.client.outbox import Outbox
 from streamq.model.envelope import New
-from streamq.model.keys import Keys, queues_key
+from streamq.model.keys import AppKeys, Keys
 from streamq.store.producers import expanded
 
 from ..proxy import Proxy
@@ -277,7 +277,7 @@ def test_a_run_of_ids_is_written_short_and_read_as_it_was(runs: list[tuple[int, 
 async def test_a_queue_is_announced_again_after_the_server_was_emptied(
     app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = queues_key(prefix)
+    key = AppKeys(prefix).queues
     await app.enqueue("q", "t", 1)
     assert client.smembers(key) == {"q"}
     client.delete(key)
@@ -298,7 +298,7 @@ async def test_queues_are_announced_again_after_a_reconnection(own_server: Calla
         for queue in "ab":
             await app.enqueue(queue, "t", 1, delay=60)
         with server.client() as client:
-            assert client.smembers(queues_key("sq")) == {"a", "b"}
+            assert client.smembers(AppKeys("sq").queues) == {"a", "b"}
 
 
 @ON_ONE_SERVER
@@ -306,12 +306,12 @@ async def test_a_list_of_queues_that_refuses_a_name_stops_no_job_and_is_logged_o
     app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "streamq.outbox")
-    client.set(queues_key(prefix), "no set")
+    client.set(AppKeys(prefix).queues, "no set")
     for number in range(3):
         await app.enqueue("q", "t", number)
     assert caplog.text.count("cannot be put on the list of queues") == 1
-    client.delete(queues_key(prefix))
+    client.delete(AppKeys(prefix).queues)
     await app.enqueue("q", "t", 3)
     assert caplog.text.count("queues are put on the list") == 1
-    assert client.smembers(queues_key(prefix)) == {"q"}
+    assert client.smembers(AppKeys(prefix).queues) == {"q"}
     assert (await app.queue("q").counts()).waiting == 4

@@ -26,7 +26,7 @@ from streamq import (
     Snooze,
     State,
 )
-from streamq.model.clock import rfc3339
+from streamq.times import rfc3339
 
 from ..rig import census, until, working
 

@@ -104,7 +104,7 @@ def test_eight_threads_share_one_loop_and_one_set_of_connections(
     counted.check()
     assert set(counted.places) == set(ids)
     assert [thread.name for thread in threading.enumerate()].count("streamq sync") == 1
-    assert len(plain.client.openings._seats) == 1
+    assert len(plain.client.openings._shares) == 1
 
 
 async def test_a_thread_of_a_process_whose_loop_has_the_app_open_may_use_it(app: App) -> None:
@@ -138,6 +138,8 @@ def test_errors_are_those_of_the_asynchronous_twins(served: App) -> None:
         served.sync.enqueue(double, "x")
     with pytest.raises(UsageError, match="did you mean delay"):
         served.sync.enqueue(double, 1, dealy=5)
+    with pytest.raises(UsageError, match="is not a task: give what @app"):
+        served.sync.enqueue(double.handler, 1)
     with pytest.raises(JobFailed, match="no"):
         served.sync.enqueue(fail).result(10)
     with pytest.raises(ResultTimeout):

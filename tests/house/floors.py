@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FLOORS: dict[str, frozenset[str]] = {
-    "ground": frozenset({"errors", "durations", "model", "settings", "logs", "job_lines"}),
+    "ground": frozenset({"errors", "durations", "times", "exits", "model", "settings", "logs", "job_lines"}),
     "redis": frozenset({"redis"}),
     "embedded": frozenset({"embedded"}),
     "store": frozenset({"store"}),

@@ -14,8 +14,11 @@ from .floors import FLOORS, ONLY_IN, SERVICE, UPPER
 from .source import ROOT, Import, imports_of, module_name, python_files, shown
 
 ENGINE = [path for path in python_files("streamq") if path != ROOT / "streamq" / "__init__.py"]
-FOR_COMMANDS = {"streamq.cli.options", "streamq.cli.outlet", "streamq.durations"}
-"""What a command of another package is made of, and durations as its users write them."""
+FOR_COMMANDS = {
+    "streamq.cli.options", "streamq.cli.outlet", "streamq.runtime", "streamq.durations", "streamq.times",
+    "streamq.settings",
+}  # fmt: skip
+"""What a command of another package is made of, and its settings; durations and times as its users write them."""
 INSTALLED = {"streamq_service": "service", "streamq_bench": "bench"}
 
 

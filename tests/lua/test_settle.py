@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import redis
 
 from streamq import App
@@ -13,6 +14,8 @@ from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, MARKS
 from streamq.redis.links import Links
 from streamq.redis.signals import ended
 from streamq.store.outcomes import Settlement
+
+from ..engine.fetching import calls
 
 RECORD = b"7 0 w\nt\n\n{}\n1"
 
@@ -95,6 +98,39 @@ async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(
     assert client.xlen(keys.ready) == 1, "the one that was given back waits"
     (message,) = heard()
     assert [job_id for job_id, _ in ended(message.encode())] == [entries[0], entries[2]]
+
+
+async def test_one_refused_retry_leaves_the_others_their_own_due_times(
+    app: App, link: Links, client: redis.Redis, keys: Keys
+) -> None:
+    entries = _deliver(client, keys, 3)
+    await app.client.store.delivery.release(link, "q", [(1, entries[0].encode())])
+    retries = [
+        Settlement(DELAYED, 1, entry.encode(), entry, b"t\n{}\n1", str(10_000_000 * at))
+        for at, entry in enumerate(entries, 1)
+    ]
+    assert await app.client.store.outcomes.settle(link, {"q": retries}) == [entries[0].encode()]
+    (_, second), (_, third) = client.zrange(keys.delayed, 0, -1, withscores=True)
+    assert third - second == 10_000_000
+    assert client.zrange(keys.delayed, 0, -1) == entries[1:]
+
+
+@pytest.mark.parametrize("older", ["", "pending", "stranded"])
+async def test_a_whole_read_leaves_by_a_trim_and_takes_nothing_older_or_newer_with_it(
+    app: App, link: Links, client: redis.Redis, keys: Keys, older: str
+) -> None:
+    kept = _deliver(client, keys, 2) if older else []
+    if older == "stranded":
+        client.xgroup_delconsumer(keys.ready, GROUP, "w")
+    read = _deliver(client, keys, 40)
+    kept += [client.xadd(keys.ready, {"task": "t", "payload": "1", "headers": ""})]
+    before = calls(client, "xtrim")
+    reads = {("q", read[0].encode()): [entry.encode() for entry in read]}
+    done = {"q": [_done(entry) for entry in read]}
+    assert await app.client.store.outcomes.settle(link, done, reads) == []
+    assert calls(client, "xtrim") - before == (not older)
+    assert [entry for entry, _ in client.xrange(keys.ready)] == kept
+    assert client.lrange(keys.completed, 0, -1) == read
 
 
 async def test_records_are_signalled_up_to_a_budget_and_the_ids_of_all(

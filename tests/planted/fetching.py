@@ -6,6 +6,20 @@ from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
+        "fetcher: a stop forgets the read that is under way",
+        "streamq/worker/fetcher.py",
+        "while self._reads.under_way or not self._slots.stopping:",
+        "while not self._slots.stopping:",
+        "tests/engine/test_fetching.py::test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice",
+    ),
+    Fault(
+        "fetcher: an audit takes what is under way for lost",
+        "streamq/worker/fetcher.py",
+        "        if await self._reads.take_in(more=more):",
+        "        await unseen.audit(suspects.present)\n        if await self._reads.take_in(more=more):",
+        "tests/engine/test_fetching.py::test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice",
+    ),
+    Fault(
         "a read given up before a reconnection is left blocked",
         "streamq/store/reader.py",
         'await link.call("CLIENT", "UNBLOCK", number)',
@@ -101,8 +115,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the surplus of a blocking read is kept",
         "streamq/worker/reads.py",
-        "self._start_each(queue, READY, entries[:slots])",
-        "self._start_each(queue, READY, entries)",
+        "self._start(queue, entries[:slots], more=more)",
+        "self._start(queue, entries, more=more)",
         "tests/engine/test_fetching.py::test_more_than_the_free_slots_is_never_kept",
     ),
     Fault(

@@ -6,6 +6,20 @@ from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
+        "settle: one due time for all of a batch that is refused in part",
+        "streamq/redis/lua/settle.lua",
+        "due[#due + 1] = ARGV[dues + i - 1] end",
+        "due[#due + 1] = ARGV[dues] end",
+        "tests/lua/test_settle.py::test_one_refused_retry_leaves_the_others_their_own_due_times",
+    ),
+    Fault(
+        "walk: an id that another begins with stands nowhere",
+        "streamq/redis/lua/walk.lua",
+        "return #a < #b",
+        "return false",
+        "tests/engine/test_walks.py::test_of_jobs_of_one_moment_an_id_may_begin_another",
+    ),
+    Fault(
         "promote: the id of a parked job is lost",
         "streamq/redis/lua/promote.lua",
         "add(keys.ready, task, payload, kept)",
@@ -125,7 +139,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "locate: a pointer to no id raises",
-        "streamq/redis/lua/parts/place.lua",
+        "streamq/redis/lua/parts/places.lua",
         "#keys.lanes and is_id(entry) then",
         "#keys.lanes then",
         "tests/engine/test_odd_views.py::test_a_job_whose_pointer_leads_nowhere_is_found_at_its_birthplace",
@@ -174,6 +188,14 @@ FAULTS: tuple[Fault, ...] = (
         "- keep, #ids + 1000)",
         "- keep, 1e9)",
         "tests/lua/test_script_bounds.py::test_settle_forgets_a_bounded_number_when_less_is_kept_than_before",
+    ),
+    Fault(
+        "settle: what is older goes with a whole read",
+        "streamq/redis/lua/settle.lua",
+        "if whole and #redis.call('XRANGE', stream, '-', '(' .. entries[1], 'COUNT', 1) == 0 then",
+        "if whole then",
+        "tests/lua/test_settle.py::"
+        "test_a_whole_read_leaves_by_a_trim_and_takes_nothing_older_or_newer_with_it",
     ),
     Fault(
         "settle: half done where a key is of another type",

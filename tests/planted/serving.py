@@ -42,7 +42,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "auth: a name that ends like localhost is local",
-        "service/http/loopback.py",
+        "streamq/settings/location.py",
         'name.endswith(".localhost")',
         'name.endswith("localhost")',
         "tests/service/test_access.py::test_a_name_that_only_looks_local_is_not",
@@ -162,7 +162,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "input: only the first error is told",
         "service/http/fields.py",
-        "for e in errors[:MOST]], len(errors)",
+        "for e in errors[:LIMIT]], len(errors)",
         "for e in errors[:1]], len(errors)",
         "tests/service/test_bad_input.py::test_all_errors_are_told_at_once",
     ),

@@ -49,6 +49,16 @@ async def add_last(left: int, right: int, ctx: Context) -> int:
 
 
 @app.task
+async def first_of_defaults(ctx: Context, day: str, region: str = "eu") -> int:
+    return ctx.attempt
+
+
+@app.task
+async def between(day: str, ctx: Context, region: str = "eu") -> int:
+    return ctx.attempt
+
+
+@app.task
 async def tick() -> None: ...
 
 
@@ -60,6 +70,16 @@ def plain(message: Message) -> int:
 @app.task
 def plain_add(left: int, right: int) -> int:
     return left + right
+
+
+@app.task
+def plain_with_context(message: Message, ctx: Context) -> int:
+    return ctx.attempt
+
+
+@app.task
+def plain_add_first(ctx: Context, left: int, right: int) -> int:
+    return left + right + ctx.attempt
 
 
 @app.task
@@ -84,9 +104,14 @@ async def right() -> None:
     assert_type(await add.enqueue(left=1, right=2), Job[int])
     assert_type(await add_first.enqueue(left=1, right=2), Job[int])
     assert_type(await add_last.options(attempts=3).enqueue(left=1, right=2), Job[int])
+    assert_type(await first_of_defaults.enqueue(day="2026-11-26"), Job[int])
+    assert_type(await first_of_defaults.options(delay=3).enqueue("2026-11-26", region="us"), Job[int])
+    assert_type(await between.enqueue(day="2026-11-26"), Job[int])
     assert_type(await tick.options(delay=3).enqueue(), Job[None])
     assert_type(await plain.enqueue(message), Job[int])
     assert_type(await plain_add.enqueue(left=1, right=2), Job[int])
+    assert_type(await plain_with_context.enqueue(message, delay=3), Job[int])
+    assert_type(await plain_add_first.enqueue(left=1, right=2), Job[int])
     assert_type(await three.enqueue(a=1, b=2, c=3), Job[int])
     each: list[Task[Message, int]] = [send, send_with_context, plain]
     assert each
@@ -96,6 +121,8 @@ def right_without_a_loop() -> None:
     assert_type(app.sync.enqueue(send, Message("a"), delay=3), SyncJob[int])
     assert_type(app.sync.enqueue(send, Message("a")).result(3), int)
     assert_type(app.sync.enqueue(report, region="us"), SyncJob[float])
+    assert_type(app.sync.enqueue(plain_add, left=1, right=2), SyncJob[int])
+    assert_type(app.sync.enqueue(send.options(delay=3), Message("a")), SyncJob[int])
     assert_type(app.sync.enqueue(report.options(delay=3), region="us"), SyncJob[float])
     assert_type(app.sync.enqueue_many(send, [Message("a")], attempts=3), list[SyncJob[int]])
 
@@ -136,13 +163,17 @@ async def wrong() -> None:
     await add.enqueue(left=1)  # wrong: call-overload
     await add.enqueue(left="one", right=2)  # wrong: call-overload
     await add_first.enqueue(left=1)  # wrong: call-overload
+    await plain_with_context.enqueue("a")  # wrong: arg-type
+    await plain_add_first.enqueue(left=1)  # wrong: call-arg
     await tick.enqueue(3)  # wrong: call-overload
     await three.enqueue(a=1, b=2, d=3)  # wrong: call-overload
 
 
 def wrong_without_a_loop() -> None:
-    app.sync.enqueue(send, "a")  # wrong: misc
-    app.sync.enqueue(send, Message("a"), dealy=5)  # wrong: call-overload
+    app.sync.enqueue(send, "a")  # wrong: call-overload
+    app.sync.enqueue(send, Message("a"), dealy=5)  # wrong: call-arg
     app.sync.enqueue(report, region=3)  # wrong: call-overload
+    app.sync.enqueue(report, delay=3)  # wrong: call-overload
+    app.sync.enqueue(report.options(delay=3), 3)  # wrong: call-overload
     app.sync.enqueue(report.options(delay=3), dya="2026-11-26")  # wrong: call-overload
     app.sync.enqueue("queue", "task", {}, dealy=5)  # wrong: call-overload

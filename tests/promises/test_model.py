@@ -13,6 +13,7 @@ import redis
 from streamq import App
 from streamq.model.envelope import Delivery, New, parked
 from streamq.model.keys import GROUP, Keys
+from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, MARKS
 from streamq.model.record import record
 from streamq.redis.links import Links
@@ -31,6 +32,7 @@ class House:
         self.store, self.link, self.client, self.keys = store, link, client, keys
         self.random = random.Random(seed)  # noqa: S311  # not a secret
         self.held: dict[str, list[Delivery]] = {"w1": [], "w2": [], "w3": []}
+        self.reads: dict[tuple[str, bytes], list[bytes]] = {}
         self.ids: list[str] = []
         self.batch = 0
         self.accepted: Counter[str] = Counter()
@@ -48,22 +50,24 @@ class House:
         lane, entries = await self.store.delivery.fetch(self.link, "q", worker, self.random.randint(1, 3))
         if self.random.random() < 0.9:  # else the answer is lost
             self.held[worker] += [Delivery("q", lane, raw) for raw in entries]
+            if entries and lane == READY:
+                self.reads["q", entries[0][0]] = [raw[0] for raw in entries]
 
     async def settle(self) -> None:
         worker = self.random.choice(list(self.held))
-        batch = [
-            self.held[worker].pop() for _ in range(min(len(self.held[worker]), self.random.randint(1, 3)))
-        ]
-        settlements = [self._outcome(delivery) for delivery in batch]
+        count = self.random.randint(1, 3)
+        batch, self.held[worker] = self.held[worker][:count], self.held[worker][count:]
+        kinds = self.random.choices([COMPLETED, COMPLETED, FAILED, DELAYED], k=2)
+        settlements = [self._outcome(delivery, self.random.choice(kinds)) for delivery in batch]
         if not settlements:
             return
-        refused = set(await self.store.outcomes.settle(self.link, {"q": settlements}))
+        refused = set(await self.store.outcomes.settle(self.link, {"q": settlements}, self.reads))
         for delivery, settlement in zip(batch, settlements, strict=True):
             if delivery.entry not in refused and settlement.kind in MARKS:
                 self.accepted[delivery.job_id] += 1
 
-    def _outcome(self, delivery: Delivery) -> Settlement:
-        kind, due = self.random.choice([COMPLETED, COMPLETED, FAILED, DELAYED]), ""
+    def _outcome(self, delivery: Delivery, kind: str) -> Settlement:
+        due = ""
         if kind == DELAYED:
             headers, due = (
                 b'{"id":"%b","attempt":1}' % delivery.job_id.encode(),

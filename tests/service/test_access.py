@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from streamq_service.app import ROUTES
 from streamq_service.http.auth import Keys, Scope, check_binding
-from streamq_service.http.loopback import is_loopback
 from streamq_service.settings import ServiceSettings
 
-from streamq import ConfigurationError
+from streamq import ConfigurationError, is_loopback
 
 from ..docs.markdown import typed
 from .conftest import Service
@@ -82,11 +81,11 @@ async def test_the_kind_of_credentials_is_read_in_any_case(
 
 def test_without_keys_only_loopback_is_bound() -> None:
     for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
-        check_binding(Keys({}), host)
+        check_binding(Keys(""), host)
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.com", ""):  # noqa: S104 - refused
         with pytest.raises(ConfigurationError, match="without API keys"):
-            check_binding(Keys({}), host)
-        check_binding(Keys.parse(KEYS), host)
+            check_binding(Keys(""), host)
+        check_binding(Keys(KEYS), host)
 
 
 async def test_without_keys_a_foreign_page_cannot_reach_the_api(service: Service) -> None:
@@ -119,7 +118,7 @@ def test_keys_that_cannot_be_read_are_refused_and_named_by_their_number(
     text: str, number: int, said: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"key number {number} .*{said}") as refused:
-        Keys.parse(text)
+        Keys(text)
     told = str(refused.value)
     assert not any(part in told for part in re.split("[,= ]", text) if len(part) > 5), told
 
@@ -127,17 +126,17 @@ def test_keys_that_cannot_be_read_are_refused_and_named_by_their_number(
 @pytest.mark.parametrize("text", [",", " , \n", " "])
 def test_keys_that_are_set_and_are_none_are_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="has no key"):
-        Keys.parse(text)
+        Keys(text)
 
 
 def test_a_key_may_end_in_equal_signs_and_the_last_one_is_before_the_scopes() -> None:
-    keys = Keys.parse(f"{PADDED}=read, abcdefghijklmnop=admin=read+write\nlinebyline-0123456=admin,\n")
+    keys = Keys(f"{PADDED}=read, abcdefghijklmnop=admin=read+write\nlinebyline-0123456=admin,\n")
     assert keys.scope(PADDED) is Scope.READ
     assert keys.scope("abcdefghijklmnop=admin") is Scope.WRITE
     assert keys.scope("linebyline-0123456") is Scope.ADMIN
     for wrong in (PADDED.rstrip("="), "abcdefghijklmnop", "abcdefghijklmnop=admin=read", "", "\udcff"):
         assert keys.scope(wrong) is None
-    assert not Keys.parse("")
+    assert not Keys("")
 
 
 def test_keys_in_a_file_follow_it_and_outlive_a_broken_one(
@@ -185,7 +184,7 @@ def test_a_key_is_rotated_by_the_commands_of_the_page(
 def test_the_file_of_keys_is_looked_at_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, looks = [100.0], list[float]()
     monkeypatch.setattr("streamq_service.http.auth.monotonic", lambda: clock[0])
-    keys = Keys({}, lambda: looks.append(clock[0]) or "")  # type: ignore[func-returns-value]
+    keys = Keys("", lambda: looks.append(clock[0]) or "")  # type: ignore[func-returns-value]
     for clock[0] in (100.5, 100.9, 101.0, 101.5, 101.9, 102.0):
         keys.scope(WRITER)
     assert looks == [101.0, 102.0]

@@ -60,7 +60,7 @@ REFUSED = [
 def started() -> None:
     """All that a role does before it answers."""
     settings = App().configure(ServiceSettings, {})
-    check_binding(Keys.parse(settings.api_keys.get_secret_value()), settings.host)
+    check_binding(Keys(settings.api_keys.get_secret_value()), settings.host)
     with bind(settings.host, settings.port):
         build_app(messaging_app(settings), settings)
 
@@ -108,12 +108,12 @@ def test_a_host_may_stand_in_brackets_as_in_an_address() -> None:
 def test_no_name_is_bound_without_keys_that_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for host in ("0.0.0.0", "::", "", "localhost.evil.example", "127.1", "::ffff:192.0.2.1", "0", "*"):  # noqa: S104
         with pytest.raises(ConfigurationError, match="without API keys"):
-            check_binding(Keys({}), host)
+            check_binding(Keys(""), host)
     for host in ("127.0.0.1", "::1", "localhost", "LOCALHOST", "::ffff:127.0.0.1", "127.9.9.9"):
-        check_binding(Keys({}), host)
+        check_binding(Keys(""), host)
     elsewhere = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("127.0.0.1", "192.0.2.1")
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: elsewhere)
     with pytest.raises(ConfigurationError, match="without API keys"):
-        check_binding(Keys({}), "localhost")
+        check_binding(Keys(""), "localhost")

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- A worker claims its name, or says anew who it is. The name is refused when the entry there is another's.
+-- A worker claims its name, or describes itself again. The name is refused when the entry there is another's.
 -- keys: all_workers
 -- arguments:
 --   name

@@ -5,36 +5,48 @@
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
---   groups...        of each kind of outcome and lane: kind, lane, number n (at most 1000), n entries, and n times id
---                    and body: the record, passed on as it came, for that is most of the work here, or the envelope of
---                    a delayed job; of these, n due times follow
+--   groups...        of each kind of outcome and lane: kind, lane, number n (at most 1000), m, whole, n times id and
+--                    body: the record, passed on as it came, for that is most of the work here, or the envelope of
+--                    a delayed job; of these, n due times follow; then m entries: n, or 0 where they are the ids.
+--                    Whole is "1" where the entries are all that one read brought, in its order
 -- returns now, then each entry that was refused
 -- parts: clock each heard finish
 local refused, earliest = { now }, nil
 local news = heard() and {}
 
--- n outcomes of one kind that lie in `list` from `at` on: n entries, n times id and body, and due times.
-local function write(kind, lane, list, at, n)
-  local ids, moved, from, to = {}, {}, at + n, at + 3 * n - 1
-  for i = 1, n do
-    local id = list[from + 2 * i - 2]
-    ids[i] = id
-    if id ~= list[at + i - 1] then moved[#moved + 1] = id end
+-- Take entries out of their lane. The server looks for each of them from the start of its block, which is half of what a
+-- job costs, so what one read brought goes as the beginning of the stream, once nothing older is left: all that ever lay
+-- between its first and its last entry is among them.
+local function remove(stream, entries, whole)
+  if whole and #redis.call('XRANGE', stream, '-', '(' .. entries[1], 'COUNT', 1) == 0 then
+    local trimmed = redis.pcall('XTRIM', stream, 'MINID', entries[#entries]) -- which may be forbidden to our user
+    if type(trimmed) == 'number' then entries = { entries[#entries] } end
   end
+  each('XDEL', stream, entries)
+end
+
+-- Outcomes of one kind; from `at` on `list` has id and body of each, and their due times.
+local function write(kind, lane, entries, ids, list, at, whole)
+  local to = at + 2 * #ids - 1
   if kind == outcome.completed then
-    finish(tonumber(args.keep_completed), ids, list, from, to)
+    finish(tonumber(args.keep_completed), ids, list, at, to)
   elseif kind == outcome.failed then
     -- parts: bury
-    bury(tonumber(args.keep_failed), ids, list, from, to)
+    bury(tonumber(args.keep_failed), ids, list, at, to)
   else
     -- parts: due park
     local dues = {}
-    for i = 1, n do dues[2 * i - 1], dues[2 * i] = due_at(list[to + i]), ids[i] end
-    local due = park(dues, list, from, to)
+    for i, id in ipairs(ids) do dues[2 * i - 1], dues[2 * i] = due_at(list[to + i]), id end
+    local due = park(dues, list, at, to)
     earliest = due and math.min(due, earliest or due) or earliest
   end
-  if news and kind ~= outcome.delayed and n > 0 then news[#news + 1], news[#news + 2], news[#news + 3] = list, from, to end
-  each('XDEL', keys.lanes[lane], list, at, at + n - 1)
+  if news and kind ~= outcome.delayed and #ids > 0 then news[#news + 1], news[#news + 2], news[#news + 3] = list, at, to end
+  remove(keys.lanes[lane], entries, whole)
+  if entries == ids then return end
+  local moved = {}
+  for i, id in ipairs(ids) do
+    if id ~= entries[i] then moved[#moved + 1] = id end
+  end
   each('HDEL', keys.moved, moved)
 end
 
@@ -42,8 +54,12 @@ end
 redis.call('HLEN', keys.moved)
 local at = first.groups
 while at <= #ARGV do
-  local kind, lane, n = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  at = at + 3
+  local kind, lane, n, m, whole = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4]
+  at = at + 5
+  local ids, dues = {}, at + 2 * n
+  for i = 1, n do ids[i] = ARGV[at + 2 * i - 2] end
+  local beyond = dues + (kind == outcome.delayed and n or 0) + m
+  local entries = m > 0 and { unpack(ARGV, beyond - m, beyond - 1) } or ids
   if kind == outcome.delayed then
     redis.call('HLEN', keys.parked)
     redis.call('ZCARD', keys.delayed)
@@ -51,28 +67,26 @@ while at <= #ARGV do
     redis.call('HLEN', keys.finished)
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', keys.failures) end
   end
-  if redis.call('XACK', keys.lanes[lane], GROUP, unpack(ARGV, at, at + n - 1)) == n then
-    write(kind, lane, ARGV, at, n)
+  if redis.call('XACK', keys.lanes[lane], GROUP, unpack(entries)) == n then
+    write(kind, lane, entries, ids, ARGV, at, whole == '1')
   else
     -- Lay out those whose entries are still there as all came. Deleting one tells, and does not read it; the second
     -- outcome of one entry finds it gone.
-    local list, bodies, dues, left = {}, {}, {}, 0
-    for i = 0, n - 1 do
-      local entry = ARGV[at + i]
+    local left, named, list, due = {}, {}, {}, {}
+    for i, entry in ipairs(entries) do
       if redis.call('XDEL', keys.lanes[lane], entry) == 0 then
         refused[#refused + 1] = entry
       else
-        left = left + 1
-        list[left] = entry
-        bodies[2 * left - 1], bodies[2 * left] = ARGV[at + n + 2 * i], ARGV[at + n + 2 * i + 1]
-        if kind == outcome.delayed then dues[left] = ARGV[at + 3 * n + i] end
+        left[#left + 1], named[#named + 1] = entry, ids[i]
+        list[#list + 1] = ids[i]
+        list[#list + 1] = ARGV[at + 2 * i - 1]
+        if kind == outcome.delayed then due[#due + 1] = ARGV[dues + i - 1] end
       end
     end
-    for _, part in ipairs(bodies) do list[#list + 1] = part end
-    for _, due in ipairs(dues) do list[#list + 1] = due end
-    write(kind, lane, list, 1, left)
+    for _, when in ipairs(due) do list[#list + 1] = when end
+    write(kind, lane, left, named, list, 1, false)
   end
-  at = at + (kind == outcome.delayed and 4 or 3) * n
+  at = beyond
 end
 
 if news then

@@ -1,8 +1,16 @@
 -- Where a job lies, for the scripts that are asked for it by its id.
--- parts: ids place read header_id
+-- parts: ids read header_id
+
+-- Lane and entry that `moved` tells of a job; nothing where somebody wrote something else there.
+local function place(told)
+  if not told then return nil end
+  local lane, entry = string.match(told, '^([1-9]%d?) (%d+%-%d+)$')
+  lane = tonumber(lane)
+  if lane and lane <= #keys.lanes and is_id(entry) then return lane, entry end
+end
 
 -- Lane, entry, task, payload and headers of the entry in which the job lies; nothing when it lies in none. An entry is
--- the job's only if that is the id it bears: the entry of a job that was born elsewhere is itself no job's id.
+-- the job's only if that is the id it has: the entry of a job that was born elsewhere is itself no job's id.
 local function entry_of(id)
   if not is_id(id) then return nil end
   local lane, entry = place(redis.call('HGET', keys.moved, id))

@@ -1,6 +1,12 @@
 -- Tell of jobs that have ended, as `signals.py` reads it: a line of their ids, an empty line, and their records, whose
 -- lengths the line tells.
--- parts: record_bare
+
+-- A record without its payload, the last of its lines.
+local function without_payload(record)
+  local at = 0
+  for _ = 1, 4 do at = at and string.find(record, '\n', at + 1, true) end
+  return at and string.sub(record, 1, at) or record
+end
 
 -- Bytes of records that one signal carries, as much as one call writes; jobs beyond are told by their ids alone.
 local CARRIED = 1048576

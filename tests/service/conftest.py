@@ -31,22 +31,16 @@ class Service:
     engine: App
     http: aiohttp.ClientSession
 
-    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any, Any]:
-        """Status, headers and document of a POST; ``body`` is bytes, or a value sent as JSON."""
+    async def send(self, method: str, path: str, body: Any, **headers: str) -> tuple[int, Any, Any]:
+        """Status, headers and document of what changes something; ``body`` is bytes, or a value sent as JSON."""
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
         sent = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        async with self.http.post(self.url + path, headers=sent, **content) as response:
-            return await _held("POST", path, response)
+        async with self.http.request(method, self.url + path, headers=sent, **content) as response:
+            return await _held(method, path, response)
 
-    async def put(self, path: str, body: Any) -> tuple[int, Any, Any]:
-        """Status, headers and document of a PUT."""
-        async with self.http.put(self.url + path, headers=JSON, json=body) as response:
-            return await _held("PUT", path, response)
-
-    async def delete(self, path: str) -> tuple[int, Any, Any]:
-        """Status, headers and document of a DELETE."""
-        async with self.http.delete(self.url + path, headers=JSON) as response:
-            return await _held("DELETE", path, response)
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any, Any]:
+        """The same of a POST."""
+        return await self.send("POST", path, body, **headers)
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any, Any]:
         """Status, headers and document of a GET."""

@@ -39,7 +39,12 @@ EVERY_PATH = [*{(route.method, route.path) for route in ROUTES}, ("GET", "/nothi
 
 
 async def asked(service: Service, method: str, path: str, **headers: str) -> tuple[int, str]:
-    where = path.replace("{queue}", "send-sms-queue").replace("{id}", "1-0").replace("{file}", "app.js")
+    where = (
+        path.replace("{queue}", "send-sms-queue")
+        .replace("{id}", "1-0")
+        .replace("{file}", "app.js")
+        .replace("{name}", "x")
+    )
     async with service.http.request(method, service.url + where, headers=headers) as response:
         document = await response.json(content_type=None) if response.status >= 400 else {}
         return response.status, document.get("code", "")
@@ -295,7 +300,7 @@ async def test_a_link_elsewhere_may_lead_to_the_page_and_only_a_visit_may(servic
         assert await asked(service, "GET", path, **told) == (403, "cross-site")
 
 
-CHANGES = [route.path for route in ROUTES if route.method != "GET"]
+CHANGES = [(route.method, route.path) for route in ROUTES if route.method != "GET"]
 OF_FORMS = [
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=x",
@@ -308,9 +313,9 @@ OF_FORMS = [
 async def test_a_form_changes_nothing_whoever_sends_it(settings: Make, start: Start, keys: str) -> None:
     async with start(settings(api_keys=keys)) as service:
         told = {"Authorization": "Bearer secret-of-the-jobs"} if keys else {}
-        for path in CHANGES:
+        for method, path in CHANGES:
             for kind in OF_FORMS:
-                answer = await asked(service, "POST", path, **told, **{"Content-Type": kind})
+                answer = await asked(service, method, path, **told, **{"Content-Type": kind})
                 assert answer == (415, "unsupported-media-type"), (path, kind)
         answer = await asked(service, "POST", "/api/v1/queues/send-sms-queue/jobs/1-0/retry", **told)
         assert answer == (415, "unsupported-media-type")  # no body and no type, as a page may send it

@@ -20,10 +20,10 @@ DAILY: dict[str, Any] = {
 
 
 async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service) -> None:
-    status, _, made = await service.put(REPORT, DAILY)
+    status, _, made = await service.send("PUT", REPORT, DAILY)
     assert (status, made["version"], made["state"], made["source"]) == (200, 1, "active", "api")
     assert {name: made[name] for name in DAILY} == DAILY
-    assert (await service.put(REPORT, DAILY))[2] == made, "the same again changes nothing"
+    assert (await service.send("PUT", REPORT, DAILY))[2] == made, "the same again changes nothing"
     assert (await service.get(REPORT))[2] == made
     assert (await service.get(SCHEDULES))[2] == {"data": [made]}
 
@@ -40,13 +40,13 @@ async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service
     _, _, resumed = await service.post(f"{REPORT}/resume", b"")
     assert (resumed["state"], resumed["next_at"]) == ("active", made["next_at"])
 
-    status, _, conflict = await service.put(REPORT, {**DAILY, "version": 7})
+    status, _, conflict = await service.send("PUT", REPORT, {**DAILY, "version": 7})
     assert (status, conflict["code"]) == (409, "schedule-conflict")
-    status, _, removed = await service.delete(REPORT)
+    status, _, removed = await service.send("DELETE", REPORT, b"")
     assert (status, removed["name"]) == (200, "report")
     for answered in (
         await service.get(REPORT),
-        await service.delete(REPORT),
+        await service.send("DELETE", REPORT, b""),
         await service.post(f"{REPORT}/run", b""),
     ):
         assert (answered[0], answered[2]["code"]) == (404, "schedule-not-found")
@@ -70,7 +70,7 @@ async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service
 async def test_a_wrong_field_of_a_schedule_is_pointed_at(
     service: Service, change: dict[str, Any], pointer: str, said: str
 ) -> None:
-    status, _, problem = await service.put(REPORT, {**DAILY, **change})
+    status, _, problem = await service.send("PUT", REPORT, {**DAILY, **change})
     assert status == 422
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert said in problem["errors"][0]["message"]
@@ -79,8 +79,8 @@ async def test_a_wrong_field_of_a_schedule_is_pointed_at(
 
 async def test_a_payload_of_a_known_task_is_checked(service: Service) -> None:
     body = {"task": "send-sms", "payload": {"to": 5}, "every": "1h"}
-    status, _, problem = await service.put(REPORT, body)
+    status, _, problem = await service.send("PUT", REPORT, body)
     assert status == 422
     assert {"/payload/to", "/payload/message"} <= {error["pointer"] for error in problem["errors"]}
-    status, _, problem = await service.put(REPORT, {"task": "nobody", "every": "1h"})
+    status, _, problem = await service.send("PUT", REPORT, {"task": "nobody", "every": "1h"})
     assert (status, problem["code"]) == (422, "usage")

@@ -79,7 +79,7 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     Unavailable: ProblemType(503, Unavailable.code, "the queue server cannot be reached"),
 }
 """The problem of each error of the engine; the first that fits counts, with the error's own code. All but these are
-500. Those of 503 say in ``Retry-After`` when to come back."""
+500. Those of 503 say in ``Retry-After`` when to come back, unless the jobs were taken."""
 
 OUTAGES: Final = tuple(
     kind for of, kind in OF_ENGINE.items() if issubclass(of, Unavailable) and of is not NotDurable
@@ -179,7 +179,10 @@ def _members(error: StreamqError) -> dict[str, Any]:
 
 
 def come_back(error: StreamqError) -> dict[str, str]:
-    """When to ask again, as a header; in a second where the error does not say."""
+    """When to ask again, as a header; in a second where the error does not say. Jobs that were taken are not to be sent
+    again: each time would add more."""
+    if isinstance(error, NotDurable):
+        return {}
     return {"Retry-After": str(math.ceil(getattr(error, "retry_after", 1.0)))}
 
 

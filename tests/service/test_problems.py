@@ -68,8 +68,9 @@ async def test_a_job_that_was_taken_and_is_not_durable_is_told_from_an_answer_th
     monkeypatch.setattr(service.engine, "enqueue", not_durable)
     message = {"to": "+15550100", "message": "hello", "workspace_id": 66338}
     body = {"task": "send-sms", "payload": message, "durability": "fsync"}
-    status, _, problem = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
+    status, headers, problem = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
     assert (status, problem["code"]) == (503, "not-durable")
+    assert "Retry-After" not in headers, "clients that obey it would add a job each time"
     assert "to ask again would add another job" in problem["detail"]
     assert "10.0.0.1" not in str(problem)
 

@@ -22,8 +22,8 @@ class Pruner(Rounds):
         super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")
 
     async def see_to(self, queue: str) -> int:
-        """Prune one queue. Returns how many records are forgotten."""
-        pruned = await self._store.retention.prune(queue)
+        """Prune one queue. Returns how many records and schedules are forgotten."""
+        pruned = await self._store.retention.prune(queue) + await self._store.schedules.forget_ended(queue)
         await self._strike_if_unused(queue)
         return pruned
 

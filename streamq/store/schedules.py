@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import StreamqError
 from streamq.model import codec, due
+from streamq.model.clock import from_ms
 from streamq.model.keys import is_name
 from streamq.model.schedule import Schedule
 from streamq.model.schedule_record import ScheduleRecord, record
@@ -97,6 +99,27 @@ class Schedules:
         async with self._access.pool.links() as links:
             keys = self._access.keys(queue)
             return bool(await scripts.SCHEDULE_REMOVE.run(links.of(queue), keys, name, version))
+
+    async def forget_ended(self, queue: str) -> int:
+        """Remove what was made at run time, has run for the last time, and has been so for as long as a completed job
+        is kept. Returns how many."""
+        if not await self.count(queue):
+            return 0
+        self._read_clock(await self._access.pool.call(queue, "TIME"))
+        before = from_ms(self._access.clock.now()) - timedelta(
+            seconds=self._access.settings.keep_completed_for
+        )
+        removed = 0
+        for each in await self.listed([queue]):
+            is_over = each.state == "ended" and each.last_at is not None and each.last_at < before
+            if (
+                is_over
+                and each.schedule.source == "api"
+                and await self.remove(queue, each.name, each.version)
+            ):
+                await self.forget(each.name)
+                removed += 1
+        return removed
 
     async def tick(self, links: Links, queue: str, ticks: Sequence[Tick]) -> list[Ticked | StreamqError]:
         """The runs of planned times, in one round trip, each answered for itself."""

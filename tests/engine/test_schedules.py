@@ -326,6 +326,23 @@ async def test_a_queue_that_has_but_a_schedule_stays_known_to_schedulers(
 
 
 @ON_ONE_SERVER
+async def test_what_was_made_at_run_time_and_has_ended_is_removed_in_the_end(
+    make_app: Callable[..., App], client: redis.Redis, prefix: str
+) -> None:
+    async with make_app(keep_completed_for=0.05) as app:
+        at = datetime.fromtimestamp(now_ms(client) / 1000 + 0.05, UTC)
+        await app.schedules.put("once", task="work", queue="q", at=at)
+        await app.schedules.put("s", **HOURLY)
+        assert await app.client.store.schedules.forget_ended("q") == 0
+        await asyncio.sleep(0.1)
+        await ticked(app)
+        await asyncio.sleep(0.1)
+        assert await app.client.store.schedules.forget_ended("q") == 1
+        assert [each.name for each in await app.schedules.list()] == ["s"]
+        assert client.hkeys(AppKeys(prefix).schedules) == ["s"]
+
+
+@ON_ONE_SERVER
 async def test_a_deputy_runs_what_its_chief_leaves_lying(app: App, client: redis.Redis, prefix: str) -> None:
     await app.schedules.put("s", **HOURLY)
     deputy = Ticker(app.client.store, tuple, overdue=lambda: ["q"])

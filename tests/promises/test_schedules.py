@@ -80,5 +80,6 @@ async def test_each_planned_time_is_run_once_while_schedulers_are_killed_and_the
     assert not [run for run in runs(breakable, "skip") if run.born - run.planned > LATE + SECOND / 2], (
         "none late"
     )
+    before = {policy: len(runs(breakable, policy)) for policy in ("all", "once", "skip")}
     for of in await app.schedules.list():
-        assert of.runs == len(runs(breakable, of.name))
+        assert before[of.name] <= of.runs <= len(runs(breakable, of.name)), "it is told as it is"

@@ -92,6 +92,6 @@ class App(Program):
             await Worker(self, **options).run()
 
     async def run_scheduler(self) -> None:
-        """Promote, reclaim, prune and audit until cancelled, for all queues."""
+        """Promote, run schedules, reclaim, prune and audit until cancelled, for all queues."""
         async with self:
             await Scheduler(self).run()

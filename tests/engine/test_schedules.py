@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from streamq import (
     UsageError,
 )
 from streamq.duties.ticker import Ticker
-from streamq.model import codec
+from streamq.model import calendars, codec
 from streamq.model.keys import AppKeys, Keys
 
 from ..rig import ON_ONE_SERVER, until, working
@@ -304,6 +305,28 @@ async def test_a_schedule_that_cannot_be_read_stops_no_other(
     assert "schedule" in caplog.text
     with pytest.raises(ScheduleConflict, match="cannot be read"):
         await app.schedules.get("broken")
+
+
+@ON_ONE_SERVER
+async def test_a_schedule_that_needs_what_is_not_installed_here_is_left_to_others(
+    app: App,
+    client: redis.Redis,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name, calendar in (("s", None), ("t", Calendar("DE"))):
+        await app.schedules.put(name, **HOURLY, calendar=calendar)
+        plan(client, prefix, name, now_ms(client) - 100)
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    calendars._holidays.cache_clear()
+    await ticked(app)
+    assert [name for name, _ in runs(client, prefix)] == ["s"]
+    assert "schedule t of queue q cannot run in this process" in caplog.text
+    assert "pip install 'streamq[calendar]'" in caplog.text
+    monkeypatch.undo()
+    await ticked(app)
+    assert [name for name, _ in runs(client, prefix)] == ["s", "t"]
 
 
 @ON_ONE_SERVER

@@ -18,7 +18,7 @@ from streamq.model.schedule import Plan, Schedule
 from streamq.model.schedule_record import SchedulePause, ScheduleRecord, written_pause
 from streamq.model.shown import as_given
 from streamq.scheduling import ScheduleOptions, made
-from streamq.store.schedules import SKIPPED, STALE, Tick
+from streamq.store.schedules import SAME, SKIPPED, STALE, Tick
 from streamq.store.schedules import Schedules as Stored
 from streamq.task import Task
 
@@ -28,6 +28,10 @@ TRIES: Final = 5
 """Times that a change is tried when others change the same schedule at the same moment."""
 PREVIEWED: Final = 100
 """Planned times of a preview at most."""
+
+
+class _Unreadable(ScheduleConflict):
+    """Another program, or another version, has written what is kept of it."""
 
 
 class Schedules:
@@ -70,7 +74,7 @@ class Schedules:
         try:
             return await self._store.get(queue, name)
         except ValueError as error:
-            raise ScheduleConflict(name, f"what is kept of it cannot be read ({error}): remove it") from None
+            raise _Unreadable(name, f"what is kept of it cannot be read ({error}): remove it") from None
 
     async def _refuse(self, name: str) -> NoReturn:
         raise ScheduleNotFound(name, sorted(await self._store.queues()))
@@ -139,7 +143,10 @@ class Schedules:
         One that is paused stays so. One that was made at run time under the name of a declared one is replaced.
         """
         for schedule in self._declared.values():
-            await self._put(schedule, None)
+            try:
+                await self._put(schedule, None)
+            except ScheduleConflict as error:
+                log.error("%s; it is not as the app declares it", error)
 
     async def _put(self, schedule: Schedule, version: int | None) -> ScheduleRecord:
         paused: SchedulePause | None = None
@@ -177,8 +184,8 @@ class Schedules:
             if not await self._store.claim(schedule.name, schedule.queue, queue):
                 return False
             found = await self._read(schedule.queue, schedule.name)  # it may have been there without its name
-        same = found is not None and found.next_at is not None and found.schedule.has_times_of(schedule)
-        following = to_ms(found.next_at) if same and found and found.next_at else self._following(schedule)
+        same = found is not None and found.schedule.has_times_of(schedule)
+        following = SAME if same else self._following(schedule)
         return bool(await self._store.put(schedule, found.version if found else 0, following))
 
     def _following(self, schedule: Schedule) -> int | None:
@@ -203,7 +210,10 @@ class Schedules:
                 raise ScheduleConflict(name, "code declares it: remove it there, or pause it")
             return await self._store.remove(found.schedule.queue, name, found.version)
 
-        await self._changed(name, remove)
+        try:
+            await self._changed(name, remove)
+        except _Unreadable:
+            await self._store.remove(await self._store.queue_of(name) or "", name, None)
         await self._store.forget(name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:

@@ -79,8 +79,13 @@ class ScheduleRecord:
 
 
 def payload_of(schedule: Schedule) -> Any:
-    """The payload as a value."""
-    return codec.exact(schedule.payload)
+    """The payload as a value; what another program wrote is told as text where it is no JSON."""
+    if codec.too_deep(schedule.payload):
+        return codec.TOO_DEEP
+    try:
+        return codec.exact(schedule.payload)
+    except codec.JSONDecodeError:
+        return schedule.payload.decode("utf-8", "replace")
 
 
 def record(name: str, queue: str, kept: bytes, next_ms: bytes | None, run: bytes | None) -> ScheduleRecord:

@@ -24,6 +24,8 @@ log = logging.getLogger("streamq.store")
 
 STALE: Final = "stale"
 """What a tick is answered when another has done it, or the schedule has changed."""
+SAME: Final = "same"
+"""In the place of a next planned time: the one that it has stays."""
 SKIPPED: Final = "skipped"
 """What it is answered when the job of the run before is not at its end, and runs may not overlap."""
 
@@ -79,8 +81,11 @@ class Schedules:
         """The name is free."""
         await self._access.pool.call_home("HDEL", self._access.shared.schedules, name)
 
-    async def put(self, schedule: Schedule, version: int, following: int | None) -> int | None:
-        """Make a schedule, or change it. Returns its version then; ``None`` when it was not at ``version``."""
+    async def put(self, schedule: Schedule, version: int, following: int | str | None) -> int | None:
+        """Make a schedule, or change it; ``following`` may be ``SAME``.
+
+        Returns its version then; ``None`` when it was not at ``version``, or ``following`` has been run already.
+        """
         arguments = (schedule.name, version, schedule.encoded(), _text(following))
         async with self._access.pool.links() as links:
             link = links.of(schedule.queue)
@@ -94,11 +99,11 @@ class Schedules:
             keys = self._access.keys(queue)
             return bool(await scripts.SCHEDULE_PAUSE.run(links.of(queue), keys, *arguments))
 
-    async def remove(self, queue: str, name: str, version: int) -> bool:
-        """Remove a schedule. Whether it was at that version."""
+    async def remove(self, queue: str, name: str, version: int | None) -> bool:
+        """Remove a schedule, ``None`` for whatever lies there. Whether it was at that version."""
         async with self._access.pool.links() as links:
             keys = self._access.keys(queue)
-            return bool(await scripts.SCHEDULE_REMOVE.run(links.of(queue), keys, name, version))
+            return bool(await scripts.SCHEDULE_REMOVE.run(links.of(queue), keys, name, _text(version)))
 
     async def forget_ended(self, queue: str) -> int:
         """Remove what was made at run time, has run for the last time, and has been so for as long as a completed job
@@ -224,7 +229,7 @@ class Schedules:
             return None
 
 
-def _text(ms: int | None) -> int | str:
+def _text(ms: int | str | None) -> int | str:
     return "" if ms is None else ms
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from streamq import (
 from streamq.duties.ticker import Ticker
 from streamq.model import calendars, codec
 from streamq.model.keys import AppKeys, Keys
+from streamq.store.schedules import SAME
 
 from ..rig import ON_ONE_SERVER, until, working
 
@@ -218,6 +220,24 @@ async def test_a_change_is_guarded_by_the_version_and_nothing_changes_when_it_is
 
 
 @ON_ONE_SERVER
+async def test_a_change_at_the_moment_of_a_run_runs_no_planned_time_twice(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    record = await app.schedules.put("s", **HOURLY)
+    planned, store = now_ms(client) - 100, app.client.store.schedules
+    plan(client, prefix, "s", planned)
+    await ticked(app)
+    changed = replace(record.schedule, payload=b"7")
+    assert await store.put(changed, record.version, planned) is None, (
+        "as whoever read it before the run would"
+    )
+    assert not await store.pause("q", "s", record.version, b"", planned)
+    assert await store.put(changed, record.version, SAME) == 2
+    assert (await app.schedules.get("s")).next_at == record.next_at
+    assert await ticked(app) == 0
+
+
+@ON_ONE_SERVER
 async def test_a_name_is_unique_in_the_app_and_may_go_to_another_queue(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
@@ -305,6 +325,8 @@ async def test_a_schedule_that_cannot_be_read_stops_no_other(
     assert "schedule" in caplog.text
     with pytest.raises(ScheduleConflict, match="cannot be read"):
         await app.schedules.get("broken")
+    await app.schedules.remove("broken")
+    assert list(client.hkeys(keys.schedules)) == ["s"]
 
 
 @ON_ONE_SERVER

@@ -33,8 +33,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "schedules: a change is not guarded",
         "streamq/redis/lua/schedule_put.lua",
-        "if version_of(args.name) ~= args.version then return false end",
-        "if false then return false end",
+        "if version_of(args.name) ~= args.version or",
+        "if",
         f"{_TICKS}a_change_is_guarded_by_the_version_and_nothing_changes_when_it_is_refused",
     ),
     Fault(

@@ -130,6 +130,7 @@ async def test_a_handler_knows_the_schedule_and_the_planned_time_also_when_jitte
     assert job.created_at is not None
 
 
+@ON_ONE_SERVER
 async def test_a_worker_runs_a_schedule_in_time_and_hears_of_changes(app: App, client: redis.Redis) -> None:
     late: list[float] = []
 

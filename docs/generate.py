@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import click
@@ -19,6 +19,7 @@ from streamq.cli.ending import code_of
 from streamq.cli.options import Option
 from streamq.exits import Exit
 from streamq.options import OPTIONS, POLICY, RESERVED
+from streamq.scheduling import SCHEDULING
 
 from .full_run import figures
 from .http_page import http
@@ -137,7 +138,7 @@ def python() -> str:
         "[their own page](errors.md), the settings [theirs](settings.md).",
         "## Options of enqueue",
         prose(ast.get_docstring(classes("streamq/options.py")["EnqueueOptions"]) or ""),
-        table(("Option", "Type", "Allowed", "Meaning"), list(map(_option_of_enqueue, OPTIONS.values()))),
+        _options_of(OPTIONS.values(), classes("streamq/options.py")["EnqueueOptions"]),
         f"Reserved for options to come: {', '.join(f'`{name}`' for name in RESERVED)}. No parameter of a task with "
         "named fields bears the name of an option, reserved ones included. `streamq.OPTIONS` is this table, "
         "`streamq.RESERVED` holds the reserved names.",
@@ -146,21 +147,27 @@ def python() -> str:
             ("Argument", "Default", "Meaning"),
             [(f"`{each.name}`", f"`{each.default!r}`", each.help) for each in POLICY.values()],
         ),
+        "## Options of a schedule",
+        prose(ast.get_docstring(classes("streamq/scheduling.py")["ScheduleOptions"]) or ""),
+        _options_of(SCHEDULING.values(), classes("streamq/scheduling.py")["ScheduleOptions"]),
+        "`calendar` is a [`Calendar`](#calendar). `streamq.SCHEDULING` is this table.",
         *parts,
     )
 
 
-TABLES: Final = ("EnqueueOptions", "OPTIONS", "RESERVED")
+TABLES: Final = ("EnqueueOptions", "OPTIONS", "RESERVED", "SCHEDULING", "ScheduleOptions")
 """Public names that are told as a table."""
 
 
-def _option_of_enqueue(option: streamq.Option) -> tuple[str, str, str, str]:
-    kind = next(
-        ast.unparse(n.annotation)
-        for n in classes("streamq/options.py")["EnqueueOptions"].body
-        if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == option.name
-    ).removesuffix(" | None")
-    return f"`{option.name}`", f"`{kind}`", _allowed(option), option.help
+def _options_of(options: Iterable[streamq.Option], types: ast.ClassDef) -> str:
+    """A table of options, with their types as a `TypedDict` has them."""
+    kinds = {
+        ast.unparse(node.target): ast.unparse(node.annotation).removesuffix(" | None")
+        for node in types.body
+        if isinstance(node, ast.AnnAssign)
+    }
+    rows = [(f"`{each.name}`", f"`{kinds[each.name]}`", _allowed(each), each.help) for each in options]
+    return table(("Option", "Type", "Allowed", "Meaning"), rows)
 
 
 def _allowed(option: streamq.Option) -> str:
@@ -202,8 +209,9 @@ def _documented(node: Any) -> Iterator[str]:
 
 
 INSIDE: Final = {
-    "add_task", "add_to_record", "bind", "carried", "decode", "given", "is_older_than", "masked_texts",
-    "parse_result", "payload_of", "send", "send_many", "with_settings",
+    "add_schedule", "add_task", "add_to_record", "bind", "carried", "declare", "decode", "decoded", "encode_or_default",
+    "encoded", "equals", "given", "has_times_of", "is_older_than", "masked_texts", "parse_result", "payload_of", "send",
+    "send_many", "with_settings",
 }  # fmt: skip
 """Methods that the engine alone calls."""
 

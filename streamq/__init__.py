@@ -24,16 +24,11 @@ if TYPE_CHECKING:
     from streamq.errors import NotDurable as NotDurable
     from streamq.errors import NotOpen as NotOpen
     from streamq.errors import OpenElsewhere as OpenElsewhere
-    from streamq.errors import OperationError as OperationError
-    from streamq.errors import OperationNotFound as OperationNotFound
-    from streamq.errors import OperationTimeout as OperationTimeout
     from streamq.errors import OutcomeUnknown as OutcomeUnknown
     from streamq.errors import OutOfMemory as OutOfMemory
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
     from streamq.errors import QueueFull as QueueFull
     from streamq.errors import Rejected as Rejected
-    from streamq.errors import RequestReused as RequestReused
-    from streamq.errors import RequestRunning as RequestRunning
     from streamq.errors import ResultTimeout as ResultTimeout
     from streamq.errors import ResultUnreadable as ResultUnreadable
     from streamq.errors import StreamqError as StreamqError
@@ -51,13 +46,18 @@ if TYPE_CHECKING:
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.model.backoff import Backoff as Backoff
+    from streamq.model.calendars import Calendar as Calendar
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
+    from streamq.model.preview import PlannedTime as PlannedTime
     from streamq.model.retries import RetryPolicy as RetryPolicy
+    from streamq.model.schedule import Schedule as Schedule
+    from streamq.model.schedule_record import SchedulePause as SchedulePause
+    from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
     from streamq.model.states import State as State
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
@@ -67,6 +67,14 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
+    from streamq.noun_errors import InvalidSchedule as InvalidSchedule
+    from streamq.noun_errors import OperationError as OperationError
+    from streamq.noun_errors import OperationNotFound as OperationNotFound
+    from streamq.noun_errors import OperationTimeout as OperationTimeout
+    from streamq.noun_errors import RequestReused as RequestReused
+    from streamq.noun_errors import RequestRunning as RequestRunning
+    from streamq.noun_errors import ScheduleConflict as ScheduleConflict
+    from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
     from streamq.options import OPTIONS as OPTIONS
@@ -75,6 +83,9 @@ if TYPE_CHECKING:
     from streamq.options import Option as Option
     from streamq.queue import Queue as Queue
     from streamq.runtime import run as run
+    from streamq.schedules import Schedules as Schedules
+    from streamq.scheduling import SCHEDULING as SCHEDULING
+    from streamq.scheduling import ScheduleOptions as ScheduleOptions
     from streamq.settings import Settings as Settings
     from streamq.settings.location import is_loopback as is_loopback
     from streamq.settings.location import public_address as public_address
@@ -96,9 +107,10 @@ _HOMES = {
     "embedded.server": ("EmbeddedServer",),
     "errors": (
         "ConfigurationError", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
-        "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError",
-        "OperationNotFound", "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
-        "Rejected", "RequestReused", "RequestRunning", "ResultTimeout", "ResultUnreadable", "StreamqError",
+        "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere",
+        "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
+        "Rejected", "ResultTimeout", "ResultUnreadable",
+        "StreamqError",
         "Unavailable", "UnknownTask", "UnknownVersion", "UsageError", "VersionConflict", "WrongState",
     ),
     "failed": ("FailedJob",),
@@ -106,21 +118,31 @@ _HOMES = {
     "job": ("Job",),
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
+    "model.calendars": ("Calendar",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
     "model.retries": ("RetryPolicy",),
+    "model.preview": ("PlannedTime",),
+    "model.schedule": ("Schedule",),
+    "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
     "model.steering": ("Pause", "Steering"),
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
+    "noun_errors": (
+        "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
+        "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
+    ),
     "notes": ("Notes",),
     "once": ("Once",),
     "operation": ("Operation",),
     "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
     "runtime": ("run",),
+    "schedules": ("Schedules",),
+    "scheduling": ("SCHEDULING", "ScheduleOptions"),
     "settings": ("Settings",),
     "settings.location": ("is_loopback", "public_address"),
     "sync": ("Sync", "SyncJob"),

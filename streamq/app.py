@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Self, TypeVar, Unpack
 
-from streamq.declare import TaskDecorator
+from streamq.declare import ScheduleDecorator, TaskDecorator
 from streamq.duties.scheduler import Scheduler
 from streamq.errors import ConfigurationError, UsageError
 from streamq.model.shown import as_given
 from streamq.program import Program, no_lifespan
+from streamq.scheduling import ScheduleOptions
 from streamq.settings import Settings, SettingsOptions
 from streamq.worker.worker import Worker
 
@@ -56,6 +57,17 @@ class App(Program):
         """
         return TaskDecorator(self)
 
+    def schedule(
+        self, *, name: str | None = None, queue: str | None = None, payload: Any = None,
+        **options: Unpack[ScheduleOptions],
+    ) -> ScheduleDecorator:  # fmt: skip
+        """Declare a schedule of the task below it: ``@app.schedule(cron="0 9 * * MON-FRI", zone="Europe/Berlin")``.
+
+        ``name`` is the task's by default and must be unique in the app; ``queue`` is the task's. Each run enqueues a
+        job with ``payload``. Workers and schedulers that run the app keep it in Redis. Raises ``ConfigurationError``.
+        """
+        return ScheduleDecorator(self, name=name, queue=queue, payload=payload, options=options)
+
     def configure(self, kind: type[S], options: Mapping[str, Any]) -> S:
         """The settings under which a role runs this app, of ``kind`` or a subclass of it.
 
@@ -82,6 +94,6 @@ class App(Program):
             await Worker(self, **options).run()
 
     async def run_scheduler(self) -> None:
-        """Promote, reclaim, prune and audit until cancelled, for all queues."""
+        """Promote, run schedules, reclaim, prune and audit until cancelled, for all queues."""
         async with self:
             await Scheduler(self).run()

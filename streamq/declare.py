@@ -1,4 +1,4 @@
-"""Declaring tasks: ``@app.task`` and ``@app.task(queue="sms")``, typed by the handler below it.
+"""Declaring tasks and schedules: ``@app.task`` and ``@app.task(queue="sms")``, typed by the handler below it.
 
 A handler with one parameter makes a ``Task`` whose enqueue takes a payload and options; one with several makes a
 ``FieldsTask`` whose enqueue has the handler's own parameters. ``Context`` is not counted.
@@ -11,11 +11,13 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from streamq.context import Context
 from streamq.durations import Duration
+from streamq.errors import ConfigurationError, UsageError
 from streamq.fields_task import FieldsTask
 from streamq.model.backoff import Backoff
 from streamq.model.retries import ErrorTypes, RetryOn
 from streamq.options import POLICY
 from streamq.program import Program
+from streamq.scheduling import ScheduleOptions, made
 from streamq.settings import refuse_unknown
 from streamq.task import Task
 from streamq.unique import Unique
@@ -26,6 +28,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = ParamSpec("F")
 H = TypeVar("H", bound=Callable[..., Any])
+T = TypeVar("T", bound=Task[Any, Any])
 Several = TypeVar("Several", bound=Callable[[Any, Any], Any])
 """A handler that takes two arguments, or more with defaults: its payload is an object of fields."""
 
@@ -99,4 +102,27 @@ class TaskDecorator:
         if task.single is None:
             task = FieldsTask(client, handler, Context, **self._policy)
         self._program.add_task(task)
+        return task
+
+
+class ScheduleDecorator:
+    """``app.schedule(…)``: declares a schedule of the task below it."""
+
+    def __init__(
+        self, program: Program, *, name: str | None, queue: str | None, payload: Any, options: ScheduleOptions
+    ) -> None:
+        self._program, self._name, self._queue = program, name, queue
+        self._payload, self._options = payload, options
+
+    def __call__(self, task: T) -> T:
+        if not isinstance(task, Task):
+            raise ConfigurationError("app.schedule stands above app.task: it takes a task, not a handler")
+        name = self._name if self._name is not None else task.name
+        queue = self._queue if self._queue is not None else task.queue
+        try:
+            payload = task.encode_or_default(self._payload)
+            schedule = made(name, queue, task.name, payload, self._options, "code")
+        except UsageError as error:  # where it is declared, it is the configuration that is wrong
+            raise ConfigurationError(str(error)) from None
+        self._program.add_schedule(schedule)
         return task

@@ -9,6 +9,7 @@
     │   ├── UnknownTask           no task of that name is registered
     │   │   └── UnknownVersion    the payload is of a newer version than the task here
     │   ├── RequestReused         the idempotency key was used for another request
+    │   ├── InvalidSchedule       the definition of a schedule is wrong
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job
@@ -24,6 +25,8 @@
     ├── OperationError            about a background operation
     │   ├── OperationNotFound     no such operation, or it ended more than a day ago
     │   └── OperationTimeout      it did not end in the time given
+    ├── ScheduleNotFound          no schedule of that name
+    ├── ScheduleConflict          what the schedule is now does not allow the action
     └── Unavailable               the server cannot take the command now
         ├── QueueFull             as many jobs wait in the queue as may
         ├── OutOfMemory           the server is at ``maxmemory``
@@ -283,32 +286,6 @@ class ResultUnreadable(JobError):
         )
 
 
-class OperationError(StreamqError):
-    """About a background operation."""
-
-    code = "operation"
-
-
-class OperationNotFound(OperationError):
-    """No such operation, or it ended more than a day ago."""
-
-    code = "operation-not-found"
-
-    def __init__(self, queue: str, operation_id: str) -> None:
-        self.queue, self.operation_id = queue, operation_id
-        super().__init__(f"there is no operation {operation_id!r}: never begun, or ended more than a day ago")
-
-
-class OperationTimeout(OperationError, TimeoutError):
-    """The operation did not end in the time given; it goes on all the same."""
-
-    code = "operation-timeout"
-
-    def __init__(self, operation_id: str, done: int, total: int) -> None:
-        self.operation_id, self.done, self.total = operation_id, done, total
-        super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
-
-
 class Unavailable(StreamqError):
     """The server cannot take the command now. ``retry_after`` is a hint in seconds."""
 
@@ -343,30 +320,6 @@ class QueueFull(Repeatable, Unavailable):
         self.sent = sent
         self.args = (f"{self.args[0]}. Of this call {sent:,} jobs were added: repeat() sends the others",)
         return self.carrying(ticket)
-
-
-class RequestRunning(StreamqError):
-    """The request is being answered already: ask again in ``retry_after`` seconds, and get that answer."""
-
-    code = "idempotency-key-in-flight"
-
-    def __init__(self, key: str, retry_after: float) -> None:
-        self.key, self.retry_after = key, retry_after
-        super().__init__(
-            f"the first request with the key {key!r} is still being answered: ask again in a second"
-        )
-
-
-class RequestReused(UsageError):
-    """The key is that of another request: a new request needs a key of its own."""
-
-    code = "idempotency-key-reused"
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(
-            f"the key {key!r} was used for another request: use a new key, or send that one again"
-        )
 
 
 class OutOfMemory(Unavailable):

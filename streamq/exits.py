@@ -14,8 +14,8 @@ class Exit(IntEnum):
     DONE = 0, "done"
     FAILED = 1, "the operation failed, or the job that was waited for"
     MISUSE = 2, "the call is wrong"
-    NOT_FOUND = 3, "no such job or queue"
-    WRONG_STATE = 4, "the job's state does not allow it, or it was changed meanwhile"
+    NOT_FOUND = 3, "no such job, queue or schedule"
+    WRONG_STATE = 4, "the state of the job or the schedule does not allow it, or it was changed meanwhile"
     STILL_RUNNING = 5, "the job was still running when the wait was over"
     UNAVAILABLE = 69, "the server cannot be reached"  # this and the next two as sysexits.h has them
     STUCK = 70, "a worker whose event loop was blocked for longer than `STREAMQ_STUCK` ended itself"

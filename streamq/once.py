@@ -11,9 +11,10 @@ from hashlib import sha256
 from typing import Any, Final, Unpack
 
 from streamq.client.client import Client
-from streamq.errors import OutcomeUnknown, RequestReused, RequestRunning, StreamqError, Unavailable
+from streamq.errors import OutcomeUnknown, StreamqError, Unavailable
 from streamq.job import Job, job_of
 from streamq.model.envelope import New
+from streamq.noun_errors import RequestReused, RequestRunning
 from streamq.options import EnqueueOptions
 from streamq.settings import Durability
 from streamq.store.requests import LEASE_MS

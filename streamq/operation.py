@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import OperationNotFound, OperationTimeout
 from streamq.model.clock import monotonic
 from streamq.model.operation import OperationRecord
+from streamq.noun_errors import OperationNotFound, OperationTimeout
 from streamq.terms import patience
 
 LOOK = 0.2

@@ -10,14 +10,7 @@ from functools import cached_property
 from typing import Any, Self, Unpack
 
 from streamq.client.client import Client
-from streamq.errors import (
-    ConfigurationError,
-    FieldError,
-    InvalidPayload,
-    OperationNotFound,
-    PayloadTooLarge,
-    UsageError,
-)
+from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
@@ -25,15 +18,18 @@ from streamq.model.envelope import New
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
+from streamq.model.schedule import Schedule
 from streamq.model.steering import Steering
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
+from streamq.noun_errors import OperationNotFound
 from streamq.once import Once, once
 from streamq.operation import Operation
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.link import wait_ready
+from streamq.schedules import Schedules
 from streamq.settings import Durability, Settings
 from streamq.sync import Sync
 from streamq.task import Task
@@ -60,6 +56,8 @@ class Program:
         self.state: dict[str, Any] = {}
         self.notes = Notes()
         self.tasks: dict[str, Task[Any, Any]] = {}
+        self.declared: dict[str, Schedule] = {}
+        """The schedules that code declares, by name."""
         self._compared: set[tuple[str, str]] = set()
 
     @property
@@ -80,6 +78,12 @@ class Program:
                 raise ConfigurationError(f"two tasks are named {name!r}: {hint}")
         self.tasks.update(dict.fromkeys(names, task))
 
+    def add_schedule(self, schedule: Schedule) -> None:
+        """Register a schedule that code declares. Raises ``ConfigurationError`` when its name is taken."""
+        if schedule.name in self.declared:
+            raise ConfigurationError(f"two schedules are named {schedule.name!r}: give one of them name=…")
+        self.declared[schedule.name] = schedule
+
     def _with_its_task(self, job: JobRecord) -> JobRecord:
         """The record with what the task says of all its jobs, if the task is known here."""
         task = self.tasks.get(job.task)
@@ -98,6 +102,11 @@ class Program:
     def sync(self) -> Sync:
         """The app for threads without an event loop: Django, Flask, scripts, plain handlers."""
         return Sync(self)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules: those that code declares, and those that are made at run time."""
+        return Schedules(self.client, self.declared, self.tasks, self._encode_by_name)
 
     async def ping(self) -> float:
         """A round trip to the server, in seconds. Raises ``Unavailable``."""
@@ -218,6 +227,14 @@ class Program:
                 "task %s is sent to queue %s, on which no task is declared: did you mean %s?",
                 task.name, queue, task.queue,
             )  # fmt: skip
+
+    def _encode_by_name(self, name: str, payload: Any) -> bytes:
+        """The payload of a task, which checks it when it is known. Raises what ``enqueue`` does."""
+        if (known := self.tasks.get(name)) is not None:
+            return known.encode(payload)
+        if problem := wrong_task_name(name):
+            raise UsageError(problem)
+        return self._encode(name, payload)
 
     # -- looking --------------------------------------------------------------------------------------------
 

@@ -172,6 +172,12 @@ class Task(Generic[P, R]):
             payload.encoded = self, payload.text, encoded
         return encoded
 
+    def encode_or_default(self, payload: Any) -> bytes:
+        """The same; for ``None`` the default of the handler's one parameter, where it has one."""
+        if payload is None and self.single is not None:
+            payload = self._defaults.get(self.single)
+        return self.encode(payload)
+
     def _encode_text(self, text: str | bytes) -> bytes:
         if self._spare and text.strip() in ("null", b"null"):
             return self._payload.write({})

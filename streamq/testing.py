@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from streamq.app import App
 from streamq.context import Context
@@ -12,6 +13,7 @@ from streamq.settings import Settings
 def context(
     *, app: App | None = None, queue: str = "default", task: str = "test", job_id: str = "1-0", attempt: int = 1,
     attempts: int = 5, worker: str = "test", shutting_down: bool | Callable[[], bool] = False,
+    schedule: str | None = None, planned_at: datetime | None = None,
 ) -> Context:  # fmt: skip
     """A ``Context`` to call a handler with: ``await send_sms.handler(message, context(attempt=2))``.
 
@@ -21,5 +23,5 @@ def context(
     asked = shutting_down if callable(shutting_down) else lambda: bool(shutting_down)
     return Context(
         app=app or App(Settings.model_construct()), queue=queue, task=task, job_id=job_id, attempt=attempt,
-        attempts=attempts, worker=worker, _stopping=asked,
+        attempts=attempts, worker=worker, _stopping=asked, schedule=schedule, planned_at=planned_at,
     )  # fmt: skip

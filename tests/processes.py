@@ -45,9 +45,13 @@ class Fleet:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
+        return self.run("streamq", "worker", PROGRAM, *options)
+
+    def run(self, module: str, *words: str) -> subprocess.Popen[bytes]:
+        """Any other program."""
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streamq", "worker", PROGRAM, *options],
+                [sys.executable, "-m", module, *words],
                 env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self.processes.append(process)

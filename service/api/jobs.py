@@ -128,6 +128,8 @@ class JobDocument(TypedDict):
     error: dict[str, Any] | None
     history: list[dict[str, Any]]
     worker: str | None
+    schedule: str | None
+    planned_at: str | None
     payload_version: NotRequired[int]
 
 

@@ -14,6 +14,7 @@ from yarl import URL
 
 from streamq import (
     InvalidPayload,
+    InvalidSchedule,
     JobNotFound,
     KeyInUse,
     NotDurable,
@@ -25,6 +26,8 @@ from streamq import (
     Rejected,
     RequestReused,
     RequestRunning,
+    ScheduleConflict,
+    ScheduleNotFound,
     StreamqError,
     Unavailable,
     UnknownTask,
@@ -57,6 +60,7 @@ STRANGERS: Final[web.AppKey[Guard]] = web.AppKey("strangers")
 
 OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     InvalidPayload: VALIDATION,
+    InvalidSchedule: VALIDATION,
     UnknownTask: ProblemType(422, UnknownTask.code, "the task is none of `known_tasks`"),
     PayloadTooLarge: ProblemType(
         413, PayloadTooLarge.code, "the payload has `size_bytes`, more than `limit_bytes`"
@@ -81,6 +85,12 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     QueueFull: ProblemType(
         429, QueueFull.code, "as many jobs wait in the queue as may: `waiting` of `bound`"
+    ),
+    ScheduleNotFound: ProblemType(404, ScheduleNotFound.code, "there is no schedule of that name"),
+    ScheduleConflict: ProblemType(
+        409,
+        ScheduleConflict.code,
+        "what the schedule is now does not allow it: another version, or code declares it",
     ),
     NotDurable: ProblemType(
         503, NotDurable.code, "the job was taken, and is not yet as safe as the service asks for"
@@ -174,31 +184,31 @@ def _of_engine(request: web.Request, error: StreamqError) -> Problem:
         return Problem(ProblemType(500, error.code, ""), internal().detail)
     if isinstance(error, InvalidPayload):
         return Invalid(of_payload(error), "payload")
+    if isinstance(error, InvalidSchedule):
+        return Invalid(of_payload(error))
     kind = kind._replace(code=error.code)
-    if isinstance(error, QueueFull):
-        return Problem(kind, str(error), headers=come_back(error), waiting=error.waiting, bound=error.bound)
-    if isinstance(error, RequestRunning):
-        return Problem(kind, str(error), headers=come_back(error))
+    if isinstance(error, QueueFull | RequestRunning):
+        return Problem(kind, str(error), headers=come_back(error), **_members(error))
     if isinstance(error, Unavailable):
         log.info("request %s: %s: %s", request[REQUEST_ID], error.code, error)
         return Problem(kind, _outage(error), headers=come_back(error))
     return Problem(kind, str(error), **_members(error))
 
 
+_TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {
+    UnknownTask: {"known_tasks": "known"},
+    PayloadTooLarge: {"size_bytes": "size", "limit_bytes": "limit"},
+    KeyInUse: {"state": "state", "allowed": "allowed", "key": "key", "other": "other"},
+    WrongState: {"state": "state", "allowed": "allowed"},
+    VersionConflict: {"version": "version"},
+    QueueFull: {"waiting": "waiting", "bound": "bound"},
+}
+"""What a problem tells beside its words: member and attribute. The first error that fits counts."""
+
+
 def _members(error: StreamqError) -> dict[str, Any]:
-    """What a problem tells beside its words."""
-    match error:
-        case UnknownTask():
-            return {"known_tasks": error.known}
-        case PayloadTooLarge():
-            return {"size_bytes": error.size, "limit_bytes": error.limit}
-        case KeyInUse():
-            return {"state": error.state, "allowed": error.allowed, "key": error.key, "other": error.other}
-        case WrongState():
-            return {"state": error.state, "allowed": error.allowed}
-        case VersionConflict():
-            return {"version": error.version}
-    return {}
+    told = next((members for of, members in _TOLD.items() if isinstance(error, of)), {})
+    return {member: getattr(error, attribute) for member, attribute in told.items()}
 
 
 def come_back(error: StreamqError) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from streamq import InvalidPayload, json_pointer
+from streamq import InvalidPayload, InvalidSchedule, json_pointer
 
 from .problems import VALIDATION, Problem, cut
 
@@ -41,8 +41,8 @@ def field_error(pointer: str, code: str, message: str, hint: str = "") -> FieldE
     return {**error, "hint": hint} if hint else error
 
 
-def of_payload(error: InvalidPayload, below: str = "") -> list[FieldError]:
-    """Those that the engine found in a payload, which stands at ``below`` in what the caller sent."""
+def of_payload(error: InvalidPayload | InvalidSchedule, below: str = "") -> list[FieldError]:
+    """Those that the engine found in a payload or a schedule, which stands at ``below`` in what the caller sent."""
     return [field_error(below + each.pointer, each.code, each.message) for each in error.errors]
 
 

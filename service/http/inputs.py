@@ -35,7 +35,7 @@ MAX_DELAY: Final = timedelta(days=366)
 _DURATION_HINT: Final = {
     "hint": 'write seconds as a number, such as 90, or text such as "250ms", "1.5s" or "5m"'
 }
-_TIME_HINT: Final = {"hint": "write it as 2030-01-31T09:00:00Z or 2030-01-31T09:00:00+01:00"}
+TIME_HINT: Final = {"hint": "write it as 2030-01-31T09:00:00Z or 2030-01-31T09:00:00+01:00"}
 
 
 class Request(BaseModel):
@@ -51,7 +51,7 @@ def _instant(value: Any) -> datetime | None:
     try:
         at = parse_rfc3339(value)
     except NoTime as error:
-        raise PydanticCustomError(error.code, "{text}", {"text": str(error), **_TIME_HINT}) from error
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error), **TIME_HINT}) from error
     ahead = at - now()
     if ahead <= timedelta(0):
         raise PydanticCustomError("past", "is in the past")
@@ -75,7 +75,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-def _said(description: str, *types: str, **more: Any) -> WithJsonSchema:
+def said(description: str, *types: str, **more: Any) -> WithJsonSchema:
     """What a caller may send, in a JSON Schema: one of the types, and what it must be."""
     return WithJsonSchema(
         {"type": types[0] if len(types) == 1 else [*types], "description": description, **more}
@@ -85,7 +85,7 @@ def _said(description: str, *types: str, **more: Any) -> WithJsonSchema:
 Instant = Annotated[
     datetime | None,
     PlainValidator(_instant),
-    _said(
+    said(
         f"string: a time of RFC 3339 with its zone, in the future, at most {MAX_DELAY.days} days ahead",
         "string", "null", format="date-time",
     ),
@@ -107,8 +107,8 @@ def _duration(option: Option) -> Iterator[Any]:
     yield AfterValidator(within)
     yield BeforeValidator(_seconds)
     least = {"exclusiveMinimum" if option.above else "minimum": option.low}
-    said = f'number: seconds, or text such as `"5m"`; at most {days}'
-    yield _said(said, "number", "string", "null", **least)
+    what = f'number: seconds, or text such as `"5m"`; at most {days}'
+    yield said(what, "number", "string", "null", **least)
 
 
 Delay = Annotated[float | None, *_duration(OPTIONS["delay"])]
@@ -127,7 +127,7 @@ def _moment(value: Any, as_duration: ValidatorFunctionWrapHandler) -> Any:
     return _instant(value) if isinstance(value, str) and "T" in value else as_duration(value)
 
 
-_MOMENT: Final = _said(
+_MOMENT: Final = said(
     'number: seconds, or text such as `"5m"`; or string: a time of RFC 3339 with its zone, in the future',
     "number", "string", "null",
 )  # fmt: skip
@@ -154,7 +154,7 @@ def _unique(body: UniqueBody | None) -> Any:
 
 _UNIQUE: Final = Annotated[
     UniqueBody | None, AfterValidator(_unique),
-    _said(
+    said(
         "object: how jobs of one key are one: `fields`, `until`, `window`, `debounce`, `at_most` and `conflict`, as "
         "`Unique` has them",
         "object", "null",
@@ -187,7 +187,7 @@ def reserved(neutral: Any) -> Any:
             raise PydanticCustomError("unsupported", "is not supported yet: leave it out")
         return value
 
-    return Annotated[Any, PlainValidator(only), _said("not supported yet: leave it out", "null")]
+    return Annotated[Any, PlainValidator(only), said("not supported yet: leave it out", "null")]
 
 
 WHOLE: Final = BeforeValidator(_whole)

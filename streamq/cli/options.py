@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -131,7 +131,12 @@ def of_enqueue(command: Command) -> Command:
         command = click.option(
             flag(name), hidden=True, expose_value=False, callback=_reserved, allow_from_autoenv=False
         )(command)
-    for option in reversed(streamq.OPTIONS.values()):
+    return of_table(command, streamq.OPTIONS.values())
+
+
+def of_table(command: Command, table: Collection[streamq.Option]) -> Command:
+    """A flag for each row of a table of options."""
+    for option in reversed([*table]):
         kind, metavar = (click.Choice(option.choices), None) if option.choices else _TYPES[option.form]
         command = click.option(flag(option.name), cls=Option, type=kind, metavar=metavar, help=option.help)(
             command

@@ -32,7 +32,10 @@ HANDED_ON: Final = "STREAMQ_SUPERVISED"
     "--undeclared", cls=Option, is_flag=True, help="Queues may be served that no task of APP is declared on."
 )
 @click.option(
-    "--no-duties", cls=Option, is_flag=True, help="Leave delayed jobs and lost workers to schedulers."
+    "--no-duties",
+    cls=Option,
+    is_flag=True,
+    help="Leave delayed jobs, schedules and lost workers to schedulers.",
 )
 @click.option("--name", hidden=True, allow_from_autoenv=False)
 @click.option("--supervised", envvar=HANDED_ON, hidden=True)
@@ -108,9 +111,9 @@ async def _schedule(app: streamq.App, *, only_reclaim: bool) -> None:
 @app_named
 @server
 def scheduler(app: str | None, **options: Any) -> None:
-    """Promote delayed jobs and recover those of lost workers, for all queues. Any number may run.
+    """Promote delayed jobs, run schedules, recover the jobs of lost workers, for all queues. Any number may run.
 
-    No APP is needed; where one is named, its settings count.
+    No APP is needed; where one is named, its settings count, and the schedules that it declares are kept.
 
     \b
     Example:

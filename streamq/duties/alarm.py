@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from streamq.duties.duty import ByQueue
 from streamq.model.clock import monotonic
 
 ABSOLUTE: Final = 1
@@ -68,3 +69,23 @@ def _open() -> int:
     """The kernel's timer; -1 where there is none."""
     create = getattr(_libc, "timerfd_create", None)
     return create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC) if create else -1
+
+
+class Punctual(ByQueue):
+    """A duty that rests on an alarm of its own: the loop's timers, and the server's time-outs, are not exact enough."""
+
+    _alarm: Alarm | None = None
+
+    async def _pause(self, seconds: float) -> None:
+        """As long as the alarm says, to the fraction of a millisecond."""
+        if self._alarm is None:
+            self._alarm = Alarm(self._woken.set)
+        self._alarm.set(monotonic() + seconds)
+        await self._woken.wait()
+
+    async def close(self) -> None:
+        """Give the alarm back, too."""
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+        await super().close()

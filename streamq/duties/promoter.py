@@ -11,8 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from streamq.duties.alarm import Alarm
-from streamq.duties.duty import ByQueue
+from streamq.duties.alarm import Punctual
 from streamq.model.clock import monotonic
 from streamq.redis.links import Links
 from streamq.store.store import Store
@@ -38,7 +37,7 @@ NEWS: Final = b"due"
 """The word of the signal that tells of an earlier due time."""
 
 
-class Promoter(ByQueue):
+class Promoter(Punctual):
     """Promotes in the queues that ``queues()`` names, and what is overdue in those of ``overdue()``.
 
     ``on_turn`` is told when jobs may come, and when no more do.
@@ -56,7 +55,6 @@ class Promoter(ByQueue):
         )  # fmt: skip
         self._own, self._overdue, self._deaf_poll, self._on_turn = queues, overdue, deaf_poll, on_turn
         self._heard: set[str] = set()
-        self._alarm: Alarm | None = None
 
     def _hear(self, queue: str, message: bytes | None) -> None:
         """There is an earlier due time, or may be."""
@@ -113,17 +111,3 @@ class Promoter(ByQueue):
         )
         self._at = {queue: self._at.get(queue, now) for queue in (*mine, *late)}
         return self._troubles.rested(queue for queue, at in self._at.items() if at <= now)
-
-    async def _pause(self, seconds: float) -> None:
-        """As long as the alarm says, to the fraction of a millisecond."""
-        if self._alarm is None:
-            self._alarm = Alarm(self._woken.set)
-        self._alarm.set(monotonic() + seconds)
-        await self._woken.wait()
-
-    async def close(self) -> None:
-        """Give the alarm back, too."""
-        if self._alarm is not None:
-            self._alarm.close()
-            self._alarm = None
-        await super().close()

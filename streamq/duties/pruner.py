@@ -23,8 +23,8 @@ class Pruner(Rounds):
         super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")
 
     async def see_to(self, queue: str) -> int:
-        """Prune one queue. Returns how many records are forgotten."""
-        pruned = await self._store.retention.prune(queue)
+        """Prune one queue. Returns how many records and schedules are forgotten."""
+        pruned = await self._store.retention.prune(queue) + await self._store.schedules.forget_ended(queue)
         if not await self._store.retention.end_windows(queue):  # else there is something left to prune
             await self._strike_if_unused(queue)
         return pruned
@@ -34,5 +34,5 @@ class Pruner(Rounds):
         if any(queue in worker.queues for worker in await self._store.workers.listed()):
             return  # as nearly always: one command instead of ten
         counts = await self._store.queues.counts(queue)
-        if not any(counts.asdict().values()):
+        if not (any(counts.asdict().values()) or await self._store.schedules.count(queue)):
             await self._store.queues.strike(queue)

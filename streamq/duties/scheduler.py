@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from streamq.duties.duty import Duty, Wakeable, tick
+from streamq.duties.ticker import declare
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import Rejected
 from streamq.logs import how_logged
@@ -44,7 +45,9 @@ class QueueList(Wakeable):
 
 
 class Scheduler:
-    """Promotes, reclaims, prunes and audits for all queues, until cancelled; shared with all others that do so.
+    """Promotes, runs schedules, reclaims, prunes and audits for all queues, until cancelled.
+
+    It is shared with all others that do so.
 
     With ``only_reclaim`` it reclaims and audits alone.
     """
@@ -59,6 +62,8 @@ class Scheduler:
         queues = QueueList(app)
         with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
             await queues.once()
+        if not self._only_reclaim:
+            await declare(app)
         share = Share.RECLAIM if self._only_reclaim else Share.ALL
         duties: list[Duty] = [queues, *upkeep(app, queues, share, deaf_poll=POLL)]
         log.info(

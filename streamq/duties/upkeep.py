@@ -14,6 +14,7 @@ from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
 from streamq.duties.reclaimer import Reclaimer
 from streamq.duties.seats import CHIEF, DEPUTY, SCHEDULER, WATCHER, Seats
+from streamq.duties.ticker import Ticker
 from streamq.duties.voucher import Voucher
 from streamq.liveness.identity import new_name
 from streamq.program import Program
@@ -95,6 +96,11 @@ DUTIES: Final[tuple[Row, ...]] = (
         "operator", "goes on with background operations; lets jobs wait again whose task was paused",
         "where it is chief", f"`operation` and `steer` signals; {_SEATS}",
         (Share.ALL,), lambda p: Operator(p.store, p.seats.chief, links=p.links),
+    ),
+    Row(
+        "ticker", "runs schedules at their planned times", "where it is chief; overdue ones where it is deputy",
+        f"`schedules` signals; {_SEATS}",
+        (Share.ALL,), lambda p: Ticker(p.store, p.seats.chief, overdue=p.seats.deputy, links=p.links),
     ),
     Row(
         "pruner", "forgets finished records past their age", "where it is chief", _SEATS,

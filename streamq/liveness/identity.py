@@ -48,12 +48,15 @@ def checked_name(name: str) -> str:
     return name
 
 
-def describe(name: str, queues: tuple[str, ...], concurrency: int, settings: Settings) -> WorkerInfo:
-    """The description of the worker of this process, with a new token."""
+def describe(
+    name: str, queues: tuple[str, ...], concurrency: int, settings: Settings, schedules: tuple[str, ...] = ()
+) -> WorkerInfo:  # fmt: skip
+    """The description of the worker of this process, whose app declares these schedules, with a new token."""
     return WorkerInfo(
         name=name, host=platform.node(), pid=os.getpid(), queues=queues, concurrency=concurrency,
         started_at=host_now(), version=version("streamq"), token=secrets.token_hex(8), lease=settings.lease,
         beat=settings.beat, stuck=settings.stuck, host_id=host.host_id(), process_start=host.own_start(),
+        schedules=schedules,
     )  # fmt: skip
 
 

@@ -53,6 +53,10 @@ class Headers(TypedDict, total=False):
     """When its first attempt began, in milliseconds since the epoch, where its task has a `give_up_after`."""
     history: list[dict[str, Any]]
     """What went wrong so far, oldest first; the first and the last with their tracebacks."""
+    schedule: str
+    """The name of the schedule that enqueued it."""
+    planned: int
+    """The planned time of its run, in milliseconds since the epoch."""
     foreign: bytes
     """No header of its own: members that another program wrote, as they came. ``pack_headers`` writes them again."""
 
@@ -220,7 +224,7 @@ _IS: Final[dict[str, Callable[[object], bool]]] = {
     "follows": _is_text,
     "version": _is_count, "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "tried_since": _is_time, "payload_version": _is_version, "masked": _are_pointers, "masked_result": _are_pointers,
-    "history": _is_history,
+    "history": _is_history, "schedule": _is_text, "planned": _is_time,
 }  # fmt: skip
 """What makes each header valid; ``id_of`` checks the id."""
 

@@ -64,6 +64,8 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
         "error": history[-1] if history else None,
         "priority": headers.get("priority", NORMAL), "key": headers.get("key"),
         "version": headers.get("version", 0), "expires_at": None if expires is None else _time(expires),
+        "schedule": headers.get("schedule"),
+        "planned_at": _time(headers["planned"]) if "planned" in headers else None,
     }  # fmt: skip
 
 

@@ -76,6 +76,10 @@ class JobRecord:
     payload_version: int = 1
     masked: tuple[str, ...] = ()
     """What of the payload is not shown: JSON pointers, in which ``*`` stands for every item or member."""
+    schedule: str | None = None
+    """The name of the schedule that enqueued it, if one did."""
+    planned_at: datetime | None = None
+    """The planned time of that run."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -92,6 +96,7 @@ class JobRecord:
             "progress": None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
+            "schedule": self.schedule, "planned_at": rfc3339(self.planned_at),
             **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 

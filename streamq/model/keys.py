@@ -127,6 +127,13 @@ class Keys:
         "hash", "a request that may come again: its fingerprint, who is at it, and the first answer",
         "expires in a day", "request:ID",
     )  # fmt: skip
+    schedules = Key(
+        "hash",
+        "schedule → the number of its changes, its definition (JSON) and its payload",
+        "until it is removed",
+    )
+    ticks = Key("zset", "schedule by its next planned time in ms", "until it has run, is paused or removed")
+    runs = Key("hash", "schedule → its last run, its counts, and its pause", "until it is removed")
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )
@@ -137,7 +144,7 @@ class Keys:
     )
     signals = Key(
         "channel",
-        "a due time that is earlier than the last known one; a process that joins the upkeep",
+        "a due time that is earlier than the last known one; a change of a schedule; a process that joins the upkeep",
         "to processes that do upkeep",
     )
 
@@ -168,6 +175,7 @@ class AppKeys:
 
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
+    schedules = Key("hash", "schedule → its queue: names are unique in the app", "until it is removed")
 
     def __init__(self, prefix: str) -> None:
         self.__dict__.update({name: key.name(f"{prefix}:") for name, key in APP_KEYS.items()})

@@ -67,6 +67,8 @@ class WorkerInfo:
     """Handlers that keep a slot past their time limit, the longest first; 100 at most are named."""
     notes: tuple[WorkerNote, ...] = ()
     """What its app's code tells operators, the oldest first."""
+    schedules: tuple[str, ...] = ()
+    """The schedules that its app declares."""
 
     def asdict(self) -> dict[str, Any]:
         """The worker as JSON has it."""

@@ -8,6 +8,7 @@ reconnection, and looks from time to time anyhow.
                                 long ones without their payload
     due <ms>                    a due time earlier than the last known one, on ``Keys.signals``
     cancel <id>                 the end of an active job is asked for, on ``Keys.signals``
+    schedules                   a schedule was made, changed, paused or removed, on ``Keys.signals``
     upkeep                      somebody has taken a seat in the upkeep, or stands by, on ``Keys.signals``
 
 After the lines comes an empty one, then the records, one after another. Lines that begin with other words are for

@@ -19,6 +19,7 @@ from streamq.store.queues import Queues
 from streamq.store.recovery import Recovery
 from streamq.store.requests import Requests
 from streamq.store.retention import Retention
+from streamq.store.schedules import Schedules
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
 from streamq.store.steering import SteeringStore
@@ -50,5 +51,6 @@ class Store(Access):
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
         self.requests = Requests(self, self.producers)
+        self.schedules = Schedules(self)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

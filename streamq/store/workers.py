@@ -191,6 +191,7 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
         process_start=_whole(said.get("process_start")),
         overdue=tuple(_overdue(handler) for handler in said.get("overdue", ())),
         notes=tuple(_note(note) for note in said.get("notes", ())),
+        schedules=tuple(str(name) for name in said.get("schedules", ())),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from streamq import job_lines
-from streamq.context import Context
+from streamq.context import Context, of_schedule
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
@@ -291,6 +291,7 @@ class Runner:
             attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
             _stopping=lambda: self._slots.stopping,
             _cancelled=lambda: attempt.settled or attempt.told is not None,
+            **(of_schedule(delivery.headers) if delivery.headers else {}),
         )  # fmt: skip
 
     # -- past the time limit --------------------------------------------------------------------------------

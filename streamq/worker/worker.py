@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from streamq.duties.duty import tick
+from streamq.duties.ticker import declare
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
@@ -139,6 +140,7 @@ class Worker:
         finally:
             await links.close()
         await store.server.read_clock()
+        await declare(self.app)
         try:
             await claim(store, self.info)
         except NameTaken as error:
@@ -154,7 +156,7 @@ class Worker:
 
     def _assemble(self) -> None:
         app, store, name = self.app, self.app.client.store, self.name
-        self.info = describe(name, self.queues, self.concurrency, app.settings)
+        self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared))
         self.slots = Slots(self.concurrency)
         self.settler = Settler(store, name, self.slots)
         self.runner = Runner(app, self.slots, self.settler, name)

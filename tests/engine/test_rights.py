@@ -61,6 +61,11 @@ async def test_the_rights_of_compose_are_enough_for_a_whole_life_of_jobs(
         await app.queue("q").retry(failing.id)
         for state in State:
             await app.queue("q").jobs(state)
+        await app.schedules.put("s", task="work", payload=6, every="1h")
+        assert await (await app.schedules.run("s")).result(5) == 6
+        await app.schedules.pause("s")
+        assert [each.name for each in await app.schedules.list()] == ["s"]
+        await app.schedules.remove("s")
         assert len(await app.workers()) == 1
         findings = await examine(app, repair=True)
         assert not [finding for finding in findings if finding.verdict == "fail" and not left_out], findings

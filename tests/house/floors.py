@@ -4,7 +4,8 @@ from __future__ import annotations
 
 FLOORS: dict[str, frozenset[str]] = {
     "ground": frozenset({
-        "tickets", "errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs", "job_lines",
+        "tickets", "errors", "noun_errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs",
+        "job_lines",
     }),
     "redis": frozenset({"redis"}),
     "embedded": frozenset({"embedded"}),
@@ -13,7 +14,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "client": frozenset({"client"}),
     "nouns": frozenset({
         "job", "queue", "operation", "options", "once", "terms", "unique", "versions", "hooks", "handlers",
-        "task", "fields_task", "failed", "notes", "sync", "program", "context", "declare",
+        "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),
@@ -47,6 +48,8 @@ ONLY_IN: dict[str, frozenset[str]] = {
     "click": frozenset({"cli", "runtime", "loading"}),
     "uvloop": frozenset({"cli", "runtime", "loading"}),
     "aiohttp": frozenset(),
+    "cronsim": frozenset({"model.cron"}),
+    "holidays": frozenset({"model.calendars"}),
 }
 """Modules of the engine that may import a foreign package; nobody else in it may."""
 

@@ -11,6 +11,7 @@ from . import (
     life,
     liveness,
     producers,
+    schedules,
     scripts,
     serving,
     unique,
@@ -31,6 +32,7 @@ FAULTS: tuple[Fault, ...] = (
     *values.FAULTS,
     *life.FAULTS,
     *serving.FAULTS,
+    *schedules.FAULTS,
 )
 
 PARTS: Final = (

@@ -68,16 +68,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "every due time wakes everybody",
         "streamq/duties/upkeep.py",
-        "p.store, p.seats.chief, overdue=",
-        "p.store, p.queues, overdue=",
+        "p.store, p.seats.chief, overdue=p.seats.deputy, deaf_poll",
+        "p.store, p.queues, overdue=p.seats.deputy, deaf_poll",
         "tests/engine/test_upkeep.py::"
         "test_the_cost_of_upkeep_does_not_grow_with_the_number_of_those_who_take_part",
     ),
     Fault(
         "a deputy promotes nothing",
         "streamq/duties/upkeep.py",
-        "overdue=p.seats.deputy",
-        "overdue=tuple",
+        "overdue=p.seats.deputy, deaf_poll",
+        "overdue=tuple, deaf_poll",
         "tests/engine/test_upkeep.py::test_a_job_is_at_most_a_moment_late_while_the_chief_is_blocked",
     ),
     Fault(

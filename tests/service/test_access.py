@@ -32,7 +32,12 @@ HAVE = {READER: Scope.READ, WRITER: Scope.WRITE, BOSS: Scope.ADMIN, PADDED: Scop
 
 
 async def asked(service: Service, method: str, path: str, **headers: str) -> int:
-    where = path.replace("{queue}", "send-sms-queue").replace("{id}", "1-0").replace("{file}", "app.js")
+    where = (
+        path.replace("{queue}", "send-sms-queue")
+        .replace("{id}", "1-0")
+        .replace("{file}", "app.js")
+        .replace("{name}", "x")
+    )
     async with service.http.request(method, service.url + where, headers=headers) as response:
         return response.status
 

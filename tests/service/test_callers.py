@@ -39,7 +39,12 @@ EVERY_PATH = [*{(route.method, route.path) for route in ROUTES}, ("GET", "/nothi
 
 
 async def asked(service: Service, method: str, path: str, **headers: str) -> tuple[int, str]:
-    where = path.replace("{queue}", "send-sms-queue").replace("{id}", "1-0").replace("{file}", "app.js")
+    where = (
+        path.replace("{queue}", "send-sms-queue")
+        .replace("{id}", "1-0")
+        .replace("{file}", "app.js")
+        .replace("{name}", "x")
+    )
     async with service.http.request(method, service.url + where, headers=headers) as response:
         document = await response.json(content_type=None) if response.status >= 400 else {}
         return response.status, document.get("code", "")

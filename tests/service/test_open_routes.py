@@ -148,7 +148,10 @@ async def test_looking_changes_nothing(service: Service, shared_server: Server) 
     before = all_keys()
     for method, path in ((method, route.path) for route in ROUTES for method in ("GET", "HEAD")):
         where = (
-            path.replace("{queue}", "send-sms-queue").replace("{id}", sent["id"]).replace("{file}", "app.js")
+            path.replace("{queue}", "send-sms-queue")
+            .replace("{id}", sent["id"])
+            .replace("{file}", "app.js")
+            .replace("{name}", "x")
         )
         async with service.http.request(method, service.url + where) as response:
             assert response.status in (200, 404, 405)

@@ -1,0 +1,92 @@
+"""Errors about schedules, background operations and repeated requests. They stand in the tree of ``errors``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from streamq.errors import FieldError, StreamqError, UsageError
+from streamq.model.shown import as_given
+
+
+class InvalidSchedule(UsageError):
+    """The definition of a schedule is wrong. ``errors`` has every field error at once."""
+
+    code = "invalid-schedule"
+
+    def __init__(self, name: str, errors: Sequence[FieldError]) -> None:
+        self.name, self.errors = name, tuple(errors)
+        listed = "; ".join(f"{e.pointer.removeprefix('/')}: {e.message}" for e in self.errors)
+        super().__init__(f"schedule {name!r} is not valid: {listed}")
+
+
+class OperationError(StreamqError):
+    """About a background operation."""
+
+    code = "operation"
+
+
+class OperationNotFound(OperationError):
+    """No such operation, or it ended more than a day ago."""
+
+    code = "operation-not-found"
+
+    def __init__(self, queue: str, operation_id: str) -> None:
+        self.queue, self.operation_id = queue, operation_id
+        super().__init__(f"there is no operation {operation_id!r}: never begun, or ended more than a day ago")
+
+
+class OperationTimeout(OperationError, TimeoutError):
+    """The operation did not end in the time given; it goes on all the same."""
+
+    code = "operation-timeout"
+
+    def __init__(self, operation_id: str, done: int, total: int) -> None:
+        self.operation_id, self.done, self.total = operation_id, done, total
+        super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
+
+
+class ScheduleNotFound(StreamqError):
+    """No schedule of that name. ``known`` lists those that there are."""
+
+    code = "schedule-not-found"
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name, self.known = name, tuple(known)
+        near = get_close_matches(name[:64], known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10]) or 'none'}"
+        super().__init__(f"there is no schedule {as_given(name)}: {hint}")
+
+
+class ScheduleConflict(StreamqError):
+    """What the schedule is now does not allow the action: it was changed meanwhile, or code declares it."""
+
+    code = "schedule-conflict"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"schedule {name!r}: {reason}")
+
+
+class RequestRunning(StreamqError):
+    """The request is being answered already: ask again in ``retry_after`` seconds, and get that answer."""
+
+    code = "idempotency-key-in-flight"
+
+    def __init__(self, key: str, retry_after: float) -> None:
+        self.key, self.retry_after = key, retry_after
+        super().__init__(
+            f"the first request with the key {key!r} is still being answered: ask again in a second"
+        )
+
+
+class RequestReused(UsageError):
+    """The key is that of another request: a new request needs a key of its own."""
+
+    code = "idempotency-key-reused"
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"the key {key!r} was used for another request: use a new key, or send that one again"
+        )

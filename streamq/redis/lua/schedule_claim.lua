@@ -1,0 +1,11 @@
+#!lua
+-- The name of a schedule is taken for a queue, unless another has it meanwhile: it is unique in the app.
+-- keys: all_schedules
+-- arguments:
+--   name
+--   queue
+--   before   the queue that has it as the caller knows it; "" when none has
+-- returns 1 when it is taken
+if (redis.call('HGET', keys.all_schedules, args.name) or '') ~= args.before then return 0 end
+redis.call('HSET', keys.all_schedules, args.name, args.queue)
+return 1

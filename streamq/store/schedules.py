@@ -1,0 +1,245 @@
+"""Schedules: their definitions, their next planned times, and their runs."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from streamq.errors import StreamqError
+from streamq.model import codec, due
+from streamq.model.clock import from_ms
+from streamq.model.keys import is_name
+from streamq.model.schedule import Schedule
+from streamq.model.schedule_record import ScheduleRecord, record
+from streamq.redis import scripts
+from streamq.redis.link import Link
+from streamq.redis.links import Links
+from streamq.redis.replies import pairs
+from streamq.store.access import Access
+
+log = logging.getLogger("streamq.store")
+
+STALE: Final = "stale"
+"""What a tick is answered when another has done it, or the schedule has changed."""
+SAME: Final = "same"
+"""In the place of a next planned time: the one that it has stays."""
+SKIPPED: Final = "skipped"
+"""What it is answered when the job of the run before is not at its end, and runs may not overlap."""
+
+
+class Tick(NamedTuple):
+    """The run of a planned time as a scheduler asks for it; times are milliseconds since the epoch."""
+
+    schedule: Schedule
+    version: int
+    """Of the schedule as it is known here."""
+    expected: int | None
+    """The planned time that is next, as far as it is known here; ``None`` to run now, whatever is planned."""
+    following: int | None
+    """The planned time after it."""
+    planned: int | None
+    """That of the run; ``None`` when there is none."""
+    missed: int = 0
+    due: int | None = None
+    """When the job is due, when that is put off."""
+
+
+class Ticked(NamedTuple):
+    """What became of a tick: ``ran``, ``skipped``, ``none`` or ``stale``, and the id of the job."""
+
+    said: str
+    job: str
+
+
+class Kept(NamedTuple):
+    """What is kept of the schedules of a queue."""
+
+    definitions: Mapping[bytes, bytes]
+    ticks: Mapping[bytes, bytes]
+    runs: Mapping[bytes, bytes]
+
+
+class Schedules:
+    """Commands: schedules are made, changed, paused, removed and run. Queries: which there are, and what is planned."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._unreadable: dict[tuple[str, bytes], bytes] = {}
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def claim(self, name: str, queue: str, before: str | None) -> bool:
+        """Take the name for a schedule of this queue. Whether the queue that had it, if any, was ``before``."""
+        keys = scripts.SCHEDULE_CLAIM.on(all_schedules=self._access.shared.schedules)
+        async with self._access.pool.links() as links:
+            return bool(await scripts.SCHEDULE_CLAIM.run(links.home, keys, name, queue, before or ""))
+
+    async def forget(self, name: str) -> None:
+        """The name is free."""
+        await self._access.pool.call_home("HDEL", self._access.shared.schedules, name)
+
+    async def put(self, schedule: Schedule, version: int, following: int | str | None) -> int | None:
+        """Make a schedule, or change it; ``following`` may be ``SAME``.
+
+        Returns its version then; ``None`` when it was not at ``version``, or ``following`` has been run already.
+        """
+        arguments = (schedule.name, version, schedule.encoded(), _text(following))
+        async with self._access.pool.links() as links:
+            link = links.of(schedule.queue)
+            said = await scripts.SCHEDULE_PUT.run(link, self._access.keys(schedule.queue), *arguments)
+        return None if said is None else int(said)
+
+    async def pause(self, queue: str, name: str, version: int, pause: bytes, following: int | None) -> bool:
+        """Pause a schedule, or let it go on when ``pause`` is empty. Whether it was at that version."""
+        arguments = (name, version, pause, _text(following))
+        async with self._access.pool.links() as links:
+            keys = self._access.keys(queue)
+            return bool(await scripts.SCHEDULE_PAUSE.run(links.of(queue), keys, *arguments))
+
+    async def remove(self, queue: str, name: str, version: int | None) -> bool:
+        """Remove a schedule, ``None`` for whatever lies there. Whether it was at that version."""
+        async with self._access.pool.links() as links:
+            keys = self._access.keys(queue)
+            return bool(await scripts.SCHEDULE_REMOVE.run(links.of(queue), keys, name, _text(version)))
+
+    async def forget_ended(self, queue: str) -> int:
+        """Remove what was made at run time, has run for the last time, and has been so for as long as a completed job
+        is kept. Returns how many."""
+        if not await self.count(queue):
+            return 0
+        self._read_clock(await self._access.pool.call(queue, "TIME"))
+        before = from_ms(self._access.clock.now()) - timedelta(
+            seconds=self._access.settings.keep_completed_for
+        )
+        removed = 0
+        for each in await self.listed([queue]):
+            is_over = each.state == "ended" and each.last_at is not None and each.last_at < before
+            if (
+                is_over
+                and each.schedule.source == "api"
+                and await self.remove(queue, each.name, each.version)
+            ):
+                await self.forget(each.name)
+                removed += 1
+        return removed
+
+    async def tick(self, links: Links, queue: str, ticks: Sequence[Tick]) -> list[Ticked | StreamqError]:
+        """The runs of planned times, in one round trip, each answered for itself."""
+        keys = self._access.keys(queue)
+        replies = await scripts.TICK.run_each(links.of(queue), [(keys, _call(tick)) for tick in ticks])
+        if replies and not isinstance(replies[-1], StreamqError):
+            self._access.clock.set(replies[-1][0])  # the last of them: the others have waited for it
+        return [
+            reply
+            if isinstance(reply, StreamqError)
+            else Ticked(*[part.decode() for part in (*reply[1:], b"")][:2])
+            for reply in replies
+        ]
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def queues(self) -> dict[str, str]:
+        """The queue of each schedule by its name; what cannot name a queue is left out."""
+        said = pairs(await self._access.pool.call_home("HGETALL", self._access.shared.schedules))
+        texts = {
+            name.decode("utf-8", "replace"): queue.decode("utf-8", "replace") for name, queue in said.items()
+        }
+        return {name: queue for name, queue in texts.items() if is_name(queue)}
+
+    async def queue_of(self, name: str) -> str | None:
+        """The queue of a schedule."""
+        said = await self._access.pool.call_home("HGET", self._access.shared.schedules, name)
+        text = said.decode("utf-8", "replace") if said else ""
+        return text if is_name(text) else None
+
+    async def count(self, queue: str) -> int:
+        """How many schedules a queue has."""
+        return int(await self._access.pool.call(queue, "HLEN", self._access.keys(queue).schedules))
+
+    async def get(self, queue: str, name: str) -> ScheduleRecord | None:
+        """A schedule, if there is one; the clock is read along with it. Raises ``ValueError`` for what is none."""
+        keys = self._access.keys(queue)
+        async with self._access.pool.links() as links:
+            clock, kept, following, run = await links.of(queue).calls(
+                ("TIME",),
+                ("HGET", keys.schedules, name),
+                ("ZSCORE", keys.ticks, name),
+                ("HGET", keys.runs, name),
+            )
+        self._read_clock(clock)
+        return record(name, queue, kept, following, run) if kept else None
+
+    async def listed(self, queues: Sequence[str]) -> list[ScheduleRecord]:
+        """The schedules of these queues, by name. One that cannot be read is logged once and left out."""
+        found: list[ScheduleRecord] = []
+        async with self._access.pool.links() as links:
+            for queue in queues:
+                kept = await self._everything(links.of(queue), queue)
+                for name, definition in kept.definitions.items():
+                    read = self.read(queue, name, definition, kept.ticks.get(name), kept.runs.get(name))
+                    found += [read] if read else []
+        return sorted(found, key=lambda each: each.name)
+
+    async def planned(self, links: Links, queue: str) -> dict[str, float]:
+        """The next planned time of each schedule of a queue, by its name."""
+        ticks = await links.of(queue).call("ZRANGE", self._access.keys(queue).ticks, 0, -1, "WITHSCORES")
+        return {name.decode("utf-8", "replace"): float(at) for name, at in pairs(ticks).items()}
+
+    async def first_planned(self, links: Links, queues: Sequence[str]) -> list[float | StreamqError | None]:
+        """The earliest planned time in each of these queues, if there is one."""
+        commands = [("ZRANGE", self._access.keys(queue).ticks, 0, 0, "WITHSCORES") for queue in queues]
+        replies = await links.commands(queues, commands)
+        return [
+            reply if isinstance(reply, StreamqError) else float(reply[1]) if reply else None
+            for reply in replies
+        ]
+
+    async def kept(self, links: Links, queue: str) -> Kept:
+        """What is kept of the schedules of a queue; the clock is read along with it."""
+        keys = self._access.keys(queue)
+        clock, definitions, ticks = await links.of(queue).calls(
+            ("TIME",), ("HGETALL", keys.schedules), ("ZRANGE", keys.ticks, 0, -1, "WITHSCORES")
+        )
+        self._read_clock(clock)
+        return Kept(pairs(definitions), pairs(ticks), {})
+
+    async def _everything(self, link: Link, queue: str) -> Kept:
+        keys = self._access.keys(queue)
+        definitions, ticks, runs = await link.calls(
+            ("HGETALL", keys.schedules), ("ZRANGE", keys.ticks, 0, -1, "WITHSCORES"), ("HGETALL", keys.runs)
+        )
+        return Kept(pairs(definitions), pairs(ticks), pairs(runs))
+
+    def _read_clock(self, reply: Sequence[bytes]) -> None:
+        self._access.clock.set(int(reply[0]) * 1000 + int(reply[1]) // 1000)
+
+    def read(
+        self, queue: str, name: bytes, kept: bytes, following: bytes | None, run: bytes | None
+    ) -> ScheduleRecord | None:
+        """A schedule from what is kept of it; one that cannot be read is logged once, and is none."""
+        try:
+            return record(name.decode(), queue, kept, following, run)
+        except (ValueError, OverflowError) as error:  # the second for a time that is none
+            if self._unreadable.get((queue, name)) != kept:
+                log.warning("schedule %s of queue %s cannot be read (%s): it is left out", name, queue, error)
+            self._unreadable[queue, name] = kept
+            return None
+
+
+def _text(ms: int | str | None) -> int | str:
+    return "" if ms is None else ms
+
+
+def _call(tick: Tick) -> tuple[Any, ...]:
+    schedule = tick.schedule
+    headers = {"schedule": schedule.name} | ({} if tick.planned is None else {"planned": tick.planned})
+    # the top bit of 48 set: as in the id of any job that is born delayed
+    sequence = secrets.randbits(47) | 1 << 47 if tick.due is not None else 0
+    return (
+        schedule.name, tick.version, _text(tick.expected), _text(tick.following), _text(tick.planned), tick.missed,
+        schedule.overlap, "" if tick.due is None else due.at(tick.due), sequence, schedule.task, schedule.payload,
+        codec.dumps(headers),
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""Schedules over HTTP: made, looked at, steered, and refused with the fields that are wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ..rig import ON_ONE_SERVER
+from .conftest import Service
+
+pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
+
+SCHEDULES = "/api/v1/schedules"
+REPORT = f"{SCHEDULES}/report"
+DAILY: dict[str, Any] = {
+    "task": "report", "queue": "default", "payload": {"region": "eu"}, "cron": "30 2 * * *", "zone": "Europe/Berlin",
+    "calendar": {"holidays": "DE-BY", "blackouts": [["2026-12-24", "2026-12-31"]]},
+}  # fmt: skip
+
+
+async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service) -> None:
+    status, _, made = await service.send("PUT", REPORT, DAILY)
+    assert (status, made["version"], made["state"], made["source"]) == (200, 1, "active", "api")
+    assert {name: made[name] for name in DAILY} == DAILY
+    assert (await service.send("PUT", REPORT, DAILY))[2] == made, "the same again changes nothing"
+    assert (await service.get(REPORT))[2] == made
+    assert (await service.get(SCHEDULES))[2] == {"data": [made]}
+
+    status, _, times = await service.get(f"{REPORT}/preview?count=2")
+    assert (status, len(times["data"])) == (200, 2)
+    assert times["data"][0]["at"] == made["next_at"]
+
+    status, headers, job = await service.post(f"{REPORT}/run", b"")
+    assert status == 201
+    assert (await service.get(headers["Location"]))[2]["payload"] == {"region": "eu"}
+    _, _, paused = await service.post(f"{REPORT}/pause", {"reason": "a test"})
+    assert (paused["state"], paused["paused"]["reason"], paused["next_at"]) == ("paused", "a test", None)
+    assert paused["last_job"] == job["id"]
+    _, _, resumed = await service.post(f"{REPORT}/resume", b"")
+    assert (resumed["state"], resumed["next_at"]) == ("active", made["next_at"])
+
+    status, _, conflict = await service.send("PUT", REPORT, {**DAILY, "version": 7})
+    assert (status, conflict["code"]) == (409, "schedule-conflict")
+    status, _, removed = await service.send("DELETE", REPORT, b"")
+    assert (status, removed["name"]) == (200, "report")
+    for answered in (
+        await service.get(REPORT),
+        await service.send("DELETE", REPORT, b""),
+        await service.post(f"{REPORT}/run", b""),
+    ):
+        assert (answered[0], answered[2]["code"]) == (404, "schedule-not-found")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer", "said"),
+    [
+        ({"cron": "61 * * * *"}, "/cron", "its minute is not possible"),
+        ({"zone": "Europe/Berln"}, "/zone", "did you mean Europe/Berlin"),
+        ({"every": "5m"}, "/every", "it has cron and every"),
+        ({"cron": None, "every": 0.5}, "/every", "greater than or equal to 1"),
+        ({"cron": None, "at": "tomorrow"}, "/at", ""),
+        ({"calendar": {"holidays": "ZZ"}}, "/calendar", "there are no holidays of 'ZZ'"),
+        ({"calendar": {"blackouts": [["22:00"]]}}, "/calendar/blackouts/0", "at least 2"),
+        ({"overlap": "never"}, "/overlap", ""),
+        ({"queue": "a b"}, "/queue", "is no name"),
+        ({"evry": 5}, "/evry", "is not a known field"),
+    ],
+)
+async def test_a_wrong_field_of_a_schedule_is_pointed_at(
+    service: Service, change: dict[str, Any], pointer: str, said: str
+) -> None:
+    status, _, problem = await service.send("PUT", REPORT, {**DAILY, **change})
+    assert status == 422
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert said in problem["errors"][0]["message"]
+    assert (await service.get(SCHEDULES))[2] == {"data": []}
+
+
+async def test_a_payload_of_a_known_task_is_checked(service: Service) -> None:
+    body = {"task": "send-sms", "payload": {"to": 5}, "every": "1h"}
+    status, _, problem = await service.send("PUT", REPORT, body)
+    assert status == 422
+    assert {"/payload/to", "/payload/message"} <= {error["pointer"] for error in problem["errors"]}
+    status, _, problem = await service.send("PUT", REPORT, {"task": "nobody", "every": "1h"})
+    assert (status, problem["code"]) == (422, "usage")

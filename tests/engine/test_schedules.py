@@ -145,6 +145,8 @@ async def test_a_worker_runs_a_schedule_in_time_and_hears_of_changes(app: App, c
         await app.schedules.pause("work", reason="a test")
         await asyncio.sleep(0.1)
         count = len(late)
+        await asyncio.sleep(1.2)
+        assert len(late) == count, "it runs while it is paused"
         soon = datetime.fromtimestamp(now_ms(client) / 1000, UTC) + timedelta(milliseconds=300)
         await app.schedules.put("once", task="work", payload=1, at=soon)
         await until(lambda: len(late) > count)

@@ -40,17 +40,22 @@ async def measure(rig: Rig) -> Measured:
     return [*_figures("a running job", at_rest), *_figures("a running job, the worker busy", at_work)]
 
 
-async def _told(rig: Rig, app: App, worker: Child) -> list[float]:
-    queue, heed, took = app.queue(QUEUE), app.tasks["heed"], list[float]()
+Times = tuple[list[float], list[float]]
+"""Of requests until their handlers are told, and of jobs until they start, which take turns."""
+
+
+async def _told(rig: Rig, app: App, worker: Child) -> Times:
+    queue, heed, took, starts = app.queue(QUEUE), app.tasks["heed"], list[float](), list[float]()
     for number in range(BESIDE, BESIDE + rig.of(500, 100)):
+        sent = time.monotonic_ns()
         job = await heed.enqueue(number)
-        await worker.stamps(1)
+        starts.append(((await worker.stamps(1))[number] - sent) / 1e6)
         await asyncio.sleep(PAUSE)
         asked = time.monotonic_ns()
         await queue.cancel(job.id)
         took.append(((await worker.stamps(1))[number] - asked) / 1e6)
     rig.say(f"{median(took):.2f} ms, {max(took):.2f} ms at most")
-    return took
+    return took, starts
 
 
 @asynccontextmanager
@@ -71,8 +76,14 @@ async def _send(enqueue_many: Any) -> None:
         await asyncio.sleep(0.01)
 
 
-def _figures(what: str, took: list[float]) -> list[Figure]:
+def _figures(what: str, times: Times) -> list[Figure]:
+    """Beside them the start of a job, as a machine that is busy delays both."""
+    took, starts = times
+    middle, tail = (median(took), median(starts)), (percentile(took, 0.99), percentile(starts, 0.99))
     return [
-        Figure(f"cancel {what}, median", "ms", median(took), samples={"streamq": took}),
-        Figure(f"cancel {what}, p99", "ms", percentile(took, 0.99), note=f"max {max(took):.1f}"),
-    ]
+        Figure(
+            f"cancel {what}, median", "ms", *middle, middle[0] / middle[1], note="bare is the start of a job",
+            samples={"streamq": took, "bare": starts},
+        ),
+        Figure(f"cancel {what}, p99", "ms", *tail, tail[0] / tail[1], note=f"max {max(took):.1f}"),
+    ]  # fmt: skip

@@ -22,6 +22,8 @@ log = logging.getLogger("streamq.runner")
 
 ON_ITS_WAY: Final = 1.0
 """Seconds that a job which was delivered to this worker may take to begin here: a hundred times what it does."""
+AWAITED: Final = 1_000
+"""Jobs that may be on their way here at a time: each worker hears of all that are cancelled, and most run elsewhere."""
 
 
 class Canceller:
@@ -30,7 +32,8 @@ class Canceller:
     def __init__(self, store: Store, queues: Sequence[str], slots: Slots, runner: Runner) -> None:
         self._store, self._queues, self._slots, self._runner = store, queues, slots, runner
         self._listening: dict[str, Callable[[], None]] = {}
-        self._wanted: set[str] = set()
+        self._wanted: dict[str, set[str] | None] = {}
+        """By queue the jobs of which was heard; ``None`` for all that run here."""
         self._work = asyncio.Event()
 
     async def run(self) -> None:
@@ -42,34 +45,45 @@ class Canceller:
                 await self._work.wait()
                 self._work.clear()
                 while self._wanted:
-                    await self._look(self._wanted.pop())
+                    await self._look(*self._wanted.popitem())
         finally:
             self._store.signals.listen_only(self._listening, {}, self._heard)
 
     def look(self, queues: Iterable[str]) -> None:
         """There may be requests in these queues."""
-        self._wanted.update(queues)
+        self._wanted.update(dict.fromkeys(queues))
         self._work.set()
 
     def _heard(self, queue: str, message: bytes | None) -> None:
         if message is None:
             self.look((queue,))
-            return
-        for job_id in cancelled(message):
-            if any(attempt.delivery.job_id == job_id for attempt in self._slots.running):
-                self.look((queue,))
-            else:  # another worker has it, or it is on its way here
-                self._runner.when_begun[job_id] = self.look
-                asyncio.get_running_loop().call_later(ON_ITS_WAY, self._runner.when_begun.pop, job_id, None)
+        elif ids := set(cancelled(message)):
+            heard = self._wanted.setdefault(queue, ids)
+            if heard is not None:
+                heard |= ids
+            self._work.set()
 
-    async def _look(self, queue: str) -> None:
+    async def _look(self, queue: str, heard: set[str] | None) -> None:
         """Tell those of the queue's attempts whose jobs are to end."""
-        running = [a for a in self._slots.unsettled() if a.delivery.queue == queue and a.told is None]
+        running = {
+            attempt.delivery.job_id: attempt
+            for attempt in self._slots.unsettled()
+            if attempt.delivery.queue == queue and attempt.told is None
+        }
+        here = [job_id for job_id in running if heard is None or job_id in heard]
+        self._await((heard or set()).difference(here))
         try:
-            told = await self._store.jobs.cancels(queue, [attempt.delivery.job_id for attempt in running])
+            told = await self._store.jobs.cancels(queue, here)
         except StreamqError as error:
             log.debug("cannot look for requests on %s: %s; the next beat says if there are any", queue, error)
             return
-        for attempt in running:
-            if attempt.delivery.job_id in told:
-                self._runner.cancel(attempt, told[attempt.delivery.job_id])
+        for job_id, said in told.items():
+            self._runner.cancel(running[job_id], said)
+
+    def _await(self, ids: Iterable[str]) -> None:
+        """Other workers have these jobs, or they are on their way here."""
+        awaited, loop = self._runner.when_begun, asyncio.get_running_loop()
+        for job_id in ids:
+            if len(awaited) < AWAITED and job_id not in awaited:
+                awaited[job_id] = self.look
+                loop.call_later(ON_ITS_WAY, awaited.pop, job_id, None)

@@ -27,6 +27,7 @@ from streamq import (
 from streamq.durations import FORMS, seconds_of
 from streamq.model import codec  # fmt: skip
 from streamq.model.headers import parse_headers
+from streamq.terms import terms
 
 from ..rig import ON_ONE_SERVER
 
@@ -171,7 +172,7 @@ async def test_a_duration_is_given_as_people_write_it(app: App, duration: Any, s
     assert record.due_at is not None
     assert record.created_at is not None
     assert abs((record.due_at - record.created_at).total_seconds() - seconds) < 0.01
-    assert parse_headers(options.terms("send", {"timeout": duration}).headers) == {"timeout": seconds}
+    assert parse_headers(terms("send", {"timeout": duration}).headers) == {"timeout": seconds}
     assert app.task(name="x", timeout=duration)(lambda x: x).timeout == seconds
     assert (Retry(after=duration).after, Snooze(duration).seconds) == (seconds, seconds)
     assert Settings(connect_timeout=duration).connect_timeout == seconds
@@ -255,7 +256,7 @@ async def test_a_time_in_the_past_is_now(app: App) -> None:
 )
 def test_any_options_are_either_refused_or_read_again_as_they_were(attempts: Any, timeout: Any) -> None:
     try:
-        raw = options.terms("send", {"attempts": attempts, "timeout": timeout}).headers
+        raw = terms("send", {"attempts": attempts, "timeout": timeout}).headers
     except UsageError:
         return
     given_ = {"attempts": attempts, "timeout": timeout}

@@ -11,7 +11,8 @@ from typing import Any, get_args, get_overloads, get_type_hints
 from streamq.declare import TaskDecorator
 from streamq.durations import Duration
 from streamq.model.durability import Durability
-from streamq.options import OPTIONS, POLICY, RESERVED, EnqueueOptions
+from streamq.options import OPTIONS, POLICY, RESERVED, EnqueueOptions, Priority
+from streamq.unique import Unique
 
 from ..house.source import ROOT
 
@@ -48,10 +49,15 @@ def test_pyright_finds_each_mistake_and_nothing_else() -> None:
 
 
 def test_what_type_checkers_know_of_options_is_what_the_tables_say() -> None:
-    forms: dict[str, Any] = {"duration": Duration, "time": datetime, "whole number": int, "text": str}
-    declared = {name: forms.get(option.form, Durability) | None for name, option in OPTIONS.items()}
+    forms: dict[str, Any] = {
+        "duration": Duration, "time": datetime, "whole number": int, "text": str, "moment": Duration | datetime,
+        "unique": Unique,
+    }  # fmt: skip
+    choices: dict[str, Any] = {"durability": Durability, "priority": Priority}
+    declared = {name: (choices.get(name) or forms[option.form]) | None for name, option in OPTIONS.items()}
     assert get_type_hints(EnqueueOptions) == declared
     assert OPTIONS["durability"].choices == get_args(Durability)
+    assert OPTIONS["priority"].choices == get_args(Priority)
     assert not OPTIONS.keys() & RESERVED.keys()
     policy = get_overloads(TaskDecorator.__call__)[0]
     assert list(policy.__kwdefaults__) == list(POLICY)

@@ -180,7 +180,7 @@ async def wrong() -> None:
     await send.options(delay=5).enqueue("a")  # wrong: arg-type
     await send.options(delay=5).enqueue(Message("a"), attempts=3)  # wrong: call-arg
     await send.enqueue(Message("a"), durability="disk")  # wrong: arg-type
-    await send.enqueue(Message("a"), priority="high")  # wrong: call-arg
+    await send.enqueue(Message("a"), priority="urgent")  # wrong: arg-type
     await send.enqueue(to="a")  # wrong: call-arg
     await send_with_context.enqueue("a")  # wrong: arg-type
     await send_with_context.enqueue(Message("a"), dealy=5)  # wrong: call-arg

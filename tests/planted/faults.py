@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import attempts, control, fetching, life, liveness, producers, scripts, serving, values, waiting
+from . import (
+    attempts,
+    control,
+    fetching,
+    life,
+    liveness,
+    producers,
+    scripts,
+    serving,
+    steering,
+    values,
+    waiting,
+)
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     *scripts.FAULTS,
     *attempts.FAULTS,
     *control.FAULTS,
+    *steering.FAULTS,
     *fetching.FAULTS,
     *producers.FAULTS,
     *liveness.FAULTS,

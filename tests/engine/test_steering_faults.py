@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from typing import Any
@@ -196,3 +197,18 @@ async def test_a_step_of_large_jobs_is_bounded_by_their_bytes(app: App, client: 
             steps.append(step[1])
     assert max(steps) <= 16, "half a megabyte, and the page that goes beyond"
     assert (await purge.status()).done == 80
+
+
+async def test_a_job_that_is_held_after_its_task_was_resumed_waits_again_at_once(app: App) -> None:
+    @app.task(queue="q")
+    async def t(x: int) -> int:
+        return x
+
+    async with working(app) as worker:
+        await (await t.enqueue(1)).result(5)
+        worker.slots.held = {("q", "t"): math.inf}  # it has not heard of the end yet
+        job = await t.enqueue(2)
+        await asyncio.sleep(0.1)
+        assert (await app.queue("q").counts()).held == 0
+        worker.slots.held = {}
+        assert await job.result(5) == 2

@@ -39,7 +39,7 @@ FAULTS: tuple[Fault, ...] = (
         "streamq/redis/lua/settle.lua",
         "if steered and is_paused('task:' .. task) then",
         "if true then",
-        "tests/engine/test_steering_faults.py::test_in_a_storm_of_pauses_each_job_runs_once",
+        "tests/engine/test_steering_faults.py::test_a_job_that_is_held_after_its_task_was_resumed_waits_again_at_once",
     ),
     Fault(
         "a purge deletes what completes meanwhile",

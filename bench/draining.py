@@ -9,6 +9,8 @@ from functools import partial
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
+from streamq import App
+
 from . import bare
 from .cores import WORKER_CORE, pinned
 from .process import Gone
@@ -35,6 +37,10 @@ class Drain(NamedTuple):
     memory: float
 
 
+Sending = Callable[[App], Callable[[Any], Awaitable[Any]]]
+"""How an app sends payloads."""
+
+
 def check(found: int, jobs: int, what: str = "ran") -> None:
     """Raises ``NotWhole`` unless exactly ``jobs`` did ``what``."""
     if found != jobs:
@@ -43,11 +49,15 @@ def check(found: int, jobs: int, what: str = "ran") -> None:
 
 async def ours(
     rig: Rig, payloads: Sequence[Any], *, concurrency: int, task: str = "count", waiting: int = 0,
-    settings: dict[str, Any] | None = None, **config: Any,
+    settings: dict[str, Any] | None = None, sending: Sending | None = None, **config: Any,
 ) -> Drain:  # fmt: skip
-    """A drain by a worker, from its first job to its last, while ``waiting`` others wait behind them and remain."""
+    """A drain by a worker, from its first job to its last, while ``waiting`` others wait behind them and remain.
+
+    ``sending`` sends the jobs otherwise than by ``enqueue_many`` of the task.
+    """
     async with rig.app(**(settings or {})) as app:
-        sent = await _sent(rig.server, payloads, app.tasks[task].enqueue_many)
+        send = app.tasks[task].enqueue_many if sending is None else sending(app)
+        sent = await _sent(rig.server, payloads, send)
         jobs: dict[str, Any] = {"concurrency": concurrency, "expected": len(payloads)}
         async with rig.child("worker", pinned=True, settings=settings, **jobs, **config) as worker:
             said = await worker.told()

@@ -26,8 +26,10 @@ def http() -> str:
         "none. Every answer has an `X-Request-Id`; errors carry it too.",
         table(("Method", "Path", "Scope", "Does", "Answers"), rows),
         "`Prefer: wait=N` (1 to 60 seconds) on a route that makes a job waits for its end: 200 with the finished "
-        "job, or 202 with the job as it is when the time is over. `Idempotency-Key` on a request is refused with "
-        "422: it is [not there yet](../explanation/not-yet.md).",
+        "job, or 202 with the job as it is when the time is over. `Idempotency-Key` on "
+        "`POST /api/v1/queues/{queue}/jobs` makes the request safe to send again: "
+        "[the first answer comes again](../how-to/unique.md#over-http-and-on-the-command-line) for 24 hours. Other "
+        "routes refuse it with 422.",
         "## Keys and scopes",
         tables("service/http/auth.py"),
         "Send `Authorization: Bearer KEY`. What changes something says `Content-Type: application/json`, even without "

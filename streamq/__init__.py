@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from streamq.errors import PayloadTooLarge as PayloadTooLarge
     from streamq.errors import QueueFull as QueueFull
     from streamq.errors import Rejected as Rejected
+    from streamq.errors import RequestReused as RequestReused
+    from streamq.errors import RequestRunning as RequestRunning
     from streamq.errors import ResultTimeout as ResultTimeout
     from streamq.errors import ResultUnreadable as ResultUnreadable
     from streamq.errors import StreamqError as StreamqError
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
+    from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
     from streamq.options import OPTIONS as OPTIONS
     from streamq.options import RESERVED as RESERVED
@@ -95,8 +98,8 @@ _HOMES = {
         "ConfigurationError", "FieldError", "InvalidPayload", "JobCancelled", "JobError", "JobFailed",
         "JobNotFound", "KeyInUse", "NameTaken", "NotDurable", "NotOpen", "OpenElsewhere", "OperationError",
         "OperationNotFound", "OperationTimeout", "OutOfMemory", "OutcomeUnknown", "PayloadTooLarge", "QueueFull",
-        "Rejected", "ResultTimeout", "ResultUnreadable", "StreamqError", "Unavailable",
-        "UnknownTask", "UnknownVersion", "UsageError", "VersionConflict", "WrongState",
+        "Rejected", "RequestReused", "RequestRunning", "ResultTimeout", "ResultUnreadable", "StreamqError",
+        "Unavailable", "UnknownTask", "UnknownVersion", "UsageError", "VersionConflict", "WrongState",
     ),
     "failed": ("FailedJob",),
     "fields_task": ("FieldsSending", "FieldsTask"),
@@ -113,6 +116,7 @@ _HOMES = {
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "notes": ("Notes",),
+    "once": ("Once",),
     "operation": ("Operation",),
     "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),

@@ -8,6 +8,7 @@
     │   ├── PayloadTooLarge       the payload is over the limit
     │   ├── UnknownTask           no task of that name is registered
     │   │   └── UnknownVersion    the payload is of a newer version than the task here
+    │   ├── RequestReused         the idempotency key was used for another request
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job
@@ -19,6 +20,7 @@
     │   │   └── JobCancelled      somebody has cancelled it
     │   ├── ResultTimeout         the job did not end in the time given
     │   └── ResultUnreadable      the result does not fit the type that is declared here
+    ├── RequestRunning            the first request with an idempotency key is still being answered
     ├── OperationError            about a background operation
     │   ├── OperationNotFound     no such operation, or it ended more than a day ago
     │   └── OperationTimeout      it did not end in the time given
@@ -40,6 +42,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from streamq.model.shown import as_given
 from streamq.tickets import Repeatable, Ticket
 
 
@@ -199,7 +202,9 @@ class JobNotFound(JobError):
 
     def __init__(self, queue: str, job_id: str) -> None:
         self.queue, self.job_id = queue, job_id
-        super().__init__(f"queue {queue!r} has no job {job_id!r}: never enqueued, or past its retention")
+        super().__init__(
+            f"queue {queue!r} has no job {as_given(job_id)}: never enqueued, or past its retention"
+        )
 
 
 class WrongState(JobError):
@@ -338,6 +343,30 @@ class QueueFull(Repeatable, Unavailable):
         self.sent = sent
         self.args = (f"{self.args[0]}. Of this call {sent:,} jobs were added: repeat() sends the others",)
         return self.carrying(ticket)
+
+
+class RequestRunning(StreamqError):
+    """The request is being answered already: ask again in ``retry_after`` seconds, and get that answer."""
+
+    code = "idempotency-key-in-flight"
+
+    def __init__(self, key: str, retry_after: float) -> None:
+        self.key, self.retry_after = key, retry_after
+        super().__init__(
+            f"the first request with the key {key!r} is still being answered: ask again in a second"
+        )
+
+
+class RequestReused(UsageError):
+    """The key is that of another request: a new request needs a key of its own."""
+
+    code = "idempotency-key-reused"
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"the key {key!r} was used for another request: use a new key, or send that one again"
+        )
 
 
 class OutOfMemory(Unavailable):

@@ -29,11 +29,12 @@ from streamq.model.steering import Steering
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
+from streamq.once import Once, once
 from streamq.operation import Operation
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.link import wait_ready
-from streamq.settings import Settings
+from streamq.settings import Durability, Settings
 from streamq.sync import Sync
 from streamq.task import Task
 from streamq.terms import Terms, terms
@@ -143,12 +144,38 @@ class Program:
         ids, client = self.client.send_many(queue, jobs, said.durability), self.client
         return await handed(ids, lambda found: jobs_of(found, queue, task, client, None))
 
+    def once(
+        self, queue: str, key: str, body: bytes, *, caller: bytes = b""
+    ) -> AbstractAsyncContextManager[Once]:
+        """A request that may come again, as one over HTTP with an ``Idempotency-Key`` does, made once.
+
+            async with app.once("sms", key, body) as request:
+                if request.answer is None:
+                    job = await request.enqueue("send_sms", payload)
+                    await request.keep(answer)
+
+        The key, the first answer and the job are remembered for a day, in the queue's own slot. ``body`` is what is
+        asked for: another one under the same key of the same ``caller`` raises ``RequestReused``, and the same one
+        while the first is in the block raises ``RequestRunning``. A process that is killed in the block leaves a claim
+        of three seconds, and whoever asks again then gets the same job.
+        """
+        return once(self.client, self._new, queue, key, body, caller)
+
+    def _new(
+        self, queue: str, task: str, payload: Any, options: EnqueueOptions
+    ) -> tuple[New, Durability | None]:
+        known = self._known(queue, task)
+        said = terms(task, options, None if known is None else known.version)
+        new = self._untyped(task, payload, said) if known is None else known.new(payload, said)
+        return new, said.durability
+
     def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
         """The task, if known. Raises ``UsageError`` for an invalid name, ``ConfigurationError`` for that of a queue."""
         task = self.tasks.get(name) if type(name) is str else None
         if task is None:
             if problem := wrong_task_name(name):
-                raise UsageError(problem)
+                order = "" if type(name) is str else "; write app.enqueue(queue, task, payload)"
+                raise UsageError(problem + order)
         elif queue != task.queue:
             self._check_queue(queue, task)
         return task

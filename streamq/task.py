@@ -24,6 +24,7 @@ from streamq.errors import (
 )
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
+from streamq.model.envelope import New
 from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
@@ -202,9 +203,13 @@ class Task(Generic[P, R]):
         own = self._own_headers
         return said._replace(headers=joined(said.headers, own)) if own else said
 
+    def new(self, payload: Any, said: Terms) -> New:
+        """A job of the task, not yet sent. Raises ``InvalidPayload`` and ``PayloadTooLarge``."""
+        return self._own(said).new(self.name, self.encode(payload), self.unique, hidden=self.hides)
+
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
-        new = self._own(said).new(self.name, self.encode(payload), self.unique, hidden=self.hides)
+        new = self.new(payload, said)
         client, name, parse = self._client, self.name, self.parse_result
         ids = client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: job_of(found[0], queue, name, client, parse))
@@ -232,9 +237,15 @@ class Task(Generic[P, R]):
         strange = named.keys() - OPTIONS.keys()
         members = ", ".join(f'"{name}": …' for name in sorted(strange))
         refuse(self.name, strange, OPTIONS, f"; a payload is one value: {self.name}.enqueue({{{members}}})")
-        if single not in self._defaults:
-            raise UsageError(f"{self.name}.enqueue() has no payload: write {self.name}.enqueue({single})")
-        return self._defaults[single]
+        return self.default_payload()
+
+    def default_payload(self) -> Any:
+        """What the handler declares as its parameter's default. Raises ``UsageError`` when there is none."""
+        if str(self.single) not in self._defaults:
+            raise UsageError(
+                f"{self.name}.enqueue() has no payload: write {self.name}.enqueue({self.single})"
+            )
+        return self._defaults[str(self.single)]
 
     # -- the worker's side -----------------------------------------------------------------------------------
 
@@ -338,9 +349,12 @@ class Sending(Generic[P, R]):
         said = ", ".join(f"{name}={value!r}" for name, value in self._given.items())
         return f"{self.task!r}.options({said})"
 
-    async def enqueue(self, payload: P, /) -> Job[R]:
+    async def enqueue(self, payload: P = _NOTHING, /) -> Job[R]:
         """Send one job; its payload alone, as the options are given already."""
-        return await self.task.send(self.task.queue, payload, self._terms)
+        task = self.task
+        return await task.send(
+            task.queue, task.default_payload() if payload is _NOTHING else payload, self._terms
+        )
 
     async def enqueue_many(self, payloads: Iterable[P]) -> list[Job[R]]:
         """Send many jobs."""

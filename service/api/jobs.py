@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final, NotRequired, cast
 
+import orjson
 from orjson import Fragment
 from pydantic import Field, ValidationInfo, create_model, field_validator
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
@@ -21,6 +23,8 @@ from streamq import (
     PayloadTooLarge,
     Queue,
     QueueFull,
+    RequestReused,
+    RequestRunning,
     State,
     Task,
     UnknownTask,
@@ -36,6 +40,7 @@ from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded
 from ..site import Site
+from .idempotency import Enqueue, answered_once
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 from .sent import answer, as_it_lies, document, ended
 
@@ -157,17 +162,30 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     task = engine.tasks.get(body.task)
     if task is None or task.queue != queue:
         await _check_task(engine, asked, body.task)
+    if asked.key is not None:
+        return await answered_once(site, asked, queue, _wanted(body), partial(_create, site, asked))
+    return await _create(site, asked, partial(engine.enqueue, queue))
+
+
+def _wanted(body: JobBody) -> bytes:
+    """What the body asks for, as text that is the same for the same."""
+    given = body.model_dump(mode="json", exclude={"payload"}, exclude_unset=True)
+    return orjson.dumps({"payload": Fragment(encoded(body.payload)), **given}, option=orjson.OPT_SORT_KEYS)
+
+
+async def _create(site: Site, asked: Asked[None, JobBody], enqueue: Enqueue) -> Answer:
+    body, task = asked.body, site.engine.tasks.get(asked.body.task)
     payload, options = encoded(body.payload), body.options()
     text = JSONText(payload)
     try:
         if task is not None:
             payload = task.encode(text)
-        job = await engine.enqueue(queue, body.task, text, **options)
+        job = await enqueue(body.task, text, **options)
     except InvalidPayload as error:
         raise Invalid(of_payload(error, "/payload")) from None
     if asked.wait:
         return await ended(site, asked, job)
-    told = not engine.queue(queue).is_known_plain
+    told = not site.engine.queue(job.queue).is_known_plain
     if (
         told
         or job.disposition != "created"
@@ -245,6 +263,8 @@ REFUSALS: Final = (
     OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[QueueFull], OF_ENGINE[NotDurable], *OUTAGES,
 )  # fmt: skip
 """Of any route that makes a job."""
+ONCE: Final = (OF_ENGINE[RequestReused], OF_ENGINE[RequestRunning])
+"""Of a route that takes an ``Idempotency-Key``."""
 WAITED: Final = (
     Success(200, "With `Prefer: wait=N`: the finished job", SentDocument, ("Location", "Preference-Applied")),
     Success(
@@ -255,12 +275,13 @@ WAITED: Final = (
 ROUTES: Final = (
     Route(
         method="POST", path=JOBS, handler=create, scope=Scope.WRITE, body=JobRequest, makes_a_job=True,
+        is_idempotent=True,
         summary="make a job; 201 with the job and its `Location`, 200 where its unique key has led to another",
         answers=(
             Success(201, "The job", SentDocument, ("Location",)),
             Success(200, f"The job that has its unique key. {WAITED[0].meaning}", *WAITED[0][2:]), WAITED[1],
         ),
-        problems=(QUEUE_NOT_FOUND, OF_ENGINE[UnknownTask], *REFUSALS),
+        problems=(QUEUE_NOT_FOUND, OF_ENGINE[UnknownTask], *ONCE, *REFUSALS),
     ),
     Route(
         method="GET", path=JOBS, handler=index, scope=Scope.READ, query=JobsQuery,

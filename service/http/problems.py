@@ -70,7 +70,12 @@ VALIDATION: Final = ProblemType(
 )
 WAIT_TOO_LONG: Final = ProblemType(422, "wait-too-long", "`Prefer: wait=N` asks for more than 60 seconds")
 IDEMPOTENCY_KEY: Final = ProblemType(
-    422, "idempotency-key-unsupported", "the header `Idempotency-Key` is not supported yet"
+    422, "idempotency-key-unsupported", "the header `Idempotency-Key` is not taken here"
+)
+BAD_IDEMPOTENCY_KEY: Final = ProblemType(
+    400,
+    "bad-idempotency-key",
+    "the header `Idempotency-Key` is not 1 to 255 characters of ASCII, or comes twice",
 )
 
 BAD_IF_MATCH: Final = ProblemType(400, "bad-if-match", "the header `If-Match` has no version of a job")

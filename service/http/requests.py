@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from .bodies import read_body
 from .fields import Invalid, field_error
 from .problems import (
+    BAD_IDEMPOTENCY_KEY,
     BAD_IF_MATCH,
     IDEMPOTENCY_KEY,
     MALFORMED_JSON,
@@ -35,6 +36,7 @@ _LONG: Final = b"0" * 19
 _AS_ZERO: Final = bytes.maketrans(b"123456789", b"0" * 9)
 """once every digit is a zero: this finds them in a quarter of the time that a pattern takes."""
 _VERSION: Final = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+_IDEMPOTENCY_KEY: Final = re.compile(r"[ -~]{1,255}")
 _WAIT: Final = re.compile(r"\bwait\s*=\s*(\d{1,9})")
 
 
@@ -79,10 +81,23 @@ async def read_json(request: web.Request, limit: int, *, may_be_empty: bool = Fa
     return value
 
 
-def refuse_idempotency_key(request: web.Request) -> None:
-    """Raise ``Problem`` 422: a promise that cannot be kept yet is not taken silently."""
-    if "Idempotency-Key" in request.headers:
-        raise Problem(IDEMPOTENCY_KEY, "The header Idempotency-Key is not supported yet: leave it out.")
+def idempotency_key(request: web.Request, *, taken: bool) -> str | None:
+    """The header ``Idempotency-Key``, in quotes or not; None without it.
+
+    Raises ``Problem`` 400 for what cannot be a key, and 422 where none is ``taken``: a promise that cannot be kept is
+    not taken silently.
+    """
+    said = request.headers.get("Idempotency-Key")
+    if said is None:
+        return None
+    if not taken:
+        raise Problem(IDEMPOTENCY_KEY, "This route does not take the header Idempotency-Key: leave it out.")
+    key = said.strip()
+    key = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
+    if not _IDEMPOTENCY_KEY.fullmatch(key) or len(request.headers.getall("Idempotency-Key")) > 1:
+        detail = f"Idempotency-Key has 1 to 255 letters, digits and signs of ASCII (got {cut(said, 100)})."
+        raise Problem(BAD_IDEMPOTENCY_KEY, detail)
+    return key
 
 
 def wait_seconds(request: web.Request) -> int | None:

@@ -28,6 +28,7 @@ from .bodies import await_body
 from .failures import Guard, Handler
 from .fields import FieldError, Invalid, of_model
 from .problems import (
+    BAD_IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY,
     OF_ANY_REQUEST,
     OF_BODIES,
@@ -37,7 +38,7 @@ from .problems import (
     WAIT_TOO_LONG,
     ProblemType,
 )
-from .requests import read_json, refuse_idempotency_key, require_json, wait_seconds
+from .requests import idempotency_key, read_json, require_json, wait_seconds
 
 S = TypeVar("S")
 Q = TypeVar("Q")
@@ -79,6 +80,8 @@ class Asked(NamedTuple, Generic[Q, B]):
     body: B
     wait: int | None
     """Seconds that the caller is ready to wait for a job's end."""
+    key: str | None = None
+    """Its ``Idempotency-Key``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,8 @@ class Route(Generic[S, Q, B]):
     body_may_be_empty: bool = False
     """A request without a body is one with an empty object."""
     makes_a_job: bool = False
+    is_idempotent: bool = False
+    """It takes an ``Idempotency-Key``."""
     any_type: bool = False
     """Taken without saying that it is JSON. A form of a page cannot send it by its method."""
     is_stream: bool = False
@@ -121,7 +126,8 @@ class Route(Generic[S, Q, B]):
         found = [*OF_ANY_REQUEST]
         found += OF_CALLERS if self.without_keys is not Callers.ANYONE else ()
         found += (UNSUPPORTED_MEDIA_TYPE,) if self.says_json else ()
-        found += (WAIT_TOO_LONG, IDEMPOTENCY_KEY) if self.makes_a_job else ()
+        found += (WAIT_TOO_LONG,) if self.makes_a_job else ()
+        found += (BAD_IDEMPOTENCY_KEY if self.is_idempotent else IDEMPOTENCY_KEY,) if self.makes_a_job else ()
         found += OF_BODIES if self.body is not None else ()
         found += (VALIDATION,) if self.query is not None else ()
         return tuple(dict.fromkeys([*found, *self.problems]))
@@ -150,18 +156,19 @@ def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_bod
     """All that can be known of a route beforehand is: a request pays for its own inputs alone."""
     handler, status = route.handler, route.answers[0].status
     says_json, makes_a_job, has_body = route.says_json, route.makes_a_job, route.body is not None
+    is_idempotent = route.is_idempotent
     may_be_empty = route.body_may_be_empty
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        caller, wait = guard(request), None
+        caller, wait, key = guard(request), None, None
         if says_json:
             require_json(request)
         if makes_a_job:
             wait = wait_seconds(request)
-            refuse_idempotency_key(request)
+            key = idempotency_key(request, taken=is_idempotent)
         sent = await read_json(request, max_body, may_be_empty=may_be_empty) if has_body else None
         query, body = checked(request, sent)
-        given = await handler(site, Asked(request, caller, query, body, wait))
+        given = await handler(site, Asked(request, caller, query, body, wait, key))
         if type(given) is Answer:
             return JSONAnswer(*given)
         return given if isinstance(given, web.StreamResponse) else JSONAnswer(given, status)

@@ -22,6 +22,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
     ("queues", work.look_at_queues),
     ("tasks", work.look_at_tasks),
     ("index", index.look),
+    ("unique", index.look_at_keys),
     ("names", index.look_at_names),
 )
 

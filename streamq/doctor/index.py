@@ -1,9 +1,13 @@
-"""The keys: the index of deliveries of each queue, and the set of the names of all queues."""
+"""The keys: the index of deliveries of each queue, its unique keys, and the set of the names of all queues."""
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Final
+
 from streamq.doctor.finding import Finding, Patient
 from streamq.errors import ConfigurationError, Rejected
+from streamq.model.shown import shown as shown_text
 
 SHORT = 100
 """Bytes of a name that is printed as part of a command: a longer one would hide the rest."""
@@ -52,6 +56,39 @@ async def _unlisted(patient: Patient, queue: str) -> list[str]:
     except Rejected:
         return unlisted
     return [name for name in unlisted if name not in names]
+
+
+async def look_at_keys(patient: Patient) -> list[Finding]:
+    """Unique keys whose jobs are gone, and held jobs that nothing holds; with ``repair`` they are mended."""
+    findings = []
+    for queue in await patient.app.queues():
+        try:
+            wrong = await patient.app.client.store.unique.compare(queue, mend=patient.repair)
+        except (Rejected, ConfigurationError):  # the check of the index says why
+            continue
+        if not any(wrong):
+            continue
+        counts = Counter(what for what, _, _ in wrong.keys) + Counter(forgotten=len(wrong.held))
+        told = [_WRONG[what].format(count) for what, count in counts.items() if count]
+        shown = [shown_text(key) for _, key, _ in wrong.keys[:5]] + wrong.held[:5]
+        said = f"{queue}: {'; '.join(told)} ({', '.join(shown)})"
+        if patient.repair:
+            remedy = "nothing more: it was repaired"
+            findings.append(Finding("unique", "keys-mended", "warn", said, remedy))
+        else:
+            remedy = "use --repair; somebody has deleted jobs or keys by hand"
+            findings.append(Finding("unique", "keys-left", "fail", said, remedy))
+    return findings
+
+
+_WRONG: Final = {
+    "gone": "{} unique keys are taken by jobs that are gone",
+    "lost": "{} jobs that should follow another of their unique key are gone",
+    "endless": "{} windows of unique keys would never end",
+    "unreadable": "{} unique keys have a value that cannot be read",
+    "forgotten": "{} held jobs are held by nothing",
+}
+"""What is wrong with unique keys and held jobs, for people."""
 
 
 async def look_at_names(patient: Patient) -> list[Finding]:

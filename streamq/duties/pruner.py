@@ -1,4 +1,5 @@
-"""Duty: finished records past their age are forgotten, and names of queues that nothing has been left of.
+"""Duty: finished records past their age are forgotten, windows of unique keys that have ended, and names of queues that
+nothing has been left of.
 
 (The number of records is bounded when they are written.)
 """
@@ -24,7 +25,8 @@ class Pruner(Rounds):
     async def see_to(self, queue: str) -> int:
         """Prune one queue. Returns how many records are forgotten."""
         pruned = await self._store.retention.prune(queue)
-        await self._strike_if_unused(queue)
+        if not await self._store.retention.end_windows(queue):  # else there is something left to prune
+            await self._strike_if_unused(queue)
         return pruned
 
     async def _strike_if_unused(self, queue: str) -> None:

@@ -263,6 +263,11 @@ def expires_at(headers: Headers, job_id: str) -> int | None:
         return None
 
 
+def key_given_up(headers: Headers) -> str:
+    """The unique key that the job's end gives up; empty where it has none, or has it for a window, which goes on."""
+    return "" if headers.get("until") == "window" else headers.get("key", "")
+
+
 def without_unknown_task(headers: Headers) -> Headers:
     """Headers without the counters of an unknown task: this worker knows the task, or the job is failed for it."""
     if "unknown_task_count" not in headers and "unknown_task_since" not in headers:

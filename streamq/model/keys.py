@@ -12,6 +12,7 @@ from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, BY_PRIORITY, LANES, READY
+from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -119,9 +120,13 @@ class Keys:
     producer = Key(
         "string",
         "last batch of one producer and the ids it was answered",
-        "expires in an hour",
+        "expires in an hour, or in a day where a request may come again",
         "producer:ID",
     )
+    request = Key(
+        "hash", "a request that may come again: its fingerprint, who is at it, and the first answer",
+        "expires in a day", "request:ID",
+    )  # fmt: skip
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )
@@ -139,7 +144,7 @@ class Keys:
     def __init__(self, prefix: str, queue: str) -> None:
         if not is_name(queue):
             raise ConfigurationError(
-                f"{queue!r} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
+                f"{as_given(queue)} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue

@@ -26,6 +26,8 @@ pause that is new."""
 ANNOUNCED_FOR: Final = 30.0
 """Seconds after which a queue that is enqueued to is put on the list of queues again: somebody may have emptied it."""
 
+GROUPED: Final = 1_000
+"""Jobs of a group that admit.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
 FORGOTTEN_AT_ONCE: Final = 500
 """Producers that are forgotten in one round trip."""
 
@@ -37,6 +39,8 @@ class Producer(NamedTuple):
     script: scripts.Script
     keys: scripts.Named
     record: str
+    remembered: int = PRODUCER_MEMORY_MS
+    """Milliseconds for which its last batch is."""
 
 
 class Batch(NamedTuple):
@@ -269,10 +273,22 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
 
 
 def _admitted(batch: Batch) -> Sequence[Any]:
-    arguments: list[Any] = [batch.number, PRODUCER_MEMORY_MS, _parked_sequence()]
-    for job in batch.jobs:
-        arguments += job[:4]
-        arguments += job.demand or UNDEMANDING
+    """Jobs that follow each other and are alike are a group."""
+    arguments: list[Any] = [batch.number, batch.producer.remembered, _parked_sequence()]
+    terms: tuple[Any, ...] = ()
+    at = 0
+    for task, payload, headers, due, demand in batch.jobs:
+        lane, key, *unique = demand or UNDEMANDING
+        own = (lane, *unique, "1" if due else "")
+        if own != terms or arguments[at] == GROUPED:
+            at, terms = len(arguments), own
+            arguments += (0, *own)
+        arguments[at] += 1
+        arguments += (task, payload, headers)
+        if key:
+            arguments.append(key)
+        if due:
+            arguments.append(due)
     return arguments
 
 

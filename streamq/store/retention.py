@@ -25,6 +25,14 @@ class Retention:
             link = links.of(queue)
             return await self._prune_completed(link, queue) + await self._prune_others(link, queue)
 
+    async def end_windows(self, queue: str) -> int:
+        """Free the unique keys whose windows have ended. Returns how many windows are left."""
+        count = left = PAGE
+        async with self._access.pool.links() as links:
+            while count == PAGE:
+                count, left = await scripts.PRUNE_WINDOWS.run(links.of(queue), self._access.keys(queue), PAGE)
+        return left
+
     async def _prune_completed(self, link: Link, queue: str) -> int:
         keys, settings, pruned, more = self._access.keys(queue), self._access.settings, 0, 1
         bounds = (int(settings.keep_completed_for * 1000), PAGE, settings.keep_completed)

@@ -17,6 +17,7 @@ from streamq.store.outcomes import Outcomes
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.recovery import Recovery
+from streamq.store.requests import Requests
 from streamq.store.retention import Retention
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
@@ -48,5 +49,6 @@ class Store(Access):
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
+        self.requests = Requests(self, self.producers)
         self.seats = Seats(self)
         self.server = ServerQueries(self)

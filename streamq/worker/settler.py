@@ -17,6 +17,7 @@ from streamq.errors import OutcomeUnknown, Rejected, StreamqError, Unavailable
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
+from streamq.model.headers import key_given_up
 from streamq.model.outcomes import FAILED
 from streamq.model.outcomes import MARKS as ENDS
 from streamq.model.record import as_failure
@@ -65,7 +66,7 @@ class Settler:
 
     def put(self, delivery: Delivery, kind: str, body: bytes, due: str = "") -> None:
         """Take an outcome; it is written soon."""
-        key = delivery.headers.get("key", "") if delivery.raw_headers and kind in ENDS else ""
+        key = key_given_up(delivery.headers) if delivery.raw_headers and kind in ENDS else ""
         outcome = Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body, due, key)
         waiting = self._waiting.get(delivery.queue)
         if waiting is None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 import redis
 
-from streamq import App, ConfigurationError, InvalidPayload, Unique, UsageError
-from streamq.model.keys import Keys
+from streamq import App, Backoff, ConfigurationError, InvalidPayload, State, Unique, UsageError
+from streamq.doctor import examine
+from streamq.duties.pruner import Pruner
+from streamq.model.keys import GROUP, Keys
+
+from ..rig import ON_ONE_SERVER, until, working
 
 
 @pytest.fixture
@@ -107,3 +113,147 @@ async def test_a_key_that_cannot_be_is_refused_before_anything_is_sent(task: Any
     with pytest.raises(UsageError, match=r"key=.*200 characters"):
         await task.enqueue({}, key=key)
     assert (await app.queue("q").counts()).waiting == 0
+
+
+LEFT: dict[str, Unique] = {
+    "done": Unique(), "started": Unique(until="started"), "debounce": Unique(debounce=0.001),
+    "latest": Unique(conflict="latest"), "queue": Unique(conflict="queue"), "replace": Unique(conflict="replace"),
+}  # fmt: skip
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("mode", LEFT)
+async def test_a_key_is_free_when_its_job_has_ended_however_that_was(
+    app: App, client: redis.Redis, prefix: str, mode: str
+) -> None:
+    @app.task(queue="q", attempts=2, backoff=Backoff(0.01), timeout=0.3)
+    async def t(x: str) -> None:
+        if x == "fails":
+            raise ValueError
+        if x == "hangs":
+            await asyncio.sleep(5)
+
+    async with working(app, concurrency=3):
+        for n, x in enumerate(("fine", "fails", "hangs")):
+            await t.enqueue(x, key=f"k{n}", unique=LEFT[mode])
+        await app.enqueue("q", "nobody", 1, key="k3", unique=LEFT[mode], expires=0.001)
+        await until(lambda: client.hlen(Keys(prefix, "q").finished) >= 3)
+    await until(lambda: client.hlen(Keys(prefix, "q").unique) <= 1)
+    for held in (job for job in (await app.queue("q").jobs(State.DELAYED)).items):  # the one nobody knows
+        await app.queue("q").cancel(held.id)
+    assert client.hlen(Keys(prefix, "q").unique) == 0
+
+
+async def test_those_that_follow_run_one_after_the_other_and_the_latest_alone_of_many(app: App) -> None:
+    ran: list[tuple[str, int]] = []
+    all_sent = asyncio.Event()
+
+    @app.task(queue="q")
+    async def t(mode: str, n: int) -> None:
+        ran.append((mode, n))
+        await all_sent.wait()
+        await asyncio.sleep(0.01)
+        ran.append((mode, n))
+
+    async with working(app, concurrency=10):
+        for mode in ("queue", "latest"):
+            unique = Unique(conflict=mode)  # type: ignore[arg-type]
+            jobs = []
+            all_sent.clear()
+            for n in range(4):
+                jobs.append(await t.options(key=mode, unique=unique).enqueue(mode, n))
+                if n == 0:
+                    await until(lambda: (mode, 0) in ran)  # noqa: B023
+            all_sent.set()
+            await jobs[-1].result(timeout=5)
+    assert [n for mode, n in ran if mode == "queue"] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [n for mode, n in ran if mode == "latest"] == [0, 0, 3, 3]
+
+
+async def test_a_purge_leaves_no_key_and_nobody_who_follows(
+    task: Any, app: App, client: redis.Redis, prefix: str
+) -> None:
+    queued = Unique(conflict="queue")
+    await app.queue("q").pause(task="t")
+    for key in ("a", "b"):
+        for n in range(4):
+            await task.enqueue({"n": n}, key=key, unique=queued)
+    await asyncio.sleep(0.002)  # only what was born before it is purged
+    purge = await app.queue("q").purge(["held"])
+    async with app.client.store.pool.links() as links:
+        await app.client.store.operations.step(links, "q", purge.id)
+    keys = Keys(prefix, "q")
+    assert (client.hlen(keys.unique), client.hlen(keys.parked), client.xlen(keys.ready)) == (0, 0, 0)
+
+
+async def test_the_doctor_finds_what_was_deleted_by_hand_and_mends_it(
+    task: Any, app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys, queued = Keys(prefix, "q"), Unique(conflict="queue")
+    first = [await task.enqueue({}, key=key, unique=queued) for key in "abc"]
+    second = [await task.enqueue({}, key=key, unique=queued) for key in "abc"]
+    await task.enqueue({}, key="w", unique=Unique(window=60))
+    assert not [f for f in await examine(app) if f.check == "unique"]
+    client.xdel(keys.ready, first[0].id)  # a job with a follower
+    client.hdel(keys.parked, second[1].id)  # one that follows
+    client.hdel(keys.unique, "c")  # a key
+    client.zrem(keys.windows, "w")
+    client.hset(keys.unique, "x", "nonsense")
+    (finding,) = [f for f in await examine(app) if f.check == "unique"]
+    assert (finding.code, finding.verdict) == ("keys-left", "fail")
+    (mended,) = [f for f in await examine(app, repair=True) if f.check == "unique"]
+    assert mended.said == finding.said
+    assert not [f for f in await examine(app) if f.check == "unique"]
+    async with app.client.store.pool.links() as links:
+        await app.client.store.steering.resume_held(links, "q")
+    assert [(await job.status()).state.value for job in (second[0], first[1], second[2])] == ["waiting"] * 3
+    assert client.hlen(keys.parked) == 0
+
+
+async def test_a_window_is_forgotten_when_it_has_ended_and_its_queue_not_before(
+    task: Any, app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys, store = Keys(prefix, "q"), app.client.store
+    job = await task.enqueue({}, key="k", unique=Unique(window=0.05))
+    client.xdel(keys.ready, job.id)
+    pruner = Pruner(store, lambda: ["q"])
+    try:
+        await pruner.see_to("q")
+        assert await store.queues.names() == {"q"}
+        await until(lambda: client.zcount(keys.windows, "-inf", float("inf")) == 1)
+        await asyncio.sleep(0.06)
+        await pruner.see_to("q")
+    finally:
+        await pruner.close()
+    assert (client.hlen(keys.unique), client.zcard(keys.windows)) == (0, 0)
+    assert await store.queues.names() == set()
+
+
+async def test_of_many_producers_at_once_one_makes_the_job_and_all_get_it(
+    task: Any, make_app: Any, app: App
+) -> None:
+    apps = [make_app() for _ in range(3)]
+    async with contextlib.AsyncExitStack() as stack:
+        for each in apps:
+            await stack.enter_async_context(each)
+        jobs = await asyncio.gather(
+            *(each.enqueue("q", "t", {}, key=f"k{n % 5}") for each in (app, *apps) for n in range(50))
+        )
+    assert len({job.id for job in jobs}) == 5
+    assert sorted(job.disposition for job in jobs) == ["created"] * 5 + ["existing"] * 195
+
+
+async def test_the_key_of_a_job_that_crashes_too_often_is_free_and_who_follows_starts(
+    task: Any, app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys, queued = Keys(prefix, "q"), Unique(conflict="queue")
+    first, second = [await task.enqueue({}, key="k", unique=queued) for _ in range(2)]
+    alone = await task.enqueue({}, key="alone")
+    async with app.client.store.pool.links() as links:
+        await app.client.store.delivery.join(links, ["q"])
+        for _ in range(3):
+            client.xreadgroup(GROUP, "w", {keys.ready: ">", keys.alone: ">"})
+            await app.client.store.recovery.reclaim(links, "q", "w", None)
+    states = [(await job.status()).state for job in (first, second, alone)]
+    assert states == [State.FAILED, State.WAITING, State.FAILED]
+    assert client.hkeys(keys.unique) == ["k"]

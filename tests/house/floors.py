@@ -12,8 +12,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "operation", "options", "terms", "unique", "versions", "hooks", "handlers", "task",
-        "fields_task", "failed", "notes", "sync", "program", "context", "declare",
+        "job", "queue", "operation", "options", "once", "terms", "unique", "versions", "hooks", "handlers",
+        "task", "fields_task", "failed", "notes", "sync", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

@@ -14,6 +14,7 @@ from . import (
     scripts,
     serving,
     steering,
+    unique,
     values,
     waiting,
 )
@@ -28,6 +29,7 @@ FAULTS: tuple[Fault, ...] = (
     *producers.FAULTS,
     *liveness.FAULTS,
     *waiting.FAULTS,
+    *unique.FAULTS,
     *values.FAULTS,
     *life.FAULTS,
     *serving.FAULTS,

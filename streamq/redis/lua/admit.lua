@@ -6,9 +6,11 @@
 --   batch         its number
 --   remembered    ms the producer's record is kept
 --   sequence      number in the id of the first one that is born parked; the next have the next
---   jobs...       of each: task, payload, headers, due time ("" for now), number of its lane, unique key ("" for none),
---                 until what the key is taken (done, started, window or debounce), ms of the window, ms after which a
---                 job is no longer put off ("" for no limit), and what becomes of one that meets another
+--   groups...     jobs that come one after the other and are alike: how many (at most 1000), number of their lane, until
+--                 what their keys are taken (done, started, window or debounce; "" where they have none), ms of the window,
+--                 ms after which a job is no longer put off ("" for no limit), what becomes of one that meets another, and
+--                 "1" where they are not for now; then of each: task, payload, headers, its key where they have any, and
+--                 its due time where they are not for now
 -- returns 1 when anything was told to the queue, else 0; then for each job its id, with a colon and its disposition unless
 --   it was created; all separated by spaces. "ID+n" stands for ID and the n that follow it, one by one
 -- parts: clock
@@ -25,105 +27,192 @@ if answered then
   end
 end
 
--- Keys of another type raise before anything is added: a refused batch is refused whole.
--- parts: expect_lanes steered add open_lane seal park due placed signal_due hold
-local WIDTH = 10
-local at_once, delayed, keyed = 0, false, false
-for i = first.jobs, #ARGV, WIDTH do
-  if ARGV[i + 3] == '' then at_once = at_once + 1 else delayed = true end
-  keyed = keyed or ARGV[i + 5] ~= ''
+-- parts: steered each add seal due
+local WIDTH = 7
+local now_text, parked_so_far, born = string.format('%.0f', now), 0, {}
+
+local function width_of(at)
+  return 3 + (ARGV[at + 2] ~= '' and 1 or 0) + (ARGV[at + 6] ~= '' and 1 or 0)
 end
-expect_lanes()
-if delayed or keyed or steered then
+
+-- A key of another type raises before anything is added: a refused batch is refused whole. A lone job needs no look at the
+-- keys that it is written to first, or that are read before.
+local function check()
+  -- parts: expect_lanes
+  expect_lanes()
   redis.call('HLEN', keys.parked)
   redis.call('ZCARD', keys.delayed)
-end
-if keyed then
   redis.call('HLEN', keys.moved)
   redis.call('HLEN', keys.unique)
   redis.call('ZCARD', keys.windows)
+  redis.call('ZCARD', keys.held)
 end
-local full = steered and over_bound(at_once)
-if full then return redis.error_reply(full) end
+local lone = #ARGV == first.groups + WIDTH - 1 + width_of(first.groups)
+if steered or not lone then
+  check()
+elseif ARGV[first.groups + 2] == 'window' then
+  redis.call('ZCARD', keys.windows)
+end
 
-local parked_so_far, born = 0, {}
+if steered then
+  local at, at_once = first.groups, 0
+  while at <= #ARGV do
+    if ARGV[at + 6] == '' then at_once = at_once + ARGV[at] end
+    at = at + WIDTH + ARGV[at] * width_of(at)
+  end
+  local full = over_bound(at_once)
+  if full then return redis.error_reply(full) end
+end
 
 -- An id of its own for a job that is born parked, or in a lane whose entries the server must not number.
 local function parked_id()
   parked_so_far = parked_so_far + 1
-  return string.format('%.0f-%.0f', now, args.sequence + parked_so_far - 1)
+  return now_text .. string.format('-%.0f', args.sequence + parked_so_far - 1)
 end
 
 local function with_id(id, headers)
   return '{"id":"' .. id .. '"' .. (headers == '' and '}' or ',' .. string.sub(headers, 2)) -- we wrote them, and without an id
 end
 
--- parts: unique
-local function create_parked(i, id, due)
-  local envelope = seal(ARGV[i], with_id(id, ARGV[i + 2]), ARGV[i + 1])
-  if not due then
-    redis.call('HSET', keys.parked, id, envelope)
-    return id
+-- What is to be written of the jobs so far, together: envelopes, due times, keys, ends of windows.
+local envelopes, dues, standings, ends = {}, {}, {}, {}
+
+local function write()
+  if #dues > 0 then
+    -- parts: park signal_due
+    local earliest = park(dues, envelopes)
+    if earliest then signal_due(earliest) end
+  else
+    each('HSET', keys.parked, envelopes)
   end
-  local earliest = park({ due, id }, { id, envelope })
-  if earliest then signal_due(earliest) end
+  each('HSET', keys.unique, standings)
+  each('ZADD', keys.windows, ends)
+  envelopes, dues, standings, ends = {}, {}, {}, {}
+end
+
+local regular -- whether the ids of a group follow each other
+
+local function create_parked(task, payload, headers, due)
+  local id, n = parked_id(), #envelopes
+  envelopes[n + 1], envelopes[n + 2] = id, seal(task, with_id(id, headers), payload)
+  if due then dues[#dues + 1], dues[#dues + 2] = due, id end
   return id
 end
 
--- Entries of the lanes of a priority get ids that tell the lane and are no other lane's.
-local function create_in(number, i)
-  if number == lane.ready then return add(keys.lanes[number], ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-  open_lane(number)
-  local within = number * lane.births + clock[2] % 1000 * 1048576 + (born[number] or 0)
-  born[number] = (born[number] or 0) + 1
-  local id = string.format('%.0f-%.0f', now, within)
-  local added = redis.pcall('XADD', keys.lanes[number], id, 'task', ARGV[i], 'payload', ARGV[i + 1], 'headers', ARGV[i + 2])
+-- Entries of the lanes of a priority get ids that tell the lane and are no other lane's; the server numbers those after
+-- the first.
+local function create_in(number, task, payload, headers)
+  if number == lane.ready then return add(keys.lanes[number], task, payload, headers) end
+  local wanted = now_text .. '-*'
+  if not born[number] then
+    -- parts: open_lane
+    open_lane(number)
+    wanted = now_text .. string.format('-%.0f', number * lane.births + clock[2] % 1000 * 1048576)
+    born[number] = true
+  end
+  local added = redis.pcall('XADD', keys.lanes[number], wanted, 'task', task, 'payload', payload, 'headers', headers)
   if type(added) == 'string' then return added end
-  -- the clock was set back: it is born parked, for which any id will do, and moves at once
+  -- the clock was set back: it gets an id as if it were born parked, and moves at once
+  -- parts: placed
   local own = parked_id()
-  placed(own, number, add(keys.lanes[number], ARGV[i], ARGV[i + 1], with_id(own, ARGV[i + 2])))
+  regular = false
+  placed(own, number, add(keys.lanes[number], task, payload, with_id(own, headers)))
   return own
 end
 
-local function create(i, due)
-  if due then return create_parked(i, parked_id(), due) end
-  if steered and is_paused('task:' .. ARGV[i]) then
-    local id = create_parked(i, parked_id())
-    hold(ARGV[i], id)
+local function create(number, task, payload, headers, due)
+  if due then return create_parked(task, payload, headers, due) end
+  if steered and is_paused('task:' .. task) then
+    -- parts: hold
+    regular = false
+    local id = create_parked(task, payload, headers)
+    hold(task, id)
     return id
   end
-  return create_in(tonumber(ARGV[i + 4]), i)
+  return create_in(number, task, payload, headers)
 end
 
-local reply, run, last_ms, last_number = { steered and '1' or '0' }, 0, nil, nil
-
--- Ids that follow each other are told as one, so that what is remembered of a batch stays short.
-local function tell_created(id)
-  local ms, number = string.match(id, '^(%d+)%-(%d+)$')
-  number = tonumber(number)
-  if ms == last_ms and number == last_number + 1 then
-    run = run + 1
-    reply[#reply] = string.gsub(reply[#reply], '%+%d+$', '') .. '+' .. run
-  else
-    reply[#reply + 1], run = id, 0
+-- The job that takes a key is made under these terms.
+local function create_with_key(group, key, task, payload, headers, due, rest)
+  local taken = group.taken
+  if taken == 'debounce' then due = due or now + group.window end
+  local id = create(group.lane, task, payload, headers, due)
+  if taken == 'window' then
+    taken = string.format('%.0f', now + group.window)
+    ends[#ends + 1], ends[#ends + 2] = taken, key
+  elseif taken == 'debounce' then
+    taken = 'started'
   end
-  last_ms, last_number = ms, number
+  standings[#standings + 1], standings[#standings + 2] = key, id .. ' ' .. taken .. (rest or '')
+  return id
 end
 
-for i = first.jobs, #ARGV, WIDTH do
-  local due = ARGV[i + 3] ~= '' and due_at(ARGV[i + 3]) or nil
-  local id, disposition
-  if ARGV[i + 5] == '' then
-    id = create(i, due)
-  else
-    id, disposition = admit_unique(i, due, create)
+-- What becomes of a job whose key is taken. All that it needs is defined when the first one comes, as most times none does.
+local meets
+local function met(...)
+  if not meets then
+    -- parts: unique
+    meets = meet
   end
-  if disposition then
-    reply[#reply + 1], last_ms = id .. ':' .. disposition, nil
+  return meets(...)
+end
+
+local reply = { steered and '1' or '0' }
+
+-- A stream numbers what it gets within a millisecond, and we what is parked, so all between two ids of one millisecond
+-- follow each other.
+local function tell_runs(ids, from, to)
+  if string.match(ids[from], '^%d+') == string.match(ids[to], '^%d+') then
+    reply[#reply + 1] = from == to and ids[from] or ids[from] .. '+' .. (to - from)
   else
-    tell_created(id)
+    local middle = math.floor((from + to) / 2)
+    tell_runs(ids, from, middle)
+    tell_runs(ids, middle + 1, to)
   end
 end
+
+-- Make the jobs of a group with keys, from `at` on. Most keys are free, which is asked for all at once.
+local function make_unique(group, at, width, count)
+  local named, known, told = {}, {}, {}
+  for n = 1, count do named[n] = ARGV[at + (n - 1) * width + 3] end
+  local standing = redis.call('HMGET', keys.unique, unpack(named))
+  for n, key in ipairs(named) do
+    local i, id, disposition = at + (n - 1) * width, nil, nil
+    local due = group.later and due_at(ARGV[i + 4]) or nil
+    if standing[n] or known[key] then
+      write()
+      id, disposition = met(group, key, ARGV[i], ARGV[i + 1], ARGV[i + 2], due)
+      regular = false
+    else
+      id = create_with_key(group, key, ARGV[i], ARGV[i + 1], ARGV[i + 2], due)
+    end
+    known[key] = true
+    told[n] = disposition and id .. ':' .. disposition or id
+  end
+  return told
+end
+
+local at = first.groups
+while at <= #ARGV do
+  local count, width = tonumber(ARGV[at]), width_of(at)
+  local group = {
+    lane = tonumber(ARGV[at + 1]), taken = ARGV[at + 2], window = ARGV[at + 3], longest = ARGV[at + 4],
+    conflict = ARGV[at + 5], later = ARGV[at + 6] ~= '',
+  }
+  at, regular = at + WIDTH, true
+  local told = {}
+  if group.taken ~= '' then
+    told = make_unique(group, at, width, count)
+  else
+    for n = 1, count do
+      local i = at + (n - 1) * width
+      told[n] = create(group.lane, ARGV[i], ARGV[i + 1], ARGV[i + 2], group.later and due_at(ARGV[i + 3]) or nil)
+    end
+  end
+  if regular then tell_runs(told, 1, count) else reply[#reply + 1] = table.concat(told, ' ') end
+  at = at + count * width
+end
+write()
 local said = table.concat(reply, ' ')
 redis.call('SET', keys.producer, args.batch .. ' ' .. said, 'PX', args.remembered)
 return said

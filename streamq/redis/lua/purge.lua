@@ -62,19 +62,19 @@ end
 -- Jobs that are parked, delayed or held. The cursor finds each that stays parked for as long as the purge takes.
 local function purge_parked(count, is_delayed)
   local cursor, found = unpack(redis.call('HSCAN', keys.parked, purge.cursor or '0', 'COUNT', count))
-  local ids = {}
+  local ids, tasks, headers = {}, {}, {}
   for i = 1, #found, 2 do
     local id, envelope = found[i], found[i + 1]
     bytes = bytes + #envelope
     local delayed = redis.call('ZSCORE', keys.delayed, id) ~= false
     if delayed == is_delayed and (birth_of(id) or 0) <= purge.created_ms then
-      local task, headers = unseal(envelope)
-      let_go(id, task, headers)
-      ids[#ids + 1] = id
+      local n = #ids + 1
+      ids[n], tasks[n], headers[n] = id, unseal(envelope)
     end
   end
-  each('HDEL', keys.parked, ids)
+  each('HDEL', keys.parked, ids) -- before their keys are left, as one may follow another
   if is_delayed then each('ZREM', keys.delayed, ids) end
+  for n, id in ipairs(ids) do let_go(id, tasks[n], headers[n]) end
   looked, deleted, purge.cursor = looked + math.max(count, #found / 2), deleted + #ids, cursor
   return cursor == '0'
 end

@@ -22,6 +22,8 @@ redis.call('HLEN', keys.moved)
 redis.call('HLEN', keys.finished)
 redis.call('ZCARD', keys.failures)
 redis.call('ZCARD', keys.workers)
+redis.call('HLEN', keys.parked)
+redis.call('HLEN', keys.unique)
 local told_any = redis.call('HLEN', keys.cancels) > 0
 
 -- parts: clock budget read add_to lane_of placed header_id own_headers rewritten record
@@ -54,6 +56,11 @@ local function fail(id, crashes, task, headers, payload)
   records[#records + 1] = id
   records[#records + 1] = unrun_record(mark.failed, id, name, task, headers, outcome, payload)
   redis.call('HDEL', keys.moved, id)
+  if string.find(headers, '"key"', 1, true) then
+    -- parts: key_of leave_key
+    local key = key_of(headers)
+    if key then leave_key(key, id) end
+  end
   tell(id, 'failed', task)
 end
 

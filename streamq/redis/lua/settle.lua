@@ -102,7 +102,10 @@ while at <= #ARGV do
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) end
     if kind == outcome.cancelled then redis.call('HLEN', keys.cancels) end
   end
-  if keyed > 0 then redis.call('HLEN', keys.unique) end
+  if keyed > 0 then
+    redis.call('HLEN', keys.unique)
+    redis.call('HLEN', keys.parked)
+  end
   local ended = ids
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(entries)) == n then
     write(kind, lane, entries, ids, ARGV, at, whole == '1')
@@ -125,12 +128,13 @@ while at <= #ARGV do
     ended = named
   end
   if keyed > 0 then
-    -- parts: leave_key
-    local key_of = {}
+    -- parts: leave_keys
+    local key_of, given_up, of = {}, {}, {}
     for i, id in ipairs(ids) do key_of[id] = ARGV[beyond + i - 1] end
     for _, id in ipairs(ended) do
-      if key_of[id] ~= '' then leave_key(key_of[id], id) end
+      if key_of[id] ~= '' then given_up[#given_up + 1], of[#of + 1] = key_of[id], id end
     end
+    leave_keys(given_up, of)
   end
   at = beyond + keyed
 end

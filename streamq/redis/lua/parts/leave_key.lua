@@ -4,9 +4,9 @@
 local function leave_key(key, id)
   local standing, taken, rest = standing_of(key)
   if not standing or tonumber(taken) then return end
-  if standing ~= id then -- one of those that follow was cancelled
-    local kept = string.gsub(rest .. ' ', ' ' .. string.gsub(id, '%-', '%%-') .. ' ', ' ', 1)
-    stand(key, standing, taken, (string.gsub(kept, ' $', '')))
+  if standing ~= id then -- it may be one of those that follow, which was cancelled
+    local from, to = string.find(rest .. ' ', ' ' .. id .. ' ', 1, true)
+    if from then stand(key, standing, taken, string.sub(rest, 1, from - 1) .. string.sub(rest, to)) end
     return
   end
   repeat

@@ -1,0 +1,48 @@
+#!lua flags=allow-oom
+-- A page of the parked jobs is compared with what holds them: a pause of their task, or the job that has their unique key.
+-- One that nothing holds would be held for ever. It is told, and mended when that is asked for: it follows that job, or
+-- is looked at when pauses end, as if its task had been paused.
+-- keys: lanes parked delayed moved unique held signals
+-- arguments:
+--   cursor    "0" to begin
+--   limit     about how many
+--   mend      "1" to mend it
+-- returns the cursor of the next page ("0" at the end), then the ids
+-- parts: clock expect_lanes budget unseal hold
+expect_lanes() -- a key of the wrong type raises before anything is written
+for _, name in ipairs({ keys.moved, keys.unique }) do redis.call('HLEN', name) end
+for _, name in ipairs({ keys.delayed, keys.held }) do redis.call('ZCARD', name) end
+local cursor, found = unpack(redis.call('HSCAN', keys.parked, args.cursor, 'COUNT', args.limit))
+local said = { cursor }
+
+-- parts: key_of holder_of_key
+local function is_held(id, task, headers)
+  if redis.call('ZSCORE', keys.held, task .. '\n' .. id) then return true end
+  local key = key_of(headers)
+  local _, _, rest = standing_of(key or '')
+  return key and rest and string.find(rest .. ' ', ' ' .. id .. ' ', 1, true) ~= nil
+end
+
+local function mend(id, task, headers)
+  local key = key_of(headers)
+  local holder, taken, rest, number = nil, nil, nil, nil
+  if key then holder, taken, rest, number = holder_of_key(key) end
+  if number and holder ~= id then
+    stand(key, holder, taken, rest .. ' ' .. id)
+  else
+    if key and not holder then stand(key, id, 'done') end
+    hold(task, id)
+  end
+end
+
+for i = 1, #found, 2 do
+  local id = found[i]
+  if not redis.call('ZSCORE', keys.delayed, id) then
+    local task, headers = unseal(found[i + 1])
+    if not is_held(id, task, headers) then
+      said[#said + 1] = id
+      if args.mend == '1' then mend(id, task, headers) end
+    end
+  end
+end
+return said

@@ -1,0 +1,71 @@
+"""Requests that may come again, such as those over HTTP with a header ``Idempotency-Key``: which is at work, and the
+first answer."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, cast
+
+from streamq.errors import OutcomeUnknown
+from streamq.model.envelope import New
+from streamq.redis import scripts
+from streamq.settings import Durability
+from streamq.store.access import Access
+from streamq.store.producers import Batch, Producers
+
+REMEMBERED_MS: Final = 86_400_000
+"""How long a key and its answer are kept: a day, in which whoever lost an answer has asked again."""
+LEASE_MS: Final = 3_000
+"""How long a claim holds unless it is renewed: so long after a kill does the same request wait."""
+TRIES: Final = 3
+"""How often jobs are sent whose answer was lost; they are added once."""
+
+Claim = tuple[Literal["begun", "other", "running", "answered"], bytes | int]
+
+
+class Requests:
+    """Commands: a request is claimed and answered, and its jobs are added once, however often it comes."""
+
+    def __init__(self, access: Access, producers: Producers) -> None:
+        self._access, self._producers = access, producers
+
+    async def claim(self, queue: str, name: str, fingerprint: bytes, token: str) -> Claim:
+        """Begin a request, or go on with it. With ``running`` comes for how many ms, with ``answered`` the answer."""
+        said = await self._run(
+            scripts.CLAIM_REQUEST, queue, name, fingerprint, token, LEASE_MS, REMEMBERED_MS
+        )
+        return cast("Claim", (said[0].decode(), said[1] if len(said) > 1 else b""))
+
+    async def end(
+        self,
+        queue: str,
+        name: str,
+        token: str,
+        outcome: Literal["answer", "again", "forget"],
+        answer: bytes = b"",
+    ) -> None:
+        """Keep the answer, or let the same be asked again; or forget that it was asked."""
+        await self._run(scripts.ANSWER_REQUEST, queue, name, token, outcome, answer, REMEMBERED_MS)
+
+    async def _run(
+        self, script: scripts.Script, queue: str, name: str, *arguments: bytes | str | int
+    ) -> list[bytes]:
+        keys = self._access.keys(queue)
+        async with self._access.pool.links() as links:
+            said: list[bytes] = await script.run(
+                links.of(queue), script.on(keys, request=keys.request + name), *arguments
+            )
+            return said
+
+    async def send(self, queue: str, name: str, job: New, durability: Durability) -> str:
+        """Add the job of a request, or answer how it was added before. Raises what enqueue raises."""
+        producer = self._producers.producer(queue, name, plain=False)._replace(remembered=REMEMBERED_MS)
+        async with self._access.pool.links() as links:
+            for left in reversed(range(TRIES)):
+                (answer,) = await self._producers.submit(
+                    links.of(queue), [Batch(producer, 1, [job])], durability
+                )
+                if isinstance(answer, list):
+                    return answer[0]
+                if left == 0 or not isinstance(answer, OutcomeUnknown):
+                    raise answer
+        raise AssertionError

@@ -41,12 +41,15 @@ class Operator(Rounds):
         super().__init__(
             "operator", store, queues, longest=EVERY, act="go on with operations of", links=links
         )
+        self._news: set[str] = set()
+        """Queues of which something was heard since they were last seen to: perhaps in the midst of that."""
 
     def _hear(self, queue: str, message: bytes | None) -> None:
         if message is None or message.startswith(NEWS):
             self._due_now(queue)
 
     def _due_now(self, queue: str) -> None:
+        self._news.add(queue)
         self._at[queue] = monotonic()
         self._rested = True
         self.wake()
@@ -54,10 +57,13 @@ class Operator(Rounds):
     async def once(self) -> int:
         """One round over the queues that are due."""
         self._listen(self._queues())
-        return await super().once()
+        done = await super().once()
+        self._at.update(dict.fromkeys(self._news, monotonic()))
+        return done
 
     async def see_to(self, queue: str) -> int:
         """Go on with what there is to do in one queue, for a while. Returns how many jobs that concerned."""
+        self._news.discard(queue)
         deadline, loop = monotonic() + TURN, asyncio.get_running_loop()
         step = await self._resume(queue)
         done = step.resumed

@@ -52,6 +52,12 @@ async def test_a_queue_and_a_job_of_any_name_and_text_are_shown_as_they_are(
     assert await page.run("document.querySelector('[data-state=waiting] strong').textContent") == str(
         len(NAMES)
     )
+    await service.engine.queue("constructor").pause("\u202eprovider down")
+    await page.until("document.querySelector('.paused:not([hidden])')")
+    assert (
+        await page.run("document.querySelector('.paused:not([hidden])').textContent")
+        == "paused: \\u202eprovider down"
+    )
     await page.until(WHO)
     assert json.loads(await page.run(f"{WHO}.textContent")) == HOSTILE["to"]
     assert await page.run(f"{TEXT}.textContent") == shown(str(HOSTILE["message"]))

@@ -1,0 +1,75 @@
+"""Bugs of pauses, bounds, purges, and the shares of queues."""
+
+from __future__ import annotations
+
+from .fault import Fault
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "a worker that is busy never looks at pauses",
+        "streamq/worker/fetcher.py",
+        "unseen.due or self._steered.due or self._slots.stopping",
+        "unseen.due or self._slots.stopping",
+        "tests/engine/test_steering_faults.py::test_a_worker_that_is_busy_hears_of_a_pause",
+    ),
+    Fault(
+        "the turns that a worker is given are thrown away while they are empty",
+        "streamq/worker/fetcher.py",
+        "Turns() if turns is None else turns",
+        "turns or Turns()",
+        "tests/engine/test_sources.py::test_a_worker_of_strict_queues_takes_the_first_of_them_first",
+    ),
+    Fault(
+        "what a beat says of pauses is not heard",
+        "streamq/worker/steered.py",
+        "self._stale.update(steered, self._told)",
+        "pass",
+        "tests/engine/test_steering_faults.py::test_a_pause_whose_signal_is_lost_is_known_by_the_beats",
+    ),
+    Fault(
+        "held jobs wait for the next look when the pause of their task ends",
+        "streamq/duties/operator.py",
+        "loop.call_later(step.next_end, self._due_now, queue)",
+        "pass",
+        "tests/engine/test_steering_faults.py::"
+        "test_a_pause_that_ends_by_itself_lets_jobs_start_and_held_ones_wait_again",
+    ),
+    Fault(
+        "a job that is met is held although its task was resumed",
+        "streamq/redis/lua/settle.lua",
+        "if steered and is_paused('task:' .. task) then",
+        "if true then",
+        "tests/engine/test_steering_faults.py::test_a_job_that_is_held_after_its_task_was_resumed_waits_again_at_once",
+    ),
+    Fault(
+        "a purge deletes what completes meanwhile",
+        "streamq/redis/lua/purge.lua",
+        "if record and (ended_at(ids[i], record) or 0) > purge.last_end then break end",
+        "",
+        "tests/engine/test_steering_faults.py::"
+        "test_a_purge_deletes_what_there_was_whatever_the_clock_says_and_nothing_that_came_after",
+    ),
+    Fault(
+        "a step of a purge reads jobs of any size",
+        "streamq/redis/lua/purge.lua",
+        "if looked >= limit or bytes > BUDGET then break end",
+        "if looked >= limit then break end",
+        "tests/engine/test_steering_faults.py::test_a_step_of_large_jobs_is_bounded_by_their_bytes",
+    ),
+    Fault(
+        "callers who are too many together are all refused",
+        "streamq/client/outbox.py",
+        "if isinstance(answer, QueueFull) and (fitting := load.fitting(answer.room)):",
+        "if isinstance(answer, QueueFull) and (fitting := []):",
+        "tests/engine/test_steering.py::"
+        "test_callers_who_are_too_many_together_are_taken_as_far_as_there_is_room",
+    ),
+    Fault(
+        "a purge needs no name of the queue",
+        "service/api/operations.py",
+        "if asked.body.confirm != queue.name:",
+        "if False:",
+        "tests/service/test_steering.py::"
+        "test_a_purge_is_confirmed_by_the_name_of_the_queue_and_told_until_its_end",
+    ),
+)

@@ -17,6 +17,7 @@ from streamq import State
 
 from .script_cases import FEW_BYTES, GROUP, KEPT_LONG, LARGE, MANY_BYTES, WORKER, Bench, Case, Outcome
 from .script_changes import change_cases
+from .script_keys import key_cases
 from .script_roster import roster_cases
 
 LISTED: Final = 100_000
@@ -104,7 +105,7 @@ async def _failed_long_ago(bench: Bench, jobs: int) -> str:
 
 
 def cases(rig: Rig) -> list[Case]:
-    parts = (_producing, _running, _recovering, _keeping, _looking, roster_cases, change_cases)
+    parts = (_producing, _running, _recovering, _keeping, _looking, roster_cases, change_cases, key_cases)
     return [case for part in parts for case in part(rig)]
 
 

@@ -8,7 +8,8 @@ from typing import Any, Self, TypeVar, Unpack
 
 from streamq.declare import TaskDecorator
 from streamq.duties.scheduler import Scheduler
-from streamq.errors import UsageError
+from streamq.errors import ConfigurationError, UsageError
+from streamq.model.shown import as_given
 from streamq.program import Program, no_lifespan
 from streamq.settings import Settings, SettingsOptions
 from streamq.worker.worker import Worker
@@ -32,8 +33,15 @@ class App(Program):
     ) -> None:  # fmt: skip
         if settings is None:
             settings = Settings.load(**arguments)
+        elif not isinstance(settings, Settings):  # not shown: an address may hold a password
+            raise ConfigurationError("App() takes Settings, or each setting by its name: App(redis_url=…)")
         elif arguments:
             settings = type(settings).load(**{**settings.given, **arguments})
+        if not callable(lifespan):
+            raise ConfigurationError(
+                f"lifespan={as_given(lifespan)} cannot be called with the app: decorate a function that yields once "
+                "by contextlib.asynccontextmanager, and give that function"
+            )
         super().__init__(settings, lifespan)
 
     @property

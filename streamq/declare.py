@@ -7,7 +7,7 @@ A handler with one parameter makes a ``Task`` whose enqueue takes a payload and 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from streamq.context import Context
 from streamq.durations import Duration
@@ -23,10 +23,20 @@ from streamq.verdicts import Verdict
 
 P = TypeVar("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 F = ParamSpec("F")
 H = TypeVar("H", bound=Callable[..., Any])
 Several = TypeVar("Several", bound=Callable[[Any, Any], Any])
 """A handler that takes two arguments, or more with defaults: its payload is an object of fields."""
+
+
+class AfterContext(Protocol[R_co]):
+    """For type checkers: a handler that takes its context first, then one argument, and more that have defaults."""
+
+    @overload
+    def __call__(self, ctx: Context, first: Any, /) -> R_co: ...
+    @overload
+    def __call__(self, ctx: Context, first: Any, second: Any, /) -> R_co: ...
 
 
 class TaskDecorator:
@@ -46,24 +56,30 @@ class TaskDecorator:
         on_failed: str | None = ..., version: int = ...,
         upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
     ) -> TaskDecorator: ...  # fmt: skip
+    @overload  # several with defaults: the context cannot be taken out by type, so fields are not checked
+    def __call__(self, handler: AfterContext[R], /) -> FieldsTask[Callable[..., R]]: ...
+    @overload
+    def __call__(self, handler: Callable[[Any, Context, Any], R], /) -> FieldsTask[Callable[..., R]]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # an untyped parameter may be a Context: then all is Any
         self, handler: Callable[[P, Context], Awaitable[R]], /
     ) -> Task[P, R]: ...
     @overload
-    def __call__(self, handler: Callable[[Context, P], Awaitable[R]], /) -> Task[P, R]: ...
+    def __call__(self, handler: Callable[[Context, P], Awaitable[R]], /) -> Task[P, R]: ...  # type: ignore[overload-overlap]  # the next but two takes what is left
+    @overload
+    def __call__(self, handler: Callable[[P, Context], R], /) -> Task[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, handler: Callable[[Context, P], R], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[Concatenate[Context, F], R], /) -> FieldsTask[Callable[F, R]]: ...
+    @overload
+    def __call__(self, handler: Callable[[Any, Any, Context], R], /) -> FieldsTask[Callable[..., R]]: ...
+    @overload
+    def __call__(self, handler: Callable[[Any, Any, Any, Context], R], /) -> FieldsTask[Callable[..., R]]: ...
     @overload
     def __call__(
-        self, handler: Callable[Concatenate[Context, F], Awaitable[R]], /
-    ) -> FieldsTask[Callable[F, Awaitable[R]]]: ...
-    @overload
-    def __call__(
-        self, handler: Callable[[Any, Any, Context], Awaitable[R]], /
-    ) -> FieldsTask[Callable[..., Awaitable[R]]]: ...
-    @overload
-    def __call__(
-        self, handler: Callable[[Any, Any, Any, Context], Awaitable[R]], /
-    ) -> FieldsTask[Callable[..., Awaitable[R]]]: ...
+        self, handler: Callable[[Any, Any, Any, Any, Context], R], /
+    ) -> FieldsTask[Callable[..., R]]: ...
     @overload
     def __call__(self, handler: Several, /) -> FieldsTask[Several]: ...
     @overload

@@ -42,6 +42,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from streamq.model.shown import as_given
 from streamq.tickets import Repeatable, Ticket
 
 
@@ -201,7 +202,9 @@ class JobNotFound(JobError):
 
     def __init__(self, queue: str, job_id: str) -> None:
         self.queue, self.job_id = queue, job_id
-        super().__init__(f"queue {queue!r} has no job {job_id!r}: never enqueued, or past its retention")
+        super().__init__(
+            f"queue {queue!r} has no job {as_given(job_id)}: never enqueued, or past its retention"
+        )
 
 
 class WrongState(JobError):

@@ -50,6 +50,8 @@ class FieldsTask(Task[Any, Any], Generic[H_co]):
         if not args:
             return fields
         names = tuple(self._fields)
+        if not names:
+            raise TypeError(f"{self.name}.enqueue() takes no values: its handler has no parameter for them")
         if len(args) > len(names) or not fields.keys().isdisjoint(names[: len(args)]):
             raise TypeError(f"{self.name}.enqueue() has more values than parameters: {', '.join(names)}")
         return {**dict(zip(names, args, strict=False)), **fields}

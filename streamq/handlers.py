@@ -14,6 +14,7 @@ from streamq.errors import ConfigurationError
 from streamq.options import NAMES, OPTIONS
 
 _NOTHING: Final = (None, type(None), NoReturn, Never)
+_OWN: Final = ("self", "cls")
 _AWAITED: Final = (collections.abc.Awaitable, collections.abc.Coroutine)
 
 
@@ -105,6 +106,12 @@ def check_fields(reading: Reading, task: str) -> None:
             raise ConfigurationError(
                 f"parameter {name!r} of task {task!r} has no name to send: use plain parameters"
             )
-        if name in NAMES and len(reading.fields) > 1:
+        if name in _OWN and name not in reading.hints:  # of a method nobody annotates it
+            raise ConfigurationError(
+                f"parameter {name!r} of task {task!r} takes the object of a method, and a worker has none: declare a "
+                "function, or the method of an object, as app.task(mailer.send)"
+            )
+        # A single one is given by place: with a default, `enqueue(delay=5)` would send that instead.
+        if name in NAMES and (len(reading.fields) > 1 or parameter.default is not parameter.empty):
             what = "an option" if name in OPTIONS else "reserved for an option"
             raise ConfigurationError(f"parameter {name!r} of task {task!r} is {what} of enqueue: rename it")

@@ -15,9 +15,9 @@ from streamq.terms import patience
 
 LOOK = 0.2
 """Seconds between two looks of a caller that waits."""
-NOBODY = 2.0
+NOBODY = 1.0
 """Seconds without a step after which the caller takes the steps: where there is no worker and no scheduler."""
-YIELD = 2.0
+YIELD = 3.0
 """Rest of such a caller after each step, in times that it took, as that of the duty."""
 
 

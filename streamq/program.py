@@ -174,7 +174,8 @@ class Program:
         task = self.tasks.get(name) if type(name) is str else None
         if task is None:
             if problem := wrong_task_name(name):
-                raise UsageError(problem)
+                order = "" if type(name) is str else "; write app.enqueue(queue, task, payload)"
+                raise UsageError(problem + order)
         elif queue != task.queue:
             self._check_queue(queue, task)
         return task

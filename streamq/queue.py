@@ -9,6 +9,7 @@ from typing import Any, Final
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
+from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
@@ -42,17 +43,19 @@ class Queue:
         return await self._client.store.queues.counts(self.name)
 
     async def get(self, job_id: str) -> JobRecord:
-        """Everything known of a job. Raises ``JobNotFound``."""
-        return await self._client.store.jobs.job(self.name, job_id)
+        """Everything known of a job. Raises ``JobNotFound``, and ``UsageError`` for an id that is no text."""
+        return await self._client.store.jobs.job(self.name, _text(job_id))
 
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.
 
         ``limit`` is 1 to 200; ``cursor`` is the ``next`` of the page before. Raises ``UsageError``.
         """
-        if not 1 <= limit <= PAGE_LIMIT:
-            raise UsageError(f"limit={limit} is not a page size: use 1 to {PAGE_LIMIT}")
-        return await self._client.store.jobs.jobs(self.name, State(state), limit, cursor)
+        if type(limit) is not int or not 1 <= limit <= PAGE_LIMIT:
+            raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT}")
+        if not isinstance(cursor, str | None):
+            raise invalid(cursor)
+        return await self._client.store.jobs.jobs(self.name, _state(state), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
@@ -61,7 +64,7 @@ class Queue:
         ``JobNotFound``, ``WrongState`` for a job that has not ended so, or not any more, with the state it has, and
         ``KeyInUse`` when another job has its unique key by now.
         """
-        return await self._client.store.jobs.requeue(self.name, job_id)
+        return await self._client.store.jobs.requeue(self.name, _text(job_id))
 
     async def cancel(self, job_id: str, reason: str = "", *, by: str = "") -> JobRecord:
         """End a job that has not begun, and ask for the end of one that runs. Returns it as it is now.
@@ -226,3 +229,16 @@ def _line(name: str, text: object) -> str:
     if isinstance(text, str) and len(text) <= REASON and "\n" not in text:
         return text
     raise UsageError(f"{name}={as_given(text)} is not possible: use at most {REASON} characters on one line")
+
+
+def _text(job_id: str) -> str:
+    if not isinstance(job_id, str):
+        raise UsageError(f"{as_given(job_id)} is not the id of a job: give it as text, as job.id has it")
+    return job_id
+
+
+def _state(state: State) -> State:
+    try:
+        return State(state)
+    except ValueError:
+        raise UsageError(f"{as_given(state)} is not a state: use one of {', '.join(State)}") from None

@@ -22,6 +22,7 @@ from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
 from streamq.model.job_record import JobRecord
+from streamq.model.shown import as_given
 from streamq.options import EnqueueOptions, Priority
 from streamq.task import Sending, Task
 from streamq.unique import Disposition
@@ -126,7 +127,7 @@ class Sync:
     def enqueue(self, task: Sends[F, R], /, *args: F.args, **named: F.kwargs) -> SyncJob[R]: ...
     def enqueue(self, task: Any, /, *args: Any, **named: Any) -> Any:
         """Send one job: ``enqueue(send_sms, message, delay=60)``, or by name ``enqueue("sms", "send_sms", {…})``."""
-        send = self._app.enqueue if isinstance(task, str) else task.enqueue
+        send = self._app.enqueue if isinstance(task, str) else _task(task).enqueue
         given = (task, *args) if isinstance(task, str) else args
         return self._sent(lambda: send(*given, **named))
 
@@ -142,7 +143,7 @@ class Sync:
     def enqueue_many(self, task: Sending[P, R], payloads: Iterable[P], /) -> list[SyncJob[R]]: ...
     def enqueue_many(self, task: Any, /, *args: Any, **options: Any) -> Any:
         """Send many jobs; all are validated before the first is sent."""
-        send = self._app.enqueue_many if isinstance(task, str) else task.enqueue_many
+        send = self._app.enqueue_many if isinstance(task, str) else _task(task).enqueue_many
         given = (task, *args) if isinstance(task, str) else args
         return self._sent(lambda: send(*given, **options))
 
@@ -191,6 +192,14 @@ class Sync:
 
     def _handle(self, job: Job[Any]) -> SyncJob[Any]:
         return SyncJob(job.id, job.queue, job.task, job, self)
+
+
+def _task(given: Any) -> Any:
+    if not isinstance(given, Task | Sending):
+        raise UsageError(
+            f"{as_given(given)} is not a task: give what @app.task made, or a queue and a task by name"
+        )
+    return given
 
 
 class _Background:

@@ -244,9 +244,15 @@ class Task(Generic[P, R]):
         strange = named.keys() - OPTIONS.keys()
         members = ", ".join(f'"{name}": …' for name in sorted(strange))
         refuse(self.name, strange, OPTIONS, f"; a payload is one value: {self.name}.enqueue({{{members}}})")
-        if single not in self._defaults:
-            raise UsageError(f"{self.name}.enqueue() has no payload: write {self.name}.enqueue({single})")
-        return self._defaults[single]
+        return self.default_payload()
+
+    def default_payload(self) -> Any:
+        """What the handler declares as its parameter's default. Raises ``UsageError`` when there is none."""
+        if str(self.single) not in self._defaults:
+            raise UsageError(
+                f"{self.name}.enqueue() has no payload: write {self.name}.enqueue({self.single})"
+            )
+        return self._defaults[str(self.single)]
 
     # -- the worker's side -----------------------------------------------------------------------------------
 
@@ -350,9 +356,12 @@ class Sending(Generic[P, R]):
         said = ", ".join(f"{name}={value!r}" for name, value in self._given.items())
         return f"{self.task!r}.options({said})"
 
-    async def enqueue(self, payload: P, /) -> Job[R]:
+    async def enqueue(self, payload: P = _NOTHING, /) -> Job[R]:
         """Send one job; its payload alone, as the options are given already."""
-        return await self.task.send(self.task.queue, payload, self._terms)
+        task = self.task
+        return await task.send(
+            task.queue, task.default_payload() if payload is _NOTHING else payload, self._terms
+        )
 
     async def enqueue_many(self, payloads: Iterable[P]) -> list[Job[R]]:
         """Send many jobs."""

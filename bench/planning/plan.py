@@ -15,6 +15,8 @@ from .throughput import Demand, Load, demand
 from .wishes import Wishes
 
 P99: Final = 0.99
+MOST_AT_ONCE: Final = 1_000_000
+"""Running jobs of a plan: Erlang's recursion takes a step for each, and with as many some seconds."""
 MOST_SLOTS: Final = 1000
 """Slots of one process, at most: more bring no larger batches."""
 ATTEMPTS: Final = 5
@@ -151,6 +153,11 @@ def _slots(known: Coefficients, wishes: Wishes, cost: Demand) -> int:
         raise ValueError(
             f"a p99 of {wishes.p99 * 1000:g} ms cannot be had: with every slot free a job starts after "
             f"{_floor(known) * 1000:.2g} ms here; ask for more than that"
+        )
+    at_once = busy_slots(wishes.rate, _service(known, wishes, cost))
+    if at_once > MOST_AT_ONCE:
+        raise ValueError(
+            f"{at_once:,.0f} jobs would run at once: plan a part that has {MOST_AT_ONCE:,} at most"
         )
     return slots_for(wishes.rate, _service(known, wishes, cost), P99, room, most=SLOTS)
 

@@ -56,7 +56,7 @@ class Keys:
 
     def __init__(self, text: str, reread: Callable[[], str] | None = None) -> None:
         self._digests = _digests(text)
-        self._text, self._reread, self._next_look = text, reread, monotonic() + _LOOK
+        self._seen, self._reread, self._next_look = _digest(text), reread, monotonic() + _LOOK
 
     def __bool__(self) -> bool:
         return bool(self._digests)
@@ -79,9 +79,9 @@ class Keys:
         """Take the keys that the file has now. Those before stay in force where it has none that can be read."""
         self._next_look = monotonic() + _LOOK
         text = reread()
-        if text == self._text:
+        if _digest(text) == self._seen:
             return
-        self._text = text
+        self._seen = _digest(text)
         try:
             self._digests = _digests(text)
             log.info("the file of API keys has changed: there are %d keys now", len(self._digests))

@@ -93,7 +93,8 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     Unavailable: ProblemType(503, Unavailable.code, "the queue server cannot be reached"),
 }
 """The problem of each error of the engine; the first that fits counts, with the error's own code. All but these are
-500. Those of 503 and 429, and of a request that is still being answered, say in ``Retry-After`` when to come back."""
+500. Those of 503 and 429, and of a request that is still being answered, say in ``Retry-After`` when to come back,
+unless the jobs were taken."""
 
 OUTAGES: Final = tuple(
     kind
@@ -201,13 +202,21 @@ def _members(error: StreamqError) -> dict[str, Any]:
 
 
 def come_back(error: StreamqError) -> dict[str, str]:
-    """When to ask again, as a header; in a second where the error does not say."""
+    """When to ask again, as a header; in a second where the error does not say. Jobs that were taken are not to be sent
+    again: each time would add more."""
+    if isinstance(error, NotDurable):
+        return {}
     return {"Retry-After": str(math.ceil(getattr(error, "retry_after", 1.0)))}
 
 
 def _outage(error: Unavailable) -> str:
     """The kind of an outage in words that name no host, port or setting: callers without a key read them too."""
     match error:
+        case NotDurable():
+            return (
+                "The job is in the queue server's memory, and that server cannot make it as safe as was asked for, or "
+                "has not yet: to ask again would add another job."
+            )
         case OutcomeUnknown():
             return "The queue server did not answer in time: what was asked for may have been done, or not."
         case OutOfMemory():

@@ -11,6 +11,7 @@ from streamq.cli.outlet import complain, echo_json, leave
 from streamq.errors import (
     ConfigurationError,
     JobNotFound,
+    NotDurable,
     OperationNotFound,
     OperationTimeout,
     QueueFull,
@@ -60,7 +61,7 @@ def _report(error: StreamqError, *, as_json: bool) -> int:
     for note in getattr(error, "__notes__", ()):
         _complain_of_each(str(note))
     code = code_of(error)
-    if code is Exit.UNAVAILABLE:
+    if code is Exit.UNAVAILABLE and not isinstance(error, NotDurable):  # whose server is there
         complain("try: streamq doctor, or start a server with: streamq up")
     return code
 

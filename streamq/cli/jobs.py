@@ -128,7 +128,7 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
     """
 
     async def look(app: streamq.App) -> streamq.Page:
-        page = await app.queue(queue).jobs(streamq.State(state), limit=limit, cursor=cursor)
+        page = await app.queue(queue).jobs(State(state), limit=limit, cursor=cursor)
         if not page.items:
             await refuse_unknown(app, queue)
         return page

@@ -20,7 +20,7 @@ log = logging.getLogger("streamq.operator")
 
 EVERY: Final = 30.0
 """Seconds between two looks without a reason: one is that a process has taken the place of a lost one."""
-YIELD: Final = 2.0
+YIELD: Final = 3.0
 """Rest after each step, in times that it took: other work of the server comes between."""
 TURN: Final = 1.0
 """Seconds of steps in a row for one queue before the others have their turn."""

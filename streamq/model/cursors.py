@@ -15,6 +15,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from streamq.errors import UsageError
 from streamq.model.lanes import NUMBERS
+from streamq.model.shown import as_given
 
 _NUMBER: Final = {
     "back": re.compile(r"[0-9]{1,12}"),
@@ -24,9 +25,11 @@ _NUMBER: Final = {
 """The number that a cursor has beside an id, by the kind of the list."""
 
 
-def invalid(cursor: str) -> UsageError:
+def invalid(cursor: object) -> UsageError:
     """The error for a cursor that does not belong to this list."""
-    return UsageError(f"{cursor!r} is not a cursor of this list: take `next` of the page before, or none")
+    return UsageError(
+        f"{as_given(cursor)} is not a cursor of this list: take `next` of the page before, or none"
+    )
 
 
 def is_entry(text: str) -> bool:

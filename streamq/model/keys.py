@@ -12,6 +12,7 @@ from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
 from streamq.model.lanes import ALONE, BY_PRIORITY, LANES, READY
+from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
 """The consumer group of every lane."""
@@ -143,7 +144,7 @@ class Keys:
     def __init__(self, prefix: str, queue: str) -> None:
         if not is_name(queue):
             raise ConfigurationError(
-                f"{queue!r} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
+                f"{as_given(queue)} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
             )
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue

@@ -20,9 +20,14 @@ def weights_of(given: str | Mapping[str, int] | Iterable[str]) -> dict[str, int]
     """
     if isinstance(given, Mapping):
         given = [f"{name}:{weight}" for name, weight in given.items()]
-    parts = given.split(",") if isinstance(given, str) else given
+    parts: Iterable[object] = given.split(",") if isinstance(given, str) else given
     found: dict[str, int] = {}
-    for part in filter(None, (part.strip() for part in parts)):
+    for part in parts:
+        if not isinstance(part, str):
+            raise ValueError(f"{as_given(part)} is not the name of a queue: write NAME or NAME:WEIGHT")
+        part = part.strip()  # noqa: PLW2901
+        if not part:
+            continue
         name, colon, said = part.partition(":")
         weight = int(said) if _WEIGHT.fullmatch(said) else 0
         if colon and not 1 <= weight <= HEAVIEST:

@@ -34,6 +34,8 @@ log = logging.getLogger("streamq.settings")
 Seconds = Annotated[float, BeforeValidator(seconds_of_setting)]
 """A setting in seconds: a number, or a duration as people write it, such as ``250ms`` or ``5m``."""
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
+MOST_CONCURRENCY = 100_000
+"""Slots of one worker: more tasks than one event loop serves without delay."""
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -115,7 +117,9 @@ class Settings(BaseModel):
         description="queues a worker serves, separated by commas, with their weights: a:3,b. Empty: all of its tasks'",
     )
     strict_queues: bool = Field(False, description="serve the queues in their order, without shares")
-    concurrency: PositiveInt = Field(100, le=100_000, description="jobs one worker process runs at once")
+    concurrency: PositiveInt = Field(
+        100, le=MOST_CONCURRENCY, description="jobs one worker process runs at once"
+    )
     processes: PositiveInt = Field(1, le=256, description="worker processes")
     shutdown_grace: Seconds = Field(25.0, description="seconds running jobs may finish in at shutdown")
     beat: PositiveSeconds = Field(5.0, description="seconds between two beats of a worker")

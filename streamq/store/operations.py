@@ -13,8 +13,9 @@ from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
-STEP: Final = 200
-"""Jobs that one step deletes at most: a few milliseconds of the server's time."""
+STEP: Final = 50
+"""Jobs that one step deletes at most: a fraction of a millisecond of the server's time, as short as other commands, so
+that nobody notices."""
 
 
 class Operations:

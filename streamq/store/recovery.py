@@ -74,11 +74,12 @@ class Recovery:
     async def audit(self, links: Links, queue: str) -> int:
         """Give back the stranded jobs: delivered, and pending under no consumer. Returns how many."""
         keys, link, stranded, missing = self._access.keys(queue), links.of(queue), 0, 0
+        keep = self._access.settings.keep_failed
         await self._delivery.join(links, (queue,))
         for lane in NUMBERS:
             after = last = b""
             while True:
-                found, gone, after, last = await scripts.AUDIT.run(link, keys, lane, after, last, PAGE)
+                found, gone, after, last = await scripts.AUDIT.run(link, keys, lane, after, last, PAGE, keep)
                 stranded, missing = stranded + found, missing + gone
                 if not after:
                     break

@@ -13,8 +13,8 @@ from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
-RESUMED_AT_ONCE: Final = 100
-"""Held jobs that one call lets wait: a millisecond of the server's time."""
+RESUMED_AT_ONCE: Final = 50
+"""Held jobs that one call lets wait: a fraction of a millisecond of the server's time."""
 
 
 class Resumed(NamedTuple):

@@ -7,15 +7,18 @@ import contextlib
 import gc
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from streamq.duties.duty import tick
 from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
+from streamq.model.keys import Keys
 from streamq.model.weights import weights_of
+from streamq.options import Option
 from streamq.program import Program
+from streamq.settings import MOST_CONCURRENCY
 from streamq.worker.canceller import Canceller
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
@@ -27,6 +30,10 @@ from streamq.worker.turns import Turns
 
 log = logging.getLogger("streamq.worker")
 
+_CONCURRENCY: Final = Option(
+    "concurrency", "whole number", "How many jobs run at once.", low=1, high=MOST_CONCURRENCY
+)
+
 
 class Worker:
     """Runs the jobs of ``queues`` (default: those of all tasks), ``concurrency`` at once.
@@ -34,8 +41,9 @@ class Worker:
     While several queues have jobs they share the slots by their weights: ``"critical:3,mail"``, or a mapping of names
     to weights. With ``strict_queues``, the queues in their order, one gets nothing while one before it has jobs.
     ``duties=False`` leaves promoting, reclaiming, pruning and auditing to schedulers and other workers.
-    Raises ``ConfigurationError`` when the app has no task for any of the queues, for a weight that is not 1 to 1,000,
-    and for a name that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
+    Raises ``ConfigurationError`` when the app has no task and no queue is named, for a weight that is not 1 to 1,000,
+    for a ``concurrency`` that is not 1 to 100,000, and for the name of a worker or a queue that is not 1 to 64 letters,
+    digits, ``_``, ``.`` or ``-``.
     """
 
     def __init__(
@@ -48,7 +56,7 @@ class Worker:
             weights = weights_of(queues or settings.queues or sorted(known))
         except ValueError as error:
             raise ConfigurationError(f"queues: {error}") from None
-        self.queues = tuple(weights)
+        self.queues = tuple(Keys("", queue).queue for queue in weights)  # raises for an invalid name
         if not self.queues:
             raise ConfigurationError("the app has no task: declare one with @app.task, or name the queues")
         strict = settings.strict_queues if strict_queues is None else strict_queues
@@ -58,7 +66,7 @@ class Worker:
             )
         self._turns = Turns(weights, strict=self.queues if strict else ())
         self.app, self.name = app, checked_name(name) if name else new_name()
-        self.concurrency = concurrency or settings.concurrency
+        self.concurrency = settings.concurrency if concurrency is None else _checked_concurrency(concurrency)
         self._share = Share.ALL if duties else Share.VOUCH
         self._has_fetched = False
         self._stop, self._at_once = asyncio.Event(), asyncio.Event()
@@ -191,3 +199,9 @@ class Worker:
                 raise cancelled
         if self._taken is not None:
             raise self._taken
+
+
+def _checked_concurrency(concurrency: int) -> int:
+    if problem := _CONCURRENCY.wrong(concurrency):
+        raise ConfigurationError(problem)
+    return concurrency

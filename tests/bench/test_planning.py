@@ -288,6 +288,7 @@ def test_a_plan_past_a_limit_exits_with_1(file: str) -> None:
         (("--rate", "5/s", "--retention", "forever"), 2, "'forever' is not a duration"),
         ((), 2, "say how many jobs there are"),
         (("--rate", "5/s", "--p99", "0.01ms"), 1, "cannot be had"),
+        (("--rate", "99999999999999M/s"), 1, "jobs would run at once: plan a part"),
     ],
 )
 def test_a_wrong_wish_is_one_sentence(

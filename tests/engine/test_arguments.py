@@ -117,6 +117,7 @@ async def test_what_is_neither_payload_nor_option_is_an_error_that_says_what_to_
         (lambda: letter.enqueue(to="a"), r"a payload is one value: letter\.enqueue\({\"to\": …}\)"),
         (lambda: letter.enqueue(Letter(), to="a"), "'to' is not an argument of letter.enqueue: it takes at"),
         (lambda: letter.enqueue(delay=5), r"has no payload: write letter.enqueue\(message\)"),
+        (lambda: letter.options(delay=5).enqueue(), r"has no payload: write letter.enqueue\(message\)"),
         (lambda: tasks["point"].enqueue(at=Point()), r"has no payload: write point.enqueue\(at\)"),  # an option's name
         (lambda: letter.enqueue(Letter(), priority="high"), "'priority' is reserved for an option"),
         (lambda: several.enqueue(day="today", colour="red"), "/colour"),
@@ -137,4 +138,5 @@ async def test_options_hold_for_all_that_is_sent_with_them(tasks: dict[str, Any]
     jobs = [await later.enqueue(Letter()), *await later.enqueue_many([Letter(), Letter()])]
     records = [await job.status() for job in jobs]
     assert {(record.state.value, record.attempts) for record in records} == {("delayed", 2)}
+    assert (await (await tasks["daily"].options(attempts=2).enqueue()).status()).payload == DAILY
     assert repr(later) == "<Task 'letter' on queue 'default'>.options(delay=3600, attempts=2)"

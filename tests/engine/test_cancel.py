@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, Context, Fail, Job, JobCancelled, JobFailed, JobNotFound, Retry, State, WrongState
+from streamq import (
+    App,
+    Context,
+    Fail,
+    Job,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    Retry,
+    State,
+    Unique,
+    WrongState,
+)
 from streamq.model.keys import Keys
 from streamq.worker import time_limits
 
@@ -54,6 +66,22 @@ async def test_a_job_is_cancelled_once_whoever_asks_again_and_too_late_is_an_err
         with pytest.raises(WrongState) as told:
             await finished.cancel()
     assert (told.value.state, told.value.allowed) == ("completed", ("delete",))
+
+
+@ON_ONE_SERVER
+async def test_a_cancelled_job_lets_the_next_of_its_key_wait_and_one_that_follows_leaves_the_line(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    line = Unique(conflict="queue")
+    first, second, third = [await app.enqueue("q", "t", n, key="k", unique=line) for n in range(3)]
+    assert (await third.status()).state is State.HELD
+    assert (await third.cancel()).state is State.CANCELLED
+    assert (await first.cancel()).state is State.CANCELLED
+    assert (await second.status()).state is State.WAITING
+    assert (await app.enqueue("q", "t", 3, key="k")).id == second.id
+    await second.cancel()
+    assert not client.exists(Keys(prefix, "q").unique)
+    census(client, prefix, "q").check()
 
 
 class _Handlers:
@@ -237,6 +265,7 @@ async def test_a_request_that_came_too_late_ends_nothing_and_is_forgotten(
         await gate.wait()
         if len(ran) == 1:
             raise Fail("no")
+        await asyncio.sleep(1.5 * app.settings.beat)  # a beat asks for requests meanwhile
 
     async with working(app):
         job = await app.enqueue("q", "t")

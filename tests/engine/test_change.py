@@ -78,6 +78,17 @@ async def test_a_delayed_job_is_promoted_or_gets_another_time_and_runs_once(
     census(client, prefix, "q").check()
 
 
+async def test_a_job_that_is_due_earlier_now_starts_then_beside_a_worker_that_waits(app: App) -> None:
+    @app.task(queue="q")
+    async def work() -> None: ...
+
+    async with working(app):
+        await (await work.enqueue()).result(5)
+        job = await work.options(delay=60).enqueue()
+        await job.reschedule(delay=0.1)
+        await job.result(3)
+
+
 async def _ran_again(app: App, job: Job[Any]) -> State:
     async with working(app):
         await job.result(5)

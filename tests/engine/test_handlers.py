@@ -166,6 +166,12 @@ def _with_an_option(number: int, durability: str) -> None: ...
 def _with_an_option_to_come(number: int, key: str) -> None: ...
 
 
+def _alone_with_an_option(delay: int = 5) -> None: ...
+
+
+def _of_a_class(self, number: int) -> None: ...  # type: ignore[no-untyped-def]
+
+
 def _with_two_contexts(number: int, one: Context, other: Context) -> None: ...
 
 
@@ -174,6 +180,8 @@ def _with_two_contexts(number: int, one: Context, other: Context) -> None: ...
     [
         (_with_an_option, "'durability' of task .* is an option of enqueue: rename it"),
         (_with_an_option_to_come, "'key' of task .* is reserved for an option of enqueue: rename it"),
+        (_alone_with_an_option, "'delay' of task .* is an option of enqueue: rename it"),
+        (_of_a_class, "'self' of task .* takes the object of a method, and a worker has none"),
         (_with_two_contexts, "2 parameters"),
     ],
 )

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, Backoff, Counts, State, UsageError, Worker
+from streamq import App, Backoff, Counts, State, StreamqError, UsageError, Worker
 from streamq.model.keys import GROUP, Keys
 
-from ..rig import census, until, working
+from ..rig import ON_ONE_SERVER, census, until, working
 
 
 async def every_state(app: App) -> dict[str, list[str]]:
@@ -102,8 +102,25 @@ async def test_a_cursor_that_is_none_of_ours_is_refused(app: App, state: State, 
         await app.queue("q").jobs(state, cursor=cursor)
 
 
-@pytest.mark.parametrize("limit", [0, -1, 201])
-async def test_a_page_has_a_sensible_size(app: App, limit: int) -> None:
+@ON_ONE_SERVER
+async def test_what_is_no_text_or_no_state_is_refused_as_any_other_mistake_and_shown_short(app: App) -> None:
+    queue, long = app.queue("q"), "x" * 5000
+    for act, said in (
+        (lambda: queue.get(5), "5 is not the id of a job"),
+        (lambda: queue.retry(None), "None is not the id of a job"),
+        (lambda: queue.jobs("done"), "'done' is not a state: use one of waiting, active"),
+        (lambda: queue.jobs(State.DELAYED, cursor=b"x"), "b'x' is not a cursor"),
+        (lambda: queue.jobs(State.FAILED, cursor=long), "is not a cursor"),
+        (lambda: queue.get(long), "has no job"),
+        (lambda: app.enqueue(long, "t"), "cannot name a queue"),
+    ):
+        with pytest.raises(StreamqError, match=said) as caught:
+            await act()  # type: ignore[no-untyped-call]
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("limit", [0, -1, 201, True, "5", 1.5, None])
+async def test_a_page_has_a_sensible_size(app: App, limit: Any) -> None:
     with pytest.raises(UsageError, match="page size"):
         await app.queue("q").jobs(State.WAITING, limit=limit)
 

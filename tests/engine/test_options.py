@@ -113,6 +113,16 @@ async def test_an_option_that_cannot_be_kept_is_refused_and_nothing_is_sent(
     assert client.keys(f"{prefix}*") == []
 
 
+@ON_ONE_SERVER
+async def test_a_delay_of_nothing_beside_a_time_is_refused_too(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    for delay in (0, 0.0, "0s", timedelta(), 5):
+        with pytest.raises(UsageError, match="give delay or at, not both"):
+            await app.enqueue("q", "send", 1, delay=delay, at=datetime(2030, 1, 1, tzinfo=UTC))
+    assert client.keys(f"{prefix}*") == []
+
+
 def test_a_policy_that_cannot_be_kept_is_refused_where_the_task_is_declared() -> None:
     for option, value in WRONG:
         if option in ("timeout", "attempts"):

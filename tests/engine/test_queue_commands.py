@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,25 @@ from streamq import App
 from ..commands import Call, run_all
 from ..rig import ON_ONE_SERVER, working
 
+Run = Callable[..., Awaitable[list[tuple[int, str, str]]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, server_url: str, prefix: str) -> Run:
+    """Exit code, output and errors of each call."""
+
+    async def run(*calls: Call) -> list[tuple[int, str, str]]:
+        environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
+        ends = await asyncio.to_thread(run_all, tmp_path, calls, **environment)
+        return [(ended.code, ended.out, ended.err) for ended in ends]
+
+    return run
+
 
 @ON_ONE_SERVER
 @pytest.mark.keeps_keys
 async def test_a_queue_is_steered_and_emptied_by_commands_and_every_end_has_its_exit_code(
-    tmp_path: Path, app: App, server_url: str, prefix: str
+    app: App, run: Run
 ) -> None:
     @app.task(queue="other")
     async def t(x: int) -> None: ...
@@ -28,11 +43,6 @@ async def test_a_queue_is_steered_and_emptied_by_commands_and_every_end_has_its_
     await sms.limit(max_waiting=300)
     purge = ("queue", "purge", "sms", "--state", "waiting")
     pause = ("queue", "pause", "sms", "--reason", "maintenance", "--until", "30m", "--by", "ada")
-
-    async def run(*calls: Call) -> list[tuple[int, str, str]]:
-        environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
-        ends = await asyncio.to_thread(run_all, tmp_path, calls, **environment)
-        return [(ended.code, ended.out, ended.err) for ended in ends]
 
     paused, full, unknown, no_bound, unsure, wrong, limited = await run(
         Call((*pause, "--json")),

@@ -138,6 +138,8 @@ def test_errors_are_those_of_the_asynchronous_twins(served: App) -> None:
         served.sync.enqueue(double, "x")
     with pytest.raises(UsageError, match="did you mean delay"):
         served.sync.enqueue(double, 1, dealy=5)
+    with pytest.raises(UsageError, match="is not a task: give what @app"):
+        served.sync.enqueue(double.handler, 1)
     with pytest.raises(JobFailed, match="no"):
         served.sync.enqueue(fail).result(10)
     with pytest.raises(ResultTimeout):

@@ -186,6 +186,28 @@ async def test_a_list_of_what_fails_meanwhile_shows_nothing_twice(
         await link.close()
 
 
+@ON_ONE_SERVER
+@pytest.mark.parametrize("state", [State.DELAYED, State.FAILED])
+async def test_of_jobs_of_one_moment_an_id_may_begin_another(
+    app: App, client: redis.Redis, prefix: str, state: State
+) -> None:
+    """As ``…-1`` begins ``…-10``: a batch is born in one millisecond, and may be due or fail in one."""
+    keys, ids = Keys(prefix, "q"), [f"1795449758578-{number}" for number in range(120)]
+    client.hset(keys.parked, mapping=dict.fromkeys(ids, "t\n\n1"))
+    client.hset(keys.finished, mapping=dict.fromkeys(ids, "f1 1 w\nt\n\n{}\n1"))
+    of, other = (keys.delayed, keys.finished) if state is State.DELAYED else (keys.failures, keys.parked)
+    client.zadd(of, dict.fromkeys(ids, 4e12))
+    client.delete(other)
+
+    async def gone() -> None:
+        client.zrem(of, cursors.pop())  # what is left is found by its place, and not by its number
+
+    cursors = ids[100:]
+    seen = [job.id for job in await _walk(app, "q", state, 7, gone)]
+    assert len(seen) == len(set(seen))
+    assert set(seen) >= set(ids[:100])
+
+
 async def test_a_place_that_was_trimmed_away_ends_the_walk(
     make_app: Callable[..., App], client: redis.Redis
 ) -> None:

@@ -221,6 +221,31 @@ async def test_a_worker_of_an_app_without_tasks_says_so(app: App) -> None:
         Worker(app)
 
 
+@ON_ONE_SERVER
+async def test_what_a_worker_cannot_be_given_is_refused_before_it_begins(app: App) -> None:
+    for wrong in (0, -1, True, "5", 1.5, 100_001):
+        with pytest.raises(
+            ConfigurationError, match=r"^concurrency=.* is not possible: use a whole number from 1"
+        ):
+            await app.run_worker(queues=["q"], concurrency=wrong)
+    for wrong_queues in ("a b", ["a b"], [5], [""]):
+        with pytest.raises(ConfigurationError, match="cannot name a queue"):
+            await app.run_worker(queues=wrong_queues)
+    assert Worker(app, queues="mail").queues == ("mail",), (
+        "as STREAMQ_QUEUES has it, and not letter by letter"
+    )
+    assert Worker(app, queues="mail, sms").queues == ("mail", "sms")
+
+
+def test_an_app_takes_neither_an_address_by_place_nor_a_lifespan_that_cannot_be_called() -> None:
+    wrong: Any = "redis://:hidden@127.0.0.1"
+    with pytest.raises(ConfigurationError, match="by its name") as caught:
+        App(wrong)
+    assert "hidden" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="lifespan=5 cannot be called"):
+        App(lifespan=5)  # type: ignore[arg-type]
+
+
 async def test_a_worker_whose_server_does_not_come_gives_up_with_a_clear_error() -> None:
     app = App(redis_url="unix:///nonexistent/s", ready_timeout=0.2)
     app.task(name="t", queue="q")(lambda x: x)

@@ -100,6 +100,21 @@ async def test_one_refused_outcome_leaves_the_others_of_its_batch_as_they_are(
     assert [job_id for job_id, _ in ended(message.encode())] == [entries[0], entries[2]]
 
 
+async def test_one_refused_retry_leaves_the_others_their_own_due_times(
+    app: App, link: Links, client: redis.Redis, keys: Keys
+) -> None:
+    entries = _deliver(client, keys, 3)
+    await app.client.store.delivery.release(link, "q", [(1, entries[0].encode())])
+    retries = [
+        Settlement(DELAYED, 1, entry.encode(), entry, b"t\n{}\n1", str(10_000_000 * at))
+        for at, entry in enumerate(entries, 1)
+    ]
+    assert await app.client.store.outcomes.settle(link, {"q": retries}) == [entries[0].encode()]
+    (_, second), (_, third) = client.zrange(keys.delayed, 0, -1, withscores=True)
+    assert third - second == 10_000_000
+    assert client.zrange(keys.delayed, 0, -1) == entries[1:]
+
+
 @pytest.mark.parametrize("older", ["", "pending", "stranded"])
 async def test_a_whole_read_leaves_by_a_trim_and_takes_nothing_older_or_newer_with_it(
     app: App, link: Links, client: redis.Redis, keys: Keys, older: str

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import attempts, fetching, life, liveness, producers, scripts, serving, unique, values, waiting
+from . import (
+    attempts,
+    control,
+    fetching,
+    life,
+    liveness,
+    producers,
+    scripts,
+    serving,
+    unique,
+    values,
+    waiting,
+)
 from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     *scripts.FAULTS,
     *attempts.FAULTS,
+    *control.FAULTS,
     *fetching.FAULTS,
     *producers.FAULTS,
     *liveness.FAULTS,

@@ -202,8 +202,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a field of a task may bear the name of an option to come",
         "streamq/handlers.py",
-        "if name in NAMES and len(reading.fields) > 1:",
-        "if name in OPTIONS and len(reading.fields) > 1:",
+        "if name in NAMES and (",
+        "if name in OPTIONS and (",
         "tests/engine/test_handlers.py::test_parameters_that_cannot_be_told_apart_are_refused_where_they_are_declared",
+    ),
+    Fault(
+        "a delay of 0 beside a time is ignored",
+        "streamq/options.py",
+        'if delay is not None:\n            raise UsageError("give',
+        'if delay:\n            raise UsageError("give',
+        "tests/engine/test_options.py::test_a_delay_of_nothing_beside_a_time_is_refused_too",
     ),
 )

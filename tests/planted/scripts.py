@@ -6,6 +6,20 @@ from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
+        "settle: one due time for all of a batch that is refused in part",
+        "streamq/redis/lua/settle.lua",
+        "due[#due + 1] = ARGV[dues + i - 1] end",
+        "due[#due + 1] = ARGV[dues] end",
+        "tests/lua/test_settle.py::test_one_refused_retry_leaves_the_others_their_own_due_times",
+    ),
+    Fault(
+        "walk: an id that another begins with stands nowhere",
+        "streamq/redis/lua/walk.lua",
+        "return #a < #b",
+        "return false",
+        "tests/engine/test_walks.py::test_of_jobs_of_one_moment_an_id_may_begin_another",
+    ),
+    Fault(
         "promote: the id of a parked job is lost",
         "streamq/redis/lua/promote.lua",
         "add_to(to, task, payload, kept)",

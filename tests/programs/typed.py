@@ -78,6 +78,16 @@ async def add_last(left: int, right: int, ctx: Context) -> int:
 
 
 @app.task
+async def first_of_defaults(ctx: Context, day: str, region: str = "eu") -> int:
+    return ctx.attempt
+
+
+@app.task
+async def between(day: str, ctx: Context, region: str = "eu") -> int:
+    return ctx.attempt
+
+
+@app.task
 async def tick() -> None: ...
 
 
@@ -89,6 +99,16 @@ def plain(message: Message) -> int:
 @app.task
 def plain_add(left: int, right: int) -> int:
     return left + right
+
+
+@app.task
+def plain_with_context(message: Message, ctx: Context) -> int:
+    return ctx.attempt
+
+
+@app.task
+def plain_add_first(ctx: Context, left: int, right: int) -> int:
+    return left + right + ctx.attempt
 
 
 @app.task
@@ -113,9 +133,14 @@ async def right() -> None:
     assert_type(await add.enqueue(left=1, right=2), Job[int])
     assert_type(await add_first.enqueue(left=1, right=2), Job[int])
     assert_type(await add_last.options(attempts=3).enqueue(left=1, right=2), Job[int])
+    assert_type(await first_of_defaults.enqueue(day="2026-11-26"), Job[int])
+    assert_type(await first_of_defaults.options(delay=3).enqueue("2026-11-26", region="us"), Job[int])
+    assert_type(await between.enqueue(day="2026-11-26"), Job[int])
     assert_type(await tick.options(delay=3).enqueue(), Job[None])
     assert_type(await plain.enqueue(message), Job[int])
     assert_type(await plain_add.enqueue(left=1, right=2), Job[int])
+    assert_type(await plain_with_context.enqueue(message, delay=3), Job[int])
+    assert_type(await plain_add_first.enqueue(left=1, right=2), Job[int])
     assert_type(await three.enqueue(a=1, b=2, c=3), Job[int])
     each: list[Task[Message, int]] = [send, send_with_context, plain]
     assert each
@@ -167,6 +192,8 @@ async def wrong() -> None:
     await add.enqueue(left=1)  # wrong: call-overload
     await add.enqueue(left="one", right=2)  # wrong: call-overload
     await add_first.enqueue(left=1)  # wrong: call-overload
+    await plain_with_context.enqueue("a")  # wrong: arg-type
+    await plain_add_first.enqueue(left=1)  # wrong: call-arg
     await tick.enqueue(3)  # wrong: call-overload
     await three.enqueue(a=1, b=2, d=3)  # wrong: call-overload
 

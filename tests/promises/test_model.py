@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import secrets
 from collections import Counter
@@ -10,13 +11,14 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from streamq import App
+from streamq import App, WrongState
 from streamq.model.envelope import Delivery, New, parked
 from streamq.model.keys import GROUP, Keys
 from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, MARKS
 from streamq.model.record import record
 from streamq.redis.links import Links
+from streamq.store.jobs import Change
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
 
@@ -36,6 +38,8 @@ class House:
         self.ids: list[str] = []
         self.batch = 0
         self.accepted: Counter[str] = Counter()
+        self.to_end: set[str] = set()
+        """Jobs that somebody has cancelled: none of them is delivered again, unless it is tried again."""
 
     async def enqueue(self) -> None:
         self.batch += 1
@@ -49,7 +53,9 @@ class House:
         worker = self.random.choice(list(self.held))
         lane, entries = await self.store.delivery.fetch(self.link, "q", worker, self.random.randint(1, 3))
         if self.random.random() < 0.9:  # else the answer is lost
-            self.held[worker] += [Delivery("q", lane, raw) for raw in entries]
+            deliveries = [Delivery("q", lane, raw) for raw in entries]
+            assert not self.to_end & {delivery.job_id for delivery in deliveries}, "it was to end"
+            self.held[worker] += deliveries
             if entries and lane == READY:
                 self.reads["q", entries[0][0]] = [raw[0] for raw in entries]
 
@@ -65,6 +71,7 @@ class House:
         for delivery, settlement in zip(batch, settlements, strict=True):
             if delivery.entry not in refused and settlement.kind in MARKS:
                 self.accepted[delivery.job_id] += 1
+                self.to_end.discard(delivery.job_id)  # too late
 
     def _outcome(self, delivery: Delivery, kind: str) -> Settlement:
         due = ""
@@ -95,21 +102,47 @@ class House:
         await self.store.delayed.promote(self.link, ["q"], self.random.randint(1, 5))
 
     async def strand(self) -> None:
-        lane = self.random.choice(self.keys.lanes)
+        lane = self.random.choice([self.keys.ready, self.keys.alone])
         self.client.xgroup_delconsumer(lane, GROUP, self.random.choice(list(self.held)))
 
     async def audit(self) -> None:
         await self.store.recovery.audit(self.link, "q")
 
     async def requeue(self) -> None:
-        for job_id in self.client.zrange(self.keys.failures, 0, 0):
+        index = self.random.choice([self.keys.failures, self.keys.cancelled])
+        for job_id in self.client.zrange(index, 0, 0):
             await self.store.jobs.requeue("q", job_id)
             self.accepted[job_id] = 0
+            self.to_end.discard(job_id)
+
+    async def cancel(self) -> None:
+        if not self.ids:
+            return
+        with contextlib.suppress(WrongState):
+            job_id = self.random.choice(self.ids)
+            await self.store.jobs.cancel("q", job_id, "no", "")
+            self.to_end.add(job_id)
+
+    async def change(self) -> None:
+        """Whatever changes a job that is to run; often it is none."""
+        due, priority = self.random.choice(["", "", "now", "0", "2"]), self.random.choice(["", "normal"])
+        change = Change(due, priority, self.random.choice([b"", b'"new"']))
+        with contextlib.suppress(WrongState):
+            if change.actions and self.ids:
+                await self.store.jobs.change("q", self.random.choice(self.ids), change)
+
+    async def delete(self) -> None:
+        if self.ids and self.random.random() < 0.2:
+            job_id = self.random.choice(self.ids)
+            with contextlib.suppress(WrongState):
+                await self.store.jobs.remove("q", job_id)
+                self.ids.remove(job_id)
 
     async def live(self, steps: int) -> None:
         acts: dict[Callable[[], object], int] = {
             self.enqueue: 4, self.fetch: 6, self.settle: 6, self.release: 1, self.reclaim: 1,
-            self.promote: 3, self.strand: 1, self.audit: 1, self.requeue: 1,
+            self.promote: 3, self.strand: 1, self.audit: 1, self.requeue: 1, self.cancel: 2, self.change: 4,
+            self.delete: 1,
         }  # fmt: skip
         await self.store.delivery.join(self.link, ["q"])
         for act in self.random.choices(list(acts), weights=list(acts.values()), k=steps):

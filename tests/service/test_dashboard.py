@@ -282,6 +282,29 @@ async def test_a_browser_sends_a_message_and_shows_the_errors_beside_their_field
     assert call["body"] == {"to": "+15550100", "message": "from a browser", "workspaceId": 66338}
 
 
+async def test_a_browser_cancels_a_job_when_it_is_asked_twice_and_lets_it_wait_again(
+    page: Page, service: Service
+) -> None:
+    _, _, job = await service.post("/api/schedule-sms", {**GOOD, "delay": 60})
+    at = f"/api/v1/queues/{job['queue']}/jobs/{job['id']}"
+
+    async def press(state: str, button: str) -> None:
+        await page.open(f"{service.url}/#queue={job['queue']}&state={state}")
+        await page.until("document.querySelector('#jobs summary')")
+        await page.run("document.querySelector('#jobs summary').click()")
+        named = f"find((b) => b.textContent.startsWith('{button}'))"
+        for _ in range(2):
+            await page.run(f"[...document.querySelectorAll('.actions button')].{named}?.click()")
+        await page.until("document.querySelector('#jobs .empty')")
+
+    await press("delayed", "Cancel")
+    record = (await service.get(at))[2]
+    assert (record["state"], record["error"]["message"]) == ("cancelled", "on the dashboard")
+    await press("cancelled", "Try again")
+    assert (await service.get(at))[2]["state"] == "waiting"
+    assert page.complaints == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1280])
 async def test_a_browser_of_any_width_needs_no_sideways_scrolling(

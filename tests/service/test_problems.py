@@ -13,6 +13,8 @@ import pytest
 from streamq_service.messaging import messaging_app
 from streamq_service.settings import ServiceSettings
 
+from streamq import NotDurable
+
 from ..rig import ON_ONE_SERVER
 from ..servers import Server
 from .conftest import Service
@@ -54,6 +56,23 @@ async def test_a_failure_of_ours_shows_its_number_and_nothing_of_the_inside(
     assert "secret" not in str(problem)
     assert "Traceback" not in str(problem)
     assert problem["request_id"] in caplog.text
+
+
+@ON_ONE_SERVER
+async def test_a_job_that_was_taken_and_is_not_durable_is_told_from_an_answer_that_was_lost(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_durable(*_: Any, **__: Any) -> Any:
+        raise NotDurable("WAITAOF is unknown at 10.0.0.1")
+
+    monkeypatch.setattr(service.engine, "enqueue", not_durable)
+    message = {"to": "+15550100", "message": "hello", "workspace_id": 66338}
+    body = {"task": "send-sms", "payload": message, "durability": "fsync"}
+    status, headers, problem = await service.post("/api/v1/queues/send-sms-queue/jobs", body)
+    assert (status, problem["code"]) == (503, "not-durable")
+    assert "Retry-After" not in headers, "clients that obey it would add a job each time"
+    assert "to ask again would add another job" in problem["detail"]
+    assert "10.0.0.1" not in str(problem)
 
 
 @ON_ONE_SERVER

@@ -4,15 +4,17 @@
 -- queue would never catch up.) One that is not is stranded (its consumer was deleted from outside), and
 -- waits again. And each pending one must be there: one that is not was deleted from outside, and is acknowledged, as
 -- there is nothing left to run. Both lists are walked side by side, each page as far as the shorter one reaches: what
--- only one of them covers is judged by the next call.
--- keys: lanes moved
+-- only one of them covers is judged by the next call. A stranded one whose end was asked for ends.
+-- keys: lanes moved parked finished cancelled cancels unique ended signals
 -- arguments:
 --   lane     its number
 --   after    entry to go on after ("" to begin)
 --   last     entry to end with ("" to begin)
 --   limit    at most how many to look at
+--   keep_failed   how many cancelled jobs are kept
 -- returns how many were stranded, how many were not there, the entry to go on after ("" when done), the one to end with
 -- parts: parse add named placed pages entry_size made
+redis.call('HLEN', keys.cancels)
 redis.call('HLEN', keys.moved) -- a key of the wrong type raises before anything is written
 local lane, last = tonumber(args.lane), args.last
 if not is_made(lane) then return { 0, 0, '', '' } end
@@ -52,7 +54,16 @@ end
 local function readd(entry)
   local task, payload, headers = parse(entry[2])
   local kept, id = named(headers, entry[1])
-  placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+  local told = redis.call('HGET', keys.cancels, id)
+  if told then
+    -- parts: cancelled heard signal_ended
+    local its = {}
+    cancel(its, id, '', task, kept, payload, told)
+    bury_cancelled(its)
+    if heard() then signal_ended({ its, 1, 2 }) end
+  else
+    placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+  end
   redis.call('XDEL', keys.lanes[lane], entry[1])
 end
 

@@ -14,7 +14,7 @@ local function last_end()
   for _, order in ipairs({ keys.failures, keys.cancelled, keys.expired }) do
     last = math.max(last, tonumber(redis.call('ZRANGE', order, 2 ^ 53, 0, 'BYSCORE', 'REV', 'LIMIT', 0, 1, 'WITHSCORES')[2]) or 0)
   end
-  local id = redis.call('LINDEX', keys.completed, -1)
+  local id = redis.call('LRANGE', keys.completed, -1, -1)[1]
   local record = id and redis.call('HGET', keys.finished, id)
   return math.max(last, record and ended_at(id, record) or 0)
 end

@@ -13,8 +13,9 @@ local resumed, operations = 0, redis.call('EXISTS', keys.operations)
 local function answer(more)
   local next_end = math.huge
   if steered then
-    for _, subject in ipairs(redis.call('HKEYS', keys.steering)) do
-      if string.find(subject, '^task:') then next_end = math.min(next_end, paused_until(subject) or math.huge) end
+    local told = redis.call('HGETALL', keys.steering)
+    for i = 1, #told, 2 do
+      if string.find(told[i], '^task:') then next_end = math.min(next_end, paused_until(told[i]) or math.huge) end
     end
   end
   return { resumed, more, operations, next_end < math.huge and math.max(1, next_end - now) or 0 }

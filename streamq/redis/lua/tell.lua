@@ -5,11 +5,10 @@
 --   name     what it is about
 --   value    "" to take it back
 -- returns 1 when that changes anything, else 0
-local before = redis.call('HGET', keys.steering, args.name) or ''
-if before == args.value then return 0 end
 if args.value == '' then
-  redis.call('HDEL', keys.steering, args.name)
+  if redis.call('HDEL', keys.steering, args.name) == 0 then return 0 end
 else
+  if redis.call('HGET', keys.steering, args.name) == args.value then return 0 end
   redis.call('HSET', keys.steering, args.name, args.value)
 end
 redis.pcall('PUBLISH', keys.signals, 'steer\n\n')

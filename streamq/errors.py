@@ -351,22 +351,14 @@ class RequestRunning(StreamqError):
     code = "idempotency-key-in-flight"
 
     def __init__(self, key: str, retry_after: float) -> None:
-        self.key, self.retry_after = key, retry_after
-        super().__init__(
-            f"the first request with the key {key!r} is still being answered: ask again in a second"
-        )
+        self.retry_after = retry_after
+        super().__init__(f"the request with the key {key!r} is still being answered: ask again in a second")
 
 
 class RequestReused(UsageError):
     """The key is that of another request: a new request needs a key of its own."""
 
     code = "idempotency-key-reused"
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(
-            f"the key {key!r} was used for another request: use a new key, or send that one again"
-        )
 
 
 class OutOfMemory(Unavailable):

@@ -24,7 +24,9 @@ def weights_of(given: str | Mapping[str, int] | Iterable[str]) -> dict[str, int]
     found: dict[str, int] = {}
     for part in parts:
         if not isinstance(part, str):
-            raise ValueError(f"{as_given(part)} is not the name of a queue: write NAME or NAME:WEIGHT")
+            raise ValueError(  # noqa: TRY004  # as for each other mistake
+                f"{as_given(part)} is not the name of a queue: write NAME or NAME:WEIGHT"
+            )
         part = part.strip()  # noqa: PLW2901
         if not part:
             continue

@@ -252,7 +252,7 @@ def _looking(rig: Rig) -> list[Case]:
         Case("look", f"1,000 x {FEW_BYTES} B", lambda b: b.entries(1_000, FEW_BYTES), awaited, {}),
         Case("look", f"{large} x 1 MB", lambda b: b.entries(large, LARGE), awaited, {}),
         Case(
-            "prune_failed", f"by age, 10,000 x {FEW_BYTES} B",
+            "prune_ended", f"by age, 10,000 x {FEW_BYTES} B",
             lambda b: b.finished(b.keys.failures, 10_000, FEW_BYTES, letter="f", born=1), pruned, {},
         ),
         Case(

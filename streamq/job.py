@@ -89,9 +89,9 @@ def job_of(
     answer: str, queue: str, task: str, client: Client, parse: Callable[[Any, str], R] | None
 ) -> Job[R]:
     """The handle that an answer of the server tells: its id, with a colon and its disposition unless it is new."""
+    if ":" not in answer:
+        return Job(answer, queue, task, client, parse)
     job_id, _, disposition = answer.partition(":")
-    if not disposition:
-        return Job(job_id, queue, task, client, parse)
     return Job(job_id, queue, task, client, parse, cast("Disposition", disposition))
 
 
@@ -99,4 +99,6 @@ def jobs_of(
     answers: Sequence[str], queue: str, task: str, client: Client, parse: Callable[[Any, str], R] | None
 ) -> list[Job[R]]:
     """The same for many."""
+    if ":" not in "".join(answers):
+        return [Job(job_id, queue, task, client, parse) for job_id in answers]
     return [job_of(answer, queue, task, client, parse) for answer in answers]

@@ -32,7 +32,7 @@ from streamq.model.masked import mask, texts_in
 from streamq.model.masks import Masks
 from streamq.model.retries import retries_of
 from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, refuse, wrong_task_name
-from streamq.terms import Terms, terms
+from streamq.terms import PLAIN, Terms, terms
 from streamq.tickets import handed
 from streamq.unique import Unique
 from streamq.verdicts import Verdict
@@ -115,6 +115,7 @@ class Task(Generic[P, R]):
         self.hides = bool(self.masks)
         """Whether anything of its jobs is masked."""
         self._own_headers = self._headers_of_all()
+        self._sends_plain = self.unique is None and not self._own_headers
 
     def _headers_of_all(self) -> bytes:
         """What each job of the task says in its headers, without an option: nothing for most tasks."""
@@ -211,6 +212,8 @@ class Task(Generic[P, R]):
 
     def new(self, payload: Any, said: Terms) -> New:
         """A job of the task, not yet sent. Raises ``InvalidPayload`` and ``PayloadTooLarge``."""
+        if said is PLAIN and self._sends_plain:  # as most
+            return New(self.name, self.encode(payload))
         return self._own(said).new(self.name, self.encode(payload), self.unique, hidden=self.hides)
 
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
@@ -222,9 +225,13 @@ class Task(Generic[P, R]):
 
     async def send_many(self, queue: str, payloads: Iterable[Any], said: Terms) -> list[Job[R]]:
         """The same for many."""
-        said, unique, hidden = self._own(said), self.unique, self.hides
-        jobs = [said.new(self.name, self.encode(payload), unique, hidden=hidden) for payload in payloads]
         client, name, parse = self._client, self.name, self.parse_result
+        said, unique, hidden = self._own(said), self.unique, self.hides
+        if unique is None and said.is_plain:  # a call less for each
+            headers, due = said.headers, said.due
+            jobs = [New(name, self.encode(payload), headers, due) for payload in payloads]
+        else:
+            jobs = [said.new(name, self.encode(payload), unique, hidden=hidden) for payload in payloads]
         ids = client.send_many(queue, jobs, said.durability)
         return await handed(ids, lambda found: jobs_of(found, queue, name, client, parse))
 

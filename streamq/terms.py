@@ -28,6 +28,11 @@ class Terms(NamedTuple):
     key: str = ""
     unique: Unique | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether they ask for nothing that must be decided of a job."""
+        return self.lane == READY and not self.key and self.unique is None
+
     def new(self, task: str, payload: bytes, unique: Unique | None = None, *, hidden: bool = False) -> New:
         """A job under these terms. ``unique`` is its task's; where it is none, and nothing else asks for it, the job
         is plain. With ``hidden`` its key is made so that nothing of the payload can be read from it.
@@ -35,7 +40,7 @@ class Terms(NamedTuple):
         Raises ``InvalidPayload`` where it lacks a field of its unique key.
         """
         unique = self.unique or unique
-        if not self.key and unique is None:
+        if unique is None and not self.key:
             demand = UNDEMANDING._replace(lane=self.lane) if self.lane != READY else None
             return New(task, payload, self.headers, self.due, demand)
         unique = unique or BY_KEY

@@ -57,6 +57,7 @@ class Outbox:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._carriers: dict[tuple[Server, Durability, bool], _Carrier] = {}
+        self._plain = store.producers.plain.until
         self._closed = False
 
     def put(self, queue: str, jobs: Sequence[New], durability: Durability) -> Coroutine[Any, Any, list[str]]:
@@ -77,7 +78,7 @@ class Outbox:
         carrier = self._carriers.get(kind)
         if carrier is None:
             carrier = self._carriers[kind] = _Carrier(self._store, server, durability)
-        plain = demand is None and queue in self._store.producers.plain
+        plain = demand is None and self._plain.get(queue, 0.0) > monotonic()
         return carrier.put(Order((queue, due != "", plain), jobs, size))
 
     async def put_many(self, queue: str, jobs: Iterable[New], durability: Durability) -> list[str]:

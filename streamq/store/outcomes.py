@@ -111,7 +111,7 @@ def _group(alike: list[Settlement], *, whole: bool) -> list[Any]:
     entries = [s.entry for s in alike]
     if b" ".join(entries).decode() == " ".join([s.job_id for s in alike]):
         entries = []  # they are the ids
-    keys = [s.key for s in alike]
+    keys = [s[6] for s in alike]  # their unique keys
     if not any(keys):
         keys = []
     group: list[Any] = [alike[0].kind, alike[0].lane, len(alike), len(entries), int(whole), len(keys)]

@@ -106,18 +106,19 @@ class Plainness:
     """
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}
+        self.until: dict[str, float] = {}
+        """By queue, by the monotonic clock."""
 
     def __contains__(self, queue: str) -> bool:
-        return self._until.get(queue, 0.0) > monotonic()
+        return self.until.get(queue, 0.0) > monotonic()
 
     def heard(self, queue: str, *, steered: bool) -> None:
         """What the script said."""
-        self._until[queue] = 0.0 if steered else monotonic() + PLAIN_FOR
+        self.until[queue] = 0.0 if steered else monotonic() + PLAIN_FOR
 
     def forget(self, queue: str) -> None:
         """Something is told to it now."""
-        self._until.pop(queue, None)
+        self.until.pop(queue, None)
 
 
 class Flight:

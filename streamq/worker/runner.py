@@ -89,12 +89,12 @@ class Runner:
 
     def start(self, delivery: Delivery) -> None:
         """Begin an attempt. Never raises: what cannot be begun has failed."""
-        task = self._app.tasks.get(delivery.task)
-        if delivery.raw_headers and task is not None and task.is_older_than(delivery.headers):
+        task, told = self._app.tasks.get(delivery.task), delivery.raw_headers  # most jobs tell nothing
+        if told and task is not None and task.is_older_than(delivery.headers):
             task = None  # a worker of the newer version runs it
         attempt = Attempt(delivery, task, self._worker)
         self._slots.running.add(attempt)
-        if delivery.raw_headers and "expires" in delivery.headers and self._has_expired(attempt):
+        if told and "expires" in delivery.headers and self._has_expired(attempt):
             return
         if task is None:
             self._end(attempt, None, None)
@@ -103,7 +103,7 @@ class Runner:
             self._put(attempt, outcomes.held(attempt))
             self._slots.running.discard(attempt)
             return
-        if delivery.raw_headers and delivery.headers.get("until") == STARTED:
+        if told and delivery.headers.get("until") == STARTED:
             attempt.handle = self._loop.create_task(self._give_key_up(attempt, task))
             return
         self._call(attempt, task)

@@ -17,6 +17,7 @@ from streamq import State
 
 from .script_cases import FEW_BYTES, GROUP, KEPT_LONG, LARGE, MANY_BYTES, WORKER, Bench, Case, Outcome
 from .script_changes import change_cases
+from .script_keys import key_cases
 from .script_roster import roster_cases
 from .script_schedules import schedule_cases
 
@@ -114,6 +115,7 @@ def cases(rig: Rig) -> list[Case]:
         roster_cases,
         change_cases,
         schedule_cases,
+        key_cases,
     )
     return [case for part in parts for case in part(rig)]
 
@@ -261,7 +263,7 @@ def _looking(rig: Rig) -> list[Case]:
         Case("look", f"1,000 x {FEW_BYTES} B", lambda b: b.entries(1_000, FEW_BYTES), awaited, {}),
         Case("look", f"{large} x 1 MB", lambda b: b.entries(large, LARGE), awaited, {}),
         Case(
-            "prune_failed", f"by age, 10,000 x {FEW_BYTES} B",
+            "prune_ended", f"by age, 10,000 x {FEW_BYTES} B",
             lambda b: b.finished(b.keys.failures, 10_000, FEW_BYTES, letter="f", born=1), pruned, {},
         ),
         Case(

@@ -208,7 +208,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "a delay of 0 beside a time is ignored",
-        "streamq/options.py",
+        "streamq/terms.py",
         'if delay is not None:\n            raise UsageError("give',
         'if delay:\n            raise UsageError("give',
         "tests/engine/test_options.py::test_a_delay_of_nothing_beside_a_time_is_refused_too",

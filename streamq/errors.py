@@ -242,10 +242,8 @@ class VersionConflict(JobError):
 
     def __init__(self, job_id: str, expected: int, version: int) -> None:
         self.job_id, self.expected, self.version = job_id, expected, version
-        super().__init__(
-            f"job {job_id} was changed meanwhile: version {expected} was to be changed, and it has version {version} "
-            "now; look at it again"
-        )
+        told = f"it has version {version} now, not {expected}; look at it again"
+        super().__init__(f"job {job_id} was changed meanwhile: {told}")
 
 
 class JobFailed(JobError):

@@ -30,6 +30,7 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.KeyInUse: errors.KeyInUse("1-1", "retry", "failed", ["retry"], "k", "2-2"),
     errors.VersionConflict: errors.VersionConflict("1-1", 0, 1),
     errors.JobFailed: errors.JobFailed("1-1", "failed", "E", "no"),
+    errors.RequestRunning: errors.RequestRunning("k", 1.0),
     errors.JobCancelled: errors.JobCancelled("1-1", "cancelled", "Cancelled", "no"),
     errors.ResultTimeout: errors.ResultTimeout("1-1", 1),
     errors.ResultUnreadable: errors.ResultUnreadable("1-1", "t", "no"),

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from streamq import StreamqError, errors
+from streamq import StreamqError, errors, noun_errors
 from streamq.tickets import Ticket
 
 
@@ -22,20 +22,20 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.UnknownVersion: errors.UnknownVersion("t", 2, 1),
     errors.NotOpen: errors.NotOpen(),
     errors.OpenElsewhere: errors.OpenElsewhere(),
-    errors.InvalidSchedule: errors.InvalidSchedule("s", [errors.FieldError("/cron", "cron", "no")]),
-    errors.ScheduleNotFound: errors.ScheduleNotFound("s", ["t"]),
-    errors.ScheduleConflict: errors.ScheduleConflict("s", "no"),
+    noun_errors.InvalidSchedule: noun_errors.InvalidSchedule("s", [errors.FieldError("/cron", "cron", "no")]),
+    noun_errors.ScheduleNotFound: noun_errors.ScheduleNotFound("s", ["t"]),
+    noun_errors.ScheduleConflict: noun_errors.ScheduleConflict("s", "no"),
     errors.JobNotFound: errors.JobNotFound("q", "1-1"),
     errors.WrongState: errors.WrongState("1-1", "cancel", "failed", ["retry"]),
     errors.KeyInUse: errors.KeyInUse("1-1", "retry", "failed", ["retry"], "k", "2-2"),
     errors.VersionConflict: errors.VersionConflict("1-1", 0, 1),
     errors.JobFailed: errors.JobFailed("1-1", "failed", "E", "no"),
-    errors.RequestRunning: errors.RequestRunning("k", 1.0),
+    noun_errors.RequestRunning: noun_errors.RequestRunning("k", 1.0),
     errors.JobCancelled: errors.JobCancelled("1-1", "cancelled", "Cancelled", "no"),
     errors.ResultTimeout: errors.ResultTimeout("1-1", 1),
     errors.ResultUnreadable: errors.ResultUnreadable("1-1", "t", "no"),
-    errors.OperationNotFound: errors.OperationNotFound("q", "q.0"),
-    errors.OperationTimeout: errors.OperationTimeout("q.0", 1, 2),
+    noun_errors.OperationNotFound: noun_errors.OperationNotFound("q", "q.0"),
+    noun_errors.OperationTimeout: noun_errors.OperationTimeout("q.0", 1, 2),
     errors.QueueFull: errors.QueueFull("q", 1, 1).after(2, Ticket(lambda: None)),  # type: ignore[arg-type,return-value]
     errors.OutcomeUnknown: errors.OutcomeUnknown("no").carrying(
         Ticket(lambda: None)  # type: ignore[arg-type,return-value]
@@ -44,7 +44,7 @@ _MADE: dict[type[StreamqError], StreamqError] = {
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in _kinds(StreamqError) if kind.__module__ == errors.__name__]
+    "kind", [kind for kind in _kinds(StreamqError) if kind.__module__.startswith("streamq.")]
 )
 def test_an_error_comes_through_to_another_process_as_it_was(kind: type[StreamqError]) -> None:
     """A pool of processes hangs on one that cannot be read."""

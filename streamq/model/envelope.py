@@ -40,6 +40,11 @@ class Demand(NamedTuple):
     conflict: str = ""
     """What becomes of it when it meets another: ``keep``, ``replace``, ``latest`` or ``queue``."""
 
+    @property
+    def may_replace(self) -> bool:
+        """Whether more than a look is needed where it meets another."""
+        return self.until == "debounce" or self.conflict not in ("", "keep")
+
 
 UNDEMANDING: Final = Demand()
 

@@ -24,7 +24,7 @@ def weights_of(given: str | Mapping[str, int] | Iterable[str]) -> dict[str, int]
     found: dict[str, int] = {}
     for part in parts:
         if not isinstance(part, str) or not (part or isinstance(given, str)):  # text may end in a comma
-            raise ValueError(  # noqa: TRY004  # as for each other mistake
+            raise ValueError(  # as for each other mistake
                 f"{as_given(part)} cannot name a queue: write NAME or NAME:WEIGHT"
             )
         part = part.strip()  # noqa: PLW2901

@@ -308,11 +308,6 @@ class QueueFull(Repeatable, Unavailable):
             "caught up, or raise its max_waiting"
         )
 
-    @property
-    def room(self) -> int:
-        """How many more jobs might have waited."""
-        return max(0, self.bound - self.waiting)
-
     def after(self, sent: int, ticket: Ticket) -> QueueFull:
         """This error, when so many jobs of the call were added before."""
         self.sent = sent

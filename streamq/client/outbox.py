@@ -225,7 +225,7 @@ class _Carrier:
                 await self._land(self._begin([order], departure.slot))
             return
         for load, answer in zip(departure.loads, answers, strict=True):
-            if isinstance(answer, QueueFull) and (fitting := load.fitting(answer.room)):
+            if isinstance(answer, QueueFull) and (fitting := load.fitting(answer.bound - answer.waiting)):
                 await self._land(self._begin(fitting, departure.slot))
             self._end(load, answer)
 

@@ -23,9 +23,9 @@ def weights_of(given: str | Mapping[str, int] | Iterable[str]) -> dict[str, int]
     parts: Iterable[object] = given.split(",") if isinstance(given, str) else given
     found: dict[str, int] = {}
     for part in parts:
-        if not isinstance(part, str):
-            raise ValueError(  # noqa: TRY004  # as for each other mistake
-                f"{as_given(part)} is not the name of a queue: write NAME or NAME:WEIGHT"
+        if not isinstance(part, str) or not (part or isinstance(given, str)):  # text may end in a comma
+            raise ValueError(  # as for each other mistake
+                f"{as_given(part)} cannot name a queue: write NAME or NAME:WEIGHT"
             )
         part = part.strip()  # noqa: PLW2901
         if not part:

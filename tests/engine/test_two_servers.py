@@ -13,6 +13,7 @@ from streamq import App, Settings, StreamqError, Unavailable
 from streamq.client.outbox import Outbox
 from streamq.model.envelope import New
 from streamq.model.keys import Keys
+from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED
 from streamq.model.states import State
 from streamq.redis.servers import Server as OneServer
@@ -120,12 +121,12 @@ async def test_a_read_waits_on_both_servers_and_ends_with_the_first_that_has_a_j
     async with enqueuing(store) as outbox:
         for queue in ("a", "b"):
             await reader.greet(lambda: ["a", "b"])
-            reading = asyncio.create_task(reader.wait(["a", "b"], 1, 20_000))
+            reading = asyncio.create_task(reader.wait([("a", READY), ("b", READY)], 1, 20_000))
             await asyncio.sleep(0.1)
             await outbox.put(queue, [New("t", b"1")], "memory")
             async with asyncio.timeout(5):
                 found = await reading
-            assert [(name, len(entries)) for name, entries in found.entries] == [(queue, 1)]
+            assert [(name, len(entries)) for name, entries in found.entries] == [((queue, READY), 1)]
             assert found.refused == []
     await links.close()
 

@@ -58,6 +58,7 @@ async def test_masked_values_versions_and_decisions_are_seen_over_http(
         shown = {"number": "***", "amount": 5}
         status, headers, made = await service.post(JOBS, {"task": "pay", "payload": card})
         assert (status, made["payload"], made["payload_version"]) == (201, shown, 2)
+        assert made.pop("disposition") == "created"
         assert made == (await service.get(headers["Location"]))[2]
         assert (await service.get(JOBS))[2]["data"] == [made]
         async with work(paying):

@@ -20,6 +20,7 @@ from .script_changes import change_cases
 from .script_keys import key_cases
 from .script_roster import roster_cases
 from .script_schedules import schedule_cases
+from .script_steering import steering_cases
 
 LISTED: Final = 100_000
 """Calls that the server's log of slow commands holds."""
@@ -116,6 +117,7 @@ def cases(rig: Rig) -> list[Case]:
         change_cases,
         schedule_cases,
         key_cases,
+        steering_cases,
     )
     return [case for part in parts for case in part(rig)]
 

@@ -1,0 +1,78 @@
+"""The scripts of pauses, bounds and background operations at their worst."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.rig import Rig
+from bench.tasks import QUEUE
+from streamq import State
+
+from .script_cases import FEW_BYTES, Bench, Case
+
+LONG = 500
+"""Characters of a reason, as many as it may have."""
+
+
+def steering_cases(rig: Rig) -> list[Case]:
+    """Their cases."""
+    many = rig.of(100_000, 5_000)
+    return [
+        Case("pause", f"a reason of {LONG} characters", _nothing, _paused, {}),
+        Case("tell", "a bound beside 100 paused tasks", _steered, _bounded, {}),
+        Case("told", "100 paused tasks", _steered, _read, {}),
+        Case("resume", f"of {many:,} held jobs", _held(many), _resumed, {}),
+        Case("operate", "beside 100 operations", _operated, _begun, {}),
+        Case("purge", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _purged, {}),
+        Case("purge", "of 200 of 64 KB", lambda b: b.entries(200, 64_000), _purged, {}),
+    ]
+
+
+async def _nothing(_: Bench) -> None:
+    """There is nothing to prepare."""
+
+
+async def _paused(bench: Bench, _: Any) -> None:
+    await bench.app.queue(QUEUE).pause("x" * LONG, by="y" * LONG)
+
+
+async def _steered(bench: Bench) -> None:
+    for number in range(100):
+        await bench.app.queue(QUEUE).pause("x" * LONG, task=f"task{number}")
+
+
+async def _bounded(bench: Bench, _: Any) -> None:
+    await bench.app.queue(QUEUE).limit(max_waiting=10)
+
+
+async def _read(bench: Bench, _: Any) -> None:
+    await bench.app.queue(QUEUE).steering()
+
+
+def _held(count: int) -> Any:
+    async def prepare(bench: Bench) -> None:
+        await bench.app.queue(QUEUE).pause(task="count")
+        await bench.app.enqueue_many(QUEUE, "count", range(count))
+        await bench.app.queue(QUEUE).resume(task="count")
+
+    return prepare
+
+
+async def _resumed(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.links() as links:
+        await bench.store.steering.resume_held(links, QUEUE)
+
+
+async def _operated(bench: Bench) -> None:
+    for _ in range(100):
+        await _begun(bench, None)
+
+
+async def _begun(bench: Bench, _: Any) -> None:
+    await bench.store.operations.begin(QUEUE, "purge", [State.EXPIRED], 1, "somebody")
+
+
+async def _purged(bench: Bench, _: Any) -> None:
+    purge = await bench.app.queue(QUEUE).purge([State.WAITING])
+    for _step in range(5):
+        await bench.store.operations.help(QUEUE, purge.id)

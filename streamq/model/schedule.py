@@ -20,7 +20,7 @@ from streamq.model.clock import to_ms
 from streamq.model.cron import CronLine, Occurrence, zone_of
 from streamq.times import rfc3339
 
-Overlap = Literal["skip", "allow"]
+Overlap = Literal["skip", "queue", "allow"]
 """What happens to a run while the job of the run before is not at its end: it is left out, or it runs beside it."""
 Misfire = Literal["skip", "once", "all"]
 """What becomes of planned times that nobody was there for: nothing, one run for all of them, or a run for each."""

@@ -235,9 +235,13 @@ def _text(ms: int | str | None) -> int | str:
 
 def _call(tick: Tick) -> tuple[Any, ...]:
     schedule = tick.schedule
-    headers = {"schedule": schedule.name} | ({} if tick.planned is None else {"planned": tick.planned})
-    # the top bit of 48 set: as in the id of any job that is born delayed
-    sequence = secrets.randbits(47) | 1 << 47 if tick.due is not None else 0
+    headers: dict[str, Any] = {"schedule": schedule.name}
+    if tick.planned is not None:
+        headers["planned"] = tick.planned
+    if schedule.overlap == "queue":
+        headers["key"] = f"schedule:{schedule.name}"  # as the script takes it for them
+    # the top bit of 48 set: as in the id of any job that is born parked
+    sequence = secrets.randbits(47) | 1 << 47
     return (
         schedule.name, tick.version, _text(tick.expected), _text(tick.following), _text(tick.planned), tick.missed,
         schedule.overlap, "" if tick.due is None else due.at(tick.due), sequence, schedule.task, schedule.payload,

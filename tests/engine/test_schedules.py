@@ -19,6 +19,7 @@ from streamq import (
     ScheduleConflict,
     ScheduleNotFound,
     Scheduler,
+    State,
 )
 from streamq.duties.ticker import Ticker
 from streamq.model import calendars, codec
@@ -105,6 +106,40 @@ async def test_a_run_is_left_out_while_the_job_of_the_one_before_is_not_at_its_e
     async with working(app):
         await first.result(5)
         await (await app.schedules.run("s")).result(5)
+
+
+@ON_ONE_SERVER
+async def test_runs_that_are_to_queue_wait_for_those_before_and_are_run_one_after_the_other(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    at_once: list[int] = []
+
+    @app.task(queue="q", attempts=2, backoff=None)
+    async def work(number: int, ctx: Context) -> None:
+        at_once.append(1)
+        await asyncio.sleep(0.005)
+        at_once.pop()
+        assert not at_once, "two runs at once"
+
+    await app.schedules.put("s", task="work", payload=1, every="1h", overlap="queue")
+    jobs = [await app.schedules.run("s")]
+    plan(client, prefix, "s", now_ms(client) - 100)
+    await ticked(app)
+    jobs += [await app.schedules.run("s") for _ in range(3)]
+    counts = await app.queue("q").counts()
+    assert (counts.waiting, counts.held) == (1, 4)
+    async with working(app):
+        await jobs[-1].result(5)
+    assert (await app.queue("q").counts()).completed == 5
+    assert not client.exists(Keys(prefix, "q").unique)
+
+
+@ON_ONE_SERVER
+async def test_a_run_of_a_paused_task_is_held(app: App) -> None:
+    await app.schedules.put("s", queue="q", task="work", payload=1, every="1h")
+    await app.queue("q").pause(task="work")
+    job = await app.schedules.run("s")
+    assert (await job.status()).state is State.HELD
 
 
 @ON_ONE_SERVER

@@ -38,7 +38,7 @@ async def test_a_wrong_schedule_is_refused_with_what_is_allowed_and_nothing_is_k
         ({"every": -5}, InvalidSchedule, "it must be from 1 to 366d"),
         ({"at": datetime(2030, 1, 1)}, InvalidSchedule, "it has no time zone"),
         ({"every": 5, "misfire": "never"}, InvalidSchedule, "use one of skip, once, all"),
-        ({"every": 5, "overlap": "never"}, InvalidSchedule, "use one of skip, allow"),
+        ({"every": 5, "overlap": "never"}, InvalidSchedule, "use one of skip, queue, allow"),
         ({"every": 5, "misfire_limit": 0}, InvalidSchedule, "use a whole number from 1 to 1,000"),
         ({"every": 5, "calendar": "DE"}, InvalidSchedule, "is no Calendar"),
         ({"every": 5, "calendar": Calendar("ZZ")}, InvalidSchedule, "there are no holidays of 'ZZ'"),

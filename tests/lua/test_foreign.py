@@ -157,8 +157,9 @@ class _Queue:
         assert {self.born, DELAYED.decode(), FAILED.decode()} <= set(by_id)
         assert by_id[self.born].headers["crashes"] == by_id[DELAYED.decode()].headers["crashes"] == 1
         assert {by_id[job_id].payload for job_id in (self.born, DELAYED.decode())} == {b'"sound"'}
-        passed = sorted(text for delivery in held for text in foreign.passed_on(delivery.raw_headers))
-        assert not [text for text in self.given if text not in passed]
+        # a job that was cancelled and retried meanwhile has its headers on one line
+        passed = {_on_one_line(text) for d in held for text in foreign.passed_on(d.raw_headers)}
+        assert not [text for text in self.given if _on_one_line(text) not in passed]
         outcomes = [
             Settlement(
                 COMPLETED, d.lane, d.entry, d.job_id, record(COMPLETED, d, 0, 0, b"w", d.raw_headers, b"1")
@@ -171,6 +172,10 @@ class _Queue:
         assert not any(lengths)
         assert set(await self.link.home.call("HKEYS", self.keys.moved)) <= self.moved
         assert (await self.app.queue("q").get(DONE.decode())).result == 7
+
+
+def _on_one_line(text: bytes) -> bytes:
+    return text.replace(b"\n", b" ")
 
 
 def _headers_of(fields: list[bytes]) -> bytes:

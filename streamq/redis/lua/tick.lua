@@ -1,6 +1,6 @@
 #!lua
 -- The run of a planned time: its job is enqueued, and the next planned time noted, unless another has done so already.
--- keys: lanes moved parked delayed schedules ticks runs signals
+-- keys: lanes moved parked delayed unique steering held schedules ticks runs signals
 -- arguments:
 --   name
 --   version    of the definition from which the caller knows all of this
@@ -8,14 +8,15 @@
 --   next       the planned time after that ("" when none comes)
 --   planned    that of this run ("" when there is no run: what was planned is given up)
 --   missed     how many planned times before it get no run
---   overlap    "skip" when there is no run while the job of the one before is not at its end
+--   overlap    "skip" when there is no run while the job of the one before is not at its end, "queue" when it waits for
+--              that, else "allow"
 --   due        when the job is due, as due times are written ("" for now)
 --   sequence   number in its id when it is not for now
 --   task
 --   payload
 --   headers
 -- returns the server's time, and "ran" with the id of the job   or "skipped"   or "none"   or "stale"
--- parts: clock version run add
+-- parts: clock version run add steered seal
 if version_of(args.name) ~= args.version then return { now, 'stale' } end
 if args.expected ~= '' then
   local score = redis.call('ZSCORE', keys.ticks, args.name)
@@ -30,23 +31,67 @@ local function goes_on(job)
   return is_id(job) and (entry_of(job) or redis.call('HEXISTS', keys.parked, job) == 1)
 end
 
+-- Its id, when it is not for now, and its envelope.
+local function parked_job()
+  redis.call('HLEN', keys.parked) -- a key of another type raises before anything is written
+  redis.call('ZCARD', keys.delayed)
+  local own = string.format('%.0f-%.0f', now, args.sequence)
+  local headers = '{"id":"' .. own .. '",' .. string.sub(args.headers, 2) -- we wrote them, and without an id
+  return own, seal(args.task, headers, args.payload)
+end
+
+local function enqueue()
+  if args.due ~= '' then
+    -- parts: due park signal_due
+    local own, envelope = parked_job()
+    local earliest = park({ due_at(args.due), own }, { own, envelope })
+    if earliest then signal_due(earliest) end
+    return own
+  end
+  if steered and is_paused('task:' .. args.task) then
+    -- parts: hold
+    redis.call('ZCARD', keys.held)
+    local own, envelope = parked_job()
+    redis.call('HSET', keys.parked, own, envelope)
+    hold(args.task, own)
+    return own
+  end
+  return add(keys.lanes[lane.ready], args.task, args.payload, args.headers)
+end
+
+local LINE = 4000 -- bytes of ids that may wait for the job of the run before: some 130 runs
+
+-- A job that waits until the jobs of the runs before have ended: they have one unique key. nil when the line is full.
+local function enqueue_behind()
+  -- parts: holder_of_key
+  redis.call('HLEN', keys.unique)
+  redis.call('HLEN', keys.moved)
+  local key = 'schedule:' .. args.name
+  local standing, taken, rest = holder_of_key(key)
+  if not standing then
+    local own = enqueue()
+    stand(key, own, 'done')
+    return own
+  end
+  if #rest > LINE then return nil end
+  local own, envelope = parked_job()
+  redis.call('HSET', keys.parked, own, envelope)
+  stand(key, standing, taken, rest .. ' ' .. own)
+  return own
+end
+
 if args.planned ~= '' then
-  if args.overlap == 'skip' and run.job ~= '-' and goes_on(run.job) then
-    if args.expected == '' then return { now, 'skipped' } end
-    said, run.skipped = 'skipped', run.skipped + 1
-  else
-    if args.due == '' then
-      id = add(keys.lanes[lane.ready], args.task, args.payload, args.headers)
-    else
-      redis.call('HLEN', keys.parked) -- a key of another type raises before anything is written
-      redis.call('ZCARD', keys.delayed)
-      -- parts: due seal park signal_due
-      id = string.format('%.0f-%.0f', now, args.sequence)
-      local headers = '{"id":"' .. id .. '",' .. string.sub(args.headers, 2) -- we wrote them, and without an id
-      local earliest = park({ due_at(args.due), id }, { id, seal(args.task, headers, args.payload) })
-      if earliest then signal_due(earliest) end
-    end
+  if args.overlap == 'queue' then
+    id = enqueue_behind()
+  elseif args.overlap ~= 'skip' or run.job == '-' or not goes_on(run.job) then
+    id = enqueue()
+  end
+  if id then
     said, run.job, run.fired = 'ran', id, run.fired + 1
+  elseif args.expected == '' then
+    return { now, 'skipped' }
+  else
+    said, run.skipped = 'skipped', run.skipped + 1
   end
   run.planned, run.at = tonumber(args.planned), now
 end

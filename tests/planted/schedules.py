@@ -26,9 +26,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "schedules: overlapping runs are not left out",
         "streamq/redis/lua/tick.lua",
-        "args.overlap == 'skip' and run.job",
-        "args.overlap == 'never' and run.job",
+        "args.overlap ~= 'skip' or run.job",
+        "args.overlap ~= 'never' or run.job",
         f"{_TICKS}a_run_is_left_out_while_the_job_of_the_one_before_is_not_at_its_end",
+    ),
+    Fault(
+        "schedules: a run that is to wait runs beside the one before",
+        "streamq/redis/lua/tick.lua",
+        "if not standing then",
+        "if standing or not standing then",
+        f"{_TICKS}runs_that_are_to_queue_wait_for_those_before_and_are_run_one_after_the_other",
     ),
     Fault(
         "schedules: a change is not guarded",

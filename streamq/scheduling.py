@@ -55,7 +55,7 @@ SCHEDULING: Final[dict[str, Option]] = {
         Option("end", "time", "No run after this."),
         Option("jitter", "duration", "By how much each run is put off at most, by chance.", high=DAY),
         Option(
-            "overlap", "choice", "While the job of the run before has not ended: leave it out, let it wait, or allow it.",
+            "overlap", "choice", "While the job of the run before has not ended: leave it out, queue it, or allow it.",
             choices=get_args(Overlap),
         ),
         Option(

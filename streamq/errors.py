@@ -218,7 +218,8 @@ class WrongState(JobError):
     def __init__(self, job_id: str, action: str, state: str, allowed: Sequence[str] = ()) -> None:
         self.job_id, self.action, self.state, self.allowed = job_id, action, state, tuple(allowed)
         may = f"it allows {', '.join(allowed)}" if allowed else "it allows no action"
-        super().__init__(f"cannot {action} job {job_id}: it is {state}, and {may}")
+        act = "change the priority of" if action == "priority" else action
+        super().__init__(f"cannot {act} job {job_id}: it is {state}, and {may}")
 
 
 class KeyInUse(WrongState):

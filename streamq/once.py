@@ -87,9 +87,7 @@ async def once(
     fingerprint, token = sha256(body).hexdigest().encode(), secrets.token_hex(8)
     claim, more = await client.store.requests.claim(queue, name, fingerprint, token)
     if claim == "other":
-        raise RequestReused(
-            f"the key {key!r} was used for another request: use a new key, or send that one again"
-        )
+        raise RequestReused(key)
     if claim == "running":
         raise RequestRunning(key, min(1.0, int(more) / 1000))
     request = Once(client, made, queue, name, token)

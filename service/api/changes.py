@@ -58,8 +58,8 @@ class Guarded(Request):
     version: Version = None
 
 
-class RescheduleRequest(Guarded):
-    """When a job is to be due: ``delay`` from now, or ``at`` a time."""
+class _When(Guarded):
+    """``delay`` from now, or ``at`` a time."""
 
     delay: Delay = None
     at: Instant = None
@@ -68,6 +68,10 @@ class RescheduleRequest(Guarded):
     @classmethod
     def _one_time(cls, at: Any, info: ValidationInfo) -> Any:
         return one_time(at, info, "at")
+
+
+class RescheduleRequest(_When):
+    """When a job is to be due: ``delay`` from now, or ``at`` a time."""
 
     @model_validator(mode="after")
     def _some_time(self) -> RescheduleRequest:
@@ -76,18 +80,11 @@ class RescheduleRequest(Guarded):
         return self
 
 
-class ChangeRequest(Guarded):
+class ChangeRequest(_When):
     """What is to change in a job that has not begun: all of it at once, or nothing. What is left out stays."""
 
     payload: Any = None
     priority: of_option(OPTIONS["priority"]) = None  # type: ignore[valid-type]
-    delay: Delay = None
-    at: Instant = None
-
-    @field_validator("at")
-    @classmethod
-    def _one_time(cls, at: Any, info: ValidationInfo) -> Any:
-        return one_time(at, info, "at")
 
 
 class Deleted(TypedDict):

@@ -278,7 +278,7 @@ def _tell(tick: Tick, reply: Ticked) -> None:
     log.debug("schedule %s: %s %s", tick.schedule.name, reply.said, reply.job)
     if tick.missed:
         log.warning(
-            "schedule %s of queue %s: %d planned times were missed and get no run",
+            "schedule %s of queue %s missed planned times that get no run: %d",
             tick.schedule.name, tick.schedule.queue, tick.missed,
         )  # fmt: skip
 

@@ -80,6 +80,7 @@ async def test_another_body_or_what_is_no_key_is_refused_and_makes_nothing(
         for other in ({**BODY, "payload": {"left": 1, "right": 3}}, {**BODY, "delay": 5}):
             status, _, problem = await service.post(JOBS, other, **KEY)
             assert (status, problem["code"]) == (422, "idempotency-key-reused")
+            assert problem["detail"].count("was used for another request") == 1, problem["detail"]
         for odd in ("", '""', "k" * 256, "kö"):
             status, _, problem = await service.post(JOBS, BODY, Idempotency_Key=odd)
             assert (status, problem["code"]) == (400, "bad-idempotency-key"), odd

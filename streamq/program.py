@@ -28,7 +28,7 @@ from streamq.once import Once, once
 from streamq.operation import Operation
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
-from streamq.redis.link import wait_ready
+from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.settings import Durability, Settings
 from streamq.sync import Sync

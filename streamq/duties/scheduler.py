@@ -14,6 +14,7 @@ from streamq.duties.upkeep import Share, upkeep
 from streamq.errors import Rejected
 from streamq.logs import how_logged
 from streamq.program import Program
+from streamq.redis.ready import begin_when_ready
 
 log = logging.getLogger("streamq.scheduler")
 
@@ -58,12 +59,15 @@ class Scheduler:
     async def run(self) -> None:
         """Wait for the server, then do the duties. Raises ``Unavailable`` when it is not there in time."""
         app = self._app
-        await app.wait_ready()
         queues = QueueList(app)
-        with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
-            await queues.once()
-        if not self._only_reclaim:
-            await declare(app)
+
+        async def begin() -> None:
+            with contextlib.suppress(Rejected):  # the duty tells of it, and asks again
+                await queues.once()
+            if not self._only_reclaim:
+                await declare(app)
+
+        await begin_when_ready(app.client.store.servers, app.settings.ready_timeout, begin)
         share = Share.RECLAIM if self._only_reclaim else Share.ALL
         duties: list[Duty] = [queues, *upkeep(app, queues, share, deaf_poll=POLL)]
         log.info(

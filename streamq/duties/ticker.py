@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 from streamq.duties.alarm import Punctual
-from streamq.errors import ConfigurationError, StreamqError
+from streamq.errors import ConfigurationError, JobError, OutOfMemory, Rejected, StreamqError, UsageError
 from streamq.model.clock import monotonic
 from streamq.model.misfire import LATE, Due, decide
 from streamq.model.schedule import Plan
@@ -38,6 +38,8 @@ OVERDUE: Final = 0.25
 """Seconds past its planned time at which a deputy runs a schedule: no chief that works is so late."""
 AGAIN: Final = 1.0
 """Seconds until a deputy looks again after it has done something."""
+REFUSED: Final = (ConfigurationError, UsageError, JobError, OutOfMemory, Rejected)
+"""What a server that answers may say to the schedules that an app declares."""
 NEWS: Final = b"schedules"
 """The word of the signal that tells of a schedule that was made, changed, paused or removed."""
 
@@ -286,9 +288,10 @@ def _tell(tick: Tick, reply: Ticked) -> None:
 async def declare(app: Program) -> None:
     """Keep the schedules that the app declares, as a worker or a scheduler that runs it begins.
 
-    Where the server does not take them, as when it is full, they run on as they were kept before.
+    Where the server does not take them, as when it is full, they run on as they were kept before. Raises
+    ``Unavailable`` when it is lost meanwhile.
     """
     try:
         await app.schedules.declare()
-    except StreamqError as error:
+    except REFUSED as error:
         log.error("the schedules that the app declares cannot be kept: %s", error)

@@ -170,7 +170,11 @@ def _holidays(where: str) -> Any:
         raise ValueError(f"there are no holidays of {country!r}: {_near(country, parts)}")
     if part and part not in parts[country]:
         raise ValueError(f"{country} has no part {part!r}: {_near(part, parts[country])}")
-    return holidays.country_holidays(country, subdiv=part or None)
+    known = holidays.country_holidays(country, subdiv=part or None)
+    english = (each for each in known.supported_languages if each.startswith("en"))
+    # Without a language the names would be in that of the process, another on each host.
+    language = next(english, known.default_language)
+    return holidays.country_holidays(country, subdiv=part or None, language=language)
 
 
 def _near(name: str, known: Iterator[str] | Sequence[str] | Mapping[str, Any]) -> str:

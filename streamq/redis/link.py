@@ -17,10 +17,9 @@ from typing import Any
 from redis import exceptions as foreign
 from redis.asyncio import connection as aio
 
-from streamq.errors import Rejected, Unavailable
 from streamq.redis.answers import is_demotion, is_refusal_to_read, packed, translate
 from streamq.redis.replies import role_says_replica
-from streamq.redis.servers import Search, Server, Servers
+from streamq.redis.servers import Search, Server
 from streamq.redis.wire import Wire, drop
 
 log = logging.getLogger("streamq.connection")
@@ -192,33 +191,3 @@ async def _is_replica(connection: aio.AbstractConnection) -> bool:
         return role_says_replica(await connection.read_response(disable_decoding=True))
     except foreign.ResponseError:
         return False
-
-
-async def wait_ready(servers: Servers, timeout: float) -> None:
-    """Wait until every server answers and has loaded its data, each on a connection of its own.
-
-    Tries again after 50 ms, then twice as long each time up to 2 s. Raises the last ``Unavailable`` when
-    ``timeout`` seconds are over, and ``Rejected`` at once when a server refuses us.
-    """
-    await asyncio.gather(*[_wait_ready(server, timeout) for server in servers.all])
-
-
-async def _wait_ready(server: Server, timeout: float) -> object:
-    link, pause = Link(server, "streamq-ready"), 0.05
-    deadline = asyncio.get_running_loop().time() + timeout
-    try:
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return await link.call("PING")
-            except Rejected:
-                raise
-            except (Unavailable, TimeoutError) as error:
-                if asyncio.get_running_loop().time() + pause > deadline:
-                    raise Unavailable(
-                        f"no server was ready within {timeout:g} s: {str(error) or 'timed out'}"
-                    ) from error
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 2.0)
-    finally:
-        await link.close()

@@ -19,6 +19,7 @@ from streamq.model.keys import Keys
 from streamq.model.weights import weights_of
 from streamq.options import Option
 from streamq.program import Program
+from streamq.redis.ready import begin_when_ready
 from streamq.settings import MOST_CONCURRENCY
 from streamq.worker.canceller import Canceller
 from streamq.worker.fetcher import Fetcher, join_each
@@ -89,12 +90,13 @@ class Worker:
         Raises ``Unavailable`` when no server is ready, and ``NameTaken`` when another living worker has the name.
         """
         app = self.app
+        servers, timeout = app.client.store.servers, app.settings.ready_timeout
         if not await self._unless_stopped(app.wait_ready()):
             return
         async with app.lifespan(app):
             self._assemble()
             try:
-                if await self._unless_stopped(self._sign_on()):
+                if await self._unless_stopped(begin_when_ready(servers, timeout, self._sign_on)):
                     gc.collect()
                     gc.freeze()  # what is loaded by now stays; looking through it again held jobs up for 15 to 50 ms
                     self._tell_who_it_is()
@@ -129,7 +131,7 @@ class Worker:
         return True
 
     async def _sign_on(self) -> None:
-        """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``."""
+        """Make what a worker needs on the server, and be known to the others. Raises ``Unavailable``: begin again."""
         store = self.app.client.store
         links = store.links(self.name)
         try:

@@ -82,6 +82,18 @@ def test_planned_times_in_a_calendar_are_left_out(calendar: Calendar, expected: 
     assert runs("2026-12-23T12:00Z", len(expected) or 1, **given) == expected
 
 
+@pytest.mark.parametrize("language", ["de", "th", "C", ""])
+def test_holidays_have_the_same_names_whatever_the_language_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    from streamq.model import calendars
+
+    monkeypatch.setenv("LANGUAGE", language)
+    calendars._holidays.cache_clear()
+    for country, name in (("DE", "New Year's Day"), ("MX", "New Year's Day"), ("US", "New Year's Day")):
+        assert calendars._holidays(country)["2027-01-01"] == name
+
+
 def test_a_calendar_of_holidays_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     from streamq.model import calendars
 

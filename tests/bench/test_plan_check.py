@@ -16,7 +16,7 @@ from bench.rig import Rig
 from bench.server import open_server
 from streamq import App
 from streamq.client.outbox import BATCH
-from streamq.worker.fetcher import READ_LIMIT
+from streamq.worker.reads import READ_LIMIT
 
 JOBS = 600
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..rig import Rig
 from .coefficients import Coefficients
-from .measure import FULL, SMALL, reference_rate
+from .measure import AWAITED, FULL, SMALL, reference_rate
 from .throughput import Load, highest_rate
 from .trial import TASK, Trial, payloads, trial
 
@@ -66,8 +66,7 @@ class Compared:
 async def check(rig: Rig, known: Coefficients) -> list[Compared]:
     """Predict and measure all configurations. Says how far it is.
 
-    The machine's speed drifts, so a drain of jobs that do nothing is run before and after each, and the
-    coefficients follow its rate. Nothing else of a run reaches the predictions.
+    The machine's speed drifts, so a drain is run before and after each, and the coefficients follow its rate. Nothing else of a run reaches the predictions.
     """
     compared = list[Compared]()
     for configuration in CONFIGURATIONS:
@@ -99,7 +98,8 @@ async def _steady(rig: Rig, known: Coefficients, configuration: Configuration) -
 
 def _now(known: Coefficients, reference: float) -> Coefficients:
     """As they must be now for the prediction of the reference drain to be what was measured."""
-    expected = highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1)
+    load = Load(SMALL, AWAITED / 1000)
+    expected = highest_rate(known, load, slots=FULL, processes=1, cores=1)
     return replace(known, slowness=expected / reference)
 
 

@@ -45,11 +45,11 @@ async def measure(rig: Rig, *wanted: int) -> Coefficients:
     redis = RedisCpu(
         enqueue=_line(trials, "", "enqueue"), delay=_line(trials, "due_", "enqueue"), run=_line(trials, "", "run"),
         promote=_more(trials, "due_small", "run"), call=max(0.0, lone - trials["small"].enqueue),
-        turn=_more(trials, "alone", "run"),
+        turn=_turn(trials, "run"),
     )  # fmt: skip
     worker = WorkerCpu(
         run=_line(trials, "", "worker"), promoted=_more(trials, "due_small", "worker"),
-        turn=_more(trials, "alone", "worker"),
+        turn=_turn(trials, "worker"),
     )  # fmt: skip
     # What a slot is taken longer than the handler takes, by Little's law: all of the few slots are taken.
     slot = max(0.0, FEW / trials["relaxed"].rate - AWAITED / 1000)
@@ -109,6 +109,12 @@ def _line(trials: Trials, kind: str, of: str) -> Cost:
 def _more(trials: Trials, kind: str, of: str) -> float:
     """By how much a job of a kind takes more than one of the small ones."""
     return max(0.0, float(getattr(trials[kind], of) - getattr(trials["small"], of)))
+
+
+def _turn(trials: Trials, of: str) -> float:
+    """What a batch costs beside its jobs: those of few slots share it with few others, those of all with many."""
+    few, many = trials["relaxed"], trials["small"]
+    return max(0.0, getattr(few, of) - getattr(many, of)) / (1 / few.batch - 1 / many.batch)
 
 
 async def _memory(

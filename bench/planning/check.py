@@ -18,9 +18,8 @@ MUST: Final = 0.9
 """The share of configurations whose predictions must all be within the bound."""
 SECONDS: Final = 2.0
 """How long a configuration shall run, by the prediction."""
-STEADY: Final = 0.15
-"""By how much the reference drains before and after may differ, as a share, else it is tried again."""
 TRIES: Final = 3
+"""Of each configuration: what disturbs the machine for a second disturbs one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ async def check(rig: Rig, known: Coefficients) -> list[Compared]:
     """
     compared = list[Compared]()
     for configuration in CONFIGURATIONS:
-        compared.append(await _steady(rig, known, configuration))
+        compared.append(await _middle(rig, known, configuration))
         rig.say(f"{len(compared)} of {len(CONFIGURATIONS)}, {sum(one.good for one in compared)} are good")
     return compared
 
@@ -80,20 +79,18 @@ def passed(compared: Sequence[Compared]) -> bool:
     return sum(one.good for one in compared) >= MUST * len(compared)
 
 
-async def _steady(rig: Rig, known: Coefficients, configuration: Configuration) -> Compared:
-    """Of some tries the one during which the machine's speed changed least; the prediction has no say in it."""
+async def _middle(rig: Rig, known: Coefficients, configuration: Configuration) -> Compared:
+    """Of some tries the middle one, by its rate as a multiple of the reference's; the prediction has no say in it."""
     tries = list[tuple[float, Compared]]()
     before = await reference_rate(rig)
-    while True:
+    for _ in range(TRIES):
         jobs = _jobs(_now(known, before), configuration)
         measured = await _run(rig, configuration, jobs)
         after = await reference_rate(rig)
-        drift = abs(after - before) / min(before, after)
-        now = _now(known, (before + after) / 2)
-        tries.append((drift, _compare(now, configuration, jobs, measured)))
-        if drift <= STEADY or len(tries) == TRIES:
-            return min(tries, key=lambda one: one[0])[1]
+        pace = (before + after) / 2
+        tries.append((measured.rate / pace, _compare(_now(known, pace), configuration, jobs, measured)))
         before = after
+    return sorted(tries, key=lambda one: one[0])[TRIES // 2][1]
 
 
 def _now(known: Coefficients, reference: float) -> Coefficients:

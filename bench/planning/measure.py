@@ -114,7 +114,8 @@ def _more(trials: Trials, kind: str, of: str) -> float:
 def _turn(trials: Trials, of: str) -> float:
     """What a batch costs beside its jobs: those of few slots share it with few others, those of all with many."""
     few, many = trials["relaxed"], trials["small"]
-    return max(0.0, getattr(few, of) - getattr(many, of)) / (1 / few.batch - 1 / many.batch)
+    apart = 1 / few.batch - 1 / many.batch
+    return max(0.0, getattr(few, of) - getattr(many, of)) / apart if apart > 0 else 0.0
 
 
 async def _memory(

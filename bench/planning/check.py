@@ -65,7 +65,8 @@ class Compared:
 async def check(rig: Rig, known: Coefficients) -> list[Compared]:
     """Predict and measure all configurations. Says how far it is.
 
-    The machine's speed drifts, so a drain is run before and after each, and the coefficients follow its rate. Nothing else of a run reaches the predictions.
+    The machine's speed drifts, so a drain is run before and after each, and the coefficients follow its rate.
+    Nothing else of a run reaches the predictions.
     """
     compared = list[Compared]()
     for configuration in CONFIGURATIONS:

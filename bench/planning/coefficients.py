@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RedisCpu:
-    """The server's CPU, with all slots of a worker taken; ``call`` and ``turn`` are what a batch costs however small it is."""
+    """The server's CPU, with all slots of a worker taken; ``call`` and ``turn`` are what a batch costs."""
 
     enqueue: Cost
     delay: Cost

@@ -121,7 +121,7 @@ class Reads:
         return True
 
     async def _start(self, source: QueueLane, entries: list[Any], *, more: bool = False) -> None:
-        """Start jobs. The server reads the next meanwhile, where ``more`` may wait and slots are free for as many again."""
+        """Start jobs. The server reads the next meanwhile, where ``more`` may wait and as many slots again are free."""
         queue, lane = source
         if self._steered.is_paused(queue):  # they came while we heard of it
             await self._give_back(source, entries)

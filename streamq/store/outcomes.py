@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import OutcomeUnknown, StreamqError
+from streamq.model.envelope import Place
 from streamq.model.keys import Keys
-from streamq.model.lanes import READY
 from streamq.model.outcomes import DELAYED
 from streamq.redis import scripts
 from streamq.redis.link import Link
@@ -40,8 +40,8 @@ class Settlement(NamedTuple):
 Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]
 """A queue, outcomes of it, and the entries of those that were refused, or why none was taken."""
 
-Reads = Mapping[tuple[str, bytes], list[bytes]]
-"""By queue and first entry, the entries that one read of its ready jobs brought: all of them, in its order."""
+Reads = Mapping[Place, list[bytes]]
+"""By the place of the first, the entries that one read of a lane brought: all of them, in its order."""
 NONE: Final[Reads] = MappingProxyType({})
 
 
@@ -101,7 +101,7 @@ class Outcomes:
         settings = self._access.settings
         arguments: list[Any] = [settings.keep_completed, settings.keep_failed]
         for alike in _alike(part):
-            for some, whole in _by_read(queue, alike, reads if alike[0].lane == READY else NONE):
+            for some, whole in _by_read(queue, alike, reads):
                 arguments += _group(some, whole=whole)
         return self._access.keys(queue), arguments
 
@@ -124,9 +124,9 @@ def _group(alike: list[Settlement], *, whole: bool) -> list[Any]:
 
 def _by_read(queue: str, alike: list[Settlement], reads: Reads) -> Iterator[tuple[list[Settlement], bool]]:
     """The same outcomes in parts, and whether a part is all that one read brought, in its order."""
-    entries, at, begin = [s.entry for s in alike], 0, 0
+    entries, lane, at, begin = [s.entry for s in alike], alike[0].lane, 0, 0
     while reads and at < len(entries):
-        read = reads.get((queue, entries[at]))
+        read = reads.get((queue, lane, entries[at]))
         if read is None or entries[at : at + len(read)] != read:
             at += 1
             continue

@@ -144,7 +144,7 @@ def _by_read(queue: str, alike: list[Settlement], reads: Reads) -> Iterator[tupl
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts that one call may take, by number and by bytes."""
-    heavy = len(settlements) > HEAVY_AT_ONCE and any([s.due or s.key for s in settlements])
+    heavy = len(settlements) > HEAVY_AT_ONCE and any(s.due or s.key for s in settlements)
     most = HEAVY_AT_ONCE if heavy else SETTLED_AT_ONCE
     if 0 < len(settlements) <= most and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
         yield settlements  # the usual case, and this is a hot path

@@ -9,6 +9,7 @@ from typing import Any, Final
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
+from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.operation import OperationRecord
@@ -76,7 +77,7 @@ class Queue:
         has ended otherwise.
         """
         said = _line("reason", reason), _line("by", by)
-        return await self._client.store.jobs.cancel(self.name, job_id, *said)
+        return await self._client.store.jobs.cancel(self.name, _text(job_id), *said)
 
     async def promote(self, job_id: str, *, version: int | None = None) -> JobRecord:
         """Let a delayed job wait now, whenever it was due. Returns it as it waits. Raises as ``change``."""
@@ -127,11 +128,11 @@ class Queue:
             raise UsageError(f"version={change.version!r} is not a version: use that of the job's record")
         if not change.actions:
             raise UsageError("say what to change: payload, priority, delay or at")
-        return await self._client.store.jobs.change(self.name, job_id, change)
+        return await self._client.store.jobs.change(self.name, _text(job_id), change)
 
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
-        await self._client.store.jobs.remove(self.name, job_id)
+        await self._client.store.jobs.remove(self.name, _text(job_id))
 
     # -- steering -------------------------------------------------------------------------------------------
 
@@ -151,11 +152,13 @@ class Queue:
         """Stop the start of jobs: of all in the queue, or of one ``task`` in it. What runs goes on.
 
         Jobs of a paused queue stay ``waiting``; those of a paused task are ``held``, and come back when it is resumed.
-        ``until`` ends the pause by itself: a duration from now or an aware time. ``by`` says who asked for it.
+        ``until`` ends the pause by itself: a duration from now or an aware time to come. ``by`` says who asked for it.
         Raises ``UsageError`` for a time or a name that cannot be.
         """
         self._check_task(task)
         ends = "" if until is None else moment("until", until)
+        if isinstance(until, datetime) and until <= host_now():
+            raise UsageError(f"until={as_given(until)} is in the past, so nothing would be paused: give a time to come")
         await self._client.store.steering.pause(
             self.name, task, _line("reason", reason), _line("by", by), ends
         )
@@ -197,7 +200,9 @@ class Queue:
         return await self._begin("drain", states, by)
 
     async def _begin(self, kind: str, states: Iterable[State | str], by: str) -> Operation:
-        asked = [states] if isinstance(states, str) else list(states)
+        asked = [states] if isinstance(states, str) or not isinstance(states, Iterable) else list(states)
+        if not asked:
+            raise UsageError(f"name a state whose jobs are to be purged: any of {', '.join(PURGED)}")
         if strange := [state for state in asked if state not in PURGED]:
             raise UsageError(
                 f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"

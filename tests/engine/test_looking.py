@@ -108,6 +108,13 @@ async def test_what_is_no_text_or_no_state_is_refused_as_any_other_mistake_and_s
     for act, said in (
         (lambda: queue.get(5), "5 is not the id of a job"),
         (lambda: queue.retry(None), "None is not the id of a job"),
+        (lambda: queue.cancel(b"1-1"), "b'1-1' is not the id of a job"),
+        (lambda: queue.promote(None), "None is not the id of a job"),
+        (lambda: queue.reschedule(5, delay=1), "5 is not the id of a job"),
+        (lambda: queue.delete(5), "5 is not the id of a job"),
+        (lambda: app.once("q", 5, b"").__aenter__(), "key=5 is not possible: use text"),
+        (lambda: app.once("q", "k", "body").__aenter__(), "body='body' is not possible: use bytes"),
+        (lambda: app.once("q", "k", b"", caller="me").__aenter__(), "caller='me' is not possible: use bytes"),
         (lambda: queue.jobs("done"), "'done' is not a state: use one of waiting, active"),
         (lambda: queue.jobs(State.DELAYED, cursor=b"x"), "b'x' is not a cursor"),
         (lambda: queue.jobs(State.FAILED, cursor=long), "is not a cursor"),

@@ -243,6 +243,49 @@ async def test_of_many_producers_at_once_one_makes_the_job_and_all_get_it(
     assert sorted(job.disposition for job in jobs) == ["created"] * 5 + ["existing"] * 195
 
 
+@ON_ONE_SERVER
+async def test_of_callers_at_once_whose_terms_differ_one_makes_the_job_too(task: Any, app: App) -> None:
+    terms: list[dict[str, Any]] = [
+        {}, {"priority": "high"}, {"priority": "low"}, {"unique": Unique(window=5)}, {"delay": 5},
+        {"unique": Unique(until="started")}, {"unique": Unique(conflict="replace")},
+    ]  # fmt: skip
+    flying = app.enqueue("q", "t", {})  # so that the others leave together
+    _, *jobs = await asyncio.gather(flying, *(task.enqueue({"n": 1}, key="k", **each) for each in terms))
+    assert [job.disposition for job in jobs] == ["created", *["existing"] * 5, "replaced"]
+    assert len({job.id for job in jobs}) == 1
+
+
+@ON_ONE_SERVER
+async def test_a_debounced_job_takes_no_key_from_one_that_has_it_until_it_is_done(
+    task: Any, app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys = Keys(prefix, "q")
+    first = await task.enqueue({"n": 1}, key="k")
+    async with app.client.store.pool.links() as links:
+        await app.client.store.delivery.join(links, ["q"])
+    client.xreadgroup(GROUP, "w", {keys.ready: ">"})
+    second = await task.enqueue({"n": 2}, key="k", unique=Unique(debounce=5))
+    third = await task.enqueue({"n": 3}, key="k", unique=Unique(debounce=5))
+    assert [second.disposition, third.disposition, third.id] == ["following", "replaced", second.id]
+    assert (await task.enqueue({"n": 4}, key="k")).id == first.id
+
+
+@ON_ONE_SERVER
+async def test_the_first_debounced_job_waits_no_longer_than_its_limit_either(task: Any) -> None:
+    record = await (await task.enqueue({}, key="k", unique=Unique(debounce=60, at_most=5))).status()
+    assert (record.due_at - record.created_at).total_seconds() == 5
+
+
+def test_the_fields_of_a_key_are_the_same_in_each_process_and_for_each_job() -> None:
+    listed = ["a", "b"]
+    unique = Unique(fields=listed)
+    listed.clear()
+    assert unique.key_of("t", b'{"a":1,"b":2}') == "t:[1,2]"
+    for fields in ({"a", "b"}, (name for name in "ab"), 5, [""], [5]):
+        with pytest.raises(ConfigurationError, match="use a list of names of fields"):
+            Unique(fields=fields)  # type: ignore[arg-type]
+
+
 async def test_the_key_of_a_job_that_crashes_too_often_is_free_and_who_follows_starts(
     task: Any, app: App, client: redis.Redis, prefix: str
 ) -> None:

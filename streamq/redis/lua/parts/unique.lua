@@ -51,6 +51,8 @@ local function meet(group, key, task, payload, headers, due)
   if number == nil then return id, 'existing' end -- within its window, whatever became of it
   local active = holder and holder ~= ''
   if group.taken == 'debounce' then
+    -- One that has the key until it is done keeps it: the last one follows.
+    if active and taken == 'done' then return follow(key, id, taken, rest, true, task, payload, headers) end
     if active then return create_with_key(group, key, task, payload, headers, due, rest) end
     replace(id, number, entry, task, payload, headers)
     if number == true and redis.call('ZSCORE', keys.delayed, id) then put_off(id, group) end

@@ -158,7 +158,9 @@ class Queue:
         self._check_task(task)
         ends = "" if until is None else moment("until", until)
         if isinstance(until, datetime) and until <= host_now():
-            raise UsageError(f"until={as_given(until)} is in the past, so nothing would be paused: give a time to come")
+            raise UsageError(
+                f"until={as_given(until)} is in the past, so nothing would be paused: give a time to come"
+            )
         await self._client.store.steering.pause(
             self.name, task, _line("reason", reason), _line("by", by), ends
         )

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import UsageError
+from streamq.errors import FieldError, InvalidPayload, UsageError
+from streamq.model import codec
 from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
+from streamq.model.masked import MASK, masks_in
 from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
@@ -119,7 +121,9 @@ class Queue:
             due = due or SOON
         change = Change(due, priority or "", version=version)
         if payload is not UNCHANGED:
-            encoded, headers = self._client.encode((await self.get(job_id)).task, payload)
+            job = await self.get(job_id)
+            encoded, headers = self._client.encode(job.task, payload)
+            _refuse_masks(job, encoded)
             change = change._replace(payload=encoded, headers=headers or b"")
         return await self._change(job_id, change)
 
@@ -221,6 +225,8 @@ class Queue:
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""
+        if not isinstance(operation_id, str):
+            raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
         return Operation(operation_id, self.name, self._client)
 
     def _check_task(self, task: str | None) -> None:
@@ -236,6 +242,13 @@ def _line(name: str, text: object) -> str:
     if isinstance(text, str) and len(text) <= REASON and "\n" not in text:
         return text
     raise UsageError(f"{name}={as_given(text)} is not possible: use at most {REASON} characters on one line")
+
+
+def _refuse_masks(job: JobRecord, payload: bytes) -> None:
+    """Who changes what a view shows would write ``***`` over the values that are masked."""
+    for at in masks_in(codec.loads(payload), job.masked) if job.masked else ():
+        shown = FieldError(at, "masked", f"{MASK} is what views show in its place: give the value itself")
+        raise InvalidPayload(job.task, [shown])
 
 
 def _text(job_id: str) -> str:

@@ -159,6 +159,12 @@ class Sync:
                 "app.sync would block the event loop that runs in this thread: write `await task.enqueue(…)` "
                 "inside `async with app:` instead"
             )
+        if not callable(act):
+            if isinstance(act, Coroutine):
+                act.close()
+            raise UsageError(
+                f"{as_given(act)} cannot be called: give a function, as app.sync.run(lambda: app.queue('sms').counts())"
+            )
         background = _background()
         return background.run(self._opened(background, act))
 

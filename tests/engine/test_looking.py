@@ -112,6 +112,7 @@ async def test_what_is_no_text_or_no_state_is_refused_as_any_other_mistake_and_s
         (lambda: queue.promote(None), "None is not the id of a job"),
         (lambda: queue.reschedule(5, delay=1), "5 is not the id of a job"),
         (lambda: queue.delete(5), "5 is not the id of a job"),
+        (lambda: queue.operation(None).status(), "None is not the id of an operation"),
         (lambda: app.once("q", 5, b"").__aenter__(), "key=5 is not possible: use text"),
         (lambda: app.once("q", "k", "body").__aenter__(), "body='body' is not possible: use bytes"),
         (lambda: app.once("q", "k", b"", caller="me").__aenter__(), "caller='me' is not possible: use bytes"),

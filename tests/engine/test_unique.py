@@ -79,6 +79,31 @@ async def test_jobs_that_follow_are_held_in_their_order(task: Any, app: App) -> 
     assert [(await job.status()).state.value for job in jobs] == ["waiting", "held", "held"]
 
 
+@ON_ONE_SERVER
+@pytest.mark.parametrize("mode", ["queue", "latest"])
+async def test_one_that_follows_and_was_delayed_does_not_start_before_its_time(
+    task: Any, app: App, client: redis.Redis, prefix: str, mode: Any
+) -> None:
+    unique, keys = Unique(conflict=mode), Keys(prefix, "q")
+    first = await task.enqueue({"n": 1}, key="k", unique=unique)
+    async with app.client.store.pool.links() as links:
+        await app.client.store.delivery.join(links, ["q"])
+    client.xreadgroup(GROUP, "w", {keys.ready: ">"})
+    second = await task.enqueue({"n": 2}, key="k", unique=unique, delay=60)
+    held = await second.status()
+    assert (held.state, (held.due_at - held.created_at).total_seconds()) == (State.HELD, 60)
+    if mode == "latest":
+        assert (await task.enqueue({"n": 3}, key="k", unique=unique)).id == second.id
+    async with app.client.store.pool.links() as links:
+        await app.client.store.jobs.cancel("q", first.id, "", "")
+        await app.client.store.delivery.release(links, "q", [(1, first.id.encode())])
+    after = await second.status()
+    assert (after.state, after.due_at, client.hget(keys.unique, "k")) == (
+        State.DELAYED, held.due_at, f"{second.id} done",
+    )  # fmt: skip
+    assert (await second.promote()).state is State.WAITING
+
+
 async def test_the_key_is_made_of_the_fields_that_the_task_names(app: App) -> None:
     @app.task(queue="q", unique=Unique(fields=["order", "who.id"]))
     async def pay(x: dict[str, Any]) -> None: ...

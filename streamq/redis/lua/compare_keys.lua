@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A page of the unique keys is compared with the jobs there are. What is wrong is told, and mended when that is asked for.
--- keys: lanes parked moved unique windows signals
+-- keys: lanes parked delayed moved unique windows signals
 -- arguments:
 --   cursor    "0" to begin
 --   limit     about how many
@@ -13,6 +13,7 @@ expect_lanes() -- a key of the wrong type raises before anything is written
 redis.call('HLEN', keys.parked)
 redis.call('HLEN', keys.moved)
 redis.call('ZCARD', keys.windows)
+redis.call('ZCARD', keys.delayed)
 local cursor, found = unpack(redis.call('HSCAN', keys.unique, args.cursor, 'COUNT', args.limit))
 local said, mends = { cursor }, args.mend == '1'
 

@@ -105,6 +105,7 @@ while at <= #ARGV do
   if keyed > 0 then
     redis.call('HLEN', keys.unique)
     redis.call('HLEN', keys.parked)
+    redis.call('ZCARD', keys.delayed)
   end
   local ended = ids
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(entries)) == n then

@@ -34,7 +34,7 @@ class Headers(TypedDict, total=False):
     expires: str
     """When it is not started any more: a due time (``model.due``), from its birth."""
     due: int
-    """When it is to wait at the earliest, in milliseconds since the epoch, where it is held until a job with its key ends."""
+    """When it may wait at the earliest, in milliseconds since the epoch, where it is held until another job ends."""
     follows: str
     """The id of the failed job that it follows (``on_failed``)."""
     version: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from streamq.client.client import Client
@@ -22,6 +22,7 @@ from streamq.operation import Operation
 from streamq.options import Priority, wrong_task_name
 from streamq.store.jobs import Change
 from streamq.terms import moment, terms
+from streamq.times import rfc3339
 
 PAGE_LIMIT = 200
 """Jobs on a page at most: they are read in four round trips."""
@@ -162,9 +163,8 @@ class Queue:
         self._check_task(task)
         ends = "" if until is None else moment("until", until)
         if isinstance(until, datetime) and until <= host_now():
-            raise UsageError(
-                f"until={as_given(until)} is in the past, so nothing would be paused: give a time to come"
-            )
+            given = rfc3339(until.astimezone(UTC))
+            raise UsageError(f"until={given} is in the past, so nothing would be paused: give a time to come")
         await self._client.store.steering.pause(
             self.name, task, _line("reason", reason), _line("by", by), ends
         )

@@ -81,10 +81,10 @@ class Unique:
 
     def key_of(self, task: str, payload: bytes, *, hidden: bool = False) -> str:
         """The key of a job whose payload is this JSON. Raises ``KeyError`` with the name of a field it lacks."""
-        said = codec.loads(payload)
+        said = codec.all_of(payload)
         if self.fields is not None:
             said = [_found(said, name) for name in self.fields]
-        text = f"{task}:{codec.dumps(said).decode()}"
+        text = f"{task}:{codec.canonical(said)}"
         if len(text) <= KEY_LENGTH and not hidden:
             return text
         return f"{task[:100]}:{blake2b(text.encode(), digest_size=20).hexdigest()}"

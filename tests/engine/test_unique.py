@@ -301,6 +301,14 @@ async def test_the_first_debounced_job_waits_no_longer_than_its_limit_either(tas
     assert (record.due_at - record.created_at).total_seconds() == 5
 
 
+def test_a_key_is_the_same_for_the_same_payload_and_another_for_another() -> None:
+    whole, one = Unique(), Unique(fields=["a"])
+    same = b'{"a":{"x":1,"y":2},"b":3}', b'{"b":3,"a":{"y":2,"x":1}}'
+    for unique in (whole, one):
+        assert len({unique.key_of("t", payload) for payload in same}) == 1
+        assert len({unique.key_of("t", b'{"a":1234567890123456789012%d}' % n) for n in range(9)}) == 9
+
+
 def test_the_fields_of_a_key_are_the_same_in_each_process_and_for_each_job() -> None:
     listed = ["a", "b"]
     unique = Unique(fields=listed)

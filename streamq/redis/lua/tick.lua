@@ -33,8 +33,7 @@ end
 
 -- Its id, when it is not for now, and its envelope.
 local function parked_job()
-  redis.call('HLEN', keys.parked) -- a key of another type raises before anything is written
-  redis.call('ZCARD', keys.delayed)
+  -- expects: parked delayed
   local own = string.format('%.0f-%.0f', now, args.sequence)
   local headers = '{"id":"' .. own .. '",' .. string.sub(args.headers, 2) -- we wrote them, and without an id
   return own, seal(args.task, headers, args.payload)
@@ -50,7 +49,7 @@ local function enqueue()
   end
   if steered and is_paused('task:' .. args.task) then
     -- parts: hold
-    redis.call('ZCARD', keys.held)
+    -- expects: held
     local own, envelope = parked_job()
     redis.call('HSET', keys.parked, own, envelope)
     hold(args.task, own)
@@ -64,8 +63,7 @@ local LINE = 4000 -- bytes of ids that may wait for the job of the run before: s
 -- A job that waits until the jobs of the runs before have ended: they have one unique key. nil when the line is full.
 local function enqueue_behind()
   -- parts: holder_of_key
-  redis.call('HLEN', keys.unique)
-  redis.call('HLEN', keys.moved)
+  -- expects: unique moved
   local key = 'schedule:' .. args.name
   local standing, taken, rest = holder_of_key(key)
   if not standing then

@@ -81,7 +81,10 @@ async def test_a_job_whose_workers_crash_is_followed_as_well(
 async def test_jobs_are_followed_also_when_the_server_had_lost_what_was_to_follow(
     app: App, client: redis.Redis, prefix: str
 ) -> None:
-    @app.task(queue="q")
+    def upgrade(payload: Any, from_version: int) -> Any:
+        raise AssertionError("no older version of the task has sent it")
+
+    @app.task(queue="q", version=2, upgrade=upgrade)
     async def mend(failed: FailedJob) -> None: ...
 
     @app.task(queue="q", attempts=1, on_failed="mend")

@@ -15,6 +15,7 @@ from streamq import (
     InvalidPayload,
     JSONText,
     PayloadTooLarge,
+    QueueFull,
     ScheduleConflict,
     ScheduleNotFound,
     UsageError,
@@ -130,6 +131,8 @@ class ScheduleDocument(TypedDict):
     misfire: str
     misfire_limit: int
     calendar: dict[str, Any] | None
+    priority: str
+    payload_version: int
     source: str
     version: int
     state: str
@@ -262,7 +265,7 @@ ROUTES: Final = (
     Route(
         method="POST", path=SCHEDULE + "/run", handler=run, scope=Scope.WRITE,
         summary="run it now, beside what is planned", answers=(Success(201, "The job", Run, ("Location",)),),
-        problems=(NOT_FOUND, CONFLICT, *OUTAGES),
+        problems=(NOT_FOUND, CONFLICT, OF_ENGINE[QueueFull], *OUTAGES),
     ),
     Route(
         method="POST", path=SCHEDULE + "/pause", handler=pause, scope=Scope.WRITE, body=PauseRequest,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import StreamqError
 from streamq.model import codec, due
-from streamq.model.clock import from_ms
+from streamq.model.clock import from_ms, to_ms
 from streamq.model.keys import is_name
-from streamq.model.schedule import Schedule
+from streamq.model.schedule import Moving, Schedule
 from streamq.model.schedule_record import ScheduleRecord, record
 from streamq.redis import scripts
 from streamq.redis.link import Link
@@ -28,6 +29,8 @@ SAME: Final = "same"
 """In the place of a next planned time: the one that it has stays."""
 SKIPPED: Final = "skipped"
 """What it is answered when the job of the run before is not at its end, and runs may not overlap."""
+FULL: Final = "full"
+"""What it is answered when no more jobs may wait in the queue: then the planned time stays the next one."""
 
 
 class Tick(NamedTuple):
@@ -48,10 +51,11 @@ class Tick(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """What became of a tick: ``ran``, ``skipped``, ``none`` or ``stale``, and the id of the job."""
+    """What became of a tick: ``ran``, ``skipped``, ``none``, ``stale`` or ``full``."""
 
     said: str
     job: str
+    """Its id; of one that found the queue full, how many jobs wait and how many may."""
 
 
 class Kept(NamedTuple):
@@ -86,11 +90,40 @@ class Schedules:
 
         Returns its version then; ``None`` when it was not at ``version``, or ``following`` has been run already.
         """
-        arguments = (schedule.name, version, schedule.encoded(), _text(following))
+        return await self._put(schedule.queue, schedule.name, version, schedule.encoded(), following, None)
+
+    async def _put(self, queue: str, name: str, version: int, *what: Any) -> int | None:
+        arguments = (name, version, *map(_text, what))
         async with self._access.pool.links() as links:
-            link = links.of(schedule.queue)
-            said = await scripts.SCHEDULE_PUT.run(link, self._access.keys(schedule.queue), *arguments)
+            keys = self._access.keys(queue)
+            said = await scripts.SCHEDULE_PUT.run(links.of(queue), keys, *arguments)
         return None if said is None else int(said)
+
+    async def leave(self, found: ScheduleRecord, schedule: Schedule, planned: int | None) -> bool:
+        """A schedule leaves its queue for that of ``schedule``, which it is from now on; ``arrive`` ends that.
+
+        It rests meanwhile, and all that is needed to end it is kept with it: a process that is killed between the two
+        leaves it to whoever meets it. Whether it was at the version and the next planned time of ``found``.
+        """
+        definition = schedule.encoded(Moving(schedule.queue, planned))
+        expected = None if found.next_at is None else to_ms(found.next_at)
+        said = await self._put(found.schedule.queue, found.name, found.version, definition, None, expected)
+        return said is not None
+
+    async def arrive(self, left: ScheduleRecord) -> None:
+        """A schedule that has left its queue arrives in the other one: as new, but for its pause. It may be done by
+        several at once, and again."""
+        moving, name, before = left.moving, left.name, left.schedule.queue
+        if moving is None:
+            return
+        paused = left.paused
+        await self.put(replace(left.schedule, queue=moving.queue), 0, None if paused else moving.planned)
+        if paused:
+            await self.pause(moving.queue, name, 1, paused.written(), None)
+        taken = await self.claim(name, moving.queue, before) or await self.queue_of(name) == moving.queue
+        if not taken:  # it was removed meanwhile
+            await self.remove(moving.queue, name, 1)
+        await self.remove(before, name, left.version)
 
     async def pause(self, queue: str, name: str, version: int, pause: bytes, following: int | None) -> bool:
         """Pause a schedule, or let it go on when ``pause`` is empty. Whether it was at that version."""
@@ -107,7 +140,7 @@ class Schedules:
 
     async def forget_ended(self, queue: str) -> int:
         """Remove what was made at run time, has run for the last time, and has been so for as long as a completed job
-        is kept. Returns how many."""
+        is kept; and end what was begun by a process that is gone. Returns how many are removed."""
         if not await self.count(queue):
             return 0
         self._read_clock(await self._access.pool.call(queue, "TIME"))
@@ -116,12 +149,9 @@ class Schedules:
         )
         removed = 0
         for each in await self.listed([queue]):
-            is_over = each.state == "ended" and each.last_at is not None and each.last_at < before
-            if (
-                is_over
-                and each.schedule.source == "api"
-                and await self.remove(queue, each.name, each.version)
-            ):
+            if each.moving:
+                await self.arrive(each)
+            elif each.is_over(before) and await self.remove(queue, each.name, each.version):
                 await self.forget(each.name)
                 removed += 1
         return removed
@@ -229,13 +259,13 @@ class Schedules:
             return None
 
 
-def _text(ms: int | str | None) -> int | str:
-    return "" if ms is None else ms
+def _text(said: int | str | bytes | None) -> int | str | bytes:
+    return "" if said is None else said
 
 
 def _call(tick: Tick) -> tuple[Any, ...]:
     schedule = tick.schedule
-    headers: dict[str, Any] = {"schedule": schedule.name}
+    headers: dict[str, Any] = {"schedule": schedule.name, **schedule.headers}
     if tick.planned is not None:
         headers["planned"] = tick.planned
     if schedule.overlap == "queue":

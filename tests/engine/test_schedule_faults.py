@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -71,6 +72,27 @@ async def test_who_ticks_looks_again_at_a_full_queue_once_a_second(
         assert table.first > now_ms(client) + AGAIN * 900
     finally:
         await ticker.close()
+
+
+# -- an outage ----------------------------------------------------------------------------------------------------
+
+
+async def test_after_thirty_seconds_each_second_is_run_once_or_told_as_missed(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    first = now_ms(client) // 1000 * 1000 - 30_000
+    for misfire in ("all", "once", "skip"):
+        await app.schedules.put(misfire, task="work", queue="q", every=1, start=from_ms(0), misfire=misfire)  # type: ignore[arg-type]
+        plan(client, prefix, misfire, first)
+    await asyncio.gather(*[ticked(app) for _ in range(5)])
+    for record in await app.schedules.list():
+        planned = [at for name, at in runs(client, prefix) if name == record.name]
+        assert record.next_at is not None
+        following = int(record.next_at.timestamp() * 1000)
+        assert planned[-1] == following - 1000, "the last of them is on time, so `skip` has it too"
+        assert len(planned) + record.missed == (following - first) // 1000
+        every = list(range(first, following, 1000))
+        assert planned in ([every] if record.name == "all" else [every[-1:], every[-2:]])
 
 
 # -- from one queue to another ------------------------------------------------------------------------------------

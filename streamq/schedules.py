@@ -77,10 +77,11 @@ class Schedules:
     async def _find(self, name: str) -> tuple[str | None, ScheduleRecord | None]:
         queue = await self._store.queue_of(name) if is_name(name) else None
         found = await self._read(queue, name) if queue else None
-        if found is None or found.moving is None:
+        if found is not None and found.moving:
+            await self._store.arrive(found)
+        elif found is not None or not queue or await self._store.queue_of(name) == queue:
             return queue, found
-        await self._store.arrive(found)
-        return await self._find(name)
+        return await self._find(name)  # it has gone to another queue meanwhile
 
     async def _read(self, queue: str, name: str) -> ScheduleRecord | None:
         try:

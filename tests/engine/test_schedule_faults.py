@@ -142,6 +142,22 @@ async def test_a_schedule_that_was_left_between_two_queues_is_found_by_whoever_a
             assert not client.keys(f"{prefix}*schedules")
 
 
+async def test_a_schedule_that_goes_to_another_queue_as_it_is_read_is_found_there(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await app.schedules.put("s", **HOURLY)
+    store = app.client.store.schedules
+    read = store.get
+
+    async def read_late(queue: str, name: str) -> Any:
+        monkeypatch.setattr(store, "get", read)
+        await app.schedules.put("s", **{**HOURLY, "queue": "other"})
+        return await read(queue, name)
+
+    monkeypatch.setattr(store, "get", read_late)
+    assert (await app.schedules.get("s")).schedule.queue == "other"
+
+
 async def test_a_planned_time_goes_along_to_the_other_queue(
     app: App, client: redis.Redis, prefix: str
 ) -> None:

@@ -11,12 +11,13 @@ import pytest
 import redis
 
 from streamq import App, Calendar, Context, InvalidSchedule, Job, Masked, QueueFull, UsageError
+from streamq.doctor import Finding, examine
 from streamq.duties.ticker import AGAIN
 from streamq.model.clock import from_ms
 from streamq.model.keys import AppKeys, Keys
 from streamq.model.schedule import Schedule
 
-from ..rig import ON_ONE_SERVER, working
+from ..rig import ON_ONE_SERVER, until, working
 from .test_schedules import HOURLY, now_ms, plan, runs, ticked
 
 pytestmark = ON_ONE_SERVER
@@ -242,6 +243,30 @@ async def test_what_lies_beyond_all_calendars_or_on_one_host_alone_is_refused(ap
     for after in ("today", 5, datetime(2026, 1, 1), datetime(9999, 12, 31, tzinfo=UTC)):  # without a zone
         with pytest.raises(UsageError, match=r"after=.* is not possible"):
             schedules.preview(made, after=after)  # type: ignore[arg-type]
+
+
+# -- what the doctor says -------------------------------------------------------------------------------------------
+
+
+async def test_the_doctor_tells_of_schedules_that_nobody_runs_that_wait_and_that_cannot_be_read(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    async def found() -> dict[str, Finding]:
+        return {each.code: each for each in await examine(app) if each.check == "schedules"}
+
+    await app.schedules.put("s", **HOURLY)
+    assert not await found()
+    plan(client, prefix, "s", now_ms(client) - 10_000)
+    unrun = (await found())["schedules-unrun"]
+    assert (unrun.verdict, unrun.said[:35]) == ("fail", "schedule s of queue 'q' should have")
+    await app.queue("q").limit(max_waiting=0)
+    client.hset(Keys(prefix, "q").schedules, "broken", "7 nothing")
+    async with working(app, queues=["q"]):
+        await until(lambda: client.exists(*Keys(prefix, "q").seats(1)))
+        told = await found()
+    assert {code: each.verdict for code, each in told.items()} == {
+        "schedules-late": "warn", "schedules-unreadable": "warn",
+    }  # fmt: skip
 
 
 # -- what others wrote --------------------------------------------------------------------------------------------

@@ -258,7 +258,7 @@ ROUTES: Final = (
         problems=(CONFLICT, OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], *OUTAGES),
     ),
     Route(
-        method="DELETE", path=SCHEDULE, handler=remove, scope=Scope.WRITE,
+        method="DELETE", path=SCHEDULE, handler=remove, scope=Scope.WRITE, any_type=True,
         summary="remove a schedule; its jobs stay", answers=(Success(200, "As it was", ScheduleDocument),),
         problems=(NOT_FOUND, CONFLICT, *OUTAGES),
     ),

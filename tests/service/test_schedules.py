@@ -42,7 +42,7 @@ async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service
 
     status, _, conflict = await service.send("PUT", REPORT, {**DAILY, "version": 7})
     assert (status, conflict["code"]) == (409, "schedule-conflict")
-    status, _, removed = await service.send("DELETE", REPORT, b"")
+    status, _, removed = await service.send("DELETE", REPORT, b"", Content_Type="text/plain")
     assert (status, removed["name"]) == (200, "report")
     for answered in (
         await service.get(REPORT),
@@ -81,6 +81,14 @@ async def test_a_wrong_field_of_a_schedule_is_pointed_at(
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert said in problem["errors"][0]["message"]
     assert (await service.get(SCHEDULES))[2] == {"data": []}
+
+
+async def test_a_route_that_does_the_same_again_refuses_a_key_that_would_not_hold(service: Service) -> None:
+    await service.send("PUT", REPORT, DAILY)
+    for path in (f"{REPORT}/run", "/api/v1/queues/default/purge"):
+        status, _, problem = await service.post(path, b"", Idempotency_Key="k")
+        assert (status, problem["code"]) == (422, "idempotency-key-unsupported"), path
+    assert (await service.get(REPORT))[2]["runs"] == 0
 
 
 async def test_a_run_that_finds_its_queue_full_is_refused_as_an_enqueue_is(service: Service) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import StreamqError
+from streamq.errors import Rejected, StreamqError
 from streamq.model import codec, due
 from streamq.model.clock import from_ms, to_ms
 from streamq.model.keys import is_name
@@ -203,11 +203,16 @@ class Schedules:
         return record(name, queue, kept, following, run) if kept else None
 
     async def listed(self, queues: Sequence[str]) -> list[ScheduleRecord]:
-        """The schedules of these queues, by name. One that cannot be read is logged once and left out."""
+        """The schedules of these queues, by name. One that cannot be read is logged once and left out, and so are those
+        of a queue where the server refuses it."""
         found: list[ScheduleRecord] = []
         async with self._access.pool.links() as links:
             for queue in queues:
-                kept = await self._everything(links.of(queue), queue)
+                try:
+                    kept = await self._everything(links.of(queue), queue)
+                except Rejected as error:
+                    self._leave_out(queue, b"", str(error).encode(), f"what is kept of schedules ({error})")
+                    continue
                 for name, definition in kept.definitions.items():
                     read = self.read(queue, name, definition, kept.ticks.get(name), kept.runs.get(name))
                     found += [read] if read else []
@@ -253,10 +258,13 @@ class Schedules:
         try:
             return record(name.decode(), queue, kept, following, run)
         except (ValueError, OverflowError) as error:  # the second for a time that is none
-            if self._unreadable.get((queue, name)) != kept:
-                log.warning("schedule %s of queue %s cannot be read (%s): it is left out", name, queue, error)
-            self._unreadable[queue, name] = kept
+            self._leave_out(queue, name, kept, f"what is kept as schedule {name!r} ({error})")
             return None
+
+    def _leave_out(self, queue: str, name: bytes, kept: bytes, what: str) -> None:
+        if self._unreadable.get((queue, name)) != kept:
+            log.warning("%s in queue %s cannot be read, and is left out", what, queue)
+        self._unreadable[queue, name] = kept
 
 
 def _text(said: int | str | bytes | None) -> int | str | bytes:

@@ -269,6 +269,22 @@ async def test_the_doctor_tells_of_schedules_that_nobody_runs_that_wait_and_that
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("key", ["schedules", "ticks", "runs"])
+async def test_a_key_of_another_type_in_one_queue_hides_no_schedule_of_another_and_the_doctor_names_it(
+    app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    await app.schedules.put("s", **HOURLY)
+    await app.schedules.put("t", **{**HOURLY, "queue": "other"})
+    name = getattr(Keys(prefix, "other"), key)
+    client.delete(name)
+    client.set(name, "another's")
+    assert [each.name for each in await app.schedules.list()] == ["s"]
+    assert "what is kept of schedules" in caplog.text
+    (found,) = [each for each in await examine(app) if each.check == "keys"]
+    assert (found.code, found.verdict) == ("key-of-another-type", "fail")
+    assert name in found.said
+
+
 # -- what others wrote --------------------------------------------------------------------------------------------
 
 

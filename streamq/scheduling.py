@@ -17,7 +17,7 @@ from streamq.errors import FieldError, InvalidPayload, UsageError
 from streamq.model.calendars import Calendar
 from streamq.model.cron import LONGEST
 from streamq.model.headers import parse_headers
-from streamq.model.keys import is_name
+from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.schedule import WHEN, Misfire, Overlap, Schedule, Source, problems
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidSchedule
@@ -132,7 +132,7 @@ def _encoded(payload: Callable[[], Payload]) -> tuple[Payload, InvalidPayload | 
 def _of_names(name: str, queue: str) -> Iterator[FieldError]:
     for field, value in (("name", name), ("queue", queue)):
         if not is_name(value):
-            said = f"{as_given(value)} is no name: use 1 to 64 letters, digits, '_', '.' or '-'"
+            said = f"{as_given(value)} is no name: {NAME_FORM}"
             yield FieldError(f"/{field}", "name", said)
 
 

@@ -42,9 +42,7 @@ def new_name() -> str:
 def checked_name(name: str) -> str:
     """The name, when it can name a worker. Raises ``ConfigurationError``."""
     if not is_name(name):
-        raise ConfigurationError(
-            f"{as_given(name)} cannot name a worker: {NAME_FORM}"
-        )
+        raise ConfigurationError(f"{as_given(name)} cannot name a worker: {NAME_FORM}")
     return name
 
 

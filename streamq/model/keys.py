@@ -18,7 +18,9 @@ GROUP: Final = "workers"
 """The consumer group of every lane."""
 
 NAME_FORM: Final = "use 1 to 64 letters, digits, '_', '.' or '-', and more than dots"
-_NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}")  # . and .. are taken out of paths by every browser
+_NAME: Final = re.compile(
+    r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
+)  # . and .. are taken out of paths by every browser
 
 
 def is_name(text: object) -> bool:
@@ -152,9 +154,7 @@ class Keys:
 
     def __init__(self, prefix: str, queue: str) -> None:
         if not is_name(queue):
-            raise ConfigurationError(
-                f"{as_given(queue)} cannot name a queue: {NAME_FORM}"
-            )
+            raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue
         self.lanes = tuple(of + lane.name for lane in LANES)

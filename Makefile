@@ -37,8 +37,8 @@ model: $(VENV)/.installed-dev ## 300 sequences of random operations on jobs agai
 planted: $(VENV)/.installed-dev ## plant each known bug in a copy: does the suite notice? (ARGS="part or name" chooses)
 	@$(BIN)/python -m tests.planted $(ARGS)
 
-previous: ## keep the engine at COMMIT as the version that may stand beside the next one in a rolling change
-	@git archive --format=zip -9 -o tests/previous/streamq.zip $(COMMIT) streamq
+previous: $(VENV)/.installed-dev ## keep the code at COMMIT as the version that may stand beside the next one in a rolling change
+	@git archive $(COMMIT) streamq service | $(BIN)/python -m tests.previous
 
 lint: $(VENV)/.installed-dev ## linter, format and types
 	@$(BIN)/ruff check .

@@ -7,6 +7,7 @@ The head of a file is the script's signature, and its code calls things by their
     --   limit    at most how many
     --   jobs...  id of each
     -- parts: clock park             what it uses of ``lua/parts/``
+    -- expects: lanes parked         here a key of another type than ``Keys`` says raises, before anything is written
 
     keys.parked      keys.seats[i]   #keys.seats      a key; one of a list of keys, and how many they are
     keys.lanes[lane] #keys.lanes                      the lanes by their numbers; whoever has them has them first
@@ -16,6 +17,7 @@ The head of a file is the script's signature, and its code calls things by their
 
 ``keys.parked`` becomes ``KEYS[3]`` in the text, and so on: names cost the server nothing.
 
+A script that ends half-way is not undone, hence ``expects``: it asks for the size of each key, as its type has one.
 A part is put where a line names it, once. A function costs the server as much each time it is defined as a look at a
 key, so what few calls need is named further down, or in the branch that needs it.
 """
@@ -28,7 +30,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from streamq.model.keys import GROUP
+from streamq.model.keys import GROUP, Keys
 from streamq.model.lanes import ALWAYS, BIRTHS, BY_PRIORITY, LANES
 from streamq.model.outcomes import OUTCOMES
 from streamq.model.states import STARTS, State
@@ -38,6 +40,8 @@ _HEAD: Final = re.compile(r"(?:(?:#!|--).*\n)*")
 _KEYS: Final = re.compile(r"^-- keys: (.+)", re.MULTILINE)
 _ARGUMENTS: Final = re.compile(r"^-- arguments:\n((?:--   .*\n)+)", re.MULTILINE)
 _PARTS: Final = re.compile(r"( *)-- parts: (.+)")
+_EXPECTS: Final = re.compile(r" *-- expects: (.+)")
+_SIZES: Final = {"hash": "HLEN", "list": "LLEN", "set": "SCARD", "stream": "XLEN", "zset": "ZCARD"}
 _NAME: Final = re.compile(
     r"(?<![\w.'])(?:(#?)keys\.(\w+)(?:\[([^\[\]]+)\])?|(args|first|lane|mark|outcome|starts)\.(\w+)|(GROUP)\b)"
 )
@@ -115,8 +119,20 @@ def with_parts(text: str, there: set[str] | None = None) -> Iterator[str]:
                 if part not in within:
                     within.add(part)
                     yield from with_parts(_read(f"parts/{part}"), within)
+        elif expected := _EXPECTS.match(line):
+            yield from map(_size, expected[1].split())
         elif line and not line.lstrip().startswith("--"):
             yield line
+
+
+def _size(key: str) -> str:
+    """Ask for the size of a key. Raises ``ValueError`` for what is none that has one."""
+    if key == "lanes":
+        return "for lane = 1, #keys.lanes do redis.call('XLEN', keys.lanes[lane]) end"
+    try:
+        return f"redis.call('{_SIZES[vars(Keys)[key].type]}', keys.{key})"
+    except KeyError:
+        raise ValueError(f"-- expects: {key} is no key that has a size") from None
 
 
 @cache

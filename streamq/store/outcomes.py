@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import OutcomeUnknown, StreamqError
+from streamq.model.envelope import Place
 from streamq.model.keys import Keys
-from streamq.model.lanes import READY
 from streamq.model.outcomes import DELAYED
 from streamq.redis import scripts
 from streamq.redis.link import Link
@@ -17,6 +17,9 @@ from streamq.store.access import Access
 
 SETTLED_AT_ONCE: Final = 1_000
 """Outcomes that one call of settle.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
+HEAVY_AT_ONCE: Final = 250
+"""The same where one of them is delayed, and might be cancelled, or gives up a unique key: each costs up to three times
+as much then."""
 SETTLED_BYTES: Final = 1 << 20
 """Bytes of records in one call, or one record that is larger: some milliseconds of the server's time."""
 
@@ -40,8 +43,8 @@ class Settlement(NamedTuple):
 Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]
 """A queue, outcomes of it, and the entries of those that were refused, or why none was taken."""
 
-Reads = Mapping[tuple[str, bytes], list[bytes]]
-"""By queue and first entry, the entries that one read of its ready jobs brought: all of them, in its order."""
+Reads = Mapping[Place, list[bytes]]
+"""By the place of the first, the entries that one read of a lane brought: all of them, in its order."""
 NONE: Final[Reads] = MappingProxyType({})
 
 
@@ -101,7 +104,7 @@ class Outcomes:
         settings = self._access.settings
         arguments: list[Any] = [settings.keep_completed, settings.keep_failed]
         for alike in _alike(part):
-            for some, whole in _by_read(queue, alike, reads if alike[0].lane == READY else NONE):
+            for some, whole in _by_read(queue, alike, reads):
                 arguments += _group(some, whole=whole)
         return self._access.keys(queue), arguments
 
@@ -124,9 +127,9 @@ def _group(alike: list[Settlement], *, whole: bool) -> list[Any]:
 
 def _by_read(queue: str, alike: list[Settlement], reads: Reads) -> Iterator[tuple[list[Settlement], bool]]:
     """The same outcomes in parts, and whether a part is all that one read brought, in its order."""
-    entries, at, begin = [s.entry for s in alike], 0, 0
+    entries, lane, at, begin = [s.entry for s in alike], alike[0].lane, 0, 0
     while reads and at < len(entries):
-        read = reads.get((queue, entries[at]))
+        read = reads.get((queue, lane, entries[at]))
         if read is None or entries[at : at + len(read)] != read:
             at += 1
             continue
@@ -141,13 +144,15 @@ def _by_read(queue: str, alike: list[Settlement], reads: Reads) -> Iterator[tupl
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts that one call may take, by number and by bytes."""
-    if 0 < len(settlements) <= SETTLED_AT_ONCE and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
+    heavy = len(settlements) > HEAVY_AT_ONCE and any(s.due or s.key for s in settlements)
+    most = HEAVY_AT_ONCE if heavy else SETTLED_AT_ONCE
+    if 0 < len(settlements) <= most and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
         yield settlements  # the usual case, and this is a hot path
         return
     part: list[Settlement] = []
     size = 0
     for settlement in settlements:
-        if part and (len(part) == SETTLED_AT_ONCE or size + len(settlement.body) > SETTLED_BYTES):
+        if part and (len(part) == most or size + len(settlement.body) > SETTLED_BYTES):
             yield part
             part, size = [], 0
         part.append(settlement)

@@ -21,7 +21,6 @@ from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
 from streamq.model.headers import expires_at
 from streamq.model.judge import TimeLimit
-from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED
 from streamq.program import Program
 from streamq.task import Task
@@ -70,8 +69,7 @@ class Runner:
 
     def start_each(self, queue: str, lane: int, entries: list[Any]) -> None:
         """Begin an attempt at each of the entries that were read from a queue's lane."""
-        if lane == READY:
-            self._slots.arrived(queue, entries)
+        self._slots.arrived(queue, lane, entries)
         if entries:
             log.debug("%d jobs of %s arrive", len(entries), queue)
             # asked here, as to ask at each job costs as much as a tenth of its end

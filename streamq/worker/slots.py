@@ -37,7 +37,7 @@ class Slots:
         """Those that the server has refused; they are tried again."""
         self.blocked: set[str] = set()
         """Queues of which the server took no outcome the last time: nothing more is fetched from them meanwhile."""
-        self.reads: dict[tuple[str, bytes], list[bytes]] = {}
+        self.reads: dict[Place, list[bytes]] = {}
         """The last large reads, as ``store.outcomes`` takes them."""
         self.held: dict[tuple[str, str], float] = {}
         """Tasks that are paused in a queue, and when that ends in ms since the epoch."""
@@ -77,10 +77,10 @@ class Slots:
             for outcome in of
         }
 
-    def arrived(self, queue: str, entries: list[Any]) -> None:
-        """One read of a queue's ready jobs has brought these."""
+    def arrived(self, queue: str, lane: int, entries: list[Any]) -> None:
+        """One read of a queue's lane has brought these."""
         if len(entries) >= READ_WHOLE:
-            self.reads[queue, entries[0][0]] = [raw[0] for raw in entries]
+            self.reads[queue, lane, entries[0][0]] = [raw[0] for raw in entries]
             if len(self.reads) > REMEMBERED:
                 del self.reads[next(iter(self.reads))]
 

@@ -153,7 +153,7 @@ class _Generating:
         (functools.partial(functools.partial(print)), "no name to send|does not tell"),
         (dict.update, "no name to send|does not tell"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_cannot_run_is_refused_where_it_is_declared(handler: Any, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):

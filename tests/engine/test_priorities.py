@@ -13,7 +13,8 @@ from streamq import App, UsageError
 from streamq.model.keys import Keys
 from streamq.model.lanes import BY_PRIORITY, PRIORITIES
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
+from .fetching import calls
 
 
 async def test_a_job_lies_in_the_lane_of_its_priority_and_is_found_by_its_id(
@@ -73,3 +74,16 @@ async def test_urgent_jobs_come_first_and_low_ones_get_their_share(app: App) -> 
         await until(lambda: len(order) == 600)
     first = Counter(order[:150])
     assert first["critical"] > first["high"] > first["normal"] > first["low"] > 0
+
+
+@ON_ONE_SERVER
+async def test_what_one_read_of_a_priority_brought_leaves_by_one_trim(app: App, client: redis.Redis) -> None:
+    @app.task(queue="q")
+    async def work(x: int) -> None: ...
+
+    async with app:
+        jobs = await work.options(priority="high").enqueue_many(range(200))
+        before = calls(client, "xtrim")
+        async with working(app, concurrency=100):
+            await asyncio.gather(*[job.result(10) for job in jobs])
+        assert calls(client, "xtrim") > before

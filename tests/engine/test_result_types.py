@@ -77,7 +77,7 @@ async def test_without_a_declared_type_whatever_can_be_written_is_kept_as_json(a
         (Any, object(), "no JSON form"),
         (Any, "\udcff", "no JSON form"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 async def test_a_result_that_cannot_be_kept_fails_the_job_with_the_reason(
     app: App, declared: Any, value: Any, said: str

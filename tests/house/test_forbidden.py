@@ -42,7 +42,7 @@ FORBIDDEN_FOLDERS = {
 }
 """SHA-256 of the first folder of paths that exist on one machine alone."""
 
-HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
+HOST = re.compile(r"(?<![a-z0-9-])[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
 ABSOLUTE = re.compile(r"(?<![\w.~*<{})\]-])/([A-Za-z]+)/")
 
 

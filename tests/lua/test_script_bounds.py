@@ -12,10 +12,10 @@ import redis
 from streamq import App
 from streamq.model.keys import GROUP, Keys
 from streamq.model.lanes import READY
-from streamq.model.outcomes import COMPLETED
+from streamq.model.outcomes import COMPLETED, DELAYED
 from streamq.redis import scripts
 from streamq.redis.links import Links
-from streamq.store.outcomes import SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
+from streamq.store.outcomes import HEAVY_AT_ONCE, SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
 from streamq.store.recovery import PAGE
 
 from ..rig import ON_ONE_SERVER, census
@@ -243,6 +243,9 @@ def test_outcomes_are_settled_in_parts_bounded_by_number_and_by_bytes() -> None:
         assert all(len(part) <= SETTLED_AT_ONCE for part in parts)
         assert all(len(part) == 1 or sum(len(one.body) for one in part) <= SETTLED_BYTES for part in parts)
     assert list(_bounded([])) == []
+    for heavy in (Settlement(DELAYED, 1, b"1-0", "1-0", b"x", due="5"), outcomes(1, 1)[0]._replace(key="k")):
+        whole = [*outcomes(999, 1), heavy]
+        assert max(map(len, _bounded(whole))) == HEAVY_AT_ONCE
 
 
 @ON_ONE_SERVER

@@ -125,7 +125,7 @@ async def test_a_whole_read_leaves_by_a_trim_and_takes_nothing_older_or_newer_wi
     read = _deliver(client, keys, 40)
     kept += [client.xadd(keys.ready, {"task": "t", "payload": "1", "headers": ""})]
     before = calls(client, "xtrim")
-    reads = {("q", read[0].encode()): [entry.encode() for entry in read]}
+    reads = {("q", 1, read[0].encode()): [entry.encode() for entry in read]}
     done = {"q": [_done(entry) for entry in read]}
     assert await app.client.store.outcomes.settle(link, done, reads) == []
     assert calls(client, "xtrim") - before == (not older)

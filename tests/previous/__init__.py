@@ -1,4 +1,4 @@
-"""The version of the engine before this one, as a zip of its source that Python imports from.
+"""The version before this one, as a zip of its source that Python imports from.
 
 ``make previous COMMIT=…`` makes it anew, when a version is out that may stand beside the next one.
 """

@@ -12,9 +12,8 @@ import pytest
 import redis
 
 from streamq import App, WrongState
-from streamq.model.envelope import Delivery, New, parked
+from streamq.model.envelope import Delivery, New, Place, parked
 from streamq.model.keys import GROUP, Keys
-from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED, FAILED, MARKS
 from streamq.model.record import record
 from streamq.redis.links import Links
@@ -34,7 +33,7 @@ class House:
         self.store, self.link, self.client, self.keys = store, link, client, keys
         self.random = random.Random(seed)  # noqa: S311  # not a secret
         self.held: dict[str, list[Delivery]] = {"w1": [], "w2": [], "w3": []}
-        self.reads: dict[tuple[str, bytes], list[bytes]] = {}
+        self.reads: dict[Place, list[bytes]] = {}
         self.ids: list[str] = []
         self.batch = 0
         self.accepted: Counter[str] = Counter()
@@ -56,8 +55,8 @@ class House:
             deliveries = [Delivery("q", lane, raw) for raw in entries]
             assert not self.to_end & {delivery.job_id for delivery in deliveries}, "it was to end"
             self.held[worker] += deliveries
-            if entries and lane == READY:
-                self.reads["q", entries[0][0]] = [raw[0] for raw in entries]
+            if entries:
+                self.reads["q", lane, entries[0][0]] = [raw[0] for raw in entries]
 
     async def settle(self) -> None:
         worker = self.random.choice(list(self.held))

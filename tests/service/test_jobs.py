@@ -48,7 +48,9 @@ LATER: list[tuple[dict[str, Any], str]] = [
 
 
 @ON_ONE_SERVER
-@pytest.mark.parametrize(("when", "state"), LATER, ids=repr)
+@pytest.mark.parametrize(
+    ("when", "state"), LATER, ids=("a minute", "a fraction", "too short", "now", "a moment")
+)
 async def test_a_created_job_is_answered_whole_with_its_place(
     service: Service, when: dict[str, Any], state: str
 ) -> None:

@@ -5,8 +5,7 @@
 --   limit    at most how many
 -- returns how many were taken off the list
 -- parts: record_times
-redis.call('HLEN', keys.finished) -- a key of the wrong type raises before anything is written
-redis.call('ZCARD', keys.failures)
+-- expects: finished failures
 local room = 1000000 -- bytes of records to read, or one record
 for taken = 0, args.limit - 1 do
   local id = room > 0 and redis.call('LPOP', keys.failed)

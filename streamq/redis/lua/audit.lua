@@ -14,8 +14,7 @@
 --   keep_failed   how many cancelled jobs are kept
 -- returns how many were stranded, how many were not there, the entry to go on after ("" when done), the one to end with
 -- parts: parse add named placed pages entry_size made
-redis.call('HLEN', keys.cancels)
-redis.call('HLEN', keys.moved) -- a key of the wrong type raises before anything is written
+-- expects: cancels moved
 local lane, last = tonumber(args.lane), args.last
 if not is_made(lane) then return { 0, 0, '', '' } end
 for _, group in ipairs(last == '' and redis.call('XINFO', 'GROUPS', keys.lanes[lane]) or {}) do

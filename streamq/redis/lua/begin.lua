@@ -4,8 +4,7 @@
 -- arguments:
 --   jobs...   key and id of each, at most 1,000
 -- parts: leave_keys
-redis.call('HLEN', keys.parked) -- a key of the wrong type raises before anything is written
-redis.call('HLEN', keys.moved)
+-- expects: parked moved
 local named, ids = {}, {}
 for i = first.jobs, #ARGV, 2 do named[#named + 1], ids[#ids + 1] = ARGV[i], ARGV[i + 1] end
 leave_keys(named, ids)

@@ -7,16 +7,8 @@
 --   told          what its record is to say of its end, as JSON; when it was asked for is added
 --   keep_failed   how many cancelled jobs are kept
 -- returns as locate.lua how it is now   or "is", its state, when it has ended otherwise   or nothing
--- parts: clock places unseal cancelled expect_lanes
-expect_lanes() -- a key of the wrong type raises before anything is written
-redis.call('HLEN', keys.moved)
-redis.call('HLEN', keys.parked)
-redis.call('ZCARD', keys.delayed)
-redis.call('ZCARD', keys.held)
-redis.call('HLEN', keys.finished)
-redis.call('ZCARD', keys.cancelled)
-redis.call('HLEN', keys.cancels)
-redis.call('HLEN', keys.unique)
+-- parts: clock places unseal cancelled
+-- expects: lanes moved parked delayed held finished cancelled cancels unique
 local id = args.id
 local told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
 

@@ -10,11 +10,8 @@
 --   own        what the headers are to say of that payload, as an object ("" to leave it)
 -- returns as locate.lua how it is now   or "is", its state, when that does not allow it   or "version", its own
 --   or nothing when there is no such job
--- parts: clock places unseal seal own_headers rewritten lane_of add_to placed due park expect_lanes
-expect_lanes() -- a key of the wrong type raises before anything is written
-redis.call('HLEN', keys.moved)
-redis.call('HLEN', keys.parked)
-redis.call('ZCARD', keys.delayed)
+-- parts: clock places unseal seal own_headers rewritten lane_of add_to placed due park
+-- expects: lanes moved parked delayed
 local id, state = args.id, nil
 local number, entry, task, payload, headers = entry_of(id)
 if number then

@@ -8,10 +8,8 @@
 --   limit     about how many
 --   mend      "1" to mend it
 -- returns the cursor of the next page ("0" at the end), then the ids
--- parts: clock expect_lanes budget unseal hold
-expect_lanes() -- a key of the wrong type raises before anything is written
-for _, name in ipairs({ keys.moved, keys.unique }) do redis.call('HLEN', name) end
-for _, name in ipairs({ keys.delayed, keys.held }) do redis.call('ZCARD', name) end
+-- parts: clock budget unseal hold
+-- expects: lanes moved unique delayed held
 local cursor, found = unpack(redis.call('HSCAN', keys.parked, args.cursor, 'COUNT', args.limit))
 local said = { cursor }
 

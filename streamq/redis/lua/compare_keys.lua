@@ -8,11 +8,8 @@
 -- returns the cursor of the next page ("0" at the end), then what is wrong, key and id by threes: gone (the job that has
 --   the key is not there), lost (one that should follow is not held), endless (a window that nobody would end), or
 --   unreadable
--- parts: clock expect_lanes each
-expect_lanes() -- a key of the wrong type raises before anything is written
-redis.call('HLEN', keys.parked)
-redis.call('HLEN', keys.moved)
-redis.call('ZCARD', keys.windows)
+-- parts: clock each
+-- expects: lanes parked moved windows
 local cursor, found = unpack(redis.call('HSCAN', keys.unique, args.cursor, 'COUNT', args.limit))
 local said, mends = { cursor }, args.mend == '1'
 

@@ -41,9 +41,8 @@ end
 
 local waiting, delayed_from = tonumber(args.waiting), first.jobs + 3 * args.waiting
 local delayed = (#ARGV - delayed_from + 1) / 4
-if delayed > 0 then -- a key of another type raises before anything is added: a refused batch is refused whole
-  redis.call('HLEN', keys.parked)
-  redis.call('ZCARD', keys.delayed)
+if delayed > 0 then -- a refused batch is refused whole
+  -- expects: parked delayed
 end
 
 local ids, runs = {}, {}

@@ -8,11 +8,7 @@
 local due = redis.call('ZRANGE', keys.delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, args.limit)
 local promoted, looked = 0, 0
 if #due > 0 then
-  -- parts: expect_lanes
-  expect_lanes() -- a key of the wrong type raises before anything is written
-  redis.call('HLEN', keys.parked)
-  redis.call('HLEN', keys.moved)
-
+  -- expects: lanes parked moved
   -- parts: unseal renamed lane_of add_to each pages
   local moved, bytes, count = {}, 0, 1
   while looked < #due and bytes < BUDGET do

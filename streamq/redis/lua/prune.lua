@@ -9,8 +9,7 @@
 -- returns how many, and 1 when there may be more
 -- parts: each
 redis.call('UNLINK', keys.events, keys.wake)
-redis.call('HLEN', keys.finished) -- a key of the wrong type raises before anything is written
-redis.call('LLEN', keys.completed)
+-- expects: finished completed
 if redis.call('HLEN', keys.cancels) > 0 then
   -- parts: places
   local late = {}

@@ -7,7 +7,7 @@
 --   keep     how many records are kept
 -- returns how many
 -- parts: clock each
-redis.call('HLEN', keys.finished) -- a key of the wrong type raises before anything is written
+-- expects: finished
 local over = math.min(redis.call('ZCARD', keys.index) - tonumber(args.keep), tonumber(args.limit))
 local old = over > 0 and redis.call('ZRANGE', keys.index, 0, over - 1)
   or redis.call('ZRANGE', keys.index, '-inf', now - tonumber(args.age), 'BYSCORE', 'LIMIT', 0, args.limit)

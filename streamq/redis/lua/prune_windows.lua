@@ -5,7 +5,7 @@
 --   limit    at most how many
 -- returns how many, and how many windows are left
 -- parts: clock standing
-redis.call('HLEN', keys.unique) -- a key of the wrong type raises before anything is written
+-- expects: unique
 local over = redis.call('ZRANGE', keys.windows, '-inf', now, 'BYSCORE', 'LIMIT', 0, args.limit)
 for _, key in ipairs(over) do
   local _, taken = standing_of(key)

@@ -10,11 +10,8 @@ local purge = read_operation(args.operation)
 if not purge then return { '', 0 } end
 if purge.state ~= 'running' then return { purge.state, 0 } end
 
--- parts: expect_lanes each pages parse header_id key_of unseal leave_key birth record_times made
-expect_lanes() -- a key of the wrong type raises before anything is written
-for _, name in ipairs({ keys.parked, keys.moved, keys.finished, keys.unique }) do redis.call('HLEN', name) end
-for _, name in ipairs({ keys.delayed, keys.failures, keys.cancelled, keys.expired, keys.held }) do redis.call('ZCARD', name) end
-redis.call('LLEN', keys.completed)
+-- parts: each pages parse header_id key_of unseal leave_key birth record_times made
+-- expects: lanes parked moved finished unique delayed failures cancelled expired held completed
 
 local limit, looked, bytes, deleted = tonumber(args.limit), 0, 0, 0
 

@@ -16,14 +16,8 @@ if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~
   return { -1, 0, 0, 0, {}, 0 }
 end
 
--- parts: expect_lanes made
-expect_lanes() -- a key of the wrong type raises before anything is written
-redis.call('HLEN', keys.moved)
-redis.call('HLEN', keys.finished)
-redis.call('ZCARD', keys.failures)
-redis.call('ZCARD', keys.workers)
-redis.call('HLEN', keys.parked)
-redis.call('HLEN', keys.unique)
+-- parts: made
+-- expects: lanes moved finished failures workers parked unique
 local told_any = redis.call('HLEN', keys.cancels) > 0
 
 -- parts: clock budget read add_to lane_of placed header_id own_headers rewritten record

@@ -6,9 +6,8 @@
 --   keep_failed   how many cancelled jobs are kept
 --   jobs...       lane and entry of each
 -- returns how many were still pending, and how many were looked at: the others are for the next call
--- parts: budget read named add placed expect_lanes
-expect_lanes()
-redis.call('HLEN', keys.moved)
+-- parts: budget read named add placed
+-- expects: lanes moved
 local told_any, ended = redis.call('HLEN', keys.cancels) > 0, {}
 local back, bytes, seen = 0, 0, 0
 while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do

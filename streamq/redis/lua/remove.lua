@@ -13,9 +13,8 @@ if not record then
   local state = living_state(id)
   return state and { 'is', state } or {}
 end
-redis.call('LLEN', keys.completed) -- a key of the wrong type raises before anything is written
+-- expects: completed failures cancelled expired
 local others = { keys.failures, keys.cancelled, keys.expired }
-for _, index in ipairs(others) do redis.call('ZCARD', index) end
 for _, index in ipairs(others) do redis.call('ZREM', index, id) end
 redis.call('HDEL', keys.finished, id)
 if state_of(record) == outcome.completed then

@@ -7,14 +7,8 @@
 --   id
 -- returns "moved", task, payload, headers   or "is", its state   or "key", its unique key, the job that has it
 --   and its own state   or nothing when there is no such job
--- parts: clock ids expect_lanes state_of living_state
-expect_lanes()
-redis.call('ZCARD', keys.failures)
-redis.call('ZCARD', keys.cancelled)
-redis.call('ZCARD', keys.expired)
-redis.call('HLEN', keys.moved)
-redis.call('HLEN', keys.cancels)
-redis.call('HLEN', keys.unique)
+-- parts: clock ids state_of living_state
+-- expects: lanes failures cancelled expired moved cancels unique
 local id = args.id
 local record = is_id(id) and redis.call('HGET', keys.finished, id)
 local state = record and state_of(record)

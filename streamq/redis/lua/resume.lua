@@ -22,10 +22,8 @@ local function answer(more)
 end
 if redis.call('EXISTS', keys.held) == 0 then return answer(0) end
 
--- parts: expect_lanes unseal lane_of add_to placed budget
-expect_lanes() -- a key of the wrong type raises before anything is written
-redis.call('HLEN', keys.parked)
-redis.call('HLEN', keys.moved)
+-- parts: unseal lane_of add_to placed budget
+-- expects: lanes parked moved
 local looked_from, limit, bytes = '-', tonumber(args.limit), 0
 
 local function wait_again(member, id)

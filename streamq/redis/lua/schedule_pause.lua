@@ -8,7 +8,7 @@
 --   next      its next planned time when it goes on ("" when none comes)
 -- returns 1, or 0 when the number is another, or the next planned time has been run meanwhile
 -- parts: version run signal_schedules
-redis.call('ZCARD', keys.ticks)
+-- expects: ticks
 local run = run_of(redis.call('HGET', keys.runs, args.name))
 if version_of(args.name) ~= args.version or tonumber(args.next) == run.planned then return 0 end
 run.pause = args.pause

@@ -10,7 +10,7 @@
 -- returns the number of its changes now, or nothing when it is another than the caller knows, or the next planned time
 -- has been run meanwhile
 -- parts: version run signal_schedules
-redis.call('ZCARD', keys.ticks)
+-- expects: ticks
 local run = run_of(redis.call('HGET', keys.runs, args.name))
 if version_of(args.name) ~= args.version or tonumber(args.next) == run.planned then return false end
 if args.expected ~= '' and tonumber(redis.call('ZSCORE', keys.ticks, args.name) or nil) ~= tonumber(args.expected) then return false end

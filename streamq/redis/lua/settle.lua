@@ -82,8 +82,7 @@ local function write(kind, lane, entries, ids, list, at, whole)
   end
 end
 
--- The sizes of the keys that are written: a key of the wrong type raises before anything is.
-redis.call('HLEN', keys.moved)
+-- expects: moved
 local at = first.groups
 while at <= #ARGV do
   local kind, lane, n, m, whole = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4]
@@ -94,17 +93,16 @@ while at <= #ARGV do
   local beyond = dues + (kind == outcome.delayed and n or 0) + m
   local entries = m > 0 and { unpack(ARGV, beyond - m, beyond - 1) } or ids
   if kind == outcome.delayed or kind == outcome.held then
-    redis.call('HLEN', keys.parked)
+    -- expects: parked
     redis.call('ZCARD', kind == outcome.held and keys.held or keys.delayed)
     if redis.call('HLEN', keys.cancels) > 0 then redis.call('ZCARD', keys.cancelled) end
   else
-    redis.call('HLEN', keys.finished)
+    -- expects: finished
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) end
     if kind == outcome.cancelled then redis.call('HLEN', keys.cancels) end
   end
   if keyed > 0 then
-    redis.call('HLEN', keys.unique)
-    redis.call('HLEN', keys.parked)
+    -- expects: unique parked
   end
   local ended = ids
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(entries)) == n then

@@ -40,14 +40,12 @@ end
 
 -- The id of a job that is not for now, and its envelope.
 local function parked_job()
-  redis.call('HLEN', keys.parked) -- a key of another type raises before anything is written
-  redis.call('ZCARD', keys.delayed)
+  -- expects: parked delayed
   local own, headers = own_id()
   return own, seal(args.task, headers, args.payload)
 end
 
 -- The id of the new job; or nil, and why no more may wait.
-
 local function enqueue()
   if args.due ~= '' then
     -- parts: due park signal_due
@@ -58,7 +56,7 @@ local function enqueue()
   end
   if steered and is_paused('task:' .. args.task) then
     -- parts: hold
-    redis.call('ZCARD', keys.held)
+    -- expects: held
     local own, envelope = parked_job()
     redis.call('HSET', keys.parked, own, envelope)
     hold(args.task, own)
@@ -70,8 +68,7 @@ local function enqueue()
   local number = lane_of(args.headers)
   if number == lane.ready then return add(keys.lanes[number], args.task, args.payload, args.headers) end
   -- parts: add_to placed
-  redis.call('XLEN', keys.lanes[number])
-  redis.call('HLEN', keys.moved)
+  -- expects: lanes moved
   local own, headers = own_id()
   placed(own, number, add_to(number, args.task, args.payload, headers))
   return own
@@ -83,8 +80,7 @@ local LINE = 4000 -- bytes of ids that may wait for the job of the run before: s
 -- or as above.
 local function enqueue_behind()
   -- parts: holder_of_key
-  redis.call('HLEN', keys.unique)
-  redis.call('HLEN', keys.moved)
+  -- expects: unique moved
   local key = 'schedule:' .. args.name
   local standing, taken, rest = holder_of_key(key)
   if not standing then

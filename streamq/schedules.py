@@ -21,7 +21,7 @@ from streamq.model.shown import as_given
 from streamq.noun_errors import ScheduleConflict, ScheduleNotFound
 from streamq.options import Option
 from streamq.scheduling import Payload, ScheduleOptions, made
-from streamq.store.schedules import FULL, SAME, SKIPPED, STALE, Tick
+from streamq.store.schedules import FULL, SAME, SKIPPED, STALE, Tick, queue_in
 from streamq.store.schedules import Schedules as Stored
 from streamq.task import Task
 
@@ -69,18 +69,20 @@ class Schedules:
 
     async def get(self, name: str) -> ScheduleRecord:
         """One of them. Raises ``ScheduleNotFound``."""
-        queue, found = await self._find(name)
-        if queue is None or found is None:
+        _, found = await self._find(name)
+        if found is None:
             await self._refuse(name)
         return (await self._judged([found]))[0]
 
     async def _find(self, name: str) -> tuple[str | None, ScheduleRecord | None]:
-        queue = await self._store.queue_of(name) if is_name(name) else None
+        """What stands at its name, and what lies in the queue that it names."""
+        place = await self._store.place_of(name) if is_name(name) else None
+        queue = queue_in(place)
         found = await self._read(queue, name) if queue else None
         if found is not None and found.moving:
             await self._store.arrive(found)
-        elif found is not None or not queue or await self._store.queue_of(name) == queue:
-            return queue, found
+        elif found is not None or not queue or await self._store.place_of(name) == place:
+            return place, found
         return await self._find(name)  # it has gone to another queue meanwhile
 
     async def _read(self, queue: str, name: str) -> ScheduleRecord | None:
@@ -169,16 +171,16 @@ class Schedules:
 
     async def _put(self, schedule: Schedule, version: int | None) -> ScheduleRecord:
         for _ in range(TRIES):
-            queue, found = await self._find(schedule.name)
+            place, found = await self._find(schedule.name)
             if version is not None and version != (found.version if found else 0):
                 is_at = f"it is at version {found.version}" if found else "there is none"
                 raise ScheduleConflict(schedule.name, f"{is_at}, not at version {version}")
             await self._check_source(schedule, found)
             if found is not None and found.schedule.equals(schedule):
                 return found
-            moves = found is not None and queue != schedule.queue
+            moves = found is not None and found.schedule.queue != schedule.queue
             if await (
-                self._left(schedule, found) if found and moves else self._written(schedule, queue, found)
+                self._left(schedule, found) if found and moves else self._written(schedule, place, found)
             ):
                 return await self.get(schedule.name)
         raise ScheduleConflict(schedule.name, "others change it at this moment: try again")
@@ -193,11 +195,11 @@ class Schedules:
         elif not (await self._judged([found]))[0].orphaned:
             raise ScheduleConflict(schedule.name, "code declares it: change it there, or pause it")
 
-    async def _written(self, schedule: Schedule, queue: str | None, found: ScheduleRecord | None) -> bool:
+    async def _written(self, schedule: Schedule, place: str | None, found: ScheduleRecord | None) -> bool:
         """Whether it could be written: nobody else has changed it meanwhile."""
         if found is None:
             await self._client.store.queues.announce(schedule.queue)  # schedulers look there
-            if not await self._store.claim(schedule.name, schedule.queue, queue):
+            if not await self._store.claim(schedule.name, schedule.queue, place):
                 return False
             found = await self._read(schedule.queue, schedule.name)  # it may have been there without its name
         same = found is not None and found.schedule.has_times_of(schedule)
@@ -231,7 +233,7 @@ class Schedules:
         try:
             await self._changed(name, remove)
         except _Unreadable:
-            await self._store.remove(await self._store.queue_of(name) or "", name, None)
+            await self._store.remove(queue_in(await self._store.place_of(name)) or "", name, None)
         await self._store.forget(name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:

@@ -76,7 +76,7 @@ class Schedules:
     # -- commands -------------------------------------------------------------------------------------------
 
     async def claim(self, name: str, queue: str, before: str | None) -> bool:
-        """Take the name for a schedule of this queue. Whether the queue that had it, if any, was ``before``."""
+        """Take the name for a schedule of this queue. Whether ``before`` stood there, as ``place_of`` tells it."""
         keys = scripts.SCHEDULE_CLAIM.on(all_schedules=self._access.shared.schedules)
         async with self._access.pool.links() as links:
             return bool(await scripts.SCHEDULE_CLAIM.run(links.home, keys, name, queue, before or ""))
@@ -90,7 +90,7 @@ class Schedules:
 
         Returns its version then; ``None`` when it was not at ``version``, or ``following`` has been run already.
         """
-        return await self._put(schedule.queue, schedule.name, version, schedule.encoded(), following, None)
+        return await self._put(schedule.queue, schedule.name, version, schedule.encoded(), following, None, 0)
 
     async def _put(self, queue: str, name: str, version: int, *what: Any) -> int | None:
         arguments = (name, version, *map(_text, what))
@@ -107,23 +107,33 @@ class Schedules:
         """
         definition = schedule.encoded(Moving(schedule.queue, planned))
         expected = None if found.next_at is None else to_ms(found.next_at)
-        said = await self._put(found.schedule.queue, found.name, found.version, definition, None, expected)
+        said = await self._put(found.schedule.queue, found.name, found.version, definition, None, expected, 0)
         return said is not None
 
     async def arrive(self, left: ScheduleRecord) -> None:
-        """A schedule that has left its queue arrives in the other one: as new, but for its pause. It may be done by
-        several at once, and again."""
-        moving, name, before = left.moving, left.name, left.schedule.queue
-        if moving is None:
-            return
-        paused = left.paused
-        await self.put(replace(left.schedule, queue=moving.queue), 0, None if paused else moving.planned)
+        """A schedule that has left its queue arrives in the other one: as new, but for its pause and the number of its
+        changes. Several may do it at once, and again.
+
+        That number never comes twice: who is late with an old move takes and removes nothing of a later one.
+        """
+        moving, name, before, number = left.moving, left.name, left.schedule.queue, left.version
+        place = await self.place_of(name)
+        again = await self.get(before, name)
+        if moving is None or again is None or again.version != number:
+            return  # others were faster
+        to, paused, arrived = replace(left.schedule, queue=moving.queue), left.paused, number + 1
+        following = None if paused else moving.planned
+        await self._put(to.queue, name, 0, to.encoded(), following, None, number)
         if paused:
-            await self.pause(moving.queue, name, 1, paused.written(), None)
-        taken = await self.claim(name, moving.queue, before) or await self.queue_of(name) == moving.queue
-        if not taken:  # it was removed meanwhile
-            await self.remove(moving.queue, name, 1)
-        await self.remove(before, name, left.version)
+            await self.pause(to.queue, name, arrived, paused.written(), None)
+        there = f"{to.queue} {arrived}"
+        if queue_in(place) == before and not await self.claim(name, there, place):
+            place = await self.place_of(name)
+        elif queue_in(place) == before:
+            place = there
+        if place != there:  # it was removed meanwhile, or has gone on
+            await self.remove(to.queue, name, arrived)
+        await self.remove(before, name, number)
 
     async def pause(self, queue: str, name: str, version: int, pause: bytes, following: int | None) -> bool:
         """Pause a schedule, or let it go on when ``pause`` is empty. Whether it was at that version."""
@@ -177,13 +187,12 @@ class Schedules:
         texts = {
             name.decode("utf-8", "replace"): queue.decode("utf-8", "replace") for name, queue in said.items()
         }
-        return {name: queue for name, queue in texts.items() if is_name(queue)}
+        return {name: queue for name, place in texts.items() if (queue := queue_in(place))}
 
-    async def queue_of(self, name: str) -> str | None:
-        """The queue of a schedule."""
+    async def place_of(self, name: str) -> str | None:
+        """What stands at a name: the queue of its schedule, and a number where it came there from another one."""
         said = await self._access.pool.call_home("HGET", self._access.shared.schedules, name)
-        text = said.decode("utf-8", "replace") if said else ""
-        return text if is_name(text) else None
+        return said.decode("utf-8", "replace") if said else None
 
     async def count(self, queue: str) -> int:
         """How many schedules a queue has."""
@@ -265,6 +274,12 @@ class Schedules:
         if self._unreadable.get((queue, name)) != kept:
             log.warning("%s in queue %s cannot be read, and is left out", what, queue)
         self._unreadable[queue, name] = kept
+
+
+def queue_in(place: str | None) -> str | None:
+    """The queue that stands at the name of a schedule; ``None`` for what names none."""
+    queue = (place or "").partition(" ")[0]
+    return queue if is_name(queue) else None
 
 
 def _text(said: int | str | bytes | None) -> int | str | bytes:

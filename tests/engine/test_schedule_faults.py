@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -99,31 +100,61 @@ async def test_after_thirty_seconds_each_second_is_run_once_or_told_as_missed(
 # -- from one queue to another ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("done", ["left", "arrived", "taken"])
+class Killed(BaseException):
+    """In the place of SIGKILL: nothing is done after it."""
+
+
+@pytest.mark.parametrize("at", ["arrive", "_put", "pause", "claim", "remove"])
 @pytest.mark.parametrize("paused", [False, True])
 async def test_a_process_that_is_killed_as_a_schedule_goes_to_another_queue_leaves_it_to_others(
-    app: App, client: redis.Redis, prefix: str, done: str, paused: bool
+    app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch, at: str, paused: bool
 ) -> None:
     """A planned time is run in one of them, and the pause goes along."""
     before = await app.schedules.put("s", **HOURLY)
     if paused:
         before = await app.schedules.pause("s", reason="why")
-    store, there = app.client.store.schedules, Schedule(name="s", queue="other", task="work", every=3600.0)
-    planned = now_ms(client) + 60_000
-    assert await store.leave(before, there, planned)
+    elif at == "pause":
+        return
+    store = app.client.store.schedules
+
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    leave = store.leave
+
+    async def leave_and_die(*given: Any) -> bool:
+        left = await leave(*given)
+        monkeypatch.setattr(store, at, kill)
+        return left
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "leave", leave_and_die)
+        with pytest.raises(Killed):
+            await app.schedules.put("s", **{**HOURLY, "queue": "other"})
+    monkeypatch.undo()
     assert client.zscore(Keys(prefix, "q").ticks, "s") is None, "it rests"
-    if done != "left":
-        assert await store.put(there, 0, None if paused else planned)
-    if done == "taken":
-        assert await store.claim("s", "other", "q")
 
     assert await store.forget_ended("q") == 0  # what is done once a minute
     (after,) = await app.schedules.list()
     assert (after.schedule.queue, after.state) == ("other", "paused" if paused else "active")
-    assert after.next_at == (None if paused else from_ms(planned))
+    assert (after.next_at, after.version > before.version) == (before.next_at, True)
     assert (after.paused.reason if after.paused else None) == ("why" if paused else None)
-    assert client.hgetall(AppKeys(prefix).schedules) == {"s": "other"}
+    assert client.hgetall(AppKeys(prefix).schedules) == {"s": f"other {after.version}"}
     assert not client.exists(Keys(prefix, "q").schedules, Keys(prefix, "q").ticks, Keys(prefix, "q").runs)
+
+
+async def test_who_is_late_with_a_move_takes_and_removes_nothing_of_a_later_one(app: App) -> None:
+    store, first = app.client.store.schedules, await app.schedules.put("s", **HOURLY)
+    assert await store.leave(first, replace(first.schedule, queue="other"), None)
+    left = await store.get("q", "s")
+    assert left is not None
+    assert (await app.schedules.get("s")).schedule.queue == "other"
+    back = await app.schedules.put("s", **HOURLY)
+    await store.arrive(left)
+    assert await app.schedules.list() == [back]
+    assert await store.leave(back, replace(back.schedule, queue="other"), None)
+    await store.arrive(left)
+    assert [each.schedule.queue for each in await app.schedules.list()] == ["other"]
 
 
 async def test_a_schedule_that_was_left_between_two_queues_is_found_by_whoever_asks_for_it(

@@ -31,6 +31,7 @@ TRIES: Final = 5
 """Times that a change is tried when others change the same schedule at the same moment."""
 PREVIEWED: Final = 100
 """Planned times of a preview at most."""
+REASON: Final = Option("reason", "text", "Why it is paused.", high=1_000)
 AFTER: Final = Option("after", "time", "After which moment the planned times are.")
 
 
@@ -170,6 +171,7 @@ class Schedules:
                 log.error("%s; it is not as the app declares it", error)
 
     async def _put(self, schedule: Schedule, version: int | None) -> ScheduleRecord:
+        _check(version)
         for _ in range(TRIES):
             place, found = await self._find(schedule.name)
             if version is not None and version != (found.version if found else 0):
@@ -222,6 +224,7 @@ class Schedules:
 
         Raises ``ScheduleNotFound``, and ``ScheduleConflict`` for another version or one that code declares.
         """
+        _check(version)
 
         async def remove(found: ScheduleRecord) -> bool:
             if version not in (None, found.version):
@@ -237,7 +240,9 @@ class Schedules:
         await self._store.forget(name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:
-        """No run until it is resumed. Raises ``ScheduleNotFound``."""
+        """No run until it is resumed. ``reason`` is one line of up to 1,000 characters. Raises ``ScheduleNotFound``."""
+        if wrong := REASON.wrong(reason):
+            raise UsageError(wrong)
 
         async def pause(found: ScheduleRecord) -> bool:
             said = written_pause(self._client.store.clock.now(), reason)
@@ -298,3 +303,10 @@ class Schedules:
             if await change(found):
                 return
         raise ScheduleConflict(name, "others change it at this moment: try again")
+
+
+def _check(version: Any) -> None:
+    if version is not None and (type(version) is not int or version < 0):
+        raise UsageError(
+            f"version={as_given(version)} is not a version: use that of the schedule, or 0 for none"
+        )

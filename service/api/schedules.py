@@ -269,7 +269,8 @@ ROUTES: Final = (
     ),
     Route(
         method="POST", path=SCHEDULE + "/pause", handler=pause, scope=Scope.WRITE, body=PauseRequest,
-        summary="let it rest until it is resumed", answers=(_SHOWN,), problems=(NOT_FOUND, CONFLICT, *OUTAGES),
+        summary="let it rest until it is resumed", answers=(_SHOWN,),
+        problems=(NOT_FOUND, CONFLICT, OF_ENGINE[UsageError], *OUTAGES),
     ),
     Route(
         method="POST", path=SCHEDULE + "/resume", handler=resume, scope=Scope.WRITE,

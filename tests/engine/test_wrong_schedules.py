@@ -66,6 +66,26 @@ async def test_a_wrong_schedule_is_refused_with_what_is_allowed_and_nothing_is_k
             await act("nope")
 
 
+@ON_ONE_SERVER
+async def test_odd_names_versions_and_reasons_are_refused_as_what_they_are(app: App) -> None:
+    record = await app.schedules.put("s", **HOURLY, payload=1)
+    for name in (5, None, b"s", "s" * 10_000, "\ud800"):
+        for act in (app.schedules.get, app.schedules.remove, app.schedules.pause, app.schedules.run):
+            with pytest.raises(ScheduleNotFound):
+                await act(name)  # type: ignore[operator]
+    for version in ("1", -1, True, 1.0):
+        with pytest.raises(UsageError, match="is not a version"):
+            await app.schedules.put("s", **HOURLY, payload=2, version=version)
+        with pytest.raises(UsageError, match="is not a version"):
+            await app.schedules.remove("s", version=version)  # type: ignore[arg-type]
+    for reason in (5, None, "x" * 1_001, "\ud800", "a\nb", b"x"):
+        with pytest.raises(
+            UsageError, match=r"reason=.* is not possible: use 0 to 1000 characters on one line"
+        ):
+            await app.schedules.pause("s", reason=reason)  # type: ignore[arg-type]
+    assert await app.schedules.get("s") == record
+
+
 def test_a_wrong_declaration_is_a_configuration_error() -> None:
     app = App()
 

@@ -29,6 +29,8 @@ log = logging.getLogger("streamq.schedules")
 
 TRIES: Final = 5
 """Times that a change is tried when others change the same schedule at the same moment."""
+MOVES: Final = 20
+"""Times that a schedule is looked for that others let go from queue to queue meanwhile."""
 PREVIEWED: Final = 100
 """Planned times of a preview at most."""
 REASON: Final = Option("reason", "text", "Why it is paused.", high=1_000)
@@ -62,7 +64,9 @@ class Schedules:
         if moving := [each for each in found if each.moving]:
             for each in moving:
                 await self._store.arrive(each)
-            return await self.list()
+            queues = await self._store.queues()
+            found = await self._store.listed(sorted({*queues.values(), *names}))
+            found = [each for each in found if not each.moving]
         for each in found:
             if each.name not in queues:  # it was made while one of its name was removed
                 await self._store.claim(each.name, each.schedule.queue, None)
@@ -77,14 +81,17 @@ class Schedules:
 
     async def _find(self, name: str) -> tuple[str | None, ScheduleRecord | None]:
         """What stands at its name, and what lies in the queue that it names."""
-        place = await self._store.place_of(name) if is_name(name) else None
-        queue = queue_in(place)
-        found = await self._read(queue, name) if queue else None
-        if found is not None and found.moving:
-            await self._store.arrive(found)
-        elif found is not None or not queue or await self._store.place_of(name) == place:
-            return place, found
-        return await self._find(name)  # it has gone to another queue meanwhile
+        for _ in range(MOVES):
+            place = await self._store.place_of(name) if is_name(name) else None
+            queue = queue_in(place)
+            found = await self._read(queue, name) if queue else None
+            if found is not None and found.moving:
+                await self._store.arrive(found)
+            elif found is not None or not queue or await self._store.place_of(name) == place:
+                return place, found
+        raise ScheduleConflict(
+            name, "it is on its way to another queue, and does not arrive there: try again"
+        )
 
     async def _read(self, queue: str, name: str) -> ScheduleRecord | None:
         try:

@@ -61,7 +61,7 @@ class ScheduleRecord:
     orphaned: bool = False
     """It was declared in code, and no worker of its queue declares it any more."""
     moving: Moving | None = None
-    """The other queue to which it goes, where that was begun and has not ended."""
+    """The queue to which it goes, where that was begun and has not ended; its own, where it is the copy there."""
 
     @property
     def name(self) -> str:
@@ -111,7 +111,7 @@ def record(name: str, queue: str, kept: bytes, next_ms: bytes | None, run: bytes
     schedule = Schedule.decoded(name, queue, definition)
     moving = Schedule.moving(definition)
     said: dict[str, Any] = {"next_at": from_ms(float(next_ms)) if next_ms else None}
-    if moving and moving.queue != queue:
+    if moving:
         said["moving"] = moving
     found = _RUN.fullmatch(run or b"")
     if found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -114,26 +115,54 @@ class Schedules:
         """A schedule that has left its queue arrives in the other one: as new, but for its pause and the number of its
         changes. Several may do it at once, and again.
 
-        That number never comes twice: who is late with an old move takes and removes nothing of a later one.
+        Its copy rests there until the name is taken for it, and is removed where it was only when it runs there. The
+        numbers never come twice: who is late with an old move takes and removes nothing of a later one.
         """
-        moving, name, before, number = left.moving, left.name, left.schedule.queue, left.version
-        place = await self.place_of(name)
-        again = await self.get(before, name)
-        if moving is None or again is None or again.version != number:
+        moving, name, queue = left.moving, left.name, left.schedule.queue
+        if moving is None:
+            return
+        if moving.queue == queue:  # the copy
+            await self._begin(left)
+            return
+        place, again = await self.place_of(name), await self._lying(queue, name)
+        if again is None or again.version != left.version:
             return  # others were faster
-        to, paused, arrived = replace(left.schedule, queue=moving.queue), left.paused, number + 1
-        following = None if paused else moving.planned
-        await self._put(to.queue, name, 0, to.encoded(), following, None, number)
-        if paused:
-            await self.pause(to.queue, name, arrived, paused.written(), None)
-        there = f"{to.queue} {arrived}"
-        if queue_in(place) == before and not await self.claim(name, there, place):
-            place = await self.place_of(name)
-        elif queue_in(place) == before:
+        await self._copy(left, moving)
+        there = f"{moving.queue} {left.version + 1}"
+        if queue_in(place) == queue and await self.claim(name, there, place):
             place = there
-        if place != there:  # it was removed meanwhile, or has gone on
-            await self.remove(to.queue, name, arrived)
-        await self.remove(before, name, number)
+            await self._copy(left, moving)  # it may have been taken for one that is late
+        copy = await self._lying(moving.queue, name)
+        if copy is not None and copy.moving and copy.version == left.version + 1:
+            await self._begin(copy)
+        if await self.place_of(name) == there and await self._lying(moving.queue, name) is None:
+            return  # who meets it next ends it
+        await self.remove(queue, name, left.version)
+
+    async def _copy(self, left: ScheduleRecord, moving: Moving) -> None:
+        copy, number = replace(left.schedule, queue=moving.queue), left.version + 1
+        lying = await self._lying(moving.queue, left.name)
+        if lying is not None and lying.moving and lying.version < number:  # of a move that never ended
+            await self.remove(moving.queue, left.name, lying.version)
+        await self._put(
+            moving.queue, left.name, 0, copy.encoded(moving), None, None, left.version
+        )  # fmt: skip
+        if left.paused:
+            await self.pause(moving.queue, left.name, number, left.paused.written(), None)
+
+    async def _lying(self, queue: str, name: str) -> ScheduleRecord | None:
+        with suppress(ValueError):  # another program's: it bars the way
+            return await self.get(queue, name)
+        return None
+
+    async def _begin(self, copy: ScheduleRecord) -> None:
+        """A copy runs from now on, where its name is taken for it; one that came too late is removed."""
+        schedule, moving = copy.schedule, copy.moving
+        if moving is None or await self.place_of(copy.name) != f"{schedule.queue} {copy.version}":
+            await self.remove(schedule.queue, copy.name, copy.version)
+            return
+        planned = moving.planned
+        await self._put(schedule.queue, copy.name, copy.version, schedule.encoded(), planned, None, 0)
 
     async def pause(self, queue: str, name: str, version: int, pause: bytes, following: int | None) -> bool:
         """Pause a schedule, or let it go on when ``pause`` is empty. Whether it was at that version."""

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from streamq.model.job_record import Page as Page
     from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
+    from streamq.model.pointers import json_pointer as json_pointer
     from streamq.model.preview import PlannedTime as PlannedTime
     from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.schedule import Schedule as Schedule
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
     from streamq.model.values import JSONText as JSONText
-    from streamq.model.values import json_pointer as json_pointer
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
@@ -129,7 +129,7 @@ _HOMES = {
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
     "model.steering": ("Pause", "Steering"),
-    "model.values": ("JSONText", "json_pointer"),
+    "model.pointers": ("json_pointer",), "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
         "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",

@@ -183,6 +183,17 @@ def _text(option: Option, value: Any) -> str:
     )
 
 
+REASON: Final = 500
+"""Characters at most of a reason, and of the name of who acts: they are shown on one line."""
+
+
+def line(name: str, text: Any) -> str:
+    """A reason, or who acts. Raises ``UsageError`` for what is not one line of up to ``REASON`` characters."""
+    if problem := Option(name, "text", "", high=REASON).wrong(text):
+        raise UsageError(problem)
+    return str(text)
+
+
 def _encodable(text: str) -> bool:
     """Without lone surrogates, which have no bytes in UTF-8."""
     try:

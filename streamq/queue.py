@@ -19,7 +19,7 @@ from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
 from streamq.operation import Operation
-from streamq.options import Priority, wrong_task_name
+from streamq.options import Priority, line, wrong_task_name
 from streamq.store.jobs import Change
 from streamq.terms import moment, terms
 from streamq.times import rfc3339
@@ -79,7 +79,7 @@ class Queue:
         A job that is cancelled already is returned as it is. Raises ``JobNotFound``, and ``WrongState`` for a job that
         has ended otherwise.
         """
-        said = _line("reason", reason), _line("by", by)
+        said = line("reason", reason), line("by", by)
         return await self._client.store.jobs.cancel(self.name, _text(job_id), *said)
 
     async def promote(self, job_id: str, *, version: int | None = None) -> JobRecord:
@@ -165,9 +165,7 @@ class Queue:
         if isinstance(until, datetime) and until <= host_now():
             given = rfc3339(until.astimezone(UTC))
             raise UsageError(f"until={given} is in the past, so nothing would be paused: give a time to come")
-        await self._client.store.steering.pause(
-            self.name, task, _line("reason", reason), _line("by", by), ends
-        )
+        await self._client.store.steering.pause(self.name, task, line("reason", reason), line("by", by), ends)
         self._client.store.producers.plain.forget(self.name)
 
     async def resume(self, *, task: str | None = None) -> bool:
@@ -216,7 +214,7 @@ class Queue:
         counts = (await self.counts()).asdict()
         wanted = [state for state in PURGED if state in asked]
         total = sum(counts[state] for state in wanted)
-        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, _line("by", by))
+        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, line("by", by))
         return Operation(begun, self.name, self._client)
 
     async def operations(self) -> list[OperationRecord]:
@@ -232,16 +230,6 @@ class Queue:
     def _check_task(self, task: str | None) -> None:
         if task is not None and (problem := wrong_task_name(task)):
             raise UsageError(problem)
-
-
-REASON: Final = 500
-"""Characters of a reason at most: it is shown on one line."""
-
-
-def _line(name: str, text: object) -> str:
-    if isinstance(text, str) and len(text) <= REASON and "\n" not in text:
-        return text
-    raise UsageError(f"{name}={as_given(text)} is not possible: use at most {REASON} characters on one line")
 
 
 def _refuse_masks(job: JobRecord, payload: bytes) -> None:

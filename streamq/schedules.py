@@ -19,7 +19,7 @@ from streamq.model.schedule import Plan, Schedule
 from streamq.model.schedule_record import ScheduleRecord, written_pause
 from streamq.model.shown import as_given
 from streamq.noun_errors import ScheduleConflict, ScheduleNotFound
-from streamq.options import Option
+from streamq.options import Option, line
 from streamq.scheduling import Payload, ScheduleOptions, made
 from streamq.store.schedules import FULL, SAME, SKIPPED, STALE, Tick, queue_in
 from streamq.store.schedules import Schedules as Stored
@@ -33,7 +33,6 @@ MOVES: Final = 20
 """Times that a schedule is looked for that others let go from queue to queue meanwhile."""
 PREVIEWED: Final = 100
 """Planned times of a preview at most."""
-REASON: Final = Option("reason", "text", "Why it is paused.", high=1_000)
 AFTER: Final = Option("after", "time", "After which moment the planned times are.")
 
 
@@ -247,9 +246,8 @@ class Schedules:
         await self._store.forget(name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:
-        """No run until it is resumed. ``reason`` is one line of up to 1,000 characters. Raises ``ScheduleNotFound``."""
-        if wrong := REASON.wrong(reason):
-            raise UsageError(wrong)
+        """No run until it is resumed. ``reason`` is one line of up to 500 characters. Raises ``ScheduleNotFound``."""
+        line("reason", reason)
 
         async def pause(found: ScheduleRecord) -> bool:
             said = written_pause(self._client.store.clock.now(), reason)

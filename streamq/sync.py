@@ -159,7 +159,7 @@ class Sync:
                 "app.sync would block the event loop that runs in this thread: write `await task.enqueue(…)` "
                 "inside `async with app:` instead"
             )
-        _refuse_what_is_called(act)
+        _refuse_uncallable(act)
         background = _background()
         return background.run(self._opened(background, act))
 
@@ -201,6 +201,17 @@ def _task(given: Any) -> Any:
             f"{as_given(given)} is not a task: give what @app.task made, or a queue and a task by name"
         )
     return given
+
+
+def _refuse_uncallable(act: object) -> None:
+    """Raise ``UsageError`` for what ``asyncio.run`` takes: a coroutine belongs to no loop of another thread."""
+    if callable(act):
+        return
+    if isinstance(act, Coroutine):
+        act.close()
+    raise UsageError(
+        f"{as_given(act)} cannot be called: give a function, as app.sync.run(lambda: app.queue('sms').counts())"
+    )
 
 
 class _Background:
@@ -270,14 +281,3 @@ _KEPT: Final[list[Any]] = []
 
 atexit.register(_end_background)
 os.register_at_fork(after_in_child=_begin_anew)
-
-
-def _refuse_what_is_called(act: object) -> None:
-    """Raise ``UsageError`` for what ``asyncio.run`` takes: a coroutine belongs to no loop of another thread."""
-    if callable(act):
-        return
-    if isinstance(act, Coroutine):
-        act.close()
-    raise UsageError(
-        f"{as_given(act)} cannot be called: give a function, as app.sync.run(lambda: app.queue('sms').counts())"
-    )

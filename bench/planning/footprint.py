@@ -56,7 +56,12 @@ async def failed(rig: Rig, attempts: Iterable[int] = ATTEMPTS) -> Curve:
     beside = sum(map(len, jobs)) / BURIED + 2 + len(FALL)
     try:
         async with app, working(app, BURIED):
-            for number in (1, *attempts):  # what there is once, however many jobs, comes with the first
+            for number in (
+                1,
+                1,
+                1,
+                *attempts,
+            ):  # what there is once, however many jobs, comes with the first ones
                 before = await rig.server.memory()
                 await task.enqueue_many(jobs, attempts=number)
                 await rig.settled(app, PATIENCE)
@@ -64,7 +69,7 @@ async def failed(rig: Rig, attempts: Iterable[int] = ATTEMPTS) -> Curve:
     finally:
         log.setLevel(level)
     await rig.server.clear()
-    return Curve(tuple(points[1:]))
+    return Curve(tuple(points[3:]))
 
 
 async def _fall(payload: str) -> None:

@@ -30,6 +30,7 @@ from ..http.inputs import TIME_HINT, WHOLE, Request, of_option, said
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded
 from ..site import Site
+from .changes import Line
 from .sent import place
 
 SCHEDULES: Final = "/api/v1/schedules"
@@ -101,7 +102,7 @@ ScheduleRequest = cast(
 class PauseRequest(Request):
     """Why a schedule is paused."""
 
-    reason: str = Field(default="", max_length=1_000)
+    reason: Line = ""
 
 
 class PreviewQuery(Request):

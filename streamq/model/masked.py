@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from streamq.model import codec
+from streamq.model.pointers import json_pointer, steps_of
 
 MASK: Final = "***"
 """What is shown in the place of a masked value."""
@@ -52,7 +53,7 @@ def pointers_of(schema: Any) -> tuple[str, ...]:
     if not _has_mark(schema, named, set()):
         return ()
     found = dict.fromkeys(_paths(schema, (), named))
-    return tuple(map(_pointer, found)) if len(found) <= MOST else WHOLE
+    return tuple(map(json_pointer, found)) if len(found) <= MOST else WHOLE
 
 
 def _has_mark(node: Any, named: dict[str, Any], seen: set[str]) -> bool:
@@ -159,17 +160,13 @@ _PARTS: Final[dict[str, Callable[[Schema], _Parts]]] = {
 """What a type is made of, and where that stands in it. A type that is not here is masked as a whole."""
 
 
-def _pointer(path: Path) -> str:
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)
-
-
 # -- what is shown of a value ---------------------------------------------------------------------------------------
 
 
 def mask(value: Any, pointers: Iterable[str]) -> Any:
     """A value as JSON has it, with ``***`` in the masked places. It is changed in place where it has parts."""
     for pointer in pointers:
-        value = _masked(value, _steps(pointer), lambda _: None)
+        value = _masked(value, steps_of(pointer), lambda _: None)
     return value
 
 
@@ -184,16 +181,12 @@ def texts_in(value: Any, pointers: Iterable[str]) -> set[str]:
             collect(each)
 
     for pointer in pointers:
-        value = _masked(value, _steps(pointer), collect)
+        value = _masked(value, steps_of(pointer), collect)
     return found
 
 
 SHORTEST: Final = 4
 """Characters of a masked text that is searched for in messages: a shorter one stands in many by chance."""
-
-
-def _steps(pointer: str) -> Path:
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
 
 
 def _masked(value: Any, steps: Path, met: Callable[[Any], None]) -> Any:
@@ -214,18 +207,16 @@ def _masked(value: Any, steps: Path, met: Callable[[Any], None]) -> Any:
 def masks_in(value: Any, pointers: Iterable[str]) -> Iterator[str]:
     """The masked places in which ``***`` stands, as JSON pointers: such a value was taken from a view."""
     for pointer in pointers:
-        yield from _masks_in(value, _steps(pointer), "")
+        yield from _masks_in(value, steps_of(pointer), ())
 
 
-def _masks_in(value: Any, steps: Path, at: str) -> Iterator[str]:
+def _masks_in(value: Any, steps: Path, at: Path) -> Iterator[str]:
     if value == MASK:
-        yield at
+        yield json_pointer(at)
     elif steps and isinstance(value, dict | list):
         for name, part in value.items() if isinstance(value, dict) else enumerate(value):
             if steps[0] in ("*", str(name)):
-                yield from _masks_in(
-                    part, steps[1:], f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}"
-                )
+                yield from _masks_in(part, steps[1:], (*at, str(name)))
 
 
 def hide(text: str, texts: Sequence[str]) -> str:
@@ -256,7 +247,7 @@ def open_members(schema: Any, pointers: Sequence[str]) -> frozenset[str]:
     named = {each["ref"]: each for each in schema.get("definitions", ())}
     while schema["type"] in ("definitions", "definition-ref", "model", "dataclass"):
         schema = named[schema["schema_ref"]] if "schema_ref" in schema else schema["schema"]
-    first = {(_steps(pointer) or ("*",))[0] for pointer in pointers}
+    first = {(steps_of(pointer) or ("*",))[0] for pointer in pointers}
     if _PARTS.get(schema["type"]) is not _fields or "*" in first:
         return frozenset()
     return frozenset(steps[0] for steps, _ in _fields(schema) if steps != _EACH) - first

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from pydantic_core import CoreConfig, SchemaSerializer, from_json
 
 from streamq.errors import FieldError
 from streamq.model import codec, masked
+from streamq.model.pointers import json_pointer
 from streamq.model.shapes import Shape, non_finite, refuse_unsendable, shape
 from streamq.model.shown import as_given
 
@@ -382,8 +383,3 @@ def _non_finite(value: Any, at: str) -> Iterator[tuple[str, Any]]:
         yield at, value
     for name, part in (_parts(value) or {}).items():
         yield from _non_finite(part, at + json_pointer((name,)))
-
-
-def json_pointer(location: Iterable[Any]) -> str:
-    """Where a value stands in another, as a JSON Pointer (RFC 6901): ``/items/0/name``; empty for the whole."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)

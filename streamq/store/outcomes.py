@@ -17,9 +17,9 @@ from streamq.store.access import Access
 
 SETTLED_AT_ONCE: Final = 1_000
 """Outcomes that one call of settle.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
-HEAVY_AT_ONCE: Final = 250
-"""The same where one of them is delayed, and might be cancelled, or gives up a unique key: each costs up to three times
-as much then."""
+KEYED, LATER = 2, 4
+"""As how many of them one counts that gives up a unique key, and one that is delayed and so might be cancelled: by what
+they cost the server."""
 SETTLED_BYTES: Final = 1 << 20
 """Bytes of records in one call, or one record that is larger: some milliseconds of the server's time."""
 
@@ -144,18 +144,20 @@ def _by_read(queue: str, alike: list[Settlement], reads: Reads) -> Iterator[tupl
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts that one call may take, by number and by bytes."""
-    heavy = len(settlements) > HEAVY_AT_ONCE and any(s.due or s.key for s in settlements)
-    most = HEAVY_AT_ONCE if heavy else SETTLED_AT_ONCE
-    if 0 < len(settlements) <= most and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
+    heavy = LATER * len(settlements) > SETTLED_AT_ONCE and any(s.due or s.key for s in settlements)
+    few = 0 < len(settlements) <= SETTLED_AT_ONCE and not heavy
+    if few and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
         yield settlements  # the usual case, and this is a hot path
         return
     part: list[Settlement] = []
-    size = 0
+    count = size = 0
     for settlement in settlements:
-        if part and (len(part) == most or size + len(settlement.body) > SETTLED_BYTES):
+        weight = LATER if settlement.due else KEYED if settlement.key else 1
+        if part and (count + weight > SETTLED_AT_ONCE or size + len(settlement.body) > SETTLED_BYTES):
             yield part
-            part, size = [], 0
+            part, count, size = [], 0, 0
         part.append(settlement)
+        count += weight
         size += len(settlement.body)
     if part:
         yield part

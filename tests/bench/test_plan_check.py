@@ -66,8 +66,7 @@ async def test_a_failed_job_is_as_large_as_the_plan_says_after_any_number_of_att
     assert [known.at(attempts) for attempts, _ in points[3:]] == pytest.approx(
         [size for _, size in points[3:]], rel=0.2
     )
-    # of so few jobs a table of the server that grows meanwhile makes up to 1,500 bytes each
-    assert 4_000 < known.at(1) < 7_000, "the page says how much of a traceback is kept"
+    assert 4_000 < known.at(1) < 6_000, "the page says how much of a traceback is kept"
     assert known.at(20) < 18_000, "and of a history"
 
 

@@ -15,7 +15,7 @@ from streamq.model.lanes import READY
 from streamq.model.outcomes import COMPLETED, DELAYED
 from streamq.redis import scripts
 from streamq.redis.links import Links
-from streamq.store.outcomes import HEAVY_AT_ONCE, SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
+from streamq.store.outcomes import KEYED, LATER, SETTLED_AT_ONCE, SETTLED_BYTES, Settlement, _bounded
 from streamq.store.recovery import PAGE
 
 from ..rig import ON_ONE_SERVER, census
@@ -243,9 +243,10 @@ def test_outcomes_are_settled_in_parts_bounded_by_number_and_by_bytes() -> None:
         assert all(len(part) <= SETTLED_AT_ONCE for part in parts)
         assert all(len(part) == 1 or sum(len(one.body) for one in part) <= SETTLED_BYTES for part in parts)
     assert list(_bounded([])) == []
-    for heavy in (Settlement(DELAYED, 1, b"1-0", "1-0", b"x", due="5"), outcomes(1, 1)[0]._replace(key="k")):
-        whole = [*outcomes(999, 1), heavy]
-        assert max(map(len, _bounded(whole))) == HEAVY_AT_ONCE
+    later = Settlement(DELAYED, 1, b"1-0", "1-0", b"x", due="5")
+    for weight, heavy in ((LATER, later), (KEYED, outcomes(1, 1)[0]._replace(key="k"))):
+        assert list(map(len, _bounded([heavy] * 1_000))) == [SETTLED_AT_ONCE // weight] * weight
+        assert list(map(len, _bounded([*outcomes(999, 1), heavy]))) == [999, 1]
 
 
 @ON_ONE_SERVER

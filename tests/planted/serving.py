@@ -154,7 +154,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "input: a pointer is not escaped",
-        "streamq/model/values.py",
+        "streamq/model/pointers.py",
         '.replace("~", "~0").replace("/", "~1")',
         "",
         "tests/service/test_bad_input.py::test_a_pointer_leads_to_a_field_of_any_name",

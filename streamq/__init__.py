@@ -71,6 +71,9 @@ if TYPE_CHECKING:
     from streamq.noun_errors import OperationError as OperationError
     from streamq.noun_errors import OperationNotFound as OperationNotFound
     from streamq.noun_errors import OperationTimeout as OperationTimeout
+    from streamq.noun_errors import RecordConflict as RecordConflict
+    from streamq.noun_errors import RecordError as RecordError
+    from streamq.noun_errors import RecordsFull as RecordsFull
     from streamq.noun_errors import RequestReused as RequestReused
     from streamq.noun_errors import RequestRunning as RequestRunning
     from streamq.noun_errors import ScheduleConflict as ScheduleConflict
@@ -82,6 +85,8 @@ if TYPE_CHECKING:
     from streamq.options import EnqueueOptions as EnqueueOptions
     from streamq.options import Option as Option
     from streamq.queue import Queue as Queue
+    from streamq.records import Entry as Entry
+    from streamq.records import Records as Records
     from streamq.runtime import run as run
     from streamq.schedules import Schedules as Schedules
     from streamq.scheduling import SCHEDULING as SCHEDULING
@@ -133,13 +138,14 @@ _HOMES = {
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
         "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
-        "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
+        "RecordConflict", "RecordError", "RecordsFull", "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),
     "once": ("Once",),
     "operation": ("Operation",),
     "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
+    "records": ("Entry", "Records"),
     "runtime": ("run",),
     "schedules": ("Schedules",),
     "scheduling": ("SCHEDULING", "ScheduleOptions"),

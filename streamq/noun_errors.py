@@ -46,6 +46,38 @@ class OperationTimeout(OperationError, TimeoutError):
         super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
 
 
+class RecordError(StreamqError):
+    """About an entry of records."""
+
+    code = "record"
+
+
+class RecordConflict(RecordError):
+    """The entry was changed since it was looked at: it has ``version`` now, 0 where there is none."""
+
+    code = "record-conflict"
+
+    def __init__(self, name: str, key: str, expected: int, version: int) -> None:
+        self.name, self.key, self.expected, self.version = name, key, expected, version
+        told = f"version {version}" if version else "no entry"
+        super().__init__(
+            f"records {name!r}: {as_given(key)} has {told} now, not {expected or 'none'}; look at it again"
+        )
+
+
+class RecordsFull(RecordError):
+    """As many entries are kept under the name as may be."""
+
+    code = "records-full"
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.name, self.limit = name, limit
+        super().__init__(
+            f"records {name!r} have {limit:,} entries, as many as may be: give them shorter lifetimes, delete some, "
+            "or raise app.records(…, limit=…)"
+        )
+
+
 class ScheduleNotFound(StreamqError):
     """No schedule of that name. ``known`` lists those that there are."""
 

@@ -28,6 +28,7 @@ from streamq.once import Once, once
 from streamq.operation import Operation
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
+from streamq.records import LIMIT, Records
 from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.settings import Durability, Settings
@@ -241,6 +242,11 @@ class Program:
     def queue(self, name: str) -> Queue:
         """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
         return Queue(name, self.client)
+
+    def records(self, name: str, *, limit: int = LIMIT) -> Records:
+        """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
+        name: it is like that of a queue, and lies beside that queue where there is one."""
+        return Records(name, self.client, limit)
 
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""

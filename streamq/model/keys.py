@@ -104,6 +104,11 @@ class Keys:
         "hash", "task → the task of which a job follows when one of its jobs has failed for good",
         "until a worker knows it otherwise",
     )  # fmt: skip
+    records = Key(
+        "hash", "key → an entry of the records that a service keeps under this name: its version and its value, or counts",
+        "until the end of the last of them",
+    )  # fmt: skip
+    records_ends = Key("zset", "entry of `records` by its end in ms", "as `records`")
     operations = Key("hash", "id → a background operation and how far it is (JSON)", "a day after its end")
     workers = Key(
         "zset", "worker by number of beats; a fraction counts beats by others on its behalf",

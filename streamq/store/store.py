@@ -16,6 +16,7 @@ from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
+from streamq.store.records import RecordsStore
 from streamq.store.recovery import Recovery
 from streamq.store.requests import Requests
 from streamq.store.retention import Retention
@@ -47,6 +48,7 @@ class Store(Access):
         self.jobs = Jobs(self, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
+        self.records = RecordsStore(self)
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)

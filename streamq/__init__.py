@@ -71,6 +71,9 @@ if TYPE_CHECKING:
     from streamq.noun_errors import OperationError as OperationError
     from streamq.noun_errors import OperationNotFound as OperationNotFound
     from streamq.noun_errors import OperationTimeout as OperationTimeout
+    from streamq.noun_errors import QueueError as QueueError
+    from streamq.noun_errors import QueueInUse as QueueInUse
+    from streamq.noun_errors import QueueNotEmpty as QueueNotEmpty
     from streamq.noun_errors import RecordConflict as RecordConflict
     from streamq.noun_errors import RecordError as RecordError
     from streamq.noun_errors import RecordsFull as RecordsFull
@@ -138,7 +141,7 @@ _HOMES = {
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
         "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
-        "RecordConflict", "RecordError", "RecordsFull", "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
+        "QueueError", "QueueInUse", "QueueNotEmpty", "RecordConflict", "RecordError", "RecordsFull", "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),
     "once": ("Once",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from streamq.errors import FieldError, StreamqError, UsageError
@@ -44,6 +44,38 @@ class OperationTimeout(OperationError, TimeoutError):
     def __init__(self, operation_id: str, done: int, total: int) -> None:
         self.operation_id, self.done, self.total = operation_id, done, total
         super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
+
+
+class QueueError(StreamqError):
+    """About a queue."""
+
+    code = "queue"
+
+
+class QueueInUse(QueueError):
+    """Workers serve the queue: ``workers`` are their names."""
+
+    code = "queue-in-use"
+
+    def __init__(self, queue: str, workers: Sequence[str]) -> None:
+        self.queue, self.workers = queue, tuple(workers)
+        super().__init__(
+            f"queue {queue!r} cannot be removed: {', '.join(workers[:5])} serves it. Stop it first; if it was lost, "
+            "`streamq doctor --repair` takes its jobs back"
+        )
+
+
+class QueueNotEmpty(QueueError):
+    """There are jobs, records or schedules in the queue: ``counts`` of them."""
+
+    code = "queue-not-empty"
+
+    def __init__(self, queue: str, counts: Mapping[str, int]) -> None:
+        self.queue, self.counts = queue, dict(counts)
+        there = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "jobs by now"
+        super().__init__(
+            f"queue {queue!r} cannot be removed: it has {there}. Wait, or remove them with it: purge=True"
+        )
 
 
 class RecordError(StreamqError):

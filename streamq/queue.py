@@ -15,6 +15,7 @@ from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
+from streamq.noun_errors import QueueInUse, QueueNotEmpty
 from streamq.operation import Operation
 from streamq.options import Priority, wrong_task_name
 from streamq.store.jobs import Change
@@ -215,6 +216,26 @@ class Queue:
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""
         return Operation(operation_id, self.name, self._client)
+
+    async def remove(self, *, purge: bool = False) -> None:
+        """Remove a queue that nobody serves and that is empty, or with ``purge`` all that is in it; there is no way back.
+
+        Nothing of it stays, neither what was told to it nor its name on the list; a job that is sent there later makes
+        it anew. The records of services (``app.records``) are not the queue's. Raises ``QueueInUse`` while a worker
+        is registered for it, and ``QueueNotEmpty`` where it has jobs in any state, or schedules.
+        """
+        store = self._client.store
+        if serving := [info.name for info in await store.workers.listed() if self.name in info.queues]:
+            raise QueueInUse(self.name, sorted(serving))
+        if purge:
+            await store.schedules.remove_all(self.name)
+        in_the_way = await store.queues.remove(self.name, purge=purge)
+        store.producers.forget_queue(self.name)
+        if in_the_way == "workers":
+            raise QueueInUse(self.name, await store.workers.named(self.name))
+        if in_the_way:
+            counts = {**(await self.counts()).asdict(), "schedules": await store.schedules.count(self.name)}
+            raise QueueNotEmpty(self.name, counts)
 
     def _check_task(self, task: str | None) -> None:
         if task is not None and (problem := wrong_task_name(task)):

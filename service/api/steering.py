@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import OPTIONS, UsageError
+from streamq import OPTIONS, QueueInUse, QueueNotEmpty, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
@@ -85,6 +86,25 @@ async def resume(site: Site, asked: Asked[None, ResumeRequest]) -> dict[str, Any
     return await described(site.engine, queue.name)
 
 
+class Removal(Request):
+    """With ``purge`` all that is in the queue goes with it."""
+
+    purge: Annotated[bool, Field(strict=False)] = False
+
+
+class Removed(TypedDict):
+    """The name of a queue that there is no more."""
+
+    deleted: str
+
+
+async def remove(site: Site, asked: Asked[Removal, None]) -> Removed:
+    """Its name, as there is nothing else left of it."""
+    queue = await known_queue(site.engine, asked.request)
+    await queue.remove(purge=asked.query.purge)
+    return {"deleted": queue.name}
+
+
 # -- routes ------------------------------------------------------------------------------------------------------
 
 _QUEUE: Final = PATH + "/{queue}"
@@ -96,6 +116,12 @@ ROUTES: Final = (
         method="PATCH", path=_QUEUE, handler=change, scope=Scope.ADMIN, body=QueueRequest,
         summary="pause or resume a queue, and bound how many jobs may wait",
         answers=_STEERED, problems=_PROBLEMS,
+    ),
+    Route(
+        method="DELETE", path=_QUEUE, handler=remove, scope=Scope.ADMIN, query=Removal, any_type=True,
+        summary="remove a queue that nobody serves and that is empty, or with `purge` all that is in it",
+        answers=(Success(200, "The queue is removed", Removed),),
+        problems=(QUEUE_NOT_FOUND, OF_ENGINE[QueueInUse], OF_ENGINE[QueueNotEmpty], *OUTAGES),
     ),
     Route(
         method="POST", path=_QUEUE + "/pause", handler=pause, scope=Scope.ADMIN, body=PauseRequest,

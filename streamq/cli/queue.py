@@ -160,6 +160,35 @@ def limit(name: str, max_waiting: int | None, unlimited: bool, as_json: bool, **
     _on(name, options, lambda of: of.limit(max_waiting=max_waiting), as_json=as_json)
 
 
+@queue.command()
+@click.argument("name")
+@click.option("--purge", cls=Option, is_flag=True, help="Also a queue that has jobs, records or schedules.")
+@click.option("--yes", cls=Option, is_flag=True, help="Do not ask for the name of the queue.")
+@server
+@as_json
+def rm(name: str, purge: bool, yes: bool, as_json: bool, **options: Any) -> None:
+    """Remove a queue that nobody serves and that is empty. With --purge, asks for its name before.
+
+    \b
+    Examples:
+      streamq queue rm old-imports
+      streamq queue rm old-imports --purge --yes
+    """
+
+    async def act(app: streamq.App) -> None:
+        of = app.queue(name)
+        await refuse_unknown(app, name)
+        if purge and not yes:
+            _confirm(name, f"the queue and all of its {sum((await of.counts()).asdict().values()):,}")
+        await of.remove(purge=purge)
+
+    with_app(options, act)
+    if as_json:
+        echo_json({"deleted": name})
+    else:
+        say(f"queue {name} is removed")
+
+
 # -- background operations ---------------------------------------------------------------------------------------
 
 

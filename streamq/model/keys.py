@@ -162,9 +162,25 @@ class Keys:
         self.queue = queue
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
+        self.pattern = re.sub(r"([\\*?\[\]])", r"\\\1", of) + "*"
+        """What all keys of the queue match, as SCAN takes it."""
         self.by_script: dict[str, tuple[str, ...]] = {}
         """The keys that a script takes, in its order."""
         self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """All keys whose names are known, but for the records of services, which are not the queue's."""
+        rows = {name: key for name, key in QUEUE_KEYS.items() if key.type != "channel"}
+        return tuple(
+            getattr(self, name)
+            for name, key in rows.items()
+            if key.end == re.split("[A-Z]", key.end)[0] and not self.outlives(getattr(self, name))
+        )
+
+    def outlives(self, key: str) -> bool:
+        """Whether a key stays when the queue is removed."""
+        return key in (self.records, self.records_ends)
 
     def seats(self, *numbers: int) -> tuple[str, ...]:
         """The keys of seats of the upkeep."""

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.preview import PlannedTime as PlannedTime
+    from streamq.model.retention import Kept as Kept
+    from streamq.model.retention import Retention as Retention
     from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.schedule import Schedule as Schedule
     from streamq.model.schedule_record import SchedulePause as SchedulePause
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
+    from streamq.options import KEEPING as KEEPING
     from streamq.options import OPTIONS as OPTIONS
     from streamq.options import RESERVED as RESERVED
     from streamq.options import EnqueueOptions as EnqueueOptions
@@ -131,6 +134,7 @@ _HOMES = {
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
+    "model.retention": ("Kept", "Retention"),
     "model.retries": ("RetryPolicy",),
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
@@ -146,7 +150,7 @@ _HOMES = {
     "notes": ("Notes",),
     "once": ("Once",),
     "operation": ("Operation",),
-    "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
+    "options": ("KEEPING", "OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
     "records": ("Entry", "Records"),
     "runtime": ("run",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from dataclasses import replace
 from typing import Any, Final
 
 from streamq.client.client import Client
@@ -12,12 +13,13 @@ from streamq.errors import UsageError
 from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.operation import OperationRecord
+from streamq.model.retention import TASK, UNSAID, Retention, field_of, written
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
 from streamq.noun_errors import QueueInUse, QueueNotEmpty
 from streamq.operation import Operation
-from streamq.options import Priority, wrong_task_name
+from streamq.options import KEEPING, Priority, kept_of, wrong_task_name
 from streamq.store.jobs import Change
 from streamq.terms import moment, terms
 
@@ -181,6 +183,38 @@ class Queue:
         changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
         self._client.store.producers.plain.forget(self.name)
         return changed
+
+    async def retention(self) -> Retention:
+        """What was told of its retention, and what its tasks say in code; where it says nothing, the settings count."""
+        return (await self.steering()).retention
+
+    async def keep(
+        self, *, task: str | None = None, completed: int | None = UNCHANGED,
+        completed_for: Duration | None = UNCHANGED, failed: int | None = UNCHANGED,
+        failed_for: Duration | None = UNCHANGED,
+    ) -> Retention:  # fmt: skip
+        """Say how many records of finished jobs are kept, and for how long: of the queue, or of one ``task`` in it.
+
+        ``failed`` is of failed, of cancelled and of expired jobs, each. ``None`` goes back to what the settings say, or
+        the task's code. What is told holds for all processes, within a second; a task can be told less than its queue
+        and not more. Returns all that is told then. Raises ``UsageError``.
+        """
+        self._check_task(task)
+        given = {"completed": completed, "completed_for": completed_for, "failed": failed, "failed_for": failed_for}
+        told = {name: value for name, value in given.items() if value is not UNCHANGED}
+        for name, value in told.items():
+            if value is not None and (problem := KEEPING[name].wrong(value)):
+                raise UsageError(problem)
+        kept = kept_of(told)
+        if task is None:
+            fields: dict[str, Any] = {name: field_of(name, getattr(kept, name)) for name in told}
+        else:
+            before = await self._client.store.retention.told_of(self.name, task)
+            now = replace(before, **{name: getattr(kept, name) for name in told})
+            fields = {TASK + task: b"" if now == UNSAID else written(now)}
+        if fields and not await self._client.store.retention.tell(self.name, fields):
+            raise UsageError(f"queue {self.name!r} was told of as many tasks as may be: take some back")
+        return await self.retention()
 
     # -- background operations ------------------------------------------------------------------------------
 

@@ -104,6 +104,14 @@ class Keys:
         "hash", "task → the task of which a job follows when one of its jobs has failed for good",
         "until a worker knows it otherwise",
     )  # fmt: skip
+    retention = Key(
+        "hash", "how many records are kept and for how long, where that was told to the queue, or of a task in it",
+        "until an operator, or the task's code, tells otherwise",
+    )  # fmt: skip
+    kept = Key(
+        "zset", "ids of finished jobs of a task that has a retention of its own, by the time of their end in ms",
+        "as their records", "kept:KIND:TASK",
+    )  # fmt: skip
     records = Key(
         "hash", "key → an entry of the records that a service keeps under this name: its version and its value, or counts",
         "until the end of the last of them",
@@ -181,6 +189,10 @@ class Keys:
     def outlives(self, key: str) -> bool:
         """Whether a key stays when the queue is removed."""
         return key in (self.records, self.records_ends)
+
+    def kept_of(self, is_completed: bool, task: str) -> str:
+        """The key of the records of a task, by the digest of its name."""
+        return f"{self.kept}{'completed' if is_completed else 'failed'}:{task}"
 
     def seats(self, *numbers: int) -> tuple[str, ...]:
         """The keys of seats of the upkeep."""

@@ -138,6 +138,8 @@ class Worker:
             await join_each(store, links, self.queues)
             followers = {name: task.on_failed for name, task in self.app.tasks.items()}
             await store.followers.publish(links, self.queues, followers)
+            kept = {name: task.kept for name, task in self.app.tasks.items()}
+            await store.retention.declare(links, self.queues, kept)
             await self._announce()
         finally:
             await links.close()

@@ -10,7 +10,17 @@ import click
 
 import streamq
 from streamq.cli import Group
-from streamq.cli.options import DURATION, MOMENT, Command, Option, as_json, refuse_unknown, server, with_app
+from streamq.cli.options import (
+    DURATION,
+    MOMENT,
+    Command,
+    Option,
+    as_json,
+    flag,
+    refuse_unknown,
+    server,
+    with_app,
+)
 from streamq.cli.outlet import complain, echo_json, progress, say, table
 from streamq.model import states
 
@@ -69,11 +79,21 @@ def _show(said: dict[str, Any], *, as_json: bool) -> None:
     }
     rows = {
         "queue": said["queue"], **said["counts"], "max waiting": said["max_waiting"],
-        **{name: _pause(pause) for name, pause in pauses.items() if pause},
+        **{name: _pause(pause) for name, pause in pauses.items() if pause}, **_kept("keeps", said["retention"]),
     }  # fmt: skip
     for name, value in rows.items():
         if value is not None:
             say(f"{name:<12} {value}")
+
+
+def _kept(what: str, said: dict[str, Any]) -> dict[str, str]:
+    """What was told of a retention, a line for the queue and for each task."""
+    tasks = said.get("tasks", {})
+    parts = [f"{part} {said[part]:,.15g}{' s' if part.endswith('_for') else ''}" for part in streamq.KEEPING if said[part] is not None]
+    lines = {what: ", ".join(parts)} if parts else {}
+    for name, kept in tasks.items():
+        lines |= _kept(f"{what} of task {name}", kept)
+    return lines
 
 
 def _pause(pause: dict[str, Any]) -> str:
@@ -158,6 +178,58 @@ def limit(name: str, max_waiting: int | None, unlimited: bool, as_json: bool, **
     if (max_waiting is None) != unlimited:
         raise streamq.UsageError("say which bound: --max-waiting NUMBER or --unlimited")
     _on(name, options, lambda of: of.limit(max_waiting=max_waiting), as_json=as_json)
+
+
+def _keeping(command: Command) -> Command:
+    """An option for each part of a retention."""
+    for option in reversed([*streamq.KEEPING.values()]):
+        kind: Any = _OrDefault(DURATION if option.form == "duration" else click.IntRange(0))
+        metavar = "DURATION|default" if option.form == "duration" else "NUMBER|default"
+        command = click.option(
+            flag(option.name), cls=Option, type=kind, metavar=metavar, help=option.help
+        )(command)
+    return command
+
+
+class _OrDefault(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.4
+    """A value, or ``default`` for what the settings or the task's code say."""
+
+    name = "value"
+
+    def __init__(self, kind: click.ParamType) -> None:  # type: ignore[type-arg]
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "default" else self._kind.convert(value, param, ctx)
+
+
+@queue.command()
+@click.argument("name")
+@_task
+@_keeping
+@server
+@as_json
+def retention(name: str, task: str | None, as_json: bool, **options: Any) -> None:
+    """Say how many records of finished jobs a queue keeps, or a task in it; without an option, show it.
+
+    \b
+    Examples:
+      streamq queue retention sms --completed 5000 --failed-for 14d
+      streamq queue retention sms --task heartbeat --completed 0
+      streamq queue retention sms --completed default
+    """
+    given = {part: options.pop(part) for part in streamq.KEEPING}
+    told = {
+        part: None if value == "default" else value for part, value in given.items() if value is not None
+    }
+    if task is not None and not told:
+        raise streamq.UsageError("say what is kept of the task: --completed, --failed, and for how long")
+
+    async def act(of: streamq.Queue) -> None:
+        if told:
+            await of.keep(task=task, **told)
+
+    _on(name, options, act, as_json=as_json)
 
 
 @queue.command()

@@ -17,6 +17,7 @@ from streamq import State
 
 from .script_cases import FEW_BYTES, GROUP, KEPT_LONG, LARGE, MANY_BYTES, WORKER, Bench, Case, Outcome
 from .script_changes import change_cases
+from .script_keeping import keeping_cases
 from .script_keys import key_cases
 from .script_records import record_cases
 from .script_roster import roster_cases
@@ -120,6 +121,7 @@ def cases(rig: Rig) -> list[Case]:
         key_cases,
         steering_cases,
         record_cases,
+        keeping_cases,
     )
     return [case for part in parts for case in part(rig)]
 

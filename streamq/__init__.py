@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from streamq.model.states import State as State
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
+    from streamq.model.trail import AuditEntry as AuditEntry
+    from streamq.model.trail import AuditPage as AuditPage
     from streamq.model.values import JSONText as JSONText
     from streamq.model.values import json_pointer as json_pointer
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
@@ -141,6 +143,7 @@ _HOMES = {
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
     "model.steering": ("Pause", "Steering"),
+    "model.trail": ("AuditEntry", "AuditPage"),
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (

@@ -7,6 +7,8 @@ from datetime import datetime
 from dataclasses import replace
 from typing import Any, Final
 
+from streamq.acting import actor
+from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
@@ -67,7 +69,9 @@ class Queue:
         ``JobNotFound``, ``WrongState`` for a job that has not ended so, or not any more, with the state it has, and
         ``KeyInUse`` when another job has its unique key by now.
         """
-        return await self._client.store.jobs.requeue(self.name, _text(job_id))
+        job = await self._client.store.jobs.requeue(self.name, _text(job_id))
+        await self._note("job.retry", job_id)
+        return job
 
     async def cancel(self, job_id: str, reason: str = "", *, by: str = "") -> JobRecord:
         """End a job that has not begun, and ask for the end of one that runs. Returns it as it is now.
@@ -78,8 +82,10 @@ class Queue:
         A job that is cancelled already is returned as it is. Raises ``JobNotFound``, and ``WrongState`` for a job that
         has ended otherwise.
         """
-        said = _line("reason", reason), _line("by", by)
-        return await self._client.store.jobs.cancel(self.name, job_id, *said)
+        said = _line("reason", reason), _line("by", by) or actor()
+        job = await self._client.store.jobs.cancel(self.name, job_id, *said)
+        await self._note("job.cancel", job_id, by, reason=reason)
+        return job
 
     async def promote(self, job_id: str, *, version: int | None = None) -> JobRecord:
         """Let a delayed job wait now, whenever it was due. Returns it as it waits. Raises as ``change``."""
@@ -130,11 +136,15 @@ class Queue:
             raise UsageError(f"version={change.version!r} is not a version: use that of the job's record")
         if not change.actions:
             raise UsageError("say what to change: payload, priority, delay or at")
-        return await self._client.store.jobs.change(self.name, job_id, change)
+        job = await self._client.store.jobs.change(self.name, job_id, change)
+        promoted = change.actions == ("promote",)
+        await self._note(f"job.{'promote' if promoted else 'change'}", job_id, what=[] if promoted else change.actions)
+        return job
 
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
         await self._client.store.jobs.remove(self.name, job_id)
+        await self._note("job.delete", job_id)
 
     # -- steering -------------------------------------------------------------------------------------------
 
@@ -160,14 +170,20 @@ class Queue:
         self._check_task(task)
         ends = "" if until is None else moment("until", until)
         await self._client.store.steering.pause(
-            self.name, task, _line("reason", reason), _line("by", by), ends
+            self.name, task, _line("reason", reason), _line("by", by) or actor(), ends
         )
         self._client.store.producers.plain.forget(self.name)
+        await self._note(
+            "queue.pause", task or "", by, reason=reason, until=None if until is None else str(until)
+        )
 
     async def resume(self, *, task: str | None = None) -> bool:
         """End a pause of the queue, or of a ``task`` in it. Returns whether there was one."""
         self._check_task(task)
-        return await self._client.store.steering.resume(self.name, task)
+        was_paused = await self._client.store.steering.resume(self.name, task)
+        if was_paused:
+            await self._note("queue.resume", task or "")
+        return was_paused
 
     async def limit(self, *, max_waiting: int | None) -> bool:
         """Let so many jobs wait at most: an enqueue beyond raises ``QueueFull``. ``None`` lets any number wait.
@@ -182,6 +198,8 @@ class Queue:
             )
         changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
         self._client.store.producers.plain.forget(self.name)
+        if changed:
+            await self._note("queue.limit", max_waiting="none" if max_waiting is None else max_waiting)
         return changed
 
     async def retention(self) -> Retention:
@@ -214,6 +232,9 @@ class Queue:
             fields = {TASK + task: b"" if now == UNSAID else written(now)}
         if fields and not await self._client.store.retention.tell(self.name, fields):
             raise UsageError(f"queue {self.name!r} was told of as many tasks as may be: take some back")
+        if fields:
+            said = {name: "default" if value is None else str(value) for name, value in told.items()}
+            await self._note("queue.retention", task or "", **said)
         return await self.retention()
 
     # -- background operations ------------------------------------------------------------------------------
@@ -240,7 +261,9 @@ class Queue:
         counts = (await self.counts()).asdict()
         wanted = [state for state in PURGED if state in asked]
         total = sum(counts[state] for state in wanted)
-        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, _line("by", by))
+        who = _line("by", by) or actor()
+        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, who)
+        await self._note(f"queue.{kind}", begun, by, states=[state.value for state in wanted], total=total)
         return Operation(begun, self.name, self._client)
 
     async def operations(self) -> list[OperationRecord]:
@@ -270,6 +293,10 @@ class Queue:
         if in_the_way:
             counts = {**(await self.counts()).asdict(), "schedules": await store.schedules.count(self.name)}
             raise QueueNotEmpty(self.name, counts)
+        await note(self._client, self.name, "queue.remove", is_gone=True, purge=purge or None)
+
+    async def _note(self, action: str, subject: str = "", by: str = "", **details: Any) -> None:
+        await note(self._client, self.name, action, subject, by, **details)
 
     def _check_task(self, task: str | None) -> None:
         if task is not None and (problem := wrong_task_name(task)):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NoReturn, Unpack
 
+from streamq.audited import note
 from streamq.client.client import Client
 from streamq.errors import StreamqError, UsageError
 from streamq.job import Job
@@ -118,7 +119,9 @@ class Schedules:
         raises, and ``ScheduleConflict`` for another version or a schedule that code declares.
         """
         schedule = self.made(name, task=task, payload=payload, queue=queue, options=options)
-        return await self._put(schedule, version)
+        put = await self._put(schedule, version)
+        await self._note(schedule.queue, "put", name)
+        return put
 
     def made(
         self,
@@ -164,7 +167,7 @@ class Schedules:
                 paused, version = found.paused, None
             elif await self._written(schedule, queue, found):
                 return await (
-                    self.pause(schedule.name, reason=paused.reason) if paused else self.get(schedule.name)
+                    self._pause(schedule.name, paused.reason) if paused else self.get(schedule.name)
                 )
         raise ScheduleConflict(schedule.name, "others change it at this moment: try again")
 
@@ -211,14 +214,21 @@ class Schedules:
                 raise ScheduleConflict(name, "code declares it: remove it there, or pause it")
             return await self._store.remove(found.schedule.queue, name, found.version)
 
+        queue = await self._store.queue_of(name) if is_name(name) else None
         try:
             await self._changed(name, remove)
         except _Unreadable:
-            await self._store.remove(await self._store.queue_of(name) or "", name, None)
+            await self._store.remove(queue or "", name, None)
         await self._store.forget(name)
+        await self._note(queue or "", "remove", name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:
         """No run until it is resumed. Raises ``ScheduleNotFound``."""
+        paused = await self._pause(name, reason)
+        await self._note(paused.schedule.queue, "pause", name, reason=reason)
+        return paused
+
+    async def _pause(self, name: str, reason: str) -> ScheduleRecord:
 
         async def pause(found: ScheduleRecord) -> bool:
             said = written_pause(self._client.store.clock.now(), reason)
@@ -237,7 +247,12 @@ class Schedules:
             return await self._store.pause(found.schedule.queue, name, found.version, b"", following)
 
         await self._changed(name, resume)
-        return await self.get(name)
+        resumed = await self.get(name)
+        await self._note(resumed.schedule.queue, "resume", name)
+        return resumed
+
+    async def _note(self, queue: str, action: str, name: str, **details: Any) -> None:
+        await note(self._client, queue, f"schedule.{action}", name, **details)
 
     async def run(self, name: str) -> Job[Any]:
         """Run it now, beside what is planned, also while it is paused. Returns the job.
@@ -266,6 +281,7 @@ class Schedules:
             return True
 
         await self._changed(name, run)
+        await self._note(jobs[0].queue, "run", name, job=jobs[0].id)
         return jobs[0]
 
     async def _changed(self, name: str, change: Callable[[ScheduleRecord], Awaitable[bool]]) -> None:

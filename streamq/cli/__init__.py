@@ -27,6 +27,7 @@ _OURS: Final = {
     "workers": "streamq.cli.look:workers",
     "job": "streamq.cli.jobs:job",
     "schedule": "streamq.cli.schedules:schedule",
+    "audit": "streamq.cli.audit:audit",
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
 }

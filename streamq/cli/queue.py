@@ -16,6 +16,7 @@ from streamq.cli.options import (
     Command,
     Option,
     as_json,
+    by_actor,
     flag,
     refuse_unknown,
     server,
@@ -47,7 +48,6 @@ def operation() -> None:
     """
 
 
-_by = click.option("--by", cls=Option, default="", help="Who asks; kept with it.")
 _task = click.option("--task", cls=Option, metavar="TASK", help="Only the jobs of this task.")
 
 
@@ -128,11 +128,11 @@ def get(name: str, as_json: bool, **options: Any) -> None:
     metavar="DURATION|TIME",
     help="When it ends by itself. Default: never.",
 )
-@_by
+@by_actor
 @server
 @as_json
 def pause(
-    name: str, task: str | None, reason: str, until: float | datetime | None, by: str, as_json: bool, **options: Any
+    name: str, task: str | None, reason: str, until: float | datetime | None, as_json: bool, **options: Any
 ) -> None:  # fmt: skip
     """Start no job of a queue, or of one task in it; what runs goes on.
 
@@ -141,12 +141,13 @@ def pause(
       streamq queue pause sms --reason "provider down" --until 30m
       streamq queue pause default --task report
     """
-    _on(name, options, lambda of: of.pause(reason, until=until, task=task, by=by), as_json=as_json)
+    _on(name, options, lambda of: of.pause(reason, until=until, task=task), as_json=as_json)
 
 
 @queue.command()
 @click.argument("name")
 @_task
+@by_actor
 @server
 @as_json
 def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
@@ -165,6 +166,7 @@ def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
     "--max-waiting", cls=Option, type=click.IntRange(0), help="Jobs that may wait; more are refused."
 )
 @click.option("--unlimited", cls=Option, is_flag=True, help="Any number of jobs may wait.")
+@by_actor
 @server
 @as_json
 def limit(name: str, max_waiting: int | None, unlimited: bool, as_json: bool, **options: Any) -> None:
@@ -207,6 +209,7 @@ class _OrDefault(click.ParamType):  # type: ignore[type-arg]  # it has none befo
 @click.argument("name")
 @_task
 @_keeping
+@by_actor
 @server
 @as_json
 def retention(name: str, task: str | None, as_json: bool, **options: Any) -> None:
@@ -236,6 +239,7 @@ def retention(name: str, task: str | None, as_json: bool, **options: Any) -> Non
 @click.argument("name")
 @click.option("--purge", cls=Option, is_flag=True, help="Also a queue that has jobs, records or schedules.")
 @click.option("--yes", cls=Option, is_flag=True, help="Do not ask for the name of the queue.")
+@by_actor
 @server
 @as_json
 def rm(name: str, purge: bool, yes: bool, as_json: bool, **options: Any) -> None:
@@ -273,7 +277,7 @@ def _deleting(command: Command) -> Command:
             "--wait", cls=Option, type=DURATION, metavar="DURATION",
             help="Wait so long at most, and end with 5 when it still goes on. Default: until it has ended.",
         ),
-        _by, server, as_json,
+        by_actor, server, as_json,
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -287,7 +291,7 @@ def _deleting(command: Command) -> Command:
     help="Only these jobs; may be given several times. Default: all but those that run.",
 )  # fmt: skip
 @_deleting
-def purge(name: str, state: tuple[str, ...], yes: bool, by: str, **options: Any) -> None:
+def purge(name: str, state: tuple[str, ...], yes: bool, **options: Any) -> None:
     """Delete jobs and records of a queue for good, all but those that run. Asks for the queue's name before.
 
     \b
@@ -296,14 +300,14 @@ def purge(name: str, state: tuple[str, ...], yes: bool, by: str, **options: Any)
       streamq queue purge sms --yes --no-wait
     """
     chosen = state or PURGED
-    _delete(name, chosen, lambda of: of.purge(chosen, by=by), yes=yes, **options)
+    _delete(name, chosen, lambda of: of.purge(chosen), yes=yes, **options)
 
 
 @queue.command()
 @click.argument("name")
 @click.option("--delayed", cls=Option, is_flag=True, help="The delayed and held jobs, too.")
 @_deleting
-def drain(name: str, delayed: bool, yes: bool, by: str, **options: Any) -> None:
+def drain(name: str, delayed: bool, yes: bool, **options: Any) -> None:
     """Delete the jobs of a queue that wait, for good; records stay. Asks for the queue's name before.
 
     \b
@@ -311,7 +315,7 @@ def drain(name: str, delayed: bool, yes: bool, by: str, **options: Any) -> None:
       streamq queue drain sms
     """
     chosen = PURGED[:3] if delayed else ("waiting",)
-    _delete(name, chosen, lambda of: of.drain(delayed=delayed, by=by), yes=yes, **options)
+    _delete(name, chosen, lambda of: of.drain(delayed=delayed), yes=yes, **options)
 
 
 def _delete(
@@ -400,6 +404,7 @@ def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
 
 @operation.command("cancel")
 @click.argument("operation_id")
+@by_actor
 @server
 @as_json
 def cancel_operation(operation_id: str, as_json: bool, **options: Any) -> None:

@@ -104,6 +104,7 @@ class Keys:
         "hash", "task → the task of which a job follows when one of its jobs has failed for good",
         "until a worker knows it otherwise",
     )  # fmt: skip
+    trail = Key("stream", "who did what: acts of people in the queue", "the latest thousand, and up to a hundred more")
     retention = Key(
         "hash", "how many records are kept and for how long, where that was told to the queue, or of a task in it",
         "until an operator, or the task's code, tells otherwise",
@@ -208,6 +209,7 @@ class AppKeys:
 
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
+    trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")
     schedules = Key("hash", "schedule → its queue: names are unique in the app", "until it is removed")
 
     def __init__(self, prefix: str) -> None:

@@ -24,6 +24,7 @@ from streamq.store.schedules import Schedules
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
 from streamq.store.steering import SteeringStore
+from streamq.store.trail import Trail
 from streamq.store.unique import UniqueKeys
 from streamq.store.workers import Workers
 
@@ -48,6 +49,7 @@ class Store(Access):
         self.jobs = Jobs(self, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
+        self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)

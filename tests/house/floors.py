@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FLOORS: dict[str, frozenset[str]] = {
     "ground": frozenset({
-        "tickets", "errors", "noun_errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs",
+        "tickets", "acting", "errors", "noun_errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs",
         "job_lines",
     }),
     "redis": frozenset({"redis"}),
@@ -13,7 +13,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "records", "job", "queue", "operation", "options", "once", "terms", "unique", "versions", "hooks", "handlers",
+        "records", "audited", "job", "queue", "operation", "options", "once", "terms", "unique", "versions", "hooks", "handlers",
         "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),

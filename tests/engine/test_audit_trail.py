@@ -144,13 +144,16 @@ async def test_commands_act_by_the_name_of_the_login_or_the_one_that_is_given(
     await app.enqueue("q", "t", 1)
     environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
     pause = ("queue", "pause", "q")
-    run_all(tmp_path, [Call((*pause, "--actor", "erin"))], **environment)
-    run_all(tmp_path, [Call(pause, environment={"STREAMQ_ACTOR": "frank"})], **environment)
-    run_all(tmp_path, [Call(("queue", "resume", "q"))], **environment)
+    acts = [
+        Call((*pause, "--actor", "erin")), Call(pause, environment={"STREAMQ_ACTOR": "frank"}),
+        Call(("queue", "limit", "q", "--max-waiting", "5")),
+    ]  # fmt: skip
+    run_all(tmp_path, acts, **environment)
     (listed, table) = run_all(
         tmp_path, [Call(("audit", "ls", "--queue", "q", "--json")), Call(("audit", "ls"))], **environment
     )
-    actors = [each["actor"] for each in json.loads(listed.out)["entries"]]
-    assert actors[1:] == ["frank", "erin"]
-    assert actors[0], "the login of whoever runs the tests"
+    entries = json.loads(listed.out)["entries"]
+    actors = {each["action"]: each["actor"] for each in entries}
+    assert {each["actor"] for each in entries} == {"erin", "frank", actors["queue.limit"]}
+    assert actors["queue.limit"], "the login of whoever runs the tests"
     assert "queue.pause" in table.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -59,3 +60,44 @@ async def test_a_queue_is_removed_when_it_is_empty_or_purged(
         assert (status, problem["code"]) == (404, "queue-not-found")
         status, problem = await ask(service, "DELETE", f"{QUEUE}?purge=perhaps")
         assert status == 422
+
+
+async def test_what_callers_do_is_in_the_audit_trail_under_the_name_of_their_key(
+    settings: Callable[..., ServiceSettings], start: Start
+) -> None:
+    keys = {"alice-key-0123456789": "admin", "bob-key-0123456789": "write"}
+    async with start(settings(api_keys=",".join(f"{key}={scope}" for key, scope in keys.items()))) as service:
+        alice, bob = ({**JSON, "Authorization": f"Bearer {key}"} for key in keys)
+        job = await service.engine.enqueue("old", "t", 1, delay=60)
+
+        async def post(path: str, body: Any, headers: Any) -> int:
+            async with service.http.post(service.url + path, headers=headers, json=body) as response:
+                return response.status
+
+        assert await post(f"{QUEUE}/pause", {"reason": "provider down", "by": "ada"}, alice) == 200
+        assert await post(f"{QUEUE}/jobs/{job.id}/cancel", {"reason": "no"}, bob) == 200
+        assert await post(f"{QUEUE}/jobs/{job.id}/cancel", {}, JSON) == 401
+        assert await post(f"{QUEUE}/jobs", {"task": "t", "payload": 1}, bob) == 201
+        async with service.http.get(service.url + "/api/v1/audit?limit=1", headers=alice) as response:
+            page = await response.json()
+            check("GET", "/api/v1/audit?limit=1", response.status, page)
+        async with service.http.get(
+            service.url + f"/api/v1/audit?cursor={page['page']['next']}", headers=alice
+        ) as response:
+            rest = await response.json()
+    names = [f"key-{sha256(key.encode()).hexdigest()[:8]}" for key in keys]
+    found = [(each["action"], each["actor"]) for each in (*page["data"], *rest["data"])]
+    assert found == [("job.cancel", names[1]), ("queue.pause", names[0])], "to send work is no act"
+    assert rest["data"][0]["details"] == {"reason": "provider down", "by": "ada"}
+
+
+async def test_without_keys_whoever_acts_is_anonymous_and_a_wrong_cursor_is_refused(
+    settings: Callable[..., ServiceSettings], start: Start
+) -> None:
+    async with start(settings()) as service:
+        await service.engine.enqueue("old", "t", 1)
+        await ask(service, "POST", f"{QUEUE}/pause", {})
+        _, page = await ask(service, "GET", "/api/v1/audit?queue=old")
+        assert [each["actor"] for each in page["data"]] == ["anonymous"]
+        assert (await ask(service, "GET", "/api/v1/audit?cursor=x"))[0] == 400
+        assert (await ask(service, "GET", "/api/v1/audit?limit=0"))[0] == 422

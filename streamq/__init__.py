@@ -148,7 +148,9 @@ _HOMES = {
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
         "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
-        "QueueError", "QueueInUse", "QueueNotEmpty", "RecordConflict", "RecordError", "RecordsFull", "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
+        "QueueError", "QueueInUse", "QueueNotEmpty",
+        "RecordConflict", "RecordError", "RecordsFull",
+        "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),
     "once": ("Once",),

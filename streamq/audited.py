@@ -36,10 +36,13 @@ async def note(
     try:
         await client.store.trail.note(queue, who, action, subject, details, is_gone=is_gone)
     except StreamqError as error:
-        log.error("%s of %s in %s by %s is done, and not in the audit trail: %s", action, subject or "all", queue, who, error)
+        said = "%s of %s in %s by %s is done, and not in the audit trail: %s"
+        log.error(said, action, subject or "all", queue, who, error)
 
 
-async def page(client: Client, queues: Sequence[str], limit: int, cursor: str | None, *, with_removed: bool) -> AuditPage:
+async def page(
+    client: Client, queues: Sequence[str], limit: int, cursor: str | None, *, with_removed: bool
+) -> AuditPage:
     """The latest acts in these queues. Raises ``UsageError``."""
     if type(limit) is not int or not 1 <= limit <= PAGE_LIMIT:
         raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT:,}")

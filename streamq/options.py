@@ -21,9 +21,9 @@ from streamq.model.backoff import Backoff
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
 from streamq.model.keys import Keys
+from streamq.model.lanes import NORMAL, PRIORITIES
 from streamq.model.retention import MOST as MOST_KEPT
 from streamq.model.retention import Kept
-from streamq.model.lanes import NORMAL, PRIORITIES
 from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
 from streamq.model.shown import as_given
 from streamq.unique import KEY_LENGTH, Unique, wrong_unique
@@ -282,7 +282,9 @@ KEEPING: Final[Mapping[str, Option]] = {
 
 def kept_of(given: Mapping[str, Any]) -> Kept:
     """The retention that these values say, which are allowed."""
-    return Kept(**{name: seconds_of(v) if name.endswith("_for") and v is not None else v for name, v in given.items()})
+    return Kept(
+        **{name: seconds_of(v) if name.endswith("_for") and v is not None else v for name, v in given.items()}
+    )
 
 
 POLICY: Final[Mapping[str, Policy]] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from streamq.acting import actor
@@ -138,7 +138,9 @@ class Queue:
             raise UsageError("say what to change: payload, priority, delay or at")
         job = await self._client.store.jobs.change(self.name, job_id, change)
         promoted = change.actions == ("promote",)
-        await self._note(f"job.{'promote' if promoted else 'change'}", job_id, what=[] if promoted else change.actions)
+        await self._note(
+            f"job.{'promote' if promoted else 'change'}", job_id, what=[] if promoted else change.actions
+        )
         return job
 
     async def delete(self, job_id: str) -> None:
@@ -218,7 +220,12 @@ class Queue:
         and not more. Returns all that is told then. Raises ``UsageError``.
         """
         self._check_task(task)
-        given = {"completed": completed, "completed_for": completed_for, "failed": failed, "failed_for": failed_for}
+        given = {
+            "completed": completed,
+            "completed_for": completed_for,
+            "failed": failed,
+            "failed_for": failed_for,
+        }
         told = {name: value for name, value in given.items() if value is not UNCHANGED}
         for name, value in told.items():
             if value is not None and (problem := KEEPING[name].wrong(value)):
@@ -275,7 +282,7 @@ class Queue:
         return Operation(operation_id, self.name, self._client)
 
     async def remove(self, *, purge: bool = False) -> None:
-        """Remove a queue that nobody serves and that is empty, or with ``purge`` all that is in it; there is no way back.
+        """Remove a queue that nobody serves and that is empty, or with ``purge`` all that is in it, for good.
 
         Nothing of it stays, neither what was told to it nor its name on the list; a job that is sent there later makes
         it anew. The records of services (``app.records``) are not the queue's. Raises ``QueueInUse`` while a worker

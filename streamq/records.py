@@ -110,7 +110,9 @@ class Records:
         the number is never too low. Another window under the same key begins a new count. Raises ``RecordsFull``.
         """
         if type(by) is not int or not 0 <= by <= 10**9:
-            raise UsageError(f"by={as_given(by)} cannot be counted: use a whole number from 0 to 1,000,000,000")
+            raise UsageError(
+                f"by={as_given(by)} cannot be counted: use a whole number from 0 to 1,000,000,000"
+            )
         counted = await self._client.store.records.count(
             self.name, _key(key), _ms("window", window), by, self.limit
         )

@@ -133,7 +133,6 @@ class Route(Generic[S, Q, B]):
         found += (VALIDATION,) if self.query is not None else ()
         return tuple(dict.fromkeys([*found, *self.problems]))
 
-
     @property
     def steers(self) -> bool:
         """Whether it is an act of a person: it changes something, and is not the sending of work."""

@@ -24,7 +24,14 @@ def audit() -> None:
 
 @audit.command()
 @click.option("--queue", cls=Option, metavar="QUEUE", help="Only what was done in this queue.")
-@click.option("--limit", cls=Option, type=click.IntRange(1, 1_000), default=50, show_default=True, help="Acts on a page.")
+@click.option(
+    "--limit",
+    cls=Option,
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    help="Acts on a page.",
+)
 @click.option("--cursor", cls=Option, help="The `next` of the page before.")
 @server
 @as_json

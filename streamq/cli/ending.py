@@ -21,7 +21,13 @@ from streamq.errors import (
     WrongState,
 )
 from streamq.exits import Exit
-from streamq.noun_errors import OperationNotFound, OperationTimeout, QueueError, ScheduleConflict, ScheduleNotFound
+from streamq.noun_errors import (
+    OperationNotFound,
+    OperationTimeout,
+    QueueError,
+    ScheduleConflict,
+    ScheduleNotFound,
+)
 
 
 class QueueNotFound(StreamqError):

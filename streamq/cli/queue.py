@@ -89,7 +89,8 @@ def _show(said: dict[str, Any], *, as_json: bool) -> None:
 def _kept(what: str, said: dict[str, Any]) -> dict[str, str]:
     """What was told of a retention, a line for the queue and for each task."""
     tasks = said.get("tasks", {})
-    parts = [f"{part} {said[part]:,.15g}{' s' if part.endswith('_for') else ''}" for part in streamq.KEEPING if said[part] is not None]
+    told = {part: said[part] for part in streamq.KEEPING if said[part] is not None}
+    parts = [f"{part} {value:,.15g}{' s' if part.endswith('_for') else ''}" for part, value in told.items()]
     lines = {what: ", ".join(parts)} if parts else {}
     for name, kept in tasks.items():
         lines |= _kept(f"{what} of task {name}", kept)
@@ -187,9 +188,9 @@ def _keeping(command: Command) -> Command:
     for option in reversed([*streamq.KEEPING.values()]):
         kind: Any = _OrDefault(DURATION if option.form == "duration" else click.IntRange(0))
         metavar = "DURATION|default" if option.form == "duration" else "NUMBER|default"
-        command = click.option(
-            flag(option.name), cls=Option, type=kind, metavar=metavar, help=option.help
-        )(command)
+        command = click.option(flag(option.name), cls=Option, type=kind, metavar=metavar, help=option.help)(
+            command
+        )
     return command
 
 
@@ -222,9 +223,7 @@ def retention(name: str, task: str | None, as_json: bool, **options: Any) -> Non
       streamq queue retention sms --completed default
     """
     given = {part: options.pop(part) for part in streamq.KEEPING}
-    told = {
-        part: None if value == "default" else value for part, value in given.items() if value is not None
-    }
+    told = {part: None if value == "default" else value for part, value in given.items() if value is not None}
     if task is not None and not told:
         raise streamq.UsageError("say what is kept of the task: --completed, --failed, and for how long")
 

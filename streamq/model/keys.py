@@ -104,7 +104,9 @@ class Keys:
         "hash", "task → the task of which a job follows when one of its jobs has failed for good",
         "until a worker knows it otherwise",
     )  # fmt: skip
-    trail = Key("stream", "who did what: acts of people in the queue", "the latest thousand, and up to a hundred more")
+    trail = Key(
+        "stream", "who did what: acts of people in the queue", "the latest thousand, and up to a hundred more"
+    )
     retention = Key(
         "hash", "how many records are kept and for how long, where that was told to the queue, or of a task in it",
         "until an operator, or the task's code, tells otherwise",
@@ -114,7 +116,7 @@ class Keys:
         "as their records", "kept:KIND:TASK",
     )  # fmt: skip
     records = Key(
-        "hash", "key → an entry of the records that a service keeps under this name: its version and its value, or counts",
+        "hash", "key → an entry of the records of a service under this name: its version and its value, or counts",
         "until the end of the last of them",
     )  # fmt: skip
     records_ends = Key("zset", "entry of `records` by its end in ms", "as `records`")

@@ -30,7 +30,12 @@ class Kept:
 
     def or_else(self, other: Kept) -> Kept:
         """It, and where it says nothing ``other``."""
-        return Kept(*(mine if mine is not None else its for mine, its in zip(_parts(self), _parts(other), strict=True)))
+        return Kept(
+            *(
+                mine if mine is not None else its
+                for mine, its in zip(_parts(self), _parts(other), strict=True)
+            )
+        )
 
     def asdict(self) -> dict[str, Any]:
         """It as JSON has it."""

@@ -59,13 +59,12 @@ def written(details: Mapping[str, Any]) -> bytes:
 
 def entry(queue: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> AuditEntry:
     """An entry as the key has it; what is missing or cannot be read is empty, for anybody may have written it."""
-    texts = {name: fields.get(name, b"").decode("utf-8", "replace") for name in (b"actor", b"action", b"subject", b"of")}
+    names = (b"actor", b"action", b"subject", b"of")
+    who, action, subject, of = (fields.get(name, b"").decode("utf-8", "replace") for name in names)
     try:
         details = dict(codec.loads(fields.get(b"details", b"{}")))
     except (ValueError, TypeError):
         details = {}
     number = entry_id.decode()
-    return AuditEntry(
-        number, from_ms(min(int(number.partition("-")[0]), LAST)), texts[b"actor"], texts[b"action"], texts[b"of"] or queue,
-        texts[b"subject"], details,
-    )  # fmt: skip
+    at = from_ms(min(int(number.partition("-")[0]), LAST))
+    return AuditEntry(number, at, who, action, of or queue, subject, details)

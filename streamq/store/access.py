@@ -26,7 +26,10 @@ class Access:
         self.retentions: dict[str, Retention] = {}
         """What was told of the retention of queues, as far as it was last seen here; nothing, for most."""
         self.default_retention = Kept(
-            settings.keep_completed, settings.keep_completed_for, settings.keep_failed, settings.keep_failed_for
+            settings.keep_completed,
+            settings.keep_completed_for,
+            settings.keep_failed,
+            settings.keep_failed_for,
         )
         self._keys: dict[str, Keys] = {}
 

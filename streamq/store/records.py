@@ -60,7 +60,13 @@ class RecordsStore:
         slice_ms = max(1, -(-window // SLICES))
         async with self._access.pool.links() as links:
             reply = await scripts.RECORDS_COUNT.run(
-                links.of(name), self._access.keys(name), f"c{key}", by, slice_ms, -(-window // slice_ms), limit
+                links.of(name),
+                self._access.keys(name),
+                f"c{key}",
+                by,
+                slice_ms,
+                -(-window // slice_ms),
+                limit,
             )
         return None if reply is None else int(reply)
 

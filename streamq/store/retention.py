@@ -125,7 +125,12 @@ def tidy_call(
     keys = access.keys(queue)
     number, age = (own.completed, own.completed_for) if is_completed else (own.failed, own.failed_for)
     named = scripts.TIDY.on(keys, kept=keys.kept_of(is_completed, digest(task)))
-    bounds = ("1" if is_completed else "", "" if number is None else number, "" if age is None else _ms(age), PAGE)
+    bounds = (
+        "1" if is_completed else "",
+        "" if number is None else number,
+        "" if age is None else _ms(age),
+        PAGE,
+    )
     return named, [*bounds, *ids]
 
 

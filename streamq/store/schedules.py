@@ -107,7 +107,9 @@ class Schedules:
 
     async def remove_all(self, queue: str) -> None:
         """Remove every schedule of a queue, whatever it is."""
-        for raw in await self._access.pool.call(queue, "HRANDFIELD", self._access.keys(queue).schedules, 1_000_000):
+        for raw in await self._access.pool.call(
+            queue, "HRANDFIELD", self._access.keys(queue).schedules, 1_000_000
+        ):
             name = raw.decode("utf-8", "surrogateescape")
             await self.remove(queue, name, None)
             await self.forget(name)

@@ -90,9 +90,7 @@ class SteeringStore:
             for queue, reply in zip(queues, replies, strict=True)
         }
 
-    def _read(
-        self, queue: str, now: int, lanes: list[int], told: list[bytes], kept: list[bytes]
-    ) -> Steering:
+    def _read(self, queue: str, now: int, lanes: list[int], told: list[bytes], kept: list[bytes]) -> Steering:
         self._access.clock.set(now)
         found = steering(pairs(told), now, (READY, *lanes), pairs(kept))
         self._access.learn_retention(queue, found.retention)

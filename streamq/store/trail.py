@@ -44,7 +44,9 @@ class Trail:
 
     # -- queries --------------------------------------------------------------------------------------------
 
-    async def page(self, queues: Sequence[str], limit: int, before: Order | None, *, with_removed: bool) -> AuditPage:
+    async def page(
+        self, queues: Sequence[str], limit: int, before: Order | None, *, with_removed: bool
+    ) -> AuditPage:
         """The latest acts of these queues, before a place; and those of queues that were ``removed``."""
         asked = [*queues, *([REMOVED] if with_removed else [])]
         found = await self._read(asked, limit + 1, before)

@@ -185,7 +185,9 @@ async def _is(app: App, **counts: int) -> bool:
     return found["waiting"] + found["active"] == 0 and all(found[name] == n for name, n in counts.items())
 
 
-async def test_a_failed_job_of_such_a_task_that_ran_again_keeps_its_record(make_app: Callable[..., App]) -> None:
+async def test_a_failed_job_of_such_a_task_that_ran_again_keeps_its_record(
+    make_app: Callable[..., App],
+) -> None:
     app = make_app()
     fails = True
 
@@ -213,7 +215,8 @@ async def test_a_failed_job_of_such_a_task_that_ran_again_keeps_its_record(make_
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"completed": -1}, "whole number from 0"), ({"failed_for": 0}, "above 0"), ({"completed": True}, "whole number"),
+        ({"completed": -1}, "whole number from 0"), ({"failed_for": 0}, "above 0"),
+        ({"completed": True}, "whole number"),
         ({"failed_for": "soon"}, "write seconds"), ({"task": ""}, "cannot name a task"),
     ],
 )  # fmt: skip

@@ -44,6 +44,6 @@ def _kept(count: int) -> Any:
 
 
 async def _tidied(bench: Bench, call: tuple[tuple[str, ...], list[Any]]) -> None:
-    from streamq.redis import scripts  # noqa: PLC0415  # no other case sends one by itself
+    from streamq.redis import scripts  # no other case sends one by itself
 
     await bench.on_links(lambda links: scripts.TIDY.run(links.of(QUEUE), call[0], *call[1]))

@@ -1,4 +1,4 @@
-"""The scripts of what is kept beside jobs at their worst: among many entries, as many of them over as one call forgets."""
+"""The scripts of what is kept beside jobs at their worst: among many entries whose time is over."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ _ACTOR: Final[ContextVar[str]] = ContextVar("streamq_actor", default="")
 @contextmanager
 def acting(actor: str) -> Iterator[None]:
     """What is done within the block is done by this actor: 1 to 200 characters on one line. Raises ``UsageError``."""
-    if not (isinstance(actor, str) and 1 <= len(actor) <= NAME and actor.isprintable()):
+    given: object = actor
+    if not (isinstance(given, str) and 1 <= len(given) <= NAME and given.isprintable()):
         raise UsageError(f"{as_given(actor)} cannot be an actor: use 1 to {NAME} characters on one line")
     token = _ACTOR.set(actor)
     try:

@@ -46,10 +46,11 @@ async def page(
     """The latest acts in these queues. Raises ``UsageError``."""
     if type(limit) is not int or not 1 <= limit <= PAGE_LIMIT:
         raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT:,}")
+    if not isinstance(cursor, str | None):
+        raise invalid(cursor)
     before = None
     if cursor is not None:
-        found = _CURSOR.fullmatch(cursor) if isinstance(cursor, str) else None
-        if found is None:
+        if (found := _CURSOR.fullmatch(cursor)) is None:
             raise invalid(cursor)
         before = int(found[1]), int(found[2]), found[3]
     return await client.store.trail.page(queues, limit, before, with_removed=with_removed)

@@ -282,9 +282,11 @@ KEEPING: Final[Mapping[str, Option]] = {
 
 def kept_of(given: Mapping[str, Any]) -> Kept:
     """The retention that these values say, which are allowed."""
-    return Kept(
-        **{name: seconds_of(v) if name.endswith("_for") and v is not None else v for name, v in given.items()}
-    )
+    said: dict[str, Any] = {
+        name: seconds_of(value) if name.endswith("_for") and value is not None else value
+        for name, value in given.items()
+    }
+    return Kept(**said)
 
 
 POLICY: Final[Mapping[str, Policy]] = {

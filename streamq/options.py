@@ -326,11 +326,11 @@ POLICY: Final[Mapping[str, Policy]] = {
             "upgrade", None, wrong_hook("upgrade", "def upgrade(payload, from_version)"),
             "A plain function that makes of an older payload, as JSON has it, one of this version.",
         ),
+        Policy("aliases", (), _wrong_aliases, "Names that the task had before: jobs under them are its own."),
         *[
             Policy(f"keep_{name}", None, replace(option, name=f"keep_{name}").wrong, option.help)
             for name, option in KEEPING.items()
         ],
-        Policy("aliases", (), _wrong_aliases, "Names that the task had before: jobs under them are its own."),
     )
 }  # fmt: skip
 """The arguments of ``app.task`` by name."""

@@ -12,5 +12,7 @@ if args.purge ~= '1' then
   end
   if redis.call('HLEN', keys.parked) + redis.call('HLEN', keys.finished) > 0 then return 'jobs' end
 end
-for number = 1, #KEYS do redis.call('UNLINK', KEYS[number]) end
+for number = 1, #keys.lanes do redis.call('UNLINK', keys.lanes[number]) end
+redis.call('UNLINK', keys.parked, keys.finished, keys.schedules, keys.workers)
+for number = 1, #keys.others do redis.call('UNLINK', keys.others[number]) end
 return ''

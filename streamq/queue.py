@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from streamq.acting import actor
 from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import UsageError
+from streamq.errors import FieldError, InvalidPayload, UsageError
+from streamq.keeping import keep, remove
+from streamq.model import codec
+from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
+from streamq.model.masked import MASK, masks_in
 from streamq.model.operation import OperationRecord
-from streamq.model.retention import TASK, UNSAID, Retention, field_of, written
+from streamq.model.retention import Retention
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
-from streamq.noun_errors import QueueInUse, QueueNotEmpty
 from streamq.operation import Operation
-from streamq.options import KEEPING, Priority, kept_of, wrong_task_name
+from streamq.options import Priority, wrong_task_name
 from streamq.store.jobs import Change
 from streamq.terms import moment, terms
+from streamq.times import rfc3339
 
 PAGE_LIMIT = 200
 """Jobs on a page at most: they are read in four round trips."""
@@ -83,7 +86,7 @@ class Queue:
         has ended otherwise.
         """
         said = _line("reason", reason), _line("by", by) or actor()
-        job = await self._client.store.jobs.cancel(self.name, job_id, *said)
+        job = await self._client.store.jobs.cancel(self.name, _text(job_id), *said)
         await self._note("job.cancel", job_id, by, reason=reason)
         return job
 
@@ -127,7 +130,9 @@ class Queue:
             due = due or SOON
         change = Change(due, priority or "", version=version)
         if payload is not UNCHANGED:
-            encoded, headers = self._client.encode((await self.get(job_id)).task, payload)
+            job = await self.get(job_id)
+            encoded, headers = self._client.encode(job.task, payload)
+            _refuse_masks(job, encoded)
             change = change._replace(payload=encoded, headers=headers or b"")
         return await self._change(job_id, change)
 
@@ -136,7 +141,7 @@ class Queue:
             raise UsageError(f"version={change.version!r} is not a version: use that of the job's record")
         if not change.actions:
             raise UsageError("say what to change: payload, priority, delay or at")
-        job = await self._client.store.jobs.change(self.name, job_id, change)
+        job = await self._client.store.jobs.change(self.name, _text(job_id), change)
         promoted = change.actions == ("promote",)
         await self._note(
             f"job.{'promote' if promoted else 'change'}", job_id, what=[] if promoted else change.actions
@@ -145,7 +150,7 @@ class Queue:
 
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
-        await self._client.store.jobs.remove(self.name, job_id)
+        await self._client.store.jobs.remove(self.name, _text(job_id))
         await self._note("job.delete", job_id)
 
     # -- steering -------------------------------------------------------------------------------------------
@@ -166,11 +171,14 @@ class Queue:
         """Stop the start of jobs: of all in the queue, or of one ``task`` in it. What runs goes on.
 
         Jobs of a paused queue stay ``waiting``; those of a paused task are ``held``, and come back when it is resumed.
-        ``until`` ends the pause by itself: a duration from now or an aware time. ``by`` says who asked for it.
+        ``until`` ends the pause by itself: a duration from now or an aware time to come. ``by`` says who asked for it.
         Raises ``UsageError`` for a time or a name that cannot be.
         """
         self._check_task(task)
         ends = "" if until is None else moment("until", until)
+        if isinstance(until, datetime) and until <= host_now():
+            given = rfc3339(until.astimezone(UTC))
+            raise UsageError(f"until={given} is in the past, so nothing would be paused: give a time to come")
         await self._client.store.steering.pause(
             self.name, task, _line("reason", reason), _line("by", by) or actor(), ends
         )
@@ -221,27 +229,10 @@ class Queue:
         """
         self._check_task(task)
         given = {
-            "completed": completed,
-            "completed_for": completed_for,
-            "failed": failed,
-            "failed_for": failed_for,
-        }
+            "completed": completed, "completed_for": completed_for, "failed": failed, "failed_for": failed_for,
+        }  # fmt: skip
         told = {name: value for name, value in given.items() if value is not UNCHANGED}
-        for name, value in told.items():
-            if value is not None and (problem := KEEPING[name].wrong(value)):
-                raise UsageError(problem)
-        kept = kept_of(told)
-        if task is None:
-            fields: dict[str, Any] = {name: field_of(name, getattr(kept, name)) for name in told}
-        else:
-            before = await self._client.store.retention.told_of(self.name, task)
-            now = replace(before, **{name: getattr(kept, name) for name in told})
-            fields = {TASK + task: b"" if now == UNSAID else written(now)}
-        if fields and not await self._client.store.retention.tell(self.name, fields):
-            raise UsageError(f"queue {self.name!r} was told of as many tasks as may be: take some back")
-        if fields:
-            said = {name: "default" if value is None else str(value) for name, value in told.items()}
-            await self._note("queue.retention", task or "", **said)
+        await keep(self._client, self.name, task, told)
         return await self.retention()
 
     # -- background operations ------------------------------------------------------------------------------
@@ -260,7 +251,9 @@ class Queue:
         return await self._begin("drain", states, by)
 
     async def _begin(self, kind: str, states: Iterable[State | str], by: str) -> Operation:
-        asked = [states] if isinstance(states, str) else list(states)
+        asked = [states] if isinstance(states, str) or not isinstance(states, Iterable) else list(states)
+        if not asked:
+            raise UsageError(f"name a state whose jobs are to be purged: any of {', '.join(PURGED)}")
         if strange := [state for state in asked if state not in PURGED]:
             raise UsageError(
                 f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"
@@ -279,6 +272,8 @@ class Queue:
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""
+        if not isinstance(operation_id, str):
+            raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
         return Operation(operation_id, self.name, self._client)
 
     async def remove(self, *, purge: bool = False) -> None:
@@ -288,19 +283,7 @@ class Queue:
         it anew. The records of services (``app.records``) are not the queue's. Raises ``QueueInUse`` while a worker
         is registered for it, and ``QueueNotEmpty`` where it has jobs in any state, or schedules.
         """
-        store = self._client.store
-        if serving := [info.name for info in await store.workers.listed() if self.name in info.queues]:
-            raise QueueInUse(self.name, sorted(serving))
-        if purge:
-            await store.schedules.remove_all(self.name)
-        in_the_way = await store.queues.remove(self.name, purge=purge)
-        store.producers.forget_queue(self.name)
-        if in_the_way == "workers":
-            raise QueueInUse(self.name, await store.workers.named(self.name))
-        if in_the_way:
-            counts = {**(await self.counts()).asdict(), "schedules": await store.schedules.count(self.name)}
-            raise QueueNotEmpty(self.name, counts)
-        await note(self._client, self.name, "queue.remove", is_gone=True, purge=purge or None)
+        await remove(self._client, self.name, purge=purge)
 
     async def _note(self, action: str, subject: str = "", by: str = "", **details: Any) -> None:
         await note(self._client, self.name, action, subject, by, **details)
@@ -318,6 +301,13 @@ def _line(name: str, text: object) -> str:
     if isinstance(text, str) and len(text) <= REASON and "\n" not in text:
         return text
     raise UsageError(f"{name}={as_given(text)} is not possible: use at most {REASON} characters on one line")
+
+
+def _refuse_masks(job: JobRecord, payload: bytes) -> None:
+    """Who changes what a view shows would write ``***`` over the values that are masked."""
+    for at in masks_in(codec.loads(payload), job.masked) if job.masked else ():
+        shown = FieldError(at, "masked", f"{MASK} is what views show in its place: give the value itself")
+        raise InvalidPayload(job.task, [shown])
 
 
 def _text(job_id: str) -> str:

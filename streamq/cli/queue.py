@@ -1,4 +1,4 @@
-"""``streamq queue`` and ``streamq operation``: look at and steer a queue, and follow what that set off."""
+"""``streamq queue``: look at and steer a queue."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.operation import tell
 from streamq.cli.options import (
     DURATION,
     MOMENT,
@@ -22,7 +23,7 @@ from streamq.cli.options import (
     server,
     with_app,
 )
-from streamq.cli.outlet import complain, echo_json, progress, say, table
+from streamq.cli.outlet import complain, echo_json, progress, say
 from streamq.model import states
 
 PURGED: Final = tuple(state.value for state in states.PURGED)
@@ -35,16 +36,6 @@ def queue() -> None:
     \b
     Example:
       streamq queue pause sms --reason "provider down" --until 30m
-    """
-
-
-@click.group(cls=Group)
-def operation() -> None:
-    """Look at background operations, such as a purge, and end them.
-
-    \b
-    Example:
-      streamq operation ls
     """
 
 
@@ -333,7 +324,7 @@ def _delete(
         begun = await begin(of)
         return await (begun.status() if no_wait else _followed(begun, wait, shown=not as_json))
 
-    _tell(with_app(options, act), as_json=as_json)
+    tell(with_app(options, act), as_json=as_json)
 
 
 def _confirm(name: str, what: str) -> None:
@@ -358,59 +349,3 @@ async def _followed(begun: streamq.Operation, wait: float | None, *, shown: bool
         except CancelledError:
             complain(f"{begun.id} goes on; to end it: streamq operation cancel {begun.id}")
             raise
-
-
-def _tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
-    if as_json:
-        echo_json(record.asdict())
-    else:
-        say(f"{record.kind} {record.id} is {record.state}: {record.done:,} of {record.total:,} jobs deleted")
-
-
-@operation.command()
-@server
-@as_json
-def ls(as_json: bool, **options: Any) -> None:
-    """List the operations of all queues that run, or ended in the last day, the latest first.
-
-    \b
-    Example:
-      streamq operation ls
-    """
-    found = [record.asdict() for record in with_app(options, lambda app: app.operations())]
-    if as_json:
-        echo_json({"operations": found})
-    else:
-        shown = ("id", "kind", "state", "done", "total", "by", "created_at")
-        table(
-            [{name: row[name] for name in shown} for row in found], "no operation runs, or has ended lately"
-        )
-
-
-@operation.command("get")
-@click.argument("operation_id")
-@server
-@as_json
-def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
-    """Show how far an operation is.
-
-    \b
-    Example:
-      streamq operation get sms.0123456789abcdef
-    """
-    _tell(with_app(options, lambda app: app.operation(operation_id).status()), as_json=as_json)
-
-
-@operation.command("cancel")
-@click.argument("operation_id")
-@by_actor
-@server
-@as_json
-def cancel_operation(operation_id: str, as_json: bool, **options: Any) -> None:
-    """End an operation where it is; what it has deleted stays deleted.
-
-    \b
-    Example:
-      streamq operation cancel sms.0123456789abcdef
-    """
-    _tell(with_app(options, lambda app: app.operation(operation_id).cancel()), as_json=as_json)

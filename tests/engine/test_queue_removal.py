@@ -60,8 +60,10 @@ async def test_a_worker_that_was_lost_is_in_the_way_until_it_is_recovered(
     app: App, client: redis.Redis
 ) -> None:
     client.zadd(app.client.store.keys("old").workers, {"lost": 3})
+    await app.schedules.put("nightly", queue="old", task="t", every=60)
     with pytest.raises(QueueInUse, match=r"lost serves it.*doctor --repair"):
         await app.queue("old").remove(purge=True)
+    assert await app.schedules.get("nightly"), "a refusal changes nothing"
 
 
 @ON_ONE_SERVER

@@ -96,6 +96,21 @@ async def test_pages_of_all_queues_meet_each_act_once_the_latest_first(app: App)
 
 
 @ON_ONE_SERVER
+async def test_acts_of_one_moment_in_several_queues_are_all_met(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    for name in ("a", "b", "c"):
+        await app.enqueue(name, "t", 1)
+        client.xadd(Keys(prefix, name).trail, {"actor": "alice", "action": "queue.pause"}, id="5-1")
+    met, cursor = [], None
+    while not met or cursor:
+        page = await app.audit(limit=1, cursor=cursor)
+        met += [each.queue for each in page.items]
+        cursor = page.next
+    assert met == ["c", "b", "a"]
+
+
+@ON_ONE_SERVER
 async def test_a_flood_of_acts_leaves_a_bounded_trail(app: App, client: redis.Redis, prefix: str) -> None:
     with app.acting("x" * 200):
         for _ in range(6):

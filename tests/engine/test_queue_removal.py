@@ -92,3 +92,15 @@ async def test_the_command_refuses_what_is_in_use_and_asks_before_it_purges(
     assert (unknown.code, full.code, unsure.code, done.code) == (3, 4, 2, 0)
     assert json.loads(full.out)["error"]["code"] == "queue-not-empty"
     assert json.loads(done.out) == {"deleted": "old"}
+
+
+@ON_ONE_SERVER
+async def test_delayed_jobs_and_records_alone_are_in_the_way(app: App) -> None:
+    job = await app.enqueue("old", "t", 1, delay=60)
+    with pytest.raises(QueueNotEmpty, match="1 delayed"):
+        await app.queue("old").remove()
+    await job.cancel()
+    with pytest.raises(QueueNotEmpty, match="1 cancelled"):
+        await app.queue("old").remove()
+    await job.delete()
+    await app.queue("old").remove()

@@ -147,6 +147,7 @@ def python() -> str:
             ("Argument", "Default", "Meaning"),
             [(f"`{each.name}`", f"`{each.default!r}`", each.help) for each in POLICY.values()],
         ),
+        "`streamq.KEEPING` is the table of what is said of a retention, without `keep_` before its names.",
         "## Options of a schedule",
         prose(ast.get_docstring(classes("streamq/scheduling.py")["ScheduleOptions"]) or ""),
         _options_of(SCHEDULING.values(), classes("streamq/scheduling.py")["ScheduleOptions"]),
@@ -155,7 +156,7 @@ def python() -> str:
     )
 
 
-TABLES: Final = ("EnqueueOptions", "OPTIONS", "RESERVED", "SCHEDULING", "ScheduleOptions")
+TABLES: Final = ("KEEPING", "EnqueueOptions", "OPTIONS", "RESERVED", "SCHEDULING", "ScheduleOptions")
 """Public names that are told as a table."""
 
 

@@ -13,7 +13,7 @@ from . import api
 from .api.messages import MAX_LENGTH
 from .dashboard import pages
 from .dashboard.feed import Feed
-from .http.auth import Keys, Scope, keyed
+from .http.auth import Keys, Scope, actor_of, keyed
 from .http.failures import STRANGERS, Guard
 from .http.local import anyone, this_machine, this_machine_or_visits
 from .http.problems import Problem
@@ -46,6 +46,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     register(
         application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
         max_body=settings.max_body, base_path=settings.base_path, context={MAX_LENGTH: settings.sms_max_length},
+        acting=lambda caller: engine.acting(actor_of(caller)),
     )  # fmt: skip
     application.on_shutdown.append(_end)
     return application

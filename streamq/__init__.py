@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.pointers import json_pointer as json_pointer
     from streamq.model.preview import PlannedTime as PlannedTime
+    from streamq.model.retention import Kept as Kept
+    from streamq.model.retention import Retention as Retention
     from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.schedule import Schedule as Schedule
     from streamq.model.schedule_record import SchedulePause as SchedulePause
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from streamq.model.states import State as State
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
+    from streamq.model.trail import AuditEntry as AuditEntry
+    from streamq.model.trail import AuditPage as AuditPage
     from streamq.model.values import JSONText as JSONText
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
@@ -71,17 +75,26 @@ if TYPE_CHECKING:
     from streamq.noun_errors import OperationError as OperationError
     from streamq.noun_errors import OperationNotFound as OperationNotFound
     from streamq.noun_errors import OperationTimeout as OperationTimeout
+    from streamq.noun_errors import QueueError as QueueError
+    from streamq.noun_errors import QueueInUse as QueueInUse
+    from streamq.noun_errors import QueueNotEmpty as QueueNotEmpty
+    from streamq.noun_errors import RecordConflict as RecordConflict
+    from streamq.noun_errors import RecordError as RecordError
+    from streamq.noun_errors import RecordsFull as RecordsFull
     from streamq.noun_errors import RequestReused as RequestReused
     from streamq.noun_errors import RequestRunning as RequestRunning
     from streamq.noun_errors import ScheduleConflict as ScheduleConflict
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
+    from streamq.options import KEEPING as KEEPING
     from streamq.options import OPTIONS as OPTIONS
     from streamq.options import RESERVED as RESERVED
     from streamq.options import EnqueueOptions as EnqueueOptions
     from streamq.options import Option as Option
     from streamq.queue import Queue as Queue
+    from streamq.records import Entry as Entry
+    from streamq.records import Records as Records
     from streamq.runtime import run as run
     from streamq.schedules import Schedules as Schedules
     from streamq.scheduling import SCHEDULING as SCHEDULING
@@ -123,23 +136,29 @@ _HOMES = {
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
+    "model.retention": ("Kept", "Retention"),
     "model.retries": ("RetryPolicy",),
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
     "model.steering": ("Pause", "Steering"),
-    "model.pointers": ("json_pointer",), "model.values": ("JSONText",),
+    "model.pointers": ("json_pointer",),
+    "model.trail": ("AuditEntry", "AuditPage"),
+    "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
         "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
+        "QueueError", "QueueInUse", "QueueNotEmpty",
+        "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),
     "once": ("Once",),
     "operation": ("Operation",),
-    "options": ("OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
+    "options": ("KEEPING", "OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
+    "records": ("Entry", "Records"),
     "runtime": ("run",),
     "schedules": ("Schedules",),
     "scheduling": ("SCHEDULING", "ScheduleOptions"),

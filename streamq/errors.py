@@ -25,6 +25,12 @@
     ├── OperationError            about a background operation
     │   ├── OperationNotFound     no such operation, or it ended more than a day ago
     │   └── OperationTimeout      it did not end in the time given
+    ├── QueueError                about a queue
+    │   ├── QueueInUse            workers serve it
+    │   └── QueueNotEmpty         there are jobs, records or schedules in it
+    ├── RecordError               about an entry of records
+    │   ├── RecordConflict        the entry was changed since it was looked at
+    │   └── RecordsFull           as many entries are kept under the name as may be
     ├── ScheduleNotFound          no schedule of that name
     ├── ScheduleConflict          what the schedule is now does not allow the action
     └── Unavailable               the server cannot take the command now

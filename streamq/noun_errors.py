@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from streamq.errors import FieldError, StreamqError, UsageError
@@ -44,6 +44,70 @@ class OperationTimeout(OperationError, TimeoutError):
     def __init__(self, operation_id: str, done: int, total: int) -> None:
         self.operation_id, self.done, self.total = operation_id, done, total
         super().__init__(f"operation {operation_id} has done {done:,} of {total:,} jobs; it goes on")
+
+
+class QueueError(StreamqError):
+    """About a queue."""
+
+    code = "queue"
+
+
+class QueueInUse(QueueError):
+    """Workers serve the queue: ``workers`` are their names."""
+
+    code = "queue-in-use"
+
+    def __init__(self, queue: str, workers: Sequence[str]) -> None:
+        self.queue, self.workers = queue, tuple(workers)
+        super().__init__(
+            f"queue {queue!r} cannot be removed: {', '.join(workers[:5])} serves it. Stop it first; if it was lost, "
+            "`streamq doctor --repair` takes its jobs back"
+        )
+
+
+class QueueNotEmpty(QueueError):
+    """There are jobs, records or schedules in the queue: ``counts`` of them."""
+
+    code = "queue-not-empty"
+
+    def __init__(self, queue: str, counts: Mapping[str, int]) -> None:
+        self.queue, self.counts = queue, dict(counts)
+        there = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "jobs by now"
+        super().__init__(
+            f"queue {queue!r} cannot be removed: it has {there}. Wait, or remove them with it: purge=True"
+        )
+
+
+class RecordError(StreamqError):
+    """About an entry of records."""
+
+    code = "record"
+
+
+class RecordConflict(RecordError):
+    """The entry was changed since it was looked at: it has ``version`` now, 0 where there is none."""
+
+    code = "record-conflict"
+
+    def __init__(self, name: str, key: str, expected: int, version: int) -> None:
+        self.name, self.key, self.expected, self.version = name, key, expected, version
+        told = f"version {version}" if version else "no entry"
+        super().__init__(
+            f"records {name!r}: {as_given(key)} has {told} now, not {expected or 'none'}; look at it again"
+        )
+
+
+class RecordsFull(RecordError):
+    """As many entries are kept under the name as may be."""
+
+    code = "records-full"
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.name, self.limit = name, limit
+        super().__init__(
+            f"records {name!r} have {limit:,} entries, as many as may be: give them shorter lifetimes, delete some, "
+            "or raise app.records(…, limit=…)"
+        )
 
 
 class ScheduleNotFound(StreamqError):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.clock import monotonic
@@ -38,7 +39,9 @@ class Operation:
 
     async def cancel(self) -> OperationRecord:
         """End it where it is; what it has done stays done. One that has ended stays as it is. Raises as ``status``."""
-        await self._client.store.operations.cancel(self.queue, self.id)
+        before = await self._client.store.operations.cancel(self.queue, self.id)
+        if before == "running":
+            await note(self._client, self.queue, "operation.cancel", self.id)
         return await self.status()
 
     async def wait(

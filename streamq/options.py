@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, get_args
 
@@ -22,6 +22,8 @@ from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
 from streamq.model.keys import Keys
 from streamq.model.lanes import NORMAL, PRIORITIES
+from streamq.model.retention import MOST as MOST_KEPT
+from streamq.model.retention import Kept
 from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
 from streamq.model.shown import as_given
 from streamq.unique import KEY_LENGTH, WRITTEN, Unique
@@ -270,6 +272,34 @@ def _wrong_on_failed(name: Any) -> str:
     return "" if name is None else wrong_task_name(name)
 
 
+LONGEST_KEPT: Final = 10 * LONGEST_WAIT
+"""Seconds that a record may be kept: ten years. What is to stay for ever belongs into a database."""
+KEEPING: Final[Mapping[str, Option]] = {
+    option.name: option
+    for option in (
+        Option("completed", "whole number", "How many records of completed jobs are kept.", high=MOST_KEPT),
+        Option(
+            "completed_for", "duration", "For how long each of these is kept.", above=True, high=LONGEST_KEPT
+        ),
+        Option(
+            "failed", "whole number", "How many records are kept of failed, of cancelled, and of expired jobs.",
+            high=MOST_KEPT,
+        ),
+        Option("failed_for", "duration", "For how long each of these is kept.", above=True, high=LONGEST_KEPT),
+    )
+}  # fmt: skip
+"""What says how many records are kept, of a queue or of a task; ``keep_…`` in the arguments of ``app.task``."""
+
+
+def kept_of(given: Mapping[str, Any]) -> Kept:
+    """The retention that these values say, which are allowed."""
+    said: dict[str, Any] = {
+        name: seconds_of(value) if name.endswith("_for") and value is not None else value
+        for name, value in given.items()
+    }
+    return Kept(**said)
+
+
 POLICY: Final[Mapping[str, Policy]] = {
     policy.name: policy
     for policy in (
@@ -309,6 +339,10 @@ POLICY: Final[Mapping[str, Policy]] = {
             "A plain function that makes of an older payload, as JSON has it, one of this version.",
         ),
         Policy("aliases", (), _wrong_aliases, "Names that the task had before: jobs under them are its own."),
+        *[
+            Policy(f"keep_{name}", None, replace(option, name=f"keep_{name}").wrong, option.help)
+            for name, option in KEEPING.items()
+        ],
     )
 }  # fmt: skip
 """The arguments of ``app.task`` by name."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, Unpack
 
+from streamq.acting import acting
+from streamq.audited import page
 from streamq.client.client import Client
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError
 from streamq.job import Job, job_of, jobs_of
@@ -20,6 +22,7 @@ from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
 from streamq.model.steering import Steering
+from streamq.model.trail import AuditPage
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
@@ -28,6 +31,7 @@ from streamq.once import Once, once
 from streamq.operation import Operation
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
+from streamq.records import LIMIT, Records
 from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.scheduling import Payload
@@ -244,6 +248,11 @@ class Program:
         """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
         return Queue(name, self.client)
 
+    def records(self, name: str, *, limit: int = LIMIT) -> Records:
+        """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
+        name: it is like that of a queue, and lies beside that queue where there is one."""
+        return Records(name, self.client, limit)
+
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""
         return sorted({task.queue for task in self.tasks.values()} | await self.client.store.queues.names())
@@ -251,6 +260,28 @@ class Program:
     async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
         """What was told to each of these queues, by default all, in one round trip."""
         return await self.client.store.steering.told_all(await self.queues() if queues is None else queues)
+
+    def acting(self, actor: str) -> AbstractContextManager[None]:
+        """Say who acts: what is done to queues, jobs and schedules within the block is in the audit trail.
+
+            with app.acting("alice@example.com"):
+                await app.queue("sms").pause("provider down")
+
+        Without it, and without ``by=``, it is the program that acts, and not a person: nothing is noted. ``actor`` is
+        1 to 200 characters on one line. Raises ``UsageError``.
+        """
+        return acting(actor)
+
+    async def audit(
+        self, queue: str | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> AuditPage:
+        """What people did, the latest first: in one queue, or in all, with the removal of queues.
+
+        ``limit`` is 1 to 1,000; ``cursor`` is the ``next`` of the page before. Each queue keeps its latest thousand.
+        Raises ``UsageError``.
+        """
+        queues = await self.queues() if queue is None else [queue]
+        return await page(self.client, queues, limit, cursor, with_removed=queue is None)
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""

@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from streamq.acting import actor
+from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import FieldError, InvalidPayload, UsageError
+from streamq.keeping import keep, remove
 from streamq.model import codec
 from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.masked import MASK, masks_in
 from streamq.model.operation import OperationRecord
+from streamq.model.retention import Retention
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
@@ -68,7 +72,9 @@ class Queue:
         ``JobNotFound``, ``WrongState`` for a job that has not ended so, or not any more, with the state it has, and
         ``KeyInUse`` when another job has its unique key by now.
         """
-        return await self._client.store.jobs.requeue(self.name, _text(job_id))
+        job = await self._client.store.jobs.requeue(self.name, _text(job_id))
+        await self._note("job.retry", job_id)
+        return job
 
     async def cancel(self, job_id: str, reason: str = "", *, by: str = "") -> JobRecord:
         """End a job that has not begun, and ask for the end of one that runs. Returns it as it is now.
@@ -79,8 +85,10 @@ class Queue:
         A job that is cancelled already is returned as it is. Raises ``JobNotFound``, and ``WrongState`` for a job that
         has ended otherwise.
         """
-        said = line("reason", reason), line("by", by)
-        return await self._client.store.jobs.cancel(self.name, _text(job_id), *said)
+        said = line("reason", reason), line("by", by) or actor()
+        job = await self._client.store.jobs.cancel(self.name, _text(job_id), *said)
+        await self._note("job.cancel", job_id, by, reason=reason)
+        return job
 
     async def promote(self, job_id: str, *, version: int | None = None) -> JobRecord:
         """Let a delayed job wait now, whenever it was due. Returns it as it waits. Raises as ``change``."""
@@ -133,11 +141,17 @@ class Queue:
             raise UsageError(f"version={change.version!r} is not a version: use that of the job's record")
         if not change.actions:
             raise UsageError("say what to change: payload, priority, delay or at")
-        return await self._client.store.jobs.change(self.name, _text(job_id), change)
+        job = await self._client.store.jobs.change(self.name, _text(job_id), change)
+        promoted = change.actions == ("promote",)
+        await self._note(
+            f"job.{'promote' if promoted else 'change'}", job_id, what=[] if promoted else change.actions
+        )
+        return job
 
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
         await self._client.store.jobs.remove(self.name, _text(job_id))
+        await self._note("job.delete", job_id)
 
     # -- steering -------------------------------------------------------------------------------------------
 
@@ -165,13 +179,21 @@ class Queue:
         if isinstance(until, datetime) and until <= host_now():
             given = rfc3339(until.astimezone(UTC))
             raise UsageError(f"until={given} is in the past, so nothing would be paused: give a time to come")
-        await self._client.store.steering.pause(self.name, task, line("reason", reason), line("by", by), ends)
+        await self._client.store.steering.pause(
+            self.name, task, line("reason", reason), line("by", by) or actor(), ends
+        )
         self._client.store.producers.plain.forget(self.name)
+        await self._note(
+            "queue.pause", task or "", by, reason=reason, until=None if until is None else str(until)
+        )
 
     async def resume(self, *, task: str | None = None) -> bool:
         """End a pause of the queue, or of a ``task`` in it. Returns whether there was one."""
         self._check_task(task)
-        return await self._client.store.steering.resume(self.name, task)
+        was_paused = await self._client.store.steering.resume(self.name, task)
+        if was_paused:
+            await self._note("queue.resume", task or "")
+        return was_paused
 
     async def limit(self, *, max_waiting: int | None) -> bool:
         """Let so many jobs wait at most: an enqueue beyond raises ``QueueFull``. ``None`` lets any number wait.
@@ -186,7 +208,32 @@ class Queue:
             )
         changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
         self._client.store.producers.plain.forget(self.name)
+        if changed:
+            await self._note("queue.limit", max_waiting="none" if max_waiting is None else max_waiting)
         return changed
+
+    async def retention(self) -> Retention:
+        """What was told of its retention, and what its tasks say in code; where it says nothing, the settings count."""
+        return (await self.steering()).retention
+
+    async def keep(
+        self, *, task: str | None = None, completed: int | None = UNCHANGED,
+        completed_for: Duration | None = UNCHANGED, failed: int | None = UNCHANGED,
+        failed_for: Duration | None = UNCHANGED,
+    ) -> Retention:  # fmt: skip
+        """Say how many records of finished jobs are kept, and for how long: of the queue, or of one ``task`` in it.
+
+        ``failed`` is of failed, of cancelled and of expired jobs, each. ``None`` goes back to what the settings say, or
+        the task's code. What is told holds for all processes, within a second; a task can be told less than its queue
+        and not more. Returns all that is told then. Raises ``UsageError``.
+        """
+        self._check_task(task)
+        given = {
+            "completed": completed, "completed_for": completed_for, "failed": failed, "failed_for": failed_for,
+        }  # fmt: skip
+        told = {name: value for name, value in given.items() if value is not UNCHANGED}
+        await keep(self._client, self.name, task, told)
+        return await self.retention()
 
     # -- background operations ------------------------------------------------------------------------------
 
@@ -214,7 +261,9 @@ class Queue:
         counts = (await self.counts()).asdict()
         wanted = [state for state in PURGED if state in asked]
         total = sum(counts[state] for state in wanted)
-        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, line("by", by))
+        who = line("by", by) or actor()
+        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, who)
+        await self._note(f"queue.{kind}", begun, by, states=[state.value for state in wanted], total=total)
         return Operation(begun, self.name, self._client)
 
     async def operations(self) -> list[OperationRecord]:
@@ -226,6 +275,18 @@ class Queue:
         if not isinstance(operation_id, str):
             raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
         return Operation(operation_id, self.name, self._client)
+
+    async def remove(self, *, purge: bool = False) -> None:
+        """Remove a queue that nobody serves and that is empty, or with ``purge`` all that is in it, for good.
+
+        Nothing of it stays, neither what was told to it nor its name on the list; a job that is sent there later makes
+        it anew. The records of services (``app.records``) are not the queue's. Raises ``QueueInUse`` while a worker
+        is registered for it, and ``QueueNotEmpty`` where it has jobs in any state, or schedules.
+        """
+        await remove(self._client, self.name, purge=purge)
+
+    async def _note(self, action: str, subject: str = "", by: str = "", **details: Any) -> None:
+        await note(self._client, self.name, action, subject, by, **details)
 
     def _check_task(self, task: str | None) -> None:
         if task is not None and (problem := wrong_task_name(task)):

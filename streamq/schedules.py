@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NoReturn, Unpack
 
+from streamq.audited import note
 from streamq.client.client import Client
 from streamq.errors import QueueFull, StreamqError, UsageError
 from streamq.job import Job
@@ -145,7 +146,9 @@ class Schedules:
         raises, and ``ScheduleConflict`` for another version or a schedule that code declares.
         """
         schedule = self.made(name, task=task, payload=payload, queue=queue, options=options)
-        return await self._put(schedule, version)
+        put = await self._put(schedule, version)
+        await self._note(schedule.queue, "put", name)
+        return put
 
     def made(
         self,
@@ -239,11 +242,13 @@ class Schedules:
                 raise ScheduleConflict(name, "code declares it: remove it there, or pause it")
             return await self._store.remove(found.schedule.queue, name, found.version)
 
+        queue = queue_in(await self._store.place_of(name)) if is_name(name) else None
         try:
             await self._changed(name, remove)
         except _Unreadable:
-            await self._store.remove(queue_in(await self._store.place_of(name)) or "", name, None)
+            await self._store.remove(queue or "", name, None)
         await self._store.forget(name)
+        await self._note(queue or "", "remove", name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:
         """No run until it is resumed. ``reason`` is one line of up to 500 characters. Raises ``ScheduleNotFound``."""
@@ -254,7 +259,9 @@ class Schedules:
             return await self._store.pause(found.schedule.queue, name, found.version, said, None)
 
         await self._changed(name, pause)
-        return await self.get(name)
+        paused = await self.get(name)
+        await self._note(paused.schedule.queue, "pause", name, reason=reason)
+        return paused
 
     async def resume(self, name: str) -> ScheduleRecord:
         """It runs again, from the next planned time on: none is made up for. Raises ``ScheduleNotFound``."""
@@ -266,7 +273,12 @@ class Schedules:
             return await self._store.pause(found.schedule.queue, name, found.version, b"", following)
 
         await self._changed(name, resume)
-        return await self.get(name)
+        resumed = await self.get(name)
+        await self._note(resumed.schedule.queue, "resume", name)
+        return resumed
+
+    async def _note(self, queue: str, action: str, name: str, **details: Any) -> None:
+        await note(self._client, queue, f"schedule.{action}", name, **details)
 
     async def run(self, name: str) -> Job[Any]:
         """Run it now, beside what is planned, also while it is paused. Returns the job.
@@ -297,6 +309,7 @@ class Schedules:
             return True
 
         await self._changed(name, run)
+        await self._note(jobs[0].queue, "run", name, job=jobs[0].id)
         return jobs[0]
 
     async def _changed(self, name: str, change: Callable[[ScheduleRecord], Awaitable[bool]]) -> None:

@@ -31,7 +31,7 @@ from streamq.model.judge import ResultNotStorable, ResultTooLarge
 from streamq.model.masked import mask, texts_in
 from streamq.model.masks import Masks
 from streamq.model.retries import retries_of
-from streamq.options import NAMES, OPTIONS, POLICY, EnqueueOptions, refuse, wrong_task_name
+from streamq.options import KEEPING, NAMES, OPTIONS, POLICY, EnqueueOptions, kept_of, refuse, wrong_task_name
 from streamq.terms import PLAIN, Terms, terms
 from streamq.tickets import handed
 from streamq.unique import Unique
@@ -81,10 +81,12 @@ class Task(Generic[P, R]):
     def _take(
         self, *, queue: str, attempts: int, timeout: Duration, version: int, upgrade: Upgrade | None,
         aliases: tuple[str, ...], on_error: OnError | None, unique: Unique | None,
-        on_failed: str | None, **retries: Any,
+        on_failed: str | None, **more: Any,
     ) -> None:  # fmt: skip
         self.queue, self.attempts, self.timeout = queue, attempts, seconds_of(timeout)
         self.unique, self.on_failed = unique, on_failed
+        self.kept = kept_of({name: more.pop(f"keep_{name}") for name in KEEPING})
+        """The retention of its records, where it has one of its own."""
         if on_failed == self.name:
             raise ConfigurationError(f"task {self.name!r}: on_failed names the task itself: name another one")
         self.version, self.upgrade, self.aliases, self.on_error = version, upgrade, tuple(aliases), on_error
@@ -93,7 +95,7 @@ class Task(Generic[P, R]):
                 f"task {self.name!r}: there is nothing to upgrade to version 1: give version= too"
             )
         try:
-            self.retries = retries_of(attempts, **retries)
+            self.retries = retries_of(attempts, **more)
         except ValueError as error:
             raise ConfigurationError(f"task {self.name!r}: {error}") from None
 

@@ -32,6 +32,21 @@ class PauseDocument(TypedDict):
     until: str | None
 
 
+class KeptDocument(TypedDict):
+    """How many records are kept, and for how many seconds; null is what the settings say, or the task's code."""
+
+    completed: int | None
+    completed_for: float | None
+    failed: int | None
+    failed_for: float | None
+
+
+class RetentionDocument(KeptDocument):
+    """What was told of a queue, and of its ``tasks`` that have a retention of their own."""
+
+    tasks: dict[str, KeptDocument]
+
+
 class Described(TypedDict):
     """A queue: how many jobs it holds in each state, its pauses, and how many jobs may wait at most."""
 
@@ -40,6 +55,7 @@ class Described(TypedDict):
     paused: PauseDocument | None
     paused_tasks: dict[str, PauseDocument]
     max_waiting: int | None
+    retention: RetentionDocument
 
 
 class Queues(TypedDict):

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import OPTIONS, UsageError
+from streamq import KEEPING, OPTIONS, QueueInUse, QueueNotEmpty, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
@@ -39,6 +40,17 @@ class ResumeRequest(Request):
     task: Task = None
 
 
+class RetentionRequest(Request):
+    """How many records are kept and for how long, of the queue or of one ``task`` in it. What is left out stays; null
+    goes back to what the settings say, or the task's code."""
+
+    task: Task = None
+    completed: of_option(KEEPING["completed"]) = None  # type: ignore[valid-type]
+    completed_for: of_option(KEEPING["completed_for"]) = None  # type: ignore[valid-type]
+    failed: of_option(KEEPING["failed"]) = None  # type: ignore[valid-type]
+    failed_for: of_option(KEEPING["failed_for"]) = None  # type: ignore[valid-type]
+
+
 class QueueRequest(Request):
     """What is to change in a queue; what is left out stays. ``max_waiting`` null lets any number of jobs wait."""
 
@@ -47,6 +59,7 @@ class QueueRequest(Request):
     until: of_option(OPTIONS["expires"]) = None  # type: ignore[valid-type]
     by: Line | None = None
     max_waiting: Bound = None
+    retention: RetentionRequest | None = None
 
     @field_validator("reason", "until", "by")
     @classmethod
@@ -64,6 +77,9 @@ async def change(site: Site, asked: Asked[None, QueueRequest]) -> dict[str, Any]
     queue, body = await known_queue(site.engine, asked.request), asked.body
     if "max_waiting" in body.model_fields_set:
         await queue.limit(max_waiting=body.max_waiting)
+    if body.retention is not None:
+        told = body.retention.model_dump(include=body.retention.model_fields_set - {"task"})
+        await queue.keep(task=body.retention.task, **told)
     if body.paused:
         await queue.pause(body.reason or "", until=body.until, by=body.by or "")
     elif body.paused is False:
@@ -85,6 +101,25 @@ async def resume(site: Site, asked: Asked[None, ResumeRequest]) -> dict[str, Any
     return await described(site.engine, queue.name)
 
 
+class Removal(Request):
+    """With ``purge`` all that is in the queue goes with it."""
+
+    purge: Annotated[bool, Field(strict=False)] = False
+
+
+class Removed(TypedDict):
+    """The name of a queue that there is no more."""
+
+    deleted: str
+
+
+async def remove(site: Site, asked: Asked[Removal, None]) -> Removed:
+    """Its name, as there is nothing else left of it."""
+    queue = await known_queue(site.engine, asked.request)
+    await queue.remove(purge=asked.query.purge)
+    return {"deleted": queue.name}
+
+
 # -- routes ------------------------------------------------------------------------------------------------------
 
 _QUEUE: Final = PATH + "/{queue}"
@@ -94,8 +129,14 @@ _PROBLEMS: Final = (QUEUE_NOT_FOUND, OF_ENGINE[UsageError], *OUTAGES)
 ROUTES: Final = (
     Route(
         method="PATCH", path=_QUEUE, handler=change, scope=Scope.ADMIN, body=QueueRequest,
-        summary="pause or resume a queue, and bound how many jobs may wait",
+        summary="pause or resume a queue, bound how many jobs may wait, and say how many records are kept",
         answers=_STEERED, problems=_PROBLEMS,
+    ),
+    Route(
+        method="DELETE", path=_QUEUE, handler=remove, scope=Scope.ADMIN, query=Removal, any_type=True,
+        summary="remove a queue that nobody serves and that is empty, or with `purge` all that is in it",
+        answers=(Success(200, "The queue is removed", Removed),),
+        problems=(QUEUE_NOT_FOUND, OF_ENGINE[QueueInUse], OF_ENGINE[QueueNotEmpty], *OUTAGES),
     ),
     Route(
         method="POST", path=_QUEUE + "/pause", handler=pause, scope=Scope.ADMIN, body=PauseRequest,

@@ -89,6 +89,11 @@ class Keys:
             log.error("the API keys stay as they were: %s", error)
 
 
+def actor_of(caller: bytes) -> str:
+    """A caller as the audit trail names it: a key by the first eight digits of its SHA-256."""
+    return f"key-{caller.hex()[:8]}" if caller else "anonymous"
+
+
 def _digests(text: str) -> list[tuple[bytes, Scope]]:
     return [(_digest(key), scope) for key, scope in _keys(text).items()]
 

@@ -23,6 +23,8 @@ from streamq import (
     OutOfMemory,
     PayloadTooLarge,
     QueueFull,
+    QueueInUse,
+    QueueNotEmpty,
     Rejected,
     RequestReused,
     RequestRunning,
@@ -85,6 +87,10 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     QueueFull: ProblemType(
         429, QueueFull.code, "as many jobs wait in the queue as may: `waiting` of `bound`"
+    ),
+    QueueInUse: ProblemType(409, QueueInUse.code, "the queue is served by `workers`"),
+    QueueNotEmpty: ProblemType(
+        409, QueueNotEmpty.code, "the queue has jobs, records or schedules: `counts` of them"
     ),
     ScheduleNotFound: ProblemType(404, ScheduleNotFound.code, "there is no schedule of that name"),
     ScheduleConflict: ProblemType(
@@ -201,6 +207,8 @@ _TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {
     KeyInUse: {"state": "state", "allowed": "allowed", "key": "key", "other": "other"},
     WrongState: {"state": "state", "allowed": "allowed"},
     VersionConflict: {"version": "version"},
+    QueueInUse: {"workers": "workers"},
+    QueueNotEmpty: {"counts": "counts"},
     QueueFull: {"waiting": "waiting", "bound": "bound"},
 }
 """What a problem tells beside its words: member and attribute. The first error that fits counts."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -140,29 +141,55 @@ class Route(Generic[S, Q, B]):
         found += (VALIDATION,) if self.query is not None else ()
         return tuple(dict.fromkeys([*found, *self.problems]))
 
+    @property
+    def steers(self) -> bool:
+        """Whether it is an act of a person: it changes something, and is not the sending of work."""
+        return self.method not in ("GET", "HEAD") and not self.makes_a_job and self.scope is not None
+
 
 AnyRoute = Route[Any, Any, Any]
+Acting = Callable[[bytes], AbstractContextManager[None]]
+"""What holds while a caller acts, by the digest of the key."""
+
+
+def nobody(_caller: bytes) -> AbstractContextManager[None]:
+    """It is not noted who acts."""
+    return nullcontext()
 
 
 def register(
     application: web.Application, routes: Iterable[AnyRoute], site: Any, guard_of: Callable[[AnyRoute], Guard],
-    *, max_body: int, base_path: str = "", context: Context = None,
+    *, max_body: int, base_path: str = "", context: Context = None, acting: Acting = nobody,
 ) -> None:  # fmt: skip
     """Serve the routes with ``site`` as what their handlers find; a body may have ``max_body`` bytes.
 
-    ``context`` is what the models' validators find: bounds that are settings.
+    ``context`` is what the models' validators find: bounds that are settings. ``acting`` says who acts.
     """
     for route in routes:
         check = _checking(route, context)
-        answer, path = _answering(route, site, guard_of(route), check, max_body), base_path + route.path
+        handler = _by_caller(route.handler, acting) if route.steers else route.handler
+        answer = _answering(route, handler, site, guard_of(route), check, max_body)
+        path = base_path + route.path
         application.router.add_route(route.method, path, answer, expect_handler=await_body)
         if route.method == "GET" and not route.is_stream:
             application.router.add_route("HEAD", path, answer)
 
 
-def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_body: int) -> Handler:
+def _by_caller(handler: Callable[[Any, Asked[Any, Any]], Awaitable[Any]], acting: Acting) -> Any:
+    """What the handler does is done by the caller."""
+
+    async def act(site: Any, asked: Asked[Any, Any]) -> Any:
+        with acting(asked.caller):
+            return await handler(site, asked)
+
+    return act
+
+
+def _answering(
+    route: AnyRoute, handler: Any, site: Any, guard: Guard, checked: Check, max_body: int
+) -> Handler:
     """All that can be known of a route beforehand is: a request pays for its own inputs alone."""
-    handler, status = route.handler, route.answers[0].status
+    status = route.answers[0].status
     says_json, makes_a_job, has_body = route.says_json, route.makes_a_job, route.body is not None
     reads_key, is_idempotent = route.reads_key, route.is_idempotent
     may_be_empty = route.body_may_be_empty

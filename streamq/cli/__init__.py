@@ -23,10 +23,11 @@ _OURS: Final = {
     "reclaimer": "streamq.cli.roles:reclaimer",
     "queues": "streamq.cli.look:queues",
     "queue": "streamq.cli.queue:queue",
-    "operation": "streamq.cli.queue:operation",
+    "operation": "streamq.cli.operation:operation",
     "workers": "streamq.cli.look:workers",
     "job": "streamq.cli.jobs:job",
     "schedule": "streamq.cli.schedules:schedule",
+    "audit": "streamq.cli.audit:audit",
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
 }

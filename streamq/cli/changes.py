@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 import streamq
-from streamq.cli.options import DURATION, TIME, Option, as_json, refuse_unknown, server, with_app
+from streamq.cli.options import DURATION, TIME, Option, as_json, by_actor, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, say
 from streamq.model.shown import shown
 
@@ -85,17 +85,17 @@ _version = click.option(
 @click.argument("queue")
 @click.argument("job_id")
 @click.option("--reason", cls=Option, default="", help="Why; kept in its record.")
-@click.option("--by", cls=Option, default="", help="Who asks; kept in its record.")
+@by_actor
 @server
 @as_json
-def cancel(queue: str, job_id: str, reason: str, by: str, as_json: bool, **options: Any) -> None:
+def cancel(queue: str, job_id: str, reason: str, as_json: bool, **options: Any) -> None:
     """End a job: at once, or when the handler that runs has ended.
 
     \b
     Example:
       streamq job cancel sms 1795449758578-0 --reason "sent twice"
     """
-    record = on_queue(queue, options, lambda of: of.cancel(job_id, reason, by=by))
+    record = on_queue(queue, options, lambda of: of.cancel(job_id, reason))
     show(record, as_json=as_json)
 
 
@@ -103,6 +103,7 @@ def cancel(queue: str, job_id: str, reason: str, by: str, as_json: bool, **optio
 @click.argument("queue")
 @click.argument("job_id")
 @_version
+@by_actor
 @server
 @as_json
 def promote(queue: str, job_id: str, version: int | None, as_json: bool, **options: Any) -> None:
@@ -121,6 +122,7 @@ def promote(queue: str, job_id: str, version: int | None, as_json: bool, **optio
 @click.option("--delay", cls=Option, type=DURATION, metavar="DURATION", help="How long from now it is due.")
 @click.option("--at", cls=Option, type=TIME, metavar="TIME", help="When it is due; `--delay` or `--at`.")
 @_version
+@by_actor
 @server
 @as_json
 def reschedule(
@@ -145,6 +147,7 @@ def reschedule(
 @click.argument("job_id")
 @click.argument("priority", type=click.Choice(streamq.OPTIONS["priority"].choices))
 @_version
+@by_actor
 @server
 @as_json
 def priority(
@@ -170,6 +173,7 @@ def priority(
     help="The new payload; @FILE reads it from a file, - from standard input.",
 )  # fmt: skip
 @_version
+@by_actor
 @server
 @as_json
 def edit(queue: str, job_id: str, payload: str, version: int | None, as_json: bool, **options: Any) -> None:
@@ -186,6 +190,7 @@ def edit(queue: str, job_id: str, payload: str, version: int | None, as_json: bo
 @click.command()
 @click.argument("queue")
 @click.argument("job_id")
+@by_actor
 @server
 @as_json
 def rm(queue: str, job_id: str, as_json: bool, **options: Any) -> None:

@@ -13,6 +13,7 @@ from streamq.cli.options import (
     DURATION,
     Option,
     as_json,
+    by_actor,
     nearest,
     of_enqueue,
     refuse_unknown,
@@ -165,6 +166,7 @@ def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **
 @job.command()
 @click.argument("queue")
 @click.argument("job_id")
+@by_actor
 @server
 @as_json
 def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -178,6 +179,12 @@ as_json = click.option(
 )
 
 
+by_actor = click.option(
+    "--actor", "--by", "actor", cls=Option, envvar="STREAMQ_ACTOR", metavar="NAME",
+    help="Who acts, for the audit trail. Default: the name of your login.",
+)  # fmt: skip
+
+
 def server(command: Command) -> Command:
     """The options that say which server."""
     return redis_url(data_dir(command))
@@ -187,12 +194,24 @@ def with_app(options: dict[str, Any], act: Callable[[streamq.App], Awaitable[T]]
     """Do something with an app of no tasks, on the server that the options name."""
 
     logging.basicConfig(handlers=[Warnings(logging.WARNING)])
+    actor = options.pop("actor", None) or _login()
 
     async def main() -> T:
         async with streamq.App(streamq.Settings.load(**options)) as app:
-            return await act(app)
+            with app.acting(actor):
+                return await act(app)
 
     return streamq.run(main())
+
+
+def _login() -> str:
+    """The name of the user who types."""
+    import pwd  # noqa: PLC0415  # --help need not pay for it
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user, which has no name
+        return f"uid {os.getuid()}"
 
 
 def configured(app: streamq.App, kind: type[S], given: Mapping[str, Any], *, tell: bool = True) -> S:

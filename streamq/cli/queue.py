@@ -1,4 +1,4 @@
-"""``streamq queue`` and ``streamq operation``: look at and steer a queue, and follow what that set off."""
+"""``streamq queue``: look at and steer a queue."""
 
 from __future__ import annotations
 
@@ -10,8 +10,20 @@ import click
 
 import streamq
 from streamq.cli import Group
-from streamq.cli.options import DURATION, MOMENT, Command, Option, as_json, refuse_unknown, server, with_app
-from streamq.cli.outlet import complain, echo_json, progress, say, table
+from streamq.cli.operation import tell
+from streamq.cli.options import (
+    DURATION,
+    MOMENT,
+    Command,
+    Option,
+    as_json,
+    by_actor,
+    flag,
+    refuse_unknown,
+    server,
+    with_app,
+)
+from streamq.cli.outlet import complain, echo_json, progress, say
 from streamq.model import states
 
 PURGED: Final = tuple(state.value for state in states.PURGED)
@@ -27,17 +39,6 @@ def queue() -> None:
     """
 
 
-@click.group(cls=Group)
-def operation() -> None:
-    """Look at background operations, such as a purge, and end them.
-
-    \b
-    Example:
-      streamq operation ls
-    """
-
-
-_by = click.option("--by", cls=Option, default="", help="Who asks; kept with it.")
 _task = click.option("--task", cls=Option, metavar="TASK", help="Only the jobs of this task.")
 
 
@@ -69,11 +70,22 @@ def _show(said: dict[str, Any], *, as_json: bool) -> None:
     }
     rows = {
         "queue": said["queue"], **said["counts"], "max waiting": said["max_waiting"],
-        **{name: _pause(pause) for name, pause in pauses.items() if pause},
+        **{name: _pause(pause) for name, pause in pauses.items() if pause}, **_kept("keeps", said["retention"]),
     }  # fmt: skip
     for name, value in rows.items():
         if value is not None:
             say(f"{name:<12} {value}")
+
+
+def _kept(what: str, said: dict[str, Any]) -> dict[str, str]:
+    """What was told of a retention, a line for the queue and for each task."""
+    tasks = said.get("tasks", {})
+    told = {part: said[part] for part in streamq.KEEPING if said[part] is not None}
+    parts = [f"{part} {value:,.15g}{' s' if part.endswith('_for') else ''}" for part, value in told.items()]
+    lines = {what: ", ".join(parts)} if parts else {}
+    for name, kept in tasks.items():
+        lines |= _kept(f"{what} of task {name}", kept)
+    return lines
 
 
 def _pause(pause: dict[str, Any]) -> str:
@@ -108,11 +120,11 @@ def get(name: str, as_json: bool, **options: Any) -> None:
     metavar="DURATION|TIME",
     help="When it ends by itself. Default: never.",
 )
-@_by
+@by_actor
 @server
 @as_json
 def pause(
-    name: str, task: str | None, reason: str, until: float | datetime | None, by: str, as_json: bool, **options: Any
+    name: str, task: str | None, reason: str, until: float | datetime | None, as_json: bool, **options: Any
 ) -> None:  # fmt: skip
     """Start no job of a queue, or of one task in it; what runs goes on.
 
@@ -121,12 +133,13 @@ def pause(
       streamq queue pause sms --reason "provider down" --until 30m
       streamq queue pause default --task report
     """
-    _on(name, options, lambda of: of.pause(reason, until=until, task=task, by=by), as_json=as_json)
+    _on(name, options, lambda of: of.pause(reason, until=until, task=task), as_json=as_json)
 
 
 @queue.command()
 @click.argument("name")
 @_task
+@by_actor
 @server
 @as_json
 def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
@@ -145,6 +158,7 @@ def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
     "--max-waiting", cls=Option, type=click.IntRange(0), help="Jobs that may wait; more are refused."
 )
 @click.option("--unlimited", cls=Option, is_flag=True, help="Any number of jobs may wait.")
+@by_actor
 @server
 @as_json
 def limit(name: str, max_waiting: int | None, unlimited: bool, as_json: bool, **options: Any) -> None:
@@ -160,6 +174,87 @@ def limit(name: str, max_waiting: int | None, unlimited: bool, as_json: bool, **
     _on(name, options, lambda of: of.limit(max_waiting=max_waiting), as_json=as_json)
 
 
+def _keeping(command: Command) -> Command:
+    """An option for each part of a retention."""
+    for option in reversed([*streamq.KEEPING.values()]):
+        kind: Any = _OrDefault(DURATION if option.form == "duration" else click.IntRange(0))
+        metavar = "DURATION|default" if option.form == "duration" else "NUMBER|default"
+        command = click.option(flag(option.name), cls=Option, type=kind, metavar=metavar, help=option.help)(
+            command
+        )
+    return command
+
+
+class _OrDefault(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.4
+    """A value, or ``default`` for what the settings or the task's code say."""
+
+    name = "value"
+
+    def __init__(self, kind: click.ParamType) -> None:  # type: ignore[type-arg]
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "default" else self._kind.convert(value, param, ctx)
+
+
+@queue.command()
+@click.argument("name")
+@_task
+@_keeping
+@by_actor
+@server
+@as_json
+def retention(name: str, task: str | None, as_json: bool, **options: Any) -> None:
+    """Say how many records of finished jobs a queue keeps, or a task in it; without an option, show it.
+
+    \b
+    Examples:
+      streamq queue retention sms --completed 5000 --failed-for 14d
+      streamq queue retention sms --task heartbeat --completed 0
+      streamq queue retention sms --completed default
+    """
+    given = {part: options.pop(part) for part in streamq.KEEPING}
+    told = {part: None if value == "default" else value for part, value in given.items() if value is not None}
+    if task is not None and not told:
+        raise streamq.UsageError("say what is kept of the task: --completed, --failed, and for how long")
+
+    async def act(of: streamq.Queue) -> None:
+        if told:
+            await of.keep(task=task, **told)
+
+    _on(name, options, act, as_json=as_json)
+
+
+@queue.command()
+@click.argument("name")
+@click.option("--purge", cls=Option, is_flag=True, help="Also a queue that has jobs, records or schedules.")
+@click.option("--yes", cls=Option, is_flag=True, help="Do not ask for the name of the queue.")
+@by_actor
+@server
+@as_json
+def rm(name: str, purge: bool, yes: bool, as_json: bool, **options: Any) -> None:
+    """Remove a queue that nobody serves and that is empty. With --purge, asks for its name before.
+
+    \b
+    Examples:
+      streamq queue rm old-imports
+      streamq queue rm old-imports --purge --yes
+    """
+
+    async def act(app: streamq.App) -> None:
+        of = app.queue(name)
+        await refuse_unknown(app, name)
+        if purge and not yes:
+            _confirm(name, f"the queue and all of its {sum((await of.counts()).asdict().values()):,}")
+        await of.remove(purge=purge)
+
+    with_app(options, act)
+    if as_json:
+        echo_json({"deleted": name})
+    else:
+        say(f"queue {name} is removed")
+
+
 # -- background operations ---------------------------------------------------------------------------------------
 
 
@@ -172,7 +267,7 @@ def _deleting(command: Command) -> Command:
             "--wait", cls=Option, type=DURATION, metavar="DURATION",
             help="Wait so long at most, and end with 5 when it still goes on. Default: until it has ended.",
         ),
-        _by, server, as_json,
+        by_actor, server, as_json,
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -186,7 +281,7 @@ def _deleting(command: Command) -> Command:
     help="Only these jobs; may be given several times. Default: all but those that run.",
 )  # fmt: skip
 @_deleting
-def purge(name: str, state: tuple[str, ...], yes: bool, by: str, **options: Any) -> None:
+def purge(name: str, state: tuple[str, ...], yes: bool, **options: Any) -> None:
     """Delete jobs and records of a queue for good, all but those that run. Asks for the queue's name before.
 
     \b
@@ -195,14 +290,14 @@ def purge(name: str, state: tuple[str, ...], yes: bool, by: str, **options: Any)
       streamq queue purge sms --yes --no-wait
     """
     chosen = state or PURGED
-    _delete(name, chosen, lambda of: of.purge(chosen, by=by), yes=yes, **options)
+    _delete(name, chosen, lambda of: of.purge(chosen), yes=yes, **options)
 
 
 @queue.command()
 @click.argument("name")
 @click.option("--delayed", cls=Option, is_flag=True, help="The delayed and held jobs, too.")
 @_deleting
-def drain(name: str, delayed: bool, yes: bool, by: str, **options: Any) -> None:
+def drain(name: str, delayed: bool, yes: bool, **options: Any) -> None:
     """Delete the jobs of a queue that wait, for good; records stay. Asks for the queue's name before.
 
     \b
@@ -210,7 +305,7 @@ def drain(name: str, delayed: bool, yes: bool, by: str, **options: Any) -> None:
       streamq queue drain sms
     """
     chosen = PURGED[:3] if delayed else ("waiting",)
-    _delete(name, chosen, lambda of: of.drain(delayed=delayed, by=by), yes=yes, **options)
+    _delete(name, chosen, lambda of: of.drain(delayed=delayed), yes=yes, **options)
 
 
 def _delete(
@@ -229,7 +324,7 @@ def _delete(
         begun = await begin(of)
         return await (begun.status() if no_wait else _followed(begun, wait, shown=not as_json))
 
-    _tell(with_app(options, act), as_json=as_json)
+    tell(with_app(options, act), as_json=as_json)
 
 
 def _confirm(name: str, what: str) -> None:
@@ -254,58 +349,3 @@ async def _followed(begun: streamq.Operation, wait: float | None, *, shown: bool
         except CancelledError:
             complain(f"{begun.id} goes on; to end it: streamq operation cancel {begun.id}")
             raise
-
-
-def _tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
-    if as_json:
-        echo_json(record.asdict())
-    else:
-        say(f"{record.kind} {record.id} is {record.state}: {record.done:,} of {record.total:,} jobs deleted")
-
-
-@operation.command()
-@server
-@as_json
-def ls(as_json: bool, **options: Any) -> None:
-    """List the operations of all queues that run, or ended in the last day, the latest first.
-
-    \b
-    Example:
-      streamq operation ls
-    """
-    found = [record.asdict() for record in with_app(options, lambda app: app.operations())]
-    if as_json:
-        echo_json({"operations": found})
-    else:
-        shown = ("id", "kind", "state", "done", "total", "by", "created_at")
-        table(
-            [{name: row[name] for name in shown} for row in found], "no operation runs, or has ended lately"
-        )
-
-
-@operation.command("get")
-@click.argument("operation_id")
-@server
-@as_json
-def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
-    """Show how far an operation is.
-
-    \b
-    Example:
-      streamq operation get sms.0123456789abcdef
-    """
-    _tell(with_app(options, lambda app: app.operation(operation_id).status()), as_json=as_json)
-
-
-@operation.command("cancel")
-@click.argument("operation_id")
-@server
-@as_json
-def cancel_operation(operation_id: str, as_json: bool, **options: Any) -> None:
-    """End an operation where it is; what it has deleted stays deleted.
-
-    \b
-    Example:
-      streamq operation cancel sms.0123456789abcdef
-    """
-    _tell(with_app(options, lambda app: app.operation(operation_id).cancel()), as_json=as_json)

@@ -11,7 +11,7 @@ import streamq
 from streamq.cli import Group
 from streamq.cli.changes import payload_of
 from streamq.cli.jobs import warn_of_idle
-from streamq.cli.options import Option, as_json, of_table, server, with_app
+from streamq.cli.options import Option, as_json, by_actor, of_table, server, with_app
 from streamq.cli.outlet import echo_json, say, table
 
 Command = Callable[..., Any]
@@ -146,6 +146,7 @@ def get(name: str, as_json: bool, **options: Any) -> None:
     "--version", cls=Option, type=click.IntRange(0), metavar="NUMBER",
     help="Only if it is at this version; 0: only if there is none of this name.",
 )  # fmt: skip
+@by_actor
 @server
 @as_json
 def put(
@@ -170,6 +171,7 @@ def put(
 
 @schedule.command()
 @NAMED
+@by_actor
 @server
 @as_json
 def rm(name: str, as_json: bool, **options: Any) -> None:
@@ -186,6 +188,7 @@ def rm(name: str, as_json: bool, **options: Any) -> None:
 
 @schedule.command()
 @NAMED
+@by_actor
 @server
 @as_json
 def run(name: str, as_json: bool, **options: Any) -> None:
@@ -205,6 +208,7 @@ def run(name: str, as_json: bool, **options: Any) -> None:
 @schedule.command()
 @NAMED
 @click.option("--reason", cls=Option, default="", help="Why, for those who look at it.")
+@by_actor
 @server
 @as_json
 def pause(name: str, reason: str, as_json: bool, **options: Any) -> None:
@@ -219,6 +223,7 @@ def pause(name: str, reason: str, as_json: bool, **options: Any) -> None:
 
 @schedule.command()
 @NAMED
+@by_actor
 @server
 @as_json
 def resume(name: str, as_json: bool, **options: Any) -> None:

@@ -108,6 +108,22 @@ class Keys:
         "hash", "task → the task of which a job follows when one of its jobs has failed for good",
         "until a worker knows it otherwise",
     )  # fmt: skip
+    trail = Key(
+        "stream", "who did what: acts of people in the queue", "the latest thousand, and up to a hundred more"
+    )
+    retention = Key(
+        "hash", "how many records are kept and for how long, where that was told to the queue, or of a task in it",
+        "until an operator, or the task's code, tells otherwise",
+    )  # fmt: skip
+    kept = Key(
+        "zset", "ids of finished jobs of a task that has a retention of its own, by the time of their end in ms",
+        "as their records", "kept:KIND:TASK",
+    )  # fmt: skip
+    records = Key(
+        "hash", "key → an entry of the records of a service under this name: its version and its value, or counts",
+        "until the end of the last of them",
+    )  # fmt: skip
+    records_ends = Key("zset", "entry of `records` by its end in ms", "as `records`")
     operations = Key("hash", "id → a background operation and how far it is (JSON)", "a day after its end")
     workers = Key(
         "zset", "worker by number of beats; a fraction counts beats by others on its behalf",
@@ -159,9 +175,29 @@ class Keys:
         self.queue = queue
         self.lanes = tuple(of + lane.name for lane in LANES)
         """The streams jobs are delivered from; a lane's number is its place here, from 1."""
+        self.pattern = re.sub(r"([\\*?\[\]])", r"\\\1", of) + "*"
+        """What all keys of the queue match, as SCAN takes it."""
         self.by_script: dict[str, tuple[str, ...]] = {}
         """The keys that a script takes, in its order."""
         self.__dict__.update({name: key.name(of) for name, key in QUEUE_KEYS.items()})
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """All keys whose names are known, but for the records of services, which are not the queue's."""
+        rows = {name: key for name, key in QUEUE_KEYS.items() if key.type != "channel"}
+        return tuple(
+            getattr(self, name)
+            for name, key in rows.items()
+            if key.end == re.split("[A-Z]", key.end)[0] and not self.outlives(getattr(self, name))
+        )
+
+    def outlives(self, key: str) -> bool:
+        """Whether a key stays when the queue is removed."""
+        return key in (self.records, self.records_ends)
+
+    def kept_of(self, is_completed: bool, task: str) -> str:
+        """The key of the records of a task, by the digest of its name."""
+        return f"{self.kept}{'completed' if is_completed else 'failed'}:{task}"
 
     def seats(self, *numbers: int) -> tuple[str, ...]:
         """The keys of seats of the upkeep."""
@@ -177,6 +213,7 @@ class AppKeys:
 
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
+    trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")
     schedules = Key("hash", "schedule → its queue: names are unique in the app", "until it is removed")
 
     def __init__(self, prefix: str) -> None:

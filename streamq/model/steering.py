@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from streamq.model import codec
 from streamq.model.clock import from_ms
 from streamq.model.lanes import READY
+from streamq.model.retention import DEFAULT, Retention, retention
 from streamq.times import rfc3339
 
+NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 PAUSED: Final = b"paused"
 TASK: Final = b"task:"
 MAX_WAITING: Final = b"max_waiting"
@@ -47,19 +50,24 @@ class Steering:
     lanes: tuple[int, ...] = (READY,)
     """The lanes from which its jobs are delivered, suspects apart: those of priorities are made when first used."""
 
+    retention: Retention = DEFAULT
+    """How many records are kept, where that was told to it."""
+
     def asdict(self) -> dict[str, Any]:
         """It as JSON has it."""
         return {
             "paused": self.paused.asdict() if self.paused else None,
             "paused_tasks": {name: pause.asdict() for name, pause in self.tasks.items()},
-            "max_waiting": self.max_waiting,
+            "max_waiting": self.max_waiting, "retention": self.retention.asdict(),
         }  # fmt: skip
 
 
 UNSTEERED: Final = Steering()
 
 
-def steering(told: Mapping[bytes, bytes], now: float, lanes: tuple[int, ...] = (READY,)) -> Steering:
+def steering(
+    told: Mapping[bytes, bytes], now: float, lanes: tuple[int, ...] = (READY,), kept: Mapping[bytes, bytes] = NOTHING
+) -> Steering:  # fmt: skip
     """What the key says ``now`` (ms since the epoch by the server's clock). Pauses that are over, and what cannot be
     read, are left out."""
     paused = _pause(told.get(PAUSED), now)
@@ -69,7 +77,7 @@ def steering(told: Mapping[bytes, bytes], now: float, lanes: tuple[int, ...] = (
         if name.startswith(TASK) and (pause := _pause(raw, now))
     }
     bound = told.get(MAX_WAITING, b"")
-    return Steering(paused, tasks, int(bound) if bound.isdigit() else None, lanes)
+    return Steering(paused, tasks, int(bound) if bound.isdigit() else None, lanes, retention(kept))
 
 
 def _pause(raw: bytes | None, now: float) -> Pause | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamq.model.clock import ServerClock
 from streamq.model.keys import AppKeys, Keys
+from streamq.model.retention import DEFAULT, Kept, Retention
 from streamq.redis.links import Links
 from streamq.redis.pool import Pool
 from streamq.redis.servers import Servers
@@ -22,6 +23,14 @@ class Access:
         self.clock = ServerClock()
         self.shared = AppKeys(settings.prefix)
         """The keys that all queues share."""
+        self.retentions: dict[str, Retention] = {}
+        """What was told of the retention of queues, as far as it was last seen here; nothing, for most."""
+        self.default_retention = Kept(
+            settings.keep_completed,
+            settings.keep_completed_for,
+            settings.keep_failed,
+            settings.keep_failed_for,
+        )
         self._keys: dict[str, Keys] = {}
 
     def links(self, client_name: str = "streamq", *, shared: bool = False) -> Links:
@@ -42,6 +51,13 @@ class Access:
         if found is None:
             found = self._keys[queue] = Keys(self.settings.prefix, queue)
         return found
+
+    def learn_retention(self, queue: str, told: Retention) -> None:
+        """What is told to a queue was seen."""
+        if told == DEFAULT:
+            self.retentions.pop(queue, None)
+        else:
+            self.retentions[queue] = told
 
     async def close(self) -> None:
         """Drop all connections."""

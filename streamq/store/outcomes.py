@@ -14,6 +14,7 @@ from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.store.access import Access
+from streamq.store.tidying import tidy
 
 SETTLED_AT_ONCE: Final = 1_000
 """Outcomes that one call of settle.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
@@ -98,11 +99,18 @@ class Outcomes:
                 now, *refused = reply
                 self._access.clock.set(now)
                 settled.append((queue, part, refused))
+                if queue in self._access.retentions:
+                    left = set(refused)
+                    ended = [(s.kind, s.job_id, s.body) for s in part if s.entry not in left]
+                    await tidy(self._access, links, queue, ended)
         return settled
 
     def _call(self, queue: str, part: list[Settlement], reads: Reads) -> tuple[Keys, list[Any]]:
-        settings = self._access.settings
-        arguments: list[Any] = [settings.keep_completed, settings.keep_failed]
+        settings, told = self._access.settings, self._access.retentions.get(queue)
+        keep = settings.keep_completed
+        if told is not None and told.queue.completed is not None:
+            keep = told.queue.completed
+        arguments: list[Any] = [keep, settings.keep_failed]
         for alike in _alike(part):
             for some, whole in _by_read(queue, alike, reads):
                 arguments += _group(some, whole=whole)

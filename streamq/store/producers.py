@@ -76,6 +76,10 @@ class Announcements:
             return [queue] if until(queue, 0.0) < now else []
         return [batch.producer.queue for batch in batches if until(batch.producer.queue, 0.0) < now]
 
+    def forget(self, queue: str) -> None:
+        """The queue was taken off the list."""
+        self._until.pop(queue, None)
+
     def command(self, queues: Sequence[str]) -> tuple[Any, ...]:
         """What announces them."""
         return ("SADD", self._key, *queues)
@@ -203,6 +207,11 @@ class Producers:
         keys = self._access.keys(queue)
         record, script = keys.producer + name, scripts.ENQUEUE if plain else scripts.ADMIT
         return Producer(queue, script, script.on(keys, producer=record), record)
+
+    def forget_queue(self, queue: str) -> None:
+        """The queue is removed: the next batch makes it anew, and puts it on the list."""
+        self.plain.forget(queue)
+        self._announcements.forget(queue)
 
     def begin(self, link: Link, batches: Sequence[Batch], durability: Durability) -> Flight | None:
         """Send batches of queues of one server now; ``None``, and nothing is sent, where that needs more than sending.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from streamq.model.job_record import Counts
 from streamq.model.keys import GROUP, is_name
@@ -13,6 +14,10 @@ from streamq.redis.answers import translate
 from streamq.store.access import Access
 
 log = logging.getLogger("streamq.store")
+
+
+SCANNED: Final = 1_000
+"""Names of keys that one step of a walk looks at: half a millisecond of the server's time."""
 
 
 class Queues:
@@ -33,6 +38,30 @@ class Queues:
     async def strike(self, *names: str | bytes) -> None:
         """Take names off the list of queues. A producer or a worker of such a queue adds it again."""
         await self._access.pool.call_home("SREM", self._access.shared.queues, *names)
+
+    async def remove(self, queue: str, *, purge: bool) -> str:
+        """Remove all that there is of a queue. Returns what is in the way: ``workers``, ``jobs``, or nothing.
+
+        What has a name of its own, such as the record of a producer, is found by a walk through the names of all keys.
+        """
+        keys = self._access.keys(queue)
+        async with self._access.pool.links() as links:
+            link = links.of(queue)
+
+            async def removed(others: Sequence[Any], purges: bool) -> str:
+                on = scripts.QUEUE_REMOVE.on(keys, others=others)
+                return str((await scripts.QUEUE_REMOVE.run(link, on, int(purges))).decode())
+
+            if in_the_way := await removed(keys.removed, purge):
+                return in_the_way
+            cursor = b"0"
+            while True:
+                cursor, found = await link.call("SCAN", cursor, "MATCH", keys.pattern, "COUNT", SCANNED)
+                rest = [name for name in found if not keys.outlives(name.decode("utf-8", "replace"))]
+                if (rest and await removed(rest, False)) or cursor == b"0":
+                    break  # the first when it is in use again: what there is now is of its new life
+        await self.strike(queue)
+        return ""
 
     # -- queries --------------------------------------------------------------------------------------------
 

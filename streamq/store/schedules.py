@@ -177,6 +177,16 @@ class Schedules:
             keys = self._access.keys(queue)
             return bool(await scripts.SCHEDULE_REMOVE.run(links.of(queue), keys, name, _text(version)))
 
+    async def remove_all(self, queue: str) -> None:
+        """Remove every schedule of a queue, whatever it is."""
+        for raw in await self._access.pool.call(
+            queue, "HRANDFIELD", self._access.keys(queue).schedules, 1_000_000
+        ):
+            name = raw.decode("utf-8", "surrogateescape")
+            await self.remove(queue, name, None)
+            if queue_in(await self.place_of(name)) == queue:  # else it has come to another
+                await self.forget(name)
+
     async def forget_ended(self, queue: str) -> int:
         """Remove what was made at run time, has run for the last time, and has been so for as long as a completed job
         is kept; and end what was begun by a process that is gone. Returns how many are removed."""

@@ -19,7 +19,8 @@ _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "LPOP": (), "LPOS": ("v",), "LRANGE": ("0", "0"), "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (),
     "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
     "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),
-    "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "XTRIM": ("MINID", "1-1"), "ZADD": ("1", "v"), "ZCARD": (),
+    "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "XREVRANGE": ("+", "-"),
+    "XTRIM": ("MINID", "1-1"), "ZADD": ("1", "v"), "ZCARD": (),
     "ZCOUNT": ("0", "1"), "ZINCRBY": ("1", "v"), "ZMSCORE": ("v",), "ZRANGE": ("0", "0"), "ZREM": ("v",),
     "ZSCORE": ("v",),
 }  # fmt: skip

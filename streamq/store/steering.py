@@ -86,13 +86,15 @@ class SteeringStore:
             links, list(queues), [(self._access.keys(q), ()) for q in queues]
         )
         return {
-            queue: reply if isinstance(reply, StreamqError) else self._read(*reply)
+            queue: reply if isinstance(reply, StreamqError) else self._read(queue, *reply)
             for queue, reply in zip(queues, replies, strict=True)
         }
 
-    def _read(self, now: int, lanes: list[int], told: list[bytes]) -> Steering:
+    def _read(self, queue: str, now: int, lanes: list[int], told: list[bytes], kept: list[bytes]) -> Steering:
         self._access.clock.set(now)
-        return steering(pairs(told), now, (READY, *lanes))
+        found = steering(pairs(told), now, (READY, *lanes), pairs(kept))
+        self._access.learn_retention(queue, found.retention)
+        return found
 
 
 def _subject(task: str | None) -> bytes:

@@ -16,6 +16,7 @@ from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
+from streamq.store.records import RecordsStore
 from streamq.store.recovery import Recovery
 from streamq.store.requests import Requests
 from streamq.store.retention import Retention
@@ -23,6 +24,7 @@ from streamq.store.schedules import Schedules
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
 from streamq.store.steering import SteeringStore
+from streamq.store.trail import Trail
 from streamq.store.unique import UniqueKeys
 from streamq.store.workers import Workers
 
@@ -47,6 +49,8 @@ class Store(Access):
         self.jobs = Jobs(self, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
+        self.trail = Trail(self)
+        self.records = RecordsStore(self)
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)

@@ -108,6 +108,11 @@ class Workers:
         readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
         return sorted([info for info in readable if info], key=lambda info: info.name)
 
+    async def named(self, queue: str) -> list[str]:
+        """Names of workers that beat in a queue, or did until they were lost; the first ten."""
+        found = await self._access.pool.call(queue, "ZRANGE", self._access.keys(queue).workers, 0, 9)
+        return [name.decode("utf-8", "replace") for name in found]
+
     def _worker(self, name: bytes, raw: bytes) -> WorkerInfo | None:
         try:
             info = parse_worker(name, raw)

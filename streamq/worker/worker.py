@@ -141,6 +141,8 @@ class Worker:
         try:
             await join_each(store, links, self.queues)
             await store.followers.publish(links, self.queues, self._followers())
+            kept = {name: task.kept for name, task in self.app.tasks.items()}
+            await store.retention.declare(links, self.queues, kept)
             await self._announce()
         finally:
             await links.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 FLOORS: dict[str, frozenset[str]] = {
     "ground": frozenset({
-        "tickets", "errors", "noun_errors", "durations", "verdicts", "times", "exits", "model", "settings", "logs",
-        "job_lines",
+        "tickets", "acting", "errors", "noun_errors", "durations", "verdicts", "times", "exits", "model", "settings",
+        "logs", "job_lines",
     }),
     "redis": frozenset({"redis"}),
     "embedded": frozenset({"embedded"}),
@@ -13,8 +13,9 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "operation", "options", "once", "terms", "unique", "versions", "hooks", "handlers",
-        "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules", "program", "context", "declare",
+        "audited", "keeping", "records", "job", "queue", "operation", "options", "once", "terms", "unique", "versions",
+        "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules", "program",
+        "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

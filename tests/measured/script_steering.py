@@ -22,6 +22,7 @@ def steering_cases(rig: Rig) -> list[Case]:
         Case("tell", "a bound beside 100 paused tasks", _steered, _bounded, {}),
         Case("told", "100 paused tasks", _steered, _read, {}),
         Case("resume", f"of {many:,} held jobs", _held(many), _resumed, {}),
+        Case("queue_remove", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _gone, {}),
         Case("operate", "beside 100 operations", _operated, _begun, {}),
         Case("purge", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _purged, {}),
         Case("purge", "of 200 of 64 KB", lambda b: b.entries(200, 64_000), _purged, {}),
@@ -47,6 +48,10 @@ async def _bounded(bench: Bench, _: Any) -> None:
 
 async def _read(bench: Bench, _: Any) -> None:
     await bench.app.queue(QUEUE).steering()
+
+
+async def _gone(bench: Bench, _: Any) -> None:
+    await bench.app.queue(QUEUE).remove(purge=True)
 
 
 def _held(count: int) -> Any:

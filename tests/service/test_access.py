@@ -67,6 +67,7 @@ def test_only_an_admin_steers_queues_and_empties_them() -> None:
     assert {(route.method, route.path) for route in ROUTES if route.scope is Scope.ADMIN} == {
         ("PATCH", "/api/v1/queues/{queue}"),
         ("POST", "/api/v1/queues/{queue}/pause"),
+        ("DELETE", "/api/v1/queues/{queue}"),
         ("POST", "/api/v1/queues/{queue}/resume"),
         ("POST", "/api/v1/queues/{queue}/purge"),
         ("POST", "/api/v1/queues/{queue}/drain"),

@@ -5,7 +5,7 @@
 -- waits again. And each pending one must be there: one that is not was deleted from outside, and is acknowledged, as
 -- there is nothing left to run. Both lists are walked side by side, each page as far as the shorter one reaches: what
 -- only one of them covers is judged by the next call. A stranded one whose end was asked for ends.
--- keys: lanes moved parked delayed finished cancelled cancels unique ended signals
+-- keys: lanes moved parked delayed finished cancelled cancels retention unique ended signals
 -- arguments:
 --   lane     its number
 --   after    entry to go on after ("" to begin)

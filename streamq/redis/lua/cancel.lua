@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- The end of a job is asked for. One that waits, is delayed or held ends now. Of an active one it is noted: its worker is
 -- told, and whatever would let it run again ends it instead.
--- keys: lanes moved parked delayed held finished cancelled cancels unique ended signals
+-- keys: lanes moved parked delayed held finished cancelled cancels retention unique ended signals
 -- arguments:
 --   id
 --   told          what its record is to say of its end, as JSON; when it was asked for is added
 --   keep_failed   how many cancelled jobs are kept
 -- returns as locate.lua how it is now   or "is", its state, when it has ended otherwise   or nothing
 -- parts: clock places unseal cancelled
--- expects: lanes moved parked delayed held finished cancelled cancels unique
+-- expects: lanes moved parked delayed held finished cancelled cancels retention unique
 local id = args.id
 local told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
 

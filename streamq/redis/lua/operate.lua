@@ -7,6 +7,7 @@
 -- returns its state before, "" where there was none
 -- parts: operation made record_times
 local before = read_operation(args.operation)
+local was = before and before.state or ''
 
 -- When the last of the jobs ended that have ended so far: the clock may have been set back since.
 local function last_end()
@@ -36,4 +37,4 @@ elseif before and before.state == 'running' then
   end_operation(before, 'cancelled')
   write_operation(args.operation, before)
 end
-return before and before.state or ''
+return was

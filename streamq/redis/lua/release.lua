@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- A worker gives jobs back: they wait again, at the end of the line, and nothing is charged. One whose end was asked for
 -- ends instead.
--- keys: lanes moved parked delayed finished cancelled cancels unique ended signals
+-- keys: lanes moved parked delayed finished cancelled cancels retention unique ended signals
 -- arguments:
 --   keep_failed   how many cancelled jobs are kept
 --   jobs...       lane and entry of each

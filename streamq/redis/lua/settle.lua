@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
 -- away has deleted its entry too.
--- keys: lanes parked delayed moved finished completed failures cancelled expired cancels unique steering held followers ended signals
+-- keys: lanes parked delayed moved finished completed failures cancelled expired cancels retention unique steering held followers ended signals
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
@@ -98,7 +98,7 @@ while at <= #ARGV do
     if redis.call('HLEN', keys.cancels) > 0 then redis.call('ZCARD', keys.cancelled) end
   else
     -- expects: finished
-    if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) end
+    if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) redis.call('HLEN', keys.retention) end
     if kind == outcome.cancelled then redis.call('HLEN', keys.cancels) end
   end
   if keyed > 0 then

@@ -1,7 +1,9 @@
 -- Write the records of jobs that ended otherwise than completed, and forget the oldest as `finish` does. Their order is a
--- sorted set by the time of their end, as any of them may be requeued or deleted: `index`, the key that has it.
+-- sorted set by the time of their end, as any of them may be requeued or deleted: `index`, the key that has it. Whoever
+-- calls need not know what an operator has told the queue, so `keep` is what counts where nothing was.
 -- parts: clock each
 local function bury(index, keep, ids, records, from, to)
+  keep = tonumber(redis.call('HGET', keys.retention, 'failed') or keep)
   if keep == 0 or #ids == 0 then return end
   each('HSET', keys.finished, records, from, to)
   -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.

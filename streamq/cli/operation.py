@@ -1,0 +1,79 @@
+"""``streamq operation``: follow what was set off in the background, and end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import streamq
+from streamq.cli import Group
+from streamq.cli.options import as_json, by_actor, server, with_app
+from streamq.cli.outlet import echo_json, say, table
+
+
+@click.group(cls=Group)
+def operation() -> None:
+    """Look at background operations, such as a purge, and end them.
+
+    \b
+    Example:
+      streamq operation ls
+    """
+
+
+def tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
+    """Show how far an operation is."""
+    if as_json:
+        echo_json(record.asdict())
+    else:
+        say(f"{record.kind} {record.id} is {record.state}: {record.done:,} of {record.total:,} jobs deleted")
+
+
+@operation.command()
+@server
+@as_json
+def ls(as_json: bool, **options: Any) -> None:
+    """List the operations of all queues that run, or ended in the last day, the latest first.
+
+    \b
+    Example:
+      streamq operation ls
+    """
+    found = [record.asdict() for record in with_app(options, lambda app: app.operations())]
+    if as_json:
+        echo_json({"operations": found})
+    else:
+        shown = ("id", "kind", "state", "done", "total", "by", "created_at")
+        table(
+            [{name: row[name] for name in shown} for row in found], "no operation runs, or has ended lately"
+        )
+
+
+@operation.command("get")
+@click.argument("operation_id")
+@server
+@as_json
+def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
+    """Show how far an operation is.
+
+    \b
+    Example:
+      streamq operation get sms.0123456789abcdef
+    """
+    tell(with_app(options, lambda app: app.operation(operation_id).status()), as_json=as_json)
+
+
+@operation.command("cancel")
+@click.argument("operation_id")
+@by_actor
+@server
+@as_json
+def cancel_operation(operation_id: str, as_json: bool, **options: Any) -> None:
+    """End an operation where it is; what it has deleted stays deleted.
+
+    \b
+    Example:
+      streamq operation cancel sms.0123456789abcdef
+    """
+    tell(with_app(options, lambda app: app.operation(operation_id).cancel()), as_json=as_json)

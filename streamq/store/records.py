@@ -1,0 +1,83 @@
+"""Records: what services remember beside their jobs, as entries that end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streamq.redis import scripts
+from streamq.store.access import Access
+
+SLICES = 20
+"""Parts in which a window is counted: a count is at most a twentieth of the window older than it."""
+
+
+class Kept(NamedTuple):
+    """An entry as it is kept."""
+
+    value: bytes
+    version: int
+    until: float
+    """Ms since the epoch by the server's clock."""
+
+
+class RecordsStore:
+    """Commands: an entry is written, deleted, counted. Queries: one entry. ``name`` names the records as a queue."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def put(
+        self, name: str, key: str, value: bytes, lifetime: int, limit: int, version: int | None
+    ) -> Kept | int | None:
+        """Write an entry for ``lifetime`` ms: as it is kept, the version it has where that is another than
+        ``version``, or ``None`` where there are ``limit`` of them already."""
+        said = "" if version is None else version
+        async with self._access.pool.links() as links:
+            reply = await scripts.RECORDS_PUT.run(
+                links.of(name), self._access.keys(name), f"v{key}", value, lifetime, limit, said
+            )
+        if reply is None:
+            return None
+        if len(reply) == 1:
+            return int(reply[0])
+        now, new, until = reply
+        self._access.clock.set(now)
+        return Kept(value, int(new), float(until))
+
+    async def delete(self, name: str, key: str, version: int | None) -> tuple[bool, int | None]:
+        """Delete an entry and its counts: whether there was one; and the version it has where that is another."""
+        said = "" if version is None else version
+        async with self._access.pool.links() as links:
+            reply = await scripts.RECORDS_DELETE.run(
+                links.of(name), self._access.keys(name), f"v{key}", f"c{key}", said
+            )
+        return (bool(reply), None) if isinstance(reply, int) else (False, int(reply))
+
+    async def count(self, name: str, key: str, window: int, by: int, limit: int) -> int | None:
+        """Count ``by`` more in a window of so many ms: the sum, ``None`` where there are ``limit`` entries already."""
+        slice_ms = max(1, -(-window // SLICES))
+        async with self._access.pool.links() as links:
+            reply = await scripts.RECORDS_COUNT.run(
+                links.of(name),
+                self._access.keys(name),
+                f"c{key}",
+                by,
+                slice_ms,
+                -(-window // slice_ms),
+                limit,
+            )
+        return None if reply is None else int(reply)
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def get(self, name: str, key: str) -> Kept | None:
+        """An entry; ``None`` where there is none."""
+        async with self._access.pool.links() as links:
+            now, *found = await scripts.RECORDS_GET.run(links.of(name), self._access.keys(name), f"v{key}")
+        self._access.clock.set(now)
+        if not found:
+            return None
+        version, _, value = found[0].partition(b"\n")
+        return Kept(value, int(version), float(found[1]))

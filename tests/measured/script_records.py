@@ -1,0 +1,53 @@
+"""The scripts of what is kept beside jobs at their worst: among many entries whose time is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.rig import Rig
+from bench.tasks import QUEUE
+
+from .script_cases import Bench, Case
+
+BYTES = 65_000
+
+
+def record_cases(rig: Rig) -> list[Case]:
+    """Their cases."""
+    size = f"{BYTES // 1000} KB, beside {_many(rig):,} that are over"
+    return [
+        Case("records_put", size, _over, _put, {}),
+        Case("records_get", size, _kept, lambda bench, _: _records(bench).get("k"), {}),
+        Case("records_count", f"beside {_many(rig):,} that are over", _over, _counted, {}),
+        Case("records_delete", size, _kept, lambda bench, _: _records(bench).delete("k"), {}),
+    ]
+
+
+def _many(rig: Rig) -> int:
+    return rig.of(100_000, 5_000)
+
+
+def _records(bench: Bench) -> Any:
+    return bench.app.records(QUEUE, limit=1_000_000)
+
+
+async def _over(bench: Bench) -> None:
+    def write(pipe: Any, number: int) -> None:
+        pipe.hset(bench.keys.records, f"vover{number}", "1\nnull")
+        pipe.zadd(bench.keys.records_ends, {f"vover{number}": number})
+
+    await bench.fill(write, _many(bench.rig))
+
+
+async def _kept(bench: Bench) -> None:
+    await _over(bench)
+    await _put(bench, None)
+
+
+async def _put(bench: Bench, _: Any) -> None:
+    await _records(bench).put("k", "x" * BYTES)
+
+
+async def _counted(bench: Bench, _: Any) -> None:
+    for _again in range(5):
+        await _records(bench).count("k", 60)

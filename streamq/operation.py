@@ -10,7 +10,7 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.clock import monotonic
 from streamq.model.operation import OperationRecord
-from streamq.noun_errors import OperationNotFound, OperationTimeout
+from streamq.noun_errors import OperationEnded, OperationNotFound, OperationTimeout
 from streamq.terms import patience
 
 LOOK = 0.2
@@ -37,8 +37,13 @@ class Operation:
         return found
 
     async def cancel(self) -> OperationRecord:
-        """End it where it is; what it has done stays done. One that has ended stays as it is. Raises as ``status``."""
-        await self._client.store.operations.cancel(self.queue, self.id)
+        """End it where it is; what it has done stays done. One that was cancelled already stays as it is.
+
+        Raises as ``status``, and ``OperationEnded`` for one that has ended otherwise.
+        """
+        before = await self._client.store.operations.cancel(self.queue, self.id)
+        if before not in ("", "running", "cancelled"):
+            raise OperationEnded(self.id, before)
         return await self.status()
 
     async def wait(

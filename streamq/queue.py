@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from streamq.bulk import Rate, bulk_of
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.cursors import invalid
-from streamq.model.job_record import Counts, JobRecord, Page
-from streamq.model.operation import OperationRecord
+from streamq.model.filter_text import parse_filter
+from streamq.model.groups import FailureGroup
+from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
+from streamq.model.operation import Bulk, OperationRecord
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
@@ -56,6 +59,20 @@ class Queue:
         if not isinstance(cursor, str | None):
             raise invalid(cursor)
         return await self._client.store.jobs.jobs(self.name, _state(state), limit, cursor)
+
+    async def search(self, text: str, *, limit: int = 50, cursor: str | None = None) -> SearchPage:
+        """Jobs that a filter means, such as ``state:failed error:"timed out" age>1h``: some of them, and how far it looked.
+
+        One call looks at 2,000 jobs at most: where ``next`` is no ``None``, go on with it as ``cursor``, also where a
+        page has no job. A state, a unique key, an id, and the task and the fingerprint of failed jobs are found
+        without looking at others. With ``key:`` the living job that has the key now is found, and those that follow it.
+        Raises ``InvalidFilter`` with the place of what is wrong, and ``UsageError``.
+        """
+        if type(limit) is not int or not 1 <= limit <= PAGE_LIMIT:
+            raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT}")
+        if not isinstance(cursor, str | None):
+            raise invalid(cursor)
+        return await self._client.store.search.page(self.name, parse_filter(text), limit, cursor)
 
     async def retry(self, job_id: str) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
@@ -206,6 +223,48 @@ class Queue:
         wanted = [state for state in PURGED if state in asked]
         total = sum(counts[state] for state in wanted)
         begun = await self._client.store.operations.begin(self.name, kind, wanted, total, _line("by", by))
+        return Operation(begun, self.name, self._client)
+
+    async def failures(self) -> list[FailureGroup]:
+        """The groups of jobs that failed alike, those with the most failed jobs first.
+
+        To retry one: ``retry_all(f"fingerprint:{group.fingerprint}")``.
+        """
+        return await self._client.store.failures.groups(self.name)
+
+    async def retry_all(
+        self, text: str, *, rate: Rate | None = None, canary: int | None = None, by: str = ""
+    ) -> Operation:
+        """Let the jobs that a filter means wait again, in the background: the failed ones, unless it names states.
+
+        With ``rate`` only so many a second (``50``, ``"50/s"``, ``"10/m"``). With ``canary`` so many first: when one of
+        these fails again, the operation is ``stopped``; else it goes on with the others. ``skipped`` counts those
+        whose unique key is in use. Raises ``InvalidFilter``, ``UsageError`` for a state that does not allow it, and
+        ``OperationConflict`` where an operation that runs is for the same jobs.
+        """
+        return await self._begin_bulk(bulk_of("retry", text, rate=rate, canary=canary), by)
+
+    async def cancel_all(
+        self, text: str, reason: str = "", *, rate: Rate | None = None, by: str = ""
+    ) -> Operation:
+        """Cancel the jobs that a filter means, in the background: those that have not begun, unless it names states.
+
+        With ``state:active`` those that run are told to end, as ``cancel`` does. Raises as ``retry_all``.
+        """
+        return await self._begin_bulk(bulk_of("cancel", text, rate=rate, reason=_line("reason", reason)), by)
+
+    async def promote_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
+        """Let the delayed jobs that a filter means wait now, in the background. Raises as ``retry_all``."""
+        return await self._begin_bulk(bulk_of("promote", text, rate=rate), by)
+
+    async def delete_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
+        """Delete the records of ended jobs that a filter means, in the background, for good. Raises as ``retry_all``."""
+        return await self._begin_bulk(bulk_of("delete", text, rate=rate), by)
+
+    async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:
+        counts = (await self.counts()).asdict()
+        total = sum(counts[state] for state in bulk.states)
+        begun = await self._client.store.operations.begin_bulk(self.name, bulk, total, _line("by", by))
         return Operation(begun, self.name, self._client)
 
     async def operations(self) -> list[OperationRecord]:

@@ -30,6 +30,10 @@ class Failure:
     """Who asked for the end of a cancelled job, as far as they said it."""
     decision: str | None = None
     """What of the task's policy ended the job with this, where it was not that its attempts are spent."""
+    fingerprint: str | None = None
+    """The group of failures that a failed job belongs to."""
+    frame: str | None = None
+    """Where in the program's own code it failed for good, as ``module:function``."""
 
     def asdict(self) -> dict[str, Any]:
         """The failure as JSON has it: what is known of it, times in RFC 3339."""
@@ -37,6 +41,7 @@ class Failure:
             "type": self.type, "message": self.message, "traceback": self.traceback, "worker": self.worker,
             "attempt": self.attempt, "started_at": rfc3339(self.started_at),
             "finished_at": rfc3339(self.finished_at), "decision": self.decision, "by": self.by,
+            "fingerprint": self.fingerprint, "frame": self.frame,
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
 
@@ -110,6 +115,22 @@ class Page:
 
     items: list[JobRecord]
     next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """Some jobs that a filter means."""
+
+    items: list[JobRecord]
+    looked: int = 0
+    """Jobs that were looked at for this page."""
+    next: str | None = None
+    """The cursor with which the search goes on; ``None`` when all jobs have been looked at."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the search has come to its end: with the pages before, everything was looked at."""
+        return self.next is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ means and notes how far the operation is. Whoever takes the same step a second t
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from streamq.model.clock import from_ms
@@ -17,11 +18,17 @@ from streamq.store.access import Access
 from streamq.store.candidates import Bound, Candidate, Reader
 
 PAGE: Final = 100
-"""Jobs that one call of a script reads or changes at most: one or two milliseconds of the server's time."""
+"""Jobs that one call of a script reads at most: a fraction of a millisecond of the server's time."""
+CHANGED: Final = 25
+"""Jobs that one call changes at most: half a millisecond of the server's time, so that others hardly notice."""
 LOOKED: Final = 500
 """Jobs that a step looks at before it is written down that none of them was meant."""
 END: Final = "-"
 """The place behind all states."""
+
+
+_Meant = tuple[str, str, str]
+"""Id, state and place of a job that is meant."""
 
 
 class Step(NamedTuple):
@@ -40,19 +47,39 @@ async def bulk_step(access: Access, links: Links, queue: str, operation_id: str,
     wanted = parse_filter(its.filter)
     reader = Reader(access, links, queue, wanted, Bound(its.last, its.last_end, its.created))
     size = PAGE if its.rate is None else max(1, min(PAGE, math.ceil(its.rate)))
-    looked, jobs, at = 0, list[str](), its.cursor or f"{its.states[0]}."
+    looked, jobs, at = 0, list[_Meant](), its.cursor or f"{its.states[0]}."
     while at not in ("", END) and not jobs and looked < LOOKED:
         name, _, place = at.partition(".")
         found, count, following = await reader.page(State(name), place or None, size)
-        for each in found:
-            if _is_meant(wanted, name, each, its.created):
-                jobs += (each.job_id, name, f"{name}.{each.after}" if each.after else "")
+        jobs += [
+            (each.job_id, name, f"{name}.{each.after}" if each.after else "")
+            for each in found
+            if _is_meant(wanted, name, each, its.created)
+        ]
         looked, at = looked + count, _next(its, name, following)
-    arguments = (its.cursor, "" if at == END else at, looked, its.told, access.settings.keep_failed)
-    state, changed, wait = await scripts.BULK.run(
-        links.of(queue), access.keys(queue), operation_id, *arguments, *jobs
-    )
-    return Step(state.decode(), changed, wait / 1000)
+    step, end = Step("running", 0), "" if at == END else at
+    for begin, part, following in _parts(jobs, its.cursor, end):
+        arguments = (begin, following, looked if following == end else 0, its.told, access.settings.keep_failed)
+        flat = [text for meant in part for text in meant]
+        state, changed, wait = await scripts.BULK.run(
+            links.of(queue), access.keys(queue), operation_id, *arguments, *flat
+        )
+        step = Step(state.decode(), step.changed + changed, wait / 1000)
+        if step.state != "running" or step.wait:
+            break
+    return step
+
+
+def _parts(jobs: list[_Meant], at: str, end: str) -> Iterator[tuple[str, list[_Meant], str]]:
+    """Some jobs at a time, and the places between which they are. Those without a place of their own go together."""
+    if not all(after for _, _, after in jobs):
+        yield at, jobs, end
+        return
+    for start in range(0, max(1, len(jobs)), CHANGED):
+        part = jobs[start : start + CHANGED]
+        following = end if start + CHANGED >= len(jobs) else part[-1][2]
+        yield at, part, following
+        at = following
 
 
 def _is_meant(wanted: Filter, state: str, job: Candidate, now: int) -> bool:

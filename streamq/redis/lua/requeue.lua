@@ -10,4 +10,6 @@
 -- parts: clock
 -- expects: lanes failures fingerprints fingerprinted cancelled expired moved cancels unique
 -- parts: again
-return (again(args.id))
+local said = again(args.id)
+if said[1] == 'moved' then forget_ended({ args.id }) end
+return said

@@ -74,14 +74,20 @@ class Queue:
             raise invalid(cursor)
         return await self._client.store.search.page(self.name, parse_filter(text), limit, cursor)
 
-    async def retry(self, job_id: str) -> JobRecord:
+    async def retry(self, job_id: str, *, payload: Any = UNCHANGED) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
 
-        Its history stays, and it does not expire any more. Of many concurrent calls one moves it. Raises
-        ``JobNotFound``, ``WrongState`` for a job that has not ended so, or not any more, with the state it has, and
-        ``KeyInUse`` when another job has its unique key by now.
+        Its history stays, and it does not expire any more. Of many concurrent calls one moves it. With another
+        ``payload`` a new job is made of it, and is returned: the old one stays as it ended, and each says the id of the
+        other (``clone_of``, ``cloned_as``). Raises ``JobNotFound``, ``WrongState`` for a job that has not ended so, or
+        not any more, with the state it has, ``KeyInUse`` when another job has its unique key by now, and
+        ``InvalidPayload`` where its task is known here.
         """
-        return await self._client.store.jobs.requeue(self.name, _text(job_id))
+        jobs = self._client.store.jobs
+        if payload is UNCHANGED:
+            return await jobs.requeue(self.name, _text(job_id))
+        encoded, headers = self._client.encode((await self.get(job_id)).task, payload)
+        return await jobs.clone(self.name, job_id, encoded, headers or b"")
 
     async def cancel(self, job_id: str, reason: str = "", *, by: str = "") -> JobRecord:
         """End a job that has not begun, and ask for the end of one that runs. Returns it as it is now.

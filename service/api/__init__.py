@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import changes, events, health, jobs, messages, operations, queues, schedules, steering, workers
+from . import changes, events, failed, health, jobs, messages, operations, queues, schedules, steering, workers
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
@@ -16,6 +16,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *queues.ROUTES,
     *steering.ROUTES,
     *operations.ROUTES,
+    *failed.ROUTES,
     *schedules.ROUTES,
     *messages.ROUTES,
 )

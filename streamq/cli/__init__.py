@@ -26,6 +26,7 @@ _OURS: Final = {
     "operation": "streamq.cli.queue:operation",
     "workers": "streamq.cli.look:workers",
     "job": "streamq.cli.jobs:job",
+    "errors": "streamq.cli.failures:errors",
     "schedule": "streamq.cli.schedules:schedule",
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",

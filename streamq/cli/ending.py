@@ -21,7 +21,14 @@ from streamq.errors import (
     WrongState,
 )
 from streamq.exits import Exit
-from streamq.noun_errors import OperationNotFound, OperationTimeout, ScheduleConflict, ScheduleNotFound
+from streamq.noun_errors import (
+    OperationConflict,
+    OperationEnded,
+    OperationNotFound,
+    OperationTimeout,
+    ScheduleConflict,
+    ScheduleNotFound,
+)
 
 
 class QueueNotFound(StreamqError):
@@ -33,6 +40,7 @@ class QueueNotFound(StreamqError):
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
     (OperationNotFound, Exit.NOT_FOUND), (ScheduleNotFound, Exit.NOT_FOUND), (ScheduleConflict, Exit.WRONG_STATE),
+    (OperationConflict, Exit.WRONG_STATE), (OperationEnded, Exit.WRONG_STATE),
     (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
     (ResultTimeout, Exit.STILL_RUNNING), (OperationTimeout, Exit.STILL_RUNNING), (QueueFull, Exit.FAILED),
     (Unavailable, Exit.UNAVAILABLE),

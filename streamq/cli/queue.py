@@ -29,7 +29,7 @@ def queue() -> None:
 
 @click.group(cls=Group)
 def operation() -> None:
-    """Look at background operations, such as a purge, and end them.
+    """Look at background operations, such as a purge or a retry by filter, and end them.
 
     \b
     Example:
@@ -227,9 +227,9 @@ def _delete(
                 name, ", ".join(f"{counts[state]:,} {state}" for state in states if counts[state]) or "0"
             )
         begun = await begin(of)
-        return await (begun.status() if no_wait else _followed(begun, wait, shown=not as_json))
+        return await (begun.status() if no_wait else followed(begun, wait, shown=not as_json))
 
-    _tell(with_app(options, act), as_json=as_json)
+    tell(with_app(options, act), as_json=as_json)
 
 
 def _confirm(name: str, what: str) -> None:
@@ -244,7 +244,11 @@ def _confirm(name: str, what: str) -> None:
         raise streamq.UsageError(f"nothing is deleted: {typed!r} is not the name of the queue")
 
 
-async def _followed(begun: streamq.Operation, wait: float | None, *, shown: bool) -> streamq.OperationRecord:
+_DONE: Final = {"retry": "retried", "cancel": "cancelled", "promote": "promoted"}
+"""What was done to the jobs, where that is not their end."""
+
+
+async def followed(begun: streamq.Operation, wait: float | None, *, shown: bool) -> streamq.OperationRecord:
     """The operation when it has ended, with a bar at a terminal while it goes on."""
     from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
@@ -256,11 +260,15 @@ async def _followed(begun: streamq.Operation, wait: float | None, *, shown: bool
             raise
 
 
-def _tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
+def tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
+    """Print how far an operation is."""
     if as_json:
         echo_json(record.asdict())
     else:
-        say(f"{record.kind} {record.id} is {record.state}: {record.done:,} of {record.total:,} jobs deleted")
+        done = _DONE.get(record.kind, "deleted")
+        why = f"; {record.reason}" if record.reason else ""
+        skipped = f", {record.skipped:,} skipped" if record.skipped else ""
+        say(f"{record.kind} {record.id} is {record.state}: {record.done:,} of {record.total:,} jobs {done}{skipped}{why}")
 
 
 @operation.command()
@@ -294,7 +302,7 @@ def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
     Example:
       streamq operation get sms.0123456789abcdef
     """
-    _tell(with_app(options, lambda app: app.operation(operation_id).status()), as_json=as_json)
+    tell(with_app(options, lambda app: app.operation(operation_id).status()), as_json=as_json)
 
 
 @operation.command("cancel")
@@ -302,10 +310,10 @@ def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
 @server
 @as_json
 def cancel_operation(operation_id: str, as_json: bool, **options: Any) -> None:
-    """End an operation where it is; what it has deleted stays deleted.
+    """End an operation where it is; what it has done stays done.
 
     \b
     Example:
       streamq operation cancel sms.0123456789abcdef
     """
-    _tell(with_app(options, lambda app: app.operation(operation_id).cancel()), as_json=as_json)
+    tell(with_app(options, lambda app: app.operation(operation_id).cancel()), as_json=as_json)

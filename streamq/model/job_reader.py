@@ -66,6 +66,7 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
         "priority": headers.get("priority", NORMAL), "key": headers.get("key"),
         "version": headers.get("version", 0), "expires_at": None if expires is None else _time(expires),
         "schedule": headers.get("schedule"),
+        "clone_of": headers.get("clone_of"), "cloned_as": headers.get("cloned_as"),
         "planned_at": _time(headers["planned"]) if "planned" in headers else None,
     }  # fmt: skip
 

@@ -85,6 +85,10 @@ class JobRecord:
     """The name of the schedule that enqueued it, if one did."""
     planned_at: datetime | None = None
     """The planned time of that run."""
+    clone_of: str | None = None
+    """The id of the job of which this one is a copy with another payload."""
+    cloned_as: str | None = None
+    """The id of the copy that was made of it last."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -102,6 +106,7 @@ class JobRecord:
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
             "schedule": self.schedule, "planned_at": rfc3339(self.planned_at),
+            "clone_of": self.clone_of, "cloned_as": self.cloned_as,
             **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 

@@ -141,7 +141,7 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
         return OperationRecord(
             operation_id, queue, str(said["kind"]), tuple(State(name) for name in said["states"]), str(said["state"]),
             int(said["done"]), int(said["total"]), str(said.get("by", "")),
-            *[_time(said.get(name)) for name in ("created_ms", "updated_ms", "ended_ms")],
+            _time(said.get("created_ms")), _time(said.get("updated_ms")), _time(said.get("ended_ms")),
             filter=str(said.get("filter", "")), looked=int(said.get("looked", 0)), skipped=int(said.get("skipped", 0)),
             rate=said.get("rate"), canary=None if said.get("canary") is None else int(said["canary"]),
             reason=str(said.get("reason", "")),

@@ -43,11 +43,15 @@ def bulk_of(
         allowed = ", ".join(sorted(STARTS[kind]))
         raise UsageError(f"jobs that are {forbidden[0]} cannot be {_PAST[kind]}: name any of state {allowed}")
     if not meant:
-        raise UsageError(f"{as_given(text)} is true of no job in any state: name one state, such as state:failed")
+        raise UsageError(
+            f"{as_given(text)} is true of no job in any state: name one state, such as state:failed"
+        )
     states = tuple(state for state in ORDER if state in meant)
     whole = all(wanted.decides(state=state.value) for state in states)
     if canary is not None and (type(canary) is not int or not 1 <= canary <= CANARIES):
-        raise UsageError(f"canary={as_given(canary)} is not possible: use a whole number from 1 to {CANARIES}")
+        raise UsageError(
+            f"canary={as_given(canary)} is not possible: use a whole number from 1 to {CANARIES}"
+        )
     return Bulk(kind, states, text, whole, rate_of(rate), canary, reason)
 
 

@@ -130,7 +130,9 @@ async def bulk(site: Site, asked: Asked[None, BulkRequest]) -> Answer:
     queue, body = await known_queue(site.engine, asked.request), asked.body
     for name, given, of in (("canary", body.canary, "retry"), ("reason", body.reason or None, "cancel")):
         if given is not None and body.action != of:
-            raise Invalid([field_error(f"/{name}", "not-possible", f"is for the action {of} alone", "leave it out")])
+            raise Invalid(
+                [field_error(f"/{name}", "not-possible", f"is for the action {of} alone", "leave it out")]
+            )
     acts: dict[str, Callable[[], Awaitable[Operation]]] = {
         "retry": lambda: queue.retry_all(body.q, rate=body.rate, canary=body.canary, by=body.by),
         "cancel": lambda: queue.cancel_all(body.q, body.reason, rate=body.rate, by=body.by),

@@ -47,7 +47,9 @@ def is_bulk(job_id: str | None, chosen: dict[str, Any]) -> bool:
     if job_id is not None and every:
         raise streamq.UsageError("--all goes with --q FILTER, not with the id of a job")
     if text is not None and not every:
-        raise streamq.UsageError(f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all")
+        raise streamq.UsageError(
+            f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all"
+        )
     return text is not None
 
 

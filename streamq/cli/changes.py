@@ -104,7 +104,11 @@ def cancel(
     chosen = bulk.taken(options)
     if bulk.is_bulk(job_id, chosen) or job_id is None:
         return bulk.run(
-            queue, chosen, options, lambda of: of.cancel_all(chosen["q"], reason, rate=rate, by=by), as_json=as_json
+            queue,
+            chosen,
+            options,
+            lambda of: of.cancel_all(chosen["q"], reason, rate=rate, by=by),
+            as_json=as_json,
         )
     record = on_queue(queue, options, lambda of: of.cancel(job_id, reason, by=by))
     show(record, as_json=as_json)

@@ -79,5 +79,9 @@ def retry(
     text = f"state:failed fingerprint:{fingerprint}"
     chosen = {"no_wait": no_wait, "wait": None}
     return bulk.run(
-        queue, chosen, options, lambda of: of.retry_all(text, rate=rate, canary=canary, by=by), as_json=as_json
+        queue,
+        chosen,
+        options,
+        lambda of: of.retry_all(text, rate=rate, canary=canary, by=by),
+        as_json=as_json,
     )

@@ -121,7 +121,13 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
 @server
 @as_json
 def ls(
-    queue: str, state: str | None, q: str | None, limit: int, cursor: str | None, as_json: bool, **options: Any
+    queue: str,
+    state: str | None,
+    q: str | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """List the jobs of a queue in a state, or those that a filter means.
 
@@ -134,7 +140,9 @@ def ls(
     async def look(app: streamq.App) -> Any:
         of = app.queue(queue)
         if q is None:
-            page: streamq.Page | streamq.SearchPage = await of.jobs(State(state or "failed"), limit=limit, cursor=cursor)
+            page: streamq.Page | streamq.SearchPage = await of.jobs(
+                State(state or "failed"), limit=limit, cursor=cursor
+            )
         else:
             wanted = q if state is None else f"state:{state} ({q})"
             page = await of.search(wanted, limit=limit, cursor=cursor)

@@ -50,7 +50,9 @@ def parse_filter(text: str) -> Filter:
 @lru_cache(256)  # an operation reads its filter again for each of its steps
 def _parsed(text: str) -> Filter:
     if len(text) > LONGEST:
-        raise InvalidFilter(text, LONGEST, f"it has {len(text):,} characters, at most {LONGEST:,} are possible")
+        raise InvalidFilter(
+            text, LONGEST, f"it has {len(text):,} characters, at most {LONGEST:,} are possible"
+        )
     return Filter(text, _Reader(text).whole())
 
 

@@ -59,7 +59,13 @@ async def bulk_step(access: Access, links: Links, queue: str, operation_id: str,
         looked, at = looked + count, _next(its, name, following)
     step, end = Step("running", 0), "" if at == END else at
     for begin, part, following in _parts(jobs, its.cursor, end):
-        arguments = (begin, following, looked if following == end else 0, its.told, access.settings.keep_failed)
+        arguments = (
+            begin,
+            following,
+            looked if following == end else 0,
+            its.told,
+            access.settings.keep_failed,
+        )
         flat = [text for meant in part for text in meant]
         state, changed, wait = await scripts.BULK.run(
             links.of(queue), access.keys(queue), operation_id, *arguments, *flat

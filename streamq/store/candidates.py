@@ -155,16 +155,18 @@ class Reader:
 
     def _parked(self, job_id: str, after: str, due: bytes, envelope: bytes) -> Candidate:
         task = opened(envelope)[0].decode("utf-8", "replace")
-        return Candidate(
-            job_id, after, task, made=lambda: from_parked(self._queue, job_id, due, envelope)
-        )
+        return Candidate(job_id, after, task, made=lambda: from_parked(self._queue, job_id, due, envelope))
 
-    async def _walk(self, state: State, key: str, direction: str, place: str | None, limit: int) -> Candidates:
+    async def _walk(
+        self, state: State, key: str, direction: str, place: str | None, limit: int
+    ) -> Candidates:
         score, job_id = place_of(place, direction)
         walk = scripts.WALK.on(set=key)
         said = await scripts.WALK.run(self._link, walk, limit + 1, direction, score, job_id)
         ids, scores, is_end = said[::2], said[1::2], len(said) // 2 <= limit
-        if self._bound and state in ORDERS:  # not those that ended later, as the ones that were retried and failed again
+        if (
+            self._bound and state in ORDERS
+        ):  # not those that ended later, as the ones that were retried and failed again
             early = [score for score in scores if float(score) <= self._bound.last_end + 1]
             is_end, ids = is_end or len(early) < len(ids), ids[: len(early)]
         ids = ids[:limit]

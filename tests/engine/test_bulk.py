@@ -55,7 +55,13 @@ async def test_jobs_are_retried_cancelled_promoted_and_deleted_by_filter(
     queue = app.queue("q")
     await fail(app, 330)
     retried = await finished(await queue.retry_all("payload<300", by="ada"), operate)
-    assert (retried.kind, retried.state, retried.done, retried.total, retried.by) == ("retry", "done", 300, 330, "ada")
+    assert (retried.kind, retried.state, retried.done, retried.total, retried.by) == (
+        "retry",
+        "done",
+        300,
+        330,
+        "ada",
+    )
     assert retried.looked == 330 and retried.filter == "payload<300"
     counts = await queue.counts()
     assert (counts.waiting, counts.failed) == (300, 30)
@@ -145,7 +151,10 @@ async def test_a_canary_that_fails_again_stops_the_redrive(app: App, operate: An
     assert (await app.queue("q").counts()).waiting == 3
     async with working(app):
         record = await until(lambda: no_longer_running(operation))
-    assert (record.state, record.done) == ("stopped", 3) and "of the first 3 jobs failed again" in record.reason
+    assert (record.state, record.done) == (
+        "stopped",
+        3,
+    ) and "of the first 3 jobs failed again" in record.reason
     assert (await app.queue("q").counts()).failed == 30
 
 

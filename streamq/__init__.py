@@ -138,7 +138,8 @@ _HOMES = {
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
-        "InvalidFilter", "InvalidSchedule", "OperationConflict", "OperationEnded", "OperationError", "OperationNotFound", "OperationTimeout",
+        "InvalidFilter", "InvalidSchedule", "OperationConflict", "OperationEnded", "OperationError",
+        "OperationNotFound", "OperationTimeout",
         "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),

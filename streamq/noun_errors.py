@@ -1,4 +1,4 @@
-"""Errors about schedules, filters, background operations and repeated requests. They stand in the tree of ``errors``."""
+"""Errors about schedules, filters, background operations and repeated requests, in the tree of ``errors``."""
 
 from __future__ import annotations
 

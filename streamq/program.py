@@ -15,8 +15,8 @@ from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.model.headers import joined, pack_headers
 from streamq.model.groups import FailureGroup
+from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule

@@ -61,7 +61,7 @@ class Queue:
         return await self._client.store.jobs.jobs(self.name, _state(state), limit, cursor)
 
     async def search(self, text: str, *, limit: int = 50, cursor: str | None = None) -> SearchPage:
-        """Jobs that a filter means, such as ``state:failed error:"timed out" age>1h``: some of them, and how far it looked.
+        """Jobs that a filter means, such as ``state:failed error:"timed out" age>1h``, and how far it looked.
 
         One call looks at 2,000 jobs at most: where ``next`` is no ``None``, go on with it as ``cursor``, also where a
         page has no job. A state, a unique key, an id, and the task and the fingerprint of failed jobs are found
@@ -264,7 +264,7 @@ class Queue:
         return await self._begin_bulk(bulk_of("promote", text, rate=rate), by)
 
     async def delete_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
-        """Delete the records of ended jobs that a filter means, in the background, for good. Raises as ``retry_all``."""
+        """Delete the records of ended jobs that a filter means, in the background. Raises as ``retry_all``."""
         return await self._begin_bulk(bulk_of("delete", text, rate=rate), by)
 
     async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:

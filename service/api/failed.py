@@ -14,7 +14,7 @@ from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 
 
 class FailureDocument(TypedDict):
-    """A group: ``failed`` jobs are failed now of ``count`` that failed so; ``trend`` has the last 24 hours, one by one."""
+    """Of ``count`` jobs that failed so, ``failed`` are failed now; ``trend`` counts by the hour, the last 24."""
 
     fingerprint: str
     queue: str

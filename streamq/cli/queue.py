@@ -268,9 +268,8 @@ def tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
         done = _DONE.get(record.kind, "deleted")
         why = f"; {record.reason}" if record.reason else ""
         skipped = f", {record.skipped:,} skipped" if record.skipped else ""
-        say(
-            f"{record.kind} {record.id} is {record.state}: {record.done:,} of {record.total:,} jobs {done}{skipped}{why}"
-        )
+        said = f"{record.done:,} of {record.total:,} jobs {done}{skipped}{why}"
+        say(f"{record.kind} {record.id} is {record.state}: {said}")
 
 
 @operation.command()

@@ -92,7 +92,7 @@ class Node:
         """Whether jobs of which that much is known are meant; ``None`` where each must be read to know it."""
         raise NotImplementedError
 
-    def required(self, field: str) -> str | None:
+    def required(self, field: str) -> str | None:  # noqa: ARG002  # most parts require nothing
         """The one text that the field must have, where there is one."""
         return None
 

@@ -40,7 +40,7 @@ class _Token(NamedTuple):
     term: Term | None = None
 
 
-def parse_filter(text: str) -> Filter:
+def parse_filter(text: Any) -> Filter:
     """Read a filter. Raises ``InvalidFilter`` with the place of what is wrong in it."""
     if not isinstance(text, str):
         raise InvalidFilter(str(type(text)), 0, "a filter is text")
@@ -151,6 +151,7 @@ class _Reader:
             return field, tuple(self._unquoted(s, start) if s.startswith('"') else s for s in segments)
         hint = meant(name, FIELDS, f"there are {', '.join(FIELDS)}")
         self._wrong(f"there is no field {name[:50]!r}: {hint}", start)
+        return None
 
     def _value(self, field: str, operator: str, text: str, place: int, *, quoted: bool) -> Any:
         kind = FIELDS[field].kind

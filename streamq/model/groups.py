@@ -22,7 +22,7 @@ _COMPARED: Final = 500
 _LONG: Final = 2_000
 """Characters of a message that are read for that."""
 
-_QUOTED: Final = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|‘[^’\n]*’|“[^”\n]*”")
+_QUOTED: Final = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”")
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]+\b")
 _WORD: Final = re.compile(r"[\w+@./:-]*\d[\w+@./:-]*")
 """A word with a digit in it: a number, an id, an address, a time."""

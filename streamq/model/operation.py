@@ -52,7 +52,7 @@ class OperationRecord:
     looked: int = 0
     """Jobs that it has looked at, by a filter."""
     skipped: int = 0
-    """Jobs that its filter meant and that could not be changed: they were elsewhere by then, or their key was in use."""
+    """Jobs that its filter meant and that it did not change: they were elsewhere by then, or their key was in use."""
     rate: float | None = None
     """Jobs a second at most."""
     canary: int | None = None

@@ -1,5 +1,5 @@
-"""Steps of operations by filter: a page of jobs is read and the filter evaluated here, and one script call changes what it
-means and notes how far the operation is. Whoever takes the same step a second time changes nothing."""
+"""Steps of operations by filter: a page of jobs is read and the filter evaluated here, and one script call changes what
+it means and notes how far the operation is. Whoever takes the same step a second time changes nothing."""
 
 from __future__ import annotations
 

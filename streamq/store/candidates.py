@@ -71,7 +71,9 @@ class Reader:
         self._link, self._keys, self._queue, self._filter = links.of(queue), access.keys(queue), queue, wanted
         self._bound = bound
 
-    async def page(self, state: State, place: str | None, limit: int) -> Candidates:
+    async def page(  # noqa: PLR0911  # a list for each state
+        self, state: State, place: str | None, limit: int
+    ) -> Candidates:
         """The next candidates of a state, from a place in it on. Raises ``UsageError`` for a place that is none."""
         if state is State.WAITING:
             return await self._waiting(place, limit)
@@ -226,7 +228,7 @@ class Reader:
     # -- groups of failures ---------------------------------------------------------------------------------
 
     async def _groups(self) -> list[FailureGroup] | None:
-        """The groups of failed jobs that the filter may mean, in order; ``None`` where they do not help to find them."""
+        """The groups of failed jobs that the filter may mean, in order; ``None`` where they do not help."""
         wanted = self._filter
         if wanted.required("fingerprint") is None and wanted.required("task") is None:
             return None

@@ -62,14 +62,16 @@ async def test_jobs_are_retried_cancelled_promoted_and_deleted_by_filter(
         330,
         "ada",
     )
-    assert retried.looked == 330 and retried.filter == "payload<300"
+    assert retried.looked == 330
+    assert retried.filter == "payload<300"
     counts = await queue.counts()
     assert (counts.waiting, counts.failed) == (300, 30)
 
     cancelled = await finished(await queue.cancel_all("payload>=50", "not wanted", by="bob"), operate)
     assert cancelled.done == 250
     (one, *_) = (await queue.search("state:cancelled payload=50")).items
-    assert one.error is not None and (one.error.message, one.error.by) == ("not wanted", "bob")
+    assert one.error is not None
+    assert (one.error.message, one.error.by) == ("not wanted", "bob")
 
     await app.enqueue_many("q", "later", range(120), delay=60)
     assert (await finished(await queue.promote_all("payload<100"), operate)).done == 100
@@ -141,7 +143,8 @@ async def test_a_redrive_keeps_to_its_rate(app: App, operate: Any) -> None:
     begun = asyncio.get_running_loop().time()
     record = await finished(operation, operate)
     took = asyncio.get_running_loop().time() - begun
-    assert record.done == 40 and took >= 0.35
+    assert record.done == 40
+    assert took >= 0.35
 
 
 async def test_a_canary_that_fails_again_stops_the_redrive(app: App, operate: Any) -> None:
@@ -154,7 +157,8 @@ async def test_a_canary_that_fails_again_stops_the_redrive(app: App, operate: An
     assert (record.state, record.done) == (
         "stopped",
         3,
-    ) and "of the first 3 jobs failed again" in record.reason
+    )
+    assert "of the first 3 jobs failed again" in record.reason
     assert (await app.queue("q").counts()).failed == 30
 
 

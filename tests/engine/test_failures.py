@@ -1,4 +1,4 @@
-"""Groups of failures: jobs that failed alike share a fingerprint, and however many kinds there are, keys are bounded."""
+"""Groups of failures: jobs that failed alike share a fingerprint; however many kinds there are, keys are bounded."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ async def test_a_group_says_what_its_jobs_have_in_common_and_loses_those_that_ar
     }  # fmt: skip
     assert all(g.frame.endswith("deep") and sum(g.trend) == 10 and len(g.trend) == 24 for g in (one, other))
     record = await jobs[1].status()
-    assert record.error is not None and record.error.fingerprint in (one.fingerprint, other.fingerprint)
+    assert record.error is not None
+    assert record.error.fingerprint in (one.fingerprint, other.fingerprint)
     await jobs[1].retry()
     await jobs[3].delete()
     failed = {g.type: g.failed for g in await queue.failures()}
@@ -104,9 +105,8 @@ async def test_a_record_that_names_no_fingerprint_gets_one_by_task_and_type(
     )
     (group,) = await app.queue("q").failures()
     record = await job.status()
-    assert record.error is not None and group.fingerprint == record.error.fingerprint == unsaid(
-        b"t", "Crashed"
-    )
+    assert record.error is not None
+    assert group.fingerprint == record.error.fingerprint == unsaid(b"t", "Crashed")
 
 
 @ON_ONE_SERVER
@@ -145,7 +145,8 @@ async def test_a_flood_of_different_failures_is_bounded_in_keys_and_bytes(
         for first in range(2_000, 5_000, 1_000):
             await flood(first)
         groups = await app.queue("q").failures()
-        assert len(groups) <= 1_001 and sum(g.failed for g in groups) == 2_000
+        assert len(groups) <= 1_001
+        assert sum(g.failed for g in groups) == 2_000
         assert (
             client.hlen(keys.fingerprints)
             == client.zcard(keys.fingerprinted)

@@ -32,11 +32,13 @@ local function is_empty(fingerprint)
   return #redis.call('ZRANGE', keys.fingerprinted, '[' .. fingerprint .. '\n', '(' .. fingerprint .. '\v', 'BYLEX', 'LIMIT', 0, 1) == 0
 end
 
+local groups = {} -- those of this call, whose jobs are noted at its end
+
 -- Forget groups without failed jobs, of some that are looked at; with `before`, those that were last seen before it.
 local function tidy_groups(before)
   for _, name in ipairs(redis.call('HRANDFIELD', keys.failure_groups, TIDIED)) do
     local last = before and tonumber(string.match(redis.call('HGET', keys.failure_groups, name), '"last":(%d+)') or 0) or 0
-    if is_empty(name) and last < (before or 1) then redis.call('HDEL', keys.failure_groups, name) end
+    if not groups[name] and last < (before or 1) and is_empty(name) then redis.call('HDEL', keys.failure_groups, name) end
   end
 end
 
@@ -77,7 +79,7 @@ end
 
 -- Jobs have failed for good. `records` alternates id and record, all of it or a part.
 local function group_failures(records, from, to)
-  local named, members, groups, counts, samples = {}, {}, {}, {}, {}
+  local named, members, counts, samples = {}, {}, {}, {}
   for i = from or 1, to or #records, 2 do
     local id, task, outcome = records[i], failure_of(records[i + 1])
     local fingerprint = fingerprint_of(task, outcome)

@@ -46,9 +46,10 @@ class Confirmed(Request):
 class PurgeRequest(Confirmed):
     """``states`` are those of the jobs that are deleted; by default all but those that run."""
 
-    states: (
-        list[Literal["held", "delayed", "waiting", "completed", "failed", "cancelled", "expired"]] | None
-    ) = None
+    states: Annotated[
+        list[Literal["held", "delayed", "waiting", "completed", "failed", "cancelled", "expired"]] | None,
+        Field(min_length=1),
+    ] = None
 
 
 class DrainRequest(Confirmed):

@@ -68,7 +68,7 @@ class Jobs:
 
     async def clone(self, queue: str, job_id: str, payload: bytes, headers: bytes) -> JobRecord:
         """A job that has ended is made once more, with another payload. Returns the new one. Raises as ``requeue``."""
-        arguments = (parked_sequence(), payload, headers or b"{}")
+        arguments = (parked_sequence(), payload, headers)
         said = await self._act(scripts.CLONE, queue, job_id, ("retry",), *arguments)
         self._check_key(job_id, said)
         _, new, task, payload, packed = said

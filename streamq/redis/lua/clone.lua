@@ -6,7 +6,7 @@
 --   id
 --   sequence   number in the id of the new job
 --   payload
---   own        what the headers are to say of that payload, as an object
+--   own        what the headers are to say of that payload, as an object ("" for what they say of the old one)
 -- returns "made", the new id, task, payload, headers   or "is", its state   or "key", its unique key, the job that has it
 --   and its own state   or nothing when there is no such job
 -- parts: clock ids state_of living_state
@@ -23,12 +23,15 @@ end
 local task, headers = job_of(record)
 local new = string.format('%.0f-%s', now, args.sequence)
 local more = ',"clone_of":"' .. id .. '"'
-if args.own ~= '{}' then more = more .. ',' .. string.sub(args.own, 2, -2) end
-local kept = rewritten(split(headers), new, {
+local drop = {
   attempt = true, crashes = true, unknown_task_count = true, unknown_task_since = true, expires = true, history = true,
-  version = true, masked = true, masked_result = true, payload_version = true, tried_since = true, clone_of = true,
-  cloned_as = true,
-}, more)
+  version = true, tried_since = true, clone_of = true, cloned_as = true, due = true,
+}
+if args.own ~= '' then
+  drop.masked, drop.payload_version = true, true
+  if args.own ~= '{}' then more = more .. ',' .. string.sub(args.own, 2, -2) end
+end
+local kept = rewritten(split(headers), new, drop, more)
 local key, other = take_key_again(new, kept)
 if key then return { 'key', key, other, state } end
 local to = lane_of(kept)

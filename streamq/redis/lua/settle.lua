@@ -107,7 +107,7 @@ while at <= #ARGV do
     end
   end
   if keyed > 0 then
-    -- expects: unique parked
+    -- expects: unique parked delayed
   end
   local ended = ids
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(entries)) == n then

@@ -17,10 +17,10 @@ from streamq.redis.links import Links
 from streamq.store.access import Access
 from streamq.store.candidates import Bound, Candidate, Reader
 
-PAGE: Final = 100
+PAGE: Final = 200
 """Jobs that one call of a script reads at most: a fraction of a millisecond of the server's time."""
-CHANGED: Final = 25
-"""Jobs that one call changes at most: half a millisecond of the server's time, so that others hardly notice."""
+CHANGED: Final = 50
+"""Jobs that one call changes at most: about a millisecond of the server's time, so that others hardly notice."""
 LOOKED: Final = 500
 """Jobs that a step looks at before it is written down that none of them was meant."""
 END: Final = "-"

@@ -2,7 +2,7 @@
 -- One step of an operation by filter: the jobs of one page that its filter means are retried, cancelled, promoted or
 -- deleted, and counted in the same call. It is taken only from the place where the operation is, so that of two who took
 -- it, or of one who took it twice, one did.
--- keys: lanes moved parked delayed held finished failures fingerprints fingerprinted completed cancelled expired cancels unique operations ended signals
+-- keys: lanes moved parked delayed held finished failures fingerprints fingerprinted cancelled expired cancels unique operations ended signals
 -- arguments:
 --   operation     its id
 --   at            the place from which the page was read

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import redis
 
-from streamq import App, OperationConflict, OperationEnded, UsageError
+from streamq import App, Masked, OperationConflict, OperationEnded, UsageError
 from streamq.duties.operator import Operator
 from streamq.store.bulk import bulk_step
 from streamq.store.store import Store
@@ -184,3 +184,24 @@ async def test_a_canary_that_succeeds_lets_the_others_follow(app: App, count: in
 async def no_longer_running(operation: Any) -> Any:
     record = await operation.status()
     return record if record.state != "running" else None
+
+
+async def test_a_job_whose_key_is_in_use_is_skipped_and_counted_so(app: App, operate: Any) -> None:
+    queue = app.queue("q")
+    for n in range(3):
+        job = await app.enqueue("q", "t", n, key=f"k{n}")
+        await job.cancel()
+    await app.enqueue("q", "t", "other", key="k1")
+    record = await finished(await queue.retry_all("state:cancelled"), operate)
+    assert (record.done, record.skipped) == (2, 1)
+
+
+async def test_what_is_masked_cannot_be_asked_for(make_app: Any) -> None:
+    async with make_app() as app:
+
+        @app.task(queue="q")
+        async def login(user: str, password: Annotated[str, Masked]) -> None: ...
+
+        await login.enqueue(user="ada", password="secret")
+        assert not (await app.queue("q").search("payload.password=secret")).items
+        assert (await app.queue("q").search("payload.user=ada")).items

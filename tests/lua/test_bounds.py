@@ -39,7 +39,16 @@ def test_a_script_says_which_keys_and_arguments_it_takes(file: Path) -> None:
 def test_only_what_adds_jobs_is_refused_by_a_full_server(file: Path) -> None:
     assert ("allow-oom" in file.read_text()) == (
         file.stem
-        not in {"enqueue", "admit", "requeue", "clone", "claim_request", "tick", "schedule_put", "schedule_claim"}
+        not in {
+            "enqueue",
+            "admit",
+            "requeue",
+            "clone",
+            "claim_request",
+            "tick",
+            "schedule_put",
+            "schedule_claim",
+        }
     )
 
 

@@ -150,8 +150,7 @@ class _Reader:
             segments = _SEGMENT.findall(name, len(field))
             return field, tuple(self._unquoted(s, start) if s.startswith('"') else s for s in segments)
         hint = meant(name, FIELDS, f"there are {', '.join(FIELDS)}")
-        self._wrong(f"there is no field {name[:50]!r}: {hint}", start)
-        return None
+        raise InvalidFilter(self.text, start, f"there is no field {name[:50]!r}: {hint}")
 
     def _value(self, field: str, operator: str, text: str, place: int, *, quoted: bool) -> Any:
         kind = FIELDS[field].kind

@@ -101,12 +101,20 @@ function ACTS.delete(id, state)
   return true, 0
 end
 
+-- Whether a worker has the entry: asked one by one only for what lies before the last one that was delivered.
+-- parts: delivered
+local last_of = {}
+local function is_held_by_a_worker(number, entry)
+  last_of[number] = last_of[number] or last_delivered(number)
+  return not comes_before(last_of[number], entry) and holder_of(number, entry) ~= ''
+end
+
 function ACTS.cancel(id)
   -- parts: cancelled
   told = told or string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
   local number, entry, task, payload, headers = entry_of(id)
   if number then
-    if holder_of(number, entry) ~= '' then
+    if is_held_by_a_worker(number, entry) then
       if redis.call('HSETNX', keys.cancels, id, told) == 0 then return false, #payload end
       redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
       return true, #payload

@@ -7,29 +7,18 @@
 --   last     entry to end with ("+" for all)
 --   limit    at most how many
 -- returns 1 when there may be more, else 0, and the entries
--- parts: made pages entry_size
+-- parts: made pages entry_size delivered
 local number, limit = tonumber(args.lane), tonumber(args.limit)
 if not is_made(number) then return { 0, {} } end
 
-local function comes_before(a, b)
-  local a_ms, a_sequence = string.match(a, '^(%d+)%-(%d+)$')
-  local b_ms, b_sequence = string.match(b, '^(%d+)%-(%d+)$')
-  if a_ms ~= b_ms then return tonumber(a_ms) < tonumber(b_ms) end
-  return tonumber(a_sequence) < tonumber(b_sequence)
-end
-
 -- A worker may have taken what lies behind the place since.
-local from = args.after
-for _, group in ipairs(redis.call('XINFO', 'GROUPS', keys.lanes[number])) do
-  local at = {}
-  for i = 1, #group, 2 do at[group[i]] = group[i + 1] end
-  if at.name == GROUP and (from == '' or comes_before(from, at['last-delivered-id'])) then from = at['last-delivered-id'] end
-end
+local from, delivered = args.after, last_delivered(number)
+if from == '' or comes_before(from, delivered) then from = delivered end
 
 local found, bytes, count = {}, 0, 8
 while #found < limit and bytes < BUDGET do
   local wanted = math.min(count, limit - #found)
-  local page = redis.call('XRANGE', keys.lanes[number], from == '' and '-' or '(' .. from, args.last, 'COUNT', wanted)
+  local page = redis.call('XRANGE', keys.lanes[number], '(' .. from, args.last, 'COUNT', wanted)
   for _, entry in ipairs(page) do
     found[#found + 1] = entry
     bytes = bytes + size_of(entry)

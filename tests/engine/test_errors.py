@@ -36,6 +36,9 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.ResultUnreadable: errors.ResultUnreadable("1-1", "t", "no"),
     noun_errors.OperationNotFound: noun_errors.OperationNotFound("q", "q.0"),
     noun_errors.OperationTimeout: noun_errors.OperationTimeout("q.0", 1, 2),
+    noun_errors.OperationConflict: noun_errors.OperationConflict("q", "q.0"),
+    noun_errors.OperationEnded: noun_errors.OperationEnded("q.0", "done"),
+    noun_errors.InvalidFilter: noun_errors.InvalidFilter("age>", 4, "a value is missing"),
     errors.QueueFull: errors.QueueFull("q", 1, 1).after(2, Ticket(lambda: None)),  # type: ignore[arg-type,return-value]
     errors.OutcomeUnknown: errors.OutcomeUnknown("no").carrying(
         Ticket(lambda: None)  # type: ignore[arg-type,return-value]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -50,11 +49,12 @@ async def measure(rig: Rig) -> Measured:
 
 async def _act(rig: Rig, app: App, worker: Child, name: str, begin: _Begin, theirs: float) -> list[Figure]:
     operation = await begin(app.queue(HEAP))
-    since = time.monotonic()
     ending = asyncio.create_task(operation.wait())
     meanwhile = [each for seed in SEEDS for each in await beside(rig, app, worker, seed)]
     record = await ending
-    seconds = time.monotonic() - since
+    assert record.created_at is not None  # noqa: S101  # every operation has begun
+    assert record.ended_at is not None  # noqa: S101  # it is awaited
+    seconds = (record.ended_at - record.created_at).total_seconds()
     rig.say(f"{name}: {record.done:,} in {seconds:.1f} s")
     ours = percentile(meanwhile, 0.99)
     said = f"Poisson, {RATE} a second; bare is without an operation"

@@ -11,6 +11,8 @@ from typing import Final
 
 import streamq.errors
 from streamq.duties.upkeep import DUTIES, Share
+from streamq.model.filter import FIELDS, OPERATORS
+from streamq.model.filter_text import DEEPEST, LONGEST, TERMS
 from streamq.model.keys import APP_KEYS, QUEUE_KEYS, Key
 from streamq.model.lanes import LANES
 from streamq.model.outcomes import OUTCOMES
@@ -44,6 +46,38 @@ def states() -> str:
         table(("Move", "From", "To", "Asked for as", "Script"), [_move(move) for move in MOVES]),
         diagram,
     )
+
+
+def filters() -> str:
+    """The fields of filters, and how they are compared."""
+    rows = [
+        (
+            f"`{name}`",
+            field.meaning,
+            " ".join(f"`{each}`" for each in OPERATORS[field.kind]),
+            _VALUES[field.kind],
+        )
+        for name, field in FIELDS.items()
+    ]
+    return page(
+        "Filters",
+        "A filter says which jobs are meant, in one language for Python, the command line and HTTP: "
+        "[mend a thousand failures](../how-to/failures.md) has examples. A term is a field, a comparison and a value. "
+        "Terms side by side, or with `and`, must all hold; `or`, `not` and parentheses do what they say. A value with "
+        "blanks or parentheses is in quotation marks, as in JSON.",
+        f"A filter has at most {LONGEST:,} characters and {TERMS} terms, and {DEEPEST} levels of parentheses.",
+        table(("Field", "What of the job", "Compared by", "Value"), rows),
+    )
+
+
+_VALUES: Final[Mapping[str, str]] = {
+    "choice": "a state",
+    "number": "a number",
+    "duration": "`90`, `1.5s`, `5m`, `24h` or `7d`",
+    "text": "text; after `:` without quotation marks `*` stands for any; `~` finds a part in any case",
+    "words": "text; `:` and `~` find a part in any case",
+    "json": "text, a number, `true`, `false` or `null`; in quotation marks always text",
+}
 
 
 def _move(move: Move) -> tuple[str, str, str, str, str]:

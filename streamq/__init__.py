@@ -47,10 +47,12 @@ if TYPE_CHECKING:
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.model.backoff import Backoff as Backoff
     from streamq.model.calendars import Calendar as Calendar
+    from streamq.model.groups import FailureGroup as FailureGroup
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
+    from streamq.model.job_record import SearchPage as SearchPage
     from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.pointers import json_pointer as json_pointer
@@ -71,7 +73,10 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
+    from streamq.noun_errors import InvalidFilter as InvalidFilter
     from streamq.noun_errors import InvalidSchedule as InvalidSchedule
+    from streamq.noun_errors import OperationConflict as OperationConflict
+    from streamq.noun_errors import OperationEnded as OperationEnded
     from streamq.noun_errors import OperationError as OperationError
     from streamq.noun_errors import OperationNotFound as OperationNotFound
     from streamq.noun_errors import OperationTimeout as OperationTimeout
@@ -132,7 +137,8 @@ _HOMES = {
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
-    "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
+    "model.groups": ("FailureGroup",),
+    "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
@@ -148,7 +154,8 @@ _HOMES = {
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
-        "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
+        "InvalidFilter", "InvalidSchedule", "OperationConflict", "OperationEnded", "OperationError",
+        "OperationNotFound", "OperationTimeout",
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",

@@ -10,6 +10,7 @@
     │   │   └── UnknownVersion    the payload is of a newer version than the task here
     │   ├── RequestReused         the idempotency key was used for another request
     │   ├── InvalidSchedule       the definition of a schedule is wrong
+    │   ├── InvalidFilter         the filter cannot be read
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job
@@ -24,6 +25,8 @@
     ├── RequestRunning            the first request with an idempotency key is still being answered
     ├── OperationError            about a background operation
     │   ├── OperationNotFound     no such operation, or it ended more than a day ago
+    │   ├── OperationConflict     one that runs already is for the same jobs
+    │   ├── OperationEnded        it has ended and cannot be cancelled
     │   └── OperationTimeout      it did not end in the time given
     ├── QueueError                about a queue
     │   ├── QueueInUse            workers serve it

@@ -11,7 +11,7 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.job_record import JobRecord
 from streamq.options import Priority
-from streamq.queue import Queue
+from streamq.queue import UNCHANGED, Queue
 from streamq.terms import patience
 from streamq.unique import Disposition
 
@@ -72,9 +72,12 @@ class Job(Generic[R]):
         """Give it another payload: see ``Queue.edit``."""
         return await self._of.edit(self.id, payload, version=version)
 
-    async def retry(self) -> JobRecord:
-        """Let it wait again after it failed, was cancelled or has expired: see ``Queue.retry``."""
-        return await self._of.retry(self.id)
+    async def retry(self, *, payload: Any = UNCHANGED) -> JobRecord:
+        """Let it wait again after it failed, was cancelled or has expired, or a copy of it with another ``payload``.
+
+        See ``Queue.retry``.
+        """
+        return await self._of.retry(self.id, payload=payload)
 
     async def delete(self) -> None:
         """Delete its record once it has ended: see ``Queue.delete``."""

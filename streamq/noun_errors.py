@@ -1,4 +1,4 @@
-"""Errors about schedules, background operations and repeated requests. They stand in the tree of ``errors``."""
+"""Errors about schedules, filters, background operations and repeated requests, in the tree of ``errors``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ class InvalidSchedule(UsageError):
         self.name, self.errors = name, tuple(errors)
         listed = "; ".join(f"{e.pointer.removeprefix('/')}: {e.message}" for e in self.errors)
         super().__init__(f"schedule {name!r} is not valid: {listed}")
+
+
+class InvalidFilter(UsageError):
+    """A filter cannot be read. ``place`` is the character from which on, counted from 0; ``text`` is the filter."""
+
+    code = "invalid-filter"
+    AROUND = 60
+    """Characters shown before and behind the place."""
+
+    def __init__(self, text: str, place: int, reason: str) -> None:
+        self.text, self.place, self.reason = text, place, reason
+        before, behind = text[max(0, place - self.AROUND) : place], text[place : place + self.AROUND]
+        super().__init__(f"not a filter, at character {place + 1}: {reason}: {before} >>> {behind}".rstrip())
 
 
 class OperationError(StreamqError):
@@ -108,6 +121,28 @@ class RecordsFull(RecordError):
             f"records {name!r} have {limit:,} entries, as many as may be: give them shorter lifetimes, delete some, "
             "or raise app.records(…, limit=…)"
         )
+
+
+class OperationConflict(OperationError):
+    """Another operation that runs already is for the same jobs: ``other`` is its id."""
+
+    code = "operation-conflict"
+
+    def __init__(self, queue: str, other: str) -> None:
+        self.queue, self.other = queue, other
+        super().__init__(
+            f"operation {other} is for the same jobs and still runs: wait for its end, or cancel it first"
+        )
+
+
+class OperationEnded(OperationError):
+    """The operation has ended and cannot be cancelled any more."""
+
+    code = "operation-ended"
+
+    def __init__(self, operation_id: str, state: str) -> None:
+        self.operation_id, self.state = operation_id, state
+        super().__init__(f"operation {operation_id} is {state}: there is nothing left to cancel")
 
 
 class ScheduleNotFound(StreamqError):

@@ -11,7 +11,7 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.clock import monotonic
 from streamq.model.operation import OperationRecord
-from streamq.noun_errors import OperationNotFound, OperationTimeout
+from streamq.noun_errors import OperationEnded, OperationNotFound, OperationTimeout
 from streamq.terms import patience
 
 LOOK = 0.2
@@ -38,8 +38,13 @@ class Operation:
         return found
 
     async def cancel(self) -> OperationRecord:
-        """End it where it is; what it has done stays done. One that has ended stays as it is. Raises as ``status``."""
+        """End it where it is; what it has done stays done. One that was cancelled already stays as it is.
+
+        Raises as ``status``, and ``OperationEnded`` for one that has ended otherwise.
+        """
         before = await self._client.store.operations.cancel(self.queue, self.id)
+        if before not in ("", "running", "cancelled"):
+            raise OperationEnded(self.id, before)
         if before == "running":
             await note(self._client, self.queue, "operation.cancel", self.id)
         return await self.status()

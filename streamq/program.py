@@ -17,6 +17,7 @@ from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
+from streamq.model.groups import FailureGroup
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
@@ -293,6 +294,11 @@ class Program:
         if not queue:
             raise OperationNotFound("", operation_id)
         return Operation(operation_id, queue, self.client)
+
+    async def failures(self) -> list[FailureGroup]:
+        """The groups of jobs that failed alike, of all queues, those with the most failed jobs first."""
+        found = [group for queue in await self.queues() for group in await self.queue(queue).failures()]
+        return sorted(found, key=lambda group: -group.failed)
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are registered. A lost one stays until it is reclaimed."""

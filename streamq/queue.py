@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from streamq.acting import actor
 from streamq.audited import note
+from streamq.bulk import Rate, bulk_of
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import FieldError, InvalidPayload, UsageError
@@ -15,9 +16,11 @@ from streamq.keeping import keep, remove
 from streamq.model import codec
 from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
-from streamq.model.job_record import Counts, JobRecord, Page
+from streamq.model.filter_text import parse_filter
+from streamq.model.groups import FailureGroup
+from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
-from streamq.model.operation import OperationRecord
+from streamq.model.operation import Bulk, OperationRecord
 from streamq.model.retention import Retention
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
@@ -65,16 +68,40 @@ class Queue:
             raise invalid(cursor)
         return await self._client.store.jobs.jobs(self.name, _state(state), limit, cursor)
 
-    async def retry(self, job_id: str) -> JobRecord:
+    async def search(self, text: str, *, limit: int = 50, cursor: str | None = None) -> SearchPage:
+        """Jobs that a filter means, such as ``state:failed error:"timed out" age>1h``, and how far it looked.
+
+        One call looks at 2,000 jobs at most: where ``next`` is no ``None``, go on with it as ``cursor``, also where a
+        page has no job. A state, a unique key, an id, and the task and the fingerprint of failed jobs are found
+        without looking at others. With ``key:`` the living job that has the key now is found, and those that follow it.
+        Raises ``InvalidFilter`` with the place of what is wrong, and ``UsageError``.
+        """
+        if type(limit) is not int or not 1 <= limit <= PAGE_LIMIT:
+            raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT}")
+        if not isinstance(cursor, str | None):
+            raise invalid(cursor)
+        return await self._client.store.search.page(self.name, parse_filter(text), limit, cursor)
+
+    async def retry(self, job_id: str, *, payload: Any = UNCHANGED) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
 
-        Its history stays, and it does not expire any more. Of many concurrent calls one moves it. Raises
-        ``JobNotFound``, ``WrongState`` for a job that has not ended so, or not any more, with the state it has, and
-        ``KeyInUse`` when another job has its unique key by now.
+        Its history stays, and it does not expire any more. Of many concurrent calls one moves it. With another
+        ``payload`` a new job is made of it, and is returned: the old one stays as it ended, and each says the id of the
+        other (``clone_of``, ``cloned_as``). Raises ``JobNotFound``, ``WrongState`` for a job that has not ended so, or
+        not any more, with the state it has, ``KeyInUse`` when another job has its unique key by now, and
+        ``InvalidPayload`` where its task is known here.
         """
-        job = await self._client.store.jobs.requeue(self.name, _text(job_id))
-        await self._note("job.retry", job_id)
-        return job
+        jobs = self._client.store.jobs
+        if payload is UNCHANGED:
+            retried = await jobs.requeue(self.name, _text(job_id))
+            await self._note("job.retry", job_id)
+            return retried
+        job = await self.get(job_id)
+        encoded, headers = self._client.encode(job.task, payload)
+        _refuse_masks(job, encoded)
+        made = await jobs.clone(self.name, job_id, encoded, headers or b"")
+        await self._note("job.retry", job_id, cloned_as=made.id)
+        return made
 
     async def cancel(self, job_id: str, reason: str = "", *, by: str = "") -> JobRecord:
         """End a job that has not begun, and ask for the end of one that runs. Returns it as it is now.
@@ -264,6 +291,50 @@ class Queue:
         who = line("by", by) or actor()
         begun = await self._client.store.operations.begin(self.name, kind, wanted, total, who)
         await self._note(f"queue.{kind}", begun, by, states=[state.value for state in wanted], total=total)
+        return Operation(begun, self.name, self._client)
+
+    async def failures(self) -> list[FailureGroup]:
+        """The groups of jobs that failed alike, those with the most failed jobs first.
+
+        To retry one: ``retry_all(f"fingerprint:{group.fingerprint}")``.
+        """
+        return await self._client.store.failures.groups(self.name)
+
+    async def retry_all(
+        self, text: str, *, rate: Rate | None = None, canary: int | None = None, by: str = ""
+    ) -> Operation:
+        """Let the jobs that a filter means wait again, in the background: the failed ones, unless it names states.
+
+        With ``rate`` only so many a second (``50``, ``"50/s"``, ``"10/m"``). With ``canary`` so many first: when one of
+        these fails again, the operation is ``stopped``; else it goes on with the others. ``skipped`` counts those
+        whose unique key is in use. Raises ``InvalidFilter``, ``UsageError`` for a state that does not allow it, and
+        ``OperationConflict`` where an operation that runs is for the same jobs.
+        """
+        return await self._begin_bulk(bulk_of("retry", text, rate=rate, canary=canary), by)
+
+    async def cancel_all(
+        self, text: str, reason: str = "", *, rate: Rate | None = None, by: str = ""
+    ) -> Operation:
+        """Cancel the jobs that a filter means, in the background: those that have not begun, unless it names states.
+
+        With ``state:active`` those that run are told to end, as ``cancel`` does. Raises as ``retry_all``.
+        """
+        return await self._begin_bulk(bulk_of("cancel", text, rate=rate, reason=line("reason", reason)), by)
+
+    async def promote_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
+        """Let the delayed jobs that a filter means wait now, in the background. Raises as ``retry_all``."""
+        return await self._begin_bulk(bulk_of("promote", text, rate=rate), by)
+
+    async def delete_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
+        """Delete the records of ended jobs that a filter means, in the background. Raises as ``retry_all``."""
+        return await self._begin_bulk(bulk_of("delete", text, rate=rate), by)
+
+    async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:
+        counts = (await self.counts()).asdict()
+        total = sum(counts[state] for state in bulk.states)
+        who = line("by", by) or actor()
+        begun = await self._client.store.operations.begin_bulk(self.name, bulk, total, who)
+        await self._note(f"queue.{bulk.kind}", begun, by, filter=bulk.filter, total=total)
         return Operation(begun, self.name, self._client)
 
     async def operations(self) -> list[OperationRecord]:

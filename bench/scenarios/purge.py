@@ -29,14 +29,14 @@ async def measure(rig: Rig) -> Measured:
     """The same arrivals come before the purge and in its midst."""
     jobs = rig.of(1_000_000, 50_000)
     async with rig.app() as app, rig.worker(app, pinned=True) as worker, rig.child("scheduler"):
-        await _fill(app, jobs)
+        await fill(app, jobs)
         rig.say(f"{jobs:,} jobs wait")
-        before = [await _beside(rig, app, worker, seed) for seed in _SEEDS]
-        async with _slow_log(rig) as worst:
+        before = [await beside(rig, app, worker, seed) for seed in SEEDS]
+        async with slow_log(rig) as worst:
             purge = await app.queue(HEAP).purge(["waiting"])
             begin = time.monotonic()
             ending = asyncio.create_task(purge.wait())
-            meanwhile = [await _beside(rig, app, worker, seed) for seed in _SEEDS]
+            meanwhile = [await beside(rig, app, worker, seed) for seed in SEEDS]
             still = await _still_runs(purge)
             record = await ending
             seconds = time.monotonic() - begin
@@ -52,15 +52,18 @@ async def measure(rig: Rig) -> Measured:
     ]
 
 
-_SEEDS: Final = range(1, 4)
+SEEDS: Final = range(1, 4)
+"""Of the arrivals on the other queue."""
 
 
-async def _fill(app: App, jobs: int) -> None:
+async def fill(app: App, jobs: int) -> None:
+    """So many jobs of a task wait that no worker is asked for."""
     for at in range(0, jobs, CHUNK):
         await app.enqueue_many(HEAP, "count", messages(min(CHUNK, jobs - at), at))
 
 
-async def _beside(rig: Rig, app: App, worker: Child, seed: int) -> list[float]:
+async def beside(rig: Rig, app: App, worker: Child, seed: int) -> list[float]:
+    """The latencies of jobs on the other queue."""
     task = app.tasks["arrive"]
 
     def payload(number: int) -> dict[str, Any]:
@@ -76,7 +79,7 @@ async def _still_runs(purge: Operation) -> bool:
 
 
 @asynccontextmanager
-async def _slow_log(rig: Rig) -> AsyncIterator[list[int]]:
+async def slow_log(rig: Rig) -> AsyncIterator[list[int]]:
     """The durations in µs, after the block, of what the server noted in it: all but our own reading of it."""
     client, found = rig.server.client, list[int]()
     async with rig.server.configured({"slowlog-log-slower-than": NOTED, "slowlog-max-len": 100_000}):

@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import audit, changes, events, health, jobs, messages, operations, queues, schedules, steering, workers
+from . import (
+    audit,
+    changes,
+    events,
+    failed,
+    health,
+    jobs,
+    messages,
+    operations,
+    queues,
+    schedules,
+    steering,
+    workers,
+)
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
@@ -17,6 +30,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *steering.ROUTES,
     *operations.ROUTES,
     *audit.ROUTES,
+    *failed.ROUTES,
     *schedules.ROUTES,
     *messages.ROUTES,
 )

@@ -32,7 +32,7 @@ from ..http.requests import expected_version
 from ..http.route import Asked, Route, Success
 from ..json_text import encoded
 from ..site import Site
-from .jobs import JOB, JOB_NOT_FOUND, JobDocument, versioned
+from .jobs import JOB, JOB_NOT_FOUND, JOBS, JobDocument, versioned
 from .queues import QUEUE_NOT_FOUND, known_queue
 
 LINE: Final = 500
@@ -50,6 +50,12 @@ class CancelRequest(Request):
 
     reason: Line = ""
     by: Line = ""
+
+
+class RetryRequest(Request):
+    """With another ``payload`` a copy of the job is made, and the job stays as it ended: each says the other's id."""
+
+    payload: Any = None
 
 
 class Guarded(Request):
@@ -113,10 +119,18 @@ async def cancel(site: Site, asked: Asked[None, CancelRequest]) -> Answer:
     return versioned(job, 202 if job.state is State.ACTIVE else 200)
 
 
-async def retry(site: Site, asked: Asked[None, None]) -> Answer:
-    """The job as it waits."""
+async def retry(site: Site, asked: Asked[None, RetryRequest]) -> Answer:
+    """The job as it waits; with another payload the new job, 201."""
     queue, job_id = await _found(site, asked)
-    return versioned(await queue.retry(job_id))
+    if "payload" not in asked.body.model_fields_set:
+        return versioned(await queue.retry(job_id))
+    try:
+        made = await queue.retry(job_id, payload=JSONText(encoded(asked.body.payload)))
+    except InvalidPayload as error:
+        raise Invalid(of_payload(error, "/payload")) from None
+    answered = versioned(made, 201)
+    where = f"{site.settings.base_path}{JOBS.replace('{queue}', queue.name)}/{made.id}"
+    return answered._replace(headers={**answered.headers, "Location": where})
 
 
 async def promote(site: Site, asked: Asked[None, Guarded]) -> Answer:
@@ -163,9 +177,11 @@ _CHANGED: Final = (Success(200, "The job as it is now", JobDocument, ("ETag",)),
 
 ROUTES: Final = (
     Route(
-        method="POST", path=JOB + "/retry", handler=retry, scope=Scope.WRITE,
-        summary="a job that failed, was cancelled or has expired waits again, with all its attempts",
-        answers=_CHANGED, problems=(*_COMMON, OF_ENGINE[KeyInUse], *OUTAGES),
+        method="POST", path=JOB + "/retry", handler=retry, scope=Scope.WRITE, body=RetryRequest,
+        body_may_be_empty=True,
+        summary="a job that failed, was cancelled or has expired waits again, or a copy with another payload",
+        answers=(*_CHANGED, Success(201, "The copy", JobDocument, ("ETag", "Location"))),
+        problems=(*_COMMON, OF_ENGINE[KeyInUse], OF_ENGINE[PayloadTooLarge], *OUTAGES),
     ),
     Route(
         method="POST", path=JOB + "/cancel", handler=cancel, scope=Scope.WRITE, body=CancelRequest,

@@ -14,6 +14,7 @@ from streamq import (
     OPTIONS,
     RESERVED,
     App,
+    InvalidFilter,
     InvalidPayload,
     JobNotFound,
     JobRecord,
@@ -93,9 +94,15 @@ JobRequest = cast(
 
 
 class JobsQuery(Request):
-    """Which jobs of a queue to list; without ``state`` all, one state after the other."""
+    """Which jobs of a queue to list; without ``state`` all, one state after the other.
+
+    ``task`` names their task, and ``q`` is a filter such as `state:failed error:"timed out" age>1h`. A page of these
+    may have fewer jobs than ``limit``, or none, and go on all the same.
+    """
 
     state: Annotated[State | None, Field(strict=False)] = None
+    task: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    q: Annotated[str | None, Field(max_length=2_000)] = None
     limit: Annotated[int, Field(ge=1, le=200), WHOLE] = 50
     cursor: str | None = Field(default=None, max_length=200)
 
@@ -130,6 +137,8 @@ class JobDocument(TypedDict):
     worker: str | None
     schedule: str | None
     planned_at: str | None
+    clone_of: str | None
+    cloned_as: str | None
     payload_version: NotRequired[int]
 
 
@@ -143,9 +152,13 @@ class SentDocument(JobDocument):
 
 
 class Following(TypedDict):
-    """Where the list goes on: the ``cursor`` of the next page, or null at its end."""
+    """Where the list goes on: the ``cursor`` of the next page, or null at its end.
+
+    ``looked`` says how many jobs were looked at for the page, where it was asked for by ``q`` or ``task``.
+    """
 
     next: str | None
+    looked: NotRequired[int]
 
 
 class JobsPage(TypedDict):
@@ -232,6 +245,8 @@ async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
     """A page may end in the middle of a state, and hold the end of one and the begin of the next."""
     query = asked.query
     queue = await known_queue(site.engine, asked.request)
+    if query.q is not None or query.task is not None:
+        return await _found(queue, query)
     states = [query.state] if query.state else list(State)
     state, _, cursor = (query.cursor or f"{states[0]}.").partition(".")
     if state not in states:
@@ -249,6 +264,21 @@ async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
             following = f"{current}.{page.next}"
             break
     return {"data": [r.asdict() for r in records], "page": {"next": following}}
+
+
+async def _found(queue: Queue, query: JobsQuery) -> dict[str, Any]:
+    """The jobs that a filter means."""
+    terms = [f"state:{query.state.value}"] if query.state else []
+    terms += [f"task={encoded(query.task).decode()}"] if query.task is not None else []
+    text = " ".join([*terms, f"({query.q})"] if query.q is not None and terms else terms or [query.q or ""])
+    try:
+        page = await queue.search(text, limit=query.limit, cursor=query.cursor)
+    except InvalidFilter:
+        raise
+    except UsageError as error:
+        raise Problem(BAD_CURSOR, str(error)) from None
+    following = {"next": page.next, "looked": page.looked}
+    return {"data": [job.asdict() for job in page.items], "page": following}
 
 
 async def _page(queue: Queue, state: State, limit: int, cursor: str) -> Page:
@@ -287,8 +317,9 @@ ROUTES: Final = (
     ),
     Route(
         method="GET", path=JOBS, handler=index, scope=Scope.READ, query=JobsQuery,
-        summary="a page of jobs, in one state or one state after the other",
-        answers=(Success(200, "A page of jobs", JobsPage),), problems=(BAD_CURSOR, QUEUE_NOT_FOUND, *OUTAGES),
+        summary="a page of jobs: in one state, in one after the other, or those that a filter means",
+        answers=(Success(200, "A page of jobs", JobsPage),),
+        problems=(BAD_CURSOR, QUEUE_NOT_FOUND, OF_ENGINE[InvalidFilter], *OUTAGES),
     ),
     Route(
         method="GET", path=JOB, handler=show, scope=Scope.READ,

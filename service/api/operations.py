@@ -1,13 +1,22 @@
-"""Background operations: many jobs are deleted in small steps, and anybody may see how far that is, or end it."""
+"""Background operations: what is done to many jobs in small steps; anybody may see how far that is, or end it."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import OperationNotFound, Queue
+from streamq import (
+    InvalidFilter,
+    Operation,
+    OperationConflict,
+    OperationEnded,
+    OperationNotFound,
+    Queue,
+    UsageError,
+)
 
 from ..http.answers import Answer
 from ..http.auth import Scope
@@ -17,6 +26,7 @@ from ..http.inputs import Request
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .changes import Line
+from .jobs import JOBS
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 
 OPERATIONS: Final = "/api/v1/operations"
@@ -48,11 +58,30 @@ class DrainRequest(Confirmed):
     delayed: bool = False
 
 
+class BulkRequest(Request):
+    """What is done to all jobs that the filter ``q`` means.
+
+    ``retry`` is for the failed ones, ``cancel`` for those that have not begun, ``promote`` for the delayed ones, and
+    ``delete`` for those that have ended, unless the filter names other states. ``rate`` is jobs a second, or text such
+    as `"50/s"`. With ``canary``, a retry waits for the ends of so many first, and stops if one of them fails again.
+    """
+
+    action: Literal["retry", "cancel", "promote", "delete"]
+    q: Annotated[str, Field(min_length=1, max_length=2_000)]
+    reason: Line = ""
+    by: Line = ""
+    rate: float | str | None = None
+    canary: Annotated[int | None, Field(ge=1, le=100)] = None
+
+
 # -- what is answered --------------------------------------------------------------------------------------------
 
 
 class OperationDocument(TypedDict):
-    """A background operation: ``done`` jobs are deleted of the ``total`` that there were when it began."""
+    """A background operation: ``done`` jobs are deleted, or otherwise changed, of the ``total`` when it began.
+
+    One by a filter says also how many it has ``looked`` at, and has ``skipped`` as they could not be changed any more.
+    """
 
     id: str
     queue: str
@@ -65,6 +94,12 @@ class OperationDocument(TypedDict):
     created_at: str | None
     updated_at: str | None
     ended_at: str | None
+    filter: str
+    looked: int
+    skipped: int
+    rate: float | None
+    canary: int | None
+    reason: str
 
 
 class OperationList(TypedDict):
@@ -91,6 +126,23 @@ async def drain(site: Site, asked: Asked[None, DrainRequest]) -> Answer:
     return _begun(site, (await begun.status()).asdict())
 
 
+async def bulk(site: Site, asked: Asked[None, BulkRequest]) -> Answer:
+    """The operation as it begins."""
+    queue, body = await known_queue(site.engine, asked.request), asked.body
+    for name, given, of in (("canary", body.canary, "retry"), ("reason", body.reason or None, "cancel")):
+        if given is not None and body.action != of:
+            raise Invalid(
+                [field_error(f"/{name}", "not-possible", f"is for the action {of} alone", "leave it out")]
+            )
+    acts: dict[str, Callable[[], Awaitable[Operation]]] = {
+        "retry": lambda: queue.retry_all(body.q, rate=body.rate, canary=body.canary, by=body.by),
+        "cancel": lambda: queue.cancel_all(body.q, body.reason, rate=body.rate, by=body.by),
+        "promote": lambda: queue.promote_all(body.q, rate=body.rate, by=body.by),
+        "delete": lambda: queue.delete_all(body.q, rate=body.rate, by=body.by),
+    }
+    return _begun(site, (await (await acts[body.action]()).status()).asdict())
+
+
 async def _confirmed(site: Site, asked: Asked[None, Any]) -> Queue:
     """The queue of the path. Raises ``Invalid`` unless the body names it."""
     queue = await known_queue(site.engine, asked.request)
@@ -115,7 +167,7 @@ async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
 
 
 async def cancel(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
-    """The operation as it is now: one that has ended stays as it was."""
+    """The operation as it is now; 409 for one that had ended."""
     return (await site.engine.operation(asked.request.match_info["id"]).cancel()).asdict()
 
 
@@ -136,6 +188,14 @@ ROUTES: Final = (
         answers=_BEGUN, problems=(QUEUE_NOT_FOUND, *OUTAGES),
     ),
     Route(
+        method="POST", path=JOBS + "/bulk", handler=bulk, scope=Scope.ADMIN, body=BulkRequest,
+        summary="retry, cancel, promote or delete all jobs that a filter means, in the background",
+        answers=_BEGUN,
+        problems=(
+            QUEUE_NOT_FOUND, OF_ENGINE[InvalidFilter], OF_ENGINE[UsageError], OF_ENGINE[OperationConflict], *OUTAGES,
+        ),
+    ),
+    Route(
         method="GET", path=OPERATIONS, handler=index, scope=Scope.READ,
         summary="the background operations that run, or ended in the last day",
         answers=(Success(200, "The operations", OperationList),), problems=OUTAGES,
@@ -147,8 +207,8 @@ ROUTES: Final = (
     ),
     Route(
         method="POST", path=_ONE + "/cancel", handler=cancel, scope=Scope.ADMIN,
-        summary="end an operation where it is; what it has deleted stays deleted",
+        summary="end an operation where it is; what it has done stays done",
         answers=(Success(200, "The operation as it is now", OperationDocument),),
-        problems=(OPERATION_NOT_FOUND, *OUTAGES),
+        problems=(OPERATION_NOT_FOUND, OF_ENGINE[OperationEnded], *OUTAGES),
     ),
 )  # fmt: skip

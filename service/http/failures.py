@@ -13,11 +13,14 @@ from aiohttp import web
 from yarl import URL
 
 from streamq import (
+    InvalidFilter,
     InvalidPayload,
     InvalidSchedule,
     JobNotFound,
     KeyInUse,
     NotDurable,
+    OperationConflict,
+    OperationEnded,
     OperationNotFound,
     OutcomeUnknown,
     OutOfMemory,
@@ -63,6 +66,7 @@ STRANGERS: Final[web.AppKey[Guard]] = web.AppKey("strangers")
 OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     InvalidPayload: VALIDATION,
     InvalidSchedule: VALIDATION,
+    InvalidFilter: ProblemType(422, InvalidFilter.code, "the filter cannot be read from `place` on"),
     UnknownTask: ProblemType(422, UnknownTask.code, "the task is none of `known_tasks`"),
     PayloadTooLarge: ProblemType(
         413, PayloadTooLarge.code, "the payload has `size_bytes`, more than `limit_bytes`"
@@ -78,6 +82,10 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     OperationNotFound: ProblemType(
         404, OperationNotFound.code, "there is no such operation, or it ended more than a day ago"
     ),
+    OperationConflict: ProblemType(
+        409, OperationConflict.code, "the operation `other` is for the same jobs and still runs"
+    ),
+    OperationEnded: ProblemType(409, OperationEnded.code, "the operation has ended as `state` says"),
     KeyInUse: ProblemType(409, KeyInUse.code, "the job `other` has the job's unique `key` by now"),
     WrongState: ProblemType(
         409, WrongState.code, "the job is in `state`, which does not allow it; it does allow `allowed`"
@@ -202,6 +210,9 @@ def _of_engine(request: web.Request, error: StreamqError) -> Problem:
 
 
 _TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {
+    InvalidFilter: {"place": "place", "reason": "reason"},
+    OperationConflict: {"other": "other"},
+    OperationEnded: {"state": "state"},
     UnknownTask: {"known_tasks": "known"},
     PayloadTooLarge: {"size_bytes": "size", "limit_bytes": "limit"},
     KeyInUse: {"state": "state", "allowed": "allowed", "key": "key", "other": "other"},

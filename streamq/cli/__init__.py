@@ -26,6 +26,7 @@ _OURS: Final = {
     "operation": "streamq.cli.operation:operation",
     "workers": "streamq.cli.look:workers",
     "job": "streamq.cli.jobs:job",
+    "errors": "streamq.cli.failures:errors",
     "schedule": "streamq.cli.schedules:schedule",
     "audit": "streamq.cli.audit:audit",
     "doctor": "streamq.cli.health:doctor",

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 import streamq
+from streamq.cli import bulk
 from streamq.cli.options import DURATION, TIME, Option, as_json, by_actor, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, say
 from streamq.model.shown import shown
@@ -83,37 +84,63 @@ _version = click.option(
 
 @click.command()
 @click.argument("queue")
-@click.argument("job_id")
+@click.argument("job_id", required=False)
 @click.option("--reason", cls=Option, default="", help="Why; kept in its record.")
+@bulk.by_filter
+@bulk.rated
 @by_actor
 @server
 @as_json
-def cancel(queue: str, job_id: str, reason: str, as_json: bool, **options: Any) -> None:
-    """End a job: at once, or when the handler that runs has ended.
+def cancel(
+    queue: str, job_id: str | None, reason: str, rate: str | None, as_json: bool, **options: Any
+) -> int | None:
+    """End a job: at once, or when the handler that runs has ended. Or all that a filter means.
 
     \b
-    Example:
+    Examples:
       streamq job cancel sms 1795449758578-0 --reason "sent twice"
+      streamq job cancel sms --q "task:send_sms age>1d" --all
     """
+    chosen = bulk.taken(options)
+    if bulk.is_bulk(job_id, chosen) or job_id is None:
+        return bulk.run(
+            queue,
+            chosen,
+            options,
+            lambda of: of.cancel_all(chosen["q"], reason, rate=rate),
+            as_json=as_json,
+        )
     record = on_queue(queue, options, lambda of: of.cancel(job_id, reason))
     show(record, as_json=as_json)
+    return None
 
 
 @click.command()
 @click.argument("queue")
-@click.argument("job_id")
+@click.argument("job_id", required=False)
 @_version
+@bulk.by_filter
+@bulk.rated
 @by_actor
 @server
 @as_json
-def promote(queue: str, job_id: str, version: int | None, as_json: bool, **options: Any) -> None:
-    """Let a delayed job wait now, whenever it was due.
+def promote(
+    queue: str, job_id: str | None, version: int | None, rate: str | None, as_json: bool, **options: Any
+) -> int | None:
+    """Let a delayed job wait now, whenever it was due. Or all that a filter means.
 
     \b
-    Example:
+    Examples:
       streamq job promote sms 1795449758578-140737488355328
+      streamq job promote sms --q "task:send_sms" --all --rate 50/s
     """
+    chosen = bulk.taken(options)
+    if bulk.is_bulk(job_id, chosen) or job_id is None:
+        return bulk.run(
+            queue, chosen, options, lambda of: of.promote_all(chosen["q"], rate=rate), as_json=as_json
+        )
     show(on_queue(queue, options, lambda of: of.promote(job_id, version=version)), as_json=as_json)
+    return None
 
 
 @click.command()
@@ -189,22 +216,65 @@ def edit(queue: str, job_id: str, payload: str, version: int | None, as_json: bo
 
 @click.command()
 @click.argument("queue")
-@click.argument("job_id")
+@click.argument("job_id", required=False)
+@bulk.by_filter
 @by_actor
 @server
 @as_json
-def rm(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
-    """Delete the record of a finished job.
+def rm(queue: str, job_id: str | None, as_json: bool, **options: Any) -> int | None:
+    """Delete the record of a finished job, or of all that a filter means, for good.
 
     \b
-    Example:
+    Examples:
       streamq job rm sms 1795449758578-0
+      streamq job rm sms --q "state:failed ended>7d" --all
     """
+    chosen = bulk.taken(options)
+    if bulk.is_bulk(job_id, chosen) or job_id is None:
+        return bulk.run(queue, chosen, options, lambda of: of.delete_all(chosen["q"]), as_json=as_json)
     on_queue(queue, options, lambda of: of.delete(job_id))
     if as_json:
         echo_json({"deleted": job_id})
     else:
         say(f"job {job_id} is deleted")
+    return None
 
 
-CHANGES: Final = (cancel, promote, reschedule, priority, edit, rm)
+@click.command()
+@click.argument("queue")
+@click.argument("job_id", required=False)
+@click.option(
+    "--payload", cls=Option, metavar="JSON",
+    help="Make a copy of the job with this payload; @FILE reads it from a file, - from standard input.",
+)  # fmt: skip
+@bulk.by_filter
+@bulk.rated
+@bulk.canary
+@by_actor
+@server
+@as_json
+def retry(
+    queue: str, job_id: str | None, payload: str | None, rate: str | None, canary: int | None,
+    as_json: bool, **options: Any,
+) -> int | None:  # fmt: skip
+    """Let a job that failed, was cancelled or has expired wait again, or all that a filter means.
+
+    \b
+    Examples:
+      streamq job retry sms 1795449758578-0
+      streamq job retry sms --q "task:send_sms error:timeout" --all --canary 5
+    """
+    chosen = bulk.taken(options)
+    if bulk.is_bulk(job_id, chosen) or job_id is None:
+        if payload is not None:
+            raise streamq.UsageError("--payload is for one job: leave it out with --q")
+        return bulk.run(
+            queue, chosen, options,
+            lambda of: of.retry_all(chosen["q"], rate=rate, canary=canary), as_json=as_json,
+        )  # fmt: skip
+    more = {} if payload is None else {"payload": payload_of(payload)}
+    show(on_queue(queue, options, lambda of: of.retry(job_id, **more)), as_json=as_json)
+    return None
+
+
+CHANGES: Final = (retry, cancel, promote, reschedule, priority, edit, rm)

@@ -22,6 +22,8 @@ from streamq.errors import (
 )
 from streamq.exits import Exit
 from streamq.noun_errors import (
+    OperationConflict,
+    OperationEnded,
     OperationNotFound,
     OperationTimeout,
     QueueError,
@@ -39,7 +41,8 @@ class QueueNotFound(StreamqError):
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
     (OperationNotFound, Exit.NOT_FOUND), (ScheduleNotFound, Exit.NOT_FOUND), (ScheduleConflict, Exit.WRONG_STATE),
-    (QueueError, Exit.WRONG_STATE), (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
+    (QueueError, Exit.WRONG_STATE), (OperationConflict, Exit.WRONG_STATE), (OperationEnded, Exit.WRONG_STATE),
+    (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),
     (ResultTimeout, Exit.STILL_RUNNING), (OperationTimeout, Exit.STILL_RUNNING), (QueueFull, Exit.FAILED),
     (Unavailable, Exit.UNAVAILABLE),
     (ConfigurationError, Exit.CONFIGURATION),

@@ -13,7 +13,6 @@ from streamq.cli.options import (
     DURATION,
     Option,
     as_json,
-    by_actor,
     nearest,
     of_enqueue,
     refuse_unknown,
@@ -124,59 +123,65 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
 @job.command()
 @click.argument("queue")
 @click.option(
-    "--state", cls=Option, default="failed", show_default=True,
-    type=click.Choice([state.value for state in State]),
+    "--state", cls=Option, type=click.Choice([state.value for state in State]),
+    help="Default: failed; with a filter all that it means.",
 )  # fmt: skip
+@click.option("--q", cls=Option, metavar="FILTER", help="The jobs that a filter means.")
 @click.option(
     "--limit", cls=Option, type=click.IntRange(1, 200), default=50, show_default=True, help="1 to 200."
 )
 @click.option("--cursor", cls=Option, help="`next` of the page before.")
 @server
 @as_json
-def ls(queue: str, state: str, limit: int, cursor: str | None, as_json: bool, **options: Any) -> None:
-    """List the jobs of a queue in a state.
+def ls(
+    queue: str,
+    state: str | None,
+    q: str | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """List the jobs of a queue in a state, or those that a filter means.
 
     \b
-    Example:
+    Examples:
       streamq job ls sms --state failed --limit 20
+      streamq job ls sms --q 'state:failed error:"timed out" age>1h'
     """
 
-    async def look(app: streamq.App) -> streamq.Page:
-        page = await app.queue(queue).jobs(State(state), limit=limit, cursor=cursor)
+    async def look(app: streamq.App) -> Any:
+        of = app.queue(queue)
+        if q is None:
+            page: streamq.Page | streamq.SearchPage = await of.jobs(
+                State(state or "failed"), limit=limit, cursor=cursor
+            )
+        else:
+            wanted = q if state is None else f"state:{state} ({q})"
+            page = await of.search(wanted, limit=limit, cursor=cursor)
         if not page.items:
             await refuse_unknown(app, queue)
         return page
 
     page = with_app(options, look)
+    looked = {} if q is None else {"looked": page.looked}
     if as_json:
-        echo_json({"items": [item.asdict() for item in page.items], "next": page.next})
+        echo_json({"items": [item.asdict() for item in page.items], "next": page.next, **looked})
         return
     rows = [
         {
-            "id": item.id, "task": item.task, "attempt": item.attempt, "worker": item.worker,
+            "id": item.id, **({"state": item.state.value} if looked else {}), "task": item.task,
+            "attempt": item.attempt, "worker": item.worker,
             "error": f"{item.error.type}: {item.error.message}"[:60] if item.error else None,
         }
         for item in page.items
     ]  # fmt: skip
-    table(rows, f"no {state} job on {queue}")
+    table(rows, f"no {state or 'failed'} job on {queue}" if q is None else f"no job on {queue} is meant")
+    if looked and page.next is None:
+        say(f"looked at {page.looked:,} jobs, to the end")
     if page.next:
-        say(f"more: --cursor {page.next}")
-
-
-@job.command()
-@click.argument("queue")
-@click.argument("job_id")
-@by_actor
-@server
-@as_json
-def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
-    """Let a job that failed, was cancelled or has expired wait again.
-
-    \b
-    Example:
-      streamq job retry sms 1795449758578-0
-    """
-    show(on_queue(queue, options, lambda of: of.retry(job_id)), as_json=as_json)
+        so_far = f"looked at {page.looked:,} jobs so far; " if looked else ""
+        say(f"{so_far}more: --cursor {page.next}")
 
 
 for each in CHANGES:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 import streamq
 from streamq.cli import Group
 from streamq.cli.options import as_json, by_actor, server, with_app
-from streamq.cli.outlet import echo_json, say, table
+from streamq.cli.outlet import complain, echo_json, progress, say, table
+
+_DONE: Final = {"retry": "retried", "cancel": "cancelled", "promote": "promoted"}
+"""What was done to the jobs, where that is not their end."""
 
 
 @click.group(cls=Group)
 def operation() -> None:
-    """Look at background operations, such as a purge, and end them.
+    """Look at background operations, such as a purge or a retry by filter, and end them.
 
     \b
     Example:
@@ -23,11 +26,27 @@ def operation() -> None:
 
 
 def tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
-    """Show how far an operation is."""
+    """Print how far an operation is."""
     if as_json:
         echo_json(record.asdict())
     else:
-        say(f"{record.kind} {record.id} is {record.state}: {record.done:,} of {record.total:,} jobs deleted")
+        done = _DONE.get(record.kind, "deleted")
+        why = f"; {record.reason}" if record.reason else ""
+        skipped = f", {record.skipped:,} skipped" if record.skipped else ""
+        said = f"{record.done:,} of {record.total:,} jobs {done}{skipped}{why}"
+        say(f"{record.kind} {record.id} is {record.state}: {said}")
+
+
+async def followed(begun: streamq.Operation, wait: float | None, *, shown: bool) -> streamq.OperationRecord:
+    """The operation when it has ended, with a bar at a terminal while it goes on."""
+    from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
+
+    with progress((await begun.status()).total if shown else 0) as show:
+        try:
+            return await begun.wait(wait, on_step=lambda record: show(record.done))
+        except CancelledError:
+            complain(f"{begun.id} goes on; to end it: streamq operation cancel {begun.id}")
+            raise
 
 
 @operation.command()
@@ -70,7 +89,7 @@ def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
 @server
 @as_json
 def cancel_operation(operation_id: str, as_json: bool, **options: Any) -> None:
-    """End an operation where it is; what it has deleted stays deleted.
+    """End an operation where it is; what it has done stays done.
 
     \b
     Example:

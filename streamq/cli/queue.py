@@ -10,7 +10,7 @@ import click
 
 import streamq
 from streamq.cli import Group
-from streamq.cli.operation import tell
+from streamq.cli.operation import followed, tell
 from streamq.cli.options import (
     DURATION,
     MOMENT,
@@ -23,7 +23,7 @@ from streamq.cli.options import (
     server,
     with_app,
 )
-from streamq.cli.outlet import complain, echo_json, progress, say
+from streamq.cli.outlet import echo_json, say
 from streamq.model import states
 
 PURGED: Final = tuple(state.value for state in states.PURGED)
@@ -322,7 +322,7 @@ def _delete(
                 name, ", ".join(f"{counts[state]:,} {state}" for state in states if counts[state]) or "0"
             )
         begun = await begin(of)
-        return await (begun.status() if no_wait else _followed(begun, wait, shown=not as_json))
+        return await (begun.status() if no_wait else followed(begun, wait, shown=not as_json))
 
     tell(with_app(options, act), as_json=as_json)
 
@@ -337,15 +337,3 @@ def _confirm(name: str, what: str) -> None:
         raise streamq.UsageError("nothing is deleted: type the name of the queue, or use --yes") from None
     if typed != name:
         raise streamq.UsageError(f"nothing is deleted: {typed!r} is not the name of the queue")
-
-
-async def _followed(begun: streamq.Operation, wait: float | None, *, shown: bool) -> streamq.OperationRecord:
-    """The operation when it has ended, with a bar at a terminal while it goes on."""
-    from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
-
-    with progress((await begun.status()).total if shown else 0) as show:
-        try:
-            return await begun.wait(wait, on_step=lambda record: show(record.done))
-        except CancelledError:
-            complain(f"{begun.id} goes on; to end it: streamq operation cancel {begun.id}")
-            raise

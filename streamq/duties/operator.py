@@ -13,6 +13,7 @@ from streamq.duties.duty import Rounds
 from streamq.model.clock import from_ms, monotonic
 from streamq.model.operation import OperationRecord
 from streamq.redis.links import Links
+from streamq.store.bulk import Step
 from streamq.store.steering import Resumed
 from streamq.store.store import Store
 
@@ -22,6 +23,8 @@ EVERY: Final = 30.0
 """Seconds between two looks without a reason: one is that a process has taken the place of a lost one."""
 YIELD: Final = 3.0
 """Rest after each step, in times that it took: other work of the server comes between."""
+BULK_YIELD: Final = 0.25
+"""The same of an operation by filter, whose step is mostly the work of this process: the server rests meanwhile."""
 TURN: Final = 1.0
 """Seconds of steps in a row for one queue before the others have their turn."""
 KEPT: Final = timedelta(days=1)
@@ -93,19 +96,22 @@ class Operator(Rounds):
         done = 0
         for operation in running:
             while monotonic() < deadline:
-                state, count, took = await self._step(operation)
-                done += count
-                if state != "running":
+                step, took = await self._step(operation)
+                done += step.changed
+                if step.state != "running":
                     break
-                await asyncio.sleep(YIELD * took)
+                if step.wait > 0:  # it goes on at a rate, or waits for the first of its jobs
+                    asyncio.get_running_loop().call_later(step.wait, self._due_now, queue)
+                    break
+                await asyncio.sleep((YIELD if operation.filter == "" else BULK_YIELD) * took)
         return done
 
-    async def _step(self, operation: OperationRecord) -> tuple[str, int, float]:
+    async def _step(self, operation: OperationRecord) -> tuple[Step, float]:
         began = monotonic()
-        state, count = await self._store.operations.step(self._links, operation.queue, operation.id)
-        if state == "done":
-            log.info("%s %s of %s is done", operation.kind, operation.id, operation.queue)
-        return state, count, monotonic() - began
+        step = await self._store.operations.step(self._links, operation.queue, operation.id)
+        if step.state in ("done", "stopped"):
+            log.info("%s %s of %s is %s", operation.kind, operation.id, operation.queue, step.state)
+        return step, monotonic() - began
 
     async def _forget(self, ended: Sequence[OperationRecord], queue: str) -> None:
         """``ended`` is in order, the latest first."""

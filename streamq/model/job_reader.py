@@ -9,6 +9,7 @@ from typing import Any, Final
 from streamq.model import codec, record
 from streamq.model.clock import from_ms
 from streamq.model.envelope import opened, parse_fields
+from streamq.model.groups import unsaid
 from streamq.model.headers import Headers, expires_at, id_of, parse_headers
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.lanes import NORMAL
@@ -65,6 +66,7 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
         "priority": headers.get("priority", NORMAL), "key": headers.get("key"),
         "version": headers.get("version", 0), "expires_at": None if expires is None else _time(expires),
         "schedule": headers.get("schedule"),
+        "clone_of": headers.get("clone_of"), "cloned_as": headers.get("cloned_as"),
         "planned_at": _time(headers["planned"]) if "planned" in headers else None,
     }  # fmt: skip
 
@@ -87,7 +89,7 @@ def _failure(said: dict[str, Any]) -> Failure:
     known: dict[str, Any] = {"type": _said(said.get("type", "")), "message": _said(said.get("message", ""))}
     known |= {
         name: _said(said[name])
-        for name in ("traceback", "worker", "decision", "by")
+        for name in ("traceback", "worker", "decision", "by", "fingerprint", "frame")
         if isinstance(said.get(name), str)
     }
     known |= {
@@ -146,7 +148,9 @@ def from_record(queue: str, job_id: str, stored: bytes, *, whole: bool = False) 
     if state in (State.CANCELLED, State.EXPIRED):  # which no attempt has brought about
         common["error"] = _failure(_outcome(found.outcome))
     elif not completed:
-        common["error"] = _failure({**(headers.get("history") or [{}])[-1], **_outcome(found.outcome)})
+        said = _outcome(found.outcome)
+        named = {"fingerprint": unsaid(found.task, str(said.get("type", "")))}
+        common["error"] = _failure({**(headers.get("history") or [{}])[-1], **named, **said})
     elif codec.too_deep(found.outcome):
         common["unshown"] += ("result",)
     return JobRecord(

@@ -30,6 +30,10 @@ class Failure:
     """Who asked for the end of a cancelled job, as far as they said it."""
     decision: str | None = None
     """What of the task's policy ended the job with this, where it was not that its attempts are spent."""
+    fingerprint: str | None = None
+    """The group of failures that a failed job belongs to."""
+    frame: str | None = None
+    """Where in the program's own code it failed for good, as ``module:function``."""
 
     def asdict(self) -> dict[str, Any]:
         """The failure as JSON has it: what is known of it, times in RFC 3339."""
@@ -37,6 +41,7 @@ class Failure:
             "type": self.type, "message": self.message, "traceback": self.traceback, "worker": self.worker,
             "attempt": self.attempt, "started_at": rfc3339(self.started_at),
             "finished_at": rfc3339(self.finished_at), "decision": self.decision, "by": self.by,
+            "fingerprint": self.fingerprint, "frame": self.frame,
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
 
@@ -80,6 +85,10 @@ class JobRecord:
     """The name of the schedule that enqueued it, if one did."""
     planned_at: datetime | None = None
     """The planned time of that run."""
+    clone_of: str | None = None
+    """The id of the job of which this one is a copy with another payload."""
+    cloned_as: str | None = None
+    """The id of the copy that was made of it last."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -97,6 +106,7 @@ class JobRecord:
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
             "schedule": self.schedule, "planned_at": rfc3339(self.planned_at),
+            "clone_of": self.clone_of, "cloned_as": self.cloned_as,
             **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 
@@ -110,6 +120,22 @@ class Page:
 
     items: list[JobRecord]
     next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """Some jobs that a filter means."""
+
+    items: list[JobRecord]
+    looked: int = 0
+    """Jobs that were looked at for this page."""
+    next: str | None = None
+    """The cursor with which the search goes on; ``None`` when all jobs have been looked at."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the search has come to its end: with the pages before, everything was looked at."""
+        return self.next is None
 
 
 @dataclass(frozen=True, slots=True)

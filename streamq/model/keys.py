@@ -83,6 +83,14 @@ class Keys:
     finished = Key("hash", "id → record of a finished job", "as many and as long as the settings say")
     completed = Key("list", "ids of completed jobs, oldest first", "as their records")
     failures = Key("zset", "ids of failed jobs by the time of their end in ms", "as their records")
+    fingerprints = Key("hash", "id of a failed job → the fingerprint of its failure", "as their records")
+    fingerprinted = Key(
+        "zset", "fingerprint and id of a failed job: those that failed alike are neighbours", "as their records"
+    )  # fmt: skip
+    failure_groups = Key(
+        "hash", "fingerprint → what is known of the jobs that failed so: counts, first and last, a sample (JSON)",
+        "a group without failed jobs: until there is no room, or as long as records of failed jobs",
+    )  # fmt: skip
     cancelled = Key("zset", "ids of cancelled jobs likewise", "as their records")
     expired = Key("zset", "ids of expired jobs likewise", "as their records")
     cancels = Key(

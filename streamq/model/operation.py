@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamq.model import codec
 from streamq.model.clock import from_ms
@@ -33,13 +33,13 @@ class OperationRecord:
     id: str
     queue: str
     kind: str
-    """``purge`` or ``drain``."""
+    """``purge`` or ``drain``; or by a filter ``retry``, ``cancel``, ``promote`` or ``delete``."""
     states: tuple[State, ...]
     """Of which jobs."""
     state: str
-    """``running``, ``done`` or ``cancelled``."""
+    """``running``, ``done``, ``cancelled``, or ``stopped`` where the first jobs of a redrive failed again."""
     done: int
-    """Jobs that it has deleted."""
+    """Jobs that it has deleted, or otherwise changed: each is counted in the call that changes it."""
     total: int
     """Jobs that there were in these states when it began."""
     by: str = ""
@@ -47,6 +47,18 @@ class OperationRecord:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     ended_at: datetime | None = None
+    filter: str = ""
+    """Which jobs of these states it is for; empty for a purge, which is for all of them."""
+    looked: int = 0
+    """Jobs that it has looked at, by a filter."""
+    skipped: int = 0
+    """Jobs that its filter meant and that it did not change: they were elsewhere by then, or their key was in use."""
+    rate: float | None = None
+    """Jobs a second at most."""
+    canary: int | None = None
+    """Jobs of which the ends are awaited first: when any of them fails again, it is stopped."""
+    reason: str = ""
+    """Why it was stopped."""
 
     def asdict(self) -> dict[str, Any]:
         """The operation as JSON has it; times in RFC 3339."""
@@ -54,7 +66,8 @@ class OperationRecord:
             "id": self.id, "queue": self.queue, "kind": self.kind, "states": [state.value for state in self.states],
             "state": self.state, "done": self.done, "total": self.total, "by": self.by,
             "created_at": rfc3339(self.created_at), "updated_at": rfc3339(self.updated_at),
-            "ended_at": rfc3339(self.ended_at),
+            "ended_at": rfc3339(self.ended_at), "filter": self.filter, "looked": self.looked,
+            "skipped": self.skipped, "rate": self.rate, "canary": self.canary, "reason": self.reason,
         }  # fmt: skip
 
 
@@ -64,6 +77,63 @@ def begin_text(kind: str, states: Sequence[State], total: int, by: str) -> bytes
     return codec.dumps({"kind": kind, "states": names, "left": names, "total": total, "by": by})
 
 
+class Bulk(NamedTuple):
+    """What an operation by filter does, as the script takes it when it begins."""
+
+    kind: str
+    """``retry``, ``cancel``, ``promote`` or ``delete``: what people may ask for."""
+    states: tuple[State, ...]
+    filter: str
+    whole: bool
+    """Whether the filter means all jobs of these states."""
+    rate: float | None = None
+    canary: int | None = None
+    reason: str = ""
+    """Why its jobs are cancelled: their records say it."""
+
+    def begin_text(self, total: int, by: str) -> bytes:
+        """The operation as it begins."""
+        told = {name: value for name, value in self._asdict().items() if value not in (None, "", False)}
+        return codec.dumps({
+            **told, "states": [state.value for state in self.states], "total": total, "by": by, "cursor": "",
+            **({"why": self.reason} if self.reason else {}), "reason": "",
+        })  # fmt: skip
+
+
+class Course(NamedTuple):
+    """How far an operation by filter is, and what it is for."""
+
+    kind: str
+    states: tuple[State, ...]
+    filter: str
+    cursor: str
+    """Empty at the beginning, ``-`` at the end, and else a state, a dot, and a place in its list."""
+    last: dict[str, str]
+    last_end: float
+    created: int
+    told: bytes
+    """What the records of cancelled jobs are to say of their end."""
+    rate: float | None
+
+
+def course(raw: bytes) -> Course | None:
+    """The course of an operation by filter as its key has it; ``None`` for any other, and for what cannot be read."""
+    try:
+        said = codec.loads(raw)
+        if said["state"] != "running" or not isinstance(said["cursor"], str):
+            return None
+        told = {"type": "Cancelled", "message": str(said.get("why", ""))}
+        last = said["last"]
+        return Course(
+            str(said["kind"]), tuple(State(name) for name in said["states"]), str(said["filter"]), said["cursor"],
+            last if isinstance(last, dict) else {}, float(said["last_end"]), int(said["created_ms"]),
+            codec.dumps({**told, **({"by": said["by"]} if said.get("by") else {})}),
+            float(said["rate"]) if said.get("rate") else None,
+        )  # fmt: skip
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
+
+
 def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | None:
     """An operation as its key has it; ``None`` for what cannot be read."""
     try:
@@ -71,7 +141,10 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
         return OperationRecord(
             operation_id, queue, str(said["kind"]), tuple(State(name) for name in said["states"]), str(said["state"]),
             int(said["done"]), int(said["total"]), str(said.get("by", "")),
-            *[_time(said.get(name)) for name in ("created_ms", "updated_ms", "ended_ms")],
+            _time(said.get("created_ms")), _time(said.get("updated_ms")), _time(said.get("ended_ms")),
+            filter=str(said.get("filter", "")), looked=int(said.get("looked", 0)), skipped=int(said.get("skipped", 0)),
+            rate=said.get("rate"), canary=None if said.get("canary") is None else int(said["canary"]),
+            reason=str(said.get("reason", "")),
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None

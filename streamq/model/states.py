@@ -72,17 +72,19 @@ MOVES: Final = (
     _move("reclaim", {State.ACTIVE}, {State.WAITING, State.FAILED, State.CANCELLED}, "reclaim"),
     _move(
         "cancel", {*_TO_COME, State.ACTIVE}, {State.CANCELLED}, "cancel", "settle", "release", "reclaim",
-        asked="cancel",
+        "bulk", asked="cancel",
     ),
-    _move("promote", {State.DELAYED}, {State.WAITING}, "promote", "change", asked="promote"),
+    _move("promote", {State.DELAYED}, {State.WAITING}, "promote", "change", "bulk", asked="promote"),
     _move("reschedule", {State.WAITING, State.DELAYED}, {State.DELAYED}, "change", asked="reschedule"),
     _move("priority", _TO_COME, _TO_COME, "change", asked="priority"),
     _move("edit", _TO_COME, _TO_COME, "change", asked="edit"),
     _move(
-        "requeue", {State.FAILED, State.CANCELLED, State.EXPIRED}, {State.WAITING}, "requeue", asked="retry"
+        "requeue", {State.FAILED, State.CANCELLED, State.EXPIRED}, {State.WAITING}, "requeue", "bulk",
+        asked="retry",
     ),
+    _move("clone", set(), {State.WAITING}, "clone"),
     _move("purge", {*_TO_COME, *_ENDED}, set(), "purge"),
-    _move("remove", _ENDED, set(), "remove", asked="delete"),
+    _move("remove", _ENDED, set(), "remove", "bulk", asked="delete"),
     _move("prune", _ENDED, set(), "settle", "prune", "prune_ended"),
 )  # fmt: skip
 """A new move is one more row."""

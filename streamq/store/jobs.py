@@ -14,6 +14,7 @@ from streamq.model.states import STARTS, State, allowed_in
 from streamq.redis import scripts
 from streamq.store.access import Access
 from streamq.store.pages import READ_AT_ONCE, Pages
+from streamq.store.producers import parked_sequence
 
 LOOKED_AT_ONCE: Final = 200
 """Jobs that one script call looks up for callers that wait: about a millisecond of the server's time."""
@@ -61,11 +62,22 @@ class Jobs:
         moves it.
         """
         said = await self._act(scripts.REQUEUE, queue, job_id, ("retry",))
+        self._check_key(job_id, said)
+        _, task, payload, headers = said
+        return self._known(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
+
+    async def clone(self, queue: str, job_id: str, payload: bytes, headers: bytes) -> JobRecord:
+        """A job that has ended is made once more, with another payload. Returns the new one. Raises as ``requeue``."""
+        arguments = (parked_sequence(), payload, headers)
+        said = await self._act(scripts.CLONE, queue, job_id, ("retry",), *arguments)
+        self._check_key(job_id, said)
+        _, new, task, payload, packed = said
+        return self._known(from_entry(queue, new.decode(), 0, b"", 0, task, payload, packed))
+
+    def _check_key(self, job_id: str, said: Sequence[Any]) -> None:
         if said[0] == b"key":
             key, other, state = (text.decode() for text in said[1:])
             raise KeyInUse(job_id, "retry", state, allowed_in(state), key, other)
-        _, task, payload, headers = said
-        return self._known(from_entry(queue, job_id, 0, b"", 0, task, payload, headers))
 
     async def cancel(self, queue: str, job_id: str, reason: str, by: str) -> JobRecord:
         """A job that has not begun ends as cancelled; an active one when its worker knows. Returns it as it is now.

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streamq.errors import StreamqError
-from streamq.model.operation import OperationRecord, begin_text, new_id, operation
+from streamq.model.operation import Bulk, OperationRecord, begin_text, course, new_id, operation
 from streamq.model.states import State
+from streamq.noun_errors import OperationConflict
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
+from streamq.store.bulk import Step, bulk_step
 
 STEP: Final = 50
 """Jobs that one step deletes at most: a fraction of a millisecond of the server's time, as short as other commands, so
 that nobody notices."""
+
+CONFLICT: Final = "conflict "
+"""How the answer begins when another operation is for the same jobs."""
 
 
 class Operations:
@@ -30,6 +35,14 @@ class Operations:
         """Set an operation off. Returns its id."""
         operation_id = new_id(queue)
         await self._operate(queue, operation_id, begin_text(kind, states, total, by))
+        return operation_id
+
+    async def begin_bulk(self, queue: str, bulk: Bulk, total: int, by: str) -> str:
+        """Set off an operation by filter. Returns its id. Raises ``OperationConflict``."""
+        operation_id = new_id(queue)
+        before = await self._operate(queue, operation_id, bulk.begin_text(total, by))
+        if before.startswith(CONFLICT):
+            raise OperationConflict(queue, before.removeprefix(CONFLICT))
         return operation_id
 
     async def cancel(self, queue: str, operation_id: str) -> str:
@@ -47,11 +60,14 @@ class Operations:
         async with self._access.pool.links() as links:
             await self.step(links, queue, operation_id)
 
-    async def step(self, links: Links, queue: str, operation_id: str) -> tuple[str, int]:
-        """Take one step. Returns its state now, empty where there is none, and how many jobs that deleted."""
+    async def step(self, links: Links, queue: str, operation_id: str) -> Step:
+        """Take one step. Returns its state now, empty where there is none, and how many jobs that changed."""
         keys = self._access.keys(queue)
+        raw = await links.of(queue).call("HGET", keys.operations, operation_id)
+        if raw is not None and (its := course(raw)) is not None:
+            return await bulk_step(self._access, links, queue, operation_id, its)
         state, deleted = await scripts.PURGE.run(links.of(queue), keys, operation_id, STEP)
-        return state.decode(), deleted
+        return Step(state.decode(), deleted)
 
     async def forget(self, links: Links, queue: str, operation_ids: Sequence[str]) -> None:
         """Forget operations that have ended."""

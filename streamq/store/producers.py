@@ -273,7 +273,7 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
         batch.number,
         PRODUCER_MEMORY_MS,
         len(at_once),
-        _parked_sequence() if later else 0,
+        parked_sequence() if later else 0,
     ]
     for job in at_once:
         arguments += job[:3]  # task, payload, headers
@@ -284,7 +284,7 @@ def _call(batch: Batch) -> tuple[scripts.Named, Sequence[Any]]:
 
 def _admitted(batch: Batch) -> Sequence[Any]:
     """Jobs that follow each other and are alike are a group."""
-    arguments: list[Any] = [batch.number, batch.producer.remembered, _parked_sequence()]
+    arguments: list[Any] = [batch.number, batch.producer.remembered, parked_sequence()]
     terms: tuple[Any, ...] = ()
     at = 0
     for task, payload, headers, due, demand in batch.jobs:
@@ -302,7 +302,7 @@ def _admitted(batch: Batch) -> Sequence[Any]:
     return arguments
 
 
-def _parked_sequence() -> int:
+def parked_sequence() -> int:
     """Behind the dash of the ids of jobs that are born parked: the top bit of 48 is set, so far no stream ever counts
     within a millisecond."""
     return secrets.randbits(47) | 1 << 47

@@ -10,6 +10,7 @@ from streamq.settings import Settings
 from streamq.store.access import Access
 from streamq.store.delayed import Delayed
 from streamq.store.delivery import Delivery
+from streamq.store.failures import Failures
 from streamq.store.followers import Followers
 from streamq.store.jobs import Jobs
 from streamq.store.operations import Operations
@@ -21,6 +22,7 @@ from streamq.store.recovery import Recovery
 from streamq.store.requests import Requests
 from streamq.store.retention import Retention
 from streamq.store.schedules import Schedules
+from streamq.store.search import Search
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
 from streamq.store.steering import SteeringStore
@@ -47,6 +49,8 @@ class Store(Access):
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)
         self.jobs = Jobs(self, known)
+        self.search = Search(self, known)
+        self.failures = Failures(self)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.trail = Trail(self)

@@ -9,6 +9,7 @@ from streamq.errors import UnknownTask, UnknownVersion
 from streamq.model import codec, due
 from streamq.model.clock import from_ms
 from streamq.model.envelope import one_line, parked
+from streamq.model.groups import outcome_of
 from streamq.model.headers import Headers, pack_headers, parse_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge, unusable
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED, HELD
@@ -21,6 +22,7 @@ from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line
 from streamq.worker.description import Description, describe, type_name
 from streamq.worker.description import one_line as on_one_line
+from streamq.worker.frames import own_frame
 from streamq.worker.masking import Hide, hider
 
 UNKNOWN_TASK_WAIT: Final = (1.0, 30.0)
@@ -101,7 +103,7 @@ def failed(
         delayed = _delayed(attempt, headers, wait, attempt_lines.again(error, described, took, wait))
         return delayed._replace(retry_in=judgement.seconds)
     line = attempt_lines.failed(error, described, took, judgement.why)
-    return _buried(attempt, headers, described, took, now, line)
+    return _buried(attempt, headers, described, took, now, line, own_frame(error))
 
 
 def held(attempt: Attempt, name: str) -> Outcome:
@@ -182,7 +184,7 @@ def last_resort(attempt: Attempt, fault: BaseException, now: int) -> Outcome:
 
     Nothing here asks the error or the task for anything: the job's own bytes go into the record as they came.
     """
-    outcome = codec.dumps({"type": type_name(fault), "message": UNMAKEABLE})
+    outcome = outcome_of(attempt.delivery.task, type_name(fault), UNMAKEABLE)
     delivery, worker = attempt.delivery, attempt.worker.encode()
     body = record(FAILED, delivery, now, 0, worker, delivery.raw_headers, outcome)
     return Outcome(FAILED, body, (attempt_lines.unmakeable(fault),))
@@ -202,10 +204,10 @@ def _envelope(attempt: Attempt, headers: Headers, name: str = "") -> bytes:
 
 
 def _buried(
-    attempt: Attempt, headers: Headers, described: Description, took: float, now: int, line: Line
-) -> Outcome:
+    attempt: Attempt, headers: Headers, described: Description, took: float, now: int, line: Line, frame: str = ""
+) -> Outcome:  # fmt: skip
     # the rest of the error is the last entry of the history
-    outcome = codec.dumps({"type": described.type, "message": described.message})
+    outcome = outcome_of(attempt.delivery.task, described.type, described.message, frame)
     worker, packed = attempt.worker.encode(), pack_headers(headers)
     return Outcome(
         FAILED, record(FAILED, attempt.delivery, now, int(took * 1000), worker, packed, outcome), (line,)

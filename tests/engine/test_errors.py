@@ -40,6 +40,9 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     noun_errors.QueueNotEmpty: noun_errors.QueueNotEmpty("q", {"waiting": 1}),
     noun_errors.RecordConflict: noun_errors.RecordConflict("r", "k", 1, 2),
     noun_errors.RecordsFull: noun_errors.RecordsFull("r", 1),
+    noun_errors.OperationConflict: noun_errors.OperationConflict("q", "q.0"),
+    noun_errors.OperationEnded: noun_errors.OperationEnded("q.0", "done"),
+    noun_errors.InvalidFilter: noun_errors.InvalidFilter("age>", 4, "a value is missing"),
     errors.QueueFull: errors.QueueFull("q", 1, 1).after(2, Ticket(lambda: None)),  # type: ignore[arg-type,return-value]
     errors.OutcomeUnknown: errors.OutcomeUnknown("no").carrying(
         Ticket(lambda: None)  # type: ignore[arg-type,return-value]

@@ -13,9 +13,9 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "audited", "keeping", "records", "job", "queue", "operation", "options", "once", "terms", "unique", "versions",
-        "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules", "program",
-        "context", "declare",
+        "job", "queue", "operation", "bulk", "audited", "keeping", "records", "options", "once", "terms", "unique",
+        "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules",
+        "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

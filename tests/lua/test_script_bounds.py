@@ -267,3 +267,45 @@ async def test_settle_reads_no_job_to_find_out_which_outcomes_are_refused(
     ]
     assert _calls(client, "xrange") == before
     assert client.lrange(keys.completed, 0, -1) == [*entries[:3], *entries[4:]]
+
+
+@ON_ONE_SERVER
+async def test_a_search_and_an_operation_by_filter_read_no_more_than_their_budget_of_bytes(
+    app: App, replies: dict[scripts.Script, list[Any]], client: redis.Redis, keys: Keys
+) -> None:
+    _add(client, keys.ready, 2 * FEW)
+    for number in range(2 * FEW):
+        for place in (f"1-{number + 1}", f"2-{number + 1}"):
+            client.hset(keys.parked, place, "t\n\n" + "x" * LARGE)
+        client.zadd(keys.delayed, {f"1-{number + 1}": 10**14})
+        client.hset(keys.finished, f"3-{number + 1}", "f1 1 w\nt\n\n{}\n" + "x" * LARGE)
+        client.zadd(keys.failures, {f"3-{number + 1}": number})
+    queue, count = app.queue("q"), 2 * FEW
+    for state in ("waiting", "delayed", "held", "failed"):
+        looked, cursor = 0, None
+        while True:
+            page = await queue.search(f"state:{state} payload=1", cursor=cursor)
+            looked, cursor = looked + page.looked, page.next
+            if cursor is None:
+                break
+        assert looked >= count, state
+    assert max(len(entries) for _, entries in replies[scripts.SCAN_LANE]) <= FEW + 8
+    assert max(len(said) // 2 for said in replies[scripts.READ_JOBS]) <= FEW + 1
+
+    retry = await queue.retry_all("state:failed")
+    while (await retry.status()).state == "running":
+        await app.client.store.operations.help("q", retry.id)
+    assert (await retry.status()).done == count
+    assert max(changed for _, changed, _ in replies[scripts.BULK]) <= FEW + 1
+
+
+@ON_ONE_SERVER
+async def test_a_call_of_an_operation_by_filter_changes_50_jobs_and_reads_200(
+    app: App, replies: dict[scripts.Script, list[Any]]
+) -> None:
+    await app.enqueue_many("q", "t", range(500))
+    cancel = await app.queue("q").cancel_all("task:t")
+    while (await cancel.status()).state == "running":
+        await app.client.store.operations.help("q", cancel.id)
+    assert [changed for _, changed, _ in replies[scripts.BULK] if changed] == [50] * 10
+    assert max(len(entries) for _, entries in replies[scripts.SCAN_LANE]) == 200

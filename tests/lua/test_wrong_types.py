@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from streamq import App, Rejected
+from streamq.bulk import bulk_of
 from streamq.errors import StreamqError
 from streamq.model.envelope import New
 from streamq.model.keys import GROUP, Keys
@@ -21,7 +22,7 @@ from ..rig import ON_ONE_SERVER, enqueue_batch
 
 NAMES = (
     "ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failures", "workers", "cancelled",
-    "expired", "cancels", "unique", "retention",
+    "expired", "cancels", "unique", "retention", "fingerprints", "fingerprinted", "failure_groups", "operations",
 )  # fmt: skip
 RECORD = b"5 0 w\nt\n\n{}\n1"
 pytestmark = [ON_ONE_SERVER, pytest.mark.parametrize("name", NAMES)]
@@ -38,11 +39,12 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
     client.zadd(keys.delayed, {"1-1": 1})
     client.xreadgroup(GROUP, "w", {keys.ready: ">"})
     client.xadd(keys.ready, {"task": "t", "payload": "1"})
+    operation = await store_of(app).operations.begin_bulk("q", bulk_of("retry", "state:failed"), 1, "")
     wrong = getattr(keys, name)
     client.delete(wrong)
     client.rpush(wrong, "x") if name != "completed" else client.set(wrong, "x")
 
-    store, entry = app.client.store, job.id.encode()
+    store, entry = store_of(app), job.id.encode()
 
     async def settle(outcome: Settlement) -> None:
         await store.outcomes.settle(link, {"q": [outcome]})
@@ -58,6 +60,8 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
         "requeue": lambda: store.jobs.requeue("q", "2-2"),
         "cancel": lambda: store.jobs.cancel("q", "1-1", "no", ""),
         "change": lambda: store.jobs.change("q", "1-1", Change(due="now", priority="low")),
+        "clone": lambda: store.jobs.clone("q", "2-2", b"2", b""),
+        "bulk": lambda: _taken(store, operation),
         "remove": lambda: store.jobs.remove("q", "2-2"),
         "prune": lambda: store.retention.prune("q"),
     }  # fmt: skip
@@ -74,6 +78,15 @@ async def test_a_key_of_the_wrong_type_leaves_no_script_half_done(
         else:
             _restore(client, before)
     assert refused, "nothing needs this key"
+
+
+def store_of(app: App) -> Store:
+    return app.client.store
+
+
+async def _taken(store: Store, operation: str) -> None:
+    async with store.pool.links() as links:
+        await store.operations.step(links, "q", operation)
 
 
 async def _promote(store: Store, link: Links) -> None:

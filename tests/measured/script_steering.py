@@ -8,7 +8,7 @@ from bench.rig import Rig
 from bench.tasks import QUEUE
 from streamq import State
 
-from .script_cases import FEW_BYTES, Bench, Case
+from .script_cases import FEW_BYTES, KEPT_LONG, MANY_BYTES, Bench, Case
 
 LONG = 500
 """Characters of a reason, as many as it may have."""
@@ -25,6 +25,23 @@ def steering_cases(rig: Rig) -> list[Case]:
         Case("queue_remove", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _gone, {}),
         Case("operate", "beside 100 operations", _operated, _begun, {}),
         Case("purge", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _purged, {}),
+        Case("bulk", "50 of some thousand jobs that wait are cancelled", _waiting(5_000), _bulked, KEPT_LONG),
+        Case(
+            "scan_lane",
+            "200 of some thousand jobs that wait",
+            _waiting(5_000),
+            _searched("state:waiting"),
+            {},
+        ),
+        Case(
+            "scan_held",
+            "200 of some thousand jobs that are parked",
+            _parked(5_000),
+            _searched("state:held"),
+            {},
+        ),
+        Case("read_jobs", "200 of some thousand jobs", _parked(5_000), _searched("state:delayed"), {}),
+        Case("clone", "a job of 5 KB", _cancelled, _cloned, {}),
         Case("purge", "of 200 of 64 KB", lambda b: b.entries(200, 64_000), _purged, {}),
     ]
 
@@ -75,6 +92,44 @@ async def _operated(bench: Bench) -> None:
 
 async def _begun(bench: Bench, _: Any) -> None:
     await bench.store.operations.begin(QUEUE, "purge", [State.EXPIRED], 1, "somebody")
+
+
+def _waiting(count: int) -> Any:
+    async def prepare(bench: Bench) -> None:
+        await bench.app.enqueue_many(QUEUE, "count", ["x" * FEW_BYTES] * count)
+
+    return prepare
+
+
+def _parked(count: int) -> Any:
+    async def prepare(bench: Bench) -> None:
+        await bench.app.enqueue_many(QUEUE, "count", ["x" * FEW_BYTES] * count, delay=3_600)
+
+    return prepare
+
+
+async def _bulked(bench: Bench, _: Any) -> None:
+    operation = await bench.app.queue(QUEUE).cancel_all("task:count")
+    for _step in range(5):
+        await bench.store.operations.help(QUEUE, operation.id)
+    await operation.cancel()
+
+
+def _searched(text: str) -> Any:
+    async def act(bench: Bench, _: Any) -> None:
+        await bench.app.queue(QUEUE).search(f"{text} payload=none")
+
+    return act
+
+
+async def _cancelled(bench: Bench) -> str:
+    job = await bench.app.enqueue(QUEUE, "count", "x" * MANY_BYTES)
+    await job.cancel()
+    return job.id
+
+
+async def _cloned(bench: Bench, job_id: str) -> None:
+    await bench.app.queue(QUEUE).retry(job_id, payload="y" * MANY_BYTES)
 
 
 async def _purged(bench: Bench, _: Any) -> None:

@@ -31,8 +31,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "requeue: the request of the life before ends the next one",
-        "streamq/redis/lua/requeue.lua",
-        "redis.call('HDEL', keys.cancels, id)",
+        "streamq/redis/lua/parts/again.lua",
+        "each('HDEL', keys.cancels, ids)",
         "",
         CANCEL + "test_a_request_that_came_too_late_ends_nothing_and_is_forgotten",
     ),

@@ -206,9 +206,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "requeue: who comes second finds no job",
-        "streamq/redis/lua/requeue.lua",
-        "if living or record then return { 'is',",
-        "if record then return { 'is',",
+        "streamq/redis/lua/parts/again.lua",
+        "return (living or record) and { 'is',",
+        "return record and { 'is',",
         "tests/engine/test_retries.py::"
         "test_of_20_who_retry_at_once_one_moves_the_job_and_the_others_are_told_its_state",
     ),
@@ -228,7 +228,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "requeue: an id of another shape",
-        "streamq/redis/lua/requeue.lua",
+        "streamq/redis/lua/parts/again.lua",
         "is_id(id) and redis.call('HGET'",
         "redis.call('HGET'",
         "tests/lua/test_foreign.py::"

@@ -152,8 +152,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "requeue: a retried job stays listed as failed",
-        "streamq/redis/lua/requeue.lua",
-        "redis.call('ZREM', keys.failures, id)",
+        "streamq/redis/lua/parts/again.lua",
+        "each('ZREM', keys.failures, ids)",
         "",
         "tests/engine/test_walks.py::test_a_walk_that_retries_all_that_failed_retries_all",
     ),

@@ -71,6 +71,7 @@ def test_only_an_admin_steers_queues_and_empties_them() -> None:
         ("POST", "/api/v1/queues/{queue}/resume"),
         ("POST", "/api/v1/queues/{queue}/purge"),
         ("POST", "/api/v1/queues/{queue}/drain"),
+        ("POST", "/api/v1/queues/{queue}/jobs/bulk"),
         ("POST", "/api/v1/operations/{id}/cancel"),
     }
 

@@ -4,7 +4,7 @@
 -- arguments:
 --   operation   its id
 --   begins      what it is (JSON), or "" to cancel it
--- returns its state before, "" where there was none
+-- returns its state before, "" where there was none; or "conflict <id>", the running one that is for the same jobs
 -- parts: operation made record_times
 local before = read_operation(args.operation)
 local was = before and before.state or ''
@@ -22,6 +22,11 @@ end
 
 if args.begins ~= '' then
   local begun = cjson.decode(args.begins)
+  if begun.filter then
+    -- parts: rivals
+    local other = rival_of(begun)
+    if other then return 'conflict ' .. other end
+  end
   begun.created_ms, begun.last_end, begun.state, begun.done, begun.last = now, last_end(), 'running', 0, {}
   for number = 1, #keys.lanes do -- no entry behind these is concerned, whatever the clock says
     if is_made(number) then

@@ -1,17 +1,17 @@
 #!lua flags=allow-oom
 -- One step of a purge: jobs of its states are deleted, those that were there when it began, and counted in the same call.
--- keys: lanes parked delayed moved finished completed failures cancelled expired unique held operations signals
+-- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted cancelled expired unique held operations signals
 -- arguments:
 --   operation   its id
 --   limit       at most how many
 -- returns its state ("" where there is no such operation) and how many jobs this step deleted
 -- parts: clock operation
 local purge = read_operation(args.operation)
-if not purge then return { '', 0 } end
+if not purge or not (purge.left or purge.state ~= 'running') then return { '', 0 } end
 if purge.state ~= 'running' then return { purge.state, 0 } end
 
--- parts: each pages parse header_id key_of unseal leave_key birth record_times made
--- expects: lanes parked moved finished unique delayed failures cancelled expired held completed
+-- parts: ungroup each pages parse header_id key_of unseal leave_key birth record_times made
+-- expects: lanes parked moved finished unique delayed failures fingerprints fingerprinted cancelled expired held completed
 
 local limit, looked, bytes, deleted = tonumber(args.limit), 0, 0, 0
 
@@ -93,6 +93,7 @@ end
 local function purge_ended(count, order)
   local ids = redis.call('ZRANGE', order, '-inf', purge.last_end + 1, 'BYSCORE', 'LIMIT', 0, count)
   each('ZREM', order, ids)
+  if order == keys.failures then ungroup(ids) end
   each('HDEL', keys.finished, ids)
   looked, deleted = looked + #ids, deleted + #ids
   return #ids < count

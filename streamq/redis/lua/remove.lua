@@ -1,21 +1,22 @@
 #!lua flags=allow-oom
 -- The record of a finished job is deleted. The list of completed jobs is long: an id that does not lie near one of its
 -- ends stays in it, without a record, until it is among the oldest.
--- keys: lanes moved parked delayed finished completed failures cancelled expired
+-- keys: lanes moved parked delayed finished completed failures fingerprints fingerprinted cancelled expired
 -- arguments:
 --   id
 --   near     how many ids from either end of the list are looked at
 -- returns "removed"   or "is", its state, when it has not ended   or nothing
--- parts: state_of living_state
+-- parts: state_of living_state ungroup
 local id = args.id
 local record = is_id(id) and redis.call('HGET', keys.finished, id)
 if not record then
   local state = living_state(id)
   return state and { 'is', state } or {}
 end
--- expects: completed failures cancelled expired
+-- expects: completed failures fingerprints fingerprinted cancelled expired
 local others = { keys.failures, keys.cancelled, keys.expired }
 for _, index in ipairs(others) do redis.call('ZREM', index, id) end
+ungroup({ id })
 redis.call('HDEL', keys.finished, id)
 if state_of(record) == outcome.completed then
   for _, from in ipairs({ -1, 1 }) do

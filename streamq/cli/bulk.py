@@ -1,0 +1,73 @@
+"""``streamq job … --q FILTER --all``: what is done to all jobs that a filter means."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+
+import streamq
+from streamq.cli.operation import followed, tell
+from streamq.cli.options import DURATION, Command, Option, refuse_unknown, with_app
+from streamq.exits import Exit
+
+Begin = Callable[[streamq.Queue], Awaitable[streamq.Operation]]
+
+rated = click.option(
+    "--rate", cls=Option, metavar="N/s", help="Jobs a second at most, such as 50/s or 10/m; with --all."
+)
+canary = click.option(
+    "--canary", cls=Option, type=click.IntRange(1, 100),
+    help="So many jobs first; stop, if one of them fails again; with --all.",
+)  # fmt: skip
+
+
+def by_filter(command: Command) -> Command:
+    """The options of a command that takes a job, or a filter."""
+    options = (
+        click.option("--q", cls=Option, metavar="FILTER", help="The jobs that a filter means; with --all."),
+        click.option("--all", cls=Option, is_flag=True, help="All of them: in the background."),
+        click.option("--no-wait", cls=Option, is_flag=True, help="With --all: set it off, and return at once."),
+        click.option(
+            "--wait", cls=Option, type=DURATION, metavar="DURATION",
+            help="With --all: wait so long at most, and end with 5 when it still goes on.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def is_bulk(job_id: str | None, chosen: dict[str, Any]) -> bool:
+    """Whether a filter was typed, and not a job. Raises ``UsageError`` for both, for none, and without ``--all``."""
+    text, every = chosen["q"], chosen["all"]
+    if (text is None) == (job_id is None):
+        raise streamq.UsageError("say which: the id of one job, or --q FILTER --all")
+    if job_id is not None and every:
+        raise streamq.UsageError("--all goes with --q FILTER, not with the id of a job")
+    if text is not None and not every:
+        raise streamq.UsageError(
+            f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all"
+        )
+    return text is not None
+
+
+def taken(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a filter, taken out of all that were typed."""
+    return {name: options.pop(name) for name in ("q", "all", "no_wait", "wait")}
+
+
+def run(queue: str, chosen: dict[str, Any], options: dict[str, Any], begin: Begin, *, as_json: bool) -> int:
+    """Set an operation off, and follow it to its end. Returns the exit code."""
+
+    async def act(app: streamq.App) -> streamq.OperationRecord:
+        await refuse_unknown(app, queue)
+        begun = await begin(app.queue(queue))
+        if chosen["no_wait"]:
+            return await begun.status()
+        return await followed(begun, chosen["wait"], shown=not as_json)
+
+    record = with_app(options, act)
+    tell(record, as_json=as_json)
+    return Exit.FAILED if record.state == "stopped" else 0

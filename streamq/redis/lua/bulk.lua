@@ -1,0 +1,173 @@
+#!lua flags=allow-oom
+-- One step of an operation by filter: the jobs of one page that its filter means are retried, cancelled, promoted or
+-- deleted, and counted in the same call. It is taken only from the place where the operation is, so that of two who took
+-- it, or of one who took it twice, one did.
+-- keys: lanes moved parked delayed held finished failures fingerprints fingerprinted cancelled expired cancels retention unique operations ended signals
+-- arguments:
+--   operation     its id
+--   at            the place from which the page was read
+--   next          the place behind it ("" at the end)
+--   looked        how many jobs it has
+--   told          what the records of cancelled jobs are to say of their end, as JSON; the time is added
+--   keep_failed   how many cancelled jobs are kept
+--   jobs...       of each that is meant: id, the state it was in, and the place behind it ("" where that is not known)
+-- returns its state ("" where there is no such operation), how many jobs this step changed, and ms until the next may be
+--   taken
+-- parts: clock operation
+local bulk = read_operation(args.operation)
+if not bulk then return { '', 0, 0 } end
+if bulk.state ~= 'running' then return { bulk.state, 0, 0 } end
+if bulk.cursor ~= args.at then return { 'running', 0, 0 } end
+
+-- parts: budget each state_of
+-- expects: lanes moved parked finished unique delayed failures fingerprints fingerprinted cancelled expired cancels held retention
+
+-- The first jobs of a redrive are on trial: the others wait for their ends.
+local function trial()
+  local trial, waits = bulk.trial or {}, {}
+  for _, id in ipairs(trial) do
+    local record = redis.call('HGET', keys.finished, id)
+    local state = record and state_of(record)
+    if state == outcome.failed or state == outcome.expired then bulk.failed_again = (bulk.failed_again or 0) + 1
+    elseif not record then
+      -- parts: living_state
+      if living_state(id) then waits[#waits + 1] = id end -- else its record is forgotten already: it was no failure
+    end
+  end
+  bulk.trial = #waits > 0 and waits or nil
+  if (bulk.failed_again or 0) > 0 then
+    bulk.reason = string.format('%.0f of the first %.0f jobs failed again', bulk.failed_again, bulk.canary)
+    end_operation(bulk, 'stopped')
+  elseif #waits == 0 then
+    bulk.canary_passed = true
+  end
+end
+
+local TRIAL_LOOK = 200 -- ms between two looks at those on trial
+
+-- How many jobs may be changed now, and ms until there may be more.
+local room = 1000000
+if bulk.canary and not bulk.canary_passed then
+  room = bulk.canary - bulk.done
+  if room <= 0 or bulk.cursor == '-' then
+    trial()
+    if bulk.state ~= 'running' or not bulk.canary_passed then
+      write_operation(args.operation, bulk)
+      return { bulk.state, 0, TRIAL_LOOK }
+    end
+    room = 1000000
+  end
+end
+if bulk.rate then -- so many a second, and never more than those of a second at once
+  local passed = now - (bulk.credit_ms or bulk.created_ms)
+  local credit = math.min(math.max(1, bulk.rate), (bulk.credit or 1) + math.max(0, passed) * bulk.rate / 1000)
+  bulk.credit, bulk.credit_ms = credit, now
+  room = math.min(room, math.floor(credit))
+  if room < 1 then
+    write_operation(args.operation, bulk)
+    return { 'running', 0, math.ceil((1 - credit) * 1000 / bulk.rate) }
+  end
+end
+
+-- What the acts leave to do for all of their jobs at once, as that costs the server a third.
+local bytes, changed, retried, cancelled, deleted, told = 0, 0, {}, {}, {}, nil
+
+-- parts: places unseal rewritten own_headers lane_of add_to placed again
+local ACTS = {}
+
+function ACTS.retry(id)
+  local said, size = again(id)
+  if said[1] ~= 'moved' then return false, size end
+  retried[#retried + 1] = id
+  return true, size
+end
+
+function ACTS.promote(id)
+  local envelope = redis.call('ZSCORE', keys.delayed, id) and redis.call('HGET', keys.parked, id)
+  if not envelope then return false, 0 end
+  local task, headers, payload = unseal(envelope)
+  local list = split(headers)
+  local kept = rewritten(list, id, { version = true }, ',"version":' .. count_of(list, 'version') + 1)
+  local to = lane_of(kept)
+  placed(id, to, add_to(to, task, payload, kept))
+  redis.call('HDEL', keys.parked, id)
+  redis.call('ZREM', keys.delayed, id)
+  return true, #envelope
+end
+
+function ACTS.delete(id, state)
+  if redis.call('HDEL', keys.finished, id) == 0 then return false, 0 end
+  if state ~= outcome.completed then deleted[#deleted + 1] = id end -- their list is long: the pruner takes the id out
+  return true, 0
+end
+
+-- Whether a worker has the entry: asked one by one only for what lies before the last one that was delivered.
+-- parts: delivered
+local last_of = {}
+local function is_held_by_a_worker(number, entry)
+  last_of[number] = last_of[number] or last_delivered(number)
+  return not comes_before(last_of[number], entry) and holder_of(number, entry) ~= ''
+end
+
+function ACTS.cancel(id)
+  -- parts: cancelled
+  told = told or string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
+  local number, entry, task, payload, headers = entry_of(id)
+  if number then
+    if is_held_by_a_worker(number, entry) then
+      if redis.call('HSETNX', keys.cancels, id, told) == 0 then return false, #payload end
+      redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
+      return true, #payload
+    end
+    redis.call('XDEL', keys.lanes[number], entry)
+  else
+    local envelope = redis.call('HGET', keys.parked, id)
+    if not envelope then return false, 0 end
+    task, headers, payload = unseal(envelope)
+    redis.call('HDEL', keys.parked, id)
+    redis.call('ZREM', keys.delayed, id)
+    redis.call('ZREM', keys.held, task .. '\n' .. id)
+  end
+  cancel(cancelled, id, '', task, headers, payload, told)
+  return true, #payload + #headers
+end
+
+local act, at, whole = ACTS[bulk.kind], args.at, true
+for i = first.jobs, #ARGV, 3 do
+  if changed >= room or bytes > BUDGET then
+    whole = false
+    break
+  end
+  local done, size = act(ARGV[i], ARGV[i + 1])
+  bytes = bytes + size
+  if done then
+    changed = changed + 1
+    if bulk.canary and not bulk.canary_passed then
+      bulk.trial = bulk.trial or {}
+      bulk.trial[#bulk.trial + 1] = ARGV[i]
+    end
+  else
+    bulk.skipped = (bulk.skipped or 0) + 1
+  end
+  if ARGV[i + 2] ~= '' then at = ARGV[i + 2] end
+end
+
+if #retried > 0 then forget_ended(retried) end
+if #deleted > 0 then forget_ended(deleted) end
+if #cancelled > 0 then
+  -- parts: cancelled heard signal_ended
+  bury_cancelled(cancelled)
+  if heard() then signal_ended({ cancelled, 1, #cancelled }) end
+end
+
+bulk.done = bulk.done + changed
+if bulk.rate then bulk.credit = bulk.credit - changed end
+if whole then bulk.looked = (bulk.looked or 0) + tonumber(args.looked) end
+bulk.cursor = whole and args.next or at
+local on_trial = bulk.canary and not bulk.canary_passed and bulk.trial
+if whole and args.next == '' then
+  bulk.cursor = '-' -- behind all states
+  if not on_trial then end_operation(bulk, 'done') end
+end
+write_operation(args.operation, bulk)
+return { bulk.state, changed, on_trial and bulk.done >= bulk.canary and TRIAL_LOOK or 0 }

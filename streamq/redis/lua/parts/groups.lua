@@ -1,0 +1,103 @@
+-- Failed jobs that failed alike are a group: they share the fingerprint that their records say. What is known of a group
+-- stays when its jobs are retried or deleted, so that one sees when it began. (`streamq/model/groups.py` reads it.)
+-- parts: clock each
+
+local GROUPS = 1000  -- at most so many, of 3 kB at most; failures beyond are in the group `other`
+local OTHER = 'other'
+local HOURS = 24
+local TIDIED = 20    -- groups looked at in a call that finds no room
+
+-- Task and outcome of a record.
+local function failure_of(record)
+  local first = string.find(record, '\n', 1, true) or #record
+  local second = string.find(record, '\n', first + 1, true) or #record
+  local third = string.find(record, '\n', second + 1, true) or #record
+  local fourth = string.find(record, '\n', third + 1, true) or #record + 1
+  return string.sub(record, first + 1, second - 1), string.sub(record, third + 1, fourth - 1)
+end
+
+local function told_of(outcome)
+  local read, said = pcall(cjson.decode, outcome)
+  return read and type(said) == 'table' and said or {}
+end
+
+local function fingerprint_of(task, outcome)
+  local said = string.match(outcome, '^{"fingerprint":"(%x+)"')
+  if said then return said end
+  return string.sub(redis.sha1hex(task .. '\n' .. tostring(told_of(outcome).type or '') .. '\n\n'), 1, 12)
+end
+
+-- Whether any job of a group is failed now.
+local function is_empty(fingerprint)
+  return #redis.call('ZRANGE', keys.fingerprinted, '[' .. fingerprint .. '\n', '(' .. fingerprint .. '\v', 'BYLEX', 'LIMIT', 0, 1) == 0
+end
+
+local groups = {} -- those of this call, whose jobs are noted at its end
+
+-- Forget groups without failed jobs, of some that are looked at; with `before`, those that were last seen before it.
+local function tidy_groups(before)
+  for _, name in ipairs(redis.call('HRANDFIELD', keys.failure_groups, TIDIED)) do
+    local last = before and tonumber(string.match(redis.call('HGET', keys.failure_groups, name), '"last":(%d+)') or 0) or 0
+    if not groups[name] and last < (before or 1) and is_empty(name) then redis.call('HDEL', keys.failure_groups, name) end
+  end
+end
+
+local full
+local function has_room()
+  if full == nil then
+    full = redis.call('HLEN', keys.failure_groups) >= GROUPS
+    if full then
+      tidy_groups()
+      full = redis.call('HLEN', keys.failure_groups) >= GROUPS
+    end
+  end
+  return not full
+end
+
+local function group_of(fingerprint, task, outcome)
+  local kept = redis.call('HGET', keys.failure_groups, fingerprint)
+  local read, group = pcall(cjson.decode, kept or '')
+  if read and type(group) == 'table' then return group end
+  local said = told_of(outcome)
+  local function text(value, longest) return string.sub(tostring(value or ''), 1, longest) end
+  full = nil -- it takes a place
+  return { task = text(task, 200), type = text(said.type, 200), message = text(said.message, 500), frame = text(said.frame, 200), first = now, count = 0 }
+end
+
+local function counted(group, more, sample)
+  local hour = math.floor(now / 3600000)
+  local hours = type(group.hours) == 'table' and group.hours or {}
+  for _ = 1, math.min(HOURS, hour - (tonumber(group.hour) or hour)) do hours[#hours + 1] = 0 end
+  if #hours == 0 then hours[1] = 0 end
+  hours[#hours] = (tonumber(hours[#hours]) or 0) + more
+  local latest = {}
+  for i = math.max(1, #hours - HOURS + 1), #hours do latest[#latest + 1] = hours[i] end
+  group.hours, group.hour, group.last, group.sample = latest, hour, now, sample
+  group.count = (tonumber(group.count) or 0) + more
+  return cjson.encode(group)
+end
+
+-- Jobs have failed for good. `records` alternates id and record, all of it or a part.
+local function group_failures(records, from, to)
+  local named, members, counts, samples = {}, {}, {}, {}
+  for i = from or 1, to or #records, 2 do
+    local id, task, outcome = records[i], failure_of(records[i + 1])
+    local fingerprint = fingerprint_of(task, outcome)
+    if not groups[fingerprint] then
+      if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 and not has_room() then fingerprint = OTHER end
+      if not groups[fingerprint] then
+        groups[fingerprint] = group_of(fingerprint, task, outcome)
+        if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 then redis.call('HSET', keys.failure_groups, fingerprint, '{}') end
+      end
+    end
+    counts[fingerprint], samples[fingerprint] = (counts[fingerprint] or 0) + 1, id
+    local n = #named
+    named[n + 1], named[n + 2] = id, fingerprint
+    members[n + 1], members[n + 2] = 0, fingerprint .. '\n' .. id
+  end
+  for fingerprint, group in pairs(groups) do
+    redis.call('HSET', keys.failure_groups, fingerprint, counted(group, counts[fingerprint], samples[fingerprint]))
+  end
+  each('HSET', keys.fingerprints, named)
+  each('ZADD', keys.fingerprinted, members)
+end

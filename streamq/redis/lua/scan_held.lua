@@ -1,0 +1,22 @@
+#!lua flags=no-writes,allow-oom
+-- A page of the jobs that are held: all that is parked and not due at any time, in no order. The cursor finds each that
+-- stays for as long as the search takes, and some of them twice.
+-- keys: parked delayed
+-- arguments:
+--   cursor   "0" to begin
+--   limit    at most about how many
+-- returns the cursor to go on with ("0" at the end), how many were looked at, and id and envelope of each that is held
+-- parts: pages
+local cursor, limit, looked, bytes, count, said = args.cursor, tonumber(args.limit), 0, 0, 8, {}
+repeat
+  local at, found = unpack(redis.call('HSCAN', keys.parked, cursor, 'COUNT', count))
+  for i = 1, #found, 2 do
+    bytes = bytes + #found[i + 1]
+    if not redis.call('ZSCORE', keys.delayed, found[i]) then
+      said[#said + 1], said[#said + 2] = found[i], found[i + 1]
+    end
+  end
+  cursor, looked = at, looked + #found / 2
+  count = math.max(1, math.min(limit - looked, looked > 0 and next_count(count, looked, bytes + looked) or count))
+until cursor == '0' or looked >= limit or bytes > BUDGET
+return { cursor, looked, said }

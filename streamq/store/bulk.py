@@ -1,0 +1,110 @@
+"""Steps of operations by filter: a page of jobs is read and the filter evaluated here, and one script call changes what
+it means and notes how far the operation is. Whoever takes the same step a second time changes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from streamq.model.clock import from_ms
+from streamq.model.filter import Filter
+from streamq.model.filter_text import parse_filter
+from streamq.model.operation import Course
+from streamq.model.states import State
+from streamq.redis import scripts
+from streamq.redis.links import Links
+from streamq.store.access import Access
+from streamq.store.candidates import Bound, Candidate, Reader
+
+PAGE: Final = 200
+"""Jobs that one call of a script reads at most: a fraction of a millisecond of the server's time."""
+CHANGED: Final = 50
+"""Jobs that one call changes at most: about a millisecond of the server's time, so that others hardly notice."""
+LOOKED: Final = 500
+"""Jobs that a step looks at before it is written down that none of them was meant."""
+END: Final = "-"
+"""The place behind all states."""
+
+
+_Meant = tuple[str, str, str]
+"""Id, state and place of a job that is meant."""
+
+
+class Step(NamedTuple):
+    """What one step came to."""
+
+    state: str
+    """Of the operation now; empty where there is no such operation."""
+    changed: int
+    """Jobs that it deleted, or otherwise changed."""
+    wait: float = 0.0
+    """Seconds until the next step can do anything."""
+
+
+async def bulk_step(access: Access, links: Links, queue: str, operation_id: str, its: Course) -> Step:
+    """Take one step of an operation by filter."""
+    wanted = parse_filter(its.filter)
+    reader = Reader(access, links, queue, wanted, Bound(its.last, its.last_end, its.created))
+    size = PAGE if its.rate is None else max(1, min(PAGE, math.ceil(its.rate)))
+    looked, jobs, at = 0, list[_Meant](), its.cursor or f"{its.states[0]}."
+    while at not in ("", END) and not jobs and looked < LOOKED:
+        name, _, place = at.partition(".")
+        found, count, following = await reader.page(State(name), place or None, size)
+        jobs += [
+            (each.job_id, name, f"{name}.{each.after}" if each.after else "")
+            for each in found
+            if _is_meant(wanted, name, each, its.created)
+        ]
+        looked, at = looked + count, _next(its, name, following)
+    step, end = Step("running", 0), "" if at == END else at
+    for begin, part, following in _parts(jobs, its.cursor, end):
+        arguments = (
+            begin,
+            following,
+            looked if following == end else 0,
+            its.told,
+            access.settings.keep_failed,
+        )
+        flat = [text for meant in part for text in meant]
+        state, changed, wait = await scripts.BULK.run(
+            links.of(queue), access.keys(queue), operation_id, *arguments, *flat
+        )
+        step = Step(state.decode(), step.changed + changed, wait / 1000)
+        if step.state != "running" or step.wait:
+            break
+    return step
+
+
+def _parts(jobs: list[_Meant], at: str, end: str) -> Iterator[tuple[str, list[_Meant], str]]:
+    """Some jobs at a time, and the places between which they are. Those without a place of their own go together."""
+    if not all(after for _, _, after in jobs):
+        yield at, jobs, end
+        return
+    for start in range(0, max(1, len(jobs)), CHANGED):
+        part = jobs[start : start + CHANGED]
+        following = end if start + CHANGED >= len(jobs) else part[-1][2]
+        yield at, part, following
+        at = following
+
+
+def _is_meant(wanted: Filter, state: str, job: Candidate, now: int) -> bool:
+    """Whether the filter means it. Ages count to the moment when the operation began."""
+    known = {"state": state}
+    if job.task:
+        known["task"] = job.task
+    if job.fingerprint:
+        known["fingerprint"] = job.fingerprint
+    decided = wanted.decides(**known)
+    if decided is None and job.made is not None:
+        record = job.made()
+        return record.state.value == state and wanted.matches(record, from_ms(now))
+    return decided is not False
+
+
+def _next(its: Course, name: str, following: str | None) -> str:
+    """The place where the next page begins; empty behind the last one."""
+    if following is not None:
+        return f"{name}.{following}"
+    rest = its.states[its.states.index(State(name)) + 1 :]
+    return f"{rest[0]}." if rest else ""

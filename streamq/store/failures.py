@@ -1,0 +1,47 @@
+"""Failures: the groups of failed jobs that failed alike, and how many of each are failed now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streamq.model.groups import FailureGroup, group_of
+from streamq.redis.link import Link
+from streamq.redis.replies import pairs
+from streamq.store.access import Access
+
+COUNTED_AT_ONCE: Final = 200
+"""Groups whose jobs are counted in one round trip."""
+
+
+class Failures:
+    """Queries: the groups of a queue."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def groups(self, queue: str) -> list[FailureGroup]:
+        """Those of the queue, the one with the most failed jobs first."""
+        async with self._access.pool.links() as links:
+            link = links.of(queue)
+            key = self._access.keys(queue).failure_groups
+            rows, clock = await link.calls(("HGETALL", key), ("TIME",))
+            self._access.clock.set(now := int(clock[0]) * 1000 + int(clock[1]) // 1000)
+            named = pairs(rows)
+            counts = await self._counted(link, queue, [*named])
+        groups = [
+            group_of(queue, name, raw, count, now)
+            for (name, raw), count in zip(named.items(), counts, strict=True)
+        ]
+        return sorted(groups, key=_most_first)
+
+    async def _counted(self, link: Link, queue: str, names: list[bytes]) -> list[int]:
+        key, counts = self._access.keys(queue).fingerprinted, list[int]()
+        for start in range(0, len(names), COUNTED_AT_ONCE):
+            part = names[start : start + COUNTED_AT_ONCE]
+            commands = [("ZLEXCOUNT", key, b"[%b\n" % name, b"(%b\v" % name) for name in part]
+            counts += await link.calls(*commands)
+        return counts
+
+
+def _most_first(group: FailureGroup) -> tuple[int, float, str]:
+    return -group.failed, -group.last_at.timestamp() if group.last_at else 0.0, group.fingerprint

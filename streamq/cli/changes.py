@@ -35,9 +35,11 @@ def show(record: streamq.JobRecord, *, as_json: bool, **more: Any) -> None:
     for failure in record.history:
         decision = f"  failed for good: {failure.decision}" if failure.decision else ""
         say(f"attempt {failure.attempt}: {failure.type}: {failure.message}  ({failure.worker}){decision}")
-    if record.error is not None and record.error not in record.history:
-        who = f"  (by {record.error.by})" if record.error.by else ""
-        say(f"{record.error.type}: {record.error.message}{who}")
+    last = record.history[-1] if record.history else None
+    error = record.error
+    if error is not None and (last is None or (last.type, last.message) != (error.type, error.message)):
+        who = f"  (by {error.by})" if error.by else ""
+        say(f"{error.type}: {error.message}{who}")
 
 
 def on_queue(queue: str, options: dict[str, Any], act: Callable[[streamq.Queue], Awaitable[T]]) -> T:

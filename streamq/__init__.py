@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.preview import PlannedTime as PlannedTime
+    from streamq.model.reports import Log as Log
+    from streamq.model.reports import LogLine as LogLine
+    from streamq.model.reports import Progress as Progress
     from streamq.model.retries import RetryPolicy as RetryPolicy
     from streamq.model.schedule import Schedule as Schedule
     from streamq.model.schedule_record import SchedulePause as SchedulePause
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
+    from streamq.noun_errors import InvalidProgress as InvalidProgress
     from streamq.noun_errors import InvalidSchedule as InvalidSchedule
     from streamq.noun_errors import OperationError as OperationError
     from streamq.noun_errors import OperationNotFound as OperationNotFound
@@ -123,6 +127,7 @@ _HOMES = {
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
+    "model.reports": ("Log", "LogLine", "Progress"),
     "model.retries": ("RetryPolicy",),
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
@@ -132,7 +137,7 @@ _HOMES = {
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
-        "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
+        "InvalidProgress", "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
         "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),

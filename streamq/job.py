@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.job_record import JobRecord
+from streamq.model.reports import Log
 from streamq.options import Priority
 from streamq.queue import Queue
 from streamq.terms import patience
@@ -46,6 +47,10 @@ class Job(Generic[R]):
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return await self._client.store.jobs.job(self.queue, self.id)
+
+    async def logs(self) -> Log:
+        """What is kept of its log, oldest line first. Raises ``JobNotFound``."""
+        return await self._of.logs(self.id)
 
     async def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
         """End it before it begins, or ask for its end while it runs: see ``Queue.cancel``.

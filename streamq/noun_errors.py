@@ -1,4 +1,4 @@
-"""Errors about schedules, background operations and repeated requests. They stand in the tree of ``errors``."""
+"""Errors about schedules, background operations, repeated requests and reports. They stand in the tree of ``errors``."""
 
 from __future__ import annotations
 
@@ -90,3 +90,9 @@ class RequestReused(UsageError):
         super().__init__(
             f"the key {key!r} was used for another request: use a new key, or send that one again"
         )
+
+
+class InvalidProgress(UsageError):
+    """What a handler reports as its progress cannot be kept: no number from 0 to 1, no JSON form, or too long."""
+
+    code = "invalid-progress"

@@ -12,6 +12,7 @@ from streamq.errors import UsageError
 from streamq.model.cursors import invalid
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.operation import OperationRecord
+from streamq.model.reports import Log
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
 from streamq.model.steering import Steering
@@ -45,6 +46,13 @@ class Queue:
     async def get(self, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``, and ``UsageError`` for an id that is no text."""
         return await self._client.store.jobs.job(self.name, _text(job_id))
+
+    async def logs(self, job_id: str) -> Log:
+        """What is kept of a job's log, oldest line first. Raises ``JobNotFound``, also once the job is forgotten."""
+        log = await self._client.store.reports.log(self.name, _text(job_id))
+        if not log.written:
+            await self.get(job_id)
+        return log
 
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.

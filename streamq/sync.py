@@ -22,6 +22,7 @@ from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
 from streamq.model.job_record import JobRecord
+from streamq.model.reports import Log
 from streamq.model.shown import as_given
 from streamq.options import EnqueueOptions, Priority
 from streamq.task import Sending, Task
@@ -53,6 +54,10 @@ class SyncJob(Generic[R]):
     def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return self._sync.run(self._job.status)
+
+    def logs(self) -> Log:
+        """What is kept of its log; see ``Job.logs``."""
+        return self._sync.run(self._job.logs)
 
     @property
     def disposition(self) -> Disposition:

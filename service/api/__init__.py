@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import changes, events, health, jobs, messages, operations, queues, schedules, steering, workers
+from . import changes, events, health, jobs, messages, operations, queues, reports, schedules, steering, workers
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
@@ -13,6 +13,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *workers.ROUTES,
     *jobs.ROUTES,
     *changes.ROUTES,
+    *reports.ROUTES,
     *queues.ROUTES,
     *steering.ROUTES,
     *operations.ROUTES,

@@ -8,6 +8,7 @@ from typing import Any
 
 from streamq.model.codec import TOO_DEEP
 from streamq.model.lanes import NORMAL
+from streamq.model.reports import Progress
 from streamq.model.states import State
 from streamq.times import rfc3339
 
@@ -80,6 +81,8 @@ class JobRecord:
     """The name of the schedule that enqueued it, if one did."""
     planned_at: datetime | None = None
     """The planned time of that run."""
+    progress: Progress | None = None
+    """How far it is, as its handler said last."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -93,7 +96,7 @@ class JobRecord:
             "created_at": rfc3339(self.created_at), "due_at": rfc3339(self.due_at),
             "expires_at": rfc3339(self.expires_at),
             "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at),
-            "progress": None, "result": self._said("result"),
+            "progress": self.progress.asdict() if self.progress else None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
             "schedule": self.schedule, "planned_at": rfc3339(self.planned_at),

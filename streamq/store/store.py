@@ -17,6 +17,7 @@ from streamq.store.outcomes import Outcomes
 from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.recovery import Recovery
+from streamq.store.reports import Reports
 from streamq.store.requests import Requests
 from streamq.store.retention import Retention
 from streamq.store.schedules import Schedules
@@ -50,6 +51,7 @@ class Store(Access):
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
+        self.reports = Reports(self)
         self.requests = Requests(self, self.producers)
         self.schedules = Schedules(self)
         self.seats = Seats(self)

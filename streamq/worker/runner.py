@@ -283,12 +283,13 @@ class Runner:
         return arguments
 
     def _context(self, attempt: Attempt) -> Context:
-        delivery, task = attempt.delivery, attempt.task
+        delivery, task, reporter = attempt.delivery, attempt.task, self._slots.reporter
         return Context(
             app=self._app, queue=delivery.queue, task=task.name if task else delivery.task, job_id=delivery.job_id,
             attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
             _stopping=lambda: self._slots.stopping,
             _cancelled=lambda: attempt.settled or attempt.told is not None,
+            **({"_report": partial(reporter.report, attempt)} if reporter is not None else {}),
             **(of_schedule(delivery.headers) if delivery.headers else {}),
         )  # fmt: skip
 

@@ -35,7 +35,7 @@ class _Turn:
 _TURN: Final = _Turn()
 
 
-def _dropped(text: bytes, *, is_line: bool) -> None:
+def dropped(text: bytes, *, is_line: bool) -> None:
     """Nobody takes reports."""
 
 
@@ -58,7 +58,7 @@ class Context:
     planned_at: datetime | None = None
     """The planned time of that run: the same on every attempt, and however late it is."""
     _cancelled: Callable[[], bool] = lambda: False
-    _report: Report = _dropped
+    _report: Report = dropped
 
     def progress(self, value: float | None = None, note: str = "", *, data: Any = None) -> _Turn:
         """Tell how far the job is: ``await ctx.progress(0.4, "half way", data={"rows": 412})``.

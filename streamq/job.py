@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from streamq.client.client import Client
 from streamq.durations import Duration
+from streamq.model.events import Event
 from streamq.model.job_record import JobRecord
 from streamq.model.reports import Log
 from streamq.options import Priority
@@ -51,6 +52,10 @@ class Job(Generic[R]):
     async def logs(self) -> Log:
         """What is kept of its log, oldest line first. Raises ``JobNotFound``."""
         return await self._of.logs(self.id)
+
+    def watch(self) -> AsyncGenerator[Event]:
+        """What it tells from now on, until its end: ``async for event in job.watch()``; see ``Queue.watch``."""
+        return self._of.watch(self.id)
 
     async def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
         """End it before it begins, or ask for its end while it runs: see ``Queue.cancel``.

@@ -1,4 +1,4 @@
-"""Errors about schedules, background operations, repeated requests and reports. They stand in the tree of ``errors``."""
+"""Errors about schedules, background operations, repeated requests and reports, in the tree of ``errors``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import atexit
 import contextlib
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -21,6 +21,7 @@ from streamq.client.opening import running_loop
 from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
+from streamq.model.events import Event
 from streamq.model.job_record import JobRecord
 from streamq.model.reports import Log
 from streamq.model.shown import as_given
@@ -58,6 +59,16 @@ class SyncJob(Generic[R]):
     def logs(self) -> Log:
         """What is kept of its log; see ``Job.logs``."""
         return self._sync.run(self._job.logs)
+
+    def watch(self) -> Iterator[Event]:
+        """What it tells from now on, until its end; see ``Job.watch``."""
+        events = self._job.watch()
+
+        async def following() -> Event | None:
+            return await anext(events, None)
+
+        while (event := self._sync.run(following)) is not None:
+            yield event
 
     @property
     def disposition(self) -> Disposition:

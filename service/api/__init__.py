@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import changes, events, health, jobs, messages, operations, queues, reports, schedules, steering, workers
+from . import (
+    changes,
+    events,
+    health,
+    jobs,
+    messages,
+    operations,
+    queues,
+    reports,
+    schedules,
+    steering,
+    workers,
+)
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,

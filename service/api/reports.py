@@ -1,17 +1,34 @@
-"""Reports: what one job tells while it runs."""
+"""Reports: what one job tells while it runs, its log as it is and all of it as server-sent events.
+
+event      data
+--------   ---------------------------------------------------------------
+state      ``{"state"}``: the state that the job has now, within a second
+progress   how far it is
+line       a line of its log; its number is the event's id
+end        the job that has ended; the stream ends with it
+lost       why it cannot be watched any more; the stream ends with it
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any, Final
 
+from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
+
+from streamq import EVENTS, Event, LogLine, StreamqError
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
 from ..http.inputs import WHOLE, Request
 from ..http.route import Asked, Route, Success
+from ..json_text import told
 from ..site import Site
+from .events import HAS_ITS_SHARE, HEARTBEAT, TOO_MANY_WATCHERS, refuse_too_many, sent
 from .jobs import JOB, JOB_NOT_FOUND
 from .queues import QUEUE_NOT_FOUND, known_queue
 
@@ -51,11 +68,66 @@ async def log(site: Site, asked: Asked[LogQuery, None]) -> dict[str, Any]:
     return {"data": lines, "written": found.written, "dropped": found.dropped}
 
 
+async def watch(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
+    """Until the job has ended, or the browser or the service goes."""
+    request = asked.request
+    queue = await known_queue(site.engine, request)
+    refuse_too_many(site.feed, asked.caller)
+    with site.feed.place(asked.caller) as ends:
+        async with aclosing(queue.watch(request.match_info["id"], after=_last_line(request))) as events:
+            first = await anext(events)  # raises where there is no such job
+            return await sent(request, _frames(first, events, ends))
+
+
+def _last_line(request: web.Request) -> int:
+    """The number of the last line that a browser has, where it comes again."""
+    said = request.headers.get("Last-Event-ID", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= 15 else 0
+
+
+async def _frames(
+    first: Event, events: AsyncGenerator[Event, None], ends: asyncio.Event
+) -> AsyncIterator[bytes]:
+    yield _frame(first)
+    ending = asyncio.create_task(ends.wait())
+    following: asyncio.Future[Event | None] | None = None
+    try:
+        while not ends.is_set():
+            following = following or asyncio.ensure_future(anext(events, None))
+            waited: set[asyncio.Future[Any]] = {following, ending}
+            await asyncio.wait(waited, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                yield b": still here\n\n"
+                continue
+            event, following = following.result(), None
+            if event is None:
+                return
+            yield _frame(event)
+    except StreamqError as error:
+        yield b"event: lost\ndata: %b\n\n" % told({"code": error.code, "detail": str(error)})
+    finally:
+        ending.cancel()
+        if following is not None:
+            following.cancel()
+            await asyncio.wait({following})
+
+
+def _frame(event: Event) -> bytes:
+    number = b"id: %d\n" % event.number if isinstance(event, LogLine) else b""
+    return number + b"event: %b\ndata: %b\n\n" % (EVENTS[type(event)].encode(), told(event.asdict()))
+
+
 ROUTES: Final = (
     Route(
         method="GET", path=JOB + "/logs", handler=log, scope=Scope.READ, query=LogQuery,
         summary="what is kept of its log, oldest line first",
         answers=(Success(200, "The log", LogDocument),),
         problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, *OUTAGES),
+    ),
+    Route(
+        method="GET", path=JOB + "/events", handler=watch, scope=Scope.READ, is_stream=True,
+        summary="what it tells from now on, until its end; resumed by `Last-Event-ID`, no line that is kept is missed",
+        answers=(Success(200, "What the job tells", dict[str, Any], media="text/event-stream"),),
+        problems=(QUEUE_NOT_FOUND, JOB_NOT_FOUND, TOO_MANY_WATCHERS, HAS_ITS_SHARE, *OUTAGES),
     ),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from streamq.cli.options import (
     with_app,
 )
 from streamq.cli.outlet import complain, echo_json, say, table
-from streamq.cli.reports import logs
+from streamq.cli.reports import logs, watch
 from streamq.model.states import State
 from streamq.unique import Disposition
 
@@ -165,5 +165,5 @@ def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     show(on_queue(queue, options, lambda of: of.retry(job_id)), as_json=as_json)
 
 
-for each in (*CHANGES, logs):
+for each in (*CHANGES, logs, watch):
     job.add_command(each)

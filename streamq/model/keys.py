@@ -139,7 +139,9 @@ class Keys:
         "hash", "id → how many lines a job has written; id and page → the last of them (JSON)",
         "as its record; the oldest go first",
     )  # fmt: skip
-    reports = Key("zset", "ids of jobs with a progress or a log, by the last of them in ms", "as their records")
+    reports = Key(
+        "zset", "ids of jobs with a progress or a log, by the last of them in ms", "as their records"
+    )
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )

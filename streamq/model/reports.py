@@ -106,11 +106,9 @@ class Log:
 # -- writing ----------------------------------------------------------------------------------------------------
 
 
-def progress_text(value: float | None, note: str, data: Any) -> bytes:
+def progress_text(value: Any, note: Any, data: Any) -> bytes:
     """What is stored of a progress behind its time and attempt. Raises ``InvalidProgress``."""
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1
-    ):
+    if value is not None and not (type(value) in (int, float) and 0 <= value <= 1):
         raise InvalidProgress(f"{as_given(value)} is no progress: give a number from 0 to 1, or None")
     if not isinstance(note, str):
         raise InvalidProgress(f"{as_given(note)} is no note: give text")
@@ -174,7 +172,9 @@ def numbered(first: int, lines: bytes) -> Iterator[LogLine]:
 
 def log_of(head: bytes | None, pages: Iterable[bytes | None]) -> Log:
     """A job's log, of its head and its pages in any order."""
-    lines = sorted((line for page in pages if page for line in page_lines(page)), key=lambda line: line.number)
+    lines = sorted(
+        (line for page in pages if page for line in page_lines(page)), key=lambda line: line.number
+    )
     return Log(lines, max(written(head), lines[-1].number if lines else 0))
 
 

@@ -122,6 +122,10 @@ class Jobs:
             return job
         raise JobNotFound(queue, job_id)
 
+    async def found(self, queue: str, ids: Sequence[str]) -> dict[str, JobRecord]:
+        """By id, everything known of those of the jobs that are somewhere."""
+        return {job.id: job for job in await self._jobs(queue, ids)}
+
     async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
         """By id the job's record, ``True`` while it has not ended, and ``False`` when there is no such job."""
         keys = self._access.keys(queue)

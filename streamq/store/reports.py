@@ -70,7 +70,10 @@ class Reports:
         """
         parts = [(queue, part) for queue, whole in reports.items() for part in _bounded(whole)]
         calls = [
-            (self._access.keys(queue), [mark, JOBS, FIELDS, *[each for one in part for each in one.arguments()]])
+            (
+                self._access.keys(queue),
+                [mark, JOBS, FIELDS, *[each for one in part for each in one.arguments()]],
+            )
             for queue, part in parts
         ]
         queues = [queue for queue, _ in parts]

@@ -15,7 +15,7 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from streamq import job_lines
-from streamq.context import Context, of_schedule
+from streamq.context import Context, dropped, of_schedule
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
@@ -289,7 +289,7 @@ class Runner:
             attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
             _stopping=lambda: self._slots.stopping,
             _cancelled=lambda: attempt.settled or attempt.told is not None,
-            **({"_report": partial(reporter.report, attempt)} if reporter is not None else {}),
+            _report=dropped if reporter is None else partial(reporter.report, attempt),
             **(of_schedule(delivery.headers) if delivery.headers else {}),
         )  # fmt: skip
 

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import OperationTimeout as OperationTimeout
     from streamq.noun_errors import RequestReused as RequestReused
     from streamq.noun_errors import RequestRunning as RequestRunning
+    from streamq.noun_errors import ResultNotKept as ResultNotKept
     from streamq.noun_errors import ScheduleConflict as ScheduleConflict
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
     from streamq.once import Once as Once
@@ -142,7 +143,7 @@ _HOMES = {
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
         "InvalidProgress", "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
-        "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
+        "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),
     "once": ("Once",),

@@ -58,6 +58,7 @@ class TaskDecorator:
         on_error: Callable[[BaseException, Context], Verdict | Duration | None] | None = ...,
         on_failed: str | None = ..., version: int = ...,
         upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
+        keep_result: Duration | None = ..., capture_logs: bool = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload  # several with defaults: the context cannot be taken out by type, so fields are not checked
     def __call__(self, handler: AfterContext[R], /) -> FieldsTask[Callable[..., R]]: ...

@@ -12,6 +12,7 @@ from streamq.durations import Duration
 from streamq.model.events import Event
 from streamq.model.job_record import JobRecord
 from streamq.model.reports import Log
+from streamq.noun_errors import ResultNotKept
 from streamq.options import Priority
 from streamq.queue import Queue
 from streamq.terms import patience
@@ -38,10 +39,12 @@ class Job(Generic[R]):
 
         ``timeout`` is a duration (seconds, a ``timedelta``, or text such as ``"5m"``); ``None`` waits for as long as it
         takes. Raises ``JobFailed`` when it failed, ``ResultTimeout`` when the time is over, ``UsageError`` for a
-        ``timeout`` that is no duration, and ``JobNotFound`` when its record is gone already (results are kept as long
-        as finished jobs are).
+        ``timeout`` that is no duration, ``JobNotFound`` when its record is gone already, and ``ResultNotKept`` when its
+        result is, as ``keep_result`` says (by default results are kept as long as finished jobs are).
         """
         record = await self._client.wait(self.queue, self.id, patience(timeout))
+        if not record.result_kept:
+            raise ResultNotKept(self.queue, self.id)
         result: R = record.result if self._parse is None else self._parse(record.result, self.id)
         return result
 

@@ -12,7 +12,7 @@ import atexit
 import contextlib
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -62,13 +62,16 @@ class SyncJob(Generic[R]):
 
     def watch(self) -> Iterator[Event]:
         """What it tells from now on, until its end; see ``Job.watch``."""
-        events = self._job.watch()
 
-        async def following() -> Event | None:
-            return await anext(events, None)
+        async def begun() -> AsyncGenerator[Event]:
+            return self._job.watch()
 
-        while (event := self._sync.run(following)) is not None:
-            yield event
+        events = self._sync.run(begun)
+        try:
+            while (event := self._sync.run(lambda: _next(events))) is not None:
+                yield event
+        finally:
+            self._sync.run(events.aclose)
 
     @property
     def disposition(self) -> Disposition:
@@ -104,6 +107,10 @@ class SyncJob(Generic[R]):
     def delete(self) -> None:
         """Delete its record once it has ended; see ``Job.delete``."""
         self._sync.run(self._job.delete)
+
+
+async def _next(events: AsyncGenerator[Event]) -> Event | None:
+    return await anext(events, None)
 
 
 class Opens(Protocol):

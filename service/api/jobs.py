@@ -141,6 +141,7 @@ class JobDocument(TypedDict):
     schedule: str | None
     planned_at: str | None
     payload_version: NotRequired[int]
+    result_kept: NotRequired[bool]
 
 
 class SentDocument(JobDocument):

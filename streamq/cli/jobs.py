@@ -70,6 +70,8 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
         if wait is not None:
             try:
                 await sent.result(wait)
+            except streamq.ResultNotKept:
+                pass  # it has completed
             except CancelledError:
                 complain(f"job {sent.id} goes on: streamq job get {queue} {sent.id}")
                 raise

@@ -81,6 +81,8 @@ class JobRecord:
     """The name of the schedule that enqueued it, if one did."""
     planned_at: datetime | None = None
     """The planned time of that run."""
+    result_kept: bool = True
+    """Whether the result of a completed job is there: ``keep_result`` may end it before its record."""
     progress: Progress | None = None
     """How far it is, as its handler said last."""
     unshown: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ class JobRecord:
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
             "schedule": self.schedule, "planned_at": rfc3339(self.planned_at),
+            **({} if self.result_kept else {"result_kept": False}),
             **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 

@@ -142,6 +142,11 @@ class Keys:
     reports = Key(
         "zset", "ids of jobs with a progress or a log, by the last of them in ms", "as their records"
     )
+    results = Key(
+        "zset",
+        "ids of jobs whose results have a time of their own, by its end in ms",
+        "the pruner, at that time",
+    )
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )

@@ -28,6 +28,8 @@ class Report(NamedTuple):
     job_id: str
     progress: bytes
     """Its progress as it is stored; empty where it told none."""
+    until: int
+    """Until when its result is kept, in ms since the epoch by the server's clock; 0 where it has no time of its own."""
     dropped: int
     """Lines that were dropped before the first that comes."""
     lines: Sequence[bytes]
@@ -35,7 +37,7 @@ class Report(NamedTuple):
     def arguments(self) -> list[Any]:
         """As report.lua takes it."""
         pieces = [each for count, text in _pieces(self.lines) for each in (count, text)]
-        return [self.job_id, self.progress, self.dropped, len(pieces) // 2, *pieces]
+        return [self.job_id, self.progress, self.until, self.dropped, len(pieces) // 2, *pieces]
 
     @property
     def size(self) -> int:

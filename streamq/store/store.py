@@ -19,6 +19,7 @@ from streamq.store.queues import Queues
 from streamq.store.recovery import Recovery
 from streamq.store.reports import Reports
 from streamq.store.requests import Requests
+from streamq.store.results import Results
 from streamq.store.retention import Retention
 from streamq.store.schedules import Schedules
 from streamq.store.seats import Seats
@@ -45,6 +46,7 @@ class Store(Access):
         self.workers = Workers(self)
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)
+        self.results = Results(self)
         self.jobs = Jobs(self, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)

@@ -35,10 +35,11 @@ AGAIN: Final = (0.5, 5.0)
 class _Told:
     """What one job has told and was not written yet."""
 
-    __slots__ = ("dropped", "lines", "progress", "size")
+    __slots__ = ("dropped", "lines", "progress", "size", "until")
 
     def __init__(self) -> None:
         self.progress = b""
+        self.until = 0
         self.dropped = self.size = 0
         self.lines: deque[bytes] = deque()
 
@@ -69,14 +70,10 @@ class Reporter:
         """Take a progress, or a line of the log. What an attempt tells after its end does not count."""
         if attempt.settled:
             return
-        delivery = attempt.delivery
         raw = stored(self._store.clock.now(), attempt.number, text)
         with self._lock:
             begins = not self._told
-            of_queue = self._told.setdefault(delivery.queue, {})
-            told = of_queue.get(delivery.job_id)
-            if told is None:
-                told = of_queue[delivery.job_id] = _Told()
+            told = self._of(attempt)
             if is_line:
                 told.add(raw)
             else:
@@ -84,6 +81,20 @@ class Reporter:
         if begins:
             with contextlib.suppress(RuntimeError):  # the loop is closed: a thread has outlived its worker
                 self._loop.call_soon_threadsafe(self._work.set)
+
+    def keep_result(self, attempt: Attempt) -> None:
+        """Its result has a time of its own, which begins with its end: that is written with its reports."""
+        with self._lock:
+            self._of(attempt).until = self._store.clock.now() + int(attempt.keep_result * 1000)
+        self._work.set()
+
+    def _of(self, attempt: Attempt) -> _Told:
+        delivery = attempt.delivery
+        of_queue = self._told.setdefault(delivery.queue, {})
+        told = of_queue.get(delivery.job_id)
+        if told is None:
+            told = of_queue[delivery.job_id] = _Told()
+        return told
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -135,7 +146,10 @@ class Reporter:
         with self._lock:
             told, self._told = self._told, {}
         return {
-            queue: [Report(job_id, each.progress, each.dropped, each.lines) for job_id, each in of.items()]
+            queue: [
+                Report(job_id, each.progress, each.until, each.dropped, each.lines)
+                for job_id, each in of.items()
+            ]
             for queue, of in told.items()
         }
 

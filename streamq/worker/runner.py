@@ -188,6 +188,8 @@ class Runner:
             if not isinstance(body, bytes):
                 self._failed(attempt, body)
                 return
+            if attempt.keep_result and self._slots.reporter is not None:
+                self._slots.reporter.keep_result(attempt)
             self._settler.put(attempt.delivery, COMPLETED, body)
             attempt.settled = True
             if self._tells_ends:

@@ -22,6 +22,7 @@ from streamq.program import Program
 from streamq.redis.ready import begin_when_ready
 from streamq.settings import MOST_CONCURRENCY
 from streamq.worker.canceller import Canceller
+from streamq.worker.capture import captured
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
 from streamq.worker.reporter import Reporter
@@ -101,7 +102,8 @@ class Worker:
                     gc.collect()
                     gc.freeze()  # what is loaded by now stays; looking through it again held jobs up for 15 to 50 ms
                     self._tell_who_it_is()
-                    await self._work()
+                    with captured(app.tasks, self.reporter, self.name):
+                        await self._work()
             finally:
                 await self.heartbeat.stop()
                 if self._taken is None:  # else what is listed under the name is another's

@@ -1,20 +1,21 @@
 #!lua
 -- What handlers report: the progress of jobs, and lines of their logs, of many jobs of a queue at once. A log is a ring of
 -- pages, fields of one hash that all jobs of the queue share, so that the number of commands is that of a single job.
--- keys: progress logs reports reported
+-- keys: progress logs reports results reported
 -- arguments:
 --   mark        of this call: where it is repeated, as its answer was lost, a log that has it takes no line again
 --   jobs        of how many jobs reports are kept
 --   fields      and how many pages of their logs, heads included
---   reports...  of each job: id, its progress or "", how many lines were dropped before those that come, the number k of
---               pieces, and k times: how many lines, and the lines, one below the other
+--   reports...  of each job: id, its progress or "", until when its result is kept or 0, how many lines were dropped before
+--               those that come, the number k of pieces, and k times: how many lines, and the lines, one below the other
 -- returns now
 -- parts: clock each pages_of
--- expects: progress logs reports
+-- expects: progress logs reports results
 local jobs, at = {}, first.reports
 while at <= #ARGV do
-  jobs[#jobs + 1] = { id = ARGV[at], progress = ARGV[at + 1], dropped = tonumber(ARGV[at + 2]), pieces = tonumber(ARGV[at + 3]), from = at + 4 }
-  at = at + 4 + 2 * jobs[#jobs].pieces
+  local pieces = tonumber(ARGV[at + 4])
+  jobs[#jobs + 1] = { id = ARGV[at], progress = ARGV[at + 1], till = ARGV[at + 2], dropped = tonumber(ARGV[at + 3]), pieces = pieces, from = at + 5 }
+  at = at + 5 + 2 * pieces
 end
 
 -- Of each job that has written lines: how many before, and the page that is written now.
@@ -53,9 +54,10 @@ local function add_lines(job, fields)
   put(job.id, job.lines .. ' ' .. job.number .. ' ' .. args.mark)
 end
 
-local told, progress, writing, fields = {}, {}, {}, {}
+local told, results, progress, writing, fields = {}, {}, {}, {}, {}
 for _, job in ipairs(jobs) do
-  told[#told + 1], told[#told + 2] = now, job.id
+  if job.till ~= '0' then results[#results + 1], results[#results + 2] = job.till, job.id end
+  if job.progress ~= '' or job.pieces + job.dropped > 0 then told[#told + 1], told[#told + 2] = now, job.id end
   if job.progress ~= '' then progress[#progress + 1], progress[#progress + 2] = job.id, job.progress end
   if job.pieces + job.dropped > 0 then writing[#writing + 1] = job end
 end
@@ -66,6 +68,7 @@ end
 each('HSET', keys.progress, progress)
 each('HSET', keys.logs, fields)
 each('ZADD', keys.reports, told)
+each('ZADD', keys.results, results)
 
 local over = redis.call('ZCARD', keys.reports) - tonumber(args.jobs)
 if over <= 0 and redis.call('HLEN', keys.logs) > tonumber(args.fields) then over = #jobs end

@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+-- Results whose time is over are taken out of their records, which stay.
+-- keys: finished results
+-- arguments:
+--   limit    at most how many
+--   kept     how many times of results are kept: of those beyond, the results go with their records
+-- returns how many were looked at
+-- parts: clock budget
+-- expects: finished
+local ids, bytes, looked = redis.call('ZRANGE', keys.results, '-inf', now, 'BYSCORE', 'LIMIT', 0, args.limit), 0, 0
+for _, id in ipairs(ids) do
+  bytes = bytes + redis.call('HSTRLEN', keys.finished, id)
+  if looked > 0 and bytes > BUDGET then break end
+  looked = looked + 1
+  local record = redis.call('HGET', keys.finished, id) or ''
+  local head, rest = string.match(record, '^(' .. mark.completed .. '[^\n]*\n[^\n]*\n[^\n]*\n)(.*)$')
+  local payload = rest and string.find(rest, '\n', 1, true)
+  if payload then redis.call('HSET', keys.finished, id, head .. string.sub(rest, payload)) end
+  redis.call('ZREM', keys.results, id)
+end
+local over = redis.call('ZCARD', keys.results) - tonumber(args.kept)
+if over > 0 then redis.call('ZREMRANGEBYRANK', keys.results, -math.min(over, args.limit), -1) end
+return looked

@@ -154,12 +154,12 @@ class Watching:
         for watcher in self._watchers[job_id]:
             if len(watcher.events) > BEHIND:
                 watcher.is_behind = True
-            elif lines and first != watcher.line + 1:  # one was missed, or it is known already
+            elif first > watcher.line + 1:  # lines before them were missed
                 self._ask((job_id,))
             if not watcher.is_behind:
                 watcher.take_state(State.ACTIVE.value)
                 watcher.take_progress(raw)
-                if lines and first == watcher.line + 1:
+                if first <= watcher.line + 1:  # those that are known already are passed over
                     watcher.take_lines(read)
 
     def _heard_end(self, message: bytes | None) -> None:

@@ -65,7 +65,7 @@ class Context:
 
         ``value`` is the part that is done, 0 to 1, or ``None`` where nobody can tell; ``data`` is any JSON of up to
         4,096 bytes. Of a ``note`` the first 500 characters are kept. The last progress counts; it may be told as often
-        as one likes, and is written 25 times a second at most. In a plain handler, which runs in a thread, the call
+        as one likes, and is written 20 times a second at most. In a plain handler, which runs in a thread, the call
         is the same without ``await``. Raises ``InvalidProgress``.
         """
         self._report(progress_text(value, note, data), is_line=False)

@@ -12,13 +12,13 @@ from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.store.access import Access
 
-REPORTED_AT_ONCE: Final = 200
+REPORTED_AT_ONCE: Final = 100
 """Jobs whose reports one call takes: some milliseconds of the server's time."""
-REPORTED_BYTES: Final = 1 << 19
+REPORTED_BYTES: Final = 1 << 18
 """And their bytes, one job's at least."""
-PRUNED_AT_ONCE: Final = 100
+PRUNED_AT_ONCE: Final = 50
 """Jobs whose reports one call looks at: about a millisecond of the server's time."""
-ASKED_AT_ONCE: Final = 200
+ASKED_AT_ONCE: Final = 100
 """Jobs whose states one call tells: about a millisecond of the server's time."""
 
 
@@ -114,7 +114,7 @@ class Reports:
         return {job_id: said for job_id, raw in zip(ids, found, strict=True) if (said := progress(raw))}
 
     async def look(self, queue: str, ids: Sequence[str]) -> dict[str, Look]:
-        """What is to be seen of watched jobs, in one round trip for some hundred."""
+        """What is to be seen of watched jobs, in one round trip for a hundred."""
         keys, looks = self._access.keys(queue), dict[str, Look]()
         asked = [job_id for job_id in ids if is_entry(job_id)]
         async with self._access.pool.links() as links:

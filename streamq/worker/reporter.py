@@ -1,7 +1,7 @@
 """The reporter: what handlers tell of their jobs is collected, and written some times a second, many jobs at once.
 
 Of a job's progress only the last counts; lines of its log are kept up to a bound, the oldest dropped. So a handler may
-report as often as it likes: it costs the server no more than one that reports twenty-five times a second.
+report as often as it likes: it costs the server no more than one that reports twenty times a second.
 
 Reports are no outcome: what the server refuses is dropped, and while it is away they wait here.
 """
@@ -25,8 +25,8 @@ from streamq.worker.attempt import Attempt
 
 log = logging.getLogger("streamq.reporter")
 
-EVERY: Final = 0.04
-"""Seconds between two writes: those who watch hear of a report within a tenth of a second, and twenty-five a second cost
+EVERY: Final = 0.05
+"""Seconds between two writes: those who watch hear of a report within a tenth of a second, and twenty a second cost
 the server next to nothing."""
 AGAIN: Final = (0.5, 5.0)
 """Seconds until a write is repeated that met no server: at first, and at most."""

@@ -36,10 +36,19 @@ def test_a_script_says_which_keys_and_arguments_it_takes(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_only_what_adds_jobs_is_refused_by_a_full_server(file: Path) -> None:
+def test_only_what_adds_jobs_or_reports_is_refused_by_a_full_server(file: Path) -> None:
     assert ("allow-oom" in file.read_text()) == (
         file.stem
-        not in {"enqueue", "admit", "requeue", "claim_request", "tick", "schedule_put", "schedule_claim"}
+        not in {
+            "enqueue",
+            "admit",
+            "requeue",
+            "claim_request",
+            "tick",
+            "schedule_put",
+            "schedule_claim",
+            "report",
+        }
     )
 
 

@@ -18,6 +18,7 @@ from streamq import State
 from .script_cases import FEW_BYTES, GROUP, KEPT_LONG, LARGE, MANY_BYTES, WORKER, Bench, Case, Outcome
 from .script_changes import change_cases
 from .script_keys import key_cases
+from .script_reports import report_cases
 from .script_roster import roster_cases
 from .script_schedules import schedule_cases
 from .script_steering import steering_cases
@@ -118,6 +119,7 @@ def cases(rig: Rig) -> list[Case]:
         schedule_cases,
         key_cases,
         steering_cases,
+        report_cases,
     )
     return [case for part in parts for case in part(rig)]
 

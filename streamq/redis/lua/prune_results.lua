@@ -13,9 +13,10 @@ for _, id in ipairs(ids) do
   if looked > 0 and bytes > BUDGET then break end
   looked = looked + 1
   local record = redis.call('HGET', keys.finished, id) or ''
-  local head, rest = string.match(record, '^(' .. mark.completed .. '[^\n]*\n[^\n]*\n[^\n]*\n)(.*)$')
-  local payload = rest and string.find(rest, '\n', 1, true)
-  if payload then redis.call('HSET', keys.finished, id, head .. string.sub(rest, payload)) end
+  local result = string.sub(record, 1, 1) == mark.completed and 0
+  for _ = 1, 3 do result = result and string.find(record, '\n', result + 1, true) end
+  local payload = result and string.find(record, '\n', result + 1, true)
+  if payload then redis.call('HSET', keys.finished, id, string.sub(record, 1, result) .. string.sub(record, payload)) end
   redis.call('ZREM', keys.results, id)
 end
 local over = redis.call('ZCARD', keys.results) - tonumber(args.kept)

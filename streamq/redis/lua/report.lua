@@ -10,7 +10,8 @@
 --               those that come, the number k of pieces, and k times: how many lines, and the lines, one below the other
 -- returns now
 -- parts: clock each pages_of
--- expects: progress logs reports results
+-- expects: progress
+local known, kept = redis.call('ZCARD', keys.reports), redis.call('HLEN', keys.logs)
 local jobs, at = {}, first.reports
 while at <= #ARGV do
   local pieces = tonumber(ARGV[at + 4])
@@ -61,6 +62,9 @@ for _, job in ipairs(jobs) do
   if job.progress ~= '' then progress[#progress + 1], progress[#progress + 2] = job.id, job.progress end
   if job.pieces + job.dropped > 0 then writing[#writing + 1] = job end
 end
+if #results > 0 then
+  -- expects: results
+end
 if #writing > 0 then
   open_pages(writing)
   for _, job in ipairs(writing) do if not job.is_done then add_lines(job, fields) end end
@@ -70,14 +74,12 @@ each('HSET', keys.logs, fields)
 each('ZADD', keys.reports, told)
 each('ZADD', keys.results, results)
 
-local over = redis.call('ZCARD', keys.reports) - tonumber(args.jobs)
-if over <= 0 and redis.call('HLEN', keys.logs) > tonumber(args.fields) then over = #jobs end
+-- As there were before this call: what it adds goes with the next.
+local over = known - tonumber(args.jobs)
+if over <= 0 and kept > tonumber(args.fields) then over = #jobs end
 if over > 0 then
   -- parts: forget_reports
-  local last = math.min(over, 100) -- the rest with the next calls
-  local old = {}
-  for i, each_one in ipairs(redis.call('ZRANGE', keys.reports, 0, last - 1)) do old[i] = each_one end
-  forget_reports(old)
+  forget_reports(redis.call('ZRANGE', keys.reports, 0, math.min(over, 50) - 1)) -- the rest with the next calls
 end
 
 local listeners = redis.pcall('PUBSUB', 'NUMSUB', keys.reported)

@@ -47,9 +47,8 @@ if TYPE_CHECKING:
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.model.backoff import Backoff as Backoff
     from streamq.model.calendars import Calendar as Calendar
-    from streamq.model.events import EVENTS as EVENTS
-    from streamq.model.events import Event as Event
     from streamq.model.events import StateChange as StateChange
+    from streamq.model.events import event_name as event_name
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
@@ -127,7 +126,7 @@ _HOMES = {
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
-    "model.events": ("EVENTS", "Event", "StateChange"),
+    "model.events": ("StateChange", "event_name"),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),

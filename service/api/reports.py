@@ -12,7 +12,7 @@ lost       why it cannot be watched any more; the stream ends with it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
@@ -20,17 +20,20 @@ from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import EVENTS, Event, LogLine, StreamqError
+from streamq import JobRecord, LogLine, Progress, StateChange, StreamqError, event_name
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
 from ..http.inputs import WHOLE, Request
 from ..http.route import Asked, Route, Success
+from ..http.waiting import LOOK, has_gone
 from ..json_text import told
 from ..site import Site
 from .events import HAS_ITS_SHARE, HEARTBEAT, TOO_MANY_WATCHERS, refuse_too_many, sent
 from .jobs import JOB, JOB_NOT_FOUND
 from .queues import QUEUE_NOT_FOUND, known_queue
+
+Event = Progress | LogLine | StateChange | JobRecord
 
 
 class LogQuery(Request):
@@ -76,7 +79,8 @@ async def watch(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
     with site.feed.place(asked.caller) as ends:
         async with aclosing(queue.watch(request.match_info["id"], after=_last_line(request))) as events:
             first = await anext(events)  # raises where there is no such job
-            return await sent(request, _frames(first, events, ends))
+            async with aclosing(_frames(request, first, events, ends)) as frames:
+                return await sent(request, frames)
 
 
 def _last_line(request: web.Request) -> int:
@@ -86,23 +90,25 @@ def _last_line(request: web.Request) -> int:
 
 
 async def _frames(
-    first: Event, events: AsyncGenerator[Event, None], ends: asyncio.Event
-) -> AsyncIterator[bytes]:
+    request: web.Request, first: Event, events: AsyncGenerator[Event, None], ends: asyncio.Event
+) -> AsyncGenerator[bytes, None]:
     yield _frame(first)
     ending = asyncio.create_task(ends.wait())
     following: asyncio.Future[Event | None] | None = None
+    quiet = 0.0
     try:
-        while not ends.is_set():
+        while not (ends.is_set() or has_gone(request)):
             following = following or asyncio.ensure_future(anext(events, None))
             waited: set[asyncio.Future[Any]] = {following, ending}
-            await asyncio.wait(waited, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
+            await asyncio.wait(waited, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                event, following, quiet = following.result(), None, 0.0
+                if event is None:
+                    return
+                yield _frame(event)
+            elif (quiet := quiet + LOOK) >= HEARTBEAT:
+                quiet = 0.0
                 yield b": still here\n\n"
-                continue
-            event, following = following.result(), None
-            if event is None:
-                return
-            yield _frame(event)
     except StreamqError as error:
         yield b"event: lost\ndata: %b\n\n" % told({"code": error.code, "detail": str(error)})
     finally:
@@ -114,7 +120,7 @@ async def _frames(
 
 def _frame(event: Event) -> bytes:
     number = b"id: %d\n" % event.number if isinstance(event, LogLine) else b""
-    return number + b"event: %b\ndata: %b\n\n" % (EVENTS[type(event)].encode(), told(event.asdict()))
+    return number + b"event: %b\ndata: %b\n\n" % (event_name(event).encode(), told(event.asdict()))
 
 
 ROUTES: Final = (

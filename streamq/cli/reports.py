@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from streamq.cli.changes import on_queue
 from streamq.cli.options import Option, as_json, server
 from streamq.cli.outlet import complain, echo_json, say
 from streamq.exits import Exit
+
+if TYPE_CHECKING:
+    from streamq.model.events import Event
 
 
 @click.command()
@@ -74,7 +77,7 @@ async def _follow(
         async for event in events:
             if not only_lines or isinstance(event, streamq.LogLine):
                 if as_json:
-                    echo_json({"event": streamq.EVENTS[type(event)], **event.asdict()})
+                    echo_json({"event": streamq.event_name(event), **event.asdict()})
                 else:
                     say(_shown(event))
             if isinstance(event, streamq.JobRecord):
@@ -82,7 +85,7 @@ async def _follow(
     return None
 
 
-def _shown(event: streamq.Event) -> str:
+def _shown(event: Event) -> str:
     if isinstance(event, streamq.LogLine):
         return shown_line(event)
     if isinstance(event, streamq.Progress):

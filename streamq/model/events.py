@@ -25,10 +25,11 @@ class StateChange:
 Event = Progress | LogLine | StateChange | JobRecord
 """The last one is the record of the job that has ended."""
 
-EVENTS: Final[Mapping[type[Any], str]] = {
-    Progress: "progress",
-    LogLine: "line",
-    StateChange: "state",
-    JobRecord: "end",
-}
-"""What each kind is called in server-sent events and by the command line."""
+_NAMES: Final[Mapping[type[Any], str]] = {
+    Progress: "progress", LogLine: "line", StateChange: "state", JobRecord: "end",
+}  # fmt: skip
+
+
+def event_name(event: Event) -> str:
+    """What an event is called in server-sent events and by the command line: ``state progress line end``."""
+    return _NAMES[type(event)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from streamq_service.api import reports
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, Context, Worker
@@ -81,9 +82,10 @@ async def test_what_is_not_there_is_a_problem(service: Service) -> None:
 
 
 async def test_streams_of_jobs_have_the_places_of_the_live_counts_and_end_with_the_service(
-    settings: Callable[..., ServiceSettings], start: Start
+    settings: Callable[..., ServiceSettings], start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with start(settings(max_watchers=4)) as service, aiohttp.ClientSession() as http:
+    monkeypatch.setattr(reports, "LOOK", 0.05)
+    async with aiohttp.ClientSession() as http, start(settings(max_watchers=4)) as service:
         job = await declare(service).enqueue(1)
         url = f"{service.url}/api/v1/queues/q/jobs/{job.id}/events"
         held = await http.get(url)
@@ -91,12 +93,12 @@ async def test_streams_of_jobs_have_the_places_of_the_live_counts_and_end_with_t
         assert (status, problem["code"]) == (429, "too-many-watchers")
         held.close()
 
-        async def free_again() -> bool:
-            async with http.get(url) as response:
-                return response.status == 200
+        async def let_in() -> aiohttp.ClientResponse | None:
+            response = await http.get(url)
+            return response if response.status == 200 else None
 
-        await until(free_again)
-        reading = asyncio.create_task((await http.get(url)).read())
+        stream = await until(let_in)
+        reading = asyncio.create_task(stream.read())
         await asyncio.sleep(0.1)
     assert b"event: state" in await reading  # though the job goes on
 

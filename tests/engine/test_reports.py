@@ -244,7 +244,11 @@ async def test_a_result_is_kept_as_long_as_its_task_or_its_job_says(
     async def plain(x: int) -> int:
         return x
 
+    @app.task(queue="q", keep_result=0)
+    async def nothing(x: int) -> None: ...
+
     async with working(app):
+        assert await (await nothing.enqueue(1)).result(10) is None  # type: ignore[func-returns-value]
         none, brief = await secret.enqueue(7), await plain.enqueue(7, keep_result="1h")
         with pytest.raises(ResultNotKept):
             await none.result(10)

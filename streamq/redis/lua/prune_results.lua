@@ -20,5 +20,8 @@ for _, id in ipairs(ids) do
   redis.call('ZREM', keys.results, id)
 end
 local over = redis.call('ZCARD', keys.results) - tonumber(args.kept)
-if over > 0 then redis.call('ZREMRANGEBYRANK', keys.results, -math.min(over, args.limit), -1) end
+if over > 0 then
+  -- parts: each
+  each('ZREM', keys.results, redis.call('ZRANGE', keys.results, -math.min(over, args.limit), -1))
+end
 return looked

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from streamq.errors import JobNotFound, NotOpen, Rejected, StreamqError, Unavailable
+from streamq.errors import JobNotFound, NotOpen, Rejected, Unavailable
 from streamq.model.clock import monotonic
 from streamq.model.events import Event, StateChange
 from streamq.model.job_record import JobRecord
@@ -210,7 +210,7 @@ class Watching:
         ids, self._unseen = list(self._unseen & self._watchers.keys()), set()
         try:
             await self._look(ids)
-        except StreamqError as error:
+        except Exception as error:  # whatever it is: those who watch these jobs learn of it
             if isinstance(error, Unavailable) and not isinstance(error, Rejected):
                 self._ask(ids)
                 raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import threading
 from collections import deque
 from typing import Final
@@ -22,6 +23,7 @@ from streamq.store.outcomes import Settlement
 from streamq.store.reports import Report
 from streamq.store.store import Store
 from streamq.worker.attempt import Attempt
+from streamq.worker.masking import hider, masked_json
 
 log = logging.getLogger("streamq.reporter")
 
@@ -30,6 +32,8 @@ EVERY: Final = 0.05
 the server next to nothing."""
 AGAIN: Final = (0.5, 5.0)
 """Seconds until a write is repeated that met no server: at first, and at most."""
+LAST: Final = 2.0
+"""Seconds that the last write may take: the outcomes are written, and nobody waits for reports alone."""
 
 
 class _Told:
@@ -55,7 +59,9 @@ class Reporter:
     """Collects the reports of a worker's attempts, from any thread, and writes them until told to stop."""
 
     def __init__(self, store: Store, worker: str) -> None:
-        self._store, self._worker = store, worker
+        self._store, self._links = store, store.links(worker)
+        self._name = secrets.token_hex(8)
+        """No worker of that name has had it before: a write is known by it, and by its number."""
         self._loop = asyncio.get_running_loop()
         self._lock, self._writing = threading.Lock(), asyncio.Lock()
         self._told: dict[str, dict[str, _Told]] = {}
@@ -70,6 +76,8 @@ class Reporter:
         """Take a progress, or a line of the log. What an attempt tells after its end does not count."""
         if attempt.settled:
             return
+        if hide := hider(attempt):
+            text = masked_json(text, hide)
         raw = stored(self._store.clock.now(), attempt.number, text)
         with self._lock:
             begins = not self._told
@@ -131,16 +139,26 @@ class Reporter:
 
     async def _send(self) -> bool:
         """Write what has no answer yet; whether it has one now."""
-        mark = f"{self._worker}.{self._number}"
+        mark, refused = f"{self._name}.{self._number}", dict[str, StreamqError]()
         try:
-            async with self._store.pool.links() as links:
-                refused = await self._store.reports.write(links, mark, self._unanswered)
+            refused = await self._store.reports.write(self._links, mark, self._unanswered)
         except StreamqError as error:  # no server can be reached: the same again later
             self._troubles.met(dict.fromkeys(self._unanswered, error))
             return False
+        except Exception:  # whatever it is: the worker goes on
+            log.exception("the reports of %s are lost", ", ".join(self._unanswered))
         self._troubles.answers({queue: refused.get(queue) for queue in self._unanswered})
         self._unanswered = {}
         return True
+
+    async def close(self) -> None:
+        """Write what is left, if the server takes it soon."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST):
+                    await self.write()
+        finally:
+            await self._links.close()
 
     def _taken(self) -> dict[str, list[Report]]:
         with self._lock:

@@ -206,9 +206,10 @@ class Worker:
                 self._stop.set()
             grace = self.app.settings.shutdown_grace
             await self.shutdown.end_attempts(fetching, settling, grace, self._at_once)
-            await self.reporter.write()
             for each in (*duties, cancelling, reporting):
                 each.cancel()
+            await asyncio.wait([reporting])
+            await self.reporter.close()
             if cancelled is not None:
                 raise cancelled
         if self._taken is not None:

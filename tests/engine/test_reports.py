@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import redis
 
-from streamq import App, Context, InvalidProgress, JobFailed, JobNotFound, ResultNotKept, UsageError
+from streamq import App, Context, InvalidProgress, JobFailed, JobNotFound, Masked, ResultNotKept, UsageError
 from streamq.duties.pruner import Pruner
 from streamq.model.keys import Keys
 from streamq.model.reports import JOBS, KEPT, PAGE, PAGES
@@ -231,6 +231,23 @@ async def test_what_a_handler_logs_becomes_lines_of_its_log_where_its_task_asks_
     lines = (await jobs[0].logs()).lines
     assert [(line.level, line.text) for line in lines] == [("warning", "1 to go"), ("error", "from a thread")]
     assert (await jobs[1].logs()).lines == []
+
+
+@ON_ONE_SERVER
+async def test_what_is_masked_in_the_payload_is_masked_in_what_the_handler_tells(app: App) -> None:
+    @app.task(queue="q", capture_logs=True)
+    async def pays(card: Annotated[str, Masked], ctx: Context) -> None:
+        await ctx.progress(0.5, f"charging {card}", data={"cards": [card, 7]})
+        ctx.log(f"charged {card}")
+        logging.getLogger("shop").warning("charged %s again", card)
+
+    async with working(app):
+        job = await pays.enqueue('4111-"1111"')
+        await job.result(10)
+    progress = (await job.status()).progress
+    assert progress is not None
+    assert (progress.note, progress.data) == ("charging ***", {"cards": ["***", 7]})
+    assert [line.text for line in (await job.logs()).lines] == ["charged ***", "charged *** again"]
 
 
 async def test_a_result_is_kept_as_long_as_its_task_or_its_job_says(

@@ -50,6 +50,8 @@ class _Watcher:
     progress: bytes = b""
     line: int = 0
     """The number of the last line it was told."""
+    due: int = 0
+    """How many lines the job had written at the last look: what of these has not come by the next is looked for."""
     end: JobRecord | BaseException | None = None
     is_behind: bool = False
 
@@ -204,12 +206,13 @@ class Watching:
         if self._channels.undecided(next(iter(self._names))):
             self._all_at = monotonic() + LOOK
             return  # all are asked for as soon as it is decided
+        asked, self._unseen = self._unseen & self._watchers.keys(), set()
+        ids = list(asked)
         if monotonic() >= self._all_at:
             self._all_at = monotonic() + LOOK
-            self._unseen.update(self._watchers)
-        ids, self._unseen = list(self._unseen & self._watchers.keys()), set()
+            ids = list(self._watchers)
         try:
-            await self._look(ids)
+            await self._look(ids, asked)
         except Exception as error:  # whatever it is: those who watch these jobs learn of it
             if isinstance(error, Unavailable) and not isinstance(error, Rejected):
                 self._ask(ids)
@@ -217,7 +220,7 @@ class Watching:
             for job_id in ids:
                 self._finish(job_id, error)
 
-    async def _look(self, ids: list[str]) -> None:
+    async def _look(self, ids: list[str], asked: set[str]) -> None:
         if not ids:
             return
         looks = await self._store.reports.look(self._queue, ids)
@@ -225,17 +228,19 @@ class Watching:
         records = await self._store.jobs.found(self._queue, over)
         for job_id in ids:
             if job_id in looks:
-                await self._show(job_id, looks[job_id])
+                await self._show(job_id, looks[job_id], at_once=job_id in asked or job_id in over)
         for job_id in over:
             self._end(job_id, records.get(job_id))
 
-    async def _show(self, job_id: str, look: Look) -> None:
-        """Tell the watchers of a job what was seen of it."""
+    async def _show(self, job_id: str, look: Look, *, at_once: bool) -> None:
+        """Tell the watchers of a job what was seen of it; its lines ``at_once``, or where no signal brings them."""
         watchers = [each for each in self._watchers.get(job_id, ()) if len(each.events) <= BEHIND]
         lines = Log()
-        if any(watcher.line < look.written for watcher in watchers):
-            lines = await self._store.reports.log(self._queue, job_id)
+        missing = [each.line for each in watchers if each.line < (look.written if at_once else each.due)]
+        if missing:
+            lines = await self._store.reports.log(self._queue, job_id, min(missing))
         for watcher in watchers:
+            watcher.due = look.written
             watcher.take_state(look.state)
             watcher.take_progress(look.progress)
             watcher.take_lines(lines.lines)

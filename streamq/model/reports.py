@@ -155,11 +155,10 @@ def progress(raw: bytes | None) -> Progress | None:
     return Progress(known, str(note), data, _time(ms), _whole(attempt))
 
 
-def page_lines(page: bytes) -> Iterator[LogLine]:
-    """The lines of a page."""
-    first, _, rest = page.partition(b"\n")
-    if first.isdigit():
-        yield from numbered(int(first[:15]), rest)
+def _opened(pages: Iterable[bytes | None]) -> list[tuple[int, bytes]]:
+    """The number of the first line of each page, and its lines, in order."""
+    parts = [page.partition(b"\n") for page in pages if page]
+    return sorted((int(first[:15]), lines) for first, _, lines in parts if first.isdigit())
 
 
 def numbered(first: int, lines: bytes) -> Iterator[LogLine]:
@@ -170,11 +169,14 @@ def numbered(first: int, lines: bytes) -> Iterator[LogLine]:
             yield LogLine(number, str(level), str(text), _time(ms), _whole(attempt))
 
 
-def log_of(head: bytes | None, pages: Iterable[bytes | None]) -> Log:
-    """A job's log, of its head and its pages in any order."""
-    lines = sorted(
-        (line for page in pages if page for line in page_lines(page)), key=lambda line: line.number
-    )
+def log_of(head: bytes | None, pages: Iterable[bytes | None], after: int = 0) -> Log:
+    """A job's log, of its head and its pages in any order; pages that end before ``after`` are not read."""
+    opened = _opened(pages)
+    following = [first for first, _ in opened[1:]]
+    lines: list[LogLine] = []
+    for at, (first, text) in enumerate(opened):
+        if at == len(following) or following[at] > after + 1:
+            lines += numbered(first, text)
     return Log(lines, max(written(head), lines[-1].number if lines else 0))
 
 

@@ -100,12 +100,12 @@ class Reports:
 
     # -- queries --------------------------------------------------------------------------------------------
 
-    async def log(self, queue: str, job_id: str) -> Log:
-        """What is kept of a job's log; an empty one where there is none."""
+    async def log(self, queue: str, job_id: str, after: int = 0) -> Log:
+        """What is kept of a job's log; an empty one where there is none. Lines up to the number ``after`` may lack."""
         head, *pages = await self._access.pool.call(
             queue, "HMGET", self._access.keys(queue).logs, *_fields(job_id)
         )
-        return log_of(head, pages)
+        return log_of(head, pages, after)
 
     async def progress_of(self, queue: str, ids: Sequence[str]) -> dict[str, Progress]:
         """By id, the last progress of those of the jobs that have one."""

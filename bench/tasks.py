@@ -110,6 +110,15 @@ def declare(app: App, report: Report = lambda _: None, *, counter: Counter | Non
             report({"number": number, "at": time.monotonic_ns()})
 
     @app.task(queue=QUEUE)
+    async def chatter(payload: dict[str, Any], ctx: Context) -> None:
+        """Report ``each`` times a second, for ``seconds``, with the time of each line as its text."""
+        begun, calls = time.monotonic(), int(payload["each"] * payload["seconds"])
+        for number in range(calls):
+            await ctx.progress(number / calls, "as it was told to")
+            ctx.log(str(time.monotonic_ns()))
+            await asyncio.sleep(begun + (number + 1) / payload["each"] - time.monotonic())
+
+    @app.task(queue=QUEUE)
     async def run(errand: Errand, ctx: Context) -> None:
         report({"number": errand.number, "at": time.monotonic_ns()})
         if errand.fate == "fail":

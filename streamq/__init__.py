@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.model.backoff import Backoff as Backoff
     from streamq.model.calendars import Calendar as Calendar
+    from streamq.model.events import StateChange as StateChange
+    from streamq.model.events import event_name as event_name
     from streamq.model.groups import FailureGroup as FailureGroup
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
@@ -57,6 +59,9 @@ if TYPE_CHECKING:
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.pointers import json_pointer as json_pointer
     from streamq.model.preview import PlannedTime as PlannedTime
+    from streamq.model.reports import Log as Log
+    from streamq.model.reports import LogLine as LogLine
+    from streamq.model.reports import Progress as Progress
     from streamq.model.retention import Kept as Kept
     from streamq.model.retention import Retention as Retention
     from streamq.model.retries import RetryPolicy as RetryPolicy
@@ -74,6 +79,7 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
     from streamq.noun_errors import InvalidFilter as InvalidFilter
+    from streamq.noun_errors import InvalidProgress as InvalidProgress
     from streamq.noun_errors import InvalidSchedule as InvalidSchedule
     from streamq.noun_errors import OperationConflict as OperationConflict
     from streamq.noun_errors import OperationEnded as OperationEnded
@@ -88,6 +94,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import RecordsFull as RecordsFull
     from streamq.noun_errors import RequestReused as RequestReused
     from streamq.noun_errors import RequestRunning as RequestRunning
+    from streamq.noun_errors import ResultNotKept as ResultNotKept
     from streamq.noun_errors import ScheduleConflict as ScheduleConflict
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
     from streamq.once import Once as Once
@@ -137,11 +144,13 @@ _HOMES = {
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
+    "model.events": ("StateChange", "event_name"),
     "model.groups": ("FailureGroup",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
+    "model.reports": ("Log", "LogLine", "Progress"),
     "model.retention": ("Kept", "Retention"),
     "model.retries": ("RetryPolicy",),
     "model.preview": ("PlannedTime",),
@@ -154,11 +163,11 @@ _HOMES = {
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
-        "InvalidFilter", "InvalidSchedule", "OperationConflict", "OperationEnded", "OperationError",
+        "InvalidFilter", "InvalidProgress", "InvalidSchedule", "OperationConflict", "OperationEnded", "OperationError",
         "OperationNotFound", "OperationTimeout",
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
-        "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
+        "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
     ),
     "notes": ("Notes",),
     "once": ("Once",),

@@ -1,15 +1,42 @@
-"""What a handler may know of its attempt."""
+"""What a handler may know of its attempt, and what it may tell of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal, Protocol
 
+from streamq.errors import UsageError
 from streamq.model.clock import from_ms
 from streamq.model.headers import Headers
+from streamq.model.reports import LEVELS, line_text, progress_text
+from streamq.model.shown import as_given
 from streamq.program import Program
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+
+class Report(Protocol):
+    """Takes a progress, or a line of the log, from any thread."""
+
+    def __call__(self, text: bytes, *, is_line: bool) -> object: ...
+
+
+class _Turn:
+    """What ``progress`` returns: to await it lets the loop do what else is to be done."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None]:
+        yield
+
+
+_TURN: Final = _Turn()
+
+
+def dropped(text: bytes, *, is_line: bool) -> None:
+    """Nobody takes reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +58,28 @@ class Context:
     planned_at: datetime | None = None
     """The planned time of that run: the same on every attempt, and however late it is."""
     _cancelled: Callable[[], bool] = lambda: False
+    _report: Report = dropped
+
+    def progress(self, value: float | None = None, note: str = "", *, data: Any = None) -> _Turn:
+        """Tell how far the job is: ``await ctx.progress(0.4, "half way", data={"rows": 412})``.
+
+        ``value`` is the part that is done, 0 to 1, or ``None`` where nobody can tell; ``data`` is any JSON of up to
+        4,096 bytes. Of a ``note`` the first 500 characters are kept. The last progress counts; it may be told as often
+        as one likes, and is written 20 times a second at most. In a plain handler, which runs in a thread, the call
+        is the same without ``await``. Raises ``InvalidProgress``.
+        """
+        self._report(progress_text(value, note, data), is_line=False)
+        return _TURN
+
+    def log(self, text: str, level: Level = "info") -> None:
+        """Add a line to the log of the job: people see it with ``streamq job logs``, and who watches the job at once.
+
+        Of a line the first 4,000 characters are kept, and of a job the last 64 KiB of lines. From any thread.
+        Raises ``UsageError`` for a level that is none.
+        """
+        if level not in LEVELS:
+            raise UsageError(f"{as_given(level)} is no level: use one of {', '.join(LEVELS)}")
+        self._report(line_text(level, str(text)), is_line=True)
 
     @property
     def shutting_down(self) -> bool:

@@ -60,6 +60,7 @@ class TaskDecorator:
         upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
         keep_completed: int | None = ..., keep_completed_for: Duration | None = ...,
         keep_failed: int | None = ..., keep_failed_for: Duration | None = ...,
+        keep_result: Duration | None = ..., capture_logs: bool = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload  # several with defaults: the context cannot be taken out by type, so fields are not checked
     def __call__(self, handler: AfterContext[R], /) -> FieldsTask[Callable[..., R]]: ...

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from streamq.client.client import Client
 from streamq.durations import Duration
+from streamq.model.events import Event
 from streamq.model.job_record import JobRecord
+from streamq.model.reports import Log
+from streamq.noun_errors import ResultNotKept
 from streamq.options import Priority
 from streamq.queue import UNCHANGED, Queue
 from streamq.terms import patience
@@ -36,16 +39,26 @@ class Job(Generic[R]):
 
         ``timeout`` is a duration (seconds, a ``timedelta``, or text such as ``"5m"``); ``None`` waits for as long as it
         takes. Raises ``JobFailed`` when it failed, ``ResultTimeout`` when the time is over, ``UsageError`` for a
-        ``timeout`` that is no duration, and ``JobNotFound`` when its record is gone already (results are kept as long
-        as finished jobs are).
+        ``timeout`` that is no duration, ``JobNotFound`` when its record is gone already, and ``ResultNotKept`` when its
+        result is, as ``keep_result`` says (by default results are kept as long as finished jobs are).
         """
         record = await self._client.wait(self.queue, self.id, patience(timeout))
+        if not record.result_kept:
+            raise ResultNotKept(self.queue, self.id)
         result: R = record.result if self._parse is None else self._parse(record.result, self.id)
         return result
 
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return await self._client.store.jobs.job(self.queue, self.id)
+
+    async def logs(self) -> Log:
+        """What is kept of its log, oldest line first. Raises ``JobNotFound``."""
+        return await self._of.logs(self.id)
+
+    def watch(self) -> AsyncGenerator[Event]:
+        """What it tells from now on, until its end: ``async for event in job.watch()``; see ``Queue.watch``."""
+        return self._of.watch(self.id)
 
     async def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
         """End it before it begins, or ask for its end while it runs: see ``Queue.cancel``.

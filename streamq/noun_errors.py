@@ -1,11 +1,11 @@
-"""Errors about schedules, filters, background operations and repeated requests, in the tree of ``errors``."""
+"""Errors about schedules, filters, background operations, repeated requests and reports, in the tree of ``errors``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from streamq.errors import FieldError, StreamqError, UsageError
+from streamq.errors import FieldError, JobError, StreamqError, UsageError
 from streamq.model.shown import as_given
 
 
@@ -188,4 +188,22 @@ class RequestReused(UsageError):
         self.key = key
         super().__init__(
             f"the key {key!r} was used for another request: use a new key, or send that one again"
+        )
+
+
+class InvalidProgress(UsageError):
+    """What a handler reports as its progress cannot be kept: no number from 0 to 1, no JSON form, or too long."""
+
+    code = "invalid-progress"
+
+
+class ResultNotKept(JobError):
+    """The job has completed, and its result is not kept, or not any more: ``keep_result`` says how long."""
+
+    code = "result-not-kept"
+
+    def __init__(self, queue: str, job_id: str) -> None:
+        self.queue, self.job_id = queue, job_id
+        super().__init__(
+            f"job {job_id} on {queue!r} has completed; its result is not kept any more, as keep_result says"
         )

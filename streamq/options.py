@@ -45,6 +45,7 @@ class EnqueueOptions(TypedDict, total=False):
     unique: Unique | None
     expires: Duration | datetime | None
     payload_version: int | None
+    keep_result: Duration | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,16 @@ OPTIONS: Final[dict[str, Option]] = {
             "payload_version", "whole number", "The version of its payload, where the task is not known.",
             low=1, high=MOST_VERSIONS, header="payload_version",
         ),
+        Option(
+            "keep_result", "duration", "How long its result is kept, at most as long as its record; 0 keeps none.",
+            high=LONGEST_WAIT, header="keep_result",
+        ),
     )
 }  # fmt: skip
 """The options of enqueue by name."""
 
 RESERVED: Final[dict[str, Any]] = {
-    "group": None, "tags": None, "headers": None, "keep_result": None, "units": None, "after": None, "parent": None,
+    "group": None, "tags": None, "headers": None, "units": None, "after": None, "parent": None,
 }  # fmt: skip
 """Names of options to come, which nothing else may have, each with the value that means the same as leaving it out.
 
@@ -268,6 +273,12 @@ def _wrong_aliases(aliases: Any) -> str:
     return next((f"in aliases {problem}" for each in aliases if (problem := wrong_task_name(each))), "")
 
 
+def _wrong_flag(name: str) -> Callable[[Any], str]:
+    return lambda value: (
+        "" if isinstance(value, bool) else f"{name}={as_given(value)} is not possible: use True or False"
+    )
+
+
 def _wrong_on_failed(name: Any) -> str:
     return "" if name is None else wrong_task_name(name)
 
@@ -343,6 +354,14 @@ POLICY: Final[Mapping[str, Policy]] = {
             Policy(f"keep_{name}", None, replace(option, name=f"keep_{name}").wrong, option.help)
             for name, option in KEEPING.items()
         ],
+        Policy(
+            "keep_result", None, lambda value: "" if value is None else OPTIONS["keep_result"].wrong(value),
+            "How long the results of its jobs are kept; `None` is as long as their records, 0 keeps none.",
+        ),
+        Policy(
+            "capture_logs", False, _wrong_flag("capture_logs"),
+            "Whether what its handler logs with standard logging becomes lines of the job's log too.",
+        ),
     )
 }  # fmt: skip
 """The arguments of ``app.task`` by name."""

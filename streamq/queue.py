@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,11 +17,13 @@ from streamq.keeping import keep, remove
 from streamq.model import codec
 from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
+from streamq.model.events import Event
 from streamq.model.filter_text import parse_filter
 from streamq.model.groups import FailureGroup
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
 from streamq.model.operation import Bulk, OperationRecord
+from streamq.model.reports import Log
 from streamq.model.retention import Retention
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
@@ -56,6 +59,30 @@ class Queue:
     async def get(self, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``, and ``UsageError`` for an id that is no text."""
         return await self._client.store.jobs.job(self.name, _text(job_id))
+
+    async def logs(self, job_id: str) -> Log:
+        """What is kept of a job's log, oldest line first. Raises ``JobNotFound``, also once the job is forgotten."""
+        log = await self._client.store.reports.log(self.name, _text(job_id))
+        if not log.written:
+            await self.get(job_id)
+        return log
+
+    async def watch(self, job_id: str, *, after: int = 0) -> AsyncGenerator[Event]:
+        """What a job tells from now on, begun with how it is: ``async for event in queue.watch(job.id)``.
+
+        A ``StateChange`` for each state that is seen, within a second; a ``Progress`` and a ``LogLine`` as soon as they
+        are written, within a tenth of a second as a rule; and at the end the ``JobRecord`` of the job that has ended. A
+        lost connection ends nothing: what came meanwhile is looked for, lines as far as they are kept, and of the
+        progress the last. Lines up to the number ``after`` are known already, and left out. However many watch, a
+        process has one connection for them. Raises ``JobNotFound``, and ``NotOpen`` when the app is closed meanwhile.
+        """
+        if type(after) is not int or after < 0:
+            raise UsageError(
+                f"after={as_given(after)} is no number of a line: use 0 or the number of the last one"
+            )
+        async with contextlib.aclosing(self._client.watch(self.name, _text(job_id), after)) as events:
+            async for event in events:
+                yield event
 
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.

@@ -12,7 +12,7 @@ import atexit
 import contextlib
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -21,7 +21,9 @@ from streamq.client.opening import running_loop
 from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
+from streamq.model.events import Event
 from streamq.model.job_record import JobRecord
+from streamq.model.reports import Log
 from streamq.model.shown import as_given
 from streamq.options import EnqueueOptions, Priority
 from streamq.task import Sending, Task
@@ -53,6 +55,23 @@ class SyncJob(Generic[R]):
     def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return self._sync.run(self._job.status)
+
+    def logs(self) -> Log:
+        """What is kept of its log; see ``Job.logs``."""
+        return self._sync.run(self._job.logs)
+
+    def watch(self) -> Iterator[Event]:
+        """What it tells from now on, until its end; see ``Job.watch``."""
+
+        async def begun() -> AsyncGenerator[Event]:
+            return self._job.watch()
+
+        events = self._sync.run(begun)
+        try:
+            while (event := self._sync.run(lambda: _next(events))) is not None:
+                yield event
+        finally:
+            self._sync.run(events.aclose)
 
     @property
     def disposition(self) -> Disposition:
@@ -88,6 +107,10 @@ class SyncJob(Generic[R]):
     def delete(self) -> None:
         """Delete its record once it has ended; see ``Job.delete``."""
         self._sync.run(self._job.delete)
+
+
+async def _next(events: AsyncGenerator[Event]) -> Event | None:
+    return await anext(events, None)
 
 
 class Opens(Protocol):

@@ -81,10 +81,11 @@ class Task(Generic[P, R]):
     def _take(
         self, *, queue: str, attempts: int, timeout: Duration, version: int, upgrade: Upgrade | None,
         aliases: tuple[str, ...], on_error: OnError | None, unique: Unique | None,
-        on_failed: str | None, **more: Any,
+        on_failed: str | None, keep_result: Duration | None, capture_logs: bool, **more: Any,
     ) -> None:  # fmt: skip
         self.queue, self.attempts, self.timeout = queue, attempts, seconds_of(timeout)
-        self.unique, self.on_failed = unique, on_failed
+        self.unique, self.on_failed, self.captures_logs = unique, on_failed, capture_logs
+        self.keep_result = None if keep_result is None else seconds_of(keep_result)
         self.kept = kept_of({name: more.pop(f"keep_{name}") for name in KEEPING})
         """The retention of its records, where it has one of its own."""
         if on_failed == self.name:
@@ -116,6 +117,8 @@ class Task(Generic[P, R]):
         self.masks = Masks(self._payload.masked, self._result.masked if self._result else (), self.version)
         self.hides = bool(self.masks)
         """Whether anything of its jobs is masked."""
+        self.is_told = self.hides or self.keep_result is not None
+        """Whether the records of its jobs say something that the jobs themselves do not."""
         self._own_headers = self._headers_of_all()
         self._sends_plain = self.unique is None and not self._own_headers
 

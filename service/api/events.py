@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from aiohttp import web
@@ -38,25 +39,30 @@ _HEADERS: Final = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no
 
 async def stream(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
     """Until the browser or the service goes."""
-    request = asked.request
-    _refuse_too_many(site.feed, asked.caller)
+    refuse_too_many(site.feed, asked.caller)
     with site.feed.watch(asked.caller) as watcher:
-        response = web.StreamResponse(headers=marked(request, _HEADERS))
-        _bound_buffers(request)
-        try:
-            await response.prepare(request)
-            await response.write(b"retry: 2000\n\n")
-            async for frame in watcher.frames(HEARTBEAT):
-                async with asyncio.timeout(STALL):
-                    await response.write(frame)
-        except TimeoutError:
-            _drop(request)
-        except ConnectionError:
-            pass  # the browser has gone
+        return await sent(asked.request, watcher.frames(HEARTBEAT))
+
+
+async def sent(request: web.Request, frames: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send frames until there are no more, or the browser has gone or reads nothing."""
+    response = web.StreamResponse(headers=marked(request, _HEADERS))
+    _bound_buffers(request)
+    try:
+        await response.prepare(request)
+        await response.write(b"retry: 2000\n\n")
+        async for frame in frames:
+            async with asyncio.timeout(STALL):
+                await response.write(frame)
+    except TimeoutError:
+        _drop(request)
+    except ConnectionError:
+        pass  # the browser has gone
     return response
 
 
-def _refuse_too_many(feed: Feed, caller: bytes) -> None:
+def refuse_too_many(feed: Feed, caller: bytes) -> None:
+    """Raise ``Problem`` where no place is left, or none for this caller."""
     again = {"Retry-After": "30"}
     if feed.full:
         raise Problem(TOO_MANY_WATCHERS, "Too many browsers watch already.", headers=again)

@@ -110,6 +110,16 @@ class JobsQuery(Request):
 # -- what is answered --------------------------------------------------------------------------------------------
 
 
+class ProgressDocument(TypedDict):
+    """How far a job is: ``value`` from 0 to 1, a ``note``, and any ``data``, as its handler said last."""
+
+    value: float | None
+    note: str
+    data: Any
+    at: str | None
+    attempt: int
+
+
 class JobDocument(TypedDict):
     """A job. Times are RFC 3339 in UTC, by the queue server's clock."""
 
@@ -130,7 +140,7 @@ class JobDocument(TypedDict):
     expires_at: str | None
     started_at: str | None
     finished_at: str | None
-    progress: Any
+    progress: ProgressDocument | None
     result: Any
     error: dict[str, Any] | None
     history: list[dict[str, Any]]
@@ -140,6 +150,7 @@ class JobDocument(TypedDict):
     clone_of: str | None
     cloned_as: str | None
     payload_version: NotRequired[int]
+    result_kept: NotRequired[bool]
 
 
 class SentDocument(JobDocument):

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from streamq import Job, JobFailed, JobNotFound, JobRecord, ResultTimeout, State, Unavailable
+from streamq import Job, JobFailed, JobNotFound, JobRecord, ResultNotKept, ResultTimeout, State, Unavailable
 
 from ..clock import rfc3339_of_ms
 from ..http.answers import Answer
@@ -67,7 +67,7 @@ async def ended(site: Site, asked: Asked[Any, Any], job: Job[Any]) -> Answer:
     status = 200
     try:
         await while_connected(asked.request, job.result(timeout=asked.wait))
-    except JobFailed:
+    except (JobFailed, ResultNotKept):
         pass  # its record says how it ended
     except (ResultTimeout, JobNotFound, Unavailable, HungUp):
         status = 202

@@ -78,6 +78,7 @@ class Feed:
         self._engine, self._interval, self._limit = engine, interval, limit
         self._share = max(1, limit // SHARE)
         self._watchers: set[Watcher] = set()
+        self._others: set[asyncio.Event] = set()
         self._of: Counter[bytes] = Counter()
         self._sampler: asyncio.Task[None] | None = None
         self._last: Sample | None = None
@@ -87,7 +88,7 @@ class Feed:
     @property
     def full(self) -> bool:
         """Whether no more may watch."""
-        return self._closed or len(self._watchers) >= self._limit
+        return self._closed or len(self._watchers) + len(self._others) >= self._limit
 
     def has_its_share(self, caller: bytes) -> bool:
         """Whether a caller has as many watchers as one caller may."""
@@ -111,9 +112,23 @@ class Feed:
             if not self._watchers:
                 self._stop()
 
+    @contextmanager
+    def place(self, caller: bytes = b"") -> Iterator[asyncio.Event]:
+        """Have one of the places for another stream, which is to end when the event is set."""
+        ends = asyncio.Event()
+        self._others.add(ends)
+        self._of[caller] += 1
+        try:
+            yield ends
+        finally:
+            self._others.discard(ends)
+            self._of[caller] -= 1
+
     async def close(self) -> None:
         """End every stream."""
         self._closed = True
+        for ends in self._others:
+            ends.set()
         for watcher in self._watchers:
             watcher.close()
         self._stop()

@@ -21,6 +21,7 @@ from streamq.cli.options import (
     with_app,
 )
 from streamq.cli.outlet import complain, echo_json, say, table
+from streamq.cli.reports import logs, watch
 from streamq.model.states import State
 
 
@@ -68,6 +69,8 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
         if wait is not None:
             try:
                 await sent.result(wait)
+            except streamq.ResultNotKept:
+                pass  # it has completed
             except CancelledError:
                 complain(f"job {sent.id} goes on: streamq job get {queue} {sent.id}")
                 raise
@@ -184,5 +187,5 @@ def ls(
         say(f"{so_far}more: --cursor {page.next}")
 
 
-for each in CHANGES:
+for each in (*CHANGES, logs, watch):
     job.add_command(each)

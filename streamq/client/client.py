@@ -5,12 +5,13 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from streamq.client.opening import Opening, Openings
 from streamq.model import codec
 from streamq.model.envelope import New
+from streamq.model.events import Event
 from streamq.model.job_record import JobRecord
 from streamq.settings import Durability, Settings
 from streamq.store.store import Store
@@ -62,6 +63,10 @@ class Client:
         # so many that the first results may be gone before anybody asks for them: they are listened for from now on
         async with opening.results(queue).expecting():
             return await sent
+
+    def watch(self, queue: str, job_id: str, after: int) -> AsyncGenerator[Event]:
+        """What a job tells from now on, until its end. Raises what ``Job.watch`` does."""
+        return self.openings.here().watching(queue).events(job_id, after)
 
     async def wait(self, queue: str, job_id: str, seconds: float | None) -> JobRecord:
         """Wait for a job to complete, ``None`` for as long as it takes. Raises what ``Job.result`` does."""

@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from streamq.client.outbox import Outbox
 from streamq.client.results import Results
+from streamq.client.watching import Watching
 from streamq.embedded.server import running_url
 from streamq.errors import NotOpen, OpenElsewhere
 from streamq.model.job_record import JobRecord
@@ -31,6 +32,7 @@ class Opening:
         self.store = Store(Servers(settings, url), settings, known)
         self._outbox: Outbox | None = None
         self._results: dict[str, Results] = {}
+        self._watching: dict[str, Watching] = {}
 
     @classmethod
     async def of(cls, settings: Settings, known: Callable[[JobRecord], JobRecord]) -> Opening:
@@ -51,12 +53,21 @@ class Opening:
             results = self._results[queue] = Results(self.store, queue)
         return results
 
+    def watching(self, queue: str) -> Watching:
+        """Those who watch jobs of a queue."""
+        watching = self._watching.get(queue)
+        if watching is None:
+            watching = self._watching[queue] = Watching(self.store, queue)
+        return watching
+
     async def close(self) -> None:
         """What is on its way ends first, and each is closed whatever becomes of the others."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.store.close)
             for results in self._results.values():
                 stack.push_async_callback(results.close)
+            for watching in self._watching.values():
+                stack.push_async_callback(watching.close)
             if self._outbox is not None:
                 stack.push_async_callback(self._outbox.close)
 

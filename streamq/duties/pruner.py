@@ -23,8 +23,9 @@ class Pruner(Rounds):
         super().__init__("pruner", store, queues, longest=EVERY, act="prune the records of")
 
     async def see_to(self, queue: str) -> int:
-        """Prune one queue. Returns how many records and schedules are forgotten."""
+        """Prune one queue. Returns how many records, schedules, reports and results are forgotten."""
         pruned = await self._store.retention.prune(queue) + await self._store.schedules.forget_ended(queue)
+        pruned += await self._store.reports.prune(queue) + await self._store.results.prune(queue)
         if not await self._store.retention.end_windows(queue):  # else there is something left to prune
             await self._strike_if_unused(queue)
         return pruned

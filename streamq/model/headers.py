@@ -51,6 +51,8 @@ class Headers(TypedDict, total=False):
     """When it did for the first time, in milliseconds since the epoch."""
     payload_version: int
     """The version of its payload, where that is not 1."""
+    keep_result: float
+    """Seconds that its result is kept, where that is not as long as its record."""
     masked: list[str]
     """What of its payload no view shows: JSON pointers, in which `*` stands for every item or member."""
     masked_result: list[str]
@@ -225,7 +227,7 @@ def _are_pointers(value: object) -> bool:
 
 
 _IS: Final[dict[str, Callable[[object], bool]]] = {
-    "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
+    "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number, "keep_result": _is_number,
     "priority": lambda value: value in PRIORITIES, "key": _is_text, "until": _is_text, "expires": _is_text,
     "follows": _is_text, "due": _is_time, "clone_of": _is_text, "cloned_as": _is_text,
     "version": _is_count, "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,

@@ -163,6 +163,7 @@ def from_record(queue: str, job_id: str, stored: bytes, *, whole: bool = False) 
         result=_without(found.outcome or b"null", () if whole else headers.get("masked_result", ()))
         if completed
         else None,
+        result_kept=not (completed and "keep_result" in headers and not found.outcome),
         worker=found.worker.decode("utf-8", "replace") if begun else None,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from streamq.model.codec import TOO_DEEP
 from streamq.model.lanes import NORMAL
+from streamq.model.reports import Progress
 from streamq.model.states import State
 from streamq.times import rfc3339
 
@@ -89,6 +90,10 @@ class JobRecord:
     """The id of the job of which this one is a copy with another payload."""
     cloned_as: str | None = None
     """The id of the copy that was made of it last."""
+    result_kept: bool = True
+    """Whether the result of a completed job is there: ``keep_result`` may end it before its record."""
+    progress: Progress | None = None
+    """How far it is, as its handler said last."""
     unshown: tuple[str, ...] = ()
     """Which of ``payload`` and ``result`` another program nested too deep for any list: JSON says so in their place."""
 
@@ -102,11 +107,12 @@ class JobRecord:
             "created_at": rfc3339(self.created_at), "due_at": rfc3339(self.due_at),
             "expires_at": rfc3339(self.expires_at),
             "started_at": rfc3339(self.started_at), "finished_at": rfc3339(self.finished_at),
-            "progress": None, "result": self._said("result"),
+            "progress": self.progress.asdict() if self.progress else None, "result": self._said("result"),
             "error": self.error.asdict() if self.error else None,
             "history": [failure.asdict() for failure in self.history], "worker": self.worker,
             "schedule": self.schedule, "planned_at": rfc3339(self.planned_at),
             "clone_of": self.clone_of, "cloned_as": self.cloned_as,
+            **({} if self.result_kept else {"result_kept": False}),
             **({"payload_version": self.payload_version} if self.payload_version != 1 else {}),
         }  # fmt: skip
 

@@ -162,6 +162,19 @@ class Keys:
     )
     ticks = Key("zset", "schedule by its next planned time in ms", "until it has run, is paused or removed")
     runs = Key("hash", "schedule → its last run, its counts, and its pause", "until it is removed")
+    progress = Key("hash", "id → the last progress of a job (JSON)", "as its record; the oldest go first")
+    logs = Key(
+        "hash", "id → how many lines a job has written; id and page → the last of them (JSON)",
+        "as its record; the oldest go first",
+    )  # fmt: skip
+    reports = Key(
+        "zset", "ids of jobs with a progress or a log, by the last of them in ms", "as their records"
+    )
+    results = Key(
+        "zset",
+        "ids of jobs whose results have a time of their own, by its end in ms",
+        "the pruner, at that time",
+    )
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )
@@ -170,6 +183,7 @@ class Keys:
     ended = Key(
         "channel", "what finished: ids, and records that are short", "to callers that wait for results"
     )
+    reported = Key("channel", "progress and lines of logs", "to those who watch jobs")
     signals = Key(
         "channel",
         "a due time that is earlier than the last known one; a change of a schedule; a process that joins the upkeep",

@@ -7,6 +7,8 @@ reconnection, and looks from time to time anyhow.
     ended <id>[:<length>] …     jobs that ended, on ``Keys.ended``; for those with a length, their records follow,
                                 long ones without their payload
     due <ms>                    a due time earlier than the last known one, on ``Keys.signals``
+    report <id> <n> <first> <m>  a progress of n bytes and the lines of a log of m bytes, by the number of the first,
+                                on ``Keys.reported``; progress and lines of all follow
     cancel <id>                 the end of an active job is asked for, on ``Keys.signals``
     schedules                   a schedule was made, changed, paused or removed, on ``Keys.signals``
     upkeep                      somebody has taken a seat in the upkeep, or stands by, on ``Keys.signals``
@@ -57,6 +59,27 @@ def ended(message: bytes) -> Iterator[tuple[str, bytes | None]]:
             if not start <= at <= len(bodies):
                 raise ValueError(f"a record of {length} bytes is not all there")
             yield job_id, bodies[start:at]
+
+
+def reported(message: bytes) -> Iterator[tuple[str, bytes, int, bytes]]:
+    """Of each job of a message its progress, the number of its first line, and its lines, empty where there are none.
+
+    Raises ``ValueError`` for what is no signal.
+    """
+    head, found, bodies = message.partition(b"\n\n")
+    if not found:
+        raise ValueError("no empty line ends its lines")
+    at = 0
+    for line in head.decode().split("\n"):
+        word, *said = line.split(" ")
+        if word != "report":
+            continue
+        job_id, size, first, length = said
+        middle, end = at + int(size), at + int(size) + int(length)
+        if not at <= middle <= end <= len(bodies):
+            raise ValueError(f"a report of {size} and {length} bytes is not all there")
+        yield job_id, bodies[at:middle], int(first), bodies[middle:end]
+        at = end
 
 
 def cancelled(message: bytes) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import JobNotFound, KeyInUse, VersionConflict, WrongState
@@ -10,6 +11,7 @@ from streamq.model import codec
 from streamq.model.cursors import is_entry
 from streamq.model.job_reader import READ, from_entry, from_record
 from streamq.model.job_record import JobRecord, Page
+from streamq.model.reports import progress
 from streamq.model.states import STARTS, State, allowed_in
 from streamq.redis import scripts
 from streamq.store.access import Access
@@ -132,6 +134,10 @@ class Jobs:
             return job
         raise JobNotFound(queue, job_id)
 
+    async def found(self, queue: str, ids: Sequence[str]) -> dict[str, JobRecord]:
+        """By id, everything known of those of the jobs that are somewhere."""
+        return {job.id: job for job in await self._jobs(queue, ids)}
+
     async def endings(self, queue: str, ids: Sequence[str]) -> dict[str, bytes | bool]:
         """By id the job's record, ``True`` while it has not ended, and ``False`` when there is no such job."""
         keys = self._access.keys(queue)
@@ -177,9 +183,14 @@ class Jobs:
             for start in range(0, len(ids), READ_AT_ONCE):
                 part = [job_id for job_id in ids[start : start + READ_AT_ONCE] if is_entry(job_id)]
                 calls = [(keys, (job_id,)) for job_id in part]
-                replies = await link.batch(*[scripts.LOCATE.command(*call) for call in calls])
-                for job_id, reply, call in zip(part, replies, calls, strict=True):
+                if not part:
+                    continue
+                asked = ("HMGET", keys.progress, *part)
+                *replies, told = await link.batch(*[scripts.LOCATE.command(*call) for call in calls], asked)
+                said = [None] * len(part) if isinstance(told, Exception) else told  # which hides no job
+                for job_id, reply, call, raw in zip(part, replies, calls, said, strict=True):
                     found = await scripts.LOCATE.answer(link, reply, *call)
                     if found:
-                        jobs.append(self._read(queue, job_id, found))
+                        job = self._read(queue, job_id, found)
+                        jobs.append(replace(job, progress=progress(raw)) if raw else job)
         return jobs

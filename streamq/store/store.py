@@ -19,7 +19,9 @@ from streamq.store.producers import Producers
 from streamq.store.queues import Queues
 from streamq.store.records import RecordsStore
 from streamq.store.recovery import Recovery
+from streamq.store.reports import Reports
 from streamq.store.requests import Requests
+from streamq.store.results import Results
 from streamq.store.retention import Retention
 from streamq.store.schedules import Schedules
 from streamq.store.search import Search
@@ -48,6 +50,7 @@ class Store(Access):
         self.workers = Workers(self)
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)
+        self.results = Results(self)
         self.jobs = Jobs(self, known)
         self.search = Search(self, known)
         self.failures = Failures(self)
@@ -58,6 +61,7 @@ class Store(Access):
         self.operations = Operations(self)
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
+        self.reports = Reports(self)
         self.requests = Requests(self, self.producers)
         self.schedules = Schedules(self)
         self.seats = Seats(self)

@@ -26,6 +26,8 @@ class Attempt:
     """It was cancelled by a shutdown."""
     told: bytes | None = None
     """What its record will say of its end, once that was asked for: it was told to end, and ends as cancelled."""
+    keep_result = 0.0
+    """Seconds that its result is kept, where it is kept and that is not as long as its record."""
     settled = False
     """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
     handle: asyncio.Task[Any] | None = None

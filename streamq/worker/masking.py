@@ -1,9 +1,10 @@
-"""Masking what an attempt tells: the masked texts of its payload are in no failure and in no log line."""
+"""Masking what an attempt tells: the masked texts of its payload are in no failure, in no report and in no log line."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from streamq.model import codec
 from streamq.model.masked import hide
@@ -23,6 +24,21 @@ def hider(attempt: Attempt) -> Hide | None:
     except (codec.JSONDecodeError, RecursionError):  # another program wrote what no handler gets
         texts = (delivery.payload.decode("utf-8", "replace"),)
     return lambda text: hide(text, texts)
+
+
+def masked_json(members: bytes, hide: Hide) -> bytes:
+    """JSON values, one behind the other with commas between, with each text in them masked."""
+
+    def masked(value: Any) -> Any:
+        if isinstance(value, str):
+            return hide(value)
+        if isinstance(value, list):
+            return [masked(each) for each in value]
+        return (
+            {hide(name): masked(each) for name, each in value.items()} if isinstance(value, dict) else value
+        )
+
+    return codec.dumps(masked(codec.exact(b"[%b]" % members)))[1:-1]
 
 
 def hidden(error: BaseException, hide: Hide) -> BaseException:

@@ -64,9 +64,20 @@ def completed(
     raw = delivery.raw_headers
     if raw and "unknown_task_count" in delivery.headers:
         raw = pack_headers(without_unknown_task(delivery.headers))
-    if task.hides:
-        raw = pack_headers(task.masks.added_to(parse_headers(raw), with_result=True))
+    if task.is_told or (raw and "keep_result" in delivery.headers):
+        raw, outcome = _told(attempt, task, parse_headers(raw), outcome)
     return record(COMPLETED, delivery, now, int(took * 1000), attempt.worker.encode(), raw, outcome)
+
+
+def _told(attempt: Attempt, task: Task[Any, Any], headers: Headers, outcome: bytes) -> tuple[bytes, bytes]:
+    """Headers and result as the record has them, where something is masked, or the result has a time of its own."""
+    if task.hides:
+        headers = task.masks.added_to(headers, with_result=True)
+    kept = headers.get("keep_result", task.keep_result)
+    if kept is not None and outcome:  # nothing is no result that could be missed
+        headers = {**headers, "keep_result": kept}
+        attempt.keep_result, outcome = kept, outcome if kept else b""
+    return pack_headers(headers), outcome
 
 
 def failed(

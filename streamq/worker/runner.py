@@ -15,7 +15,7 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from streamq import job_lines
-from streamq.context import Context, of_schedule
+from streamq.context import Context, dropped, of_schedule
 from streamq.logs import CURRENT
 from streamq.model.clock import monotonic
 from streamq.model.envelope import Delivery
@@ -190,6 +190,8 @@ class Runner:
             if not isinstance(body, bytes):
                 self._failed(attempt, body)
                 return
+            if attempt.keep_result and self._slots.reporter is not None:
+                self._slots.reporter.keep_result(attempt)
             self._settler.put(attempt.delivery, COMPLETED, body)
             attempt.settled = True
             if self._tells_ends:
@@ -285,12 +287,13 @@ class Runner:
         return arguments
 
     def _context(self, attempt: Attempt) -> Context:
-        delivery, task = attempt.delivery, attempt.task
+        delivery, task, reporter = attempt.delivery, attempt.task, self._slots.reporter
         return Context(
             app=self._app, queue=delivery.queue, task=task.name if task else delivery.task, job_id=delivery.job_id,
             attempt=attempt.number, attempts=attempt.attempts, worker=self._worker,
             _stopping=lambda: self._slots.stopping,
             _cancelled=lambda: attempt.settled or attempt.told is not None,
+            _report=dropped if reporter is None else partial(reporter.report, attempt),
             **(of_schedule(delivery.headers) if delivery.headers else {}),
         )  # fmt: skip
 

@@ -86,6 +86,8 @@ class Settler:
                 while batch := self._take():
                     slots.writing = batch
                     slots.changed()
+                    if slots.reporter is not None and slots.reporter.has_news:
+                        await slots.reporter.write_before(batch)
                     await self._write(batch)
                     slots.writing = {}
                     self._wrote = monotonic()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from streamq.model.envelope import Place
 from streamq.store.outcomes import Settlement
 from streamq.worker.attempt import Attempt
+from streamq.worker.reporter import Reporter
 
 TICK: Final = 1.0
 """Seconds after which a wait for a change ends in any case: what has become due meanwhile is not forgotten."""
@@ -41,6 +42,8 @@ class Slots:
         """The last large reads, as ``store.outcomes`` takes them."""
         self.held: dict[tuple[str, str], float] = {}
         """Tasks that are paused in a queue, and when that ends in ms since the epoch."""
+        self.reporter: Reporter | None = None
+        """Who writes what the handlers report."""
         self.promoting = False
         """Whether this process makes delayed jobs wait at this moment: their starts come before all else."""
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()

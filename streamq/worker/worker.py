@@ -24,8 +24,10 @@ from streamq.program import Program
 from streamq.redis.ready import begin_when_ready
 from streamq.settings import MOST_CONCURRENCY
 from streamq.worker.canceller import Canceller
+from streamq.worker.capture import captured
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
+from streamq.worker.reporter import Reporter
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
 from streamq.worker.shutdown import Shutdown
@@ -104,7 +106,8 @@ class Worker:
                     gc.collect()
                     gc.freeze()  # what is loaded by now stays; looking through it again held jobs up for 15 to 50 ms
                     self._tell_who_it_is()
-                    await self._work()
+                    with captured(app.tasks, self.reporter, self.name):
+                        await self._work()
             finally:
                 await self.heartbeat.stop()
                 if self._taken is None:  # else what is listed under the name is another's
@@ -168,6 +171,7 @@ class Worker:
         app, store, name = self.app, self.app.client.store, self.name
         self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared))
         self.slots = Slots(self.concurrency)
+        self.slots.reporter = self.reporter = Reporter(store, name)
         self.settler = Settler(store, name, self.slots)
         self.runner = Runner(app, self.slots, self.settler, name)
         self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner, self._turns)
@@ -196,6 +200,7 @@ class Worker:
             settling = group.create_task(self.settler.run(), name="settler")
             duties = [group.create_task(tick(duty), name=duty.name) for duty in self._duties]
             cancelling = group.create_task(self.canceller.run(), name="canceller")
+            reporting = group.create_task(self.reporter.run(), name="reporter")
             fetching = group.create_task(self.fetcher.run(), name="fetcher")
             self._has_fetched = True
             cancelled: asyncio.CancelledError | None = None
@@ -206,8 +211,10 @@ class Worker:
                 self._stop.set()
             grace = self.app.settings.shutdown_grace
             await self.shutdown.end_attempts(fetching, settling, grace, self._at_once)
-            for each in (*duties, cancelling):
+            for each in (*duties, cancelling, reporting):
                 each.cancel()
+            await asyncio.wait([reporting])
+            await self.reporter.close()
             if cancelled is not None:
                 raise cancelled
         if self._taken is not None:

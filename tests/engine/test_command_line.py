@@ -65,7 +65,7 @@ WRONG: list[tuple[str, int, str]] = [
     ("job enqueue q t --at soon", 2, "'soon' must be an RFC 3339 time: write it as 2030-01-31T09:00:00Z"),
     ("job enqueue q t --at 2030-01-31T09:00:00", 2, "has no time zone: write it as 2030-01-31T09:00:00Z"),
     ("job enqueue q t --durability disk", 2, "'disk' is not one of 'memory', 'fsync', 'replica'"),
-    ("job enqueue q t --keep-result 5m", 2, "--keep-result is reserved for an option that is not available yet"),
+    ("job enqueue q t --tags a", 2, "--tags is reserved for an option that is not available yet"),
     ("job enqueue q t --payload {", 2, "the payload is not JSON"),
     ("job enqueue q t --payload @nofile.json", 2, "the payload cannot be read from nofile.json: No such file"),
     ("job enqueue q t --payload @.", 2, "the payload cannot be read from .: Is a directory"),

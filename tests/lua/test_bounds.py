@@ -36,9 +36,9 @@ def test_a_script_says_which_keys_and_arguments_it_takes(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_only_what_adds_jobs_is_refused_by_a_full_server(file: Path) -> None:
+def test_only_what_adds_jobs_or_reports_is_refused_by_a_full_server(file: Path) -> None:
     adds = {"enqueue", "admit", "requeue", "clone", "claim_request", "tick", "schedule_put", "schedule_claim"}
-    adds |= {"records_put", "records_count"}
+    adds |= {"records_put", "records_count", "report"}
     assert ("allow-oom" in file.read_text()) == (file.stem not in adds)
 
 

@@ -20,6 +20,7 @@ from .script_changes import change_cases
 from .script_keeping import keeping_cases
 from .script_keys import key_cases
 from .script_records import record_cases
+from .script_reports import report_cases
 from .script_roster import roster_cases
 from .script_schedules import schedule_cases
 from .script_steering import steering_cases
@@ -122,6 +123,7 @@ def cases(rig: Rig) -> list[Case]:
         steering_cases,
         record_cases,
         keeping_cases,
+        report_cases,
     )
     return [case for part in parts for case in part(rig)]
 

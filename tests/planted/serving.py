@@ -275,7 +275,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "feed: any number may watch",
         "service/dashboard/feed.py",
-        "self._closed or len(self._watchers) >= self._limit",
+        "self._closed or len(self._watchers) + len(self._others) >= self._limit",
         "self._closed",
         "tests/service/test_dashboard.py::test_no_more_may_watch_than_are_allowed",
     ),

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.model.backoff import Backoff as Backoff
     from streamq.model.calendars import Calendar as Calendar
+    from streamq.model.explanations import Explanation as Explanation
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
@@ -119,6 +120,7 @@ _HOMES = {
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
+    "model.explanations": ("Explanation",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page"),
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),

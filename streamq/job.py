@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from streamq.client.client import Client
 from streamq.durations import Duration
+from streamq.model.explanations import Explanation
 from streamq.model.job_record import JobRecord
 from streamq.options import Priority
 from streamq.queue import Queue
@@ -46,6 +47,10 @@ class Job(Generic[R]):
     async def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return await self._client.store.jobs.job(self.queue, self.id)
+
+    async def why(self) -> Explanation:
+        """Why it does not run now: see ``Queue.why``."""
+        return await self._of.why(self.id)
 
     async def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
         """End it before it begins, or ask for its end while it runs: see ``Queue.cancel``.

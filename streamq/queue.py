@@ -10,6 +10,7 @@ from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.cursors import invalid
+from streamq.model.explanations import Explanation, explain
 from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
@@ -45,6 +46,13 @@ class Queue:
     async def get(self, job_id: str) -> JobRecord:
         """Everything known of a job. Raises ``JobNotFound``, and ``UsageError`` for an id that is no text."""
         return await self._client.store.jobs.job(self.name, _text(job_id))
+
+    async def why(self, job_id: str) -> Explanation:
+        """Why a job does not run now: a sentence, and a code that stays. Raises as ``get``.
+
+        It looks three times at most, so what changes meanwhile may be told as it was or as it is.
+        """
+        return explain(await self._client.store.explanations.facts(self.name, _text(job_id)))
 
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.

@@ -21,6 +21,7 @@ from streamq.client.opening import running_loop
 from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
+from streamq.model.explanations import Explanation
 from streamq.model.job_record import JobRecord
 from streamq.model.shown import as_given
 from streamq.options import EnqueueOptions, Priority
@@ -53,6 +54,10 @@ class SyncJob(Generic[R]):
     def status(self) -> JobRecord:
         """Everything known of the job now. Raises ``JobNotFound``."""
         return self._sync.run(self._job.status)
+
+    def why(self) -> Explanation:
+        """Why it does not run now; see ``Queue.why``."""
+        return self._sync.run(self._job.why)
 
     @property
     def disposition(self) -> Disposition:

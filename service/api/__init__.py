@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import changes, events, health, jobs, messages, operations, queues, schedules, steering, workers
+from . import changes, events, health, jobs, messages, operations, queues, schedules, steering, why, workers
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
@@ -18,5 +18,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *operations.ROUTES,
     *schedules.ROUTES,
     *messages.ROUTES,
+    *why.ROUTES,
 )
 """All routes of the API. The router tries those that begin alike in this order: jobs are asked for the most."""

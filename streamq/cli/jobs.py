@@ -21,6 +21,7 @@ from streamq.cli.options import (
     with_app,
 )
 from streamq.cli.outlet import complain, echo_json, say, table
+from streamq.cli.why import why
 from streamq.model.states import State
 from streamq.unique import Disposition
 
@@ -164,5 +165,5 @@ def retry(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
     show(on_queue(queue, options, lambda of: of.retry(job_id)), as_json=as_json)
 
 
-for each in CHANGES:
+for each in (why, *CHANGES):
     job.add_command(each)

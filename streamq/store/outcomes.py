@@ -38,6 +38,8 @@ class Settlement(NamedTuple):
     """When a delayed one is due."""
     key: str = ""
     """The unique key that its end gives up; empty for none, as of most."""
+    task: str = ""
+    """What the statistics count it for."""
 
 
 Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]

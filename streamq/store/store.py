@@ -10,6 +10,7 @@ from streamq.settings import Settings
 from streamq.store.access import Access
 from streamq.store.delayed import Delayed
 from streamq.store.delivery import Delivery
+from streamq.store.explanations import Explanations
 from streamq.store.followers import Followers
 from streamq.store.jobs import Jobs
 from streamq.store.operations import Operations
@@ -22,6 +23,7 @@ from streamq.store.retention import Retention
 from streamq.store.schedules import Schedules
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
+from streamq.store.statistics import StatisticsStore
 from streamq.store.steering import SteeringStore
 from streamq.store.unique import UniqueKeys
 from streamq.store.workers import Workers
@@ -45,6 +47,8 @@ class Store(Access):
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)
         self.jobs = Jobs(self, known)
+        self.statistics = StatisticsStore(self)
+        self.explanations = Explanations(self, self.workers, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.operations = Operations(self)

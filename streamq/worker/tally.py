@@ -1,0 +1,118 @@
+"""The tally: what the outcomes that the server has taken came to, sent once a second for the statistics.
+
+A job pays for it with a count in its batch. How long jobs waited and ran is read of a bounded number of each batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Final
+
+from streamq.errors import Unavailable
+from streamq.model.outcomes import MARKS
+from streamq.model.statistics import COUNTED, OTHERS, TASKS, Sums, bucket_of, told_apart
+from streamq.model.worker_info import WorkerInfo
+from streamq.redis.troubles import Troubles
+from streamq.store.outcomes import Settlement
+from streamq.store.store import Store
+from streamq.worker.slots import Slots
+
+log = logging.getLogger("streamq.statistics")
+
+EVERY: Final = 1.0
+"""Seconds between two calls: a killed process takes so much of the statistics with it."""
+WHILE_RUNNING: Final = 10
+"""Such intervals after which a call is made while jobs run and none ends: how many others wait is to be seen."""
+READ: Final = 16
+"""Outcomes of one batch of which the times are read, about: more would cost a quick job as much as all else here."""
+
+_task_and_kind: Final = itemgetter(7, 0)
+
+Sent = tuple[int, dict[str, Sums]]
+"""The number of a call, and what it adds by task."""
+
+
+class Tally:
+    """Counts outcomes in the queues of one worker, until it is closed."""
+
+    def __init__(self, store: Store, info: WorkerInfo, slots: Slots) -> None:
+        self._store, self._worker, self._slots = store, info.token, slots
+        self._queues = info.queues
+        self._counted: dict[str, dict[str, Sums]] = {}
+        self._sent: dict[str, Sent] = {}
+        """By queue what was sent and is not known to be counted: it is sent again under its number."""
+        self._number = 0
+        self._troubles = Troubles("write the statistics of", log)
+
+    # -- counting -------------------------------------------------------------------------------------------
+
+    def add(self, queue: str, outcomes: Sequence[Settlement]) -> None:
+        """Count outcomes that the server has taken. Once a batch, so it may cost what one job does."""
+        tasks = self._counted.setdefault(queue, {})
+        for (task, kind), count in Counter(map(_task_and_kind, outcomes)).items():
+            if kind in COUNTED:
+                self._of(tasks, task)[COUNTED[kind]] += count
+        step = -(-len(outcomes) // READ) or 1
+        for outcome in outcomes[::step]:
+            if outcome.kind in MARKS:
+                sums = self._of(tasks, outcome.task)
+                for letter, ms in zip("wr", times_of(outcome), strict=True):
+                    sums[f"{letter}{bucket_of(ms)}"] += step
+
+    @staticmethod
+    def _of(tasks: dict[str, Sums], task: str) -> Sums:
+        name = told_apart(task)
+        if name not in tasks and len(tasks) > TASKS:
+            name = OTHERS
+        return tasks.setdefault(name, Counter())
+
+    # -- sending --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send what was counted, once a second, until cancelled."""
+        quiet = 0
+        while True:
+            await asyncio.sleep(EVERY)
+            quiet += 1
+            if not self._store.settings.statistics:
+                continue
+            if self._counted or self._sent or (quiet >= WHILE_RUNNING and not self._slots.idle):
+                quiet = 0
+                await self._send()
+
+    async def close(self) -> None:
+        """Send what is left, once; whatever is not answered is lost, and counted twice by nobody."""
+        if self._counted or self._sent:
+            await self._send()
+
+    async def _send(self) -> None:
+        """Each queue's sums under a number. What was sent before and is not answered goes first, as it was."""
+        for queue in self._troubles.rested(self._queues):
+            running = not self._counted and not self._sent
+            if queue not in self._sent and (queue in self._counted or running):
+                self._number += 1
+                self._sent[queue] = self._number, self._counted.pop(queue, {})
+        due = {queue: self._sent[queue] for queue in self._troubles.rested(list(self._sent))}
+        try:
+            async with self._store.pool.links() as links:
+                said = await self._store.statistics.add(links, self._worker, due)
+        except Unavailable as error:
+            log.debug("statistics wait: %s", error)
+            return
+        for queue in self._troubles.answers(said):
+            del self._sent[queue]
+
+
+def times_of(outcome: Settlement) -> tuple[int, int]:
+    """For how many ms the job of a record has waited for its last attempt, and for how many that has run."""
+    try:
+        age, ran, _ = outcome.body[1:40].split(b" ", 2)
+        took = int(ran)
+        ended = int(outcome.job_id.partition("-")[0]) + int(age)
+        return max(0, ended - took - int(outcome.entry.partition(b"-")[0])), took
+    except ValueError:  # another program's id
+        return 0, 0

@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     from streamq.model.schedule_record import SchedulePause as SchedulePause
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
     from streamq.model.states import State as State
+    from streamq.model.statistics import Figures as Figures
+    from streamq.model.statistics import Point as Point
+    from streamq.model.statistics import Spread as Spread
+    from streamq.model.statistics import Statistics as Statistics
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
     from streamq.model.values import JSONText as JSONText
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import RequestRunning as RequestRunning
     from streamq.noun_errors import ScheduleConflict as ScheduleConflict
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
+    from streamq.noun_errors import WindowNotKept as WindowNotKept
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
     from streamq.options import OPTIONS as OPTIONS
@@ -130,12 +135,13 @@ _HOMES = {
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
+    "model.statistics": ("Figures", "Point", "Spread", "Statistics"),
     "model.steering": ("Pause", "Steering"),
     "model.values": ("JSONText", "json_pointer"),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
         "InvalidSchedule", "OperationError", "OperationNotFound", "OperationTimeout",
-        "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound",
+        "RequestReused", "RequestRunning", "ScheduleConflict", "ScheduleNotFound", "WindowNotKept",
     ),
     "notes": ("Notes",),
     "once": ("Once",),

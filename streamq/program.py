@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, Unpack
 
 from streamq.client.client import Client
+from streamq.durations import Duration
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
@@ -19,6 +21,7 @@ from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
+from streamq.model.statistics import Statistics
 from streamq.model.steering import Steering
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
@@ -31,6 +34,7 @@ from streamq.queue import Queue
 from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.settings import Durability, Settings
+from streamq.statistics import statistics_of, window
 from streamq.sync import Sync
 from streamq.task import Task
 from streamq.terms import Terms, terms
@@ -249,6 +253,15 @@ class Program:
     async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
         """What was told to each of these queues, by default all, in one round trip."""
         return await self.client.store.steering.told_all(await self.queues() if queues is None else queues)
+
+    async def statistics(
+        self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
+        step: Duration | None = None,
+    ) -> dict[str, Statistics]:  # fmt: skip
+        """The same of all queues: see ``Queue.statistics``."""
+        store = self.client.store.statistics
+        asked = window(await store.now(), since, until, step)
+        return {queue: await statistics_of(store, queue, asked) for queue in await self.queues()}
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""

@@ -15,9 +15,11 @@ from streamq.model.job_record import Counts, JobRecord, Page
 from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
+from streamq.model.statistics import Statistics
 from streamq.model.steering import Steering
 from streamq.operation import Operation
 from streamq.options import Priority, wrong_task_name
+from streamq.statistics import statistics_of, window
 from streamq.store.jobs import Change
 from streamq.terms import moment, terms
 
@@ -140,6 +142,20 @@ class Queue:
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
         await self._client.store.jobs.remove(self.name, job_id)
+
+    async def statistics(
+        self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
+        step: Duration | None = None, task: str | None = None,
+    ) -> Statistics:  # fmt: skip
+        """What the jobs of a time came to, by task and step by step, and how long they waited and ran.
+
+        ``since`` and ``until`` are how long ago, or aware times; ``step`` is whole minutes, and chosen when nobody says
+        it. A day is kept by the minute, 90 days by the hour. Workers add to it once a second. Raises ``WindowNotKept``
+        for an older time, and ``UsageError`` for what can be none.
+        """
+        self._check_task(task)
+        store = self._client.store.statistics
+        return await statistics_of(store, self.name, window(await store.now(), since, until, step), task)
 
     # -- steering -------------------------------------------------------------------------------------------
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from ..http.route import AnyRoute
-from . import changes, events, health, jobs, messages, operations, queues, schedules, steering, why, workers
+from . import (
+    changes,
+    events,
+    health,
+    jobs,
+    messages,
+    operations,
+    queues,
+    schedules,
+    stats,
+    steering,
+    why,
+    workers,
+)
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
@@ -19,5 +32,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *schedules.ROUTES,
     *messages.ROUTES,
     *why.ROUTES,
+    *stats.ROUTES,
 )
 """All routes of the API. The router tries those that begin alike in this order: jobs are asked for the most."""

@@ -25,6 +25,7 @@ _OURS: Final = {
     "queue": "streamq.cli.queue:queue",
     "operation": "streamq.cli.queue:operation",
     "workers": "streamq.cli.look:workers",
+    "stats": "streamq.cli.stats:stats",
     "job": "streamq.cli.jobs:job",
     "schedule": "streamq.cli.schedules:schedule",
     "doctor": "streamq.cli.health:doctor",

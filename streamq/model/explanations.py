@@ -288,7 +288,11 @@ def _in_line(facts: Facts) -> Explanation:
     before = facts.before
     about = "" if facts.exact else "about "
     seconds = None if facts.pace is None else round((before + 1) / facts.pace, 1)
-    when = "" if seconds is None else f", which takes about {_span(timedelta(seconds=seconds))}"
+    when = (
+        ""
+        if seconds is None
+        else f", about {_span(timedelta(seconds=seconds))} at the pace of the last minutes"
+    )
     free = facts.active < facts.slots
     if before == 0 and free:
         text = "it is the next, and a worker has a free slot: it starts in a moment"

@@ -1,8 +1,8 @@
 """Statistics: what the jobs of a queue came to, by task, and how long they waited and ran; by minute and by hour.
 
-What is kept of a task and a minute is a JSON object of numbers: how many attempts came to each outcome, by its name, and
-how many jobs waited and ran for how long, as ``w`` and ``r`` with the number of a bucket. Each bucket ends a fifth above
-its begin, so a percentile is right within a tenth.
+What is kept of a task and a minute is a JSON object of numbers: how many attempts came to each outcome, by its name,
+and how many jobs waited and ran for how long, as ``w`` and ``r`` with the number of a bucket. Each bucket ends a fifth
+above its begin, so a percentile is right within a tenth.
 """
 
 from __future__ import annotations

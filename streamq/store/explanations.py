@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -15,17 +16,22 @@ from streamq.model.headers import parse_headers
 from streamq.model.job_reader import READ
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.states import State
+from streamq.model.statistics import MINUTE, figures_of
 from streamq.model.steering import PAUSED, TASK, steering
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis import scripts
+from streamq.redis.answers import translate
 from streamq.redis.links import Links
 from streamq.store.access import Access
+from streamq.store.statistics import Kept, StatisticsStore
 from streamq.store.workers import Workers
 
 CHIEF: Final = 1
 """The seat of the process that makes delayed jobs wait and gives back those of lost workers."""
 LOOKED_FOR: Final = 500
 """Workers of which it is looked whether they are connected, some milliseconds of the server's time: others count so."""
+PACE: Final = 5
+"""Minutes of which the pace of a queue is reckoned, beside the one that runs."""
 _AROUND: Final = (State.WAITING, State.ACTIVE, State.DELAYED)
 """The states in which it matters which workers are there."""
 
@@ -50,8 +56,10 @@ class _Around(NamedTuple):
 class Explanations:
     """Queries: what is known of a job and of what is around it."""
 
-    def __init__(self, access: Access, workers: Workers, known: Callable[[JobRecord], JobRecord]) -> None:
-        self._access, self._workers, self._known = access, workers, known
+    def __init__(
+        self, access: Access, workers: Workers, statistics: StatisticsStore, known: Callable[[JobRecord], JobRecord]
+    ) -> None:  # fmt: skip
+        self._access, self._workers, self._statistics, self._known = access, workers, statistics, known
 
     async def facts(self, queue: str, job_id: str) -> Facts:
         """All of it. Raises ``JobNotFound``."""
@@ -66,13 +74,25 @@ class Explanations:
             if not rest:
                 return Facts(job, from_ms(self._access.clock.now()))
             around = _Around(*rest)
-            workers = await self._near(links, job) if job.state in _AROUND else []
-            return _facts(job, found, around, workers, await self._lost(links, job, workers))
+            workers, pace = await self._near(links, job, around.now) if job.state in _AROUND else ([], None)
+            return _facts(job, found, around, workers, await self._lost(links, job, workers), pace)
 
-    async def _near(self, links: Links, job: JobRecord) -> list[WorkerInfo]:
-        """The workers that serve its queue, and the one that has it."""
-        listed = await self._workers.listed(links)
-        return [worker for worker in listed if job.queue in worker.queues or worker.name == job.worker]
+    async def _near(self, links: Links, job: JobRecord, now: int) -> tuple[list[WorkerInfo], float | None]:
+        """The workers that serve its queue, with the one that has it; and its queue's pace in the last minutes."""
+        minute = now // 60_000
+        minutes = range(minute - PACE, minute + 1) if job.state is State.WAITING else ()
+        home = ("HGETALL", self._access.shared.workers)
+        commands = self._statistics.commands(job.queue, MINUTE, minutes)
+        link = links.of(job.queue)
+        if link is links.home or not commands:  # one round trip, or two at once
+            entries, *replies = await links.home.batch(home, *commands)
+        else:
+            (entries,), replies = await asyncio.gather(links.home.batch(home), link.batch(*commands))
+        if isinstance(entries, Exception):
+            raise translate(entries, sent=True) from entries
+        listed = self._workers.read_list(entries)
+        near = [worker for worker in listed if job.queue in worker.queues or worker.name == job.worker]
+        return near, _pace(now // 1000, self._statistics.read(minutes, replies))
 
     async def _lost(self, links: Links, job: JobRecord, workers: Sequence[WorkerInfo]) -> frozenset[str]:
         """Those of them that are not connected any more; none without the right to ask."""
@@ -86,7 +106,12 @@ class Explanations:
 
 
 def _facts(
-    job: JobRecord, found: list[Any], around: _Around, workers: list[WorkerInfo], lost: frozenset[str]
+    job: JobRecord,
+    found: list[Any],
+    around: _Around,
+    workers: list[WorkerInfo],
+    lost: frozenset[str],
+    pace: float | None,
 ) -> Facts:
     raw = found[-1] if found[0] == b"entry" else opened(found[-1])[1]
     told = {PAUSED: around.paused, TASK + job.task.encode(): around.task_paused}
@@ -97,7 +122,20 @@ def _facts(
         asked=_asked(around.asked) if around.asked else None, beats=around.beats != b"",
         upkeep=around.chief != b"", key_holder=around.key_holder.decode("utf-8", "replace"),
         unknown_task_count=parse_headers(raw).get("unknown_task_count", 0), workers=workers, lost=lost,
+        pace=pace,
     )  # fmt: skip
+
+
+def _pace(now: int, kept: Sequence[Kept]) -> float | None:
+    """How many attempts end in a second; ``None`` where none did."""
+    ended, begin = 0, now
+    for each in reversed(kept):  # the last minute is more like the next than those before
+        if ended and now - begin >= MINUTE:
+            break
+        count = sum(figures_of(sums, 1).ended for sums in each.tasks.values())
+        if count:
+            ended, begin = ended + count, each.number * MINUTE
+    return ended / max(1, now - begin) if ended else None
 
 
 def _asked(told: bytes) -> Failure:

@@ -48,7 +48,7 @@ class Store(Access):
         self.retention = Retention(self)
         self.jobs = Jobs(self, known)
         self.statistics = StatisticsStore(self)
-        self.explanations = Explanations(self, self.workers, known)
+        self.explanations = Explanations(self, self.workers, self.statistics, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.operations = Operations(self)

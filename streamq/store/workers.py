@@ -104,7 +104,10 @@ class Workers:
         A duty asks over its own ``links``: it then needs no connection for ordinary commands.
         """
         call = links.home.call if links else self._access.pool.call_home
-        said = await call("HGETALL", self._access.shared.workers)
+        return self.read_list(await call("HGETALL", self._access.shared.workers))
+
+    def read_list(self, said: Sequence[bytes]) -> list[WorkerInfo]:
+        """The same from what the list of workers has, all of it."""
         readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
         return sorted([info for info in readable if info], key=lambda info: info.name)
 

@@ -15,6 +15,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "nouns": frozenset({
         "job", "queue", "operation", "options", "once", "terms", "unique", "versions", "hooks", "handlers",
         "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules", "program", "context", "declare",
+        "statistics",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from streamq.errors import Unavailable
 from streamq.model.outcomes import MARKS
-from streamq.model.statistics import COUNTED, OTHERS, TASKS, Sums, bucket_of, told_apart
+from streamq.model.statistics import COUNTED, LAST, OTHERS, TASKS, Sums, bucket_of, told_apart
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.troubles import Troubles
 from streamq.store.outcomes import Settlement
@@ -27,10 +26,12 @@ EVERY: Final = 1.0
 """Seconds between two calls: a killed process takes so much of the statistics with it."""
 WHILE_RUNNING: Final = 10
 """Such intervals after which a call is made while jobs run and none ends: how many others wait is to be seen."""
-READ: Final = 16
-"""Outcomes of one batch of which the times are read, about: more would cost a quick job as much as all else here."""
+READ: Final = 4
+"""Outcomes of one batch of which the times are read, about. A busy worker still reads hundreds in a second, and each costs as
+much as half a job."""
 
-_task_and_kind: Final = itemgetter(7, 0)
+_WAITED: Final = tuple(f"w{bucket}" for bucket in range(LAST + 1))
+_RAN: Final = tuple(f"r{bucket}" for bucket in range(LAST + 1))
 
 Sent = tuple[int, dict[str, Sums]]
 """The number of a call, and what it adds by task."""
@@ -41,7 +42,6 @@ class Tally:
 
     def __init__(self, store: Store, info: WorkerInfo, slots: Slots) -> None:
         self._store, self._worker, self._slots = store, info.token, slots
-        self._queues = info.queues
         self._counted: dict[str, dict[str, Sums]] = {}
         self._sent: dict[str, Sent] = {}
         """By queue what was sent and is not known to be counted: it is sent again under its number."""
@@ -52,16 +52,19 @@ class Tally:
 
     def add(self, queue: str, outcomes: Sequence[Settlement]) -> None:
         """Count outcomes that the server has taken. Once a batch, so it may cost what one job does."""
+        if not outcomes:
+            return
         tasks = self._counted.setdefault(queue, {})
-        for (task, kind), count in Counter(map(_task_and_kind, outcomes)).items():
+        for (task, kind), count in _counts(outcomes).items():
             if kind in COUNTED:
                 self._of(tasks, task)[COUNTED[kind]] += count
         step = -(-len(outcomes) // READ) or 1
         for outcome in outcomes[::step]:
             if outcome.kind in MARKS:
-                sums = self._of(tasks, outcome.task)
-                for letter, ms in zip("wr", times_of(outcome), strict=True):
-                    sums[f"{letter}{bucket_of(ms)}"] += step
+                sums = tasks.get(outcome.task) or self._of(tasks, outcome.task)
+                waited, ran = times_of(outcome)
+                sums[_WAITED[bucket_of(waited)]] += step
+                sums[_RAN[bucket_of(ran)]] += step
 
     @staticmethod
     def _of(tasks: dict[str, Sums], task: str) -> Sums:
@@ -91,9 +94,9 @@ class Tally:
 
     async def _send(self) -> None:
         """Each queue's sums under a number. What was sent before and is not answered goes first, as it was."""
-        for queue in self._troubles.rested(self._queues):
-            running = not self._counted and not self._sent
-            if queue not in self._sent and (queue in self._counted or running):
+        running = {attempt.delivery.queue for attempt in self._slots.running}
+        for queue in self._troubles.rested({*self._counted, *running}):
+            if queue not in self._sent:
                 self._number += 1
                 self._sent[queue] = self._number, self._counted.pop(queue, {})
         due = {queue: self._sent[queue] for queue in self._troubles.rested(list(self._sent))}
@@ -105,6 +108,14 @@ class Tally:
             return
         for queue in self._troubles.answers(said):
             del self._sent[queue]
+
+
+def _counts(outcomes: Sequence[Settlement]) -> Mapping[tuple[str, str], int]:
+    """How many there are of each task and kind."""
+    many, task, kind = len(outcomes), outcomes[0].task, outcomes[0].kind
+    if [s[0] for s in outcomes].count(kind) == many and [s[7] for s in outcomes].count(task) == many:
+        return {(task, kind): many}  # as mostly, and a quarter of the price
+    return Counter([(s.task, s.kind) for s in outcomes])
 
 
 def times_of(outcome: Settlement) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from streamq.scheduling import SCHEDULING
 from .full_run import figures
 from .http_page import http
 from .source import ROOT, attribute_docs, classes, fenced, first_line, page, prose, source, table, tables
-from .tables_pages import duties, keys, states
+from .tables_pages import duties, keys, states, why
 
 REFERENCE: Final = ROOT / "docs" / "reference"
 
@@ -267,6 +267,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "settings.md": settings,
     "cli.md": cli,
     "states.md": states,
+    "why.md": why,
     "keys.md": keys,
     "duties.md": duties,
     "http.md": http,

@@ -69,7 +69,8 @@ class StatisticsStore:
             hour=keys.hour(now // HOUR),
             counted=keys.counted_by(worker),
         )
-        arguments: list[Any] = [number, MINUTES_KEPT + HOUR, HOURS_KEPT + 24 * HOUR, NUMBER_KEPT, TASKS]
+        lives = (MINUTES_KEPT + HOUR, HOURS_KEPT + 24 * HOUR, NUMBER_KEPT)  # the last hour and day are whole
+        arguments: list[Any] = [number, *[1000 * seconds for seconds in lives], TASKS]
         for name, sums in tasks.items():
             arguments += name, codec.dumps(sums)
         return on, arguments

@@ -27,8 +27,8 @@ EVERY: Final = 1.0
 WHILE_RUNNING: Final = 10
 """Such intervals after which a call is made while jobs run and none ends: how many others wait is to be seen."""
 READ: Final = 4
-"""Outcomes of one batch of which the times are read, about. A busy worker still reads hundreds in a second, and each costs as
-much as half a job."""
+"""Outcomes of one batch of which the times are read, about. A busy worker still reads hundreds in a second, and each
+costs as much as half a job."""
 
 _WAITED: Final = tuple(f"w{bucket}" for bucket in range(LAST + 1))
 _RAN: Final = tuple(f"r{bucket}" for bucket in range(LAST + 1))
@@ -88,9 +88,10 @@ class Tally:
                 await self._send()
 
     async def close(self) -> None:
-        """Send what is left, once; whatever is not answered is lost, and counted twice by nobody."""
-        if self._counted or self._sent:
-            await self._send()
+        """Send what is left: what was sent before and not answered, and then the rest. What is not answered now is lost."""
+        for _ in range(2):
+            if self._counted or self._sent:
+                await self._send()
 
     async def _send(self) -> None:
         """Each queue's sums under a number. What was sent before and is not answered goes first, as it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,18 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamq import App, Backoff, Fail, Settings, Statistics, UsageError, WindowNotKept
+from streamq import (
+    App,
+    Backoff,
+    Fail,
+    Job,
+    OutcomeUnknown,
+    Settings,
+    State,
+    Statistics,
+    UsageError,
+    WindowNotKept,
+)
 from streamq.liveness.identity import describe
 from streamq.model.clock import host_now
 from streamq.model.keys import Keys
@@ -25,6 +37,7 @@ from streamq.worker.slots import Slots
 from streamq.worker.tally import Tally
 
 from ..rig import ON_ONE_SERVER, until, working
+from ..servers import Server
 
 
 async def _once(app: App, met: Callable[[Statistics], Any]) -> Statistics:
@@ -39,7 +52,9 @@ async def _once(app: App, met: Callable[[Statistics], Any]) -> Statistics:
     return found[0]
 
 
-async def test_each_outcome_of_each_task_is_counted_once_with_how_long_its_job_waited_and_ran(app: App) -> None:
+async def test_each_outcome_of_each_task_is_counted_once_with_how_long_its_job_waited_and_ran(
+    app: App,
+) -> None:
     @app.task(queue="q")
     async def good(number: int) -> int:
         return number
@@ -63,7 +78,9 @@ async def test_each_outcome_of_each_task_is_counted_once_with_how_long_its_job_w
     assert max(point.waiting or 0 for point in said.points) <= 203
     one = await app.queue("q").statistics("5m", task="bad", step="5m")
     assert (one.total.failed, one.tasks.keys()) == (3, {"bad"})
-    assert (await app.statistics("2h", step="1h"))["q"].total.completed == 201, "and by the hour; all ends are sent"
+    assert (await app.statistics("2h", step="1h"))["q"].total.completed == 201, (
+        "and by the hour; all ends are sent"
+    )
 
 
 @ON_ONE_SERVER
@@ -75,6 +92,53 @@ async def test_what_was_sent_and_not_answered_is_counted_once_when_it_is_sent_ag
             await store.statistics.add(links, "aa", {"q": (number, {"t": Counter(completed=5)})})
         await store.statistics.add(links, "bb", {"q": (1, {"t": Counter(completed=100)})})
     assert (await app.queue("q").statistics("5m")).total.completed == 110
+
+
+@ON_ONE_SERVER
+async def test_a_tally_whose_answer_is_lost_or_whose_server_is_full_is_sent_again_and_counts_once(
+    own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with App(redis_url=own_server().url) as app:
+        store = app.client.store
+        tally, once = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1)), store.statistics.add
+        await store.server.read_clock()
+
+        async def lost(*given: Any) -> Any:
+            await once(*given)
+            raise OutcomeUnknown("no answer")
+
+        tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
+        monkeypatch.setattr(store.statistics, "add", lost)
+        await tally.close()
+        monkeypatch.setattr(store.statistics, "add", once)
+        await store.pool.call_home("CONFIG", "SET", "maxmemory", "1")
+        tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 5)
+        await tally.close()  # the server has no room for any of them
+        assert (await app.queue("q").statistics("5m")).total.completed == 7
+        await store.pool.call_home("CONFIG", "SET", "maxmemory", "0")
+        await until(lambda: _sent(tally))
+        assert (await app.queue("q").statistics("5m")).total.completed == 12
+
+
+async def _sent(tally: Tally) -> bool:
+    await tally.close()
+    return not tally._sent and not tally._counted
+
+
+@ON_ONE_SERVER
+async def test_what_another_program_wrote_among_them_is_passed_over(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    store, keys = app.client.store, Keys(prefix, "q")
+    minute = await store.statistics.now() // 60
+    await store.server.read_clock()
+    for number in (minute - 1, minute, minute + 1):
+        client.hset(
+            keys.minute(number), mapping={"t": "no JSON", "u": "[1]", "v": '{"completed":"x"}', "#": "many"}
+        )
+    async with store.pool.links() as links:
+        await store.statistics.add(links, "aa", {"q": (1, {name: Counter(completed=2) for name in "tuv"})})
+    assert (await app.queue("q").statistics("5m")).total.completed == 6
 
 
 @ON_ONE_SERVER
@@ -109,16 +173,51 @@ async def test_a_worker_that_is_told_to_count_nothing_leaves_no_trace(
 
 
 @ON_ONE_SERVER
+async def test_while_no_job_ends_how_many_wait_is_told_all_the_same_and_an_idle_worker_sends_nothing(
+    app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamq.worker.tally.EVERY", 0.05)
+    go = asyncio.Event()
+
+    @app.task(queue="q")
+    async def t(number: int) -> None:
+        await go.wait()
+
+    async with working(app, concurrency=2):
+        await asyncio.sleep(1)
+        assert not list(client.scan_iter(f"{prefix}:{{q}}:minutes:*"))
+        await t.enqueue_many(range(7))
+        said = await _once(app, lambda s: any(point.waiting for point in s.points))
+        assert (said.total.ended, max(point.waiting or 0 for point in said.points)) == (0, 5)
+        go.set()
+
+
+@ON_ONE_SERVER
 async def test_a_line_that_moves_tells_about_how_long_it_takes(app: App) -> None:
     store = app.client.store
     await store.server.read_clock()
     async with store.pool.links() as links:
         await store.statistics.add(links, "aa", {"q": (1, {"t": Counter(completed=600_000)})})
-    await app.queue("q").pause(task="t")  # nothing of it is to run
-    async with working(app, queues="q"):
-        jobs = await app.enqueue_many("q", "u", range(3))
-        facts = await app.client.store.explanations.facts("q", jobs[2].id)
-    assert facts.pace is None or facts.pace >= 600_000 / 125
+
+    go = asyncio.Event()
+
+    @app.task(queue="q")
+    async def t(number: int) -> None:
+        await go.wait()
+
+    async with working(app, concurrency=1):
+        jobs = await t.enqueue_many(range(100_001))
+        await until(lambda: _is_active(jobs[0]))
+        said = await jobs[-1].why()
+        go.set()
+        await app.queue("q").purge(["waiting"])
+    assert said.ahead == 99_999
+    assert 0 < (said.seconds or 0) <= 25, "600,000 have ended in at most 120 seconds"
+    assert "s at the pace of the last minutes; 1 run in the 1 slot" in said.text
+
+
+async def _is_active(job: Job[Any]) -> bool:
+    return (await job.status()).state is State.ACTIVE
 
 
 @ON_ONE_SERVER

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 
 from streamq import App, Explanation, JobNotFound, Retry, State, Unique
+from streamq.liveness.identity import describe
 from streamq.model.explanations import REASONS
 from streamq.model.keys import GROUP, Keys
 from streamq.redis.link import Link
 
 from ..rig import ON_ONE_SERVER, until, working
+from ..servers import Server
 
 
 async def _becomes(app: App, job_id: str, code: str) -> Explanation:
@@ -157,6 +160,25 @@ async def test_a_job_of_a_lost_worker_starts_again_and_one_that_is_told_to_end_s
     assert said.text == "its worker gone was lost, and no worker or scheduler is there to start it again"
     await job.cancel("wrong", by="ada")
     assert (await job.why()).text == "it runs on gone and is told to end by ada: wrong"
+
+
+@ON_ONE_SERVER
+async def test_a_worker_without_a_connection_counts_as_lost_where_the_server_lets_that_be_seen(
+    own_server: Callable[..., Server],
+) -> None:
+    server = own_server()
+    with server.client() as client:
+        client.acl_setuser(
+            "blind", True, passwords=["+pw"], keys=["*"], channels=["*"], commands=["+@all", "-client|list"]
+        )
+    async with App(redis_url=server.url) as app:
+        gone = replace(describe("gone", ("q",), 5, app.settings), client_id=2**40)
+        async with app.client.store.pool.links() as links:
+            await app.client.store.workers.introduce(links, gone)
+        job = await app.enqueue("q", "t", 1)
+        assert (await job.why()).text == "no worker serves queue 'q'; gone did and was lost"
+    async with App(redis_url=server.url, redis_username="blind", redis_password="pw") as app:
+        assert (await app.queue("q").why(job.id)).code == "in-line"
 
 
 @ON_ONE_SERVER

@@ -4,9 +4,9 @@
 -- keys: lanes minute hour counted
 -- arguments:
 --   number        of the call, which grows
---   minute_life   seconds for which a minute is kept
---   hour_life     seconds for which an hour is kept
---   number_life   seconds for which the number is remembered
+--   minute_life   milliseconds for which a minute is kept
+--   hour_life     milliseconds for which an hour is kept
+--   number_life   milliseconds for which the number is remembered
 --   most          tasks at most that a minute or an hour tells apart; what is of others is added up
 --   tasks...      name of each, `*` for all others, and what is added of it: a JSON object of numbers
 -- returns the server's time; the field `#` says how many jobs waited at most
@@ -32,12 +32,12 @@ local function add(key, life)
     for name, more in pairs(cjson.decode(ARGV[at + 1])) do sums[name] = (tonumber(sums[name]) or 0) + more end
     redis.call('HSET', key, field, cjson.encode(sums))
   end
-  redis.call('EXPIRE', key, life)
+  redis.call('PEXPIRE', key, life)
 end
 
 redis.call('HLEN', keys.minute)
 redis.call('HLEN', keys.hour)
-redis.call('SET', keys.counted, args.number, 'EX', args.number_life)
+redis.call('SET', keys.counted, args.number, 'PX', args.number_life)
 add(keys.minute, args.minute_life)
 add(keys.hour, args.hour_life)
 return now

@@ -11,9 +11,10 @@ from hashlib import sha256
 from typing import Any, Final, Unpack
 
 from streamq.client.client import Client
-from streamq.errors import OutcomeUnknown, StreamqError, Unavailable
+from streamq.errors import OutcomeUnknown, StreamqError, Unavailable, UsageError
 from streamq.job import Job, job_of
 from streamq.model.envelope import New
+from streamq.model.shown import as_given
 from streamq.noun_errors import RequestReused, RequestRunning
 from streamq.options import EnqueueOptions
 from streamq.settings import Durability
@@ -24,6 +25,9 @@ RENEWED: Final = LEASE_MS / 3000
 
 Made = Callable[[str, str, Any, EnqueueOptions], tuple[New, Durability | None]]
 """A job for a queue, of its task, its payload and the options of enqueue, and how durable it must be."""
+
+
+_KINDS: Final = {str: "text", bytes: "bytes, as b'…' or text.encode()"}
 
 
 class Once:
@@ -83,6 +87,9 @@ async def once(
     client: Client, made: Made, queue: str, key: str, body: bytes, caller: bytes
 ) -> AsyncIterator[Once]:
     """A request under its key, which is claimed for the block."""
+    for what, given, kind in (("key", key, str), ("body", body, bytes), ("caller", caller, bytes)):
+        if not isinstance(given, kind):
+            raise UsageError(f"{what}={as_given(given)} is not possible: use {_KINDS[kind]}")
     name = sha256(b"%b\n%b" % (caller.hex().encode(), key.encode("utf-8", "surrogatepass"))).hexdigest()
     fingerprint, token = sha256(body).hexdigest().encode(), secrets.token_hex(8)
     claim, more = await client.store.requests.claim(queue, name, fingerprint, token)

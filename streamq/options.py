@@ -24,7 +24,7 @@ from streamq.model.keys import Keys
 from streamq.model.lanes import NORMAL, PRIORITIES
 from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
 from streamq.model.shown import as_given
-from streamq.unique import KEY_LENGTH, Unique, wrong_unique
+from streamq.unique import KEY_LENGTH, WRITTEN, Unique
 
 Form = Literal["duration", "time", "moment", "whole number", "choice", "text", "unique"]
 Priority = Literal["critical", "high", "normal", "low"]
@@ -198,7 +198,7 @@ def _moment(option: Option, value: Any) -> str:
 
 _CHECKS: Final[Mapping[Form, Callable[[Option, Any], str]]] = {
     "duration": _duration, "time": _time, "moment": _moment, "whole number": _whole_number, "choice": _choice,
-    "text": _text, "unique": lambda _, value: wrong_unique(value),
+    "text": _text, "unique": lambda _, value: "" if isinstance(value, Unique) else WRITTEN,
 }  # fmt: skip
 """By form, a check: it returns what is allowed when a value is not, and an empty text when it is."""
 
@@ -223,7 +223,7 @@ _TASK_NAME: Final = Option("name", "text", "The name of a task.", low=1, high=20
 
 def wrong_task_name(name: Any) -> str:
     """What is wrong with the name of a task, as a sentence; empty when nothing is."""
-    allowed = _text(_TASK_NAME, name)
+    allowed = _text(_TASK_NAME, name) if isinstance(name, str) else "give its name, as text"
     return f"{as_given(name)} cannot name a task: {allowed}" if allowed else ""
 
 
@@ -268,7 +268,8 @@ POLICY: Final[Mapping[str, Policy]] = {
         Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
         Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
         Policy(
-            "unique", None, lambda value: "" if value is None else wrong_unique(value), "How its jobs are one.",
+            "unique", None, lambda value: "" if value is None else OPTIONS["unique"].wrong(value),
+            "How its jobs are one.",
         ),
         Policy(
             "retry_on", None, wrong_retry_on,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import UsageError
+from streamq.errors import FieldError, InvalidPayload, UsageError
+from streamq.model import codec
+from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.explanations import Explanation, explain
 from streamq.model.job_record import Counts, JobRecord, Page
+from streamq.model.masked import MASK, masks_in
 from streamq.model.operation import OperationRecord
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
@@ -22,6 +25,7 @@ from streamq.options import Priority, wrong_task_name
 from streamq.statistics import statistics_of, window
 from streamq.store.jobs import Change
 from streamq.terms import moment, terms
+from streamq.times import rfc3339
 
 PAGE_LIMIT = 200
 """Jobs on a page at most: they are read in four round trips."""
@@ -86,7 +90,7 @@ class Queue:
         has ended otherwise.
         """
         said = _line("reason", reason), _line("by", by)
-        return await self._client.store.jobs.cancel(self.name, job_id, *said)
+        return await self._client.store.jobs.cancel(self.name, _text(job_id), *said)
 
     async def promote(self, job_id: str, *, version: int | None = None) -> JobRecord:
         """Let a delayed job wait now, whenever it was due. Returns it as it waits. Raises as ``change``."""
@@ -128,7 +132,9 @@ class Queue:
             due = due or SOON
         change = Change(due, priority or "", version=version)
         if payload is not UNCHANGED:
-            encoded, headers = self._client.encode((await self.get(job_id)).task, payload)
+            job = await self.get(job_id)
+            encoded, headers = self._client.encode(job.task, payload)
+            _refuse_masks(job, encoded)
             change = change._replace(payload=encoded, headers=headers or b"")
         return await self._change(job_id, change)
 
@@ -137,11 +143,11 @@ class Queue:
             raise UsageError(f"version={change.version!r} is not a version: use that of the job's record")
         if not change.actions:
             raise UsageError("say what to change: payload, priority, delay or at")
-        return await self._client.store.jobs.change(self.name, job_id, change)
+        return await self._client.store.jobs.change(self.name, _text(job_id), change)
 
     async def delete(self, job_id: str) -> None:
         """Delete the record of a finished job. Raises ``JobNotFound``, and ``WrongState`` where it has not ended."""
-        await self._client.store.jobs.remove(self.name, job_id)
+        await self._client.store.jobs.remove(self.name, _text(job_id))
 
     async def statistics(
         self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
@@ -175,11 +181,14 @@ class Queue:
         """Stop the start of jobs: of all in the queue, or of one ``task`` in it. What runs goes on.
 
         Jobs of a paused queue stay ``waiting``; those of a paused task are ``held``, and come back when it is resumed.
-        ``until`` ends the pause by itself: a duration from now or an aware time. ``by`` says who asked for it.
+        ``until`` ends the pause by itself: a duration from now or an aware time to come. ``by`` says who asked for it.
         Raises ``UsageError`` for a time or a name that cannot be.
         """
         self._check_task(task)
         ends = "" if until is None else moment("until", until)
+        if isinstance(until, datetime) and until <= host_now():
+            given = rfc3339(until.astimezone(UTC))
+            raise UsageError(f"until={given} is in the past, so nothing would be paused: give a time to come")
         await self._client.store.steering.pause(
             self.name, task, _line("reason", reason), _line("by", by), ends
         )
@@ -221,7 +230,9 @@ class Queue:
         return await self._begin("drain", states, by)
 
     async def _begin(self, kind: str, states: Iterable[State | str], by: str) -> Operation:
-        asked = [states] if isinstance(states, str) else list(states)
+        asked = [states] if isinstance(states, str) or not isinstance(states, Iterable) else list(states)
+        if not asked:
+            raise UsageError(f"name a state whose jobs are to be purged: any of {', '.join(PURGED)}")
         if strange := [state for state in asked if state not in PURGED]:
             raise UsageError(
                 f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"
@@ -238,6 +249,8 @@ class Queue:
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""
+        if not isinstance(operation_id, str):
+            raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
         return Operation(operation_id, self.name, self._client)
 
     def _check_task(self, task: str | None) -> None:
@@ -253,6 +266,13 @@ def _line(name: str, text: object) -> str:
     if isinstance(text, str) and len(text) <= REASON and "\n" not in text:
         return text
     raise UsageError(f"{name}={as_given(text)} is not possible: use at most {REASON} characters on one line")
+
+
+def _refuse_masks(job: JobRecord, payload: bytes) -> None:
+    """Who changes what a view shows would write ``***`` over the values that are masked."""
+    for at in masks_in(codec.loads(payload), job.masked) if job.masked else ():
+        shown = FieldError(at, "masked", f"{MASK} is what views show in its place: give the value itself")
+        raise InvalidPayload(job.task, [shown])
 
 
 def _text(job_id: str) -> str:

@@ -164,6 +164,7 @@ class Sync:
                 "app.sync would block the event loop that runs in this thread: write `await task.enqueue(…)` "
                 "inside `async with app:` instead"
             )
+        _refuse_what_is_called(act)
         background = _background()
         return background.run(self._opened(background, act))
 
@@ -274,3 +275,14 @@ _KEPT: Final[list[Any]] = []
 
 atexit.register(_end_background)
 os.register_at_fork(after_in_child=_begin_anew)
+
+
+def _refuse_what_is_called(act: object) -> None:
+    """Raise ``UsageError`` for what ``asyncio.run`` takes: a coroutine belongs to no loop of another thread."""
+    if callable(act):
+        return
+    if isinstance(act, Coroutine):
+        act.close()
+    raise UsageError(
+        f"{as_given(act)} cannot be called: give a function, as app.sync.run(lambda: app.queue('sms').counts())"
+    )

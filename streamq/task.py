@@ -271,7 +271,7 @@ class Task(Generic[P, R]):
 
         Raises ``InvalidPayload``.
         """
-        if self.upgrade is not None and (was := headers.get("payload_version", 1)) < self.version:
+        if self.upgrade is not None and (was := self._version_of(headers)) < self.version:
             payload = self._upgraded(payload, was)
         if self._spare and payload == b"null":
             payload = b"{}"
@@ -282,13 +282,17 @@ class Task(Generic[P, R]):
             raise InvalidPayload(self.name, told, was, self.version) from None
         return (read or {}) if self.single is None else {self.single: read}
 
+    def _version_of(self, headers: Headers) -> int:
+        """The version of a job's payload; that of a ``FailedJob``, which no producer has sent, is the task's own."""
+        return self.version if "follows" in headers else headers.get("payload_version", 1)
+
     def _upgraded(self, payload: bytes, was: int) -> bytes:
         return upgraded(self.name, payload, was, self.version, self.upgrade) if self.upgrade else payload
 
     def masked_texts(self, payload: bytes, headers: Headers) -> set[str]:
         """The texts in the masked places of a payload, as it was sent and as it is upgraded."""
         found = texts_in(codec.loads(payload), self.masks.of(headers))
-        was = headers.get("payload_version", 1)
+        was = self._version_of(headers)
         if self.upgrade is not None and was < self.version:
             with suppress(InvalidPayload):  # then nothing but what was sent has been seen
                 found |= texts_in(codec.loads(self._upgraded(payload, was)), self.masks.payload)

@@ -24,6 +24,11 @@ def rfc3339(at: datetime | None, unit: str = "milliseconds") -> str | None:
     return at.isoformat(timespec=unit).replace("+00:00", "Z") if at else None
 
 
+def looks_like_a_time(value: object) -> bool:
+    """Whether a text that is a duration or a time is meant to be a time: it begins as a date does."""
+    return isinstance(value, str) and value[:4].isdigit() and value[4:5] == "-"
+
+
 def parse_rfc3339(text: object) -> datetime:
     """The time in UTC. Raises ``NoTime`` for anything but an RFC 3339 time with its zone."""
     found = _RFC3339.fullmatch(text) if isinstance(text, str) else None

@@ -21,6 +21,8 @@ payload now, or a new one that waits until another of its key has ended."""
 
 STARTED: Final = "started"
 """Until what a key may be taken, as the header says it."""
+WRITTEN: Final = "write unique=Unique(fields=['order'])"
+"""What to give instead of what is no ``Unique``."""
 KEY_LENGTH: Final = 200
 """Characters of a key at most."""
 
@@ -50,14 +52,12 @@ class Unique:
     def __post_init__(self) -> None:
         for problem in filter(None, self._problems()):
             raise ConfigurationError(f"Unique({problem}")
+        if self.fields is not None:
+            object.__setattr__(self, "fields", tuple(self.fields))  # a list could be changed later
 
     def _problems(self) -> list[str]:
-        fields = self.fields
-        named = fields is None or (
-            not isinstance(fields, str) and bool(fields) and all(isinstance(name, str) for name in fields)
-        )
         return [
-            "" if named else f"fields={as_given(fields)}) is not possible: use a list of names of fields",
+            _no_fields(self.fields),
             _not_in("until", self.until, get_args(Until)),
             _not_in("conflict", self.conflict, get_args(Conflict)),
             *[_no_duration(name, getattr(self, name)) for name in ("window", "debounce", "at_most")],
@@ -81,10 +81,10 @@ class Unique:
 
     def key_of(self, task: str, payload: bytes, *, hidden: bool = False) -> str:
         """The key of a job whose payload is this JSON. Raises ``KeyError`` with the name of a field it lacks."""
-        said = codec.loads(payload)
+        said = codec.all_of(payload)
         if self.fields is not None:
             said = [_found(said, name) for name in self.fields]
-        text = f"{task}:{codec.dumps(said).decode()}"
+        text = f"{task}:{codec.canonical(said)}"
         if len(text) <= KEY_LENGTH and not hidden:
             return text
         return f"{task[:100]}:{blake2b(text.encode(), digest_size=20).hexdigest()}"
@@ -110,19 +110,20 @@ class Unique:
         )  # fmt: skip
 
 
-def wrong_unique(value: Any) -> str:
-    """What is wrong with a value for ``unique``, as a sentence; empty when nothing is."""
-    if isinstance(value, Unique):
-        return ""
-    return f"unique={as_given(value)} is not a Unique: write unique=Unique(fields=['order'])"
-
-
 def _found(payload: Any, path: str) -> Any:
     for name in path.split("."):
         if not isinstance(payload, dict) or name not in payload:
             raise KeyError(path)
         payload = payload[name]
     return payload
+
+
+def _no_fields(fields: Any) -> str:
+    """What is wrong with ``fields``. Their order is part of the key, so it must be the same in each process."""
+    listed = isinstance(fields, list | tuple) and bool(fields) and all(type(f) is str and f for f in fields)
+    if fields is None or listed:
+        return ""
+    return f"fields={as_given(fields)}) is not possible: use a list of names of fields, as ['order', 'customer.id']"
 
 
 def _not_in(name: str, value: object, choices: tuple[str, ...]) -> str:

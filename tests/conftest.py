@@ -26,7 +26,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a test has printed passes to the process that collects the reports as UTF-8: half a character has no form."""
+    """What a test has printed passes to the process that collects the reports as UTF-8, without half characters."""
     report = yield
     report.sections = [
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..rig import Rig
 from .coefficients import Coefficients
-from .measure import FULL, SMALL, reference_rate
+from .measure import AWAITED, FULL, SMALL, reference_rate
 from .throughput import Load, highest_rate
 from .trial import TASK, Trial, payloads, trial
 
@@ -18,9 +18,8 @@ MUST: Final = 0.9
 """The share of configurations whose predictions must all be within the bound."""
 SECONDS: Final = 2.0
 """How long a configuration shall run, by the prediction."""
-STEADY: Final = 0.15
-"""By how much the reference drains before and after may differ, as a share, else it is tried again."""
 TRIES: Final = 3
+"""Of each configuration: what disturbs the machine for a second disturbs one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +65,12 @@ class Compared:
 async def check(rig: Rig, known: Coefficients) -> list[Compared]:
     """Predict and measure all configurations. Says how far it is.
 
-    The machine's speed drifts, so a drain of jobs that do nothing is run before and after each, and the
-    coefficients follow its rate. Nothing else of a run reaches the predictions.
+    The machine's speed drifts, so a drain is run before and after each, and the coefficients follow its rate.
+    Nothing else of a run reaches the predictions.
     """
     compared = list[Compared]()
     for configuration in CONFIGURATIONS:
-        compared.append(await _steady(rig, known, configuration))
+        compared.append(await _middle(rig, known, configuration))
         rig.say(f"{len(compared)} of {len(CONFIGURATIONS)}, {sum(one.good for one in compared)} are good")
     return compared
 
@@ -81,25 +80,24 @@ def passed(compared: Sequence[Compared]) -> bool:
     return sum(one.good for one in compared) >= MUST * len(compared)
 
 
-async def _steady(rig: Rig, known: Coefficients, configuration: Configuration) -> Compared:
-    """Of some tries the one during which the machine's speed changed least; the prediction has no say in it."""
+async def _middle(rig: Rig, known: Coefficients, configuration: Configuration) -> Compared:
+    """Of some tries the middle one, by its rate as a multiple of the reference's; the prediction has no say in it."""
     tries = list[tuple[float, Compared]]()
     before = await reference_rate(rig)
-    while True:
+    for _ in range(TRIES):
         jobs = _jobs(_now(known, before), configuration)
         measured = await _run(rig, configuration, jobs)
         after = await reference_rate(rig)
-        drift = abs(after - before) / min(before, after)
-        now = _now(known, (before + after) / 2)
-        tries.append((drift, _compare(now, configuration, jobs, measured)))
-        if drift <= STEADY or len(tries) == TRIES:
-            return min(tries, key=lambda one: one[0])[1]
+        pace = (before + after) / 2
+        tries.append((measured.rate / pace, _compare(_now(known, pace), configuration, jobs, measured)))
         before = after
+    return sorted(tries, key=lambda one: one[0])[TRIES // 2][1]
 
 
 def _now(known: Coefficients, reference: float) -> Coefficients:
     """As they must be now for the prediction of the reference drain to be what was measured."""
-    expected = highest_rate(known, Load(SMALL), slots=FULL, processes=1, cores=1)
+    load = Load(SMALL, AWAITED / 1000)
+    expected = highest_rate(known, load, slots=FULL, processes=1, cores=1)
     return replace(known, slowness=expected / reference)
 
 

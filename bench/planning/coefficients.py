@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RedisCpu:
-    """The server's CPU, in full batches; ``call`` and ``turn`` are what a batch costs however small it is."""
+    """The server's CPU, with all slots of a worker taken; ``call`` and ``turn`` are what a batch costs."""
 
     enqueue: Cost
     delay: Cost
@@ -47,11 +47,9 @@ class RedisCpu:
 
 @dataclass(frozen=True, slots=True)
 class WorkerCpu:
-    """The worker's CPU, in full batches, with a handler that does nothing."""
+    """The worker's CPU, with all slots taken and a handler that awaits: one that does not costs less."""
 
     run: Cost
-    awaiting: float
-    """Microseconds more for a handler that awaits something."""
     promoted: float
     """Microseconds more for a job that was delayed."""
     turn: float
@@ -83,7 +81,7 @@ class Connections:
 class Coefficients:
     """All of them. ``about`` is where and when they were measured, as in a results file."""
 
-    version: Literal[4]
+    version: Literal[5]
     """Of the file: a reader refuses any other."""
     redis: RedisCpu
     worker: WorkerCpu

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
+from dataclasses import replace
+from statistics import fmean, median
 from typing import Any, Final
 
 from ..draining import one_by_one
@@ -18,11 +19,11 @@ SMALL: Final = 120
 LARGE: Final = 1500
 """Bytes of the payloads between which costs are a line."""
 FULL: Final = 1000
-"""Slots with which every batch is as large as it gets."""
+"""Slots that keep a worker busy."""
 FEW: Final = 50
 """Slots that are all taken, and far from what keeps a worker busy."""
 AWAITED: Final = 10.0
-"""Milliseconds."""
+"""Milliseconds that handlers await, on average: those that end at once, all of a read together, cost half as much."""
 LONE: Final = 1500
 """Jobs of the trials whose jobs take longest."""
 TRIALS: Final[dict[str, dict[str, Any]]] = {
@@ -30,12 +31,9 @@ TRIALS: Final[dict[str, dict[str, Any]]] = {
     "large": {"size": LARGE},
     "due_small": {"size": SMALL, "delayed": 1},
     "due_large": {"size": LARGE, "delayed": 1},
-    "alone": {"size": SMALL, "jobs": LONE, "slots": 1},
-    "awaiting": {"size": SMALL, "ms": AWAITED},
-    "relaxed": {"size": SMALL, "jobs": 2 * LONE, "slots": FEW, "ms": AWAITED},
+    "alone": {"size": SMALL, "jobs": LONE, "slots": 1, "ms": 0.0},
+    "relaxed": {"size": SMALL, "jobs": 2 * LONE, "slots": FEW},
 }
-TIMED: Final = frozenset({"alone", "relaxed"})
-"""The trials that tell of time; the others tell of CPU."""
 Trials = dict[str, Trial]
 
 
@@ -47,41 +45,55 @@ async def measure(rig: Rig, *wanted: int) -> Coefficients:
     redis = RedisCpu(
         enqueue=_line(trials, "", "enqueue"), delay=_line(trials, "due_", "enqueue"), run=_line(trials, "", "run"),
         promote=_more(trials, "due_small", "run"), call=max(0.0, lone - trials["small"].enqueue),
-        turn=_more(trials, "alone", "run"),
+        turn=_turn(trials, "run"),
     )  # fmt: skip
     worker = WorkerCpu(
-        run=_line(trials, "", "worker"), awaiting=_more(trials, "awaiting", "worker"),
-        promoted=_more(trials, "due_small", "worker"), turn=_more(trials, "alone", "worker"),
+        run=_line(trials, "", "worker"), promoted=_more(trials, "due_small", "worker"),
+        turn=_turn(trials, "worker"),
     )  # fmt: skip
     # What a slot is taken longer than the handler takes, by Little's law: all of the few slots are taken.
     slot = max(0.0, FEW / trials["relaxed"].rate - AWAITED / 1000)
     delays = Delays(sent, 1 / trials["alone"].rate, slot)
     memory, connections = await _memory(rig, trials, float(empty), wanted)
-    return Coefficients(4, redis, worker, delays, memory, connections, await described(rig.server))
+    return Coefficients(5, redis, worker, delays, memory, connections, await described(rig.server))
 
 
 async def reference_rate(rig: Rig) -> float:
-    """Jobs a second of jobs that do nothing, in full batches: how fast the machine is now."""
+    """Jobs a second of small jobs that await, in all slots: how fast the machine is now."""
     jobs = rig.of(40_000, 10_000)
-    return (await trial(rig, payloads([SMALL] * jobs), slots=FULL)).rate
+    return (await trial(rig, payloads([SMALL] * jobs, AWAITED), slots=FULL)).rate
 
 
 async def _trials(rig: Rig) -> Trials:
-    """Of each kind the trial that was disturbed least: noise only ever adds to CPU, and takes from rates."""
+    """All kinds in interleaved rounds, and of each what it comes to by the pace of the fastest round."""
     rounds = [{name: await _trial(rig, **kind) for name, kind in TRIALS.items()} for _ in range(rig.of(3, 1))]
+    found = at_one_pace(rounds)
+    rig.say(f"{found['small'].rate:,.0f} jobs/s in all slots; {found['alone'].rate:,.0f} one at a time")
+    return found
 
-    def disturbance(name: str, one: Trial) -> float:
-        return -one.rate if name in TIMED else one.worker + one.run + one.enqueue
 
-    best = {
-        name: min((one[name] for one in rounds), key=lambda one: disturbance(name, one)) for name in TRIALS
-    }
-    rig.say(f"{best['small'].rate:,.0f} jobs/s that do nothing; {best['alone'].rate:,.0f} one at a time")
-    return best
+def at_one_pace(rounds: Sequence[Trials]) -> Trials:
+    """Of each kind the highest rate, and the median of its CPU.
+
+    The machine's speed differs between rounds by more than most kinds differ, so CPU counts as a multiple of what
+    the small jobs of its own round took. Noise only ever takes from rates, and adds to CPU: theirs is the least.
+    """
+    least = min(one["small"].worker for one in rounds)
+    pace = [least / one["small"].worker for one in rounds]
+
+    def all_of(name: str) -> Trial:
+        of = [one[name] for one in rounds]
+        cpu = {
+            part: median(getattr(one, part) * scale for one, scale in zip(of, pace, strict=True))
+            for part in ("enqueue", "run", "worker")
+        }
+        return replace(of[0], rate=max(one.rate for one in of), **cpu)
+
+    return {name: all_of(name) for name in rounds[0]}
 
 
 async def _trial(
-    rig: Rig, size: int, jobs: int | None = None, slots: int = FULL, ms: float = 0.0, delayed: float = 0.0
+    rig: Rig, size: int, jobs: int | None = None, slots: int = FULL, ms: float = AWAITED, delayed: float = 0.0
 ) -> Trial:
     # Equally many of each kind: what a worker does once is in all of them, or in none.
     jobs = jobs or rig.of(20_000, 6_000)
@@ -97,6 +109,13 @@ def _line(trials: Trials, kind: str, of: str) -> Cost:
 def _more(trials: Trials, kind: str, of: str) -> float:
     """By how much a job of a kind takes more than one of the small ones."""
     return max(0.0, float(getattr(trials[kind], of) - getattr(trials["small"], of)))
+
+
+def _turn(trials: Trials, of: str) -> float:
+    """What a batch costs beside its jobs: those of few slots share it with few others, those of all with many."""
+    few, many = trials["relaxed"], trials["small"]
+    apart = 1 / few.batch - 1 / many.batch
+    return max(0.0, getattr(few, of) - getattr(many, of)) / apart if apart > 0 else 0.0
 
 
 async def _memory(

@@ -41,7 +41,6 @@ def demand(known: Coefficients, load: Load, rate: float, slots: int, *, on_core:
     """
     redis, worker, most = known.redis, known.worker, min(slots, READ)
     own = worker.run.of(load.payload) + load.delayed * worker.promoted + load.computes * 1e6
-    own += worker.awaiting if load.awaits else 0.0
     second, away = known.slowness / 1e6, known.slowness * known.delays.turn
     batch = min(most, 1 + rate * away)
     for _ in range(30):

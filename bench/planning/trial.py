@@ -36,6 +36,8 @@ class Trial:
     """The server's CPU for the rest."""
     worker: float
     """CPU of the only worker; with several it is not known, and NaN."""
+    batch: float
+    """Jobs that are settled together, on average."""
     stored: int
     """Memory before the workers started."""
     kept: int
@@ -65,7 +67,7 @@ async def trial(
     async with rig.app() as app:
         await app.tasks[TASK].enqueue_many(later, delay=SOONER)
         await app.tasks[TASK].enqueue_many(jobs[len(later) :])
-        enqueued = await rig.server.cpu()
+        enqueued, batches = await rig.server.cpu(), await _batches(rig)
     stored = await weight(rig) - empty
     async with rig.app() as app, AsyncExitStack() as stack:
         how: dict[str, Any] = {
@@ -77,12 +79,12 @@ async def trial(
         workers = [await stack.enter_async_context(role) for role in roles]
         rate = await _watched(app, workers, len(jobs))
         worker = (await workers[0].told())["cpu"] if processes == 1 else float("nan")
-    ran = await rig.server.cpu()
+    ran, batches = await rig.server.cpu(), await _batches(rig) - batches
     kept = await weight(rig) - empty
     await rig.server.clear()
     each = 1e6 / len(jobs)
     cpu, run = (enqueued - cpu) * each, (ran - enqueued) * each
-    return Trial(len(jobs), rate, cpu, run, worker * each, stored, kept)
+    return Trial(len(jobs), rate, cpu, run, worker * each, len(jobs) / batches, stored, kept)
 
 
 async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
@@ -100,6 +102,11 @@ async def _watched(app: App, workers: Sequence[Child], jobs: int) -> float:
     began = next(look for look in reversed(seen) if look[1] >= 0.9 * jobs)
     ended = next(look for look in seen if look[1] <= 0.1 * jobs)
     return (began[1] - ended[1]) / (ended[0] - began[0])
+
+
+async def _batches(rig: Rig) -> int:
+    """Batches that the server has settled: each acknowledges its entries by one command."""
+    return int((await rig.server.info("commandstats")).get("cmdstat_xack", {}).get("calls", 0))
 
 
 async def weight(rig: Rig) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from streamq import OperationNotFound, Queue
@@ -35,9 +36,10 @@ class Confirmed(Request):
 class PurgeRequest(Confirmed):
     """``states`` are those of the jobs that are deleted; by default all but those that run."""
 
-    states: (
-        list[Literal["held", "delayed", "waiting", "completed", "failed", "cancelled", "expired"]] | None
-    ) = None
+    states: Annotated[
+        list[Literal["held", "delayed", "waiting", "completed", "failed", "cancelled", "expired"]] | None,
+        Field(min_length=1),
+    ] = None
 
 
 class DrainRequest(Confirmed):

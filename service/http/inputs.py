@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from streamq import OPTIONS, ConfigurationError, Option, Unique
 from streamq.durations import seconds_of
-from streamq.times import NoTime, parse_rfc3339
+from streamq.times import NoTime, looks_like_a_time, parse_rfc3339
 
 from ..clock import now
 
@@ -123,8 +123,8 @@ def one_time(at: Any, info: ValidationInfo, name: str) -> Any:
 
 
 def _moment(value: Any, as_duration: ValidatorFunctionWrapHandler) -> Any:
-    """How long from now, or a time, which has a T in it."""
-    return _instant(value) if isinstance(value, str) and "T" in value else as_duration(value)
+    """How long from now, or a time."""
+    return _instant(value) if looks_like_a_time(value) else as_duration(value)
 
 
 _MOMENT: Final = said(

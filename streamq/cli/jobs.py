@@ -23,7 +23,6 @@ from streamq.cli.options import (
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.cli.why import why
 from streamq.model.states import State
-from streamq.unique import Disposition
 
 
 @click.group(cls=Group)
@@ -61,7 +60,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
     text = payload_of(payload)
     given = {name: options.pop(name) for name in streamq.OPTIONS}
 
-    async def act(app: streamq.App) -> tuple[streamq.JobRecord, Disposition]:
+    async def act(app: streamq.App) -> tuple[streamq.Job[Any], streamq.JobRecord | None]:
         from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
         app.queue(queue)  # an invalid name is an error, not a new queue
@@ -73,11 +72,25 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
             except CancelledError:
                 complain(f"job {sent.id} goes on: streamq job get {queue} {sent.id}")
                 raise
-        return await sent.status(), sent.disposition
+        return sent, await _looked_at(sent)
 
-    record, disposition = with_app(options, act)
-    told = {"disposition": disposition} if as_json or disposition != "created" else {}
-    show(record, as_json=as_json, **told)
+    sent, record = with_app(options, act)
+    told = {"disposition": sent.disposition} if as_json or sent.disposition != "created" else {}
+    if record is not None:
+        show(record, as_json=as_json, **told)
+    elif as_json:
+        echo_json({"id": sent.id, "queue": sent.queue, "task": sent.task, **told})
+    else:
+        say(f"{'id':<12} {sent.id}")
+
+
+async def _looked_at(sent: streamq.Job[Any]) -> streamq.JobRecord | None:
+    """The job; ``None`` when it cannot be read. It exists, so that must not end as an error: it would be sent again."""
+    try:
+        return await sent.status()
+    except (streamq.JobNotFound, streamq.Unavailable) as error:
+        complain(f"nothing is wrong with what was sent, but job {sent.id} cannot be shown: {error}")
+        return None
 
 
 async def _warn_of_idle(app: streamq.App, queue: str) -> None:

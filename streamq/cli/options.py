@@ -16,7 +16,7 @@ from streamq.durations import seconds_of
 from streamq.errors import meant
 from streamq.model.shown import as_given
 from streamq.model.weights import weights_of
-from streamq.times import NoTime, parse_rfc3339
+from streamq.times import NoTime, looks_like_a_time, parse_rfc3339
 
 Command = Callable[..., Any]
 T = TypeVar("T")
@@ -81,8 +81,12 @@ class _Moment(click.ParamType):  # type: ignore[type-arg]  # as above
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        kind = TIME if isinstance(value, str) and "T" in value else DURATION
-        return kind.convert(value, param, ctx)
+        if looks_like_a_time(value):
+            return TIME.convert(value, param, ctx)
+        try:
+            return seconds_of(value)
+        except ValueError as error:
+            self.fail(f"{error}, or a time, as 2030-01-31T09:00:00Z", param, ctx)
 
 
 class _Unique(click.ParamType):  # type: ignore[type-arg]  # as above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -29,6 +30,23 @@ def exact(raw: bytes | str) -> Any:
         return from_json(raw, allow_inf_nan=False)
     except ValueError:  # not JSON: orjson's error is clearer; or nested more than 200 levels deep
         return loads(raw)
+
+
+def all_of(raw: bytes) -> Any:
+    """As ``exact``, at the price of ``loads`` where no number is so long."""
+    return exact(raw) if _LONG_NUMBER.search(raw) else loads(raw)
+
+
+def canonical(value: Any) -> str:
+    """What JSON has as text that is the same for the same: the members of objects have no order."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # a number above 64 bits
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+"""Nineteen digits are the fewest of a number above 64 bits."""
 
 
 def _extra(value: Any) -> Any:

@@ -33,6 +33,8 @@ class Headers(TypedDict, total=False):
     """Until what it has the key, where that is not until it is done: ``started`` or ``window``."""
     expires: str
     """When it is not started any more: a due time (``model.due``), from its birth."""
+    due: int
+    """When it may wait at the earliest, in milliseconds since the epoch, where it is held until another job ends."""
     follows: str
     """The id of the failed job that it follows (``on_failed``)."""
     version: int
@@ -221,7 +223,7 @@ def _are_pointers(value: object) -> bool:
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number,
     "priority": lambda value: value in PRIORITIES, "key": _is_text, "until": _is_text, "expires": _is_text,
-    "follows": _is_text,
+    "follows": _is_text, "due": _is_time,
     "version": _is_count, "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "tried_since": _is_time, "payload_version": _is_version, "masked": _are_pointers, "masked_result": _are_pointers,
     "history": _is_history, "schedule": _is_text, "planned": _is_time,

@@ -125,11 +125,12 @@ def from_parked(queue: str, job_id: str, due: bytes, envelope: bytes) -> JobReco
     """A delayed or held job from its envelope."""
     task, raw, payload = opened(envelope)
     headers, due_ms = parse_headers(raw), _number_in(due)
+    earliest = headers.get("due") if due_ms is None else due_ms
     return JobRecord(
         **_common(queue, job_id, task, payload, headers),
         state=State.HELD if due_ms is None else State.DELAYED,
         attempt=headers.get("attempt", 0),
-        due_at=None if due_ms is None else _time(due_ms),
+        due_at=None if earliest is None else _time(earliest),
     )
 
 

@@ -211,6 +211,23 @@ def _masked(value: Any, steps: Path, met: Callable[[Any], None]) -> Any:
     return MASK
 
 
+def masks_in(value: Any, pointers: Iterable[str]) -> Iterator[str]:
+    """The masked places in which ``***`` stands, as JSON pointers: such a value was taken from a view."""
+    for pointer in pointers:
+        yield from _masks_in(value, _steps(pointer), "")
+
+
+def _masks_in(value: Any, steps: Path, at: str) -> Iterator[str]:
+    if value == MASK:
+        yield at
+    elif steps and isinstance(value, dict | list):
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            if steps[0] in ("*", str(name)):
+                yield from _masks_in(
+                    part, steps[1:], f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}"
+                )
+
+
 def hide(text: str, texts: Sequence[str]) -> str:
     """A text without these in it, the longest first; also as ``repr`` and as JSON write them."""
     for each in sorted(texts, key=len, reverse=True):

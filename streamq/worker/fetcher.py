@@ -16,7 +16,7 @@ from streamq.errors import Rejected, Unavailable
 from streamq.model.clock import monotonic
 from streamq.redis.links import Links
 from streamq.store.store import Store
-from streamq.worker.reads import BLOCK_MS, Reads
+from streamq.worker.reads import BLOCK_MS, READ_LIMIT, Reads
 from streamq.worker.runner import Runner
 from streamq.worker.slots import Slots
 from streamq.worker.steered import Steered
@@ -26,8 +26,6 @@ from streamq.worker.unseen import Unseen
 
 log = logging.getLogger("streamq.fetcher")
 
-READ_LIMIT: Final = 500
-"""Entries read at once: more would hold the server up for no gain. No read can be bounded by bytes."""
 PAUSE: Final = (0.05, 2.0)
 """Seconds to wait while the server cannot be reached: at first, and at most. A failover takes seconds."""
 STOP: Final = 5.0

@@ -26,6 +26,7 @@ from streamq.liveness.identity import taken
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
+from streamq.redis.thread_link import ThreadLinks
 from streamq.redis.troubles import Troubles
 from streamq.store.store import Store
 from streamq.worker.overdue import OverdueHandlers
@@ -49,7 +50,8 @@ class Heartbeat:
     """The beat of one worker. ``start`` returns after the first one.
 
     ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if any are;
-    ``on_steered`` with those to which something was told.
+    ``on_steered`` with those to which something was told. ``on_introduced`` is called in the thread, whenever it has
+    registered again: what else the worker wrote may be lost, too.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class Heartbeat:
         on_taken: Callable[[NameTaken], None] = lambda _: None,
         on_cancels: Callable[[set[str]], None] = lambda _: None,
         on_steered: Callable[[set[str]], None] = lambda _: None,
+        on_introduced: Callable[[ThreadLinks], None] = lambda _: None,
     ) -> None:
         self._on_cancels, self._on_steered = on_cancels, on_steered
         self._store, self._info, self._on_taken = store, info, on_taken
+        self._on_introduced = on_introduced
         self._overdue, self._notes, self._told = overdue, notes, (0, 0)
         self._counts: dict[str, int] = {}
         self._troubles, self._lists = Troubles("beat for", log), Troubles("write to", log)
@@ -164,6 +168,7 @@ class Heartbeat:
         another = replies[0]
         if isinstance(another, bytes):
             self._loop.call_soon_threadsafe(self._on_taken, taken(self._info.name, another))
+        self._on_introduced(self._links)
 
     def _watch_loop(self) -> None:
         """Add up for how long the loop is blocked. A check that comes late counts as one interval only: then this

@@ -104,9 +104,9 @@ def failed(
     return _buried(attempt, headers, described, took, now, line)
 
 
-def held(attempt: Attempt) -> Outcome:
-    """The task is paused: the job waits until it is resumed, uncharged."""
-    return Outcome(HELD, _envelope(attempt, attempt.delivery.headers), (attempt_lines.HELD,))
+def held(attempt: Attempt, name: str) -> Outcome:
+    """The task is paused under this ``name``, which the job has from now on: it waits, uncharged."""
+    return Outcome(HELD, _envelope(attempt, attempt.delivery.headers, name), (attempt_lines.HELD,))
 
 
 def _snoozed(
@@ -195,10 +195,10 @@ def _delayed(attempt: Attempt, headers: Headers, seconds: float, lines: tuple[Li
     return Outcome(DELAYED, _envelope(attempt, headers), lines, due.after(seconds))
 
 
-def _envelope(attempt: Attempt, headers: Headers) -> bytes:
+def _envelope(attempt: Attempt, headers: Headers, name: str = "") -> bytes:
     delivery = attempt.delivery
     named: Headers = {**headers, "id": delivery.job_id}
-    return parked(delivery.task, pack_headers(named), delivery.payload)
+    return parked(name or delivery.task, pack_headers(named), delivery.payload)
 
 
 def _buried(

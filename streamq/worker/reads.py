@@ -31,6 +31,8 @@ from streamq.worker.turns import UNKNOWN, Turns
 
 log = logging.getLogger("streamq.fetcher")
 
+READ_LIMIT: Final = 500
+"""Entries read at once: more would hold the server up for no gain. No read can be bounded by bytes."""
 BLOCK_MS: Final = 5_000
 """How long a read waits for the first job: an idle worker sends a command in so many ms. A job ends it at once."""
 SHORT_MS: Final = 500
@@ -119,13 +121,14 @@ class Reads:
         return True
 
     async def _start(self, source: QueueLane, entries: list[Any], *, more: bool = False) -> None:
-        """Start jobs. The server reads as many again meanwhile, where ``more`` may wait and slots are free for both."""
+        """Start jobs. The server reads the next meanwhile, where ``more`` may wait and as many slots again are free."""
         queue, lane = source
         if self._steered.is_paused(queue):  # they came while we heard of it
             await self._give_back(source, entries)
             return
         if more and 0 < 2 * len(entries) <= self._slots.free:
-            self.under_way = self._reader.ask(queue, len(entries))
+            # all that are free: as many as came now would be few for ever once they were, however many come free
+            self.under_way = self._reader.ask(queue, min(READ_LIMIT, self._slots.free - len(entries)))
         self._start_each(queue, lane, entries)
 
     async def _give_back(self, source: QueueLane, entries: list[Any]) -> None:

@@ -97,8 +97,8 @@ class Runner:
         if task is None:
             self._end(attempt, None, None)
             return
-        if self._slots.held and self._is_held(delivery):
-            self._put(attempt, outcomes.held(attempt))
+        if self._slots.held and (paused := self._paused(delivery, task)):
+            self._put(attempt, outcomes.held(attempt, paused))
             self._slots.running.discard(attempt)
             return
         if told and delivery.headers.get("until") == STARTED:
@@ -134,9 +134,11 @@ class Runner:
         except BaseException as error:  # a validator of the program's own, or no thread to be had
             self._end(attempt, None, error)
 
-    def _is_held(self, delivery: Delivery) -> bool:
-        """Whether its task is paused in its queue."""
-        return self._clock.now() < self._slots.held.get((delivery.queue, delivery.task), 0)
+    def _paused(self, delivery: Delivery, task: Task[Any, Any]) -> str:
+        """The name under which its task is paused in its queue, which may be another than the job has; else empty."""
+        now, held = self._clock.now(), self._slots.held
+        names = (delivery.task, task.name)
+        return next((name for name in names if now < held.get((delivery.queue, name), 0)), "")
 
     async def _run(self, attempt: Attempt, task: Task[Any, Any]) -> None:
         result: Any = None

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from streamq.duties.duty import tick
@@ -138,8 +139,7 @@ class Worker:
         links = store.links(self.name)
         try:
             await join_each(store, links, self.queues)
-            followers = {name: task.on_failed for name, task in self.app.tasks.items()}
-            await store.followers.publish(links, self.queues, followers)
+            await store.followers.publish(links, self.queues, self._followers())
             await self._announce()
         finally:
             await links.close()
@@ -151,6 +151,9 @@ class Worker:
             self._taken = error
             raise
         await self.heartbeat.start()
+
+    def _followers(self) -> dict[str, str | None]:
+        return {name: task.on_failed for name, task in self.app.tasks.items()}
 
     async def _announce(self) -> None:
         """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
@@ -171,6 +174,7 @@ class Worker:
         self.heartbeat = Heartbeat(
             store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look,
             self.fetcher.look_at_steering,
+            partial(store.followers.publish_again, queues=self.queues, followers=self._followers()),
         )  # fmt: skip
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(

@@ -32,9 +32,9 @@ from bench.planning.throughput import Load, demand, highest_rate
 from bench.planning.wishes import Wishes
 
 KNOWN = Coefficients(
-    4,
+    5,
     RedisCpu(Cost(2, 0.003), Cost(8, 0.004), Cost(8, 0.004), promote=7, call=30, turn=50),
-    WorkerCpu(Cost(15, 0.003), awaiting=4, promoted=3, turn=100),
+    WorkerCpu(Cost(15, 0.003), promoted=3, turn=100),
     Delays(enqueue=0.0001, turn=0.0003, slot=0.0006),
     Memory(
         waiting=Curve(((65, 18), (345, 36), (945, 101), (5005, 606), (65_005, 7097))),
@@ -304,7 +304,7 @@ def test_a_wrong_wish_is_one_sentence(
     ("content", "sentence"),
     [
         ("{", "is not a file of coefficients: JSON: Invalid JSON"), ("[]", "is not a file of coefficients"),
-        ('{"version": 3}', "version: Input should be 4"), ('{"version": 4}', "redis: Field"),
+        ('{"version": 4}', "version: Input should be 5"), ('{"version": 5}', "redis: Field"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_of_coefficients_is_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:

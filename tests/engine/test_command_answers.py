@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from streamq import App, Fail
+from streamq import App, Fail, Unique
 from streamq.duties.pruner import Pruner
 
 from ..commands import Call, run_all, sentence
@@ -74,6 +74,29 @@ async def test_every_end_of_a_job_has_its_exit_code(
         sentence(ended)
     later = json.loads(ends[13].out)
     assert (later["due_at"], later["attempts"]) == ("2030-01-31T09:00:00.000Z", 2)
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_the_job_of_a_window_that_is_gone_already_is_no_error(
+    tmp_path: Path, app: App, server_url: str, prefix: str
+) -> None:
+    job = await app.enqueue("sms", "deliver", key="k", unique=Unique(window=60))
+    await job.cancel()
+    await job.delete()
+    sent = ("job", "enqueue", "sms", "deliver", "--key", "k", "--unique", "window=60")
+    ends = await asyncio.to_thread(
+        run_all, tmp_path, [Call(sent), Call((*sent, "--json"))],
+        STREAMQ_REDIS_URL=server_url, STREAMQ_PREFIX=prefix,
+    )  # fmt: skip
+    assert [ended.code for ended in ends] == [0, 0], ends
+    assert f"{job.id} cannot be shown" in ends[0].err
+    assert json.loads(ends[1].out) == {
+        "id": job.id,
+        "queue": "sms",
+        "task": "deliver",
+        "disposition": "existing",
+    }
 
 
 @ON_ONE_SERVER

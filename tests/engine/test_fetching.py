@@ -215,6 +215,24 @@ async def test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice(
     assert client.xlen(lane) == 1_200
 
 
+@ON_ONE_SERVER
+async def test_after_a_small_read_all_slots_that_came_free_meanwhile_are_filled_by_the_next(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    hands = Hands(app, ["q"], slots=200)
+    fill(client, prefix, ["q"], 400)
+    async with hands.fetching():
+        await until(lambda: hands.taken["q"] == 200)
+        before = calls(client, "xreadgroup")
+        client.client_pause(100, all=False)  # of writes, as the read is
+        hands.let_go(1)
+        await asyncio.sleep(0.05)  # it is sent, for the one slot
+        hands.let_go(150)
+        await until(lambda: hands.taken["q"] == 351)
+        assert calls(client, "xreadgroup") - before <= 4
+    assert hands.at_once == 200
+
+
 # -- the self-audit ---------------------------------------------------------------------------------------------
 
 

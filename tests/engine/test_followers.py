@@ -11,7 +11,7 @@ import redis
 from streamq import App, ConfigurationError, FailedJob, Masked, State
 from streamq.model.keys import Keys
 
-from ..rig import until, working
+from ..rig import ON_ONE_SERVER, until, working
 
 
 async def test_a_job_of_the_named_task_is_enqueued_in_the_call_that_buries_the_failed_one(
@@ -75,6 +75,29 @@ async def test_a_job_whose_workers_crash_is_followed_as_well(
     (follower,) = (await app.queue("q").jobs(State.WAITING)).items
     assert (follower.task, follower.payload["error_type"]) == ("mend", "Crashed")
     assert follower.payload["payload"] == {"n": "ü\n"}
+
+
+@ON_ONE_SERVER
+async def test_jobs_are_followed_also_when_the_server_had_lost_what_was_to_follow(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    def upgrade(payload: Any, from_version: int) -> Any:
+        raise AssertionError("no older version of the task has sent it")
+
+    @app.task(queue="q", version=2, upgrade=upgrade)
+    async def mend(failed: FailedJob) -> None: ...
+
+    @app.task(queue="q", attempts=1, on_failed="mend")
+    async def pay(x: int) -> None:
+        raise ValueError("no money")
+
+    keys = Keys(prefix, "q")
+    async with working(app):
+        await until(lambda: client.exists(keys.workers))
+        client.delete(keys.followers, keys.workers)  # as after a restart without its file
+        await until(lambda: client.exists(keys.followers))
+        await pay.enqueue(1)
+        await until(lambda: client.llen(keys.completed) == 1)
 
 
 @pytest.mark.parametrize("name", ["", 5, "t"])

@@ -299,3 +299,16 @@ def test_texts_that_are_too_short_to_be_told_apart_and_numbers_are_left_in_messa
     odd = 'a\nb"c'
     told = f"123 1234 56789 seen {odd!r} {json.dumps(odd)} more"
     assert hide(told, tuple(texts)) == "123 *** 56789 seen '***' \"***\" ***"
+
+
+@ON_ONE_SERVER
+async def test_what_a_view_shows_in_the_place_of_a_value_is_not_written_over_it(app: App) -> None:
+    @app.task(queue="q")
+    async def pay(by_name: dict[str, Card], note: str = "") -> None: ...
+
+    job = await pay.options(delay=60).enqueue(by_name={"a/b": Card(**CARD)})
+    shown = (await job.status()).payload
+    with pytest.raises(InvalidPayload, match=r"/by_name/a~1b/number: \*\*\* is what views show"):
+        await job.edit({**shown, "note": "***"})
+    shown["by_name"]["a/b"]["number"] = "4242"
+    assert (await job.edit({**shown, "note": "***"})).payload["note"] == "***"

@@ -93,6 +93,9 @@ async def test_steps_by_many_at_once_delete_and_count_each_job_once(app: App) ->
 async def test_what_cannot_be_purged_is_refused(app: App) -> None:
     with pytest.raises(UsageError, match=r"active.*held, delayed, waiting"):
         await app.queue("q").purge(["active"])
+    for nothing in ([], None):
+        with pytest.raises(UsageError, match="any of held, delayed, waiting"):
+            await app.queue("q").purge(nothing)  # type: ignore[arg-type]
     with pytest.raises(OperationNotFound, match="never begun"):
         await app.queue("q").operation("none").status()
     assert await app.queue("q").operations() == []

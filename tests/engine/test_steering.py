@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, QueueFull, UsageError
+from streamq import App, QueueFull, Unique, UsageError
 from streamq.model.clock import host_now
 from streamq.model.keys import Keys
 
@@ -29,6 +29,23 @@ async def test_more_jobs_than_may_wait_are_refused_before_they_are_added(app: Ap
     assert await queue.limit(max_waiting=None)
     assert not await queue.limit(max_waiting=None)
     await app.enqueue("q", "t", 4)
+
+
+@ON_ONE_SERVER
+async def test_a_full_queue_takes_what_would_not_wait(app: App) -> None:
+    await app.queue("q").limit(max_waiting=1)
+    first = await app.enqueue("q", "t", 1, key="k")
+    assert (await app.enqueue("q", "t", 1, key="k")).id == first.id
+    follows = Unique(conflict="queue")
+    many = await app.enqueue_many("q", "t", range(3), key="k", unique=follows, priority="high")
+    assert {job.disposition for job in many} == {"following"}
+    assert (await app.enqueue("q", "t", 1, key="d", unique=Unique(debounce=5))).disposition == "created"
+    await app.enqueue("q", "t", 1, key="w", unique=Unique(window=0.001), delay=60)
+    await asyncio.sleep(0.005)
+    for key in ("new", "w"):
+        with pytest.raises(QueueFull):
+            await app.enqueue("q", "t", 1, key=key)
+    assert (await app.queue("q").counts()).waiting == 1
 
 
 @ON_ONE_SERVER
@@ -95,7 +112,7 @@ async def test_jobs_of_a_paused_task_are_born_held_and_wait_in_their_order_when_
 
 async def test_a_pause_ends_at_its_time(app: App, client: redis.Redis, prefix: str) -> None:
     queue = app.queue("q")
-    await queue.pause(until=host_now() - timedelta(hours=1))
+    await app.client.store.steering.pause("q", None, "", "", "@1")
     await queue.pause(task="t", until="1h")
     told = await queue.steering()
     assert told.paused is None
@@ -110,6 +127,7 @@ async def test_a_pause_ends_at_its_time(app: App, client: redis.Redis, prefix: s
     [
         ({"reason": "a\nb"}, "one line"), ({"reason": "x" * 501}, "500 characters"), ({"until": -1}, "above 0"),
         ({"until": "soon"}, "write seconds"), ({"task": ""}, "cannot name a task"), ({"by": 5}, "one line"),
+        ({"until": host_now() - timedelta(seconds=1)}, "in the past"), ({"task": print}, "its name, as text"),
     ],
 )  # fmt: skip
 async def test_a_pause_that_cannot_be_is_refused_and_changes_nothing(
@@ -147,6 +165,30 @@ async def test_a_paused_queue_starts_nothing_and_goes_on_where_it_was(app: App) 
         for job in [*jobs, high]:
             await job.result(timeout=5)
     assert sorted(seen) == [0, 1, 2, 3, 4, 5, 9]
+
+
+@ON_ONE_SERVER
+async def test_a_paused_task_starts_no_job_under_a_name_that_it_had_before(app: App, make_app: Any) -> None:
+    seen: list[int] = []
+
+    @app.task(queue="q", aliases=("before",))
+    async def t(x: int) -> None:
+        seen.append(x)
+
+    async with make_app() as old:
+        job = await old.enqueue("q", "before", 1)
+    queue = app.queue("q")
+    await queue.pause(task="t")
+    async with working(app):
+        await until(lambda: _counted(queue, "held"))
+        assert (await queue.get(job.id)).task == "t"
+        await queue.resume(task="t")
+        await until(lambda: seen)
+    assert seen == [1]
+
+
+async def _counted(queue: Any, state: str) -> int:
+    return int((await queue.counts()).asdict()[state])
 
 
 async def test_a_job_of_a_paused_task_that_is_met_is_held_once_and_not_charged(

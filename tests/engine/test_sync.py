@@ -132,6 +132,13 @@ async def test_inside_an_event_loop_it_is_refused_with_the_way(app: App) -> None
         app.sync.result(job, 1)
 
 
+def test_a_coroutine_in_the_place_of_a_function_is_refused_with_the_way(plain: App) -> None:
+    async def act() -> None: ...
+
+    with pytest.raises(UsageError, match=r"cannot be called.*app\.sync\.run\(lambda"):
+        plain.sync.run(act())  # type: ignore[arg-type]
+
+
 def test_errors_are_those_of_the_asynchronous_twins(served: App) -> None:
     double, fail = served.tasks["double"], served.tasks["fail"]
     with pytest.raises(InvalidPayload):

@@ -79,6 +79,31 @@ async def test_jobs_that_follow_are_held_in_their_order(task: Any, app: App) -> 
     assert [(await job.status()).state.value for job in jobs] == ["waiting", "held", "held"]
 
 
+@ON_ONE_SERVER
+@pytest.mark.parametrize("mode", ["queue", "latest"])
+async def test_one_that_follows_and_was_delayed_does_not_start_before_its_time(
+    task: Any, app: App, client: redis.Redis, prefix: str, mode: Any
+) -> None:
+    unique, keys = Unique(conflict=mode), Keys(prefix, "q")
+    first = await task.enqueue({"n": 1}, key="k", unique=unique)
+    async with app.client.store.pool.links() as links:
+        await app.client.store.delivery.join(links, ["q"])
+    client.xreadgroup(GROUP, "w", {keys.ready: ">"})
+    second = await task.enqueue({"n": 2}, key="k", unique=unique, delay=60)
+    held = await second.status()
+    assert (held.state, (held.due_at - held.created_at).total_seconds()) == (State.HELD, 60)
+    if mode == "latest":
+        assert (await task.enqueue({"n": 3}, key="k", unique=unique)).id == second.id
+    async with app.client.store.pool.links() as links:
+        await app.client.store.jobs.cancel("q", first.id, "", "")
+        await app.client.store.delivery.release(links, "q", [(1, first.id.encode())])
+    after = await second.status()
+    assert (after.state, after.due_at, client.hget(keys.unique, "k")) == (
+        State.DELAYED, held.due_at, f"{second.id} done",
+    )  # fmt: skip
+    assert (await second.promote()).state is State.WAITING
+
+
 async def test_the_key_is_made_of_the_fields_that_the_task_names(app: App) -> None:
     @app.task(queue="q", unique=Unique(fields=["order", "who.id"]))
     async def pay(x: dict[str, Any]) -> None: ...
@@ -241,6 +266,57 @@ async def test_of_many_producers_at_once_one_makes_the_job_and_all_get_it(
         )
     assert len({job.id for job in jobs}) == 5
     assert sorted(job.disposition for job in jobs) == ["created"] * 5 + ["existing"] * 195
+
+
+@ON_ONE_SERVER
+async def test_of_callers_at_once_whose_terms_differ_one_makes_the_job_too(task: Any, app: App) -> None:
+    terms: list[dict[str, Any]] = [
+        {}, {"priority": "high"}, {"priority": "low"}, {"unique": Unique(window=5)}, {"delay": 5},
+        {"unique": Unique(until="started")}, {"unique": Unique(conflict="replace")},
+    ]  # fmt: skip
+    flying = app.enqueue("q", "t", {})  # so that the others leave together
+    _, *jobs = await asyncio.gather(flying, *(task.enqueue({"n": 1}, key="k", **each) for each in terms))
+    assert [job.disposition for job in jobs] == ["created", *["existing"] * 5, "replaced"]
+    assert len({job.id for job in jobs}) == 1
+
+
+@ON_ONE_SERVER
+async def test_a_debounced_job_takes_no_key_from_one_that_has_it_until_it_is_done(
+    task: Any, app: App, client: redis.Redis, prefix: str
+) -> None:
+    keys = Keys(prefix, "q")
+    first = await task.enqueue({"n": 1}, key="k")
+    async with app.client.store.pool.links() as links:
+        await app.client.store.delivery.join(links, ["q"])
+    client.xreadgroup(GROUP, "w", {keys.ready: ">"})
+    second = await task.enqueue({"n": 2}, key="k", unique=Unique(debounce=5))
+    third = await task.enqueue({"n": 3}, key="k", unique=Unique(debounce=5))
+    assert [second.disposition, third.disposition, third.id] == ["following", "replaced", second.id]
+    assert (await task.enqueue({"n": 4}, key="k")).id == first.id
+
+
+@ON_ONE_SERVER
+async def test_the_first_debounced_job_waits_no_longer_than_its_limit_either(task: Any) -> None:
+    record = await (await task.enqueue({}, key="k", unique=Unique(debounce=60, at_most=5))).status()
+    assert (record.due_at - record.created_at).total_seconds() == 5
+
+
+def test_a_key_is_the_same_for_the_same_payload_and_another_for_another() -> None:
+    whole, one = Unique(), Unique(fields=["a"])
+    same = b'{"a":{"x":1,"y":2},"b":3}', b'{"b":3,"a":{"y":2,"x":1}}'
+    for unique in (whole, one):
+        assert len({unique.key_of("t", payload) for payload in same}) == 1
+        assert len({unique.key_of("t", b'{"a":1234567890123456789012%d}' % n) for n in range(9)}) == 9
+
+
+def test_the_fields_of_a_key_are_the_same_in_each_process_and_for_each_job() -> None:
+    listed = ["a", "b"]
+    unique = Unique(fields=listed)
+    listed.clear()
+    assert unique.key_of("t", b'{"a":1,"b":2}') == "t:[1,2]"
+    for fields in ({"a", "b"}, (name for name in "ab"), 5, [""], [5]):
+        with pytest.raises(ConfigurationError, match="use a list of names of fields"):
+            Unique(fields=fields)  # type: ignore[arg-type]
 
 
 async def test_the_key_of_a_job_that_crashes_too_often_is_free_and_who_follows_starts(

@@ -129,12 +129,18 @@ class Driver:
         _, until, following = self.model.keys[new.key]
         active = until != "window" and self.model.jobs[holder].state == "active"
         if until != "window" and unique.debounce is not None:
-            return ("created", "") if active else self._replace(holder, new)
+            if not active:
+                return self._replace(holder, new)
+            return self._follow(following, new) if until != "started" else ("created", "")
         if until == "window" or unique.conflict == "keep" or (active and unique.conflict == "replace"):
             return "existing", holder
         if not active and unique.conflict != "queue":
             return self._replace(holder, new)
-        if unique.conflict == "latest" and following and self.model.is_living(following[-1]):
+        return self._follow(following, new) if unique.conflict == "latest" else ("following", "")
+
+    def _follow(self, following: list[str], new: Job) -> tuple[str, str]:
+        """The latest of all takes the place of the one that was the latest."""
+        if following and self.model.is_living(following[-1]):
             return self._replace(following[-1], new)
         return "following", ""
 
@@ -151,10 +157,8 @@ class Driver:
         assert job_id not in model.jobs
         self.priorities[job_id] = new.lane
         model.jobs[job_id] = new
-        follows = standing is not None and unique is not None and unique.debounce is None
-        if follows:
-            assert standing is not None
-            new.state = HELD
+        if standing is not None and unique is not None and (unique.debounce is None or not standing[1]):
+            new.state, new.later = HELD, later and mode != "debounce"
             model.keys[new.key] = (*standing[:2], [*standing[2], job_id])
             return
         if later:

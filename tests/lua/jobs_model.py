@@ -21,6 +21,8 @@ class Job:
     worker: str = ""
     asked: bool = False
     """Its end was asked for."""
+    later: bool = False
+    """It follows another, and is not to run before its time when that has ended."""
     paused: bool = False
     """It is held by the pause of its task, and not by its key."""
 
@@ -49,7 +51,7 @@ class Model:
             return
         for at, other in enumerate(following):
             if self.is_living(other):
-                self.jobs[other].state = "waiting"
+                self.jobs[other].state = DELAYED if self.jobs[other].later else "waiting"
                 self.keys[key] = other, until, following[at + 1 :]
                 return
         del self.keys[key]

@@ -44,6 +44,20 @@ FAULTS: tuple[Fault, ...] = (
         _MODEL,
     ),
     Fault(
+        "unique: one that follows and was delayed starts at once",
+        "streamq/redis/lua/parts/leave_key.lua",
+        "if due and due > now then",
+        "if false then",
+        _MODEL,
+    ),
+    Fault(
+        "admit: a key is taken by jobs of several terms in one call",
+        "streamq/redis/lua/admit.lua",
+        "  if #standings > 0 then write() end",
+        "",
+        "tests/engine/test_unique.py",
+    ),
+    Fault(
         "unique: any job of a key frees it",
         "streamq/redis/lua/parts/leave_keys.lua",
         "if standing == ids[i] .. ' done' or",

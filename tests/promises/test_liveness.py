@@ -86,7 +86,7 @@ async def test_the_jobs_of_a_killed_worker_are_back_within_seconds_whichever_sea
     fleet.environment |= {"STREAMQ_LEASE": "60", "STREAMQ_BEAT": "5"}  # only its connections tell
     processes = {process.pid: process for process in (fleet.start("--concurrency", "3") for _ in range(3))}
     workers = {worker.name: worker.pid for worker in await until(lambda: _count(app, 3), 20)}
-    jobs = await app.enqueue_many("q", "work", [{"number": n, "seconds": 1.0} for n in range(9)])
+    jobs = await app.enqueue_many("q", "work", [{"number": n, "seconds": 2.0} for n in range(9)])
     await until(lambda: len(fleet.ledger("start")) == 9)
     with breakable.client() as client:
         holder = await until(lambda: client.get(Keys("sq", "q").seats(seat)[0]))

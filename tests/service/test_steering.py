@@ -103,7 +103,8 @@ async def test_a_purge_is_confirmed_by_the_name_of_the_queue_and_told_until_its_
     ("path", "body", "pointer"),
     [
         ("pause", {"until": -1}, "/until"), ("pause", {"reason": "a\nb"}, "/reason"), ("pause", {"task": ""}, "/task"),
-        ("purge", {"confirm": "sums", "states": ["active"]}, "/states/0"), ("pause", {"untill": 1}, "/untill"),
+        ("purge", {"confirm": "sums", "states": ["active"]}, "/states/0"),
+        ("purge", {"confirm": "sums", "states": []}, "/states"), ("pause", {"untill": 1}, "/untill"),
     ],
 )  # fmt: skip
 async def test_steering_that_cannot_be_is_refused_and_changes_nothing(

@@ -48,10 +48,25 @@ elseif ARGV[first.groups + 2] == 'window' then
 end
 
 if steered then
+  -- How many of a group would wait: none that is put off, and none of a key that has its job already.
+  local function would_wait(at, count)
+    if ARGV[at + 6] ~= '' or ARGV[at + 2] == 'debounce' then return 0 end
+    if ARGV[at + 2] == '' then return count end
+    local named, seen, more = {}, {}, 0
+    for n = 1, count do named[n] = ARGV[at + WIDTH + 4 * n - 1] end
+    for n, standing in ipairs(redis.call('HMGET', keys.unique, unpack(named))) do
+      local ends = standing and tonumber(string.match(standing, '^%S+ (%d+)'))
+      if not seen[named[n]] and (not standing or ends and ends <= now) then more = more + 1 end
+      seen[named[n]] = true
+    end
+    return more
+  end
+
   local at, at_once = first.groups, 0
   while at <= #ARGV do
-    if ARGV[at + 6] == '' then at_once = at_once + ARGV[at] end
-    at = at + WIDTH + ARGV[at] * width_of(at)
+    local count = tonumber(ARGV[at])
+    at_once = at_once + would_wait(at, count)
+    at = at + WIDTH + count * width_of(at)
   end
   local full = over_bound(at_once)
   if full then return redis.error_reply(full) end
@@ -128,7 +143,7 @@ end
 -- The job that takes a key is made under these terms.
 local function create_with_key(group, key, task, payload, headers, due, rest)
   local taken = group.taken
-  if taken == 'debounce' then due = due or now + group.window end
+  if taken == 'debounce' then due = due or now + math.min(group.window, tonumber(group.longest) or math.huge) end
   local id = create(group.lane, task, payload, headers, due)
   if taken == 'window' then
     taken = string.format('%.0f', now + group.window)
@@ -167,6 +182,7 @@ end
 -- Make the jobs of a group with keys, from `at` on. Most keys are free, which is asked for all at once.
 local function make_unique(group, at, width, count)
   local named, known, told = {}, {}, {}
+  if #standings > 0 then write() end -- a group before this one may have taken its keys
   for n = 1, count do named[n] = ARGV[at + (n - 1) * width + 3] end
   local standing = redis.call('HMGET', keys.unique, unpack(named))
   for n, key in ipairs(named) do

@@ -5,7 +5,7 @@
 -- waits again. And each pending one must be there: one that is not was deleted from outside, and is acknowledged, as
 -- there is nothing left to run. Both lists are walked side by side, each page as far as the shorter one reaches: what
 -- only one of them covers is judged by the next call. A stranded one whose end was asked for ends.
--- keys: lanes moved parked finished cancelled cancels unique ended signals
+-- keys: lanes moved parked delayed finished cancelled cancels unique ended signals
 -- arguments:
 --   lane     its number
 --   after    entry to go on after ("" to begin)
@@ -14,7 +14,7 @@
 --   keep_failed   how many cancelled jobs are kept
 -- returns how many were stranded, how many were not there, the entry to go on after ("" when done), the one to end with
 -- parts: parse add named placed pages entry_size made
--- expects: cancels moved
+-- expects: cancels moved delayed
 local lane, last = tonumber(args.lane), args.last
 if not is_made(lane) then return { 0, 0, '', '' } end
 for _, group in ipairs(last == '' and redis.call('XINFO', 'GROUPS', keys.lanes[lane]) or {}) do

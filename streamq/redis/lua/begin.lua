@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Jobs start whose unique keys are taken until then.
--- keys: lanes parked moved unique signals
+-- keys: lanes parked delayed moved unique signals
 -- arguments:
 --   jobs...   key and id of each, at most 1,000
 -- parts: leave_keys
--- expects: parked moved
+-- expects: parked moved delayed
 local named, ids = {}, {}
 for i = first.jobs, #ARGV, 2 do named[#named + 1], ids[#ids + 1] = ARGV[i], ARGV[i + 1] end
 leave_keys(named, ids)

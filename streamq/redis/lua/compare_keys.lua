@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A page of the unique keys is compared with the jobs there are. What is wrong is told, and mended when that is asked for.
--- keys: lanes parked moved unique windows signals
+-- keys: lanes parked delayed moved unique windows signals
 -- arguments:
 --   cursor    "0" to begin
 --   limit     about how many
@@ -9,7 +9,7 @@
 --   the key is not there), lost (one that should follow is not held), endless (a window that nobody would end), or
 --   unreadable
 -- parts: clock each
--- expects: lanes parked moved windows
+-- expects: lanes parked moved windows delayed
 local cursor, found = unpack(redis.call('HSCAN', keys.unique, args.cursor, 'COUNT', args.limit))
 local said, mends = { cursor }, args.mend == '1'
 

@@ -2,7 +2,7 @@
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
 -- One whose end was asked for ends instead.
--- keys: lanes moved parked finished failures cancelled cancels unique followers ended workers signals
+-- keys: lanes moved parked delayed finished failures cancelled cancels unique followers ended workers signals
 -- arguments:
 --   worker
 --   beat          its heartbeat counter as last seen ("" to take it as lost)
@@ -17,7 +17,7 @@ if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~
 end
 
 -- parts: made
--- expects: lanes moved finished failures workers parked unique
+-- expects: lanes moved finished failures workers parked unique delayed
 local told_any = redis.call('HLEN', keys.cancels) > 0
 
 -- parts: clock budget read add_to lane_of placed header_id own_headers rewritten record

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- A worker gives jobs back: they wait again, at the end of the line, and nothing is charged. One whose end was asked for
 -- ends instead.
--- keys: lanes moved parked finished cancelled cancels unique ended signals
+-- keys: lanes moved parked delayed finished cancelled cancels unique ended signals
 -- arguments:
 --   keep_failed   how many cancelled jobs are kept
 --   jobs...       lane and entry of each
 -- returns how many were still pending, and how many were looked at: the others are for the next call
 -- parts: budget read named add placed
--- expects: lanes moved
+-- expects: lanes moved delayed
 local told_any, ended = redis.call('HLEN', keys.cancels) > 0, {}
 local back, bytes, seen = 0, 0, 0
 while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do

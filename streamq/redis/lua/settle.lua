@@ -102,7 +102,7 @@ while at <= #ARGV do
     if kind == outcome.cancelled then redis.call('HLEN', keys.cancels) end
   end
   if keyed > 0 then
-    -- expects: unique parked
+    -- expects: unique parked delayed
   end
   local ended = ids
   if redis.call('XACK', keys.lanes[lane], GROUP, unpack(entries)) == n then

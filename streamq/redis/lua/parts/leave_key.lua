@@ -1,6 +1,14 @@
 -- A job gives its unique key up: it is done, or has started where the key is taken until then. A job that follows it
--- begins to wait. A window goes on by itself.
--- parts: standing unseal lane_of add_to placed
+-- begins to wait, or is delayed where it was not to run so soon. A window goes on by itself.
+-- parts: clock standing unseal own_headers lane_of add_to placed signal_due
+
+-- When one that follows was to run at the earliest, in ms since the epoch; nil where nobody said.
+local function earliest_of(headers)
+  if not string.find(headers, '"due"', 1, true) then return nil end -- as in nearly all
+  local member = own(split(headers), 'due')
+  return member and tonumber(string.match(string.sub(headers, member.from, member.to), '^%d+$'))
+end
+
 local function leave_key(key, id)
   local standing, taken, rest = standing_of(key)
   if not standing or tonumber(taken) then return end
@@ -14,10 +22,16 @@ local function leave_key(key, id)
     local envelope = following and redis.call('HGET', keys.parked, following)
     if envelope then
       local task, headers, payload = unseal(envelope)
+      local due = earliest_of(headers)
+      stand(key, following, taken, others)
+      if due and due > now then
+        redis.call('ZADD', keys.delayed, due, following)
+        signal_due(due)
+        return
+      end
       local number = lane_of(headers)
       placed(following, number, add_to(number, task, payload, headers))
       redis.call('HDEL', keys.parked, following)
-      stand(key, following, taken, others)
       return
     end
     rest = others or ''

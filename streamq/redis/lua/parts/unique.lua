@@ -1,10 +1,12 @@
 -- Jobs with a unique key: which job stands when one meets another.
 -- parts: holder_of_key unseal seal rewritten own_headers placed lane_of add_to signal_due hold
 
--- Headers of a job that takes the place of another: its own, with the id that stands and one more change.
+-- Headers of a job that takes the place of another: its own, with the id and the due time that stand and one more change.
 local function replacing(id, before, headers)
-  local version = count_of(split(before), 'version') + 1
-  return rewritten(split(headers), id, { version = true }, ',"version":' .. version)
+  local was = split(before)
+  local due = own(was, 'due')
+  return rewritten(split(headers), id, { version = true }, ',"version":' .. count_of(was, 'version') + 1,
+    due and ',' .. string.sub(before, due.at, due.to))
 end
 
 -- A job takes the place of one that has not begun, under its id.
@@ -32,16 +34,18 @@ local function put_off(id, group)
 end
 
 -- A job is held until the others of its key have ended; the latest one takes the place of the one that was the latest.
-local function follow(key, id, taken, rest, latest, task, payload, headers)
+local function follow(key, id, taken, rest, latest, task, payload, headers, due)
   local last = latest and string.match(rest, '(%S+)$')
   if last and redis.call('HEXISTS', keys.parked, last) == 1 then
     replace(last, true, nil, task, payload, headers)
     return last, 'replaced'
   end
-  local own = parked_id()
-  redis.call('HSET', keys.parked, own, seal(task, with_id(own, headers), payload))
-  stand(key, id, taken, rest .. ' ' .. own)
-  return own, 'following'
+  local new = parked_id()
+  local kept = with_id(new, headers)
+  if due then kept = string.sub(kept, 1, -2) .. ',"due":' .. string.format('%.0f', due) .. '}' end
+  redis.call('HSET', keys.parked, new, seal(task, kept, payload))
+  stand(key, id, taken, rest .. ' ' .. new)
+  return new, 'following'
 end
 
 -- A job has a key that is noted as taken. Returns the id of the job that stands, and how it came to that unless it is new.
@@ -51,14 +55,16 @@ local function meet(group, key, task, payload, headers, due)
   if number == nil then return id, 'existing' end -- within its window, whatever became of it
   local active = holder and holder ~= ''
   if group.taken == 'debounce' then
+    -- One that has the key until it is done keeps it: the last one follows.
+    if active and taken == 'done' then return follow(key, id, taken, rest, true, task, payload, headers, due) end
     if active then return create_with_key(group, key, task, payload, headers, due, rest) end
     replace(id, number, entry, task, payload, headers)
     if number == true and redis.call('ZSCORE', keys.delayed, id) then put_off(id, group) end
     return id, 'replaced'
   end
-  if group.conflict == 'queue' then return follow(key, id, taken, rest, false, task, payload, headers) end
+  if group.conflict == 'queue' then return follow(key, id, taken, rest, false, task, payload, headers, due) end
   if group.conflict == 'keep' or active and group.conflict == 'replace' then return id, 'existing' end
-  if active then return follow(key, id, taken, rest, true, task, payload, headers) end
+  if active then return follow(key, id, taken, rest, true, task, payload, headers, due) end
   replace(id, number, entry, task, payload, headers)
   return id, 'replaced'
 end

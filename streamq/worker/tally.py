@@ -6,6 +6,7 @@ A job pays for it with a count in its batch. How long jobs waited and ran is rea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ log = logging.getLogger("streamq.statistics")
 
 EVERY: Final = 1.0
 """Seconds between two calls: a killed process takes so much of the statistics with it."""
+PARTING: Final = 2.0
+"""Seconds that a worker which ends takes for its last call: counts are not worth a longer stop."""
 WHILE_RUNNING: Final = 10
 """Such intervals after which a call is made while jobs run and none ends: how many others wait is to be seen."""
 READ: Final = 4
@@ -78,20 +81,20 @@ class Tally:
     async def run(self) -> None:
         """Send what was counted, once a second, until cancelled."""
         quiet = 0
-        while True:
+        while self._store.settings.statistics:
             await asyncio.sleep(EVERY)
             quiet += 1
-            if not self._store.settings.statistics:
-                continue
             if self._counted or self._sent or (quiet >= WHILE_RUNNING and not self._slots.idle):
                 quiet = 0
                 await self._send()
 
     async def close(self) -> None:
-        """Send what is left: what was sent before and not answered, and then the rest. What is not answered now is lost."""
-        for _ in range(2):
-            if self._counted or self._sent:
-                await self._send()
+        """Send what is left: what was not answered, and then the rest. What is not answered now is lost."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PARTING):
+                for _ in range(2):
+                    if self._counted or self._sent:
+                        await self._send()
 
     async def _send(self) -> None:
         """Each queue's sums under a number. What was sent before and is not answered goes first, as it was."""
@@ -106,6 +109,11 @@ class Tally:
                 said = await self._store.statistics.add(links, self._worker, due)
         except Unavailable as error:
             log.debug("statistics wait: %s", error)
+            return
+        except Exception:  # whatever it is: jobs do not depend on what is counted of them
+            log.exception("statistics of %s are lost", ", ".join(due))
+            for queue in due:
+                del self._sent[queue]
             return
         for queue in self._troubles.answers(said):
             del self._sent[queue]

@@ -164,6 +164,21 @@ async def test_a_million_tasks_of_different_names_take_no_more_keys_and_bytes_th
 
 
 @ON_ONE_SERVER
+async def test_a_task_that_is_busy_all_day_takes_half_a_megabyte_for_it(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    store = app.client.store
+    await store.server.read_clock()
+    busy = Counter(
+        {f"{letter}{bucket}": 12_345 for letter in "rw" for bucket in range(20, 28)}, completed=98_760
+    )
+    async with store.pool.links() as links:
+        await store.statistics.add(links, "aa", {"q": (1, {f"task{number}": busy for number in range(10)})})
+    (minute,) = client.scan_iter(f"{prefix}:{{q}}:minutes:*")
+    assert client.memory_usage(minute, samples=0) / 10 * 1_440 < 600_000
+
+
+@ON_ONE_SERVER
 async def test_a_worker_that_is_told_to_count_nothing_leaves_no_trace(
     make_app: Callable[..., App], client: redis.Redis, prefix: str
 ) -> None:

@@ -82,8 +82,8 @@ async def test_commands_say_the_same_with_their_exit_codes(
         await until(lambda: _counted(sums))
         calls = [
             ("job", "why", "sums", job.id), ("job", "why", "sums", job.id, "--json"), ("job", "why", "sums", "1-1"),
-            ("stats",), ("stats", "sums", "--json"), ("stats", "sum"), ("stats", "sums", "--since", "40h", "--step", "5m"),
-            ("stats", "--task", "add"), ("stats", "sums"),
+            ("stats",), ("stats", "sums", "--json"), ("stats", "sum"),
+            ("stats", "sums", "--since", "40h", "--step", "5m"), ("stats", "--task", "add"), ("stats", "sums"),
         ]  # fmt: skip
         environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
         ends = await asyncio.to_thread(run_all, tmp_path, [Call(call) for call in calls], **environment)

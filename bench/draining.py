@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import cycle, islice
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
@@ -67,7 +68,7 @@ async def ours(
         left = await app.queue(QUEUE).counts()
         check(left.waiting + left.active + ran, waiting + len(payloads), "ran or wait")
         if waiting:
-            await app.tasks[task].enqueue_many(payloads[: ran - len(payloads)])
+            await app.tasks[task].enqueue_many(list(islice(cycle(payloads), ran - len(payloads))))
             return drain
     await rig.server.clear()
     return drain

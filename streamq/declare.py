@@ -17,7 +17,7 @@ from streamq.model.backoff import Backoff
 from streamq.model.retries import ErrorTypes, RetryOn
 from streamq.options import POLICY
 from streamq.program import Program
-from streamq.scheduling import ScheduleOptions, made
+from streamq.scheduling import Payload, ScheduleOptions, made
 from streamq.settings import refuse_unknown
 from streamq.task import Task
 from streamq.unique import Unique
@@ -120,9 +120,11 @@ class ScheduleDecorator:
         name = self._name if self._name is not None else task.name
         queue = self._queue if self._queue is not None else task.queue
         try:
-            payload = task.encode_or_default(self._payload)
-            schedule = made(name, queue, task.name, payload, self._options, "code")
+            schedule = made(name, queue, task.name, lambda: self._encoded(task), self._options, "code")
         except UsageError as error:  # where it is declared, it is the configuration that is wrong
             raise ConfigurationError(str(error)) from None
         self._program.add_schedule(schedule)
         return task
+
+    def _encoded(self, task: Task[Any, Any]) -> Payload:
+        return Payload(task.encode_or_default(self._payload), task.own_headers, task.version)

@@ -55,7 +55,7 @@ class ScheduleNotFound(StreamqError):
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
         self.name, self.known = name, tuple(known)
-        near = get_close_matches(name[:64], known, 1)
+        near = get_close_matches(str(name)[:64], known, 1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10]) or 'none'}"
         super().__init__(f"there is no schedule {as_given(name)}: {hint}")
 

@@ -33,11 +33,12 @@ from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
+from streamq.scheduling import Payload
 from streamq.settings import Durability, Settings
 from streamq.statistics import statistics_of, window
 from streamq.sync import Sync
 from streamq.task import Task
-from streamq.terms import Terms, terms
+from streamq.terms import PLAIN, Terms, terms
 from streamq.tickets import handed
 
 log = logging.getLogger("streamq.app")
@@ -110,7 +111,7 @@ class Program:
     @cached_property
     def schedules(self) -> Schedules:
         """The schedules: those that code declares, and those that are made at run time."""
-        return Schedules(self.client, self.declared, self.tasks, self._encode_by_name)
+        return Schedules(self.client, self.declared, self.tasks, self._scheduled)
 
     async def ping(self) -> float:
         """A round trip to the server, in seconds. Raises ``Unavailable``."""
@@ -232,13 +233,14 @@ class Program:
                 task.name, queue, task.queue,
             )  # fmt: skip
 
-    def _encode_by_name(self, name: str, payload: Any) -> bytes:
-        """The payload of a task, which checks it when it is known. Raises what ``enqueue`` does."""
+    def _scheduled(self, name: str, payload: Any) -> Payload:
+        """The payload of a schedule, which its task checks when it is known. Raises what ``enqueue`` does."""
         if (known := self.tasks.get(name)) is not None:
-            return known.encode(payload)
+            return Payload(known.encode(payload), known.own_headers, known.version)
         if problem := wrong_task_name(name):
             raise UsageError(problem)
-        return self._encode(name, payload)
+        new = self._untyped(name, payload, PLAIN)
+        return Payload(new.payload, new.headers)
 
     # -- looking --------------------------------------------------------------------------------------------
 

@@ -9,17 +9,19 @@ from datetime import datetime
 from typing import Any, Final, NoReturn, Unpack
 
 from streamq.client.client import Client
-from streamq.errors import StreamqError, UsageError
+from streamq.errors import QueueFull, StreamqError, UsageError
 from streamq.job import Job
+from streamq.model.calendars import WITHIN, YEARS
 from streamq.model.clock import host_now, to_ms
 from streamq.model.keys import is_name
 from streamq.model.preview import PlannedTime, preview
 from streamq.model.schedule import Plan, Schedule
-from streamq.model.schedule_record import SchedulePause, ScheduleRecord, written_pause
+from streamq.model.schedule_record import ScheduleRecord, written_pause
 from streamq.model.shown import as_given
 from streamq.noun_errors import ScheduleConflict, ScheduleNotFound
-from streamq.scheduling import ScheduleOptions, made
-from streamq.store.schedules import SAME, SKIPPED, STALE, Tick
+from streamq.options import Option
+from streamq.scheduling import Payload, ScheduleOptions, made
+from streamq.store.schedules import FULL, SAME, SKIPPED, STALE, Tick, queue_in
 from streamq.store.schedules import Schedules as Stored
 from streamq.task import Task
 
@@ -27,8 +29,12 @@ log = logging.getLogger("streamq.schedules")
 
 TRIES: Final = 5
 """Times that a change is tried when others change the same schedule at the same moment."""
+MOVES: Final = 20
+"""Times that a schedule is looked for that others let go from queue to queue meanwhile."""
 PREVIEWED: Final = 100
 """Planned times of a preview at most."""
+REASON: Final = Option("reason", "text", "Why it is paused.", high=1_000)
+AFTER: Final = Option("after", "time", "After which moment the planned times are.")
 
 
 class _Unreadable(ScheduleConflict):
@@ -40,7 +46,7 @@ class Schedules:
 
     def __init__(
         self, client: Client, declared: Mapping[str, Schedule], tasks: Mapping[str, Task[Any, Any]],
-        encode: Callable[[str, Any], bytes],
+        encode: Callable[[str, Any], Payload],
     ) -> None:  # fmt: skip
         self._client, self._declared, self._tasks, self._encode = client, declared, tasks, encode
 
@@ -55,6 +61,12 @@ class Schedules:
         queues = await self._store.queues()
         names = await self._client.store.queues.names()
         found = await self._store.listed(sorted({*queues.values(), *names}))
+        if moving := [each for each in found if each.moving]:
+            for each in moving:
+                await self._store.arrive(each)
+            queues = await self._store.queues()
+            found = await self._store.listed(sorted({*queues.values(), *names}))
+            found = [each for each in found if not each.moving]
         for each in found:
             if each.name not in queues:  # it was made while one of its name was removed
                 await self._store.claim(each.name, each.schedule.queue, None)
@@ -62,14 +74,24 @@ class Schedules:
 
     async def get(self, name: str) -> ScheduleRecord:
         """One of them. Raises ``ScheduleNotFound``."""
-        queue, found = await self._find(name)
-        if queue is None or found is None:
+        _, found = await self._find(name)
+        if found is None:
             await self._refuse(name)
         return (await self._judged([found]))[0]
 
     async def _find(self, name: str) -> tuple[str | None, ScheduleRecord | None]:
-        queue = await self._store.queue_of(name) if is_name(name) else None
-        return queue, await self._read(queue, name) if queue else None
+        """What stands at its name, and what lies in the queue that it names."""
+        for _ in range(MOVES):
+            place = await self._store.place_of(name) if is_name(name) else None
+            queue = queue_in(place)
+            found = await self._read(queue, name) if queue else None
+            if found is not None and found.moving:
+                await self._store.arrive(found)
+            elif found is not None or not queue or await self._store.place_of(name) == place:
+                return place, found
+        raise ScheduleConflict(
+            name, "it is on its way to another queue, and does not arrive there: try again"
+        )
 
     async def _read(self, queue: str, name: str) -> ScheduleRecord | None:
         try:
@@ -101,8 +123,14 @@ class Schedules:
 
         It asks no server: those after ``after``, by default now by the clock of this host. Raises ``UsageError``.
         """
-        if not 1 <= count <= PREVIEWED:
-            raise UsageError(f"count={count} is not a number of planned times: use 1 to {PREVIEWED}")
+        if type(count) is not int or not 1 <= count <= PREVIEWED:
+            raise UsageError(
+                f"count={as_given(count)} is not a number of planned times: use 1 to {PREVIEWED}"
+            )
+        if wrong := "" if after is None else AFTER.wrong(after):
+            raise UsageError(wrong)
+        if after is not None and not YEARS[0] <= after.year <= YEARS[1]:
+            raise UsageError(f"after={as_given(after)} is not possible: {WITHIN}")
         return preview(schedule, to_ms(after or host_now()), count)
 
     # -- changing -------------------------------------------------------------------------------------------
@@ -136,7 +164,7 @@ class Schedules:
                 f"no task {as_given(task)} is registered here: say in which queue its jobs are to be"
             )
         queue = queue if queue is not None else known.queue if known else ""
-        return made(name, queue, task, self._encode(task, payload), options)
+        return made(name, queue, task, lambda: self._encode(task, payload), options)
 
     async def declare(self) -> None:
         """Keep the schedules that the app declares: what workers and schedulers do when they begin.
@@ -150,22 +178,20 @@ class Schedules:
                 log.error("%s; it is not as the app declares it", error)
 
     async def _put(self, schedule: Schedule, version: int | None) -> ScheduleRecord:
-        paused: SchedulePause | None = None
+        _check(version)
         for _ in range(TRIES):
-            queue, found = await self._find(schedule.name)
+            place, found = await self._find(schedule.name)
             if version is not None and version != (found.version if found else 0):
                 is_at = f"it is at version {found.version}" if found else "there is none"
                 raise ScheduleConflict(schedule.name, f"{is_at}, not at version {version}")
             await self._check_source(schedule, found)
             if found is not None and found.schedule.equals(schedule):
                 return found
-            if found is not None and queue != schedule.queue:
-                await self._leave(found)
-                paused, version = found.paused, None
-            elif await self._written(schedule, queue, found):
-                return await (
-                    self.pause(schedule.name, reason=paused.reason) if paused else self.get(schedule.name)
-                )
+            moves = found is not None and found.schedule.queue != schedule.queue
+            if await (
+                self._left(schedule, found) if found and moves else self._written(schedule, place, found)
+            ):
+                return await self.get(schedule.name)
         raise ScheduleConflict(schedule.name, "others change it at this moment: try again")
 
     async def _check_source(self, schedule: Schedule, found: ScheduleRecord | None) -> None:
@@ -178,11 +204,11 @@ class Schedules:
         elif not (await self._judged([found]))[0].orphaned:
             raise ScheduleConflict(schedule.name, "code declares it: change it there, or pause it")
 
-    async def _written(self, schedule: Schedule, queue: str | None, found: ScheduleRecord | None) -> bool:
+    async def _written(self, schedule: Schedule, place: str | None, found: ScheduleRecord | None) -> bool:
         """Whether it could be written: nobody else has changed it meanwhile."""
         if found is None:
             await self._client.store.queues.announce(schedule.queue)  # schedulers look there
-            if not await self._store.claim(schedule.name, schedule.queue, queue):
+            if not await self._store.claim(schedule.name, schedule.queue, place):
                 return False
             found = await self._read(schedule.queue, schedule.name)  # it may have been there without its name
         same = found is not None and found.schedule.has_times_of(schedule)
@@ -193,16 +219,19 @@ class Schedules:
         following = Plan(schedule).after(self._client.store.clock.now())
         return following.at if following else None
 
-    async def _leave(self, found: ScheduleRecord) -> None:
-        """It goes to another queue: there it is as new, but for its pause."""
-        await self._store.remove(found.schedule.queue, found.name, found.version)
-        await self._store.forget(found.name)
+    async def _left(self, schedule: Schedule, found: ScheduleRecord) -> bool:
+        """Whether it could leave its queue for another: who looks at it next lets it arrive there."""
+        await self._client.store.queues.announce(schedule.queue)
+        same = found.schedule.has_times_of(schedule) and found.next_at is not None
+        planned = to_ms(found.next_at) if same and found.next_at else self._following(schedule)
+        return await self._store.leave(found, schedule, planned)
 
     async def remove(self, name: str, *, version: int | None = None) -> None:
         """Remove a schedule; jobs that it has enqueued stay.
 
         Raises ``ScheduleNotFound``, and ``ScheduleConflict`` for another version or one that code declares.
         """
+        _check(version)
 
         async def remove(found: ScheduleRecord) -> bool:
             if version not in (None, found.version):
@@ -214,11 +243,13 @@ class Schedules:
         try:
             await self._changed(name, remove)
         except _Unreadable:
-            await self._store.remove(await self._store.queue_of(name) or "", name, None)
+            await self._store.remove(queue_in(await self._store.place_of(name)) or "", name, None)
         await self._store.forget(name)
 
     async def pause(self, name: str, *, reason: str = "") -> ScheduleRecord:
-        """No run until it is resumed. Raises ``ScheduleNotFound``."""
+        """No run until it is resumed. ``reason`` is one line of up to 1,000 characters. Raises ``ScheduleNotFound``."""
+        if wrong := REASON.wrong(reason):
+            raise UsageError(wrong)
 
         async def pause(found: ScheduleRecord) -> bool:
             said = written_pause(self._client.store.clock.now(), reason)
@@ -242,8 +273,8 @@ class Schedules:
     async def run(self, name: str) -> Job[Any]:
         """Run it now, beside what is planned, also while it is paused. Returns the job.
 
-        Raises ``ScheduleNotFound``, and ``ScheduleConflict`` where ``overlap`` is ``skip`` and the job of the run
-        before is not at its end.
+        Raises ``ScheduleNotFound``, ``QueueFull``, and ``ScheduleConflict`` where ``overlap`` is ``skip`` and the
+        job of the run before is not at its end.
         """
         jobs: list[Job[Any]] = []
 
@@ -258,6 +289,8 @@ class Schedules:
                 raise ScheduleConflict(
                     name, f"the job of the run before, {found.last_job}, is not at its end"
                 )
+            if ticked.said == FULL:
+                raise QueueFull(of.queue, *map(int, ticked.job.split()))
             if ticked.said == STALE:
                 return False
             known = self._tasks.get(of.task)
@@ -277,3 +310,10 @@ class Schedules:
             if await change(found):
                 return
         raise ScheduleConflict(name, "others change it at this moment: try again")
+
+
+def _check(version: Any) -> None:
+    if version is not None and (type(version) is not int or version < 0):
+        raise UsageError(
+            f"version={as_given(version)} is not a version: use that of the schedule, or 0 for none"
+        )

@@ -6,20 +6,22 @@ reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any, Final, TypedDict, get_args
+from typing import Any, Final, NamedTuple, TypedDict, get_args
 
 from streamq.durations import LONGEST_WAIT, Duration, seconds_of
-from streamq.errors import FieldError, UsageError
+from streamq.errors import FieldError, InvalidPayload, UsageError
 from streamq.model.calendars import Calendar
 from streamq.model.cron import LONGEST
-from streamq.model.keys import is_name
-from streamq.model.schedule import Misfire, Overlap, Schedule, Source, problems
+from streamq.model.headers import parse_headers
+from streamq.model.keys import NAME_FORM, is_name
+from streamq.model.schedule import WHEN, Misfire, Overlap, Schedule, Source, problems
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidSchedule
-from streamq.options import Option
+from streamq.options import OPTIONS, Option, Priority
 
 DAY: Final = 86_400.0
 """Seconds."""
@@ -39,6 +41,8 @@ class ScheduleOptions(TypedDict, total=False):
     misfire: Misfire | None
     misfire_limit: int | None
     calendar: Calendar | None
+    priority: Priority | None
+    payload_version: int | None
 
 
 SCHEDULING: Final[dict[str, Option]] = {
@@ -66,39 +70,81 @@ SCHEDULING: Final[dict[str, Option]] = {
             "misfire_limit", "whole number", "How many runs `all` makes up for at most, the latest.",
             low=1, high=1_000,
         ),
+        *(OPTIONS[name] for name in ("priority", "payload_version")),
     )
 }  # fmt: skip
-"""The options of a schedule by name, but ``calendar``, which has parts of its own."""
+"""The options of a schedule by name, but ``calendar``, which has parts of its own; the last are those of its jobs."""
 
 ALL: Final = (*SCHEDULING, "calendar")
 """Their names."""
 
 
+class Payload(NamedTuple):
+    """An encoded payload, and what its task says of it in the headers of a job."""
+
+    encoded: bytes
+    headers: bytes = b""
+    version: int | None = None
+    """That of its task, where the task is known."""
+
+
 def made(
-    name: str, queue: str, task: str, payload: bytes, given: Mapping[str, Any], source: Source = "api"
-) -> Schedule:
-    """A schedule of what was given. Raises ``InvalidSchedule``, and ``UsageError`` for what is no option."""
+    name: str, queue: str, task: str, payload: Callable[[], Payload], given: Mapping[str, Any],
+    source: Source = "api",
+) -> Schedule:  # fmt: skip
+    """A schedule of what was given; ``payload`` makes that of its jobs.
+
+    Raises ``InvalidSchedule`` with all that is wrong, what ``payload`` raises where nothing else is, and ``UsageError``
+    for what is no option.
+    """
     _refuse_unknown(given)
     said = {option: value for option, value in given.items() if value is not None}
-    errors = [
-        FieldError(f"/{option}", "invalid", wrong)
-        for option, value in said.items()
-        if (wrong := _wrong(option, value))
-    ]
+    errors = [*_of_names(name, queue), *_of_options(said)]
+    refused = {error.pointer.removeprefix("/") for error in errors}
+    encoded, of_payload = _encoded(payload)
+    headers = parse_headers(encoded.headers)
+    own = {"payload_version": headers.get("payload_version", 1), "masked": tuple(headers.get("masked", ()))}
+    typed = {option: _typed(option, value) for option, value in said.items() if option not in refused}
+    if encoded.version is not None and typed.pop("payload_version", encoded.version) != encoded.version:
+        errors.append(_other_version(encoded.version))
+    schedule = Schedule(
+        name=name, queue=queue, task=task, payload=encoded.encoded, source=source, **{**own, **typed}
+    )
     errors += [
-        FieldError(
-            f"/{field}", "name", f"{as_given(value)} is no name: use 1 to 64 letters, digits, '_', '.' or '-'"
-        )
-        for field, value in (("name", name), ("queue", queue))
-        if not is_name(value)
+        each for each in problems(schedule) if not (each.code == "one-of" and refused.intersection(WHEN))
     ]
     if errors:
+        told = of_payload.errors if of_payload else ()
+        errors += [replace(each, pointer=f"/payload{each.pointer}") for each in told]
         raise InvalidSchedule(str(name), errors)
-    typed = {option: _typed(option, value) for option, value in said.items()}
-    schedule = Schedule(name=name, queue=queue, task=task, payload=payload, source=source, **typed)
-    if errors := problems(schedule):
-        raise InvalidSchedule(name, errors)
+    if of_payload:
+        raise of_payload
     return schedule
+
+
+def _encoded(payload: Callable[[], Payload]) -> tuple[Payload, InvalidPayload | None]:
+    try:
+        return payload(), None
+    except InvalidPayload as error:
+        return Payload(b"null"), error
+
+
+def _of_names(name: str, queue: str) -> Iterator[FieldError]:
+    for field, value in (("name", name), ("queue", queue)):
+        if not is_name(value):
+            said = f"{as_given(value)} is no name: {NAME_FORM}"
+            yield FieldError(f"/{field}", "name", said)
+
+
+def _other_version(version: int) -> FieldError:
+    said = f"the task is known here, and its payloads are of version {version}: leave it out"
+    return FieldError("/payload_version", "version", said)
+
+
+def _of_options(said: Mapping[str, Any]) -> Iterator[FieldError]:
+    for option, value in said.items():
+        if wrong := _wrong(option, value):
+            yield FieldError(f"/{option}", "invalid", wrong)
 
 
 def _wrong(option: str, value: Any) -> str:

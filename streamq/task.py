@@ -305,7 +305,7 @@ class Task(Generic[P, R]):
     def add_to_record(self, job: JobRecord) -> JobRecord:
         """A job's record with what it leaves to the task: its attempts, and what nobody said is masked."""
         if job.attempts is None:
-            job = replace(job, attempts=self.attempts)
+            job = replace(job, attempts=self.retries.attempts_at(job.attempt))
         return self.masks.kept_from(job) if self.hides else job
 
     def encode_result(self, value: Any) -> bytes:

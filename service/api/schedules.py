@@ -15,6 +15,7 @@ from streamq import (
     InvalidPayload,
     JSONText,
     PayloadTooLarge,
+    QueueFull,
     ScheduleConflict,
     ScheduleNotFound,
     UsageError,
@@ -130,6 +131,8 @@ class ScheduleDocument(TypedDict):
     misfire: str
     misfire_limit: int
     calendar: dict[str, Any] | None
+    priority: str
+    payload_version: int
     source: str
     version: int
     state: str
@@ -255,18 +258,19 @@ ROUTES: Final = (
         problems=(CONFLICT, OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], *OUTAGES),
     ),
     Route(
-        method="DELETE", path=SCHEDULE, handler=remove, scope=Scope.WRITE,
+        method="DELETE", path=SCHEDULE, handler=remove, scope=Scope.WRITE, any_type=True,
         summary="remove a schedule; its jobs stay", answers=(Success(200, "As it was", ScheduleDocument),),
         problems=(NOT_FOUND, CONFLICT, *OUTAGES),
     ),
     Route(
         method="POST", path=SCHEDULE + "/run", handler=run, scope=Scope.WRITE,
         summary="run it now, beside what is planned", answers=(Success(201, "The job", Run, ("Location",)),),
-        problems=(NOT_FOUND, CONFLICT, *OUTAGES),
+        problems=(NOT_FOUND, CONFLICT, OF_ENGINE[QueueFull], *OUTAGES),
     ),
     Route(
         method="POST", path=SCHEDULE + "/pause", handler=pause, scope=Scope.WRITE, body=PauseRequest,
-        summary="let it rest until it is resumed", answers=(_SHOWN,), problems=(NOT_FOUND, CONFLICT, *OUTAGES),
+        summary="let it rest until it is resumed", answers=(_SHOWN,),
+        problems=(NOT_FOUND, CONFLICT, OF_ENGINE[UsageError], *OUTAGES),
     ),
     Route(
         method="POST", path=SCHEDULE + "/resume", handler=resume, scope=Scope.WRITE,

@@ -116,6 +116,14 @@ class Route(Generic[S, Q, B]):
         return self.method not in ("GET", "HEAD") and not self.any_type
 
     @property
+    def reads_key(self) -> bool:
+        """Whether a second request may do what the first one did, so that a key is taken or refused, and not ignored.
+
+        (What has no scope is none of the API's: the sandbox keeps the keys that it is sent.)
+        """
+        return self.method == "POST" and self.scope is not None
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names in the path."""
         return tuple(_IN_BRACES.findall(self.path))
@@ -127,7 +135,7 @@ class Route(Generic[S, Q, B]):
         found += OF_CALLERS if self.without_keys is not Callers.ANYONE else ()
         found += (UNSUPPORTED_MEDIA_TYPE,) if self.says_json else ()
         found += (WAIT_TOO_LONG,) if self.makes_a_job else ()
-        found += (BAD_IDEMPOTENCY_KEY if self.is_idempotent else IDEMPOTENCY_KEY,) if self.makes_a_job else ()
+        found += (BAD_IDEMPOTENCY_KEY if self.is_idempotent else IDEMPOTENCY_KEY,) if self.reads_key else ()
         found += OF_BODIES if self.body is not None else ()
         found += (VALIDATION,) if self.query is not None else ()
         return tuple(dict.fromkeys([*found, *self.problems]))
@@ -156,7 +164,7 @@ def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_bod
     """All that can be known of a route beforehand is: a request pays for its own inputs alone."""
     handler, status = route.handler, route.answers[0].status
     says_json, makes_a_job, has_body = route.says_json, route.makes_a_job, route.body is not None
-    is_idempotent = route.is_idempotent
+    reads_key, is_idempotent = route.reads_key, route.is_idempotent
     may_be_empty = route.body_may_be_empty
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -165,6 +173,7 @@ def _answering(route: AnyRoute, site: Any, guard: Guard, checked: Check, max_bod
             require_json(request)
         if makes_a_job:
             wait = wait_seconds(request)
+        if reads_key:
             key = idempotency_key(request, taken=is_idempotent)
         sent = await read_json(request, max_body, may_be_empty=may_be_empty) if has_body else None
         query, body = checked(request, sent)

@@ -64,7 +64,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
         from asyncio import CancelledError  # noqa: PLC0415  # --help need not pay for it
 
         app.queue(queue)  # an invalid name is an error, not a new queue
-        await _warn_of_idle(app, queue)
+        await warn_of_idle(app, queue)
         sent = await app.enqueue(queue, task, text, **given)
         if wait is not None:
             try:
@@ -93,7 +93,7 @@ async def _looked_at(sent: streamq.Job[Any]) -> streamq.JobRecord | None:
         return None
 
 
-async def _warn_of_idle(app: streamq.App, queue: str) -> None:
+async def warn_of_idle(app: streamq.App, queue: str) -> None:
     """A misspelt queue is one that nobody serves: the job would wait there for ever."""
     serving = await served(app)
     if queue in serving:

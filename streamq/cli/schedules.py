@@ -10,6 +10,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.changes import payload_of
+from streamq.cli.jobs import warn_of_idle
 from streamq.cli.options import Option, as_json, of_table, server, with_app
 from streamq.cli.outlet import echo_json, say, table
 
@@ -160,6 +161,8 @@ def put(
     text, times = payload_of(payload), _taken(options)
 
     async def act(app: streamq.App) -> streamq.ScheduleRecord:
+        app.queue(queue)  # an invalid name is an error, not a new queue
+        await warn_of_idle(app, queue)
         return await app.schedules.put(name, queue=queue, task=task, payload=text, version=version, **times)
 
     _show(with_app(options, act), as_json=as_json)

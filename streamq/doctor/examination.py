@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from streamq.app import App
-from streamq.doctor import doors, holes, index, server, work
+from streamq.doctor import doors, holes, index, keys, schedules, server, work
 from streamq.doctor.addresses import findings_of, look_at_each
 from streamq.doctor.causes import cause_of
 from streamq.doctor.finding import Finding, Patient
@@ -16,11 +16,13 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
     ("server", server.look),
     ("holes", holes.look),
     ("doors", doors.look),
+    ("keys", keys.look),
     ("workers", work.look_at_workers),
     ("handlers", work.look_at_handlers),
     ("notes", work.look_at_notes),
     ("queues", work.look_at_queues),
     ("tasks", work.look_at_tasks),
+    ("schedules", schedules.look),
     ("index", index.look),
     ("unique", index.look_at_keys),
     ("names", index.look_at_names),

@@ -21,7 +21,7 @@ from streamq.model.schedule import Plan
 from streamq.model.schedule_record import ScheduleRecord
 from streamq.program import Program
 from streamq.redis.links import Links
-from streamq.store.schedules import STALE, Tick, Ticked
+from streamq.store.schedules import FULL, STALE, Tick, Ticked
 from streamq.store.store import Store
 
 log = logging.getLogger("streamq.ticker")
@@ -37,7 +37,7 @@ BATCH: Final = 100
 OVERDUE: Final = 0.25
 """Seconds past its planned time at which a deputy runs a schedule: no chief that works is so late."""
 AGAIN: Final = 1.0
-"""Seconds until a deputy looks again after it has done something."""
+"""Seconds until a deputy looks again after it has done something, and anybody at one that found its queue full."""
 REFUSED: Final = (ConfigurationError, UsageError, JobError, OutOfMemory, Rejected)
 """What a server that answers may say to the schedules that an app declares."""
 NEWS: Final = b"schedules"
@@ -112,6 +112,10 @@ class Timetable:
                 return
             yield self._entries[heappop(self._order)[1]]
 
+    def put_off(self, entry: Entry, until: int) -> None:
+        """One that was taken out could not run: it is looked at again then."""
+        heappush(self._order, (until, entry.record.name))
+
     def ticked(self, ran: Sequence[tuple[Entry, Tick]]) -> None:
         """Those that were taken out have run: each is put back for what comes next."""
         for entry, tick in ran:
@@ -136,6 +140,7 @@ class Ticker(Punctual):
         self._tables: dict[str, Timetable] = {}
         self._heard: set[str] = set()
         self._refused: dict[tuple[str, str], int] = {}
+        self._full: set[tuple[str, str]] = set()
 
     def _hear(self, queue: str, message: bytes | None) -> None:
         """A schedule has changed, or may have."""
@@ -214,13 +219,23 @@ class Ticker(Punctual):
         for entry, tick, reply in zip(entries, ticks, replies, strict=True):
             if isinstance(reply, StreamqError) or reply.said == STALE:
                 table.is_stale = True
+            elif reply.said == FULL:
+                self._wait_for_room(queue, tick)
+                table.put_off(entry, self._store.clock.now() + round(AGAIN * 1000))
             else:
+                self._full.discard((queue, tick.schedule.name))
                 ran.append((entry, tick))
                 _tell(tick, reply)
         for reply in replies:
             if isinstance(reply, StreamqError):
                 raise reply
         return ran
+
+    def _wait_for_room(self, queue: str, tick: Tick) -> None:
+        """Its planned time comes again, and its misfire policy decides what becomes of it: as if nobody were there."""
+        if (queue, tick.schedule.name) not in self._full:
+            log.warning("schedule %s waits: as many jobs wait in queue %s as may", tick.schedule.name, queue)
+        self._full.add((queue, tick.schedule.name))
 
     async def _table(self, queue: str) -> Timetable:
         """What is planned in the queue: as it is known, or read anew where that may have changed."""

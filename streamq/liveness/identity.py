@@ -20,7 +20,7 @@ from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness import host
 from streamq.liveness.recovery import GRACE, recover
 from streamq.model.clock import host_now
-from streamq.model.keys import is_name
+from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.shown import as_given
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.links import Links
@@ -45,9 +45,7 @@ def new_name() -> str:
 def checked_name(name: str) -> str:
     """The name, when it can name a worker. Raises ``ConfigurationError``."""
     if not is_name(name):
-        raise ConfigurationError(
-            f"{as_given(name)} cannot name a worker: use 1 to 64 letters, digits, '_', '.' or '-'"
-        )
+        raise ConfigurationError(f"{as_given(name)} cannot name a worker: {NAME_FORM}")
     return name
 
 

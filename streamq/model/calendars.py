@@ -17,6 +17,9 @@ FORMS: Final = (
     "write two times of day, as 22:00 and 06:00, two dates, as 2026-12-24 and 2027-01-01, or two moments with their "
     "zone, as 2026-12-24T18:00:00Z"
 )
+YEARS: Final = (1970, 9000)
+"""Times lie between these: beyond, no calendar can be asked any more."""
+WITHIN: Final = f"it must be in the years from {YEARS[0]} to {YEARS[1]}"
 MOST: Final = 100
 """Black-out windows of a calendar at most: each is looked at for each planned time."""
 _DAY: Final = timedelta(days=1)
@@ -96,6 +99,8 @@ def _window(begin: str, end: str) -> Window:
             first, last = kind(begin), kind(end)
         except (TypeError, ValueError):
             continue
+        if any(isinstance(at, date) and not YEARS[0] <= at.year <= YEARS[1] for at in (first, last)):
+            raise ValueError(f"black-out from {begin} to {end}: {WITHIN}")
         return window(first, last, f"black-out from {begin} to {end}")
     raise ValueError(f"{begin!r:.40} to {end!r:.40} is no black-out window: {FORMS}")
 
@@ -167,9 +172,9 @@ def _holidays(where: str) -> Any:
     country, _, part = where.partition("-")
     parts = holidays.list_supported_countries()
     if country not in parts:
-        raise ValueError(f"there are no holidays of {country!r}: {_near(country, parts)}")
+        raise ValueError(f"there are no holidays of {as_given(country)}: {_near(country, parts)}")
     if part and part not in parts[country]:
-        raise ValueError(f"{country} has no part {part!r}: {_near(part, parts[country])}")
+        raise ValueError(f"{country} has no part {as_given(part)}: {_near(part, parts[country])}")
     known = holidays.country_holidays(country, subdiv=part or None)
     english = (each for each in known.supported_languages if each.startswith("en"))
     # Without a language the names would be in that of the process, another on each host.
@@ -179,7 +184,7 @@ def _holidays(where: str) -> Any:
 
 def _near(name: str, known: Iterator[str] | Sequence[str] | Mapping[str, Any]) -> str:
     names = sorted(known)
-    near = get_close_matches(name.upper(), names, 3, 0.4)
+    near = get_close_matches(name[:20].upper(), names, 3, 0.4)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"known are {', '.join(names[:20])}" if names else "it is known as a whole only"

@@ -27,6 +27,8 @@ FORMS: Final = (
     "write five fields, minute (0-59), hour (0-23), day of the month (1-31 or L), month (1-12 or JAN-DEC), day of the "
     "week (0-7 or SUN-SAT), as in `0 9 * * MON-FRI`; six begin with the second (0-59)"
 )
+OF_HOSTS: Final = ("localtime", "posixrules")
+"""Files beside those of the zones: what they say is another thing on each host."""
 _SECOND: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime(2000, 1, 1)  # a wall clock: the library is always told where to begin
 
@@ -55,7 +57,7 @@ class Occurrence(NamedTuple):
 def zone_of(name: str) -> ZoneInfo:
     """The time zone of that name. Raises ``ValueError`` with a sentence that names near ones."""
     try:
-        if name == os.path.normpath(name):  # else the path of a file that is none of the zones
+        if name == os.path.normpath(name) and name not in OF_HOSTS:  # else the path of a file that is no zone
             return ZoneInfo(name)
     except (
         OSError,
@@ -158,4 +160,5 @@ def _problem(line: str, error: CronSimError) -> str:
     said = str(error).replace("-", " ")
     if said.startswith("Bad "):
         return f"its {said.removeprefix('Bad ')} is not possible"
-    return f"it has {len(line.split())} fields"
+    count = len(line.split())
+    return f"it has {count} field{'s' * (count != 1)}"

@@ -17,11 +17,15 @@ from streamq.model.shown import as_given
 GROUP: Final = "workers"
 """The consumer group of every lane."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+NAME_FORM: Final = "use 1 to 64 letters, digits, '_', '.' or '-', and more than dots"
+_NAME: Final = re.compile(
+    r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
+)  # . and .. are taken out of paths by every browser
 
 
 def is_name(text: object) -> bool:
-    """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``."""
+    """Whether it may name a queue or a worker: 1 to 64 letters, digits, ``_``, ``.`` or ``-``, but neither ``.``
+    nor ``..``."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
@@ -159,9 +163,7 @@ class Keys:
 
     def __init__(self, prefix: str, queue: str) -> None:
         if not is_name(queue):
-            raise ConfigurationError(
-                f"{as_given(queue)} cannot name a queue: use 1 to 64 letters, digits, '_', '.' or '-'"
-            )
+            raise ConfigurationError(f"{as_given(queue)} cannot name a queue: {NAME_FORM}")
         of = f"{prefix}:{{{queue}}}:"
         self.queue = queue
         self.lanes = tuple(of + lane.name for lane in LANES)

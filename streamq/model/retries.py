@@ -45,6 +45,15 @@ class Retries:
     give_up_after: float | None = None
     """Seconds from the start of the first attempt in which the last one must begin."""
 
+    def attempts_at(self, attempt: int) -> int:
+        """How many attempts a job may spend that has come to this one, as it is told.
+
+        Those of the task, until an error whose type has more of its own has led beyond them.
+        """
+        if attempt <= self.attempts:
+            return self.attempts
+        return max(self.attempts, *(rule.attempts or 0 for rule in (self.retry_on or {}).values()), 0)
+
     def rule(self, kind: type[BaseException]) -> RetryPolicy | str:
         """How errors of this type are retried, or why they are not: the nearest type that is named decides."""
         for each in type.mro(kind):

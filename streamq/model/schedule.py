@@ -11,13 +11,16 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import islice, takewhile
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
+from streamq.durations import LONGEST_WAIT
 from streamq.errors import ConfigurationError, FieldError
 from streamq.model import codec
-from streamq.model.calendars import Calendar, Closed, Closing
+from streamq.model.calendars import WITHIN, YEARS, Calendar, Closed, Closing
 from streamq.model.clock import to_ms
 from streamq.model.cron import CronLine, Occurrence, zone_of
+from streamq.model.keys import is_name
+from streamq.model.lanes import NORMAL
 from streamq.times import rfc3339
 
 Overlap = Literal["skip", "queue", "allow"]
@@ -27,12 +30,20 @@ Misfire = Literal["skip", "once", "all"]
 Source = Literal["code", "api"]
 """Who made it: a program that declares it, or a person at run time."""
 
-YEARS: Final = (1970, 9000)
-"""Times lie between these: beyond, no calendar can be asked any more."""
+WHEN: Final = ("cron", "every", "at")
+"""What says when it runs: one of these."""
 SPARE: Final = 1_000
 """Planned times that a search for the latest walks beyond those that it looks for."""
 CLOSED_AT_MOST: Final = 1_000
 """Windows of a calendar that are passed over in the search for an open moment: years of nights and holidays."""
+
+
+class Moving(NamedTuple):
+    """A change of a schedule's queue that was begun: whoever meets it ends it."""
+
+    queue: str
+    planned: int | None
+    """Its next planned time there, in milliseconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +70,18 @@ class Schedule:
     """How many runs ``all`` makes up for at most, the latest."""
     calendar: Calendar | None = None
     source: Source = "api"
+    priority: str = NORMAL
+    """That of its jobs."""
+    payload_version: int = 1
+    """The version of the payload, as of any job."""
+    masked: tuple[str, ...] = ()
+    """What of the payload no view shows: JSON pointers, as in the headers of any job."""
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """What each of its jobs says in its headers, beside its run."""
+        said = {name: getattr(self, name) for name in ("priority", "payload_version", "masked")}
+        return {name: value for name, value in said.items() if value != _DEFAULTS[name]}
 
     # -- as it is written -------------------------------------------------------------------------------------
 
@@ -70,11 +93,15 @@ class Schedule:
             "calendar": self.calendar.asdict() if self.calendar else None,
         }
 
-    def encoded(self) -> bytes:
+    def encoded(self, moving: Moving | None = None) -> bytes:
         """The schedule as it is kept, without its name and its queue: they are where it is found."""
         said = self.asdict()
         kept = {name: said[name] for name in said if said[name] != _DEFAULTS.get(name)}
         del kept["name"], kept["queue"]
+        if self.masked:
+            kept["masked"] = list(self.masked)
+        if moving:
+            kept["moving"] = list(moving)
         return codec.dumps(kept) + b"\n" + self.payload
 
     @classmethod
@@ -88,10 +115,19 @@ class Schedule:
                     said[time] = datetime.fromisoformat(said[time])
             if "calendar" in said:
                 said["calendar"] = Calendar.of(said["calendar"])
-            known = {each: said[each] for each in said if each in _DEFAULTS or each == "task"}
+            known = {each: _of_its_kind(each, said[each]) for each in said if each in _KINDS}
             return cls(**{**known, "name": name, "queue": queue, "payload": payload or b"null"})
         except (AttributeError, TypeError) as error:
             raise ValueError(f"it is no schedule: {error}") from error
+
+    @staticmethod
+    def moving(raw: bytes) -> Moving | None:
+        """Where it is on its way to, by what is kept. Raises ``ValueError`` for what is no schedule."""
+        line, _, _ = raw.partition(b"\n")
+        said = codec.loads(line).get("moving")
+        if not (isinstance(said, list) and len(said) == len(Moving._fields) and is_name(said[0])):
+            return None
+        return Moving(said[0], said[1] if isinstance(said[1], int) else None)
 
     def equals(self, other: Schedule) -> bool:
         """Whether it is the same as another, however the JSON of their payloads is written."""
@@ -104,6 +140,20 @@ class Schedule:
         return all(getattr(self, name) == getattr(other, name) for name in _OF_TIMES)
 
 
+def _of_its_kind(name: str, value: Any) -> Any:
+    """A value that was kept, which another program may have written. Raises ``TypeError``."""
+    if name == "masked":
+        value = tuple(value)
+    kind = _KINDS[name]
+    fits = isinstance(value, kind) and not isinstance(value, bool)
+    if not fits or (name == "masked" and not all(isinstance(each, str) for each in value)):
+        raise TypeError(f"{name} is a {type(value).__name__}")
+    bounds = _BOUNDS.get(name)
+    if bounds and not bounds[0] <= value <= bounds[1]:
+        raise ValueError(f"{name} is {value}")
+    return value
+
+
 def _compact(payload: bytes) -> bytes:
     return codec.dumps(codec.exact(payload))
 
@@ -111,9 +161,17 @@ def _compact(payload: bytes) -> bytes:
 _DEFAULTS: Final = {
     field.name: field.default for field in fields(Schedule) if field.name not in ("name", "queue", "task")
 }
+_KINDS: Final[dict[str, Any]] = {
+    **dict.fromkeys(("task", "cron", "zone", "overlap", "misfire", "source", "priority"), str),
+    **dict.fromkeys(("at", "start", "end"), datetime), **dict.fromkeys(("every", "jitter"), int | float),
+    **dict.fromkeys(("misfire_limit", "payload_version"), int), "calendar": Calendar, "masked": tuple,
+}  # fmt: skip
+"""The type of each value that is kept."""
+_BOUNDS: Final = {"every": (1, LONGEST_WAIT), "jitter": (0, LONGEST_WAIT), "misfire_limit": (1, 10_000)}
+"""Between what numbers lie, roughly: the search for planned times ends."""
 _TIMES: Final = ("at", "start", "end")
 _TEXTS: Final = tuple(
-    field.name for field in fields(Schedule) if field.name not in (*_TIMES, "payload", "calendar")
+    field.name for field in fields(Schedule) if field.name not in (*_TIMES, "payload", "calendar", "masked")
 )
 _OF_TIMES: Final = ("name", "cron", "every", "at", "zone", "start", "end", "calendar")
 
@@ -127,7 +185,7 @@ def problems(schedule: Schedule) -> list[FieldError]:
 
 
 def _problems(schedule: Schedule) -> Iterator[tuple[str, str, str]]:
-    given = [name for name in ("cron", "every", "at") if getattr(schedule, name) is not None]
+    given = [name for name in WHEN if getattr(schedule, name) is not None]
     if len(given) != 1:
         has = f"it has {' and '.join(given)}" if given else "it has none of them"
         yield given[-1] if given else "cron", "one-of", f"give one of cron, every and at: {has}"
@@ -155,7 +213,7 @@ def _of_times(schedule: Schedule) -> Iterator[tuple[str, str, str]]:
     for name in _TIMES:
         at = getattr(schedule, name)
         if at is not None and not YEARS[0] <= at.year <= YEARS[1]:
-            yield name, "time", f"it must be in the years from {YEARS[0]} to {YEARS[1]}"
+            yield name, "time", WITHIN
     if schedule.start is not None and schedule.end is not None and schedule.end < schedule.start:
         yield "end", "end", "it ends before it starts"
 

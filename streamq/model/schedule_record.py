@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from streamq.model import codec
-from streamq.model.clock import from_ms
-from streamq.model.schedule import Schedule
+from streamq.model.clock import from_ms, to_ms
+from streamq.model.masked import MASK, mask
+from streamq.model.schedule import Moving, Schedule
 from streamq.times import rfc3339
 
 _RUN: Final = re.compile(rb"(\d{1,16}) (\d{1,16}) (\S+) (\d{1,16}) (\d{1,16}) (\d{1,16}) (.*)", re.DOTALL)
@@ -29,6 +30,10 @@ class SchedulePause:
     def asdict(self) -> dict[str, Any]:
         """The pause as JSON has it."""
         return {"since": rfc3339(self.since), "reason": self.reason or None}
+
+    def written(self) -> bytes:
+        """The pause as ``runs`` keeps it."""
+        return written_pause(to_ms(self.since) if self.since else 0, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class ScheduleRecord:
     paused: SchedulePause | None = None
     orphaned: bool = False
     """It was declared in code, and no worker of its queue declares it any more."""
+    moving: Moving | None = None
+    """The queue to which it goes, where that was begun and has not ended; its own, where it is the copy there."""
 
     @property
     def name(self) -> str:
@@ -65,6 +72,13 @@ class ScheduleRecord:
     def state(self) -> str:
         """``active``, ``paused``, or ``ended`` when no planned time comes any more."""
         return "paused" if self.paused else "active" if self.next_at else "ended"
+
+    def is_over(self, before: datetime) -> bool:
+        """Whether it was made at run time, and no run of it was planned from ``before`` on, or comes any more."""
+        times = (self.last_at, self.schedule.at, self.schedule.end)
+        latest = max((at for at in times if at is not None), default=None)
+        is_past = latest is not None and latest < before
+        return is_past and self.state == "ended" and self.schedule.source == "api"
 
     def asdict(self) -> dict[str, Any]:
         """The schedule as JSON has it."""
@@ -79,20 +93,26 @@ class ScheduleRecord:
 
 
 def payload_of(schedule: Schedule) -> Any:
-    """The payload as a value; what another program wrote is told as text where it is no JSON."""
+    """The payload as a value, without what is masked of it.
+
+    What another program wrote is told as text where it is no JSON.
+    """
     if codec.too_deep(schedule.payload):
         return codec.TOO_DEEP
     try:
-        return codec.exact(schedule.payload)
+        return mask(codec.exact(schedule.payload), schedule.masked)
     except codec.JSONDecodeError:
-        return schedule.payload.decode("utf-8", "replace")
+        return MASK if schedule.masked else schedule.payload.decode("utf-8", "replace")
 
 
 def record(name: str, queue: str, kept: bytes, next_ms: bytes | None, run: bytes | None) -> ScheduleRecord:
     """A schedule from what the server has of it. Raises ``ValueError`` for what is none."""
     version, _, definition = kept.partition(b" ")
     schedule = Schedule.decoded(name, queue, definition)
+    moving = Schedule.moving(definition)
     said: dict[str, Any] = {"next_at": from_ms(float(next_ms)) if next_ms else None}
+    if moving:
+        said["moving"] = moving
     found = _RUN.fullmatch(run or b"")
     if found:
         planned, at, runs, skipped, missed = (int(found[group]) for group in (1, 2, 4, 5, 6))

@@ -20,6 +20,8 @@ def weights_of(given: str | Mapping[str, int] | Iterable[str]) -> dict[str, int]
     """
     if isinstance(given, Mapping):
         given = [f"{name}:{weight}" for name, weight in given.items()]
+    if not isinstance(given, Iterable):
+        raise ValueError(f"{as_given(given)} names no queues: write NAME or NAME:WEIGHT")  # noqa: TRY004
     parts: Iterable[object] = given.split(",") if isinstance(given, str) else given
     found: dict[str, int] = {}
     for part in parts:

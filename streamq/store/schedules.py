@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import StreamqError
+from streamq.errors import Rejected, StreamqError
 from streamq.model import codec, due
-from streamq.model.clock import from_ms
+from streamq.model.clock import from_ms, to_ms
 from streamq.model.keys import is_name
-from streamq.model.schedule import Schedule
+from streamq.model.schedule import Moving, Schedule
 from streamq.model.schedule_record import ScheduleRecord, record
 from streamq.redis import scripts
 from streamq.redis.link import Link
@@ -28,6 +30,8 @@ SAME: Final = "same"
 """In the place of a next planned time: the one that it has stays."""
 SKIPPED: Final = "skipped"
 """What it is answered when the job of the run before is not at its end, and runs may not overlap."""
+FULL: Final = "full"
+"""What it is answered when no more jobs may wait in the queue: then the planned time stays the next one."""
 
 
 class Tick(NamedTuple):
@@ -48,10 +52,11 @@ class Tick(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """What became of a tick: ``ran``, ``skipped``, ``none`` or ``stale``, and the id of the job."""
+    """What became of a tick: ``ran``, ``skipped``, ``none``, ``stale`` or ``full``."""
 
     said: str
     job: str
+    """Its id; of one that found the queue full, how many jobs wait and how many may."""
 
 
 class Kept(NamedTuple):
@@ -72,7 +77,7 @@ class Schedules:
     # -- commands -------------------------------------------------------------------------------------------
 
     async def claim(self, name: str, queue: str, before: str | None) -> bool:
-        """Take the name for a schedule of this queue. Whether the queue that had it, if any, was ``before``."""
+        """Take the name for a schedule of this queue. Whether ``before`` stood there, as ``place_of`` tells it."""
         keys = scripts.SCHEDULE_CLAIM.on(all_schedules=self._access.shared.schedules)
         async with self._access.pool.links() as links:
             return bool(await scripts.SCHEDULE_CLAIM.run(links.home, keys, name, queue, before or ""))
@@ -86,11 +91,78 @@ class Schedules:
 
         Returns its version then; ``None`` when it was not at ``version``, or ``following`` has been run already.
         """
-        arguments = (schedule.name, version, schedule.encoded(), _text(following))
+        return await self._put(schedule.queue, schedule.name, version, schedule.encoded(), following, None, 0)
+
+    async def _put(self, queue: str, name: str, version: int, *what: Any) -> int | None:
+        arguments = (name, version, *map(_text, what))
         async with self._access.pool.links() as links:
-            link = links.of(schedule.queue)
-            said = await scripts.SCHEDULE_PUT.run(link, self._access.keys(schedule.queue), *arguments)
+            keys = self._access.keys(queue)
+            said = await scripts.SCHEDULE_PUT.run(links.of(queue), keys, *arguments)
         return None if said is None else int(said)
+
+    async def leave(self, found: ScheduleRecord, schedule: Schedule, planned: int | None) -> bool:
+        """A schedule leaves its queue for that of ``schedule``, which it is from now on; ``arrive`` ends that.
+
+        It rests meanwhile, and all that is needed to end it is kept with it: a process that is killed between the two
+        leaves it to whoever meets it. Whether it was at the version and the next planned time of ``found``.
+        """
+        definition = schedule.encoded(Moving(schedule.queue, planned))
+        expected = None if found.next_at is None else to_ms(found.next_at)
+        said = await self._put(found.schedule.queue, found.name, found.version, definition, None, expected, 0)
+        return said is not None
+
+    async def arrive(self, left: ScheduleRecord) -> None:
+        """A schedule that has left its queue arrives in the other one: as new, but for its pause and the number of its
+        changes. Several may do it at once, and again.
+
+        Its copy rests there until the name is taken for it, and is removed where it was only when it runs there. The
+        numbers never come twice: who is late with an old move takes and removes nothing of a later one.
+        """
+        moving, name, queue = left.moving, left.name, left.schedule.queue
+        if moving is None:
+            return
+        if moving.queue == queue:  # the copy
+            await self._begin(left)
+            return
+        place, again = await self.place_of(name), await self._lying(queue, name)
+        if again is None or again.version != left.version:
+            return  # others were faster
+        await self._copy(left, moving)
+        there = f"{moving.queue} {left.version + 1}"
+        if queue_in(place) == queue and await self.claim(name, there, place):
+            place = there
+            await self._copy(left, moving)  # it may have been taken for one that is late
+        copy = await self._lying(moving.queue, name)
+        if copy is not None and copy.moving and copy.version == left.version + 1:
+            await self._begin(copy)
+        if await self.place_of(name) == there and await self._lying(moving.queue, name) is None:
+            return  # who meets it next ends it
+        await self.remove(queue, name, left.version)
+
+    async def _copy(self, left: ScheduleRecord, moving: Moving) -> None:
+        copy, number = replace(left.schedule, queue=moving.queue), left.version + 1
+        lying = await self._lying(moving.queue, left.name)
+        if lying is not None and lying.moving and lying.version < number:  # of a move that never ended
+            await self.remove(moving.queue, left.name, lying.version)
+        await self._put(
+            moving.queue, left.name, 0, copy.encoded(moving), None, None, left.version
+        )  # fmt: skip
+        if left.paused:
+            await self.pause(moving.queue, left.name, number, left.paused.written(), None)
+
+    async def _lying(self, queue: str, name: str) -> ScheduleRecord | None:
+        with suppress(ValueError):  # another program's: it bars the way
+            return await self.get(queue, name)
+        return None
+
+    async def _begin(self, copy: ScheduleRecord) -> None:
+        """A copy runs from now on, where its name is taken for it; one that came too late is removed."""
+        schedule, moving = copy.schedule, copy.moving
+        if moving is None or await self.place_of(copy.name) != f"{schedule.queue} {copy.version}":
+            await self.remove(schedule.queue, copy.name, copy.version)
+            return
+        planned = moving.planned
+        await self._put(schedule.queue, copy.name, copy.version, schedule.encoded(), planned, None, 0)
 
     async def pause(self, queue: str, name: str, version: int, pause: bytes, following: int | None) -> bool:
         """Pause a schedule, or let it go on when ``pause`` is empty. Whether it was at that version."""
@@ -107,7 +179,7 @@ class Schedules:
 
     async def forget_ended(self, queue: str) -> int:
         """Remove what was made at run time, has run for the last time, and has been so for as long as a completed job
-        is kept. Returns how many."""
+        is kept; and end what was begun by a process that is gone. Returns how many are removed."""
         if not await self.count(queue):
             return 0
         self._read_clock(await self._access.pool.call(queue, "TIME"))
@@ -116,12 +188,9 @@ class Schedules:
         )
         removed = 0
         for each in await self.listed([queue]):
-            is_over = each.state == "ended" and each.last_at is not None and each.last_at < before
-            if (
-                is_over
-                and each.schedule.source == "api"
-                and await self.remove(queue, each.name, each.version)
-            ):
+            if each.moving:
+                await self.arrive(each)
+            elif each.is_over(before) and await self.remove(queue, each.name, each.version):
                 await self.forget(each.name)
                 removed += 1
         return removed
@@ -147,13 +216,12 @@ class Schedules:
         texts = {
             name.decode("utf-8", "replace"): queue.decode("utf-8", "replace") for name, queue in said.items()
         }
-        return {name: queue for name, queue in texts.items() if is_name(queue)}
+        return {name: queue for name, place in texts.items() if (queue := queue_in(place))}
 
-    async def queue_of(self, name: str) -> str | None:
-        """The queue of a schedule."""
+    async def place_of(self, name: str) -> str | None:
+        """What stands at a name: the queue of its schedule, and a number where it came there from another one."""
         said = await self._access.pool.call_home("HGET", self._access.shared.schedules, name)
-        text = said.decode("utf-8", "replace") if said else ""
-        return text if is_name(text) else None
+        return said.decode("utf-8", "replace") if said else None
 
     async def count(self, queue: str) -> int:
         """How many schedules a queue has."""
@@ -173,11 +241,16 @@ class Schedules:
         return record(name, queue, kept, following, run) if kept else None
 
     async def listed(self, queues: Sequence[str]) -> list[ScheduleRecord]:
-        """The schedules of these queues, by name. One that cannot be read is logged once and left out."""
+        """The schedules of these queues, by name. One that cannot be read is logged once and left out, and so are those
+        of a queue where the server refuses it."""
         found: list[ScheduleRecord] = []
         async with self._access.pool.links() as links:
             for queue in queues:
-                kept = await self._everything(links.of(queue), queue)
+                try:
+                    kept = await self._everything(links.of(queue), queue)
+                except Rejected as error:
+                    self._leave_out(queue, b"", str(error).encode(), f"what is kept of schedules ({error})")
+                    continue
                 for name, definition in kept.definitions.items():
                     read = self.read(queue, name, definition, kept.ticks.get(name), kept.runs.get(name))
                     found += [read] if read else []
@@ -223,19 +296,28 @@ class Schedules:
         try:
             return record(name.decode(), queue, kept, following, run)
         except (ValueError, OverflowError) as error:  # the second for a time that is none
-            if self._unreadable.get((queue, name)) != kept:
-                log.warning("schedule %s of queue %s cannot be read (%s): it is left out", name, queue, error)
-            self._unreadable[queue, name] = kept
+            self._leave_out(queue, name, kept, f"what is kept as schedule {name!r} ({error})")
             return None
 
+    def _leave_out(self, queue: str, name: bytes, kept: bytes, what: str) -> None:
+        if self._unreadable.get((queue, name)) != kept:
+            log.warning("%s in queue %s cannot be read, and is left out", what, queue)
+        self._unreadable[queue, name] = kept
 
-def _text(ms: int | str | None) -> int | str:
-    return "" if ms is None else ms
+
+def queue_in(place: str | None) -> str | None:
+    """The queue that stands at the name of a schedule; ``None`` for what names none."""
+    queue = (place or "").partition(" ")[0]
+    return queue if is_name(queue) else None
+
+
+def _text(said: int | str | bytes | None) -> int | str | bytes:
+    return "" if said is None else said
 
 
 def _call(tick: Tick) -> tuple[Any, ...]:
     schedule = tick.schedule
-    headers: dict[str, Any] = {"schedule": schedule.name}
+    headers: dict[str, Any] = {"schedule": schedule.name, **schedule.headers}
     if tick.planned is not None:
         headers["planned"] = tick.planned
     if schedule.overlap == "queue":

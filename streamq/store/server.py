@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from streamq.errors import Rejected
@@ -49,6 +50,13 @@ class ServerQueries:
     async def info(self) -> dict[str, str]:
         """The reply of INFO."""
         return info_in(await self._access.pool.call_home("INFO"))
+
+    async def types(self, keys: Mapping[str, str], queue: str | None = None) -> dict[str, str]:
+        """The type of each key, ``none`` where there is none. Raises ``Rejected`` where our user may not ask for it."""
+        async with self._access.pool.links() as links:
+            link = links.home if queue is None else links.of(queue)
+            said = await link.calls(*[("TYPE", key) for key in keys.values()])
+        return {name: each.decode() for name, each in zip(keys, said, strict=True)}
 
     async def settings(self, *names: str) -> dict[str, str]:
         """The values of its settings. Raises ``Rejected`` where our user may not read them, as is better."""

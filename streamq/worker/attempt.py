@@ -52,7 +52,8 @@ class Attempt:
     @property
     def attempts(self) -> int:
         """How many the job may spend."""
-        return self.delivery.headers.get("attempts") or (self.task.attempts if self.task else 1)
+        said = self.delivery.headers.get("attempts")
+        return said or (self.task.retries.attempts_at(self.number) if self.task else 1)
 
     @property
     def seconds(self) -> float:

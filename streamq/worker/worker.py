@@ -17,6 +17,7 @@ from streamq.errors import ConfigurationError, NameTaken, Rejected
 from streamq.liveness.identity import checked_name, claim, describe, new_name
 from streamq.logs import how_logged
 from streamq.model.keys import Keys
+from streamq.model.shown import as_given
 from streamq.model.weights import weights_of
 from streamq.options import Option
 from streamq.program import Program
@@ -64,6 +65,8 @@ class Worker:
         if not self.queues:
             raise ConfigurationError("the app has no task: declare one with @app.task, or name the queues")
         strict = settings.strict_queues if strict_queues is None else strict_queues
+        if not isinstance(strict, bool):
+            raise ConfigurationError(f"strict_queues={as_given(strict)} is not possible: use True or False")
         if strict and set(weights.values()) != {1}:
             raise ConfigurationError(
                 "queues: in strict order a weight means nothing: leave one or the other out"

@@ -64,7 +64,10 @@ async def test_errors_are_retried_by_their_type_and_the_record_says_which_rule_e
         "missing": (1, "fail_on names FileNotFoundError"),
         "key": (1, "retry_on does not name it"),
     }
-    assert found["refused"].attempts == 2, "it is the task's number that is told"
+    assert (found["refused"].attempts, found["timeout"].attempts) == (4, 2), (
+        "no attempt is told as past the last"
+    )
+    assert "attempt 4/4" in caplog.text
     assert found["key"].asdict()["error"]["decision"] == "retry_on does not name it"
     assert "the job has failed for good (retry_on does not name it)" in caplog.text
 

@@ -71,7 +71,7 @@ async def test_the_rights_of_compose_are_enough_for_a_whole_life_of_jobs(
         assert not [finding for finding in findings if finding.verdict == "fail" and not left_out], findings
     with server.client() as client:
         denied = {(entry["object"], entry["reason"]) for entry in client.execute_command("ACL", "LOG")}
-    doctor = {("acl|whoami", "command"), ("config|get", "command")}
+    doctor = {("acl|whoami", "command"), ("config|get", "command"), ("type", "command")}
     assert denied <= doctor | {(left_out, "command")}, "the doctor asks, and does without"
     assert not left_out or (left_out, "command") in denied
 

@@ -281,7 +281,7 @@ async def test_a_name_is_unique_in_the_app_and_may_go_to_another_queue(
     await app.schedules.pause("s", reason="why")
     moved = await app.schedules.put("s", **{**HOURLY, "queue": "other"})
     assert (moved.schedule.queue, moved.state) == ("other", "paused")
-    assert client.hgetall(AppKeys(prefix).schedules) == {"s": "other"}
+    assert client.hgetall(AppKeys(prefix).schedules) == {"s": f"other {moved.version - 1}"}
     assert not client.exists(Keys(prefix, "q").schedules, Keys(prefix, "q").ticks, Keys(prefix, "q").runs)
     await app.schedules.remove("s")
     assert not client.exists(AppKeys(prefix).schedules, Keys(prefix, "other").schedules)

@@ -75,7 +75,7 @@ def test_queues_are_named_with_their_weights(given: Any) -> None:
     assert as_text(weights_of(given)) == ("critical:3", "mail")
 
 
-@pytest.mark.parametrize("given", ["a:0", "a:-1", "a:1001", "a:", "a:x", "a:1.5", "a:2,b,a:3", {"a": 0}])
+@pytest.mark.parametrize("given", ["a:0", "a:-1", "a:1001", "a:", "a:x", "a:1.5", "a:2,b,a:3", {"a": 0}, 5])
 def test_a_weight_that_cannot_be_is_refused_with_what_is_possible(app: App, given: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"write NAME or NAME:WEIGHT|named twice"):
         Worker(app, queues=given)
@@ -84,6 +84,8 @@ def test_a_weight_that_cannot_be_is_refused_with_what_is_possible(app: App, give
 def test_weights_in_strict_order_are_refused(app: App) -> None:
     with pytest.raises(ConfigurationError, match="a weight means nothing"):
         Worker(app, queues="a:2,b", strict_queues=True)
+    with pytest.raises(ConfigurationError, match="strict_queues='no' is not possible: use True or False"):
+        Worker(app, queues="a,b", strict_queues="no")  # type: ignore[arg-type]
 
 
 @ON_ONE_SERVER

@@ -169,6 +169,28 @@ async def test_a_key_is_free_when_its_job_has_ended_however_that_was(
     assert client.hlen(Keys(prefix, "q").unique) == 0
 
 
+@ON_ONE_SERVER
+async def test_each_of_many_that_end_at_once_gives_up_its_own_key(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    release = asyncio.Event()
+
+    @app.task(queue="q")
+    async def t(x: int) -> None:
+        await release.wait()
+
+    async with working(app, concurrency=40):
+        jobs = await asyncio.gather(*[t.enqueue(n, key=f"k{n}") for n in range(40)])
+        await until(lambda: _active(app, 40))
+        release.set()
+        await asyncio.gather(*[job.result(5) for job in jobs])
+    assert client.hlen(Keys(prefix, "q").unique) == 0
+
+
+async def _active(app: App, count: int) -> bool:
+    return (await app.queue("q").counts()).active == count
+
+
 async def test_those_that_follow_run_one_after_the_other_and_the_latest_alone_of_many(app: App) -> None:
     ran: list[tuple[str, int]] = []
     all_sent = asyncio.Event()

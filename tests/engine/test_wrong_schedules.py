@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -50,8 +51,9 @@ async def test_a_wrong_schedule_is_refused_with_what_is_allowed_and_nothing_is_k
     for given, kind, said in wrong:
         with pytest.raises(kind, match=said):
             await app.schedules.put("s", **{"task": "work", "payload": 1, **given})
-    with pytest.raises(InvalidSchedule, match="name: 'a/b' is no name"):
-        await app.schedules.put("a/b", **HOURLY, payload=1)
+    for name in ("a/b", ".", ".."):  # a browser takes the last two out of a path
+        with pytest.raises(InvalidSchedule, match=f"name: '{re.escape(name)}' is no name"):
+            await app.schedules.put(name, **HOURLY, payload=1)
     assert not client.keys(f"{prefix}*schedules")
     for act in (
         app.schedules.get,
@@ -62,6 +64,26 @@ async def test_a_wrong_schedule_is_refused_with_what_is_allowed_and_nothing_is_k
     ):
         with pytest.raises(ScheduleNotFound, match="there is no schedule 'nope'"):
             await act("nope")
+
+
+@ON_ONE_SERVER
+async def test_odd_names_versions_and_reasons_are_refused_as_what_they_are(app: App) -> None:
+    record = await app.schedules.put("s", **HOURLY, payload=1)
+    for name in (5, None, b"s", "s" * 10_000, "\ud800"):
+        for act in (app.schedules.get, app.schedules.remove, app.schedules.pause, app.schedules.run):
+            with pytest.raises(ScheduleNotFound):
+                await act(name)  # type: ignore[operator]
+    for version in ("1", -1, True, 1.0):
+        with pytest.raises(UsageError, match="is not a version"):
+            await app.schedules.put("s", **HOURLY, payload=2, version=version)
+        with pytest.raises(UsageError, match="is not a version"):
+            await app.schedules.remove("s", version=version)  # type: ignore[arg-type]
+    for reason in (5, None, "x" * 1_001, "\ud800", "a\nb", b"x"):
+        with pytest.raises(
+            UsageError, match=r"reason=.* is not possible: use 0 to 1000 characters on one line"
+        ):
+            await app.schedules.pause("s", reason=reason)  # type: ignore[arg-type]
+    assert await app.schedules.get("s") == record
 
 
 def test_a_wrong_declaration_is_a_configuration_error() -> None:

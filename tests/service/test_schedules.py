@@ -42,7 +42,7 @@ async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service
 
     status, _, conflict = await service.send("PUT", REPORT, {**DAILY, "version": 7})
     assert (status, conflict["code"]) == (409, "schedule-conflict")
-    status, _, removed = await service.send("DELETE", REPORT, b"")
+    status, _, removed = await service.send("DELETE", REPORT, b"", Content_Type="text/plain")
     assert (status, removed["name"]) == (200, "report")
     for answered in (
         await service.get(REPORT),
@@ -62,7 +62,13 @@ async def test_a_schedule_is_made_looked_at_steered_and_removed(service: Service
         ({"cron": None, "at": "tomorrow"}, "/at", ""),
         ({"calendar": {"holidays": "ZZ"}}, "/calendar", "there are no holidays of 'ZZ'"),
         ({"calendar": {"blackouts": [["22:00"]]}}, "/calendar/blackouts/0", "at least 2"),
+        (
+            {"calendar": {"blackouts": [["2026-01-01", "9999-12-31"]]}},
+            "/calendar",
+            "in the years from 1970 to 9000",
+        ),
         ({"overlap": "never"}, "/overlap", ""),
+        ({"priority": "urgent"}, "/priority", ""),
         ({"queue": "a b"}, "/queue", "is no name"),
         ({"evry": 5}, "/evry", "is not a known field"),
     ],
@@ -77,10 +83,32 @@ async def test_a_wrong_field_of_a_schedule_is_pointed_at(
     assert (await service.get(SCHEDULES))[2] == {"data": []}
 
 
+async def test_a_route_that_does_the_same_again_refuses_a_key_that_would_not_hold(service: Service) -> None:
+    await service.send("PUT", REPORT, DAILY)
+    for path in (f"{REPORT}/run", "/api/v1/queues/default/purge"):
+        status, _, problem = await service.post(path, b"", Idempotency_Key="k")
+        assert (status, problem["code"]) == (422, "idempotency-key-unsupported"), path
+    assert (await service.get(REPORT))[2]["runs"] == 0
+
+
+async def test_a_run_that_finds_its_queue_full_is_refused_as_an_enqueue_is(service: Service) -> None:
+    status, _, made = await service.send("PUT", REPORT, {**DAILY, "priority": "low"})
+    assert (status, made["priority"]) == (200, "low")
+    await service.send("PATCH", "/api/v1/queues/default", {"max_waiting": 0})
+    status, headers, problem = await service.post(f"{REPORT}/run", b"")
+    assert (status, problem["code"], problem["bound"]) == (429, "queue-full", 0)
+    assert "Retry-After" in headers
+
+
 async def test_a_payload_of_a_known_task_is_checked(service: Service) -> None:
     body = {"task": "send-sms", "payload": {"to": 5}, "every": "1h"}
     status, _, problem = await service.send("PUT", REPORT, body)
     assert status == 422
     assert {"/payload/to", "/payload/message"} <= {error["pointer"] for error in problem["errors"]}
+    wrong = {**body, "every": None, "cron": "61 * * * *", "zone": "Berln"}
+    status, _, problem = await service.send("PUT", REPORT, wrong)
+    assert status == 422
+    pointers = {error["pointer"] for error in problem["errors"]}
+    assert {"/cron", "/zone", "/payload/to", "/payload/message"} <= pointers, "all at once"
     status, _, problem = await service.send("PUT", REPORT, {"task": "nobody", "every": "1h"})
     assert (status, problem["code"]) == (422, "usage")

@@ -3,8 +3,8 @@
 -- keys: all_schedules
 -- arguments:
 --   name
---   queue
---   before   the queue that has it as the caller knows it; "" when none has
+--   queue     and, where it has come from another one, the number of its changes then
+--   before    what stands there as the caller knows it; "" when nothing does
 -- returns 1 when it is taken
 if (redis.call('HGET', keys.all_schedules, args.name) or '') ~= args.before then return 0 end
 redis.call('HSET', keys.all_schedules, args.name, args.queue)

@@ -11,11 +11,12 @@
 --   overlap    "skip" when there is no run while the job of the one before is not at its end, "queue" when it waits for
 --              that, else "allow"
 --   due        when the job is due, as due times are written ("" for now)
---   sequence   number in its id when it is not for now
+--   sequence   number in its id when it is not for now, or has a priority
 --   task
 --   payload
 --   headers
--- returns the server's time, and "ran" with the id of the job   or "skipped"   or "none"   or "stale"
+-- returns the server's time, and "ran" with the id of the job   or "skipped"   or "none"   or "stale"   or "full" with how
+--   many jobs wait and how many may: then nothing is done, and the planned time stays the next one
 -- parts: clock version run add steered seal
 if version_of(args.name) ~= args.version then return { now, 'stale' } end
 if args.expected ~= '' then
@@ -31,14 +32,20 @@ local function goes_on(job)
   return is_id(job) and (entry_of(job) or redis.call('HEXISTS', keys.parked, job) == 1)
 end
 
--- Its id, when it is not for now, and its envelope.
+-- The id of a job that is not born in the lane of most, and its headers.
+local function own_id()
+  local own = string.format('%.0f-%.0f', now, args.sequence)
+  return own, '{"id":"' .. own .. '",' .. string.sub(args.headers, 2) -- we wrote them, and without an id
+end
+
+-- The id of a job that is not for now, and its envelope.
 local function parked_job()
   -- expects: parked delayed
-  local own = string.format('%.0f-%.0f', now, args.sequence)
-  local headers = '{"id":"' .. own .. '",' .. string.sub(args.headers, 2) -- we wrote them, and without an id
+  local own, headers = own_id()
   return own, seal(args.task, headers, args.payload)
 end
 
+-- The id of the new job; or nil, and why no more may wait.
 local function enqueue()
   if args.due ~= '' then
     -- parts: due park signal_due
@@ -55,21 +62,31 @@ local function enqueue()
     hold(args.task, own)
     return own
   end
-  return add(keys.lanes[lane.ready], args.task, args.payload, args.headers)
+  local full = steered and over_bound(1)
+  if full then return nil, full end
+  -- parts: lane_of
+  local number = lane_of(args.headers)
+  if number == lane.ready then return add(keys.lanes[number], args.task, args.payload, args.headers) end
+  -- parts: add_to placed
+  -- expects: lanes moved
+  local own, headers = own_id()
+  placed(own, number, add_to(number, args.task, args.payload, headers))
+  return own
 end
 
 local LINE = 4000 -- bytes of ids that may wait for the job of the run before: some 130 runs
 
--- A job that waits until the jobs of the runs before have ended: they have one unique key. nil when the line is full.
+-- A job that waits until the jobs of the runs before have ended: they have one unique key. nil when the line is too long,
+-- or as above.
 local function enqueue_behind()
   -- parts: holder_of_key
   -- expects: unique moved
   local key = 'schedule:' .. args.name
   local standing, taken, rest = holder_of_key(key)
   if not standing then
-    local own = enqueue()
-    stand(key, own, 'done')
-    return own
+    local own, full = enqueue()
+    if own then stand(key, own, 'done') end
+    return own, full
   end
   if #rest > LINE then return nil end
   local own, envelope = parked_job()
@@ -79,11 +96,13 @@ local function enqueue_behind()
 end
 
 if args.planned ~= '' then
+  local full
   if args.overlap == 'queue' then
-    id = enqueue_behind()
+    id, full = enqueue_behind()
   elseif args.overlap ~= 'skip' or run.job == '-' or not goes_on(run.job) then
-    id = enqueue()
+    id, full = enqueue()
   end
+  if full then return { now, 'full', string.sub(full, 6) } end
   if id then
     said, run.job, run.fired = 'ran', id, run.fired + 1
   elseif args.expected == '' then

@@ -25,6 +25,8 @@ log = logging.getLogger("streamq.statistics")
 
 EVERY: Final = 1.0
 """Seconds between two calls: a killed process takes so much of the statistics with it."""
+AT_ONCE: Final = 8
+"""Tasks of a queue that one call adds to: with 200 buckets each it takes some milliseconds of the server's time."""
 PARTING: Final = 2.0
 """Seconds that a worker which ends takes for its last call: counts are not worth a longer stop."""
 WHILE_RUNNING: Final = 10
@@ -92,9 +94,17 @@ class Tally:
         """Send what is left: what was not answered, and then the rest. What is not answered now is lost."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PARTING):
-                for _ in range(2):
+                for _ in range(2 + TASKS // AT_ONCE):
                     if self._counted or self._sent:
                         await self._send()
+
+    def _part_of(self, queue: str) -> dict[str, Sums]:
+        """What one call takes of a queue: the tasks that have waited longest for it. The others are next."""
+        counted = self._counted.pop(queue, {})
+        names = list(counted)
+        if len(names) > AT_ONCE:
+            self._counted[queue] = {name: counted[name] for name in names[AT_ONCE:]}
+        return {name: counted[name] for name in names[:AT_ONCE]}
 
     async def _send(self) -> None:
         """Each queue's sums under a number. What was sent before and is not answered goes first, as it was."""
@@ -102,7 +112,7 @@ class Tally:
         for queue in self._troubles.rested({*self._counted, *running}):
             if queue not in self._sent:
                 self._number += 1
-                self._sent[queue] = self._number, self._counted.pop(queue, {})
+                self._sent[queue] = self._number, self._part_of(queue)
         due = {queue: self._sent[queue] for queue in self._troubles.rested(list(self._sent))}
         try:
             async with self._store.pool.links() as links:

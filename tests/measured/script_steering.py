@@ -8,7 +8,7 @@ from typing import Any
 from bench.rig import Rig
 from bench.tasks import QUEUE
 from streamq import State
-from streamq.model.statistics import TASKS
+from streamq.worker.tally import AT_ONCE
 
 from .script_cases import FEW_BYTES, WORKER, Bench, Case
 
@@ -26,7 +26,7 @@ def steering_cases(rig: Rig) -> list[Case]:
         Case("resume", f"of {many:,} held jobs", _held(many), _resumed, {}),
         Case("why", f"in the middle of {many:,} that wait", _lined(many, FEW_BYTES), _asked_why, {}),
         Case("why", "in the middle of 500 of 64 KB", _lined(500, 64_000), _asked_why, {}),
-        Case("count", f"{TASKS} tasks with times in 200 buckets each", _counted, _counted_again, {}),
+        Case("count", f"{AT_ONCE} tasks with times in 200 buckets each", _counted, _counted_again, {}),
         Case("operate", "beside 100 operations", _operated, _begun, {}),
         Case("purge", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _purged, {}),
         Case("purge", "of 200 of 64 KB", lambda b: b.entries(200, 64_000), _purged, {}),
@@ -79,7 +79,7 @@ async def _counted_again(bench: Bench, _: Any) -> None:
 async def _count(bench: Bench, number: int) -> None:
     sums = Counter({f"{letter}{bucket}": 10**6 for letter in "rw" for bucket in range(100)})
     async with bench.store.pool.links() as links:
-        said = {QUEUE: (number, {f"task{n}": sums for n in range(TASKS)})}
+        said = {QUEUE: (number, {f"task{n}": sums for n in range(AT_ONCE)})}
         await bench.store.statistics.add(links, WORKER, said)
 
 

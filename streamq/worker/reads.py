@@ -227,6 +227,7 @@ class Reads:
             await self._start(source, entries[:slots], more=more)
             if self._several:
                 self._sources.learn(source, UNKNOWN if len(entries) >= count else 0)
+                self._sources.had(source[0], len(entries))
             if len(entries) > slots:  # more lanes answered than there are free slots
                 await self._give_back(source, entries[slots:])
             slots = max(0, slots - len(entries))

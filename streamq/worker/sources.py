@@ -43,6 +43,10 @@ class Sources:
             self._owed.pop(source, None)
         self._turns.learn(queue, min(UNKNOWN, sum(lanes.values())))
 
+    def had(self, queue: str, count: int) -> None:
+        """A queue got so many jobs out of its turn."""
+        self._turns.had(queue, count)
+
     def forget(self, queues: Iterable[str]) -> None:
         """The backlogs of these queues are not known any more."""
         for queue in queues:

@@ -16,14 +16,18 @@ class Turns:
     """A ring of the queues with a backlog. The one at the head is served until it has had its quantum.
 
     This is deficit round robin where every job weighs the same: what a queue did not get of its quantum, because slots
-    were few, is its deficit, and it keeps its place for that. A queue that becomes empty loses its deficit.
+    were few, is its deficit, and it keeps its place for that. A queue that becomes empty loses its deficit. The quantum
+    is the same for a whole circle: one that changes within it would give to some what others do not get.
     ``weights`` are by how much the quantum of a queue is larger; 1 for those not named. With ``strict``, the queues in
     their order, none gets anything while one before it has a backlog.
     """
 
     def __init__(self, weights: Mapping[str, int] = NONE, *, strict: Sequence[str] = ()) -> None:
         self._ring: OrderedDict[str, int] = OrderedDict()
-        self._head, self._given = "", 0
+        self._had: dict[str, int] = {}
+        """What a queue has had already of the quantum that comes next."""
+        self._quantum, self._left = 1, 0
+        """The quantum of this circle, and how many turns are left of it."""
         self._weights = {queue: weight for queue, weight in weights.items() if weight != 1}
         self._strict = strict
 
@@ -41,17 +45,23 @@ class Turns:
         if backlog > 0:
             self._ring[queue] = backlog
         else:
-            self._ring.pop(queue, None)
+            self.forget((queue,))
+
+    def had(self, queue: str, count: int) -> None:
+        """The queue got so many jobs out of its turn: they count in the next one."""
+        if queue in self._ring:
+            self._had[queue] = self._had.get(queue, 0) + count
 
     def forget(self, queues: Iterable[str]) -> None:
         """Remove queues whose backlog is no longer known."""
         for queue in queues:
             self._ring.pop(queue, None)
+            self._had.pop(queue, None)
 
     def shares(self, slots: int, quantum: int = 1) -> dict[str, int]:
         """By queue, how many jobs to read in this round: all together ``slots``, and none zero.
 
-        ``quantum`` is how many jobs a queue gets before the next one has its turn.
+        ``quantum`` is how many jobs a queue gets before the next one has its turn, from the next circle on.
         """
         if not self._ring:
             return {}
@@ -64,16 +74,21 @@ class Turns:
         cycles, slots = divmod(slots, whole)
         shares = {queue: cycles * quantum * weight(queue, 1) for queue in self._ring} if cycles else {}
         while slots > 0:
+            if self._left <= 0:
+                self._quantum, self._left = quantum, len(self._ring)
             queue = next(iter(self._ring))
-            own, given = quantum * weight(queue, 1), self._given if queue == self._head else 0
-            share = min(slots, max(1, own - given))
-            shares[queue] = shares.get(queue, 0) + share
-            slots -= share
-            if given + share < own:
-                self._head, self._given = queue, given + share
-            else:
-                self._head, self._given = "", 0
-                self._ring.move_to_end(queue)
+            own, had = self._quantum * weight(queue, 1), self._had.pop(queue, 0)
+            share = max(0, min(slots, own - had))
+            if share:
+                shares[queue] = shares.get(queue, 0) + share
+                slots -= share
+            if had + share < own:
+                self._had[queue] = had + share
+                break
+            if had > own:
+                self._had[queue] = had - own
+            self._left -= 1
+            self._ring.move_to_end(queue)
         return shares
 
     def _in_order(self, slots: int) -> dict[str, int]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamq import App, ConfigurationError, Worker
 from streamq.model.envelope import Delivery
@@ -101,6 +103,28 @@ async def test_a_worker_of_strict_queues_takes_the_first_of_them_first(app: App)
     async with working(app, queues=["urgent", "mail", "reports"], strict_queues=True, concurrency=2):
         await until(lambda: len(order) == 120)
     assert order == [queue for queue in ("urgent", "mail", "reports") for _ in range(40)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 12),
+    st.lists(st.tuples(st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=60),
+)
+def test_a_quantum_that_changes_gives_no_queue_more_than_another(
+    queues: int, rounds: list[tuple[int, int]]
+) -> None:
+    turns, got = Turns(), Counter[str]()
+    for number in range(queues):
+        turns.learn(f"q{number}")
+        if number % 3 == 0:
+            turns.had(f"q{number}", 1)  # by a read of all queues
+            got[f"q{number}"] += 1
+    for slots, quantum in rounds:
+        shares = turns.shares(slots, quantum)
+        assert sum(shares.values()) == slots
+        got.update(shares)
+    of_each = [got[f"q{number}"] for number in range(queues)]
+    assert max(of_each) - min(of_each) <= 12, "one turn"
 
 
 @ON_ONE_SERVER

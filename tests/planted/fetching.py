@@ -108,9 +108,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "what a queue is owed of its turn is forgotten",
         "streamq/worker/turns.py",
-        "self._given if queue == self._head else 0",
-        "self._given * 0",
+        "self._had.pop(queue, 0)",
+        "0 * self._had.pop(queue, 0)",
         "tests/engine/test_fetching.py::test_equal_queues_differ_by_one_turn_however_the_slots_come_free",
+    ),
+    Fault(
+        "the quantum of a turn changes within a circle",
+        "streamq/worker/turns.py",
+        "if self._left <= 0:",
+        "if True:",
+        "tests/engine/test_sources.py::test_a_quantum_that_changes_gives_no_queue_more_than_another",
     ),
     Fault(
         "the surplus of a blocking read is kept",

@@ -62,6 +62,7 @@ BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
     ("options", "Redis CPU per unique job", Limit("ratio", "<=", 1.5)),
     ("options", "Redis CPU per prioritised job", Limit("ratio", "<=", 1.3)),
     ("options", "keys of 1,000 unique jobs *", Limit("value", "<=", 1)),
+    ("statistics", "worker CPU per drained job, counted", Limit("ratio", "<=", 1.02)),
     ("footprint", "memory of *, growth over half the time", Limit("value", "<=", 2)),
     ("api", "HTTP API, 1 client", Limit("ratio", ">=", 0.8)),
     ("api", "HTTP API, * clients", Limit("ratio", ">=", 0.8)),

@@ -24,7 +24,7 @@ from streamq.scheduling import SCHEDULING
 from .full_run import figures
 from .http_page import http
 from .source import ROOT, attribute_docs, classes, fenced, first_line, page, prose, source, table, tables
-from .tables_pages import duties, filters, keys, states
+from .tables_pages import duties, filters, keys, states, why
 
 REFERENCE: Final = ROOT / "docs" / "reference"
 
@@ -129,9 +129,12 @@ def python() -> str:
     for name in streamq.__all__:
         if name in errors or name in TABLES:
             continue
-        module = getattr(streamq, name).__module__.replace(".", "/") + ".py"
-        node = next(n for n in source(module).body if getattr(n, "name", "") == name)
-        parts += [f"## {name}", *_documented(node)]
+        kind = getattr(streamq, name)
+        parts += [f"## {name}", *_documented(_written(kind))]
+        if isinstance(kind, type):
+            for inner in kind.__mro__[1:]:  # what has a name of its own tells its methods there
+                if inner.__module__.startswith("streamq.") and inner.__name__ not in streamq.__all__:
+                    parts += _methods(_written(inner))
     return page(
         "Python",
         "Everything below is imported from `streamq`; other modules are not part of the promise. The errors have "
@@ -154,6 +157,12 @@ def python() -> str:
         "`calendar` is a [`Calendar`](#calendar). `streamq.SCHEDULING` is this table.",
         *parts,
     )
+
+
+def _written(kind: Any) -> Any:
+    """The source of a class or a function."""
+    body = source(kind.__module__.replace(".", "/") + ".py").body
+    return next(node for node in body if getattr(node, "name", "") == kind.__name__)
 
 
 TABLES: Final = ("KEEPING", "EnqueueOptions", "OPTIONS", "RESERVED", "SCHEDULING", "ScheduleOptions")
@@ -203,6 +212,10 @@ def _documented(node: Any) -> Iterator[str]:
     if fields and node.name != "Settings":
         rows = [(f"`{ast.unparse(n)}`", first_line(docs.get(ast.unparse(n.target), ""))) for n in fields]
         yield table(("Attribute", "Meaning"), rows)
+    yield from _methods(node)
+
+
+def _methods(node: Any) -> Iterator[str]:
     for method in node.body:
         if _is_public_method(method):
             yield f"**`{_signature(method)}`**"
@@ -269,6 +282,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": cli,
     "states.md": states,
     "filters.md": filters,
+    "why.md": why,
     "keys.md": keys,
     "duties.md": duties,
     "http.md": http,

@@ -11,6 +11,7 @@ from typing import Final
 
 import streamq.errors
 from streamq.duties.upkeep import DUTIES, Share
+from streamq.model.explanations import REASONS
 from streamq.model.filter import FIELDS, OPERATORS
 from streamq.model.filter_text import DEEPEST, LONGEST, TERMS
 from streamq.model.keys import APP_KEYS, QUEUE_KEYS, Key
@@ -78,6 +79,21 @@ _VALUES: Final[Mapping[str, str]] = {
     "words": "text; `:` and `~` find a part in any case",
     "json": "text, a number, `true`, `false` or `null`; in quotation marks always text",
 }
+
+
+def why() -> str:
+    """The reasons why a job does not run."""
+    rows = [
+        (f"`{reason.code}`", ", ".join(f"`{state}`" for state in reason.states), reason.meaning)
+        for reason in REASONS
+    ]
+    return page(
+        "Why a job does not run",
+        "`await job.why()`, `streamq job why QUEUE ID` and `GET …/jobs/{id}/why` say one of these, with "
+        "a sentence that names who, what and when. The first that fits counts: what stands above hides what stands "
+        "below. A code keeps its meaning: see [how to find out](../how-to/why.md).",
+        table(("Code", "Of a job that is", "It means"), rows),
+    )
 
 
 def _move(move: Move) -> tuple[str, str, str, str, str]:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from streamq.model.calendars import Calendar as Calendar
     from streamq.model.events import StateChange as StateChange
     from streamq.model.events import event_name as event_name
+    from streamq.model.explanations import Explanation as Explanation
     from streamq.model.groups import FailureGroup as FailureGroup
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
@@ -69,6 +70,10 @@ if TYPE_CHECKING:
     from streamq.model.schedule_record import SchedulePause as SchedulePause
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
     from streamq.model.states import State as State
+    from streamq.model.statistics import Figures as Figures
+    from streamq.model.statistics import Point as Point
+    from streamq.model.statistics import Spread as Spread
+    from streamq.model.statistics import Statistics as Statistics
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
     from streamq.model.trail import AuditEntry as AuditEntry
@@ -97,6 +102,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import ResultNotKept as ResultNotKept
     from streamq.noun_errors import ScheduleConflict as ScheduleConflict
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
+    from streamq.noun_errors import WindowNotKept as WindowNotKept
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
     from streamq.options import KEEPING as KEEPING
@@ -145,6 +151,7 @@ _HOMES = {
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
     "model.events": ("StateChange", "event_name"),
+    "model.explanations": ("Explanation",),
     "model.groups": ("FailureGroup",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
@@ -157,6 +164,7 @@ _HOMES = {
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
+    "model.statistics": ("Figures", "Point", "Spread", "Statistics"),
     "model.steering": ("Pause", "Steering"),
     "model.pointers": ("json_pointer",),
     "model.trail": ("AuditEntry", "AuditPage"),
@@ -167,7 +175,7 @@ _HOMES = {
         "OperationNotFound", "OperationTimeout",
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
-        "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
+        "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound", "WindowNotKept",
     ),
     "notes": ("Notes",),
     "once": ("Once",),

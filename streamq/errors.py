@@ -11,6 +11,7 @@
     │   ├── RequestReused         the idempotency key was used for another request
     │   ├── InvalidSchedule       the definition of a schedule is wrong
     │   ├── InvalidFilter         the filter cannot be read
+    │   ├── WindowNotKept         statistics are not kept of that time, or not so finely
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
     ├── JobError                  about one job

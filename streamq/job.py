@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.events import Event
+from streamq.model.explanations import Explanation
 from streamq.model.job_record import JobRecord
 from streamq.model.reports import Log
 from streamq.noun_errors import ResultNotKept
@@ -59,6 +60,10 @@ class Job(Generic[R]):
     def watch(self) -> AsyncGenerator[Event]:
         """What it tells from now on, until its end: ``async for event in job.watch()``; see ``Queue.watch``."""
         return self._of.watch(self.id)
+
+    async def why(self) -> Explanation:
+        """Why it does not run now: see ``Queue.why``."""
+        return await self._of.why(self.id)
 
     async def cancel(self, reason: str = "", *, by: str = "") -> JobRecord:
         """End it before it begins, or ask for its end while it runs: see ``Queue.cancel``.

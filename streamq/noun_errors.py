@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 
 from streamq.errors import FieldError, JobError, StreamqError, UsageError
 from streamq.model.shown import as_given
+from streamq.times import rfc3339
 
 
 class InvalidSchedule(UsageError):
@@ -165,6 +167,24 @@ class ScheduleConflict(StreamqError):
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         super().__init__(f"schedule {name!r}: {reason}")
+
+
+class WindowNotKept(UsageError):
+    """Statistics are asked for of a time of which they are not kept, or not so finely; they are from ``oldest`` on."""
+
+    code = "window-not-kept"
+
+    def __init__(self, since: datetime, oldest: datetime, *, by_hour: bool) -> None:
+        self.since, self.oldest, self.oldest_text = since, oldest, rfc3339(oldest, "seconds")
+        instead = (
+            "what is older than a day is kept by the hour: use step='1h' or longer"
+            if by_hour
+            else "older hours are gone"
+        )
+        super().__init__(
+            f"statistics from {rfc3339(since, 'seconds')} on are not kept, only from {self.oldest_text}: "
+            f"{instead}"
+        )
 
 
 class RequestRunning(StreamqError):

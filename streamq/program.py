@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, Unpack
@@ -12,6 +13,7 @@ from typing import Any, Self, Unpack
 from streamq.acting import acting
 from streamq.audited import page
 from streamq.client.client import Client
+from streamq.durations import Duration
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
@@ -22,6 +24,7 @@ from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
+from streamq.model.statistics import Statistics
 from streamq.model.steering import Steering
 from streamq.model.trail import AuditPage
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
@@ -37,6 +40,7 @@ from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.scheduling import Payload
 from streamq.settings import Durability, Settings
+from streamq.statistics import statistics_of, window
 from streamq.sync import Sync
 from streamq.task import Task
 from streamq.terms import PLAIN, Terms, terms
@@ -283,6 +287,15 @@ class Program:
         """
         queues = await self.queues() if queue is None else [queue]
         return await page(self.client, queues, limit, cursor, with_removed=queue is None)
+
+    async def statistics(
+        self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
+        step: Duration | None = None,
+    ) -> dict[str, Statistics]:  # fmt: skip
+        """The same of all queues: see ``Queue.statistics``."""
+        store = self.client.store.statistics
+        asked = window(await store.now(), since, until, step)
+        return {queue: await statistics_of(store, queue, asked) for queue in await self.queues()}
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from streamq.acting import actor
 from streamq.audited import note
-from streamq.bulk import Rate, bulk_of
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import FieldError, InvalidPayload, UsageError
 from streamq.keeping import keep, remove
+from streamq.many import Many
 from streamq.model import codec
 from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.events import Event
+from streamq.model.explanations import Explanation, explain
 from streamq.model.filter_text import parse_filter
 from streamq.model.groups import FailureGroup
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
-from streamq.model.operation import Bulk, OperationRecord
 from streamq.model.reports import Log
 from streamq.model.retention import Retention
 from streamq.model.shown import as_given
-from streamq.model.states import PURGED, State
+from streamq.model.states import State
+from streamq.model.statistics import Statistics
 from streamq.model.steering import Steering
-from streamq.operation import Operation
 from streamq.options import Priority, line, wrong_task_name
+from streamq.statistics import statistics_of, window
 from streamq.store.jobs import Change
 from streamq.terms import moment, terms
 from streamq.times import rfc3339
@@ -42,7 +43,7 @@ SOON: Final = "0"
 """A due time that is now (``model.due``)."""
 
 
-class Queue:
+class Queue(Many):
     """Made by ``app.queue(name)``. Every method raises ``Unavailable`` when the server cannot be reached."""
 
     def __init__(self, name: str, client: Client) -> None:
@@ -84,6 +85,13 @@ class Queue:
             async for event in events:
                 yield event
 
+    async def why(self, job_id: str) -> Explanation:
+        """Why a job does not run now: a sentence, and a code that stays. Raises as ``get``.
+
+        It looks three times at most, so what changes meanwhile may be told as it was or as it is.
+        """
+        return explain(await self._client.store.explanations.facts(self.name, _text(job_id)))
+
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.
 
@@ -108,6 +116,13 @@ class Queue:
         if not isinstance(cursor, str | None):
             raise invalid(cursor)
         return await self._client.store.search.page(self.name, parse_filter(text), limit, cursor)
+
+    async def failures(self) -> list[FailureGroup]:
+        """The groups of jobs that failed alike, those with the most failed jobs first.
+
+        To retry one: ``retry_all(f"fingerprint:{group.fingerprint}")``.
+        """
+        return await self._client.store.failures.groups(self.name)
 
     async def retry(self, job_id: str, *, payload: Any = UNCHANGED) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.
@@ -207,6 +222,20 @@ class Queue:
         await self._client.store.jobs.remove(self.name, _text(job_id))
         await self._note("job.delete", job_id)
 
+    async def statistics(
+        self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
+        step: Duration | None = None, task: str | None = None,
+    ) -> Statistics:  # fmt: skip
+        """What the jobs of a time came to, by task and step by step, and how long they waited and ran.
+
+        ``since`` and ``until`` are how long ago, or aware times; ``step`` is whole minutes, and chosen when nobody says
+        it. A day is kept by the minute, 90 days by the hour. Workers add to it once a second. Raises ``WindowNotKept``
+        for an older time, and ``UsageError`` for what can be none.
+        """
+        self._check_task(task)
+        store = self._client.store.statistics
+        return await statistics_of(store, self.name, window(await store.now(), since, until, step), task)
+
     # -- steering -------------------------------------------------------------------------------------------
 
     async def steering(self) -> Steering:
@@ -289,90 +318,7 @@ class Queue:
         await keep(self._client, self.name, task, told)
         return await self.retention()
 
-    # -- background operations ------------------------------------------------------------------------------
-
-    async def purge(self, states: Iterable[State | str] = PURGED, *, by: str = "") -> Operation:
-        """Delete the jobs of these states, by default of all but ``active``; there is no way back.
-
-        It goes on in the background, done by workers and schedulers, for the jobs that are there now. Raises
-        ``UsageError`` for a state whose jobs cannot be purged.
-        """
-        return await self._begin("purge", states, by)
-
-    async def drain(self, *, delayed: bool = False, by: str = "") -> Operation:
-        """Delete what has not begun: the waiting jobs, and with ``delayed`` the delayed and held ones, too."""
-        states = (State.HELD, State.DELAYED, State.WAITING) if delayed else (State.WAITING,)
-        return await self._begin("drain", states, by)
-
-    async def _begin(self, kind: str, states: Iterable[State | str], by: str) -> Operation:
-        asked = [states] if isinstance(states, str) or not isinstance(states, Iterable) else list(states)
-        if not asked:
-            raise UsageError(f"name a state whose jobs are to be purged: any of {', '.join(PURGED)}")
-        if strange := [state for state in asked if state not in PURGED]:
-            raise UsageError(
-                f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"
-            )
-        counts = (await self.counts()).asdict()
-        wanted = [state for state in PURGED if state in asked]
-        total = sum(counts[state] for state in wanted)
-        who = line("by", by) or actor()
-        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, who)
-        await self._note(f"queue.{kind}", begun, by, states=[state.value for state in wanted], total=total)
-        return Operation(begun, self.name, self._client)
-
-    async def failures(self) -> list[FailureGroup]:
-        """The groups of jobs that failed alike, those with the most failed jobs first.
-
-        To retry one: ``retry_all(f"fingerprint:{group.fingerprint}")``.
-        """
-        return await self._client.store.failures.groups(self.name)
-
-    async def retry_all(
-        self, text: str, *, rate: Rate | None = None, canary: int | None = None, by: str = ""
-    ) -> Operation:
-        """Let the jobs that a filter means wait again, in the background: the failed ones, unless it names states.
-
-        With ``rate`` only so many a second (``50``, ``"50/s"``, ``"10/m"``). With ``canary`` so many first: when one of
-        these fails again, the operation is ``stopped``; else it goes on with the others. ``skipped`` counts those
-        whose unique key is in use. Raises ``InvalidFilter``, ``UsageError`` for a state that does not allow it, and
-        ``OperationConflict`` where an operation that runs is for the same jobs.
-        """
-        return await self._begin_bulk(bulk_of("retry", text, rate=rate, canary=canary), by)
-
-    async def cancel_all(
-        self, text: str, reason: str = "", *, rate: Rate | None = None, by: str = ""
-    ) -> Operation:
-        """Cancel the jobs that a filter means, in the background: those that have not begun, unless it names states.
-
-        With ``state:active`` those that run are told to end, as ``cancel`` does. Raises as ``retry_all``.
-        """
-        return await self._begin_bulk(bulk_of("cancel", text, rate=rate, reason=line("reason", reason)), by)
-
-    async def promote_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
-        """Let the delayed jobs that a filter means wait now, in the background. Raises as ``retry_all``."""
-        return await self._begin_bulk(bulk_of("promote", text, rate=rate), by)
-
-    async def delete_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
-        """Delete the records of ended jobs that a filter means, in the background. Raises as ``retry_all``."""
-        return await self._begin_bulk(bulk_of("delete", text, rate=rate), by)
-
-    async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:
-        counts = (await self.counts()).asdict()
-        total = sum(counts[state] for state in bulk.states)
-        who = line("by", by) or actor()
-        begun = await self._client.store.operations.begin_bulk(self.name, bulk, total, who)
-        await self._note(f"queue.{bulk.kind}", begun, by, filter=bulk.filter, total=total)
-        return Operation(begun, self.name, self._client)
-
-    async def operations(self) -> list[OperationRecord]:
-        """The background operations of the queue, the latest first; those of more than a day ago are forgotten."""
-        return await self._client.store.operations.of_each([self.name])
-
-    def operation(self, operation_id: str) -> Operation:
-        """The handle on an operation, by its id."""
-        if not isinstance(operation_id, str):
-            raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
-        return Operation(operation_id, self.name, self._client)
+    # -- the whole queue ------------------------------------------------------------------------------------
 
     async def remove(self, *, purge: bool = False) -> None:
         """Remove a queue that nobody serves and that is empty, or with ``purge`` all that is in it, for good.

@@ -22,6 +22,7 @@ from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
 from streamq.model.events import Event
+from streamq.model.explanations import Explanation
 from streamq.model.job_record import JobRecord
 from streamq.model.reports import Log
 from streamq.model.shown import as_given
@@ -72,6 +73,10 @@ class SyncJob(Generic[R]):
                 yield event
         finally:
             self._sync.run(events.aclose)
+
+    def why(self) -> Explanation:
+        """Why it does not run now; see ``Queue.why``."""
+        return self._sync.run(self._job.why)
 
     @property
     def disposition(self) -> Disposition:

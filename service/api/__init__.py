@@ -17,7 +17,9 @@ from . import (
     queues,
     reports,
     schedules,
+    stats,
     steering,
+    why,
     workers,
 )
 
@@ -35,5 +37,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *failed.ROUTES,
     *schedules.ROUTES,
     *messages.ROUTES,
+    *why.ROUTES,
+    *stats.ROUTES,
 )
 """All routes of the API. The router tries those that begin alike in this order: jobs are asked for the most."""

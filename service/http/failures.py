@@ -38,6 +38,7 @@ from streamq import (
     UnknownTask,
     UsageError,
     VersionConflict,
+    WindowNotKept,
     WrongState,
 )
 
@@ -76,6 +77,11 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     RequestRunning: ProblemType(
         409, RequestRunning.code, "the first request with this `Idempotency-Key` is still being answered"
+    ),
+    WindowNotKept: ProblemType(
+        422,
+        WindowNotKept.code,
+        "statistics are not kept of that time, or not so finely; they are from `oldest` on",
     ),
     UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
     JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
@@ -221,6 +227,7 @@ _TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {
     QueueInUse: {"workers": "workers"},
     QueueNotEmpty: {"counts": "counts"},
     QueueFull: {"waiting": "waiting", "bound": "bound"},
+    WindowNotKept: {"oldest": "oldest_text"},
 }
 """What a problem tells beside its words: member and attribute. The first error that fits counts."""
 

@@ -25,6 +25,7 @@ _OURS: Final = {
     "queue": "streamq.cli.queue:queue",
     "operation": "streamq.cli.operation:operation",
     "workers": "streamq.cli.look:workers",
+    "stats": "streamq.cli.stats:stats",
     "job": "streamq.cli.jobs:job",
     "errors": "streamq.cli.failures:errors",
     "schedule": "streamq.cli.schedules:schedule",

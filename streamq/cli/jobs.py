@@ -22,6 +22,7 @@ from streamq.cli.options import (
 )
 from streamq.cli.outlet import complain, echo_json, say, table
 from streamq.cli.reports import logs, watch
+from streamq.cli.why import why
 from streamq.model.states import State
 
 
@@ -187,5 +188,5 @@ def ls(
         say(f"{so_far}more: --cursor {page.next}")
 
 
-for each in (*CHANGES, logs, watch):
+for each in (why, *CHANGES, logs, watch):
     job.add_command(each)

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import secrets
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Final
 
@@ -29,6 +30,8 @@ from streamq.store.workers import UNREADABLE, parse_worker
 
 log = logging.getLogger("streamq.identity")
 
+TOLD: Final = 500
+"""Tasks at most that a worker says it knows: with long names 50 KB, which whoever lists the workers reads."""
 HOST_LENGTH: Final = 24
 """Characters of the host's name in a worker's name, which has 64 at most with process id and random part."""
 
@@ -47,14 +50,18 @@ def checked_name(name: str) -> str:
 
 
 def describe(
-    name: str, queues: tuple[str, ...], concurrency: int, settings: Settings, schedules: tuple[str, ...] = ()
+    name: str, queues: tuple[str, ...], concurrency: int, settings: Settings, schedules: tuple[str, ...] = (),
+    tasks: Mapping[str, int] | None = None,
 ) -> WorkerInfo:  # fmt: skip
-    """The description of the worker of this process, whose app declares these schedules, with a new token."""
+    """The description of the worker of this process, whose app declares these schedules, with a new token.
+
+    ``tasks`` are those that it knows, with the versions of their payloads; of too many it says none.
+    """
     return WorkerInfo(
         name=name, host=platform.node(), pid=os.getpid(), queues=queues, concurrency=concurrency,
         started_at=host_now(), version=version("streamq"), token=secrets.token_hex(8), lease=settings.lease,
         beat=settings.beat, stuck=settings.stuck, host_id=host.host_id(), process_start=host.own_start(),
-        schedules=schedules,
+        schedules=schedules, tasks=tasks if tasks is not None and len(tasks) <= TOLD else None,
     )  # fmt: skip
 
 

@@ -175,6 +175,15 @@ class Keys:
         "ids of jobs whose results have a time of their own, by its end in ms",
         "the pruner, at that time",
     )
+    minutes = Key(
+        "hash", "what the jobs of a minute came to: task → counts and times (JSON), and how many waited at most",
+        "expires in a day", "minutes:MINUTE",
+    )  # fmt: skip
+    hours = Key("hash", "the same of an hour", "expires in 90 days", "hours:HOUR")
+    counted = Key(
+        "string", "the number of the last call by which a worker added to the statistics", "expires in an hour",
+        "counted:WORKER",
+    )  # fmt: skip
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )
@@ -228,6 +237,18 @@ class Keys:
     def look(self, number: int) -> str:
         """The key of the last check of a seat by a process that stands by."""
         return f"{self.seat_look}{number}:look"
+
+    def minute(self, number: int) -> str:
+        """The key of the statistics of a minute, by its number since the epoch."""
+        return f"{self.minutes}{number}"
+
+    def hour(self, number: int) -> str:
+        """The key of the statistics of an hour."""
+        return f"{self.hours}{number}"
+
+    def counted_by(self, worker: str) -> str:
+        """The key of the number of a worker's last call, by what tells it from others of its name."""
+        return f"{self.counted}{worker}"
 
 
 class AppKeys:

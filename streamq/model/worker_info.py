@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,6 +70,8 @@ class WorkerInfo:
     """What its app's code tells operators, the oldest first."""
     schedules: tuple[str, ...] = ()
     """The schedules that its app declares."""
+    tasks: Mapping[str, int] | None = None
+    """The tasks that it knows, each with the version of its payload; ``None`` when it does not say."""
 
     def asdict(self) -> dict[str, Any]:
         """The worker as JSON has it."""

@@ -70,6 +70,7 @@ class SettingsOptions(TypedDict, total=False):
     keep_completed_for: Duration
     keep_failed: int
     keep_failed_for: Duration
+    statistics: bool
     host: str
     port: int
     api_keys: SecretStr | str
@@ -134,6 +135,8 @@ class Settings(BaseModel):
     keep_completed_for: PositiveSeconds = Field(86_400.0, description="seconds a completed job is kept")
     keep_failed: NonNegativeInt = Field(10_000, description="failed jobs kept")
     keep_failed_for: PositiveSeconds = Field(604_800.0, description="seconds a failed job is kept")
+
+    statistics: bool = Field(True, description="workers count what jobs come to, by minute and by hour")
 
     host: str = Field("127.0.0.1", description="address the API binds to")
     port: int = Field(8000, ge=0, le=65_535, description="port the API binds to")

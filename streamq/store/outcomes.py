@@ -39,6 +39,8 @@ class Settlement(NamedTuple):
     """When a delayed one is due."""
     key: str = ""
     """The unique key that its end gives up; empty for none, as of most."""
+    task: str = ""
+    """What the statistics count it for."""
 
 
 Settled = tuple[str, list[Settlement], list[bytes] | StreamqError]
@@ -173,8 +175,9 @@ def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
 
 def _alike(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts of one kind and one lane, as settle.lua takes them."""
-    if len({settlement[:2] for settlement in settlements}) == 1:
-        yield settlements  # the usual case
+    kind, lane, count = settlements[0].kind, settlements[0].lane, len(settlements)
+    if [s[0] for s in settlements].count(kind) == count and [s[1] for s in settlements].count(lane) == count:
+        yield settlements  # the usual case, and a set of pairs would cost twice as much
         return
     alike: dict[tuple[str, int], list[Settlement]] = {}
     for settlement in settlements:

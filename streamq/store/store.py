@@ -10,6 +10,7 @@ from streamq.settings import Settings
 from streamq.store.access import Access
 from streamq.store.delayed import Delayed
 from streamq.store.delivery import Delivery
+from streamq.store.explanations import Explanations
 from streamq.store.failures import Failures
 from streamq.store.followers import Followers
 from streamq.store.jobs import Jobs
@@ -27,6 +28,7 @@ from streamq.store.schedules import Schedules
 from streamq.store.search import Search
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
+from streamq.store.statistics import StatisticsStore
 from streamq.store.steering import SteeringStore
 from streamq.store.trail import Trail
 from streamq.store.unique import UniqueKeys
@@ -54,6 +56,8 @@ class Store(Access):
         self.jobs = Jobs(self, known)
         self.search = Search(self, known)
         self.failures = Failures(self)
+        self.statistics = StatisticsStore(self)
+        self.explanations = Explanations(self, self.workers, self.statistics, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.trail = Trail(self)

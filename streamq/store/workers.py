@@ -104,7 +104,10 @@ class Workers:
         A duty asks over its own ``links``: it then needs no connection for ordinary commands.
         """
         call = links.home.call if links else self._access.pool.call_home
-        said = await call("HGETALL", self._access.shared.workers)
+        return self.read_list(await call("HGETALL", self._access.shared.workers))
+
+    def read_list(self, said: Sequence[bytes]) -> list[WorkerInfo]:
+        """The same from what the list of workers has, all of it."""
         readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
         return sorted([info for info in readable if info], key=lambda info: info.name)
 
@@ -196,7 +199,7 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
         process_start=_whole(said.get("process_start")),
         overdue=tuple(_overdue(handler) for handler in said.get("overdue", ())),
         notes=tuple(_note(note) for note in said.get("notes", ())),
-        schedules=tuple(str(name) for name in said.get("schedules", ())),
+        schedules=tuple(str(name) for name in said.get("schedules", ())), tasks=_versions(said.get("tasks")),
     )  # fmt: skip
 
 
@@ -206,6 +209,11 @@ def _overdue(said: dict[str, Any]) -> OverdueHandler:
 
 def _note(said: dict[str, Any]) -> WorkerNote:
     return WorkerNote(str(said["subject"]), str(said["text"]), _time(said["since"]))
+
+
+def _versions(said: Any) -> dict[str, int] | None:
+    """The tasks that it says it knows; another program's worker may say anything."""
+    return {str(name): _whole(version) for name, version in said.items()} if isinstance(said, dict) else None
 
 
 def _whole(said: object) -> int:

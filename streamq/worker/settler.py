@@ -26,6 +26,7 @@ from streamq.redis.troubles import Troubles
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
 from streamq.worker.slots import Outcomes, Slots
+from streamq.worker.tally import Tally
 
 log = logging.getLogger("streamq.settler")
 
@@ -50,10 +51,13 @@ IDLE: Final = 10.0
 
 
 class Settler:
-    """Writes the outcomes in ``slots`` until told to stop, and keeps trying while the server is away."""
+    """Writes the outcomes in ``slots`` until told to stop, and keeps trying while the server is away.
 
-    def __init__(self, store: Store, worker: str, slots: Slots) -> None:
-        self._store, self._links = store, store.links(worker)
+    ``tally`` counts those that the server has taken.
+    """
+
+    def __init__(self, store: Store, worker: str, slots: Slots, tally: Tally | None = None) -> None:
+        self._store, self._links, self._tally = store, store.links(worker), tally
         self._worker = worker.encode()
         self._slots, self._waiting = slots, slots.waiting
         self._troubles = Troubles("write outcomes of", log, PAUSE)
@@ -67,7 +71,9 @@ class Settler:
     def put(self, delivery: Delivery, kind: str, body: bytes, due: str = "") -> None:
         """Take an outcome; it is written soon."""
         key = key_given_up(delivery.headers) if delivery.raw_headers and kind in ENDS else ""
-        outcome = Settlement(kind, delivery.lane, delivery.entry, delivery.job_id, body, due, key)
+        outcome = Settlement(
+            kind, delivery.lane, delivery.entry, delivery.job_id, body, due, key, delivery.task
+        )
         waiting = self._waiting.get(delivery.queue)
         if waiting is None:
             self._waiting[delivery.queue] = [outcome]
@@ -200,7 +206,7 @@ class Settler:
         reads = self._slots.reads
         for queue, part, said in await self._store.outcomes.settle_each(self._links, left, reads):
             if not isinstance(said, StreamqError):
-                self._written(said, repeated=repeated)
+                self._written(queue, part, said, repeated=repeated)
                 self._settled(queue, [], accepted=True)
             elif concerns_all(said) and self._links.is_one:
                 problem = said
@@ -211,7 +217,11 @@ class Settler:
         left.update(waits)
         return problem
 
-    def _written(self, refused: list[bytes], *, repeated: bool) -> None:
+    def _written(self, queue: str, part: list[Settlement], refused: list[bytes], *, repeated: bool) -> None:
+        if self._tally is not None:
+            self._tally.add(
+                queue, part if repeated or not refused else [s for s in part if s.entry not in refused]
+            )
         if refused and not repeated:  # after an unanswered try, a refusal only says that the try had worked
             self.refused += len(refused)
             log.warning("%d outcomes were refused: their jobs had been given to another worker", len(refused))
@@ -239,7 +249,7 @@ class Settler:
                 if part is not refused:
                     said = await self._settle(queue, part)
                 if not isinstance(said, StreamqError):
-                    self._written(said, repeated=False)
+                    self._written(queue, part, said, repeated=False)
                     accepted = True
                 elif concerns_all(said):
                     break
@@ -274,8 +284,10 @@ class Settler:
             outcome.kind, outcome.body, outcome.job_id, self._store.clock.now(), self._worker, told
         )
         failure = outcome._replace(kind=FAILED, body=body)
-        if isinstance(await self._settle(queue, [failure]), StreamqError):
+        said = await self._settle(queue, [failure])
+        if isinstance(said, StreamqError):
             return False
+        self._written(queue, [failure], said, repeated=False)
         job_lines.failed_for_good(outcome.job_id, queue, self._worker.decode(), "OutcomeRefused", reason)
         return True
 

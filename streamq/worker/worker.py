@@ -32,6 +32,7 @@ from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
 from streamq.worker.shutdown import Shutdown
 from streamq.worker.slots import Slots
+from streamq.worker.tally import Tally
 from streamq.worker.turns import Turns
 
 log = logging.getLogger("streamq.worker")
@@ -110,6 +111,7 @@ class Worker:
                         await self._work()
             finally:
                 await self.heartbeat.stop()
+                await self.tally.close()
                 if self._taken is None:  # else what is listed under the name is another's
                     await self.shutdown.sign_off(has_fetched=self._has_fetched)
                 self.runner.close()
@@ -169,10 +171,12 @@ class Worker:
 
     def _assemble(self) -> None:
         app, store, name = self.app, self.app.client.store, self.name
-        self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared))
+        known = {each: task.version for each, task in app.tasks.items()}
+        self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared), known)
         self.slots = Slots(self.concurrency)
         self.slots.reporter = self.reporter = Reporter(store, name)
-        self.settler = Settler(store, name, self.slots)
+        self.tally = Tally(store, self.info, self.slots)
+        self.settler = Settler(store, name, self.slots, self.tally if app.settings.statistics else None)
         self.runner = Runner(app, self.slots, self.settler, name)
         self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner, self._turns)
         self.canceller = Canceller(store, self.queues, self.slots, self.runner)
@@ -201,6 +205,7 @@ class Worker:
             duties = [group.create_task(tick(duty), name=duty.name) for duty in self._duties]
             cancelling = group.create_task(self.canceller.run(), name="canceller")
             reporting = group.create_task(self.reporter.run(), name="reporter")
+            counting = group.create_task(self.tally.run(), name="statistics")
             fetching = group.create_task(self.fetcher.run(), name="fetcher")
             self._has_fetched = True
             cancelled: asyncio.CancelledError | None = None
@@ -211,7 +216,7 @@ class Worker:
                 self._stop.set()
             grace = self.app.settings.shutdown_grace
             await self.shutdown.end_attempts(fetching, settling, grace, self._at_once)
-            for each in (*duties, cancelling, reporting):
+            for each in (*duties, cancelling, counting, reporting):
                 each.cancel()
             await asyncio.wait([reporting])
             await self.reporter.close()

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from streamq import StreamqError, errors, noun_errors
+from streamq.model.clock import from_ms
 from streamq.tickets import Ticket
 
 
@@ -24,6 +25,7 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.OpenElsewhere: errors.OpenElsewhere(),
     noun_errors.InvalidSchedule: noun_errors.InvalidSchedule("s", [errors.FieldError("/cron", "cron", "no")]),
     noun_errors.ScheduleNotFound: noun_errors.ScheduleNotFound("s", ["t"]),
+    noun_errors.WindowNotKept: noun_errors.WindowNotKept(from_ms(1), from_ms(2), by_hour=True),
     noun_errors.ScheduleConflict: noun_errors.ScheduleConflict("s", "no"),
     errors.JobNotFound: errors.JobNotFound("q", "1-1"),
     errors.WrongState: errors.WrongState("1-1", "cancel", "failed", ["retry"]),

@@ -13,9 +13,9 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "operation", "bulk", "audited", "keeping", "records", "options", "once", "terms", "unique",
-        "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync", "scheduling", "schedules",
-        "program", "context", "declare",
+        "job", "queue", "operation", "bulk", "many", "audited", "keeping", "records", "statistics", "options", "once",
+        "terms", "unique", "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync",
+        "scheduling", "schedules", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

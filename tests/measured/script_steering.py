@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from bench.rig import Rig
 from bench.tasks import QUEUE
 from streamq import State
+from streamq.worker.tally import AT_ONCE
 
-from .script_cases import FEW_BYTES, KEPT_LONG, MANY_BYTES, Bench, Case
+from .script_cases import FEW_BYTES, KEPT_LONG, MANY_BYTES, WORKER, Bench, Case
 
 LONG = 500
 """Characters of a reason, as many as it may have."""
@@ -23,6 +25,9 @@ def steering_cases(rig: Rig) -> list[Case]:
         Case("told", "100 paused tasks", _steered, _read, {}),
         Case("resume", f"of {many:,} held jobs", _held(many), _resumed, {}),
         Case("queue_remove", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _gone, {}),
+        Case("why", f"in the middle of {many:,} that wait", _lined(many, FEW_BYTES), _asked_why, {}),
+        Case("why", "in the middle of 500 of 64 KB", _lined(500, 64_000), _asked_why, {}),
+        Case("count", f"{AT_ONCE} tasks with times in 200 buckets each", _counted, _counted_again, {}),
         Case("operate", "beside 100 operations", _operated, _begun, {}),
         Case("purge", f"of {many:,} waiting jobs", lambda b: b.entries(many, FEW_BYTES), _purged, {}),
         Case("bulk", "50 of some thousand jobs that wait are cancelled", _waiting(5_000), _bulked, KEPT_LONG),
@@ -69,6 +74,35 @@ async def _read(bench: Bench, _: Any) -> None:
 
 async def _gone(bench: Bench, _: Any) -> None:
     await bench.app.queue(QUEUE).remove(purge=True)
+
+
+def _lined(count: int, size: int) -> Any:
+    async def prepare(bench: Bench) -> bytes:
+        async with bench.store.pool.links() as links:
+            await bench.store.delivery.join(links, [QUEUE])
+        return (await bench.entries(count, size))[count // 2]
+
+    return prepare
+
+
+async def _asked_why(bench: Bench, entry: bytes) -> None:
+    await bench.app.queue(QUEUE).why(entry.decode() if isinstance(entry, bytes) else entry)
+
+
+async def _counted(bench: Bench) -> None:
+    await bench.store.server.read_clock()
+    await _count(bench, 1)
+
+
+async def _counted_again(bench: Bench, _: Any) -> None:
+    await _count(bench, 2)
+
+
+async def _count(bench: Bench, number: int) -> None:
+    sums = Counter({f"{letter}{bucket}": 10**6 for letter in "rw" for bucket in range(100)})
+    async with bench.store.pool.links() as links:
+        said = {QUEUE: (number, {f"task{n}": sums for n in range(AT_ONCE)})}
+        await bench.store.statistics.add(links, WORKER, said)
 
 
 def _held(count: int) -> Any:

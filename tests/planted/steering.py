@@ -6,6 +6,37 @@ from .fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
+        "statistics whose answer was lost count twice",
+        "streamq/redis/lua/count.lua",
+        ">= tonumber(args.number) then return now end",
+        "< 0 then return now end",
+        "tests/engine/test_statistics.py::"
+        "test_what_was_sent_and_not_answered_is_counted_once_when_it_is_sent_again",
+    ),
+    Fault(
+        "statistics tell any number of tasks apart",
+        "streamq/redis/lua/count.lua",
+        "redis.call('HLEN', key) >= room then field = '*' end",
+        "false then field = '*' end",
+        "tests/engine/test_statistics.py::test_a_million_tasks_of_different_names_take_no_more_keys_and_bytes_than_some",
+    ),
+    Fault(
+        "the place in line counts what was delivered already",
+        "streamq/redis/lua/parts/ahead.lua",
+        "'(' .. delivered_to(stream)",
+        "'-'",
+        "tests/engine/test_why.py::"
+        "test_the_place_in_a_long_line_is_exact_near_its_ends_and_about_right_between_in_bounded_calls",
+    ),
+    Fault(
+        "a worker that is registered counts as one that is there",
+        "streamq/store/explanations.py",
+        "if alive.get(worker.client_id) != worker.name",
+        "if worker.client_id in alive and alive.get(worker.client_id) != worker.name",
+        "tests/engine/test_why.py::"
+        "test_a_worker_without_a_connection_counts_as_lost_where_the_server_lets_that_be_seen",
+    ),
+    Fault(
         "a worker that is busy never looks at pauses",
         "streamq/worker/fetcher.py",
         "unseen.due or self._steered.due or self._slots.stopping",

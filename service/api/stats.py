@@ -1,0 +1,139 @@
+"""Statistics: what the jobs of a time came to, and how long they waited and ran."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
+
+from streamq import UsageError, WindowNotKept
+from streamq.durations import seconds_of
+from streamq.times import NoTime, parse_rfc3339
+
+from ..http.auth import Scope
+from ..http.failures import OF_ENGINE, OUTAGES
+from ..http.inputs import Request, said
+from ..http.route import Asked, Route, Success
+from ..site import Site
+from .queues import PATH, QUEUE_NOT_FOUND, known_queue
+
+STATS: Final = "/api/v1/stats"
+
+
+# -- what requests carry -----------------------------------------------------------------------------------------
+
+
+def _past(value: Any) -> float | datetime:
+    """How long ago, or a time, which has a T in it."""
+    try:
+        return parse_rfc3339(value) if isinstance(value, str) and "T" in value else seconds_of(value)
+    except NoTime as error:
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
+    except ValueError:
+        hint = {
+            "hint": 'write how long ago it was, such as "90m" or "24h", or a time as 2030-01-31T09:00:00Z'
+        }
+        raise PydanticCustomError("time", "is neither a duration nor a time", hint) from None
+
+
+_PAST: Final = said('string: how long ago, such as `"6h"`, or a time of RFC 3339 with its zone', "string")
+
+
+class StatsQuery(Request):
+    """Of which time: `since` is an hour ago by default, `until` now. Without a `step` one is chosen."""
+
+    since: Annotated[Any, PlainValidator(_past), _PAST] = "1h"
+    until: Annotated[Any, PlainValidator(_past), _PAST] = None
+    step: str | None = Field(default=None, max_length=20)
+
+
+class QueueStatsQuery(StatsQuery):
+    """The same, of one `task` alone where that is named."""
+
+    task: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+# -- what is answered --------------------------------------------------------------------------------------------
+
+
+class SpreadDocument(TypedDict):
+    """Percentiles in seconds, each right within a tenth; null where there was nothing."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class FiguresDocument(TypedDict):
+    """What attempts came to. `rate` is how many ended in a second; `run` and `wait` are of jobs that ended."""
+
+    completed: int
+    failed: int
+    cancelled: int
+    expired: int
+    retried: int
+    rate: float
+    run: SpreadDocument
+    wait: SpreadDocument
+
+
+class PointDocument(FiguresDocument):
+    """One step, which begins `at`; `waiting` is how many jobs waited at most."""
+
+    at: str
+    waiting: int | None
+
+
+class StatsDocument(TypedDict):
+    """The statistics of a queue: in all, by task, and step by step. `step` is in seconds."""
+
+    queue: str
+    task: str | None
+    since: str
+    until: str
+    step: int
+    total: FiguresDocument
+    tasks: dict[str, FiguresDocument]
+    points: list[PointDocument]
+
+
+class AllStats(TypedDict):
+    """Those of all queues."""
+
+    data: list[StatsDocument]
+
+
+# -- handlers and routes -----------------------------------------------------------------------------------------
+
+
+async def index(site: Site, asked: Asked[StatsQuery, None]) -> dict[str, Any]:
+    """By queue."""
+    query = asked.query
+    found = await site.engine.statistics(query.since, query.until, step=query.step)
+    return {"data": [statistics.asdict() for statistics in found.values()]}
+
+
+async def show(site: Site, asked: Asked[QueueStatsQuery, None]) -> dict[str, Any]:
+    """Of one queue."""
+    query = asked.query
+    queue = await known_queue(site.engine, asked.request)
+    return (await queue.statistics(query.since, query.until, step=query.step, task=query.task)).asdict()
+
+
+_REFUSALS: Final = (OF_ENGINE[WindowNotKept], OF_ENGINE[UsageError], *OUTAGES)
+
+ROUTES: Final = (
+    Route(
+        method="GET", path=STATS, handler=index, scope=Scope.READ, query=StatsQuery,
+        summary="what the jobs of all queues came to in some time, and how long they waited and ran",
+        answers=(Success(200, "The statistics", AllStats),), problems=_REFUSALS,
+    ),
+    Route(
+        method="GET", path=PATH + "/{queue}/stats", handler=show, scope=Scope.READ, query=QueueStatsQuery,
+        summary="the same of one queue, or of one task in it",
+        answers=(Success(200, "The statistics", StatsDocument),), problems=(QUEUE_NOT_FOUND, *_REFUSALS),
+    ),
+)  # fmt: skip

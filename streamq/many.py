@@ -1,0 +1,107 @@
+"""What is done to many jobs of a queue at once, in the background: by state, and by filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streamq.acting import actor
+from streamq.audited import note
+from streamq.bulk import Rate, bulk_of
+from streamq.client.client import Client
+from streamq.errors import UsageError
+from streamq.model.operation import Bulk, OperationRecord
+from streamq.model.shown import as_given
+from streamq.model.states import PURGED, State
+from streamq.operation import Operation
+from streamq.options import line
+
+
+class Many:
+    """The part of a ``Queue`` that sets operations off."""
+
+    name: str
+    _client: Client
+
+    async def purge(self, states: Iterable[State | str] = PURGED, *, by: str = "") -> Operation:
+        """Delete the jobs of these states, by default of all but ``active``; there is no way back.
+
+        It goes on in the background, done by workers and schedulers, for the jobs that are there now. Raises
+        ``UsageError`` for a state whose jobs cannot be purged.
+        """
+        return await self._begin("purge", states, by)
+
+    async def drain(self, *, delayed: bool = False, by: str = "") -> Operation:
+        """Delete what has not begun: the waiting jobs, and with ``delayed`` the delayed and held ones, too."""
+        states = (State.HELD, State.DELAYED, State.WAITING) if delayed else (State.WAITING,)
+        return await self._begin("drain", states, by)
+
+    async def _begin(self, kind: str, states: Iterable[State | str], by: str) -> Operation:
+        asked = [states] if isinstance(states, str) or not isinstance(states, Iterable) else list(states)
+        if not asked:
+            raise UsageError(f"name a state whose jobs are to be purged: any of {', '.join(PURGED)}")
+        if strange := [state for state in asked if state not in PURGED]:
+            raise UsageError(
+                f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"
+            )
+        counts = (await self._client.store.queues.counts(self.name)).asdict()
+        wanted = [state for state in PURGED if state in asked]
+        total = sum(counts[state] for state in wanted)
+        who = line("by", by) or actor()
+        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, who)
+        await note(
+            self._client,
+            self.name,
+            f"queue.{kind}",
+            begun,
+            by,
+            states=[state.value for state in wanted],
+            total=total,
+        )
+        return Operation(begun, self.name, self._client)
+
+    async def retry_all(
+        self, text: str, *, rate: Rate | None = None, canary: int | None = None, by: str = ""
+    ) -> Operation:
+        """Let the jobs that a filter means wait again, in the background: the failed ones, unless it names states.
+
+        With ``rate`` only so many a second (``50``, ``"50/s"``, ``"10/m"``). With ``canary`` so many first: when one of
+        these fails again, the operation is ``stopped``; else it goes on with the others. ``skipped`` counts those
+        whose unique key is in use. Raises ``InvalidFilter``, ``UsageError`` for a state that does not allow it, and
+        ``OperationConflict`` where an operation that runs is for the same jobs.
+        """
+        return await self._begin_bulk(bulk_of("retry", text, rate=rate, canary=canary), by)
+
+    async def cancel_all(
+        self, text: str, reason: str = "", *, rate: Rate | None = None, by: str = ""
+    ) -> Operation:
+        """Cancel the jobs that a filter means, in the background: those that have not begun, unless it names states.
+
+        With ``state:active`` those that run are told to end, as ``cancel`` does. Raises as ``retry_all``.
+        """
+        return await self._begin_bulk(bulk_of("cancel", text, rate=rate, reason=line("reason", reason)), by)
+
+    async def promote_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
+        """Let the delayed jobs that a filter means wait now, in the background. Raises as ``retry_all``."""
+        return await self._begin_bulk(bulk_of("promote", text, rate=rate), by)
+
+    async def delete_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
+        """Delete the records of ended jobs that a filter means, in the background. Raises as ``retry_all``."""
+        return await self._begin_bulk(bulk_of("delete", text, rate=rate), by)
+
+    async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:
+        counts = (await self._client.store.queues.counts(self.name)).asdict()
+        total = sum(counts[state] for state in bulk.states)
+        who = line("by", by) or actor()
+        begun = await self._client.store.operations.begin_bulk(self.name, bulk, total, who)
+        await note(self._client, self.name, f"queue.{bulk.kind}", begun, by, filter=bulk.filter, total=total)
+        return Operation(begun, self.name, self._client)
+
+    async def operations(self) -> list[OperationRecord]:
+        """The background operations of the queue, the latest first; those of more than a day ago are forgotten."""
+        return await self._client.store.operations.of_each([self.name])
+
+    def operation(self, operation_id: str) -> Operation:
+        """The handle on an operation, by its id."""
+        if not isinstance(operation_id, str):
+            raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
+        return Operation(operation_id, self.name, self._client)

@@ -1,0 +1,43 @@
+#!lua
+-- What a worker's attempts came to since its last call is added to the statistics of the minute and of the hour, once
+-- however often the call is repeated. (Without `allow-oom`: on a full server they wait, and the outcomes do not.)
+-- keys: lanes minute hour counted
+-- arguments:
+--   number        of the call, which grows
+--   minute_life   milliseconds for which a minute is kept
+--   hour_life     milliseconds for which an hour is kept
+--   number_life   milliseconds for which the number is remembered
+--   most          tasks at most that a minute or an hour tells apart; what is of others is added up
+--   tasks...      name of each, `*` for all others, and what is added of it: a JSON object of numbers
+-- returns the server's time; the field `#` says how many jobs waited at most
+-- parts: clock waiting
+if (tonumber(redis.call('GET', keys.counted) or nil) or 0) >= tonumber(args.number) then return now end
+local room, waiting = tonumber(args.most) + 2, 0 -- beside the tasks: all others together, and how many wait
+for number = 1, #keys.lanes do waiting = waiting + waiting_in(number) end
+
+-- The sums of one task; nothing where somebody wrote something else there.
+local function sums_in(key, field)
+  local read, sums = pcall(cjson.decode, redis.call('HGET', key, field) or '{}')
+  return read and type(sums) == 'table' and sums or {}
+end
+
+local function add(key, life)
+  local highest = math.max(waiting, tonumber(redis.call('HGET', key, '#') or nil) or 0)
+  redis.call('HSET', key, '#', string.format('%.0f', highest))
+  if redis.call('HEXISTS', key, '*') == 0 then redis.call('HSET', key, '*', '{}') end
+  for at = first.tasks, #ARGV, 2 do
+    local field = ARGV[at]
+    if field ~= '*' and redis.call('HEXISTS', key, field) == 0 and redis.call('HLEN', key) >= room then field = '*' end
+    local sums = sums_in(key, field)
+    for name, more in pairs(cjson.decode(ARGV[at + 1])) do sums[name] = (tonumber(sums[name]) or 0) + more end
+    redis.call('HSET', key, field, cjson.encode(sums))
+  end
+  redis.call('PEXPIRE', key, life)
+end
+
+redis.call('HLEN', keys.minute)
+redis.call('HLEN', keys.hour)
+redis.call('SET', keys.counted, args.number, 'PX', args.number_life)
+add(keys.minute, args.minute_life)
+add(keys.hour, args.hour_life)
+return now

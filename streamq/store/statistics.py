@@ -1,0 +1,119 @@
+"""Statistics: what jobs came to, added by workers and read by minute or by hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from streamq.errors import StreamqError
+from streamq.model import codec
+from streamq.model.keys import Keys
+from streamq.model.statistics import (
+    HOUR,
+    HOURS_KEPT,
+    MINUTE,
+    MINUTES_KEPT,
+    NUMBER_KEPT,
+    TASKS,
+    WAITING,
+    Sums,
+    sums_of,
+)
+from streamq.redis import scripts
+from streamq.redis.answers import translate
+from streamq.redis.links import Links
+from streamq.redis.replies import pairs
+from streamq.store.access import Access
+
+READ_AT_ONCE: Final = 100
+"""Minutes or hours of one pipeline: with all the tasks that they may have, two megabytes at most."""
+
+
+class Kept(NamedTuple):
+    """What is kept of a minute or an hour."""
+
+    number: int
+    tasks: Mapping[str, Sums]
+    waiting: int | None
+
+
+class StatisticsStore:
+    """Commands: what workers counted is added. Queries: what is kept."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    # -- commands -------------------------------------------------------------------------------------------
+
+    async def add(
+        self, links: Links, worker: str, counted: Mapping[str, tuple[int, Mapping[str, Sums]]]
+    ) -> dict[str, int | StreamqError]:
+        """Add what a worker counted, by queue: its number, and the sums by task. A number is added once.
+
+        By queue, the server's time or what went wrong.
+        """
+        if not counted:
+            return {}
+        now = self._access.clock.now() // 1000
+        calls = [self._call(queue, worker, now, *said) for queue, said in counted.items()]
+        replies = await scripts.COUNT.run_over(links, list(counted), calls)
+        return dict(zip(counted, replies, strict=True))
+
+    def _call(
+        self, queue: str, worker: str, now: int, number: int, tasks: Mapping[str, Sums]
+    ) -> tuple[tuple[str, ...], list[Any]]:
+        keys = self._access.keys(queue)
+        on = scripts.COUNT.on(
+            keys,
+            minute=keys.minute(now // MINUTE),
+            hour=keys.hour(now // HOUR),
+            counted=keys.counted_by(worker),
+        )
+        lives = (MINUTES_KEPT + HOUR, HOURS_KEPT + 24 * HOUR, NUMBER_KEPT)  # the last hour and day are whole
+        arguments: list[Any] = [number, *[1000 * seconds for seconds in lives], TASKS]
+        for name, sums in tasks.items():
+            arguments += name, codec.dumps(sums)
+        return on, arguments
+
+    # -- queries --------------------------------------------------------------------------------------------
+
+    async def now(self) -> int:
+        """The server's time in seconds since the epoch."""
+        seconds, _ = await self._access.pool.call_home("TIME")
+        return int(seconds)
+
+    async def kept(
+        self, queue: str, unit: int, numbers: Sequence[int], task: str | None = None
+    ) -> list[Kept]:
+        """What is kept of minutes or hours, by their numbers; those of which nothing is are left out."""
+        found: list[Kept] = []
+        async with self._access.pool.links() as links:
+            link = links.of(queue)
+            for start in range(0, len(numbers), READ_AT_ONCE):
+                some = numbers[start : start + READ_AT_ONCE]
+                replies = await link.batch(*self.commands(queue, unit, some, task))
+                found += self.read(some, replies, task)
+        return found
+
+    def commands(
+        self, queue: str, unit: int, numbers: Sequence[int], task: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The commands that read them, for a pipeline."""
+        keys: Keys = self._access.keys(queue)
+        names = [(keys.minute if unit == MINUTE else keys.hour)(number) for number in numbers]
+        return [("HGETALL", name) if task is None else ("HMGET", name, task, WAITING) for name in names]
+
+    @staticmethod
+    def read(numbers: Sequence[int], replies: Sequence[Any], task: str | None = None) -> list[Kept]:
+        """What those are answered. Raises the first error among them."""
+        found: list[Kept] = []
+        for number, reply in zip(numbers, replies, strict=True):
+            if isinstance(reply, Exception):
+                raise translate(reply, sent=True) from reply
+            said = pairs(reply) if task is None else dict(zip((task.encode(), WAITING), reply, strict=True))
+            waiting = said.pop(WAITING, None)
+            tasks = {name.decode("utf-8", "replace"): sums_of(raw) for name, raw in said.items() if raw}
+            if tasks or waiting:
+                most = int(waiting) if waiting and waiting.isdigit() else None
+                found.append(Kept(number, tasks, most))
+        return found

@@ -20,6 +20,7 @@ from streamq.model import due
 from streamq.model.backoff import Backoff
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
+from streamq.model.group import FORM, LONGEST, is_group
 from streamq.model.keys import Keys
 from streamq.model.lanes import NORMAL, PRIORITIES
 from streamq.model.retention import MOST as MOST_KEPT
@@ -28,7 +29,7 @@ from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
 from streamq.model.shown import as_given
 from streamq.unique import KEY_LENGTH, WRITTEN, Unique
 
-Form = Literal["duration", "time", "moment", "whole number", "choice", "text", "unique"]
+Form = Literal["duration", "time", "moment", "whole number", "choice", "text", "group", "unique"]
 Priority = Literal["critical", "high", "normal", "low"]
 
 
@@ -43,6 +44,7 @@ class EnqueueOptions(TypedDict, total=False):
     priority: Priority | None
     key: str | None
     unique: Unique | None
+    group: str | None
     expires: Duration | datetime | None
     payload_version: int | None
     keep_result: Duration | None
@@ -54,8 +56,8 @@ class Option:
 
     name: str
     form: Form
-    """What it is: a ``duration``, a ``time``, a ``moment`` (either), a ``whole number``, a ``choice``, a ``text``, or
-    ``unique``."""
+    """What it is: a ``duration``, a ``time``, a ``moment`` (either), a ``whole number``, a ``choice``, a ``text``, a
+    ``group``, or ``unique``."""
     help: str
     """A sentence for people."""
     low: float = 0
@@ -116,6 +118,10 @@ OPTIONS: Final[dict[str, Option]] = {
         ),
         Option("unique", "unique", "How jobs of one key are one; overrides the task's."),
         Option(
+            "group", "group", "Its group, such as 66338 or 66338:contact-9, whose limits and turns apply to it.",
+            low=1, high=LONGEST, header="group",
+        ),
+        Option(
             "expires", "moment", "How long after its birth, or until when, it may start; then it ends as expired.",
             above=True, high=LONGEST_WAIT, header="expires",
         ),
@@ -132,7 +138,7 @@ OPTIONS: Final[dict[str, Option]] = {
 """The options of enqueue by name."""
 
 RESERVED: Final[dict[str, Any]] = {
-    "group": None, "tags": None, "headers": None, "units": None, "after": None, "parent": None,
+    "tags": None, "headers": None, "units": None, "after": None, "parent": None,
 }  # fmt: skip
 """Names of options to come, which nothing else may have, each with the value that means the same as leaving it out.
 
@@ -216,7 +222,7 @@ def _moment(option: Option, value: Any) -> str:
 
 _CHECKS: Final[Mapping[Form, Callable[[Option, Any], str]]] = {
     "duration": _duration, "time": _time, "moment": _moment, "whole number": _whole_number, "choice": _choice,
-    "text": _text, "unique": lambda _, value: "" if isinstance(value, Unique) else WRITTEN,
+    "text": _text, "group": lambda _, value: "" if is_group(value) else FORM, "unique": lambda _, value: "" if isinstance(value, Unique) else WRITTEN,
 }  # fmt: skip
 """By form, a check: it returns what is allowed when a value is not, and an empty text when it is."""
 

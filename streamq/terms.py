@@ -27,11 +27,12 @@ class Terms(NamedTuple):
     lane: int = READY
     key: str = ""
     unique: Unique | None = None
+    group: str = ""
 
     @property
     def is_plain(self) -> bool:
         """Whether they ask for nothing that must be decided of a job."""
-        return self.lane == READY and not self.key and self.unique is None
+        return self.lane == READY and not (self.key or self.group) and self.unique is None
 
     def new(self, task: str, payload: bytes, unique: Unique | None = None, *, hidden: bool = False) -> New:
         """A job under these terms. ``unique`` is its task's; where it is none, and nothing else asks for it, the job
@@ -41,7 +42,7 @@ class Terms(NamedTuple):
         """
         unique = self.unique or unique
         if unique is None and not self.key:
-            demand = UNDEMANDING._replace(lane=self.lane) if self.lane != READY else None
+            demand = UNDEMANDING._replace(lane=self.lane) if self.lane != READY or self.group else None
             return New(task, payload, self.headers, self.due, demand)
         unique = unique or BY_KEY
         key = self.key or _key(unique, task, payload, hidden=hidden)
@@ -86,6 +87,7 @@ def terms(task: str, given: Mapping[str, Any], version: int | None = None) -> Te
         BY_PRIORITY[given.get("priority") or NORMAL],
         given.get("key") or "",
         given.get("unique"),
+        given.get("group") or "",
     )
 
 

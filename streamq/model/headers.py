@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypedDict, cast
 
 from streamq.model import codec
+from streamq.model.group import is_group
 from streamq.model.history import HISTORY_BYTES, grown, short
 from streamq.model.lanes import PRIORITIES
 
@@ -29,6 +30,8 @@ class Headers(TypedDict, total=False):
     """Its priority, where that is not normal."""
     key: str
     """Its unique key."""
+    group: str
+    """Its group, by which it waits for the gate."""
     until: str
     """Until what it has the key, where that is not until it is done: ``started`` or ``window``."""
     expires: str
@@ -228,7 +231,7 @@ def _are_pointers(value: object) -> bool:
 
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number, "keep_result": _is_number,
-    "priority": lambda value: value in PRIORITIES, "key": _is_text, "until": _is_text, "expires": _is_text,
+    "priority": lambda value: value in PRIORITIES, "key": _is_text, "group": is_group, "until": _is_text, "expires": _is_text,
     "follows": _is_text, "due": _is_time, "clone_of": _is_text, "cloned_as": _is_text,
     "version": _is_count, "crashes": _is_count, "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "tried_since": _is_time, "payload_version": _is_version, "masked": _are_pointers, "masked_result": _are_pointers,

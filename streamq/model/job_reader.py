@@ -63,7 +63,7 @@ def _common(queue: str, job_id: str, task: bytes, payload: bytes, headers: Heade
         "attempts": headers.get("attempts"), "crashes": headers.get("crashes", 0),
         "created_at": _time(int(job_id.partition("-")[0])), "history": history,
         "error": history[-1] if history else None,
-        "priority": headers.get("priority", NORMAL), "key": headers.get("key"),
+        "priority": headers.get("priority", NORMAL), "key": headers.get("key"), "group": headers.get("group"),
         "version": headers.get("version", 0), "expires_at": None if expires is None else _time(expires),
         "schedule": headers.get("schedule"),
         "clone_of": headers.get("clone_of"), "cloned_as": headers.get("cloned_as"),

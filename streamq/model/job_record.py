@@ -86,6 +86,8 @@ class JobRecord:
     """The name of the schedule that enqueued it, if one did."""
     planned_at: datetime | None = None
     """The planned time of that run."""
+    group: str | None = None
+    """Its group, by which it waits for its turn and within limits."""
     clone_of: str | None = None
     """The id of the job of which this one is a copy with another payload."""
     cloned_as: str | None = None
@@ -101,7 +103,7 @@ class JobRecord:
         """The job as JSON has it; times in RFC 3339. It can be written whatever other programs have stored."""
         return {
             "id": self.id, "queue": self.queue, "task": self.task, "state": self.state.value,
-            "payload": self._said("payload"), "priority": self.priority, "group": None, "key": self.key,
+            "payload": self._said("payload"), "priority": self.priority, "group": self.group, "key": self.key,
             "version": self.version,
             "attempt": self.attempt, "attempts": self.attempts, "crashes": self.crashes,
             "created_at": rfc3339(self.created_at), "due_at": rfc3339(self.due_at),

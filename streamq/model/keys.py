@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, overload
 
 from streamq.errors import ConfigurationError
-from streamq.model.lanes import ALONE, BY_PRIORITY, LANES, READY
+from streamq.model.lanes import ALONE, BY_PRIORITY, GATE, LANES, READY
 from streamq.model.shown import as_given
 
 GROUP: Final = "workers"
@@ -71,6 +71,7 @@ class Keys:
     critical = _lane(BY_PRIORITY["critical"])
     high = _lane(BY_PRIORITY["high"])
     low = _lane(BY_PRIORITY["low"])
+    passed = _lane(GATE)
     alone_claim = Key(
         "string",
         "the worker that waits until it is idle, on behalf of suspects",
@@ -132,6 +133,34 @@ class Keys:
         "until the end of the last of them",
     )  # fmt: skip
     records_ends = Key("zset", "entry of `records` by its end in ms", "as `records`")
+    gate = Key(
+        "hash", "where the turns of the groups are, and when the bell was rung last", "until no group waits"
+    )  # fmt: skip
+    lines = Key("zset", "group by how many of its jobs the gate holds", "until none is held", "gate:lines")
+    line = Key(
+        "list", "ids of the jobs of one group and priority that the gate holds, in order", "until none is held",
+        "gate:line:LANE:GROUP",
+    )  # fmt: skip
+    turns = Key("zset", "tenants whose turn may come, by what they were served for their weight", "until it has come",
+        "gate:turns",
+    )  # fmt: skip
+    parts = Key("zset", "the same of the groups of one tenant", "until it has come", "gate:parts:TENANT")
+    rested = Key(
+        "zset", "tenants that were served more than others that wait, by how much", "until the others have caught up",
+        "gate:rested",
+    )  # fmt: skip
+    opens = Key("zset", "scope by when it opens, in ms", "until it has opened", "gate:opens")
+    waits = Key(
+        "zset", "groups that wait for a scope that is not their own, by when they began to", "until it opens",
+        "gate:waits:SCOPE",
+    )  # fmt: skip
+    out = Key("hash", "id → group and task of a job that was let through", "until it has ended", "gate:out")
+    used = Key("hash", "scope → how many of its jobs are in `out`", "until none is", "gate:used")
+    starts = Key("list", "when the last jobs of a scope that has a rate were started, in ms", "expires with its window",
+        "gate:starts:SCOPE",
+    )  # fmt: skip
+    limits = Key("hash", "scope → its limit", "until an operator, or the code, says otherwise", "gate:limits")
+    bell = Key("stream", "a sign to one worker to look at the gate", "until somebody has looked", "gate:bell")
     operations = Key("hash", "id → a background operation and how far it is (JSON)", "a day after its end")
     workers = Key(
         "zset", "worker by number of beats; a fraction counts beats by others on its behalf",

@@ -30,6 +30,10 @@ READY: Final = 1
 """The number of the lane of jobs of normal priority, as most are."""
 ALONE: Final = 2
 """The number of the lane of suspects."""
+GATE: Final = 6
+"""The number of the lane of jobs that the gate lets through: nobody reads it but the gate."""
+BELL: Final = 0
+"""What stands in the place of a lane's number for the bell, on which workers wait for the gate."""
 NORMAL: Final = "normal"
 """The priority of a job that says nothing of it."""
 
@@ -42,6 +46,10 @@ LANES: Final = (
     Lane("critical", "jobs of critical priority; made when the first comes", True, "critical", 8),
     Lane("high", "jobs of high priority; made when the first comes", True, "high", 4),
     Lane("low", "jobs of low priority; made when the first comes", True, "low", 1),
+    Lane(
+        "passed",
+        "jobs of groups that were let through, each delivered in the same moment; made when the first comes",
+    ),
 )
 NUMBERS: Final = tuple(range(1, len(LANES) + 1))
 ALWAYS: Final = (READY, ALONE)

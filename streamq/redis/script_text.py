@@ -30,7 +30,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from streamq.model.keys import GROUP, Keys
+from streamq.model.keys import GROUP, QUEUE_KEYS, Keys
 from streamq.model.lanes import ALWAYS, BIRTHS, BY_PRIORITY, LANES
 from streamq.model.outcomes import OUTCOMES
 from streamq.model.states import STARTS, State
@@ -45,6 +45,12 @@ _SIZES: Final = {"hash": "HLEN", "list": "LLEN", "set": "SCARD", "stream": "XLEN
 _NAME: Final = re.compile(
     r"(?<![\w.'])(?:(#?)keys\.(\w+)(?:\[([^\[\]]+)\])?|(args|first|lane|mark|outcome|starts)\.(\w+)|(GROUP)\b)"
 )
+GATED: Final = {
+    name: key.name("").removeprefix("gate")
+    for name, key in QUEUE_KEYS.items()
+    if key.end.startswith("gate:") and name != "gate"
+}
+"""How the names of the other keys of the gate end: they are made of the one that is given."""
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "lane": {
         **{lane.name: str(number) for number, lane in enumerate(LANES, 1)},
@@ -91,6 +97,8 @@ class ScriptText:
             raise ValueError(f"{self.name}.lua says {found[0]}, and its head or a table does not") from None
 
     def _key(self, count: str, name: str, index: str | None) -> str:
+        if name not in self._before and name in GATED:  # its name is the gate's with another end
+            return f"(KEYS[{self._before['gate'] + 1}]..'{GATED[name]}')"
         before, index = self._before[name], index and self._placed(index)
         if name == "lanes":
             return str(len(LANES)) if count else f"KEYS[{index}]"

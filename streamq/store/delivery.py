@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from streamq.errors import StreamqError
 from streamq.model.keys import GROUP
@@ -22,6 +22,15 @@ PENDING_PAGE: Final = 1_000
 """Rows of one answer to XPENDING: about half a millisecond of the server's time."""
 RELEASED_AT_ONCE: Final = 100
 """Jobs that one call gives back: some milliseconds of the server's time. Fewer where they are large."""
+
+
+class Passed(NamedTuple):
+    """What the gate of a queue has let through."""
+
+    more: bool
+    """Whether there may be more now."""
+    entries: list[tuple[int, list[Any]]]
+    """Lanes, and their entries."""
 
 
 @dataclass(slots=True)
@@ -63,6 +72,19 @@ class Delivery:
         """For a worker that runs nothing: one suspect, or up to ``n`` ready jobs. Returns lane and raw entries."""
         lane, entries = await scripts.FETCH.run(links.of(queue), self._access.keys(queue), worker, n)
         return lane, entries
+
+    async def through_gate(
+        self, links: Links, worker: str, asked: Mapping[str, tuple[int, Sequence[bytes]]]
+    ) -> dict[str, Passed | StreamqError]:
+        """Up to so many jobs of each queue that has groups, by turns and within limits, and the bells that were heard."""
+        calls = [
+            (self._access.keys(queue), (worker, count, *bells)) for queue, (count, bells) in asked.items()
+        ]
+        replies = await scripts.GATE.run_over(links, list(asked), calls)
+        return {
+            queue: reply if isinstance(reply, StreamqError) else _passed(reply)
+            for queue, reply in zip(asked, replies, strict=True)
+        }
 
     async def release(self, links: Links, queue: str, places: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still pending.
@@ -139,6 +161,11 @@ class Delivery:
             for place, reply in zip(deep, groups, strict=True):
                 depths.waiting[place] = filled[place] - _delivered(reply)
         return depths
+
+
+def _passed(reply: list[Any]) -> Passed:
+    more, _, *given = reply
+    return Passed(bool(more), list(zip(given[::2], given[1::2], strict=True)))
 
 
 def _delivered(groups: Any) -> int:

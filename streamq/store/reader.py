@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.keys import GROUP
-from streamq.model.lanes import READY, QueueLane
+from streamq.model.lanes import BELL, READY, QueueLane
 from streamq.redis.answers import concerns_all, translate
 from streamq.redis.link import Link, Sent
 from streamq.redis.links import Links
@@ -134,7 +134,8 @@ class Reader:
             return [self._streams[place] for place in places]
         except KeyError:
             for queue, lane in places:
-                self._streams[queue, lane] = self._access.keys(queue).lanes[lane - 1].encode()
+                keys = self._access.keys(queue)
+                self._streams[queue, lane] = (keys.bell if lane == BELL else keys.lanes[lane - 1]).encode()
             self._places = {stream: place for place, stream in self._streams.items()}
             return [self._streams[place] for place in places]
 

@@ -53,6 +53,7 @@ class Fetcher:
             runner,
             self._steered,
             Turns() if turns is None else turns,
+            worker,
         )
         self._unseen = Unseen(store, self._links, self._reader, queues, worker, slots, self._steered)
         self._suspects = Suspects(store, self._links, worker, slots, runner, self._unseen)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from streamq.errors import Rejected, StreamqError, Unavailable
 from streamq.model.clock import monotonic
-from streamq.model.lanes import READY, QueueLane
+from streamq.model.lanes import BELL, GATE, READY, QueueLane
 from streamq.redis.answers import NoGroup, concerns_all
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
@@ -63,12 +63,16 @@ class Reads:
         runner: Runner,
         steered: Steered,
         turns: Turns,
+        worker: str,
     ) -> None:
+        self._worker = worker
         self._store, self._links, self._reader, self._queues = store, links, reader, queues
         self._slots, self._blocked, self._start_each = slots, slots.blocked, runner.start_each
         self._steered, self._sources = steered, Sources(turns)
         self._trouble = Troubles("fetch from", log)
         self._joined: set[str] = set()
+        self._bells: dict[str, list[bytes]] = {}
+        """By queue, the bells that were heard and not answered."""
         self._refusals = 0
         self._look_due = self._thorough_due = 0.0
         self._found = False
@@ -85,7 +89,10 @@ class Reads:
         return queue in self._blocked or self._steered.is_paused(queue)
 
     def _lanes_of(self, queues: Sequence[str]) -> list[QueueLane]:
-        return [(queue, lane) for queue in queues for lane in self._steered.lanes(queue)]
+        return [(queue, lane) for queue in queues for lane in self._steered.lanes(queue) if lane != GATE]
+
+    def _bells_of(self, queues: Sequence[str]) -> list[QueueLane]:
+        return [(queue, BELL) for queue in queues if GATE in self._steered.lanes(queue)]
 
     @property
     def _several(self) -> bool:
@@ -200,7 +207,10 @@ class Reads:
         """One read of each lane, all in one round trip. Returns how many jobs came."""
         refused: dict[str, StreamqError] = {}
         taken = 0
-        for source, entries in (await self._reader.read(shares)).items():
+        if any(lane == GATE for _, lane in shares):
+            taken += await self._read_through_gates(shares, refused)
+            shares = {source: count for source, count in shares.items() if source[1] != GATE}
+        for source, entries in (await self._reader.read(shares)).items() if shares else ():
             if isinstance(entries, StreamqError):
                 refused[source[0]] = entries
                 continue
@@ -211,18 +221,49 @@ class Reads:
         await self._refused(refused)
         return taken
 
+    async def _read_through_gates(
+        self, shares: Mapping[QueueLane, int], refused: dict[str, StreamqError]
+    ) -> int:
+        """One call of the gate of each queue that has groups. Returns how many jobs came."""
+        asked = {
+            queue: (count, self._bells.pop(queue, ()))
+            for (queue, lane), count in shares.items()
+            if lane == GATE
+        }
+        taken = 0
+        for queue, passed in (
+            await self._store.delivery.through_gate(self._links, self._worker, asked)
+        ).items():
+            if isinstance(passed, StreamqError):
+                refused[queue] = passed
+                continue
+            self._answered([queue])
+            came = 0
+            for lane, entries in passed.entries:
+                came += len(entries)
+                await self._start((queue, lane), entries)
+            self._sources.learn((queue, GATE), UNKNOWN if passed.more else 0)
+            taken += came
+        return taken
+
     # -- all queues at once ---------------------------------------------------------------------------------
 
     async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
         sources = self._lanes_of(queues)
         count = max(1, slots // len(sources))
-        found = await self._reader.wait(sources, count, self._patience(queues) if block else 0)
+        found = await self._reader.wait(
+            [*sources, *self._bells_of(queues)], count, self._patience(queues) if block else 0
+        )
         await self._let_promote()
         for together, error in found.refused:
             await self._find_refused(together, slots, error)
         if not found.refused:
             self._answered(queues)
         for source, entries in found.entries:
+            if source[1] == BELL:
+                self._bells[source[0]] = [raw[0] for raw in entries]
+                self._sources.learn((source[0], GATE), UNKNOWN)
+                continue
             more = block and not self._several and self._are_more(entries, count)
             await self._start(source, entries[:slots], more=more)
             if self._several:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamq.model.lanes import LANES, QueueLane
+from streamq.model.lanes import GATE, LANES, QueueLane
 from streamq.worker.turns import UNKNOWN, Turns
 
 
@@ -59,7 +59,9 @@ class Sources:
         shares: dict[QueueLane, int] = {}
         for queue, share in self._turns.shares(slots, quantum).items():
             lanes = self._lanes[queue]
-            if len(lanes) == 1:  # as in nearly all
+            if GATE in lanes:  # which gives of the other lanes too
+                shares[queue, GATE] = share
+            elif len(lanes) == 1:  # as in nearly all
                 shares[queue, next(iter(lanes))] = share
             else:
                 shares |= self._split(queue, lanes, share)

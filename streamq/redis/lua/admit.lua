@@ -1,7 +1,7 @@
 #!lua
 -- New jobs of which more must be decided than enqueue.lua does: their lane, their unique key, the bounds of the queue and
 -- the pause of their task. A batch that comes again is answered, not added.
--- keys: lanes parked delayed moved unique windows steering held producer signals
+-- keys: lanes parked delayed moved unique windows steering held producer signals gate
 -- arguments:
 --   batch         its number
 --   remembered    ms the producer's record is kept
@@ -128,6 +128,16 @@ local function create_in(number, task, payload, headers)
   return own
 end
 
+-- A job of a group waits in its line; those of one group and priority are put there together.
+local lined = {}
+local function create_in_line(group, number, task, payload, headers)
+  local id, list = create_parked(task, payload, headers), number .. ':' .. group
+  lined[list] = lined[list] or { group = group }
+  local ids = lined[list]
+  ids[#ids + 1] = id
+  return id
+end
+
 local function create(number, task, payload, headers, due)
   if due then return create_parked(task, payload, headers, due) end
   if steered and is_paused('task:' .. task) then
@@ -136,6 +146,11 @@ local function create(number, task, payload, headers, due)
     local id = create_parked(task, payload, headers)
     hold(task, id)
     return id
+  end
+  if string.find(headers, '"group"', 1, true) then
+    -- parts: group_of
+    local group = group_of(headers)
+    if group then return create_in_line(group, number, task, payload, headers) end
   end
   return create_in(number, task, payload, headers)
 end
@@ -222,6 +237,15 @@ while at <= #ARGV do
   at = at + count * width
 end
 write()
+if next(lined) then
+  -- parts: take_turn ring
+  for list, ids in pairs(lined) do
+    each('RPUSH', keys.line .. list, ids)
+    redis.call('ZINCRBY', keys.lines, #ids, ids.group)
+    take_turn(ids.group)
+  end
+  ring()
+end
 local said = table.concat(reply, ' ')
 redis.call('SET', keys.producer, args.batch .. ' ' .. said, 'PX', args.remembered)
 return said

@@ -5,7 +5,7 @@
 -- waits again. And each pending one must be there: one that is not was deleted from outside, and is acknowledged, as
 -- there is nothing left to run. Both lists are walked side by side, each page as far as the shorter one reaches: what
 -- only one of them covers is judged by the next call. A stranded one whose end was asked for ends.
--- keys: lanes moved parked delayed finished cancelled cancels retention unique ended signals
+-- keys: lanes moved parked delayed finished cancelled cancels retention unique ended signals gate
 -- arguments:
 --   lane     its number
 --   after    entry to go on after ("" to begin)
@@ -13,7 +13,7 @@
 --   limit    at most how many to look at
 --   keep_failed   how many cancelled jobs are kept
 -- returns how many were stranded, how many were not there, the entry to go on after ("" when done), the one to end with
--- parts: parse add named placed pages entry_size made
+-- parts: parse named wait pages entry_size made
 -- expects: cancels moved delayed
 local lane, last = tonumber(args.lane), args.last
 if not is_made(lane) then return { 0, 0, '', '' } end
@@ -59,9 +59,13 @@ local function readd(entry)
     local its = {}
     cancel(its, id, '', task, kept, payload, told)
     bury_cancelled(its)
+    if redis.call('EXISTS', keys.out) == 1 then
+      -- parts: leave_gate
+      leave_gate({ id })
+    end
     if heard() then signal_ended({ its, 1, 2 }) end
   else
-    placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+    wait(id, task, payload, kept, lane, true)
   end
   redis.call('XDEL', keys.lanes[lane], entry[1])
 end

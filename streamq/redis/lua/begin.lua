@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Jobs start whose unique keys are taken until then.
--- keys: lanes parked delayed moved unique signals
+-- keys: lanes parked delayed moved unique signals gate
 -- arguments:
 --   jobs...   key and id of each, at most 1,000
 -- parts: leave_keys

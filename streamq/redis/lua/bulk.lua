@@ -2,7 +2,7 @@
 -- One step of an operation by filter: the jobs of one page that its filter means are retried, cancelled, promoted or
 -- deleted, and counted in the same call. It is taken only from the place where the operation is, so that of two who took
 -- it, or of one who took it twice, one did.
--- keys: lanes moved parked delayed held finished failures fingerprints fingerprinted cancelled expired cancels retention unique operations ended signals
+-- keys: lanes moved parked delayed held finished failures fingerprints fingerprinted cancelled expired cancels retention unique operations ended signals gate
 -- arguments:
 --   operation     its id
 --   at            the place from which the page was read
@@ -72,7 +72,7 @@ end
 -- What the acts leave to do for all of their jobs at once, as that costs the server a third.
 local bytes, changed, retried, cancelled, deleted, told = 0, 0, {}, {}, {}, nil
 
--- parts: places unseal rewritten own_headers lane_of add_to placed again
+-- parts: places unseal rewritten own_headers wait again
 local ACTS = {}
 
 function ACTS.retry(id)
@@ -88,9 +88,8 @@ function ACTS.promote(id)
   local task, headers, payload = unseal(envelope)
   local list = split(headers)
   local kept = rewritten(list, id, { version = true }, ',"version":' .. count_of(list, 'version') + 1)
-  local to = lane_of(kept)
-  placed(id, to, add_to(to, task, payload, kept))
   redis.call('HDEL', keys.parked, id)
+  wait(id, task, payload, kept)
   redis.call('ZREM', keys.delayed, id)
   return true, #envelope
 end
@@ -110,7 +109,7 @@ local function is_held_by_a_worker(number, entry)
 end
 
 function ACTS.cancel(id)
-  -- parts: cancelled
+  -- parts: cancelled leave_line
   told = told or string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
   local number, entry, task, payload, headers = entry_of(id)
   if number then
@@ -124,6 +123,7 @@ function ACTS.cancel(id)
     local envelope = redis.call('HGET', keys.parked, id)
     if not envelope then return false, 0 end
     task, headers, payload = unseal(envelope)
+    if string.find(headers, '"group"', 1, true) then leave_line(id, task, headers) end
     redis.call('HDEL', keys.parked, id)
     redis.call('ZREM', keys.delayed, id)
     redis.call('ZREM', keys.held, task .. '\n' .. id)

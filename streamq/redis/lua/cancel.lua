@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The end of a job is asked for. One that waits, is delayed or held ends now. Of an active one it is noted: its worker is
 -- told, and whatever would let it run again ends it instead.
--- keys: lanes moved parked delayed held finished cancelled cancels retention unique ended signals
+-- keys: lanes moved parked delayed held finished cancelled cancels retention unique ended signals gate
 -- arguments:
 --   id
 --   told          what its record is to say of its end, as JSON; when it was asked for is added
@@ -37,6 +37,10 @@ end
 local envelope = is_id(id) and redis.call('HGET', keys.parked, id)
 if envelope then
   task, headers, payload = unseal(envelope)
+  if string.find(headers, '"group"', 1, true) then
+    -- parts: leave_line
+    leave_line(id, task, headers)
+  end
   redis.call('HDEL', keys.parked, id)
   redis.call('ZREM', keys.delayed, id)
   redis.call('ZREM', keys.held, task .. '\n' .. id)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A job that is to run is changed: when, how urgently, or with what. One that waits goes to the end of its lane.
--- keys: lanes moved parked delayed finished cancels signals
+-- keys: lanes moved parked delayed finished cancels signals gate held unique
 -- arguments:
 --   id
 --   version    how often it was changed, as the caller has seen it ("" for whatever it is)
@@ -10,7 +10,7 @@
 --   own        what the headers are to say of that payload, as an object ("" to leave it)
 -- returns as locate.lua how it is now   or "is", its state, when that does not allow it   or "version", its own
 --   or nothing when there is no such job
--- parts: clock places unseal seal own_headers rewritten lane_of add_to placed due park
+-- parts: clock places unseal seal own_headers rewritten wait due park
 -- expects: lanes moved parked delayed cancels
 local id, state = args.id, nil
 local number, entry, task, payload, headers = entry_of(id)
@@ -53,9 +53,9 @@ if args.payload ~= '' then payload = args.payload end
 
 -- It waits now, at the end of its lane; a suspect stays among the suspects.
 local function to_wait()
-  local to = number == lane.alone and number or lane_of(kept)
-  placed(id, to, add_to(to, task, payload, kept))
-  return { 'entry', now, '', 0, task, payload, kept }
+  wait(id, task, payload, kept, number == lane.alone and number or nil)
+  local envelope = redis.call('HGET', keys.parked, id)
+  return envelope and { 'parked', '', envelope } or { 'entry', now, '', 0, task, payload, kept }
 end
 
 -- It is parked, until it is due where that is said.
@@ -78,6 +78,10 @@ if number then
   redis.call('XDEL', keys.lanes[number], entry)
   if args.due ~= '' then redis.call('HDEL', keys.moved, id) end
   return said
+end
+if state == 'held' and args.due ~= '' and string.find(headers, '"group"', 1, true) then
+  -- parts: leave_line
+  leave_line(id, task, headers)
 end
 if args.due ~= 'now' then return to_park(args.due ~= '' and due_at(args.due) or nil) end
 redis.call('HDEL', keys.parked, id)

@@ -1,7 +1,7 @@
 #!lua
 -- A job that failed, was cancelled or has expired is made once more, with another payload. It stays as it ended; its record
 -- says the id of the new job, and the new job's headers the id of the old one.
--- keys: lanes moved parked delayed finished unique signals
+-- keys: lanes moved parked delayed finished unique signals gate
 -- arguments:
 --   id
 --   sequence   number in the id of the new job
@@ -19,7 +19,7 @@ if not (state and starts.retry[state]) then
   return (living or record) and { 'is', living or state } or {}
 end
 
--- parts: record_job rewritten own_headers lane_of add_to placed take_key_again line
+-- parts: record_job rewritten own_headers wait take_key_again line
 local task, headers = job_of(record)
 local new = string.format('%.0f-%s', now, args.sequence)
 local more = ',"clone_of":"' .. id .. '"'
@@ -34,8 +34,7 @@ end
 local kept = rewritten(split(headers), new, drop, more)
 local key, other = take_key_again(new, kept)
 if key then return { 'key', key, other, state } end
-local to = lane_of(kept)
-placed(new, to, add_to(to, task, args.payload, kept))
+wait(new, task, args.payload, kept)
 
 -- The old record, with one more header.
 local list = split(headers)

@@ -2,7 +2,7 @@
 -- A page of the parked jobs is compared with what holds them: a pause of their task, or the job that has their unique key.
 -- One that nothing holds would be held for ever. It is told, and mended when that is asked for: it follows that job, or
 -- is looked at when pauses end, as if its task had been paused.
--- keys: lanes parked delayed moved unique held signals
+-- keys: lanes parked delayed moved unique held signals gate
 -- arguments:
 --   cursor    "0" to begin
 --   limit     about how many

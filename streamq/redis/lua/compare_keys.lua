@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A page of the unique keys is compared with the jobs there are. What is wrong is told, and mended when that is asked for.
--- keys: lanes parked delayed moved unique windows signals
+-- keys: lanes parked delayed moved unique windows signals gate
 -- arguments:
 --   cursor    "0" to begin
 --   limit     about how many

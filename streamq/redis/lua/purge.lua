@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- One step of a purge: jobs of its states are deleted, those that were there when it began, and counted in the same call.
--- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted cancelled expired unique held operations signals
+-- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted cancelled expired unique held operations signals gate
 -- arguments:
 --   operation   its id
 --   limit       at most how many
@@ -10,7 +10,7 @@ local purge = read_operation(args.operation)
 if not purge or not (purge.left or purge.state ~= 'running') then return { '', 0 } end
 if purge.state ~= 'running' then return { purge.state, 0 } end
 
--- parts: ungroup each pages parse header_id key_of unseal leave_key birth record_times made
+-- parts: ungroup each pages parse header_id key_of unseal leave_key leave_line birth record_times made
 -- expects: lanes parked moved finished unique delayed failures fingerprints fingerprinted cancelled expired held completed
 
 local limit, looked, bytes, deleted = tonumber(args.limit), 0, 0, 0
@@ -67,6 +67,7 @@ local function purge_parked(count, is_delayed)
     if delayed == is_delayed and (birth_of(id) or 0) <= purge.created_ms then
       local n = #ids + 1
       ids[n], tasks[n], headers[n] = id, unseal(envelope)
+      if string.find(headers[n], '"group"', 1, true) then leave_line(id, tasks[n], headers[n]) end
     end
   end
   each('HDEL', keys.parked, ids) -- before their keys are left, as one may follow another

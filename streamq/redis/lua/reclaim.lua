@@ -2,7 +2,7 @@
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
 -- One whose end was asked for ends instead.
--- keys: lanes moved parked delayed finished failures fingerprints fingerprinted failure_groups cancelled cancels retention unique followers ended workers signals
+-- keys: lanes moved parked delayed finished failures fingerprints fingerprinted failure_groups cancelled cancels retention unique followers ended workers signals gate
 -- arguments:
 --   worker
 --   beat          its heartbeat counter as last seen ("" to take it as lost)
@@ -20,7 +20,7 @@ end
 -- expects: lanes moved finished failures fingerprints fingerprinted failure_groups workers parked retention unique delayed
 local told_any = redis.call('HLEN', keys.cancels) > 0
 
--- parts: clock budget read add_to lane_of placed header_id own_headers rewritten record
+-- parts: clock budget read wait header_id own_headers rewritten record
 local crash_limit, room = tonumber(args.crash_limit), tonumber(args.limit)
 local ids, records, again, suspects, told = {}, {}, 0, 0, {}
 local bytes, name = 0, string.gsub(args.worker, '[^%w%p]', '?')
@@ -83,7 +83,7 @@ local function recover(lane, entry)
       -- out of the lane of suspects when the limit was raised meanwhile; any other lane stays the job's own
       local to = suspect and lane.alone or lane == lane.alone and lane_of(kept) or lane
       if suspect then suspects = suspects + 1 else again = again + 1 end
-      placed(id, to, add_to(to, task, payload, kept))
+      wait(id, task, payload, kept, to, true)
       tell(id, suspect and 'alone' or 'again', task)
     end
   end
@@ -113,6 +113,14 @@ if #ended > 0 then
   -- parts: cancelled heard signal_ended
   bury_cancelled(ended)
   if heard() then signal_ended({ ended, 1, #ended }) end
+end
+
+if (#ids > 0 or #ended > 0) and redis.call('EXISTS', keys.out) == 1 then
+  -- parts: leave_gate
+  local gone = {}
+  for i = 1, #ended, 2 do gone[#gone + 1] = ended[i] end
+  for _, id in ipairs(ids) do gone[#gone + 1] = id end
+  leave_gate(gone)
 end
 
 local left = 0

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- A worker gives jobs back: they wait again, at the end of the line, and nothing is charged. One whose end was asked for
 -- ends instead.
--- keys: lanes moved parked delayed finished cancelled cancels retention unique ended signals
+-- keys: lanes moved parked delayed finished cancelled cancels retention unique ended signals gate
 -- arguments:
 --   keep_failed   how many cancelled jobs are kept
 --   jobs...       lane and entry of each
 -- returns how many were still pending, and how many were looked at: the others are for the next call
--- parts: budget read named add placed
+-- parts: budget read named wait
 -- expects: lanes moved delayed
 local told_any, ended = redis.call('HLEN', keys.cancels) > 0, {}
 local back, bytes, seen = 0, 0, 0
@@ -21,13 +21,19 @@ while bytes < BUDGET and first.jobs + 2 * seen < #ARGV do
       -- parts: cancelled
       cancel(ended, id, '', task, kept, payload, told)
     else
-      placed(id, lane, add(keys.lanes[lane], task, payload, kept))
+      wait(id, task, payload, kept, lane, true)
     end
     redis.call('XDEL', keys.lanes[lane], entry)
     back, bytes = back + 1, bytes + #task + #payload + #headers
   end
 end
 if #ended > 0 then
+  if redis.call('EXISTS', keys.out) == 1 then
+    -- parts: leave_gate
+    local gone = {}
+    for i = 1, #ended, 2 do gone[#gone + 1] = ended[i] end
+    leave_gate(gone)
+  end
   -- parts: cancelled heard signal_ended
   bury_cancelled(ended)
   if heard() then signal_ended({ ended, 1, #ended }) end

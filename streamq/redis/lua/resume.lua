@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Held jobs whose task is not paused any more wait again, in the order of their births. It is asked of each queue from
 -- time to time, and says what else there is to do.
--- keys: lanes parked delayed moved steering held operations signals
+-- keys: lanes parked delayed moved steering held operations signals gate
 -- arguments:
 --   limit    at most how many
 -- returns how many; 1 when there may be more, else 0; 1 when there are background operations, else 0; and ms until the
@@ -22,7 +22,7 @@ local function answer(more)
 end
 if redis.call('EXISTS', keys.held) == 0 then return answer(0) end
 
--- parts: unseal lane_of add_to placed budget
+-- parts: unseal wait budget
 -- expects: lanes parked moved
 local looked_from, limit, bytes = '-', tonumber(args.limit), 0
 
@@ -31,9 +31,8 @@ local function wait_again(member, id)
   if envelope and not redis.call('ZSCORE', keys.delayed, id) then
     bytes = bytes + #envelope
     local task, headers, payload = unseal(envelope)
-    local to = lane_of(headers)
-    placed(id, to, add_to(to, task, payload, headers))
     redis.call('HDEL', keys.parked, id)
+    wait(id, task, payload, headers)
     resumed = resumed + 1
   end
   redis.call('ZREM', keys.held, member)

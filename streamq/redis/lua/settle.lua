@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
 -- away has deleted its entry too.
--- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted failure_groups cancelled expired cancels retention unique steering held followers ended signals
+-- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted failure_groups cancelled expired cancels retention unique steering held followers ended signals gate
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
@@ -33,6 +33,19 @@ end
 
 -- Outcomes of one kind; from `at` on `list` has id and body of each, and their due times.
 local function write(kind, lane, entries, ids, list, at, whole)
+  if lane == lane.passed or lane == lane.alone and redis.call('EXISTS', keys.out) == 1 then
+    -- parts: limits leave_gate group_of unseal
+    local left = ids
+    if kind == outcome.delayed then -- those keep their slots whose order is strict
+      left = {}
+      for i, id in ipairs(ids) do
+        local _, headers = unseal(list[at + 2 * i - 1])
+        local group = group_of(headers)
+        if not group or not is_strict(group) or redis.call('HEXISTS', keys.cancels, id) == 1 then left[#left + 1] = id end
+      end
+    end
+    leave_gate(left)
+  end
   if (kind == outcome.delayed or kind == outcome.held) and redis.call('HLEN', keys.cancels) > 0 then
     -- parts: spared
     local ended = {}
@@ -70,7 +83,7 @@ local function write(kind, lane, entries, ids, list, at, whole)
     each('HDEL', keys.moved, moved)
   end
   if kind ~= outcome.held then return end
-  -- parts: steered hold unseal lane_of add_to placed
+  -- parts: steered hold unseal wait
   for i, id in ipairs(ids) do
     local envelope = list[at + 2 * i - 1]
     local task, headers, payload = unseal(envelope)
@@ -78,8 +91,7 @@ local function write(kind, lane, entries, ids, list, at, whole)
       redis.call('HSET', keys.parked, id, envelope)
       hold(task, id)
     else -- the task was resumed before its worker heard of it
-      local to_lane = lane_of(headers)
-      placed(id, to_lane, add_to(to_lane, task, payload, headers))
+      wait(id, task, payload, headers)
     end
   end
 end

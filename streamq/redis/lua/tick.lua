@@ -1,6 +1,6 @@
 #!lua
 -- The run of a planned time: its job is enqueued, and the next planned time noted, unless another has done so already.
--- keys: lanes moved parked delayed unique steering held schedules ticks runs signals
+-- keys: lanes moved parked delayed unique steering held schedules ticks runs signals gate
 -- arguments:
 --   name
 --   version    of the definition from which the caller knows all of this
@@ -66,11 +66,11 @@ local function enqueue()
   if full then return nil, full end
   -- parts: lane_of
   local number = lane_of(args.headers)
-  if number == lane.ready then return add(keys.lanes[number], args.task, args.payload, args.headers) end
-  -- parts: add_to placed
+  if number == lane.ready and not string.find(args.headers, '"group"', 1, true) then return add(keys.lanes[number], args.task, args.payload, args.headers) end
+  -- parts: wait
   -- expects: lanes moved
   local own, headers = own_id()
-  placed(own, number, add_to(number, args.task, args.payload, headers))
+  wait(own, args.task, args.payload, headers)
   return own
 end
 

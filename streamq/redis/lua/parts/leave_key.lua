@@ -1,6 +1,6 @@
 -- A job gives its unique key up: it is done, or has started where the key is taken until then. A job that follows it
 -- begins to wait, or is delayed where it was not to run so soon. A window goes on by itself.
--- parts: clock standing unseal own_headers lane_of add_to placed signal_due
+-- parts: clock standing unseal own_headers wait signal_due
 
 -- When one that follows was to run at the earliest, in ms since the epoch; nil where nobody said.
 local function earliest_of(headers)
@@ -29,9 +29,8 @@ local function leave_key(key, id)
         signal_due(due)
         return
       end
-      local number = lane_of(headers)
-      placed(following, number, add_to(number, task, payload, headers))
       redis.call('HDEL', keys.parked, following)
+      wait(following, task, payload, headers)
       return
     end
     rest = others or ''

@@ -1,5 +1,5 @@
 -- Jobs with a unique key: which job stands when one meets another.
--- parts: holder_of_key unseal seal rewritten own_headers placed lane_of add_to signal_due hold
+-- parts: holder_of_key unseal seal rewritten own_headers wait signal_due hold
 
 -- Headers of a job that takes the place of another: its own, with the id and the due time that stand and one more change.
 local function replacing(id, before, headers)
@@ -19,9 +19,8 @@ local function replace(id, number, entry, task, payload, headers)
   end
   local _, _, before = read(keys.lanes[number], entry)
   local kept = replacing(id, before, headers)
-  local to = number == lane.alone and number or lane_of(kept)
-  placed(id, to, add_to(to, task, payload, kept))
   redis.call('XDEL', keys.lanes[number], entry)
+  wait(id, task, payload, kept, number == lane.alone and number or nil)
 end
 
 -- Put a delayed job off, but not past so many ms after its birth.

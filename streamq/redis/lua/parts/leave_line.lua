@@ -1,0 +1,24 @@
+-- A job that is parked leaves the line of its group before its turn has come, or the slot that it keeps until its next
+-- attempt. Its id stays in the list, and is passed over when it is met.
+-- parts: group_of standing key_of
+
+-- Whether it is held for its group; not for the pause of its task, nor until another job has left their key.
+local function is_in_line(id, task, headers)
+  if redis.call('ZSCORE', keys.delayed, id) or redis.call('ZSCORE', keys.held, task .. '\n' .. id) then return false end
+  local key = key_of(headers)
+  local standing = key and standing_of(key)
+  return not standing or standing == id
+end
+
+-- To be called before the job is taken from its place.
+local function leave_line(id, task, headers)
+  local group = group_of(headers)
+  if not group then return end
+  if is_in_line(id, task, headers) and redis.call('ZSCORE', keys.lines, group)
+    and tonumber(redis.call('ZINCRBY', keys.lines, -1, group)) <= 0 then
+    redis.call('ZREM', keys.lines, group)
+    for number = 1, #keys.lanes do redis.call('UNLINK', keys.line .. number .. ':' .. group) end
+  end
+  -- parts: leave_gate
+  leave_gate({ id })
+end

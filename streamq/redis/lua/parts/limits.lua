@@ -1,0 +1,41 @@
+-- What limits say of a scope: the queue, a task, a group. (`streamq/model/limit.py` writes them.)
+-- parts: tenant_of
+
+local has_limits = redis.call('EXISTS', keys.limits) == 1
+local known = {}
+
+local function parsed(limit, text)
+  for name, value in string.gmatch(text or '', '(%l+)=([^ ]+)') do limit[name] = tonumber(value) or value end
+  return limit
+end
+
+-- The limit of a scope; what is said of it alone goes before what is said of all of its kind.
+local function limit_of(scope, general)
+  if not has_limits then return nil end
+  local limit = known[scope]
+  if limit == nil then
+    local said = redis.call('HMGET', keys.limits, general or scope, scope, 'pause ' .. scope)
+    limit = (said[1] or said[2] or said[3]) and parsed(parsed({}, said[1]), said[2]) or false
+    if limit and said[3] then limit['until'] = tonumber(string.match(said[3], '^%d+')) or 0 end
+    known[scope] = limit
+  end
+  return limit or nil
+end
+
+-- The scopes of a group, its tenant's first, and the limit of each.
+local function scopes_of(group)
+  local tenant, part = tenant_of(group)
+  if string.sub(group, 1, 1) == '*' then return 'task:' .. string.sub(group, 2) end
+  return 'group:' .. tenant, part and 'group:' .. group
+end
+
+local function group_limit(scope)
+  return limit_of(scope, string.find(scope, ':', 7, true) and 'group:*:*' or 'group:*')
+end
+
+-- Whether a job of a group keeps its slot while it waits for its next attempt, so that none of the group passes it.
+local function is_strict(group)
+  local first_scope, second = scopes_of(group)
+  local limit = group_limit(second or first_scope)
+  return limit ~= nil and (limit.order or (limit.jobs == 1 and 'strict')) == 'strict'
+end

@@ -1,0 +1,8 @@
+-- A job that is parked is the last in the line of its group and its priority, or the first.
+-- parts: take_turn ring
+local function line_up(id, group, number, first)
+  redis.call(first and 'LPUSH' or 'RPUSH', keys.line .. number .. ':' .. group, id)
+  redis.call('ZINCRBY', keys.lines, 1, group)
+  take_turn(group)
+  ring()
+end

@@ -164,7 +164,7 @@ class Delivery:
 
 
 def _passed(reply: list[Any]) -> Passed:
-    more, _, *given = reply
+    more, *given = reply
     return Passed(bool(more), list(zip(given[::2], given[1::2], strict=True)))
 
 

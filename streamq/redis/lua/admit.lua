@@ -132,7 +132,7 @@ end
 local lined = {}
 local function create_in_line(group, number, task, payload, headers)
   local id, list = create_parked(task, payload, headers), number .. ':' .. group
-  lined[list] = lined[list] or { group = group }
+  lined[list] = lined[list] or { group = group, number = number }
   local ids = lined[list]
   ids[#ids + 1] = id
   return id
@@ -241,6 +241,7 @@ if next(lined) then
   -- parts: take_turn ring
   for list, ids in pairs(lined) do
     each('RPUSH', keys.line .. list, ids)
+    if ids.number ~= lane.ready then redis.call('HSET', keys.gate, 'urgent', 1) end
     redis.call('ZINCRBY', keys.lines, #ids, ids.group)
     take_turn(ids.group)
   end

@@ -1,26 +1,47 @@
 #!lua flags=allow-oom
 -- A worker with free slots is given jobs of groups, by turns and as limits allow, and those without a group in their turn,
 -- as if they were one tenant. What is let through is delivered in the same call, so no more of it than starts.
--- keys: lanes moved parked delayed steering signals gate
+-- keys: lanes moved parked delayed signals gate
 -- arguments:
 --   worker
 --   n         how many free slots it has, at most 500
 --   bells...  those that woke it
--- returns whether more might be let through now: 1, or 0; ms until a limit opens (-1 when none will by itself); then lane
---   and entries, one after the other
--- parts: clock budget limits tenant_of own_headers lane_of unseal each entry_size
+-- returns whether more might be let through now: 1, or 0; then lane and entries, one after the other
+-- parts: clock budget limits tenant_of lane_of unseal each entry_size
 -- expects: lanes moved parked delayed limits lines turns rested opens out used
 local free, worker = math.min(tonumber(args.n), 500), args.worker
-local given, through, bytes = {}, 0, 0
+local given, bytes = {}, 0
 
 if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, first.bells)) end
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
--- What a scope has used, counted on in this call.
+-- What has opened since is tried again.
+local first_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
+if first_open and tonumber(first_open) <= now then
+  -- parts: leave_gate
+  local due = redis.call('ZRANGE', keys.opens, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
+  each('ZREM', keys.opens, due)
+  local groups = {}
+  for _, scope in ipairs(due) do
+    groups[#groups + 1] = string.match(scope, '^group:(.*)$')
+    call_waiting(scope, 100)
+  end
+  turn_each(groups)
+end
+
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent')
+local time, has_parts, has_urgent = tonumber(said[1] or 0), said[3], said[4]
+local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
+local PRIORITY = has_urgent and { lane.critical, lane.high, lane.ready, lane.low } or { lane.ready }
+local EVERY = { lane.critical, lane.high, lane.ready, lane.low }
+
+-- What this call changes, to be written at its end: most of it at once.
+local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}
 local used = {}
+
 local function used_of(scope)
   used[scope] = used[scope] or tonumber(redis.call('HGET', keys.used, scope) or 0)
-  return used[scope]
+  return used[scope] + (used_more[scope] or 0)
 end
 
 -- Until when a scope is closed, in ms since the epoch: math.huge until a job of it ends; nil when it is open. One that has
@@ -42,95 +63,105 @@ local function note_start(scope, limit)
   redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000)
 end
 
--- The first job in a group's line that is held there, its envelope, and the number of its lane; nil when none is left.
-local PRIORITY = { lane.critical, lane.high, lane.ready, lane.low }
-local LOOKS = 500 -- ids that are passed over in a call: those of jobs that left the line before their turn
+-- Ids at the heads of lines, and the envelopes of those that are held there.
+local lists, envelopes = {}, {}
+local LOOKS = 1000 -- ids that are passed over in a call: those of jobs that left the line before their turn
 local looks = 0
+
+local function look_at(names, count)
+  local ids = {}
+  for _, name in ipairs(names) do
+    local list = { at = 1, whole = false }
+    for _, id in ipairs(redis.call('LRANGE', name, popped[name] or 0, (popped[name] or 0) + count - 1)) do
+      list[#list + 1], ids[#ids + 1] = id, id
+    end
+    list.whole = #list < count
+    lists[name] = list
+  end
+  for from = 1, #ids, 1000 do
+    local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
+    local found, due = redis.call('HMGET', keys.parked, unpack(slice)), redis.call('ZMSCORE', keys.delayed, unpack(slice))
+    for i, id in ipairs(slice) do envelopes[id] = found[i] and not due[i] and found[i] or nil end
+  end
+end
+
+-- The first job in a group's line that is held there, its envelope, and the list; nil when none is left.
 local function head_of(group)
   for _, number in ipairs(PRIORITY) do
-    local list = keys.line .. number .. ':' .. group
+    local name = keys.line .. number .. ':' .. group
     while true do
-      local id = redis.call('LINDEX', list, 0)
-      if not id then break end
-      local envelope = redis.call('HGET', keys.parked, id)
-      if envelope and not redis.call('ZSCORE', keys.delayed, id) then return id, envelope, list end
-      looks = looks + 1
-      if looks > LOOKS then return nil end
-      redis.call('LPOP', list)
+      if not lists[name] then look_at({ name }, 4) end
+      local list = lists[name]
+      local id = list[list.at]
+      if not id then
+        if list.whole then break end
+        lists[name] = nil
+      elseif envelopes[id] then
+        return id, envelopes[id], name
+      else
+        looks = looks + 1
+        if looks > LOOKS then return nil end
+        list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
+      end
     end
   end
 end
 
-local function let_through(id, envelope, list, scopes, group)
+local function let_through(id, envelope, name, scopes, group)
   local task, headers, payload = unseal(envelope)
-  redis.call('LPOP', list)
-  redis.call('HDEL', keys.parked, id)
   local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
-  redis.call('HSET', keys.moved, id, lane.passed .. ' ' .. entry)
-  if redis.call('HSETNX', keys.out, id, group .. '\n' .. task) == 1 then
-    for _, scope in ipairs(scopes) do
-      redis.call('HINCRBY', keys.used, scope, 1)
-      if used[scope] then used[scope] = used[scope] + 1 end
-    end
+  lists[name].at, popped[name], envelopes[id] = lists[name].at + 1, (popped[name] or 0) + 1, nil
+  passed[#passed + 1] = id
+  moved[#moved + 1], moved[#moved + 2] = id, lane.passed .. ' ' .. entry
+  if not scopes.has_slot then
+    out[#out + 1], out[#out + 2] = id, group .. '\n' .. task
+    for _, scope in ipairs(scopes) do used_more[scope] = (used_more[scope] or 0) + 1 end
   end
   for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
-  local left = tonumber(redis.call('ZINCRBY', keys.lines, -1, group))
-  if left <= 0 then redis.call('ZREM', keys.lines, group) end
-  through, free, bytes = through + 1, free - 1, bytes + #envelope
+  served[group] = (served[group] or 0) + 1
+  free, bytes = free - 1, bytes + #envelope
 end
 
--- Try the group whose turn it is. Returns "through", "closed" and until when, or "empty".
+-- Try the group whose turn it is. Returns "through", "empty", or "closed", the scope and until when.
 local function try(group)
-  local id, envelope, list = head_of(group)
-  if not id then return looks > LOOKS and 'tired' or 'empty' end
-  local task = unseal(envelope)
-  local has_slot = has_limits and redis.call('HEXISTS', keys.out, id) == 1
+  local id, envelope, name = head_of(group)
+  if not id then return 'empty' end
+  local task = string.match(envelope, '^[^\n]*')
   local own, part = scopes_of(group)
-  local scopes = { 'queue', 'task:' .. task, own ~= 'task:' .. task and own or nil }
-  scopes[#scopes + 1] = part
-  for _, scope in ipairs(scopes) do
-    local limit = limit_of(scope, string.sub(scope, 1, 6) == 'group:' and (scope == part and 'group:*:*' or 'group:*') or nil)
-    scopes[scope] = limit
-    local opens = closed(scope, limit, has_slot)
-    if opens then return 'closed', scope, opens end
+  local scopes = { 'queue', 'task:' .. task, own, part }
+  if has_limits then
+    scopes.has_slot = redis.call('HEXISTS', keys.out, id) == 1
+    for _, scope in ipairs(scopes) do
+      local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
+      scopes[scope] = limit
+      local opens = closed(scope, limit, scopes.has_slot)
+      if opens then return 'closed', scope, opens end
+    end
+  else
+    scopes.has_slot = redis.call('HEXISTS', keys.out, id) == 1
   end
-  let_through(id, envelope, list, scopes, group)
+  let_through(id, envelope, name, scopes, group)
   return 'through'
 end
 
 -- A group waits until a scope opens: its own by time or by the end of one of its jobs, any other with all who wait for it.
 local function set_aside(group, scope, opens)
-  if scope ~= 'group:' .. group then redis.call('ZADD', keys.waits .. scope, 'NX', now, group) end
+  if scope ~= 'group:' .. group then
+    redis.call('ZADD', keys.waits .. scope, 'NX', now, group)
+    redis.call('HSET', keys.gate, 'waits', 1)
+  end
   if opens < math.huge then redis.call('ZADD', keys.opens, opens, scope) end
 end
 
--- What has opened since is tried again.
-local function reopen()
-  -- parts: leave_gate
-  local due = redis.call('ZRANGE', keys.opens, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
-  for _, scope in ipairs(due) do
-    redis.call('ZREM', keys.opens, scope)
-    local group = string.match(scope, '^group:(.*)$')
-    if group and (redis.call('ZSCORE', keys.lines, group) or redis.call('EXISTS', keys.parts .. group) == 1) then take_turn(group) end
-    call_waiting(scope, 100)
-  end
-end
-if redis.call('EXISTS', keys.opens) == 1 then reopen() end
-local first_open = tonumber(redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2] or nil)
-
-local function weight_of(scope)
-  local limit = group_limit(scope)
+local function weight_of(scope, general)
+  local limit = limit_of(scope, general)
   return limit and limit.weight or 1
 end
-
-local time = tonumber(redis.call('HGET', keys.gate, 'time') or 0)
-local plain = math.max(time, tonumber(redis.call('HGET', keys.gate, 'plain') or 0))
-local has_plain = true
 
 -- Jobs without a group: up to so many, the most urgent first.
 local function read_plain(count)
   local got = 0
-  for _, number in ipairs(PRIORITY) do
+  for _, number in ipairs(EVERY) do
     if got < count and (number <= lane.always or redis.call('EXISTS', keys.lanes[number]) == 1) then
       local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count - got, 'STREAMS', keys.lanes[number], '>')
       local entries = read and read[1][2] or {}
@@ -147,76 +178,136 @@ end
 
 -- The next of a tenant: its own line, or one of its parts, in turns.
 local function next_of(tenant)
+  if not has_parts then return tenant end
   local inner = keys.parts .. tenant
   local head = redis.call('ZRANGE', inner, 0, 0, 'WITHSCORES')
   if #head == 0 then return tenant end
   return head[1] == '' and tenant or tenant .. ':' .. head[1], inner, head[1], tonumber(head[2])
 end
 
-local queue_limit, is_closed = limit_of('queue'), false
-local tries = 0
-while free > 0 and bytes < BUDGET and tries < 2000 and looks <= LOOKS do
-  tries = tries + 1
-  local opens = closed('queue', queue_limit)
-  if opens then
-    if opens < math.huge then redis.call('ZADD', keys.opens, opens, 'queue') end
-    is_closed = true
-    break
+-- Tenants by their tags, the lowest first.
+local turns, at = {}, 1
+local function put(tag, tenant)
+  local low, high = at, #turns + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if turns[middle][1] <= tag then low = middle + 1 else high = middle end
   end
-  local head = redis.call('ZRANGE', keys.turns, 0, 0, 'WITHSCORES')
-  local tenant, tag = head[1], tonumber(head[2])
-  if has_plain and (not tenant or plain <= tag) then
-    local count = tenant and math.min(free, math.floor(tag - plain) + 1) or free
-    local got = read_plain(count)
-    has_plain, plain = got == count, plain + got
-  elseif not tenant then
-    break
-  else
-    time = math.max(time, tag)
-    plain = math.max(plain, time)
-    local group, inner, part, part_tag = next_of(tenant)
-    local said, scope, opening = try(group)
-    if said == 'tired' then break end
-    if said == 'closed' then set_aside(group, scope, opening) end
-    local own_closed = said == 'closed' and scope == 'group:' .. tenant
-    -- whether this line has nothing to give now, and whether the tenant has no other
-    local off = said ~= 'through' or not redis.call('ZSCORE', keys.lines, group)
-    if inner and not own_closed then
-      if off then redis.call('ZREM', inner, part) else redis.call('ZADD', inner, part_tag + 1 / weight_of('group:' .. group), part) end
-      off = off and redis.call('EXISTS', inner) == 0
-    end
-    if said == 'through' then tag = tag + 1 / weight_of('group:' .. tenant) end
-    if off or own_closed then
-      redis.call('ZREM', keys.turns, tenant)
-      if tag > time then redis.call('ZADD', keys.rested, tag, tenant) end
+  table.insert(turns, low, { tag, tenant })
+end
+
+local function serve(tag, tenant)
+  local group, inner, part, part_tag = next_of(tenant)
+  local result, scope, opens = try(group)
+  if looks > LOOKS then return put(tag, tenant) end
+  if result == 'closed' then set_aside(group, scope, opens) end
+  local own_closed = result == 'closed' and scope == 'group:' .. tenant
+  -- whether this line has nothing to give now, and whether the tenant has no other
+  local off = result ~= 'through'
+  if inner and not own_closed then
+    if off then
+      redis.call('ZREM', inner, part)
     else
-      redis.call('ZADD', keys.turns, tag, tenant)
+      redis.call('ZADD', inner, part_tag + 1 / weight_of('group:' .. group, 'group:*:*'), part)
     end
+    off = off and redis.call('EXISTS', inner) == 0
+  end
+  if result == 'through' then tag = tag + 1 / weight_of('group:' .. tenant, 'group:*') end
+  if off or own_closed then
+    off_turn[#off_turn + 1] = tenant
+    new_tag[tenant] = nil
+    if tag > time then rested[#rested + 1], rested[#rested + 2] = tag, tenant end
+  else
+    new_tag[tenant] = tag
+    put(tag, tenant)
   end
 end
 
-if through > 0 then
-  local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', through, 'STREAMS', keys.lanes[lane.passed], '>')
+local queue_limit, is_closed, tries = limit_of('queue'), false, 0
+while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
+  -- what this call has changed of the turns is written before they are looked at again
+  each('ZREM', keys.turns, off_turn)
+  local tags = {}
+  for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = tag, tenant end
+  each('ZADD', keys.turns, tags)
+  off_turn, new_tag, turns, at = {}, {}, {}, 1
+  local wanted = free + 8
+  local found = redis.call('ZRANGE', keys.turns, 0, wanted - 1, 'WITHSCORES')
+  local names = {}
+  for i = 1, #found, 2 do
+    turns[#turns + 1] = { tonumber(found[i + 1]), found[i] }
+    if not has_parts and not lists[keys.line .. lane.ready .. ':' .. found[i]] then names[#names + 1] = keys.line .. lane.ready .. ':' .. found[i] end
+  end
+  if #names > 0 then look_at(names, math.max(1, math.min(free, math.ceil(free / #names)))) end
+  local beyond = #turns == wanted and turns[#turns][1] or math.huge -- others may have this tag, which are not looked at
+  local progressed = false
+  while free > 0 and bytes < BUDGET and looks <= LOOKS do
+    local opens = closed('queue', queue_limit)
+    if opens then
+      if opens < math.huge then redis.call('ZADD', keys.opens, opens, 'queue') end
+      is_closed = true
+      break
+    end
+    local head = turns[at]
+    if head and head[1] > beyond and progressed then break end
+    if has_plain and (not head or plain <= head[1]) then
+      local count = head and math.min(free, math.floor(head[1] - plain) + 1) or free
+      local got = read_plain(count)
+      has_plain, plain = got == count, plain + got
+    elseif not head then
+      break
+    else
+      tries, progressed, at = tries + 1, true, at + 1
+      time = math.max(time, head[1])
+      plain = math.max(plain, time)
+      serve(head[1], head[2])
+    end
+  end
+  if is_closed or #turns < wanted then break end
+end
+
+-- Write what has changed.
+each('ZREM', keys.turns, off_turn)
+local tags = {}
+for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = tag, tenant end
+each('ZADD', keys.turns, tags)
+each('ZADD', keys.rested, rested)
+for name, count in pairs(popped) do redis.call('LPOP', name, count) end
+if #passed > 0 then
+  -- parts: count_used
+  each('HDEL', keys.parked, passed)
+  each('HSET', keys.moved, moved)
+  each('HSET', keys.out, out)
+  count_used(used_more)
+  local groups, left, none = {}, {}, {}
+  for group in pairs(served) do groups[#groups + 1] = group end
+  for i, before in ipairs(redis.call('ZMSCORE', keys.lines, unpack(groups))) do
+    local after = (tonumber(before) or 0) - served[groups[i]]
+    if after > 0 then left[#left + 1], left[#left + 2] = after, groups[i] else none[#none + 1] = groups[i] end
+  end
+  each('ZADD', keys.lines, left)
+  each('ZREM', keys.lines, none)
+  local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', #passed, 'STREAMS', keys.lanes[lane.passed], '>')
   given[#given + 1], given[#given + 2] = lane.passed, read and read[1][2] or {}
 end
 
-local more = redis.call('EXISTS', keys.turns)
-if more == 1 then
+local more = 0
+if redis.call('EXISTS', keys.turns) == 1 then
   redis.call('ZREMRANGEBYSCORE', keys.rested, '-inf', time)
   redis.call('HSET', keys.gate, 'time', string.format('%.17g', time), 'plain', string.format('%.17g', plain))
-  more = is_closed and 0 or (free < 1 or bytes >= BUDGET or looks > LOOKS) and 1 or 0
-  if more == 1 then
+  if not is_closed and (free < 1 or bytes >= BUDGET or looks > LOOKS or tries >= 3000) then
     -- parts: ring
     ring() -- another may have free slots
+    more = 1
   end
-else -- nobody is owed anything
+elseif redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
   redis.call('UNLINK', keys.rested)
-  redis.call('HDEL', keys.gate, 'time', 'plain')
+  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'waits')
 end
-if more == 0 and (has_plain and free < 1) then more = 1 end
+if has_plain and free < 1 then more = 1 end
 local next_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
-if next_open and tonumber(next_open) ~= first_open then
+if next_open and next_open ~= first_open then
   -- parts: signal_due
   signal_due(next_open)
 end
-return { more, next_open and math.max(0, next_open - now) or -1, unpack(given) }
+return { more, unpack(given) }

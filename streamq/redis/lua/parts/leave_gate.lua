@@ -1,5 +1,10 @@
 -- Jobs that were let through have ended, or give their slots up: whoever waited for these may have a turn.
--- parts: tenant_of take_turn ring
+-- parts: tenant_of take_turn ring count_used
+
+-- Whether any group waits for a scope that is not its own.
+local function has_waits()
+  return redis.call('HEXISTS', keys.gate, 'waits') == 1
+end
 
 -- Let some of those that a scope has kept waiting have their turn.
 local function call_waiting(scope, count)
@@ -11,31 +16,45 @@ local function call_waiting(scope, count)
   return #waiting > 0
 end
 
+-- Those of these groups that have jobs in their lines have their turn, and so have their tenants' other groups.
+local function turn_each(groups)
+  for from = 1, #groups, 1000 do
+    local slice = { unpack(groups, from, math.min(from + 999, #groups)) }
+    local lines, turns = redis.call('ZMSCORE', keys.lines, unpack(slice)), redis.call('ZMSCORE', keys.turns, unpack(slice))
+    for i, group in ipairs(slice) do
+      if not turns[i] and (lines[i] or redis.call('EXISTS', keys.parts .. group) == 1) then take_turn(group) end
+    end
+  end
+end
+
 local function leave_gate(ids)
-  local freed, rings = {}, false
+  local freed, groups, left = {}, {}, {}
+  local function free(scope) freed[scope] = (freed[scope] or 0) - 1 end
   for from = 1, #ids, 1000 do
     local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
     for i, told in ipairs(redis.call('HMGET', keys.out, unpack(slice))) do
-      if told then
-        local group, task = string.match(told, '^([^\n]*)\n(.*)$')
-        redis.call('HDEL', keys.out, slice[i])
-        local tenant, part = tenant_of(group or '')
-        for _, scope in ipairs({ 'task:' .. (task or ''), 'group:' .. tenant, part and 'group:' .. group or nil }) do
-          freed[scope] = (freed[scope] or 0) + 1
+      local group, task = string.match(told or '', '^([^\n]*)\n(.*)$')
+      if told then left[#left + 1] = slice[i] end
+      if group then
+        local tenant, part = tenant_of(group)
+        free('queue')
+        free('task:' .. task)
+        if not freed['group:' .. tenant] then groups[#groups + 1] = tenant end
+        free('group:' .. tenant)
+        if part then
+          if not freed['group:' .. group] then groups[#groups + 1] = group end
+          free('group:' .. group)
         end
-        freed.queue = (freed.queue or 0) + 1
       end
     end
   end
-  for scope, count in pairs(freed) do
-    if redis.call('HINCRBY', keys.used, scope, -count) <= 0 then redis.call('HDEL', keys.used, scope) end
-    local group = string.match(scope, '^group:(.*)$')
-    if group and (redis.call('ZSCORE', keys.lines, group) or redis.call('EXISTS', keys.parts .. group) == 1) then
-      take_turn(group)
-      rings = true
-    elseif not group and call_waiting(scope, count) then
-      rings = true
-    end
+  if #left == 0 then return end
+  each('HDEL', keys.out, left)
+  count_used(freed)
+  if redis.call('EXISTS', keys.lines) == 0 then return end -- nobody waits
+  turn_each(groups)
+  if has_waits() then
+    for scope, count in pairs(freed) do call_waiting(scope, -count) end
   end
-  if rings or freed.queue and redis.call('EXISTS', keys.turns) == 1 then ring() end
+  ring()
 end

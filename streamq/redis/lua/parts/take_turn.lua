@@ -8,6 +8,7 @@ local virtual_time
 local function take_turn(group)
   local tenant, part = tenant_of(group)
   local inner = keys.parts .. tenant
+  if part then redis.call('HSET', keys.gate, 'parts', 1) end
   if part or redis.call('EXISTS', inner) == 1 then
     local head = redis.call('ZRANGE', inner, 0, 0, 'WITHSCORES')
     redis.call('ZADD', inner, 'NX', head[2] or 0, part or '')

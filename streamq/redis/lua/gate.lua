@@ -32,10 +32,15 @@ end
 local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent')
 local time, has_parts, has_urgent = tonumber(said[1] or 0), said[3], said[4]
 local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
-local PRIORITY = has_urgent and { lane.critical, lane.high, lane.ready, lane.low } or { lane.ready }
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }
+-- How the keys of lines begin, by priority: a number is written into a text slowly, so once.
+local PRIORITY = {}
+for i, number in ipairs(has_urgent and EVERY or { lane.ready }) do PRIORITY[i] = keys.line .. number .. ':' end
+local NORMAL = keys.line .. lane.ready .. ':'
+local UNIT = 1000000 -- of a tag, for one job of weight 1: whole numbers are written faster than others
 
 -- What this call changes, to be written at its end: most of it at once.
+local PASSED = lane.passed .. ' '
 local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}
 local used = {}
 
@@ -64,7 +69,7 @@ local function note_start(scope, limit)
 end
 
 -- Ids at the heads of lines, and the envelopes of those that are held there.
-local lists, envelopes = {}, {}
+local lists, envelopes, slots = {}, {}, {}
 local LOOKS = 1000 -- ids that are passed over in a call: those of jobs that left the line before their turn
 local looks = 0
 
@@ -81,14 +86,18 @@ local function look_at(names, count)
   for from = 1, #ids, 1000 do
     local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
     local found, due = redis.call('HMGET', keys.parked, unpack(slice)), redis.call('ZMSCORE', keys.delayed, unpack(slice))
-    for i, id in ipairs(slice) do envelopes[id] = found[i] and not due[i] and found[i] or nil end
+    local has_slot = redis.call('HMGET', keys.out, unpack(slice))
+    for i, id in ipairs(slice) do
+      envelopes[id] = found[i] and not due[i] and found[i] or nil
+      slots[id] = has_slot[i] or nil
+    end
   end
 end
 
 -- The first job in a group's line that is held there, its envelope, and the list; nil when none is left.
 local function head_of(group)
-  for _, number in ipairs(PRIORITY) do
-    local name = keys.line .. number .. ':' .. group
+  for _, prefix in ipairs(PRIORITY) do
+    local name = prefix .. group
     while true do
       if not lists[name] then look_at({ name }, 4) end
       local list = lists[name]
@@ -112,12 +121,14 @@ local function let_through(id, envelope, name, scopes, group)
   local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
   lists[name].at, popped[name], envelopes[id] = lists[name].at + 1, (popped[name] or 0) + 1, nil
   passed[#passed + 1] = id
-  moved[#moved + 1], moved[#moved + 2] = id, lane.passed .. ' ' .. entry
-  if not scopes.has_slot then
+  moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
+  if not slots[id] then
     out[#out + 1], out[#out + 2] = id, group .. '\n' .. task
     for _, scope in ipairs(scopes) do used_more[scope] = (used_more[scope] or 0) + 1 end
   end
-  for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
+  if has_limits then
+    for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
+  end
   served[group] = (served[group] or 0) + 1
   free, bytes = free - 1, bytes + #envelope
 end
@@ -130,15 +141,12 @@ local function try(group)
   local own, part = scopes_of(group)
   local scopes = { 'queue', 'task:' .. task, own, part }
   if has_limits then
-    scopes.has_slot = redis.call('HEXISTS', keys.out, id) == 1
     for _, scope in ipairs(scopes) do
       local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
       scopes[scope] = limit
-      local opens = closed(scope, limit, scopes.has_slot)
+      local opens = closed(scope, limit, slots[id])
       if opens then return 'closed', scope, opens end
     end
-  else
-    scopes.has_slot = redis.call('HEXISTS', keys.out, id) == 1
   end
   let_through(id, envelope, name, scopes, group)
   return 'through'
@@ -208,15 +216,15 @@ local function serve(tag, tenant)
     if off then
       redis.call('ZREM', inner, part)
     else
-      redis.call('ZADD', inner, part_tag + 1 / weight_of('group:' .. group, 'group:*:*'), part)
+      redis.call('ZADD', inner, string.format('%d', part_tag + UNIT / weight_of('group:' .. group, 'group:*:*')), part)
     end
     off = off and redis.call('EXISTS', inner) == 0
   end
-  if result == 'through' then tag = tag + 1 / weight_of('group:' .. tenant, 'group:*') end
+  if result == 'through' then tag = math.floor(tag + UNIT / weight_of('group:' .. tenant, 'group:*')) end
   if off or own_closed then
     off_turn[#off_turn + 1] = tenant
     new_tag[tenant] = nil
-    if tag > time then rested[#rested + 1], rested[#rested + 2] = tag, tenant end
+    if tag > time then rested[#rested + 1], rested[#rested + 2] = string.format('%d', tag), tenant end
   else
     new_tag[tenant] = tag
     put(tag, tenant)
@@ -228,7 +236,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   -- what this call has changed of the turns is written before they are looked at again
   each('ZREM', keys.turns, off_turn)
   local tags = {}
-  for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = tag, tenant end
+  for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
   each('ZADD', keys.turns, tags)
   off_turn, new_tag, turns, at = {}, {}, {}, 1
   local wanted = free + 8
@@ -236,7 +244,10 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   local names = {}
   for i = 1, #found, 2 do
     turns[#turns + 1] = { tonumber(found[i + 1]), found[i] }
-    if not has_parts and not lists[keys.line .. lane.ready .. ':' .. found[i]] then names[#names + 1] = keys.line .. lane.ready .. ':' .. found[i] end
+    if not has_parts then
+      local name = NORMAL .. found[i]
+      if not lists[name] then names[#names + 1] = name end
+    end
   end
   if #names > 0 then look_at(names, math.max(1, math.min(free, math.ceil(free / #names)))) end
   local beyond = #turns == wanted and turns[#turns][1] or math.huge -- others may have this tag, which are not looked at
@@ -251,9 +262,9 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
     local head = turns[at]
     if head and head[1] > beyond and progressed then break end
     if has_plain and (not head or plain <= head[1]) then
-      local count = head and math.min(free, math.floor(head[1] - plain) + 1) or free
+      local count = head and math.min(free, math.floor((head[1] - plain) / UNIT) + 1) or free
       local got = read_plain(count)
-      has_plain, plain = got == count, plain + got
+      has_plain, plain = got == count, plain + got * UNIT
     elseif not head then
       break
     else
@@ -269,10 +280,10 @@ end
 -- Write what has changed.
 each('ZREM', keys.turns, off_turn)
 local tags = {}
-for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = tag, tenant end
+for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
 each('ZADD', keys.turns, tags)
 each('ZADD', keys.rested, rested)
-for name, count in pairs(popped) do redis.call('LPOP', name, count) end
+for name, count in pairs(popped) do redis.call('LPOP', name, count == 1 and '1' or count) end
 if #passed > 0 then
   -- parts: count_used
   each('HDEL', keys.parked, passed)
@@ -283,7 +294,7 @@ if #passed > 0 then
   for group in pairs(served) do groups[#groups + 1] = group end
   for i, before in ipairs(redis.call('ZMSCORE', keys.lines, unpack(groups))) do
     local after = (tonumber(before) or 0) - served[groups[i]]
-    if after > 0 then left[#left + 1], left[#left + 2] = after, groups[i] else none[#none + 1] = groups[i] end
+    if after > 0 then left[#left + 1], left[#left + 2] = string.format('%d', after), groups[i] else none[#none + 1] = groups[i] end
   end
   each('ZADD', keys.lines, left)
   each('ZREM', keys.lines, none)
@@ -293,8 +304,8 @@ end
 
 local more = 0
 if redis.call('EXISTS', keys.turns) == 1 then
-  redis.call('ZREMRANGEBYSCORE', keys.rested, '-inf', time)
-  redis.call('HSET', keys.gate, 'time', string.format('%.17g', time), 'plain', string.format('%.17g', plain))
+  redis.call('ZREMRANGEBYSCORE', keys.rested, '-inf', string.format('%d', time))
+  redis.call('HSET', keys.gate, 'time', string.format('%d', time), 'plain', string.format('%d', plain))
   if not is_closed and (free < 1 or bytes >= BUDGET or looks > LOOKS or tries >= 3000) then
     -- parts: ring
     ring() -- another may have free slots

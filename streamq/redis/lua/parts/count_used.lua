@@ -7,7 +7,7 @@ local function count_used(by_scope)
     local slice = { unpack(scopes, from, math.min(from + 999, #scopes)) }
     for i, before in ipairs(redis.call('HMGET', keys.used, unpack(slice))) do
       local after = (tonumber(before) or 0) + by_scope[slice[i]]
-      if after > 0 then changed[#changed + 1], changed[#changed + 2] = slice[i], after else gone[#gone + 1] = slice[i] end
+      if after > 0 then changed[#changed + 1], changed[#changed + 2] = slice[i], string.format('%d', after) else gone[#gone + 1] = slice[i] end
     end
   end
   each('HSET', keys.used, changed)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar
 
 from streamq.errors import StreamqError
-from streamq.model.keys import GROUP
-from streamq.model.lanes import NUMBERS, QueueLane
+from streamq.model.keys import GROUP, Keys
+from streamq.model.lanes import GATE, NUMBERS, QueueLane
 from streamq.redis import scripts
-from streamq.redis.answers import NoGroup
+from streamq.redis.answers import NoGroup, NoScript, translate
+from streamq.redis.link import Link
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
@@ -77,14 +78,37 @@ class Delivery:
         self, links: Links, worker: str, asked: Mapping[str, tuple[int, Sequence[bytes]]]
     ) -> dict[str, Passed | StreamqError]:
         """Up to so many jobs of each queue that has groups, by turns and within limits, and the bells that were heard."""
+        queues = list(asked)
         calls = [
             (self._access.keys(queue), (worker, count, *bells)) for queue, (count, bells) in asked.items()
         ]
-        replies = await scripts.GATE.run_over(links, list(asked), calls)
-        return {
-            queue: reply if isinstance(reply, StreamqError) else _passed(reply)
-            for queue, reply in zip(asked, replies, strict=True)
-        }
+
+        async def send(link: Link, places: Sequence[int]) -> list[Any]:
+            return [await self._through(link, *calls[place]) for place in places]
+
+        replies = await links.pipeline(queues, send)
+        return dict(zip(queues, replies, strict=True))
+
+    async def _through(self, link: Link, keys: Keys, arguments: tuple[Any, ...]) -> Passed | StreamqError:
+        """What one queue's gate lets through is read in the same transaction, so nobody else can be given it."""
+        read = (
+            "XREADGROUP", "GROUP", GROUP, arguments[0], "COUNT", arguments[1], "STREAMS", keys.passed, ">",
+        )  # fmt: skip
+        for gate in (scripts.GATE.command, scripts.GATE.in_full):
+            reply = (await link.batch(("MULTI",), gate(keys, arguments), read, ("EXEC",)))[-1]
+            said = (
+                reply
+                if isinstance(reply, Exception)
+                else next((r for r in reply if isinstance(r, Exception)), None)
+            )
+            if said is None:
+                (more, *given), passed = reply
+                entries = list(zip(given[::2], given[1::2], strict=True))
+                return Passed(bool(more), [*entries, *([(GATE, passed[0][1])] if passed else [])])
+            error = translate(said, sent=True)
+            if not isinstance(error, NoScript):
+                return error
+        raise AssertionError("a script in full is known")
 
     async def release(self, links: Links, queue: str, places: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still pending.
@@ -161,11 +185,6 @@ class Delivery:
             for place, reply in zip(deep, groups, strict=True):
                 depths.waiting[place] = filled[place] - _delivered(reply)
         return depths
-
-
-def _passed(reply: list[Any]) -> Passed:
-    more, *given = reply
-    return Passed(bool(more), list(zip(given[::2], given[1::2], strict=True)))
 
 
 def _delivered(groups: Any) -> int:

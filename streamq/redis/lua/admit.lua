@@ -129,9 +129,13 @@ local function create_in(number, task, payload, headers)
 end
 
 -- A job of a group waits in its line; those of one group and priority are put there together.
-local lined = {}
+local lined, lined_so_far = {}, 0
 local function create_in_line(group, number, task, payload, headers)
-  local id, list = create_parked(task, payload, headers), number .. ':' .. group
+  -- shorter by a digit than others of those that are born parked, so that its key takes less memory
+  local id = now_text .. string.format('-%.0f', lane.alone * lane.births + args.sequence % lane.births + lined_so_far)
+  local n, list = #envelopes, number .. ':' .. group
+  lined_so_far = lined_so_far + 1
+  envelopes[n + 1], envelopes[n + 2] = id, seal(task, headers, payload) -- the gate adds the id, which is kept but once
   lined[list] = lined[list] or { group = group, number = number }
   local ids = lined[list]
   ids[#ids + 1] = id

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- A worker with free slots is given jobs of groups, by turns and as limits allow, and those without a group in their turn,
--- as if they were one tenant. What is let through is delivered in the same call, so no more of it than starts.
+-- as if they were one tenant. What is let through lies in its lane, from which the caller reads it in the same transaction:
+-- so no more is let through than starts. (Read by the script, it would cost the server twice as much.)
 -- keys: lanes moved parked delayed signals gate
 -- arguments:
 --   worker
 --   n         how many free slots it has, at most 500
 --   bells...  those that woke it
--- returns whether more might be let through now: 1, or 0; then lane and entries, one after the other
+-- returns whether more might be let through now: 1, or 0; then lane and entries of jobs without a group, one after the other
 -- parts: clock budget limits tenant_of lane_of unseal each entry_size
 -- expects: lanes moved parked delayed limits lines turns rested opens out used
 local free, worker = math.min(tonumber(args.n), 500), args.worker
@@ -42,11 +43,14 @@ local UNIT = 1000000 -- of a tag, for one job of weight 1: whole numbers are wri
 -- What this call changes, to be written at its end: most of it at once.
 local PASSED = lane.passed .. ' '
 local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}
-local used = {}
+local used, given_out, of_parts, tasks = {}, {}, {}, {}
 
 local function used_of(scope)
   used[scope] = used[scope] or tonumber(redis.call('HGET', keys.used, scope) or 0)
-  return used[scope] + (used_more[scope] or 0)
+  if scope == 'queue' then return used[scope] + (used_more.queue or 0) end
+  if string.sub(scope, 1, 5) == 'task:' then return used[scope] + (tasks[string.sub(scope, 6)] or 0) end
+  local group = string.sub(scope, 7)
+  return used[scope] + (given_out[group] or 0) + (of_parts[group] or 0)
 end
 
 -- Until when a scope is closed, in ms since the epoch: math.huge until a job of it ends; nil when it is open. One that has
@@ -76,11 +80,10 @@ local looks = 0
 local function look_at(names, count)
   local ids = {}
   for _, name in ipairs(names) do
-    local list = { at = 1, whole = false }
-    for _, id in ipairs(redis.call('LRANGE', name, popped[name] or 0, (popped[name] or 0) + count - 1)) do
-      list[#list + 1], ids[#ids + 1] = id, id
-    end
-    list.whole = #list < count
+    local from = popped[name] or 0
+    local list = redis.call('LRANGE', name, from, from + count - 1)
+    list.at, list.whole = 1, #list < count
+    for i = 1, #list do ids[#ids + 1] = list[i] end
     lists[name] = list
   end
   for from = 1, #ids, 1000 do
@@ -116,18 +119,24 @@ local function head_of(group)
   end
 end
 
-local function let_through(id, envelope, name, scopes, group)
-  local task, headers, payload = unseal(envelope)
+local function let_through(id, envelope, name, task, group)
+  local _, headers, payload = unseal(envelope)
+  if string.byte(headers, 3) ~= 105 or not string.find(headers, '^{"id":"') then
+    headers = '{"id":"' .. id .. (headers == '{}' and '"}' or '",' .. string.sub(headers, 2))
+  end
   local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
   lists[name].at, popped[name], envelopes[id] = lists[name].at + 1, (popped[name] or 0) + 1, nil
   passed[#passed + 1] = id
   moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
   if not slots[id] then
     out[#out + 1], out[#out + 2] = id, group .. '\n' .. task
-    for _, scope in ipairs(scopes) do used_more[scope] = (used_more[scope] or 0) + 1 end
-  end
-  if has_limits then
-    for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
+    used_more.queue, given_out[group] = (used_more.queue or 0) + 1, (given_out[group] or 0) + 1
+    local colon = string.find(group, ':', 1, true)
+    if colon then
+      local tenant = string.sub(group, 1, colon - 1)
+      of_parts[tenant] = (of_parts[tenant] or 0) + 1
+    end
+    tasks[task] = (tasks[task] or 0) + 1
   end
   served[group] = (served[group] or 0) + 1
   free, bytes = free - 1, bytes + #envelope
@@ -137,18 +146,19 @@ end
 local function try(group)
   local id, envelope, name = head_of(group)
   if not id then return 'empty' end
-  local task = string.match(envelope, '^[^\n]*')
-  local own, part = scopes_of(group)
-  local scopes = { 'queue', 'task:' .. task, own, part }
+  local task = string.sub(envelope, 1, (string.find(envelope, '\n', 1, true) or 1) - 1)
   if has_limits then
+    local own, part = scopes_of(group)
+    local scopes = { 'queue', 'task:' .. task, own, part }
     for _, scope in ipairs(scopes) do
       local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
       scopes[scope] = limit
       local opens = closed(scope, limit, slots[id])
       if opens then return 'closed', scope, opens end
     end
+    for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
   end
-  let_through(id, envelope, name, scopes, group)
+  let_through(id, envelope, name, task, group)
   return 'through'
 end
 
@@ -195,19 +205,20 @@ end
 
 -- Tenants by their tags, the lowest first.
 local turns, at = {}, 1
-local function put(tag, tenant)
-  local low, high = at, #turns + 1
+local function put(head)
+  local tag, low, high = head[1], at, #turns + 1
   while low < high do
     local middle = math.floor((low + high) / 2)
     if turns[middle][1] <= tag then low = middle + 1 else high = middle end
   end
-  table.insert(turns, low, { tag, tenant })
+  table.insert(turns, low, head)
 end
 
-local function serve(tag, tenant)
+local function serve(head)
+  local tag, tenant = head[1], head[2]
   local group, inner, part, part_tag = next_of(tenant)
   local result, scope, opens = try(group)
-  if looks > LOOKS then return put(tag, tenant) end
+  if looks > LOOKS then return put(head) end
   if result == 'closed' then set_aside(group, scope, opens) end
   local own_closed = result == 'closed' and scope == 'group:' .. tenant
   -- whether this line has nothing to give now, and whether the tenant has no other
@@ -226,8 +237,8 @@ local function serve(tag, tenant)
     new_tag[tenant] = nil
     if tag > time then rested[#rested + 1], rested[#rested + 2] = string.format('%d', tag), tenant end
   else
-    new_tag[tenant] = tag
-    put(tag, tenant)
+    new_tag[tenant], head[1] = tag, tag
+    put(head)
   end
 end
 
@@ -271,7 +282,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
       tries, progressed, at = tries + 1, true, at + 1
       time = math.max(time, head[1])
       plain = math.max(plain, time)
-      serve(head[1], head[2])
+      serve(head)
     end
   end
   if is_closed or #turns < wanted then break end
@@ -289,6 +300,9 @@ if #passed > 0 then
   each('HDEL', keys.parked, passed)
   each('HSET', keys.moved, moved)
   each('HSET', keys.out, out)
+  for task, count in pairs(tasks) do used_more['task:' .. task] = count end
+  for group, count in pairs(given_out) do used_more['group:' .. group] = count end
+  for tenant, count in pairs(of_parts) do used_more['group:' .. tenant] = count + (given_out[tenant] or 0) end
   count_used(used_more)
   local groups, left, none = {}, {}, {}
   for group in pairs(served) do groups[#groups + 1] = group end
@@ -298,8 +312,6 @@ if #passed > 0 then
   end
   each('ZADD', keys.lines, left)
   each('ZREM', keys.lines, none)
-  local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', #passed, 'STREAMS', keys.lanes[lane.passed], '>')
-  given[#given + 1], given[#given + 2] = lane.passed, read and read[1][2] or {}
 end
 
 local more = 0

@@ -28,28 +28,31 @@ local function turn_each(groups)
 end
 
 local function leave_gate(ids)
-  local freed, groups, left = {}, {}, {}
-  local function free(scope) freed[scope] = (freed[scope] or 0) - 1 end
+  local by_group, by_task, left = {}, {}, {}
   for from = 1, #ids, 1000 do
     local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
     for i, told in ipairs(redis.call('HMGET', keys.out, unpack(slice))) do
-      local group, task = string.match(told or '', '^([^\n]*)\n(.*)$')
+      local line_end = told and string.find(told, '\n', 1, true)
       if told then left[#left + 1] = slice[i] end
-      if group then
-        local tenant, part = tenant_of(group)
-        free('queue')
-        free('task:' .. task)
-        if not freed['group:' .. tenant] then groups[#groups + 1] = tenant end
-        free('group:' .. tenant)
-        if part then
-          if not freed['group:' .. group] then groups[#groups + 1] = group end
-          free('group:' .. group)
-        end
+      if line_end then
+        local group, task = string.sub(told, 1, line_end - 1), string.sub(told, line_end + 1)
+        by_group[group], by_task[task] = (by_group[group] or 0) + 1, (by_task[task] or 0) + 1
       end
     end
   end
   if #left == 0 then return end
   each('HDEL', keys.out, left)
+  local freed, groups = { queue = -#left }, {}
+  for task, count in pairs(by_task) do freed['task:' .. task] = -count end
+  for group, count in pairs(by_group) do
+    local tenant, part = tenant_of(group)
+    local scope = 'group:' .. tenant
+    if not freed[scope] then groups[#groups + 1] = tenant end
+    freed[scope] = (freed[scope] or 0) - count
+    if part then
+      groups[#groups + 1], freed['group:' .. group] = group, -count
+    end
+  end
   count_used(freed)
   if redis.call('EXISTS', keys.lines) == 0 then return end -- nobody waits
   turn_each(groups)

@@ -11,7 +11,7 @@ from streamq.model.keys import GROUP, Keys
 from streamq.model.lanes import GATE, NUMBERS, QueueLane
 from streamq.redis import scripts
 from streamq.redis.answers import NoGroup, NoScript, translate
-from streamq.redis.link import Link
+from streamq.redis.link import Link, Sent
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
@@ -32,6 +32,22 @@ class Passed(NamedTuple):
     """Whether there may be more now."""
     entries: list[tuple[int, list[Any]]]
     """Lanes, and their entries."""
+
+
+class GateAsked(NamedTuple):
+    """A call of a gate that is under way."""
+
+    queue: str
+    wanted: int
+    link: Link
+    sent: Sent
+    keys: Keys
+    arguments: tuple[Any, ...]
+
+    async def answer(self) -> Passed | StreamqError:
+        """What it let through, or why the server refused it. Raises ``Unavailable``."""
+        reply = (await self.link.replies(self.sent))[-1]
+        return await _passed(self.link, reply, self.keys, self.arguments)
 
 
 @dataclass(slots=True)
@@ -89,26 +105,28 @@ class Delivery:
         replies = await links.pipeline(queues, send)
         return dict(zip(queues, replies, strict=True))
 
+    def ask_gate(self, links: Links, worker: str, queue: str, count: int) -> GateAsked | None:
+        """Send a call of the gate of a queue, whose answer comes later; ``None`` where it cannot be sent."""
+        link, keys, arguments = links.home, self._access.keys(queue), (worker, count)
+        if not (links.is_one and link.connected):
+            return None
+        return GateAsked(
+            queue,
+            count,
+            link,
+            link.begin(*_transaction(scripts.GATE.command, keys, arguments)),
+            keys,
+            arguments,
+        )
+
     async def _through(self, link: Link, keys: Keys, arguments: tuple[Any, ...]) -> Passed | StreamqError:
         """What one queue's gate lets through is read in the same transaction, so nobody else can be given it."""
-        read = (
-            "XREADGROUP", "GROUP", GROUP, arguments[0], "COUNT", arguments[1], "STREAMS", keys.passed, ">",
-        )  # fmt: skip
-        for gate in (scripts.GATE.command, scripts.GATE.in_full):
-            reply = (await link.batch(("MULTI",), gate(keys, arguments), read, ("EXEC",)))[-1]
-            said = (
-                reply
-                if isinstance(reply, Exception)
-                else next((r for r in reply if isinstance(r, Exception)), None)
-            )
-            if said is None:
-                (more, *given), passed = reply
-                entries = list(zip(given[::2], given[1::2], strict=True))
-                return Passed(bool(more), [*entries, *([(GATE, passed[0][1])] if passed else [])])
-            error = translate(said, sent=True)
-            if not isinstance(error, NoScript):
-                return error
-        raise AssertionError("a script in full is known")
+        return await _passed(
+            link,
+            (await link.batch(*_transaction(scripts.GATE.command, keys, arguments)))[-1],
+            keys,
+            arguments,
+        )
 
     async def release(self, links: Links, queue: str, places: Sequence[tuple[int, bytes]]) -> int:
         """Give entries (lane, entry) back uncharged. Returns how many were still pending.
@@ -185,6 +203,32 @@ class Delivery:
             for place, reply in zip(deep, groups, strict=True):
                 depths.waiting[place] = filled[place] - _delivered(reply)
         return depths
+
+
+def _transaction(gate: Callable[..., tuple[Any, ...]], keys: Keys, arguments: tuple[Any, ...]) -> list[Any]:
+    read = (
+        "XREADGROUP", "GROUP", GROUP, arguments[0], "COUNT", arguments[1], "STREAMS", keys.passed, ">",
+    )  # fmt: skip
+    return [("MULTI",), gate(keys, arguments), read, ("EXEC",)]
+
+
+async def _passed(link: Link, reply: Any, keys: Keys, arguments: tuple[Any, ...]) -> Passed | StreamqError:
+    """What the transaction came to; it is sent in full where the script was unknown."""
+    for again in (True, False):
+        said = (
+            reply
+            if isinstance(reply, Exception)
+            else next((each for each in reply if isinstance(each, Exception)), None)
+        )
+        if said is None:
+            (more, *given), passed = reply
+            entries = list(zip(given[::2], given[1::2], strict=True))
+            return Passed(bool(more), [*entries, *([(GATE, passed[0][1])] if passed else [])])
+        error = translate(said, sent=True)
+        if not (again and isinstance(error, NoScript)):
+            return error
+        reply = (await link.batch(*_transaction(scripts.GATE.in_full, keys, arguments)))[-1]
+    raise AssertionError("a script in full is known")
 
 
 def _delivered(groups: Any) -> int:

@@ -74,7 +74,7 @@ class Fetcher:
         self._slots.open()
         self._steered.listen()
         try:
-            while self._reads.under_way or not self._slots.stopping:
+            while self._reads.is_reading or not self._slots.stopping:
                 try:
                     await self._turn()
                     if pause:

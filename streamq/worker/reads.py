@@ -21,6 +21,7 @@ from streamq.model.lanes import BELL, GATE, READY, QueueLane
 from streamq.redis.answers import NoGroup, concerns_all
 from streamq.redis.links import Links
 from streamq.redis.troubles import Troubles
+from streamq.store.delivery import GateAsked, Passed
 from streamq.store.reader import Asked, Reader
 from streamq.store.store import Store
 from streamq.worker.runner import Runner
@@ -71,6 +72,8 @@ class Reads:
         self._steered, self._sources = steered, Sources(turns)
         self._trouble = Troubles("fetch from", log)
         self._joined: set[str] = set()
+        self.gate_under_way: GateAsked | None = None
+        """The call of the gate of the only queue that was sent likewise."""
         self._bells: dict[str, list[bytes]] = {}
         """By queue, the bells that were heard and not answered."""
         self._refusals = 0
@@ -79,6 +82,11 @@ class Reads:
         self.under_way: Asked | None = None
         """The read of the only queue that was sent before the jobs of the last one were started."""
         self._served, self._since, self._largest, self._quantum = 0, monotonic(), 1, 1
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether an answer is to be waited for."""
+        return self.under_way is not None or self.gate_under_way is not None
 
     def open(self) -> list[str]:
         """The queues that are to be read from now."""
@@ -115,6 +123,9 @@ class Reads:
 
     async def take_in(self, *, more: bool) -> bool:
         """Start what the read that is under way brings, if there is one; send the next one if ``more`` is wanted."""
+        if self.gate_under_way is not None:
+            await self._take_in_gate(more=more)
+            return True
         asked, self.under_way = self.under_way, None
         if asked is None:
             return False
@@ -226,25 +237,44 @@ class Reads:
     ) -> int:
         """One call of the gate of each queue that has groups. Returns how many jobs came."""
         asked = {
-            queue: (count, self._bells.pop(queue, ()))
+            queue: (max(1, (count + 1) // 2), self._bells.pop(queue, ()))
             for (queue, lane), count in shares.items()
             if lane == GATE
         }
-        taken = 0
-        for queue, passed in (
-            await self._store.delivery.through_gate(self._links, self._worker, asked)
-        ).items():
-            if isinstance(passed, StreamqError):
-                refused[queue] = passed
-                continue
-            self._answered([queue])
-            came = 0
-            for lane, entries in passed.entries:
-                came += len(entries)
-                await self._start((queue, lane), entries)
-            self._sources.learn((queue, GATE), UNKNOWN if passed.more else 0)
-            taken += came
+        taken, delivery = 0, self._store.delivery
+        for queue, passed in (await delivery.through_gate(self._links, self._worker, asked)).items():
+            taken += await self._let_in(queue, passed, refused)
         return taken
+
+    async def _take_in_gate(self, *, more: bool) -> None:
+        asked, self.gate_under_way = self.gate_under_way, None
+        assert asked is not None  # noqa: S101  # whoever calls has looked
+        refused: dict[str, StreamqError] = {}
+        await self._let_in(asked.queue, await asked.answer(), refused, more=more)
+        await self._refused(refused)
+
+    async def _let_in(
+        self,
+        queue: str,
+        passed: Passed | StreamqError,
+        refused: dict[str, StreamqError],
+        *,
+        more: bool = True,
+    ) -> int:
+        """Start what a gate has let through. The server decides of the next meanwhile. Returns how many jobs came."""
+        if isinstance(passed, StreamqError):
+            refused[queue] = passed
+            return 0
+        self._answered([queue])
+        came = sum(len(entries) for _, entries in passed.entries)
+        self._sources.learn((queue, GATE), UNKNOWN if passed.more else 0)
+        spare = self._slots.free - came
+        if more and passed.more and spare > 0 and len(self._queues) == 1 and not self._slots.stopping:
+            count = min(READ_LIMIT, spare)
+            self.gate_under_way = self._store.delivery.ask_gate(self._links, self._worker, queue, count)
+        for lane, entries in passed.entries:
+            await self._start((queue, lane), entries)
+        return came
 
     # -- all queues at once ---------------------------------------------------------------------------------
 

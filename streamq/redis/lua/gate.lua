@@ -296,10 +296,10 @@ each('ZADD', keys.turns, tags)
 each('ZADD', keys.rested, rested)
 for name, count in pairs(popped) do redis.call('LPOP', name, count == 1 and '1' or count) end
 if #passed > 0 then
-  -- parts: count_used
+  -- parts: add_many count_used
   each('HDEL', keys.parked, passed)
-  each('HSET', keys.moved, moved)
-  each('HSET', keys.out, out)
+  add_many(keys.moved, moved)
+  add_many(keys.out, out)
   for task, count in pairs(tasks) do used_more['task:' .. task] = count end
   for group, count in pairs(given_out) do used_more['group:' .. group] = count end
   for tenant, count in pairs(of_parts) do used_more['group:' .. tenant] = count + (given_out[tenant] or 0) end

@@ -1,5 +1,5 @@
 -- How many jobs of each scope are past the gate is changed by so many: all scopes at once.
--- parts: each
+-- parts: each add_many
 local function count_used(by_scope)
   local scopes, changed, gone = {}, {}, {}
   for scope in pairs(by_scope) do scopes[#scopes + 1] = scope end
@@ -10,6 +10,6 @@ local function count_used(by_scope)
       if after > 0 then changed[#changed + 1], changed[#changed + 2] = slice[i], string.format('%d', after) else gone[#gone + 1] = slice[i] end
     end
   end
-  each('HSET', keys.used, changed)
+  add_many(keys.used, changed)
   each('HDEL', keys.used, gone)
 end

@@ -30,8 +30,9 @@ if first_open and tonumber(first_open) <= now then
   turn_each(groups)
 end
 
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent')
-local time, has_parts, has_urgent = tonumber(said[1] or 0), said[3], said[4]
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back')
+local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
+local has_delayed = redis.call('EXISTS', keys.delayed) == 1
 local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }
 -- How the keys of lines begin, by priority: a number is written into a text slowly, so once.
@@ -88,44 +89,54 @@ local function look_at(names, count)
   end
   for from = 1, #ids, 1000 do
     local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
-    local found, due = redis.call('HMGET', keys.parked, unpack(slice)), redis.call('ZMSCORE', keys.delayed, unpack(slice))
-    local has_slot = redis.call('HMGET', keys.out, unpack(slice))
-    for i, id in ipairs(slice) do
-      envelopes[id] = found[i] and not due[i] and found[i] or nil
-      slots[id] = has_slot[i] or nil
+    local found = redis.call('HMGET', keys.parked, unpack(slice))
+    for i = 1, #slice do envelopes[slice[i]] = found[i] or nil end
+    if has_delayed then
+      for i, due in ipairs(redis.call('ZMSCORE', keys.delayed, unpack(slice))) do
+        if due then envelopes[slice[i]] = nil end
+      end
+    end
+    if has_back then
+      for i, told in ipairs(redis.call('HMGET', keys.out, unpack(slice))) do slots[slice[i]] = told or nil end
     end
   end
 end
 
 -- The first job in a group's line that is held there, its envelope, and the list; nil when none is left.
-local function head_of(group)
-  for _, prefix in ipairs(PRIORITY) do
-    local name = prefix .. group
-    while true do
-      if not lists[name] then look_at({ name }, 4) end
-      local list = lists[name]
-      local id = list[list.at]
-      if not id then
-        if list.whole then break end
-        lists[name] = nil
-      elseif envelopes[id] then
-        return id, envelopes[id], name
-      else
-        looks = looks + 1
-        if looks > LOOKS then return nil end
-        list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
-      end
+local function head_in(name)
+  while true do
+    local list = lists[name]
+    if not list then
+      look_at({ name }, 4)
+      list = lists[name]
+    end
+    local id = list[list.at]
+    if not id then
+      if list.whole then return nil end
+      lists[name] = nil
+    elseif envelopes[id] then
+      return id, envelopes[id], name, list
+    else
+      looks = looks + 1
+      if looks > LOOKS then return nil end
+      list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
     end
   end
 end
 
-local function let_through(id, envelope, name, task, group)
-  local _, headers, payload = unseal(envelope)
+local function head_of(group)
+  for _, prefix in ipairs(PRIORITY) do
+    local id, envelope, name, list = head_in(prefix .. group)
+    if id then return id, envelope, name, list end
+  end
+end
+
+local function let_through(id, name, list, group, task, headers, payload)
   if string.byte(headers, 3) ~= 105 or not string.find(headers, '^{"id":"') then
     headers = '{"id":"' .. id .. (headers == '{}' and '"}' or '",' .. string.sub(headers, 2))
   end
   local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
-  lists[name].at, popped[name], envelopes[id] = lists[name].at + 1, (popped[name] or 0) + 1, nil
+  list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
   passed[#passed + 1] = id
   moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
   if not slots[id] then
@@ -139,14 +150,14 @@ local function let_through(id, envelope, name, task, group)
     tasks[task] = (tasks[task] or 0) + 1
   end
   served[group] = (served[group] or 0) + 1
-  free, bytes = free - 1, bytes + #envelope
+  free, bytes = free - 1, bytes + #headers + #payload
 end
 
 -- Try the group whose turn it is. Returns "through", "empty", or "closed", the scope and until when.
 local function try(group)
-  local id, envelope, name = head_of(group)
+  local id, envelope, name, list = head_of(group)
   if not id then return 'empty' end
-  local task = string.sub(envelope, 1, (string.find(envelope, '\n', 1, true) or 1) - 1)
+  local task, headers, payload = unseal(envelope)
   if has_limits then
     local own, part = scopes_of(group)
     local scopes = { 'queue', 'task:' .. task, own, part }
@@ -158,7 +169,7 @@ local function try(group)
     end
     for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
   end
-  let_through(id, envelope, name, task, group)
+  let_through(id, name, list, group, task, headers, payload)
   return 'through'
 end
 
@@ -171,9 +182,10 @@ local function set_aside(group, scope, opens)
   if opens < math.huge then redis.call('ZADD', keys.opens, opens, scope) end
 end
 
-local function weight_of(scope, general)
+-- What one job adds to the tag of a scope.
+local function step_of(scope, general)
   local limit = limit_of(scope, general)
-  return limit and limit.weight or 1
+  return UNIT / (limit and limit.weight or 1)
 end
 
 -- Jobs without a group: up to so many, the most urgent first.
@@ -227,11 +239,11 @@ local function serve(head)
     if off then
       redis.call('ZREM', inner, part)
     else
-      redis.call('ZADD', inner, string.format('%d', part_tag + UNIT / weight_of('group:' .. group, 'group:*:*')), part)
+      redis.call('ZADD', inner, string.format('%d', part_tag + step_of('group:' .. group, 'group:*:*')), part)
     end
     off = off and redis.call('EXISTS', inner) == 0
   end
-  if result == 'through' then tag = math.floor(tag + UNIT / weight_of('group:' .. tenant, 'group:*')) end
+  if result == 'through' then tag = math.floor(tag + (has_limits and step_of('group:' .. tenant, 'group:*') or UNIT)) end
   if off or own_closed then
     off_turn[#off_turn + 1] = tenant
     new_tag[tenant] = nil
@@ -325,7 +337,7 @@ if redis.call('EXISTS', keys.turns) == 1 then
   end
 elseif redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
   redis.call('UNLINK', keys.rested)
-  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'waits')
+  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits')
 end
 if has_plain and free < 1 then more = 1 end
 local next_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]

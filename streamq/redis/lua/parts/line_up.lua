@@ -3,6 +3,7 @@
 local function line_up(id, group, number, first)
   redis.call(first and 'LPUSH' or 'RPUSH', keys.line .. number .. ':' .. group, id)
   if number ~= lane.ready then redis.call('HSET', keys.gate, 'urgent', 1) end
+  if first then redis.call('HSET', keys.gate, 'back', 1) end
   redis.call('ZINCRBY', keys.lines, 1, group)
   take_turn(group)
   ring()

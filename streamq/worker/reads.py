@@ -34,6 +34,8 @@ log = logging.getLogger("streamq.fetcher")
 
 READ_LIMIT: Final = 500
 """Entries read at once: more would hold the server up for no gain. No read can be bounded by bytes."""
+GATE_LIMIT: Final = 36
+"""Jobs that a gate lets through at once: somewhat less than a millisecond of the server's time."""
 BLOCK_MS: Final = 5_000
 """How long a read waits for the first job: an idle worker sends a command in so many ms. A job ends it at once."""
 SHORT_MS: Final = 500
@@ -237,7 +239,7 @@ class Reads:
     ) -> int:
         """One call of the gate of each queue that has groups. Returns how many jobs came."""
         asked = {
-            queue: (max(1, (count + 1) // 2), self._bells.pop(queue, ()))
+            queue: (max(1, min(GATE_LIMIT, (count + 1) // 2)), self._bells.pop(queue, ()))
             for (queue, lane), count in shares.items()
             if lane == GATE
         }
@@ -270,7 +272,7 @@ class Reads:
         self._sources.learn((queue, GATE), UNKNOWN if passed.more else 0)
         spare = self._slots.free - came
         if more and passed.more and spare > 0 and len(self._queues) == 1 and not self._slots.stopping:
-            count = min(READ_LIMIT, spare)
+            count = min(GATE_LIMIT, spare)
             self.gate_under_way = self._store.delivery.ask_gate(self._links, self._worker, queue, count)
         for lane, entries in passed.entries:
             await self._start((queue, lane), entries)

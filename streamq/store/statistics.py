@@ -85,15 +85,11 @@ class StatisticsStore:
     async def kept(
         self, queue: str, unit: int, numbers: Sequence[int], task: str | None = None
     ) -> list[Kept]:
-        """What is kept of minutes or hours, by their numbers; those of which nothing is are left out."""
-        found: list[Kept] = []
+        """What is kept of ``READ_AT_ONCE`` minutes or hours at most, by their numbers; those of which nothing is are
+        left out."""
         async with self._access.pool.links() as links:
-            link = links.of(queue)
-            for start in range(0, len(numbers), READ_AT_ONCE):
-                some = numbers[start : start + READ_AT_ONCE]
-                replies = await link.batch(*self.commands(queue, unit, some, task))
-                found += self.read(some, replies, task)
-        return found
+            replies = await links.of(queue).batch(*self.commands(queue, unit, numbers, task))
+        return self.read(numbers, replies, task)
 
     def commands(
         self, queue: str, unit: int, numbers: Sequence[int], task: str | None = None

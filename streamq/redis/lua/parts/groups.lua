@@ -58,9 +58,10 @@ local function group_of(fingerprint, task, outcome)
   local kept = redis.call('HGET', keys.failure_groups, fingerprint)
   local read, group = pcall(cjson.decode, kept or '')
   if read and type(group) == 'table' then return group end
+  full = nil -- it takes a place
+  if fingerprint == OTHER then return { first = now, count = 0 } end -- those in it have nothing in common
   local said = told_of(outcome)
   local function text(value, longest) return string.sub(tostring(value or ''), 1, longest) end
-  full = nil -- it takes a place
   return { task = text(task, 200), type = text(said.type, 200), message = text(said.message, 500), frame = text(said.frame, 200), first = now, count = 0 }
 end
 

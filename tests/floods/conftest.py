@@ -11,7 +11,7 @@ from ..processes import fleets  # noqa: F401  # pytest finds them here
 from ..promises.conftest import pytest_terminal_summary  # noqa: F401
 from ..rig import app, client, make_app  # noqa: F401
 
-FLOOD: Final = int(os.environ.get("STREAMQ_TEST_FLOOD", "3000"))
+FLOOD: Final = int(os.environ.get("STREAMQ_TEST_FLOOD", "5000"))
 """How many different errors, tasks and acts there are; `make floods` has a million."""
 KILLS: Final = int(os.environ.get("STREAMQ_TEST_KILLS", "3"))
 """How often a process is killed at its work; `make floods` does so a hundred times."""

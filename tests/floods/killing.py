@@ -27,8 +27,8 @@ class Killer:
         self._spared = self._left = 0
         self._done = asyncio.Event()
         self.parent: psutil.Process
-        self.fates: list[str] = []
-        """What has happened so far."""
+        self._fates: list[str] = []
+        """Those that are next."""
         proxy.judge = self._judge
 
     def begin(self, fleet: Fleet, program: str) -> None:
@@ -71,8 +71,10 @@ class Killer:
             self._spared -= bool(self._spared)
             return None
         self._left = 0
-        fate = self._chance.choice(("before", "torn", "after", "answer lost"))
-        self.fates.append(fate)
+        if not self._fates:
+            self._fates = self._chance.sample(("before", "torn", "after"), 3)
+            self._fates.append("answer lost")  # which is the first
+        fate = self._fates.pop()
         passed = {"before": 0, "torn": self._chance.randrange(1, len(data))}.get(fate, len(data))
         return Fate(passed, self._done.set if fate == "answer lost" else self._end)
 

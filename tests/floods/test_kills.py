@@ -23,7 +23,7 @@ from ..servers import Server
 from .conftest import KILLS, ON_SERVERS
 from .killing import Killer
 
-SETTINGS = {**QUICK, "keep_completed": 10_000_000, "crash_limit": 1_000_000}
+SETTINGS = {**QUICK, "keep_completed": 10_000_000, "keep_failed": 10_000_000, "crash_limit": 1_000_000}
 FED = 5
 """Jobs that come to each queue a hundred times a second."""
 DRAINED = 0.1

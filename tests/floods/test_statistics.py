@@ -18,8 +18,8 @@ from streamq.statistics import NAMED
 from .conftest import FLOOD, ON_SERVERS
 from .looks import bytes_of, bytes_sent, figure, letters
 
-AT_ONCE = 40
-"""Tasks in a call: five times as many as a worker sends."""
+AT_ONCE = 100
+"""Tasks in a call: twelve times as many as a worker sends."""
 MINUTES = 1_380
 """Into so many minutes they come, 23 hours: each has others."""
 BUCKETS = 60

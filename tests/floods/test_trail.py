@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from streamq import App
+from streamq.model import codec
 from streamq.model.keys import Keys
 from streamq.model.trail import DETAILS, written
 from streamq.redis import scripts
@@ -26,7 +27,7 @@ BLOCK = 100
 def fields(number: int) -> list[Any]:
     """An act as the trail gets it, the largest that there can be for the most part."""
     reason = f"{number} " + letters(number) * 2_000
-    details = written({"reason": reason[: (DETAILS - 20, DETAILS + 20, 30)[number % 3]]})
+    details = written({"reason": reason[: (DETAILS - 20, 2 * DETAILS, 30)[number % 3]]})
     return [
         "actor",
         f"{letters(number):a>200}",
@@ -70,6 +71,7 @@ async def test_a_flood_of_acts_leaves_the_latest_in_bounded_bytes_and_pages(
         letters(number).lstrip("a") for number in range(FLOOD - 1, FLOOD - len(met), -1)
     ], "each once, the latest first"
     assert len(met) == client.xlen(trail)
+    assert max(len(codec.dumps(dict(each.details))) for each in met) <= DETAILS
 
 
 def bounded(client: redis.Redis, trail: str) -> int:

@@ -21,6 +21,7 @@ from streamq.model.statistics import (
     Point,
     Statistics,
     Sums,
+    ended_in,
     figures_of,
 )
 from streamq.noun_errors import WindowNotKept
@@ -163,13 +164,12 @@ class Added:
 
 def _busiest(tasks: Mapping[str, Sums]) -> dict[str, Sums]:
     """The busiest tasks in their order; all others are added up with those that were not told apart before."""
-    ended = {name: figures_of(sums, 1).ended for name, sums in tasks.items()}
-    named = sorted(tasks.keys() - {OTHERS}, key=lambda name: (-ended[name], name))
+    named = sorted(tasks.keys() - {OTHERS}, key=lambda name: (-ended_in(tasks[name]), name))
     found = {name: tasks[name] for name in named[:NAMED]}
     others = [tasks[name] for name in (OTHERS, *named[NAMED:]) if name in tasks]
     if others:
         found[OTHERS] = _sum(others)
-    return dict(sorted(found.items(), key=lambda item: (-figures_of(item[1], 1).ended, item[0])))
+    return dict(sorted(found.items(), key=lambda item: (-ended_in(item[1]), item[0])))
 
 
 def _sum(parts: Iterable[Sums]) -> Sums:

@@ -28,7 +28,7 @@ NUMBER_KEPT: Final = 3_600
 """Seconds for which the number of a worker's last call is: nothing is repeated for so long."""
 TASKS: Final = 32
 """Tasks of a queue that a minute tells apart. With 60 buckets each, which is many, a minute has 20 KB at most then,
-or 35 KB where all names have 200 characters."""
+or 50 KB where all names have 200 characters and all counts many digits."""
 NAME: Final = 200
 """Characters of a task's name, as many as enqueue lets it have: another program may write any."""
 OTHERS: Final = "*"
@@ -163,6 +163,11 @@ def sums_of(raw: bytes) -> Sums:
         return Counter({str(name): int(count) for name, count in said.items()})
     except (ValueError, TypeError, AttributeError, OverflowError):
         return Counter()
+
+
+def ended_in(sums: Sums) -> int:
+    """How many attempts have ended."""
+    return sum([sums[name] for name in COUNTED.values()])
 
 
 def figures_of(sums: Sums, seconds: float) -> Figures:

@@ -25,8 +25,8 @@ from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
-READ_AT_ONCE: Final = 100
-"""Minutes or hours of one pipeline: with all the tasks that they may have, two megabytes at most."""
+READ_AT_ONCE: Final = 25
+"""Minutes or hours of one round trip: with all the tasks that they may have, a megabyte, and 50 ms of this process."""
 
 
 class Kept(NamedTuple):

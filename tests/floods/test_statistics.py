@@ -24,7 +24,7 @@ MINUTES = 1_380
 """Into so many minutes they come, 23 hours: each has others."""
 BUCKETS = 60
 """Of each task, as many as a minute has room for in the bytes that are said of it."""
-MINUTE_BYTES = 40_000
+MINUTE_BYTES = 50_000
 """Bytes of a minute or an hour at most, with names of 200 characters, and with what they cost the server."""
 HOUR_MS = HOUR * 1000
 

@@ -80,3 +80,29 @@ def bounded(client: redis.Redis, trail: str) -> int:
     size = bytes_of(client, trail)
     assert size < (KEPT + BLOCK) * ENTRY_BYTES
     return size
+
+
+@ON_SERVERS
+async def test_a_page_of_many_queues_reads_little_more_than_it_has(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    queues, each = [f"q{number}" for number in range(60)], 100
+    for number, queue in enumerate(queues):
+        with client.pipeline() as pipe:
+            pipe.sadd(f"{prefix}:queues", queue)
+            for act in range(each):
+                at = f"{1_000 + act}-{number}" if number % 2 else f"{2_000 + act}-{number}"
+                pipe.xadd(Keys(prefix, queue).trail, {"actor": "a", "action": "queue.pause"}, id=at)
+            pipe.execute()
+    sent, met, cursor = bytes_sent(client), list[tuple[str, str]](), None
+    for _ in range(3):
+        page = await app.audit(limit=300, cursor=cursor)
+        met += [(entry.id, entry.queue) for entry in page.items]
+        cursor = page.next
+    newest = sorted(
+        ((2_000 + act, number) for number in range(0, 60, 2) for act in range(each)), reverse=True
+    )
+    assert met == [(f"{ms}-{number}", f"q{number}") for ms, number in newest[:900]]
+    assert bytes_sent(client) - sent < 60 * 3 * each * 70 / 2, (
+        "half of what three looks at all of it would bring"
+    )

@@ -145,6 +145,13 @@ FAULTS: tuple[Fault, ...] = (
         TRAIL,
     ),
     Fault(
+        "trail: a page reads what is older than all that it has",
+        "streamq/store/trail.py",
+        "rows[limit][0][0] if len(rows) > limit else 0",
+        "0",
+        "tests/floods/test_trail.py::test_a_page_of_many_queues_reads_little_more_than_it_has",
+    ),
+    Fault(
         "bulk: those on trial are known to one process alone",
         "streamq/redis/lua/bulk.lua",
         "      bulk.trial[#bulk.trial + 1] = ARGV[i]",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import redis
 
@@ -30,6 +31,18 @@ def bytes_sent(client: redis.Redis) -> int:
 def commands_run(client: redis.Redis) -> int:
     """Commands so far, those of scripts among them."""
     return sum(row["calls"] for row in client.info("commandstats").values())
+
+
+@contextmanager
+def longest_call(client: redis.Redis) -> Iterator[list[float]]:
+    """At the end it has the ms of the longest script call meanwhile, of those above one."""
+    before, told = client.config_get("slowlog-log-slower-than"), [0.0]
+    client.slowlog_reset()
+    client.config_set("slowlog-log-slower-than", 1_000)
+    yield told
+    rows = [row for row in client.slowlog_get(128) if bytes(row["command"]).startswith(b"EVAL")]
+    told[0] = max((row["duration"] / 1_000 for row in rows), default=0.0)
+    client.config_set("slowlog-log-slower-than", before["slowlog-log-slower-than"])
 
 
 def figure(record: Callable[[str, object], None], name: str, value: float) -> None:

@@ -107,6 +107,22 @@ class Outcomes:
                     await tidy(self._access, links, queue, ended)
         return settled
 
+    async def not_written(
+        self, links: Links, queue: str, part: list[Settlement], refused: list[bytes]
+    ) -> list[bytes]:
+        """Of outcomes that were sent twice and refused the second time, those that the first had not written.
+
+        Those whose records, or envelopes, are not there as they were sent: somebody else's may be, or none any more.
+        """
+        left, keys = set(refused), self._access.keys(queue)
+        again = [settlement for settlement in part if settlement.entry in left]
+        ids = [settlement.job_id for settlement in again]
+        ended, parked = await links.of(queue).calls(
+            ("HMGET", keys.finished, *ids), ("HMGET", keys.parked, *ids)
+        )
+        rows = zip(again, ended, parked, strict=True)
+        return [settlement.entry for settlement, *found in rows if settlement.body not in found]
+
     def _call(self, queue: str, part: list[Settlement], reads: Reads) -> tuple[Keys, list[Any]]:
         settings, told = self._access.settings, self._access.retentions.get(queue)
         keep = settings.keep_completed

@@ -16,7 +16,7 @@ from streamq.model.outcomes import DELAYED
 from streamq.worker.settler import Settler
 from streamq.worker.slots import Slots
 
-from ..proxy import Proxy
+from ..proxy import Fate, Proxy
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
 from ..servers import Server
 
@@ -154,17 +154,32 @@ async def test_a_refusal_is_told_where_there_was_one_and_nowhere_else(
 
     async with Proxy(str(shared_server.socket)) as proxy:
         app, keys, held = App(redis_url=proxy.url, prefix=prefix, **QUICK), Keys(prefix, "q"), asyncio.Event()
+        kept_back: list[bytes] = []
 
         @app.task(queue="q")
         async def work(what: str) -> str:
             if what == "lost":
                 proxy.swallow = b'"lost and written"'
+            if what == "kept back":
+                proxy.judge = keep_back
             if what == "taken":
                 (entry,) = client.xpending_range(keys.ready, GROUP, "-", "+", 9)
                 client.xack(keys.ready, GROUP, entry["message_id"])  # who takes a job away deletes its entry
                 client.xdel(keys.ready, entry["message_id"])
                 held.set()
             return f"{what} and written"
+
+        def keep_back(sent: bytes) -> Fate | None:
+            """The outcome does not arrive, and another worker has completed the job when it is sent again."""
+            if b'"kept back and written"' not in sent:
+                return None
+            proxy.judge = None
+            kept_back.append(sent)
+            (entry,) = client.xpending_range(keys.ready, GROUP, "-", "+", 9)
+            client.xack(keys.ready, GROUP, entry["message_id"])
+            client.xdel(keys.ready, entry["message_id"])
+            client.hset(keys.finished, entry["message_id"], 'c1 1 other\nwork\n\n"done"\n"kept back"')
+            return Fate(0)
 
         async with app, working(app) as worker:
             assert await (await work.enqueue("plain")).result(5) == "plain and written"
@@ -174,9 +189,14 @@ async def test_a_refusal_is_told_where_there_was_one_and_nowhere_else(
             )  # written again, and refused
             assert not refusals()
             assert not worker.settler.refused
+            await work.enqueue("kept back")
+            await until(lambda: kept_back and worker.slots.idle and not worker.slots.unwritten())
             await work.enqueue("taken")
             await held.wait()
             await until(lambda: worker.settler.refused)
+            await worker.tally.close()
+            counted = (await app.queue("q").statistics("5m")).total.completed
+            assert counted == 2, "what another worker has done, that one counts"
         assert worker.settler.refused == 1
         assert refusals() == ["1 outcomes were refused: their jobs had been given to another worker"]
 

@@ -124,6 +124,20 @@ FAULTS: tuple[Fault, ...] = (
         "test_a_tally_whose_answer_is_lost_or_whose_server_is_full_is_sent_again_and_counts_once",
     ),
     Fault(
+        "settler: what another worker has done is counted by the one that lost it, too",
+        "streamq/worker/settler.py",
+        "said = await self._not_written(queue, part, said)",
+        "said = []",
+        "tests/engine/test_settling.py::test_a_refusal_is_told_where_there_was_one_and_nowhere_else",
+    ),
+    Fault(
+        "outcomes: what was written before its answer was lost is not counted",
+        "streamq/store/outcomes.py",
+        "if settlement.body not in found]",
+        "]",
+        "tests/engine/test_settling.py::test_a_refusal_is_told_where_there_was_one_and_nowhere_else",
+    ),
+    Fault(
         "tally: what the server has forgotten is sent again",
         "streamq/worker/tally.py",
         "monotonic() - self._since[queue] > REPEATED",

@@ -15,7 +15,8 @@ _KEYLESS: Final = ("TIME", "PING")
 _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "DEL": (), "EXISTS": (), "GET": (),
     "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HLEN": (),
-    "HMGET": ("f",), "HRANDFIELD": ("1",), "HSCAN": ("0",), "HSET": ("f", "v"), "HSTRLEN": ("f",), "LLEN": (),
+    "HMGET": ("f",), "HRANDFIELD": ("1",), "HSCAN": ("0",), "HSET": ("f", "v"), "HSETNX": ("f", "v"),
+    "HSTRLEN": ("f",), "LLEN": (),
     "LPOP": (), "LPOS": ("v",), "LRANGE": ("0", "0"), "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (),
     "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
     "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),

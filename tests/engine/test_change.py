@@ -22,7 +22,7 @@ from streamq import (
     VersionConflict,
     WrongState,
 )
-from streamq.model.keys import Keys
+from streamq.model.keys import GROUP, Keys
 from streamq.model.states import STARTS
 
 from ..rig import ON_ONE_SERVER, census, until, working
@@ -264,3 +264,17 @@ async def test_a_failed_job_is_tried_again_only_while_no_other_has_its_unique_ke
     assert (third.disposition, third.id) == ("existing", job.id), "it has taken its key again"
     await job.cancel()
     assert not client.exists(keys.unique)
+
+
+async def test_a_job_whose_end_was_asked_for_is_nobodys_to_change_also_when_its_consumer_was_deleted(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    """It looks as if it waited then; changed, it would go back to its lane and be run."""
+    keys = Keys(prefix, "q")
+    job = await _in(app, client, keys, State.ACTIVE)
+    await job.cancel()
+    client.xgroup_delconsumer(keys.ready, GROUP, "w")
+    with pytest.raises(WrongState):
+        await job.reschedule(delay=9)
+    await app.client.store.recovery.audit(app.client.store.links(), "q")
+    assert (await job.status()).state is State.CANCELLED

@@ -42,6 +42,7 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     noun_errors.QueueNotEmpty: noun_errors.QueueNotEmpty("q", {"waiting": 1}),
     noun_errors.RecordConflict: noun_errors.RecordConflict("r", "k", 1, 2),
     noun_errors.RecordsFull: noun_errors.RecordsFull("r", 1),
+    noun_errors.ResultNotKept: noun_errors.ResultNotKept("q", "1-1"),
     noun_errors.OperationConflict: noun_errors.OperationConflict("q", "q.0"),
     noun_errors.OperationEnded: noun_errors.OperationEnded("q.0", "done"),
     noun_errors.InvalidFilter: noun_errors.InvalidFilter("age>", 4, "a value is missing"),

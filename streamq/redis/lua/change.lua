@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A job that is to run is changed: when, how urgently, or with what. One that waits goes to the end of its lane.
--- keys: lanes moved parked delayed finished signals
+-- keys: lanes moved parked delayed finished cancels signals
 -- arguments:
 --   id
 --   version    how often it was changed, as the caller has seen it ("" for whatever it is)
@@ -11,11 +11,13 @@
 -- returns as locate.lua how it is now   or "is", its state, when that does not allow it   or "version", its own
 --   or nothing when there is no such job
 -- parts: clock places unseal seal own_headers rewritten lane_of add_to placed due park
--- expects: lanes moved parked delayed
+-- expects: lanes moved parked delayed cancels
 local id, state = args.id, nil
 local number, entry, task, payload, headers = entry_of(id)
 if number then
-  state = holder_of(number, entry) == '' and 'waiting' or 'active'
+  -- one whose end was asked for is nobody's to change, also when its worker's claim was deleted: the audit ends it
+  local is_waiting = holder_of(number, entry) == '' and redis.call('HEXISTS', keys.cancels, id) == 0
+  state = is_waiting and 'waiting' or 'active'
 else
   local envelope = is_id(id) and redis.call('HGET', keys.parked, id)
   if envelope then

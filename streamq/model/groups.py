@@ -100,9 +100,8 @@ def group_of(queue: str, name: bytes, raw: bytes, failed: int = 0, now: int = 0)
 
 
 def _read(raw: bytes) -> dict[str, Any]:
-    """What can be read of it: texts are cut between bytes, and a task may have any name."""
     try:
-        said = codec.loads(raw.decode("utf-8", "ignore"))
+        said = codec.loads(raw.decode("utf-8", "replace"))
     except codec.JSONDecodeError:
         return {}
     return said if isinstance(said, dict) else {}

@@ -189,6 +189,42 @@ async def test_redrives_with_a_canary_go_on_where_they_were_and_keep_their_verdi
     assert (counts.cancelled, counts.delayed, counts.completed, counts.failed) == (jobs - 300, 100, 199, 1)
 
 
+@ON_SERVERS
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_canary_whose_records_are_forgotten_while_nobody_looks_has_not_succeeded(
+    server: Server, fails: bool
+) -> None:
+    """A flood of other failures takes the records along. Where none of failures are forgotten, it has succeeded."""
+    async with App(redis_url=server.url, **{**SETTINGS, "keep_failed": 20, "keep_completed": 0}) as app:
+
+        @app.task(queue="q", attempts=1)
+        async def work(number: int) -> None:
+            assert number >= 0 or not fails
+
+        async def step() -> Any:
+            await app.client.store.operations.help("q", retry.id)
+            return (await retry.status()).state != "running"
+
+        for job in await work.enqueue_many(range(-10, 0)):
+            await job.cancel()
+        retry = await app.queue("q").retry_all("state:cancelled", canary=3)
+        await until(lambda: started(retry, step))
+        await work.enqueue_many(range(-100, -70))
+        async with working(app, duties=False):
+            await until(lambda: tried(app))
+        await until(step)
+        record = await retry.status()
+    said = (record.state, record.done, record.reason)
+    unknown = "what became of 3 of the first 3 jobs is not known: no record is left"
+    assert said == (("stopped", 3, unknown) if fails else ("done", 10, ""))
+
+
+async def started(retry: Operation, step: Callable[[], Any]) -> bool:
+    """Whether its first jobs wait."""
+    await step()
+    return (await retry.status()).done == 3
+
+
 async def ended(operation: Operation, killer: Killer) -> Any:
     """What it says when it has ended."""
     killer.let_in()

@@ -46,13 +46,6 @@ FAULTS: tuple[Fault, ...] = (
         FLOODED,
     ),
     Fault(
-        "groups: one whose text is cut within a character is not read",
-        "streamq/model/groups.py",
-        'codec.loads(raw.decode("utf-8", "ignore"))',
-        "codec.loads(raw)",
-        FLOODED,
-    ),
-    Fault(
         "settle: a failure without a record is in a group",
         "streamq/redis/lua/settle.lua",
         "if kept then group_failures(list, at, to) end",
@@ -178,6 +171,22 @@ FAULTS: tuple[Fault, ...] = (
         "    end_operation(bulk, 'stopped')",
         "    bulk.canary_passed = true",
         REDRIVES,
+    ),
+    Fault(
+        "bulk: a job without a record was no failure",
+        "streamq/redis/lua/bulk.lua",
+        "elseif forgets_failures() then",
+        "elseif false then",
+        "tests/floods/test_kills.py::"
+        "test_a_canary_whose_records_are_forgotten_while_nobody_looks_has_not_succeeded",
+    ),
+    Fault(
+        "bulk: a job whose record is not kept is not known",
+        "streamq/redis/lua/bulk.lua",
+        "redis.call('ZCARD', keys.failures) >= keep and oldest >= tonumber(bulk.created_ms)",
+        "true",
+        "tests/floods/test_kills.py::"
+        "test_a_canary_whose_records_are_forgotten_while_nobody_looks_has_not_succeeded",
     ),
     Fault(
         "bulk: a step in the midst of a page is not noted",

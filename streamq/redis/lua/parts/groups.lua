@@ -61,10 +61,9 @@ local function group_of(fingerprint, task, outcome)
   local kept = redis.call('HGET', keys.failure_groups, fingerprint)
   local read, group = pcall(cjson.decode, kept or '')
   if read and type(group) == 'table' then return group end
-  full = nil -- it takes a place
-  if fingerprint == OTHER then return { first = now, count = 0 } end -- those in it have nothing in common
   local said = told_of(outcome)
   local function text(value, longest) return string.sub(tostring(value or ''), 1, longest) end
+  full = nil -- it takes a place
   return { task = text(task, 200), type = text(said.type, 200), message = text(said.message, 500), frame = text(said.frame, 200), first = now, count = 0 }
 end
 
@@ -90,6 +89,7 @@ local function group_failures(records, from, to)
     if not groups[fingerprint] then
       if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 and not has_room() then fingerprint = OTHER end
       if not groups[fingerprint] then
+        if fingerprint == OTHER then task, outcome = '', '' end -- those in it have nothing in common
         groups[fingerprint] = group_of(fingerprint, task, outcome)
         if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 then redis.call('HSET', keys.failure_groups, fingerprint, '{}') end
       end

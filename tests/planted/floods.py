@@ -196,6 +196,15 @@ FAULTS: tuple[Fault, ...] = (
         REDRIVES,
     ),
     Fault(
+        "bulk: what a step has done and what it has counted are not one",
+        "streamq/redis/lua/bulk.lua",
+        "write_operation(args.operation, bulk)\nreturn { bulk.state, changed, on_trial",
+        "if bulk.done % 500 > 50 or whole and args.next == '' then write_operation(args.operation, bulk) end\n"
+        "return { bulk.state, changed, on_trial",
+        "tests/promises/test_bulk.py::"
+        "test_operations_whose_processes_are_killed_go_on_and_count_what_a_ledger_counts",
+    ),
+    Fault(
         "bulk: a step may be taken from another place",
         "streamq/redis/lua/bulk.lua",
         "if bulk.cursor ~= args.at then",

@@ -13,7 +13,7 @@ from ..rig import app, client, make_app  # noqa: F401
 
 FLOOD: Final = int(os.environ.get("STREAMQ_TEST_FLOOD", "5000"))
 """How many different errors, tasks and acts there are; `make floods` has a million."""
-KILLS: Final = int(os.environ.get("STREAMQ_TEST_KILLS", "3"))
+KILLS: Final = int(os.environ.get("STREAMQ_TEST_KILLS", "2"))
 """How often a process is killed at its work; `make floods` does so a hundred times."""
 ON_SERVERS: Final = pytest.mark.parametrize(
     "server_kind", ["redis"] if FLOOD < 100_000 else ["redis", "valkey"], indirect=True

@@ -23,6 +23,11 @@ def bytes_of(client: redis.Redis, *keys: str) -> int:
     return sum(client.memory_usage(key, samples=0) or 0 for key in keys)
 
 
+def bytes_used(client: redis.Redis) -> int:
+    """What the server has of the machine's memory for all that it does."""
+    return int(client.info("memory")["used_memory"])
+
+
 def bytes_sent(client: redis.Redis) -> int:
     """What the server has answered so far, to everybody."""
     return int(client.info("stats")["total_net_output_bytes"])

@@ -18,7 +18,7 @@ from streamq.store.outcomes import Settlement
 from streamq.store.retention import Retention
 
 from .conftest import FLOOD, ON_SERVERS
-from .looks import bytes_of, bytes_sent, commands_run, figure, letters, longest_call
+from .looks import bytes_of, bytes_sent, bytes_used, commands_run, figure, letters, longest_call
 
 AT_ONCE = 1_000
 KEPT = 2_000
@@ -30,6 +30,9 @@ WIDE = "…" * 300
 GROUP_BYTES, JOB_BYTES = 3_400, 400
 """Bytes of a group at most, and of a failed job of this test in all keys but for its record, with what they cost the
 server."""
+
+SERVER_BYTES = 20_000_000
+"""Bytes that the server has more at most: these, 2,000 records of 1 KB or two, and what it reads from and writes to."""
 
 Flood = Callable[[int], Any]
 
@@ -74,7 +77,7 @@ async def test_a_flood_of_different_failures_is_bounded_in_groups_bytes_and_call
     flood: tuple[App, Flood], client: redis.Redis, keys: Keys, record_property: Any
 ) -> None:
     app, fail = flood
-    began, most = time.monotonic(), 0
+    began, most, used = time.monotonic(), 0, bytes_used(client)
     with longest_call(client) as longest:
         for first in range(0, FLOOD, AT_ONCE):
             before = commands_run(client)
@@ -90,6 +93,7 @@ async def test_a_flood_of_different_failures_is_bounded_in_groups_bytes_and_call
     figure(record_property, "ms to read the groups", (time.monotonic() - at) * 1000)
     figure(record_property, "KB of the keys of the groups", bounded(client, keys) / 1000)
     assert bytes_sent(client) - sent < 1_001 * GROUP_BYTES
+    assert bytes_used(client) - used < SERVER_BYTES
     assert most < 12 * AT_ONCE, "commands, whatever the groups are"
 
     listed = Counter(client.hvals(keys.fingerprints))

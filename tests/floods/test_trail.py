@@ -15,7 +15,7 @@ from streamq.redis import scripts
 from streamq.store.trail import KEPT
 
 from .conftest import FLOOD, ON_SERVERS
-from .looks import bytes_of, bytes_sent, figure, letters
+from .looks import bytes_of, bytes_sent, bytes_used, figure, letters
 
 AT_ONCE = 500
 ENTRY_BYTES = DETAILS + 900
@@ -44,7 +44,7 @@ def fields(number: int) -> list[Any]:
 async def test_a_flood_of_acts_leaves_the_latest_in_bounded_bytes_and_pages(
     app: App, client: redis.Redis, prefix: str, record_property: Any
 ) -> None:
-    trail, began = Keys(prefix, "q").trail, time.monotonic()
+    trail, began, used = Keys(prefix, "q").trail, time.monotonic(), bytes_used(client)
     await app.enqueue("q", "t", 1)
     async with app.client.store.pool.links() as links:
         for start in range(0, FLOOD, AT_ONCE):
@@ -55,6 +55,9 @@ async def test_a_flood_of_acts_leaves_the_latest_in_bounded_bytes_and_pages(
                 bounded(client, trail)
     figure(record_property, "acts a second", FLOOD / (time.monotonic() - began))
     figure(record_property, "KB of the trail", bounded(client, trail) / 1000)
+    assert bytes_used(client) - used < 2 * (KEPT + BLOCK) * ENTRY_BYTES, (
+        "what it reads and writes in between as well"
+    )
     with app.acting("alice"):
         await app.queue("q").pause("the last act")
 

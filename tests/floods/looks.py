@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import redis
 
+from .conftest import IS_LONG
+
 
 def letters(number: int) -> str:
     """A word of its own for each number, without a digit."""
@@ -51,5 +53,6 @@ def longest_call(client: redis.Redis) -> Iterator[list[float]]:
 
 
 def figure(record: Callable[[str, object], None], name: str, value: float) -> None:
-    """Show it at the end."""
-    record(name, round(value, 1))
+    """Show it at the end of a long run: those of a short one say nothing."""
+    if IS_LONG:
+        record(name, round(value, 1))

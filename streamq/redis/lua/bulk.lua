@@ -120,17 +120,44 @@ local function is_held_by_a_worker(number, entry)
   return not comes_before(last_of[number], entry) and holder_of(number, entry) ~= ''
 end
 
+-- Jobs that wait lie side by side in their lane: those of a call are read together, and taken out together at its end.
+local near, taken = {}, {}
+local function read_near()
+  local number, from, to, count = nil, nil, nil, 0
+  for i = first.jobs, #ARGV, 3 do
+    local named, entry = string.match(ARGV[i + 2], '^waiting%.(%d+):(%d+%-%d+)$')
+    if not entry or number and named ~= number then break end
+    number, from, to, count = named, from or entry, entry, count + 1
+  end
+  number = tonumber(number)
+  if count < 2 or number < 1 or number > #keys.lanes then return end
+  for _, entry in ipairs(redis.call('XRANGE', keys.lanes[number], from, to, 'COUNT', 2 * count)) do
+    local task, payload, headers = parse(entry[2])
+    near[id_of(headers) or entry[1]] = { number, entry[1], task, payload, headers }
+  end
+end
+
+local function entry_near(id)
+  local found = near[id]
+  if found then return found[1], found[2], found[3], found[4], found[5] end
+  return entry_of(id)
+end
+
 function ACTS.cancel(id)
   -- parts: cancelled
-  told = told or string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
-  local number, entry, task, payload, headers = entry_of(id)
+  if not told then
+    told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
+    read_near()
+  end
+  local number, entry, task, payload, headers = entry_near(id)
   if number then
     if is_held_by_a_worker(number, entry) then
       if redis.call('HSETNX', keys.cancels, id, told) == 0 then return false, #payload end
       redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
       return true, #payload
     end
-    redis.call('XDEL', keys.lanes[number], entry)
+    taken[number] = taken[number] or {}
+    taken[number][#taken[number] + 1] = entry
   else
     local envelope = redis.call('HGET', keys.parked, id)
     if not envelope then return false, 0 end
@@ -165,6 +192,7 @@ end
 
 if #retried > 0 then forget_ended(retried) end
 if #deleted > 0 then forget_ended(deleted) end
+for number, entries in pairs(taken) do each('XDEL', keys.lanes[number], entries) end
 if #cancelled > 0 then
   -- parts: cancelled heard signal_ended
   bury_cancelled(cancelled)

@@ -23,7 +23,7 @@ EVERY: Final = 30.0
 """Seconds between two looks without a reason: one is that a process has taken the place of a lost one."""
 YIELD: Final = 3.0
 """Rest after each step, in times that it took: other work of the server comes between."""
-BULK_YIELD: Final = 0.25
+BULK_YIELD: Final = 0.4
 """The same of an operation by filter, whose step is mostly the work of this process: the server rests meanwhile."""
 TURN: Final = 1.0
 """Seconds of steps in a row for one queue before the others have their turn."""

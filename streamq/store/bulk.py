@@ -17,9 +17,9 @@ from streamq.redis.links import Links
 from streamq.store.access import Access
 from streamq.store.candidates import Bound, Candidate, Reader
 
-PAGE: Final = 200
+PAGE: Final = 100
 """Jobs that one call of a script reads at most: a fraction of a millisecond of the server's time."""
-CHANGED: Final = 50
+CHANGED: Final = 25
 """Jobs that one call changes at most: about a millisecond of the server's time, so that others hardly notice."""
 LOOKED: Final = 500
 """Jobs that a step looks at before it is written down that none of them was meant."""

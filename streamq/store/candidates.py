@@ -169,7 +169,7 @@ class Reader:
         if (
             self._bound and state in ORDERS
         ):  # not those that ended later, as the ones that were retried and failed again
-            early = [score for score in scores if float(score) <= self._bound.last_end + 1]
+            early = [score for score in scores if float(score) <= self._bound.last_end]
             is_end, ids = is_end or len(early) < len(ids), ids[: len(early)]
         ids = ids[:limit]
         places = [cursor_at(direction, s.decode(), i) for i, s in zip(ids, scores, strict=False)]

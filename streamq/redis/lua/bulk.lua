@@ -69,13 +69,29 @@ if bulk.rate then -- so many a second, and never more than those of a second at 
   end
 end
 
+-- The operation is for jobs in some states, and of those that have ended for those that had ended when it began. A job
+-- may have changed since its page was read: it is none of them then. One that this operation has retried, and that has
+-- failed again, is met a second time.
+local wanted, ORDERS = {}, { failed = keys.failures, cancelled = keys.cancelled, expired = keys.expired }
+for _, state in ipairs(bulk.states) do wanted[state] = true end
+
+-- Whether a job that has ended is still the one that was read; and whether it has ended again since.
+local function is_as_read(id, state)
+  if not ORDERS[state] then return true end
+  local ended = tonumber(redis.call('ZSCORE', ORDERS[state], id) or nil)
+  local is_later = ended and ended > tonumber(bulk.last_end)
+  return ended and not is_later, is_later
+end
+
 -- What the acts leave to do for all of their jobs at once, as that costs the server a third.
 local bytes, changed, retried, cancelled, deleted, told = 0, 0, {}, {}, {}, nil
 
 -- parts: places unseal rewritten own_headers lane_of add_to placed again
 local ACTS = {}
 
-function ACTS.retry(id)
+function ACTS.retry(id, state)
+  local same, is_later = is_as_read(id, state)
+  if not same then return false, 0, is_later end
   local said, size = again(id)
   if said[1] ~= 'moved' then return false, size end
   retried[#retried + 1] = id
@@ -96,6 +112,8 @@ function ACTS.promote(id)
 end
 
 function ACTS.delete(id, state)
+  local same, is_later = is_as_read(id, state)
+  if not same then return false, 0, is_later end
   if redis.call('HDEL', keys.finished, id) == 0 then return false, 0 end
   if state ~= outcome.completed then deleted[#deleted + 1] = id end -- their list is long: the pruner takes the id out
   return true, 0
@@ -114,7 +132,9 @@ function ACTS.cancel(id)
   told = told or string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
   local number, entry, task, payload, headers = entry_of(id)
   if number then
-    if is_held_by_a_worker(number, entry) then
+    local is_held = is_held_by_a_worker(number, entry)
+    if not wanted[is_held and 'active' or 'waiting'] then return false, #payload end
+    if is_held then
       if redis.call('HSETNX', keys.cancels, id, told) == 0 then return false, #payload end
       redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
       return true, #payload
@@ -123,6 +143,8 @@ function ACTS.cancel(id)
   else
     local envelope = redis.call('HGET', keys.parked, id)
     if not envelope then return false, 0 end
+    local is_delayed = redis.call('ZSCORE', keys.delayed, id)
+    if not wanted[is_delayed and 'delayed' or 'held'] then return false, #envelope end
     task, headers, payload = unseal(envelope)
     redis.call('HDEL', keys.parked, id)
     redis.call('ZREM', keys.delayed, id)
@@ -138,7 +160,7 @@ for i = first.jobs, #ARGV, 3 do
     whole = false
     break
   end
-  local done, size = act(ARGV[i], ARGV[i + 1])
+  local done, size, came_later = act(ARGV[i], ARGV[i + 1])
   bytes = bytes + size
   if done then
     changed = changed + 1
@@ -146,7 +168,7 @@ for i = first.jobs, #ARGV, 3 do
       bulk.trial = bulk.trial or {}
       bulk.trial[#bulk.trial + 1] = ARGV[i]
     end
-  else
+  elseif not came_later then
     bulk.skipped = (bulk.skipped or 0) + 1
   end
   if ARGV[i + 2] ~= '' then at = ARGV[i + 2] end

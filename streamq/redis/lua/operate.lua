@@ -27,7 +27,8 @@ if args.begins ~= '' then
     local other = rival_of(begun)
     if other then return 'conflict ' .. other end
   end
-  begun.created_ms, begun.last_end, begun.state, begun.done, begun.last = now, last_end(), 'running', 0, {}
+  begun.created_ms, begun.state, begun.done, begun.last = now, 'running', 0, {}
+  begun.last_end = string.format('%.17g', last_end()) -- as text: JSON would round it, and ends are microseconds apart
   for number = 1, #keys.lanes do -- no entry behind these is concerned, whatever the clock says
     if is_made(number) then
       local told = redis.call('XINFO', 'STREAM', keys.lanes[number])

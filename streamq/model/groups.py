@@ -19,6 +19,8 @@ HOURS: Final = 24
 _HOUR: Final = 3_600_000
 _COMPARED: Final = 500
 """Characters of a message that are compared: what comes later is mostly data."""
+_TASK: Final = 800
+"""Bytes of the name of a task that a group has: 200 characters, as many as a name may have, of four bytes each."""
 _LONG: Final = 2_000
 """Characters of a message that are read for that."""
 
@@ -79,6 +81,11 @@ class FailureGroup:
     trend: tuple[int, ...] = ()
     """How many failed in each of the last 24 hours, the latest last, by the hours of the clock."""
 
+    @property
+    def is_of_one_task(self) -> bool:
+        """Whether all of its jobs are of ``task``: not where that could not be read, or was too long for its key."""
+        return self.fingerprint != OTHER and 0 < len(self.task.encode("utf-8", "replace")) < _TASK
+
     def asdict(self) -> dict[str, Any]:
         """The group as JSON has it; times in RFC 3339."""
         return {
@@ -101,7 +108,7 @@ def group_of(queue: str, name: bytes, raw: bytes, failed: int = 0, now: int = 0)
 
 def _read(raw: bytes) -> dict[str, Any]:
     try:
-        said = codec.loads(raw)
+        said = codec.loads(raw.decode("utf-8", "replace"))
     except codec.JSONDecodeError:
         return {}
     return said if isinstance(said, dict) else {}

@@ -54,14 +54,20 @@ local function has_room()
   return not full
 end
 
+-- As much of a text as fits, not ending amid a character.
+local function cut(value, longest)
+  value = tostring(value or '')
+  while longest < #value and string.find(value, '^[\128-\191]', longest + 1) do longest = longest - 1 end
+  return string.sub(value, 1, longest)
+end
+
 local function group_of(fingerprint, task, outcome)
   local kept = redis.call('HGET', keys.failure_groups, fingerprint)
   local read, group = pcall(cjson.decode, kept or '')
   if read and type(group) == 'table' then return group end
   local said = told_of(outcome)
-  local function text(value, longest) return string.sub(tostring(value or ''), 1, longest) end
   full = nil -- it takes a place
-  return { task = text(task, 200), type = text(said.type, 200), message = text(said.message, 500), frame = text(said.frame, 200), first = now, count = 0 }
+  return { task = cut(task, 800), type = cut(said.type, 200), message = cut(said.message, 500), frame = cut(said.frame, 200), first = now, count = 0 }
 end
 
 local function counted(group, more, sample)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from streamq.model.clock import from_ms
 from streamq.model.filter import Filter
 from streamq.model.filter_text import parse_filter
-from streamq.model.operation import Course
+from streamq.model.operation import END, Course
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.redis.links import Links
@@ -23,8 +23,6 @@ CHANGED: Final = 50
 """Jobs that one call changes at most: about a millisecond of the server's time, so that others hardly notice."""
 LOOKED: Final = 500
 """Jobs that a step looks at before it is written down that none of them was meant."""
-END: Final = "-"
-"""The place behind all states."""
 
 
 _Meant = tuple[str, str, str]

@@ -96,6 +96,10 @@ class Node:
         """The one text that the field must have, where there is one."""
         return None
 
+    def names(self, field: str) -> bool:
+        """Whether it says anything of the field."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class Term(Node):
@@ -113,6 +117,9 @@ class Term(Node):
 
     def decides(self, known: Known) -> bool | None:
         return self._holds(known[self.field]) if self.field in known else None
+
+    def names(self, field: str) -> bool:
+        return field == self.field
 
     def required(self, field: str) -> str | None:
         exact = self.operator == "=" or (self.operator == ":" and (self.quoted or "*" not in self.value))
@@ -155,6 +162,9 @@ class Not(Node):
         decided = self.part.decides(known)
         return None if decided is None else not decided
 
+    def names(self, field: str) -> bool:
+        return self.part.names(field)
+
 
 @dataclass(frozen=True, slots=True)
 class All(Node):
@@ -168,6 +178,9 @@ class All(Node):
     def decides(self, known: Known) -> bool | None:
         decided = [part.decides(known) for part in self.parts]
         return False if False in decided else None if None in decided else True
+
+    def names(self, field: str) -> bool:
+        return any(part.names(field) for part in self.parts)
 
     def required(self, field: str) -> str | None:
         return next((text for part in self.parts if (text := part.required(field)) is not None), None)
@@ -185,6 +198,9 @@ class AnyOf(Node):
     def decides(self, known: Known) -> bool | None:
         decided = [part.decides(known) for part in self.parts]
         return True if True in decided else None if None in decided else False
+
+    def names(self, field: str) -> bool:
+        return any(part.names(field) for part in self.parts)
 
 
 class Filter:
@@ -217,7 +233,7 @@ class Filter:
     @property
     def names_states(self) -> bool:
         """Whether it says anything of the state."""
-        return len([*self.states()]) < len(State)
+        return self.node.names("state")
 
 
 def _member(value: Any, path: Sequence[str]) -> Any:

@@ -14,7 +14,6 @@ from streamq.model.keys import is_name
 from streamq.model.states import State
 from streamq.times import rfc3339
 
-
 END: Final = "-"
 """The cursor behind all states."""
 

@@ -4,12 +4,13 @@ it means and notes how far the operation is. Whoever takes the same step a secon
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from streamq.model.clock import from_ms
 from streamq.model.filter import Filter
 from streamq.model.filter_text import parse_filter
+from streamq.model.job_record import JobRecord
 from streamq.model.operation import END, Course
 from streamq.model.states import State
 from streamq.redis import scripts
@@ -25,6 +26,7 @@ LOOKED: Final = 500
 """Jobs that a step looks at before it is written down that none of them was meant."""
 
 
+Known = Callable[[JobRecord], JobRecord]
 _Meant = tuple[str, str, str]
 """Id, state and place of a job that is meant."""
 
@@ -40,8 +42,10 @@ class Step(NamedTuple):
     """Seconds until the next step can do anything."""
 
 
-async def bulk_step(access: Access, links: Links, queue: str, operation_id: str, its: Course) -> Step:
-    """Take one step of an operation by filter."""
+async def bulk_step(
+    access: Access, links: Links, queue: str, operation_id: str, its: Course, known: Known
+) -> Step:
+    """Take one step of an operation by filter. ``known`` masks of a job what is known to be masked, as in a search."""
     wanted = parse_filter(its.filter)
     reader = Reader(access, links, queue, wanted, Bound(its.last, its.last_end, its.created))
     size = PAGE if its.rate is None else max(1, min(PAGE, math.ceil(its.rate)))
@@ -52,7 +56,7 @@ async def bulk_step(access: Access, links: Links, queue: str, operation_id: str,
         jobs += [
             (each.job_id, name, f"{name}.{each.after}" if each.after else "")
             for each in found
-            if _is_meant(wanted, name, each, its.created)
+            if _is_meant(wanted, name, each, its.created, known)
         ]
         looked, at = looked + count, _next(its, name, following)
     step, end = Step("running", 0), "" if at == END else at
@@ -86,16 +90,16 @@ def _parts(jobs: list[_Meant], at: str, end: str) -> Iterator[tuple[str, list[_M
         at = following
 
 
-def _is_meant(wanted: Filter, state: str, job: Candidate, now: int) -> bool:
+def _is_meant(wanted: Filter, state: str, job: Candidate, now: int, known: Known) -> bool:
     """Whether the filter means it. Ages count to the moment when the operation began."""
-    known = {"state": state}
+    said = {"state": state}
     if job.task:
-        known["task"] = job.task
+        said["task"] = job.task
     if job.fingerprint:
-        known["fingerprint"] = job.fingerprint
-    decided = wanted.decides(**known)
+        said["fingerprint"] = job.fingerprint
+    decided = wanted.decides(**said)
     if decided is None and job.made is not None:
-        record = job.made()
+        record = known(job.made())
         return record.state.value == state and wanted.matches(record, from_ms(now))
     return decided is not False
 

@@ -81,11 +81,6 @@ class FailureGroup:
     trend: tuple[int, ...] = ()
     """How many failed in each of the last 24 hours, the latest last, by the hours of the clock."""
 
-    @property
-    def is_of_one_task(self) -> bool:
-        """Whether all of its jobs are of ``task``: not where that could not be read, or was too long for its key."""
-        return self.fingerprint != OTHER and 0 < len(self.task.encode("utf-8", "replace")) < _TASK
-
     def asdict(self) -> dict[str, Any]:
         """The group as JSON has it; times in RFC 3339."""
         return {
@@ -94,6 +89,11 @@ class FailureGroup:
             "failed": self.failed, "first_at": rfc3339(self.first_at), "last_at": rfc3339(self.last_at),
             "trend": list(self.trend),
         }  # fmt: skip
+
+
+def is_of_one_task(group: FailureGroup) -> bool:
+    """Whether all of its jobs are of its task: not where that could not be read, or was too long for the key."""
+    return group.fingerprint != OTHER and 0 < len(group.task.encode("utf-8", "replace")) < _TASK
 
 
 def group_of(queue: str, name: bytes, raw: bytes, failed: int = 0, now: int = 0) -> FailureGroup:

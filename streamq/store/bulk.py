@@ -49,16 +49,16 @@ async def bulk_step(
     wanted = parse_filter(its.filter)
     reader = Reader(access, links, queue, wanted, Bound(its.last, its.last_end, its.created))
     size = PAGE if its.rate is None else max(1, min(PAGE, math.ceil(its.rate)))
-    looked, jobs, at = 0, list[_Meant](), its.cursor or f"{its.states[0]}."
-    while at not in ("", END) and not jobs and looked < LOOKED:
+    looked, passed, jobs, at = 0, 0, list[_Meant](), its.cursor or f"{its.states[0]}."
+    while at not in ("", END) and not jobs and looked + passed < LOOKED:
         name, _, place = at.partition(".")
-        found, count, following = await reader.page(State(name), place or None, size)
+        found, count, following, others = await reader.page(State(name), place or None, size)
         jobs += [
             (each.job_id, name, f"{name}.{each.after}" if each.after else "")
             for each in found
             if _is_meant(wanted, name, each, its.created, known)
         ]
-        looked, at = looked + count, _next(its, name, following)
+        looked, passed, at = looked + count, passed + others, _next(its, name, following)
     step, end = Step("running", 0), "" if at == END else at
     for begin, part, following in _parts(jobs, its.cursor, end):
         arguments = (

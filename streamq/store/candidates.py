@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from streamq.model.cursors import cursor_at, entry_of, invalid, is_entry, place_of
 from streamq.model.envelope import opened, parse_fields
 from streamq.model.filter import Filter
-from streamq.model.groups import OTHER, FailureGroup, group_of
+from streamq.model.groups import OTHER, FailureGroup, group_of, is_of_one_task
 from streamq.model.headers import id_of
 from streamq.model.job_reader import READ, from_parked, from_record, from_waiting
 from streamq.model.job_record import JobRecord
@@ -49,6 +49,8 @@ class Candidates(NamedTuple):
     found: list[Candidate]
     looked: int
     next: str | None
+    passed: int = 0
+    """Jobs of another state that lay between them, which cost as much."""
 
 
 class Bound(NamedTuple):
@@ -153,7 +155,8 @@ class Reader:
             if n >= int(passed) and is_entry(name := job_id.decode("utf-8", "replace")):
                 found.append(self._parked(name, after, b"", envelope))
         found = [each for each in found if self._is_early(each.job_id)]
-        return Candidates(found, looked, None if following == b"0" else f"{following.decode()}+0")
+        held = len(said) // 2
+        return Candidates(found, held, None if following == b"0" else f"{following.decode()}+0", looked - held)
 
     def _is_early(self, job_id: str) -> bool:
         """Whether the job was there when the operation began."""
@@ -289,7 +292,7 @@ class Reader:
 def _known(group: FailureGroup) -> dict[str, str]:
     """What is known of all jobs of a group."""
     known = {"state": State.FAILED.value, "fingerprint": group.fingerprint}
-    return {**known, "task": group.task} if group.is_of_one_task else known
+    return {**known, "task": group.task} if is_of_one_task(group) else known
 
 
 def _located(queue: str, job_id: str, said: Sequence[Any], after: str) -> Candidate:

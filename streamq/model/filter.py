@@ -8,7 +8,6 @@ is evaluated on a job as onlookers see it, so what is masked in a job cannot be 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -145,7 +144,7 @@ class Term(Node):
                 _is_number(found) and any(_is_number(each) and found == each for each in self.value)
             )
         if kind == "text" and self.operator == ":" and not self.quoted and "*" in self.value:
-            return isinstance(found, str) and _like(self.value).fullmatch(found) is not None
+            return isinstance(found, str) and _is_like(found, self.value)
         return bool(found == self.value)
 
 
@@ -251,6 +250,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _like(pattern: str) -> re.Pattern[str]:
-    """A text in which ``*`` stands for any other, as a pattern (``re`` keeps the latest ones)."""
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+def _is_like(text: str, pattern: str) -> bool:
+    """Whether it is a text in which ``*`` stands for any other. (Regular expressions would take for ever for some.)"""
+    first, *others, last = pattern.split("*")
+    at, end = len(first), len(text) - len(last)
+    if at > end or not (text.startswith(first) and text.endswith(last)):
+        return False
+    for part in others:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

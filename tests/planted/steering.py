@@ -75,7 +75,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a purge deletes what completes meanwhile",
         "streamq/redis/lua/purge.lua",
-        "if record and (ended_at(ids[i], record) or 0) > tonumber(purge.last_end) then break end",
+        "if record and (ended_at(ids[i], record) or 0) > purge.last_end then break end",
         "",
         "tests/engine/test_steering_faults.py::"
         "test_a_purge_deletes_what_there_was_whatever_the_clock_says_and_nothing_that_came_after",

@@ -27,8 +27,10 @@ if args.begins ~= '' then
     local other = rival_of(begun)
     if other then return 'conflict ' .. other end
   end
-  begun.created_ms, begun.state, begun.done, begun.last = now, 'running', 0, {}
-  begun.last_end = string.format('%.17g', last_end()) -- as text: JSON would round it, and ends are microseconds apart
+  begun.created_ms, begun.last_end, begun.state, begun.done, begun.last = now, last_end(), 'running', 0, {}
+  if begun.filter then -- as text: JSON would round it, and ends are microseconds apart
+    begun.last_end = string.format('%.17g', begun.last_end)
+  end
   for number = 1, #keys.lanes do -- no entry behind these is concerned, whatever the clock says
     if is_made(number) then
       local told = redis.call('XINFO', 'STREAM', keys.lanes[number])

@@ -81,7 +81,7 @@ local function purge_completed(count)
   local ids, old = redis.call('LRANGE', keys.completed, 0, count - 1), {}
   for i, record in ipairs(#ids > 0 and redis.call('HMGET', keys.finished, unpack(ids)) or {}) do
     bytes = bytes + #(record or '')
-    if record and (ended_at(ids[i], record) or 0) > tonumber(purge.last_end) then break end
+    if record and (ended_at(ids[i], record) or 0) > purge.last_end then break end
     old[i] = ids[i]
   end
   if #old > 0 then redis.call('LPOP', keys.completed, #old) end
@@ -91,7 +91,7 @@ local function purge_completed(count)
 end
 
 local function purge_ended(count, order)
-  local ids = redis.call('ZRANGE', order, '-inf', purge.last_end, 'BYSCORE', 'LIMIT', 0, count)
+  local ids = redis.call('ZRANGE', order, '-inf', purge.last_end + 1, 'BYSCORE', 'LIMIT', 0, count)
   each('ZREM', order, ids)
   if order == keys.failures then ungroup(ids) end
   each('HDEL', keys.finished, ids)

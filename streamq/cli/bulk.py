@@ -52,7 +52,9 @@ def is_bulk(job_id: str | None, chosen: dict[str, Any], **others: Any) -> bool:
     alone = {"no_wait": chosen["no_wait"] or None, "wait": chosen["wait"], **others}
     for name, given in alone.items():
         if job_id is not None and given is not None:
-            raise streamq.UsageError(f"--{name.replace('_', '-')} goes with --q FILTER --all, not with a job's id")
+            raise streamq.UsageError(
+                f"--{name.replace('_', '-')} goes with --q FILTER --all, not with a job's id"
+            )
     if text is not None and not every:
         raise streamq.UsageError(
             f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all"

@@ -156,7 +156,9 @@ class Reader:
                 found.append(self._parked(name, after, b"", envelope))
         found = [each for each in found if self._is_early(each.job_id)]
         held = len(said) // 2
-        return Candidates(found, held, None if following == b"0" else f"{following.decode()}+0", looked - held)
+        return Candidates(
+            found, held, None if following == b"0" else f"{following.decode()}+0", looked - held
+        )
 
     def _is_early(self, job_id: str) -> bool:
         """Whether the job was there when the operation began."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, InvalidFilter, JobFailed, State
+from streamq import App, InvalidFilter, JobFailed, Retry, Snooze, State
 from streamq.duties.operator import Operator
 from streamq.model.keys import GROUP, Keys
 from streamq.redis import scripts
@@ -183,6 +183,30 @@ async def test_a_filter_beside_a_state_is_read_alone(app: App) -> None:
     with pytest.raises(InvalidFilter, match="closes none") as wrong:
         await queue.search("payload:1) or (payload:2", state=State.WAITING)
     assert wrong.value.place == 9
+
+
+async def test_a_promotion_at_a_rate_meets_each_job_once_and_none_that_came_later(
+    app: App, operate: Any
+) -> None:
+    runs: list[int] = []
+
+    async def handler(n: int) -> None:
+        runs.append(n)
+        raise Snooze("1h") if n else Retry(after="1h")
+
+    app.task(name="t", queue="q", attempts=5)(handler)
+    queue = app.queue("q")
+    await app.enqueue_many("q", "t", [0, 1], delay=60)
+    last = await app.enqueue("q", "t", 2, delay="2h")
+    async with working(app):
+        operation = await queue.promote_all("task:t", rate=8)
+        await asyncio.sleep(0.01)
+        late = await app.enqueue("q", "t", 3, delay="3h")
+        record = await finished(operation, operate)
+        await until(lambda: ended(app, []))
+        assert (record.done, sorted(runs)) == (3, [0, 1, 2])
+        assert (await last.status()).state is (await late.status()).state is State.DELAYED
+        assert (await finished(await queue.promote_all("task:t"), operate)).done == 4, "of another operation"
 
 
 # -- what other programs wrote ---------------------------------------------------------------------------------------

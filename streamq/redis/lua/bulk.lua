@@ -83,6 +83,12 @@ local function is_as_read(id, state)
   return ended and not is_later, is_later
 end
 
+-- Whether a parked job came after the operation began.
+-- parts: birth
+local function is_younger(id)
+  return (birth_of(id) or 0) > bulk.created_ms
+end
+
 -- What the acts leave to do for all of their jobs at once, as that costs the server a third.
 local bytes, changed, retried, cancelled, deleted, told = 0, 0, {}, {}, {}, nil
 
@@ -101,9 +107,13 @@ end
 function ACTS.promote(id)
   local envelope = redis.call('ZSCORE', keys.delayed, id) and redis.call('HGET', keys.parked, id)
   if not envelope then return false, 0 end
+  if is_younger(id) then return false, #envelope, true end
   local task, headers, payload = unseal(envelope)
-  local list = split(headers)
-  local kept = rewritten(list, id, { version = true }, ',"version":' .. count_of(list, 'version') + 1)
+  local list, mine = split(headers), '"' .. args.operation .. '"'
+  local by = own(list, 'promoted_by')
+  if by and string.sub(headers, by.from, by.to) == mine then return false, #envelope, true end -- it is delayed again
+  local more = ',"version":' .. count_of(list, 'version') + 1 .. ',"promoted_by":' .. mine
+  local kept = rewritten(list, id, { version = true, promoted_by = true }, more)
   local to = lane_of(kept)
   placed(id, to, add_to(to, task, payload, kept))
   redis.call('HDEL', keys.parked, id)
@@ -143,6 +153,7 @@ function ACTS.cancel(id)
   else
     local envelope = redis.call('HGET', keys.parked, id)
     if not envelope then return false, 0 end
+    if is_younger(id) then return false, #envelope, true end
     local is_delayed = redis.call('ZSCORE', keys.delayed, id)
     if not wanted[is_delayed and 'delayed' or 'held'] then return false, #envelope end
     task, headers, payload = unseal(envelope)

@@ -28,7 +28,7 @@ LOOKED: Final = 500
 
 Known = Callable[[JobRecord], JobRecord]
 _Meant = tuple[str, str, str]
-"""Id, state and place of a job that is meant."""
+"""Id, state with version, and place of a job that is meant."""
 
 
 class Step(NamedTuple):
@@ -53,11 +53,9 @@ async def bulk_step(
     while at not in ("", END) and not jobs and looked + passed < LOOKED:
         name, _, place = at.partition(".")
         found, count, following, others = await reader.page(State(name), place or None, size)
-        jobs += [
-            (each.job_id, name, f"{name}.{each.after}" if each.after else "")
-            for each in found
-            if _is_meant(wanted, name, each, its.created, known)
-        ]
+        for each in found:
+            if (read := _as_meant(wanted, name, each, its.created, known)) is not None:
+                jobs.append((each.job_id, read, f"{name}.{each.after}" if each.after else ""))
         looked, passed, at = looked + count, passed + others, _next(its, name, following)
     step, end = Step("running", 0), "" if at == END else at
     for begin, part, following in _parts(jobs, its.cursor, end):
@@ -90,8 +88,11 @@ def _parts(jobs: list[_Meant], at: str, end: str) -> Iterator[tuple[str, list[_M
         at = following
 
 
-def _is_meant(wanted: Filter, state: str, job: Candidate, now: int, known: Known) -> bool:
-    """Whether the filter means it. Ages count to the moment when the operation began."""
+def _as_meant(wanted: Filter, state: str, job: Candidate, now: int, known: Known) -> str | None:
+    """The state in which the filter means it, and behind a space the version, where it was read; ``None`` for others.
+
+    Ages count to the moment when the operation began.
+    """
     said = {"state": state}
     if job.task:
         said["task"] = job.task
@@ -100,8 +101,9 @@ def _is_meant(wanted: Filter, state: str, job: Candidate, now: int, known: Known
     decided = wanted.decides(**said)
     if decided is None and job.made is not None:
         record = known(job.made())
-        return record.state.value == state and wanted.matches(record, from_ms(now))
-    return decided is not False
+        is_meant = record.state.value == state and wanted.matches(record, from_ms(now))
+        return f"{state} {record.version}" if is_meant else None
+    return None if decided is False else state
 
 
 def _next(its: Course, name: str, following: str | None) -> str:

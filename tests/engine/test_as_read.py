@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, InvalidFilter, JobFailed, Retry, Snooze, State
+from streamq import App, InvalidFilter, JobFailed, Retry, Snooze, State, UsageError
 from streamq.duties.operator import Operator
 from streamq.model.keys import GROUP, Keys
 from streamq.redis import scripts
@@ -115,6 +115,21 @@ async def test_a_job_that_has_begun_meanwhile_is_not_cancelled_unless_active_one
     assert (await finished(await queue.cancel_all("state:active"), operate)).done == 3
 
 
+@pytest.mark.parametrize("delay", [None, 60])
+async def test_a_job_that_was_edited_meanwhile_is_left_alone(
+    app: App, operate: Any, monkeypatch: pytest.MonkeyPatch, delay: int | None
+) -> None:
+    queue = app.queue("q")
+    jobs = await app.enqueue_many("q", "t", range(3), delay=delay)
+    meanwhile(monkeypatch, lambda: queue.edit(jobs[1].id, 99))
+    record = await finished(await queue.cancel_all("payload<3"), operate)
+    assert (record.done, record.skipped) == (2, 1)
+    assert (await queue.get(jobs[1].id)).payload == 99
+    jobs = await app.enqueue_many("q", "t", range(3), delay=60)
+    meanwhile(monkeypatch, lambda: queue.edit(jobs[1].id, 99))
+    assert (await finished(await queue.promote_all("payload<3"), operate)).done == 2
+
+
 async def test_a_page_goes_on_in_the_list_in_which_it_began(
     app: App,
     operate: Any,
@@ -207,6 +222,25 @@ async def test_a_promotion_at_a_rate_meets_each_job_once_and_none_that_came_late
         assert (record.done, sorted(runs)) == (3, [0, 1, 2])
         assert (await last.status()).state is (await late.status()).state is State.DELAYED
         assert (await finished(await queue.promote_all("task:t"), operate)).done == 4, "of another operation"
+
+
+async def test_odd_arguments_of_acts_are_typed_errors(app: App) -> None:
+    queue = app.queue("q")
+    await app.enqueue("q", "t", 1)
+    acts: list[Callable[[], Awaitable[object]]] = [
+        lambda: app.operation(None).status(),  # type: ignore[arg-type]
+        lambda: queue.remove(purge=1),  # type: ignore[arg-type]
+        lambda: queue.retry_all("state:failed", rate=10**400),
+        lambda: queue.retry_all("state:cancelled or task:t"),  # of which states is not said
+        lambda: queue.search("key:\ud800"),
+    ]
+    for act in acts:
+        with pytest.raises(UsageError):
+            await act()
+    assert (await queue.counts()).waiting == 1
+    for page in ("0-0.q", f"{2**64}-1.q"):
+        with pytest.raises(UsageError):
+            await app.audit(cursor=page)
 
 
 # -- what other programs wrote ---------------------------------------------------------------------------------------

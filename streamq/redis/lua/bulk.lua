@@ -10,7 +10,8 @@
 --   looked        how many jobs it has
 --   told          what the records of cancelled jobs are to say of their end, as JSON; the time is added
 --   keep_failed   how many cancelled jobs are kept
---   jobs...       of each that is meant: id, the state it was in, and the place behind it ("" where that is not known)
+--   jobs...       of each that is meant: id, the state it was in with the version where the filter has read it, and the
+--     place behind it ("" where that is not known)
 -- returns its state ("" where there is no such operation), how many jobs this step changed, and ms until the next may be
 --   taken
 -- parts: clock operation
@@ -95,6 +96,12 @@ local bytes, changed, retried, cancelled, deleted, told = 0, 0, {}, {}, {}, nil
 -- parts: places unseal rewritten own_headers lane_of add_to placed again
 local ACTS = {}
 
+-- Whether a job was changed since the filter has read it. Takes its headers, or what they are split into.
+local function was_edited(headers, version)
+  if version == '' then return false end
+  return count_of(type(headers) == 'string' and split(headers) or headers, 'version') ~= tonumber(version)
+end
+
 function ACTS.retry(id, state)
   local same, is_later = is_as_read(id, state)
   if not same then return false, 0, is_later end
@@ -104,12 +111,13 @@ function ACTS.retry(id, state)
   return true, size
 end
 
-function ACTS.promote(id)
+function ACTS.promote(id, _, version)
   local envelope = redis.call('ZSCORE', keys.delayed, id) and redis.call('HGET', keys.parked, id)
   if not envelope then return false, 0 end
   if is_younger(id) then return false, #envelope, true end
   local task, headers, payload = unseal(envelope)
   local list, mine = split(headers), '"' .. args.operation .. '"'
+  if was_edited(list, version) then return false, #envelope end
   local by = own(list, 'promoted_by')
   if by and string.sub(headers, by.from, by.to) == mine then return false, #envelope, true end -- it is delayed again
   local more = ',"version":' .. count_of(list, 'version') + 1 .. ',"promoted_by":' .. mine
@@ -137,13 +145,13 @@ local function is_held_by_a_worker(number, entry)
   return not comes_before(last_of[number], entry) and holder_of(number, entry) ~= ''
 end
 
-function ACTS.cancel(id)
+function ACTS.cancel(id, _, version)
   -- parts: cancelled
   told = told or string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
   local number, entry, task, payload, headers = entry_of(id)
   if number then
     local is_held = is_held_by_a_worker(number, entry)
-    if not wanted[is_held and 'active' or 'waiting'] then return false, #payload end
+    if not wanted[is_held and 'active' or 'waiting'] or was_edited(headers, version) then return false, #payload end
     if is_held then
       if redis.call('HSETNX', keys.cancels, id, told) == 0 then return false, #payload end
       redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
@@ -157,6 +165,7 @@ function ACTS.cancel(id)
     local is_delayed = redis.call('ZSCORE', keys.delayed, id)
     if not wanted[is_delayed and 'delayed' or 'held'] then return false, #envelope end
     task, headers, payload = unseal(envelope)
+    if was_edited(headers, version) then return false, #envelope end
     redis.call('HDEL', keys.parked, id)
     redis.call('ZREM', keys.delayed, id)
     redis.call('ZREM', keys.held, task .. '\n' .. id)
@@ -171,7 +180,7 @@ for i = first.jobs, #ARGV, 3 do
     whole = false
     break
   end
-  local done, size, came_later = act(ARGV[i], ARGV[i + 1])
+  local done, size, came_later = act(ARGV[i], string.match(ARGV[i + 1], '^(%a+) ?(%d*)$'))
   bytes = bytes + size
   if done then
     changed = changed + 1

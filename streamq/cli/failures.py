@@ -50,7 +50,7 @@ def ls(queue: str | None, as_json: bool, **options: Any) -> None:
         {
             "fingerprint": said["fingerprint"], "queue": said["queue"], "failed": said["failed"],
             "seen": said["count"], "first": said["first_at"], "last": said["last_at"], "task": said["task"],
-            "error": f"{said['type']}: {said['message']}"[:60],
+            "error": f"{said['type']}: {said['message']}"[:60].strip(": "),
         }
         for said in (group.asdict() for group in found)
     ]  # fmt: skip

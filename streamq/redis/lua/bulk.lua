@@ -23,21 +23,32 @@ if bulk.cursor ~= args.at then return { 'running', 0, 0 } end
 -- parts: budget each state_of
 -- expects: lanes moved parked finished unique delayed failures fingerprints fingerprinted cancelled expired cancels held retention
 
+-- Whether records of jobs that have failed since it began may be forgotten by now: there are as many as are kept.
+local function forgets_failures()
+  local keep = tonumber(redis.call('HGET', keys.retention, 'failed') or nil) or tonumber(args.keep_failed)
+  local oldest = tonumber(redis.call('ZRANGE', keys.failures, 0, 0, 'WITHSCORES')[2] or now)
+  return redis.call('ZCARD', keys.failures) >= keep and oldest >= tonumber(bulk.created_ms)
+end
+
 -- The first jobs of a redrive are on trial: the others wait for their ends.
 local function trial()
-  local trial, waits = bulk.trial or {}, {}
+  local trial, waits, unknown = bulk.trial or {}, {}, 0
   for _, id in ipairs(trial) do
     local record = redis.call('HGET', keys.finished, id)
     local state = record and state_of(record)
     if state == outcome.failed or state == outcome.expired then bulk.failed_again = (bulk.failed_again or 0) + 1
     elseif not record then
       -- parts: living_state
-      if living_state(id) then waits[#waits + 1] = id end -- else its record is forgotten already: it was no failure
+      -- else its record is forgotten already: it was no failure, unless those of failures are forgotten as soon
+      if living_state(id) then waits[#waits + 1] = id elseif forgets_failures() then unknown = unknown + 1 end
     end
   end
   bulk.trial = #waits > 0 and waits or nil
   if (bulk.failed_again or 0) > 0 then
     bulk.reason = string.format('%.0f of the first %.0f jobs failed again', bulk.failed_again, bulk.canary)
+    end_operation(bulk, 'stopped')
+  elseif unknown > 0 then
+    bulk.reason = string.format('what became of %.0f of the first %.0f jobs is not known: no record is left', unknown, bulk.canary)
     end_operation(bulk, 'stopped')
   elseif #waits == 0 then
     bulk.canary_passed = true

@@ -103,9 +103,9 @@ end
 
 if #ids > 0 then
   -- parts: bury follow heard signal_ended groups ungroup
-  local old = bury(keys.failures, tonumber(args.keep_failed), ids, records)
+  local old, kept = bury(keys.failures, tonumber(args.keep_failed), ids, records)
   follow(records)
-  if tonumber(args.keep_failed) > 0 then group_failures(records) end
+  if kept then group_failures(records) end
   ungroup(old)
   if heard() then signal_ended({ records, 1, #records }) end
 end

@@ -45,12 +45,12 @@ local function write(kind, lane, entries, ids, list, at, whole)
     finish(tonumber(args.keep_completed), ids, list, at, to)
   elseif kind ~= outcome.delayed and kind ~= outcome.held then
     -- parts: bury
-    local old = bury(order_of(kind), tonumber(args.keep_failed), ids, list, at, to)
+    local old, kept = bury(order_of(kind), tonumber(args.keep_failed), ids, list, at, to)
     if kind == outcome.cancelled then each('HDEL', keys.cancels, ids) end
     if kind == outcome.failed then
       -- parts: follow groups ungroup
       follow(list, at, to)
-      if tonumber(args.keep_failed) > 0 then group_failures(list, at, to) end
+      if kept then group_failures(list, at, to) end
       ungroup(old)
     end
   elseif kind == outcome.delayed then

@@ -5,7 +5,8 @@
 local GROUPS = 1000  -- at most so many, of 3 kB at most; failures beyond are in the group `other`
 local OTHER = 'other'
 local HOURS = 24
-local TIDIED = 20    -- groups looked at in a call that finds no room
+local TIDIED = 20    -- groups looked at when there is no room
+local TRIES = 4      -- and how often in one call
 
 -- Task and outcome of a record.
 local function failure_of(record)
@@ -43,10 +44,12 @@ local function tidy_groups(before)
 end
 
 local full
+local tries = 0
 local function has_room()
   if full == nil then
     full = redis.call('HLEN', keys.failure_groups) >= GROUPS
-    if full then
+    if full and tries < TRIES then
+      tries = tries + 1
       tidy_groups()
       full = redis.call('HLEN', keys.failure_groups) >= GROUPS
     end
@@ -92,6 +95,7 @@ local function group_failures(records, from, to)
     if not groups[fingerprint] then
       if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 and not has_room() then fingerprint = OTHER end
       if not groups[fingerprint] then
+        if fingerprint == OTHER then task, outcome = '', '' end -- those in it have nothing in common
         groups[fingerprint] = group_of(fingerprint, task, outcome)
         if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 then redis.call('HSET', keys.failure_groups, fingerprint, '{}') end
       end

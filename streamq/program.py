@@ -32,7 +32,7 @@ from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.noun_errors import OperationNotFound
 from streamq.once import Once, once
-from streamq.operation import Operation
+from streamq.operation import Operation, checked
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.records import LIMIT, Records
@@ -303,7 +303,7 @@ class Program:
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on a background operation. Raises ``OperationNotFound`` for what is no id of one."""
-        queue = queue_of(operation_id)
+        queue = queue_of(checked(operation_id))
         if not queue:
             raise OperationNotFound("", operation_id)
         return Operation(operation_id, queue, self.client)

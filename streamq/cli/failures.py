@@ -76,7 +76,9 @@ def retry(
     Example:
       streamq errors retry sms 0c6f1d5a9b3e --canary 5 --rate 100/s
     """
-    text = f"state:failed fingerprint:{fingerprint}"
+    if not fingerprint.isalnum():  # a pattern would mean other groups, too
+        raise streamq.UsageError(f"{fingerprint!r} is no fingerprint: streamq errors ls {queue} has them")
+    text = f'state:failed fingerprint="{fingerprint}"'
     chosen = {"no_wait": no_wait, "wait": None}
     return bulk.run(
         queue,

@@ -19,19 +19,29 @@ HOURS: Final = 24
 _HOUR: Final = 3_600_000
 _COMPARED: Final = 500
 """Characters of a message that are compared: what comes later is mostly data."""
+_TASK: Final = 800
+"""Bytes of the name of a task that a group has: 200 characters, as many as a name may have, of four bytes each."""
 _LONG: Final = 2_000
 """Characters of a message that are read for that."""
 
-_QUOTED: Final = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|“[^”\n]*”")
+_QUOTED: Final = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|“[^“”\n]*”")
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]+\b")
-_WORD: Final = re.compile(r"[\w+@./:-]*\d[\w+@./:-]*")
-"""A word with a digit in it: a number, an id, an address, a time."""
+_WORD: Final = re.compile(r"[\w+@./:-]+")
+_DIGIT: Final = re.compile(r"\d")
 
 
 def alike(message: str) -> str:
-    """A message without what differs from one job to the next: numbers, ids, and what is quoted."""
+    """A message without what differs from one job to the next: numbers, ids, and what is quoted.
+
+    Each character is read a few times at most, whatever the message.
+    """
     text = _QUOTED.sub("'…'", message[:_LONG])
-    return " ".join(_WORD.sub("#", _ADDRESS.sub("#", text)).split())[:_COMPARED]
+    return " ".join(_WORD.sub(_numberless, _ADDRESS.sub("#", text)).split())[:_COMPARED]
+
+
+def _numberless(word: re.Match[str]) -> str:
+    """A word with a digit in it is a number, an id, an address, a time."""
+    return "#" if _DIGIT.search(word[0]) else word[0]
 
 
 def fingerprint(task: str, kind: str, frame: str, message: str) -> str:
@@ -87,6 +97,11 @@ class FailureGroup:
             "failed": self.failed, "first_at": rfc3339(self.first_at), "last_at": rfc3339(self.last_at),
             "trend": list(self.trend),
         }  # fmt: skip
+
+
+def is_of_one_task(group: FailureGroup) -> bool:
+    """Whether all of its jobs are of its task: not where that could not be read, or was too long for the key."""
+    return group.fingerprint != OTHER and 0 < len(group.task.encode("utf-8", "replace")) < _TASK
 
 
 def group_of(queue: str, name: bytes, raw: bytes, failed: int = 0, now: int = 0) -> FailureGroup:

@@ -4,7 +4,7 @@
 -- Returns the ids of those that are forgotten, and whether any record was written.
 -- parts: clock each
 local function bury(index, keep, ids, records, from, to)
-  keep = tonumber(redis.call('HGET', keys.retention, 'failed') or keep)
+  keep = tonumber(string.match(redis.call('HGET', keys.retention, 'failed') or '', '^%d+$') or keep)
   if keep == 0 or #ids == 0 then return {}, false end
   each('HSET', keys.finished, records, from, to)
   -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.

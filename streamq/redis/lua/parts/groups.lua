@@ -1,6 +1,6 @@
 -- Failed jobs that failed alike are a group: they share the fingerprint that their records say. What is known of a group
 -- stays when its jobs are retried or deleted, so that one sees when it began. (`streamq/model/groups.py` reads it.)
--- parts: clock each
+-- parts: clock each kept_json
 
 local GROUPS = 1000  -- at most so many, of 3 kB at most; failures beyond are in the group `other`
 local OTHER = 'other'
@@ -57,26 +57,32 @@ local function has_room()
   return not full
 end
 
+-- As much of a text as fits, not ending amid a character.
+local function cut(value, longest)
+  value = tostring(value or '')
+  while longest < #value and string.find(value, '^[\128-\191]', longest + 1) do longest = longest - 1 end
+  return string.sub(value, 1, longest)
+end
+
 local function group_of(fingerprint, task, outcome)
   local kept = redis.call('HGET', keys.failure_groups, fingerprint)
-  local read, group = pcall(cjson.decode, kept or '')
-  if read and type(group) == 'table' then return group end
+  local group = kept_json(kept)
+  if group then return group end
   local said = told_of(outcome)
-  local function text(value, longest) return string.sub(tostring(value or ''), 1, longest) end
   full = nil -- it takes a place
-  return { task = text(task, 200), type = text(said.type, 200), message = text(said.message, 500), frame = text(said.frame, 200), first = now, count = 0 }
+  return { task = cut(task, 800), type = cut(said.type, 200), message = cut(said.message, 500), frame = cut(said.frame, 200), first = now, count = 0 }
 end
 
 local function counted(group, more, sample)
   local hour = math.floor(now / 3600000)
   local hours = type(group.hours) == 'table' and group.hours or {}
-  for _ = 1, math.min(HOURS, hour - (tonumber(group.hour) or hour)) do hours[#hours + 1] = 0 end
+  for _ = 1, math.min(HOURS, hour - (number_in(group.hour) or hour)) do hours[#hours + 1] = 0 end
   if #hours == 0 then hours[1] = 0 end
-  hours[#hours] = (tonumber(hours[#hours]) or 0) + more
+  hours[#hours] = (number_in(hours[#hours]) or 0) + more
   local latest = {}
   for i = math.max(1, #hours - HOURS + 1), #hours do latest[#latest + 1] = hours[i] end
   group.hours, group.hour, group.last, group.sample = latest, hour, now, sample
-  group.count = (tonumber(group.count) or 0) + more
+  group.count = (number_in(group.count) or 0) + more
   return cjson.encode(group)
 end
 

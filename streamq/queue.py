@@ -19,8 +19,8 @@ from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.events import Event
 from streamq.model.explanations import Explanation, explain
+from streamq.model.failure_kinds import FailureKind
 from streamq.model.filter_text import narrowed
-from streamq.model.groups import FailureGroup
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
 from streamq.model.reports import Log
@@ -124,12 +124,12 @@ class Queue(Many):
         wanted = narrowed(text, None if state is None else _state(state), task)
         return await self._client.store.search.page(self.name, wanted, limit, cursor)
 
-    async def failures(self) -> list[FailureGroup]:
-        """The groups of jobs that failed alike, those with the most failed jobs first.
+    async def failures(self) -> list[FailureKind]:
+        """The kinds of jobs that failed alike, those with the most failed jobs first.
 
-        To retry one: ``retry_all(f"fingerprint:{group.fingerprint}")``.
+        To retry one: ``retry_all(f"fingerprint:{kind.fingerprint}")``.
         """
-        return await self._client.store.failures.groups(self.name)
+        return await self._client.store.failures.kinds(self.name)
 
     async def retry(self, job_id: str, *, payload: Any = UNCHANGED) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.

@@ -111,12 +111,12 @@ class Retention:
         return pruned
 
     async def _regroup(self, link: Link, queue: str) -> None:
-        """See to it that all failed jobs are in groups, where some are not: most often two sizes are asked for."""
+        """See to it that all failed jobs are of a kind, where some are not: most often two sizes are asked for."""
         keys = self._access.keys(queue)
         failed, grouped = await link.calls(("ZCARD", keys.failures), ("HLEN", keys.fingerprints))
         place, cursor = (0, b"0") if failed != grouped else (-1, b"")
         while place >= 0 or cursor:
-            place, cursor = await scripts.REGROUP.run(link, keys, place, cursor, PAGE)
+            place, cursor = await scripts.SORT_FAILURES.run(link, keys, place, cursor, PAGE)
 
     async def _tidy(self, link: Link, queue: str, task: str, own: Kept, *, is_completed: bool) -> int:
         pruned, more = 0, 1

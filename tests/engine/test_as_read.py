@@ -157,7 +157,7 @@ async def test_what_failed_under_the_version_before_comes_into_groups(
     keys, queue = Keys(prefix, "q"), app.queue("q")
     await fail(app, 150)
     kept = client.hgetall(keys.fingerprints)
-    client.delete(keys.fingerprints, keys.fingerprinted, keys.failure_groups)
+    client.delete(keys.fingerprints, keys.fingerprinted, keys.failure_kinds)
     client.hset(keys.fingerprints, "5-5", "abc")  # one that it has retried
     client.zadd(keys.fingerprinted, {"abc\n5-5": 0})
     await app.client.store.retention.prune("q")
@@ -251,12 +251,12 @@ async def test_numbers_of_others_in_a_group_of_failures_lose_no_outcome(
 ) -> None:
     keys = Keys(prefix, "q")
     await fail(app, 1)
-    (name,) = client.hkeys(keys.failure_groups)
-    group = json.loads(client.hget(keys.failure_groups, name))
+    (name,) = client.hkeys(keys.failure_kinds)
+    group = json.loads(client.hget(keys.failure_kinds, name))
     async with working(app):
         for field, wrong in product(("count", "hour", "hours", "zz"), NUMBERS):
             text = json.dumps({**group, field: "@"}).replace('"@"', wrong)
-            client.hset(keys.failure_groups, name, text)
+            client.hset(keys.failure_kinds, name, text)
             with pytest.raises(JobFailed, match="no answer"):
                 await (await app.enqueue("q", "send", 1)).result(5)
     (found,) = await app.queue("q").failures()

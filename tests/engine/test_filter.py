@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamq import JobRecord, State
+from streamq.model.failure_kinds import alike
 from streamq.model.filter_text import parse_filter
-from streamq.model.groups import alike
 from streamq.model.job_record import Failure
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A flood of failures, each of a kind of its own: groups, bytes and calls are bounded, and what is counted is right."""
+"""A flood of failures, each of a kind of its own: kinds, bytes and calls are bounded, and what is counted is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from streamq import App
-from streamq.model.groups import OTHER, alike, outcome_of
+from streamq.model.failure_kinds import OTHER, alike, outcome_of
 from streamq.model.keys import Keys
 from streamq.model.outcomes import FAILED
 from streamq.store.outcomes import Settlement
@@ -22,13 +22,13 @@ from .looks import bytes_of, bytes_sent, bytes_used, commands_run, figure, lette
 
 AT_ONCE = 1_000
 KEPT = 2_000
-"""Records of failed jobs that are kept: twice as many as there may be groups."""
+"""Records of failed jobs that are kept: twice as many as there may be kinds."""
 USUAL = 10
 """Of each thousand jobs, those that fail as many others do, all the time."""
 WIDE = "…" * 300
 """The begin of some messages: it is cut, and a cut may be within a character."""
-GROUP_BYTES, JOB_BYTES = 3_400, 400
-"""Bytes of a group at most, and of a failed job of this test in all keys but for its record, with what they cost the
+KIND_BYTES, JOB_BYTES = 3_400, 400
+"""Bytes of a kind at most, and of a failed job of this test in all keys but for its record, with what they cost the
 server."""
 
 SERVER_BYTES = 20_000_000
@@ -86,39 +86,37 @@ async def test_a_flood_of_different_failures_is_bounded_in_groups_bytes_and_call
             if first * 10 % FLOOD < AT_ONCE * 10:
                 bounded(client, keys)
     took, sent, at = time.monotonic() - began, bytes_sent(client), time.monotonic()
-    groups = {group.fingerprint: group for group in await app.queue("q").failures()}
+    kinds = {kind.fingerprint: kind for kind in await app.queue("q").failures()}
     figure(record_property, "failed kinds a second", FLOOD / took)
     figure(record_property, "ms of the server at most in one of the latest calls", longest[0])
     figure(record_property, "commands of a job at most", most / AT_ONCE)
-    figure(record_property, "ms to read the groups", (time.monotonic() - at) * 1000)
-    figure(record_property, "KB of the keys of the groups", bounded(client, keys) / 1000)
-    assert bytes_sent(client) - sent < 1_001 * GROUP_BYTES
+    figure(record_property, "ms to read the kinds", (time.monotonic() - at) * 1000)
+    figure(record_property, "KB of the keys of the kinds", bounded(client, keys) / 1000)
+    assert bytes_sent(client) - sent < 1_001 * KIND_BYTES
     assert bytes_used(client) - used < SERVER_BYTES
-    assert most < 12 * AT_ONCE, "commands, whatever the groups are"
+    assert most < 12 * AT_ONCE, "commands, whatever the kinds are"
 
     listed = Counter(client.hvals(keys.fingerprints))
-    assert {name: group.failed for name, group in groups.items() if group.failed} == listed
+    assert {name: kind.failed for name, kind in kinds.items() if kind.failed} == listed
     assert sum(listed.values()) == KEPT
-    (usual,) = [group for group in groups.values() if group.type == "Timeout"]
+    (usual,) = [kind for kind in kinds.values() if kind.type == "Timeout"]
     assert (usual.count, usual.failed) == (FLOOD * USUAL // AT_ONCE, KEPT * USUAL // AT_ONCE)
-    others = groups[OTHER]
+    others = kinds[OTHER]
     assert others.count >= others.failed > 0
     assert (others.task, others.message) == ("", ""), "they have nothing in common"
-    assert all(group.count >= group.failed and group.first_at and group.last_at for group in groups.values())
-    assert len([group for group in groups.values() if group.failed]) > AT_ONCE / 20, (
-        "later ones have places, too"
-    )
-    assert all(group.message for group in groups.values() if group is not others)
+    assert all(kind.count >= kind.failed and kind.first_at and kind.last_at for kind in kinds.values())
+    assert len([kind for kind in kinds.values() if kind.failed]) > AT_ONCE / 20, "later ones have places, too"
+    assert all(kind.message for kind in kinds.values() if kind is not others)
 
 
 def bounded(client: redis.Redis, keys: Keys) -> int:
     """Look at the keys; their bytes."""
-    groups, jobs = client.hlen(keys.failure_groups), client.zcard(keys.failures)
-    assert groups <= 1_001
+    kinds, jobs = client.hlen(keys.failure_kinds), client.zcard(keys.failures)
+    assert kinds <= 1_001
     assert jobs <= KEPT
     assert client.hlen(keys.fingerprints) == client.zcard(keys.fingerprinted) == jobs
-    size = bytes_of(client, keys.failure_groups, keys.fingerprints, keys.fingerprinted, keys.failures)
-    assert size < groups * GROUP_BYTES + jobs * JOB_BYTES + 20_000
+    size = bytes_of(client, keys.failure_kinds, keys.fingerprints, keys.fingerprinted, keys.failures)
+    assert size < kinds * KIND_BYTES + jobs * JOB_BYTES + 20_000
     return size
 
 
@@ -139,4 +137,4 @@ async def test_whatever_is_told_of_how_many_are_kept_no_fingerprint_outlives_its
     kept = told["failed"]
     assert client.zcard(keys.failures) == client.hlen(keys.finished) == kept
     assert client.hlen(keys.fingerprints) == client.zcard(keys.fingerprinted) == kept
-    assert sum(group.failed for group in await app.queue("q").failures()) == kept
+    assert sum(kind.failed for kind in await app.queue("q").failures()) == kept

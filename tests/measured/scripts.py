@@ -275,7 +275,7 @@ def _looking(rig: Rig) -> list[Case]:
             lambda b: b.finished(b.keys.failures, 10_000, FEW_BYTES, letter="f", born=1), pruned, {},
         ),
         Case(
-            "regroup", f"10,000 x {FEW_BYTES} B of the version before",
+            "sort_failures", f"10,000 x {FEW_BYTES} B of the version before",
             lambda b: b.finished(b.keys.failures, 10_000, FEW_BYTES, letter="f"), pruned, {},
         ),
         Case(

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
 -- away has deleted its entry too.
--- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted failure_groups cancelled expired cancels retention unique steering held followers ended signals
+-- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted failure_kinds cancelled expired cancels retention unique steering held followers ended signals
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
@@ -48,10 +48,10 @@ local function write(kind, lane, entries, ids, list, at, whole)
     local old, kept = bury(order_of(kind), tonumber(args.keep_failed), ids, list, at, to)
     if kind == outcome.cancelled then each('HDEL', keys.cancels, ids) end
     if kind == outcome.failed then
-      -- parts: follow groups ungroup
+      -- parts: follow failure_kinds failed_no_more
       follow(list, at, to)
-      if kept then group_failures(list, at, to) end
-      ungroup(old)
+      if kept then note_failures(list, at, to) end
+      failed_no_more(old)
     end
   elseif kind == outcome.delayed then
     -- parts: due park
@@ -103,7 +103,7 @@ while at <= #ARGV do
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) redis.call('HLEN', keys.retention) end
     if kind == outcome.cancelled then redis.call('HLEN', keys.cancels) end
     if kind == outcome.failed then
-      -- expects: fingerprints fingerprinted failure_groups
+      -- expects: fingerprints fingerprinted failure_kinds
     end
   end
   if keyed > 0 then

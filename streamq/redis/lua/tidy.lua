@@ -35,8 +35,8 @@ else -- one that runs again by now, or has completed then, is none of these
     end
     for _, id in ipairs(mine) do gone[#gone + 1] = id end
     if index == keys.failures then
-      -- parts: ungroup
-      ungroup(mine)
+      -- parts: failed_no_more
+      failed_no_more(mine)
     end
   end
 end

@@ -1,4 +1,4 @@
-"""Groups of failed jobs that failed alike: the fingerprint that they share, and what is known of the group."""
+"""Kinds of failed jobs that failed alike: the fingerprint that they share, and what is known of the kind."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streamq.model.clock import from_ms
 from streamq.times import rfc3339
 
 OTHER: Final = "other"
-"""The group of failures for which there is no room for one of their own: ``lua/parts/groups.lua`` has the bound."""
+"""The kind of failures for which there is no room for one of their own: ``parts/failure_kinds.lua`` has the bound."""
 HOURS: Final = 24
-"""Hours of which a group's failures are counted one by one: enough to see whether it grows."""
+"""Hours of which a kind's failures are counted one by one: enough to see whether it grows."""
 _HOUR: Final = 3_600_000
 _COMPARED: Final = 500
 """Characters of a message that are compared: what comes later is mostly data."""
 _TASK: Final = 800
-"""Bytes of the name of a task that a group has: 200 characters, as many as a name may have, of four bytes each."""
+"""Bytes of the name of a task that a kind has: 200 characters, as many as a name may have, of four bytes each."""
 _LONG: Final = 2_000
 """Characters of a message that are read for that."""
 
@@ -50,7 +50,7 @@ def fingerprint(task: str, kind: str, frame: str, message: str) -> str:
 
 
 def unsaid(task: bytes, kind: str) -> str:
-    """The fingerprint of a failed job whose record says none, as ``lua/parts/groups.lua`` has it, too."""
+    """The fingerprint of a failed job whose record says none, as ``lua/parts/failure_kinds.lua`` has it, too."""
     return _digest(b"%b\n%b\n\n" % (task, kind.encode("utf-8", "replace")))
 
 
@@ -65,11 +65,11 @@ def outcome_of(task: str, kind: str, message: str, frame: str = "") -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class FailureGroup:
+class FailureKind:
     """Failed jobs of a queue that failed alike. Times are aware, in UTC, by the server's clock."""
 
     fingerprint: str
-    """What they have in common, as text; ``other`` has those for which there was no room for a group of their own."""
+    """What they have in common, as text; ``other`` has those for which there was no room for a kind of their own."""
     queue: str
     task: str = ""
     type: str = ""
@@ -81,7 +81,7 @@ class FailureGroup:
     sample: str = ""
     """The id of the last of them."""
     count: int = 0
-    """How many have failed so since the group is known, those that were retried or deleted since among them."""
+    """How many have failed so since the kind is known, those that were retried or deleted since among them."""
     failed: int = 0
     """How many of them are failed now."""
     first_at: datetime | None = None
@@ -90,7 +90,7 @@ class FailureGroup:
     """How many failed in each of the last 24 hours, the latest last, by the hours of the clock."""
 
     def asdict(self) -> dict[str, Any]:
-        """The group as JSON has it; times in RFC 3339."""
+        """The kind as JSON has it; times in RFC 3339."""
         return {
             "fingerprint": self.fingerprint, "queue": self.queue, "task": self.task, "type": self.type,
             "message": self.message, "frame": self.frame, "sample": self.sample, "count": self.count,
@@ -99,16 +99,16 @@ class FailureGroup:
         }  # fmt: skip
 
 
-def is_of_one_task(group: FailureGroup) -> bool:
+def is_of_one_task(kind: FailureKind) -> bool:
     """Whether all of its jobs are of its task: not where that could not be read, or was too long for the key."""
-    return group.fingerprint != OTHER and 0 < len(group.task.encode("utf-8", "replace")) < _TASK
+    return kind.fingerprint != OTHER and 0 < len(kind.task.encode("utf-8", "replace")) < _TASK
 
 
-def group_of(queue: str, name: bytes, raw: bytes, failed: int = 0, now: int = 0) -> FailureGroup:
-    """A group as its key has it, as far as that can be read; ``now`` is that of its trend."""
+def kind_of(queue: str, name: bytes, raw: bytes, failed: int = 0, now: int = 0) -> FailureKind:
+    """A kind as its key has it, as far as that can be read; ``now`` is that of its trend."""
     said = _read(raw)
     texts = {key: str(said.get(key, "")) for key in ("task", "type", "message", "frame", "sample")}
-    return FailureGroup(
+    return FailureKind(
         name.decode("utf-8", "replace"), queue, **texts, count=_count(said.get("count")), failed=failed,
         first_at=_time(said.get("first")), last_at=_time(said.get("last")), trend=_trend(said, now),
     )  # fmt: skip

@@ -1,11 +1,11 @@
--- Failed jobs that failed alike are a group: they share the fingerprint that their records say. What is known of a group
--- stays when its jobs are retried or deleted, so that one sees when it began. (`streamq/model/groups.py` reads it.)
+-- Failed jobs that failed alike are a kind: they share the fingerprint that their records say. What is known of a kind
+-- stays when its jobs are retried or deleted, so that one sees when it began. (`streamq/model/failure_kinds.py` reads it.)
 -- parts: clock each kept_json
 
-local GROUPS = 1000  -- at most so many, of 3 kB at most; failures beyond are in the group `other`
+local KINDS = 1000  -- at most so many, of 3 kB at most; failures beyond are in the kind `other`
 local OTHER = 'other'
 local HOURS = 24
-local TIDIED = 20    -- groups looked at when there is no room
+local TIDIED = 20    -- kinds looked at when there is no room
 local TRIES = 4      -- and how often in one call
 
 -- Task and outcome of a record.
@@ -28,18 +28,18 @@ local function fingerprint_of(task, outcome)
   return string.sub(redis.sha1hex(task .. '\n' .. tostring(told_of(outcome).type or '') .. '\n\n'), 1, 12)
 end
 
--- Whether any job of a group is failed now.
+-- Whether any job of a kind is failed now.
 local function is_empty(fingerprint)
   return #redis.call('ZRANGE', keys.fingerprinted, '[' .. fingerprint .. '\n', '(' .. fingerprint .. '\v', 'BYLEX', 'LIMIT', 0, 1) == 0
 end
 
-local groups = {} -- those of this call, whose jobs are noted at its end
+local kinds = {} -- those of this call, whose jobs are noted at its end
 
--- Forget groups without failed jobs, of some that are looked at; with `before`, those that were last seen before it.
-local function tidy_groups(before)
-  for _, name in ipairs(redis.call('HRANDFIELD', keys.failure_groups, TIDIED)) do
-    local last = before and tonumber(string.match(redis.call('HGET', keys.failure_groups, name), '"last":(%d+)') or 0) or 0
-    if not groups[name] and last < (before or 1) and is_empty(name) then redis.call('HDEL', keys.failure_groups, name) end
+-- Forget kinds without failed jobs, of some that are looked at; with `before`, those that were last seen before it.
+local function tidy_kinds(before)
+  for _, name in ipairs(redis.call('HRANDFIELD', keys.failure_kinds, TIDIED)) do
+    local last = before and tonumber(string.match(redis.call('HGET', keys.failure_kinds, name), '"last":(%d+)') or 0) or 0
+    if not kinds[name] and last < (before or 1) and is_empty(name) then redis.call('HDEL', keys.failure_kinds, name) end
   end
 end
 
@@ -47,11 +47,11 @@ local full
 local tries = 0
 local function has_room()
   if full == nil then
-    full = redis.call('HLEN', keys.failure_groups) >= GROUPS
+    full = redis.call('HLEN', keys.failure_kinds) >= KINDS
     if full and tries < TRIES then
       tries = tries + 1
-      tidy_groups()
-      full = redis.call('HLEN', keys.failure_groups) >= GROUPS
+      tidy_kinds()
+      full = redis.call('HLEN', keys.failure_kinds) >= KINDS
     end
   end
   return not full
@@ -64,40 +64,40 @@ local function cut(value, longest)
   return string.sub(value, 1, longest)
 end
 
-local function group_of(fingerprint, task, outcome)
-  local kept = redis.call('HGET', keys.failure_groups, fingerprint)
-  local group = kept_json(kept)
-  if group then return group end
+local function kind_of(fingerprint, task, outcome)
+  local kept = redis.call('HGET', keys.failure_kinds, fingerprint)
+  local kind = kept_json(kept)
+  if kind then return kind end
   local said = told_of(outcome)
   full = nil -- it takes a place
   return { task = cut(task, 800), type = cut(said.type, 200), message = cut(said.message, 500), frame = cut(said.frame, 200), first = now, count = 0 }
 end
 
-local function counted(group, more, sample)
+local function counted(kind, more, sample)
   local hour = math.floor(now / 3600000)
-  local hours = type(group.hours) == 'table' and group.hours or {}
-  for _ = 1, math.min(HOURS, hour - (number_in(group.hour) or hour)) do hours[#hours + 1] = 0 end
+  local hours = type(kind.hours) == 'table' and kind.hours or {}
+  for _ = 1, math.min(HOURS, hour - (number_in(kind.hour) or hour)) do hours[#hours + 1] = 0 end
   if #hours == 0 then hours[1] = 0 end
   hours[#hours] = (number_in(hours[#hours]) or 0) + more
   local latest = {}
   for i = math.max(1, #hours - HOURS + 1), #hours do latest[#latest + 1] = hours[i] end
-  group.hours, group.hour, group.last, group.sample = latest, hour, now, sample
-  group.count = (number_in(group.count) or 0) + more
-  return cjson.encode(group)
+  kind.hours, kind.hour, kind.last, kind.sample = latest, hour, now, sample
+  kind.count = (number_in(kind.count) or 0) + more
+  return cjson.encode(kind)
 end
 
 -- Jobs have failed for good. `records` alternates id and record, all of it or a part.
-local function group_failures(records, from, to)
+local function note_failures(records, from, to)
   local named, members, counts, samples = {}, {}, {}, {}
   for i = from or 1, to or #records, 2 do
     local id, task, outcome = records[i], failure_of(records[i + 1])
     local fingerprint = fingerprint_of(task, outcome)
-    if not groups[fingerprint] then
-      if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 and not has_room() then fingerprint = OTHER end
-      if not groups[fingerprint] then
+    if not kinds[fingerprint] then
+      if redis.call('HEXISTS', keys.failure_kinds, fingerprint) == 0 and not has_room() then fingerprint = OTHER end
+      if not kinds[fingerprint] then
         if fingerprint == OTHER then task, outcome = '', '' end -- those in it have nothing in common
-        groups[fingerprint] = group_of(fingerprint, task, outcome)
-        if redis.call('HEXISTS', keys.failure_groups, fingerprint) == 0 then redis.call('HSET', keys.failure_groups, fingerprint, '{}') end
+        kinds[fingerprint] = kind_of(fingerprint, task, outcome)
+        if redis.call('HEXISTS', keys.failure_kinds, fingerprint) == 0 then redis.call('HSET', keys.failure_kinds, fingerprint, '{}') end
       end
     end
     counts[fingerprint], samples[fingerprint] = (counts[fingerprint] or 0) + 1, id
@@ -105,8 +105,8 @@ local function group_failures(records, from, to)
     named[n + 1], named[n + 2] = id, fingerprint
     members[n + 1], members[n + 2] = 0, fingerprint .. '\n' .. id
   end
-  for fingerprint, group in pairs(groups) do
-    redis.call('HSET', keys.failure_groups, fingerprint, counted(group, counts[fingerprint], samples[fingerprint]))
+  for fingerprint, kind in pairs(kinds) do
+    redis.call('HSET', keys.failure_kinds, fingerprint, counted(kind, counts[fingerprint], samples[fingerprint]))
   end
   each('HSET', keys.fingerprints, named)
   each('ZADD', keys.fingerprinted, members)

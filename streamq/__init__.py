@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from streamq.model.events import StateChange as StateChange
     from streamq.model.events import event_name as event_name
     from streamq.model.explanations import Explanation as Explanation
-    from streamq.model.groups import FailureGroup as FailureGroup
+    from streamq.model.failure_kinds import FailureKind as FailureKind
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
@@ -152,7 +152,7 @@ _HOMES = {
     "model.calendars": ("Calendar",),
     "model.events": ("StateChange", "event_name"),
     "model.explanations": ("Explanation",),
-    "model.groups": ("FailureGroup",),
+    "model.failure_kinds": ("FailureKind",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.masked": ("Masked",),

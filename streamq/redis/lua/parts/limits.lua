@@ -5,7 +5,9 @@ local has_limits = redis.call('EXISTS', keys.limits) == 1
 local known = {}
 
 local function parsed(limit, text)
-  for name, value in string.gmatch(text or '', '(%l+)=([^ ]+)') do limit[name] = tonumber(value) or value end
+  for name, value in string.gmatch(text or '', '(%l+)=([^ ]+)') do
+    if value == '-' then limit[name] = nil else limit[name] = tonumber(value) or value end -- "-" lifts what is said before
+  end
   return limit
 end
 

@@ -15,7 +15,6 @@ from streamq.model.clock import host_now
 from streamq.model.group_status import GroupStatus
 from streamq.model.limit import (
     EVERY,
-    OF_QUEUE,
     Limit,
     Order,
     Rate,
@@ -24,7 +23,6 @@ from streamq.model.limit import (
     scope_of_group,
     scope_of_task,
 )
-from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidLimit
 from streamq.options import line
 from streamq.store.group import Told
@@ -135,13 +133,3 @@ def end_of(until: Duration | datetime | None) -> str:
         given = rfc3339(until.astimezone(UTC))
         raise UsageError(f"until={given} is in the past, so nothing would be paused: give a time to come")
     return ends
-
-
-def checked_limit(what: str, limit: object, parts: tuple[str, ...] = OF_QUEUE) -> None:
-    """Raise ``InvalidLimit`` for what is no ``Limit``, or has a part that means nothing here."""
-    if not isinstance(limit, Limit):
-        raise InvalidLimit(
-            "limit", f"{what}={as_given(limit)} is not a Limit: write {what}=Limit(concurrency=5)"
-        )
-    if more := [name for name in limit.asdict() if name not in parts]:
-        raise InvalidLimit(more[0], f"{what}: {more[0]} is said of groups, not here: use {', '.join(parts)}")

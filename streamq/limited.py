@@ -34,8 +34,8 @@ class Limited:
 
         ``concurrency`` and ``rate`` are as ``Limit`` has them, and hold at once, for all workers together. What is left
         out stays; ``None`` goes back to what code says, and ``"unlimited"`` lifts that. ``max_waiting``, of the queue
-        alone, lets so many jobs wait: an enqueue beyond raises ``QueueFull``, and ``None`` lets any number wait. Delayed
-        jobs do not count until they are due, and those that come back never do. Producers that run know it
+        alone, lets so many jobs wait: an enqueue beyond raises ``QueueFull``, and ``None`` lets any number wait.
+        Delayed jobs do not count until they are due, and those that come back never do. Producers that run know it
         after a second at most. Returns whether that changes anything. Raises ``InvalidLimit`` and ``UsageError``.
         """
         self._check_task(task)

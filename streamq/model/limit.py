@@ -147,6 +147,16 @@ OF_QUEUE: Final = ("concurrency", "rate")
 """The parts that the limit of a queue, or of a task, may have."""
 
 
+def wrong_limit(limit: object, what: str = "limit", parts: tuple[str, ...] = OF_QUEUE) -> str:
+    """What is wrong with a limit that may have these parts, as a sentence; empty when nothing is."""
+    if limit is None:
+        return ""
+    if not isinstance(limit, Limit):
+        return f"{what}={as_given(limit)} is not a Limit: write {what}=Limit(concurrency=5)"
+    more = [name for name in limit.asdict() if name not in parts]
+    return f"{what}: {more[0]} is said of groups alone, here use {', '.join(parts)}" if more else ""
+
+
 # -- scopes ------------------------------------------------------------------------------------------------------
 
 

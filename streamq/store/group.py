@@ -74,7 +74,7 @@ class Groups:
         self, queue: str, scope: str, reason: str, by: str, ends: str, *, extend: bool = False,
         links: Links | None = None,
     ) -> None:  # fmt: skip
-        """Start no job of a scope until ``ends`` (a due time, or empty for ever). With ``extend`` a longer one stays."""
+        """Start no job of a scope until ``ends`` (a due time; empty is for ever). With ``extend`` a longer one stays."""
         arguments = (scope, reason, by, ends, "1" if extend else "")
         if links is not None:
             now, _ = await scripts.GROUP_PAUSE.run(links.of(queue), self._access.keys(queue), *arguments)
@@ -143,7 +143,7 @@ class Groups:
     async def listed(self, queue: str, limit: int, *, longest: bool) -> list[GroupStatus]:
         """Groups of which jobs wait, at most ``limit``: those with most, or those that have waited ``longest``.
 
-        The latter are found among those that the gate has passed over longest, those whose turn is next, and the busiest.
+        The latter are found among those that the gate has passed over longest, those that are next, and the busiest.
         """
         keys = self._access.keys(queue)
         commands = [("ZREVRANGE", keys.lines, 0, limit - 1)]

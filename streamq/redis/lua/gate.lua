@@ -9,7 +9,7 @@
 --   bells...  those that woke it
 -- returns whether more might be let through now: 1, or 0; then lane and entries of jobs without a group, one after the other
 -- parts: clock budget limits tenant_of lane_of unseal each entry_size
--- expects: lanes moved parked delayed limits lines turns rested opens out used
+-- expects: lanes moved parked delayed limits lines turns rested opens out used shut
 local free, worker = math.min(tonumber(args.n), 500), args.worker
 local given, bytes = {}, 0
 
@@ -26,6 +26,10 @@ if first_open and tonumber(first_open) <= now then
   for _, scope in ipairs(due) do
     groups[#groups + 1] = string.match(scope, '^group:(.*)$')
     call_waiting(scope, 100)
+    if has_limits then
+      local ends = tonumber(string.match(redis.call('HGET', keys.limits, 'pause ' .. scope) or '', '^%d+'))
+      if ends and ends <= now then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
+    end
   end
   turn_each(groups)
 end
@@ -174,7 +178,9 @@ local function try(group)
 end
 
 -- A group waits until a scope opens: its own by time or by the end of one of its jobs, any other with all who wait for it.
+local shut = {}
 local function set_aside(group, scope, opens)
+  shut[group] = true
   if scope ~= 'group:' .. group then
     redis.call('ZADD', keys.waits .. scope, 'NX', now, group)
     redis.call('HSET', keys.gate, 'waits', 1)
@@ -324,7 +330,9 @@ if #passed > 0 then
   end
   each('ZADD', keys.lines, left)
   each('ZREM', keys.lines, none)
+  if redis.call('EXISTS', keys.shut) == 1 then each('ZREM', keys.shut, groups) end
 end
+for group in pairs(shut) do redis.call('ZADD', keys.shut, 'NX', now, group) end
 
 local more = 0
 if redis.call('EXISTS', keys.turns) == 1 then

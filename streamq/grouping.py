@@ -39,11 +39,8 @@ def wrong_grouping(group: object) -> str:
 
 def group_of(task: str, group: GroupOf, encoded: bytes, read: Callable[[bytes], Any]) -> str:
     """The group of a job with this payload; empty for none. Raises ``InvalidPayload`` where it cannot be made."""
-    made: Any
-    if isinstance(group, str):
-        made = _filled(task, group, codec.loads(encoded))
-    else:
-        made = _asked(task, group, read(encoded))
+    make = _filled if isinstance(group, str) else _asked
+    made = make(task, group, codec.loads(encoded) if isinstance(group, str) else read(encoded))
     if made is None or made == "":
         return ""
     if not is_group(made):
@@ -51,7 +48,7 @@ def group_of(task: str, group: GroupOf, encoded: bytes, read: Callable[[bytes], 
     return str(made)
 
 
-def _filled(task: str, template: str, payload: Any) -> str:
+def _filled(task: str, template: Any, payload: Any) -> str:
     made = []
     for literal, name, _, _ in Formatter().parse(template):
         made.append(literal)
@@ -66,7 +63,7 @@ def _filled(task: str, template: str, payload: Any) -> str:
     return "".join(made)
 
 
-def _asked(task: str, group: Callable[[Any], Any], payload: Any) -> Any:
+def _asked(task: str, group: Any, payload: Any) -> Any:
     try:
         return group(payload)
     except Exception as error:  # code of the program's own

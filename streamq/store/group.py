@@ -74,7 +74,7 @@ class Groups:
         self, queue: str, scope: str, reason: str, by: str, ends: str, *, extend: bool = False,
         links: Links | None = None,
     ) -> None:  # fmt: skip
-        """Start no job of a scope until ``ends`` (a due time; empty is for ever). With ``extend`` a longer one stays."""
+        """Start no job of a scope until ``ends``, a due time; empty is for ever. With ``extend`` a longer one stays."""
         arguments = (scope, reason, by, ends, "1" if extend else "")
         if links is not None:
             now, _ = await scripts.GROUP_PAUSE.run(links.of(queue), self._access.keys(queue), *arguments)

@@ -26,7 +26,7 @@ if #due > 0 then
         if string.find(kept, '"group"', 1, true) then
           -- parts: group_of line_up
           group = group_of(kept)
-          if group then line_up(id, group, to, string.find(kept, '"attempt"', 1, true) ~= nil) end
+          if group then line_up(id, group, to, string.find(kept, '"returned"', 1, true) ~= nil) end
         end
         if not group then
           left[#left + 1] = id

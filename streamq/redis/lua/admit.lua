@@ -241,7 +241,7 @@ while at <= #ARGV do
   at = at + count * width
 end
 write()
-if next(lined) then
+if next(lined) or steered and redis.call('HEXISTS', keys.gate, 'limited') == 1 then
   -- parts: take_turn ring
   for list, ids in pairs(lined) do
     each('RPUSH', keys.line .. list, ids)

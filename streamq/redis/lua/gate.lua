@@ -34,8 +34,9 @@ if first_open and tonumber(first_open) <= now then
   turn_each(groups)
 end
 
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back')
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited')
 local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
+local has_waits, is_limited = said[6], said[7]
 local has_delayed = redis.call('EXISTS', keys.delayed) == 1
 local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }
@@ -157,6 +158,8 @@ local function let_through(id, name, list, group, task, headers, payload)
   free, bytes = free - 1, bytes + #headers + #payload
 end
 
+local called = {}
+
 -- Try the group whose turn it is. Returns "through", "empty", or "closed", the scope and until when.
 local function try(group)
   local id, envelope, name, list = head_of(group)
@@ -165,13 +168,21 @@ local function try(group)
   if has_limits then
     local own, part = scopes_of(group)
     local scopes = { 'queue', 'task:' .. task, own, part }
-    for _, scope in ipairs(scopes) do
+    for i, scope in ipairs(scopes) do
       local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
       scopes[scope] = limit
       local opens = closed(scope, limit, slots[id])
-      if opens then return 'closed', scope, opens end
+      if opens then
+        if has_waits and i > 2 then called[#called + 1] = scopes[2] end
+        return 'closed', scope, opens
+      end
     end
     for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
+    if has_waits then -- these are open: the next that waits for them is called, whatever became of this one
+      for i, scope in ipairs(scopes) do
+        if i == 2 or scope == own and part then called[#called + 1] = scope end
+      end
+    end
   end
   let_through(id, name, list, group, task, headers, payload)
   return 'through'
@@ -190,17 +201,52 @@ end
 
 -- What one job adds to the tag of a scope.
 local function step_of(scope, general)
-  local limit = limit_of(scope, general)
+  local limit = string.byte(scope, 7) ~= 42 and limit_of(scope, general)
   return UNIT / (limit and limit.weight or 1)
+end
+
+-- Those of jobs without a group that wait in lines, as their task has a limit, or their queue.
+local LINED = 50 -- in a call, some at a time: each takes as long as two that are let through
+local lined = 0
+local function line_up_limited(entries)
+  -- parts: task_group parse named seal line_up
+  local others, number = {}, nil
+  for _, entry in ipairs(entries) do
+    local task, payload, headers = parse(entry[2] or {})
+    local group = entry[2] and task_group(task)
+    if not group then others[#others + 1] = entry else
+      local kept, id = named(headers, entry[1])
+      number = entries.number
+      redis.call('XACK', keys.lanes[number], GROUP, entry[1])
+      redis.call('XDEL', keys.lanes[number], entry[1])
+      redis.call('HSET', keys.parked, id, seal(task, kept, payload))
+      redis.call('HDEL', keys.moved, id)
+      line_up(id, group, number, false)
+      has_urgent = has_urgent or number ~= lane.ready
+      lists[keys.line .. number .. ':' .. group] = nil
+      lined = lined + 1
+    end
+  end
+  if has_urgent and #PRIORITY == 1 then
+    for i, each_number in ipairs(EVERY) do PRIORITY[i] = keys.line .. each_number .. ':' end
+  end
+  return others
 end
 
 -- Jobs without a group: up to so many, the most urgent first.
 local function read_plain(count)
   local got = 0
+  if lined >= LINED then return 0, 0 end
+  local wanted = count
   for _, number in ipairs(EVERY) do
     if got < count and (number <= lane.always or redis.call('EXISTS', keys.lanes[number]) == 1) then
       local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count - got, 'STREAMS', keys.lanes[number], '>')
       local entries = read and read[1][2] or {}
+      if is_limited and #entries > 0 then
+        count, entries.number = count - #entries, number
+        entries = line_up_limited(entries)
+        count = count + #entries
+      end
       if #entries > 0 then
         given[#given + 1], given[#given + 2] = number, entries
         got = got + #entries
@@ -209,7 +255,7 @@ local function read_plain(count)
     end
   end
   free = free - got
-  return got
+  return got, wanted - count + got
 end
 
 -- The next of a tenant: its own line, or one of its parts, in turns.
@@ -238,6 +284,7 @@ local function serve(head)
   local result, scope, opens = try(group)
   if looks > LOOKS then return put(head) end
   if result == 'closed' then set_aside(group, scope, opens) end
+  if result == 'empty' then redis.call('ZREM', keys.lines, group) end -- whatever has left it unseen
   local own_closed = result == 'closed' and scope == 'group:' .. tenant
   -- whether this line has nothing to give now, and whether the tenant has no other
   local off = result ~= 'through'
@@ -268,7 +315,13 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
   each('ZADD', keys.turns, tags)
   off_turn, new_tag, turns, at = {}, {}, {}, 1
-  local wanted = free + 8
+  if #called > 0 then
+    -- parts: leave_gate
+    local calling = called
+    called = {}
+    for _, scope in ipairs(calling) do call_waiting(scope, 1) end
+  end
+  local lined_before, wanted = lined, free + 8
   local found = redis.call('ZRANGE', keys.turns, 0, wanted - 1, 'WITHSCORES')
   local names = {}
   for i = 1, #found, 2 do
@@ -292,8 +345,8 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
     if head and head[1] > beyond and progressed then break end
     if has_plain and (not head or plain <= head[1]) then
       local count = head and math.min(free, math.floor((head[1] - plain) / UNIT) + 1) or free
-      local got = read_plain(count)
-      has_plain, plain = got == count, plain + got * UNIT
+      local got, looked = read_plain(count)
+      has_plain, plain = looked == count, plain + got * UNIT
     elseif not head then
       break
     else
@@ -303,7 +356,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
       serve(head)
     end
   end
-  if is_closed or #turns < wanted then break end
+  if is_closed or #turns < wanted and #called == 0 and lined == lined_before then break end
 end
 
 -- Write what has changed.
@@ -348,6 +401,7 @@ elseif redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
   redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits')
 end
 if has_plain and free < 1 then more = 1 end
+if lined >= LINED then more = 1 end
 local next_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
 if next_open and next_open ~= first_open then
   -- parts: signal_due

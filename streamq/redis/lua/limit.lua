@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The limit of a scope is changed: what code says of it, or what operators told, which goes before. It holds at once, also
 -- for what waits.
--- keys: lanes signals gate
+-- keys: lanes steering signals gate
 -- arguments:
 --   source    "code" or "told"
 --   scope
@@ -25,10 +25,26 @@ local function write(name, value)
 end
 
 write(field, table.concat(text, ' '))
+local was_limited = 0
 local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
 if not is_one then
   code = redis.call('HGET', keys.limits, 'code ' .. scope) or ''
+  was_limited = redis.call('HEXISTS', keys.limits, scope)
   write(scope, code .. (code ~= '' and told ~= '' and ' ' or '') .. told) -- read one after the other, the last goes before
+end
+if not is_one and not string.find(scope, '^group:') then
+  -- While the queue or a task has a limit, also jobs without a group wait for the gate: workers read it alone, and
+  -- producers ring. How many of these have one is counted, as nobody looks through all limits.
+  local count = redis.call('HEXISTS', keys.limits, scope) - was_limited
+  if count ~= 0 then
+    if redis.call('HINCRBY', keys.gate, 'limited', count) > 0 then
+      redis.call('HSET', keys.steering, 'limited', 1)
+    else
+      redis.call('HDEL', keys.gate, 'limited')
+      redis.call('HDEL', keys.steering, 'limited')
+    end
+  end
+  ring()
 end
 redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
 return { code, told, wake(scope, '0') }

@@ -313,6 +313,8 @@ class QueueFull(Repeatable, Unavailable):
 
     code = "queue-full"
     sent: int = 0
+    group: str = ""
+    """The group that is full, where it is one (``GroupFull``)."""
 
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound

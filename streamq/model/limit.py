@@ -63,7 +63,8 @@ class Limit:
 
     ``concurrency`` is how many of its jobs run at once. ``rate`` is how many may start in *any* window, as ``"10/s"``,
     ``"100/5m"`` or ``(10, 1.0)``: every delivery counts, also one after a crash. ``weight`` is the share of a group
-    beside others that wait, 1 by default. ``max_waiting`` is how many of its jobs may wait until an enqueue is refused.
+    beside others that wait, 1 by default. ``max_waiting`` is how many of its own jobs may wait, those of the parts of a
+    tenant not counted: an enqueue beyond raises ``GroupFull``.
     ``order`` says what a job does to the next of its group while it waits for its next attempt: ``"strict"`` lets none
     pass, as is the default where ``concurrency`` is 1, and ``"pass"`` lets them. Raises ``InvalidLimit``.
     """

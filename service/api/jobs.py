@@ -14,6 +14,7 @@ from streamq import (
     OPTIONS,
     RESERVED,
     App,
+    GroupFull,
     InvalidFilter,
     InvalidPayload,
     JobNotFound,
@@ -303,7 +304,8 @@ async def _page(queue: Queue, state: State, limit: int, cursor: str) -> Page:
 
 JOB_NOT_FOUND: Final = OF_ENGINE[JobNotFound]
 REFUSALS: Final = (
-    OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[QueueFull], OF_ENGINE[NotDurable], *OUTAGES,
+    OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[GroupFull],
+    OF_ENGINE[QueueFull], OF_ENGINE[NotDurable], *OUTAGES,
 )  # fmt: skip
 """Of any route that makes a job."""
 ONCE: Final = (OF_ENGINE[RequestReused], OF_ENGINE[RequestRunning])

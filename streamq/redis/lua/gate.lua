@@ -205,29 +205,15 @@ local function step_of(scope, general)
   return UNIT / (limit and limit.weight or 1)
 end
 
--- Those of jobs without a group that wait in lines, as their task has a limit, or their queue.
-local LINED = 50 -- in a call, some at a time: each takes as long as two that are let through
+-- Of entries of a lane, those that need not wait in a line.
+local LINED = 50 -- of the others, in a call, some at a time: each takes as long as two that are let through
 local lined = 0
-local function line_up_limited(entries)
-  -- parts: task_group parse named seal line_up
-  local others, number = {}, nil
-  for _, entry in ipairs(entries) do
-    local task, payload, headers = parse(entry[2] or {})
-    local group = entry[2] and task_group(task)
-    if not group then others[#others + 1] = entry else
-      local kept, id = named(headers, entry[1])
-      number = entries.number
-      redis.call('XACK', keys.lanes[number], GROUP, entry[1])
-      redis.call('XDEL', keys.lanes[number], entry[1])
-      redis.call('HSET', keys.parked, id, seal(task, kept, payload))
-      redis.call('HDEL', keys.moved, id)
-      line_up(id, group, number, false)
-      has_urgent = has_urgent or number ~= lane.ready
-      lists[keys.line .. number .. ':' .. group] = nil
-      lined = lined + 1
-    end
-  end
-  if has_urgent and #PRIORITY == 1 then
+local function without_limited(entries, number)
+  -- parts: line_up_limited
+  local others, groups = line_up_limited(entries, number)
+  lined = lined + #entries - #others
+  for group in pairs(groups) do lists[keys.line .. number .. ':' .. group] = nil end
+  if number ~= lane.ready and #PRIORITY == 1 then
     for i, each_number in ipairs(EVERY) do PRIORITY[i] = keys.line .. each_number .. ':' end
   end
   return others
@@ -243,8 +229,8 @@ local function read_plain(count)
       local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count - got, 'STREAMS', keys.lanes[number], '>')
       local entries = read and read[1][2] or {}
       if is_limited and #entries > 0 then
-        count, entries.number = count - #entries, number
-        entries = line_up_limited(entries)
+        count = count - #entries
+        entries = without_limited(entries, number)
         count = count + #entries
       end
       if #entries > 0 then

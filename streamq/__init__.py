@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from streamq.model.events import StateChange as StateChange
     from streamq.model.events import event_name as event_name
     from streamq.model.explanations import Explanation as Explanation
+    from streamq.model.failure_kinds import FailureKind as FailureKind
     from streamq.model.group_status import GroupStatus as GroupStatus
-    from streamq.model.groups import FailureGroup as FailureGroup
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
@@ -159,8 +159,8 @@ _HOMES = {
     "model.calendars": ("Calendar",),
     "model.events": ("StateChange", "event_name"),
     "model.explanations": ("Explanation",),
+    "model.failure_kinds": ("FailureKind",),
     "model.group_status": ("GroupStatus",),
-    "model.groups": ("FailureGroup",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.limit": ("Limit", "Rate"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from streamq.acting import actor
 from streamq.client.client import Client
 from streamq.errors import StreamqError, UsageError
-from streamq.model.cursors import invalid
+from streamq.model.cursors import invalid, is_entry
 from streamq.model.shown import as_given
 from streamq.model.trail import AuditPage
 
@@ -18,7 +18,7 @@ log = logging.getLogger("streamq.audit")
 
 PAGE_LIMIT: Final = 1_000
 """Entries on a page at most: as many as a queue keeps."""
-_CURSOR: Final = re.compile(r"(\d{1,15})-(\d{1,15})\.([A-Za-z0-9_.-]{0,64})")
+_CURSOR: Final = re.compile(r"([0-9]+)-([0-9]+)\.([A-Za-z0-9_.-]{0,64})")
 
 
 async def note(
@@ -50,7 +50,8 @@ async def page(
         raise invalid(cursor)
     before = None
     if cursor is not None:
-        if (found := _CURSOR.fullmatch(cursor)) is None:
+        found = _CURSOR.fullmatch(cursor)
+        if found is None or not is_entry(f"{found[1]}-{found[2]}") or not int(found[1]):
             raise invalid(cursor)
         before = int(found[1]), int(found[2]), found[3]
     return await client.store.trail.page(queues, limit, before, with_removed=with_removed)

@@ -66,7 +66,7 @@ def rate_of(rate: Rate | None) -> float | None:
         number, _, unit = rate.partition("/") if isinstance(rate, str) else (rate, "", "s")
         per = _UNITS[unit] if unit in _UNITS else seconds_of(unit or 1)
         found = float(number) / per
-    except (ValueError, TypeError, ZeroDivisionError):
+    except (ValueError, TypeError, ArithmeticError):
         found = 0.0
     if isinstance(rate, bool) or not 0.001 <= found <= 1_000_000:
         raise UsageError(f'rate={as_given(rate)} is not possible: use jobs a second, or text such as "100/s"')

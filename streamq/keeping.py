@@ -10,6 +10,7 @@ from streamq.audited import note
 from streamq.client.client import Client
 from streamq.errors import UsageError
 from streamq.model.retention import TASK, UNSAID, field_of, written
+from streamq.model.shown import as_given
 from streamq.noun_errors import QueueInUse, QueueNotEmpty
 from streamq.options import KEEPING, kept_of
 
@@ -36,6 +37,10 @@ async def keep(client: Client, queue: str, task: str | None, told: Mapping[str, 
 
 async def remove(client: Client, queue: str, *, purge: bool) -> None:
     """Remove a queue: see ``Queue.remove``."""
+    if not isinstance(purge, bool):
+        raise UsageError(
+            f"purge={as_given(purge)} is not possible: use True to delete all that is in it, or False"
+        )
     store = client.store
     serving = {info.name for info in await store.workers.listed() if queue in info.queues}
     if serving := serving | {*await store.workers.named(queue)}:

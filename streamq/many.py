@@ -12,7 +12,7 @@ from streamq.errors import UsageError
 from streamq.model.operation import Bulk, OperationRecord
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
-from streamq.operation import Operation
+from streamq.operation import Operation, checked
 from streamq.options import line
 
 
@@ -102,6 +102,4 @@ class Many:
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on an operation, by its id."""
-        if not isinstance(operation_id, str):
-            raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
-        return Operation(operation_id, self.name, self._client)
+        return Operation(checked(operation_id), self.name, self._client)

@@ -7,7 +7,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from streamq.errors import FieldError, JobError, QueueFull, StreamqError, UsageError
-from streamq.model.shown import as_given
+from streamq.model.shown import as_given, shown
 from streamq.times import rfc3339
 
 
@@ -32,7 +32,8 @@ class InvalidFilter(UsageError):
     def __init__(self, text: str, place: int, reason: str) -> None:
         self.text, self.place, self.reason = text, place, reason
         before, behind = text[max(0, place - self.AROUND) : place], text[place : place + self.AROUND]
-        super().__init__(f"not a filter, at character {place + 1}: {reason}: {before} >>> {behind}".rstrip())
+        marked = f"{shown(before)} >>> {shown(behind)}".rstrip()
+        super().__init__(f"not a filter, at character {place + 1}: {reason}: {marked}")
 
 
 class InvalidLimit(UsageError):

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
+from streamq.errors import UsageError
 from streamq.model.clock import monotonic
 from streamq.model.operation import OperationRecord
+from streamq.model.shown import as_given
 from streamq.noun_errors import OperationEnded, OperationNotFound, OperationTimeout
 from streamq.terms import patience
 
@@ -20,6 +22,13 @@ NOBODY = 1.0
 """Seconds without a step after which the caller takes the steps: where there is no worker and no scheduler."""
 YIELD = 3.0
 """Rest of such a caller after each step, in times that it took, as that of the duty."""
+
+
+def checked(operation_id: object) -> str:
+    """What may be the id of an operation. Raises ``UsageError``."""
+    if not isinstance(operation_id, str):
+        raise UsageError(f"{as_given(operation_id)} is not the id of an operation: give it as text")
+    return operation_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.model.groups import FailureGroup
+from streamq.model.failure_kinds import FailureKind
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.limit import Limit
@@ -33,7 +33,7 @@ from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
 from streamq.noun_errors import OperationNotFound
 from streamq.once import Once, once
-from streamq.operation import Operation
+from streamq.operation import Operation, checked
 from streamq.options import EnqueueOptions, wrong_task_name
 from streamq.queue import Queue
 from streamq.records import LIMIT, Records
@@ -306,13 +306,13 @@ class Program:
 
     def operation(self, operation_id: str) -> Operation:
         """The handle on a background operation. Raises ``OperationNotFound`` for what is no id of one."""
-        queue = queue_of(operation_id)
+        queue = queue_of(checked(operation_id))
         if not queue:
             raise OperationNotFound("", operation_id)
         return Operation(operation_id, queue, self.client)
 
-    async def failures(self) -> list[FailureGroup]:
-        """The groups of jobs that failed alike, of all queues, those with the most failed jobs first."""
+    async def failures(self) -> list[FailureKind]:
+        """The kinds of jobs that failed alike, of all queues, those with the most failed jobs first."""
         found = [group for queue in await self.queues() for group in await self.queue(queue).failures()]
         return sorted(found, key=lambda group: -group.failed)
 

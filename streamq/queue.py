@@ -19,8 +19,8 @@ from streamq.model import codec
 from streamq.model.cursors import invalid
 from streamq.model.events import Event
 from streamq.model.explanations import Explanation, explain
-from streamq.model.filter_text import parse_filter
-from streamq.model.groups import FailureGroup
+from streamq.model.failure_kinds import FailureKind
+from streamq.model.filter_text import narrowed
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage
 from streamq.model.masked import MASK, masks_in
 from streamq.model.reports import Log
@@ -100,8 +100,13 @@ class Queue(Limited, Many):
             raise invalid(cursor)
         return await self._client.store.jobs.jobs(self.name, _state(state), limit, cursor)
 
-    async def search(self, text: str, *, limit: int = 50, cursor: str | None = None) -> SearchPage:
+    async def search(
+        self, text: str = "", *, state: State | None = None, task: str | None = None, limit: int = 50,
+        cursor: str | None = None,
+    ) -> SearchPage:  # fmt: skip
         """Jobs that a filter means, such as ``state:failed error:"timed out" age>1h``, and how far it looked.
+
+        With ``state`` only those in it, and with ``task`` only those of it; the filter may be left out then.
 
         One call looks at 2,000 jobs at most: where ``next`` is no ``None``, go on with it as ``cursor``, also where a
         page has no job. A state, a unique key, an id, and the task and the fingerprint of failed jobs are found
@@ -112,14 +117,16 @@ class Queue(Limited, Many):
             raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT}")
         if not isinstance(cursor, str | None):
             raise invalid(cursor)
-        return await self._client.store.search.page(self.name, parse_filter(text), limit, cursor)
+        self._check_task(task)
+        wanted = narrowed(text, None if state is None else _state(state), task)
+        return await self._client.store.search.page(self.name, wanted, limit, cursor)
 
-    async def failures(self) -> list[FailureGroup]:
-        """The groups of jobs that failed alike, those with the most failed jobs first.
+    async def failures(self) -> list[FailureKind]:
+        """The kinds of jobs that failed alike, those with the most failed jobs first.
 
-        To retry one: ``retry_all(f"fingerprint:{group.fingerprint}")``.
+        To retry one: ``retry_all(f"fingerprint:{kind.fingerprint}")``.
         """
-        return await self._client.store.failures.groups(self.name)
+        return await self._client.store.failures.kinds(self.name)
 
     async def retry(self, job_id: str, *, payload: Any = UNCHANGED) -> JobRecord:
         """A job that failed, was cancelled or has expired waits again, with all its attempts. Returns it as it waits.

@@ -63,9 +63,12 @@ class Records:
         return f"<Records {self.name!r}>"
 
     async def get(self, key: str) -> Entry | None:
-        """The entry under a key; ``None`` where there is none, or its lifetime is over."""
+        """The entry under a key; ``None`` where there is none, its lifetime is over, or another program wrote there."""
         found = await self._client.store.records.get(self.name, _key(key))
-        return None if found is None else _entry(key, found)
+        try:
+            return None if found is None else _entry(key, found)
+        except codec.JSONDecodeError:
+            return None
 
     async def put(
         self, key: str, value: Any, *, lifetime: Duration = LIFETIME, version: int | None = None
@@ -122,7 +125,7 @@ class Records:
 
 
 def _entry(key: str, kept: Kept) -> Entry:
-    return Entry(key, codec.loads(kept.value), kept.version, from_ms(kept.until))
+    return Entry(key, codec.all_of(kept.value), kept.version, from_ms(kept.until))
 
 
 def _key(key: object) -> str:

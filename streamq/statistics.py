@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -16,19 +16,27 @@ from streamq.model.statistics import (
     HOURS_KEPT,
     MINUTE,
     MINUTES_KEPT,
+    OTHERS,
     Figures,
     Point,
     Statistics,
     Sums,
+    ended_in,
     figures_of,
 )
 from streamq.noun_errors import WindowNotKept
-from streamq.store.statistics import Kept, StatisticsStore
+from streamq.store.statistics import READ_AT_ONCE, Kept, StatisticsStore
 
 POINTS: Final = 60
 """Points of a series at most where nobody says its step: as many as a line of a terminal shows."""
 _STEPS: Final = (60, 300, 900, 3_600, 4 * 3_600, 86_400, 2 * 86_400)
 """The steps of which one is chosen then."""
+NAMED: Final = 100
+"""Tasks that an answer tells apart at most. A minute has 32 at most, and a day that begins a deployment an hour would
+have thousands, of which nobody reads so many."""
+FOLLOWED: Final = 1_000
+"""Tasks that are told apart while a window is read: only where it has more can one that is among the busiest in the end
+have been counted with the others at first."""
 
 
 class Window(NamedTuple):
@@ -110,37 +118,61 @@ async def statistics_of(
     store: StatisticsStore, queue: str, asked: Window, task: str | None = None
 ) -> Statistics:
     """What is kept of the window, added up."""
-    kept = await store.kept(queue, asked.unit, asked.numbers, task)
-    return added_up(queue, asked, kept, task)
+    added, numbers = Added(asked), asked.numbers
+    for start in range(0, len(numbers), READ_AT_ONCE):
+        added.add(await store.kept(queue, asked.unit, numbers[start : start + READ_AT_ONCE], task))
+    return added.up(queue, task)
 
 
-def added_up(queue: str, asked: Window, kept: Sequence[Kept], task: str | None = None) -> Statistics:
-    """The same from what was read."""
-    steps: dict[int, list[Kept]] = defaultdict(list)
-    tasks: dict[str, Sums] = defaultdict(Counter)
-    for each in kept:
-        at = each.number * asked.unit
-        steps[at - at % asked.step].append(each)
-        for name, sums in each.tasks.items():
-            tasks[name].update(sums)
-    passed = min(asked.until, asked.now) - asked.since
-    busiest = sorted(tasks, key=lambda name: (-figures_of(tasks[name], 1).ended, name))
-    figures = {name: figures_of(tasks[name], passed) for name in busiest}
-    return Statistics(
-        queue, _at(asked.since), _at(asked.until), asked.step, task, figures_of(_sum(tasks.values()), passed),
-        {name: found for name, found in figures.items() if found.ended},
-        tuple(_point(at, steps.get(at, []), asked) for at in range(asked.since, asked.until, asked.step)),
-    )  # fmt: skip
+class Added:
+    """What is kept of a window, added up as it is read: each minute may have other tasks than all others."""
+
+    def __init__(self, asked: Window) -> None:
+        self._asked = asked
+        self._steps: dict[int, tuple[Sums, list[int]]] = {}
+        """By the begin of a step: its sums, and how many jobs waited in each part of it that says so."""
+        self._tasks: dict[str, Sums] = {}
+
+    def add(self, kept: Sequence[Kept]) -> None:
+        """Some minutes or hours more."""
+        for each in kept:
+            at = each.number * self._asked.unit
+            sums, waiting = self._steps.setdefault(at - at % self._asked.step, (Counter(), []))
+            waiting += [] if each.waiting is None else [each.waiting]
+            for name, more in each.tasks.items():
+                sums.update(more)
+                self._tasks.setdefault(name, Counter()).update(more)
+        if len(self._tasks) > FOLLOWED:
+            self._tasks = _busiest(self._tasks)
+
+    def up(self, queue: str, task: str | None = None) -> Statistics:
+        """The statistics that it comes to."""
+        asked, tasks = self._asked, _busiest(self._tasks)
+        passed = min(asked.until, asked.now) - asked.since
+        figures = {name: figures_of(sums, passed) for name, sums in tasks.items()}
+        return Statistics(
+            queue, _at(asked.since), _at(asked.until), asked.step, task, figures_of(_sum(tasks.values()), passed),
+            {name: found for name, found in figures.items() if found.ended},
+            tuple(self._point(at) for at in range(asked.since, asked.until, asked.step)),
+        )  # fmt: skip
+
+    def _point(self, at: int) -> Point:
+        lasted = min(at + self._asked.step, self._asked.now) - at
+        sums, waiting = self._steps.get(at, (None, []))
+        return Point(_at(at), figures_of(sums, lasted) if sums else Figures(), max(waiting, default=None))
 
 
-def _point(at: int, kept: Sequence[Kept], asked: Window) -> Point:
-    lasted = min(at + asked.step, asked.now) - at
-    waiting = [each.waiting for each in kept if each.waiting is not None]
-    sums = _sum([sums for each in kept for sums in each.tasks.values()])
-    return Point(_at(at), figures_of(sums, lasted) if sums else Figures(), max(waiting, default=None))
+def _busiest(tasks: Mapping[str, Sums]) -> dict[str, Sums]:
+    """The busiest tasks in their order; all others are added up with those that were not told apart before."""
+    named = sorted(tasks.keys() - {OTHERS}, key=lambda name: (-ended_in(tasks[name]), name))
+    found = {name: tasks[name] for name in named[:NAMED]}
+    others = [tasks[name] for name in (OTHERS, *named[NAMED:]) if name in tasks]
+    if others:
+        found[OTHERS] = _sum(others)
+    return dict(sorted(found.items(), key=lambda item: (-ended_in(item[1]), item[0])))
 
 
-def _sum(parts: Any) -> Sums:
+def _sum(parts: Iterable[Sums]) -> Sums:
     whole: Sums = Counter()
     for part in parts:
         whole.update(part)

@@ -306,11 +306,11 @@ class Task(Generic[P, R]):
 
     def masked_texts(self, payload: bytes, headers: Headers) -> set[str]:
         """The texts in the masked places of a payload, as it was sent and as it is upgraded."""
-        found = texts_in(codec.loads(payload), self.masks.of(headers))
+        found = texts_in(codec.all_of(payload), self.masks.of(headers))
         was = self._version_of(headers)
         if self.upgrade is not None and was < self.version:
             with suppress(InvalidPayload):  # then nothing but what was sent has been seen
-                found |= texts_in(codec.loads(self._upgraded(payload, was)), self.masks.payload)
+                found |= texts_in(codec.all_of(self._upgraded(payload, was)), self.masks.payload)
         return found
 
     def shown(self, payload: bytes) -> Any:

@@ -34,6 +34,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures that tests have measured, whatever else is shown."""
+    for report in terminalreporter.getreports("passed"):
+        for name, figure in getattr(report, "user_properties", ()):
+            if report.when == "call":
+                terminalreporter.write_line(f"{figure} {name}  [{report.nodeid.rpartition('[')[2]}")
+
+
 @pytest.fixture(scope="session", params=KINDS)
 def server_kind(request: pytest.FixtureRequest) -> str:
     """``"redis"``, then ``"valkey"``: what asks for it, or for a server, runs once against each."""

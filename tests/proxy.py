@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Self
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+
+class Fate(NamedTuple):
+    """What becomes of what a client has sent, and of its connection, which ends with it."""
+
+    passed: int
+    """So many bytes of it reach the server; if all do, it has done what they ask for."""
+    then: Callable[[], None] = lambda: None
+    """Called when they have, before the client can notice anything."""
 
 
 class Proxy:
     """Stands on 127.0.0.1 before the unix socket of a server.
 
     ``swallow``  bytes: the connection that sends them next is cut after the server answered, the answer lost
+    ``judge``    called with what a client sends: the ``Fate`` of that, or ``None`` to let it pass
     ``cut()``    ends every connection now
     ``closed``   refuses new connections while true
     ``linger``   seconds for which the server's side of a connection stays open after the client's side has ended
@@ -20,6 +31,7 @@ class Proxy:
         self._socket = socket
         self.swallow = b""
         self.swallowed = 0
+        self.judge: Callable[[bytes], Fate | None] | None = None
         self.closed = False
         self.linger = 0.0
         self._leaving = asyncio.Event()
@@ -60,16 +72,16 @@ class Proxy:
         answers = asyncio.create_task(self._copy(from_server, writer))
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(1 << 16):
-                caught = bool(self.swallow) and self.swallow in data
-                if caught:
-                    self.swallow = b""
+                fate = self._fate(data)
+                if fate is not None:
                     answers.cancel()
                     await asyncio.wait([answers])
-                to_server.write(data)
+                to_server.write(data[: fate.passed] if fate else data)
                 await to_server.drain()
-                if caught:
-                    await from_server.read(1 << 16)  # the server has done it; nobody learns of it
-                    self.swallowed += 1
+                if fate is not None:
+                    if fate.passed == len(data):
+                        await from_server.read(1 << 16)  # the server has done it; nobody learns of it
+                    fate.then()
                     break
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.linger):
@@ -79,6 +91,15 @@ class Proxy:
         to_server.close()
         with contextlib.suppress(ConnectionError):
             await to_server.wait_closed()
+
+    def _fate(self, data: bytes) -> Fate | None:
+        if self.swallow and self.swallow in data:
+            self.swallow = b""
+            return Fate(len(data), self._count)
+        return self.judge(data) if self.judge is not None else None
+
+    def _count(self) -> None:
+        self.swallowed += 1
 
     @staticmethod
     async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

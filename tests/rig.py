@@ -176,6 +176,12 @@ def _finished(client: redis.Redis, keys: Keys, found: Census) -> None:
     for job_id, kind in ended.items():
         found.put(job_id, kind)
     orders = {COMPLETED: client.lrange(keys.completed, 0, -1), FAILED: client.zrange(keys.failures, 0, -1)}
+    printed = client.hgetall(keys.fingerprints)
+    members = sorted(f"{fingerprint}\n{job_id}" for job_id, fingerprint in printed.items())
+    if members != sorted(client.zrange(keys.fingerprinted, 0, -1)) or printed.keys() - set(orders[FAILED]):
+        found.faults.append(
+            f"{len(printed)} jobs are in groups of failures, {len(orders[FAILED])} have failed"
+        )
     for kind, listed in orders.items():
         have = {job_id for job_id, as_what in ended.items() if as_what == kind}
         if sorted(listed) != sorted(have):

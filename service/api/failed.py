@@ -1,4 +1,4 @@
-"""Failures: failed jobs in groups of those that failed alike. To retry one: a bulk operation with its fingerprint."""
+"""Failures: failed jobs by kinds: those that failed alike. To retry one: a bulk operation with its fingerprint."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ class FailureDocument(TypedDict):
 
 
 class FailureList(TypedDict):
-    """The groups, those with the most failed jobs first."""
+    """The kinds, those with the most failed jobs first."""
 
     data: list[FailureDocument]
 
 
 async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
-    """The groups of all queues."""
-    return {"data": [group.asdict() for group in await site.engine.failures()]}
+    """The kinds of all queues."""
+    return {"data": [kind.asdict() for kind in await site.engine.failures()]}
 
 
 async def of_queue(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
-    """The groups of a queue that is known."""
+    """The kinds of a queue that is known."""
     queue = await known_queue(site.engine, asked.request)
-    return {"data": [group.asdict() for group in await queue.failures()]}
+    return {"data": [kind.asdict() for kind in await queue.failures()]}
 
 
 ROUTES: Final = (
     Route(
         method="GET", path="/api/v1/failures", handler=index, scope=Scope.READ,
-        summary="failed jobs in groups of those that failed alike, of all queues",
-        answers=(Success(200, "The groups", FailureList),), problems=OUTAGES,
+        summary="failed jobs by their kinds, of all queues",
+        answers=(Success(200, "The kinds", FailureList),), problems=OUTAGES,
     ),
     Route(
         method="GET", path=PATH + "/{queue}/failures", handler=of_queue, scope=Scope.READ,
         summary="the same of one queue",
-        answers=(Success(200, "The groups", FailureList),), problems=(QUEUE_NOT_FOUND, *OUTAGES),
+        answers=(Success(200, "The kinds", FailureList),), problems=(QUEUE_NOT_FOUND, *OUTAGES),
     ),
 )  # fmt: skip

@@ -280,11 +280,10 @@ async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
 
 async def _found(queue: Queue, query: JobsQuery) -> dict[str, Any]:
     """The jobs that a filter means."""
-    terms = [f"state:{query.state.value}"] if query.state else []
-    terms += [f"task={encoded(query.task).decode()}"] if query.task is not None else []
-    text = " ".join([*terms, f"({query.q})"] if query.q is not None and terms else terms or [query.q or ""])
     try:
-        page = await queue.search(text, limit=query.limit, cursor=query.cursor)
+        page = await queue.search(
+            query.q or "", state=query.state, task=query.task, limit=query.limit, cursor=query.cursor
+        )
     except InvalidFilter:
         raise
     except UsageError as error:

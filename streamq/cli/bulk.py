@@ -39,13 +39,22 @@ def by_filter(command: Command) -> Command:
     return command
 
 
-def is_bulk(job_id: str | None, chosen: dict[str, Any]) -> bool:
-    """Whether a filter was typed, and not a job. Raises ``UsageError`` for both, for none, and without ``--all``."""
+def is_bulk(job_id: str | None, chosen: dict[str, Any], **others: Any) -> bool:
+    """Whether a filter was typed, and not a job. Raises ``UsageError`` for both, for none, and without ``--all``.
+
+    So it does for ``others``, which go with a filter alone, and not with the id of a job.
+    """
     text, every = chosen["q"], chosen["all"]
     if (text is None) == (job_id is None):
         raise streamq.UsageError("say which: the id of one job, or --q FILTER --all")
     if job_id is not None and every:
         raise streamq.UsageError("--all goes with --q FILTER, not with the id of a job")
+    alone = {"no_wait": chosen["no_wait"] or None, "wait": chosen["wait"], **others}
+    for name, given in alone.items():
+        if job_id is not None and given is not None:
+            raise streamq.UsageError(
+                f"--{name.replace('_', '-')} goes with --q FILTER --all, not with a job's id"
+            )
     if text is not None and not every:
         raise streamq.UsageError(
             f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all"

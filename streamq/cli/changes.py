@@ -104,7 +104,7 @@ def cancel(
       streamq job cancel sms --q "task:send_sms age>1d" --all
     """
     chosen = bulk.taken(options)
-    if bulk.is_bulk(job_id, chosen) or job_id is None:
+    if bulk.is_bulk(job_id, chosen, rate=rate) or job_id is None:
         return bulk.run(
             queue,
             chosen,
@@ -137,7 +137,7 @@ def promote(
       streamq job promote sms --q "task:send_sms" --all --rate 50/s
     """
     chosen = bulk.taken(options)
-    if bulk.is_bulk(job_id, chosen) or job_id is None:
+    if bulk.is_bulk(job_id, chosen, rate=rate) or job_id is None:
         return bulk.run(
             queue, chosen, options, lambda of: of.promote_all(chosen["q"], rate=rate), as_json=as_json
         )
@@ -267,7 +267,7 @@ def retry(
       streamq job retry sms --q "task:send_sms error:timeout" --all --canary 5
     """
     chosen = bulk.taken(options)
-    if bulk.is_bulk(job_id, chosen) or job_id is None:
+    if bulk.is_bulk(job_id, chosen, rate=rate, canary=canary) or job_id is None:
         if payload is not None:
             raise streamq.UsageError("--payload is for one job: leave it out with --q")
         return bulk.run(

@@ -1,4 +1,4 @@
-"""``streamq errors``: failed jobs in groups of those that failed alike."""
+"""``streamq errors``: failed jobs by kinds: those that failed alike."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def errors() -> None:
 @server
 @as_json
 def ls(queue: str | None, as_json: bool, **options: Any) -> None:
-    """List the groups of failures of a queue, or of all: those with the most failed jobs first.
+    """List the kinds of failures of a queue, or of all: those with the most failed jobs first.
 
     \b
     Example:
       streamq errors ls sms
     """
 
-    async def look(app: streamq.App) -> list[streamq.FailureGroup]:
+    async def look(app: streamq.App) -> list[streamq.FailureKind]:
         if queue is None:
             return await app.failures()
         found = await app.queue(queue).failures()
@@ -44,15 +44,15 @@ def ls(queue: str | None, as_json: bool, **options: Any) -> None:
 
     found = with_app(options, look)
     if as_json:
-        echo_json({"failures": [group.asdict() for group in found]})
+        echo_json({"failures": [kind.asdict() for kind in found]})
         return
     rows = [
         {
             "fingerprint": said["fingerprint"], "queue": said["queue"], "failed": said["failed"],
             "seen": said["count"], "first": said["first_at"], "last": said["last_at"], "task": said["task"],
-            "error": f"{said['type']}: {said['message']}"[:60],
+            "error": f"{said['type']}: {said['message']}"[:60].strip(": "),
         }
-        for said in (group.asdict() for group in found)
+        for said in (kind.asdict() for kind in found)
     ]  # fmt: skip
     table(rows, "no job has failed")
 
@@ -76,7 +76,9 @@ def retry(
     Example:
       streamq errors retry sms 0c6f1d5a9b3e --canary 5 --rate 100/s
     """
-    text = f"state:failed fingerprint:{fingerprint}"
+    if not fingerprint.isalnum():  # a pattern would mean other kinds, too
+        raise streamq.UsageError(f"{fingerprint!r} is no fingerprint: streamq errors ls {queue} has them")
+    text = f'state:failed fingerprint="{fingerprint}"'
     chosen = {"no_wait": no_wait, "wait": None}
     return bulk.run(
         queue,

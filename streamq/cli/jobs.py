@@ -161,8 +161,7 @@ def ls(
                 State(state or "failed"), limit=limit, cursor=cursor
             )
         else:
-            wanted = q if state is None else f"state:{state} ({q})"
-            page = await of.search(wanted, limit=limit, cursor=cursor)
+            page = await of.search(q, state=State(state) if state else None, limit=limit, cursor=cursor)
         if not page.items:
             await refuse_unknown(app, queue)
         return page

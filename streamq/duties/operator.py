@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from streamq.duties.duty import Rounds
+from streamq.errors import Rejected, UsageError
 from streamq.model.clock import from_ms, monotonic
 from streamq.model.operation import OperationRecord
 from streamq.redis.links import Links
@@ -23,7 +24,7 @@ EVERY: Final = 30.0
 """Seconds between two looks without a reason: one is that a process has taken the place of a lost one."""
 YIELD: Final = 3.0
 """Rest after each step, in times that it took: other work of the server comes between."""
-BULK_YIELD: Final = 0.25
+BULK_YIELD: Final = 0.4
 """The same of an operation by filter, whose step is mostly the work of this process: the server rests meanwhile."""
 TURN: Final = 1.0
 """Seconds of steps in a row for one queue before the others have their turn."""
@@ -93,17 +94,27 @@ class Operator(Rounds):
         all_of_it = await self._store.operations.of(queue, self._links)
         running = [operation for operation in all_of_it if operation.state == "running"]
         await self._forget([operation for operation in all_of_it if operation not in running], queue)
-        done = 0
+        done, trouble = 0, None
         for operation in running:
-            while monotonic() < deadline:
-                step, took = await self._step(operation)
-                done += step.changed
-                if step.state != "running":
-                    break
-                if step.wait > 0:  # it goes on at a rate, or waits for the first of its jobs
-                    asyncio.get_running_loop().call_later(step.wait, self._due_now, queue)
-                    break
-                await asyncio.sleep((YIELD if operation.filter == "" else BULK_YIELD) * took)
+            try:
+                done += await self._go_on(operation, deadline)
+            except (Rejected, UsageError) as error:  # that of another version, or of nobody: the others go on
+                trouble = error
+        if trouble:
+            raise trouble
+        return done
+
+    async def _go_on(self, operation: OperationRecord, deadline: float) -> int:
+        done = 0
+        while monotonic() < deadline:
+            step, took = await self._step(operation)
+            done += step.changed
+            if step.state != "running":
+                break
+            if step.wait > 0:  # it goes on at a rate, or waits for the first of its jobs
+                asyncio.get_running_loop().call_later(step.wait, self._due_now, operation.queue)
+                break
+            await asyncio.sleep((YIELD if operation.filter == "" else BULK_YIELD) * took)
         return done
 
     async def _step(self, operation: OperationRecord) -> tuple[Step, float]:

@@ -8,7 +8,6 @@ is evaluated on a job as onlookers see it, so what is masked in a job cannot be 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,6 +95,10 @@ class Node:
         """The one text that the field must have, where there is one."""
         return None
 
+    def names(self, field: str) -> bool:
+        """Whether it says anything of the field."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class Term(Node):
@@ -113,6 +116,9 @@ class Term(Node):
 
     def decides(self, known: Known) -> bool | None:
         return self._holds(known[self.field]) if self.field in known else None
+
+    def names(self, field: str) -> bool:
+        return field == self.field
 
     def required(self, field: str) -> str | None:
         exact = self.operator == "=" or (self.operator == ":" and (self.quoted or "*" not in self.value))
@@ -138,7 +144,7 @@ class Term(Node):
                 _is_number(found) and any(_is_number(each) and found == each for each in self.value)
             )
         if kind == "text" and self.operator == ":" and not self.quoted and "*" in self.value:
-            return isinstance(found, str) and _like(self.value).fullmatch(found) is not None
+            return isinstance(found, str) and _is_like(found, self.value)
         return bool(found == self.value)
 
 
@@ -155,6 +161,9 @@ class Not(Node):
         decided = self.part.decides(known)
         return None if decided is None else not decided
 
+    def names(self, field: str) -> bool:
+        return self.part.names(field)
+
 
 @dataclass(frozen=True, slots=True)
 class All(Node):
@@ -168,6 +177,9 @@ class All(Node):
     def decides(self, known: Known) -> bool | None:
         decided = [part.decides(known) for part in self.parts]
         return False if False in decided else None if None in decided else True
+
+    def names(self, field: str) -> bool:
+        return any(part.names(field) for part in self.parts)
 
     def required(self, field: str) -> str | None:
         return next((text for part in self.parts if (text := part.required(field)) is not None), None)
@@ -185,6 +197,9 @@ class AnyOf(Node):
     def decides(self, known: Known) -> bool | None:
         decided = [part.decides(known) for part in self.parts]
         return True if True in decided else None if None in decided else False
+
+    def names(self, field: str) -> bool:
+        return any(part.names(field) for part in self.parts)
 
 
 class Filter:
@@ -217,7 +232,7 @@ class Filter:
     @property
     def names_states(self) -> bool:
         """Whether it says anything of the state."""
-        return len([*self.states()]) < len(State)
+        return self.node.names("state")
 
 
 def _member(value: Any, path: Sequence[str]) -> Any:
@@ -235,6 +250,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _like(pattern: str) -> re.Pattern[str]:
-    """A text in which ``*`` stands for any other, as a pattern (``re`` keeps the latest ones)."""
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+def _is_like(text: str, pattern: str) -> bool:
+    """Whether it is a text in which ``*`` stands for any other. (Regular expressions would take for ever for some.)"""
+    first, *others, last = pattern.split("*")
+    at, end = len(first), len(text) - len(last)
+    if at > end or not (text.startswith(first) and text.endswith(last)):
+        return False
+    for part in others:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

@@ -47,6 +47,15 @@ def parse_filter(text: Any) -> Filter:
     return _parsed(text)
 
 
+def narrowed(text: Any, state: State | None, task: str | None) -> Filter:
+    """Read a filter that may be empty where a state or a task is asked for: the jobs must be in it, and of it, too."""
+    terms: list[Node] = [] if state is None else [Term("state", (), "=", state.value)]
+    terms += [] if task is None else [Term("task", (), "=", task)]
+    if text != "" or not terms:
+        terms.append(parse_filter(text).node)
+    return Filter(text, All(tuple(terms)))
+
+
 @lru_cache(256)  # an operation reads its filter again for each of its steps
 def _parsed(text: str) -> Filter:
     if len(text) > LONGEST:

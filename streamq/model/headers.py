@@ -48,6 +48,8 @@ class Headers(TypedDict, total=False):
     """The id of the job that was made of it so last."""
     version: int
     """How often it was changed since its birth."""
+    promoted_by: str
+    """The id of the operation that has promoted it last: where it is delayed again, that leaves it so."""
     crashes: int
     """Workers lost while it was active."""
     unknown_task_count: int
@@ -234,8 +236,8 @@ def _are_pointers(value: object) -> bool:
 _IS: Final[dict[str, Callable[[object], bool]]] = {
     "id": lambda _: True, "attempt": _is_count, "attempts": _is_count, "timeout": _is_number, "keep_result": _is_number,
     "priority": lambda value: value in PRIORITIES, "key": _is_text, "group": is_group, "until": _is_text,
-    "expires": _is_text,
-    "follows": _is_text, "due": _is_time, "clone_of": _is_text, "cloned_as": _is_text,
+    "expires": _is_text, "follows": _is_text, "due": _is_time, "clone_of": _is_text, "cloned_as": _is_text,
+    "promoted_by": _is_text,
     "version": _is_count, "returned": _is_count, "crashes": _is_count,
     "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "tried_since": _is_time, "payload_version": _is_version, "masked": _are_pointers, "masked_result": _are_pointers,

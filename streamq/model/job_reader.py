@@ -9,7 +9,7 @@ from typing import Any, Final
 from streamq.model import codec, record
 from streamq.model.clock import from_ms
 from streamq.model.envelope import opened, parse_fields
-from streamq.model.groups import unsaid
+from streamq.model.failure_kinds import unsaid
 from streamq.model.headers import Headers, expires_at, id_of, parse_headers
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.lanes import NORMAL

@@ -88,7 +88,7 @@ class Keys:
     fingerprinted = Key(
         "zset", "fingerprint and id of a failed job: those that failed alike are neighbours", "as their records"
     )  # fmt: skip
-    failure_groups = Key(
+    failure_kinds = Key(
         "hash", "fingerprint → what is known of the jobs that failed so: counts, first and last, a sample (JSON)",
         "a group without failed jobs: until there is no room, or as long as records of failed jobs",
     )  # fmt: skip

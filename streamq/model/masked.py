@@ -171,18 +171,26 @@ def mask(value: Any, pointers: Iterable[str]) -> Any:
 
 
 def texts_in(value: Any, pointers: Iterable[str]) -> set[str]:
-    """The texts in the masked places, those of at least ``SHORTEST`` characters. The value is masked meanwhile."""
+    """The texts and numbers in the masked places, as text: those of at least ``SHORTEST`` characters.
+
+    The value is masked meanwhile.
+    """
     found: set[str] = set()
 
     def collect(part: Any) -> None:
-        if isinstance(part, str) and len(part) >= SHORTEST:
-            found.add(part)
+        if isinstance(part, str | int | float) and len(text := _text(part)) >= SHORTEST:
+            found.add(text)
         for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
             collect(each)
 
     for pointer in pointers:
         value = _masked(value, steps_of(pointer), collect)
     return found
+
+
+def _text(part: str | float) -> str:
+    """A part as a message has it; empty for what is in many by chance."""
+    return part if isinstance(part, str) else "" if isinstance(part, bool) else codec.dumps(part).decode()
 
 
 SHORTEST: Final = 4

@@ -6,13 +6,16 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streamq.model import codec
 from streamq.model.clock import from_ms
 from streamq.model.keys import is_name
 from streamq.model.states import State
 from streamq.times import rfc3339
+
+END: Final = "-"
+"""The cursor behind all states."""
 
 
 def new_id(queue: str) -> str:
@@ -123,9 +126,11 @@ def course(raw: bytes) -> Course | None:
         if said["state"] != "running" or not isinstance(said["cursor"], str):
             return None
         told = {"type": "Cancelled", "message": str(said.get("why", ""))}
-        last = said["last"]
+        last, states = said["last"], tuple(State(name) for name in said["states"])
+        if not states or said["cursor"].partition(".")[0] not in ("", END, *states):
+            return None
         return Course(
-            str(said["kind"]), tuple(State(name) for name in said["states"]), str(said["filter"]), said["cursor"],
+            str(said["kind"]), states, str(said["filter"]), said["cursor"],
             last if isinstance(last, dict) else {}, float(said["last_end"]), int(said["created_ms"]),
             codec.dumps({**told, **({"by": said["by"]} if said.get("by") else {})}),
             float(said["rate"]) if said.get("rate") else None,
@@ -140,14 +145,21 @@ def operation(queue: str, operation_id: str, raw: bytes) -> OperationRecord | No
         said = codec.loads(raw)
         return OperationRecord(
             operation_id, queue, str(said["kind"]), tuple(State(name) for name in said["states"]), str(said["state"]),
-            int(said["done"]), int(said["total"]), str(said.get("by", "")),
+            _count(said["done"]), _count(said["total"]), str(said.get("by", "")),
             _time(said.get("created_ms")), _time(said.get("updated_ms")), _time(said.get("ended_ms")),
-            filter=str(said.get("filter", "")), looked=int(said.get("looked", 0)), skipped=int(said.get("skipped", 0)),
-            rate=said.get("rate"), canary=None if said.get("canary") is None else int(said["canary"]),
+            filter=str(said.get("filter", "")), looked=_count(said.get("looked", 0)),
+            skipped=_count(said.get("skipped", 0)), rate=None if said.get("rate") is None else float(said["rate"]),
+            canary=None if said.get("canary") is None else _count(said["canary"]),
             reason=str(said.get("reason", "")),
         )  # fmt: skip
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
+
+
+def _count(value: Any) -> int:
+    if not 0 <= value < 2**53:
+        raise ValueError(value)
+    return int(value)
 
 
 def _time(ms: float | None) -> datetime | None:

@@ -27,7 +27,8 @@ HOURS_KEPT: Final = 90 * 86_400
 NUMBER_KEPT: Final = 3_600
 """Seconds for which the number of a worker's last call is: nothing is repeated for so long."""
 TASKS: Final = 32
-"""Tasks of a queue that a minute tells apart. With 60 buckets each, which is many, a minute has 20 KB at most then."""
+"""Tasks of a queue that a minute tells apart. With 60 buckets each, which is many, a minute has 20 KB at most then,
+or 50 KB where all names have 200 characters and all counts many digits."""
 NAME: Final = 200
 """Characters of a task's name, as many as enqueue lets it have: another program may write any."""
 OTHERS: Final = "*"
@@ -125,7 +126,8 @@ class Statistics:
     """The task of which it tells; ``None`` for all."""
     total: Figures = Figures()
     tasks: Mapping[str, Figures] = field(default_factory=dict)
-    """The same by task, the busiest first; ``*`` stands for those that were too many to be told apart."""
+    """The same of the hundred busiest tasks, the busiest first; ``*`` stands for those that were too many to be told
+    apart."""
     points: tuple[Point, ...] = ()
     """Step by step, the oldest first."""
 
@@ -161,6 +163,11 @@ def sums_of(raw: bytes) -> Sums:
         return Counter({str(name): int(count) for name, count in said.items()})
     except (ValueError, TypeError, AttributeError, OverflowError):
         return Counter()
+
+
+def ended_in(sums: Sums) -> int:
+    """How many attempts have ended."""
+    return sum([sums[name] for name in COUNTED.values()])
 
 
 def figures_of(sums: Sums, seconds: float) -> Figures:

@@ -62,9 +62,10 @@ def entry(queue: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> AuditEn
     names = (b"actor", b"action", b"subject", b"of")
     who, action, subject, of = (fields.get(name, b"").decode("utf-8", "replace") for name in names)
     try:
-        details = dict(codec.loads(fields.get(b"details", b"{}")))
-    except (ValueError, TypeError):
+        details = codec.loads(fields.get(b"details", b"{}"))
+    except ValueError:
         details = {}
+    details = details if isinstance(details, dict) else {}
     number = entry_id.decode()
     at = from_ms(min(int(number.partition("-")[0]), LAST))
     return AuditEntry(number, at, who, action, of or queue, subject, details)

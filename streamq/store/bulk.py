@@ -4,31 +4,31 @@ it means and notes how far the operation is. Whoever takes the same step a secon
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from streamq.model.clock import from_ms
 from streamq.model.filter import Filter
 from streamq.model.filter_text import parse_filter
-from streamq.model.operation import Course
+from streamq.model.job_record import JobRecord
+from streamq.model.operation import END, Course
 from streamq.model.states import State
 from streamq.redis import scripts
 from streamq.redis.links import Links
 from streamq.store.access import Access
 from streamq.store.candidates import Bound, Candidate, Reader
 
-PAGE: Final = 200
+PAGE: Final = 100
 """Jobs that one call of a script reads at most: a fraction of a millisecond of the server's time."""
-CHANGED: Final = 50
+CHANGED: Final = 25
 """Jobs that one call changes at most: about a millisecond of the server's time, so that others hardly notice."""
 LOOKED: Final = 500
 """Jobs that a step looks at before it is written down that none of them was meant."""
-END: Final = "-"
-"""The place behind all states."""
 
 
+Known = Callable[[JobRecord], JobRecord]
 _Meant = tuple[str, str, str]
-"""Id, state and place of a job that is meant."""
+"""Id, state with version, and place of a job that is meant."""
 
 
 class Step(NamedTuple):
@@ -42,21 +42,21 @@ class Step(NamedTuple):
     """Seconds until the next step can do anything."""
 
 
-async def bulk_step(access: Access, links: Links, queue: str, operation_id: str, its: Course) -> Step:
-    """Take one step of an operation by filter."""
+async def bulk_step(
+    access: Access, links: Links, queue: str, operation_id: str, its: Course, known: Known
+) -> Step:
+    """Take one step of an operation by filter. ``known`` masks of a job what is known to be masked, as in a search."""
     wanted = parse_filter(its.filter)
     reader = Reader(access, links, queue, wanted, Bound(its.last, its.last_end, its.created))
     size = PAGE if its.rate is None else max(1, min(PAGE, math.ceil(its.rate)))
-    looked, jobs, at = 0, list[_Meant](), its.cursor or f"{its.states[0]}."
-    while at not in ("", END) and not jobs and looked < LOOKED:
+    looked, passed, jobs, at = 0, 0, list[_Meant](), its.cursor or f"{its.states[0]}."
+    while at not in ("", END) and not jobs and looked + passed < LOOKED:
         name, _, place = at.partition(".")
-        found, count, following = await reader.page(State(name), place or None, size)
-        jobs += [
-            (each.job_id, name, f"{name}.{each.after}" if each.after else "")
-            for each in found
-            if _is_meant(wanted, name, each, its.created)
-        ]
-        looked, at = looked + count, _next(its, name, following)
+        found, count, following, others = await reader.page(State(name), place or None, size)
+        for each in found:
+            if (read := _as_meant(wanted, name, each, its.created, known)) is not None:
+                jobs.append((each.job_id, read, f"{name}.{each.after}" if each.after else ""))
+        looked, passed, at = looked + count, passed + others, _next(its, name, following)
     step, end = Step("running", 0), "" if at == END else at
     for begin, part, following in _parts(jobs, its.cursor, end):
         arguments = (
@@ -88,18 +88,22 @@ def _parts(jobs: list[_Meant], at: str, end: str) -> Iterator[tuple[str, list[_M
         at = following
 
 
-def _is_meant(wanted: Filter, state: str, job: Candidate, now: int) -> bool:
-    """Whether the filter means it. Ages count to the moment when the operation began."""
-    known = {"state": state}
+def _as_meant(wanted: Filter, state: str, job: Candidate, now: int, known: Known) -> str | None:
+    """The state in which the filter means it, and behind a space the version, where it was read; ``None`` for others.
+
+    Ages count to the moment when the operation began.
+    """
+    said = {"state": state}
     if job.task:
-        known["task"] = job.task
+        said["task"] = job.task
     if job.fingerprint:
-        known["fingerprint"] = job.fingerprint
-    decided = wanted.decides(**known)
+        said["fingerprint"] = job.fingerprint
+    decided = wanted.decides(**said)
     if decided is None and job.made is not None:
-        record = job.made()
-        return record.state.value == state and wanted.matches(record, from_ms(now))
-    return decided is not False
+        record = known(job.made())
+        is_meant = record.state.value == state and wanted.matches(record, from_ms(now))
+        return f"{state} {record.version}" if is_meant else None
+    return None if decided is False else state
 
 
 def _next(its: Course, name: str, following: str | None) -> str:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from streamq.model.cursors import cursor_at, entry_of, invalid, is_entry, place_of
 from streamq.model.envelope import opened, parse_fields
+from streamq.model.failure_kinds import OTHER, FailureKind, is_of_one_task, kind_of
 from streamq.model.filter import Filter
-from streamq.model.groups import OTHER, FailureGroup, group_of
 from streamq.model.headers import id_of
 from streamq.model.job_reader import READ, from_parked, from_record, from_waiting
 from streamq.model.job_record import JobRecord
@@ -24,6 +25,9 @@ from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
 _COUNT: Final = re.compile(r"[0-9]{1,20}")
+_NAME: Final = re.compile(rb"[0-9a-fA-F]+|%b" % OTHER.encode())
+_GROUPED: Final = re.compile(rf"([0-9a-fA-F]+|{OTHER}):[A-Za-z0-9%_.~-]*")
+"""A fingerprint, and a place in the list of failed jobs by their kinds."""
 
 
 class Candidate(NamedTuple):
@@ -45,6 +49,8 @@ class Candidates(NamedTuple):
     found: list[Candidate]
     looked: int
     next: str | None
+    passed: int = 0
+    """Jobs of another state that lay between them, which cost as much."""
 
 
 class Bound(NamedTuple):
@@ -85,8 +91,8 @@ class Reader:
             return await self._walk(state, self._keys.delayed, "up", place, limit)
         if state is State.COMPLETED:
             return await self._completed(place, limit)
-        if state is State.FAILED and (groups := await self._groups()) is not None:
-            return await self._grouped(groups, place, limit)
+        if state is State.FAILED and (kinds := await self._kinds(place)) is not None:
+            return await self._sorted(kinds, place, limit)
         direction = "up" if self._bound else "down"
         return await self._walk(state, getattr(self._keys, ORDERS[state]), direction, place, limit)
 
@@ -149,7 +155,10 @@ class Reader:
             if n >= int(passed) and is_entry(name := job_id.decode("utf-8", "replace")):
                 found.append(self._parked(name, after, b"", envelope))
         found = [each for each in found if self._is_early(each.job_id)]
-        return Candidates(found, looked, None if following == b"0" else f"{following.decode()}+0")
+        held = len(said) // 2
+        return Candidates(
+            found, held, None if following == b"0" else f"{following.decode()}+0", looked - held
+        )
 
     def _is_early(self, job_id: str) -> bool:
         """Whether the job was there when the operation began."""
@@ -169,7 +178,7 @@ class Reader:
         if (
             self._bound and state in ORDERS
         ):  # not those that ended later, as the ones that were retried and failed again
-            early = [score for score in scores if float(score) <= self._bound.last_end + 1]
+            early = [score for score in scores if float(score) <= self._bound.last_end]
             is_end, ids = is_end or len(early) < len(ids), ids[: len(early)]
         ids = ids[:limit]
         places = [cursor_at(direction, s.decode(), i) for i, s in zip(ids, scores, strict=False)]
@@ -225,60 +234,67 @@ class Reader:
         name = task[0].decode("utf-8", "replace") if task else ""
         return Candidate(job_id, place, name, fingerprint, made)
 
-    # -- groups of failures ---------------------------------------------------------------------------------
+    # -- kinds of failures ---------------------------------------------------------------------------------
 
-    async def _groups(self) -> list[FailureGroup] | None:
-        """The groups of failed jobs that the filter may mean, in order; ``None`` where they do not help."""
-        wanted = self._filter
+    async def _kinds(self, place: str | None) -> list[FailureKind] | None:
+        """The kinds of failed jobs that the filter may mean, in order; ``None`` where they do not help.
+
+        Whoever has begun with them goes on with them, and who has not does not, whatever has come meanwhile.
+        """
+        wanted, is_begun = self._filter, place is not None and _GROUPED.fullmatch(place) is not None
         if wanted.required("fingerprint") is None and wanted.required("task") is None:
+            return None
+        if place is not None and not is_begun:
             return None
         keys = self._keys
         grouped, failed, rows = await self._link.calls(
-            ("ZCARD", keys.fingerprinted), ("ZCARD", keys.failures), ("HGETALL", keys.failure_groups)
+            ("ZCARD", keys.fingerprinted), ("ZCARD", keys.failures), ("HGETALL", keys.failure_kinds)
         )
-        if grouped < failed:  # some failed under a version that did not group them
+        if grouped < failed and not is_begun:  # some failed under a version that did not kind them
             return None
-        groups = [group_of(self._queue, name, raw) for name, raw in pairs(rows).items()]
-        return sorted((each for each in groups if self._may_mean(each)), key=lambda each: each.fingerprint)
+        kinds = [
+            kind_of(self._queue, name, raw) for name, raw in pairs(rows).items() if _NAME.fullmatch(name)
+        ]
+        return sorted((each for each in kinds if self._may_mean(each)), key=lambda each: each.fingerprint)
 
-    def _may_mean(self, group: FailureGroup) -> bool:
-        known = {"state": State.FAILED.value, "fingerprint": group.fingerprint}
-        if group.fingerprint != OTHER:
-            known["task"] = group.task
-        return self._filter.decides(**known) is not False
+    def _may_mean(self, kind: FailureKind) -> bool:
+        return self._filter.decides(**_known(kind)) is not False
 
-    async def _grouped(self, groups: Sequence[FailureGroup], place: str | None, limit: int) -> Candidates:
-        name, _, after = (place or "").partition(":")
-        if place is not None and not (name and (not after or is_entry(after))):
-            raise invalid(place)
-        left = [group for group in groups if group.fingerprint >= name]
+    async def _sorted(self, kinds: Sequence[FailureKind], place: str | None, limit: int) -> Candidates:
+        name, _, quoted = (place or "").partition(":")
+        after = unquote_to_bytes(quoted)
+        left = [kind for kind in kinds if kind.fingerprint >= name]
         if not left:
             return Candidates([], 0, None)
-        group = left[0]
-        start = f"({name}\n{after}" if after and group.fingerprint == name else f"[{group.fingerprint}\n"
+        kind = left[0]
+        its = kind.fingerprint.encode()
+        start = b"(%b\n%b" % (its, after) if after and kind.fingerprint == name else b"[%b\n" % its
         members = await self._link.call(
-            "ZRANGE", self._keys.fingerprinted, start, f"({group.fingerprint}\v", "BYLEX", "LIMIT", 0, limit
+            "ZRANGE", self._keys.fingerprinted, start, b"(%b\v" % its, "BYLEX", "LIMIT", 0, limit
         )
         ids = [member.partition(b"\n")[2] for member in members]
-        places = [f"{group.fingerprint}:{job_id.decode('utf-8', 'replace')}" for job_id in ids]
-        found, count = await self._read_group(group, ids, places)
+        places = [f"{kind.fingerprint}:{quote_from_bytes(job_id, safe='')}" for job_id in ids]
+        found, count = await self._read_group(kind, ids, places)
         looked = len(ids) if count is None else count
         if looked < len(ids) or len(ids) == limit:
             return Candidates(found, looked, places[looked - 1])
         return Candidates(found, looked, f"{left[1].fingerprint}:" if len(left) > 1 else None)
 
     async def _read_group(
-        self, group: FailureGroup, ids: Sequence[bytes], places: Sequence[str]
+        self, kind: FailureKind, ids: Sequence[bytes], places: Sequence[str]
     ) -> tuple[list[Candidate], int | None]:
-        known = {"state": State.FAILED.value, "fingerprint": group.fingerprint}
-        if group.fingerprint != OTHER:
-            known["task"] = group.task
-        if not (self._bound and self._filter.decides(**known)):
-            return await self._read(State.FAILED, ids, places, group.fingerprint)
+        if not (self._bound and self._filter.decides(**_known(kind))):
+            return await self._read(State.FAILED, ids, places, kind.fingerprint)
         names = [job_id.decode("utf-8", "replace") for job_id in ids]
         return [
-            Candidate(name, place, "", group.fingerprint) for name, place in zip(names, places, strict=True)
+            Candidate(name, place, "", kind.fingerprint) for name, place in zip(names, places, strict=True)
         ], None
+
+
+def _known(kind: FailureKind) -> dict[str, str]:
+    """What is known of all jobs of a kind."""
+    known = {"state": State.FAILED.value, "fingerprint": kind.fingerprint}
+    return {**known, "task": kind.task} if is_of_one_task(kind) else known
 
 
 def _located(queue: str, job_id: str, said: Sequence[Any], after: str) -> Candidate:

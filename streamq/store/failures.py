@@ -1,38 +1,38 @@
-"""Failures: the groups of failed jobs that failed alike, and how many of each are failed now."""
+"""Failures: the kinds of failed jobs that failed alike, and how many of each are failed now."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from streamq.model.groups import FailureGroup, group_of
+from streamq.model.failure_kinds import FailureKind, kind_of
 from streamq.redis.link import Link
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
 COUNTED_AT_ONCE: Final = 200
-"""Groups whose jobs are counted in one round trip."""
+"""Kinds whose jobs are counted in one round trip."""
 
 
 class Failures:
-    """Queries: the groups of a queue."""
+    """Queries: the kinds of a queue."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def groups(self, queue: str) -> list[FailureGroup]:
+    async def kinds(self, queue: str) -> list[FailureKind]:
         """Those of the queue, the one with the most failed jobs first."""
         async with self._access.pool.links() as links:
             link = links.of(queue)
-            key = self._access.keys(queue).failure_groups
+            key = self._access.keys(queue).failure_kinds
             rows, clock = await link.calls(("HGETALL", key), ("TIME",))
             self._access.clock.set(now := int(clock[0]) * 1000 + int(clock[1]) // 1000)
             named = pairs(rows)
             counts = await self._counted(link, queue, [*named])
-        groups = [
-            group_of(queue, name, raw, count, now)
+        kinds = [
+            kind_of(queue, name, raw, count, now)
             for (name, raw), count in zip(named.items(), counts, strict=True)
         ]
-        return sorted(groups, key=_most_first)
+        return sorted(kinds, key=_most_first)
 
     async def _counted(self, link: Link, queue: str, names: list[bytes]) -> list[int]:
         key, counts = self._access.keys(queue).fingerprinted, list[int]()
@@ -43,5 +43,5 @@ class Failures:
         return counts
 
 
-def _most_first(group: FailureGroup) -> tuple[int, float, str]:
-    return -group.failed, -group.last_at.timestamp() if group.last_at else 0.0, group.fingerprint
+def _most_first(kind: FailureKind) -> tuple[int, float, str]:
+    return -kind.failed, -kind.last_at.timestamp() if kind.last_at else 0.0, kind.fingerprint

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from streamq.errors import StreamqError
+from streamq.model.job_record import JobRecord
 from streamq.model.operation import Bulk, OperationRecord, begin_text, course, new_id, operation
 from streamq.model.states import State
 from streamq.noun_errors import OperationConflict
@@ -26,8 +27,8 @@ CONFLICT: Final = "conflict "
 class Operations:
     """Commands: an operation begins, is cancelled, takes a step. Queries: one, or all of a queue."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    def __init__(self, access: Access, known: Callable[[JobRecord], JobRecord]) -> None:
+        self._access, self._known = access, known
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -65,7 +66,7 @@ class Operations:
         keys = self._access.keys(queue)
         raw = await links.of(queue).call("HGET", keys.operations, operation_id)
         if raw is not None and (its := course(raw)) is not None:
-            return await bulk_step(self._access, links, queue, operation_id, its)
+            return await bulk_step(self._access, links, queue, operation_id, its, self._known)
         state, deleted = await scripts.PURGE.run(links.of(queue), keys, operation_id, STEP)
         return Step(state.decode(), deleted)
 

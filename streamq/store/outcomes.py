@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from streamq.errors import OutcomeUnknown, StreamqError
 from streamq.model.envelope import Place
 from streamq.model.keys import Keys
-from streamq.model.outcomes import DELAYED
+from streamq.model.outcomes import DELAYED, FAILED
 from streamq.redis import scripts
 from streamq.redis.link import Link
 from streamq.redis.links import Links
@@ -18,9 +18,9 @@ from streamq.store.tidying import tidy
 
 SETTLED_AT_ONCE: Final = 1_000
 """Outcomes that one call of settle.lua takes: Lua's ``unpack`` can pass on some thousands of arguments."""
-KEYED, LATER = 2, 4
-"""As how many of them one counts that gives up a unique key, and one that is delayed and so might be cancelled: by what
-they cost the server."""
+KEYED, LATER, FAILURE = 2, 4, 4
+"""As how many of them one counts that gives up a unique key, one that is delayed and so might be cancelled, and one
+that has failed and so belongs to a group: by what they cost the server."""
 SETTLED_BYTES: Final = 1 << 20
 """Bytes of records in one call, or one record that is larger: some milliseconds of the server's time."""
 
@@ -107,6 +107,22 @@ class Outcomes:
                     await tidy(self._access, links, queue, ended)
         return settled
 
+    async def not_written(
+        self, links: Links, queue: str, part: list[Settlement], refused: list[bytes]
+    ) -> list[bytes]:
+        """Of outcomes that were sent twice and refused the second time, those that the first had not written.
+
+        Those whose records, or envelopes, are not there as they were sent: somebody else's may be, or none any more.
+        """
+        left, keys = set(refused), self._access.keys(queue)
+        again = [settlement for settlement in part if settlement.entry in left]
+        ids = [settlement.job_id for settlement in again]
+        ended, parked = await links.of(queue).calls(
+            ("HMGET", keys.finished, *ids), ("HMGET", keys.parked, *ids)
+        )
+        rows = zip(again, ended, parked, strict=True)
+        return [settlement.entry for settlement, *found in rows if settlement.body not in found]
+
     def _call(self, queue: str, part: list[Settlement], reads: Reads) -> tuple[Keys, list[Any]]:
         settings, told = self._access.settings, self._access.retentions.get(queue)
         keep = settings.keep_completed
@@ -154,7 +170,9 @@ def _by_read(queue: str, alike: list[Settlement], reads: Reads) -> Iterator[tupl
 
 def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     """Parts that one call may take, by number and by bytes."""
-    heavy = LATER * len(settlements) > SETTLED_AT_ONCE and any(s.due or s.key for s in settlements)
+    heavy = LATER * len(settlements) > SETTLED_AT_ONCE and any(
+        s.due or s.key or s.kind == FAILED for s in settlements
+    )
     few = 0 < len(settlements) <= SETTLED_AT_ONCE and not heavy
     if few and sum([len(s.body) for s in settlements]) <= SETTLED_BYTES:
         yield settlements  # the usual case, and this is a hot path
@@ -162,7 +180,15 @@ def _bounded(settlements: list[Settlement]) -> Iterator[list[Settlement]]:
     part: list[Settlement] = []
     count = size = 0
     for settlement in settlements:
-        weight = LATER if settlement.due else KEYED if settlement.key else 1
+        weight = (
+            FAILURE
+            if settlement.kind == FAILED
+            else LATER
+            if settlement.due
+            else KEYED
+            if settlement.key
+            else 1
+        )
         if part and (count + weight > SETTLED_AT_ONCE or size + len(settlement.body) > SETTLED_BYTES):
             yield part
             part, count, size = [], 0, 0

@@ -100,6 +100,7 @@ class Retention:
         bounds = (_ms(kept.failed_for), PAGE, kept.failed)
         while await scripts.ADOPT.run(link, keys, PAGE):
             pass
+        await self._regroup(link, queue)
         for index in (getattr(keys, name) for kind, name in ORDERS.items() if kind != COMPLETED):
             count = PAGE
             while count == PAGE:
@@ -108,6 +109,14 @@ class Retention:
                 )
                 pruned += count
         return pruned
+
+    async def _regroup(self, link: Link, queue: str) -> None:
+        """See to it that all failed jobs are of a kind, where some are not: most often two sizes are asked for."""
+        keys = self._access.keys(queue)
+        failed, grouped = await link.calls(("ZCARD", keys.failures), ("HLEN", keys.fingerprints))
+        place, cursor = (0, b"0") if failed != grouped else (-1, b"")
+        while place >= 0 or cursor:
+            place, cursor = await scripts.SORT_FAILURES.run(link, keys, place, cursor, PAGE)
 
     async def _tidy(self, link: Link, queue: str, task: str, own: Kept, *, is_completed: bool) -> int:
         pruned, more = 0, 1

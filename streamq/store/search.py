@@ -47,24 +47,24 @@ class Search:
         step, _, place = (cursor or "").partition(".")
         if cursor is not None and step not in steps:
             raise invalid(cursor)
-        at, items, looked = steps.index(step) if cursor else 0, list[JobRecord](), 0
+        at, items, looked, passed = steps.index(step) if cursor else 0, list[JobRecord](), 0, 0
         while at < len(steps):
-            room = min(PAGE, LOOKED - looked)
+            room = min(PAGE, LOOKED - looked - passed)
             if len(items) >= limit or room <= 0:
                 return SearchPage(items, looked, f"{steps[at]}.{place}")
             if steps[at] == KEY:
-                found, count, following = await self._of_key(reader, queue, wanted), 0, None
-                count = len(found)
+                found = await self._of_key(reader, queue, wanted)
+                count, following, others = len(found), None, 0
             else:
                 # no more than there is room for: what is left of a page would be read again
                 ready = wanted.decides(state=steps[at])
                 size = min(room, limit - len(items)) if ready else room
-                found, count, following = await reader.page(State(steps[at]), place or None, size)
+                found, count, following, others = await reader.page(State(steps[at]), place or None, size)
             for n, each in enumerate(found):
                 items += self._meant(wanted, [each], 1)
                 if len(items) == limit and each.after and (following is not None or n + 1 < len(found)):
                     return SearchPage(items, looked + n + 1, f"{steps[at]}.{each.after}")
-            looked += count
+            looked, passed = looked + count, passed + others
             if following is None:
                 at, place = at + 1, ""
             else:

@@ -64,7 +64,7 @@ class Store(Access):
         self.groups = Groups(self)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
-        self.operations = Operations(self)
+        self.operations = Operations(self, known)
         self.unique = UniqueKeys(self)
         self.followers = Followers(self)
         self.reports = Reports(self)

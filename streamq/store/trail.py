@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain
 from typing import Any, Final
 
 from streamq.errors import StreamqError
@@ -18,7 +18,12 @@ KEPT: Final = 1_000
 REMOVED: Final = ""
 """What stands for the trail of removed queues, which is none of a queue's."""
 
+READ_AT_ONCE: Final = 5_000
+"""Acts that are read in one round trip, about: of many queues, those of some, and then what the next have that is
+newer."""
+
 Order = tuple[int, int, str]
+Row = tuple[Order, AuditEntry]
 
 
 class Trail:
@@ -48,21 +53,26 @@ class Trail:
         self, queues: Sequence[str], limit: int, before: Order | None, *, with_removed: bool
     ) -> AuditPage:
         """The latest acts of these queues, before a place; and those of queues that were ``removed``."""
-        asked = [*queues, *([REMOVED] if with_removed else [])]
-        found = await self._read(asked, limit + 1, before)
-        merged = heapq.merge(*found, key=lambda each: each[0], reverse=True)
-        rows = list(islice(merged, limit + 1))
+        asked, rows = [*queues, *([REMOVED] if with_removed else [])], list[Row]()
+        at_once = max(1, READ_AT_ONCE // limit)
+        for start in range(0, len(asked), at_once):
+            oldest = rows[limit][0][0] if len(rows) > limit else 0
+            found = await self._read(asked[start : start + at_once], limit + 1, before, oldest)
+            rows = heapq.nlargest(limit + 1, chain(rows, *found), key=lambda row: row[0])
         more = f"{rows[limit - 1][1].id}.{rows[limit - 1][0][2]}" if len(rows) > limit else None
         return AuditPage([row[1] for row in rows[:limit]], more)
 
     async def _read(
-        self, queues: Sequence[str], limit: int, before: Order | None
-    ) -> list[list[tuple[Order, AuditEntry]]]:
+        self, queues: Sequence[str], limit: int, before: Order | None, oldest: int
+    ) -> list[list[Row]]:
+        """The latest of each queue, none of them older than that in ms."""
         async with self._access.pool.links() as links:
             of_queues = [queue for queue in queues if queue != REMOVED]
-            replies = await links.commands(of_queues, [self._command(q, limit, before) for q in of_queues])
+            replies = await links.commands(
+                of_queues, [self._command(q, limit, before, oldest) for q in of_queues]
+            )
             if REMOVED in queues:
-                replies.append(await links.home.call(*self._command(REMOVED, limit, before)))
+                replies.append(await links.home.call(*self._command(REMOVED, limit, before, oldest)))
         found = []
         for queue, reply in zip([*of_queues, REMOVED], replies, strict=False):
             if isinstance(reply, StreamqError):
@@ -71,12 +81,12 @@ class Trail:
             found.append([(_order(each.id, queue), each) for each in entries])
         return found
 
-    def _command(self, queue: str, limit: int, before: Order | None) -> tuple[Any, ...]:
+    def _command(self, queue: str, limit: int, before: Order | None, oldest: int) -> tuple[Any, ...]:
         key = self._access.shared.trail if queue == REMOVED else self._access.keys(queue).trail
         end = "+"
         if before is not None:
             end = f"{'' if queue < before[2] else '('}{before[0]}-{before[1]}"
-        return ("XREVRANGE", key, end, "-", "COUNT", limit)
+        return ("XREVRANGE", key, end, oldest, "COUNT", limit)
 
 
 def _order(number: str, queue: str) -> Order:

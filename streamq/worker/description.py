@@ -56,7 +56,7 @@ def describe(
 
     Whatever its own texts are, they pass ``hide`` before they are cut.
     """
-    name = type_name(error)
+    name = hide(type_name(error))
     message = _text(error, hide)
     return Description(name, message, _trace(error, name, message, hide) if traced else "")
 

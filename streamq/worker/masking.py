@@ -49,6 +49,6 @@ def hidden(error: BaseException, hide: Hide) -> BaseException:
         return error
     if hide(told) == told:
         return error
-    kind = type(type_name(error), (Exception,), {"__module__": type(error).__module__})
+    kind = type(hide(type_name(error)), (Exception,), {"__module__": type(error).__module__})
     masked: BaseException = kind(describe(error, traced=False, hide=hide).message)
     return masked.with_traceback(frames_of(error))

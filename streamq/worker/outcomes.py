@@ -9,7 +9,7 @@ from streamq.errors import UnknownTask, UnknownVersion
 from streamq.model import codec, due
 from streamq.model.clock import from_ms
 from streamq.model.envelope import one_line, parked
-from streamq.model.groups import outcome_of
+from streamq.model.failure_kinds import outcome_of
 from streamq.model.headers import Headers, pack_headers, parse_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge, unusable
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED, HELD

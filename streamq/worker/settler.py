@@ -210,6 +210,8 @@ class Settler:
         reads = self._slots.reads
         for queue, part, said in await self._store.outcomes.settle_each(self._links, left, reads):
             if not isinstance(said, StreamqError):
+                if repeated and said and self._tally is not None:
+                    said = await self._not_written(queue, part, said)  # noqa: PLW2901  # the rest had been
                 self._written(queue, part, said, repeated=repeated)
                 self._settled(queue, [], accepted=True)
             elif concerns_all(said) and self._links.is_one:
@@ -223,12 +225,18 @@ class Settler:
 
     def _written(self, queue: str, part: list[Settlement], refused: list[bytes], *, repeated: bool) -> None:
         if self._tally is not None:
-            self._tally.add(
-                queue, part if repeated or not refused else [s for s in part if s.entry not in refused]
-            )
+            self._tally.add(queue, [s for s in part if s.entry not in refused] if refused else part)
         if refused and not repeated:  # after an unanswered try, a refusal only says that the try had worked
             self.refused += len(refused)
             log.warning("%d outcomes were refused: their jobs had been given to another worker", len(refused))
+
+    async def _not_written(self, queue: str, part: list[Settlement], refused: list[bytes]) -> list[bytes]:
+        """What was refused as its jobs are another worker's, and not as the try before had written it: that one counts
+        it. All of it where that cannot be seen: better once too few than twice."""
+        try:
+            return await self._store.outcomes.not_written(self._links, queue, part, refused)
+        except StreamqError:
+            return refused
 
     async def _is_too_long(self, batch: Outcomes) -> bool:
         """Whether one long outcome is the reason for lost answers: it is alone, and the server answers otherwise."""

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from streamq.errors import Unavailable
+from streamq.model.clock import monotonic
 from streamq.model.outcomes import MARKS
-from streamq.model.statistics import COUNTED, LAST, OTHERS, TASKS, Sums, bucket_of, told_apart
+from streamq.model.statistics import COUNTED, LAST, NUMBER_KEPT, OTHERS, TASKS, Sums, bucket_of, told_apart
 from streamq.model.worker_info import WorkerInfo
 from streamq.redis.troubles import Troubles
 from streamq.store.outcomes import Settlement
@@ -34,6 +35,8 @@ WHILE_RUNNING: Final = 10
 READ: Final = 4
 """Outcomes of one batch of which the times are read, about. A busy worker still reads hundreds in a second, and each
 costs as much as half a job."""
+REPEATED: Final = NUMBER_KEPT / 2
+"""Seconds after which what was not answered is given up: the server is about to forget whether it has counted it."""
 
 _WAITED: Final = tuple(f"w{bucket}" for bucket in range(LAST + 1))
 _RAN: Final = tuple(f"r{bucket}" for bucket in range(LAST + 1))
@@ -50,6 +53,8 @@ class Tally:
         self._counted: dict[str, dict[str, Sums]] = {}
         self._sent: dict[str, Sent] = {}
         """By queue what was sent and is not known to be counted: it is sent again under its number."""
+        self._since: dict[str, float] = {}
+        """Since when that is so."""
         self._number = 0
         self._troubles = Troubles("write the statistics of", log)
 
@@ -106,13 +111,20 @@ class Tally:
             self._counted[queue] = {name: counted[name] for name in names[AT_ONCE:]}
         return {name: counted[name] for name in names[:AT_ONCE]}
 
+    def _give_up(self) -> None:
+        """Once the server has forgotten a number, its call would be counted a second time."""
+        for queue in [queue for queue in self._sent if monotonic() - self._since[queue] > REPEATED]:
+            log.warning("some statistics of %s are lost: the server has not answered for long", queue)
+            del self._sent[queue]
+
     async def _send(self) -> None:
         """Each queue's sums under a number. What was sent before and is not answered goes first, as it was."""
+        self._give_up()
         running = {attempt.delivery.queue for attempt in self._slots.running}
         for queue in self._troubles.rested({*self._counted, *running}):
             if queue not in self._sent:
                 self._number += 1
-                self._sent[queue] = self._number, self._part_of(queue)
+                self._sent[queue], self._since[queue] = (self._number, self._part_of(queue)), monotonic()
         due = {queue: self._sent[queue] for queue in self._troubles.rested(list(self._sent))}
         try:
             async with self._store.pool.links() as links:

@@ -134,7 +134,7 @@ async def test_a_step_that_is_taken_twice_counts_once(app: App) -> None:
 
 async def taken(store: Store, operation_id: str, its: Any) -> None:
     async with store.pool.links() as links:
-        await bulk_step(store, links, "q", operation_id, its)
+        await bulk_step(store, links, "q", operation_id, its, lambda job: job)
 
 
 async def test_a_redrive_keeps_to_its_rate(app: App, operate: Any) -> None:

@@ -276,5 +276,7 @@ async def test_a_job_whose_end_was_asked_for_is_nobodys_to_change_also_when_its_
     client.xgroup_delconsumer(keys.ready, GROUP, "w")
     with pytest.raises(WrongState):
         await job.reschedule(delay=9)
-    await app.client.store.recovery.audit(app.client.store.links(), "q")
+    links = app.client.store.links()
+    await app.client.store.recovery.audit(links, "q")
+    await links.close()
     assert (await job.status()).state is State.CANCELLED

@@ -1,4 +1,4 @@
-"""Groups of failures: jobs that failed alike share a fingerprint; however many kinds there are, keys are bounded."""
+"""Kinds of failures: jobs that failed alike share a fingerprint; however many kinds there are, keys are bounded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from streamq import App, KeyInUse, State, WrongState
-from streamq.model.groups import alike, fingerprint, unsaid
+from streamq.model.failure_kinds import alike, fingerprint, unsaid
 from streamq.model.keys import Keys
 from streamq.model.outcomes import FAILED
 from streamq.store.outcomes import Settlement
@@ -103,10 +103,10 @@ async def test_a_record_that_names_no_fingerprint_gets_one_by_task_and_type(
     await app.client.store.outcomes.settle(
         link, {"q": [Settlement(FAILED, 1, job.id.encode(), job.id, body)]}
     )
-    (group,) = await app.queue("q").failures()
+    (kind,) = await app.queue("q").failures()
     record = await job.status()
     assert record.error is not None
-    assert group.fingerprint == record.error.fingerprint == unsaid(b"t", "Crashed")
+    assert kind.fingerprint == record.error.fingerprint == unsaid(b"t", "Crashed")
 
 
 @ON_ONE_SERVER
@@ -134,7 +134,7 @@ async def test_a_flood_of_different_failures_is_bounded_in_keys_and_bytes(
         await flood(0)
         await flood(1_000)
         other = (await app.queue("q").failures())[0]
-        assert (other.fingerprint, other.failed) == ("other", 1_000), "there is no room for more groups"
+        assert (other.fingerprint, other.failed) == ("other", 1_000), "there is no room for more kinds"
         found = await app.queue("q").search("state:failed fingerprint:other", limit=200)
         assert len(found.items) == 200
         bulk = await app.queue("q").retry_all("fingerprint:other")
@@ -144,16 +144,16 @@ async def test_a_flood_of_different_failures_is_bounded_in_keys_and_bytes(
         client.xtrim(keys.ready, maxlen=0)
         for first in range(2_000, 5_000, 1_000):
             await flood(first)
-        groups = await app.queue("q").failures()
-        assert len(groups) <= 1_001
-        assert sum(g.failed for g in groups) == 2_000
+        kinds = await app.queue("q").failures()
+        assert len(kinds) <= 1_001
+        assert sum(g.failed for g in kinds) == 2_000
         assert (
             client.hlen(keys.fingerprints)
             == client.zcard(keys.fingerprinted)
             == client.zcard(keys.failures)
             == 2_000
         )
-        assert max(map(len, client.hvals(keys.failure_groups))) < 3_000
+        assert max(map(len, client.hvals(keys.failure_kinds))) < 3_000
 
 
 @ON_ONE_SERVER

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamq import JobRecord, State
+from streamq.model.failure_kinds import alike
 from streamq.model.filter_text import parse_filter
 from streamq.model.job_record import Failure
 
@@ -22,6 +25,9 @@ jobs = st.builds(
     JobRecord,
     id=st.sampled_from(["1-0", "2-0"]), queue=st.just("q"), task=words, state=st.sampled_from(list(State)),
     payload=st.one_of(values, st.dictionaries(st.sampled_from(["to", "n", "a b"]), values), st.lists(values)),
+    finished_at=st.sampled_from([None, NOW, NOW - timedelta(minutes=5)]),
+    started_at=st.sampled_from([None, NOW - timedelta(minutes=5), NOW - timedelta(minutes=6)]),
+    version=st.integers(0, 2), result=st.one_of(values, st.lists(values, max_size=2)),
     attempt=st.integers(0, 4), attempts=st.none(), crashes=st.integers(0, 2), key=st.one_of(st.none(), words),
     created_at=st.sampled_from([None, NOW, NOW - timedelta(seconds=90), NOW - timedelta(days=2)]),
     error=st.one_of(st.none(), st.builds(Failure, words, words, fingerprint=st.sampled_from([None, "ab12"]))),
@@ -46,6 +52,9 @@ def text_term(field: str, of: Any) -> st.SearchStrategy[Said]:
             )
         ),
         st.just((f"{field}:s*", lambda job: of(job) is not None and of(job).startswith("s"))),
+        st.text("s*ed", min_size=1, max_size=6).map(
+            lambda w: (f"{field}:{w}", lambda job: of(job) is not None and fnmatchcase(of(job), w))
+        ),
     )
 
 
@@ -67,6 +76,21 @@ def number(job: JobRecord) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def is_same(value: Any, text: str) -> bool:
+    """Whether a value of JSON is that text, or the number that it stands for."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (isinstance(value, str) and value == text) or (is_number and value == float(text))
+
+
+def item(value: Any, at: int) -> Any:
+    return value[at] if isinstance(value, list) and at < len(value) else None
+
+
+def ran(job: JobRecord) -> float:
+    both = job.finished_at is not None and job.started_at is not None
+    return (job.finished_at - job.started_at).total_seconds() if both else -1  # type: ignore[operator]
+
+
 def of_error(job: JobRecord) -> str:
     return f"{job.error.type}: {job.error.message}".lower() if job.error else "-"
 
@@ -84,6 +108,14 @@ terms = st.one_of(
     st.integers(0, 11).map(lambda n: (f"payload.n>{n}", lambda job: number(job) is not None and number(job) > n)),
     st.just(("payload.n=10", lambda job: member(job, "n") == "10" or number(job) == 10)),
     st.just(("payload.n=true", lambda job: member(job, "n") is True or member(job, "n") == "true")),
+    text_term("error.type", lambda job: job.error and job.error.type),
+    number_term("version", lambda job: job.version),
+    st.just(("payload.n!=10", lambda job: not is_same(member(job, "n"), "10"))),
+    st.integers(0, 2).map(lambda n: (f"payload.{n}=10", lambda job: is_same(item(job.payload, n), "10"))),
+    st.integers(0, 2).map(lambda n: (f"result.{n}:2", lambda job: is_same(item(job.result, n), "2"))),
+    st.just(("ended<1m", lambda job: job.finished_at == NOW)),
+    st.just(("ended>=5m", lambda job: job.finished_at is not None and job.finished_at != NOW)),
+    st.just(("ran>=1m", lambda job: ran(job) >= 60)),
     st.just(("payload=null", lambda job: job.payload is None or job.payload == "null")),
 )  # fmt: skip
 
@@ -121,3 +153,22 @@ def test_a_filter_means_what_plain_python_says_of_the_same_jobs(said: Said, foun
         for field in ("task", "key"):
             required = wanted.required(field)
             assert required is None or not meant or getattr(job, field) == required
+
+
+def test_no_pattern_and_no_message_takes_long() -> None:
+    """Both come from anybody, and are read where jobs of others wait for it."""
+    job = JobRecord("1-0", "q", "a" * 200, State.FAILED, None, 1, None, 0)
+    began = time.process_time()
+    for text in ("task:" + "*a" * 90 + "*b", "task:" + "a*" * 90 + "b"):
+        assert not parse_filter(text).matches(job, NOW)
+    for message in (
+        "a" * 2_000,
+        "/ab" * 700,
+        "“" * 2_000,
+        "'" * 1_999,
+        "`'\"“" * 500,
+        "0x" * 1_000,
+        "1a" * 1_000,
+    ):
+        alike(message)
+    assert time.process_time() - began < 0.1

@@ -251,6 +251,36 @@ async def test_an_error_that_quotes_a_masked_value_is_stored_and_logged_without_
         assert "4111-1111" not in told
 
 
+class Pin(BaseModel):
+    pin: Annotated[int, Masked]
+
+
+@ON_ONE_SERVER
+async def test_a_masked_number_and_the_name_of_a_type_tell_nothing_and_no_filter_finds_what_is_masked(
+    app: App, client: redis.Redis, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def pay(pin: Pin) -> None:
+        raise type(f"Wrong{pin.pin}", (Exception,), {})(f"{pin.pin} of {pin!r}")
+
+    app.task(name="pay", queue="q", attempts=1)(pay)
+    async with working(app):
+        job = await app.enqueue("q", "pay", Pin(pin=987654))
+        with pytest.raises(JobFailed):
+            await job.result(5)
+    error = (await job.status()).error
+    assert error is not None
+    assert (error.type, error.message) == ("Wrong***", "*** of Pin(pin=***)")
+    (group,) = await app.queue("q").failures()
+    assert "987654" not in f"{group}{error}{caplog.text}"
+    client.xadd(
+        Keys(prefix, "q").ready, {"task": "pay", "payload": '{"pin":987654}'}
+    )  # says nothing of masks
+    assert not (await app.queue("q").search("payload.pin=987654")).items
+    operation = await app.queue("q").cancel_all("payload.pin=987654")
+    await app.client.store.operations.help("q", operation.id)
+    assert ((record := await operation.status()).state, record.done) == ("done", 0)
+
+
 class Checked(BaseModel):
     card: Annotated[str, Masked]
     note: str = ""
@@ -285,20 +315,22 @@ async def test_a_payload_that_does_not_fit_is_refused_without_its_masked_values(
 async def _takes_checked(given: Checked) -> None: ...
 
 
-def test_texts_that_are_too_short_to_be_told_apart_and_numbers_are_left_in_messages() -> None:
-    pointers = ("/pin", "/code", "/number", "/list/*")
+def test_texts_and_numbers_that_are_too_short_to_be_told_apart_are_left_in_messages() -> None:
+    pointers = ("/pin", "/code", "/number", "/list/*", "/few", "/is")
     payload = {
         "pin": "123",
         "code": "1234",
         "number": 56789,
+        "few": 123,
+        "is": True,
         "list": ['a\nb"c', {"x": "more"}],
         "open": "seen",
     }
     texts = texts_in(payload, pointers)
-    assert texts == {"1234", 'a\nb"c', "more"}
+    assert texts == {"1234", "56789", 'a\nb"c', "more"}
     odd = 'a\nb"c'
     told = f"123 1234 56789 seen {odd!r} {json.dumps(odd)} more"
-    assert hide(told, tuple(texts)) == "123 *** 56789 seen '***' \"***\" ***"
+    assert hide(told, tuple(texts)) == "123 *** *** seen '***' \"***\" ***"
 
 
 @ON_ONE_SERVER

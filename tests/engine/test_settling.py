@@ -16,7 +16,7 @@ from streamq.model.outcomes import DELAYED
 from streamq.worker.settler import Settler
 from streamq.worker.slots import Slots
 
-from ..proxy import Proxy
+from ..proxy import Fate, Proxy
 from ..rig import ON_ONE_SERVER, QUICK, census, until, working
 from ..servers import Server
 
@@ -179,6 +179,42 @@ async def test_a_refusal_is_told_where_there_was_one_and_nowhere_else(
             await until(lambda: worker.settler.refused)
         assert worker.settler.refused == 1
         assert refusals() == ["1 outcomes were refused: their jobs had been given to another worker"]
+
+
+@ON_ONE_SERVER
+async def test_an_outcome_that_is_sent_twice_is_counted_by_the_one_who_has_written_it(
+    shared_server: Server, client: redis.Redis, prefix: str
+) -> None:
+    """One that the first try had written, and one that did not arrive: another worker has done that job meanwhile."""
+    async with Proxy(str(shared_server.socket)) as proxy:
+        app, keys = App(redis_url=proxy.url, prefix=prefix, **QUICK), Keys(prefix, "q")
+        kept_back: list[bytes] = []
+
+        def keep_back(sent: bytes) -> Fate | None:
+            if b'"kept back and written"' not in sent:
+                return None
+            proxy.judge = None
+            kept_back.append(sent)
+            (entry,) = client.xpending_range(keys.ready, GROUP, "-", "+", 9)
+            client.xack(keys.ready, GROUP, entry["message_id"])
+            client.xdel(keys.ready, entry["message_id"])
+            client.hset(keys.finished, entry["message_id"], 'c1 1 other\nwork\n\n"done"\n"kept back"')
+            return Fate(0)
+
+        @app.task(queue="q")
+        async def work(what: str) -> str:
+            proxy.judge = keep_back
+            proxy.swallow = b'"lost and written"' if what == "lost" else b""
+            return f"{what} and written"
+
+        async with app, working(app) as worker:
+            assert await (await work.enqueue("plain")).result(5) == "plain and written"
+            assert await (await work.enqueue("lost")).result(10) == "lost and written"
+            await until(lambda: proxy.swallowed and not worker.slots.unwritten())
+            await work.enqueue("kept back")
+            await until(lambda: kept_back and worker.slots.idle and not worker.slots.unwritten())
+            await worker.tally.close()
+            assert (await app.queue("q").statistics("5m")).total.completed == 2
 
 
 @ON_ONE_SERVER

@@ -120,6 +120,29 @@ async def test_a_tally_whose_answer_is_lost_or_whose_server_is_full_is_sent_agai
         assert (await app.queue("q").statistics("5m")).total.completed == 12
 
 
+@ON_ONE_SERVER
+async def test_what_the_server_may_have_forgotten_to_have_counted_is_not_sent_again(
+    app: App, client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, once = app.client.store, app.client.store.statistics.add
+    tally = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1))
+    await store.server.read_clock()
+
+    async def lost(*given: Any) -> Any:
+        await once(*given)
+        raise OutcomeUnknown("no answer")
+
+    tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
+    monkeypatch.setattr(store.statistics, "add", lost)
+    await tally.close()
+    monkeypatch.setattr(store.statistics, "add", once)
+    client.delete(*client.scan_iter(f"{prefix}:{{q}}:counted:*"))  # as after an hour
+    monkeypatch.setattr("streamq.worker.tally.REPEATED", 0)
+    tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")])
+    await tally.close()
+    assert (await app.queue("q").statistics("5m")).total.completed == 8
+
+
 async def _sent(tally: Tally) -> bool:
     await tally.close()
     return not tally._sent and not tally._counted

@@ -300,12 +300,12 @@ async def test_a_search_and_an_operation_by_filter_read_no_more_than_their_budge
 
 
 @ON_ONE_SERVER
-async def test_a_call_of_an_operation_by_filter_changes_50_jobs_and_reads_200(
+async def test_a_call_of_an_operation_by_filter_changes_25_jobs_and_reads_100(
     app: App, replies: dict[scripts.Script, list[Any]]
 ) -> None:
     await app.enqueue_many("q", "t", range(500))
     cancel = await app.queue("q").cancel_all("task:t")
     while (await cancel.status()).state == "running":
         await app.client.store.operations.help("q", cancel.id)
-    assert [changed for _, changed, _ in replies[scripts.BULK] if changed] == [50] * 10
-    assert max(len(entries) for _, entries in replies[scripts.SCAN_LANE]) == 200
+    assert [changed for _, changed, _ in replies[scripts.BULK] if changed] == [25] * 20
+    assert max(len(entries) for _, entries in replies[scripts.SCAN_LANE]) == 100

@@ -22,7 +22,7 @@ from ..rig import ON_ONE_SERVER, enqueue_batch
 
 NAMES = (
     "ready", "alone", "parked", "delayed", "moved", "finished", "completed", "failures", "workers", "cancelled",
-    "expired", "cancels", "unique", "retention", "fingerprints", "fingerprinted", "failure_groups", "operations",
+    "expired", "cancels", "unique", "retention", "fingerprints", "fingerprinted", "failure_kinds", "operations",
 )  # fmt: skip
 RECORD = b"5 0 w\nt\n\n{}\n1"
 pytestmark = [ON_ONE_SERVER, pytest.mark.parametrize("name", NAMES)]

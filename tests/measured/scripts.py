@@ -275,6 +275,10 @@ def _looking(rig: Rig) -> list[Case]:
             lambda b: b.finished(b.keys.failures, 10_000, FEW_BYTES, letter="f", born=1), pruned, {},
         ),
         Case(
+            "sort_failures", f"10,000 x {FEW_BYTES} B of the version before",
+            lambda b: b.finished(b.keys.failures, 10_000, FEW_BYTES, letter="f"), pruned, {},
+        ),
+        Case(
             "adopt", f"{large} x 1 MB of the version before",
             lambda b: b.finished(b.keys.failed, large, LARGE, letter="f"), pruned, {},
         ),

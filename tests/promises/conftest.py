@@ -40,11 +40,3 @@ def fleet(breakable: Server, fleets: list[Fleet], tmp_path: Path) -> Fleet:  # n
     """Worker processes on the server that may be broken."""
     fleets.append(Fleet(breakable.url, tmp_path, {**QUICK, "keep_completed": 100_000}))
     return fleets[-1]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures that tests have measured, whatever else is shown."""
-    for report in terminalreporter.getreports("passed"):
-        for name, figure in getattr(report, "user_properties", ()):
-            if report.when == "call":
-                terminalreporter.write_line(f"{figure} {name}  [{report.nodeid.rpartition('[')[2]}")

@@ -10,7 +10,8 @@
 --   looked        how many jobs it has
 --   told          what the records of cancelled jobs are to say of their end, as JSON; the time is added
 --   keep_failed   how many cancelled jobs are kept
---   jobs...       of each that is meant: id, the state it was in, and the place behind it ("" where that is not known)
+--   jobs...       of each that is meant: id, the state it was in with the version where the filter has read it, and the
+--     place behind it ("" where that is not known)
 -- returns its state ("" where there is no such operation), how many jobs this step changed, and ms until the next may be
 --   taken
 -- parts: clock operation
@@ -22,21 +23,32 @@ if bulk.cursor ~= args.at then return { 'running', 0, 0 } end
 -- parts: budget each state_of
 -- expects: lanes moved parked finished unique delayed failures fingerprints fingerprinted cancelled expired cancels held retention
 
+-- Whether records of jobs that have failed since it began may be forgotten by now: there are as many as are kept.
+local function forgets_failures()
+  local keep = tonumber(redis.call('HGET', keys.retention, 'failed') or nil) or tonumber(args.keep_failed)
+  local oldest = tonumber(redis.call('ZRANGE', keys.failures, 0, 0, 'WITHSCORES')[2] or now)
+  return redis.call('ZCARD', keys.failures) >= keep and oldest >= tonumber(bulk.created_ms)
+end
+
 -- The first jobs of a redrive are on trial: the others wait for their ends.
 local function trial()
-  local trial, waits = bulk.trial or {}, {}
+  local trial, waits, unknown = bulk.trial or {}, {}, 0
   for _, id in ipairs(trial) do
     local record = redis.call('HGET', keys.finished, id)
     local state = record and state_of(record)
     if state == outcome.failed or state == outcome.expired then bulk.failed_again = (bulk.failed_again or 0) + 1
     elseif not record then
       -- parts: living_state
-      if living_state(id) then waits[#waits + 1] = id end -- else its record is forgotten already: it was no failure
+      -- else its record is forgotten already: it was no failure, unless those of failures are forgotten as soon
+      if living_state(id) then waits[#waits + 1] = id elseif forgets_failures() then unknown = unknown + 1 end
     end
   end
   bulk.trial = #waits > 0 and waits or nil
   if (bulk.failed_again or 0) > 0 then
     bulk.reason = string.format('%.0f of the first %.0f jobs failed again', bulk.failed_again, bulk.canary)
+    end_operation(bulk, 'stopped')
+  elseif unknown > 0 then
+    bulk.reason = string.format('what became of %.0f of the first %.0f jobs is not known: no record is left', unknown, bulk.canary)
     end_operation(bulk, 'stopped')
   elseif #waits == 0 then
     bulk.canary_passed = true
@@ -69,25 +81,58 @@ if bulk.rate then -- so many a second, and never more than those of a second at 
   end
 end
 
+-- The operation is for jobs in some states, and of those that have ended for those that had ended when it began. A job
+-- may have changed since its page was read: it is none of them then. One that this operation has retried, and that has
+-- failed again, is met a second time.
+local wanted, ORDERS = {}, { failed = keys.failures, cancelled = keys.cancelled, expired = keys.expired }
+for _, state in ipairs(bulk.states) do wanted[state] = true end
+
+-- Whether a job that has ended is still the one that was read; and whether it has ended again since.
+local function is_as_read(id, state)
+  if not ORDERS[state] then return true end
+  local ended = tonumber(redis.call('ZSCORE', ORDERS[state], id) or nil)
+  local is_later = ended and ended > tonumber(bulk.last_end)
+  return ended and not is_later, is_later
+end
+
+-- Whether a parked job came after the operation began.
+-- parts: birth
+local function is_younger(id)
+  return (birth_of(id) or 0) > bulk.created_ms
+end
+
 -- What the acts leave to do for all of their jobs at once, as that costs the server a third.
 local bytes, changed, retried, cancelled, deleted, told = 0, 0, {}, {}, {}, nil
 
 -- parts: places unseal rewritten own_headers wait again
 local ACTS = {}
 
-function ACTS.retry(id)
+-- Whether a job was changed since the filter has read it. Takes its headers, or what they are split into.
+local function was_edited(headers, version)
+  if version == '' then return false end
+  return count_of(type(headers) == 'string' and split(headers) or headers, 'version') ~= tonumber(version)
+end
+
+function ACTS.retry(id, state)
+  local same, is_later = is_as_read(id, state)
+  if not same then return false, 0, is_later end
   local said, size = again(id)
   if said[1] ~= 'moved' then return false, size end
   retried[#retried + 1] = id
   return true, size
 end
 
-function ACTS.promote(id)
+function ACTS.promote(id, _, version)
   local envelope = redis.call('ZSCORE', keys.delayed, id) and redis.call('HGET', keys.parked, id)
   if not envelope then return false, 0 end
+  if is_younger(id) then return false, #envelope, true end
   local task, headers, payload = unseal(envelope)
-  local list = split(headers)
-  local kept = rewritten(list, id, { version = true }, ',"version":' .. count_of(list, 'version') + 1)
+  local list, mine = split(headers), '"' .. args.operation .. '"'
+  if was_edited(list, version) then return false, #envelope end
+  local by = own(list, 'promoted_by')
+  if by and string.sub(headers, by.from, by.to) == mine then return false, #envelope, true end -- it is delayed again
+  local more = ',"version":' .. count_of(list, 'version') + 1 .. ',"promoted_by":' .. mine
+  local kept = rewritten(list, id, { version = true, promoted_by = true }, more)
   redis.call('HDEL', keys.parked, id)
   wait(id, task, payload, kept)
   redis.call('ZREM', keys.delayed, id)
@@ -95,6 +140,8 @@ function ACTS.promote(id)
 end
 
 function ACTS.delete(id, state)
+  local same, is_later = is_as_read(id, state)
+  if not same then return false, 0, is_later end
   if redis.call('HDEL', keys.finished, id) == 0 then return false, 0 end
   if state ~= outcome.completed then deleted[#deleted + 1] = id end -- their list is long: the pruner takes the id out
   return true, 0
@@ -108,21 +155,54 @@ local function is_held_by_a_worker(number, entry)
   return not comes_before(last_of[number], entry) and holder_of(number, entry) ~= ''
 end
 
-function ACTS.cancel(id)
+-- Jobs that wait lie side by side in their lane: those of a call are read together, and taken out together at its end.
+local near, taken = {}, {}
+local function read_near()
+  local number, from, to, count = nil, nil, nil, 0
+  for i = first.jobs, #ARGV, 3 do
+    local named, entry = string.match(ARGV[i + 2], '^waiting%.(%d+):(%d+%-%d+)$')
+    if not entry or number and named ~= number then break end
+    number, from, to, count = named, from or entry, entry, count + 1
+  end
+  number = tonumber(number)
+  if count < 2 or number < 1 or number > #keys.lanes then return end
+  for _, entry in ipairs(redis.call('XRANGE', keys.lanes[number], from, to, 'COUNT', 2 * count)) do
+    local task, payload, headers = parse(entry[2])
+    near[id_of(headers) or entry[1]] = { number, entry[1], task, payload, headers }
+  end
+end
+
+local function entry_near(id)
+  local found = near[id]
+  if found then return found[1], found[2], found[3], found[4], found[5] end
+  return entry_of(id)
+end
+
+function ACTS.cancel(id, _, version)
   -- parts: cancelled leave_line
-  told = told or string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
-  local number, entry, task, payload, headers = entry_of(id)
+  if not told then
+    told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
+    read_near()
+  end
+  local number, entry, task, payload, headers = entry_near(id)
   if number then
-    if is_held_by_a_worker(number, entry) then
+    local is_held = is_held_by_a_worker(number, entry)
+    if not wanted[is_held and 'active' or 'waiting'] or was_edited(headers, version) then return false, #payload end
+    if is_held then
       if redis.call('HSETNX', keys.cancels, id, told) == 0 then return false, #payload end
       redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
       return true, #payload
     end
-    redis.call('XDEL', keys.lanes[number], entry)
+    taken[number] = taken[number] or {}
+    taken[number][#taken[number] + 1] = entry
   else
     local envelope = redis.call('HGET', keys.parked, id)
     if not envelope then return false, 0 end
+    if is_younger(id) then return false, #envelope, true end
+    local is_delayed = redis.call('ZSCORE', keys.delayed, id)
+    if not wanted[is_delayed and 'delayed' or 'held'] then return false, #envelope end
     task, headers, payload = unseal(envelope)
+    if was_edited(headers, version) then return false, #envelope end
     if string.find(headers, '"group"', 1, true) then leave_line(id, task, headers) end
     redis.call('HDEL', keys.parked, id)
     redis.call('ZREM', keys.delayed, id)
@@ -138,7 +218,7 @@ for i = first.jobs, #ARGV, 3 do
     whole = false
     break
   end
-  local done, size = act(ARGV[i], ARGV[i + 1])
+  local done, size, came_later = act(ARGV[i], string.match(ARGV[i + 1], '^(%a+) ?(%d*)$'))
   bytes = bytes + size
   if done then
     changed = changed + 1
@@ -146,7 +226,7 @@ for i = first.jobs, #ARGV, 3 do
       bulk.trial = bulk.trial or {}
       bulk.trial[#bulk.trial + 1] = ARGV[i]
     end
-  else
+  elseif not came_later then
     bulk.skipped = (bulk.skipped or 0) + 1
   end
   if ARGV[i + 2] ~= '' then at = ARGV[i + 2] end
@@ -154,6 +234,7 @@ end
 
 if #retried > 0 then forget_ended(retried) end
 if #deleted > 0 then forget_ended(deleted) end
+for number, entries in pairs(taken) do each('XDEL', keys.lanes[number], entries) end
 if #cancelled > 0 then
   -- parts: cancelled heard signal_ended
   bury_cancelled(cancelled)

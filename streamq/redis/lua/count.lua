@@ -10,26 +10,20 @@
 --   most          tasks at most that a minute or an hour tells apart; what is of others is added up
 --   tasks...      name of each, `*` for all others, and what is added of it: a JSON object of numbers
 -- returns the server's time; the field `#` says how many jobs waited at most
--- parts: clock waiting
+-- parts: clock waiting kept_json
 if (tonumber(redis.call('GET', keys.counted) or nil) or 0) >= tonumber(args.number) then return now end
 local room, waiting = tonumber(args.most) + 2, 0 -- beside the tasks: all others together, and how many wait
 for number = 1, #keys.lanes do waiting = waiting + waiting_in(number) end
 
--- The sums of one task; nothing where somebody wrote something else there.
-local function sums_in(key, field)
-  local read, sums = pcall(cjson.decode, redis.call('HGET', key, field) or '{}')
-  return read and type(sums) == 'table' and sums or {}
-end
-
 local function add(key, life)
-  local highest = math.max(waiting, tonumber(redis.call('HGET', key, '#') or nil) or 0)
+  local highest = math.max(waiting, number_in(tonumber(redis.call('HGET', key, '#') or nil)) or 0)
   redis.call('HSET', key, '#', string.format('%.0f', highest))
   if redis.call('HEXISTS', key, '*') == 0 then redis.call('HSET', key, '*', '{}') end
   for at = first.tasks, #ARGV, 2 do
     local field = ARGV[at]
     if field ~= '*' and redis.call('HEXISTS', key, field) == 0 and redis.call('HLEN', key) >= room then field = '*' end
-    local sums = sums_in(key, field)
-    for name, more in pairs(cjson.decode(ARGV[at + 1])) do sums[name] = (tonumber(sums[name]) or 0) + more end
+    local sums = kept_json(redis.call('HGET', key, field)) or {}
+    for name, more in pairs(cjson.decode(ARGV[at + 1])) do sums[name] = (number_in(sums[name]) or 0) + more end
     redis.call('HSET', key, field, cjson.encode(sums))
   end
   redis.call('PEXPIRE', key, life)

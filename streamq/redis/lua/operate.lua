@@ -28,6 +28,9 @@ if args.begins ~= '' then
     if other then return 'conflict ' .. other end
   end
   begun.created_ms, begun.last_end, begun.state, begun.done, begun.last = now, last_end(), 'running', 0, {}
+  if begun.filter then -- as text: JSON would round it, and ends are microseconds apart
+    begun.last_end = string.format('%.17g', begun.last_end)
+  end
   for number = 1, #keys.lanes do -- no entry behind these is concerned, whatever the clock says
     if is_made(number) then
       local told = redis.call('XINFO', 'STREAM', keys.lanes[number])

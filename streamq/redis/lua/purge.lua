@@ -10,7 +10,7 @@ local purge = read_operation(args.operation)
 if not purge or not (purge.left or purge.state ~= 'running') then return { '', 0 } end
 if purge.state ~= 'running' then return { purge.state, 0 } end
 
--- parts: ungroup each pages parse header_id key_of unseal leave_key leave_line birth record_times made
+-- parts: failed_no_more each pages parse header_id key_of unseal leave_key leave_line birth record_times made
 -- expects: lanes parked moved finished unique delayed failures fingerprints fingerprinted cancelled expired held completed
 
 local limit, looked, bytes, deleted = tonumber(args.limit), 0, 0, 0
@@ -94,7 +94,7 @@ end
 local function purge_ended(count, order)
   local ids = redis.call('ZRANGE', order, '-inf', purge.last_end + 1, 'BYSCORE', 'LIMIT', 0, count)
   each('ZREM', order, ids)
-  if order == keys.failures then ungroup(ids) end
+  if order == keys.failures then failed_no_more(ids) end
   each('HDEL', keys.finished, ids)
   looked, deleted = looked + #ids, deleted + #ids
   return #ids < count

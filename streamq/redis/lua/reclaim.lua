@@ -2,7 +2,7 @@
 -- The jobs of a lost worker start again elsewhere: each gets a new entry, so the lost worker's outcome is refused.
 -- A crash is charged first: next to the limit a job becomes a suspect and runs by itself, at the limit it is failed.
 -- One whose end was asked for ends instead.
--- keys: lanes moved parked delayed finished failures fingerprints fingerprinted failure_groups cancelled cancels retention unique followers ended workers signals gate
+-- keys: lanes moved parked delayed finished failures fingerprints fingerprinted failure_kinds cancelled cancels retention unique followers ended workers signals gate
 -- arguments:
 --   worker
 --   beat          its heartbeat counter as last seen ("" to take it as lost)
@@ -17,7 +17,7 @@ if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~
 end
 
 -- parts: made
--- expects: lanes moved finished failures fingerprints fingerprinted failure_groups workers parked retention unique delayed
+-- expects: lanes moved finished failures fingerprints fingerprinted failure_kinds workers parked retention unique delayed
 local told_any = redis.call('HLEN', keys.cancels) > 0
 
 -- parts: clock budget read wait header_id own_headers rewritten record
@@ -102,11 +102,11 @@ for lane = 1, #keys.lanes do
 end
 
 if #ids > 0 then
-  -- parts: bury follow heard signal_ended groups ungroup
-  local old = bury(keys.failures, tonumber(args.keep_failed), ids, records)
+  -- parts: bury follow heard signal_ended failure_kinds failed_no_more
+  local old, kept = bury(keys.failures, tonumber(args.keep_failed), ids, records)
   follow(records)
-  if tonumber(args.keep_failed) > 0 then group_failures(records) end
-  ungroup(old)
+  if kept then note_failures(records) end
+  failed_no_more(old)
   if heard() then signal_ended({ records, 1, #records }) end
 end
 if #ended > 0 then

@@ -18,8 +18,12 @@ local this, counts, sum = math.floor(now / slice), {}, 0
 local length, listed = string.match(kept or '', '^%d+ (%d+)(.*)')
 if tonumber(length) == slice then
   for number, count in string.gmatch(listed, ' (%d+):(%d+)') do
-    if tonumber(number) >= this - slices and tonumber(number) <= this then
-      counts[#counts + 1] = { tonumber(number), tonumber(count) }
+    number, count = math.min(tonumber(number), this), tonumber(count) -- a later one: the clock was set back since
+    local last = counts[#counts]
+    if last and last[1] == number then
+      last[2] = last[2] + count
+    elseif number >= this - slices then
+      counts[#counts + 1] = { number, count }
     end
   end
 end

@@ -6,7 +6,7 @@
 --   id
 --   near     how many ids from either end of the list are looked at
 -- returns "removed"   or "is", its state, when it has not ended   or nothing
--- parts: state_of living_state ungroup
+-- parts: state_of living_state failed_no_more
 local id = args.id
 local record = is_id(id) and redis.call('HGET', keys.finished, id)
 if not record then
@@ -16,7 +16,7 @@ end
 -- expects: completed failures fingerprints fingerprinted cancelled expired
 local others = { keys.failures, keys.cancelled, keys.expired }
 for _, index in ipairs(others) do redis.call('ZREM', index, id) end
-ungroup({ id })
+failed_no_more({ id })
 redis.call('HDEL', keys.finished, id)
 if state_of(record) == outcome.completed then
   for _, from in ipairs({ -1, 1 }) do

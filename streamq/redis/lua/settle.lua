@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The outcomes of attempts. An outcome counts only while the entry is pending: XACK is the fence, and whoever took a job
 -- away has deleted its entry too.
--- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted failure_groups cancelled expired cancels retention unique steering held followers ended signals gate
+-- keys: lanes parked delayed moved finished completed failures fingerprints fingerprinted failure_kinds cancelled expired cancels retention unique steering held followers ended signals gate
 -- arguments:
 --   keep_completed   how many completed jobs are kept
 --   keep_failed      how many failed ones
@@ -58,13 +58,13 @@ local function write(kind, lane, entries, ids, list, at, whole)
     finish(tonumber(args.keep_completed), ids, list, at, to)
   elseif kind ~= outcome.delayed and kind ~= outcome.held then
     -- parts: bury
-    local old = bury(order_of(kind), tonumber(args.keep_failed), ids, list, at, to)
+    local old, kept = bury(order_of(kind), tonumber(args.keep_failed), ids, list, at, to)
     if kind == outcome.cancelled then each('HDEL', keys.cancels, ids) end
     if kind == outcome.failed then
-      -- parts: follow groups ungroup
+      -- parts: follow failure_kinds failed_no_more
       follow(list, at, to)
-      if tonumber(args.keep_failed) > 0 then group_failures(list, at, to) end
-      ungroup(old)
+      if kept then note_failures(list, at, to) end
+      failed_no_more(old)
     end
   elseif kind == outcome.delayed then
     -- parts: due park
@@ -115,7 +115,7 @@ while at <= #ARGV do
     if kind == outcome.completed then redis.call('LLEN', keys.completed) else redis.call('ZCARD', order_of(kind)) redis.call('HLEN', keys.retention) end
     if kind == outcome.cancelled then redis.call('HLEN', keys.cancels) end
     if kind == outcome.failed then
-      -- expects: fingerprints fingerprinted failure_groups
+      -- expects: fingerprints fingerprinted failure_kinds
     end
   end
   if keyed > 0 then

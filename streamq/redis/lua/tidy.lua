@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Records of a task that has a retention of its own: some are new, and those past its number or its age are forgotten.
--- keys: finished completed failures cancelled expired kept
+-- keys: finished completed failures fingerprints fingerprinted cancelled expired kept
 -- arguments:
 --   completed   "1" for jobs that completed, "" for those that ended otherwise
 --   keep        how many records are kept ("" for any number)
@@ -9,7 +9,7 @@
 --   ids...      of the new ones
 -- returns how many are forgotten, and 1 when there may be more
 -- parts: clock each
--- expects: finished completed failures cancelled expired kept
+-- expects: finished completed failures fingerprints fingerprinted cancelled expired kept
 local new = {}
 for at = first.ids, #ARGV do new[#new + 1], new[#new + 2] = now, ARGV[at] end
 each('ZADD', keys.kept, new)
@@ -34,6 +34,10 @@ else -- one that runs again by now, or has completed then, is none of these
       if redis.call('ZREM', index, id) == 1 then mine[#mine + 1] = id end
     end
     for _, id in ipairs(mine) do gone[#gone + 1] = id end
+    if index == keys.failures then
+      -- parts: failed_no_more
+      failed_no_more(mine)
+    end
   end
 end
 each('HDEL', keys.finished, gone)

@@ -2,7 +2,7 @@
 -- stays, and it does not expire any more. Returns "moved", task, payload, headers   or "is", its state   or "key", its
 -- unique key, the job that has it and its own state   or nothing when there is no such job; and the bytes of its record.
 -- `forget_ended` is called once with the ids of all that were moved.
--- parts: clock ids state_of living_state ungroup record_job rewritten wait take_key_again
+-- parts: clock ids state_of living_state failed_no_more record_job rewritten wait take_key_again
 local RENEWED = { attempt = true, crashes = true, unknown_task_count = true, unknown_task_since = true, expires = true }
 
 local function again(id)
@@ -21,7 +21,7 @@ local function again(id)
 end
 
 local function forget_ended(ids)
-  ungroup(ids)
+  failed_no_more(ids)
   each('HDEL', keys.finished, ids)
   each('ZREM', keys.failures, ids)
   each('ZREM', keys.cancelled, ids)

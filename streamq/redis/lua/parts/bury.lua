@@ -1,11 +1,11 @@
 -- Write the records of jobs that ended otherwise than completed, and forget the oldest as `finish` does. Their order is a
 -- sorted set by the time of their end, as any of them may be requeued or deleted: `index`, the key that has it. Whoever
 -- calls need not know what an operator has told the queue, so `keep` is what counts where nothing was.
--- Returns the ids of those that are forgotten.
+-- Returns the ids of those that are forgotten, and whether any record was written.
 -- parts: clock each
 local function bury(index, keep, ids, records, from, to)
-  keep = tonumber(redis.call('HGET', keys.retention, 'failed') or keep)
-  if keep == 0 or #ids == 0 then return {} end
+  keep = tonumber(string.match(redis.call('HGET', keys.retention, 'failed') or '', '^%d+$') or keep)
+  if keep == 0 or #ids == 0 then return {}, false end
   each('HSET', keys.finished, records, from, to)
   -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.
   local scored = {}
@@ -17,9 +17,9 @@ local function bury(index, keep, ids, records, from, to)
   end
   each('ZADD', index, scored)
   local over = redis.call('ZCARD', index) - keep
-  if over <= 0 then return {} end
+  if over <= 0 then return {}, true end
   local old = redis.call('ZRANGE', index, 0, math.min(over, #ids + 1000) - 1)
   each('HDEL', keys.finished, old)
   each('ZREM', index, old)
-  return old
+  return old, true
 end

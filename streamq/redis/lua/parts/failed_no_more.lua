@@ -1,6 +1,6 @@
 -- Jobs are failed no more: they were retried or deleted, or their records are forgotten.
 -- parts: each
-local function ungroup(ids)
+local function failed_no_more(ids)
   if #ids == 0 or redis.call('EXISTS', keys.fingerprints) == 0 then return end -- as in most queues
   for from = 1, #ids, 1000 do
     local slice = { unpack(ids, from, math.min(from + 999, #ids)) }

@@ -16,7 +16,8 @@ local given, bytes = {}, 0
 if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, first.bells)) end
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
--- What has opened since is tried again.
+-- What has opened since is tried again: scopes for which others wait, and groups.
+local chain = {}
 local first_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
 if first_open and tonumber(first_open) <= now then
   -- parts: leave_gate
@@ -25,7 +26,7 @@ if first_open and tonumber(first_open) <= now then
   local groups = {}
   for _, scope in ipairs(due) do
     groups[#groups + 1] = string.match(scope, '^group:(.*)$')
-    call_waiting(scope, 100)
+    chain[scope] = true
     if has_limits then
       local ends = tonumber(string.match(redis.call('HGET', keys.limits, 'pause ' .. scope) or '', '^%d+'))
       if ends and ends <= now then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
@@ -49,34 +50,8 @@ local UNIT = 1000000 -- of a tag, for one job of weight 1: whole numbers are wri
 -- What this call changes, to be written at its end: most of it at once.
 local PASSED = lane.passed .. ' '
 local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}
-local used, given_out, of_parts, tasks = {}, {}, {}, {}
-
-local function used_of(scope)
-  used[scope] = used[scope] or tonumber(redis.call('HGET', keys.used, scope) or 0)
-  if scope == 'queue' then return used[scope] + (used_more.queue or 0) end
-  if string.sub(scope, 1, 5) == 'task:' then return used[scope] + (tasks[string.sub(scope, 6)] or 0) end
-  local group = string.sub(scope, 7)
-  return used[scope] + (given_out[group] or 0) + (of_parts[group] or 0)
-end
-
--- Until when a scope is closed, in ms since the epoch: math.huge until a job of it ends; nil when it is open. One that has
--- its slot already needs none.
-local function closed(scope, limit, has_slot)
-  if not limit then return nil end
-  if limit['until'] and limit['until'] > now then return limit['until'] end
-  if limit.starts then
-    local oldest = tonumber(redis.call('LINDEX', keys.starts .. scope, -limit.starts) or nil)
-    if oldest and now - oldest <= limit.window then return oldest + limit.window + 1 end
-  end
-  if limit.jobs and not has_slot and used_of(scope) >= limit.jobs then return math.huge end
-end
-
-local function note_start(scope, limit)
-  if not (limit and limit.starts) then return end
-  redis.call('RPUSH', keys.starts .. scope, now)
-  redis.call('LTRIM', keys.starts .. scope, -limit.starts, -1)
-  redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000)
-end
+local given_out, of_parts, tasks = {}, {}, {}
+-- parts: closed
 
 -- Ids at the heads of lines, and the envelopes of those that are held there.
 local lists, envelopes, slots = {}, {}, {}
@@ -129,11 +104,34 @@ local function head_in(name)
   end
 end
 
+-- That of the highest priority, but for one that has its slot: it had its turn already.
 local function head_of(group)
+  local first, first_name
   for _, prefix in ipairs(PRIORITY) do
-    local id, envelope, name, list = head_in(prefix .. group)
-    if id then return id, envelope, name, list end
+    local name = prefix .. group
+    local id = head_in(name)
+    if id and (not has_back or slots[id]) then return id, envelopes[id], name, lists[name] end
+    if id and not first then first, first_name = id, name end
   end
+  if first then return first, envelopes[first], first_name, lists[first_name] end
+end
+
+-- One of a group that has its slot, and is not the first of its line, goes there. Returns whether there is one.
+local function holder_first(group)
+  for _, prefix in ipairs(PRIORITY) do
+    local name = prefix .. group
+    local ids = redis.call('LRANGE', name, (popped[name] or 0) + 1, (popped[name] or 0) + 100)
+    for i, told in ipairs(#ids > 0 and redis.call('HMGET', keys.out, unpack(ids)) or {}) do
+      if told and redis.call('HEXISTS', keys.parked, ids[i]) == 1 and not redis.call('ZSCORE', keys.delayed, ids[i]) then
+        if popped[name] then redis.call('LPOP', name, popped[name]) end
+        popped[name], lists[name] = nil, nil
+        redis.call('LREM', name, 1, ids[i])
+        redis.call('LPUSH', name, ids[i])
+        return true
+      end
+    end
+  end
+  return false
 end
 
 local function let_through(id, name, list, group, task, headers, payload)
@@ -158,10 +156,9 @@ local function let_through(id, name, list, group, task, headers, payload)
   free, bytes = free - 1, bytes + #headers + #payload
 end
 
-local called = {}
-
 -- Try the group whose turn it is. Returns "through", "empty", or "closed", the scope and until when.
-local function try(group)
+local try
+function try(group)
   local id, envelope, name, list = head_of(group)
   if not id then return 'empty' end
   local task, headers, payload = unseal(envelope)
@@ -172,17 +169,11 @@ local function try(group)
       local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
       scopes[scope] = limit
       local opens = closed(scope, limit, slots[id])
-      if opens then
-        if has_waits and i > 2 then called[#called + 1] = scopes[2] end
-        return 'closed', scope, opens
-      end
+      if opens == math.huge and has_back and not slots[id] and holder_first(group) then return try(group) end
+      if opens then return 'closed', scope, opens end
+      if has_waits and i < 4 then chain[scope] = true end -- whatever becomes of this one, others may wait for it
     end
     for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
-    if has_waits then -- these are open: the next that waits for them is called, whatever became of this one
-      for i, scope in ipairs(scopes) do
-        if i == 2 or scope == own and part then called[#called + 1] = scope end
-      end
-    end
   end
   let_through(id, name, list, group, task, headers, payload)
   return 'through'
@@ -271,7 +262,8 @@ local function serve(head)
   if looks > LOOKS then return put(head) end
   if result == 'closed' then set_aside(group, scope, opens) end
   if result == 'empty' then redis.call('ZREM', keys.lines, group) end -- whatever has left it unseen
-  local own_closed = result == 'closed' and scope == 'group:' .. tenant
+  -- Is the tenant closed, none of it is tried again, but for those of it that have their slots.
+  local own_closed = result == 'closed' and scope == 'group:' .. tenant and not (inner and has_back)
   -- whether this line has nothing to give now, and whether the tenant has no other
   local off = result ~= 'through'
   if inner and not own_closed then
@@ -293,6 +285,16 @@ local function serve(head)
   end
 end
 
+-- Those have their turn that wait for scopes which are open, as many as fit in: some of them may not need it then.
+local function call_chain()
+  -- parts: leave_gate
+  for scope in pairs(chain) do
+    local limit = limit_of(scope, string.find(scope, '^group:') and 'group:*' or nil)
+    local room = limit and limit.jobs and math.min(free, limit.jobs - used_of(scope)) or free
+    chain[scope] = room > 0 and not closed(scope, limit) and call_waiting(scope, room) or nil
+  end
+end
+
 local queue_limit, is_closed, tries = limit_of('queue'), false, 0
 while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   -- what this call has changed of the turns is written before they are looked at again
@@ -301,12 +303,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
   each('ZADD', keys.turns, tags)
   off_turn, new_tag, turns, at = {}, {}, {}, 1
-  if #called > 0 then
-    -- parts: leave_gate
-    local calling = called
-    called = {}
-    for _, scope in ipairs(calling) do call_waiting(scope, 1) end
-  end
+  if next(chain) then call_chain() end
   local lined_before, wanted = lined, free + 8
   local found = redis.call('ZRANGE', keys.turns, 0, wanted - 1, 'WITHSCORES')
   local names = {}
@@ -322,7 +319,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   local progressed = false
   while free > 0 and bytes < BUDGET and looks <= LOOKS do
     local opens = closed('queue', queue_limit)
-    if opens then
+    if opens == math.huge and has_back then has_plain = false elseif opens then -- some may have their slots
       if opens < math.huge then redis.call('ZADD', keys.opens, opens, 'queue') end
       is_closed = true
       break
@@ -342,7 +339,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
       serve(head)
     end
   end
-  if is_closed or #turns < wanted and #called == 0 and lined == lined_before then break end
+  if is_closed or #turns < wanted and not next(chain) and lined == lined_before then break end
 end
 
 -- Write what has changed.
@@ -372,6 +369,9 @@ if #passed > 0 then
   if redis.call('EXISTS', keys.shut) == 1 then each('ZREM', keys.shut, groups) end
 end
 for group in pairs(shut) do redis.call('ZADD', keys.shut, 'NX', now, group) end
+for scope in pairs(chain) do -- the next call goes on
+  if redis.call('EXISTS', keys.waits .. scope) == 1 then redis.call('ZADD', keys.opens, is_closed and now + 1000 or now, scope) end
+end
 
 local more = 0
 if redis.call('EXISTS', keys.turns) == 1 then
@@ -382,8 +382,10 @@ if redis.call('EXISTS', keys.turns) == 1 then
     ring() -- another may have free slots
     more = 1
   end
-elseif redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
-  redis.call('UNLINK', keys.rested)
+end
+if redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
+  for _, tenant in ipairs(has_parts and redis.call('ZRANGE', keys.turns, 0, -1) or {}) do redis.call('UNLINK', keys.parts .. tenant) end
+  redis.call('UNLINK', keys.rested, keys.turns)
   redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits')
 end
 if has_plain and free < 1 then more = 1 end

@@ -72,9 +72,9 @@ if steered then
   if full then return redis.error_reply(full) end
 end
 
--- Some group may have a bound of its own. How many of each would wait is counted, but none that is put off, and none of a
+-- Some groups have bounds of their own. How many of each would wait is counted, but none that is put off, and none of a
 -- key that has its job already.
-if redis.call('EXISTS', keys.limits) == 1 then
+if redis.call('HEXISTS', keys.gate, 'bounded') == 1 then
   -- parts: limits group_of
   local more, at = {}, first.groups
   while at <= #ARGV do

@@ -24,25 +24,32 @@ local function write(name, value)
   if value == '' then redis.call('HDEL', keys.limits, name) else redis.call('HSET', keys.limits, name, value) end
 end
 
+-- How many scopes have a limit of a kind is counted, as nobody looks through all limits.
+local function count(name, before, after)
+  if before == after then return end
+  if redis.call('HINCRBY', keys.gate, name, after and 1 or -1) < 1 then redis.call('HDEL', keys.gate, name) end
+end
+
+local function is_bounded()
+  return string.find(redis.call('HGET', keys.limits, scope) or '', 'max=%d') ~= nil
+end
+
+local was_bounded, was_limited = is_bounded(), redis.call('HEXISTS', keys.limits, scope) == 1
 write(field, table.concat(text, ' '))
-local was_limited = 0
 local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
 if not is_one then
   code = redis.call('HGET', keys.limits, 'code ' .. scope) or ''
-  was_limited = redis.call('HEXISTS', keys.limits, scope)
   write(scope, code .. (code ~= '' and told ~= '' and ' ' or '') .. told) -- read one after the other, the last goes before
 end
-if not is_one and not string.find(scope, '^group:') then
+count('bounded', was_bounded, is_bounded()) -- while any is, an enqueue looks at the lines of its groups
+if not string.find(scope, '^group:') then
   -- While the queue or a task has a limit, also jobs without a group wait for the gate: workers read it alone, and
-  -- producers ring. How many of these have one is counted, as nobody looks through all limits.
-  local count = redis.call('HEXISTS', keys.limits, scope) - was_limited
-  if count ~= 0 then
-    if redis.call('HINCRBY', keys.gate, 'limited', count) > 0 then
-      redis.call('HSET', keys.steering, 'limited', 1)
-    else
-      redis.call('HDEL', keys.gate, 'limited')
-      redis.call('HDEL', keys.steering, 'limited')
-    end
+  -- producers ring.
+  count('limited', was_limited, redis.call('HEXISTS', keys.limits, scope) == 1)
+  if redis.call('HEXISTS', keys.gate, 'limited') == 1 then
+    redis.call('HSET', keys.steering, 'limited', 1)
+  else
+    redis.call('HDEL', keys.steering, 'limited')
   end
   ring()
 end

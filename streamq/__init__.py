@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from streamq.failed import FailedJob as FailedJob
     from streamq.fields_task import FieldsSending as FieldsSending
     from streamq.fields_task import FieldsTask as FieldsTask
+    from streamq.group import Group as Group
     from streamq.job import Job as Job
     from streamq.loading import load_app as load_app
     from streamq.logs import JobFilter as JobFilter
@@ -51,11 +52,14 @@ if TYPE_CHECKING:
     from streamq.model.events import event_name as event_name
     from streamq.model.explanations import Explanation as Explanation
     from streamq.model.failure_kinds import FailureKind as FailureKind
+    from streamq.model.group_status import GroupStatus as GroupStatus
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.job_record import SearchPage as SearchPage
+    from streamq.model.limit import Limit as Limit
+    from streamq.model.limit import Rate as Rate
     from streamq.model.masked import Masked as Masked
     from streamq.model.operation import OperationRecord as OperationRecord
     from streamq.model.pointers import json_pointer as json_pointer
@@ -83,7 +87,9 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
     from streamq.notes import Notes as Notes
+    from streamq.noun_errors import GroupFull as GroupFull
     from streamq.noun_errors import InvalidFilter as InvalidFilter
+    from streamq.noun_errors import InvalidLimit as InvalidLimit
     from streamq.noun_errors import InvalidProgress as InvalidProgress
     from streamq.noun_errors import InvalidSchedule as InvalidSchedule
     from streamq.noun_errors import OperationConflict as OperationConflict
@@ -146,6 +152,7 @@ _HOMES = {
     ),
     "failed": ("FailedJob",),
     "fields_task": ("FieldsSending", "FieldsTask"),
+    "group": ("Group",),
     "job": ("Job",),
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
@@ -153,8 +160,10 @@ _HOMES = {
     "model.events": ("StateChange", "event_name"),
     "model.explanations": ("Explanation",),
     "model.failure_kinds": ("FailureKind",),
+    "model.group_status": ("GroupStatus",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
+    "model.limit": ("Limit", "Rate"),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
     "model.reports": ("Log", "LogLine", "Progress"),
@@ -171,7 +180,8 @@ _HOMES = {
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
     "noun_errors": (
-        "InvalidFilter", "InvalidProgress", "InvalidSchedule", "OperationConflict", "OperationEnded", "OperationError",
+        "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
+        "OperationConflict", "OperationEnded", "OperationError",
         "OperationNotFound", "OperationTimeout",
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",

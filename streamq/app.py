@@ -9,7 +9,9 @@ from typing import Any, Self, TypeVar, Unpack
 from streamq.declare import ScheduleDecorator, TaskDecorator
 from streamq.duties.scheduler import Scheduler
 from streamq.errors import ConfigurationError, UsageError
+from streamq.model.limit import EVERY, GROUP, OF_QUEUE, PARTS, QUEUE, Limit, wrong_limit
 from streamq.model.shown import as_given
+from streamq.options import wrong_queue
 from streamq.program import Program, no_lifespan
 from streamq.scheduling import ScheduleOptions
 from streamq.settings import Settings, SettingsOptions
@@ -67,6 +69,26 @@ class App(Program):
         job with ``payload``. Workers and schedulers that run the app keep it in Redis. Raises ``ConfigurationError``.
         """
         return ScheduleDecorator(self, name=name, queue=queue, payload=payload, options=options)
+
+    def limit(
+        self, queue: str, limit: Limit | None = None, *, groups: Limit | None = None, parts: Limit | None = None
+    ) -> None:
+        """Declare what holds in a queue where operators tell nothing else: ``app.limit("sms", Limit(concurrency=50))``.
+
+        ``limit`` is of the queue; ``groups`` of every tenant, as ``Limit(concurrency=2, rate="10/s")``, and ``parts``
+        of every part of one (``66338:contact-9``). Of a task ``@app.task(limit=Limit(…))`` says it. Workers tell it to
+        Redis when they begin, and what code does not say any more is over then. Raises ``ConfigurationError``.
+        """
+        given = ((QUEUE, "limit", limit, OF_QUEUE), *(
+            (f"{GROUP}{name}", what, said, tuple(PARTS))
+            for name, what, said in zip(EVERY, ("groups", "parts"), (groups, parts), strict=True)
+        ))  # fmt: skip
+        if problem := wrong_queue(queue) or next(
+            (wrong for _, what, said, allowed in given if (wrong := wrong_limit(said, what, allowed))), ""
+        ):
+            raise ConfigurationError(problem)
+        of = self.limits.setdefault(queue, {})
+        of |= {scope: said for scope, _, said, _ in given if said is not None}
 
     def configure(self, kind: type[S], options: Mapping[str, Any]) -> S:
         """The settings under which a role runs this app, of ``kind`` or a subclass of it.

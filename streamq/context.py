@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
+from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.model.clock import from_ms
 from streamq.model.headers import Headers
 from streamq.model.reports import LEVELS, line_text, progress_text
 from streamq.model.shown import as_given
+from streamq.options import line
 from streamq.program import Program
+from streamq.terms import moment
+from streamq.verdicts import Scope
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -59,6 +63,26 @@ class Context:
     """The planned time of that run: the same on every attempt, and however late it is."""
     _cancelled: Callable[[], bool] = lambda: False
     _report: Report = dropped
+    group: str | None = None
+    """The group of the job, if it has one."""
+    _pause: Callable[[Scope, str, str], Awaitable[None]] | None = None
+
+    def pause_group(
+        self, until: Duration | datetime, reason: str = "", *, scope: Literal["group", "tenant"] = "group"
+    ) -> Awaitable[None]:
+        """Start no other job of this job's group before: ``await ctx.pause_group(30, "the provider said 429")``.
+
+        ``until`` is a duration from now or an aware time; ``scope="tenant"`` means the first level of the group. What
+        runs goes on, this job too: it returns or raises as it likes. (``raise Retry(after=30, scope="group")`` does
+        both in one.) A pause that lasts longer stays as it is. In a plain handler, which runs in a thread, the call is
+        the same without ``await``, and returns when it is written. Raises ``UsageError`` where it has no group, and
+        for what is no time; awaited, ``Unavailable``.
+        """
+        if self.group is None or self._pause is None:
+            raise UsageError("this job has no group that could be paused: enqueue it with group=…")
+        if scope not in ("group", "tenant"):
+            raise UsageError(f"scope={as_given(scope)} is not possible: use group or tenant")
+        return self._pause(scope, moment("until", until), line("reason", reason))
 
     def progress(self, value: float | None = None, note: str = "", *, data: Any = None) -> _Turn:
         """Tell how far the job is: ``await ctx.progress(0.4, "half way", data={"rows": 412})``.

@@ -13,7 +13,9 @@ from streamq.context import Context
 from streamq.durations import Duration
 from streamq.errors import ConfigurationError, UsageError
 from streamq.fields_task import FieldsTask
+from streamq.grouping import GroupOf
 from streamq.model.backoff import Backoff
+from streamq.model.limit import Limit
 from streamq.model.retries import ErrorTypes, RetryOn
 from streamq.options import POLICY
 from streamq.program import Program
@@ -56,7 +58,7 @@ class TaskDecorator:
         retry_on: RetryOn | None = ...,
         fail_on: ErrorTypes | None = ..., give_up_after: Duration | None = ...,
         on_error: Callable[[BaseException, Context], Verdict | Duration | None] | None = ...,
-        on_failed: str | None = ..., version: int = ...,
+        on_failed: str | None = ..., version: int = ..., group: GroupOf | None = ..., limit: Limit | None = ...,
         upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
         keep_completed: int | None = ..., keep_completed_for: Duration | None = ...,
         keep_failed: int | None = ..., keep_failed_for: Duration | None = ...,

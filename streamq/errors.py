@@ -11,6 +11,7 @@
     │   ├── RequestReused         the idempotency key was used for another request
     │   ├── InvalidSchedule       the definition of a schedule is wrong
     │   ├── InvalidFilter         the filter cannot be read
+    │   ├── InvalidLimit          a limit, or the name of a group, cannot be what was given
     │   ├── WindowNotKept         statistics are not kept of that time, or not so finely
     │   └── NotOpen               the app was not opened with ``async with app``
     │       └── OpenElsewhere     it is open in another event loop, not in this one
@@ -39,6 +40,7 @@
     ├── ScheduleConflict          what the schedule is now does not allow the action
     └── Unavailable               the server cannot take the command now
         ├── QueueFull             as many jobs wait in the queue as may
+        │   └── GroupFull         as many jobs of a group wait as may
         ├── OutOfMemory           the server is at ``maxmemory``
         ├── Rejected              the server refuses us: login, rights, version
         └── OutcomeUnknown        the command may have run; ``await error.repeat()`` adds nothing twice
@@ -311,6 +313,8 @@ class QueueFull(Repeatable, Unavailable):
 
     code = "queue-full"
     sent: int = 0
+    group: str = ""
+    """The group that is full, where it is one (``GroupFull``)."""
 
     def __init__(self, queue: str, waiting: int, bound: int) -> None:
         self.queue, self.waiting, self.bound = queue, waiting, bound

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
-from streamq.errors import FieldError, JobError, StreamqError, UsageError
+from streamq.errors import FieldError, JobError, QueueFull, StreamqError, UsageError
 from streamq.model.shown import as_given, shown
 from streamq.times import rfc3339
 
@@ -34,6 +34,28 @@ class InvalidFilter(UsageError):
         before, behind = text[max(0, place - self.AROUND) : place], text[place : place + self.AROUND]
         marked = f"{shown(before)} >>> {shown(behind)}".rstrip()
         super().__init__(f"not a filter, at character {place + 1}: {reason}: {marked}")
+
+
+class InvalidLimit(UsageError):
+    """A limit cannot be what was given. ``part`` is what of it is wrong; ``group`` is the name of a group."""
+
+    code = "invalid-limit"
+
+    def __init__(self, part: str, reason: str) -> None:
+        self.part = part
+        super().__init__(reason)
+
+
+class GroupFull(QueueFull):
+    """As many jobs of the ``group`` wait as its ``max_waiting`` allows: none of the call was added."""
+
+    code = "group-full"
+
+    def __init__(self, queue: str, waiting: int, bound: int, group: str) -> None:
+        super().__init__(queue, waiting, bound)
+        self.group = group
+        said = f"group {group!r} of queue {queue!r} is full: {waiting:,} of its jobs wait, at most {bound:,} may"
+        self.args = (f"{said}. Send again when workers have caught up, or raise its max_waiting",)
 
 
 class OperationError(StreamqError):

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypedDict, get_args
 
 from streamq.durations import FORMS, LONGEST_WAIT, Duration, seconds_of
 from streamq.errors import ConfigurationError, UsageError, meant
+from streamq.grouping import wrong_grouping
 from streamq.hooks import wrong_hook
 from streamq.model import due
 from streamq.model.backoff import Backoff
@@ -23,6 +24,7 @@ from streamq.model.durability import Durability
 from streamq.model.group import FORM, LONGEST, is_group
 from streamq.model.keys import Keys
 from streamq.model.lanes import NORMAL, PRIORITIES
+from streamq.model.limit import wrong_limit
 from streamq.model.retention import MOST as MOST_KEPT
 from streamq.model.retention import Kept
 from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
@@ -222,7 +224,8 @@ def _moment(option: Option, value: Any) -> str:
 
 _CHECKS: Final[Mapping[Form, Callable[[Option, Any], str]]] = {
     "duration": _duration, "time": _time, "moment": _moment, "whole number": _whole_number, "choice": _choice,
-    "text": _text, "group": lambda _, value: "" if is_group(value) else FORM, "unique": lambda _, value: "" if isinstance(value, Unique) else WRITTEN,
+    "text": _text, "group": lambda _, value: "" if is_group(value) else FORM,
+    "unique": lambda _, value: "" if isinstance(value, Unique) else WRITTEN,
 }  # fmt: skip
 """By form, a check: it returns what is allowed when a value is not, and an empty text when it is."""
 
@@ -251,7 +254,8 @@ def wrong_task_name(name: Any) -> str:
     return f"{as_given(name)} cannot name a task: {allowed}" if allowed else ""
 
 
-def _wrong_queue(queue: Any) -> str:
+def wrong_queue(queue: Any) -> str:
+    """What is wrong with the name of a queue, as a sentence; empty when nothing is."""
     try:
         Keys("", queue)
         return ""
@@ -321,7 +325,7 @@ POLICY: Final[Mapping[str, Policy]] = {
     policy.name: policy
     for policy in (
         Policy("name", None, wrong_task_name, "Its name, unique in the app; `None` is the handler's own."),
-        Policy("queue", "default", _wrong_queue, "The queue of its jobs."),
+        Policy("queue", "default", wrong_queue, "The queue of its jobs."),
         Policy("attempts", 5, OPTIONS["attempts"].wrong, "How many attempts a job may spend."),
         Policy("timeout", 300.0, OPTIONS["timeout"].wrong, "How long an attempt may take."),
         Policy("backoff", Backoff(), _wrong_backoff, "How long a job waits between two attempts."),
@@ -364,6 +368,8 @@ POLICY: Final[Mapping[str, Policy]] = {
             "keep_result", None, lambda value: "" if value is None else OPTIONS["keep_result"].wrong(value),
             "How long the results of its jobs are kept; `None` is as long as their records, 0 keeps none.",
         ),
+        Policy("group", None, wrong_grouping, "What makes the group of a job of its payload."),
+        Policy("limit", None, wrong_limit, "How many of its jobs run at once and start in a time, as a `Limit`."),
         Policy(
             "capture_logs", False, _wrong_flag("capture_logs"),
             "Whether what its handler logs with standard logging becomes lines of the job's log too.",

@@ -22,6 +22,7 @@ from streamq.model.envelope import New
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
+from streamq.model.limit import Limit
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
 from streamq.model.statistics import Statistics
@@ -68,6 +69,8 @@ class Program:
         self.tasks: dict[str, Task[Any, Any]] = {}
         self.declared: dict[str, Schedule] = {}
         """The schedules that code declares, by name."""
+        self.limits: dict[str, dict[str, Limit]] = {}
+        """The limits that code declares, by queue and scope (``model.limit``)."""
         self._compared: set[tuple[str, str]] = set()
 
     @property

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from streamq.acting import actor
-from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import FieldError, InvalidPayload, UsageError
+from streamq.group import end_of
 from streamq.keeping import keep, remove
+from streamq.limited import PAGE_LIMIT, Limited
 from streamq.many import Many
 from streamq.model import codec
-from streamq.model.clock import host_now
 from streamq.model.cursors import invalid
 from streamq.model.events import Event
 from streamq.model.explanations import Explanation, explain
@@ -29,21 +29,18 @@ from streamq.model.shown import as_given
 from streamq.model.states import State
 from streamq.model.statistics import Statistics
 from streamq.model.steering import Steering
-from streamq.options import Priority, line, wrong_task_name
+from streamq.options import Priority, line
 from streamq.statistics import statistics_of, window
 from streamq.store.jobs import Change
-from streamq.terms import moment, terms
-from streamq.times import rfc3339
+from streamq.terms import terms
 
-PAGE_LIMIT = 200
-"""Jobs on a page at most: they are read in four round trips."""
 UNCHANGED: Final[Any] = object()
 """The payload of a change that leaves it: ``None`` is a payload like any other."""
 SOON: Final = "0"
 """A due time that is now (``model.due``)."""
 
 
-class Queue(Many):
+class Queue(Limited, Many):
     """Made by ``app.queue(name)``. Every method raises ``Unavailable`` when the server cannot be reached."""
 
     def __init__(self, name: str, client: Client) -> None:
@@ -265,10 +262,7 @@ class Queue(Many):
         Raises ``UsageError`` for a time or a name that cannot be.
         """
         self._check_task(task)
-        ends = "" if until is None else moment("until", until)
-        if isinstance(until, datetime) and until <= host_now():
-            given = rfc3339(until.astimezone(UTC))
-            raise UsageError(f"until={given} is in the past, so nothing would be paused: give a time to come")
+        ends = end_of(until)
         await self._client.store.steering.pause(
             self.name, task, line("reason", reason), line("by", by) or actor(), ends
         )
@@ -284,23 +278,6 @@ class Queue(Many):
         if was_paused:
             await self._note("queue.resume", task or "")
         return was_paused
-
-    async def limit(self, *, max_waiting: int | None) -> bool:
-        """Let so many jobs wait at most: an enqueue beyond raises ``QueueFull``. ``None`` lets any number wait.
-
-        Delayed jobs do not count until they are due, and those that come back never do. Producers that run know it
-        after a second at most. Returns whether that changes anything.
-        """
-        fits = max_waiting is None or (type(max_waiting) is int and 0 <= max_waiting < 2**53)
-        if not fits:
-            raise UsageError(
-                f"max_waiting={as_given(max_waiting)} is not possible: use a whole number from 0 on, or None"
-            )
-        changed = await self._client.store.steering.set_max_waiting(self.name, max_waiting)
-        self._client.store.producers.plain.forget(self.name)
-        if changed:
-            await self._note("queue.limit", max_waiting="none" if max_waiting is None else max_waiting)
-        return changed
 
     async def retention(self) -> Retention:
         """What was told of its retention, and what its tasks say in code; where it says nothing, the settings count."""
@@ -335,13 +312,6 @@ class Queue(Many):
         is registered for it, and ``QueueNotEmpty`` where it has jobs in any state, or schedules.
         """
         await remove(self._client, self.name, purge=purge)
-
-    async def _note(self, action: str, subject: str = "", by: str = "", **details: Any) -> None:
-        await note(self._client, self.name, action, subject, by, **details)
-
-    def _check_task(self, task: str | None) -> None:
-        if task is not None and (problem := wrong_task_name(task)):
-            raise UsageError(problem)
 
 
 def _refuse_masks(job: JobRecord, payload: bytes) -> None:

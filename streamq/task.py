@@ -22,12 +22,14 @@ from streamq.errors import (
     ResultUnreadable,
     UsageError,
 )
+from streamq.grouping import GroupOf, group_of
 from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec, values
 from streamq.model.envelope import New
 from streamq.model.headers import NO_HEADERS, Headers, joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.judge import ResultNotStorable, ResultTooLarge
+from streamq.model.limit import Limit
 from streamq.model.masked import mask, texts_in
 from streamq.model.masks import Masks
 from streamq.model.retries import retries_of
@@ -81,10 +83,12 @@ class Task(Generic[P, R]):
     def _take(
         self, *, queue: str, attempts: int, timeout: Duration, version: int, upgrade: Upgrade | None,
         aliases: tuple[str, ...], on_error: OnError | None, unique: Unique | None,
-        on_failed: str | None, keep_result: Duration | None, capture_logs: bool, **more: Any,
+        on_failed: str | None, keep_result: Duration | None, capture_logs: bool, group: GroupOf | None,
+        limit: Limit | None, **more: Any,
     ) -> None:  # fmt: skip
         self.queue, self.attempts, self.timeout = queue, attempts, seconds_of(timeout)
         self.unique, self.on_failed, self.captures_logs = unique, on_failed, capture_logs
+        self.group, self.limit = group, limit
         self.keep_result = None if keep_result is None else seconds_of(keep_result)
         self.kept = kept_of({name: more.pop(f"keep_{name}") for name in KEEPING})
         """The retention of its records, where it has one of its own."""
@@ -120,7 +124,7 @@ class Task(Generic[P, R]):
         self.is_told = self.hides or self.keep_result is not None
         """Whether the records of its jobs say something that the jobs themselves do not."""
         self._own_headers = self._headers_of_all()
-        self._sends_plain = self.unique is None and not self._own_headers
+        self._sends_plain = self.unique is None and not self._own_headers and self.group is None
 
     def _headers_of_all(self) -> bytes:
         """What each job of the task says in its headers, without an option: nothing for most tasks."""
@@ -219,7 +223,13 @@ class Task(Generic[P, R]):
         """A job of the task, not yet sent. Raises ``InvalidPayload`` and ``PayloadTooLarge``."""
         if said is PLAIN and self._sends_plain:  # as most
             return New(self.name, self.encode(payload))
-        return self._own(said).new(self.name, self.encode(payload), self.unique, hidden=self.hides)
+        return self._made(self._own(said), self.encode(payload))
+
+    def _made(self, said: Terms, encoded: bytes) -> New:
+        if self.group is not None and not said.group:
+            group = group_of(self.name, self.group, encoded, self._payload.read)
+            said = said.in_group(group) if group else said
+        return said.new(self.name, encoded, self.unique, hidden=self.hides)
 
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
         """Send one job to a queue, which may be another than the task's own."""
@@ -231,12 +241,12 @@ class Task(Generic[P, R]):
     async def send_many(self, queue: str, payloads: Iterable[Any], said: Terms) -> list[Job[R]]:
         """The same for many."""
         client, name, parse = self._client, self.name, self.parse_result
-        said, unique, hidden = self._own(said), self.unique, self.hides
-        if unique is None and said.is_plain:  # a call less for each
+        said = self._own(said)
+        if self.unique is None and self.group is None and said.is_plain:  # a call less for each
             headers, due = said.headers, said.due
             jobs = [New(name, self.encode(payload), headers, due) for payload in payloads]
         else:
-            jobs = [said.new(name, self.encode(payload), unique, hidden=hidden) for payload in payloads]
+            jobs = [self._made(said, self.encode(payload)) for payload in payloads]
         ids = client.send_many(queue, jobs, said.durability)
         return await handed(ids, lambda found: jobs_of(found, queue, name, client, parse))
 

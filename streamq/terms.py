@@ -11,7 +11,7 @@ from streamq.model import due
 from streamq.model.clock import to_ms
 from streamq.model.durability import Durability
 from streamq.model.envelope import UNDEMANDING, New
-from streamq.model.headers import pack_headers, parse_headers
+from streamq.model.headers import joined, pack_headers, parse_headers
 from streamq.model.lanes import BY_PRIORITY, NORMAL, READY
 from streamq.options import OPTIONS, Option, refuse
 from streamq.unique import BY_KEY, Unique
@@ -33,6 +33,10 @@ class Terms(NamedTuple):
     def is_plain(self) -> bool:
         """Whether they ask for nothing that must be decided of a job."""
         return self.lane == READY and not (self.key or self.group) and self.unique is None
+
+    def in_group(self, group: str) -> Terms:
+        """The same of a group."""
+        return self._replace(group=group, headers=joined(self.headers, pack_headers({"group": group})))
 
     def new(self, task: str, payload: bytes, unique: Unique | None = None, *, hidden: bool = False) -> New:
         """A job under these terms. ``unique`` is its task's; where it is none, and nothing else asks for it, the job

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final, Literal, get_args
 
 from streamq.durations import LONGEST_WAIT, Duration, seconds_of
+
+Scope = Literal["job", "group", "tenant"]
+"""What a retry lets wait: the job alone, its group, or the first level of that."""
+SCOPES: Final = get_args(Scope)
 
 
 class Verdict(Exception):
@@ -25,15 +30,22 @@ def _wait(duration: Duration) -> float:
 class Retry(Verdict):
     """Run the job again after ``after`` seconds (default: the task's backoff). Spends an attempt.
 
-    ``after`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``.
-    Raises ``ValueError`` for more than a year, and for what is no duration.
+    ``after`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``. With ``scope="group"`` no job of the
+    job's group starts before, on no worker, this one is the first of them then, and no attempt is spent: so a provider
+    is obeyed that says 429 and when to come back. ``scope="tenant"`` means the first level of its group. A job without
+    a group is retried as ever. Raises ``ValueError`` for more than a year, and for what is no duration or no scope.
     """
 
     after: float | None = None
     """Seconds to wait; ``None`` leaves it to the task's backoff, also in a subclass that does not say."""
 
-    def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
-        self.after = None if after is None else _wait(after)
+    scope: Scope = "job"
+    """What waits for so long."""
+
+    def __init__(self, reason: str = "", *, after: Duration | None = None, scope: Scope = "job") -> None:
+        if scope not in SCOPES:
+            raise ValueError(f"scope={scope!r} is not possible: use one of {', '.join(SCOPES)}")
+        self.after, self.scope = None if after is None else _wait(after), scope
         super().__init__(reason or "the handler asked for a retry")
 
 

@@ -14,6 +14,7 @@ from streamq import (
     OPTIONS,
     RESERVED,
     App,
+    GroupFull,
     InvalidFilter,
     InvalidPayload,
     JobNotFound,
@@ -54,7 +55,7 @@ BAD_CURSOR: Final = ProblemType(400, "bad-cursor", "the cursor is none, or belon
 
 
 _WITHOUT_OPTIONS: Final = {"task", "payload"}
-DECIDED: Final = frozenset({"priority", "key", "unique", "expires"})
+DECIDED: Final = frozenset({"priority", "key", "unique", "group", "expires"})
 """Options of which the answer tells what was made of them: the job is looked up for it."""
 
 
@@ -216,7 +217,7 @@ async def _create(site: Site, asked: Asked[None, JobBody], enqueue: Enqueue) -> 
         told
         or job.disposition != "created"
         or not options.keys().isdisjoint(DECIDED)
-        or (task and task.unique)
+        or (task and (task.unique or task.group))
     ):
         return await as_it_lies(site, job)
     attempts = options.get("attempts") or (task.attempts if task is not None else None)
@@ -302,7 +303,8 @@ async def _page(queue: Queue, state: State, limit: int, cursor: str) -> Page:
 
 JOB_NOT_FOUND: Final = OF_ENGINE[JobNotFound]
 REFUSALS: Final = (
-    OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[QueueFull], OF_ENGINE[NotDurable], *OUTAGES,
+    OF_ENGINE[PayloadTooLarge], OF_ENGINE[UsageError], OF_ENGINE[GroupFull],
+    OF_ENGINE[QueueFull], OF_ENGINE[NotDurable], *OUTAGES,
 )  # fmt: skip
 """Of any route that makes a job."""
 ONCE: Final = (OF_ENGINE[RequestReused], OF_ENGINE[RequestRunning])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -52,13 +52,19 @@ class RetentionRequest(Request):
 
 
 class QueueRequest(Request):
-    """What is to change in a queue; what is left out stays. ``max_waiting`` null lets any number of jobs wait."""
+    """What is to change in a queue; what is left out stays. ``max_waiting`` null lets any number of jobs wait.
+
+    ``concurrency`` and ``rate`` (such as ``100/s``) limit it as code does not: null goes back to what code says, and
+    ``unlimited`` lifts that.
+    """
 
     paused: bool | None = None
     reason: Line | None = None
     until: of_option(OPTIONS["expires"]) = None  # type: ignore[valid-type]
     by: Line | None = None
     max_waiting: Bound = None
+    concurrency: int | Literal["unlimited"] | None = None
+    rate: str | None = None
     retention: RetentionRequest | None = None
 
     @field_validator("reason", "until", "by")
@@ -75,8 +81,8 @@ class QueueRequest(Request):
 async def change(site: Site, asked: Asked[None, QueueRequest]) -> dict[str, Any]:
     """The queue as it is now."""
     queue, body = await known_queue(site.engine, asked.request), asked.body
-    if "max_waiting" in body.model_fields_set:
-        await queue.limit(max_waiting=body.max_waiting)
+    if given := body.model_dump(include=body.model_fields_set & {"max_waiting", "concurrency", "rate"}):
+        await queue.limit(**given)
     if body.retention is not None:
         told = body.retention.model_dump(include=body.retention.model_fields_set - {"task"})
         await queue.keep(task=body.retention.task, **told)

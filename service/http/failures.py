@@ -13,7 +13,9 @@ from aiohttp import web
 from yarl import URL
 
 from streamq import (
+    GroupFull,
     InvalidFilter,
+    InvalidLimit,
     InvalidPayload,
     InvalidSchedule,
     JobNotFound,
@@ -83,6 +85,7 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
         WindowNotKept.code,
         "statistics are not kept of that time, or not so finely; they are from `oldest` on",
     ),
+    InvalidLimit: ProblemType(422, InvalidLimit.code, "the `part` of the limit, or the name of the group, cannot be"),
     UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
     JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
     OperationNotFound: ProblemType(
@@ -98,6 +101,9 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     VersionConflict: ProblemType(
         412, VersionConflict.code, "the job was changed meanwhile, and has the `version` that is told"
+    ),
+    GroupFull: ProblemType(
+        429, GroupFull.code, "as many jobs of the `group` wait as may: `waiting` of `bound`"
     ),
     QueueFull: ProblemType(
         429, QueueFull.code, "as many jobs wait in the queue as may: `waiting` of `bound`"
@@ -129,7 +135,7 @@ unless the jobs were taken."""
 OUTAGES: Final = tuple(
     kind
     for of, kind in OF_ENGINE.items()
-    if issubclass(of, Unavailable) and of not in (NotDurable, QueueFull)
+    if issubclass(of, Unavailable) and of not in (NotDurable, GroupFull, QueueFull)
 )
 """What any route that asks the queue server may answer. Only what makes a job can be not durable, or one too many."""
 
@@ -226,6 +232,8 @@ _TOLD: Final[dict[type[StreamqError], dict[str, str]]] = {
     VersionConflict: {"version": "version"},
     QueueInUse: {"workers": "workers"},
     QueueNotEmpty: {"counts": "counts"},
+    InvalidLimit: {"part": "part"},
+    GroupFull: {"group": "group", "waiting": "waiting", "bound": "bound"},
     QueueFull: {"waiting": "waiting", "bound": "bound"},
     WindowNotKept: {"oldest": "oldest_text"},
 }

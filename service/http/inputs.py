@@ -161,6 +161,17 @@ _UNIQUE: Final = Annotated[
     ),
 ]  # fmt: skip
 
+def _group(option: Option) -> Callable[[str | None], str | None]:
+    """A check of the name of a group."""
+
+    def named(value: str | None) -> str | None:
+        if value is not None and (problem := option.wrong(value)):
+            raise PydanticCustomError("group", "{text}", {"text": problem})
+        return value
+
+    return named
+
+
 _OF_FORM: Final[dict[str, Callable[[Option], Any]]] = {
     "duration": lambda option: Annotated[float | None, *_duration(option)],
     "time": lambda _: Instant,
@@ -169,6 +180,9 @@ _OF_FORM: Final[dict[str, Callable[[Option], Any]]] = {
     "choice": lambda option: Literal[option.choices] | None,
     "text": lambda option: Annotated[
         str | None, Field(min_length=int(option.low), max_length=int(option.high))
+    ],
+    "group": lambda option: Annotated[
+        str | None, Field(min_length=int(option.low), max_length=int(option.high)), AfterValidator(_group(option))
     ],
     "unique": lambda _: _UNIQUE,
 }

@@ -23,6 +23,7 @@ _OURS: Final = {
     "reclaimer": "streamq.cli.roles:reclaimer",
     "queues": "streamq.cli.look:queues",
     "queue": "streamq.cli.queue:queue",
+    "group": "streamq.cli.group:group",
     "operation": "streamq.cli.operation:operation",
     "workers": "streamq.cli.look:workers",
     "stats": "streamq.cli.stats:stats",

@@ -125,7 +125,7 @@ MOMENT: Final = _Moment()
 
 _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
     "duration": (DURATION, "DURATION"), "time": (TIME, "TIME"), "moment": (MOMENT, "DURATION|TIME"),
-    "whole number": (int, None), "text": (str, None), "unique": (_Unique(), "UNIQUE"),
+    "whole number": (int, None), "text": (str, None), "group": (str, None), "unique": (_Unique(), "UNIQUE"),
 }  # fmt: skip
 """By the form of an option of enqueue: its click type, and its placeholder in the help."""
 

@@ -10,6 +10,7 @@ import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.group import given_of, limiting
 from streamq.cli.operation import followed, tell
 from streamq.cli.options import (
     DURATION,
@@ -51,7 +52,12 @@ def _on(
         of = app.queue(name)
         await refuse_unknown(app, name)
         await act(of)
-        return {"queue": name, "counts": (await of.counts()).asdict(), **(await of.steering()).asdict()}
+        said = await of.limits()
+        limits = {
+            scope: {"code": each.code.asdict(), "told": each.told.asdict()} for scope, each in said.items()
+        }
+        told = (await of.steering()).asdict()
+        return {"queue": name, "counts": (await of.counts()).asdict(), **told, "limits": limits}
 
     _show(with_app(options, acted), as_json=as_json)
 
@@ -71,6 +77,7 @@ def _show(said: dict[str, Any], *, as_json: bool) -> None:
     rows = {
         "queue": said["queue"], **said["counts"], "max waiting": said["max_waiting"],
         **{name: _pause(pause) for name, pause in pauses.items() if pause}, **_kept("keeps", said["retention"]),
+        **{f"limit of {scope}": _limit(limit) for scope, limit in said["limits"].items()},
     }  # fmt: skip
     for name, value in rows.items():
         if value is not None:
@@ -86,6 +93,11 @@ def _kept(what: str, said: dict[str, Any]) -> dict[str, str]:
     for name, kept in tasks.items():
         lines |= _kept(f"{what} of task {name}", kept)
     return lines
+
+
+def _limit(limit: dict[str, Any]) -> str:
+    """A limit on one line: what was told goes before what code says."""
+    return ", ".join(f"{part} {value}" for part, value in (limit["code"] | limit["told"]).items())
 
 
 def _pause(pause: dict[str, Any]) -> str:
@@ -154,6 +166,8 @@ def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
 
 @queue.command()
 @click.argument("name")
+@_task
+@limiting("concurrency", "rate")
 @click.option(
     "--max-waiting", cls=Option, type=click.IntRange(0), help="Jobs that may wait; more are refused."
 )
@@ -161,17 +175,25 @@ def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
 @by_actor
 @server
 @as_json
-def limit(name: str, max_waiting: int | None, unlimited: bool, as_json: bool, **options: Any) -> None:
-    """Bound how many jobs may wait in a queue: an enqueue beyond is refused.
+def limit(
+    name: str, task: str | None, max_waiting: int | None, unlimited: bool, as_json: bool, **options: Any
+) -> None:
+    """Limit how many jobs of a queue, or of one task in it, run at once, start in a time, and wait.
 
     \b
     Examples:
+      streamq queue limit sms --concurrency 50 --rate 100/s
+      streamq queue limit sms --task send_sms --rate default
       streamq queue limit sms --max-waiting 100000
-      streamq queue limit sms --unlimited
     """
-    if (max_waiting is None) != unlimited:
-        raise streamq.UsageError("say which bound: --max-waiting NUMBER or --unlimited")
-    _on(name, options, lambda of: of.limit(max_waiting=max_waiting), as_json=as_json)
+    given = given_of(options, "concurrency", "rate")
+    if max_waiting is not None and unlimited:
+        raise streamq.UsageError("say --max-waiting NUMBER or --unlimited, not both")
+    if max_waiting is not None or unlimited:
+        given["max_waiting"] = max_waiting
+    if not given:
+        raise streamq.UsageError("say which limit: --concurrency, --rate, --max-waiting NUMBER or --unlimited")
+    _on(name, options, lambda of: of.limit(task=task, **given), as_json=as_json)
 
 
 def _keeping(command: Command) -> Command:

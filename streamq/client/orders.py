@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from streamq.model.envelope import New
+from streamq.model.headers import parse_headers
 from streamq.store.producers import Answer, Batch, Flight
 
 BATCH: Final = 500
@@ -54,11 +55,12 @@ class Load(NamedTuple):
     orders: Sequence[Order]
     since: float
 
-    def fitting(self, room: int) -> list[Order]:
-        """Of several orders that are too many together, those for which there was room in their queue, in order."""
+    def fitting(self, room: int, group: str = "") -> list[Order]:
+        """Of several orders that are too many together, those for which there was room in their queue, in order; or in
+        the ``group`` that is full."""
         found: list[Order] = []
         for order in self.orders:
-            room -= (count := len(order.jobs))
+            room -= (count := sum(not group or parse_headers(job.headers).get("group") == group for job in order.jobs))
             if room >= 0:
                 found.append(order)
             else:

@@ -225,8 +225,10 @@ class _Carrier:
                 await self._land(self._begin([order], departure.slot))
             return
         for load, answer in zip(departure.loads, answers, strict=True):
-            if isinstance(answer, QueueFull) and (fitting := load.fitting(answer.bound - answer.waiting)):
-                await self._land(self._begin(fitting, departure.slot))
+            if isinstance(answer, QueueFull):
+                room = answer.bound - answer.waiting
+                if fitting := load.fitting(room, answer.group):
+                    await self._land(self._begin(fitting, departure.slot))
             self._end(load, answer)
 
     def _loads(self, orders: Sequence[Order], slot: int) -> list[Load]:

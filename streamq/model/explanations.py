@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from streamq.model.group import tenant_of
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.lanes import ALONE, LANES
+from streamq.model.limit import Limit
 from streamq.model.states import State
 from streamq.model.steering import Pause
 from streamq.model.worker_info import WorkerInfo
@@ -39,7 +41,7 @@ class Explanation:
     by: str | None = None
     """Who wanted it so, where somebody did and has said so."""
     ahead: int | None = None
-    """Of a waiting job: about how many others are before it."""
+    """Of a waiting job: about how many others are before it; of one of a group that is held, of its group."""
     seconds: float | None = None
     """Of a waiting job: in about how many seconds it starts, at the pace of the last minutes."""
 
@@ -49,6 +51,30 @@ class Explanation:
             "code": self.code, "text": self.text, "until": rfc3339(self.until), "since": rfc3339(self.since),
             "by": self.by, "ahead": self.ahead, "seconds": self.seconds,
         }  # fmt: skip
+
+
+class ScopeFacts(NamedTuple):
+    """A scope in which a job is limited or paused: the queue, its task, its group."""
+
+    name: str
+    limit: Limit
+    paused: Pause | None
+    used: int
+    """How many of its jobs are past the gate."""
+    opens: datetime | None
+    """When the window of its rate opens; ``None`` while it is open."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many of its jobs are active as may be."""
+        most = self.limit.concurrency
+        return isinstance(most, int) and self.used >= most
+
+    @property
+    def words(self) -> str:
+        """It in a sentence."""
+        kind, _, name = self.name.partition(":")
+        return "its queue" if kind == "queue" else f"{kind} {name!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +107,12 @@ class Facts:
     """Those that serve its queue, and the one that has it."""
     lost: frozenset[str] = field(default_factory=frozenset)
     """The names of those among them that are not connected any more."""
+    line: int = -1
+    """About how many of its group the gate lets through before it; -1 where the gate does not hold it."""
+    turns: int = 0
+    """How many tenants wait for their turn."""
+    scopes: Sequence[ScopeFacts] = ()
+    """In which it is limited or paused."""
     pace: float | None = None
     """Attempts that end in its queue in a second; ``None`` where that is not known."""
 
@@ -180,6 +212,58 @@ def _follows(facts: Facts) -> Explanation | None:
         "behind-key",
         f"it waits for the end of job {facts.key_holder}, which has its unique key {facts.job.key!r}",
     )
+
+
+def _group_paused(facts: Facts) -> Explanation | None:
+    paused = (_paused("group-paused", scope.words, scope.paused) for scope in facts.scopes if _is_gated(facts))
+    return next(filter(None, paused), None)
+
+
+def _rate_used(facts: Facts) -> Explanation | None:
+    """The scope that opens last."""
+    shut = [scope for scope in facts.scopes if scope.opens and _is_gated(facts)]
+    if not shut:
+        return None
+    last = max(shut, key=lambda scope: scope.opens or facts.now)
+    text = f"{last.words} may start {last.limit.rate}, and has: the next starts{_in(last.opens, facts.now)}"
+    return Explanation("rate-limited", f"{text}{_before(facts)}", until=last.opens, ahead=_ahead(facts))
+
+
+def _slots_used(facts: Facts) -> Explanation | None:
+    full = next((scope for scope in facts.scopes if scope.is_full and _is_gated(facts)), None)
+    if full is None:
+        return None
+    most = full.limit.concurrency
+    text = f"{full.words} may have {_times(int(most or 0), 'job')} active, and has: the next starts when one ends"
+    return Explanation("concurrency-limited", f"{text}{_before(facts)}", ahead=_ahead(facts))
+
+
+def _turn(facts: Facts) -> Explanation | None:
+    if not _is_gated(facts) or facts.line < 0:
+        return None
+    if not facts.serving:
+        return _no_worker(facts)
+    free = facts.active < facts.slots
+    if facts.line == 0 and free and facts.turns <= 1:
+        return Explanation("in-turn", "it is the next of its group: it starts in a moment", ahead=0, seconds=0.0)
+    others = f", which takes turns with {_times(facts.turns - 1, 'other')}" if facts.turns > 1 else ""
+    slots = f"; {facts.active:,} run in the {_times(facts.slots, 'slot')} of its workers"
+    group = tenant_of(facts.job.group or "")
+    text = f"the turn of its group {group!r} has not come{others}{_before(facts)}{slots}"
+    return Explanation("in-turn", text, ahead=_ahead(facts))
+
+
+def _is_gated(facts: Facts) -> bool:
+    """Whether it waits for the gate, and not as a suspect for an idle worker."""
+    return facts.lane != ALONE and facts.job.state in (State.WAITING, State.HELD)
+
+
+def _ahead(facts: Facts) -> int | None:
+    return facts.line if facts.line >= 0 else None
+
+
+def _before(facts: Facts) -> str:
+    return f"; about {_times(facts.line, 'job')} of its group before it" if facts.line > 0 else ""
 
 
 def _held(_: Facts) -> Explanation:
@@ -380,6 +464,10 @@ REASONS: Final = (
     Reason("queue-paused", (_W,), "its queue is paused", _queue_paused),
     Reason("task-paused", (_W, _H), "its task is paused in its queue", _task_paused),
     Reason("behind-key", (_H,), "another job has its unique key, and it follows that one", _follows),
+    Reason("group-paused", (_W, _H), "its group is paused, or its tenant", _group_paused),
+    Reason("rate-limited", (_W, _H), "as many have started in the time as may: its queue, task or group", _rate_used),
+    Reason("concurrency-limited", (_W, _H), "as many are active as may be: of its queue, task or group", _slots_used),
+    Reason("in-turn", (_H,), "it waits for its turn: others of its group, or other groups, are before it", _turn),
     Reason("held", (_H,), "it was held, and waits again in a moment", _held),
     Reason("no-worker", (_W,), "no worker serves its queue, or those that did are lost", _no_worker),
     Reason(

@@ -10,15 +10,16 @@ from streamq.durations import LONGEST_WAIT
 from streamq.errors import InvalidPayload
 from streamq.model.backoff import Backoff
 from streamq.model.retries import THE_TASKS, Retries
-from streamq.verdicts import Fail, Retry, Snooze, Verdict
+from streamq.verdicts import SCOPES, Fail, Retry, Scope, Snooze, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Run it again after ``seconds``; ``spent`` tells whether that cost an attempt."""
+    """Run it again after ``seconds``; ``spent`` tells whether that cost an attempt, and ``scope`` what waits."""
 
     seconds: float
     spent: bool = True
+    scope: Scope = "job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,22 @@ _HOPELESS: Final = (Fail, InvalidPayload, ResultNotStorable)
 
 def judge(
     error: BaseException, *, attempt: int, retries: Retries, chance: float, attempts: int | None = None,
-    elapsed: float = 0.0, advice: Verdict | None = None,
+    elapsed: float = 0.0, advice: Verdict | None = None, grouped: bool = False,
 ) -> Judgement:  # fmt: skip
     """What follows from ``error`` in attempt number ``attempt`` (from 1) of a task with ``retries``. Never raises.
 
     ``attempts`` is the job's own number, where it has one; ``elapsed`` are the seconds since its first attempt began;
-    ``advice`` is what the task's ``on_error`` says of the error. Only the true type of the error counts: asking the
-    error itself runs code of the handler's program. A verdict whose time to wait is unusable (``unusable`` says why)
-    is judged as any other error.
+    ``advice`` is what the task's ``on_error`` says of the error; ``grouped`` is whether the job has a group. Only the
+    true type of the error counts: asking the error itself runs code of the handler's program. A verdict whose time to
+    wait is unusable (``unusable`` says why) is judged as any other error.
     """
     said = error if advice is None else advice
     kind, asked = type(said), _asked(said)
-    if issubclass(kind, Snooze) and isinstance(asked, float):
-        return Again(_clamped(asked), spent=False)
+    scope = _scope(said) if grouped and issubclass(kind, Retry) else "job"
+    if scope != "job" and asked is None:
+        asked = _backed_off(retries.backoff, attempt, chance)
+    if isinstance(asked, float) and (issubclass(kind, Snooze) or scope != "job"):
+        return Again(_clamped(asked), spent=False, scope=scope)
     if issubclass(kind, _HOPELESS):
         return BURY if advice is None else Bury(f"on_error says: {advice}")
     decided = issubclass(kind, Retry | Snooze)
@@ -125,6 +129,15 @@ def _asked(error: BaseException) -> float | str | None:
         f"its `{name}` is not a number of seconds up to {LONGEST_WAIT:g}: "
         f"call super().__init__() with it in the __init__ of your subclass of {parent}"
     )
+
+
+def _scope(error: BaseException) -> Scope:
+    """What a ``Retry`` lets wait; that of a subclass may be anything."""
+    try:
+        scope = error.scope  # type: ignore[attr-defined]
+        return next(each for each in SCOPES if scope == each)
+    except BaseException:  # code of the handler's program
+        return "job"
 
 
 def _backed_off(backoff: Backoff, failures: int, chance: float) -> float:

@@ -154,6 +154,9 @@ class Keys:
         "zset", "groups that wait for a scope that is not their own, by when they began to", "until it opens",
         "gate:waits:SCOPE",
     )  # fmt: skip
+    shut = Key("zset", "groups that the gate has passed over, by since when", "until one of their jobs starts",
+        "gate:shut",
+    )  # fmt: skip
     out = Key("hash", "id → group and task of a job that was let through", "until it has ended", "gate:out")
     used = Key("hash", "scope → how many of its jobs are in `out`", "until none is", "gate:used")
     starts = Key("list", "when the last jobs of a scope that has a rate were started, in ms", "expires with its window",

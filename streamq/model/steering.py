@@ -18,6 +18,7 @@ NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 PAUSED: Final = b"paused"
 TASK: Final = b"task:"
 MAX_WAITING: Final = b"max_waiting"
+LIMITED: Final = b"limited"
 """The fields of the key; that of a paused task goes on with its name."""
 
 
@@ -50,6 +51,8 @@ class Steering:
     lanes: tuple[int, ...] = (READY,)
     """The lanes from which its jobs are delivered, suspects apart: those of priorities are made when first used."""
 
+    limited: bool = False
+    """Whether the queue, or a task in it, has a limit: then also jobs without a group wait for the gate."""
     retention: Retention = DEFAULT
     """How many records are kept, where that was told to it."""
 
@@ -77,7 +80,9 @@ def steering(
         if name.startswith(TASK) and (pause := _pause(raw, now))
     }
     bound = told.get(MAX_WAITING, b"")
-    return Steering(paused, tasks, int(bound) if bound.isdigit() else None, lanes, retention(kept))
+    return Steering(
+        paused, tasks, int(bound) if bound.isdigit() else None, lanes, LIMITED in told, retention(kept)
+    )
 
 
 def _pause(raw: bytes | None, now: float) -> Pause | None:

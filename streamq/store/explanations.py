@@ -11,10 +11,12 @@ from streamq.model import codec
 from streamq.model.clock import from_ms
 from streamq.model.cursors import is_entry
 from streamq.model.envelope import opened
-from streamq.model.explanations import Facts
+from streamq.model.explanations import Facts, ScopeFacts
+from streamq.model.group_status import pause_of
 from streamq.model.headers import parse_headers
 from streamq.model.job_reader import READ
 from streamq.model.job_record import Failure, JobRecord
+from streamq.model.limit import held, limit_of
 from streamq.model.states import State
 from streamq.model.statistics import MINUTE, figures_of
 from streamq.model.steering import PAUSED, TASK, steering
@@ -32,7 +34,7 @@ LOOKED_FOR: Final = 500
 """Workers of which it is looked whether they are connected, some milliseconds of the server's time: others count so."""
 PACE: Final = 5
 """Minutes of which the pace of a queue is reckoned, beside the one that runs."""
-_AROUND: Final = (State.WAITING, State.ACTIVE, State.DELAYED)
+_AROUND: Final = (State.WAITING, State.ACTIVE, State.DELAYED, State.HELD)
 """The states in which it matters which workers are there."""
 
 
@@ -51,6 +53,7 @@ class _Around(NamedTuple):
     chief: bytes
     key_holder: bytes
     now: int
+    gate: list[Any]
 
 
 class Explanations:
@@ -122,8 +125,22 @@ def _facts(
         asked=_asked(around.asked) if around.asked else None, beats=around.beats != b"",
         upkeep=around.chief != b"", key_holder=around.key_holder.decode("utf-8", "replace"),
         unknown_task_count=parse_headers(raw).get("unknown_task_count", 0), workers=workers, lost=lost,
-        pace=pace,
+        pace=pace, line=around.gate[0], turns=around.gate[1], scopes=_scopes(around.gate[2:], around.now),
     )  # fmt: skip
+
+
+def _scopes(said: Sequence[Any], now: int) -> tuple[ScopeFacts, ...]:
+    """The scopes in which the job is limited or paused, from that of the queue to that of its group."""
+    found = []
+    for scope, text, paused, used, opens in zip(*[iter(said)] * 5, strict=True):
+        at = int(opens)
+        found.append(
+            ScopeFacts(
+                scope.decode("utf-8", "replace"), held(limit_of(text)), pause_of(paused, now), int(used),
+                from_ms(at) if at else None,
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _pace(now: int, kept: Sequence[Kept]) -> float | None:

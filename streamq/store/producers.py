@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from streamq.errors import NotDurable, OutcomeUnknown, QueueFull, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.envelope import UNDEMANDING, New
+from streamq.noun_errors import GroupFull
 from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
 from streamq.redis.link import Link
@@ -316,7 +317,9 @@ def _refusal(batch: Batch, reply: Exception) -> StreamqError:
     """Why the server took none of the batch."""
     word, *numbers = str(reply).split(" ")
     if word == "FULL":
-        return QueueFull(batch.producer.queue, *map(int, numbers[:2]))
+        waiting, bound, group = int(numbers[0]), int(numbers[1]), "".join(numbers[2:3])
+        queue = batch.producer.queue
+        return GroupFull(queue, waiting, bound, group) if group else QueueFull(queue, waiting, bound)
     return translate(reply, sent=True)
 
 

@@ -13,6 +13,7 @@ from streamq.store.delivery import Delivery
 from streamq.store.explanations import Explanations
 from streamq.store.failures import Failures
 from streamq.store.followers import Followers
+from streamq.store.group import Groups
 from streamq.store.jobs import Jobs
 from streamq.store.operations import Operations
 from streamq.store.outcomes import Outcomes
@@ -60,6 +61,7 @@ class Store(Access):
         self.explanations = Explanations(self, self.workers, self.statistics, known)
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
+        self.groups = Groups(self)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self, known)

@@ -30,6 +30,8 @@ class Attempt:
     """Seconds that its result is kept, where it is kept and that is not as long as its record."""
     settled = False
     """Its outcome is with the settler, or its job is given back: what its handler still does no longer counts."""
+    pausing: asyncio.Task[None] | None = None
+    """What pauses its group before its outcome is put, where its handler asked for that: it keeps its slot so long."""
     handle: asyncio.Task[Any] | None = None
     """The asyncio task of an async handler; ``None`` for a plain one, while it runs in a thread."""
     line: dict[Attempt, None] | None = None

@@ -75,6 +75,13 @@ def snoozed(took: float, wait: float) -> Line:
     return Line(logging.INFO, said, fields)
 
 
+def paused_group(took: float, wait: float, scope: str, reason: str) -> Line:
+    """Its handler raised ``Retry`` for its group: that is paused, and the attempt is not charged."""
+    said = f"asks for a pause of its {scope} after {span(took)}: {shown(reason)}; the first again in {span(wait)}"
+    fields = {"outcome": "snoozed", "duration_ms": _ms(took), "retry_in_s": round(wait, 3)}
+    return Line(logging.INFO, said, fields)
+
+
 def again(error: BaseException, described: Description, took: float, wait: float) -> tuple[Line, Line]:
     """It failed, and attempts are left."""
     said = f"{_words(error, described, took)}; again in {span(wait)}"

@@ -16,7 +16,7 @@ from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILE
 from streamq.model.record import record
 from streamq.task import Task
 from streamq.times import rfc3339
-from streamq.verdicts import Snooze, Verdict
+from streamq.verdicts import Scope, Snooze, Verdict
 from streamq.worker import attempt_lines
 from streamq.worker.attempt import Attempt
 from streamq.worker.attempt_lines import Line
@@ -44,6 +44,8 @@ class Outcome(NamedTuple):
     lines: tuple[Line, ...]
     due: str = ""
     retry_in: float | None = None
+    pause: tuple[Scope, float, str] | None = None
+    """What is paused before: the job's group or tenant, for how many seconds, and why."""
 
 
 def completed(
@@ -95,8 +97,10 @@ def failed(
     since = headers.get("tried_since", began) if spent > 1 else began
     judgement = judge(
         error, attempt=spent, retries=retries, chance=chance, attempts=headers.get("attempts"),
-        elapsed=(now - since) / 1000, advice=advice,
+        elapsed=(now - since) / 1000, advice=advice, grouped="group" in headers,
     )  # fmt: skip
+    if isinstance(judgement, Again) and judgement.scope != "job":
+        return _with_its_group(attempt, headers, error if advice is None else advice, took, judgement)
     if isinstance(judgement, Again) and not judgement.spent:
         return _snoozed(attempt, headers, error, took, judgement.seconds, at_least)
     hide = hider(attempt)
@@ -131,6 +135,15 @@ def _snoozed(
     wait = max(seconds, at_least)
     lines = attempt_lines.put_off(error, _described(error, hider(attempt)), took, wait)
     return _delayed(attempt, headers, wait, lines)._replace(retry_in=seconds)
+
+
+def _with_its_group(
+    attempt: Attempt, headers: Headers, said: BaseException, took: float, judgement: Again
+) -> Outcome:
+    """The job goes back to the head of its line, uncharged, and its group is paused: it is the first then."""
+    reason, wait = describe(said, traced=False, hide=hider(attempt) or str).message[:500], judgement.seconds
+    line = attempt_lines.paused_group(took, wait, judgement.scope, reason)
+    return _delayed(attempt, headers, 0.0, (line,))._replace(pause=(judgement.scope, wait, reason))
 
 
 def unknown(attempt: Attempt, known: Mapping[str, Task[Any, Any]], now: int, patience: float) -> Outcome:
@@ -205,6 +218,8 @@ def last_resort(attempt: Attempt, fault: BaseException, now: int) -> Outcome:
 
 
 def _delayed(attempt: Attempt, headers: Headers, seconds: float, lines: tuple[Line, ...]) -> Outcome:
+    if "group" in headers:  # promote.lua knows it by that: it is the first of its group
+        headers = {**headers, "returned": min(headers.get("returned", 0) + 1, 1_000_000)}
     return Outcome(DELAYED, _envelope(attempt, headers), lines, due.after(seconds))
 
 

@@ -38,6 +38,8 @@ GATE_LIMIT: Final = 36
 """Jobs that a gate lets through at once: somewhat less than a millisecond of the server's time."""
 BLOCK_MS: Final = 5_000
 """How long a read waits for the first job: an idle worker sends a command in so many ms. A job ends it at once."""
+UNHEARD_MS: Final = 1_000
+"""The same where a queue, or a task in it, has a limit: who adds jobs and does not know of it rings no bell."""
 SHORT_MS: Final = 500
 """How long to block while the outcomes of some queue cannot be written: it may be read again at any time."""
 LOOK: Final = (0.02, 20)
@@ -99,7 +101,13 @@ class Reads:
         return queue in self._blocked or self._steered.is_paused(queue)
 
     def _lanes_of(self, queues: Sequence[str]) -> list[QueueLane]:
-        return [(queue, lane) for queue in queues for lane in self._steered.lanes(queue) if lane != GATE]
+        return [
+            (queue, lane)
+            for queue in queues
+            if not self._steered.is_limited(queue)
+            for lane in self._steered.lanes(queue)
+            if lane != GATE
+        ]
 
     def _bells_of(self, queues: Sequence[str]) -> list[QueueLane]:
         return [(queue, BELL) for queue in queues if GATE in self._steered.lanes(queue)]
@@ -282,10 +290,14 @@ class Reads:
 
     async def _wait_for_any(self, queues: Sequence[str], slots: int, *, block: bool) -> None:
         sources = self._lanes_of(queues)
-        count = max(1, slots // len(sources))
+        count = max(1, slots // max(1, len(sources)))
+        limited = [queue for queue in queues if self._steered.is_limited(queue)]
+        patience = min(self._patience(queues), UNHEARD_MS if limited else BLOCK_MS)
         found = await self._reader.wait(
-            [*sources, *self._bells_of(queues)], count, self._patience(queues) if block else 0
+            [*sources, *self._bells_of(queues)], count, patience if block else 0
         )
+        for queue in limited:
+            self._sources.learn((queue, GATE), UNKNOWN)
         await self._let_promote()
         for together, error in found.refused:
             await self._find_refused(together, slots, error)
@@ -326,7 +338,11 @@ class Reads:
 
     async def _retry(self, slots: int) -> int:
         """Try the refused queues whose pause is over, each by itself. Returns how many jobs came."""
-        due = [(queue, READY) for queue in self._trouble.due() if not self._is_closed(queue)][:slots]
+        due = [
+            (queue, GATE if self._steered.is_limited(queue) else READY)
+            for queue in self._trouble.due()
+            if not self._is_closed(queue)
+        ][:slots]
         for source in due:
             self._sources.learn(source)
         return await self._read(dict.fromkeys(due, 1)) if due else 0

@@ -200,7 +200,8 @@ class Runner:
             self._last_resort(attempt, fault)
         finally:
             slots = self._slots
-            slots.running.discard(attempt)
+            if attempt.pausing is None:
+                slots.running.discard(attempt)
             if not slots.has_changed:
                 slots.changed()
 
@@ -237,8 +238,23 @@ class Runner:
         took, now, chance = attempt.seconds, self._clock.now(), random.random()  # noqa: S311  # jitter, no secret
         advice = advice_on(attempt, error, partial(self._context, attempt))
         outcome = outcomes.failed(attempt, error, took, now, chance, at_least=at_least, advice=advice)
-        self._put(attempt, outcome)
+        if outcome.pause is None or at_least:
+            self._put(attempt, outcome)
+        else:
+            attempt.pausing = self._loop.create_task(self._pause_first(attempt, outcome))
         return outcome
+
+    async def _pause_first(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Its group is paused before its slot is free: else the next of the group could be in it."""
+        try:
+            if outcome.pause is not None:
+                await self._settler.pauses.write_one(attempt.delivery, *outcome.pause)
+        finally:
+            attempt.pausing = None
+            if not attempt.settled:
+                self._put(attempt, outcome._replace(pause=None))
+            self._slots.running.discard(attempt)
+            self._slots.changed()
 
     def _unknown(self, attempt: Attempt) -> None:
         """Nobody taught this worker the task, or this version of it; the log says so once for each."""
@@ -273,6 +289,8 @@ class Runner:
             self._put(attempt, outcomes.last_resort(attempt, fault, self._clock.now()))
 
     def _put(self, attempt: Attempt, outcome: Outcome) -> None:
+        if outcome.pause is not None:
+            self._settler.pauses.before_outcome(attempt.delivery, *outcome.pause)
         self._settler.put(attempt.delivery, outcome.kind, outcome.body, outcome.due)
         attempt.settled = True
         for line in outcome.lines:
@@ -294,6 +312,7 @@ class Runner:
             _stopping=lambda: self._slots.stopping,
             _cancelled=lambda: attempt.settled or attempt.told is not None,
             _report=dropped if reporter is None else partial(reporter.report, attempt),
+            _pause=partial(self._settler.pauses.at_once, delivery), group=delivery.headers.get("group"),
             **(of_schedule(delivery.headers) if delivery.headers else {}),
         )  # fmt: skip
 

@@ -25,6 +25,7 @@ from streamq.redis.answers import concerns_all
 from streamq.redis.troubles import Troubles
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
+from streamq.worker.pauses import Pauses
 from streamq.worker.slots import Outcomes, Slots
 from streamq.worker.tally import Tally
 
@@ -61,6 +62,7 @@ class Settler:
         self._worker = worker.encode()
         self._slots, self._waiting = slots, slots.waiting
         self._troubles = Troubles("write outcomes of", log, PAUSE)
+        self.pauses = Pauses(store)
         self._work = asyncio.Event()
         self._stopping = False
         self._wrote = 0.0
@@ -92,6 +94,8 @@ class Settler:
                 while batch := self._take():
                     slots.writing = batch
                     slots.changed()
+                    if self.pauses:
+                        await self.pauses.write(self._links)
                     if slots.reporter is not None and slots.reporter.has_news:
                         await slots.reporter.write_before(batch)
                     await self._write(batch)

@@ -86,6 +86,11 @@ class Steered:
         """The lanes from which the queue's jobs are delivered."""
         return self._told.get(queue, UNSTEERED).lanes
 
+    def is_limited(self, queue: str) -> bool:
+        """Whether all of its jobs wait for the gate, those without a group too."""
+        told = self._told.get(queue)
+        return told is not None and told.limited
+
     @property
     def many_lanes(self) -> bool:
         """Whether any queue has more lanes than one."""

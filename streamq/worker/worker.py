@@ -23,6 +23,7 @@ from streamq.options import Option
 from streamq.program import Program
 from streamq.redis.ready import begin_when_ready
 from streamq.settings import MOST_CONCURRENCY
+from streamq.store.group import declared
 from streamq.worker.canceller import Canceller
 from streamq.worker.capture import captured
 from streamq.worker.fetcher import Fetcher, join_each
@@ -148,6 +149,9 @@ class Worker:
             await store.followers.publish(links, self.queues, self._followers())
             kept = {name: task.kept for name, task in self.app.tasks.items()}
             await store.retention.declare(links, self.queues, kept)
+            tasks = {name: task.limit for name, task in self.app.tasks.items()}
+            for queue in self.queues:
+                await store.groups.declare(links, queue, declared(tasks, self.app.limits.get(queue, {})))
             await self._announce()
         finally:
             await links.close()

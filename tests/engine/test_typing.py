@@ -51,7 +51,7 @@ def test_pyright_finds_each_mistake_and_nothing_else() -> None:
 def test_what_type_checkers_know_of_options_is_what_the_tables_say() -> None:
     forms: dict[str, Any] = {
         "duration": Duration, "time": datetime, "whole number": int, "text": str, "moment": Duration | datetime,
-        "unique": Unique,
+        "unique": Unique, "group": str,
     }  # fmt: skip
     choices: dict[str, Any] = {"durability": Durability, "priority": Priority}
     declared = {name: (choices.get(name) or forms[option.form]) | None for name, option in OPTIONS.items()}

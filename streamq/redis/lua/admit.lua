@@ -72,6 +72,32 @@ if steered then
   if full then return redis.error_reply(full) end
 end
 
+-- Some groups have bounds of their own. How many of each would wait is counted, but none that is put off, and none of a
+-- key that has its job already.
+if redis.call('HEXISTS', keys.gate, 'bounded') == 1 then
+  -- parts: limits group_of
+  local more, at = {}, first.groups
+  while at <= #ARGV do
+    local count, width, due = tonumber(ARGV[at]), width_of(at), ARGV[at + 6] ~= ''
+    for n = 1, due and 0 or count do
+      local headers = ARGV[at + WIDTH + width * (n - 1) + 2]
+      local group = string.find(headers, '"group"', 1, true) and group_of(headers)
+      local key = group and ARGV[at + 2] ~= '' and ARGV[at + WIDTH + width * (n - 1) + 3]
+      if group and not (key and redis.call('HEXISTS', keys.unique, key) == 1) then more[group] = (more[group] or 0) + 1 end
+    end
+    at = at + WIDTH + count * width
+  end
+  for group, count in pairs(more) do
+    local limit = group_limit('group:' .. group)
+    if limit and limit.max then
+      local waiting = tonumber(redis.call('ZSCORE', keys.lines, group) or 0)
+      if waiting + count > limit.max then
+        return redis.error_reply(string.format('FULL %.0f %.0f ', waiting, limit.max) .. group)
+      end
+    end
+  end
+end
+
 -- An id of its own for a job that is born parked, or in a lane whose entries the server must not number.
 local function parked_id()
   parked_so_far = parked_so_far + 1
@@ -241,7 +267,7 @@ while at <= #ARGV do
   at = at + count * width
 end
 write()
-if next(lined) then
+if next(lined) or steered and redis.call('HEXISTS', keys.gate, 'limited') == 1 then
   -- parts: take_turn ring
   for list, ids in pairs(lined) do
     each('RPUSH', keys.line .. list, ids)

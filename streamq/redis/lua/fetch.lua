@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The next jobs for a worker that runs nothing: one suspect by itself, or else up to n ready ones. It ends early where
 -- they are large. (A worker's own blocking read cannot do that: the server knows a limit by number only.)
--- keys: lanes
+-- keys: lanes gate
 -- arguments:
 --   worker
 --   n        at most 500; none below 1
@@ -15,6 +15,8 @@ local n = math.min(tonumber(args.n), 500)
 if n < 1 then return { lane.ready, {} } end -- to the server, COUNT 0 means all
 local suspect = take(lane.alone, 1)
 if #suspect > 0 then return { lane.alone, suspect } end
+
+if redis.call('HEXISTS', keys.gate, 'limited') == 1 then return { lane.ready, {} } end -- the gate lets them through
 
 -- parts: pages entry_size
 local found, bytes, count = {}, 0, 1

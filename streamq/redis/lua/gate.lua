@@ -9,14 +9,15 @@
 --   bells...  those that woke it
 -- returns whether more might be let through now: 1, or 0; then lane and entries of jobs without a group, one after the other
 -- parts: clock budget limits tenant_of lane_of unseal each entry_size
--- expects: lanes moved parked delayed limits lines turns rested opens out used
+-- expects: lanes moved parked delayed limits lines turns rested opens out used shut
 local free, worker = math.min(tonumber(args.n), 500), args.worker
 local given, bytes = {}, 0
 
 if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, first.bells)) end
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
--- What has opened since is tried again.
+-- What has opened since is tried again: scopes for which others wait, and groups.
+local chain = {}
 local first_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
 if first_open and tonumber(first_open) <= now then
   -- parts: leave_gate
@@ -25,13 +26,18 @@ if first_open and tonumber(first_open) <= now then
   local groups = {}
   for _, scope in ipairs(due) do
     groups[#groups + 1] = string.match(scope, '^group:(.*)$')
-    call_waiting(scope, 100)
+    chain[scope] = true
+    if has_limits then
+      local ends = tonumber(string.match(redis.call('HGET', keys.limits, 'pause ' .. scope) or '', '^%d+'))
+      if ends and ends <= now then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
+    end
   end
   turn_each(groups)
 end
 
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back')
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited')
 local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
+local has_waits, is_limited = said[6], said[7]
 local has_delayed = redis.call('EXISTS', keys.delayed) == 1
 local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }
@@ -44,34 +50,8 @@ local UNIT = 1000000 -- of a tag, for one job of weight 1: whole numbers are wri
 -- What this call changes, to be written at its end: most of it at once.
 local PASSED = lane.passed .. ' '
 local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}
-local used, given_out, of_parts, tasks = {}, {}, {}, {}
-
-local function used_of(scope)
-  used[scope] = used[scope] or tonumber(redis.call('HGET', keys.used, scope) or 0)
-  if scope == 'queue' then return used[scope] + (used_more.queue or 0) end
-  if string.sub(scope, 1, 5) == 'task:' then return used[scope] + (tasks[string.sub(scope, 6)] or 0) end
-  local group = string.sub(scope, 7)
-  return used[scope] + (given_out[group] or 0) + (of_parts[group] or 0)
-end
-
--- Until when a scope is closed, in ms since the epoch: math.huge until a job of it ends; nil when it is open. One that has
--- its slot already needs none.
-local function closed(scope, limit, has_slot)
-  if not limit then return nil end
-  if limit['until'] and limit['until'] > now then return limit['until'] end
-  if limit.starts then
-    local oldest = tonumber(redis.call('LINDEX', keys.starts .. scope, -limit.starts) or nil)
-    if oldest and now - oldest <= limit.window then return oldest + limit.window + 1 end
-  end
-  if limit.jobs and not has_slot and used_of(scope) >= limit.jobs then return math.huge end
-end
-
-local function note_start(scope, limit)
-  if not (limit and limit.starts) then return end
-  redis.call('RPUSH', keys.starts .. scope, now)
-  redis.call('LTRIM', keys.starts .. scope, -limit.starts, -1)
-  redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000)
-end
+local given_out, of_parts, tasks = {}, {}, {}
+-- parts: closed
 
 -- Ids at the heads of lines, and the envelopes of those that are held there.
 local lists, envelopes, slots = {}, {}, {}
@@ -124,11 +104,34 @@ local function head_in(name)
   end
 end
 
+-- That of the highest priority, but for one that has its slot: it had its turn already.
 local function head_of(group)
+  local first, first_name
   for _, prefix in ipairs(PRIORITY) do
-    local id, envelope, name, list = head_in(prefix .. group)
-    if id then return id, envelope, name, list end
+    local name = prefix .. group
+    local id = head_in(name)
+    if id and (not has_back or slots[id]) then return id, envelopes[id], name, lists[name] end
+    if id and not first then first, first_name = id, name end
   end
+  if first then return first, envelopes[first], first_name, lists[first_name] end
+end
+
+-- One of a group that has its slot, and is not the first of its line, goes there. Returns whether there is one.
+local function holder_first(group)
+  for _, prefix in ipairs(PRIORITY) do
+    local name = prefix .. group
+    local ids = redis.call('LRANGE', name, (popped[name] or 0) + 1, (popped[name] or 0) + 100)
+    for i, told in ipairs(#ids > 0 and redis.call('HMGET', keys.out, unpack(ids)) or {}) do
+      if told and redis.call('HEXISTS', keys.parked, ids[i]) == 1 and not redis.call('ZSCORE', keys.delayed, ids[i]) then
+        if popped[name] then redis.call('LPOP', name, popped[name]) end
+        popped[name], lists[name] = nil, nil
+        redis.call('LREM', name, 1, ids[i])
+        redis.call('LPUSH', name, ids[i])
+        return true
+      end
+    end
+  end
+  return false
 end
 
 local function let_through(id, name, list, group, task, headers, payload)
@@ -154,18 +157,21 @@ local function let_through(id, name, list, group, task, headers, payload)
 end
 
 -- Try the group whose turn it is. Returns "through", "empty", or "closed", the scope and until when.
-local function try(group)
+local try
+function try(group)
   local id, envelope, name, list = head_of(group)
   if not id then return 'empty' end
   local task, headers, payload = unseal(envelope)
   if has_limits then
     local own, part = scopes_of(group)
     local scopes = { 'queue', 'task:' .. task, own, part }
-    for _, scope in ipairs(scopes) do
+    for i, scope in ipairs(scopes) do
       local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
       scopes[scope] = limit
       local opens = closed(scope, limit, slots[id])
+      if opens == math.huge and has_back and not slots[id] and holder_first(group) then return try(group) end
       if opens then return 'closed', scope, opens end
+      if has_waits and i < 4 then chain[scope] = true end -- whatever becomes of this one, others may wait for it
     end
     for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
   end
@@ -174,7 +180,9 @@ local function try(group)
 end
 
 -- A group waits until a scope opens: its own by time or by the end of one of its jobs, any other with all who wait for it.
+local shut = {}
 local function set_aside(group, scope, opens)
+  shut[group] = true
   if scope ~= 'group:' .. group then
     redis.call('ZADD', keys.waits .. scope, 'NX', now, group)
     redis.call('HSET', keys.gate, 'waits', 1)
@@ -184,17 +192,38 @@ end
 
 -- What one job adds to the tag of a scope.
 local function step_of(scope, general)
-  local limit = limit_of(scope, general)
+  local limit = string.byte(scope, 7) ~= 42 and limit_of(scope, general)
   return UNIT / (limit and limit.weight or 1)
+end
+
+-- Of entries of a lane, those that need not wait in a line.
+local LINED = 50 -- of the others, in a call, some at a time: each takes as long as two that are let through
+local lined = 0
+local function without_limited(entries, number)
+  -- parts: line_up_limited
+  local others, groups = line_up_limited(entries, number)
+  lined = lined + #entries - #others
+  for group in pairs(groups) do lists[keys.line .. number .. ':' .. group] = nil end
+  if number ~= lane.ready and #PRIORITY == 1 then
+    for i, each_number in ipairs(EVERY) do PRIORITY[i] = keys.line .. each_number .. ':' end
+  end
+  return others
 end
 
 -- Jobs without a group: up to so many, the most urgent first.
 local function read_plain(count)
   local got = 0
+  if lined >= LINED then return 0, 0 end
+  local wanted = count
   for _, number in ipairs(EVERY) do
     if got < count and (number <= lane.always or redis.call('EXISTS', keys.lanes[number]) == 1) then
       local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count - got, 'STREAMS', keys.lanes[number], '>')
       local entries = read and read[1][2] or {}
+      if is_limited and #entries > 0 then
+        count = count - #entries
+        entries = without_limited(entries, number)
+        count = count + #entries
+      end
       if #entries > 0 then
         given[#given + 1], given[#given + 2] = number, entries
         got = got + #entries
@@ -203,7 +232,7 @@ local function read_plain(count)
     end
   end
   free = free - got
-  return got
+  return got, wanted - count + got
 end
 
 -- The next of a tenant: its own line, or one of its parts, in turns.
@@ -232,7 +261,9 @@ local function serve(head)
   local result, scope, opens = try(group)
   if looks > LOOKS then return put(head) end
   if result == 'closed' then set_aside(group, scope, opens) end
-  local own_closed = result == 'closed' and scope == 'group:' .. tenant
+  if result == 'empty' then redis.call('ZREM', keys.lines, group) end -- whatever has left it unseen
+  -- Is the tenant closed, none of it is tried again, but for those of it that have their slots.
+  local own_closed = result == 'closed' and scope == 'group:' .. tenant and not (inner and has_back)
   -- whether this line has nothing to give now, and whether the tenant has no other
   local off = result ~= 'through'
   if inner and not own_closed then
@@ -254,6 +285,16 @@ local function serve(head)
   end
 end
 
+-- Those have their turn that wait for scopes which are open, as many as fit in: some of them may not need it then.
+local function call_chain()
+  -- parts: leave_gate
+  for scope in pairs(chain) do
+    local limit = limit_of(scope, string.find(scope, '^group:') and 'group:*' or nil)
+    local room = limit and limit.jobs and math.min(free, limit.jobs - used_of(scope)) or free
+    chain[scope] = room > 0 and not closed(scope, limit) and call_waiting(scope, room) or nil
+  end
+end
+
 local queue_limit, is_closed, tries = limit_of('queue'), false, 0
 while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   -- what this call has changed of the turns is written before they are looked at again
@@ -262,7 +303,8 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
   each('ZADD', keys.turns, tags)
   off_turn, new_tag, turns, at = {}, {}, {}, 1
-  local wanted = free + 8
+  if next(chain) then call_chain() end
+  local lined_before, wanted = lined, free + 8
   local found = redis.call('ZRANGE', keys.turns, 0, wanted - 1, 'WITHSCORES')
   local names = {}
   for i = 1, #found, 2 do
@@ -277,7 +319,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   local progressed = false
   while free > 0 and bytes < BUDGET and looks <= LOOKS do
     local opens = closed('queue', queue_limit)
-    if opens then
+    if opens == math.huge and has_back then has_plain = false elseif opens then -- some may have their slots
       if opens < math.huge then redis.call('ZADD', keys.opens, opens, 'queue') end
       is_closed = true
       break
@@ -286,8 +328,8 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
     if head and head[1] > beyond and progressed then break end
     if has_plain and (not head or plain <= head[1]) then
       local count = head and math.min(free, math.floor((head[1] - plain) / UNIT) + 1) or free
-      local got = read_plain(count)
-      has_plain, plain = got == count, plain + got * UNIT
+      local got, looked = read_plain(count)
+      has_plain, plain = looked == count, plain + got * UNIT
     elseif not head then
       break
     else
@@ -297,7 +339,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
       serve(head)
     end
   end
-  if is_closed or #turns < wanted then break end
+  if is_closed or #turns < wanted and not next(chain) and lined == lined_before then break end
 end
 
 -- Write what has changed.
@@ -324,6 +366,11 @@ if #passed > 0 then
   end
   each('ZADD', keys.lines, left)
   each('ZREM', keys.lines, none)
+  if redis.call('EXISTS', keys.shut) == 1 then each('ZREM', keys.shut, groups) end
+end
+for group in pairs(shut) do redis.call('ZADD', keys.shut, 'NX', now, group) end
+for scope in pairs(chain) do -- the next call goes on
+  if redis.call('EXISTS', keys.waits .. scope) == 1 then redis.call('ZADD', keys.opens, is_closed and now + 1000 or now, scope) end
 end
 
 local more = 0
@@ -335,11 +382,14 @@ if redis.call('EXISTS', keys.turns) == 1 then
     ring() -- another may have free slots
     more = 1
   end
-elseif redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
-  redis.call('UNLINK', keys.rested)
+end
+if redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
+  for _, tenant in ipairs(has_parts and redis.call('ZRANGE', keys.turns, 0, -1) or {}) do redis.call('UNLINK', keys.parts .. tenant) end
+  redis.call('UNLINK', keys.rested, keys.turns)
   redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits')
 end
 if has_plain and free < 1 then more = 1 end
+if lined >= LINED then more = 1 end
 local next_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
 if next_open and next_open ~= first_open then
   -- parts: signal_due

@@ -26,7 +26,7 @@ if #due > 0 then
         if string.find(kept, '"group"', 1, true) then
           -- parts: group_of line_up
           group = group_of(kept)
-          if group then line_up(id, group, to, string.find(kept, '"attempt"', 1, true) ~= nil) end
+          if group then line_up(id, group, to, string.find(kept, '"returned"', 1, true) ~= nil) end
         end
         if not group then
           left[#left + 1] = id
@@ -45,6 +45,10 @@ if #due > 0 then
   each('ZREM', keys.delayed, due, 1, looked)
 end
 
+if promoted > 0 and redis.call('HEXISTS', keys.gate, 'limited') == 1 then
+  -- parts: ring
+  ring()
+end
 local next = redis.call('ZRANGE', keys.delayed, 0, 0, 'WITHSCORES')[2]
 local opens = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
 if opens and tonumber(opens) <= now then

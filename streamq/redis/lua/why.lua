@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- What is known of a job that tells why it does not run now.
--- keys: lanes moved parked delayed finished steering cancels unique workers chief
+-- keys: lanes moved parked delayed finished steering cancels unique workers chief gate
 -- arguments:
 --   id
 -- returns nothing where there is no such job, else
@@ -10,7 +10,10 @@
 --   the pause of the queue, that of its task, what was said by who asked for its end; "" for none of each
 --   the beats of its worker, "" where it does not beat; who does the queue's upkeep, "" for nobody
 --   the id of the job that has its unique key; the server's time
--- parts: located ahead waiting
+--   how many of its group wait before it (-1 where the gate does not hold it), and the tenants that are to have their
+--   turn; then of each of its scopes: its name, what its limit says, its pause, how many are past the gate, and when its
+--   window opens in ms, 0 where that is open
+-- parts: clock located ahead waiting
 local found, number, entry = located(args.id)
 if #found == 0 or found[1] == 'finished' then return #found > 0 and { found } or {} end
 
@@ -33,9 +36,46 @@ if not number then
 end
 -- parts: key_of standing
 local key = not number and key_of(headers)
+
+-- What the gate knows of it.
+local gate = { -1, 0 }
+local function told_of_gate()
+  -- parts: limits group_of
+  local group = group_of(headers)
+  local own, part
+  if group then own, part = scopes_of(group) end
+  if not number and group then
+    local priority = string.match(headers, '"priority":"(%l+)"') or 'ready'
+    local numbers = { critical = lane.critical, high = lane.high, low = lane.low, ready = lane.ready }
+    gate[1] = 0
+    for _, each in ipairs({ lane.critical, lane.high, lane.ready, lane.low }) do
+      local line = keys.line .. each .. ':' .. group
+      if each == numbers[priority] then
+        gate[1] = gate[1] + (redis.call('LPOS', line, args.id, 'MAXLEN', 10000) or math.min(redis.call('LLEN', line), 10000))
+        break
+      end
+      gate[1] = gate[1] + redis.call('LLEN', line)
+    end
+  end
+  gate[2] = redis.call('ZCARD', keys.turns)
+  for _, scope in ipairs({ 'queue', 'task:' .. task, own, part }) do
+    local general = scope == part and 'group:*:*' or scope == own and 'group:*' or nil
+    local limit = limit_of(scope, general)
+    if limit then
+      local said = redis.call('HMGET', keys.limits, general or scope, scope, 'pause ' .. scope)
+      local oldest = limit.starts and tonumber(redis.call('LINDEX', keys.starts .. scope, -limit.starts) or nil)
+      local opens = oldest and now - oldest <= limit.window and oldest + limit.window + 1 or 0
+      for _, each in ipairs({
+        scope, (general and said[1] and said[1] .. ' ' or '') .. (said[2] or ''), said[3] or '',
+        redis.call('HGET', keys.used, scope) or '0', string.format('%.0f', opens),
+      }) do gate[#gate + 1] = each end
+    end
+  end
+end
+told_of_gate()
 return {
   found, number or 0, waiting, active, ahead, exact,
   told(keys.steering, 'paused'), told(keys.steering, 'task:' .. task), told(keys.cancels, args.id),
   number and not waits and redis.call('ZSCORE', keys.workers, found[3]) or '', redis.call('GET', keys.chief) or '',
-  key and standing_of(key) or '', now,
+  key and standing_of(key) or '', now, gate,
 }

@@ -57,7 +57,9 @@ local function leave_gate(ids)
   if redis.call('EXISTS', keys.lines) == 0 then return end -- nobody waits
   turn_each(groups)
   if has_waits() then
-    for scope, count in pairs(freed) do call_waiting(scope, -count) end
+    for scope in pairs(freed) do
+      if redis.call('EXISTS', keys.waits .. scope) == 1 then redis.call('ZADD', keys.opens, now, scope) end
+    end
   end
   ring()
 end

@@ -17,6 +17,7 @@ local function leave_line(id, task, headers)
   if is_in_line(id, task, headers) and redis.call('ZSCORE', keys.lines, group)
     and tonumber(redis.call('ZINCRBY', keys.lines, -1, group)) <= 0 then
     redis.call('ZREM', keys.lines, group)
+    redis.call('ZREM', keys.shut, group)
     for number = 1, #keys.lanes do redis.call('UNLINK', keys.line .. number .. ':' .. group) end
   end
   -- parts: leave_gate

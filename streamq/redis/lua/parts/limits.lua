@@ -5,7 +5,9 @@ local has_limits = redis.call('EXISTS', keys.limits) == 1
 local known = {}
 
 local function parsed(limit, text)
-  for name, value in string.gmatch(text or '', '(%l+)=([^ ]+)') do limit[name] = tonumber(value) or value end
+  for name, value in string.gmatch(text or '', '(%l+)=([^ ]+)') do
+    if value == '-' then limit[name] = nil else limit[name] = tonumber(value) or value end -- "-" lifts what is said before
+  end
   return limit
 end
 
@@ -25,7 +27,7 @@ end
 -- The scopes of a group, its tenant's first, and the limit of each.
 local function scopes_of(group)
   local tenant, part = tenant_of(group)
-  if string.sub(group, 1, 1) == '*' then return 'task:' .. string.sub(group, 2) end
+  if string.byte(group) == 42 then return nil end -- of a task: its jobs have no group
   return 'group:' .. tenant, part and 'group:' .. group
 end
 

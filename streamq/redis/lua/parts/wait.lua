@@ -14,6 +14,10 @@ local function wait(id, task, payload, headers, number, first)
       return
     end
   end
+  if number and number ~= lane.alone and redis.call('EXISTS', keys.out) == 1 then
+    -- parts: leave_gate
+    leave_gate({ id }) -- without a group it gets another slot when its turn has come again
+  end
   local to = number ~= lane.passed and number or lane_of(headers)
   placed(id, to, add_to(to, task, payload, headers))
 end

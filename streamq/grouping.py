@@ -1,0 +1,74 @@
+"""The group of a job, made of its payload by its task: ``group="{workspace_id}:{contact_id}"``, or a function of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from string import Formatter
+from typing import Any, Final
+
+from streamq.errors import FieldError, InvalidPayload
+from streamq.model import codec
+from streamq.model.group import FORM, is_group
+from streamq.model.shown import as_given
+
+GroupOf = str | Callable[[Any], str | None]
+"""A template of members of the payload, or a function of the payload as its handler takes it: ``None`` is no group."""
+
+_FORMS: Final = (
+    "write a template of fields of the payload, as '{workspace_id}:{contact_id}', or a function of the payload"
+)
+
+
+def wrong_grouping(group: object) -> str:
+    """What is wrong with what makes groups, as a sentence; empty when nothing is."""
+    if group is None or callable(group):
+        return ""
+    said = f"group={as_given(group)} is not possible: "
+    if not isinstance(group, str):
+        return said + _FORMS
+    try:
+        parts = list(Formatter().parse(group))
+    except ValueError as error:
+        return f"{said}{error}; {_FORMS}"
+    names = [name for _, name, _, _ in parts if name is not None]
+    if not all(names) or any(form or turned for _, _, form, turned in parts) or not (names or is_group(group)):
+        return said + _FORMS
+    sample = "".join(literal + ("x" if name is not None else "") for literal, name, _, _ in parts)
+    return "" if is_group(sample) else f"{said}{FORM}"
+
+
+def group_of(task: str, group: GroupOf, encoded: bytes, read: Callable[[bytes], Any]) -> str:
+    """The group of a job with this payload; empty for none. Raises ``InvalidPayload`` where it cannot be made."""
+    make = _filled if isinstance(group, str) else _asked
+    made = make(task, group, codec.loads(encoded) if isinstance(group, str) else read(encoded))
+    if made is None or made == "":
+        return ""
+    if not is_group(made):
+        raise _refused(task, f"its group {as_given(made)} cannot name one: {FORM}")
+    return str(made)
+
+
+def _filled(task: str, template: Any, payload: Any) -> str:
+    made = []
+    for literal, name, _, _ in Formatter().parse(template):
+        made.append(literal)
+        if name is not None:
+            value = payload
+            for member in name.split("."):
+                value = value.get(member) if isinstance(value, dict) else None
+            if isinstance(value, bool) or not isinstance(value, str | int):
+                said = f"its group is made of {name!r}, which is {as_given(value)}: it must be text or a whole number"
+                raise _refused(task, said)
+            made.append(str(value))
+    return "".join(made)
+
+
+def _asked(task: str, group: Any, payload: Any) -> Any:
+    try:
+        return group(payload)
+    except Exception as error:  # code of the program's own
+        raise _refused(task, f"its group cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _refused(task: str, reason: str) -> InvalidPayload:
+    return InvalidPayload(task, [FieldError("", "group", reason)])

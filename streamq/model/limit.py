@@ -1,0 +1,243 @@
+"""Limits: how many jobs of a queue, a task or a group may run at once, start in a time and wait, and their weight.
+
+A scope is what a limit is of, by its name in the key ``gate:limits``: ``queue``, ``task:<name>``, ``group:*`` for every
+tenant and ``group:*:*`` for every part of one, ``group:<name>`` for one. ``lua/parts/limits.lua`` reads the texts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+from streamq.durations import FORMS, Duration, seconds_of
+from streamq.model.group import FORM, is_group
+from streamq.model.shown import as_given
+from streamq.noun_errors import InvalidLimit
+
+Order = Literal["strict", "pass"]
+Unlimited = Literal["unlimited"]
+UNLIMITED: Final[Unlimited] = "unlimited"
+"""What lifts a limit that code, or the limit of every group, says."""
+
+MOST: Final = 1_000_000
+"""Jobs that a limit may name: more than workers of one queue run, and times of starts that a list may keep."""
+WINDOWS: Final = (0.001, 86_400.0)
+"""Seconds of a window: the clock counts milliseconds, and what is longer than a day is a quota."""
+WEIGHTS: Final = (0.01, 1_000.0)
+"""A share of a hundredth, or of a thousand times as much, as the others."""
+ORDERS: Final[tuple[Order, ...]] = ("strict", "pass")
+
+QUEUE: Final = "queue"
+TASK: Final = "task:"
+GROUP: Final = "group:"
+EVERY: Final = ("*", "*:*")
+"""The names that stand for every tenant, and for every part of one."""
+PAUSE: Final = "pause "
+CODE: Final = "code "
+TOLD: Final = "told "
+"""How the fields of the key begin that say a pause; and, of what is no single group, what code says, and people."""
+
+_RATE: Final = re.compile(r"([0-9]+)\s*/\s*([0-9.]*)\s*(ms|s|m|h|d)")
+
+
+class Rate(NamedTuple):
+    """So many starts in any ``seconds``; ``str`` writes it as people do."""
+
+    starts: int
+    seconds: float
+
+    def __str__(self) -> str:
+        for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+            count = self.seconds / size
+            if count >= 1 and count == int(count):
+                return f"{self.starts}/{'' if count == 1 else int(count)}{unit}"
+        return f"{self.starts}/{self.seconds * 1000:.15g}ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What holds for a queue, a task or a group; ``None`` says nothing, and ``"unlimited"`` lifts what else is said.
+
+    ``concurrency`` is how many of its jobs run at once. ``rate`` is how many may start in *any* window, as ``"10/s"``,
+    ``"100/5m"`` or ``(10, 1.0)``: every delivery counts, also one after a crash. ``weight`` is the share of a group
+    beside others that wait, 1 by default. ``max_waiting`` is how many of its own jobs may wait, those of the parts of a
+    tenant not counted: an enqueue beyond raises ``GroupFull``.
+    ``order`` says what a job does to the next of its group while it waits for its next attempt: ``"strict"`` lets none
+    pass, as is the default where ``concurrency`` is 1, and ``"pass"`` lets them. Raises ``InvalidLimit``.
+    """
+
+    concurrency: int | Unlimited | None = None
+    rate: Rate | Unlimited | str | tuple[int, Duration] | None = None
+    weight: float | None = None
+    max_waiting: int | Unlimited | None = None
+    order: Order | None = None
+
+    def __post_init__(self) -> None:
+        for name in PARTS:
+            object.__setattr__(self, name, checked(name, getattr(self, name)))
+
+    def asdict(self) -> dict[str, Any]:
+        """It as JSON has it, and as ``Limit(**…)`` takes it; without what it does not say."""
+        said = {name: getattr(self, name) for name in PARTS}
+        return {name: str(v) if isinstance(v, Rate) else v for name, v in said.items() if v is not None}
+
+
+NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def checked(name: str, value: Any) -> Any:
+    """A part of a limit, in the form in which it is kept. Raises ``InvalidLimit``."""
+    return None if value is None else PARTS[name](name, value)
+
+
+def _count(name: str, value: Any) -> Any:
+    if value == UNLIMITED or (type(value) is int and 1 <= value <= MOST):
+        return value
+    raise InvalidLimit(
+        name,
+        f"{name}={as_given(value)} is not possible: use a whole number from 1 to {MOST:,}, or 'unlimited'",
+    )
+
+
+def _rate(name: str, value: Any) -> Any:
+    if value == UNLIMITED or (isinstance(value, Rate) and _is_rate(*value)):
+        return value
+    starts: Any = None
+    seconds: float = math.nan
+    try:
+        if isinstance(value, str) and (found := _RATE.fullmatch(value.strip())):
+            starts, seconds = int(found[1][:20]), seconds_of((found[2] or "1") + found[3])
+        elif isinstance(value, tuple | list) and len(value) == 2:
+            starts, seconds = value[0], seconds_of(value[1])
+    except ValueError:
+        pass
+    if type(starts) is int and _is_rate(starts, seconds):
+        return Rate(starts, round(seconds, 3))
+    raise InvalidLimit(
+        name,
+        f"rate={as_given(value)} is not possible: write how many starts in which time, as '10/s', '100/5m' or "
+        f"(10, 1.0): 1 to {MOST:,} starts, and a window from 1 ms to a day; {FORMS}; or 'unlimited'",
+    )
+
+
+def _is_rate(starts: int, seconds: float) -> bool:
+    return 1 <= starts <= MOST and WINDOWS[0] <= seconds <= WINDOWS[1]
+
+
+def _weight(name: str, value: Any) -> float:
+    low, high = WEIGHTS
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+        return round(float(value), 4)
+    raise InvalidLimit(name, f"weight={as_given(value)} is not possible: use a number from {low:g} to {high:,.0f}")
+
+
+def _order(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value in ORDERS:
+        return value
+    raise InvalidLimit(name, f"order={as_given(value)} is not possible: use one of {', '.join(ORDERS)}")
+
+
+PARTS: Final[Mapping[str, Any]] = {
+    "concurrency": _count, "rate": _rate, "weight": _weight, "max_waiting": _count, "order": _order,
+}  # fmt: skip
+"""The parts of a limit, and what checks each."""
+OF_QUEUE: Final = ("concurrency", "rate")
+"""The parts that the limit of a queue, or of a task, may have."""
+
+
+def wrong_limit(limit: object, what: str = "limit", parts: tuple[str, ...] = OF_QUEUE) -> str:
+    """What is wrong with a limit that may have these parts, as a sentence; empty when nothing is."""
+    if limit is None:
+        return ""
+    if not isinstance(limit, Limit):
+        return f"{what}={as_given(limit)} is not a Limit: write {what}=Limit(concurrency=5)"
+    more = [name for name in limit.asdict() if name not in parts]
+    return f"{what}: {more[0]} is said of groups alone, here use {', '.join(parts)}" if more else ""
+
+
+# -- scopes ------------------------------------------------------------------------------------------------------
+
+
+def scope_of_task(task: str | None) -> str:
+    """The scope of a task; without one, that of its queue."""
+    return QUEUE if task is None else TASK + task
+
+
+def scope_of_group(name: object, *, every: bool = True) -> str:
+    """The scope of a group, or of all of a level. Raises ``InvalidLimit`` for what can name none."""
+    if every and name in EVERY:
+        return f"{GROUP}{name}"
+    if is_group(name):
+        return f"{GROUP}{name}"
+    more = ", and '*' and '*:*' stand for every group of a level" if every else ""
+    raise InvalidLimit("group", f"{as_given(name)} cannot name a group: {FORM}{more}")
+
+
+# -- as Redis keeps them -----------------------------------------------------------------------------------------
+
+_NO: Final = "-"
+
+
+def written(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Parts that are checked, by the names that the texts have; empty where a part says nothing."""
+    said: dict[str, str] = {}
+    for name, value in parts.items():
+        if name != "rate":
+            said[_TEXTS[name]] = _text(value)
+        elif isinstance(value, Rate):
+            said |= {"starts": str(value.starts), "window": str(round(value.seconds * 1000))}
+        else:
+            said |= dict.fromkeys(("starts", "window"), _text(value))
+    return said
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return _NO if value == UNLIMITED else f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+_TEXTS: Final = {"concurrency": "jobs", "weight": "weight", "max_waiting": "max", "order": "order"}
+
+
+def limit_of(*texts: bytes | None) -> Limit:
+    """The limit that these texts say, of which the last goes before the others; what cannot be read is left out."""
+    said: dict[str, str] = {}
+    for text in texts:
+        for member in (text or b"").decode("utf-8", "replace").split():
+            name, _, value = member.partition("=")
+            said[name] = value
+    parts: dict[str, Any] = {name: _number(said.get(text)) for name, text in _TEXTS.items()}
+    starts, window = _number(said.get("starts")), _number(said.get("window"))
+    if starts == UNLIMITED:
+        parts["rate"] = UNLIMITED
+    elif isinstance(starts, int) and isinstance(window, int):
+        parts["rate"] = (starts, window / 1000)
+    return Limit(**{name: value for name, value in parts.items() if _fits(name, value)})
+
+
+def _number(text: str | None) -> Any:
+    if text is None or text == "":
+        return None
+    if text == _NO:
+        return UNLIMITED
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text
+
+
+def _fits(name: str, value: Any) -> bool:
+    try:
+        checked(name, value)
+    except InvalidLimit:
+        return False
+    return True
+
+
+def held(limit: Limit) -> Limit:
+    """The limit as it holds: without what it lifts."""
+    return Limit(**{n: v for n in PARTS if (v := getattr(limit, n)) is not None and v != UNLIMITED})

@@ -1,0 +1,57 @@
+#!lua flags=allow-oom
+-- The limit of a scope is changed: what code says of it, or what operators told, which goes before. It holds at once, also
+-- for what waits.
+-- keys: lanes steering signals gate
+-- arguments:
+--   source    "code" or "told"
+--   scope
+--   parts...  name and value of each part; "" to take it back
+-- returns what code says, what was told, and where to go on waking ("0" when all have had their turn)
+-- parts: wake
+local PARTS = { 'jobs', 'starts', 'window', 'weight', 'max', 'order' }
+local scope = args.scope
+local is_one = string.find(scope, '^group:[^*]') ~= nil -- code says nothing of one group
+local field = is_one and scope or args.source .. ' ' .. scope
+
+local said, text = {}, {}
+for name, value in string.gmatch(redis.call('HGET', keys.limits, field) or '', '(%l+)=([^ ]+)') do said[name] = value end
+for at = first.parts, #ARGV, 2 do said[ARGV[at]] = ARGV[at + 1] ~= '' and ARGV[at + 1] or nil end
+for _, name in ipairs(PARTS) do
+  if said[name] then text[#text + 1] = name .. '=' .. said[name] end
+end
+
+local function write(name, value)
+  if value == '' then redis.call('HDEL', keys.limits, name) else redis.call('HSET', keys.limits, name, value) end
+end
+
+-- How many scopes have a limit of a kind is counted, as nobody looks through all limits.
+local function count(name, before, after)
+  if before == after then return end
+  if redis.call('HINCRBY', keys.gate, name, after and 1 or -1) < 1 then redis.call('HDEL', keys.gate, name) end
+end
+
+local function is_bounded()
+  return string.find(redis.call('HGET', keys.limits, scope) or '', 'max=%d') ~= nil
+end
+
+local was_bounded, was_limited = is_bounded(), redis.call('HEXISTS', keys.limits, scope) == 1
+write(field, table.concat(text, ' '))
+local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
+if not is_one then
+  code = redis.call('HGET', keys.limits, 'code ' .. scope) or ''
+  write(scope, code .. (code ~= '' and told ~= '' and ' ' or '') .. told) -- read one after the other, the last goes before
+end
+count('bounded', was_bounded, is_bounded()) -- while any is, an enqueue looks at the lines of its groups
+if not string.find(scope, '^group:') then
+  -- While the queue or a task has a limit, also jobs without a group wait for the gate: workers read it alone, and
+  -- producers ring.
+  count('limited', was_limited, redis.call('HEXISTS', keys.limits, scope) == 1)
+  if redis.call('HEXISTS', keys.gate, 'limited') == 1 then
+    redis.call('HSET', keys.steering, 'limited', 1)
+  else
+    redis.call('HDEL', keys.steering, 'limited')
+  end
+  ring()
+end
+redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
+return { code, told, wake(scope, '0') }

@@ -1,0 +1,70 @@
+"""Groups through the API: limited, paused, looked at, and given with a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from streamq_service.settings import ServiceSettings
+
+from streamq import App
+
+from ..rig import ON_ONE_SERVER
+from .conftest import JSON, Service
+from .declared import check
+
+pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
+
+Start = Callable[..., AbstractAsyncContextManager[Service]]
+GROUPS = "/api/v1/queues/sms/groups"
+
+
+async def ask(service: Service, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    async with service.http.request(method, service.url + path, headers=JSON, json=body) as response:
+        document = await response.json(content_type=None)
+        check(method, path, response.status, document)
+        return response.status, document
+
+
+async def test_a_group_is_limited_paused_and_looked_at(settings: Callable[..., ServiceSettings], start: Start) -> None:
+    app = App(settings())
+
+    @app.task(queue="sms")
+    async def t() -> None: ...
+
+    async with start(settings(), app) as service:
+        jobs = "/api/v1/queues/sms/jobs"
+        for group in ("66338", "66338", "7:c-9"):
+            status, made = await ask(service, "POST", jobs, {"task": "t", "group": group})
+            assert (status, made["group"], made["state"]) == (201, group, "held")
+        status, problem = await ask(service, "POST", jobs, {"task": "t", "group": "a:b:c"})
+        assert (status, problem["errors"][0]["pointer"]) == (422, "/group")
+
+        status, told = await ask(service, "PUT", f"{GROUPS}/66338", {"rate": "10/s", "concurrency": 2, "max_waiting": 2})
+        assert (status, told["own_limit"]) == (200, {"rate": "10/s", "concurrency": 2, "max_waiting": 2})
+        status, full = await ask(service, "POST", jobs, {"task": "t", "group": "66338"})
+        assert (status, full["code"], full["group"], full["waiting"]) == (429, "group-full", "66338", 2)
+        for wrong in ({"rate": "0/s"}, {"concurrency": 0}, {"weight": 0}):
+            status, problem = await ask(service, "PUT", f"{GROUPS}/66338", wrong)
+            assert (status, problem["code"], problem["part"]) == (422, "invalid-limit", next(iter(wrong)))
+
+        status, paused = await ask(service, "POST", f"{GROUPS}/7:c-9/pause", {"reason": "429", "until": "5m", "by": "ada"})
+        assert (status, paused["paused"]["reason"], paused["waiting"]) == (200, "429", 1)
+        _, listed = await ask(service, "GET", f"{GROUPS}?order=longest&limit=5")
+        assert [(group["name"], group["waiting"]) for group in listed["data"]] == [("66338", 2), ("7:c-9", 1)]
+        _, tenant = await ask(service, "GET", f"{GROUPS}/7")
+        assert (tenant["waiting"], tenant["limit"]) == (1, {})
+        _, why = await ask(service, "GET", f"{jobs}/{made['id']}/why")
+        assert (why["code"], why["until"]) == ("group-paused", paused["paused"]["until"])
+        _, resumed = await ask(service, "POST", f"{GROUPS}/7:c-9/resume")
+        assert resumed["paused"] is None
+
+        status, told = await ask(service, "DELETE", f"{GROUPS}/66338")
+        assert (status, told) == (200, {"name": "66338", "own_limit": {}})
+        status, problem = await ask(service, "GET", f"{GROUPS}/a:b:c")
+        assert (status, problem["code"]) == (422, "invalid-limit")
+        status, _ = await ask(service, "PATCH", "/api/v1/queues/sms", {"concurrency": 50, "rate": "100/s"})
+        assert status == 200
+        assert (await app.queue("sms").limits())["queue"].told.asdict() == {"concurrency": 50, "rate": "100/s"}

@@ -215,7 +215,9 @@ def _follows(facts: Facts) -> Explanation | None:
 
 
 def _group_paused(facts: Facts) -> Explanation | None:
-    paused = (_paused("group-paused", scope.words, scope.paused) for scope in facts.scopes if _is_gated(facts))
+    paused = (
+        _paused("group-paused", scope.words, scope.paused) for scope in facts.scopes if _is_gated(facts)
+    )
     return next(filter(None, paused), None)
 
 
@@ -245,7 +247,9 @@ def _turn(facts: Facts) -> Explanation | None:
         return _no_worker(facts)
     free = facts.active < facts.slots
     if facts.line == 0 and free and facts.turns <= 1:
-        return Explanation("in-turn", "it is the next of its group: it starts in a moment", ahead=0, seconds=0.0)
+        return Explanation(
+            "in-turn", "it is the next of its group: it starts in a moment", ahead=0, seconds=0.0
+        )
     others = f", which takes turns with {_times(facts.turns - 1, 'other')}" if facts.turns > 1 else ""
     slots = f"; {facts.active:,} run in the {_times(facts.slots, 'slot')} of its workers"
     group = tenant_of(facts.job.group or "")
@@ -465,9 +469,21 @@ REASONS: Final = (
     Reason("task-paused", (_W, _H), "its task is paused in its queue", _task_paused),
     Reason("behind-key", (_H,), "another job has its unique key, and it follows that one", _follows),
     Reason("group-paused", (_W, _H), "its group is paused, or its tenant", _group_paused),
-    Reason("rate-limited", (_W, _H), "as many have started in the time as may: its queue, task or group", _rate_used),
-    Reason("concurrency-limited", (_W, _H), "as many are active as may be: of its queue, task or group", _slots_used),
-    Reason("in-turn", (_H,), "it waits for its turn: others of its group, or other groups, are before it", _turn),
+    Reason(
+        "rate-limited",
+        (_W, _H),
+        "as many have started in the time as may: its queue, task or group",
+        _rate_used,
+    ),
+    Reason(
+        "concurrency-limited",
+        (_W, _H),
+        "as many are active as may be: of its queue, task or group",
+        _slots_used,
+    ),
+    Reason(
+        "in-turn", (_H,), "it waits for its turn: others of its group, or other groups, are before it", _turn
+    ),
     Reason("held", (_H,), "it was held, and waits again in a moment", _held),
     Reason("no-worker", (_W,), "no worker serves its queue, or those that did are lost", _no_worker),
     Reason(

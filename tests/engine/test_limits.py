@@ -99,7 +99,9 @@ async def test_what_is_told_goes_before_what_code_says_holds_at_once_and_can_be_
         assert (await gauge.drained(10))["a"] == 2
 
 
-async def test_what_code_no_longer_says_is_over_when_a_worker_begins(app: App, make_app: Any, gauge: Gauge) -> None:
+async def test_what_code_no_longer_says_is_over_when_a_worker_begins(
+    app: App, make_app: Any, gauge: Gauge
+) -> None:
     async with make_app() as before:
         before.limit("q", Limit(concurrency=1), parts=Limit(rate="5/m"))
         before.task(name="send", queue="q", limit=Limit(rate=(100, "1h")))(lambda message: None)
@@ -204,7 +206,9 @@ async def test_a_tenant_waits_with_its_parts_and_each_part_within_its_own_limit(
         await gauge.drained(2)
 
 
-async def test_the_job_that_met_a_429_is_the_first_of_its_group_afterwards_and_has_spent_no_attempt(app: App) -> None:
+async def test_the_job_that_met_a_429_is_the_first_of_its_group_afterwards_and_has_spent_no_attempt(
+    app: App,
+) -> None:
     starts: list[tuple[int, int, float]] = []
 
     @app.task(queue="q", group="{tenant}")
@@ -254,7 +258,9 @@ async def test_a_handler_in_a_thread_pauses_its_group_or_the_tenant_of_it(app: A
     assert said == ["t:x", "t:y", None]
 
 
-async def test_a_full_group_takes_no_more_and_no_other_caller_is_refused_for_it(app: App, gauge: Gauge) -> None:
+async def test_a_full_group_takes_no_more_and_no_other_caller_is_refused_for_it(
+    app: App, gauge: Gauge
+) -> None:
     queue = app.queue("q")
     await queue.group("*").limit(max_waiting=3)
     calls = [app.enqueue("q", "send", {"tenant": tenant}) for tenant in "ababababab"]
@@ -286,7 +292,11 @@ async def test_why_names_the_limit_that_holds_a_job_and_when_it_opens(app: App) 
         assert (why.code, why.ahead) == ("in-turn", 2)
         await queue.group("a").limit(concurrency=1)
         why = await queue.why(jobs[4].id)
-        assert (why.code, why.ahead, "group 'a' may have 1 job active" in why.text) == ("concurrency-limited", 2, True)
+        assert (why.code, why.ahead, "group 'a' may have 1 job active" in why.text) == (
+            "concurrency-limited",
+            2,
+            True,
+        )
         await queue.group("a").pause("429", until=60)
         why = await queue.why(jobs[4].id)
         assert (why.code, why.until is not None) == ("group-paused", True)
@@ -325,7 +335,9 @@ async def test_a_job_of_a_group_can_be_cancelled_while_it_is_held(app: App, gaug
         ("weight", "2"), ("max_waiting", 0), ("order", "fifo"),
     ],
 )  # fmt: skip
-async def test_a_limit_that_cannot_be_is_refused_with_what_is_allowed(app: App, part: str, value: Any) -> None:
+async def test_a_limit_that_cannot_be_is_refused_with_what_is_allowed(
+    app: App, part: str, value: Any
+) -> None:
     with pytest.raises(InvalidLimit, match="is not possible: (use|write)") as refused:
         await app.queue("q").group("a").limit(**{part: value})
     assert refused.value.part == part
@@ -333,7 +345,9 @@ async def test_a_limit_that_cannot_be_is_refused_with_what_is_allowed(app: App, 
 
 
 @ON_ONE_SERVER
-@pytest.mark.parametrize("name", ["", "a:b:c", ":a", "a:", "a b", "a\n", 'a"b', "a\\b", "*a", "*:a", "x" * 129, 5, None])
+@pytest.mark.parametrize(
+    "name", ["", "a:b:c", ":a", "a:", "a b", "a\n", 'a"b', "a\\b", "*a", "*:a", "x" * 129, 5, None]
+)
 async def test_a_name_that_is_none_of_a_group_is_refused(app: App, name: Any) -> None:
     with pytest.raises(InvalidLimit, match="cannot name a group: use 1 to 128 characters"):
         app.queue("q").group(name)
@@ -343,7 +357,9 @@ async def test_a_name_that_is_none_of_a_group_is_refused(app: App, name: Any) ->
 
 
 @ON_ONE_SERVER
-async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_makes_where_it_is_used(app: App) -> None:
+async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_makes_where_it_is_used(
+    app: App,
+) -> None:
     for wrong in ("{a", "{}", "{a}:{b}:{c}", "{a} {b}", 5):
         with pytest.raises(ConfigurationError, match="group="):
             app.task(name="wrong", group=wrong)(lambda x: None)
@@ -358,7 +374,12 @@ async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_mak
     @app.task(queue="q", group="{where.tenant}:{id}")
     async def deep(job: dict[str, Any]) -> None: ...
 
-    for task, payload in ((send, {}), (send, {"tenant": "a b"}), (deep, {"id": 1}), (deep, {"where": {"tenant": 1.5}})):
+    for task, payload in (
+        (send, {}),
+        (send, {"tenant": "a b"}),
+        (deep, {"id": 1}),
+        (deep, {"where": {"tenant": 1.5}}),
+    ):
         with pytest.raises(InvalidPayload, match="its group"):
             await task.enqueue(payload)
     assert (await (await send.enqueue({"tenant": None})).status()).group is None
@@ -377,4 +398,11 @@ def test_a_limit_is_read_as_it_was_written() -> None:
     assert limit_of(b"jobs=5 starts=1 window=1000", b"jobs=- rate=x window=2000") == Limit(
         concurrency="unlimited", rate="1/2s"
     )
-    assert [str(Rate(10, s)) for s in (1, 0.25, 60, 300, 86_400, 90)] == ["10/s", "10/250ms", "10/m", "10/5m", "10/d", "10/90s"]
+    assert [str(Rate(10, s)) for s in (1, 0.25, 60, 300, 86_400, 90)] == [
+        "10/s",
+        "10/250ms",
+        "10/m",
+        "10/5m",
+        "10/d",
+        "10/90s",
+    ]

@@ -71,7 +71,12 @@ class App(Program):
         return ScheduleDecorator(self, name=name, queue=queue, payload=payload, options=options)
 
     def limit(
-        self, queue: str, limit: Limit | None = None, *, groups: Limit | None = None, parts: Limit | None = None
+        self,
+        queue: str,
+        limit: Limit | None = None,
+        *,
+        groups: Limit | None = None,
+        parts: Limit | None = None,
     ) -> None:
         """Declare what holds in a queue where operators tell nothing else: ``app.limit("sms", Limit(concurrency=50))``.
 

@@ -14,9 +14,7 @@ from streamq.model.shown import as_given
 GroupOf = str | Callable[[Any], str | None]
 """A template of members of the payload, or a function of the payload as its handler takes it: ``None`` is no group."""
 
-_FORMS: Final = (
-    "write a template of fields of the payload, as '{workspace_id}:{contact_id}', or a function of the payload"
-)
+_FORMS: Final = "write a template of fields, as '{workspace_id}:{contact_id}', or a function of the payload"
 
 
 def wrong_grouping(group: object) -> str:
@@ -31,7 +29,11 @@ def wrong_grouping(group: object) -> str:
     except ValueError as error:
         return f"{said}{error}; {_FORMS}"
     names = [name for _, name, _, _ in parts if name is not None]
-    if not all(names) or any(form or turned for _, _, form, turned in parts) or not (names or is_group(group)):
+    if (
+        not all(names)
+        or any(form or turned for _, _, form, turned in parts)
+        or not (names or is_group(group))
+    ):
         return said + _FORMS
     sample = "".join(literal + ("x" if name is not None else "") for literal, name, _, _ in parts)
     return "" if is_group(sample) else f"{said}{FORM}"

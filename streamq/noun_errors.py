@@ -54,7 +54,9 @@ class GroupFull(QueueFull):
     def __init__(self, queue: str, waiting: int, bound: int, group: str) -> None:
         super().__init__(queue, waiting, bound)
         self.group = group
-        said = f"group {group!r} of queue {queue!r} is full: {waiting:,} of its jobs wait, at most {bound:,} may"
+        said = (
+            f"group {group!r} of queue {queue!r} is full: {waiting:,} of its jobs wait, at most {bound:,} may"
+        )
         self.args = (f"{said}. Send again when workers have caught up, or raise its max_waiting",)
 
 

@@ -32,7 +32,9 @@ QUICK: dict[str, Any] = {"shutdown_grace": 2.0, "beat": 0.5, "lease": 2.0, "enqu
 
 def _known(table: Mapping[str, Key]) -> str:
     """The ends of the names of keys; a word in capitals stands for any."""
-    return "|".join(re.sub("[A-Z]+", "[0-9a-z:*-]+", key.end) for key in table.values() if key.type != "channel")
+    return "|".join(
+        re.sub("[A-Z]+", "[0-9a-z:*-]+", key.end) for key in table.values() if key.type != "channel"
+    )
 
 
 KNOWN_KEY = re.compile(rf"[^:]+:({_known(APP_KEYS)}|\{{[^}}]+\}}:({_known(QUEUE_KEYS)}))")

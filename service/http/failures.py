@@ -85,7 +85,9 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
         WindowNotKept.code,
         "statistics are not kept of that time, or not so finely; they are from `oldest` on",
     ),
-    InvalidLimit: ProblemType(422, InvalidLimit.code, "the `part` of the limit, or the name of the group, cannot be"),
+    InvalidLimit: ProblemType(
+        422, InvalidLimit.code, "the `part` of the limit, or the name of the group, cannot be"
+    ),
     UsageError: ProblemType(422, UsageError.code, "what was asked for is not possible as it was asked for"),
     JobNotFound: ProblemType(404, JobNotFound.code, "there is no such job, or not any more"),
     OperationNotFound: ProblemType(

@@ -161,6 +161,7 @@ _UNIQUE: Final = Annotated[
     ),
 ]  # fmt: skip
 
+
 def _group(option: Option) -> Callable[[str | None], str | None]:
     """A check of the name of a group."""
 
@@ -182,7 +183,9 @@ _OF_FORM: Final[dict[str, Callable[[Option], Any]]] = {
         str | None, Field(min_length=int(option.low), max_length=int(option.high))
     ],
     "group": lambda option: Annotated[
-        str | None, Field(min_length=int(option.low), max_length=int(option.high)), AfterValidator(_group(option))
+        str | None,
+        Field(min_length=int(option.low), max_length=int(option.high)),
+        AfterValidator(_group(option)),
     ],
     "unique": lambda _: _UNIQUE,
 }

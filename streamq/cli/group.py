@@ -88,7 +88,11 @@ def _on(
         await act(of)
         if name in ("*", "*:*"):
             said = (await app.queue(queue).limits()).get(f"group:{name}")
-            return {"name": name, "code": said.code.asdict(), "told": said.told.asdict()} if said else {"name": name}
+            return (
+                {"name": name, "code": said.code.asdict(), "told": said.told.asdict()}
+                if said
+                else {"name": name}
+            )
         return (await of.status()).asdict()
 
     _show(with_app(options, acted), as_json=as_json)

@@ -192,7 +192,9 @@ def limit(
     if max_waiting is not None or unlimited:
         given["max_waiting"] = max_waiting
     if not given:
-        raise streamq.UsageError("say which limit: --concurrency, --rate, --max-waiting NUMBER or --unlimited")
+        raise streamq.UsageError(
+            "say which limit: --concurrency, --rate, --max-waiting NUMBER or --unlimited"
+        )
     _on(name, options, lambda of: of.limit(task=task, **given), as_json=as_json)
 
 

@@ -60,7 +60,11 @@ class Load(NamedTuple):
         the ``group`` that is full."""
         found: list[Order] = []
         for order in self.orders:
-            room -= (count := sum(not group or parse_headers(job.headers).get("group") == group for job in order.jobs))
+            room -= (
+                count := sum(
+                    not group or parse_headers(job.headers).get("group") == group for job in order.jobs
+                )
+            )
             if room >= 0:
                 found.append(order)
             else:

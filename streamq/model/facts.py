@@ -190,5 +190,3 @@ def paused(code: str, what: str, pause: Pause | None) -> Explanation | None:
     by, why = f" by {pause.by}" if pause.by else "", f": {pause.reason}" if pause.reason else ""
     text = f"{what} is paused{since}{by}{until}{why}"
     return Explanation(code, text, until=pause.until, since=pause.since, by=pause.by or None)
-
-

@@ -9,8 +9,8 @@ from streamq.model.states import State
 
 
 def group_paused(facts: Facts) -> Explanation | None:
-    paused = (paused("group-paused", scope.words, scope.paused) for scope in facts.scopes if _is_gated(facts))
-    return next(filter(None, paused), None)
+    found = (paused("group-paused", scope.words, scope.paused) for scope in facts.scopes if _is_gated(facts))
+    return next(filter(None, found), None)
 
 
 def rate_used(facts: Facts) -> Explanation | None:
@@ -19,7 +19,9 @@ def rate_used(facts: Facts) -> Explanation | None:
     if not shut:
         return None
     last = max(shut, key=lambda scope: scope.opens or facts.now)
-    text = f"{last.words} may start {last.limit.rate}, and has: the next starts{in_time(last.opens, facts.now)}"
+    text = (
+        f"{last.words} may start {last.limit.rate}, and has: the next starts{in_time(last.opens, facts.now)}"
+    )
     return Explanation("rate-limited", f"{text}{_before(facts)}", until=last.opens, ahead=_ahead(facts))
 
 
@@ -28,7 +30,9 @@ def slots_used(facts: Facts) -> Explanation | None:
     if full is None:
         return None
     most = full.limit.concurrency
-    text = f"{full.words} may have {times(int(most or 0), 'job')} active, and has: the next starts when one ends"
+    text = (
+        f"{full.words} may have {times(int(most or 0), 'job')} active, and has: the next starts when one ends"
+    )
     return Explanation("concurrency-limited", f"{text}{_before(facts)}", ahead=_ahead(facts))
 
 
@@ -39,7 +43,9 @@ def turn(facts: Facts) -> Explanation | None:
         return no_worker(facts)
     free = facts.active < facts.slots
     if facts.line == 0 and free and facts.turns <= 1:
-        return Explanation("in-turn", "it is the next of its group: it starts in a moment", ahead=0, seconds=0.0)
+        return Explanation(
+            "in-turn", "it is the next of its group: it starts in a moment", ahead=0, seconds=0.0
+        )
     others = f", which takes turns with {times(facts.turns - 1, 'other')}" if facts.turns > 1 else ""
     slots = f"; {facts.active:,} run in the {times(facts.slots, 'slot')} of its workers"
     group = tenant_of(facts.job.group or "")
@@ -66,5 +72,3 @@ def no_worker(facts: Facts) -> Explanation | None:
     lost = sorted(w.name for w in facts.workers if facts.job.queue in w.queues)
     more = f"; {', '.join(lost[:3])}{' and others' if lost[3:] else ''} did and was lost" if lost else ""
     return Explanation("no-worker", f"no worker serves queue {facts.job.queue!r}{more}")
-
-

@@ -131,7 +131,9 @@ def _weight(name: str, value: Any) -> float:
     low, high = WEIGHTS
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return round(float(value), 4)
-    raise InvalidLimit(name, f"weight={as_given(value)} is not possible: use a number from {low:g} to {high:,.0f}")
+    raise InvalidLimit(
+        name, f"weight={as_given(value)} is not possible: use a number from {low:g} to {high:,.0f}"
+    )
 
 
 def _order(name: str, value: Any) -> Any:

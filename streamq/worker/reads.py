@@ -293,9 +293,7 @@ class Reads:
         count = max(1, slots // max(1, len(sources)))
         limited = [queue for queue in queues if self._steered.is_limited(queue)]
         patience = min(self._patience(queues), UNHEARD_MS if limited else BLOCK_MS)
-        found = await self._reader.wait(
-            [*sources, *self._bells_of(queues)], count, patience if block else 0
-        )
+        found = await self._reader.wait([*sources, *self._bells_of(queues)], count, patience if block else 0)
         for queue in limited:
             self._sources.learn((queue, GATE), UNKNOWN)
         await self._let_promote()

@@ -45,7 +45,9 @@ async def test_groups_are_limited_paused_and_looked_at_by_commands_and_every_end
     ]
     environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
     ends = await asyncio.to_thread(run_all, tmp_path, calls, **environment)
-    assert [end.code for end in ends] == [0, 2, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 2, 1], [e.err for e in ends]
+    assert [end.code for end in ends] == [0, 2, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 2, 1], [
+        e.err for e in ends
+    ]
     limited, _, every, zero = ends[2].out, ends[3].out, ends[3].out, ends[4].err
     assert json.loads(limited)["limit"] == {"concurrency": 2, "rate": "10/s"}
     assert "told         weight 0.5, max_waiting 2" in every

@@ -13,12 +13,14 @@ from streamq import (
     App,
     ConfigurationError,
     Context,
+    Fail,
     GroupFull,
     InvalidLimit,
     InvalidPayload,
     Limit,
     Rate,
     Retry,
+    Snooze,
     State,
     UsageError,
 )
@@ -99,10 +101,12 @@ async def test_what_is_told_goes_before_what_code_says_holds_at_once_and_can_be_
         assert (await gauge.drained(10))["a"] == 2
 
 
-async def test_what_code_no_longer_says_is_over_when_a_worker_begins(app: App, make_app: Any, gauge: Gauge) -> None:
+async def test_what_code_no_longer_says_is_over_when_a_worker_begins(
+    app: App, make_app: Any, gauge: Gauge
+) -> None:
     async with make_app() as before:
         before.limit("q", Limit(concurrency=1), parts=Limit(rate="5/m"))
-        before.task(name="send", queue="q", limit=Limit(rate=(100, "1h")))(lambda message: None)
+        before.task(name="send", queue="q", limit=Limit(rate=(100, "1h")))(lambda _message: None)
         async with working(before):
             said = await until(before.queue("q").limits)
             assert set(said) == {"queue", "task:send", "group:*:*"}
@@ -204,7 +208,9 @@ async def test_a_tenant_waits_with_its_parts_and_each_part_within_its_own_limit(
         await gauge.drained(2)
 
 
-async def test_the_job_that_met_a_429_is_the_first_of_its_group_afterwards_and_has_spent_no_attempt(app: App) -> None:
+async def test_the_job_that_met_a_429_is_the_first_of_its_group_afterwards_and_has_spent_no_attempt(
+    app: App,
+) -> None:
     starts: list[tuple[int, int, float]] = []
 
     @app.task(queue="q", group="{tenant}")
@@ -229,12 +235,89 @@ async def paused_of(app: App, group: str) -> Any:
 
 
 @ON_ONE_SERVER
+@pytest.mark.parametrize("order", [None, "pass"])
+async def test_none_of_a_group_of_one_at_a_time_passes_another_that_comes_back_unless_it_may(
+    app: App, order: Any
+) -> None:
+    ended: list[int] = []
+
+    @app.task(queue="q", group="g", attempts=2)
+    async def step(n: int, ctx: Context) -> None:
+        if n == 1 and ctx.attempt == 1:
+            raise Retry(after=0.1)
+        if n == 2 and 20 not in ended:
+            ended.append(20)
+            raise Snooze(0.1)
+        if n == 3:
+            raise Fail("for good")
+        ended.append(n)
+
+    await app.queue("q").group("g").limit(concurrency=1, order=order)
+    jobs = await step.enqueue_many([0, 1, 2, 3, 4, 5])
+    await jobs[4].cancel()
+    async with working(app):
+        await until(lambda: len(ended) == 5)
+    assert ended == ([0, 1, 20, 2, 5] if order is None else [0, 20, 5, 1, 2])
+
+
+@ON_ONE_SERVER
+async def test_more_of_a_strict_group_at_once_keep_their_slots_while_they_wait_for_their_next_attempts(
+    app: App,
+) -> None:
+    started: list[tuple[int, int]] = []
+
+    @app.task(queue="q", group="g")
+    async def step(n: int, ctx: Context) -> None:
+        started.append((n, ctx.attempt))
+        if ctx.attempt == 1:
+            raise Retry(after=0.05)
+
+    await app.queue("q").group("g").limit(concurrency=2, order="strict")
+    await step.enqueue_many(range(4))
+    async with working(app):
+        await until(lambda: len(started) == 8)
+    assert sorted(started[:4]) == [(0, 1), (0, 2), (1, 1), (1, 2)]
+
+
+@ON_ONE_SERVER
+async def test_priorities_hold_inside_a_group_and_a_delayed_job_joins_it_when_it_is_due(
+    app: App, gauge: Gauge
+) -> None:
+    await app.queue("q").group("a").limit(concurrency=1)
+    for n, options in enumerate(({"delay": 0.05}, {}, {}, {"priority": "critical"}, {"priority": "low"}, {})):
+        await app.enqueue("q", "send", {"tenant": "a", "n": n}, **options)  # type: ignore[arg-type]
+    async with working(app):
+        await until(lambda: gauge.ended == 6)
+    started = [message["n"] for message in gauge.started]
+    assert [n for n in started if n] == [3, 1, 2, 5, 4]
+
+
+@ON_ONE_SERVER
+async def test_tenants_take_turns_by_their_weights_and_a_tenant_with_many_parts_gets_no_more_than_one_with_few(
+    app: App, gauge: Gauge
+) -> None:
+    await app.queue("q").group("gold").limit(weight=3)
+    await app.enqueue_many("q", "plain", ["plain"] * 100)
+    for group in ("loud:1", "loud:2", "loud:3", "gold:1"):
+        payloads = [{"tenant": group.partition(":")[0], "n": n} for n in range(100)]
+        await app.enqueue_many("q", "send", payloads, group=group)
+    async with working(app, concurrency=1):
+        await until(lambda: gauge.ended >= 100)
+        counts = Counter(message["tenant"] if message else "plain" for message in gauge.started[:100])
+    assert all(
+        abs(counts[name] - share) <= 4 for name, share in {"plain": 20, "loud": 20, "gold": 60}.items()
+    ), counts
+
+
+@ON_ONE_SERVER
 async def test_a_handler_in_a_thread_pauses_its_group_or_the_tenant_of_it(app: App) -> None:
     said: list[Any] = []
 
     @app.task(queue="q", group="t:{part}")
     def plain(job: dict[str, Any], ctx: Context) -> None:
-        ctx.pause_group("5m", "busy", scope="tenant" if job["part"] == "y" else "group")
+        scope: Any = "tenant" if job["part"] == "y" else "group"
+        ctx.pause_group("5m", "busy", scope=scope)
+        ctx.pause_group(0.001, "a shorter one", scope=scope)
         said.append(ctx.group)
 
     @app.task(queue="q")
@@ -254,7 +337,9 @@ async def test_a_handler_in_a_thread_pauses_its_group_or_the_tenant_of_it(app: A
     assert said == ["t:x", "t:y", None]
 
 
-async def test_a_full_group_takes_no_more_and_no_other_caller_is_refused_for_it(app: App, gauge: Gauge) -> None:
+async def test_a_full_group_takes_no_more_and_no_other_caller_is_refused_for_it(
+    app: App, gauge: Gauge
+) -> None:
     queue = app.queue("q")
     await queue.group("*").limit(max_waiting=3)
     calls = [app.enqueue("q", "send", {"tenant": tenant}) for tenant in "ababababab"]
@@ -286,7 +371,11 @@ async def test_why_names_the_limit_that_holds_a_job_and_when_it_opens(app: App) 
         assert (why.code, why.ahead) == ("in-turn", 2)
         await queue.group("a").limit(concurrency=1)
         why = await queue.why(jobs[4].id)
-        assert (why.code, why.ahead, "group 'a' may have 1 job active" in why.text) == ("concurrency-limited", 2, True)
+        assert (why.code, why.ahead, "group 'a' may have 1 job active" in why.text) == (
+            "concurrency-limited",
+            2,
+            True,
+        )
         await queue.group("a").pause("429", until=60)
         why = await queue.why(jobs[4].id)
         assert (why.code, why.until is not None) == ("group-paused", True)
@@ -325,15 +414,19 @@ async def test_a_job_of_a_group_can_be_cancelled_while_it_is_held(app: App, gaug
         ("weight", "2"), ("max_waiting", 0), ("order", "fifo"),
     ],
 )  # fmt: skip
-async def test_a_limit_that_cannot_be_is_refused_with_what_is_allowed(app: App, part: str, value: Any) -> None:
-    with pytest.raises(InvalidLimit, match="is not possible: (use|write)") as refused:
+async def test_a_limit_that_cannot_be_is_refused_with_what_is_allowed(
+    app: App, part: str, value: Any
+) -> None:
+    with pytest.raises(InvalidLimit, match=r"is not possible: (use|write)") as refused:
         await app.queue("q").group("a").limit(**{part: value})
     assert refused.value.part == part
     assert (await app.queue("q").group("a").status()).own == Limit()
 
 
 @ON_ONE_SERVER
-@pytest.mark.parametrize("name", ["", "a:b:c", ":a", "a:", "a b", "a\n", 'a"b', "a\\b", "*a", "*:a", "x" * 129, 5, None])
+@pytest.mark.parametrize(
+    "name", ["", "a:b:c", ":a", "a:", "a b", "a\n", 'a"b', "a\\b", "*a", "*:a", "x" * 129, 5, None]
+)
 async def test_a_name_that_is_none_of_a_group_is_refused(app: App, name: Any) -> None:
     with pytest.raises(InvalidLimit, match="cannot name a group: use 1 to 128 characters"):
         app.queue("q").group(name)
@@ -343,12 +436,14 @@ async def test_a_name_that_is_none_of_a_group_is_refused(app: App, name: Any) ->
 
 
 @ON_ONE_SERVER
-async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_makes_where_it_is_used(app: App) -> None:
+async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_makes_where_it_is_used(
+    app: App,
+) -> None:
     for wrong in ("{a", "{}", "{a}:{b}:{c}", "{a} {b}", 5):
         with pytest.raises(ConfigurationError, match="group="):
-            app.task(name="wrong", group=wrong)(lambda x: None)
+            app.task(name="wrong", group=wrong)(lambda _x: None)
     with pytest.raises(ConfigurationError, match="weight is said of groups alone"):
-        app.task(name="wrong", limit=Limit(weight=2))(lambda x: None)
+        app.task(name="wrong", limit=Limit(weight=2))(lambda _x: None)
     with pytest.raises(ConfigurationError, match="limit=5 is not a Limit"):
         app.limit("q", 5)  # type: ignore[arg-type]
 
@@ -358,7 +453,12 @@ async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_mak
     @app.task(queue="q", group="{where.tenant}:{id}")
     async def deep(job: dict[str, Any]) -> None: ...
 
-    for task, payload in ((send, {}), (send, {"tenant": "a b"}), (deep, {"id": 1}), (deep, {"where": {"tenant": 1.5}})):
+    for task, payload in (
+        (send, {}),
+        (send, {"tenant": "a b"}),
+        (deep, {"id": 1}),
+        (deep, {"where": {"tenant": 1.5}}),
+    ):
         with pytest.raises(InvalidPayload, match="its group"):
             await task.enqueue(payload)
     assert (await (await send.enqueue({"tenant": None})).status()).group is None
@@ -377,4 +477,11 @@ def test_a_limit_is_read_as_it_was_written() -> None:
     assert limit_of(b"jobs=5 starts=1 window=1000", b"jobs=- rate=x window=2000") == Limit(
         concurrency="unlimited", rate="1/2s"
     )
-    assert [str(Rate(10, s)) for s in (1, 0.25, 60, 300, 86_400, 90)] == ["10/s", "10/250ms", "10/m", "10/5m", "10/d", "10/90s"]
+    assert [str(Rate(10, s)) for s in (1, 0.25, 60, 300, 86_400, 90)] == [
+        "10/s",
+        "10/250ms",
+        "10/m",
+        "10/5m",
+        "10/d",
+        "10/90s",
+    ]

@@ -28,7 +28,9 @@ async def ask(service: Service, method: str, path: str, body: Any = None) -> tup
         return response.status, document
 
 
-async def test_a_group_is_limited_paused_and_looked_at(settings: Callable[..., ServiceSettings], start: Start) -> None:
+async def test_a_group_is_limited_paused_and_looked_at(
+    settings: Callable[..., ServiceSettings], start: Start
+) -> None:
     app = App(settings())
 
     @app.task(queue="sms")
@@ -42,7 +44,9 @@ async def test_a_group_is_limited_paused_and_looked_at(settings: Callable[..., S
         status, problem = await ask(service, "POST", jobs, {"task": "t", "group": "a:b:c"})
         assert (status, problem["errors"][0]["pointer"]) == (422, "/group")
 
-        status, told = await ask(service, "PUT", f"{GROUPS}/66338", {"rate": "10/s", "concurrency": 2, "max_waiting": 2})
+        status, told = await ask(
+            service, "PUT", f"{GROUPS}/66338", {"rate": "10/s", "concurrency": 2, "max_waiting": 2}
+        )
         assert (status, told["own_limit"]) == (200, {"rate": "10/s", "concurrency": 2, "max_waiting": 2})
         status, full = await ask(service, "POST", jobs, {"task": "t", "group": "66338"})
         assert (status, full["code"], full["group"], full["waiting"]) == (429, "group-full", "66338", 2)
@@ -50,7 +54,9 @@ async def test_a_group_is_limited_paused_and_looked_at(settings: Callable[..., S
             status, problem = await ask(service, "PUT", f"{GROUPS}/66338", wrong)
             assert (status, problem["code"], problem["part"]) == (422, "invalid-limit", next(iter(wrong)))
 
-        status, paused = await ask(service, "POST", f"{GROUPS}/7:c-9/pause", {"reason": "429", "until": "5m", "by": "ada"})
+        status, paused = await ask(
+            service, "POST", f"{GROUPS}/7:c-9/pause", {"reason": "429", "until": "5m", "by": "ada"}
+        )
         assert (status, paused["paused"]["reason"], paused["waiting"]) == (200, "429", 1)
         _, listed = await ask(service, "GET", f"{GROUPS}?order=longest&limit=5")
         assert [(group["name"], group["waiting"]) for group in listed["data"]] == [("66338", 2), ("7:c-9", 1)]
@@ -67,4 +73,7 @@ async def test_a_group_is_limited_paused_and_looked_at(settings: Callable[..., S
         assert (status, problem["code"]) == (422, "invalid-limit")
         status, _ = await ask(service, "PATCH", "/api/v1/queues/sms", {"concurrency": 50, "rate": "100/s"})
         assert status == 200
-        assert (await app.queue("sms").limits())["queue"].told.asdict() == {"concurrency": 50, "rate": "100/s"}
+        assert (await app.queue("sms").limits())["queue"].told.asdict() == {
+            "concurrency": 50,
+            "rate": "100/s",
+        }

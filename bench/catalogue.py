@@ -17,7 +17,7 @@ SCENARIOS: Final = {
     name: f"{__package__}.scenarios.{name}"
     for name in (
         "enqueue", "drain", "handlers", "memory", "latency", "delayed", "promotion", "schedules", "growth", "recovery",
-        "cancel", "reports", "fairness", "purge", "bulk", "idle", "cost", "options", "statistics", "footprint", "api",
+        "cancel", "reports", "groups", "fairness", "purge", "bulk", "idle", "cost", "options", "statistics", "footprint", "api",
         "tuning", "peers",
     )
 }  # fmt: skip

@@ -110,7 +110,9 @@ class Reads:
         ]
 
     def _bells_of(self, queues: Sequence[str]) -> list[QueueLane]:
-        return [(queue, BELL) for queue in queues if GATE in self._steered.lanes(queue)]
+        return [
+            (queue, lane) for queue in queues if GATE in self._steered.lanes(queue) for lane in (GATE, BELL)
+        ]
 
     @property
     def _several(self) -> bool:
@@ -308,7 +310,7 @@ class Reads:
                 continue
             more = block and not self._several and self._are_more(entries, count)
             await self._start(source, entries[:slots], more=more)
-            if self._several:
+            if self._several and source[1] != GATE:  # of which it is not read
                 self._sources.learn(source, UNKNOWN if len(entries) >= count else 0)
                 self._sources.had(source[0], min(len(entries), slots))
             if len(entries) > slots:  # more lanes answered than there are free slots

@@ -155,12 +155,21 @@ local function create_in(number, task, payload, headers)
 end
 
 -- A job of a group waits in its line; those of one group and priority are put there together.
-local lined, lined_so_far = {}, 0
+local lined, lined_so_far, passes = {}, 0, nil
+local function passed_now(...)
+  if passes == nil then
+    -- parts: pass_now
+    passes = pass_now
+  end
+  return passes(...)
+end
+
 local function create_in_line(group, number, task, payload, headers)
   -- shorter by a digit than others of those that are born parked, so that its key takes less memory
   local id = now_text .. string.format('-%.0f', lane.alone * lane.births + args.sequence % lane.births + lined_so_far)
   local n, list = #envelopes, number .. ':' .. group
   lined_so_far = lined_so_far + 1
+  if lone and passed_now(id, group, task, payload, with_id(id, headers)) then return id end
   envelopes[n + 1], envelopes[n + 2] = id, seal(task, headers, payload) -- the gate adds the id, which is kept but once
   lined[list] = lined[list] or { group = group, number = number }
   local ids = lined[list]

@@ -377,6 +377,7 @@ local more = 0
 if redis.call('EXISTS', keys.turns) == 1 then
   redis.call('ZREMRANGEBYSCORE', keys.rested, '-inf', string.format('%d', time))
   redis.call('HSET', keys.gate, 'time', string.format('%d', time), 'plain', string.format('%d', plain))
+  if #passed > 0 then redis.call('HDEL', keys.gate, 'entered') end
   if not is_closed and (free < 1 or bytes >= BUDGET or looks > LOOKS or tries >= 3000) then
     -- parts: ring
     ring() -- another may have free slots
@@ -386,7 +387,8 @@ end
 if redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
   for _, tenant in ipairs(has_parts and redis.call('ZRANGE', keys.turns, 0, -1) or {}) do redis.call('UNLINK', keys.parts .. tenant) end
   redis.call('UNLINK', keys.rested, keys.turns)
-  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits')
+  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'entered')
+  if free > 0 then redis.call('HSET', keys.gate, 'idle', free) end -- its worker waits now
 end
 if has_plain and free < 1 then more = 1 end
 if lined >= LINED then more = 1 end

@@ -34,9 +34,10 @@ end
 -- Outcomes of one kind; from `at` on `list` has id and body of each, and their due times.
 local function write(kind, lane, entries, ids, list, at, whole)
   if lane == lane.passed or lane == lane.alone and redis.call('EXISTS', keys.out) == 1 then
-    -- parts: limits leave_gate group_of unseal
+    -- parts: leave_gate
     local left = ids
     if kind == outcome.delayed then -- those keep their slots whose order is strict
+      -- parts: limits group_of unseal
       left = {}
       for i, id in ipairs(ids) do
         local _, headers = unseal(list[at + 2 * i - 1])

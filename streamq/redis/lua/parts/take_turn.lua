@@ -5,6 +5,16 @@
 
 local virtual_time
 
+-- Tenants that come while nobody is served would all have their first turns before any has its second, whatever their
+-- weights: these are spread over a turn of each.
+local function spread(tenant)
+  local before = redis.call('HINCRBY', keys.gate, 'entered', 1) - 1
+  if before == 0 then return 0 end
+  local said = redis.call('HMGET', keys.limits, 'group:' .. tenant, 'group:*')
+  local weight = tonumber(string.match(said[1] or '', 'weight=([%d.]+)') or string.match(said[2] or '', 'weight=([%d.]+)') or 1)
+  return math.floor(1000000 / weight * (before * 0.6180339887 % 1))
+end
+
 local function take_turn(group)
   local tenant, part = tenant_of(group)
   local inner = keys.parts .. tenant
@@ -17,6 +27,7 @@ local function take_turn(group)
   if redis.call('ZSCORE', keys.turns, tenant) then return end
   virtual_time = virtual_time or tonumber(redis.call('HGET', keys.gate, 'time') or 0)
   local tag = tonumber(redis.call('ZSCORE', keys.rested, tenant) or 0)
-  redis.call('ZADD', keys.turns, math.max(tag, virtual_time), tenant)
   if tag > 0 then redis.call('ZREM', keys.rested, tenant) end
+  if tag <= virtual_time then tag = virtual_time + spread(tenant) end
+  redis.call('ZADD', keys.turns, string.format('%d', tag), tenant)
 end

@@ -1,0 +1,37 @@
+-- A job of a group is let through as it is made, where a worker waits and nobody else does: it starts as soon as one
+-- without a group. Not where a rate counts starts, as who waits may be gone by now, and the job would start later than it
+-- is counted.
+-- parts: tenant_of
+
+local idle = tonumber(redis.call('HGET', keys.gate, 'idle') or 0)
+if idle > 0 and redis.call('EXISTS', keys.turns) == 1 then idle = 0 end
+local is_open
+if idle > 0 and redis.call('EXISTS', keys.limits) == 1 then
+  -- parts: limits
+  local function has_room(scope, general)
+    local limit = limit_of(scope, general)
+    if not limit then return true end
+    if limit['until'] and limit['until'] > now or limit.starts then return false end
+    return not limit.jobs or tonumber(redis.call('HGET', keys.used, scope) or 0) < limit.jobs
+  end
+
+  is_open = function(task, own, part)
+    return has_room('queue') and has_room('task:' .. task) and has_room(own, 'group:*') and (not part or has_room(part, 'group:*:*'))
+  end
+end
+
+-- Whether it was let through.
+local function pass_now(id, group, task, payload, headers)
+  local tenant, part = tenant_of(group)
+  local own = 'group:' .. tenant
+  part = part and 'group:' .. group
+  if idle < 1 or is_open and not is_open(task, own, part) then return false end
+  redis.call('HINCRBY', keys.gate, 'idle', -1)
+  redis.call('HSET', keys.moved, id, lane.passed .. ' ' .. add(keys.lanes[lane.passed], task, payload, headers))
+  redis.call('HSET', keys.out, id, group .. '\n' .. task)
+  redis.call('HINCRBY', keys.used, 'queue', 1)
+  redis.call('HINCRBY', keys.used, 'task:' .. task, 1)
+  redis.call('HINCRBY', keys.used, own, 1)
+  if part then redis.call('HINCRBY', keys.used, part, 1) end
+  return true
+end

@@ -185,7 +185,7 @@ local function set_aside(group, scope, opens)
   shut[group] = true
   if scope ~= 'group:' .. group then
     redis.call('ZADD', keys.waits .. scope, 'NX', now, group)
-    redis.call('HSET', keys.gate, 'waits', 1)
+    redis.call('HSET', keys.gate, 'waits', 1, 'waits ' .. scope, 1)
   end
   if opens < math.huge then redis.call('ZADD', keys.opens, opens, scope) end
 end
@@ -386,7 +386,14 @@ if redis.call('EXISTS', keys.turns) == 1 then
 end
 if redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
   for _, tenant in ipairs(has_parts and redis.call('ZRANGE', keys.turns, 0, -1) or {}) do redis.call('UNLINK', keys.parts .. tenant) end
-  redis.call('UNLINK', keys.rested, keys.turns)
+  for _, name in ipairs(has_waits and redis.call('HKEYS', keys.gate) or {}) do -- of those who left their lines before their turns
+    local scope = string.match(name, '^waits (.*)$')
+    if scope then
+      redis.call('UNLINK', keys.waits .. scope)
+      redis.call('HDEL', keys.gate, name)
+    end
+  end
+  redis.call('UNLINK', keys.rested, keys.turns, keys.shut)
   redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'entered')
   if free > 0 then redis.call('HSET', keys.gate, 'idle', free) end -- its worker waits now
 end

@@ -14,7 +14,8 @@ from streamq.store.access import Access
 _KEYLESS: Final = ("TIME", "PING")
 _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "DEL": (), "EXISTS": (), "GET": (),
-    "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HINCRBY": ("f", "1"), "HLEN": (),
+    "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HINCRBY": ("f", "1"), "HKEYS": (),
+    "HLEN": (),
     "HMGET": ("f",), "HRANDFIELD": ("1",), "HSCAN": ("0",), "HSET": ("f", "v"), "HSETNX": ("f", "v"),
     "HSTRLEN": ("f",), "LINDEX": ("0",), "LLEN": (),
     "LPOP": (), "LPOS": ("v",), "LPUSH": ("v",), "LRANGE": ("0", "0"), "LREM": ("0", "v"), "LTRIM": ("0", "1"),

@@ -13,6 +13,7 @@ from streamq import (
     App,
     Context,
     Fail,
+    Limit,
     Retry,
     Snooze,
     UsageError,
@@ -179,3 +180,19 @@ async def test_a_handler_in_a_thread_pauses_its_group_or_the_tenant_of_it(app: A
         await alone.enqueue()
         await until(lambda: len(said) == 3)
     assert said == ["t:x", "t:y", None]
+
+
+@ON_ONE_SERVER
+async def test_groups_take_turns_also_where_it_is_their_task_that_is_limited(app: App) -> None:
+    started: list[str] = []
+
+    @app.task(queue="q", limit=Limit(concurrency=1))
+    async def step(group: str) -> None:
+        started.append(group)
+        await asyncio.sleep(0.001)
+
+    for group in "abc":
+        await app.enqueue_many("q", "step", [group] * 8, group=group)
+    async with working(app):
+        await until(lambda: len(started) == 24)
+    assert all(abs(started[:12].count(group) - 4) <= 1 for group in "abc"), started

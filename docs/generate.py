@@ -191,6 +191,7 @@ def _allowed(option: streamq.Option) -> str:
         "choice": ", ".join(f"`{choice}`" for choice in option.choices),
         "whole number": f"{low} to {option.high:,.0f}",
         "text": f"{option.low:g} to {option.high:g} characters on one line",
+        "group": f"{low} to {option.high:g} characters without blanks, and one colon at most",
         "unique": "a `Unique`; on the command line JSON or `until=started,conflict=replace`, over HTTP an object",
     }[option.form]
 

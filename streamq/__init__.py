@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from streamq.model.calendars import Calendar as Calendar
     from streamq.model.events import StateChange as StateChange
     from streamq.model.events import event_name as event_name
-    from streamq.model.explanations import Explanation as Explanation
+    from streamq.model.facts import Explanation as Explanation
     from streamq.model.failure_kinds import FailureKind as FailureKind
     from streamq.model.group_status import GroupStatus as GroupStatus
     from streamq.model.job_record import Counts as Counts
@@ -158,7 +158,7 @@ _HOMES = {
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
     "model.events": ("StateChange", "event_name"),
-    "model.explanations": ("Explanation",),
+    "model.facts": ("Explanation",),
     "model.failure_kinds": ("FailureKind",),
     "model.group_status": ("GroupStatus",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),

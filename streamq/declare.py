@@ -58,11 +58,12 @@ class TaskDecorator:
         retry_on: RetryOn | None = ...,
         fail_on: ErrorTypes | None = ..., give_up_after: Duration | None = ...,
         on_error: Callable[[BaseException, Context], Verdict | Duration | None] | None = ...,
-        on_failed: str | None = ..., version: int = ..., group: GroupOf | None = ..., limit: Limit | None = ...,
+        on_failed: str | None = ..., version: int = ...,
         upgrade: Callable[[Any, int], Any] | None = ..., aliases: Collection[str] = ...,
         keep_completed: int | None = ..., keep_completed_for: Duration | None = ...,
         keep_failed: int | None = ..., keep_failed_for: Duration | None = ...,
-        keep_result: Duration | None = ..., capture_logs: bool = ...,
+        keep_result: Duration | None = ..., group: GroupOf | None = ..., limit: Limit | None = ...,
+        capture_logs: bool = ...,
     ) -> TaskDecorator: ...  # fmt: skip
     @overload  # several with defaults: the context cannot be taken out by type, so fields are not checked
     def __call__(self, handler: AfterContext[R], /) -> FieldsTask[Callable[..., R]]: ...

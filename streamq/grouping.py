@@ -14,7 +14,7 @@ from streamq.model.shown import as_given
 GroupOf = str | Callable[[Any], str | None]
 """A template of members of the payload, or a function of the payload as its handler takes it: ``None`` is no group."""
 
-_FORMS: Final = "write a template of fields of the payload, as '{workspace_id}:{contact_id}', or a function of the payload"
+_FORMS: Final = "write a template of fields, as '{workspace_id}:{contact_id}', or a function of the payload"
 
 
 def wrong_grouping(group: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.model.events import Event
-from streamq.model.explanations import Explanation
+from streamq.model.facts import Explanation
 from streamq.model.job_record import JobRecord
 from streamq.model.reports import Log
 from streamq.noun_errors import ResultNotKept

@@ -18,7 +18,8 @@ from streamq.many import Many
 from streamq.model import codec
 from streamq.model.cursors import invalid
 from streamq.model.events import Event
-from streamq.model.explanations import Explanation, explain
+from streamq.model.explanations import explain
+from streamq.model.facts import Explanation
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.filter_text import narrowed
 from streamq.model.job_record import Counts, JobRecord, Page, SearchPage

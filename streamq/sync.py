@@ -22,7 +22,7 @@ from streamq.durations import Duration
 from streamq.errors import OutcomeUnknown, QueueFull, UsageError
 from streamq.job import Job
 from streamq.model.events import Event
-from streamq.model.explanations import Explanation
+from streamq.model.facts import Explanation
 from streamq.model.job_record import JobRecord
 from streamq.model.reports import Log
 from streamq.model.shown import as_given

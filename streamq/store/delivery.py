@@ -93,7 +93,7 @@ class Delivery:
     async def through_gate(
         self, links: Links, worker: str, asked: Mapping[str, tuple[int, Sequence[bytes]]]
     ) -> dict[str, Passed | StreamqError]:
-        """Up to so many jobs of each queue that has groups, by turns and within limits, and the bells that were heard."""
+        """Up to so many jobs of each queue that has groups, by turns and within limits; the bells are those heard."""
         queues = list(asked)
         calls = [
             (self._access.keys(queue), (worker, count, *bells)) for queue, (count, bells) in asked.items()

@@ -11,7 +11,7 @@ from streamq.model import codec
 from streamq.model.clock import from_ms
 from streamq.model.cursors import is_entry
 from streamq.model.envelope import opened
-from streamq.model.explanations import Facts, ScopeFacts
+from streamq.model.facts import Facts, ScopeFacts
 from streamq.model.group_status import pause_of
 from streamq.model.headers import parse_headers
 from streamq.model.job_reader import READ

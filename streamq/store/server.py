@@ -14,15 +14,18 @@ from streamq.store.access import Access
 _KEYLESS: Final = ("TIME", "PING")
 _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "DEL": (), "EXISTS": (), "GET": (),
-    "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HLEN": (),
+    "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HINCRBY": ("f", "1"), "HKEYS": (),
+    "HLEN": (),
     "HMGET": ("f",), "HRANDFIELD": ("1",), "HSCAN": ("0",), "HSET": ("f", "v"), "HSETNX": ("f", "v"),
-    "HSTRLEN": ("f",), "LLEN": (),
-    "LPOP": (), "LPOS": ("v",), "LRANGE": ("0", "0"), "LREM": ("0", "v"), "PEXPIRE": ("1",), "PTTL": (),
+    "HSTRLEN": ("f",), "LINDEX": ("0",), "LLEN": (),
+    "LPOP": (), "LPOS": ("v",), "LPUSH": ("v",), "LRANGE": ("0", "0"), "LREM": ("0", "v"), "LTRIM": ("0", "1"),
+    "PEXPIRE": ("1",), "PTTL": (),
     "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
     "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),
     "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "XREVRANGE": ("+", "-"),
     "XTRIM": ("MINID", "1-1"), "ZADD": ("1", "v"), "ZCARD": (),
     "ZCOUNT": ("0", "1"), "ZINCRBY": ("1", "v"), "ZMSCORE": ("v",), "ZRANGE": ("0", "0"), "ZREM": ("v",),
+    "ZREMRANGEBYSCORE": ("0", "1"), "ZSCAN": ("0",),
     "ZSCORE": ("v",),
 }  # fmt: skip
 """Commands that the scripts and the store use, with the arguments after the key."""

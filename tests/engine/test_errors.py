@@ -24,6 +24,8 @@ _MADE: dict[type[StreamqError], StreamqError] = {
     errors.NotOpen: errors.NotOpen(),
     errors.OpenElsewhere: errors.OpenElsewhere(),
     noun_errors.InvalidSchedule: noun_errors.InvalidSchedule("s", [errors.FieldError("/cron", "cron", "no")]),
+    noun_errors.InvalidLimit: noun_errors.InvalidLimit("rate", "no"),
+    noun_errors.GroupFull: noun_errors.GroupFull("q", 1, 1, "g"),
     noun_errors.ScheduleNotFound: noun_errors.ScheduleNotFound("s", ["t"]),
     noun_errors.WindowNotKept: noun_errors.WindowNotKept(from_ms(1), from_ms(2), by_hour=True),
     noun_errors.ScheduleConflict: noun_errors.ScheduleConflict("s", "no"),

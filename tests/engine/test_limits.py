@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,13 +11,11 @@ import redis
 from streamq import (
     App,
     ConfigurationError,
-    Context,
     GroupFull,
     InvalidLimit,
     InvalidPayload,
     Limit,
     Rate,
-    Retry,
     State,
     UsageError,
 )
@@ -26,53 +23,10 @@ from streamq.model.keys import Keys
 from streamq.model.limit import PARTS, limit_of, written
 
 from ..rig import ON_ONE_SERVER, until, working
+from .gauge import Gauge, gauge, sent
 
 pytestmark = [pytest.mark.keeps_keys]
-
-
-class Gauge:
-    """How many jobs run at once, by group, and which have started."""
-
-    def __init__(self) -> None:
-        self.running: Counter[str] = Counter()
-        self.most: Counter[str] = Counter()
-        self.started: list[Any] = []
-        self.ended = 0
-
-    async def run(self, name: str, what: Any = None, seconds: float = 0.005) -> None:
-        self.started.append(what)
-        for each in (name, "all"):
-            self.running[each] += 1
-            self.most[each] = max(self.most[each], self.running[each])
-        await asyncio.sleep(seconds)
-        self.running.subtract((name, "all"))
-        self.ended += 1
-
-    async def drained(self, count: int) -> Counter[str]:
-        """Once so many have ended, how many of each ran at once."""
-        await until(lambda: self.ended >= count)
-        most, self.most, self.ended = self.most, Counter(), 0
-        self.started.clear()
-        return most
-
-
-@pytest.fixture
-def gauge(app: App) -> Gauge:
-    gauge = Gauge()
-
-    @app.task(queue="q", group="{tenant}")
-    async def send(message: dict[str, Any]) -> None:
-        await gauge.run(message["tenant"], message)
-
-    @app.task(queue="q")
-    async def plain(name: str) -> None:
-        await gauge.run(name)
-
-    return gauge
-
-
-async def sent(app: App, tenant: str, count: int) -> None:
-    await app.enqueue_many("q", "send", [{"tenant": tenant, "n": n} for n in range(count)])
+__all__ = ["gauge"]
 
 
 async def test_what_is_told_goes_before_what_code_says_holds_at_once_and_can_be_taken_back(
@@ -104,7 +58,7 @@ async def test_what_code_no_longer_says_is_over_when_a_worker_begins(
 ) -> None:
     async with make_app() as before:
         before.limit("q", Limit(concurrency=1), parts=Limit(rate="5/m"))
-        before.task(name="send", queue="q", limit=Limit(rate=(100, "1h")))(lambda message: None)
+        before.task(name="send", queue="q", limit=Limit(rate=(100, "1h")))(lambda _message: None)
         async with working(before):
             said = await until(before.queue("q").limits)
             assert set(said) == {"queue", "task:send", "group:*:*"}
@@ -159,32 +113,6 @@ async def test_jobs_without_a_group_keep_the_limits_of_their_task_and_of_their_q
     assert not client.exists(Keys(prefix, "q").used, Keys(prefix, "q").limits, Keys(prefix, "q").lines)
 
 
-async def test_a_paused_group_starts_nothing_until_its_end_and_no_other_group_waits_for_it(
-    app: App, gauge: Gauge, client: redis.Redis, prefix: str
-) -> None:
-    queue = app.queue("q")
-    with app.acting("ada"):
-        await queue.group("a").pause("they asked for it", until=0.4)
-    async with working(app):
-        await sent(app, "a", 3)
-        await sent(app, "b", 3)
-        await until(lambda: gauge.ended == 3)
-        status = await queue.group("a").status()
-        assert (status.paused and (status.paused.reason, status.paused.by)) == ("they asked for it", "ada")
-        assert (status.waiting, [group.name for group in await queue.groups(order="longest")]) == (3, ["a"])
-        await gauge.drained(6)
-        assert not client.exists(Keys(prefix, "q").limits, Keys(prefix, "q").opens)
-        await queue.group("a").pause()
-        await sent(app, "a", 3)
-        await asyncio.sleep(0.05)
-        assert (await queue.counts()).held == 3
-        assert await queue.group("a").resume()
-        assert not await queue.group("a").resume()
-        await gauge.drained(3)
-    acts = [entry.action for entry in (await app.audit(queue="q")).items]
-    assert acts == ["group.pause"]  # the others said not who they are
-
-
 async def test_a_tenant_waits_with_its_parts_and_each_part_within_its_own_limit(app: App) -> None:
     gauge = Gauge()
 
@@ -204,58 +132,6 @@ async def test_a_tenant_waits_with_its_parts_and_each_part_within_its_own_limit(
         assert (await queue.group("t").status()).waiting == 2
         await queue.group("t").resume()
         await gauge.drained(2)
-
-
-async def test_the_job_that_met_a_429_is_the_first_of_its_group_afterwards_and_has_spent_no_attempt(
-    app: App,
-) -> None:
-    starts: list[tuple[int, int, float]] = []
-
-    @app.task(queue="q", group="{tenant}")
-    async def call(job: dict[str, Any], ctx: Context) -> None:
-        starts.append((job["n"], ctx.attempt, asyncio.get_running_loop().time()))
-        if job["n"] == 1 and len(starts) == 2:
-            raise Retry("429 Too Many Requests", after=0.3, scope="group")
-
-    await app.queue("q").group("a").limit(concurrency=1)
-    await call.enqueue_many([{"tenant": "a", "n": n} for n in range(4)])
-    async with working(app), asyncio.timeout(5):
-        await until(lambda: len(starts) == 2)
-        paused = await until(lambda: paused_of(app, "a"))
-        assert paused.reason == "429 Too Many Requests"
-        await until(lambda: len(starts) == 5)
-    assert [(n, attempt) for n, attempt, _ in starts] == [(0, 1), (1, 1), (1, 1), (2, 1), (3, 1)]
-    assert starts[2][2] - starts[1][2] >= 0.299
-
-
-async def paused_of(app: App, group: str) -> Any:
-    return (await app.queue("q").group(group).status()).paused
-
-
-@ON_ONE_SERVER
-async def test_a_handler_in_a_thread_pauses_its_group_or_the_tenant_of_it(app: App) -> None:
-    said: list[Any] = []
-
-    @app.task(queue="q", group="t:{part}")
-    def plain(job: dict[str, Any], ctx: Context) -> None:
-        ctx.pause_group("5m", "busy", scope="tenant" if job["part"] == "y" else "group")
-        said.append(ctx.group)
-
-    @app.task(queue="q")
-    async def alone(ctx: Context) -> None:
-        with pytest.raises(UsageError, match="no group that could be paused"):
-            ctx.pause_group(1)
-        said.append(None)
-
-    async with working(app):
-        await plain.enqueue({"part": "x"})
-        assert (await until(lambda: paused_of(app, "t:x"))).reason == "busy"
-        assert not await paused_of(app, "t")
-        await plain.enqueue({"part": "y"})
-        await until(lambda: paused_of(app, "t"))
-        await alone.enqueue()
-        await until(lambda: len(said) == 3)
-    assert said == ["t:x", "t:y", None]
 
 
 async def test_a_full_group_takes_no_more_and_no_other_caller_is_refused_for_it(
@@ -338,7 +214,7 @@ async def test_a_job_of_a_group_can_be_cancelled_while_it_is_held(app: App, gaug
 async def test_a_limit_that_cannot_be_is_refused_with_what_is_allowed(
     app: App, part: str, value: Any
 ) -> None:
-    with pytest.raises(InvalidLimit, match="is not possible: (use|write)") as refused:
+    with pytest.raises(InvalidLimit, match=r"is not possible: (use|write)") as refused:
         await app.queue("q").group("a").limit(**{part: value})
     assert refused.value.part == part
     assert (await app.queue("q").group("a").status()).own == Limit()
@@ -362,9 +238,9 @@ async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_mak
 ) -> None:
     for wrong in ("{a", "{}", "{a}:{b}:{c}", "{a} {b}", 5):
         with pytest.raises(ConfigurationError, match="group="):
-            app.task(name="wrong", group=wrong)(lambda x: None)
+            app.task(name="wrong", group=wrong)(lambda _x: None)
     with pytest.raises(ConfigurationError, match="weight is said of groups alone"):
-        app.task(name="wrong", limit=Limit(weight=2))(lambda x: None)
+        app.task(name="wrong", limit=Limit(weight=2))(lambda _x: None)
     with pytest.raises(ConfigurationError, match="limit=5 is not a Limit"):
         app.limit("q", 5)  # type: ignore[arg-type]
 

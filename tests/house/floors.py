@@ -13,7 +13,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "liveness": frozenset({"liveness"}),
     "client": frozenset({"client"}),
     "nouns": frozenset({
-        "job", "queue", "group", "grouping", "limited", "operation", "bulk", "many", "audited", "keeping", "records", "statistics", "options", "once",
+        "job", "queue", "group", "grouping", "limited", "operation", "bulk", "many", "audited", "keeping", "records",
+        "statistics", "options", "once",
         "terms", "unique", "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync",
         "scheduling", "schedules", "program", "context", "declare",
     }),

@@ -185,7 +185,7 @@ local function set_aside(group, scope, opens)
   shut[group] = true
   if scope ~= 'group:' .. group then
     redis.call('ZADD', keys.waits .. scope, 'NX', now, group)
-    redis.call('HSET', keys.gate, 'waits', 1)
+    redis.call('HSET', keys.gate, 'waits', 1, 'waits ' .. scope, 1)
   end
   if opens < math.huge then redis.call('ZADD', keys.opens, opens, scope) end
 end
@@ -274,7 +274,10 @@ local function serve(head)
     end
     off = off and redis.call('EXISTS', inner) == 0
   end
-  if result == 'through' then tag = math.floor(tag + (has_limits and step_of('group:' .. tenant, 'group:*') or UNIT)) end
+  if result == 'through' then -- only what is served moves the time on: who was turned away is owed as much as before
+    time = math.max(time, tag)
+    tag = math.floor(tag + (has_limits and step_of('group:' .. tenant, 'group:*') or UNIT))
+  end
   if off or own_closed then
     off_turn[#off_turn + 1] = tenant
     new_tag[tenant] = nil
@@ -334,9 +337,8 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
       break
     else
       tries, progressed, at = tries + 1, true, at + 1
-      time = math.max(time, head[1])
-      plain = math.max(plain, time)
       serve(head)
+      plain = math.max(plain, time)
     end
   end
   if is_closed or #turns < wanted and not next(chain) and lined == lined_before then break end
@@ -374,24 +376,22 @@ for scope in pairs(chain) do -- the next call goes on
 end
 
 local more = 0
-if redis.call('EXISTS', keys.turns) == 1 then
+if redis.call('EXISTS', keys.lines) == 1 then
   redis.call('ZREMRANGEBYSCORE', keys.rested, '-inf', string.format('%d', time))
   redis.call('HSET', keys.gate, 'time', string.format('%d', time), 'plain', string.format('%d', plain))
   if #passed > 0 then redis.call('HDEL', keys.gate, 'entered') end
-  if not is_closed and (free < 1 or bytes >= BUDGET or looks > LOOKS or tries >= 3000) then
+  local ended = free < 1 or bytes >= BUDGET or looks > LOOKS or tries >= 3000
+  if ended and not is_closed and redis.call('EXISTS', keys.turns) == 1 then
     -- parts: ring
     ring() -- another may have free slots
     more = 1
   end
-end
-if redis.call('EXISTS', keys.lines) == 0 then -- nobody is owed anything
-  for _, tenant in ipairs(has_parts and redis.call('ZRANGE', keys.turns, 0, -1) or {}) do redis.call('UNLINK', keys.parts .. tenant) end
-  redis.call('UNLINK', keys.rested, keys.turns)
-  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'entered')
+else
+  -- parts: forget_turns
+  forget_turns()
   if free > 0 then redis.call('HSET', keys.gate, 'idle', free) end -- its worker waits now
 end
-if has_plain and free < 1 then more = 1 end
-if lined >= LINED then more = 1 end
+if has_plain and free < 1 or lined >= LINED then more = 1 end
 local next_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
 if next_open and next_open ~= first_open then
   -- parts: signal_due

@@ -18,6 +18,10 @@ local function leave_line(id, task, headers)
     and tonumber(redis.call('ZINCRBY', keys.lines, -1, group)) <= 0 then
     redis.call('ZREM', keys.lines, group)
     redis.call('ZREM', keys.shut, group)
+    if redis.call('EXISTS', keys.lines) == 0 then
+      -- parts: ring
+      ring() -- what is known of turns is forgotten by whoever looks
+    end
     for number = 1, #keys.lanes do redis.call('UNLINK', keys.line .. number .. ':' .. group) end
   end
   -- parts: leave_gate

@@ -61,7 +61,7 @@ class Gatehouse:
                 )
                 if self.random.random() < 0.2:
                     key = f"k{self.random.randint(1, 3)}"
-                    options |= {"key": key, "unique": Unique(on_conflict=self.random.choice(["skip", "line"]))}
+                    options |= {"key": key, "unique": Unique(conflict=self.random.choice(["keep", "queue", "replace", "latest"]))}
             job = await self.app.enqueue("q", task, self.random.randint(0, 9), **options)
             if job.id not in self.groups:
                 self.groups[job.id], self.tasks[job.id] = group, task
@@ -91,7 +91,7 @@ class Gatehouse:
         lost = self.random.random() < 0.1
         for lane, raw in came:
             delivery = Delivery("q", lane, raw)
-            group = self.groups[delivery.job_id]
+            group = str(delivery.headers.get("group", ""))
             if group == STRICT:
                 assert delivery.job_id == self.order[0], "it has passed another of its group"
             self.rated += group == RATED
@@ -165,7 +165,7 @@ class Gatehouse:
                 for known in (self.groups, self.tasks, self.unique):
                     del known[job_id]
             else:
-                await self.queue.reschedule(job_id, 0.001 if act == "soon" else 60)
+                await self.queue.reschedule(job_id, delay=0.001 if act == "soon" else 60)
 
     def some_job(self) -> str:
         return self.random.choice(list(self.groups)) if self.groups else ""
@@ -207,6 +207,9 @@ class Gatehouse:
         delayed = set(self.client.zrange(self.keys.delayed, 0, -1))
         aside = {member.partition("\n")[2] for member in self.client.zrange(self.keys.held, 0, -1)}
         aside |= {each for told in self.client.hvals(self.keys.unique) for each in told.split()[2:]}
+        for job_id, envelope in self.client.hgetall(self.keys.parked).items():
+            task, headers, _ = envelope.split("\n", 2)
+            self.tasks[job_id], self.groups[job_id] = task, json.loads(headers or "{}").get("group", "")
         parked_now = set(self.client.hkeys(self.keys.parked)) - delayed - aside
         return {job_id: self.groups[job_id] for job_id in parked_now}
 
@@ -284,12 +287,12 @@ class Gatehouse:
         await self.queue.limit(concurrency=None)
         await self.queue.limit(concurrency=None, task="u")
         await self.queue.resume(task="u")
-        for job_id in self.client.zrange(self.keys.delayed, 0, -1):
-            await self.queue.promote(job_id)
         for worker in self.held:
             await self.store.recovery.reclaim(self.links, "q", worker, None)
         await self.audit()
         for _ in range(200):
+            for job_id in self.client.zrange(self.keys.delayed, 0, -1):
+                await self.queue.promote(job_id)
             lane, raws = await self.store.delivery.fetch(self.links, "q", "w1", 100)
             came = [Delivery("q", lane, raw) for raw in raws]
             said = (await self.store.delivery.through_gate(self.links, "w1", {"q": (500, ())}))["q"]

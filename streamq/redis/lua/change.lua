@@ -83,7 +83,13 @@ if state == 'held' and args.due ~= '' and string.find(headers, '"group"', 1, tru
   -- parts: leave_line
   leave_line(id, task, headers)
 end
-if args.due ~= 'now' then return to_park(args.due ~= '' and due_at(args.due) or nil) end
+if args.due ~= 'now' then
+  -- parts: move_line
+  local was = state == 'held' and args.due == '' and is_in_line(id, task, headers)
+  local said = to_park(args.due ~= '' and due_at(args.due) or nil)
+  if was then move_line(id, was, headers, task, kept, payload) end
+  return said
+end
 redis.call('HDEL', keys.parked, id)
 redis.call('ZREM', keys.delayed, id)
 return to_wait()

@@ -141,6 +141,7 @@ local function let_through(id, name, list, group, task, headers, payload)
   local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
   list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
   passed[#passed + 1] = id
+  envelopes[id] = nil -- one that left its line and came back is in it twice
   moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
   if not slots[id] then
     out[#out + 1], out[#out + 2] = id, group .. '\n' .. task

@@ -10,20 +10,23 @@ local function is_in_line(id, task, headers)
   return not standing or standing == id
 end
 
+-- One less is in the line of a group.
+local function out_of_line(group)
+  if not redis.call('ZSCORE', keys.lines, group) or tonumber(redis.call('ZINCRBY', keys.lines, -1, group)) > 0 then return end
+  redis.call('ZREM', keys.lines, group)
+  redis.call('ZREM', keys.shut, group)
+  if redis.call('EXISTS', keys.lines) == 0 then
+    -- parts: ring
+    ring() -- what is known of turns is forgotten by whoever looks
+  end
+  for number = 1, #keys.lanes do redis.call('UNLINK', keys.line .. number .. ':' .. group) end
+end
+
 -- To be called before the job is taken from its place.
 local function leave_line(id, task, headers)
   local group = group_of(headers)
   if not group then return end
-  if is_in_line(id, task, headers) and redis.call('ZSCORE', keys.lines, group)
-    and tonumber(redis.call('ZINCRBY', keys.lines, -1, group)) <= 0 then
-    redis.call('ZREM', keys.lines, group)
-    redis.call('ZREM', keys.shut, group)
-    if redis.call('EXISTS', keys.lines) == 0 then
-      -- parts: ring
-      ring() -- what is known of turns is forgotten by whoever looks
-    end
-    for number = 1, #keys.lanes do redis.call('UNLINK', keys.line .. number .. ':' .. group) end
-  end
+  if is_in_line(id, task, headers) then out_of_line(group) end
   -- parts: leave_gate
   leave_gate({ id })
 end

@@ -12,9 +12,12 @@ end
 -- A job takes the place of one that has not begun, under its id.
 local function replace(id, number, entry, task, payload, headers)
   if number == true then
+    -- parts: move_line
     local its_task, before = unseal(redis.call('HGET', keys.parked, id))
+    local was, kept = is_in_line(id, its_task, before), replacing(id, before, headers)
     if its_task ~= task and redis.call('ZREM', keys.held, its_task .. '\n' .. id) == 1 then hold(task, id) end
-    redis.call('HSET', keys.parked, id, seal(task, replacing(id, before, headers), payload))
+    redis.call('HSET', keys.parked, id, seal(task, kept, payload))
+    move_line(id, was, before, task, kept, payload)
     return
   end
   local _, _, before = read(keys.lanes[number], entry)

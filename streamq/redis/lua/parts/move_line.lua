@@ -1,0 +1,17 @@
+-- A job that is parked says another group or priority than before: it goes to the end of that line, or waits without one.
+-- Is it held for something else, it stays.
+-- parts: leave_line lane_of
+
+-- To be called once it is parked as it is now. `was` is whether it was in a line, as `is_in_line` has it.
+local function move_line(id, was, before, task, headers, payload)
+  local from, to = group_of(before), group_of(headers)
+  if not was or from == to and (not from or lane_of(before) == lane_of(headers)) then return end
+  if from then out_of_line(from) end
+  if from ~= to then
+    -- parts: leave_gate
+    leave_gate({ id }) -- its slot was that of another group
+  end
+  if not to then redis.call('HDEL', keys.parked, id) end
+  -- parts: wait
+  wait(id, task, payload, headers)
+end

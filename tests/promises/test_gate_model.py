@@ -19,6 +19,7 @@ from streamq.model.keys import GROUP, Keys
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, FAILED, HELD
 from streamq.model.record import record
 from streamq.redis.links import Links
+from streamq.redis.scripts import RESUME
 from streamq.store.outcomes import Settlement
 
 from ..rig import ON_ONE_SERVER, census
@@ -130,6 +131,7 @@ class Gatehouse:
 
     async def promote(self) -> None:
         await self.store.delayed.promote(self.links, ["q"], self.random.randint(1, 5))
+        await RESUME.run(self.links.of("q"), self.keys, self.random.randint(1, 5))
 
     async def strand(self) -> None:
         lane = self.random.choice([self.keys.ready, self.keys.alone, self.keys.passed, self.keys.bell])
@@ -293,6 +295,7 @@ class Gatehouse:
         for _ in range(200):
             for job_id in self.client.zrange(self.keys.delayed, 0, -1):
                 await self.queue.promote(job_id)
+            await RESUME.run(self.links.of("q"), self.keys, 1000)
             lane, raws = await self.store.delivery.fetch(self.links, "q", "w1", 100)
             came = [Delivery("q", lane, raw) for raw in raws]
             said = (await self.store.delivery.through_gate(self.links, "w1", {"q": (500, ())}))["q"]

@@ -92,7 +92,7 @@ local function write(kind, lane, entries, ids, list, at, whole)
       redis.call('HSET', keys.parked, id, envelope)
       hold(task, id)
     else -- the task was resumed before its worker heard of it
-      wait(id, task, payload, headers)
+      wait(id, task, payload, headers, nil, true)
     end
   end
 end

@@ -306,11 +306,13 @@ class Gatehouse:
                     record(COMPLETED, each, 1, 1, b"w", each.raw_headers, b"{}"), "", self.unique[each.job_id])
                 for each in came
             ]  # fmt: skip
+            self.check()
             if not batch:
                 break
             await self.store.outcomes.settle(self.links, {"q": batch})
         found = census(self.client, self.prefix, "q")
         assert found.counts().keys() <= {COMPLETED, FAILED, CANCELLED}, "nothing closes the gate, and jobs wait"
+        self.check()
 
 
 def fields_id(headers: str) -> str:

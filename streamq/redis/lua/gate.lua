@@ -70,10 +70,12 @@ local function look_at(names, count)
   for from = 1, #ids, 1000 do
     local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
     local found = redis.call('HMGET', keys.parked, unpack(slice))
-    for i = 1, #slice do envelopes[slice[i]] = found[i] or nil end
+    for i = 1, #slice do
+      if envelopes[slice[i]] ~= false then envelopes[slice[i]] = found[i] or nil end
+    end
     if has_delayed then
       for i, due in ipairs(redis.call('ZMSCORE', keys.delayed, unpack(slice))) do
-        if due then envelopes[slice[i]] = nil end
+        if due and envelopes[slice[i]] then envelopes[slice[i]] = nil end
       end
     end
     if has_back then
@@ -122,7 +124,7 @@ local function holder_first(group)
     local name = prefix .. group
     local ids = redis.call('LRANGE', name, (popped[name] or 0) + 1, (popped[name] or 0) + 100)
     for i, told in ipairs(#ids > 0 and redis.call('HMGET', keys.out, unpack(ids)) or {}) do
-      if told and redis.call('HEXISTS', keys.parked, ids[i]) == 1 and not redis.call('ZSCORE', keys.delayed, ids[i]) then
+      if told and envelopes[ids[i]] ~= false and redis.call('HEXISTS', keys.parked, ids[i]) == 1 and not redis.call('ZSCORE', keys.delayed, ids[i]) then
         if popped[name] then redis.call('LPOP', name, popped[name]) end
         popped[name], lists[name] = nil, nil
         redis.call('LREM', name, 1, ids[i])
@@ -141,7 +143,7 @@ local function let_through(id, name, list, group, task, headers, payload)
   local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
   list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
   passed[#passed + 1] = id
-  envelopes[id] = nil -- one that left its line and came back is in it twice
+  envelopes[id] = false -- one that left its line and came back is in it twice
   moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
   if not slots[id] then
     out[#out + 1], out[#out + 2] = id, group .. '\n' .. task

@@ -53,5 +53,6 @@ if not string.find(scope, '^group:') then
   end
   ring()
 end
+if redis.call('HEXISTS', keys.limits, 'pause ' .. scope) == 0 then redis.call('ZREM', keys.opens, scope) end -- tried at once
 redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
 return { code, told, wake(scope, '0') }

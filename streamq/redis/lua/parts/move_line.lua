@@ -5,12 +5,16 @@
 -- To be called once it is parked as it is now. `was` is whether it was in a line, as `is_in_line` has it.
 local function move_line(id, was, before, task, headers, payload)
   local from, to = group_of(before), group_of(headers)
-  if not was or from == to and (not from or lane_of(before) == lane_of(headers)) then return end
-  if from then out_of_line(from) end
-  if from ~= to then
+  if from == to and (not from or lane_of(before) == lane_of(headers)) then return end
+  -- Its id must not stay, unlike that of one that has left: it would be met there as if it were of that line. It may
+  -- also lie there from before it was delayed. The whole line is looked through, which nobody does but for this.
+  if from then redis.call('LREM', keys.line .. lane_of(before) .. ':' .. from, 0, id) end
+  if was and from then out_of_line(from) end
+  if from ~= to and redis.call('HEXISTS', keys.out, id) == 1 then
     -- parts: leave_gate
     leave_gate({ id }) -- its slot was that of another group
   end
+  if not was then return end
   if not to then redis.call('HDEL', keys.parked, id) end
   -- parts: wait
   wait(id, task, payload, headers)

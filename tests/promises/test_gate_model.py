@@ -16,6 +16,7 @@ import redis
 from streamq import App, StreamqError, Unique, WrongState
 from streamq.model.envelope import Delivery, parked
 from streamq.model.keys import GROUP, Keys
+from streamq.model.lanes import ALONE
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, FAILED, HELD
 from streamq.model.record import record
 from streamq.redis.links import Links
@@ -99,7 +100,9 @@ class Gatehouse:
             group = str(delivery.headers.get("group", ""))
             if group == STRICT:
                 assert delivery.job_id == self.order[0], "it has passed another of its group"
-            self.rated += group == RATED
+            if group == RATED and self.limits:
+                assert lane == ALONE or self.rated < STARTS, "more starts than the rate allows"
+                self.rated += 1
             if not lost:
                 self.held[worker].append(delivery)
 
@@ -260,7 +263,6 @@ class Gatehouse:
         assert told_used == dict(used), "how many of each scope are past the gate"
         for scope, limit in self.limits.items():
             assert told_used.get(scope, 0) <= max(limit, self.used.get(scope, 0)), f"more than {scope} allows"
-        assert self.rated <= STARTS, "more starts than the rate allows"
         self.used = told_used
         lines = {group: int(n) for group, n in self.client.zrange(self.keys.lines, 0, -1, withscores=True)}
         counted = Counter(group for group in self.waiting().values() if group)

@@ -14,6 +14,18 @@ end
 local n = math.min(tonumber(args.n), 500)
 if n < 1 then return { lane.ready, {} } end -- to the server, COUNT 0 means all
 local suspect = take(lane.alone, 1)
+if #suspect > 0 and redis.call('EXISTS', keys.out) == 1 and redis.call('EXISTS', keys.limits) == 1 then
+  -- parts: clock limits parse header_id note_start
+  local _, _, headers = parse(suspect[1][2])
+  local group, task = string.match(redis.call('HGET', keys.out, id_of(headers) or suspect[1][1]) or '', '^(.*)\n(.*)$')
+  if group then -- it starts now, and counts
+    local own, part = scopes_of(group)
+    note_start('queue', limit_of('queue'))
+    note_start('task:' .. task, limit_of('task:' .. task))
+    if own then note_start(own, limit_of(own, 'group:*')) end
+    if part then note_start(part, limit_of(part, 'group:*:*')) end
+  end
+end
 if #suspect > 0 then return { lane.alone, suspect } end
 
 if redis.call('HEXISTS', keys.gate, 'limited') == 1 then return { lane.ready, {} } end -- the gate lets them through

@@ -1,6 +1,6 @@
 -- Whether the gate is closed for a scope, with what this call has let through: for gate.lua alone, which says it in
 -- `used_more`, `tasks`, `given_out` and `of_parts`.
--- parts: clock limits
+-- parts: clock limits note_start
 local used = {}
 
 local function used_of(scope)
@@ -21,11 +21,4 @@ local function closed(scope, limit, has_slot)
     if oldest and now - oldest <= limit.window then return oldest + limit.window + 1 end
   end
   if limit.jobs and not has_slot and used_of(scope) >= limit.jobs then return math.huge end
-end
-
-local function note_start(scope, limit)
-  if not (limit and limit.starts) then return end
-  redis.call('RPUSH', keys.starts .. scope, now)
-  redis.call('LTRIM', keys.starts .. scope, -limit.starts, -1)
-  redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000)
 end

@@ -264,7 +264,10 @@ local function serve(head)
   local result, scope, opens = try(group)
   if looks > LOOKS then return put(head) end
   if result == 'closed' then set_aside(group, scope, opens) end
-  if result == 'empty' then redis.call('ZREM', keys.lines, group) end -- whatever has left it unseen
+  if result == 'empty' then -- whatever has left it unseen
+    redis.call('ZREM', keys.lines, group)
+    if served[group] then served[group] = 0 end -- these were in the count that is gone; others may come in this call yet
+  end
   -- Is the tenant closed, none of it is tried again, but for those of it that have their slots.
   local own_closed = result == 'closed' and scope == 'group:' .. tenant and not (inner and has_back)
   -- whether this line has nothing to give now, and whether the tenant has no other

@@ -238,6 +238,12 @@ for number, entries in pairs(taken) do each('XDEL', keys.lanes[number], entries)
 if #cancelled > 0 then
   -- parts: cancelled heard signal_ended
   bury_cancelled(cancelled)
+  if redis.call('EXISTS', keys.out) == 1 then -- some may have been let through, and nobody has them
+    -- parts: leave_gate
+    local ids = {}
+    for i = 1, #cancelled, 2 do ids[#ids + 1] = cancelled[i] end
+    leave_gate(ids)
+  end
   if heard() then signal_ended({ cancelled, 1, #cancelled }) end
 end
 

@@ -31,6 +31,10 @@ if number then
     return { 'entry', now, worker, since, task, payload, headers }
   end
   redis.call('XDEL', keys.lanes[number], entry)
+  if redis.call('EXISTS', keys.out) == 1 then -- it was let through, and nobody has it
+    -- parts: leave_gate
+    leave_gate({ id })
+  end
   return ended(task, headers, payload)
 end
 

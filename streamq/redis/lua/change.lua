@@ -76,7 +76,13 @@ end
 if number then
   local said = args.due == '' and to_wait() or to_park(due_at(args.due))
   redis.call('XDEL', keys.lanes[number], entry)
-  if args.due ~= '' then redis.call('HDEL', keys.moved, id) end
+  if args.due ~= '' then
+    redis.call('HDEL', keys.moved, id)
+    if redis.call('EXISTS', keys.out) == 1 then -- it was let through, and nobody has it
+      -- parts: leave_gate
+      leave_gate({ id })
+    end
+  end
   return said
 end
 if state == 'held' and args.due ~= '' and string.find(headers, '"group"', 1, true) then
@@ -87,7 +93,7 @@ if args.due ~= 'now' then
   -- parts: move_line
   local was = state == 'held' and args.due == '' and is_in_line(id, task, headers)
   local said = to_park(args.due ~= '' and due_at(args.due) or nil)
-  if args.priority ~= '' then move_line(id, was, headers, task, kept, payload) end
+  if args.priority ~= '' then move_line(id, was, task, headers, task, kept, payload) end
   return said
 end
 redis.call('HDEL', keys.parked, id)

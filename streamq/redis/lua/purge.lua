@@ -45,6 +45,10 @@ local function purge_lane(number, count)
   end
   each('XDEL', keys.lanes[number], entries)
   each('HDEL', keys.moved, ids)
+  if #ids > 0 and redis.call('EXISTS', keys.out) == 1 then -- some may have been let through, and nobody has them
+    -- parts: leave_gate
+    leave_gate(ids)
+  end
   looked, deleted = looked + #page, deleted + #entries
   return #page == 0
 end

@@ -1,5 +1,5 @@
 -- Jobs with a unique key: which job stands when one meets another.
--- parts: holder_of_key unseal seal rewritten own_headers wait signal_due hold
+-- parts: holder_of_key unseal seal rewritten own_headers wait signal_due hold group_of
 
 -- Headers of a job that takes the place of another: its own, with the id and the due time that stand and one more change.
 local function replacing(id, before, headers)
@@ -20,7 +20,12 @@ local function replace(id, number, entry, task, payload, headers)
     move_line(id, was, its_task, before, task, kept, payload)
     return
   end
-  local _, _, before = read(keys.lanes[number], entry)
+  local its_task, _, before = read(keys.lanes[number], entry)
+  if group_of(before) ~= group_of(headers) then -- it may have been let through, or was in a line before
+    -- parts: move_line leave_gate
+    forget_in_lines(id, its_task, before)
+    leave_gate({ id })
+  end
   local kept = replacing(id, before, headers)
   redis.call('XDEL', keys.lanes[number], entry)
   wait(id, task, payload, kept, number == lane.alone and number or nil)

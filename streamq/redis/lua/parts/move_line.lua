@@ -17,7 +17,7 @@ end
 -- `its_task` and `before` are its task and headers of then. Is it held for something else, it stays.
 local function move_line(id, was, its_task, before, task, headers, payload)
   local from, to = group_of(before), group_of(headers)
-  if from == to and (not from or lane_of(before) == lane_of(headers)) then return end
+  if from == to and lane_of(before) == lane_of(headers) then return end
   local line = forget_in_lines(id, its_task, before) or from
   if was and line then out_of_line(line) end
   if from ~= to and redis.call('HEXISTS', keys.out, id) == 1 then

@@ -150,6 +150,8 @@ class Gatehouse:
 
     async def requeue(self) -> None:
         for job_id in self.client.zrange(self.random.choice([self.keys.failures, self.keys.cancelled]), 0, 0):
+            if self.groups[job_id] == STRICT and self.client.zscore(self.keys.cancelled, job_id):
+                continue  # one that was cancelled in its line may find its old place there
             with contextlib.suppress(StreamqError):  # another job has its key
                 await self.queue.retry(job_id)
                 if self.groups[job_id] == STRICT:
@@ -238,6 +240,8 @@ class Gatehouse:
             may = all(self.is_open(scope) for scope in self.scopes_of(group, self.tasks[job_id]))
             may_go.setdefault(group or f"*{self.tasks[job_id]}", []).append(may)
         idle = [group for group, each in may_go.items() if all(each)]
+        if idle:
+            print("E  ", self.rated, self.client.lrange(self.keys.starts+"group:r",0,-1), self.client.zrange(self.keys.turns,0,-1), self.client.zrange(self.keys.opens,0,-1,withscores=True), self.client.zrange(self.keys.lines,0,-1,withscores=True), self.limits, self.used, self.client.hgetall(self.keys.gate), [(k[len(self.keys.gate):],self.client.zrange(k,0,-1)) for k in self.client.keys(self.keys.gate+":waits:*")], self.client.hgetall(self.keys.limits), [(j,self.tasks[j]) for j,g in self.waiting().items() if g=="r"], [(k[len(self.keys.gate):],self.client.lrange(k,0,-1)) for k in self.client.keys(self.keys.gate+":line:*:r")])
         assert not idle, f"slots are free and nothing closes {idle}"
 
     def check(self) -> None:
@@ -266,6 +270,9 @@ class Gatehouse:
         self.used = told_used
         lines = {group: int(n) for group, n in self.client.zrange(self.keys.lines, 0, -1, withscores=True)}
         counted = Counter(group for group in self.waiting().values() if group)
+        if {group: n for group, n in lines.items() if group[0] != "*"} != dict(counted):
+            for j,told in out.items(): print("E  out", j, told.split(chr(10)), self.groups[j], self.unique[j], [k[len(self.keys.gate):] for k in self.client.keys(self.keys.gate+":line:*") if j in self.client.lrange(k,0,-1)], places[j], self.client.hget(self.keys.moved, j))
+            print("E ", self.client.lrange(self.keys.gate+":line:1:t:1",0,-1), [j for j,g in self.waiting().items() if g=="t:1"], lines)
         assert {group: n for group, n in lines.items() if group[0] != "*"} == dict(counted), "the lines"
 
     # -- all of it ------------------------------------------------------------------------------------------

@@ -38,6 +38,14 @@ end
 local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited')
 local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
 local has_waits, is_limited = said[6], said[7]
+-- Those that were let through as they were made, and that nobody has yet, are read by this call first: others that it lets
+-- through would not start now.
+if redis.call('HDEL', keys.gate, 'early') == 1 then
+  -- parts: waiting
+  local early = waiting_in(lane.passed)
+  if early > free then redis.call('HSET', keys.gate, 'early', 1) end
+  free = math.max(0, free - early)
+end
 local has_delayed = redis.call('EXISTS', keys.delayed) == 1
 local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }

@@ -26,7 +26,6 @@ from streamq.store.outcomes import Settlement
 from ..rig import ON_ONE_SERVER, census
 
 import os
-N = int(os.environ.get("N","0"))
 STEPS = 400
 GROUPS = ("a", "b", "s", "r", "t:1", "t:2", "t:3")
 STRICT, RATED, STARTS = "s", "r", 6
@@ -240,8 +239,6 @@ class Gatehouse:
             may = all(self.is_open(scope) for scope in self.scopes_of(group, self.tasks[job_id]))
             may_go.setdefault(group or f"*{self.tasks[job_id]}", []).append(may)
         idle = [group for group, each in may_go.items() if all(each)]
-        if idle:
-            print("E  ", self.rated, self.client.lrange(self.keys.starts+"group:r",0,-1), self.client.zrange(self.keys.turns,0,-1), self.client.zrange(self.keys.opens,0,-1,withscores=True), self.client.zrange(self.keys.lines,0,-1,withscores=True), self.limits, self.used, self.client.hgetall(self.keys.gate), [(k[len(self.keys.gate):],self.client.zrange(k,0,-1)) for k in self.client.keys(self.keys.gate+":waits:*")], self.client.hgetall(self.keys.limits), [(j,self.tasks[j]) for j,g in self.waiting().items() if g=="r"], [(k[len(self.keys.gate):],self.client.lrange(k,0,-1)) for k in self.client.keys(self.keys.gate+":line:*:r")])
         assert not idle, f"slots are free and nothing closes {idle}"
 
     def check(self) -> None:
@@ -270,9 +267,6 @@ class Gatehouse:
         self.used = told_used
         lines = {group: int(n) for group, n in self.client.zrange(self.keys.lines, 0, -1, withscores=True)}
         counted = Counter(group for group in self.waiting().values() if group)
-        if {group: n for group, n in lines.items() if group[0] != "*"} != dict(counted):
-            for j,told in out.items(): print("E  out", j, told.split(chr(10)), self.groups[j], self.unique[j], [k[len(self.keys.gate):] for k in self.client.keys(self.keys.gate+":line:*") if j in self.client.lrange(k,0,-1)], places[j], self.client.hget(self.keys.moved, j))
-            print("E ", self.client.lrange(self.keys.gate+":line:1:t:1",0,-1), [j for j,g in self.waiting().items() if g=="t:1"], lines)
         assert {group: n for group, n in lines.items() if group[0] != "*"} == dict(counted), "the lines"
 
     # -- all of it ------------------------------------------------------------------------------------------
@@ -325,12 +319,6 @@ class Gatehouse:
                 break
             await self.store.outcomes.settle(self.links, {"q": batch})
         found = census(self.client, self.prefix, "q")
-        for j,pl in found.places.items():
-            if pl[0] in ("held","waiting"): print("E  ", j, pl, self.client.hget(self.keys.parked,j), self.groups[j], self.unique[j])
-        if found.counts().get("held"):
-            print("E  ", self.client.hgetall(self.keys.unique), self.client.zrange(self.keys.lines,0,-1,withscores=True), self.client.zrange(self.keys.turns,0,-1), self.client.zrange(self.keys.held,0,-1),self.client.zrange(self.keys.opens,0,-1), self.client.hgetall(self.keys.gate), self.client.hgetall(self.keys.limits), self.client.keys(self.keys.gate+":*"))
-            for k in self.client.keys(self.keys.gate+":line:*"): print("E  ",k,self.client.lrange(k,0,-1))
-            for k in self.client.keys(self.keys.gate+":parts:*"): print("E  ",k,self.client.zrange(k,0,-1))
         assert found.counts().keys() <= {COMPLETED, FAILED, CANCELLED}, "nothing closes the gate, and jobs wait"
         self.check()
 
@@ -351,6 +339,7 @@ async def test_after_any_interleaving_the_gate_counts_what_is_past_it_and_nobody
     house = Gatehouse(app, links, client, prefix, seed)
     try:
         await house.live(STEPS)
+        assert not (await app.client.store.unique.compare("q", mend=False)).held, "nothing holds them"
         await house.end()
         left = set(client.keys(keys.gate + ":*")) - {keys.bell, keys.limits, keys.starts + f"group:{RATED}"}
         assert not left, "of an empty group no key is left"

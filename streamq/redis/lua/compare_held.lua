@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- A page of the parked jobs is compared with what holds them: a pause of their task, or the job that has their unique key.
+-- A page of the parked jobs is compared with what holds them: a pause of their task, the job that has their unique key, or
+-- the gate.
 -- One that nothing holds would be held for ever. It is told, and mended when that is asked for: it follows that job, or
 -- is looked at when pauses end, as if its task had been paused.
 -- keys: lanes parked delayed moved unique held signals gate
@@ -13,12 +14,15 @@
 local cursor, found = unpack(redis.call('HSCAN', keys.parked, args.cursor, 'COUNT', args.limit))
 local said = { cursor }
 
--- parts: key_of holder_of_key
+-- parts: key_of holder_of_key group_of
 local function is_held(id, task, headers)
   if redis.call('ZSCORE', keys.held, task .. '\n' .. id) then return true end
   local key = key_of(headers)
   local _, _, rest = standing_of(key or '')
-  return key and rest and string.find(rest .. ' ', ' ' .. id .. ' ', 1, true) ~= nil
+  if key and rest and string.find(rest .. ' ', ' ' .. id .. ' ', 1, true) then return true end
+  -- it waits for the gate where that knows of any of its line: long lines are not looked through
+  local group = group_of(headers)
+  return redis.call('ZSCORE', keys.lines, group or '*' .. task) or not group and redis.call('ZSCORE', keys.lines, '*')
 end
 
 local function mend(id, task, headers)

@@ -1,0 +1,55 @@
+"""Bugs of the gate, before which jobs of groups wait."""
+
+from __future__ import annotations
+
+from .fault import Fault
+
+MODEL = (
+    "tests/promises/test_gate_model.py"
+    "::test_after_any_interleaving_the_gate_counts_what_is_past_it_and_nobody_waits_for_an_open_one"
+)
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "gate: a job that is twice in lines is let through twice",
+        "streamq/redis/lua/gate.lua",
+        "  envelopes[id] = false --",
+        "  --",
+        MODEL,
+    ),
+    Fault(
+        "gate: one job more than a limit allows",
+        "streamq/redis/lua/parts/closed.lua",
+        "used_of(scope) >= limit.jobs",
+        "used_of(scope) > limit.jobs",
+        MODEL,
+    ),
+    Fault(
+        "gate: who leaves it calls nobody",
+        "streamq/redis/lua/parts/leave_gate.lua",
+        "  turn_each(groups)\n  if has_waits",
+        "  if has_waits",
+        MODEL,
+    ),
+    Fault(
+        "gate: one that comes back is the last of its group",
+        "streamq/redis/lua/parts/line_up.lua",
+        "first and 'LPUSH' or 'RPUSH'",
+        "'RPUSH'",
+        MODEL,
+    ),
+    Fault(
+        "gate: a job that is cancelled before anybody has it keeps its slot",
+        "streamq/redis/lua/cancel.lua",
+        "    leave_gate({ id })\n  end\n  return ended",
+        "  end\n  return ended",
+        MODEL,
+    ),
+    Fault(
+        "gate: a held job stays in the line of its priority before",
+        "streamq/redis/lua/parts/move_line.lua",
+        "  if was and line then out_of_line(line) end",
+        "  if false then out_of_line(line) end",
+        MODEL,
+    ),
+)

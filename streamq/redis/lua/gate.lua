@@ -212,6 +212,8 @@ local LINED = 50 -- of the others, in a call, some at a time: each takes as long
 local lined = 0
 local function without_limited(entries, number)
   -- parts: line_up_limited
+  each('ZREM', keys.turns, off_turn) -- first, as a line that was found empty has its turn again where one comes into it
+  off_turn = {}
   local others, groups = line_up_limited(entries, number)
   lined = lined + #entries - #others
   for group in pairs(groups) do lists[keys.line .. number .. ':' .. group] = nil end

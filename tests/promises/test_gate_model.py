@@ -1,4 +1,4 @@
-"""Random interleavings of everything that moves a job of a group: after each step the gate's accounts are those of its jobs."""
+"""Random interleavings of everything that moves a job of a group: each step leaves the gate's accounts right."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class Gatehouse:
         scope, value = self.random.choice(["queue", "task:u", "group:a", "group:t", "group:t:1"]), None
         value = self.random.choice([1, 2, 3, None])
         name = scope.partition(":")[2]
-        if scope == "queue" or scope == "task:u":
+        if scope in {"queue", "task:u"}:
             await self.queue.limit(concurrency=value, task=name or None)
         else:
             await self.queue.group(name).limit(concurrency=value)
@@ -215,7 +215,7 @@ class Gatehouse:
         return ["queue", f"task:{task}", *own]
 
     def waiting(self) -> dict[str, str]:
-        """Jobs that wait in lines, and their groups: held, but by no pause of their task and no other job of their key."""
+        """Jobs in lines, and their groups: held, but by no pause of their task and no other job of their key."""
         delayed = set(self.client.zrange(self.keys.delayed, 0, -1))
         aside = {member.partition("\n")[2] for member in self.client.zrange(self.keys.held, 0, -1)}
         aside |= {each for told in self.client.hvals(self.keys.unique) for each in told.split()[2:]}
@@ -253,7 +253,7 @@ class Gatehouse:
         out = self.client.hgetall(self.keys.out)
         used: Counter[str] = Counter()
         for job_id, told in out.items():
-            assert job_id in places and job_id not in ended, f"{job_id} is past the gate and has ended"
+            assert job_id in places.keys() - ended, f"{job_id} is past the gate and has ended"
             group, task = told.split("\n")
             used.update(["queue", f"task:{task}"])
             tenant = group.partition(":")[0]

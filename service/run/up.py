@@ -48,9 +48,8 @@ async def up(options: Options) -> None:
             await stack.enter_async_context(app)
             dashboard = await _dashboard(stack, settings, app)
             await _until_ready(app, dashboard)
-            for line in start_screen(app, settings, server=server, provider=provider, dashboard=dashboard):
-                say(line)
-            await _work(app, stop)
+            screen = start_screen(app, settings, server=server, provider=provider, dashboard=dashboard)
+            await _work(app, stop, list(screen))
 
 
 async def _until_ready(app: App, dashboard: str) -> None:
@@ -63,14 +62,23 @@ async def _until_ready(app: App, dashboard: str) -> None:
         await app.wait_ready()
 
 
-async def _work(app: App, stop: Stop) -> None:
+async def _work(app: App, stop: Stop, screen: list[str]) -> None:
     """Work until a signal: the first lets running jobs finish, the second gives them back at once."""
     worker = Worker(app)
     stop.ask = worker.stop
     async with asyncio.TaskGroup() as group:
         scheduler = group.create_task(Scheduler(app).run(), name="scheduler")
+        shown = group.create_task(_show(worker, screen), name="start screen")
         await worker.run()
         scheduler.cancel()
+        shown.cancel()
+
+
+async def _show(worker: Worker, screen: list[str]) -> None:
+    """Say that all is up once it is: whoever reads it and looks finds the queues and the worker."""
+    await worker.is_ready.wait()
+    for line in screen:
+        say(line)
 
 
 async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str, str]:

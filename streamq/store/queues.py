@@ -30,10 +30,12 @@ class Queues:
 
     # -- commands -------------------------------------------------------------------------------------------
 
-    async def announce(self, queue: str) -> None:
-        """Put the queue's name on the list of queues."""
+    async def announce(self, *queues: str) -> None:
+        """Put the names of queues on their list, all at once."""
         async with self._access.pool.links() as links:
-            await scripts.NOTE.run(links.home, scripts.NOTE.on(key=self._access.shared.queues), "SADD", queue)
+            await scripts.NOTE.run(
+                links.home, scripts.NOTE.on(key=self._access.shared.queues), "SADD", *queues
+            )
 
     async def strike(self, *names: str | bytes) -> None:
         """Take names off the list of queues. A producer or a worker of such a queue adds it again."""

@@ -80,6 +80,8 @@ class Worker:
         self._share = Share.ALL if duties else Share.VOUCH
         self._has_fetched = False
         self._stop, self._at_once = asyncio.Event(), asyncio.Event()
+        self.is_ready = asyncio.Event()
+        """Set once it is known to the others, and about to fetch."""
         self._taken: NameTaken | None = None
 
     # -- signals --------------------------------------------------------------------------------------------
@@ -108,6 +110,7 @@ class Worker:
                     gc.collect()
                     gc.freeze()  # what is loaded by now stays; looking through it again held jobs up for 15 to 50 ms
                     self._tell_who_it_is()
+                    self.is_ready.set()
                     with captured(app.tasks, self.reporter, self.name):
                         await self._work()
             finally:
@@ -170,8 +173,7 @@ class Worker:
     async def _announce(self) -> None:
         """Put the queues on the list of queues. Where that is refused we work without: the heartbeat tries again."""
         with contextlib.suppress(Rejected):
-            for queue in self.queues:
-                await self.app.client.store.queues.announce(queue)
+            await self.app.client.store.queues.announce(*self.queues)
 
     def _assemble(self) -> None:
         app, store, name = self.app, self.app.client.store, self.name

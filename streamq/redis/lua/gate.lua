@@ -35,7 +35,13 @@ if first_open and tonumber(first_open) <= now then
   turn_each(groups)
 end
 
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited')
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct')
+if said[8] then -- jobs were let through as they were made: those that nobody has are given to this caller first
+  -- parts: delivered
+  local left = #redis.call('XRANGE', keys.lanes[lane.passed], '(' .. last_delivered(lane.passed), '+', 'COUNT', free)
+  if left < free then redis.call('HDEL', keys.gate, 'direct') end
+  free = math.max(0, free - left)
+end
 local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
 local has_waits, is_limited = said[6], said[7]
 local has_delayed = redis.call('EXISTS', keys.delayed) == 1

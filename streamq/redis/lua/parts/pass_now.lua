@@ -27,6 +27,7 @@ local function pass_now(id, group, task, payload, headers)
   part = part and 'group:' .. group
   if idle < 1 or is_open and not is_open(task, own, part) then return false end
   redis.call('HINCRBY', keys.gate, 'idle', -1)
+  redis.call('HSET', keys.gate, 'direct', 1)
   redis.call('HSET', keys.moved, id, lane.passed .. ' ' .. add(keys.lanes[lane.passed], task, payload, headers))
   redis.call('HSET', keys.out, id, group .. '\n' .. task)
   redis.call('HINCRBY', keys.used, 'queue', 1)

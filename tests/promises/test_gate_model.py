@@ -16,6 +16,7 @@ from streamq.model.keys import Keys
 from streamq.model.lanes import GATE
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED
 from streamq.model.record import record
+from streamq.store.jobs import Change
 from streamq.store.outcomes import Settlement
 
 from ..rig import census
@@ -107,6 +108,14 @@ class Gate(House):
             self.late |= set(self.client.zrange(index, 0, 0))
         await super().requeue()
 
+    async def change(self) -> None:
+        """A person lets a delayed job wait, puts one off, or makes it more or less urgent."""
+        change = self.random.choice([Change(due="now"), Change(due="2"), Change(priority="high"), Change(payload=b'"n"')])
+        if self.ids:
+            self.late.add(job_id := self.random.choice(self.ids))
+            with contextlib.suppress(WrongState):
+                await self.store.jobs.change("q", job_id, change)
+
     async def limit(self) -> None:
         group, jobs = self.random.choice(["a", "b", "c", "c:2"]), self.random.choice([1, 2, 5])
         await self.app.queue("q").group(group).limit(concurrency=jobs)
@@ -147,7 +156,7 @@ class Gate(House):
     async def live(self, steps: int) -> None:
         acts = {
             self.enqueue: 4, self.fetch: 7, self.settle: 7, self.release: 1, self.reclaim: 1, self.promote: 3,
-            self.strand: 1, self.audit: 1, self.requeue: 1, self.purge: 2, self.limit: 1,
+            self.strand: 1, self.audit: 1, self.requeue: 1, self.purge: 2, self.limit: 1, self.change: 3,
         }  # fmt: skip
         await self.store.delivery.join(self.link, ["q"])
         for group, jobs in LIMITS.items():

@@ -110,7 +110,9 @@ class Gate(House):
 
     async def change(self) -> None:
         """A person lets a delayed job wait, puts one off, or makes it more or less urgent."""
-        change = self.random.choice([Change(due="now"), Change(due="2"), Change(priority="high"), Change(payload=b'"n"')])
+        change = self.random.choice(
+            [Change(due="now"), Change(due="2"), Change(priority="high"), Change(payload=b'"n"')]
+        )
         if self.ids:
             self.late.add(job_id := self.random.choice(self.ids))
             with contextlib.suppress(WrongState):

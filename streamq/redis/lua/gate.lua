@@ -16,25 +16,7 @@ local given, bytes = {}, 0
 if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, first.bells)) end
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
--- What has opened since is tried again: scopes for which others wait, and groups.
-local chain = {}
-local first_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
-if first_open and tonumber(first_open) <= now then
-  -- parts: leave_gate
-  local due = redis.call('ZRANGE', keys.opens, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
-  each('ZREM', keys.opens, due)
-  local groups = {}
-  for _, scope in ipairs(due) do
-    groups[#groups + 1] = string.match(scope, '^group:(.*)$')
-    chain[scope] = true
-    if has_limits then
-      local ends = tonumber(string.match(redis.call('HGET', keys.limits, 'pause ' .. scope) or '', '^%d+'))
-      if ends and ends <= now then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
-    end
-  end
-  turn_each(groups)
-end
-
+-- parts: reopened
 local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct')
 if said[8] then -- jobs were let through as they were made: those that nobody has are given to this caller first
   -- parts: delivered

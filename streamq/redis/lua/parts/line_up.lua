@@ -9,7 +9,8 @@ local function line_up(id, group, number, first)
     line_first(list, id)
   end
   if number ~= lane.ready then redis.call('HSET', keys.gate, 'urgent', 1) end
-  if first then redis.call('HSET', keys.gate, 'back', 1) end
+  -- it may have its slot, whoever lets it wait: the gate looks for that where it is told to
+  if first or redis.call('HEXISTS', keys.out, id) == 1 then redis.call('HSET', keys.gate, 'back', 1) end
   redis.call('ZINCRBY', keys.lines, 1, group)
   take_turn(group)
   ring()

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any, Final
 
+import orjson
+
 from streamq import App
 
 from ..draining import Drain, ours
@@ -84,9 +86,7 @@ async def _drains(rig: Rig) -> list[Figure]:
 
 
 def _size(payloads: list[Any]) -> float:
-    from streamq.model import codec  # noqa: PLC0415  # as jobs carry them
-
-    return sum(len(codec.dumps(one)) for one in payloads) / len(payloads)
+    return sum(len(orjson.dumps(one)) for one in payloads) / len(payloads)
 
 
 async def _slowest(rig: Rig) -> float:

@@ -31,9 +31,10 @@ async def test_a_paused_group_starts_nothing_until_its_end_and_no_other_group_wa
     app: App, gauge: Gauge, client: redis.Redis, prefix: str
 ) -> None:
     queue = app.queue("q")
-    with app.acting("ada"):
-        await queue.group("a").pause("they asked for it", until=0.4)
-    async with working(app):
+    async with working(app) as worker:
+        await until(lambda: is_known(app, worker))
+        with app.acting("ada"):
+            await queue.group("a").pause("they asked for it", until=0.5)
         await sent(app, "a", 3)
         await sent(app, "b", 3)
         await until(lambda: gauge.ended == 3)
@@ -73,6 +74,10 @@ async def test_the_job_that_met_a_429_is_the_first_of_its_group_afterwards_and_h
         await until(lambda: len(starts) == 5)
     assert [(n, attempt) for n, attempt, _ in starts] == [(0, 1), (1, 1), (1, 1), (2, 1), (3, 1)]
     assert starts[2][2] - starts[1][2] >= 0.299
+
+
+async def is_known(app: App, worker: Any) -> bool:
+    return worker.name in {each.name for each in await app.workers()}
 
 
 async def paused_of(app: App, group: str) -> Any:

@@ -8,7 +8,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "fetcher: a stop forgets the read that is under way",
         "streamq/worker/fetcher.py",
-        "while self._reads.under_way or not self._slots.stopping:",
+        "while self._reads.is_reading or not self._slots.stopping:",
         "while not self._slots.stopping:",
         "tests/engine/test_fetching.py::test_what_is_read_while_jobs_start_is_neither_lost_nor_started_twice",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .fault import Fault
 
 MODEL = (
-    "tests/promises/test_gate_model.py"
+    "tests/promises/test_gatehouse.py"
     "::test_after_any_interleaving_the_gate_counts_what_is_past_it_and_nobody_waits_for_an_open_one"
 )
 
@@ -34,8 +34,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "gate: one that comes back is the last of its group",
         "streamq/redis/lua/parts/line_up.lua",
-        "first and 'LPUSH' or 'RPUSH'",
-        "'RPUSH'",
+        "  if not first then\n    redis",
+        "  if true then\n    redis",
         MODEL,
     ),
     Fault(

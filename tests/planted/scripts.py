@@ -30,8 +30,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "promote: a pointer to a job without an id",
         "streamq/redis/lua/promote.lua",
-        "if named_id then",
-        "if true then",
+        "if named_id and not group then",
+        "if not group then",
         "tests/lua/test_foreign.py::"
         "test_500_random_faults_in_the_keys_of_a_queue_stop_no_script_and_no_neighbour",
     ),

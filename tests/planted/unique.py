@@ -109,8 +109,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "admit: a replaced suspect leaves the lane of suspects",
         "streamq/redis/lua/parts/unique.lua",
-        "local to = number == lane.alone and number or lane_of(kept)",
-        "local to = lane_of(kept)",
+        "wait(id, task, payload, kept, number == lane.alone and number or nil)",
+        "wait(id, task, payload, kept)",
         _MODEL,
     ),
     Fault(

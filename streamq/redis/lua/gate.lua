@@ -16,36 +16,16 @@ local given, bytes = {}, 0
 if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, first.bells)) end
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
--- What has opened since is tried again: scopes for which others wait, and groups.
-local chain = {}
-local first_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
-if first_open and tonumber(first_open) <= now then
-  -- parts: leave_gate
-  local due = redis.call('ZRANGE', keys.opens, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
-  each('ZREM', keys.opens, due)
-  local groups = {}
-  for _, scope in ipairs(due) do
-    groups[#groups + 1] = string.match(scope, '^group:(.*)$')
-    chain[scope] = true
-    if has_limits then
-      local ends = tonumber(string.match(redis.call('HGET', keys.limits, 'pause ' .. scope) or '', '^%d+'))
-      if ends and ends <= now then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
-    end
-  end
-  turn_each(groups)
+-- parts: reopened
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct')
+if said[8] then -- jobs were let through as they were made: those that nobody has are given to this caller first
+  -- parts: delivered
+  local left = #redis.call('XRANGE', keys.lanes[lane.passed], '(' .. last_delivered(lane.passed), '+', 'COUNT', free)
+  if left < free then redis.call('HDEL', keys.gate, 'direct') end
+  free = math.max(0, free - left)
 end
-
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited')
 local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
 local has_waits, is_limited = said[6], said[7]
--- Those that were let through as they were made, and that nobody has yet, are read by this call first: others that it lets
--- through would not start now.
-if redis.call('HDEL', keys.gate, 'early') == 1 then
-  -- parts: waiting
-  local early = waiting_in(lane.passed)
-  if early > free then redis.call('HSET', keys.gate, 'early', 1) end
-  free = math.max(0, free - early)
-end
 local has_delayed = redis.call('EXISTS', keys.delayed) == 1
 local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }

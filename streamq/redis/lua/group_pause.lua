@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- No job of a group starts before a time. It opens by itself then.
--- keys: lanes signals gate
+-- keys: signals gate
 -- arguments:
 --   scope
 --   reason

@@ -28,7 +28,7 @@ local function pass_now(id, group, task, payload, headers)
   if idle < 1 or is_open and not is_open(task, own, part) then return false end
   if redis.call('ZSCORE', keys.lines, group) then return false end -- others of it wait for a scope that opens just now
   redis.call('HINCRBY', keys.gate, 'idle', -1)
-  redis.call('HSET', keys.gate, 'early', 1)
+  redis.call('HSET', keys.gate, 'direct', 1)
   redis.call('HSET', keys.moved, id, lane.passed .. ' ' .. add(keys.lanes[lane.passed], task, payload, headers))
   redis.call('HSET', keys.out, id, group .. '\n' .. task)
   redis.call('HINCRBY', keys.used, 'queue', 1)

@@ -132,6 +132,7 @@ if left == 0 then
   for lane = 1, #keys.lanes do
     if is_made(lane) then redis.call('XGROUP', 'DELCONSUMER', keys.lanes[lane], GROUP, args.worker) end
   end
+  if redis.call('EXISTS', keys.bell) == 1 then redis.pcall('XGROUP', 'DELCONSUMER', keys.bell, GROUP, args.worker) end
   redis.call('ZREM', keys.workers, args.worker)
 end
 return { again, suspects, #ids, left, told, #ended / 2 }

@@ -151,7 +151,6 @@ class Worker:
             await store.followers.publish(links, self.queues, self._followers())
             kept = {name: task.kept for name, task in self.app.tasks.items()}
             await store.retention.declare(links, self.queues, kept)
-            await self._announce()
         finally:
             await links.close()
         await store.server.read_clock()
@@ -161,6 +160,7 @@ class Worker:
         except NameTaken as error:
             self._taken = error
             raise
+        await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
 
     def _followers(self) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from typing import Final
 from streamq.durations import seconds_of
 from streamq.errors import UsageError
 from streamq.model.filter_text import parse_filter
-from streamq.model.operation import Bulk
+from streamq.model.operation import DONE, Bulk
 from streamq.model.shown import as_given
 from streamq.model.states import STARTS, State
 
@@ -41,7 +41,7 @@ def bulk_of(
     meant = set(wanted.states()) if wanted.names_states else set(UNSAID[kind])
     if forbidden := sorted(meant - STARTS[kind]):
         allowed = ", ".join(sorted(STARTS[kind]))
-        raise UsageError(f"jobs that are {forbidden[0]} cannot be {_PAST[kind]}: name any of state {allowed}")
+        raise UsageError(f"jobs that are {forbidden[0]} cannot be {DONE[kind]}: name any of state {allowed}")
     if not meant:
         raise UsageError(
             f"{as_given(text)} is true of no job in any state: name one state, such as state:failed"
@@ -53,9 +53,6 @@ def bulk_of(
             f"canary={as_given(canary)} is not possible: use a whole number from 1 to {CANARIES}"
         )
     return Bulk(kind, states, text, whole, rate_of(rate), canary, reason)
-
-
-_PAST: Final = {"retry": "retried", "cancel": "cancelled", "promote": "promoted", "delete": "deleted"}
 
 
 def rate_of(rate: Rate | None) -> float | None:

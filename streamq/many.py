@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
 
 from streamq.acting import actor
 from streamq.audited import note
@@ -43,21 +45,9 @@ class Many:
             raise UsageError(
                 f"jobs that are {as_given(strange[0])} cannot be purged: use any of {', '.join(PURGED)}"
             )
-        counts = (await self._client.store.queues.counts(self.name)).asdict()
         wanted = [state for state in PURGED if state in asked]
-        total = sum(counts[state] for state in wanted)
-        who = line("by", by) or actor()
-        begun = await self._client.store.operations.begin(self.name, kind, wanted, total, who)
-        await note(
-            self._client,
-            self.name,
-            f"queue.{kind}",
-            begun,
-            by,
-            states=[state.value for state in wanted],
-            total=total,
-        )
-        return Operation(begun, self.name, self._client)
+        begin = partial(self._client.store.operations.begin, self.name, kind, wanted)
+        return await self._set_off(kind, wanted, begin, by, {"states": [state.value for state in wanted]})
 
     async def retry_all(
         self, text: str, *, rate: Rate | None = None, canary: int | None = None, by: str = ""
@@ -89,11 +79,18 @@ class Many:
         return await self._begin_bulk(bulk_of("delete", text, rate=rate), by)
 
     async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:
+        begin = partial(self._client.store.operations.begin_bulk, self.name, bulk)
+        return await self._set_off(bulk.kind, bulk.states, begin, by, {"filter": bulk.filter})
+
+    async def _set_off(
+        self, kind: str, states: Iterable[State], begin: Callable[[int, str], Awaitable[str]], by: str,
+        told: dict[str, Any],
+    ) -> Operation:  # fmt: skip
+        """Begin, with how many jobs there are in these states now and who asks for it, and note the act."""
         counts = (await self._client.store.queues.counts(self.name)).asdict()
-        total = sum(counts[state] for state in bulk.states)
-        who = line("by", by) or actor()
-        begun = await self._client.store.operations.begin_bulk(self.name, bulk, total, who)
-        await note(self._client, self.name, f"queue.{bulk.kind}", begun, by, filter=bulk.filter, total=total)
+        total = sum(counts[state] for state in states)
+        begun = await begin(total, line("by", by) or actor())
+        await note(self._client, self.name, f"queue.{kind}", begun, by, **told, total=total)
         return Operation(begun, self.name, self._client)
 
     async def operations(self) -> list[OperationRecord]:

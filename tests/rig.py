@@ -182,7 +182,7 @@ def _finished(client: redis.Redis, keys: Keys, found: Census) -> None:
     members = sorted(f"{fingerprint}\n{job_id}" for job_id, fingerprint in printed.items())
     if members != sorted(client.zrange(keys.fingerprinted, 0, -1)) or printed.keys() - set(orders[FAILED]):
         found.faults.append(
-            f"{len(printed)} jobs are in groups of failures, {len(orders[FAILED])} have failed"
+            f"{len(printed)} jobs are of a kind of failures, {len(orders[FAILED])} have failed"
         )
     for kind, listed in orders.items():
         have = {job_id for job_id, as_what in ended.items() if as_what == kind}

@@ -78,12 +78,13 @@ def retry(
     """
     if not fingerprint.isalnum():  # a pattern would mean other kinds, too
         raise streamq.UsageError(f"{fingerprint!r} is no fingerprint: streamq errors ls {queue} has them")
-    text = f'state:failed fingerprint="{fingerprint}"'
-    chosen = {"no_wait": no_wait, "wait": None}
-    return bulk.run(
-        queue,
-        chosen,
-        options,
-        lambda of: of.retry_all(text, rate=rate, canary=canary),
-        as_json=as_json,
-    )
+
+    async def begin(of: streamq.Queue) -> streamq.Operation:
+        if not any(kind.fingerprint == fingerprint for kind in await of.failures()):
+            raise streamq.UsageError(
+                f"no job on {queue!r} has failed as {fingerprint!r}: streamq errors ls {queue} has the fingerprints"
+            )
+        text = f'state:failed fingerprint="{fingerprint}"'
+        return await of.retry_all(text, rate=rate, canary=canary)
+
+    return bulk.run(queue, {"no_wait": no_wait, "wait": None}, options, begin, as_json=as_json)

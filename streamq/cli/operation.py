@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -10,9 +10,6 @@ import streamq
 from streamq.cli import Group
 from streamq.cli.options import as_json, by_actor, server, with_app
 from streamq.cli.outlet import complain, echo_json, progress, say, table
-
-_DONE: Final = {"retry": "retried", "cancel": "cancelled", "promote": "promoted"}
-"""What was done to the jobs, where that is not their end."""
 
 
 @click.group(cls=Group)
@@ -30,7 +27,9 @@ def tell(record: streamq.OperationRecord, *, as_json: bool) -> None:
     if as_json:
         echo_json(record.asdict())
     else:
-        done = _DONE.get(record.kind, "deleted")
+        from streamq.model.operation import DONE  # noqa: PLC0415  # --help need not pay for it
+
+        done = DONE.get(record.kind, "deleted")
         why = f"; {record.reason}" if record.reason else ""
         skipped = f", {record.skipped:,} skipped" if record.skipped else ""
         said = f"{record.done:,} of {record.total:,} jobs {done}{skipped}{why}"

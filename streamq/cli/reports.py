@@ -12,6 +12,7 @@ from streamq.cli.changes import on_queue
 from streamq.cli.options import Option, as_json, server
 from streamq.cli.outlet import complain, echo_json, say
 from streamq.exits import Exit
+from streamq.model.states import State
 
 if TYPE_CHECKING:
     from streamq.model.events import Event
@@ -94,7 +95,8 @@ def _shown(event: Event) -> str:
         part = "" if event.value is None else f" {event.value:.0%}"
         data = "" if event.data is None else f" {codec.dumps(event.data).decode()}"
         return f"progress{part} {event.note}{data}".rstrip()
-    failed = isinstance(event, streamq.JobRecord) and event.error
+    # a job that completed keeps the errors of the attempts before
+    failed = isinstance(event, streamq.JobRecord) and event.state is not State.COMPLETED and event.error
     return f"{event.state.value}{f': {failed.type}: {failed.message}' if failed else ''}"
 
 

@@ -32,8 +32,14 @@ class Pruner(Rounds):
 
     async def _strike_if_unused(self, queue: str) -> None:
         """A misspelt name would stay on the list for ever; one of use comes back with its next worker or batch."""
+        if await self._is_used(queue):
+            return
+        await self._store.queues.strike(queue)
+        if await self._is_used(queue):  # since we looked: it was announced, and then we struck it off
+            await self._store.queues.announce(queue)
+
+    async def _is_used(self, queue: str) -> bool:
         if any(queue in worker.queues for worker in await self._store.workers.listed()):
-            return  # as nearly always: one command instead of ten
+            return True  # as nearly always: one command instead of ten
         counts = await self._store.queues.counts(queue)
-        if not (any(counts.asdict().values()) or await self._store.schedules.count(queue)):
-            await self._store.queues.strike(queue)
+        return any(counts.asdict().values()) or bool(await self._store.schedules.count(queue))

@@ -8,6 +8,7 @@ is evaluated on a job as onlookers see it, so what is masked in a job cannot be 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,26 +79,26 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 }  # fmt: skip
 
 
-class Node:
+class Node(ABC):
     """A part of a filter."""
 
     __slots__ = ()
 
+    @abstractmethod
     def matches(self, job: JobRecord, now: datetime) -> bool:
         """Whether the job is meant, at that time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decides(self, known: Known) -> bool | None:
         """Whether jobs of which that much is known are meant; ``None`` where each must be read to know it."""
-        raise NotImplementedError
 
     def required(self, field: str) -> str | None:  # noqa: ARG002  # most parts require nothing
         """The one text that the field must have, where there is one."""
         return None
 
+    @abstractmethod
     def names(self, field: str) -> bool:
         """Whether it says anything of the field."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

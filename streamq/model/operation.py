@@ -80,6 +80,10 @@ def begin_text(kind: str, states: Sequence[State], total: int, by: str) -> bytes
     return codec.dumps({"kind": kind, "states": names, "left": names, "total": total, "by": by})
 
 
+DONE: Final = {"retry": "retried", "cancel": "cancelled", "promote": "promoted", "delete": "deleted"}
+"""What has become of the jobs of an operation by filter, by its kind. A purge and a drain delete."""
+
+
 class Bulk(NamedTuple):
     """What an operation by filter does, as the script takes it when it begins."""
 

@@ -26,7 +26,7 @@ from streamq.store.access import Access
 
 _COUNT: Final = re.compile(r"[0-9]{1,20}")
 _NAME: Final = re.compile(rb"[0-9a-fA-F]+|%b" % OTHER.encode())
-_GROUPED: Final = re.compile(rf"([0-9a-fA-F]+|{OTHER}):[A-Za-z0-9%_.~-]*")
+_OF_KINDS: Final = re.compile(rf"([0-9a-fA-F]+|{OTHER}):[A-Za-z0-9%_.~-]*")
 """A fingerprint, and a place in the list of failed jobs by their kinds."""
 
 
@@ -92,7 +92,7 @@ class Reader:
         if state is State.COMPLETED:
             return await self._completed(place, limit)
         if state is State.FAILED and (kinds := await self._kinds(place)) is not None:
-            return await self._sorted(kinds, place, limit)
+            return await self._by_kind(kinds, place, limit)
         direction = "up" if self._bound else "down"
         return await self._walk(state, getattr(self._keys, ORDERS[state]), direction, place, limit)
 
@@ -241,16 +241,16 @@ class Reader:
 
         Whoever has begun with them goes on with them, and who has not does not, whatever has come meanwhile.
         """
-        wanted, is_begun = self._filter, place is not None and _GROUPED.fullmatch(place) is not None
+        wanted, is_begun = self._filter, place is not None and _OF_KINDS.fullmatch(place) is not None
         if wanted.required("fingerprint") is None and wanted.required("task") is None:
             return None
         if place is not None and not is_begun:
             return None
         keys = self._keys
-        grouped, failed, rows = await self._link.calls(
+        printed, failed, rows = await self._link.calls(
             ("ZCARD", keys.fingerprinted), ("ZCARD", keys.failures), ("HGETALL", keys.failure_kinds)
         )
-        if grouped < failed and not is_begun:  # some failed under a version that did not kind them
+        if printed < failed and not is_begun:  # some failed under a version that knew no kinds
             return None
         kinds = [
             kind_of(self._queue, name, raw) for name, raw in pairs(rows).items() if _NAME.fullmatch(name)
@@ -260,7 +260,7 @@ class Reader:
     def _may_mean(self, kind: FailureKind) -> bool:
         return self._filter.decides(**_known(kind)) is not False
 
-    async def _sorted(self, kinds: Sequence[FailureKind], place: str | None, limit: int) -> Candidates:
+    async def _by_kind(self, kinds: Sequence[FailureKind], place: str | None, limit: int) -> Candidates:
         name, _, quoted = (place or "").partition(":")
         after = unquote_to_bytes(quoted)
         left = [kind for kind in kinds if kind.fingerprint >= name]
@@ -274,13 +274,13 @@ class Reader:
         )
         ids = [member.partition(b"\n")[2] for member in members]
         places = [f"{kind.fingerprint}:{quote_from_bytes(job_id, safe='')}" for job_id in ids]
-        found, count = await self._read_group(kind, ids, places)
+        found, count = await self._read_kind(kind, ids, places)
         looked = len(ids) if count is None else count
         if looked < len(ids) or len(ids) == limit:
             return Candidates(found, looked, places[looked - 1])
         return Candidates(found, looked, f"{left[1].fingerprint}:" if len(left) > 1 else None)
 
-    async def _read_group(
+    async def _read_kind(
         self, kind: FailureKind, ids: Sequence[bytes], places: Sequence[str]
     ) -> tuple[list[Candidate], int | None]:
         if not (self._bound and self._filter.decides(**_known(kind))):

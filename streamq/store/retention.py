@@ -113,8 +113,8 @@ class Retention:
     async def _regroup(self, link: Link, queue: str) -> None:
         """See to it that all failed jobs are of a kind, where some are not: most often two sizes are asked for."""
         keys = self._access.keys(queue)
-        failed, grouped = await link.calls(("ZCARD", keys.failures), ("HLEN", keys.fingerprints))
-        place, cursor = (0, b"0") if failed != grouped else (-1, b"")
+        failed, printed = await link.calls(("ZCARD", keys.failures), ("HLEN", keys.fingerprints))
+        place, cursor = (0, b"0") if failed != printed else (-1, b"")
         while place >= 0 or cursor:
             place, cursor = await scripts.SORT_FAILURES.run(link, keys, place, cursor, PAGE)
 

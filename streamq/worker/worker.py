@@ -155,7 +155,6 @@ class Worker:
             tasks = {name: task.limit for name, task in self.app.tasks.items()}
             for queue in self.queues:
                 await store.groups.declare(links, queue, declared(tasks, self.app.limits.get(queue, {})))
-            await self._announce()
         finally:
             await links.close()
         await store.server.read_clock()
@@ -165,6 +164,7 @@ class Worker:
         except NameTaken as error:
             self._taken = error
             raise
+        await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
 
     def _followers(self) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, InvalidFilter, JobFailed, Retry, Snooze, State, UsageError
+from streamq import App, InvalidFilter, JobFailed, Operation, Retry, Snooze, State, UsageError
 from streamq.duties.operator import Operator
 from streamq.model.keys import GROUP, Keys
 from streamq.redis import scripts
@@ -136,7 +136,7 @@ async def test_a_page_goes_on_in_the_list_in_which_it_began(
     client: redis.Redis,
     prefix: str,
 ) -> None:
-    """Workers of the version before fail jobs into no group: there are more failed jobs than are in groups then."""
+    """Workers of the version before fail jobs into no kind: there are more failed jobs than are of a kind then."""
     keys, queue = Keys(prefix, "q"), app.queue("q")
     await fail(app, 4)
     client.zadd(keys.fingerprinted, {client.hvals(keys.fingerprints)[0].encode() + b"\n\xff:\xfe": 0})
@@ -332,3 +332,30 @@ async def test_a_retention_of_others_says_nothing(app: App, client: redis.Redis,
         job = await app.enqueue("q", "t", 1)
         await queue.cancel(job.id)
         assert (await job.status()).state is State.CANCELLED
+
+
+async def test_an_entry_with_the_id_of_another_job_is_not_taken_for_it_and_no_job_is_counted_twice(
+    app: App, client: redis.Redis, prefix: str, operate: Operator
+) -> None:
+    """Another program wrote them amid the lane, where the jobs of a call are read together."""
+    keys, queue = Keys(prefix, "q"), app.queue("q")
+    delayed = await app.enqueue("q", "t", 0, delay=60)
+    first = await app.enqueue("q", "t", 1)
+    for job_id in (delayed.id, first.id, first.id):
+        client.xadd(
+            keys.ready,
+            {"task": "t", "payload": "9", "headers": json.dumps({"id": job_id}, separators=(",", ":"))},
+        )
+    last = await app.enqueue("q", "t", 2)
+    cancel = await queue.cancel_all("state:waiting")
+    await until(lambda: _stepped(operate, cancel))
+    assert (await cancel.status()).done == 2
+    assert [(await job.status()).state for job in (delayed, first, last)] == [
+        State.DELAYED, State.CANCELLED, State.CANCELLED,
+    ]  # fmt: skip
+    assert client.xlen(keys.ready) == 3, "what is nobody's is left to the workers"
+
+
+async def _stepped(operate: Operator, operation: Operation) -> bool:
+    await operate.see_to("q")
+    return (await operation.status()).state != "running"

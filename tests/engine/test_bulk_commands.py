@@ -51,9 +51,11 @@ async def test_failures_are_listed_found_and_mended_by_commands_and_every_end_ha
     assert json.loads(looks[7].out)["clone_of"] == jobs[0].id
 
     acts = await asyncio.to_thread(run_all, tmp_path, [
-        Call(("errors", "retry", "q", group.fingerprint, "--rate", "1000/s", "--by", "ada", "--json"))
+        Call(("errors", "retry", "q", group.fingerprint, "--rate", "1000/s", "--by", "ada", "--json")),
+        Call(("errors", "retry", "q", "0ff0")),
     ], **environment)  # fmt: skip
-    assert acts[0].code == 0
+    assert (acts[0].code, acts[1].code) == (0, 2)
+    assert "no job on 'q' has failed as '0ff0'" in acts[1].err
     record = json.loads(acts[0].out)
     assert (record["state"], record["done"], record["by"]) == ("done", 30, "ada")
     ended = await asyncio.to_thread(run_all, tmp_path, [

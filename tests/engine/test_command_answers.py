@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -246,3 +247,28 @@ async def test_a_queue_that_nothing_is_left_of_is_struck_off_the_list(app: App, 
         client.delete(app.client.store.keys("smss").ready)  # somebody cleans up by hand
         await pruner.once()
         assert await app.queues() == ["full", "served"]
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+@pytest.mark.parametrize("who", ["worker", "producer"])
+async def test_a_queue_that_comes_into_use_as_it_is_struck_off_stays_on_the_list(
+    app: App, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues = app.client.store.queues
+    struck = queues.strike
+    await queues.announce("fresh")
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def comes_into_use_first(*names: str) -> None:
+            if who == "worker":
+                await (await stack.enter_async_context(working(app, queues=["fresh"]))).is_ready.wait()
+            else:
+                await app.enqueue("fresh", "t", 1)
+            await struck(*names)
+
+        monkeypatch.setattr(queues, "strike", comes_into_use_first)
+        pruner = Pruner(app.client.store, lambda: ["fresh"])
+        await pruner.once()
+        assert await queues.names() == {"fresh"}
+        await pruner.close()

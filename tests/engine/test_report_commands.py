@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamq import App, Context, Fail
+from streamq import App, Backoff, Context, Fail
 
 from ..commands import Call, run_all
 from ..rig import ON_ONE_SERVER, working
@@ -62,3 +62,23 @@ async def test_a_job_is_watched_by_commands(app: App, tmp_path: Path, server_url
     assert (logs[0], [line["number"] for line in json.loads(logs[1])["lines"]]) == (0, [1, 2])
     assert '"note":"a step"' in got[1]
     assert (unknown[0], "no job '1-1'" in unknown[2]) == (3, True)
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_who_watches_a_job_that_completed_is_told_of_no_error_of_an_attempt_before(
+    app: App, server_url: str, prefix: str, tmp_path: Path
+) -> None:
+    @app.task(queue="q", backoff=Backoff(0.01, 0.01))
+    async def second(x: int, ctx: Context) -> None:
+        if ctx.attempt == 1:
+            raise ValueError(x)
+
+    async with working(app):
+        job = await second.enqueue(1)
+        await job.result(5)
+    environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
+    (ended,) = await asyncio.to_thread(
+        run_all, tmp_path, [Call(("job", "watch", "q", job.id))], **environment
+    )
+    assert (ended.code, ended.out.splitlines()) == (0, ["completed"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -94,6 +94,16 @@ async def test_what_was_sent_and_not_answered_is_counted_once_when_it_is_sent_ag
     assert (await app.queue("q").statistics("5m")).total.completed == 110
 
 
+def losing(add: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+    """The same, whose answer is lost."""
+
+    async def lost(*given: Any) -> Any:
+        await add(*given)
+        raise OutcomeUnknown("no answer")
+
+    return lost
+
+
 @ON_ONE_SERVER
 async def test_a_tally_whose_answer_is_lost_or_whose_server_is_full_is_sent_again_and_counts_once(
     own_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
@@ -103,12 +113,8 @@ async def test_a_tally_whose_answer_is_lost_or_whose_server_is_full_is_sent_agai
         tally, once = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1)), store.statistics.add
         await store.server.read_clock()
 
-        async def lost(*given: Any) -> Any:
-            await once(*given)
-            raise OutcomeUnknown("no answer")
-
         tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
-        monkeypatch.setattr(store.statistics, "add", lost)
+        monkeypatch.setattr(store.statistics, "add", losing(once))
         await tally.close()
         monkeypatch.setattr(store.statistics, "add", once)
         await store.pool.call_home("CONFIG", "SET", "maxmemory", "1")
@@ -128,12 +134,8 @@ async def test_what_the_server_may_have_forgotten_to_have_counted_is_not_sent_ag
     tally = Tally(store, describe("w", ("q",), 1, Settings()), Slots(1))
     await store.server.read_clock()
 
-    async def lost(*given: Any) -> Any:
-        await once(*given)
-        raise OutcomeUnknown("no answer")
-
     tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", "t")] * 7)
-    monkeypatch.setattr(store.statistics, "add", lost)
+    monkeypatch.setattr(store.statistics, "add", losing(once))
     await tally.close()
     monkeypatch.setattr(store.statistics, "add", once)
     client.delete(*client.scan_iter(f"{prefix}:{{q}}:counted:*"))  # as after an hour

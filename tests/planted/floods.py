@@ -211,4 +211,12 @@ FAULTS: tuple[Fault, ...] = (
         "if false then",
         "tests/engine/test_bulk.py::test_a_step_that_is_taken_twice_counts_once",
     ),
+    Fault(
+        "bulk: an entry is the job's whose id it says",
+        "streamq/redis/lua/bulk.lua",
+        "if place == number .. ' ' .. entry or not place and ids[i] == entry and born_in(entry) == number then",
+        "if true then",
+        "tests/engine/test_as_read.py::"
+        "test_an_entry_with_the_id_of_another_job_is_not_taken_for_it_and_no_job_is_counted_twice",
+    ),
 )

@@ -15,9 +15,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "whoever cancels cuts by its own settings",
-        "streamq/redis/lua/parts/bury.lua",
-        "keep = tonumber(string.match(redis.call('HGET', keys.retention, 'failed') or '', '^%d+$') or keep)",
-        "keep = tonumber(keep)",
+        "streamq/redis/lua/parts/failures_kept.lua",
+        "tonumber(string.match(redis.call('HGET', keys.retention, 'failed') or '', '^%d+$') or keep)",
+        "tonumber(keep)",
         "tests/engine/test_retention.py::"
         "test_what_is_told_at_run_time_holds_for_workers_that_run_and_for_the_pruner",
     ),

@@ -23,7 +23,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "the place in line counts what was delivered already",
         "streamq/redis/lua/parts/ahead.lua",
-        "'(' .. delivered_to(stream)",
+        "'(' .. last_delivered(number)",
         "'-'",
         "tests/engine/test_why.py::"
         "test_the_place_in_a_long_line_is_exact_near_its_ends_and_about_right_between_in_bounded_calls",

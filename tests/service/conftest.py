@@ -124,3 +124,15 @@ def start() -> Callable[..., AbstractAsyncContextManager[Service]]:
 def work() -> Callable[[App], AbstractAsyncContextManager[Worker]]:
     """``async with work(service.engine):`` runs a worker."""
     return working
+
+
+@pytest.fixture
+def sums(settings: Callable[..., ServiceSettings]) -> App:
+    """An app with one task, which gives back its number."""
+    app = App(settings())
+
+    @app.task(queue="sums")
+    async def add(number: int) -> int:
+        return number
+
+    return app

@@ -1,4 +1,4 @@
-"""Search, groups of failures, operations by filter and copies of jobs through the API."""
+"""Search, kinds of failures, operations by filter and copies of jobs through the API."""
 
 from __future__ import annotations
 

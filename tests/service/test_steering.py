@@ -22,17 +22,6 @@ Start = Callable[..., AbstractAsyncContextManager[Service]]
 QUEUE = "/api/v1/queues/sums"
 
 
-@pytest.fixture
-def sums(settings: Callable[..., ServiceSettings]) -> App:
-    app = App(settings())
-
-    @app.task(queue="sums")
-    async def add(number: int) -> int:
-        return number
-
-    return app
-
-
 async def patch(service: Service, body: Any) -> tuple[int, Any]:
     async with service.http.patch(service.url + QUEUE, headers=JSON, json=body) as response:
         document = await response.json(content_type=None)

@@ -24,17 +24,6 @@ Start = Callable[..., AbstractAsyncContextManager[Service]]
 QUEUE = "/api/v1/queues/sums"
 
 
-@pytest.fixture
-def sums(settings: Callable[..., ServiceSettings]) -> App:
-    app = App(settings())
-
-    @app.task(queue="sums")
-    async def add(number: int) -> int:
-        return number
-
-    return app
-
-
 async def test_a_job_says_why_it_does_not_run_and_what_ran_is_counted(
     sums: App, settings: Callable[..., ServiceSettings], start: Start, work: Work
 ) -> None:

@@ -13,16 +13,12 @@
 --   limit    at most how many to look at
 --   keep_failed   how many cancelled jobs are kept
 -- returns how many were stranded, how many were not there, the entry to go on after ("" when done), the one to end with
--- parts: parse named wait pages entry_size made
+-- parts: parse named wait pages entry_size made delivered comes_before
 -- expects: cancels moved delayed
 local lane, last = tonumber(args.lane), args.last
 if not is_made(lane) then return { 0, 0, '', '' } end
-for _, group in ipairs(last == '' and redis.call('XINFO', 'GROUPS', keys.lanes[lane]) or {}) do
-  local at = {}
-  for i = 1, #group, 2 do at[group[i]] = group[i + 1] end
-  if at.name == GROUP then last = at['last-delivered-id'] end
-end
-if last == '' then return { 0, 0, '', '' } end
+if last == '' then last = last_delivered(lane) end
+if last == '0-0' then return { 0, 0, '', '' } end
 
 local room, from = tonumber(args.limit), args.after == '' and '-' or '(' .. args.after
 
@@ -41,13 +37,6 @@ local function entries()
     count = next_count(count, #found, bytes)
   end
   return found, false
-end
-
-local function comes_before(a, b)
-  local a_ms, a_sequence = string.match(a, '(%d+)-(%d+)')
-  local b_ms, b_sequence = string.match(b, '(%d+)-(%d+)')
-  if a_ms == b_ms then a_ms, b_ms = a_sequence, b_sequence end
-  return #a_ms < #b_ms or #a_ms == #b_ms and a_ms < b_ms
 end
 
 local function readd(entry)

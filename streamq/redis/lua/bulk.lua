@@ -25,7 +25,8 @@ if bulk.cursor ~= args.at then return { 'running', 0, 0 } end
 
 -- Whether records of jobs that have failed since it began may be forgotten by now: there are as many as are kept.
 local function forgets_failures()
-  local keep = tonumber(redis.call('HGET', keys.retention, 'failed') or nil) or tonumber(args.keep_failed)
+  -- parts: failures_kept
+  local keep = failures_kept(args.keep_failed)
   local oldest = tonumber(redis.call('ZRANGE', keys.failures, 0, 0, 'WITHSCORES')[2] or now)
   return redis.call('ZCARD', keys.failures) >= keep and oldest >= tonumber(bulk.created_ms)
 end
@@ -148,7 +149,7 @@ function ACTS.delete(id, state)
 end
 
 -- Whether a worker has the entry: asked one by one only for what lies before the last one that was delivered.
--- parts: delivered
+-- parts: delivered comes_before
 local last_of = {}
 local function is_held_by_a_worker(number, entry)
   last_of[number] = last_of[number] or last_delivered(number)
@@ -156,7 +157,8 @@ local function is_held_by_a_worker(number, entry)
 end
 
 -- Jobs that wait lie side by side in their lane: those of a call are read together, and taken out together at its end.
-local near, taken = {}, {}
+-- An entry is the job's where `entry_of` says so, too: another program may have written an id that is another job's.
+local near, taken, gone = {}, {}, {}
 local function read_near()
   local number, from, to, count = nil, nil, nil, 0
   for i = first.jobs, #ARGV, 3 do
@@ -166,9 +168,15 @@ local function read_near()
   end
   number = tonumber(number)
   if count < 2 or number < 1 or number > #keys.lanes then return end
-  for _, entry in ipairs(redis.call('XRANGE', keys.lanes[number], from, to, 'COUNT', 2 * count)) do
+  local found, ids = redis.call('XRANGE', keys.lanes[number], from, to, 'COUNT', 2 * count), {}
+  for i, entry in ipairs(found) do
     local task, payload, headers = parse(entry[2])
-    near[id_of(headers) or entry[1]] = { number, entry[1], task, payload, headers }
+    ids[i] = id_of(headers) or entry[1]
+    found[i] = { number, entry[1], task, payload, headers }
+  end
+  for i, place in ipairs(#ids > 0 and redis.call('HMGET', keys.moved, unpack(ids)) or {}) do
+    local entry = found[i][2]
+    if place == number .. ' ' .. entry or not place and ids[i] == entry and born_in(entry) == number then near[ids[i]] = found[i] end
   end
 end
 
@@ -184,6 +192,7 @@ function ACTS.cancel(id, _, version)
     told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'
     read_near()
   end
+  if gone[id] then return false, 0 end
   local number, entry, task, payload, headers = entry_near(id)
   if number then
     local is_held = is_held_by_a_worker(number, entry)
@@ -193,7 +202,7 @@ function ACTS.cancel(id, _, version)
       redis.pcall('PUBLISH', keys.signals, 'cancel ' .. id .. '\n\n')
       return true, #payload
     end
-    taken[number] = taken[number] or {}
+    gone[id], taken[number] = true, taken[number] or {}
     taken[number][#taken[number] + 1] = entry
   else
     local envelope = redis.call('HGET', keys.parked, id)

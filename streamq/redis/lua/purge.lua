@@ -10,7 +10,7 @@ local purge = read_operation(args.operation)
 if not purge or not (purge.left or purge.state ~= 'running') then return { '', 0 } end
 if purge.state ~= 'running' then return { purge.state, 0 } end
 
--- parts: failed_no_more each pages parse header_id key_of unseal leave_key leave_line birth record_times made
+-- parts: failed_no_more each pages parse header_id key_of unseal leave_key leave_line birth record_times made delivered
 -- expects: lanes parked moved finished unique delayed failures fingerprints fingerprinted cancelled expired held completed
 
 local limit, looked, bytes, deleted = tonumber(args.limit), 0, 0, 0
@@ -25,13 +25,7 @@ end
 local function purge_lane(number, count)
   local last = purge.last[tostring(number)]
   if not last or not is_made(number) then return true end
-  local from = '-'
-  for _, group in ipairs(redis.call('XINFO', 'GROUPS', keys.lanes[number])) do
-    local at = {}
-    for i = 1, #group, 2 do at[group[i]] = group[i + 1] end
-    if at.name == GROUP then from = '(' .. at['last-delivered-id'] end
-  end
-  local page = redis.call('XRANGE', keys.lanes[number], from, last, 'COUNT', count)
+  local page = redis.call('XRANGE', keys.lanes[number], '(' .. last_delivered(number), last, 'COUNT', count)
   local entries, ids = {}, {}
   for _, entry in ipairs(page) do
     local task, payload, headers = parse(entry[2])

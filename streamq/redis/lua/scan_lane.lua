@@ -7,7 +7,7 @@
 --   last     entry to end with ("+" for all)
 --   limit    at most how many
 -- returns 1 when there may be more, else 0, and the entries
--- parts: made pages entry_size delivered
+-- parts: made pages entry_size delivered comes_before
 local number, limit = tonumber(args.lane), tonumber(args.limit)
 if not is_made(number) then return { 0, {} } end
 

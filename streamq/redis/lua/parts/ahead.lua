@@ -1,6 +1,6 @@
 -- How many entries of a lane wait, and how many of them are before one: exactly where its place is near one of both ends,
 -- else reckoned from the times between.
--- parts: entry_size pages
+-- parts: entry_size pages delivered
 
 -- Entries that are counted from each end: some tenths of a millisecond of the server's time.
 local COUNTED = 500
@@ -24,21 +24,10 @@ local function ms_of(place)
   return tonumber(string.match(place, '%d+'))
 end
 
--- The last id that was delivered from a lane.
-local function delivered_to(stream)
-  local groups = redis.pcall('XINFO', 'GROUPS', stream)
-  for _, group in ipairs(groups.err and {} or groups) do
-    local said = {}
-    for i = 1, #group, 2 do said[group[i]] = group[i + 1] end
-    if said.name == GROUP then return said['last-delivered-id'] end
-  end
-  return '0-0'
-end
-
 -- Of those that wait there, how many are before the entry; and 1 where that is exact, else 0.
 local function ahead_of(number, entry, waiting)
   local stream = keys.lanes[number]
-  local before, all, left = between('XRANGE', stream, '(' .. delivered_to(stream), '(' .. entry)
+  local before, all, left = between('XRANGE', stream, '(' .. last_delivered(number), '(' .. entry)
   if all then return before, 1 end
   local after, rest, right = between('XREVRANGE', stream, '+', '(' .. entry)
   if rest then return math.max(before, waiting - after - 1), 1 end

@@ -2,9 +2,9 @@
 -- sorted set by the time of their end, as any of them may be requeued or deleted: `index`, the key that has it. Whoever
 -- calls need not know what an operator has told the queue, so `keep` is what counts where nothing was.
 -- Returns the ids of those that are forgotten, and whether any record was written.
--- parts: clock each
+-- parts: clock each failures_kept
 local function bury(index, keep, ids, records, from, to)
-  keep = tonumber(string.match(redis.call('HGET', keys.retention, 'failed') or '', '^%d+$') or keep)
+  keep = failures_kept(keep)
   if keep == 0 or #ids == 0 then return {}, false end
   each('HSET', keys.finished, records, from, to)
   -- Behind the last one, also within a millisecond; not behind what a clock that was set back has left, or strangers.

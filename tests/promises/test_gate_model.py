@@ -77,7 +77,9 @@ class Gate(House):
         used = Counter[str]()
         for told in self.client.hgetall(self.keys.out).values():
             group, task = told.split("\n")
-            used.update({"queue", f"task:{task}", f"group:{group}", f"group:{group.partition(':')[0]}"})
+            used.update({f"group:{group}"})  # all that a job keeps of its slot until its next attempt
+            if task:
+                used.update({"queue", f"task:{task}", f"group:{group.partition(':')[0]}"} - {f"group:{group}"})
         return used
 
     def _outcome(self, delivery: Delivery, kind: str) -> Settlement:

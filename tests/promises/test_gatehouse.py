@@ -255,9 +255,10 @@ class Gatehouse:
         for job_id, told in out.items():
             assert job_id in places.keys() - ended, f"{job_id} is past the gate and has ended"
             group, task = told.split("\n")
-            used.update(["queue", f"task:{task}"])
-            tenant = group.partition(":")[0]
-            used.update({f"group:{tenant}", f"group:{group}"})
+            used.update({f"group:{group}"})  # all that a job keeps of its slot until its next attempt
+            if task:
+                tenant = group.partition(":")[0]
+                used.update({"queue", f"task:{task}", f"group:{tenant}"} - {f"group:{group}"})
         passed = {fields_id(fields["headers"]) for _, fields in self.client.xrange(self.keys.passed)}
         assert passed <= out.keys(), "jobs were let through and are not counted"
         told_used = {scope: int(n) for scope, n in self.client.hgetall(self.keys.used).items()}

@@ -186,6 +186,8 @@ local function entry_near(id)
   return entry_of(id)
 end
 
+local gated = redis.call('EXISTS', keys.lines, keys.out) > 0 -- some may be in lines, or past the gate
+
 function ACTS.cancel(id, _, version)
   -- parts: cancelled leave_line
   if not told then
@@ -212,7 +214,7 @@ function ACTS.cancel(id, _, version)
     if not wanted[is_delayed and 'delayed' or 'held'] then return false, #envelope end
     task, headers, payload = unseal(envelope)
     if was_edited(headers, version) then return false, #envelope end
-    if string.find(headers, '"group"', 1, true) then leave_line(id, task, headers) end
+    if gated then leave_line(id, task, headers) end
     redis.call('HDEL', keys.parked, id)
     redis.call('ZREM', keys.delayed, id)
     redis.call('ZREM', keys.held, task .. '\n' .. id)

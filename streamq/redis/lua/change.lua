@@ -85,7 +85,7 @@ if number then
   end
   return said
 end
-if state == 'held' and args.due ~= '' and string.find(headers, '"group"', 1, true) then
+if state == 'held' and args.due ~= '' then
   -- parts: leave_line
   leave_line(id, task, headers)
 end

@@ -2,13 +2,13 @@
 -- A worker with free slots is given jobs of groups, by turns and as limits allow, and those without a group in their turn,
 -- as if they were one tenant. What is let through lies in its lane, from which the caller reads it in the same transaction:
 -- so no more is let through than starts. (Read by the script, it would cost the server twice as much.)
--- keys: lanes moved parked delayed signals gate
+-- keys: lanes moved parked delayed steering held signals gate
 -- arguments:
 --   worker
 --   n         how many free slots it has, at most 500
 --   bells...  those that woke it
 -- returns whether more might be let through now: 1, or 0; then lane and entries of jobs without a group, one after the other
--- parts: clock budget limits tenant_of lane_of unseal each entry_size
+-- parts: clock budget limits tenant_of lane_of unseal each entry_size steered
 -- expects: lanes moved parked delayed limits lines turns rested opens out used shut
 local free, worker = math.min(tonumber(args.n), 500), args.worker
 local given, bytes = {}, 0
@@ -17,7 +17,7 @@ if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, f
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
 -- parts: reopened
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct')
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct', 'strays')
 if said[8] then -- jobs were let through as they were made: those that nobody has are given to this caller first
   -- parts: delivered
   local left = #redis.call('XRANGE', keys.lanes[lane.passed], '(' .. last_delivered(lane.passed), '+', 'COUNT', free)
@@ -25,7 +25,7 @@ if said[8] then -- jobs were let through as they were made: those that nobody ha
   free = math.max(0, free - left)
 end
 local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
-local has_waits, is_limited = said[6], said[7]
+local has_waits, is_limited, has_strays = said[6], said[7], said[9]
 local has_delayed = redis.call('EXISTS', keys.delayed) == 1
 local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }
@@ -41,87 +41,58 @@ local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested =
 local given_out, of_parts, tasks = {}, {}, {}
 -- parts: closed
 
--- Ids at the heads of lines, and the envelopes of those that are held there.
-local lists, envelopes, slots = {}, {}, {}
-local LOOKS = 1000 -- ids that are passed over in a call: those of jobs that left the line before their turn
-local looks = 0
+-- parts: heads
 
-local function look_at(names, count)
-  local ids = {}
-  for _, name in ipairs(names) do
-    local from = popped[name] or 0
-    local list = redis.call('LRANGE', name, from, from + count - 1)
-    list.at, list.whole = 1, #list < count
-    for i = 1, #list do ids[#ids + 1] = list[i] end
-    lists[name] = list
-  end
-  for from = 1, #ids, 1000 do
-    local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
-    local found = redis.call('HMGET', keys.parked, unpack(slice))
-    for i = 1, #slice do
-      if envelopes[slice[i]] ~= false then envelopes[slice[i]] = found[i] or nil end
-    end
-    if has_delayed then
-      for i, due in ipairs(redis.call('ZMSCORE', keys.delayed, unpack(slice))) do
-        if due and envelopes[slice[i]] then envelopes[slice[i]] = nil end
-      end
-    end
-    if has_back then
-      for i, told in ipairs(redis.call('HMGET', keys.out, unpack(slice))) do slots[slice[i]] = told or nil end
-    end
+local function leave(id, name, list, group)
+  list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
+  envelopes[id] = false -- one that left its line and came back is in it twice
+  served[group] = (served[group] or 0) + 1
+end
+
+-- Whether a job kept its group's slot alone when it was let wait: it takes the others again.
+local function is_kept(slot)
+  return slot and string.byte(slot, -1) == 10
+end
+
+local function take_slot(id, group, task)
+  local slot = slots[id]
+  if slot and not is_kept(slot) then return end
+  out[#out + 1], out[#out + 2] = id, group .. '\n' .. task
+  used_more.queue, tasks[task] = (used_more.queue or 0) + 1, (tasks[task] or 0) + 1
+  if not slot then given_out[group] = (given_out[group] or 0) + 1 end
+  local colon = string.find(group, ':', 1, true)
+  if colon then
+    local tenant = string.sub(group, 1, colon - 1)
+    of_parts[tenant] = (of_parts[tenant] or 0) + 1
   end
 end
 
--- The first job in a group's line that is held there, its envelope, and the list; nil when none is left.
-local function head_in(name)
-  while true do
-    local list = lists[name]
-    if not list then
-      look_at({ name }, 4)
-      list = lists[name]
-    end
-    local id = list[list.at]
-    if not id then
-      if list.whole then return nil end
-      lists[name] = nil
-    elseif envelopes[id] then
-      return id, envelopes[id], name, list
-    else
-      looks = looks + 1
-      if looks > LOOKS then return nil end
-      list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
-    end
+-- Its task is paused: it is held for that, and the others go on. One of a strict group has taken its slot, so that none
+-- of the group passes it.
+local function put_aside(id, name, list, group, task)
+  -- parts: hold
+  hold(task, id)
+  leave(id, name, list, group)
+  looks = looks + 1
+  if not slots[id] and has_limits and is_strict(group) then
+    out[#out + 1], out[#out + 2] = id, group .. '\n'
+    given_out[group] = (given_out[group] or 0) + 1
   end
 end
 
--- That of the highest priority, but for one that has its slot: it had its turn already.
-local function head_of(group)
-  local first, first_name
-  for _, prefix in ipairs(PRIORITY) do
-    local name = prefix .. group
-    local id = head_in(name)
-    if id and (not has_back or slots[id]) then return id, envelopes[id], name, lists[name] end
-    if id and not first then first, first_name = id, name end
-  end
-  if first then return first, envelopes[first], first_name, lists[first_name] end
+local pauses = {}
+local function is_task_paused(task)
+  if not steered then return false end
+  if pauses[task] == nil then pauses[task] = is_paused('task:' .. task) end
+  return pauses[task]
 end
 
--- One of a group that has its slot, and is not the first of its line, goes there. Returns whether there is one.
-local function holder_first(group)
-  for _, prefix in ipairs(PRIORITY) do
-    local name = prefix .. group
-    local ids = redis.call('LRANGE', name, (popped[name] or 0) + 1, (popped[name] or 0) + 100)
-    for i, told in ipairs(#ids > 0 and redis.call('HMGET', keys.out, unpack(ids)) or {}) do
-      if told and envelopes[ids[i]] ~= false and redis.call('HEXISTS', keys.parked, ids[i]) == 1 and not redis.call('ZSCORE', keys.delayed, ids[i]) then
-        if popped[name] then redis.call('LPOP', name, popped[name]) end
-        popped[name], lists[name] = nil, nil
-        redis.call('LREM', name, 1, ids[i])
-        redis.call('LPUSH', name, ids[i])
-        return true
-      end
-    end
-  end
-  return false
+-- Whether it was to start earlier: it has its turn whatever the limits, as its worker ends it and does not call its handler.
+local function has_expired(id, headers)
+  if not string.find(headers, '"expires"', 1, true) then return false end
+  -- parts: expires
+  local ends = expires_at(id, headers)
+  return ends and now > ends
 end
 
 local function let_through(id, name, list, group, task, headers, payload)
@@ -129,21 +100,10 @@ local function let_through(id, name, list, group, task, headers, payload)
     headers = '{"id":"' .. id .. (headers == '{}' and '"}' or '",' .. string.sub(headers, 2))
   end
   local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
-  list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
+  leave(id, name, list, group)
   passed[#passed + 1] = id
-  envelopes[id] = false -- one that left its line and came back is in it twice
   moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
-  if not slots[id] then
-    out[#out + 1], out[#out + 2] = id, group .. '\n' .. task
-    used_more.queue, given_out[group] = (used_more.queue or 0) + 1, (given_out[group] or 0) + 1
-    local colon = string.find(group, ':', 1, true)
-    if colon then
-      local tenant = string.sub(group, 1, colon - 1)
-      of_parts[tenant] = (of_parts[tenant] or 0) + 1
-    end
-    tasks[task] = (tasks[task] or 0) + 1
-  end
-  served[group] = (served[group] or 0) + 1
+  take_slot(id, group, task)
   free, bytes = free - 1, bytes + #headers + #payload
 end
 
@@ -153,14 +113,20 @@ function try(group)
   local id, envelope, name, list = head_of(group)
   if not id then return 'empty' end
   local task, headers, payload = unseal(envelope)
-  if has_limits then
+  local slot, over = slots[id], has_expired(id, headers)
+  if not over and is_task_paused(task) and (not slot or is_kept(slot)) then -- else its worker holds it
+    put_aside(id, name, list, group, task)
+    if looks > LOOKS then return 'looked' end
+    return try(group)
+  end
+  if has_limits and not over then
     local own, part = scopes_of(group)
     local scopes = { 'queue', 'task:' .. task, own, part }
     for i, scope in ipairs(scopes) do
       local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
       scopes[scope] = limit
-      local opens = closed(scope, limit, slots[id])
-      if opens == math.huge and has_back and not slots[id] and holder_first(group) then return try(group) end
+      local opens = closed(scope, limit, slot and (not is_kept(slot) or scope == (part or own)))
+      if opens == math.huge and has_back and not slot and holder_first(group) then return try(group) end
       if opens then return 'closed', scope, opens end
       if has_waits and i < 4 then chain[scope] = true end -- whatever becomes of this one, others may wait for it
     end
@@ -347,7 +313,7 @@ for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.f
 each('ZADD', keys.turns, tags)
 each('ZADD', keys.rested, rested)
 for name, count in pairs(popped) do redis.call('LPOP', name, count == 1 and '1' or count) end
-if #passed > 0 then
+if next(served) then
   -- parts: add_many count_used
   each('HDEL', keys.parked, passed)
   add_many(keys.moved, moved)

@@ -54,6 +54,8 @@ local function purge_waiting(count)
   return number >= #keys.lanes
 end
 
+local gated = redis.call('EXISTS', keys.lines, keys.out) > 0 -- some may be in lines, or past the gate
+
 -- Jobs that are parked, delayed or held. The cursor finds each that stays parked for as long as the purge takes.
 local function purge_parked(count, is_delayed)
   local cursor, found = unpack(redis.call('HSCAN', keys.parked, purge.cursor or '0', 'COUNT', count))
@@ -65,7 +67,7 @@ local function purge_parked(count, is_delayed)
     if delayed == is_delayed and (birth_of(id) or 0) <= purge.created_ms then
       local n = #ids + 1
       ids[n], tasks[n], headers[n] = id, unseal(envelope)
-      if string.find(headers[n], '"group"', 1, true) then leave_line(id, tasks[n], headers[n]) end
+      if gated then leave_line(id, tasks[n], headers[n]) end
     end
   end
   each('HDEL', keys.parked, ids) -- before their keys are left, as one may follow another

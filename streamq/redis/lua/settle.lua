@@ -35,17 +35,17 @@ end
 local function write(kind, lane, entries, ids, list, at, whole)
   if lane == lane.passed or lane == lane.alone and redis.call('EXISTS', keys.out) == 1 then
     -- parts: leave_gate
-    local left = ids
-    if kind == outcome.delayed then -- those keep their slots whose order is strict
+    local keep
+    if kind == outcome.delayed or kind == outcome.held then -- those keep their slots whose order is strict
       -- parts: limits group_of unseal
-      left = {}
+      keep = {}
       for i, id in ipairs(ids) do
         local _, headers = unseal(list[at + 2 * i - 1])
         local group = group_of(headers)
-        if not group or not is_strict(group) or redis.call('HEXISTS', keys.cancels, id) == 1 then left[#left + 1] = id end
+        keep[id] = group and is_strict(group) and redis.call('HEXISTS', keys.cancels, id) == 0
       end
     end
-    leave_gate(left)
+    leave_gate(ids, keep)
   end
   if (kind == outcome.delayed or kind == outcome.held) and redis.call('HLEN', keys.cancels) > 0 then
     -- parts: spared

@@ -9,5 +9,5 @@ local function forget_turns()
     end
   end
   redis.call('UNLINK', keys.rested, keys.turns, keys.shut)
-  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'entered')
+  redis.call('HDEL', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'strays', 'entered')
 end

@@ -1,5 +1,5 @@
 -- Jobs that were let through have ended, or give their slots up: whoever waited for these may have a turn.
--- parts: tenant_of take_turn ring count_used
+-- parts: tenant_of take_turn ring count_used add_many each
 
 -- Whether any group waits for a scope that is not its own.
 local function has_waits()
@@ -27,32 +27,45 @@ local function turn_each(groups)
   end
 end
 
-local function leave_gate(ids)
-  local by_group, by_task, left = {}, {}, {}
+-- What `count` jobs free that `out` tells the same of. One that keeps its slot frees what is not its group's alone: a job
+-- that waits for its next attempt is to let none of its group pass, and is to hold up nobody else.
+local function free_slots(told, count, keep, freed, groups)
+  local group, task = string.match(told, '^(.*)\n(.*)$')
+  if not group then return end
+  local tenant, part = tenant_of(group)
+  local own = 'group:' .. tenant
+  local function free(scope) freed[scope] = (freed[scope] or 0) - count end
+  if task ~= '' then -- else it kept its group's alone
+    free('queue')
+    free('task:' .. task)
+    if part then free(own) end
+  end
+  if not keep then free(part and 'group:' .. group or own) end
+  groups[#groups + 1] = tenant
+  if part then groups[#groups + 1] = group end
+end
+
+-- `keep` says of an id whether it keeps its slot until its next attempt.
+local function leave_gate(ids, keep)
+  local leave, wait, left, kept = {}, {}, {}, {}
   for from = 1, #ids, 1000 do
     local slice = { unpack(ids, from, math.min(from + 999, #ids)) }
     for i, told in ipairs(redis.call('HMGET', keys.out, unpack(slice))) do
-      local line_end = told and string.find(told, '\n', 1, true)
-      if told then left[#left + 1] = slice[i] end
-      if line_end then
-        local group, task = string.sub(told, 1, line_end - 1), string.sub(told, line_end + 1)
-        by_group[group], by_task[task] = (by_group[group] or 0) + 1, (by_task[task] or 0) + 1
+      if told and keep and keep[slice[i]] then
+        wait[told] = (wait[told] or 0) + 1
+        kept[#kept + 1], kept[#kept + 2] = slice[i], string.match(told, '^(.*\n)') or told
+      elseif told then
+        leave[told] = (leave[told] or 0) + 1
+        left[#left + 1] = slice[i]
       end
     end
   end
-  if #left == 0 then return end
+  if #left == 0 and #kept == 0 then return end
   each('HDEL', keys.out, left)
-  local freed, groups = { queue = -#left }, {}
-  for task, count in pairs(by_task) do freed['task:' .. task] = -count end
-  for group, count in pairs(by_group) do
-    local tenant, part = tenant_of(group)
-    local scope = 'group:' .. tenant
-    if not freed[scope] then groups[#groups + 1] = tenant end
-    freed[scope] = (freed[scope] or 0) - count
-    if part then
-      groups[#groups + 1], freed['group:' .. group] = group, -count
-    end
-  end
+  add_many(keys.out, kept)
+  local freed, groups = {}, {}
+  for told, count in pairs(leave) do free_slots(told, count, false, freed, groups) end
+  for told, count in pairs(wait) do free_slots(told, count, true, freed, groups) end
   count_used(freed)
   if redis.call('EXISTS', keys.lines) == 0 then return end -- nobody waits
   turn_each(groups)

@@ -4,9 +4,20 @@
 local has_limits = redis.call('EXISTS', keys.limits) == 1
 local known = {}
 
+-- What is no limit is left out: it was written by others.
+local MOST = { jobs = 1e6, starts = 1e6, window = 86400000, weight = 1000, max = 1e6 }
+local LEAST = { weight = 0.01 }
+
 local function parsed(limit, text)
   for name, value in string.gmatch(text or '', '(%l+)=([^ ]+)') do
-    if value == '-' then limit[name] = nil else limit[name] = tonumber(value) or value end -- "-" lifts what is said before
+    local number = MOST[name] and tonumber(value)
+    if value == '-' then
+      limit[name] = nil -- lifts what is said before
+    elseif not MOST[name] then
+      limit[name] = value
+    elseif number and number >= (LEAST[name] or 1) and number <= MOST[name] then
+      limit[name] = number
+    end
   end
   return limit
 end
@@ -18,6 +29,7 @@ local function limit_of(scope, general)
   if limit == nil then
     local said = redis.call('HMGET', keys.limits, general or scope, scope, 'pause ' .. scope)
     limit = (said[1] or said[2] or said[3]) and parsed(parsed({}, said[1]), said[2]) or false
+    if limit and not (limit.starts and limit.window) then limit.starts = nil end
     if limit and said[3] then limit['until'] = tonumber(string.match(said[3], '^%d+')) or 0 end
     known[scope] = limit
   end
@@ -38,6 +50,7 @@ end
 -- Whether a job of a group keeps its slot while it waits for its next attempt, so that none of the group passes it.
 local function is_strict(group)
   local first_scope, second = scopes_of(group)
+  if not first_scope then return false end
   local limit = group_limit(second or first_scope)
   return limit ~= nil and (limit.order or (limit.jobs == 1 and 'strict')) == 'strict'
 end

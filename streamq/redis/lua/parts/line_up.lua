@@ -2,6 +2,7 @@
 -- parts: take_turn ring
 local function line_up(id, group, number, first)
   local list = keys.line .. number .. ':' .. group
+  first = first or redis.call('HEXISTS', keys.out, id) == 1 -- it has its slot, whoever let it wait
   if not first then
     redis.call('RPUSH', list, id)
   else
@@ -9,8 +10,7 @@ local function line_up(id, group, number, first)
     line_first(list, id)
   end
   if number ~= lane.ready then redis.call('HSET', keys.gate, 'urgent', 1) end
-  -- it may have its slot, whoever lets it wait: the gate looks for that where it is told to
-  if first or redis.call('HEXISTS', keys.out, id) == 1 then redis.call('HSET', keys.gate, 'back', 1) end
+  if first then redis.call('HSET', keys.gate, 'back', 1) end -- the gate looks for slots where it is told to
   redis.call('ZINCRBY', keys.lines, 1, group)
   take_turn(group)
   ring()

@@ -23,7 +23,7 @@ local function replace(id, number, entry, task, payload, headers)
   local its_task, _, before = read(keys.lanes[number], entry)
   if group_of(before) ~= group_of(headers) then -- it may have been let through, or was in a line before
     -- parts: move_line leave_gate
-    forget_in_lines(id, its_task, before)
+    redis.call('HSET', keys.gate, 'strays', 1)
     leave_gate({ id })
   end
   local kept = replacing(id, before, headers)

@@ -1,6 +1,6 @@
 -- Whether the gate is closed for a scope, with what this call has let through: for gate.lua alone, which says it in
 -- `used_more`, `tasks`, `given_out` and `of_parts`.
--- parts: clock limits note_start
+-- parts: opens_at note_start
 local used = {}
 
 local function used_of(scope)
@@ -15,10 +15,7 @@ end
 -- its slot already needs none.
 local function closed(scope, limit, has_slot)
   if not limit then return nil end
-  if limit['until'] and limit['until'] > now then return limit['until'] end
-  if limit.starts then
-    local oldest = tonumber(redis.call('LINDEX', keys.starts .. scope, -limit.starts) or nil)
-    if oldest and now - oldest <= limit.window then return oldest + limit.window + 1 end
-  end
+  local opens = opens_at(scope, limit)
+  if opens then return opens end
   if limit.jobs and not has_slot and used_of(scope) >= limit.jobs then return math.huge end
 end

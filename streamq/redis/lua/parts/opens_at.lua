@@ -1,0 +1,8 @@
+-- When the pause of a scope ends, or its window opens, in ms since the epoch; nil where neither keeps it closed.
+-- parts: clock limits
+local function opens_at(scope, limit)
+  if limit['until'] and limit['until'] > now then return limit['until'] end
+  if not limit.starts then return nil end
+  local oldest = tonumber(redis.call('LINDEX', keys.starts .. scope, -limit.starts) or nil)
+  return oldest and now - oldest <= limit.window and oldest + limit.window + 1 or nil
+end

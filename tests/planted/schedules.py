@@ -68,7 +68,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "schedules: a queue without jobs is struck",
         "streamq/duties/pruner.py",
-        " or await self._store.schedules.count(queue)",
+        " or bool(await self._store.schedules.count(queue))",
         "",
         f"{_TICKS}a_queue_that_has_but_a_schedule_stays_known_to_schedulers",
     ),

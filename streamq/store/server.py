@@ -17,7 +17,7 @@ _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HINCRBY": ("f", "1"), "HKEYS": (),
     "HLEN": (),
     "HMGET": ("f",), "HRANDFIELD": ("1",), "HSCAN": ("0",), "HSET": ("f", "v"), "HSETNX": ("f", "v"),
-    "HSTRLEN": ("f",), "LINDEX": ("0",), "LLEN": (),
+    "HSTRLEN": ("f",), "LINDEX": ("0",), "LINSERT": ("BEFORE", "v", "v"), "LLEN": (),
     "LPOP": (), "LPOS": ("v",), "LPUSH": ("v",), "LRANGE": ("0", "0"), "LREM": ("0", "v"), "LTRIM": ("0", "1"),
     "PEXPIRE": ("1",), "PTTL": (),
     "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),

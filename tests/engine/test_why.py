@@ -143,7 +143,10 @@ async def test_it_takes_three_round_trips_at_most(
             return await batch(self, *commands, **options)
 
         monkeypatch.setattr(Link, "batch", counted)
-        assert (await job.why()).code == "unknown-task"
+        code = ""
+        while code != "unknown-task":  # its worker may have it just now
+            trips.clear()
+            code = (await job.why()).code
         assert len(trips) == 3
 
 

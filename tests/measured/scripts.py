@@ -17,6 +17,7 @@ from streamq import State
 
 from .script_cases import FEW_BYTES, GROUP, KEPT_LONG, LARGE, MANY_BYTES, WORKER, Bench, Case, Outcome
 from .script_changes import change_cases
+from .script_gate import gate_cases
 from .script_keeping import keeping_cases
 from .script_keys import key_cases
 from .script_records import record_cases
@@ -124,6 +125,7 @@ def cases(rig: Rig) -> list[Case]:
         record_cases,
         keeping_cases,
         report_cases,
+        gate_cases,
     )
     return [case for part in parts for case in part(rig)]
 

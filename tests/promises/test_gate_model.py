@@ -1,4 +1,4 @@
-"""The gate under random steps: its accounts are right after each, no limit is exceeded, and no open group waits in vain."""
+"""The gate under random steps: its accounts are right, no limit is exceeded, and no open group waits in vain."""
 
 from __future__ import annotations
 

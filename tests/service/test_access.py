@@ -36,6 +36,7 @@ async def asked(service: Service, method: str, path: str, **headers: str) -> int
         path.replace("{queue}", "send-sms-queue")
         .replace("{id}", "1-0")
         .replace("{file}", "app.js")
+        .replace("{group}", "66338")
         .replace("{name}", "x")
     )
     async with service.http.request(method, service.url + where, headers=headers) as response:
@@ -71,6 +72,10 @@ def test_only_an_admin_steers_queues_and_empties_them() -> None:
         ("POST", "/api/v1/queues/{queue}/resume"),
         ("POST", "/api/v1/queues/{queue}/purge"),
         ("POST", "/api/v1/queues/{queue}/drain"),
+        ("PUT", "/api/v1/queues/{queue}/groups/{group}"),
+        ("DELETE", "/api/v1/queues/{queue}/groups/{group}"),
+        ("POST", "/api/v1/queues/{queue}/groups/{group}/pause"),
+        ("POST", "/api/v1/queues/{queue}/groups/{group}/resume"),
         ("POST", "/api/v1/queues/{queue}/jobs/bulk"),
         ("POST", "/api/v1/operations/{id}/cancel"),
     }

@@ -195,7 +195,7 @@ async def test_metadata_nested_too_deeply_is_not_valid(service: Service) -> None
         ({"key": ""}, "/key"),
         ({"unique": {"until": "ever"}}, "/unique"),
         ({"expires": "soon"}, "/expires"),
-        ({"group": "66338"}, "/group"),
+        ({"group": "66338:contact:9"}, "/group"),
         ({"tags": ["a"]}, "/tags"),
         ({"durability": "disk"}, "/durability"),
         ({"retries": 3}, "/retries"),

@@ -43,6 +43,7 @@ async def asked(service: Service, method: str, path: str, **headers: str) -> tup
         path.replace("{queue}", "send-sms-queue")
         .replace("{id}", "1-0")
         .replace("{file}", "app.js")
+        .replace("{group}", "66338")
         .replace("{name}", "x")
     )
     async with service.http.request(method, service.url + where, headers=headers) as response:

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from streamq.model.schedule import Schedule as Schedule
     from streamq.model.schedule_record import SchedulePause as SchedulePause
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
+    from streamq.model.shared_status import SharedStatus as SharedStatus
     from streamq.model.states import State as State
     from streamq.model.statistics import Figures as Figures
     from streamq.model.statistics import Point as Point
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
     from streamq.settings import Settings as Settings
     from streamq.settings.location import is_loopback as is_loopback
     from streamq.settings.location import public_address as public_address
+    from streamq.shared import SharedLimit as SharedLimit
     from streamq.sync import Sync as Sync
     from streamq.sync import SyncJob as SyncJob
     from streamq.task import Sending as Sending
@@ -161,6 +163,8 @@ _HOMES = {
     "model.facts": ("Explanation",),
     "model.failure_kinds": ("FailureKind",),
     "model.group_status": ("GroupStatus",),
+    "model.shared_status": ("SharedStatus",),
+    "shared": ("SharedLimit",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.limit": ("Limit", "Rate"),

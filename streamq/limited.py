@@ -28,11 +28,11 @@ class Limited:
     async def limit(
         self, *, concurrency: int | Unlimited | None = UNSAID,
         rate: Rate | Unlimited | str | tuple[int, Duration] | None = UNSAID, max_waiting: int | None = UNSAID,
-        task: str | None = None,
+        shared: str | None = UNSAID, task: str | None = None,
     ) -> bool:  # fmt: skip
         """Say how many jobs of the queue, or of one ``task`` in it, may run at once, start in a time, and wait.
 
-        ``concurrency`` and ``rate`` are as ``Limit`` has them, and hold at once, for all workers together. What is left
+        ``concurrency``, ``rate`` and ``shared`` are as ``Limit`` has them, and hold at once, for all workers together. What is left
         out stays; ``None`` goes back to what code says, and ``"unlimited"`` lifts that. ``max_waiting``, of the queue
         alone, lets so many jobs wait: an enqueue beyond raises ``QueueFull``, and ``None`` lets any number wait.
         Delayed jobs do not count until they are due, and those that come back never do. Producers that run know it
@@ -44,7 +44,7 @@ class Limited:
             if task is not None:
                 raise UsageError("max_waiting is of a queue, not of a task in it: leave one of both out")
             changed = await self._bound(max_waiting)
-        given = {"concurrency": concurrency, "rate": rate}
+        given = {"concurrency": concurrency, "rate": rate, "shared": shared}
         if max_waiting is UNSAID or any(value is not UNSAID for value in given.values()):
             before = (await self.limits()).get(scope_of_task(task))
             changed |= await limit_queue(self._client, self.name, task, given) != (before or NOT_TOLD)

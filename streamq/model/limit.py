@@ -1,7 +1,8 @@
 """Limits: how many jobs of a queue, a task or a group may run at once, start in a time and wait, and their weight.
 
 A scope is what a limit is of, by its name in the key ``gate:limits``: ``queue``, ``task:<name>``, ``group:*`` for every
-tenant and ``group:*:*`` for every part of one, ``group:<name>`` for one. ``lua/parts/limits.lua`` reads the texts.
+tenant and ``group:*:*`` for every part of one, ``group:<name>`` for one, and ``shared:<name>`` for what several queues
+draw from. ``lua/parts/limits.lua`` reads the texts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from streamq.durations import FORMS, Duration, seconds_of
 from streamq.model.group import FORM, is_group
+from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidLimit
 
@@ -33,6 +35,7 @@ ORDERS: Final[tuple[Order, ...]] = ("strict", "pass")
 QUEUE: Final = "queue"
 TASK: Final = "task:"
 GROUP: Final = "group:"
+SHARED: Final = "shared:"
 EVERY: Final = ("*", "*:*")
 """The names that stand for every tenant, and for every part of one."""
 PAUSE: Final = "pause "
@@ -65,6 +68,7 @@ class Limit:
     ``"100/5m"`` or ``(10, 1.0)``: every delivery counts, also one after a crash. ``weight`` is the share of a group
     beside others that wait, 1 by default. ``max_waiting`` is how many of its own jobs may wait, those of the parts of a
     tenant not counted: an enqueue beyond raises ``GroupFull``.
+    ``shared`` is the name of a shared limit, ``app.shared(name)``, from which all jobs of the queue or the task draw.
     ``order`` says what a job does to the next of its group while it waits for its next attempt: ``"strict"`` lets none
     pass, as is the default where ``concurrency`` is 1, and ``"pass"`` lets them. Raises ``InvalidLimit``.
     """
@@ -74,6 +78,7 @@ class Limit:
     weight: float | None = None
     max_waiting: int | Unlimited | None = None
     order: Order | None = None
+    shared: str | None = None
 
     def __post_init__(self) -> None:
         for name in PARTS:
@@ -142,12 +147,23 @@ def _order(name: str, value: Any) -> Any:
     raise InvalidLimit(name, f"order={as_given(value)} is not possible: use one of {', '.join(ORDERS)}")
 
 
+def _shared(name: str, value: Any) -> str:
+    if is_name(value):
+        return str(value)
+    raise InvalidLimit(name, f"shared={as_given(value)} cannot name a shared limit: {NAME_FORM}")
+
+
 PARTS: Final[Mapping[str, Any]] = {
     "concurrency": _count, "rate": _rate, "weight": _weight, "max_waiting": _count, "order": _order,
+    "shared": _shared,
 }  # fmt: skip
 """The parts of a limit, and what checks each."""
-OF_QUEUE: Final = ("concurrency", "rate")
+OF_QUEUE: Final = ("concurrency", "rate", "shared")
 """The parts that the limit of a queue, or of a task, may have."""
+OF_SHARED: Final = ("concurrency", "rate")
+"""Those of a shared limit."""
+OF_GROUP: Final = ("concurrency", "rate", "weight", "max_waiting", "order")
+"""Those of a group, or of all of a level."""
 
 
 def wrong_limit(limit: object, what: str = "limit", parts: tuple[str, ...] = OF_QUEUE) -> str:
@@ -157,7 +173,7 @@ def wrong_limit(limit: object, what: str = "limit", parts: tuple[str, ...] = OF_
     if not isinstance(limit, Limit):
         return f"{what}={as_given(limit)} is not a Limit: write {what}=Limit(concurrency=5)"
     more = [name for name in limit.asdict() if name not in parts]
-    return f"{what}: {more[0]} is said of groups alone, here use {', '.join(parts)}" if more else ""
+    return f"{what}: {more[0]} cannot be said of it: use {', '.join(parts)}" if more else ""
 
 
 # -- scopes ------------------------------------------------------------------------------------------------------
@@ -202,7 +218,13 @@ def _text(value: Any) -> str:
     return _NO if value == UNLIMITED else f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-_TEXTS: Final = {"concurrency": "jobs", "weight": "weight", "max_waiting": "max", "order": "order"}
+_TEXTS: Final = {
+    "concurrency": "jobs",
+    "weight": "weight",
+    "max_waiting": "max",
+    "order": "order",
+    "shared": "shared",
+}
 
 
 def limit_of(*texts: bytes | None) -> Limit:
@@ -213,6 +235,7 @@ def limit_of(*texts: bytes | None) -> Limit:
             name, _, value = member.partition("=")
             said[name] = value
     parts: dict[str, Any] = {name: _number(said.get(text)) for name, text in _TEXTS.items()}
+    parts["shared"] = said.get("shared")
     starts, window = _number(said.get("starts")), _number(said.get("window"))
     if starts == UNLIMITED:
         parts["rate"] = UNLIMITED

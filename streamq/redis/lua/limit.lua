@@ -7,18 +7,10 @@
 --   scope
 --   parts...  name and value of each part; "" to take it back
 -- returns what code says, what was told, and where to go on waking ("0" when all have had their turn)
--- parts: wake
-local PARTS = { 'jobs', 'starts', 'window', 'weight', 'max', 'order' }
+-- parts: wake limit_text
 local scope = args.scope
 local is_one = string.find(scope, '^group:[^*]') ~= nil -- code says nothing of one group
 local field = is_one and scope or args.source .. ' ' .. scope
-
-local said, text = {}, {}
-for name, value in string.gmatch(redis.call('HGET', keys.limits, field) or '', '(%l+)=([^ ]+)') do said[name] = value end
-for at = first.parts, #ARGV, 2 do said[ARGV[at]] = ARGV[at + 1] ~= '' and ARGV[at + 1] or nil end
-for _, name in ipairs(PARTS) do
-  if said[name] then text[#text + 1] = name .. '=' .. said[name] end
-end
 
 local function write(name, value)
   if value == '' then redis.call('HDEL', keys.limits, name) else redis.call('HSET', keys.limits, name, value) end
@@ -35,7 +27,7 @@ local function is_bounded()
 end
 
 local was_bounded, was_limited = is_bounded(), redis.call('HEXISTS', keys.limits, scope) == 1
-write(field, table.concat(text, ' '))
+limit_text(keys.limits, field, first.parts)
 local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
 if not is_one then
   code = redis.call('HGET', keys.limits, 'code ' .. scope) or ''

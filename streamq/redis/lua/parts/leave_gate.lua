@@ -30,7 +30,7 @@ end
 -- What `count` jobs free that `out` tells the same of. One that keeps its slot frees what is not its group's alone: a job
 -- that waits for its next attempt is to let none of its group pass, and is to hold up nobody else.
 local function free_slots(told, count, keep, freed, groups)
-  local group, task = string.match(told, '^(.*)\n(.*)$')
+  local group, task, shared = string.match(told, '^([^\n]*)\n([^\n]*)\n?(.*)$')
   if not group then return end
   local tenant, part = tenant_of(group)
   local own = 'group:' .. tenant
@@ -39,6 +39,7 @@ local function free_slots(told, count, keep, freed, groups)
     free('queue')
     free('task:' .. task)
     if part then free(own) end
+    for name, units in string.gmatch(shared, '(%S+)=(%d+)') do freed['shared:' .. name] = (freed['shared:' .. name] or 0) - units * count end
   end
   if not keep then free(part and 'group:' .. group or own) end
   groups[#groups + 1] = tenant
@@ -53,7 +54,7 @@ local function leave_gate(ids, keep)
     for i, told in ipairs(redis.call('HMGET', keys.out, unpack(slice))) do
       if told and keep and keep[slice[i]] then
         wait[told] = (wait[told] or 0) + 1
-        kept[#kept + 1], kept[#kept + 2] = slice[i], string.match(told, '^(.*\n)') or told
+        kept[#kept + 1], kept[#kept + 2] = slice[i], string.match(told, '^[^\n]*\n') or told
       elseif told then
         leave[told] = (leave[told] or 0) + 1
         left[#left + 1] = slice[i]

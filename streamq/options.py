@@ -144,9 +144,7 @@ OPTIONS: Final[dict[str, Option]] = {
 }  # fmt: skip
 """The options of enqueue by name."""
 
-RESERVED: Final[dict[str, Any]] = {
-    "tags": None, "headers": None, "after": None, "parent": None,
-}  # fmt: skip
+RESERVED: Final[dict[str, Any]] = dict.fromkeys(("tags", "headers", "after", "parent"))
 """Names of options to come, which nothing else may have, each with the value that means the same as leaving it out.
 
 HTTP bodies may hold that value.

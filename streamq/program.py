@@ -266,7 +266,7 @@ class Program:
         return Records(name, self.client, limit)
 
     def shared(self, name: str) -> SharedLimit:
-        """A limit that several queues draw from, to look at and steer. Raises ``ConfigurationError`` for a bad name."""
+        """A limit that several queues draw from, to look at and steer. Raises ``InvalidLimit`` for a bad name."""
         return SharedLimit(name, self.client)
 
     async def shared_limits(self) -> list[SharedStatus]:

@@ -9,7 +9,6 @@ from streamq.acting import actor
 from streamq.audited import note
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import ConfigurationError
 from streamq.group import UNSAID, end_of
 from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.limit import Limit, Rate, Unlimited, checked
@@ -28,7 +27,7 @@ class SharedLimit:
 
     def __init__(self, name: str, client: Client) -> None:
         if not is_name(name):
-            raise ConfigurationError(f"{as_given(name)} cannot name a shared limit: {NAME_FORM}")
+            raise InvalidLimit("shared", f"{as_given(name)} cannot name a shared limit: {NAME_FORM}")
         self.name, self._client = name, client
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from ..http.route import AnyRoute
 from . import (
     audit,
+    breakers,
     changes,
     events,
     failed,
@@ -35,6 +36,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *queues.ROUTES,
     *steering.ROUTES,
     *groups.ROUTES,
+    *breakers.ROUTES,
     *shared_limits.ROUTES,
     *operations.ROUTES,
     *audit.ROUTES,

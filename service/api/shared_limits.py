@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import InvalidLimit, SharedLimit, UsageError
+from streamq import InvalidLimit, SharedLimit, SharedStatus, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
@@ -54,14 +54,17 @@ def _one(site: Site, asked: Asked[Any, Any]) -> SharedLimit:
 
 
 async def _document(of: SharedLimit) -> dict[str, Any]:
-    said = (await of.status()).asdict()
-    return {**said, "told_limit": said.pop("told")}
+    return _as_document(await of.status())
+
+
+def _as_document(status: SharedStatus) -> dict[str, Any]:
+    said = status.asdict()
+    return {"told_limit": said.pop("told"), **said}
 
 
 async def index(site: Site, _: Asked[None, None]) -> dict[str, Any]:
     """All of them."""
-    found = [each.asdict() for each in await site.engine.shared_limits()]
-    return {"data": [{**each, "told_limit": each.pop("told")} for each in found]}
+    return {"data": [_as_document(each) for each in await site.engine.shared_limits()]}
 
 
 async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from streamq.cli.options import (
     with_app,
 )
 from streamq.cli.outlet import echo_json, say, table
-from streamq.model.limit import OF_GROUP, ORDERS
+from streamq.model.limit import OF_GROUP, ORDERS, TURNS
 
 
 @click.group(cls=Group)
@@ -52,6 +52,10 @@ _PARTS: Final = {
     "rate": (_Part(str), "N/TIME|unlimited|default", "Starts in any time so long, such as 10/s or 100/5m."),
     "weight": (_Part(float), "NUMBER|default", "Its share beside other groups that wait; 1 is usual."),
     "max_waiting": (_Part(int), "NUMBER|unlimited|default", "Its jobs that may wait; more are refused."),
+    "turns": (_Part(click.Choice(TURNS)), "jobs|time|default", "By what its groups take turns."),
+    "breaker": (
+        _Part(str), "SHARE/TIME|unlimited|default", "Close the gate for a while when so many fail, such as 50%/1m.",
+    ),
     "shared": (_Part(str), "NAME|default", "The shared limit from which its jobs draw."),
     "order": (
         _Part(click.Choice(ORDERS)), "strict|pass|default",

@@ -194,7 +194,7 @@ def limit(
         given["max_waiting"] = max_waiting
     if not given:
         raise streamq.UsageError(
-            "say which limit: --concurrency, --rate, --shared, --max-waiting NUMBER or --unlimited"
+            f"say which limit: {', '.join(map(flag, OF_QUEUE))}, --max-waiting NUMBER or --unlimited"
         )
     _on(name, options, lambda of: of.limit(task=task, **given), as_json=as_json)
 

@@ -163,6 +163,9 @@ class Keys:
         "gate:starts:SCOPE",
     )  # fmt: skip
     limits = Key("hash", "scope → its limit", "until an operator, or the code, says otherwise", "gate:limits")
+    errors = Key("hash", "how many jobs of a scope that has a breaker have failed or not, by parts of its window",
+        "expires with its window", "gate:errors:SCOPE",
+    )  # fmt: skip
     leases = Key(
         "hash", "shared limit → what the queue may draw of it, and until when; and what it is short of",
         "until none of its jobs draws from it", "gate:leases",
@@ -301,7 +304,7 @@ class AppKeys:
     )  # fmt: skip
     shared_lease = Key(
         "hash", "queue → how much of a shared limit its jobs hold and need, and how much of it is leased",
-        "until no queue draws from it", "{shared limits}:of:NAME",
+        "expires a day after the last job that drew from it", "{shared limits}:of:NAME",
     )  # fmt: skip
     shared_held = Key(
         "zset", "leases of a shared limit with how much they are of, by when that was started at the latest, in ms",

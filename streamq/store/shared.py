@@ -48,7 +48,7 @@ class SharedLimits:
         on = self._on(scripts.SHARED_LIMIT, "shared", "shared_lease")
         async with self._access.pool.links() as links:
             code, told, queues = await scripts.SHARED_LIMIT.run(links.home, on, source, name, *said)
-            await self._tell(links, name, queues)
+            await self._lease_again(links, name, queues)
         return Told(limit_of(code), limit_of(told))
 
     async def declare(self, limits: Mapping[str, Limit]) -> None:
@@ -80,14 +80,14 @@ class SharedLimits:
                     await scripts.GROUP_PAUSE.run(
                         of, keys, SHARED + name, reason, by, ends, "1" if extend else ""
                     )
-            await self._tell(links, name, queues)
+            await self._lease_again(links, name, queues)
         return bool(changed)
 
     async def drawn_by(self, queue: str, job_id: str) -> list[str]:
         """The shared limits that an active job draws from."""
         told = await self._access.pool.call(queue, "HGET", self._access.keys(queue).out, job_id)
         last = (told or b"").decode("utf-8", "replace").split("\n")[2:]
-        return [drawn.rpartition("=")[0] for drawn in " ".join(last).split()]
+        return [drawn.rpartition("=")[0] for drawn in " ".join(last).split() if "=" in drawn]
 
     async def remove(self, name: str) -> bool:
         """Forget what was told of it. Returns whether anything was."""
@@ -102,12 +102,12 @@ class SharedLimits:
                 "HDEL", self._access.shared.shared_lease + name, f"queue {queue}"
             )
 
-    async def _tell(self, links: Links, name: str, queues: Sequence[bytes]) -> None:
-        """Those who lease for these queues look at once."""
+    async def _lease_again(self, links: Links, name: str, queues: Sequence[bytes]) -> None:
+        """What these queues have leased is given back, and leased again as the limit is now."""
         for queue in map(bytes.decode, queues):
             try:
-                await links.of(queue).call("PUBLISH", self._access.keys(queue).signals, f"lease {name}\n\n")
-            except StreamqError as error:  # they look in a moment anyhow
+                await self.lease(links, queue, name)
+            except StreamqError as error:  # its leaser does it in a moment anyhow
                 log.debug("%s hears of its shared limits later: %s", queue, error)
 
     # -- what the leaser does -------------------------------------------------------------------------------
@@ -125,12 +125,12 @@ class SharedLimits:
             return _UNUSED
         used, token, spent, last, least, most, waiting = taken
         on = self._on(scripts.SHARED_LEASE, "shared", "shared_lease", "shared_held")
-        now, hold, start, ends, lease, again = await scripts.SHARED_LEASE.run(
+        now, hold, start, ends, number, is_used, again = await scripts.SHARED_LEASE.run(
             links.home, on, name, queue, token, spent, last, used, least, most, waiting
         )
         self._access.clock.set(now)
-        starts = await scripts.LEASE_GRANT.run(of, keys, name, hold, start, ends, lease)
-        return Leased(bool(lease), bool(starts), again / 1000 if again else None)
+        starts = await scripts.LEASE_GRANT.run(of, keys, name, hold, start, ends, number, is_used)
+        return Leased(bool(is_used), bool(starts), again / 1000 if again else None)
 
     # -- queries --------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from streamq.model.envelope import one_line, parked
 from streamq.model.failure_kinds import outcome_of
 from streamq.model.headers import Headers, pack_headers, parse_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.model.lanes import ALONE, GATE
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED, HELD
 from streamq.model.record import record
 from streamq.task import Task
@@ -32,6 +33,8 @@ a worker that knows it within minutes; each offer costs as much as an attempt.""
 UNGROUPED: Final[tuple[Scope, ...]] = ("shared",)
 GROUPED: Final[tuple[Scope, ...]] = ("group", "tenant", *UNGROUPED)
 """What a retry may pause of a job without a group, and with one."""
+GATED: Final = (GATE, ALONE)
+"""The lanes of jobs that the gate has let through, of which breakers count those that fail."""
 SOONER: Final = 0.01
 """Seconds before the end of a pause at which the job that met it is in its line again: it is the first then."""
 
@@ -105,6 +108,9 @@ def failed(
         error, attempt=spent, retries=retries, chance=chance, attempts=headers.get("attempts"),
         elapsed=(now - since) / 1000, advice=advice, paused=GROUPED if "group" in headers else UNGROUPED,
     )  # fmt: skip
+    if "failing" in headers:  # that was the attempt before
+        headers = {**headers}
+        del headers["failing"]
     if isinstance(judgement, Again) and judgement.scope != "job":
         return _with_its_group(attempt, headers, error if advice is None else advice, took, judgement)
     if isinstance(judgement, Again) and not judgement.spent:
@@ -120,6 +126,8 @@ def failed(
     if retries.give_up_after is not None:
         headers["tried_since"] = since
     if isinstance(judgement, Again):
+        if attempt.delivery.lane in GATED:
+            headers["failing"] = True
         wait = max(judgement.seconds, at_least)
         delayed = _delayed(attempt, headers, wait, attempt_lines.again(error, described, took, wait))
         return delayed._replace(retry_in=judgement.seconds)

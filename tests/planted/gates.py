@@ -59,8 +59,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "shared limits: what is leased counts from when it was leased",
         "streamq/redis/lua/shared_lease.lua",
-        "redis.call('ZADD', leased, ends, token)",
-        "redis.call('ZADD', leased, now, token)",
+        "redis.call('ZADD', leased, ends, number .. ':' .. start)",
+        "redis.call('ZADD', leased, now, number .. ':' .. start)",
         SHARED,
     ),
     Fault(

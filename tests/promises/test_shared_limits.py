@@ -33,7 +33,7 @@ class Provider:
     """Some queues that draw from it, and what has started of them by the server's clock."""
 
     def __init__(self, app: App, client: redis.Redis, prefix: str, seed: int) -> None:
-        self.app, self.store, self.client, self.random = app, app.client.store, client, random.Random(seed)
+        self.app, self.store, self.client, self.random = app, app.client.store, client, random.Random(seed)  # noqa: S311
         self.links = app.client.store.links()
         self.keys = {queue: Keys(prefix, queue) for queue in QUEUES}
         self.starts: list[tuple[int, int]] = []
@@ -99,10 +99,12 @@ class Provider:
 async def test_no_window_has_more_starts_and_no_moment_more_jobs_than_a_shared_limit_allows(
     app: App, client: redis.Redis, prefix: str, seed: int
 ) -> None:
-    print("seed", seed)
+    print("seed", seed)  # noqa: T201
     provider = Provider(app, client, prefix, seed)
     await provider.prepare()
-    acts = [provider.fetch] * 6 + [provider.settle] * 4 + [provider.lease] * 6 + [provider.lose, provider.rest]
+    acts = (
+        [provider.fetch] * 6 + [provider.settle] * 4 + [provider.lease] * 6 + [provider.lose, provider.rest]
+    )
     async with asyncio.timeout(30):
         while provider.done < JOBS * len(QUEUES):
             await provider.random.choice(acts)()

@@ -17,7 +17,7 @@ if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, f
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
 -- parts: reopened
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct', 'strays')
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct', 'strays', 'ran')
 if said[8] then -- jobs were let through as they were made: those that nobody has are given to this caller first
   -- parts: delivered
   local left = #redis.call('XRANGE', keys.lanes[lane.passed], '(' .. last_delivered(lane.passed), '+', 'COUNT', free)
@@ -54,11 +54,17 @@ local function is_kept(slot)
   return slot and string.byte(slot, -1) == 10
 end
 
+-- Turns by run time: a start counts as long as jobs have run of late, until its end says how long it was.
+local queue_limit = limit_of('queue')
+local by_time = queue_limit ~= nil and queue_limit.turns == 'time'
+local expected = by_time and math.floor(tonumber(redis.call('HGET', keys.gate, 'ran') or 100)) -- ms
+if by_time then UNIT = math.max(1, expected) * 1000 elseif said[10] then redis.call('HDEL', keys.gate, 'ran') end
+
 local function take_slot(id, group, task, draws)
   local slot = slots[id]
   if slot and not is_kept(slot) then return end
   local told = group .. '\n' .. task
-  if next(draws) then told = told .. '\n' end
+  if by_time or next(draws) then told = told .. (by_time and '\n@' .. now .. ',' .. expected .. ' ' or '\n') end
   for name, units in pairs(draws) do
     told, drawn[name] = told .. name .. '=' .. units .. ' ', (drawn[name] or 0) + units
   end
@@ -143,7 +149,14 @@ function try(group)
       local opens = shared_opens(name_of_one, draws[name_of_one], held)
       if opens then return 'closed', 'shared:' .. name_of_one, opens end
     end
-    for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
+    for _, scope in ipairs(scopes) do
+      local limit = scopes[scope]
+      note_start(scope, limit)
+      if limit and limit.broken then
+        -- parts: breakers
+        let_probe(scope, limit, id)
+      end
+    end
     for name_of_one, units in pairs(draws) do draw(name_of_one, units) end
   end
   let_through(id, name, list, group, task, headers, payload, draws)
@@ -276,7 +289,7 @@ local function call_chain()
   end
 end
 
-local queue_limit, is_closed, tries = limit_of('queue'), false, 0
+local is_closed, tries = false, 0
 while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   -- what this call has changed of the turns is written before they are looked at again
   each('ZREM', keys.turns, off_turn)

@@ -26,7 +26,11 @@ local function is_bounded()
   return string.find(redis.call('HGET', keys.limits, scope) or '', 'max=%d') ~= nil
 end
 
-local was_bounded, was_limited = is_bounded(), redis.call('HEXISTS', keys.limits, scope) == 1
+local function has_breaker()
+  return string.find(redis.call('HGET', keys.limits, scope) or '', 'errors=%d') ~= nil
+end
+
+local was_bounded, had_breaker, was_limited = is_bounded(), has_breaker(), redis.call('HEXISTS', keys.limits, scope) == 1
 limit_text(keys.limits, field, first.parts)
 local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
 if not is_one then
@@ -34,6 +38,7 @@ if not is_one then
   write(scope, code .. (code ~= '' and told ~= '' and ' ' or '') .. told) -- read one after the other, the last goes before
 end
 count('bounded', was_bounded, is_bounded()) -- while any is, an enqueue looks at the lines of its groups
+count('breakers', had_breaker, has_breaker()) -- while any is, outcomes are counted
 if not string.find(scope, '^group:') then
   -- While the queue or a task has a limit, also jobs without a group wait for the gate: workers read it alone, and
   -- producers ring.

@@ -5,7 +5,7 @@
 -- arguments:
 --   name
 --   queue
---   token   its last lease, "-" for none
+--   token   its last lease and how much of it could start, "0:0" for none
 --   spent   how much of it was started
 --   last    and when last, in ms
 --   used    how much its running jobs hold
@@ -13,12 +13,13 @@
 --   most    how much could start at once
 --   held    how many jobs are held
 -- returns the server's time; how much it may hold, how much it may start ("-" for each where nothing is said), until when,
---   the lease ("" where it is of no use any more); ms until it is to ask again, 0 for not before it needs more
+--   its number, 1 where it is of use, else 0; ms until it is to ask again
 -- parts: clock shared_said
 local used, least, most = tonumber(args.used), tonumber(args.least), tonumber(args.most)
 local limit = shared_said(args.name)
 local state = keys.shared_lease .. args.name
 local LEASE, STALE = 0.1, 5000 -- of a window; ms after which a queue that asked for more does not want it any more
+local HOLD = 3000 -- ms of a lease without a rate
 
 local function counted()
   return tonumber(redis.call('HGET', state, 'counted') or 0)
@@ -32,7 +33,7 @@ end
 local leased = keys.shared_held .. args.name -- lease and how much by when it was started at the latest
 local function report()
   local units = tonumber(string.match(args.token, ':(%d+)$') or nil)
-  if not units or redis.call('ZREM', leased, args.token) == 0 then return end
+  if not units or units == 0 or redis.call('ZREM', leased, args.token) == 0 then return end
   local spent = math.min(units, tonumber(args.spent))
   count(spent - units)
   if spent > 0 then redis.call('ZADD', leased, args.last, string.match(args.token, '^(.*:)') .. spent) end
@@ -66,15 +67,18 @@ local function of_others()
   return hold, wanting, reserved, mine
 end
 
+if redis.call('EXISTS', leased) == 0 then redis.call('HDEL', state, 'counted') end -- all of it is out of its window
 report()
 forget_old()
+local number = redis.call('HINCRBY', state, 'leases', 1)
+redis.call('PEXPIRE', state, 86400000) -- while any queue draws from it, it is asked for every few seconds
 if least == 0 and used == 0 then
   redis.call('HDEL', state, 'queue ' .. args.queue)
-  return { now, '-', '-', '0', '', 0 }
+  return { now, '0', '0', string.format('%.0f', now + HOLD), number, 0, 0 }
 end
 
 local others, wanting, reserved, since = of_others()
-local hold, start, ends, token, again = '-', '-', now, '-', 0
+local hold, start, ends, again = '-', '-', now + HOLD, 1000
 local is_paused = limit['until'] and limit['until'] > now
 if limit.jobs then
   local room, wants = limit.jobs - others, used + (least > 0 and math.max(least, most) or 0)
@@ -94,8 +98,7 @@ elseif limit.starts then
   end
   if start > 0 then
     ends = now + math.max(20, math.min(1000, limit.window * LEASE))
-    token = redis.call('HINCRBY', state, 'leases', 1) .. ':' .. start
-    redis.call('ZADD', leased, ends, token)
+    redis.call('ZADD', leased, ends, number .. ':' .. start)
     count(start)
     redis.call('PEXPIRE', leased, limit.window + 60000)
     again = ends - now
@@ -113,8 +116,7 @@ elseif limit.starts then
   end
 end
 if is_paused then again = limit['until'] - now end
-if start ~= 0 and token == '-' then token = '0:0' end
 local wants = hold ~= '-' and hold < used + least or start == 0 and least > 0
 redis.call('HSET', state, 'queue ' .. args.queue,
   string.format('%d %d %.0f %.0f', hold == '-' and used or hold, wants and least or 0, now, wants and since or now))
-return { now, tostring(hold), tostring(start), string.format('%.0f', ends), token, math.ceil(math.min(again, 60000)) }
+return { now, tostring(hold), tostring(start), string.format('%.0f', ends), number, 1, math.ceil(math.min(again, 60000)) }

@@ -39,7 +39,7 @@ local function shared_opens(name, units, held)
     short[name] = short[name] or units
     return limit['until']
   end
-  local fits = lease and (not lease.has_rate or lease.ends > now and lease.start >= units)
+  local fits = lease and lease.ends > now and (not lease.has_rate or lease.start >= units)
     and (not held or not lease.hold or held + units <= lease.hold)
   if fits then return nil end
   short[name] = short[name] or units

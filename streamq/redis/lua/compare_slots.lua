@@ -10,7 +10,8 @@
 -- expects: lanes moved parked delayed held lines used turns opens
 local mends, wrong, bytes, seen = args.mend == '1', 0, 0, 0
 
--- What `out` is to tell of a job; nil where it has no slot.
+-- What `out` is to tell of a job; nil where it has no slot. And whether its group was strict when it was let wait, and is so
+-- no more: it gives its slot up, and nothing was wrong.
 local function right_of(id, told)
   local number, _, task, payload, headers = entry_of(id)
   if not number and is_id(id) then -- added there by hand: its entry is its id
@@ -31,7 +32,7 @@ local function right_of(id, told)
   local group = group_of(headers)
   if not group or group ~= string.match(told, '^(.*)\n') then return nil end
   if redis.call('ZSCORE', keys.delayed, id) or redis.call('ZSCORE', keys.held, task .. '\n' .. id) then
-    return is_strict(group) and group .. '\n' or nil
+    return is_strict(group) and group .. '\n' or nil, told == group .. '\n'
   end
   return string.match(told, '\n(.*)$') == '' and told or group .. '\n' .. task
 end
@@ -41,9 +42,10 @@ for at = first.ids, #ARGV do
   local id = ARGV[at]
   local told = redis.call('HGET', keys.out, id)
   seen = seen + 1
-  local right = told and right_of(id, told)
+  local right, was_right
+  if told then right, was_right = right_of(id, told) end
   if told and right ~= told then
-    wrong = wrong + 1
+    if not was_right then wrong = wrong + 1 end
     if mends then
       leave_gate({ id })
       redis.call('HDEL', keys.out, id) -- also where it tells nothing that is known

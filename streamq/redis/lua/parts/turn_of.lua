@@ -1,7 +1,8 @@
 -- Whether a group in whose line jobs wait will have its turn: it has one, or what keeps it calls it.
 -- parts: clock opens_at leave_gate
 
--- Whether a scope is closed, and what opens it is known. `is_holder` is for one whose slot is not what it waits for.
+-- Whether a scope is closed, and what opens it is known. `is_holder` is for one that has its slot, and may go if all are
+-- taken.
 local function is_kept_by(scope, is_holder, mends)
   local limit = string.find(scope, '^group:') and group_limit(scope) or limit_of(scope)
   if not limit then return false, true end
@@ -22,13 +23,13 @@ local function has_turn(tenant, part)
 end
 
 -- Those that wait for a scope are called when it opens; where it is open already, as soon as the gate is looked at.
-local function is_called_by(scope, group, is_holder, mends)
+local function is_called_by(scope, group, mends)
   if not redis.call('ZSCORE', keys.waits .. scope, group) then return nil end
   local told, is_known = redis.call('HMGET', keys.gate, 'waits', 'waits ' .. scope), nil
   local is_noted = told[1] and told[2] and true or false
   if not is_noted and mends then redis.call('HSET', keys.gate, 'waits', 1, 'waits ' .. scope, 1) end
   local is_closed
-  is_closed, is_known = is_kept_by(scope, is_holder, mends)
+  is_closed, is_known = is_kept_by(scope, false, mends)
   if is_closed then return is_noted and is_known end
   local is_due = redis.call('ZSCORE', keys.opens, scope)
   if not is_due and mends then
@@ -50,11 +51,12 @@ local function is_called(group, tasks, is_holder, mends)
   for task in pairs(tasks) do scopes[#scopes + 1] = 'task:' .. task end
   for _, name in ipairs(redis.call('HKEYS', keys.gate)) do scopes[#scopes + 1] = string.match(name, '^waits (.*)$') end
   for _, scope in ipairs(scopes) do
-    local called = is_called_by(scope, group, is_holder, mends)
+    local called = is_called_by(scope, group, mends)
     if called ~= nil then return called end
   end
   for i, scope in ipairs({ own, part and 'group:' .. group }) do
     local is_closed, is_known = is_kept_by(scope, is_holder, mends)
+    if not is_closed and redis.call('ZSCORE', keys.opens, scope) then is_closed = true end -- it is due: whoever looks calls it
     if is_closed and (is_in or i == 2 or not part) then return is_known end -- the end of what keeps it calls it
   end
   if mends then

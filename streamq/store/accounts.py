@@ -6,14 +6,14 @@ while workers run: what is right is not touched, and no slot is lost or given tw
 
 from __future__ import annotations
 
-import logging
+import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
 from typing import Final
 
 from streamq.model.keys import Keys
 from streamq.model.lanes import ALONE, GATE
-from streamq.model.limit import GROUP, QUEUE, TASK
 from streamq.redis import scripts
 from streamq.redis.answers import translate
 from streamq.redis.link import Link
@@ -21,13 +21,10 @@ from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
-log = logging.getLogger("streamq.store")
-
 PAGE: Final = 100
 """Jobs or groups that one call looks at: a millisecond or two of the server's time. Fewer where they are large."""
 ROUNDS: Final = 3
 """How often what the scopes have is compared anew: a count that was too low may be changed while it is mended."""
-_SHARED: Final = "shared:"
 
 
 @dataclass(slots=True)
@@ -95,7 +92,10 @@ class _Snapshot:
 
     def missing(self) -> dict[bytes, int]:
         """By scope, how many more are past the gate than are counted."""
-        told = Counter(scope for slot in self.out.values() for scope in _scopes_of(slot))
+        told = Counter[bytes]()
+        for slot in self.out.values():
+            for scope, units in _scopes_of(slot):
+                told[scope] += units
         counted = {scope: _count(text) for scope, text in self.used.items()}
         odd = {
             scope for scope, text in self.used.items() if text == b"0" or str(_count(text)).encode() != text
@@ -103,13 +103,23 @@ class _Snapshot:
         missing = {scope: told[scope] - counted.get(scope, 0) for scope in {*told, *counted}}
         return {scope: change for scope, change in missing.items() if change or scope in odd}
 
-    def missing_limits(self) -> tuple[int, int]:
-        """How many more limits there are than are counted: of the queue and tasks, and those that bound what waits."""
-        kinds = (QUEUE.encode(), TASK.encode(), _SHARED.encode())
-        limited = sum(name == kinds[0] or name.startswith(kinds[1:]) for name in self.limits)
-        scopes = (QUEUE.encode(), *kinds[1:], GROUP.encode())
-        bounded = sum(name.startswith(scopes) and b"max=" in text for name, text in self.limits.items())
-        return limited - _count(self.gate.get(b"limited")), bounded - _count(self.gate.get(b"bounded"))
+    def missing_limits(self) -> list[int]:
+        """How many more limits of a kind there are than are counted, in the order of ``_KINDS``."""
+        found = [
+            sum(bool(scope.match(name) and said.search(text)) for name, text in self.limits.items())
+            for _, scope, said in _KINDS
+        ]
+        return [
+            count - _count(self.gate.get(kind)) for count, (kind, _, _) in zip(found, _KINDS, strict=True)
+        ]
+
+
+_KINDS: Final = (
+    (b"limited", re.compile(rb"queue$|task:"), re.compile(rb"")),
+    (b"bounded", re.compile(rb"queue$|task:|group:"), re.compile(rb"max=\d")),
+    (b"breakers", re.compile(rb"queue$|task:|group:"), re.compile(rb"errors=\d")),
+)
+"""What the gate counts of limits: of the queue and of tasks; those that bound how many wait; and breakers."""
 
 
 def _count(text: bytes | None) -> int:
@@ -117,17 +127,25 @@ def _count(text: bytes | None) -> int:
     return int(text) if text and len(text) < 10 and text.isdigit() else 0
 
 
-def _scopes_of(told: bytes) -> list[bytes]:
-    """The scopes in which a slot counts. (``lua/parts/give_slot.lua`` and ``leave_gate.lua`` count alike.)"""
-    group, newline, task = told.rpartition(b"\n")
+def _scopes_of(told: bytes) -> Iterator[tuple[bytes, int]]:
+    """The scopes in which a slot counts, and how much. (``lua/parts/give_slot.lua`` counts alike.)"""
+    group, newline, rest = told.partition(b"\n")
+    task, _, drawn = rest.partition(b"\n")
     if not newline:
-        return []
+        return
     tenant, colon, part = group.partition(b":")
-    is_part = bool(tenant and colon and part)
-    own = b"group:" + group
-    if not task:  # it kept its group's alone
-        return [own]
-    return [b"queue", b"task:" + task, own, *([b"group:" + tenant] if is_part else [])]
+    yield b"group:" + group, 1
+    if task:  # else it kept its group's alone
+        yield b"queue", 1
+        yield b"task:" + task, 1
+        if tenant and colon and part:
+            yield b"group:" + tenant, 1
+        for name, units in _DRAWN.findall(drawn):
+            yield b"shared:" + name, int(units)
+
+
+_DRAWN: Final = re.compile(rb"([^\s]+)=(\d+)")
+"""How much a job draws of a shared limit."""
 
 
 class Accounts:
@@ -180,15 +198,15 @@ class Accounts:
             ids = ids[looked:]
         for number in range(ROUNDS):
             seen = await _snapshot(link, keys)
-            missing, (limited, bounded) = list(seen.missing().items()), seen.missing_limits()
+            missing, limits = list(seen.missing().items()), seen.missing_limits()
             if number == 0:
-                wrong.used += len(missing) + bool(limited) + bool(bounded)
-            if not (mend and (missing or limited or bounded)):
+                wrong.used += len(missing) + sum(map(bool, limits))
+            if not (mend and (missing or any(limits))):
                 return
-            while missing or limited or bounded:
+            while missing or any(limits):
                 changes = [part for change in missing[:PAGE] for part in change]
-                await scripts.MEND_USED.run(link, keys, limited, bounded, *changes)
-                missing, limited, bounded = missing[PAGE:], 0, 0
+                await scripts.MEND_USED.run(link, keys, *limits, *changes)
+                missing, limits = missing[PAGE:], [0] * len(limits)
 
     async def _compare_parked(self, link: Link, keys: Keys, wrong: Wrong, mend: bool, place: Place) -> None:
         left = place.pages

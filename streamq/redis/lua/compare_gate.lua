@@ -8,14 +8,15 @@
 -- expects: lanes lines turns rested opens
 local LAST = 9007199254740992 -- beyond it, numbers lose their ends
 local mends, wrong = args.mend == '1', 0
-local MOST = { time = LAST, plain = LAST, entered = LAST, bell = LAST, idle = 500, limited = LAST, bounded = LAST }
+local MOST = { time = LAST, plain = LAST, entered = LAST, bell = LAST, idle = 500, ran = 1e9, limited = LAST, bounded = LAST, breakers = LAST }
+local COUNTED = { limited = true, bounded = true, breakers = true } -- beside the limits there are, by who compares these
 
 for name, most in pairs(MOST) do
   local said = redis.call('HGET', keys.gate, name)
   local number = said and string.find(said, '^%d+$') and tonumber(said)
   if said and (not number or number > most) then
     wrong = wrong + 1
-    if mends and name ~= 'limited' and name ~= 'bounded' then redis.call('HDEL', keys.gate, name) end
+    if mends and not COUNTED[name] then redis.call('HDEL', keys.gate, name) end
   end
 end
 

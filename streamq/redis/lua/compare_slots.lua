@@ -10,6 +10,11 @@
 -- expects: lanes moved parked delayed held lines used turns opens
 local mends, wrong, bytes, seen = args.mend == '1', 0, 0, 0
 
+-- The group and the task that `out` tells of a job.
+local function parts_of(told)
+  return string.match(told, '^([^\n]*)\n([^\n]*)')
+end
+
 -- What `out` is to tell of a job; nil where it has no slot. And whether its group was strict when it was let wait, and is so
 -- no more: it gives its slot up, and nothing was wrong.
 local function right_of(id, told)
@@ -21,20 +26,20 @@ local function right_of(id, told)
   if number then
     bytes = bytes + #payload
     if number ~= lane.passed and number ~= lane.alone then return nil end
-    local group = group_of(headers)
-    if group then return group .. '\n' .. task end
-    return string.byte(told) == 42 and string.match(told, '\n(.*)$') == task and told or task_line(task) .. '\n' .. task
+    local group, its_group, its_task = group_of(headers), parts_of(told)
+    if its_task == task and (group == its_group or not group and string.byte(told) == 42) then return told end
+    return (group or task_line(task)) .. '\n' .. task
   end
   local envelope = redis.call('HGET', keys.parked, id)
   if not envelope then return nil end
   bytes = bytes + #envelope
   local task, headers = unseal(envelope)
-  local group = group_of(headers)
-  if not group or group ~= string.match(told, '^(.*)\n') then return nil end
+  local group, its_group, its_task = group_of(headers), parts_of(told)
+  if not group or group ~= its_group then return nil end
   if redis.call('ZSCORE', keys.delayed, id) or redis.call('ZSCORE', keys.held, task .. '\n' .. id) then
     return is_strict(group) and group .. '\n' or nil, told == group .. '\n'
   end
-  return string.match(told, '\n(.*)$') == '' and told or group .. '\n' .. task
+  return (its_task == '' or its_task == task) and told or group .. '\n' .. task
 end
 
 for at = first.ids, #ARGV do

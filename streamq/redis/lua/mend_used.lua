@@ -4,7 +4,8 @@
 -- keys: lanes steering signals gate
 -- arguments:
 --   limited     by how many too few limits of the queue and of tasks were counted
---   bounded     and of those that bound how many wait
+--   bounded     of those that bound how many wait
+--   breakers    and of breakers
 --   scopes...   scope, and by how many it was too low
 -- parts: count_used leave_gate
 -- expects: used lines turns opens
@@ -12,7 +13,7 @@ local changes, groups, called = {}, {}, {}
 for at = first.scopes, #ARGV, 2 do
   local scope, change = ARGV[at], tonumber(ARGV[at + 1])
   local said = redis.call('HGET', keys.used, scope)
-  if said and not string.find(said, '^%d%d?%d?%d?%d?%d?%d?%d?%d?$') then redis.call('HDEL', keys.used, scope) end
+  if said and not (#said < 10 and string.find(said, '^%d+$')) then redis.call('HDEL', keys.used, scope) end
   changes[scope] = change
   if change < 0 then
     groups[#groups + 1], called[#called + 1] = string.match(scope, '^group:(.*)$'), scope
@@ -24,10 +25,10 @@ for _, scope in ipairs(called) do
   if redis.call('EXISTS', keys.waits .. scope) == 1 then redis.call('ZADD', keys.opens, now, scope) end
 end
 
-for name, change in pairs({ limited = tonumber(args.limited), bounded = tonumber(args.bounded) }) do
+for name, change in pairs({ limited = tonumber(args.limited), bounded = tonumber(args.bounded), breakers = tonumber(args.breakers) }) do
   local said = redis.call('HGET', keys.gate, name)
   if change ~= 0 or said then
-    local count = (tonumber(said) or 0) + change
+    local count = (said and #said < 10 and string.find(said, '^%d+$') and tonumber(said) or 0) + change
     if count >= 1 then redis.call('HSET', keys.gate, name, string.format('%d', count)) else redis.call('HDEL', keys.gate, name) end
   end
 end

@@ -4,6 +4,9 @@
 -- Whether a scope is closed, and what opens it is known. `is_holder` is for one that has its slot, and may go if all are
 -- taken.
 local function is_kept_by(scope, is_holder, mends)
+  if string.find(scope, '^shared:') then -- its leases tell when there is more of it
+    return redis.call('EXISTS', keys.leases) == 1 or redis.call('HEXISTS', keys.used, scope) == 1, true
+  end
   local limit = string.find(scope, '^group:') and group_limit(scope) or limit_of(scope)
   if not limit then return false, true end
   local opens = opens_at(scope, limit)

@@ -17,7 +17,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors model floods planted previous lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test doors model floods kills planted previous lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ model: $(VENV)/.installed-dev ## 300 sequences of random operations on jobs agai
 
 floods: $(VENV)/.installed-dev ## a million kinds of errors, tasks and acts, and a hundred kills: 15 minutes (ARGS chooses)
 	@STREAMQ_TEST_FLOOD=1000000 STREAMQ_TEST_KILLS=100 $(BIN)/python -m pytest -q --timeout=1800 tests/floods $(ARGS)
+
+kills: $(VENV)/.installed-dev ## 200 kills of workers, schedulers and the server while groups are at their limits: 2 minutes
+	@STREAMQ_TEST_GROUP_KILLS=200 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_groups.py $(ARGS)
 
 planted: $(VENV)/.installed-dev ## plant each known bug in a copy: does the suite notice? (ARGS="part or name" chooses)
 	@$(BIN)/python -m tests.planted $(ARGS)

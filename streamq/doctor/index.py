@@ -115,6 +115,28 @@ _WRONG: Final = {
 """What is wrong with unique keys and held jobs, for people."""
 
 
+async def look_at_accounts(patient: Patient) -> list[Finding]:
+    """Slots and lines of the gate that are not what the jobs of a queue are; with ``repair`` they are mended."""
+    findings = []
+    for queue in await patient.app.queues():
+        try:
+            wrong = await patient.app.client.store.accounts.compare(patient.links, queue, mend=patient.repair)
+        except (Rejected, ConfigurationError) as error:
+            said = f"{queue}: the accounts of its gate cannot be read: {error}"
+            findings.append(
+                Finding("accounts", "accounts-unreadable", "fail", said, "look at the keys of this queue")
+            )
+            continue
+        wrong.held = 0  # the check of unique keys tells of these
+        if wrong and patient.repair:
+            remedy = "nothing more: it was repaired"
+            findings.append(Finding("accounts", "accounts-mended", "warn", f"{queue}: {wrong}", remedy))
+        elif wrong:
+            remedy = "an auditor mends it within minutes; or use --repair"
+            findings.append(Finding("accounts", "accounts-wrong", "fail", f"{queue}: {wrong}", remedy))
+    return findings
+
+
 async def look_at_names(patient: Patient) -> list[Finding]:
     """Members of the set of queues that are no valid names; with ``repair`` they are removed."""
     _, invalid = await patient.app.client.store.queues.names_and_invalid()

@@ -220,6 +220,8 @@ async def _passed(link: Link, reply: Any, keys: Keys, arguments: tuple[Any, ...]
             if isinstance(reply, Exception)
             else next((each for each in reply if isinstance(each, Exception)), None)
         )
+        if isinstance(reply, list) and isinstance(reply[0], Exception) and isinstance(reply[1], list):
+            reply, said = [[0], reply[1]], None  # some were let through before, and are this worker's now
         if said is None:
             (more, *given), passed = reply
             entries = list(zip(given[::2], given[1::2], strict=True))

@@ -8,6 +8,7 @@ from streamq.model.job_record import JobRecord
 from streamq.redis.servers import Servers
 from streamq.settings import Settings
 from streamq.store.access import Access
+from streamq.store.accounts import Accounts
 from streamq.store.delayed import Delayed
 from streamq.store.delivery import Delivery
 from streamq.store.explanations import Explanations
@@ -52,6 +53,7 @@ class Store(Access):
         self.outcomes = Outcomes(self)
         self.delayed = Delayed(self)
         self.workers = Workers(self)
+        self.accounts = Accounts(self)
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)
         self.results = Results(self)

@@ -24,10 +24,10 @@ if said[8] then -- jobs were let through as they were made: those that nobody ha
   if left < free then redis.call('HDEL', keys.gate, 'direct') end
   free = math.max(0, free - left)
 end
-local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0), said[3], said[4], said[5]
+local time, has_parts, has_urgent, has_back = tonumber(said[1] or 0) or 0, said[3], said[4], said[5]
 local has_waits, is_limited, has_strays = said[6], said[7], said[9]
 local has_delayed = redis.call('EXISTS', keys.delayed) == 1
-local plain, has_plain = math.max(time, tonumber(said[2] or 0)), true
+local plain, has_plain = math.max(time, tonumber(said[2] or 0) or 0), true
 local EVERY = { lane.critical, lane.high, lane.ready, lane.low }
 -- How the keys of lines begin, by priority: a number is written into a text slowly, so once.
 local PRIORITY = {}
@@ -57,7 +57,7 @@ end
 -- Turns by run time: a start counts as long as jobs have run of late, until its end says how long it was.
 local queue_limit = limit_of('queue')
 local by_time = queue_limit ~= nil and queue_limit.turns == 'time'
-local expected = by_time and math.floor(tonumber(redis.call('HGET', keys.gate, 'ran') or 100)) -- ms
+local expected = by_time and math.floor(math.min(1e9, tonumber(redis.call('HGET', keys.gate, 'ran') or 100) or 100)) -- ms
 if by_time then UNIT = math.max(1, expected) * 1000 elseif said[10] then redis.call('HDEL', keys.gate, 'ran') end
 
 local function take_slot(id, group, task, draws)

@@ -17,7 +17,7 @@ local function used_in_window(scope)
   while low < high do -- so many of the last are within the window
     local middle = math.ceil((low + high) / 2)
     local at = tonumber(redis.call('LINDEX', key, -middle))
-    if now - at <= limit.window then low = middle else high = middle - 1 end
+    if at and now - at <= limit.window then low = middle else high = middle - 1 end
   end
   return low
 end
@@ -28,7 +28,7 @@ local function oldest_of(group)
     local ids = redis.call('LRANGE', keys.line .. number .. ':' .. group, 0, LOOKS - 1)
     for _, id in ipairs(ids) do
       local birth = tonumber(string.match(id, '^%d+'))
-      if redis.call('HEXISTS', keys.parked, id) == 1 and not redis.call('ZSCORE', keys.delayed, id) then
+      if birth and redis.call('HEXISTS', keys.parked, id) == 1 and not redis.call('ZSCORE', keys.delayed, id) then
         if oldest == 0 or birth < oldest then oldest = birth end
         break
       end
@@ -44,7 +44,7 @@ for at = first.groups, #ARGV do
   local general = string.find(group, ':', 1, true) and 'group:*:*' or 'group:*'
   local told = redis.call('HMGET', keys.limits, general, scope, 'pause ' .. scope)
   said[#said + 1] = tonumber(redis.call('ZSCORE', keys.lines, group) or 0)
-  said[#said + 1] = tonumber(redis.call('HGET', keys.used, scope) or 0)
+  said[#said + 1] = tonumber(redis.call('HGET', keys.used, scope) or 0) or 0
   for i = 1, 3 do said[#said + 1] = told[i] or '' end
   said[#said + 1] = used_in_window(scope)
   said[#said + 1] = oldest_of(group)

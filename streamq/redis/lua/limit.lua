@@ -7,7 +7,7 @@
 --   scope
 --   parts...  name and value of each part; "" to take it back
 -- returns what code says, what was told, and where to go on waking ("0" when all have had their turn)
--- parts: wake limit_text
+-- parts: wake limit_text count_up
 local scope = args.scope
 local is_one = string.find(scope, '^group:[^*]') ~= nil -- code says nothing of one group
 local field = is_one and scope or args.source .. ' ' .. scope
@@ -19,7 +19,7 @@ end
 -- How many scopes have a limit of a kind is counted, as nobody looks through all limits.
 local function count(name, before, after)
   if before == after then return end
-  if redis.call('HINCRBY', keys.gate, name, after and 1 or -1) < 1 then redis.call('HDEL', keys.gate, name) end
+  if count_up(keys.gate, name, after and 1 or -1) < 1 then redis.call('HDEL', keys.gate, name) end
 end
 
 local function is_bounded()

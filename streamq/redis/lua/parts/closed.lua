@@ -4,7 +4,7 @@
 local used = {}
 
 local function used_of(scope)
-  used[scope] = used[scope] or tonumber(redis.call('HGET', keys.used, scope) or 0)
+  used[scope] = used[scope] or tonumber(redis.call('HGET', keys.used, scope) or 0) or 0
   if scope == 'queue' then return used[scope] + (used_more.queue or 0) end
   if string.sub(scope, 1, 7) == 'shared:' then return used[scope] + (drawn[string.sub(scope, 8)] or 0) end
   if string.sub(scope, 1, 5) == 'task:' then return used[scope] + (tasks[string.sub(scope, 6)] or 0) end

@@ -31,7 +31,7 @@ end
 local function charge(group, count, began, expected)
   -- parts: weight_of
   local ran = math.max(0, now - began)
-  local before = tonumber(redis.call('HGET', keys.gate, 'ran') or expected)
+  local before = tonumber(redis.call('HGET', keys.gate, 'ran') or expected) or expected
   redis.call('HSET', keys.gate, 'ran', math.floor(before + (ran - before) / 10)) -- about the mean of the last ten
   local tenant, part = tenant_of(group)
   local more = math.floor(count * (ran - expected) * 1000 / weight_of(tenant))
@@ -42,7 +42,7 @@ local function charge(group, count, began, expected)
   if key then
     redis.call('ZINCRBY', key, more, tenant)
   elseif more > 0 then
-    redis.call('ZADD', keys.rested, string.format('%d', tonumber(redis.call('HGET', keys.gate, 'time') or 0) + more), tenant)
+    redis.call('ZADD', keys.rested, string.format('%d', (tonumber(redis.call('HGET', keys.gate, 'time') or 0) or 0) + more), tenant)
   end
 end
 

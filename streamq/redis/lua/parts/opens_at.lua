@@ -4,5 +4,6 @@ local function opens_at(scope, limit)
   if limit['until'] and limit['until'] > now then return limit['until'] end
   if not limit.starts then return nil end
   local oldest = tonumber(redis.call('LINDEX', keys.starts .. scope, -limit.starts) or nil)
+  if oldest and oldest > now + limit.window then return nil end -- it was written by others
   return oldest and now - oldest <= limit.window and oldest + limit.window + 1 or nil
 end

@@ -1,9 +1,10 @@
 -- A job of a group is let through as it is made, where a worker waits and nobody else does: it starts as soon as one
 -- without a group. Not where a rate counts starts, as who waits may be gone by now, and the job would start later than it
 -- is counted.
--- parts: tenant_of
+-- parts: tenant_of count_up
 
 local idle = tonumber(redis.call('HGET', keys.gate, 'idle') or 0)
+if not (idle and idle >= 1 and idle <= 500) then idle = 0 end -- no worker has more free slots; the number is another's
 if idle > 0 and redis.call('EXISTS', keys.turns) == 1 then idle = 0 end
 local is_open
 if idle > 0 and redis.call('EXISTS', keys.limits) == 1 then
@@ -12,7 +13,7 @@ if idle > 0 and redis.call('EXISTS', keys.limits) == 1 then
     local limit = limit_of(scope, general)
     if not limit then return true end
     if limit['until'] and limit['until'] > now or limit.starts or limit.shared or limit.broken then return false end
-    return not limit.jobs or tonumber(redis.call('HGET', keys.used, scope) or 0) < limit.jobs
+    return not limit.jobs or (tonumber(redis.call('HGET', keys.used, scope) or 0) or 0) < limit.jobs
   end
 
   is_open = function(task, own, part)
@@ -27,13 +28,13 @@ local function pass_now(id, group, task, payload, headers)
   part = part and 'group:' .. group
   if idle < 1 or is_open and not is_open(task, own, part) then return false end
   if redis.call('ZSCORE', keys.lines, group) then return false end -- others of it wait for a scope that opens just now
-  redis.call('HINCRBY', keys.gate, 'idle', -1)
+  redis.call('HSET', keys.gate, 'idle', string.format('%d', redis.call('HGET', keys.gate, 'idle') - 1))
   redis.call('HSET', keys.gate, 'direct', 1)
   redis.call('HSET', keys.moved, id, lane.passed .. ' ' .. add(keys.lanes[lane.passed], task, payload, headers))
   redis.call('HSET', keys.out, id, group .. '\n' .. task)
-  redis.call('HINCRBY', keys.used, 'queue', 1)
-  redis.call('HINCRBY', keys.used, 'task:' .. task, 1)
-  redis.call('HINCRBY', keys.used, own, 1)
-  if part then redis.call('HINCRBY', keys.used, part, 1) end
+  count_up(keys.used, 'queue', 1)
+  count_up(keys.used, 'task:' .. task, 1)
+  count_up(keys.used, own, 1)
+  if part then count_up(keys.used, part, 1) end
   return true
 end

@@ -12,7 +12,6 @@ import pytest
 import redis
 
 from streamq import App, Limit
-from streamq.doctor import examine
 from streamq.duties.auditor import Auditor
 from streamq.model.keys import GROUP, Keys
 
@@ -84,29 +83,10 @@ async def test_after_any_damage_an_audit_lets_every_job_run_once_and_the_account
     for _ in range(3):  # who is on no list is recovered at the second
         await auditor.once()
     await auditor.close()
-    audit = await app.client.store.recovery.audit_gate(links, "q", repair=False)
-    assert not audit.wrong, audit.first
+    wrong = await app.client.store.accounts.compare(links, "q", mend=False)
+    assert not wrong, str(wrong)
     async with working(app):
         await until(lambda: len(ran) == len(GROUPS) * JOBS, 15)
         await until(lambda: not client.exists(keys.out, keys.used, keys.lines, keys.turns))
     assert set(ran.values()) == {1}
     await links.close()
-
-
-@ON_ONE_SERVER
-async def test_the_doctor_tells_what_is_wrong_and_mends_it(
-    app: App, client: redis.Redis, prefix: str
-) -> None:
-    keys = Keys(prefix, "q")
-    await app.enqueue("q", "t", 1, group="a")
-    assert not [found for found in await examine(app) if found.check == "gate"]
-    client.hset(keys.out, "1-1", "a\nt")
-    client.hincrby(keys.used, "group:a", 1)
-    client.delete(keys.lines)
-    (wrong,) = [found for found in await examine(app) if found.check == "gate"]
-    assert (wrong.code, wrong.verdict) == ("gate-wrong", "fail")
-    assert "slot of 1-1" in wrong.said
-    assert "is in no line" in wrong.said
-    (mended,) = [found for found in await examine(app, repair=True) if found.check == "gate"]
-    assert mended.code == "gate-mended"
-    assert not [found for found in await examine(app) if found.check == "gate"]

@@ -79,7 +79,9 @@ class Gate(House):
             group, task = told.split("\n")
             used.update({f"group:{group}"})  # all that a job keeps of its slot until its next attempt
             if task:
-                used.update({"queue", f"task:{task}", f"group:{group.partition(':')[0]}"} - {f"group:{group}"})
+                used.update(
+                    {"queue", f"task:{task}", f"group:{group.partition(':')[0]}"} - {f"group:{group}"}
+                )
         return used
 
     def _outcome(self, delivery: Delivery, kind: str) -> Settlement:

@@ -5,14 +5,26 @@
 -- arguments:
 --   cursor   "0" to begin
 --   limit    at most about how many
+--   group    only those of this group, or of a part of it ("" for all)
 -- returns the cursor to go on with ("0" at the end), how many were looked at, and id and envelope of each that is held
 -- parts: pages
 local cursor, limit, looked, bytes, count, said = args.cursor, tonumber(args.limit), 0, 0, 8, {}
+
+-- Whether it is of the group; most that are not are told by their text.
+local function is_wanted(envelope)
+  if args.group == '' then return true end
+  if not string.find(envelope, args.group, 1, true) then return false end
+  -- parts: group_of unseal
+  local _, headers = unseal(envelope)
+  local group = group_of(headers)
+  return group == args.group or group and string.sub(group, 1, #args.group + 1) == args.group .. ':'
+end
+
 repeat
   local at, found = unpack(redis.call('HSCAN', keys.parked, cursor, 'COUNT', count))
   for i = 1, #found, 2 do
     bytes = bytes + #found[i + 1]
-    if not redis.call('ZSCORE', keys.delayed, found[i]) then
+    if is_wanted(found[i + 1]) and not redis.call('ZSCORE', keys.delayed, found[i]) then
       said[#said + 1], said[#said + 2] = found[i], found[i + 1]
     end
   end

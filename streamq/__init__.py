@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamq.app import App as App
+    from streamq.breaker import CircuitBreaker as CircuitBreaker
     from streamq.context import Context as Context
     from streamq.duties.scheduler import Scheduler as Scheduler
     from streamq.embedded.server import EmbeddedServer as EmbeddedServer
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from streamq.logs import JobFilter as JobFilter
     from streamq.logs import set_up_logs as set_up_logs
     from streamq.model.backoff import Backoff as Backoff
+    from streamq.model.breaker_status import BreakerStatus as BreakerStatus
     from streamq.model.calendars import Calendar as Calendar
     from streamq.model.events import StateChange as StateChange
     from streamq.model.events import event_name as event_name
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from streamq.model.job_record import JobRecord as JobRecord
     from streamq.model.job_record import Page as Page
     from streamq.model.job_record import SearchPage as SearchPage
+    from streamq.model.limit import Breaker as Breaker
     from streamq.model.limit import Limit as Limit
     from streamq.model.limit import Rate as Rate
     from streamq.model.masked import Masked as Masked
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from streamq.model.schedule import Schedule as Schedule
     from streamq.model.schedule_record import SchedulePause as SchedulePause
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
+    from streamq.model.shared_status import SharedStatus as SharedStatus
     from streamq.model.states import State as State
     from streamq.model.statistics import Figures as Figures
     from streamq.model.statistics import Point as Point
@@ -126,6 +130,7 @@ if TYPE_CHECKING:
     from streamq.settings import Settings as Settings
     from streamq.settings.location import is_loopback as is_loopback
     from streamq.settings.location import public_address as public_address
+    from streamq.shared import SharedLimit as SharedLimit
     from streamq.sync import Sync as Sync
     from streamq.sync import SyncJob as SyncJob
     from streamq.task import Sending as Sending
@@ -160,10 +165,14 @@ _HOMES = {
     "model.events": ("StateChange", "event_name"),
     "model.facts": ("Explanation",),
     "model.failure_kinds": ("FailureKind",),
+    "breaker": ("CircuitBreaker",),
+    "model.breaker_status": ("BreakerStatus",),
     "model.group_status": ("GroupStatus",),
+    "model.shared_status": ("SharedStatus",),
+    "shared": ("SharedLimit",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
-    "model.limit": ("Limit", "Rate"),
+    "model.limit": ("Breaker", "Limit", "Rate"),
     "model.masked": ("Masked",),
     "model.operation": ("OperationRecord",),
     "model.reports": ("Log", "LogLine", "Progress"),

@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar, Unpack
 from streamq.declare import ScheduleDecorator, TaskDecorator
 from streamq.duties.scheduler import Scheduler
 from streamq.errors import ConfigurationError, UsageError
-from streamq.model.limit import EVERY, GROUP, OF_QUEUE, PARTS, QUEUE, Limit, wrong_limit
+from streamq.model.keys import NAME_FORM, is_name
+from streamq.model.limit import EVERY, GROUP, OF_GROUP, OF_QUEUE, OF_SHARED, QUEUE, Limit, wrong_limit
 from streamq.model.shown import as_given
 from streamq.options import wrong_queue
 from streamq.program import Program, no_lifespan
@@ -85,7 +86,7 @@ class App(Program):
         Redis when they begin, and what code does not say any more is over then. Raises ``ConfigurationError``.
         """
         given = ((QUEUE, "limit", limit, OF_QUEUE), *(
-            (f"{GROUP}{name}", what, said, tuple(PARTS))
+            (f"{GROUP}{name}", what, said, OF_GROUP)
             for name, what, said in zip(EVERY, ("groups", "parts"), (groups, parts), strict=True)
         ))  # fmt: skip
         if problem := wrong_queue(queue) or next(
@@ -94,6 +95,19 @@ class App(Program):
             raise ConfigurationError(problem)
         of = self.limits.setdefault(queue, {})
         of |= {scope: said for scope, _, said, _ in given if said is not None}
+
+    def limit_shared(self, name: str, limit: Limit) -> None:
+        """Declare what holds for what several queues draw from: ``app.limit_shared("provider", Limit(rate="100/s"))``.
+
+        Queues and tasks draw from it whose ``Limit(shared="provider")`` says so. Operators may tell otherwise:
+        ``app.shared("provider").limit(…)``. Raises ``ConfigurationError``.
+        """
+        problem = wrong_limit(limit, "limit", OF_SHARED)
+        if not is_name(name):
+            problem = f"{as_given(name)} cannot name a shared limit: {NAME_FORM}"
+        if problem or limit is None:
+            raise ConfigurationError(problem or 'write limit=Limit(rate="100/s")')
+        self.declared_shared[name] = limit
 
     def configure(self, kind: type[S], options: Mapping[str, Any]) -> S:
         """The settings under which a role runs this app, of ``kind`` or a subclass of it.

@@ -68,20 +68,25 @@ class Context:
     _pause: Callable[[Scope, str, str], Awaitable[None]] | None = None
 
     def pause_group(
-        self, until: Duration | datetime, reason: str = "", *, scope: Literal["group", "tenant"] = "group"
+        self,
+        until: Duration | datetime,
+        reason: str = "",
+        *,
+        scope: Literal["group", "tenant", "shared"] = "group",
     ) -> Awaitable[None]:
         """Start no other job of this job's group before: ``await ctx.pause_group(30, "the provider said 429")``.
 
-        ``until`` is a duration from now or an aware time; ``scope="tenant"`` means the first level of the group. What
+        ``until`` is a duration from now or an aware time; ``scope="tenant"`` means the first level of the group,
+        and ``scope="shared"`` all that draws from the shared limits from which this job draws. What
         runs goes on, this job too: it returns or raises as it likes. (``raise Retry(after=30, scope="group")`` does
         both in one.) A pause that lasts longer stays as it is. In a plain handler, which runs in a thread, the call is
         the same without ``await``, and returns when it is written. Raises ``UsageError`` where it has no group, and
         for what is no time; awaited, ``Unavailable``.
         """
-        if self.group is None or self._pause is None:
+        if scope not in ("group", "tenant", "shared"):
+            raise UsageError(f"scope={as_given(scope)} is not possible: use group, tenant or shared")
+        if self._pause is None or (self.group is None and scope != "shared"):
             raise UsageError("this job has no group that could be paused: enqueue it with group=…")
-        if scope not in ("group", "tenant"):
-            raise UsageError(f"scope={as_given(scope)} is not possible: use group or tenant")
         return self._pause(scope, moment("until", until), line("reason", reason))
 
     def progress(self, value: float | None = None, note: str = "", *, data: Any = None) -> _Turn:

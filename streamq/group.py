@@ -15,6 +15,7 @@ from streamq.model.clock import host_now
 from streamq.model.group_status import GroupStatus
 from streamq.model.limit import (
     EVERY,
+    Breaker,
     Limit,
     Order,
     Rate,
@@ -51,6 +52,7 @@ class Group:
         self, *, concurrency: int | Unlimited | None = UNSAID,
         rate: Rate | Unlimited | str | tuple[int, Duration] | None = UNSAID, weight: float | None = UNSAID,
         max_waiting: int | Unlimited | None = UNSAID, order: Order | None = UNSAID,
+        breaker: Breaker | Unlimited | str | None = UNSAID,
     ) -> Limit:  # fmt: skip
         """Say what holds for the group from now on, also for what waits: see ``Limit`` for the parts.
 
@@ -60,13 +62,14 @@ class Group:
         """
         given = {
             "concurrency": concurrency, "rate": rate, "weight": weight, "max_waiting": max_waiting, "order": order,
+            "breaker": breaker,
         }  # fmt: skip
         said = await tell(self._client, self.queue, self._scope, given, self.name, "group.limit")
         return said.told
 
     async def unlimit(self) -> None:
         """Take back all that was told of its limit."""
-        await self.limit(concurrency=None, rate=None, weight=None, max_waiting=None, order=None)
+        await self.limit(concurrency=None, rate=None, weight=None, max_waiting=None, order=None, breaker=None)
 
     async def pause(
         self, reason: str = "", *, until: Duration | datetime | None = None, by: str = ""

@@ -49,6 +49,7 @@ async def remove(client: Client, queue: str, *, purge: bool) -> None:
         await store.schedules.remove_all(queue)
     in_the_way = await store.queues.remove(queue, purge=purge)
     store.producers.forget_queue(queue)
+    await store.shared_limits.forget_queue(queue)
     if in_the_way == "workers":  # one came meanwhile
         raise QueueInUse(queue, await store.workers.named(queue))
     if in_the_way:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from streamq.audited import note
+from streamq.breaker import CircuitBreaker
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
 from streamq.group import UNSAID, Group, limit_queue
+from streamq.model.breaker_status import BreakerStatus
 from streamq.model.group_status import GroupStatus
-from streamq.model.limit import Rate, Unlimited, scope_of_task
+from streamq.model.limit import Breaker, Rate, Turns, Unlimited, scope_of_task
 from streamq.model.shown import as_given
 from streamq.options import wrong_task_name
 from streamq.store.group import NOT_TOLD, Told
@@ -28,15 +30,17 @@ class Limited:
     async def limit(
         self, *, concurrency: int | Unlimited | None = UNSAID,
         rate: Rate | Unlimited | str | tuple[int, Duration] | None = UNSAID, max_waiting: int | None = UNSAID,
+        shared: str | None = UNSAID, turns: Turns | None = UNSAID, breaker: Breaker | Unlimited | str | None = UNSAID,
         task: str | None = None,
     ) -> bool:  # fmt: skip
         """Say how many jobs of the queue, or of one ``task`` in it, may run at once, start in a time, and wait.
 
-        ``concurrency`` and ``rate`` are as ``Limit`` has them, and hold at once, for all workers together. What is left
-        out stays; ``None`` goes back to what code says, and ``"unlimited"`` lifts that. ``max_waiting``, of the queue
-        alone, lets so many jobs wait: an enqueue beyond raises ``QueueFull``, and ``None`` lets any number wait.
-        Delayed jobs do not count until they are due, and those that come back never do. Producers that run know it
-        after a second at most. Returns whether that changes anything. Raises ``InvalidLimit`` and ``UsageError``.
+        ``concurrency``, ``rate``, ``shared``, ``turns`` (of the queue alone) and ``breaker`` are as ``Limit`` has them,
+        and hold at once, for all workers together. What is left out stays; ``None`` goes back to what code says, and
+        ``"unlimited"`` lifts that. ``max_waiting``, of the queue alone, lets so many jobs wait: an enqueue beyond
+        raises ``QueueFull``, and ``None`` lets any number wait. Delayed jobs do not count until they are due, and
+        those that come back never do. Producers that run know it after a second at most. Returns whether that changes
+        anything. Raises ``InvalidLimit`` and ``UsageError``.
         """
         self._check_task(task)
         changed = False
@@ -44,7 +48,11 @@ class Limited:
             if task is not None:
                 raise UsageError("max_waiting is of a queue, not of a task in it: leave one of both out")
             changed = await self._bound(max_waiting)
-        given = {"concurrency": concurrency, "rate": rate}
+        given = {
+            "concurrency": concurrency, "rate": rate, "shared": shared, "turns": turns, "breaker": breaker,
+        }  # fmt: skip
+        if task is not None and turns is not UNSAID:
+            raise UsageError("turns are of a queue, not of a task in it: leave one of both out")
         if max_waiting is UNSAID or any(value is not UNSAID for value in given.values()):
             before = (await self.limits()).get(scope_of_task(task))
             changed |= await limit_queue(self._client, self.name, task, given) != (before or NOT_TOLD)
@@ -66,6 +74,15 @@ class Limited:
         """What code says and operators told of limits, by scope: ``queue``, ``task:<name>``, ``group:*`` for every
         tenant and ``group:*:*`` for every part of one. Those of single groups their ``status`` tells."""
         return await self._client.store.groups.limits(self.name)
+
+    def breaker(self, *, task: str | None = None, group: str | None = None) -> CircuitBreaker:
+        """The circuit breaker of a task in it, of a group of its jobs, or of all of them: to look at, open and close.
+        Raises ``UsageError``, and ``InvalidLimit`` for a group that cannot be."""
+        return CircuitBreaker(self.name, self._client, task=task, group=group)
+
+    async def breakers(self) -> list[BreakerStatus]:
+        """How the breakers are that are open, and those of which a limit of their own says when they open."""
+        return await self._client.store.groups.breakers(self.name)
 
     # -- groups ---------------------------------------------------------------------------------------------
 

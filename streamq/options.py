@@ -24,7 +24,7 @@ from streamq.model.durability import Durability
 from streamq.model.group import FORM, LONGEST, is_group
 from streamq.model.keys import Keys
 from streamq.model.lanes import NORMAL, PRIORITIES
-from streamq.model.limit import wrong_limit
+from streamq.model.limit import MOST, wrong_limit
 from streamq.model.retention import MOST as MOST_KEPT
 from streamq.model.retention import Kept
 from streamq.model.retries import MOST_ATTEMPTS, wrong_fail_on, wrong_retry_on
@@ -47,6 +47,7 @@ class EnqueueOptions(TypedDict, total=False):
     key: str | None
     unique: Unique | None
     group: str | None
+    units: int | None
     expires: Duration | datetime | None
     payload_version: int | None
     keep_result: Duration | None
@@ -124,6 +125,10 @@ OPTIONS: Final[dict[str, Option]] = {
             low=1, high=LONGEST, header="group",
         ),
         Option(
+            "units", "whole number", "How many units it draws of the shared limits of its queue and its task.",
+            low=1, high=MOST, header="units", default=1,
+        ),
+        Option(
             "expires", "moment", "How long after its birth, or until when, it may start; then it ends as expired.",
             above=True, high=LONGEST_WAIT, header="expires",
         ),
@@ -139,9 +144,7 @@ OPTIONS: Final[dict[str, Option]] = {
 }  # fmt: skip
 """The options of enqueue by name."""
 
-RESERVED: Final[dict[str, Any]] = {
-    "tags": None, "headers": None, "units": None, "after": None, "parent": None,
-}  # fmt: skip
+RESERVED: Final[dict[str, Any]] = dict.fromkeys(("tags", "headers", "after", "parent"))
 """Names of options to come, which nothing else may have, each with the value that means the same as leaving it out.
 
 HTTP bodies may hold that value.

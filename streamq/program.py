@@ -25,6 +25,7 @@ from streamq.model.job_record import JobRecord
 from streamq.model.limit import Limit
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
+from streamq.model.shared_status import SharedStatus
 from streamq.model.statistics import Statistics
 from streamq.model.steering import Steering
 from streamq.model.trail import AuditPage
@@ -41,6 +42,7 @@ from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.scheduling import Payload, payload_of
 from streamq.settings import Durability, Settings
+from streamq.shared import SharedLimit
 from streamq.statistics import statistics_of, window
 from streamq.sync import Sync
 from streamq.task import Task
@@ -71,6 +73,8 @@ class Program:
         """The schedules that code declares, by name."""
         self.limits: dict[str, dict[str, Limit]] = {}
         """The limits that code declares, by queue and scope (``model.limit``)."""
+        self.declared_shared: dict[str, Limit] = {}
+        """The shared limits that code declares, by name."""
         self._compared: set[tuple[str, str]] = set()
 
     @property
@@ -260,6 +264,15 @@ class Program:
         """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
         name: it is like that of a queue, and lies beside that queue where there is one."""
         return Records(name, self.client, limit)
+
+    def shared(self, name: str) -> SharedLimit:
+        """A limit that several queues draw from, to look at and steer. Raises ``InvalidLimit`` for a bad name."""
+        return SharedLimit(name, self.client)
+
+    async def shared_limits(self) -> list[SharedStatus]:
+        """How all shared limits are of which anything is said."""
+        store = self.client.store.shared_limits
+        return [await store.status(name) for name in await store.names()]
 
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""

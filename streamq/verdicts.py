@@ -7,8 +7,8 @@ from typing import Final, Literal, get_args
 
 from streamq.durations import LONGEST_WAIT, Duration, seconds_of
 
-Scope = Literal["job", "group", "tenant"]
-"""What a retry lets wait: the job alone, its group, or the first level of that."""
+Scope = Literal["job", "group", "tenant", "shared"]
+"""What a retry lets wait: the job alone, its group, the first level of that, or what draws from its shared limits."""
 SCOPES: Final = get_args(Scope)
 
 
@@ -32,8 +32,10 @@ class Retry(Verdict):
 
     ``after`` may be text too, such as ``"30s"`` or ``"5m"``, or a ``timedelta``. With ``scope="group"`` no job of the
     job's group starts before, on no worker, this one is the first of them then, and no attempt is spent: so a provider
-    is obeyed that says 429 and when to come back. ``scope="tenant"`` means the first level of its group. A job without
-    a group is retried as ever. Raises ``ValueError`` for more than a year, and for what is no duration or no scope.
+    is obeyed that says 429 and when to come back. ``scope="tenant"`` means the first level of its group, and
+    ``scope="shared"`` what draws from the shared limits from which this job draws, in all queues. A job without a
+    group, or without a shared limit, is retried as ever. Raises ``ValueError`` for more than a year, and for what is no
+    duration or no scope.
     """
 
     after: float | None = None

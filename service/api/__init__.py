@@ -7,6 +7,7 @@ from typing import Final
 from ..http.route import AnyRoute
 from . import (
     audit,
+    breakers,
     changes,
     events,
     failed,
@@ -18,6 +19,7 @@ from . import (
     queues,
     reports,
     schedules,
+    shared_limits,
     stats,
     steering,
     why,
@@ -34,6 +36,8 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *queues.ROUTES,
     *steering.ROUTES,
     *groups.ROUTES,
+    *breakers.ROUTES,
+    *shared_limits.ROUTES,
     *operations.ROUTES,
     *audit.ROUTES,
     *failed.ROUTES,

@@ -19,13 +19,14 @@ from .queues import PATH, QUEUE_NOT_FOUND, PauseDocument, known_queue
 
 
 class LimitDocument(TypedDict, total=False):
-    """The parts of a limit that hold; a ``rate`` is written as ``10/s``."""
+    """The parts of a limit that hold; a ``rate`` is written as ``10/s``, a ``breaker`` as ``50%/1m``."""
 
     concurrency: int | str
     rate: str
     weight: float
     max_waiting: int | str
     order: str
+    breaker: str
 
 
 class GroupDocument(TypedDict):
@@ -68,7 +69,7 @@ class LimitRequest(Request):
     """The limit of a group, in full: what is left out, or null, goes back to what is said of every group.
 
     ``rate`` is so many starts in any time so long, such as ``10/s`` or ``100/5m``. ``unlimited`` lifts a part that is
-    said of every group.
+    said of every group. A ``breaker`` closes the gate for a while when so many fail, such as ``50%/1m``.
     """
 
     concurrency: int | Literal["unlimited"] | None = None
@@ -76,6 +77,7 @@ class LimitRequest(Request):
     weight: float | None = None
     max_waiting: int | Literal["unlimited"] | None = None
     order: Literal["strict", "pass"] | None = None
+    breaker: str | None = None
 
 
 class GroupPauseRequest(Request):

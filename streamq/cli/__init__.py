@@ -24,6 +24,8 @@ _OURS: Final = {
     "queues": "streamq.cli.look:queues",
     "queue": "streamq.cli.queue:queue",
     "group": "streamq.cli.group:group",
+    "shared": "streamq.cli.shared:shared",
+    "breaker": "streamq.cli.breaker:breaker",
     "operation": "streamq.cli.operation:operation",
     "workers": "streamq.cli.look:workers",
     "stats": "streamq.cli.stats:stats",

@@ -22,7 +22,7 @@ from streamq.cli.options import (
     with_app,
 )
 from streamq.cli.outlet import echo_json, say, table
-from streamq.model.limit import ORDERS
+from streamq.model.limit import OF_GROUP, ORDERS, TURNS
 
 
 @click.group(cls=Group)
@@ -52,6 +52,11 @@ _PARTS: Final = {
     "rate": (_Part(str), "N/TIME|unlimited|default", "Starts in any time so long, such as 10/s or 100/5m."),
     "weight": (_Part(float), "NUMBER|default", "Its share beside other groups that wait; 1 is usual."),
     "max_waiting": (_Part(int), "NUMBER|unlimited|default", "Its jobs that may wait; more are refused."),
+    "turns": (_Part(click.Choice(TURNS)), "jobs|time|default", "By what its groups take turns."),
+    "breaker": (
+        _Part(str), "SHARE/TIME|unlimited|default", "Close the gate for a while when so many fail, such as 50%/1m.",
+    ),
+    "shared": (_Part(str), "NAME|default", "The shared limit from which its jobs draw."),
     "order": (
         _Part(click.Choice(ORDERS)), "strict|pass|default",
         "Whether the next of it may pass a job that waits for its next attempt.",
@@ -95,14 +100,15 @@ def _on(
             )
         return (await of.status()).asdict()
 
-    _show(with_app(options, acted), as_json=as_json)
+    shown_parts(with_app(options, acted), as_json=as_json)
 
 
 async def _nothing(_: streamq.Group) -> None:
     """The group is only looked at."""
 
 
-def _show(said: dict[str, Any], *, as_json: bool) -> None:
+def shown_parts(said: dict[str, Any], *, as_json: bool) -> None:
+    """Show what is known of one thing, a line for each part that says something."""
     if as_json:
         echo_json(said)
         return
@@ -139,18 +145,20 @@ def listed(queue: str, longest: bool, limit: int, as_json: bool, **options: Any)
     rows = [
         {
             "group": each.name, "waiting": each.waiting, "active": each.active, "oldest": f"{each.age:.0f} s",
-            "limit": _words(each.limit), "paused": _until(each.paused),
+            "limit": words(each.limit), "paused": until_when(each.paused),
         }
         for each in found
     ]  # fmt: skip
     table(rows, "no job waits in a group")
 
 
-def _words(limit: streamq.Limit) -> str:
+def words(limit: streamq.Limit) -> str:
+    """A limit in a table."""
     return ", ".join(f"{name} {value}" for name, value in limit.asdict().items())
 
 
-def _until(pause: streamq.Pause | None) -> str | None:
+def until_when(pause: streamq.Pause | None) -> str | None:
+    """A pause in a table."""
     if pause is None:
         return None
     return f"until {pause.asdict()['until']}" if pause.until else "yes"
@@ -174,7 +182,7 @@ def get(queue: str, name: str, as_json: bool, **options: Any) -> None:
 @group.command()
 @click.argument("queue")
 @click.argument("name", metavar="GROUP")
-@limiting(*_PARTS)
+@limiting(*OF_GROUP)
 @by_actor
 @server
 @as_json
@@ -187,9 +195,9 @@ def limit(queue: str, name: str, as_json: bool, **options: Any) -> None:
       streamq group limit sms '*' --max-waiting 10000
       streamq group limit sms 66338 --rate default
     """
-    given = given_of(options, *_PARTS)
+    given = given_of(options, *OF_GROUP)
     if not given:
-        raise streamq.UsageError(f"say what is limited: {', '.join(map(flag, _PARTS))}")
+        raise streamq.UsageError(f"say what is limited: {', '.join(map(flag, OF_GROUP))}")
     _on(queue, name, options, lambda of: of.limit(**given), as_json=as_json)
 
 

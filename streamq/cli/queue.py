@@ -26,6 +26,7 @@ from streamq.cli.options import (
 )
 from streamq.cli.outlet import echo_json, say
 from streamq.model import states
+from streamq.model.limit import OF_QUEUE
 
 PURGED: Final = tuple(state.value for state in states.PURGED)
 
@@ -167,7 +168,7 @@ def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
 @queue.command()
 @click.argument("name")
 @_task
-@limiting("concurrency", "rate")
+@limiting(*OF_QUEUE)
 @click.option(
     "--max-waiting", cls=Option, type=click.IntRange(0), help="Jobs that may wait; more are refused."
 )
@@ -186,14 +187,14 @@ def limit(
       streamq queue limit sms --task send_sms --rate default
       streamq queue limit sms --max-waiting 100000
     """
-    given = given_of(options, "concurrency", "rate")
+    given = given_of(options, *OF_QUEUE)
     if max_waiting is not None and unlimited:
         raise streamq.UsageError("say --max-waiting NUMBER or --unlimited, not both")
     if max_waiting is not None or unlimited:
         given["max_waiting"] = max_waiting
     if not given:
         raise streamq.UsageError(
-            "say which limit: --concurrency, --rate, --max-waiting NUMBER or --unlimited"
+            f"say which limit: {', '.join(map(flag, OF_QUEUE))}, --max-waiting NUMBER or --unlimited"
         )
     _on(name, options, lambda of: of.limit(task=task, **given), as_json=as_json)
 

@@ -25,6 +25,7 @@ _LOOKS: Final[tuple[tuple[str, Callable[[Patient], Awaitable[list[Finding]]]], .
     ("schedules", schedules.look),
     ("index", index.look),
     ("unique", index.look_at_keys),
+    ("gate", index.look_at_gates),
     ("names", index.look_at_names),
 )
 

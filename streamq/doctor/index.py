@@ -81,6 +81,30 @@ async def look_at_keys(patient: Patient) -> list[Finding]:
     return findings
 
 
+async def look_at_gates(patient: Patient) -> list[Finding]:
+    """Slots, lines and turns of groups that are not as the jobs are; with ``repair`` they are mended."""
+    findings = []
+    for queue in await patient.app.queues():
+        try:
+            gate = await patient.app.client.store.recovery.audit_gate(
+                patient.links, queue, repair=patient.repair
+            )
+        except (Rejected, ConfigurationError) as error:
+            remedy = "look at the keys of the gate of this queue"
+            findings.append(Finding("gate", "gate-unreadable", "fail", f"{queue}: {error}", remedy))
+            continue
+        if not gate.wrong:
+            continue
+        first = "; ".join(shown_text(each) for each in gate.first[:5])
+        said = f"{queue}: {gate.wrong} accounts of the gate are not as the jobs are: {first}"
+        if patient.repair:
+            findings.append(Finding("gate", "gate-mended", "warn", said, "nothing more: it was repaired"))
+        else:
+            remedy = "an auditor mends it, some of it each minute; or use --repair"
+            findings.append(Finding("gate", "gate-wrong", "fail", said, remedy))
+    return findings
+
+
 _WRONG: Final = {
     "gone": "{} unique keys are taken by jobs that are gone",
     "lost": "{} jobs that should follow another of their unique key are gone",

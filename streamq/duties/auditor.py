@@ -1,7 +1,8 @@
 """Duty: the delivery index is checked, as it can be damaged from outside.
 
 What was delivered and is held by nobody (a consumer was deleted by hand) waits again. Consumers that hold jobs but
-are not on the list of workers (the list was deleted by hand) are reclaimed when they are so at two audits.
+are not on the list of workers (the list was deleted by hand) are reclaimed when they are so at two audits. The accounts
+of the gate are compared with the jobs.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ class Auditor(Rounds):
         repaired = await self._store.recovery.audit(self._links, queue)
         if repaired:
             log.warning("%d jobs on %s were delivered and held by nobody; they wait again", repaired, queue)
+        gate = await self._store.recovery.audit_gate(self._links, queue, whole=False)
+        if gate.wrong:
+            said = "; ".join(gate.first)
+            log.warning(
+                "%d accounts of the gate of %s were wrong, and are mended: %s", gate.wrong, queue, said
+            )
+            repaired += gate.wrong
         before, now = (
             self._unlisted.get(queue, set()),
             set(await self._store.recovery.unlisted(self._links, queue)),

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from streamq.duties.auditor import Auditor
 from streamq.duties.duty import Duty
+from streamq.duties.leaser import Leaser
 from streamq.duties.operator import Operator
 from streamq.duties.promoter import POLL, Promoter
 from streamq.duties.pruner import Pruner
@@ -96,6 +97,10 @@ DUTIES: Final[tuple[Row, ...]] = (
         "operator", "goes on with background operations; lets jobs wait again whose task was paused",
         "where it is chief", f"`operation` and `steer` signals; {_SEATS}",
         (Share.ALL,), lambda p: Operator(p.store, p.seats.chief, links=p.links),
+    ),
+    Row(
+        "leaser", "leases what jobs draw from shared limits", "where it is chief", f"`lease` signals; {_SEATS}",
+        (Share.ALL,), lambda p: Leaser(p.store, p.seats.chief, links=p.links),
     ),
     Row(
         "ticker", "runs schedules at their planned times", "where it is chief; overdue ones where it is deputy",

@@ -32,8 +32,12 @@ class Headers(TypedDict, total=False):
     """Its unique key."""
     group: str
     """Its group, by which it waits for the gate."""
+    units: int
+    """How much it draws of shared limits, where that is not 1."""
+    failing: bool
+    """Whether its last attempt failed, where it waits for the gate: breakers count that."""
     returned: int
-    """How often it came back, where it has a group: it goes before the others of it."""
+    """How often it came back, where it waits for the gate: it goes before the others of its line."""
     until: str
     """Until what it has the key, where that is not until it is done: ``started`` or ``window``."""
     expires: str
@@ -238,7 +242,8 @@ _IS: Final[dict[str, Callable[[object], bool]]] = {
     "priority": lambda value: value in PRIORITIES, "key": _is_text, "group": is_group, "until": _is_text,
     "expires": _is_text, "follows": _is_text, "due": _is_time, "clone_of": _is_text, "cloned_as": _is_text,
     "promoted_by": _is_text,
-    "version": _is_count, "returned": _is_count, "crashes": _is_count,
+    "version": _is_count, "returned": _is_count, "units": _is_version,
+    "failing": lambda value: value is True, "crashes": _is_count,
     "unknown_task_count": _is_count, "unknown_task_since": _is_time,
     "tried_since": _is_time, "payload_version": _is_version, "masked": _are_pointers, "masked_result": _are_pointers,
     "history": _is_history, "schedule": _is_text, "planned": _is_time,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -62,18 +63,20 @@ _HOPELESS: Final = (Fail, InvalidPayload, ResultNotStorable)
 
 def judge(
     error: BaseException, *, attempt: int, retries: Retries, chance: float, attempts: int | None = None,
-    elapsed: float = 0.0, advice: Verdict | None = None, grouped: bool = False,
+    elapsed: float = 0.0, advice: Verdict | None = None, paused: Collection[Scope] = (),
 ) -> Judgement:  # fmt: skip
     """What follows from ``error`` in attempt number ``attempt`` (from 1) of a task with ``retries``. Never raises.
 
     ``attempts`` is the job's own number, where it has one; ``elapsed`` are the seconds since its first attempt began;
-    ``advice`` is what the task's ``on_error`` says of the error; ``grouped`` is whether the job has a group. Only the
-    true type of the error counts: asking the error itself runs code of the handler's program. A verdict whose time to
-    wait is unusable (``unusable`` says why) is judged as any other error.
+    ``advice`` is what the task's ``on_error`` says of the error; ``paused`` are the scopes that a retry of this job may
+    pause. Only the true type of the error counts: asking the error itself runs code of the handler's program. A verdict
+    whose time to wait is unusable (``unusable`` says why) is judged as any other error.
     """
     said = error if advice is None else advice
     kind, asked = type(said), _asked(said)
-    scope = _scope(said) if grouped and issubclass(kind, Retry) else "job"
+    scope = _scope(said) if issubclass(kind, Retry) else "job"
+    if scope not in paused:
+        scope = "job"
     if scope != "job" and asked is None:
         asked = _backed_off(retries.backoff, attempt, chance)
     if isinstance(asked, float) and (issubclass(kind, Snooze) or scope != "job"):

@@ -163,6 +163,13 @@ class Keys:
         "gate:starts:SCOPE",
     )  # fmt: skip
     limits = Key("hash", "scope → its limit", "until an operator, or the code, says otherwise", "gate:limits")
+    errors = Key("hash", "how many jobs of a scope that has a breaker have failed or not, by parts of its window",
+        "expires with its window", "gate:errors:SCOPE",
+    )  # fmt: skip
+    leases = Key(
+        "hash", "shared limit → what the queue may draw of it, and until when; and what it is short of",
+        "until none of its jobs draws from it", "gate:leases",
+    )  # fmt: skip
     bell = Key("stream", "a sign to one worker to look at the gate", "until somebody has looked", "gate:bell")
     operations = Key("hash", "id → a background operation and how far it is (JSON)", "a day after its end")
     workers = Key(
@@ -290,6 +297,19 @@ class AppKeys:
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
     trail = Key("stream", "who removed which queue", "the latest thousand, and up to a hundred more")
     schedules = Key("hash", "schedule → its queue: names are unique in the app", "until it is removed")
+    # A name of a queue has no blank, so these are in a slot of their own, together.
+    shared = Key(
+        "hash", "shared limit → what it is, by code and by operators, and its pause", "until an operator removes it",
+        "{shared limits}:told",
+    )  # fmt: skip
+    shared_lease = Key(
+        "hash", "queue → how much of a shared limit its jobs hold and need, and how much of it is leased",
+        "expires a day after the last job that drew from it", "{shared limits}:of:NAME",
+    )  # fmt: skip
+    shared_held = Key(
+        "zset", "leases of a shared limit with how much they are of, by when that was started at the latest, in ms",
+        "expires a minute after its window", "{shared limits}:leases:NAME",
+    )  # fmt: skip
 
     def __init__(self, prefix: str) -> None:
         self.__dict__.update({name: key.name(f"{prefix}:") for name, key in APP_KEYS.items()})

@@ -1,7 +1,8 @@
 """Limits: how many jobs of a queue, a task or a group may run at once, start in a time and wait, and their weight.
 
 A scope is what a limit is of, by its name in the key ``gate:limits``: ``queue``, ``task:<name>``, ``group:*`` for every
-tenant and ``group:*:*`` for every part of one, ``group:<name>`` for one. ``lua/parts/limits.lua`` reads the texts.
+tenant and ``group:*:*`` for every part of one, ``group:<name>`` for one, and ``shared:<name>`` for what several queues
+draw from. ``lua/parts/limits.lua`` reads the texts.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any, Final, Literal, NamedTuple
 
 from streamq.durations import FORMS, Duration, seconds_of
 from streamq.model.group import FORM, is_group
+from streamq.model.keys import NAME_FORM, is_name
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidLimit
 
 Order = Literal["strict", "pass"]
+Turns = Literal["jobs", "time"]
 Unlimited = Literal["unlimited"]
 UNLIMITED: Final[Unlimited] = "unlimited"
 """What lifts a limit that code, or the limit of every group, says."""
@@ -29,10 +32,12 @@ WINDOWS: Final = (0.001, 86_400.0)
 WEIGHTS: Final = (0.01, 1_000.0)
 """A share of a hundredth, or of a thousand times as much, as the others."""
 ORDERS: Final[tuple[Order, ...]] = ("strict", "pass")
+TURNS: Final[tuple[Turns, ...]] = ("jobs", "time")
 
 QUEUE: Final = "queue"
 TASK: Final = "task:"
 GROUP: Final = "group:"
+SHARED: Final = "shared:"
 EVERY: Final = ("*", "*:*")
 """The names that stand for every tenant, and for every part of one."""
 PAUSE: Final = "pause "
@@ -40,7 +45,19 @@ CODE: Final = "code "
 TOLD: Final = "told "
 """How the fields of the key begin that say a pause; and, of what is no single group, what code says, and people."""
 
+_BREAKER: Final = re.compile(
+    r"([0-9.]+)%\s*/\s*([0-9.]*)(ms|s|m|h|d)(?:\s+least\s+([0-9]+))?(?:\s+rest\s+([0-9.]*)(ms|s|m|h|d))?"
+)
 _RATE: Final = re.compile(r"([0-9]+)\s*/\s*([0-9.]*)\s*(ms|s|m|h|d)")
+
+
+def _span(seconds: float) -> str:
+    """A time as people write it; one second, or one minute, as the unit alone."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count = seconds / size
+        if count >= 1 and count == int(count):
+            return f"{'' if count == 1 else int(count)}{unit}"
+    return f"{seconds * 1000:.15g}ms"
 
 
 class Rate(NamedTuple):
@@ -50,11 +67,31 @@ class Rate(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-            count = self.seconds / size
-            if count >= 1 and count == int(count):
-                return f"{self.starts}/{'' if count == 1 else int(count)}{unit}"
-        return f"{self.starts}/{self.seconds * 1000:.15g}ms"
+        return f"{self.starts}/{_span(self.seconds)}"
+
+
+class Breaker(NamedTuple):
+    """Closes the gate when a ``share`` of the attempts that ended within ``window`` seconds have failed, of at least
+    ``least``. After ``rest`` seconds one job is let through: when it does not fail the gate is open, else it stays
+    closed for as long again. ``str`` writes it as ``50%/m``, with ``least 20`` and ``rest 10s`` where they are others.
+    """
+
+    share: float
+    window: float = 60.0
+    least: int = 10
+    """With fewer attempts, chance would open it."""
+    rest: float = 30.0
+    """A provider that is down is back within the minute, or not within the hour."""
+
+    def __str__(self) -> str:
+        usual = Breaker(self.share)
+        said = f"{self.share * 100:g}%/{_span(self.window)}"
+        said += f" least {self.least}" if self.least != usual.least else ""
+        return said + (
+            f" rest {1 if self.rest in (1, 60, 3600, 86400) else ''}{_span(self.rest)}"
+            if self.rest != usual.rest
+            else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +102,9 @@ class Limit:
     ``"100/5m"`` or ``(10, 1.0)``: every delivery counts, also one after a crash. ``weight`` is the share of a group
     beside others that wait, 1 by default. ``max_waiting`` is how many of its own jobs may wait, those of the parts of a
     tenant not counted: an enqueue beyond raises ``GroupFull``.
+    ``shared`` is the name of a shared limit, ``app.shared(name)``, from which all jobs of the queue or the task draw.
+    ``turns`` of a queue says by what its groups take turns: ``"jobs"``, as is the default, or the ``"time"`` for which
+    their jobs run. ``breaker`` closes the gate for a while once too many have failed: see ``Breaker``.
     ``order`` says what a job does to the next of its group while it waits for its next attempt: ``"strict"`` lets none
     pass, as is the default where ``concurrency`` is 1, and ``"pass"`` lets them. Raises ``InvalidLimit``.
     """
@@ -74,6 +114,9 @@ class Limit:
     weight: float | None = None
     max_waiting: int | Unlimited | None = None
     order: Order | None = None
+    shared: str | None = None
+    turns: Turns | None = None
+    breaker: Breaker | str | None = None
 
     def __post_init__(self) -> None:
         for name in PARTS:
@@ -82,7 +125,9 @@ class Limit:
     def asdict(self) -> dict[str, Any]:
         """It as JSON has it, and as ``Limit(**…)`` takes it; without what it does not say."""
         said = {name: getattr(self, name) for name in PARTS}
-        return {name: str(v) if isinstance(v, Rate) else v for name, v in said.items() if v is not None}
+        return {
+            name: str(v) if isinstance(v, Rate | Breaker) else v for name, v in said.items() if v is not None
+        }
 
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -142,22 +187,74 @@ def _order(name: str, value: Any) -> Any:
     raise InvalidLimit(name, f"order={as_given(value)} is not possible: use one of {', '.join(ORDERS)}")
 
 
+def _turns(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value in TURNS:
+        return value
+    raise InvalidLimit(name, f"turns={as_given(value)} is not possible: use one of {', '.join(TURNS)}")
+
+
+def _breaker(name: str, value: Any) -> Any:
+    if value == UNLIMITED:
+        return value
+    try:
+        made = _read_breaker(value) if isinstance(value, str) else value
+        if isinstance(made, Breaker) and _is_breaker(*made):
+            return Breaker(round(made.share, 4), round(made.window, 3), made.least, round(made.rest, 3))
+    except (ValueError, TypeError):
+        pass
+    raise InvalidLimit(
+        name,
+        f"breaker={as_given(value)} is not possible: write which share may fail in which time, as '50%/1m', "
+        f"'20%/5m least 100 rest 10s' or Breaker(0.5, window=60): 0.1 to 100 %, of 1 to {MOST:,} attempts, and times "
+        "from 1 ms to a day; or 'unlimited'",
+    )
+
+
+def _read_breaker(text: str) -> Breaker | None:
+    found = _BREAKER.fullmatch(text.strip())
+    if found is None:
+        return None
+    share, window, unit, least, rest, rest_unit = found.groups()
+    made = Breaker(float(share) / 100, seconds_of((window or "1") + unit))
+    if least:
+        made = made._replace(least=int(least[:20]))
+    return made._replace(rest=seconds_of((rest or "1") + rest_unit)) if rest_unit else made
+
+
+def _is_breaker(share: float, window: float, least: int, rest: float) -> bool:
+    times = WINDOWS[0] <= window <= WINDOWS[1] and WINDOWS[0] <= rest <= WINDOWS[1]
+    return 0.001 <= share <= 1 and type(least) is int and 1 <= least <= MOST and times
+
+
+def _shared(name: str, value: Any) -> str:
+    if is_name(value):
+        return str(value)
+    raise InvalidLimit(name, f"shared={as_given(value)} cannot name a shared limit: {NAME_FORM}")
+
+
 PARTS: Final[Mapping[str, Any]] = {
     "concurrency": _count, "rate": _rate, "weight": _weight, "max_waiting": _count, "order": _order,
+    "shared": _shared, "turns": _turns, "breaker": _breaker,
 }  # fmt: skip
 """The parts of a limit, and what checks each."""
-OF_QUEUE: Final = ("concurrency", "rate")
-"""The parts that the limit of a queue, or of a task, may have."""
+OF_TASK: Final = ("concurrency", "rate", "shared", "breaker")
+"""The parts that the limit of a task may have."""
+OF_QUEUE: Final = (*OF_TASK, "turns")
+"""Those of a queue."""
+OF_SHARED: Final = ("concurrency", "rate")
+"""Those of a shared limit."""
+OF_GROUP: Final = ("concurrency", "rate", "weight", "max_waiting", "order", "breaker")
+"""Those of a group, or of all of a level."""
 
 
-def wrong_limit(limit: object, what: str = "limit", parts: tuple[str, ...] = OF_QUEUE) -> str:
+def wrong_limit(limit: object, what: str = "limit", parts: tuple[str, ...] = OF_TASK) -> str:
     """What is wrong with a limit that may have these parts, as a sentence; empty when nothing is."""
     if limit is None:
         return ""
     if not isinstance(limit, Limit):
         return f"{what}={as_given(limit)} is not a Limit: write {what}=Limit(concurrency=5)"
     more = [name for name in limit.asdict() if name not in parts]
-    return f"{what}: {more[0]} is said of groups alone, here use {', '.join(parts)}" if more else ""
+    return f"{what}: {more[0]} cannot be said of it: use {', '.join(parts)}" if more else ""
 
 
 # -- scopes ------------------------------------------------------------------------------------------------------
@@ -187,7 +284,10 @@ def written(parts: Mapping[str, Any]) -> dict[str, str]:
     """Parts that are checked, by the names that the texts have; empty where a part says nothing."""
     said: dict[str, str] = {}
     for name, value in parts.items():
-        if name != "rate":
+        if name == "breaker":
+            of = value if isinstance(value, Breaker) else (value,) * len(_BREAKERS)
+            said |= {text: _in_ms(each, n) for (text, n), each in zip(_BREAKERS.items(), of, strict=True)}
+        elif name != "rate":
             said[_TEXTS[name]] = _text(value)
         elif isinstance(value, Rate):
             said |= {"starts": str(value.starts), "window": str(round(value.seconds * 1000))}
@@ -196,13 +296,26 @@ def written(parts: Mapping[str, Any]) -> dict[str, str]:
     return said
 
 
+def _in_ms(value: Any, factor: int) -> str:
+    return _text(round(value * factor, 4) if isinstance(value, int | float) else value)
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
     return _NO if value == UNLIMITED else f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-_TEXTS: Final = {"concurrency": "jobs", "weight": "weight", "max_waiting": "max", "order": "order"}
+_TEXTS: Final = {
+    "concurrency": "jobs",
+    "weight": "weight",
+    "max_waiting": "max",
+    "order": "order",
+    "shared": "shared",
+    "turns": "turns",
+}
+_BREAKERS: Final = {"errors": 1, "span": 1000, "least": 1, "rest": 1000}
+"""The texts of the parts of a breaker, in their order, and by what they are more: seconds are written in ms."""
 
 
 def limit_of(*texts: bytes | None) -> Limit:
@@ -213,6 +326,13 @@ def limit_of(*texts: bytes | None) -> Limit:
             name, _, value = member.partition("=")
             said[name] = value
     parts: dict[str, Any] = {name: _number(said.get(text)) for name, text in _TEXTS.items()}
+    parts["shared"] = said.get("shared")
+    breaker = [_number(said.get(text)) for text in _BREAKERS]
+    if breaker[0] == UNLIMITED:
+        parts["breaker"] = UNLIMITED
+    elif all(isinstance(each, int | float) for each in breaker):
+        of = zip(breaker, _BREAKERS.values(), strict=True)
+        parts["breaker"] = Breaker(*(each if n == 1 else each / n for each, n in of))
     starts, window = _number(said.get("starts")), _number(said.get("window"))
     if starts == UNLIMITED:
         parts["rate"] = UNLIMITED

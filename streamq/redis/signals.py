@@ -9,6 +9,7 @@ reconnection, and looks from time to time anyhow.
     due <ms>                    a due time earlier than the last known one, on ``Keys.signals``
     report <id> <n> <first> <m>  a progress of n bytes and the lines of a log of m bytes, by the number of the first,
                                 on ``Keys.reported``; progress and lines of all follow
+    lease <name>                a queue is short of a shared limit, on ``Keys.signals``
     cancel <id>                 the end of an active job is asked for, on ``Keys.signals``
     schedules                   a schedule was made, changed, paused or removed, on ``Keys.signals``
     upkeep                      somebody has taken a seat in the upkeep, or stands by, on ``Keys.signals``

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import StreamqError
+from streamq.model.breaker_status import BreakerStatus
+from streamq.model.breaker_status import status as breaker_status
 from streamq.model.group import tenant_of
 from streamq.model.group_status import GroupStatus, status
-from streamq.model.limit import CODE, GROUP, PARTS, QUEUE, TASK, Limit, limit_of, written
+from streamq.model.limit import CODE, GROUP, PARTS, PAUSE, QUEUE, SHARED, TASK, TOLD, Limit, limit_of, written
 from streamq.redis import scripts
 from streamq.redis.answers import translate
 from streamq.redis.link import Link
 from streamq.redis.links import Links
+from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
 log = logging.getLogger("streamq.store")
@@ -88,6 +91,14 @@ class Groups:
         async with self._access.pool.links() as links:
             return bool(await scripts.GROUP_RESUME.run(links.of(queue), self._access.keys(queue), scope))
 
+    async def close_breaker(self, queue: str, scope: str) -> bool:
+        """The gate is open for a scope, whatever has failed. Returns whether it was closed by a breaker, or a pause."""
+        keys = self._access.keys(queue)
+        was_open = await self._access.pool.call(queue, "HEXISTS", keys.limits, PAUSE + scope)
+        await self._access.pool.call(queue, "UNLINK", keys.errors + scope)
+        await self.resume(queue, scope)
+        return bool(was_open)
+
     # -- queries --------------------------------------------------------------------------------------------
 
     async def limits(self, queue: str) -> dict[str, Told]:
@@ -101,6 +112,33 @@ class Groups:
             )
             for scope in sorted(scopes)
         }
+
+    async def is_limited(self, queue: str, scope: str) -> bool:
+        """Whether any limit is said of a scope."""
+        return bool(await self._access.pool.call(queue, "HEXISTS", self._access.keys(queue).limits, scope))
+
+    async def breaker(self, queue: str, scope: str) -> BreakerStatus:
+        """How the breaker of a scope is."""
+        keys = self._access.keys(queue)
+        fields = (_general(scope), scope, PAUSE + scope)
+        async with self._access.pool.links() as links:
+            said, counts, clock = await links.of(queue).calls(
+                ("HMGET", keys.limits, *fields), ("HGETALL", keys.errors + scope), ("TIME",)
+            )
+        now = int(clock[0]) * 1000 + int(clock[1]) // 1000
+        return breaker_status(scope, tuple(said[:2]), said[2], pairs(counts), now)
+
+    async def breakers(self, queue: str) -> list[BreakerStatus]:
+        """Those that are open, and those of which something is said alone."""
+        said = pairs(await self._access.pool.call(queue, "HGETALL", self._access.keys(queue).limits))
+        scopes = {name.decode("utf-8", "replace") for name, text in said.items() if b"errors=" in text}
+        scopes |= {
+            name.decode("utf-8", "replace").removeprefix(PAUSE)
+            for name, text in said.items()
+            if name.startswith(PAUSE.encode()) and not name.startswith(f"{PAUSE}{SHARED}".encode())
+        }
+        own = [scope for scope in sorted(scopes) if not scope.startswith((CODE, TOLD, f"{GROUP}*"))]
+        return [await self.breaker(queue, scope) for scope in own]
 
     async def statuses(self, queue: str, names: Sequence[str]) -> list[GroupStatus]:
         """How these groups are; jobs of parts are not counted as their tenant's."""
@@ -158,6 +196,13 @@ class Groups:
         found = [each for each in await self.statuses(queue, list(dict.fromkeys(names))) if each.waiting]
         found.sort(key=lambda each: (-each.age if longest else -each.waiting, each.name))
         return found[:limit]
+
+
+def _general(scope: str) -> str:
+    """The scope of all of its kind; of what is no group it is itself."""
+    if not scope.startswith(GROUP):
+        return scope
+    return f"{GROUP}*:*" if ":" in scope.removeprefix(GROUP) else f"{GROUP}*"
 
 
 def declared(tasks: Mapping[str, Limit | None], said: Mapping[str, Limit]) -> dict[str, Limit]:

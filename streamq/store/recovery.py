@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from streamq.model.keys import GROUP
 from streamq.model.lanes import NUMBERS
@@ -19,6 +19,19 @@ log = logging.getLogger("streamq.store")
 
 PAGE: Final = 100
 """Jobs that one call recovers or audits: some milliseconds of the server's time. Fewer where they are large."""
+
+
+GATE_PAGE: Final = 100
+"""Slots, lines and held jobs that one call compares: a millisecond of the server's time."""
+GATE_MOST: Final = 5_000
+"""Slots that are counted anew at once: some milliseconds. More are only where people ask for it."""
+
+
+class GateAudit(NamedTuple):
+    """What was wrong in the accounts of a gate: how much, and the first of it."""
+
+    wrong: int
+    first: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,8 @@ class Recovery:
 
     def __init__(self, access: Access, delivery: Delivery, workers: Workers) -> None:
         self._access, self._delivery, self._workers = access, delivery, workers
+        self._at: dict[str, dict[str, bytes]] = {}
+        """By queue and part of the accounts of its gate, where the audit goes on."""
 
     # -- commands -------------------------------------------------------------------------------------------
 
@@ -86,6 +101,34 @@ class Recovery:
         if missing:
             log.warning("%d active jobs on %s were deleted by hand and are lost", missing, queue)
         return stranded
+
+    async def audit_gate(
+        self, links: Links, queue: str, *, whole: bool = True, repair: bool = True
+    ) -> GateAudit:
+        """Compare the accounts of the gate with the jobs. Without ``whole`` of what may be long one page is looked at,
+        the next one with each call. Returns what was wrong, and with ``repair`` is not any more."""
+        keys, link, wrong, found = self._access.keys(queue), links.of(queue), 0, list[str]()
+        parts = (keys.out, keys.lines, keys.parked, keys.used, keys.passed)
+        if not await link.call("EXISTS", *parts[:2], *parts[3:]) and not whole:
+            self._at.pop(queue, None)
+            return GateAudit(0, ())  # as nearly always
+        at: dict[str, bytes] = {} if whole else self._at.setdefault(queue, {})
+        flag = "1" if repair else "0"
+        for what in ("out", "passed", "lines", "parked"):
+            while True:
+                cursor, count, first = await scripts.GATE_AUDIT.run(
+                    link, keys, what, at.get(what, b"0"), GATE_PAGE, flag
+                )
+                wrong, found = wrong + count, found + [each.decode("utf-8", "replace") for each in first]
+                at[what] = cursor
+                if cursor == b"0" or not whole:
+                    break
+        count, first = await scripts.GATE_RECOUNT.run(link, keys, GATE_MOST if not whole else 10**9, flag)
+        wrong, found = (
+            wrong + max(0, count),
+            found + [each.decode("utf-8", "replace") for each in first],
+        )
+        return GateAudit(wrong, tuple(found[:10]))
 
     # -- queries --------------------------------------------------------------------------------------------
 

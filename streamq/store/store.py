@@ -29,6 +29,7 @@ from streamq.store.schedules import Schedules
 from streamq.store.search import Search
 from streamq.store.seats import Seats
 from streamq.store.server import ServerQueries
+from streamq.store.shared import SharedLimits
 from streamq.store.statistics import StatisticsStore
 from streamq.store.steering import SteeringStore
 from streamq.store.trail import Trail
@@ -62,6 +63,7 @@ class Store(Access):
         self.queues = Queues(self)
         self.steering = SteeringStore(self)
         self.groups = Groups(self)
+        self.shared_limits = SharedLimits(self)
         self.trail = Trail(self)
         self.records = RecordsStore(self)
         self.operations = Operations(self, known)

@@ -12,6 +12,7 @@ from streamq.model.envelope import one_line, parked
 from streamq.model.failure_kinds import outcome_of
 from streamq.model.headers import Headers, pack_headers, parse_headers, with_error, without_unknown_task
 from streamq.model.judge import Again, Bury, ResultNotStorable, TimeLimit, judge, unusable
+from streamq.model.lanes import ALONE, GATE
 from streamq.model.outcomes import CANCELLED, COMPLETED, DELAYED, EXPIRED, FAILED, HELD
 from streamq.model.record import record
 from streamq.task import Task
@@ -29,6 +30,14 @@ UNKNOWN_TASK_WAIT: Final = (1.0, 30.0)
 """Seconds until a job whose task this worker does not know is offered again: at first, and at most. A rollout brings
 a worker that knows it within minutes; each offer costs as much as an attempt."""
 
+UNGROUPED: Final[tuple[Scope, ...]] = ("shared",)
+GROUPED: Final[tuple[Scope, ...]] = ("group", "tenant", *UNGROUPED)
+"""What a retry may pause of a job without a group, and with one."""
+GATED: Final = (GATE, ALONE)
+"""The lanes of jobs that the gate has let through, of which breakers count those that fail."""
+SOONER: Final = 0.01
+"""Seconds before the end of a pause at which the job that met it is in its line again: it is the first then."""
+
 UNMAKEABLE: Final = "the outcome of the attempt could not be made; the log of its worker says why"
 """What is said of a job that is failed by the last resort."""
 
@@ -45,7 +54,7 @@ class Outcome(NamedTuple):
     due: str = ""
     retry_in: float | None = None
     pause: tuple[Scope, float, str] | None = None
-    """What is paused before: the job's group or tenant, for how many seconds, and why."""
+    """What is paused before: the group or tenant of the job, or what it draws from, for how many seconds, and why."""
 
 
 def completed(
@@ -97,8 +106,11 @@ def failed(
     since = headers.get("tried_since", began) if spent > 1 else began
     judgement = judge(
         error, attempt=spent, retries=retries, chance=chance, attempts=headers.get("attempts"),
-        elapsed=(now - since) / 1000, advice=advice, grouped="group" in headers,
+        elapsed=(now - since) / 1000, advice=advice, paused=GROUPED if "group" in headers else UNGROUPED,
     )  # fmt: skip
+    if "failing" in headers:  # that was the attempt before
+        headers = {**headers}
+        del headers["failing"]
     if isinstance(judgement, Again) and judgement.scope != "job":
         return _with_its_group(attempt, headers, error if advice is None else advice, took, judgement)
     if isinstance(judgement, Again) and not judgement.spent:
@@ -114,6 +126,8 @@ def failed(
     if retries.give_up_after is not None:
         headers["tried_since"] = since
     if isinstance(judgement, Again):
+        if attempt.delivery.lane in GATED:
+            headers["failing"] = True
         wait = max(judgement.seconds, at_least)
         delayed = _delayed(attempt, headers, wait, attempt_lines.again(error, described, took, wait))
         return delayed._replace(retry_in=judgement.seconds)
@@ -140,10 +154,16 @@ def _snoozed(
 def _with_its_group(
     attempt: Attempt, headers: Headers, said: BaseException, took: float, judgement: Again
 ) -> Outcome:
-    """The job goes back to the head of its line, uncharged, and its group is paused: it is the first then."""
+    """The job goes back to the head of its line, uncharged, and its group is paused: it is the first then.
+
+    What else draws from a shared limit is not known here: if nothing is paused, the job waits for itself.
+    """
     reason, wait = describe(said, traced=False, hide=hider(attempt) or str).message[:500], judgement.seconds
     line = attempt_lines.paused_group(took, wait, judgement.scope, reason)
-    return _delayed(attempt, headers, 0.0, (line,))._replace(pause=(judgement.scope, wait, reason))
+    back = max(0.0, wait - SOONER) if judgement.scope == "shared" else 0.0
+    return _delayed(attempt, headers, back, (line,), comes_first=True)._replace(
+        pause=(judgement.scope, wait, reason)
+    )
 
 
 def unknown(attempt: Attempt, known: Mapping[str, Task[Any, Any]], now: int, patience: float) -> Outcome:
@@ -217,8 +237,10 @@ def last_resort(attempt: Attempt, fault: BaseException, now: int) -> Outcome:
 # -- the forms of a settlement ------------------------------------------------------------------------------
 
 
-def _delayed(attempt: Attempt, headers: Headers, seconds: float, lines: tuple[Line, ...]) -> Outcome:
-    if "group" in headers:  # promote.lua knows it by that: it is the first of its group
+def _delayed(
+    attempt: Attempt, headers: Headers, seconds: float, lines: tuple[Line, ...], *, comes_first: bool = False
+) -> Outcome:
+    if comes_first or "group" in headers:  # promote.lua knows it by that: it is the first of its group
         headers = {**headers, "returned": min(headers.get("returned", 0) + 1, 1_000_000)}
     return Outcome(DELAYED, _envelope(attempt, headers), lines, due.after(seconds))
 

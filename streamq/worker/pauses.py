@@ -12,7 +12,7 @@ from streamq.errors import Rejected, Unavailable
 from streamq.model import due
 from streamq.model.envelope import Delivery
 from streamq.model.group import tenant_of
-from streamq.model.limit import GROUP
+from streamq.model.limit import GROUP, SHARED
 from streamq.redis.links import Links
 from streamq.store.store import Store
 from streamq.verdicts import Scope
@@ -73,6 +73,11 @@ class Pauses:
 
     async def _write(self, pause: Pause, links: Links | None = None) -> None:
         queue, scope, ends, reason, by = pause
+        if scope.startswith(SHARED):
+            shared = self._store.shared_limits
+            for name in await shared.drawn_by(queue, scope.removeprefix(SHARED)):
+                await shared.pause(name, reason, by, ends, extend=True)
+            return
         await self._store.groups.pause(queue, scope, reason, by, ends, extend=True, links=links)
 
     def at_once(self, delivery: Delivery, scope: Scope, ends: str, reason: str) -> Awaitable[None]:
@@ -99,6 +104,8 @@ class _Written:
 
 
 def _of(delivery: Delivery, scope: Scope, ends: str, reason: str) -> Pause:
+    if scope == "shared":  # the server knows what this job draws from
+        return Pause(delivery.queue, SHARED + delivery.job_id, ends, reason, f"job {delivery.job_id}")
     group = delivery.headers["group"]
     named = tenant_of(group) if scope == "tenant" else group
     return Pause(delivery.queue, GROUP + named, ends, reason, f"job {delivery.job_id}")

@@ -157,6 +157,7 @@ class Worker:
                 await store.groups.declare(links, queue, declared(tasks, self.app.limits.get(queue, {})))
         finally:
             await links.close()
+        await store.shared_limits.declare(self.app.declared_shared)
         await store.server.read_clock()
         await declare(self.app)
         try:

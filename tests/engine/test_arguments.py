@@ -122,7 +122,7 @@ async def test_what_is_neither_payload_nor_option_is_an_error_that_says_what_to_
         (lambda: letter.enqueue(Letter(), tags=["a"]), "'tags' is reserved for an option"),
         (lambda: several.enqueue(day="today", colour="red"), "/colour"),
         (lambda: several.enqueue(day="today", delay=5), r"options are not fields. Write several.options\(delay=…\)"),
-        (lambda: several.enqueue(day="today", units=3), "'units' is reserved for an option"),
+        (lambda: several.enqueue(day="today", parent=3), "'parent' is reserved for an option"),
         (lambda: several.enqueue(dya="today"), "/dya"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=said):

@@ -61,3 +61,43 @@ async def test_groups_are_limited_paused_and_looked_at_by_commands_and_every_end
     assert "group 'a' of queue 'sms' is full: 2 of its jobs wait, at most 2 may" in ends[17].err
     acts = {(entry.action, entry.subject, entry.actor) for entry in (await app.audit(queue="sms")).items}
     assert {("group.limit", "a", "ada"), ("group.pause", "b", "ada")} <= acts
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_shared_limits_and_breakers_are_told_looked_at_and_steered_by_commands(
+    app: App, tmp_path: Path, server_url: str, prefix: str
+) -> None:
+    await app.enqueue("sms", "t", 1, group="a")
+    calls = [
+        Call(("shared", "limit", "provider", "--rate", "100/s", "--concurrency", "5", "--json")),
+        Call(("shared", "limit", "provider")),
+        Call(("shared", "limit", "no such", "--rate", "1/s")),
+        Call(("shared", "pause", "provider", "--reason", "429", "--until", "5m", "--by", "ada")),
+        Call(("shared", "ls")),
+        Call(("shared", "resume", "provider")),
+        Call(("shared", "get", "provider", "--json")),
+        Call(("shared", "rm", "provider")),
+        Call(("shared", "ls")),
+        Call(("queue", "limit", "sms", "--shared", "provider", "--turns", "time", "--breaker", "20%/5m")),
+        Call(("group", "limit", "sms", "a", "--breaker", "x")),
+        Call(("breaker", "open", "sms", "--group", "a", "--reason", "down", "--by", "ada")),
+        Call(("breaker", "ls", "sms")),
+        Call(("breaker", "get", "sms", "--group", "a", "--json")),
+        Call(("breaker", "close", "sms", "--group", "a", "--json")),
+        Call(("breaker", "open", "sms", "--task", "t")),
+        Call(("breaker", "open", "sms", "--task", "t", "--group", "a")),
+    ]
+    environment = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}
+    ends = await asyncio.to_thread(run_all, tmp_path, calls, **environment)
+    assert [end.code for end in ends] == [0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 2], [
+        (end.code, end.err) for end in ends
+    ]
+    assert json.loads(ends[0].out)["limit"] == {"concurrency": 5, "rate": "100/s"}
+    assert [line.split()[0] for line in ends[4].out.splitlines()] == ["shared", "provider"]
+    assert json.loads(ends[6].out)["paused"] is None
+    assert "no shared limit is told" in ends[8].out
+    assert "'50%/1m'" in ends[10].err
+    assert ["group:a", "open"] in [line.split()[:2] for line in ends[12].out.splitlines()]
+    assert [json.loads(ends[at].out)["state"] for at in (13, 14)] == ["open", "closed"]
+    assert "do not wait for the gate" in ends[15].err

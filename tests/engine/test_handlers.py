@@ -163,7 +163,7 @@ def test_what_cannot_run_is_refused_where_it_is_declared(handler: Any, said: str
 def _with_an_option(number: int, durability: str) -> None: ...
 
 
-def _with_an_option_to_come(number: int, units: int) -> None: ...
+def _with_an_option_to_come(number: int, parent: int) -> None: ...
 
 
 def _alone_with_an_option(delay: int = 5) -> None: ...
@@ -179,7 +179,7 @@ def _with_two_contexts(number: int, one: Context, other: Context) -> None: ...
     ("handler", "said"),
     [
         (_with_an_option, "'durability' of task .* is an option of enqueue: rename it"),
-        (_with_an_option_to_come, "'units' of task .* is reserved for an option of enqueue: rename it"),
+        (_with_an_option_to_come, "'parent' of task .* is reserved for an option of enqueue: rename it"),
         (_alone_with_an_option, "'delay' of task .* is an option of enqueue: rename it"),
         (_of_a_class, "'self' of task .* takes the object of a method, and a worker has none"),
         (_with_two_contexts, "2 parameters"),

@@ -239,7 +239,7 @@ async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_mak
     for wrong in ("{a", "{}", "{a}:{b}:{c}", "{a} {b}", 5):
         with pytest.raises(ConfigurationError, match="group="):
             app.task(name="wrong", group=wrong)(lambda _x: None)
-    with pytest.raises(ConfigurationError, match="weight is said of groups alone"):
+    with pytest.raises(ConfigurationError, match="weight cannot be said of it"):
         app.task(name="wrong", limit=Limit(weight=2))(lambda _x: None)
     with pytest.raises(ConfigurationError, match="limit=5 is not a Limit"):
         app.limit("q", 5)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "client": frozenset({"client"}),
     "nouns": frozenset({
         "job", "queue", "group", "grouping", "limited", "operation", "bulk", "many", "audited", "keeping", "records",
-        "statistics", "options", "once",
+        "statistics", "options", "once", "breaker", "shared",
         "terms", "unique", "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync",
         "scheduling", "schedules", "program", "context", "declare",
     }),

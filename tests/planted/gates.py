@@ -8,6 +8,10 @@ MODEL = (
     "tests/promises/test_gatehouse.py"
     "::test_after_any_interleaving_the_gate_counts_what_is_past_it_and_nobody_waits_for_an_open_one"
 )
+SHARED = (
+    "tests/promises/test_shared_limits.py"
+    "::test_no_window_has_more_starts_and_no_moment_more_jobs_than_a_shared_limit_allows"
+)
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -51,5 +55,26 @@ FAULTS: tuple[Fault, ...] = (
         "  if was and line then out_of_line(line) end",
         "  if false then out_of_line(line) end",
         MODEL,
+    ),
+    Fault(
+        "shared limits: what is leased counts from when it was leased",
+        "streamq/redis/lua/shared_lease.lua",
+        "redis.call('ZADD', leased, ends, number .. ':' .. start)",
+        "redis.call('ZADD', leased, now, number .. ':' .. start)",
+        SHARED,
+    ),
+    Fault(
+        "shared limits: what was started is not counted",
+        "streamq/redis/lua/shared_lease.lua",
+        "  count(spent - units)",
+        "  count(-units)",
+        SHARED,
+    ),
+    Fault(
+        "shared limits: a job gives back one unit, whatever it drew",
+        "streamq/redis/lua/parts/leave_gate.lua",
+        "- units * count end",
+        "- count end",
+        SHARED,
     ),
 )

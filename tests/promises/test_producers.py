@@ -44,6 +44,19 @@ async def _answer(server: asyncio.StreamReader, count: int) -> bytes:
     return answer
 
 
+async def _flight(client: asyncio.StreamReader) -> tuple[bytes, int]:
+    """What comes together, as whole commands, and how many these are; nothing at the end."""
+    data, commands, count = b"", hiredis.Reader(), 0
+    while piece := await client.read(1 << 20):
+        data += piece
+        commands.feed(piece)
+        while commands.gets() is not False:
+            count += 1
+        if count == len(COMMAND.findall(data)):
+            return data, count
+    return b"", 0
+
+
 class Unreliable(Proxy):
     """Does to each flight that passes what ``faults`` says next; when it has no more to say, nothing."""
 
@@ -56,7 +69,10 @@ class Unreliable(Proxy):
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(self._socket)
         try:
-            while data := await reader.read(1 << 20):
+            while True:
+                data, count = await _flight(reader)
+                if not data:
+                    return
                 fault = self.faults.popleft() if b"EVAL" in data and self.faults else "none"
                 self.met.append(fault)
                 self._admin.execute_command(
@@ -67,7 +83,7 @@ class Unreliable(Proxy):
                 if fault == "cut before":
                     return
                 to_server.write(data)
-                answer = await _answer(from_server, len(COMMAND.findall(data)))
+                answer = await _answer(from_server, count)
                 if fault == "answer lost":
                     return
                 writer.write(answer)

@@ -76,6 +76,12 @@ def test_only_an_admin_steers_queues_and_empties_them() -> None:
         ("DELETE", "/api/v1/queues/{queue}/groups/{group}"),
         ("POST", "/api/v1/queues/{queue}/groups/{group}/pause"),
         ("POST", "/api/v1/queues/{queue}/groups/{group}/resume"),
+        ("POST", "/api/v1/queues/{queue}/breaker/open"),
+        ("POST", "/api/v1/queues/{queue}/breaker/close"),
+        ("PUT", "/api/v1/shared-limits/{name}"),
+        ("DELETE", "/api/v1/shared-limits/{name}"),
+        ("POST", "/api/v1/shared-limits/{name}/pause"),
+        ("POST", "/api/v1/shared-limits/{name}/resume"),
         ("POST", "/api/v1/queues/{queue}/jobs/bulk"),
         ("POST", "/api/v1/operations/{id}/cancel"),
     }

@@ -77,3 +77,37 @@ async def test_a_group_is_limited_paused_and_looked_at(
             "concurrency": 50,
             "rate": "100/s",
         }
+
+
+async def test_shared_limits_and_breakers_are_told_looked_at_and_steered(
+    settings: Callable[..., ServiceSettings], start: Start
+) -> None:
+    app = App(settings())
+
+    @app.task(queue="sms")
+    async def t() -> None: ...
+
+    one = "/api/v1/shared-limits/provider"
+    async with start(settings(), app) as service:
+        status, told = await ask(service, "PUT", one, {"rate": "100/s", "concurrency": 5})
+        assert (status, told["told_limit"]) == (200, {"rate": "100/s", "concurrency": 5})
+        status, paused = await ask(service, "POST", f"{one}/pause", {"reason": "429", "until": "5m"})
+        assert (status, paused["paused"]["reason"]) == (200, "429")
+        assert (await ask(service, "POST", f"{one}/resume"))[1]["paused"] is None
+        status, listed = await ask(service, "GET", "/api/v1/shared-limits")
+        assert (status, [each["name"] for each in listed["data"]]) == (200, ["provider"])
+        assert (await ask(service, "DELETE", one))[1]["limit"] == {}
+        for wrong in ({"rate": "0/s"}, {"concurrency": 0}):
+            status, problem = await ask(service, "PUT", one, wrong)
+            assert (status, problem["code"]) == (422, "invalid-limit")
+
+        of = "/api/v1/queues/sms/breaker"
+        status, problem = await ask(service, "POST", f"{of}/open?task=t")
+        assert (status, problem["code"]) == (422, "usage"), problem
+        assert (await ask(service, "PUT", f"{GROUPS}/66338", {"breaker": "50%/1m"}))[0] == 200
+        status, opened = await ask(service, "POST", f"{of}/open?group=66338", {"reason": "down", "by": "ada"})
+        assert (status, opened["state"], opened["pause"]["by"]) == (200, "open", "ada")
+        status, listed = await ask(service, "GET", "/api/v1/queues/sms/breakers")
+        assert (status, [each["scope"] for each in listed["data"]]) == (200, ["group:66338"])
+        assert (await ask(service, "POST", f"{of}/close?group=66338"))[1]["state"] == "closed"
+        assert (await ask(service, "GET", f"{of}?group=66338"))[1]["breaker"] == "50%/m"

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- One busy worker waits until it is idle, on behalf of a queue's suspects; all others fetch on.
--- keys: lanes alone_claim moved gate
+-- keys: lanes alone_claim moved signals gate
 -- arguments:
 --   worker
 --   lasts    ms after which the claim expires; 0 gives it up
@@ -9,7 +9,9 @@
 local holder = redis.pcall('GET', keys.alone_claim) -- of another type, it is nobody's, and SET replaces it
 local mine = holder == args.worker
 if type(holder) == 'string' and not mine then return 0 end
-if args.lasts ~= '0' and has_open_suspect() then
+local has_one = args.lasts ~= '0' and has_open_suspect()
+write_leases(1)
+if has_one then
   redis.call('SET', keys.alone_claim, args.worker, 'PX', args.lasts)
   return 1
 end

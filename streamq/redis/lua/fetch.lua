@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The next jobs for a worker that runs nothing: one suspect by itself, or else up to n ready ones. It ends early where
 -- they are large. (A worker's own blocking read cannot do that: the server knows a limit by number only.)
--- keys: lanes moved gate
+-- keys: lanes moved signals gate
 -- arguments:
 --   worker
 --   n        at most 500; none below 1
@@ -18,8 +18,11 @@ local suspect = has_open_suspect() and take(lane.alone, 1) or {}
 if #suspect > 0 and redis.call('EXISTS', keys.out) == 1 then
   -- parts: parse header_id note_start each_scope
   local _, _, headers = parse(suspect[1][2])
-  each_scope(redis.call('HGET', keys.out, id_of(headers) or suspect[1][1]), note_start) -- it starts now, and counts
+  local told = redis.call('HGET', keys.out, id_of(headers) or suspect[1][1])
+  each_scope(told, note_start) -- it starts now, and counts
+  each_draw(told, draw)
 end
+write_leases(1)
 if #suspect > 0 then return { lane.alone, suspect } end
 
 if redis.call('HEXISTS', keys.gate, 'limited') == 1 then return { lane.ready, {} } end -- the gate lets them through

@@ -17,7 +17,7 @@ if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, f
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
 
 -- parts: reopened
-local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct', 'strays')
+local said = redis.call('HMGET', keys.gate, 'time', 'plain', 'parts', 'urgent', 'back', 'waits', 'limited', 'direct', 'strays', 'ran')
 if said[8] then -- jobs were let through as they were made: those that nobody has are given to this caller first
   -- parts: delivered
   local left = #redis.call('XRANGE', keys.lanes[lane.passed], '(' .. last_delivered(lane.passed), '+', 'COUNT', free)
@@ -38,8 +38,8 @@ local UNIT = 1000000 -- of a tag, for one job of weight 1: whole numbers are wri
 -- What this call changes, to be written at its end: most of it at once.
 local PASSED = lane.passed .. ' '
 local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}
-local given_out, of_parts, tasks = {}, {}, {}
--- parts: closed
+local given_out, of_parts, tasks, drawn = {}, {}, {}, {}
+-- parts: closed lease
 
 -- parts: heads
 
@@ -54,10 +54,21 @@ local function is_kept(slot)
   return slot and string.byte(slot, -1) == 10
 end
 
-local function take_slot(id, group, task)
+-- Turns by run time: a start counts as long as jobs have run of late, until its end says how long it was.
+local queue_limit = limit_of('queue')
+local by_time = queue_limit ~= nil and queue_limit.turns == 'time'
+local expected = by_time and math.floor(tonumber(redis.call('HGET', keys.gate, 'ran') or 100)) -- ms
+if by_time then UNIT = math.max(1, expected) * 1000 elseif said[10] then redis.call('HDEL', keys.gate, 'ran') end
+
+local function take_slot(id, group, task, draws)
   local slot = slots[id]
   if slot and not is_kept(slot) then return end
-  out[#out + 1], out[#out + 2] = id, group .. '\n' .. task
+  local told = group .. '\n' .. task
+  if by_time or next(draws) then told = told .. (by_time and '\n@' .. now .. ',' .. expected .. ' ' or '\n') end
+  for name, units in pairs(draws) do
+    told, drawn[name] = told .. name .. '=' .. units .. ' ', (drawn[name] or 0) + units
+  end
+  out[#out + 1], out[#out + 2] = id, told
   used_more.queue, tasks[task] = (used_more.queue or 0) + 1, (tasks[task] or 0) + 1
   if not slot then given_out[group] = (given_out[group] or 0) + 1 end
   local colon = string.find(group, ':', 1, true)
@@ -95,7 +106,7 @@ local function has_expired(id, headers)
   return ends and now > ends
 end
 
-local function let_through(id, name, list, group, task, headers, payload)
+local function let_through(id, name, list, group, task, headers, payload, draws)
   if string.byte(headers, 3) ~= 105 or not string.find(headers, '^{"id":"') then
     headers = '{"id":"' .. id .. (headers == '{}' and '"}' or '",' .. string.sub(headers, 2))
   end
@@ -103,23 +114,25 @@ local function let_through(id, name, list, group, task, headers, payload)
   leave(id, name, list, group)
   passed[#passed + 1] = id
   moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
-  take_slot(id, group, task)
+  take_slot(id, group, task, draws)
   free, bytes = free - 1, bytes + #headers + #payload
 end
 
 -- Try the group whose turn it is. Returns "through", "empty", or "closed", the scope and until when.
 local try
+local NONE = {}
 function try(group)
   local id, envelope, name, list = head_of(group)
   if not id then return 'empty' end
   local task, headers, payload = unseal(envelope)
-  local slot, over = slots[id], has_expired(id, headers)
+  local slot, over, draws = slots[id], has_expired(id, headers), NONE
   if not over and is_task_paused(task) and (not slot or is_kept(slot)) then -- else its worker holds it
     put_aside(id, name, list, group, task)
     if looks > LOOKS then return 'looked' end
     return try(group)
   end
   if has_limits and not over then
+    draws = {}
     local own, part = scopes_of(group)
     local scopes = { 'queue', 'task:' .. task, own, part }
     for i, scope in ipairs(scopes) do
@@ -130,9 +143,23 @@ function try(group)
       if opens then return 'closed', scope, opens end
       if has_waits and i < 4 then chain[scope] = true end -- whatever becomes of this one, others may wait for it
     end
-    for _, scope in ipairs(scopes) do note_start(scope, scopes[scope]) end
+    for _, name_of_one in ipairs(shared_by(task)) do
+      draws[name_of_one] = units_of(headers)
+      local held = (not slot or is_kept(slot)) and used_of('shared:' .. name_of_one) or nil
+      local opens = shared_opens(name_of_one, draws[name_of_one], held)
+      if opens then return 'closed', 'shared:' .. name_of_one, opens end
+    end
+    for _, scope in ipairs(scopes) do
+      local limit = scopes[scope]
+      note_start(scope, limit)
+      if limit and limit.broken then
+        -- parts: breakers
+        let_probe(scope, limit, id)
+      end
+    end
+    for name_of_one, units in pairs(draws) do draw(name_of_one, units) end
   end
-  let_through(id, name, list, group, task, headers, payload)
+  let_through(id, name, list, group, task, headers, payload, draws)
   return 'through'
 end
 
@@ -256,11 +283,13 @@ local function call_chain()
   for scope in pairs(chain) do
     local limit = limit_of(scope, string.find(scope, '^group:') and 'group:*' or nil)
     local room = limit and limit.jobs and math.min(free, limit.jobs - used_of(scope)) or free
-    chain[scope] = room > 0 and not closed(scope, limit) and call_waiting(scope, room) or nil
+    local shared = string.match(scope, '^shared:(.*)$')
+    local opens = shared and (short[shared] and 1 or shared_opens(shared, 1, used_of(scope))) or closed(scope, limit)
+    chain[scope] = room > 0 and not opens and call_waiting(scope, room) or nil
   end
 end
 
-local queue_limit, is_closed, tries = limit_of('queue'), false, 0
+local is_closed, tries = false, 0
 while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
   -- what this call has changed of the turns is written before they are looked at again
   each('ZREM', keys.turns, off_turn)
@@ -319,6 +348,7 @@ if next(served) then
   add_many(keys.moved, moved)
   add_many(keys.out, out)
   for task, count in pairs(tasks) do used_more['task:' .. task] = count end
+  for name, units in pairs(drawn) do used_more['shared:' .. name] = units end
   for group, count in pairs(given_out) do used_more['group:' .. group] = count end
   for tenant, count in pairs(of_parts) do used_more['group:' .. tenant] = count + (given_out[tenant] or 0) end
   count_used(used_more)
@@ -337,6 +367,7 @@ for scope in pairs(chain) do -- the next call goes on
   if redis.call('EXISTS', keys.waits .. scope) == 1 then redis.call('ZADD', keys.opens, is_closed and now + 1000 or now, scope) end
 end
 
+write_leases(free)
 local more = 0
 if redis.call('EXISTS', keys.lines) == 1 then
   redis.call('ZREMRANGEBYSCORE', keys.rested, '-inf', string.format('%d', time))

@@ -8,16 +8,14 @@
 --   ends     when it ends by itself: a due time, or "" for never
 --   extend   "1" where a pause that lasts longer stays as it is
 -- returns the server's time, and 1 where it is paused so, 0 where a longer pause stays
--- parts: clock due
-local FOREVER = 9007199254740991
-local ends = args.ends == '' and FOREVER or math.floor(due_at(args.ends))
+-- parts: pause_text
+local text, ends = pause_text(args.reason, args.by, args.ends)
 local field = 'pause ' .. args.scope
 if args.extend == '1' then
   local before = tonumber(string.match(redis.call('HGET', keys.limits, field) or '', '^%d+'))
   if before and before >= ends then return { now, 0 } end
 end
-local pause = cjson.encode({ reason = args.reason, by = args.by, since_ms = now, until_ms = ends < FOREVER and ends or nil })
-redis.call('HSET', keys.limits, field, string.format('%.0f', ends) .. ' ' .. pause)
+redis.call('HSET', keys.limits, field, text)
 if ends < FOREVER then
   local earliest = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
   redis.call('ZADD', keys.opens, ends, args.scope)

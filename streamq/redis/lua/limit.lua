@@ -7,18 +7,10 @@
 --   scope
 --   parts...  name and value of each part; "" to take it back
 -- returns what code says, what was told, and where to go on waking ("0" when all have had their turn)
--- parts: wake
-local PARTS = { 'jobs', 'starts', 'window', 'weight', 'max', 'order' }
+-- parts: wake limit_text
 local scope = args.scope
 local is_one = string.find(scope, '^group:[^*]') ~= nil -- code says nothing of one group
 local field = is_one and scope or args.source .. ' ' .. scope
-
-local said, text = {}, {}
-for name, value in string.gmatch(redis.call('HGET', keys.limits, field) or '', '(%l+)=([^ ]+)') do said[name] = value end
-for at = first.parts, #ARGV, 2 do said[ARGV[at]] = ARGV[at + 1] ~= '' and ARGV[at + 1] or nil end
-for _, name in ipairs(PARTS) do
-  if said[name] then text[#text + 1] = name .. '=' .. said[name] end
-end
 
 local function write(name, value)
   if value == '' then redis.call('HDEL', keys.limits, name) else redis.call('HSET', keys.limits, name, value) end
@@ -34,14 +26,19 @@ local function is_bounded()
   return string.find(redis.call('HGET', keys.limits, scope) or '', 'max=%d') ~= nil
 end
 
-local was_bounded, was_limited = is_bounded(), redis.call('HEXISTS', keys.limits, scope) == 1
-write(field, table.concat(text, ' '))
+local function has_breaker()
+  return string.find(redis.call('HGET', keys.limits, scope) or '', 'errors=%d') ~= nil
+end
+
+local was_bounded, had_breaker, was_limited = is_bounded(), has_breaker(), redis.call('HEXISTS', keys.limits, scope) == 1
+limit_text(keys.limits, field, first.parts)
 local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
 if not is_one then
   code = redis.call('HGET', keys.limits, 'code ' .. scope) or ''
   write(scope, code .. (code ~= '' and told ~= '' and ' ' or '') .. told) -- read one after the other, the last goes before
 end
 count('bounded', was_bounded, is_bounded()) -- while any is, an enqueue looks at the lines of its groups
+count('breakers', had_breaker, has_breaker()) -- while any is, outcomes are counted
 if not string.find(scope, '^group:') then
   -- While the queue or a task has a limit, also jobs without a group wait for the gate: workers read it alone, and
   -- producers ring.

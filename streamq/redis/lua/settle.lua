@@ -36,6 +36,18 @@ local function write(kind, lane, entries, ids, list, at, whole)
   if lane == lane.passed or lane == lane.alone and redis.call('EXISTS', keys.out) == 1 then
     -- parts: leave_gate
     local keep
+    if redis.call('HEXISTS', keys.gate, 'breakers') == 1 then
+      -- parts: breakers unseal
+      local failed = {}
+      for i = 1, #ids do
+        if kind == outcome.completed or kind == outcome.failed then failed[i] = kind == outcome.failed end
+        if kind == outcome.delayed and string.find(list[at + 2 * i - 1], '"failing"', 1, true) then
+          local _, headers = unseal(list[at + 2 * i - 1])
+          failed[i] = string.find(headers, '"failing"', 1, true) and true or nil
+        end
+      end
+      note_ends(ids, failed)
+    end
     if kind == outcome.delayed or kind == outcome.held then -- those keep their slots whose order is strict
       -- parts: limits group_of unseal
       keep = {}

@@ -1,11 +1,12 @@
 -- Whether the gate is closed for a scope, with what this call has let through: for gate.lua alone, which says it in
--- `used_more`, `tasks`, `given_out` and `of_parts`.
+-- `used_more`, `tasks`, `given_out`, `of_parts` and `drawn`.
 -- parts: opens_at note_start
 local used = {}
 
 local function used_of(scope)
   used[scope] = used[scope] or tonumber(redis.call('HGET', keys.used, scope) or 0)
   if scope == 'queue' then return used[scope] + (used_more.queue or 0) end
+  if string.sub(scope, 1, 7) == 'shared:' then return used[scope] + (drawn[string.sub(scope, 8)] or 0) end
   if string.sub(scope, 1, 5) == 'task:' then return used[scope] + (tasks[string.sub(scope, 6)] or 0) end
   local group = string.sub(scope, 7)
   return used[scope] + (given_out[group] or 0) + (of_parts[group] or 0)

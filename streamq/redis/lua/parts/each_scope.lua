@@ -1,7 +1,7 @@
 -- The scopes of a job that is past the gate, with the limit of each, by what `out` tells of it.
 -- parts: limits
 local function each_scope(told, act)
-  local group, task = string.match(told or '', '^(.*)\n(.*)$')
+  local group, task = string.match(told or '', '^([^\n]*)\n([^\n]*)')
   if not group then return end
   local own, part = scopes_of(group)
   act('queue', limit_of('queue'))

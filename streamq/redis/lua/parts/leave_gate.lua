@@ -27,10 +27,29 @@ local function turn_each(groups)
   end
 end
 
+-- A job has run: its tenant, and its part, are charged what that was longer than expected when it started, or get it back.
+local function charge(group, count, began, expected)
+  -- parts: weight_of
+  local ran = math.max(0, now - began)
+  local before = tonumber(redis.call('HGET', keys.gate, 'ran') or expected)
+  redis.call('HSET', keys.gate, 'ran', math.floor(before + (ran - before) / 10)) -- about the mean of the last ten
+  local tenant, part = tenant_of(group)
+  local more = math.floor(count * (ran - expected) * 1000 / weight_of(tenant))
+  if part and redis.call('ZSCORE', keys.parts .. tenant, part) then
+    redis.call('ZINCRBY', keys.parts .. tenant, math.floor(count * (ran - expected) * 1000 / weight_of(tenant, part)), part)
+  end
+  local key = redis.call('ZSCORE', keys.turns, tenant) and keys.turns or redis.call('ZSCORE', keys.rested, tenant) and keys.rested
+  if key then
+    redis.call('ZINCRBY', key, more, tenant)
+  elseif more > 0 then
+    redis.call('ZADD', keys.rested, string.format('%d', tonumber(redis.call('HGET', keys.gate, 'time') or 0) + more), tenant)
+  end
+end
+
 -- What `count` jobs free that `out` tells the same of. One that keeps its slot frees what is not its group's alone: a job
 -- that waits for its next attempt is to let none of its group pass, and is to hold up nobody else.
 local function free_slots(told, count, keep, freed, groups)
-  local group, task = string.match(told, '^(.*)\n(.*)$')
+  local group, task, shared = string.match(told, '^([^\n]*)\n([^\n]*)\n?(.*)$')
   if not group then return end
   local tenant, part = tenant_of(group)
   local own = 'group:' .. tenant
@@ -39,6 +58,9 @@ local function free_slots(told, count, keep, freed, groups)
     free('queue')
     free('task:' .. task)
     if part then free(own) end
+    local began, expected = string.match(shared, '^@(%d+),(%d+)')
+    if began and not string.find(group, '^%*') then charge(group, count, tonumber(began), tonumber(expected)) end
+    for name, units in string.gmatch(shared, '(%S+)=(%d+)') do freed['shared:' .. name] = (freed['shared:' .. name] or 0) - units * count end
   end
   if not keep then free(part and 'group:' .. group or own) end
   groups[#groups + 1] = tenant
@@ -53,7 +75,7 @@ local function leave_gate(ids, keep)
     for i, told in ipairs(redis.call('HMGET', keys.out, unpack(slice))) do
       if told and keep and keep[slice[i]] then
         wait[told] = (wait[told] or 0) + 1
-        kept[#kept + 1], kept[#kept + 2] = slice[i], string.match(told, '^(.*\n)') or told
+        kept[#kept + 1], kept[#kept + 2] = slice[i], string.match(told, '^[^\n]*\n') or told
       elseif told then
         leave[told] = (leave[told] or 0) + 1
         left[#left + 1] = slice[i]

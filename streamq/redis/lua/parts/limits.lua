@@ -5,8 +5,9 @@ local has_limits = redis.call('EXISTS', keys.limits) == 1
 local known = {}
 
 -- What is no limit is left out: it was written by others.
-local MOST = { jobs = 1e6, starts = 1e6, window = 86400000, weight = 1000, max = 1e6 }
-local LEAST = { weight = 0.01 }
+local MOST = { jobs = 1e6, starts = 1e6, window = 86400000, weight = 1000, max = 1e6, errors = 1, least = 1e6,
+  span = 86400000, rest = 86400000 }
+local LEAST = { weight = 0.01, errors = 0.001 }
 
 local function parsed(limit, text)
   for name, value in string.gmatch(text or '', '(%l+)=([^ ]+)') do
@@ -30,7 +31,13 @@ local function limit_of(scope, general)
     local said = redis.call('HMGET', keys.limits, general or scope, scope, 'pause ' .. scope)
     limit = (said[1] or said[2] or said[3]) and parsed(parsed({}, said[1]), said[2]) or false
     if limit and not (limit.starts and limit.window) then limit.starts = nil end
-    if limit and said[3] then limit['until'] = tonumber(string.match(said[3], '^%d+')) or 0 end
+    if limit and said[3] then
+      limit['until'] = tonumber(string.match(said[3], '^%d+')) or 0
+      if string.find(said[3], '"breaker":true', 1, true) then
+        local read, told = pcall(cjson.decode, string.match(said[3], '^%d+ (.*)$') or '')
+        limit.broken = read and type(told) == 'table' and told or nil
+      end
+    end
     known[scope] = limit
   end
   return limit or nil

@@ -19,7 +19,7 @@ local function line_up_limited(entries, number)
       redis.call('XDEL', keys.lanes[number], entry[1])
       redis.call('HSET', keys.parked, id, seal(task, kept, payload))
       redis.call('HDEL', keys.moved, id)
-      line_up(id, group, number, false)
+      line_up(id, group, number, string.find(kept, '"returned"', 1, true) ~= nil)
       groups[group] = true
     end
   end

@@ -1,5 +1,5 @@
 -- A suspect has its slot since before it crashed, but may have to wait for a window or the end of a pause.
--- parts: opens_at parse header_id delivered add each_scope
+-- parts: opens_at parse header_id delivered add each_scope lease
 
 -- Whether the first suspect that waits may start. Those go to the end of their lane that may not, some in a call.
 local function has_open_suspect()
@@ -11,7 +11,9 @@ local function has_open_suspect()
     local task, payload, headers = parse(entry[2])
     local id, closed = id_of(headers) or entry[1], false
     if gated then
-      each_scope(redis.call('HGET', keys.out, id), function(scope, limit) closed = closed or limit and opens_at(scope, limit) end)
+      local told = redis.call('HGET', keys.out, id)
+      each_scope(told, function(scope, limit) closed = closed or limit and opens_at(scope, limit) end)
+      each_draw(told, function(name, units) closed = closed or shared_opens(name, units) end)
     end
     if not closed then return true end
     redis.call('HSET', keys.moved, id, lane.alone .. ' ' .. add(keys.lanes[lane.alone], task, payload, headers))

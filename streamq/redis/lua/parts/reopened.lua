@@ -11,8 +11,9 @@ if first_open and tonumber(first_open) <= now then
     groups[#groups + 1] = string.match(scope, '^group:(.*)$')
     chain[scope] = true
     if has_limits then
-      local ends = tonumber(string.match(redis.call('HGET', keys.limits, 'pause ' .. scope) or '', '^%d+'))
-      if ends and ends <= now then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
+      local pause = redis.call('HGET', keys.limits, 'pause ' .. scope) or ''
+      local ends = tonumber(string.match(pause, '^%d+'))
+      if ends and ends <= now and not string.find(pause, '"breaker":true', 1, true) then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
     end
   end
   turn_each(groups)

@@ -1,7 +1,7 @@
 -- A group in whose line jobs wait is to have its turn, unless it is to have it already: behind those that were served
 -- less for their weight. (Start-time fair queueing: Goyal, Vin and Cheng, SIGCOMM 1996.) Whether its limits are open is
 -- looked at when its turn has come.
--- parts: tenant_of
+-- parts: tenant_of weight_of
 
 local virtual_time
 
@@ -10,9 +10,8 @@ local virtual_time
 local function spread(tenant)
   local before = redis.call('HINCRBY', keys.gate, 'entered', 1) - 1
   if before == 0 then return 0 end
-  local said = redis.call('HMGET', keys.limits, 'group:' .. tenant, 'group:*')
-  local weight = tonumber(string.match(said[1] or '', 'weight=([%d.]+)') or string.match(said[2] or '', 'weight=([%d.]+)') or 1)
-  return math.floor(1000000 / weight * (before * 0.6180339887 % 1))
+  local ran = tonumber(redis.call('HGET', keys.gate, 'ran') or nil) -- in turns by run time
+  return math.floor((ran and ran * 1000 or 1000000) / weight_of(tenant) * (before * 0.6180339887 % 1))
 end
 
 local function take_turn(group)

@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- The queue gets its next lease of a shared limit, and those who wait for it have their turn. One that comes late is not
+-- taken: another has asked since, and the limit counts on that.
+-- keys: lanes signals gate
+-- arguments:
+--   name
+--   hold     how much its running jobs may hold; "-" where nothing is said
+--   start    how much may start; likewise
+--   ends     until when, in ms since the epoch
+--   number   the lease
+--   used     "1", or "0" where nobody draws from it any more
+-- returns 1 where something may start now, else 0
+-- parts: clock wake
+local KEPT = 10000 -- ms for which the number of the last lease is known: a grant is never so late
+local number, ends = tonumber(args.number), tonumber(args.ends)
+local last = tonumber(string.match(redis.call('HGET', keys.leases, args.name) or '', ' (%d+):%d+ %d+ %d+$') or 0)
+if number <= last or ends <= now then return 0 end
+if args.used == '0' then
+  redis.call('HSET', keys.leases, args.name, string.format('0 0 %.0f %s:0 0 0', now + KEPT, args.number))
+  return 0
+end
+local units = args.start == '-' and '0' or args.start
+redis.call('HSET', keys.leases, args.name, table.concat({ args.hold, args.start, args.ends, args.number .. ':' .. units, 0, 0 }, ' '))
+local used = tonumber(redis.call('HGET', keys.used, 'shared:' .. args.name) or 0)
+if args.start == '0' or args.hold ~= '-' and used >= tonumber(args.hold) then return 0 end
+wake('shared:' .. args.name, '0')
+return 1

@@ -1,0 +1,70 @@
+-- What the queue may draw of shared limits, until its lease of them ends. (`shared_lease.lua` grants it, and the leaser
+-- asks for it where the gate finds it short.) In `leases`: name → how much its running jobs may hold, how much may start
+-- ("-" for each where nothing is said), until when in ms, the lease, how much of it was started, and when last.
+-- parts: clock limits own_headers
+local leases, short = {}, {}
+
+local function lease_of(name)
+  if leases[name] ~= nil then return leases[name] end
+  local hold, start, ends, token, spent, last = string.match(redis.call('HGET', keys.leases, name) or '',
+    '^(%S+) (%S+) (%d+) (%S+) (%d+) (%d+)$')
+  leases[name] = hold and { hold = tonumber(hold), start = tonumber(start), has_rate = start ~= '-', ends = tonumber(ends),
+    token = token, spent = tonumber(spent), last = tonumber(last) } or false
+  return leases[name]
+end
+
+local function write_lease(name, lease)
+  redis.call('HSET', keys.leases, name, string.format('%s %s %.0f %s %d %.0f', lease.hold or '-',
+    lease.has_rate and lease.start or '-', lease.ends, lease.token, lease.spent, lease.last))
+end
+
+-- The shared limits that a job draws from: its queue's and its task's; and how much of each it draws.
+local function shared_by(task)
+  local of_queue, of_task = limit_of('queue'), limit_of('task:' .. task)
+  local first, second = of_queue and of_queue.shared, of_task and of_task.shared
+  if not first or first == second then return { second or first } end
+  return { first, second }
+end
+
+local function units_of(headers)
+  if not string.find(headers, '"units"', 1, true) then return 1 end
+  return math.max(1, count_of(split(headers), 'units'))
+end
+
+-- Whether so much may be drawn of one; when that opens in ms, or math.huge. `held` is what its running jobs hold, nil for a
+-- job that holds its part already.
+local function shared_opens(name, units, held)
+  local limit, lease = limit_of('shared:' .. name), lease_of(name)
+  if limit and limit['until'] and limit['until'] > now then
+    short[name] = short[name] or units
+    return limit['until']
+  end
+  local fits = lease and lease.ends > now and (not lease.has_rate or lease.start >= units)
+    and (not held or not lease.hold or held + units <= lease.hold)
+  if fits then return nil end
+  short[name] = short[name] or units
+  return math.huge
+end
+
+local function draw(name, units)
+  local lease = lease_of(name)
+  if not (lease and lease.has_rate) then return end
+  lease.start, lease.spent, lease.last, lease.is_drawn = lease.start - units, lease.spent + units, now, true
+end
+
+-- What a job that is past the gate draws of shared limits, by what `out` tells of it.
+local function each_draw(told, act)
+  for name, units in string.gmatch(string.match(told or '', '^[^\n]*\n[^\n]*\n(.*)$') or '', '(%S+)=(%d+)') do act(name, tonumber(units)) end
+end
+
+-- To be called at the end: what was drawn is written, and the leaser is told of what is short, with how much could start
+-- at once.
+local function write_leases(free)
+  for name, lease in pairs(leases) do
+    if lease and lease.is_drawn then write_lease(name, lease) end
+  end
+  for name, units in pairs(short) do
+    local is_new = redis.call('HSET', keys.leases, name .. ' short', units .. ' ' .. math.max(units, units * free)) == 1
+    if is_new then redis.pcall('PUBLISH', keys.signals, 'lease ' .. name .. '\n\n') end
+  end
+end

@@ -150,8 +150,7 @@ class Reader:
         if not (_COUNT.fullmatch(cursor) and _COUNT.fullmatch(passed)):
             raise invalid(place)
         group = self._filter.required("group") or ""
-        wanted = limit * OTHERS if group else limit  # those of other groups are passed over by the script
-        following, looked, said = await scripts.SCAN_HELD.run(self._link, self._keys, cursor, wanted, group)
+        following, looked, said = await scripts.SCAN_HELD.run(self._link, self._keys, cursor, limit, group)
         found = []
         for n, (job_id, envelope) in enumerate(zip(said[::2], said[1::2], strict=True)):
             # an operation looks at the whole page once more, where what it did is gone

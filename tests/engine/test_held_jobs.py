@@ -143,3 +143,18 @@ async def test_a_queue_is_removed_with_its_held_jobs(app: App, q: Any, client: r
         await app.enqueue_many("q", "work", range(9), group=group)
     await q.remove(purge=True)
     await until(lambda: not list(client.scan_iter("*{q}*")))
+
+
+async def test_what_another_program_wrote_into_a_lane_is_not_held_for_its_group_before_its_next_attempt(
+    app: App, q: Any, client: redis.Redis, prefix: str
+) -> None:
+    await q.group("a").pause()
+    async with working(app):
+        fields = {"task": "work", "payload": '"no"', "headers": '{"group": "a", "attempts": 2}'}
+        job_id = client.xadd(Keys(prefix, "q").ready, fields)
+        await until(lambda: client.hexists(Keys(prefix, "q").parked, job_id))
+        await until(lambda: client.zcard(Keys(prefix, "q").lines))
+        job = await q.get(job_id)
+    assert (job.state, job.group, job.attempt) == (State.HELD, "a", 1)
+    assert (await q.why(job_id)).code == "group-paused"
+    assert (await q.group("a").status()).active == 0

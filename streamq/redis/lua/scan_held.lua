@@ -4,11 +4,12 @@
 -- keys: parked delayed
 -- arguments:
 --   cursor   "0" to begin
---   limit    at most about how many
+--   limit    at most about how many, and with a group ten times as many of others
 --   group    only those of this group, or of a part of it ("" for all)
 -- returns the cursor to go on with ("0" at the end), how many were looked at, and id and envelope of each that is held
 -- parts: pages
 local cursor, limit, looked, bytes, count, said = args.cursor, tonumber(args.limit), 0, 0, 8, {}
+local OTHERS = 10 -- of other groups cost as much as one that is told of
 
 -- Whether it is of the group; most that are not are told by their text.
 local function is_wanted(envelope)
@@ -29,6 +30,7 @@ repeat
     end
   end
   cursor, looked = at, looked + #found / 2
-  count = math.max(1, math.min(limit - looked, looked > 0 and next_count(count, looked, bytes + looked) or count))
-until cursor == '0' or looked >= limit or bytes > BUDGET
+  local cost = args.group == '' and looked or math.ceil(#said / 2 + (looked - #said / 2) / OTHERS)
+  count = math.max(1, math.min(limit - cost, looked > 0 and next_count(count, looked, bytes + looked) or count))
+until cursor == '0' or cost >= limit or bytes > BUDGET
 return { cursor, looked, said }

@@ -218,7 +218,7 @@ async def _in_one(rig: Rig, jobs: int, seconds: float) -> tuple[int, int]:
         queue, task = app.queue(QUEUE), app.tasks["arrive"].options(group="one")
         async with slow_log(rig) as of_sending:
             sent = await task.enqueue_many([_numbered(n) for n in range(jobs)])
-        async with slow_log(rig) as meanwhile, rig.worker(app, pinned=True, concurrency=50):
+        async with slow_log(rig) as meanwhile, rig.worker(app, pinned=True, concurrency=50) as worker:
             last = sent[-1]
             await last.why()
             await queue.change_priority(last.id, "high")
@@ -232,6 +232,7 @@ async def _in_one(rig: Rig, jobs: int, seconds: float) -> tuple[int, int]:
                 await queue.jobs(State.HELD)
                 await queue.search("group:one payload.number=1")
                 await asyncio.sleep(0.1)
+            await worker.starts()  # it ends when they are read
     await rig.server.clear()
     return max(of_sending, default=0), max(meanwhile, default=0)
 
@@ -244,8 +245,9 @@ async def _empty(rig: Rig) -> list[Figure]:
         for at in range(0, groups, AT_ONCE):
             some = range(at, at + AT_ONCE)
             await asyncio.gather(*(task.options(group=f"{n}:{n % 7}").enqueue(_numbered(n)) for n in some))
-        async with rig.worker(app):
+        async with rig.worker(app) as worker:
             await until(lambda: _ran(app), 120.0)
+            await worker.starts()
         found = rig.server.client.scan_iter(match=f"{PREFIX}:{{{QUEUE}}}:gate*", count=1000)
         left = sorted([str(key.decode()).rpartition("}:")[2] async for key in found])
     await rig.server.clear()

@@ -150,7 +150,7 @@ class Term(Node):
         if kind in ("text", "group") and self.operator == ":" and not self.quoted and "*" in self.value:
             return isinstance(found, str) and _is_like(found, self.value)
         if kind == "group" and self.operator == ":" and isinstance(found, str) and ":" not in self.value:
-            return tenant_of(found) == self.value  # with all its parts
+            return tenant_of(found) == str(self.value)  # with all its parts
         return bool(found == self.value)
 
 

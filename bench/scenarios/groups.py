@@ -248,7 +248,7 @@ async def _empty(rig: Rig) -> list[Figure]:
         async with rig.worker(app) as worker:
             await until(lambda: _ran(app), 120.0)
             await worker.starts()
-        found = rig.server.client.scan_iter(match=f"{PREFIX}:{{{QUEUE}}}:gate*", count=1000)
+        found = rig.server.client.scan_iter(match=f"{PREFIX}*:gate*", count=1000)
         left = sorted([str(key.decode()).rpartition("}:")[2] async for key in found])
     await rig.server.clear()
     return [Figure(f"keys that {groups:,} empty groups leave", "", len(left), note=", ".join(left)[:100])]

@@ -24,7 +24,7 @@ from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
-OTHERS: Final = 10
+OTHERS: Final = 5
 """Held jobs of other groups that a script passes over cost as much as one that is told of."""
 _COUNT: Final = re.compile(r"[0-9]{1,20}")
 _NAME: Final = re.compile(rb"[0-9a-fA-F]+|%b" % OTHER.encode())

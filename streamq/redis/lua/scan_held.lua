@@ -4,12 +4,12 @@
 -- keys: parked delayed
 -- arguments:
 --   cursor   "0" to begin
---   limit    at most about how many, and with a group ten times as many of others
+--   limit    at most about how many, and with a group five times as many of others
 --   group    only those of this group, or of a part of it ("" for all)
 -- returns the cursor to go on with ("0" at the end), how many were looked at, and id and envelope of each that is held
 -- parts: pages
 local cursor, limit, looked, bytes, count, said = args.cursor, tonumber(args.limit), 0, 0, 8, {}
-local OTHERS = 10 -- of other groups cost as much as one that is told of
+local OTHERS = 5 -- of other groups cost as much as one that is told of
 
 -- Whether it is of the group; most that are not are told by their text.
 local function is_wanted(envelope)

@@ -76,6 +76,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "number": "a number",
     "duration": "`90`, `1.5s`, `5m`, `24h` or `7d`",
     "text": "text; after `:` without quotation marks `*` stands for any; `~` finds a part in any case",
+    "group": "the name of one: after `:` a tenant means all its parts, too, and `*` stands for any; after `=` it alone",
     "words": "text; `:` and `~` find a part in any case",
     "json": "text, a number, `true`, `false` or `null`; in quotation marks always text",
 }

@@ -19,7 +19,7 @@ from streamq.model.limit import Limit
 from streamq.model.retries import ErrorTypes, RetryOn
 from streamq.options import POLICY
 from streamq.program import Program
-from streamq.scheduling import Payload, ScheduleOptions, made
+from streamq.scheduling import Payload, ScheduleOptions, made, payload_of
 from streamq.settings import refuse_unknown
 from streamq.task import Task
 from streamq.unique import Unique
@@ -133,4 +133,4 @@ class ScheduleDecorator:
         return task
 
     def _encoded(self, task: Task[Any, Any]) -> Payload:
-        return Payload(task.encode_or_default(self._payload), task.own_headers, task.version)
+        return payload_of(task, task.encode_or_default(self._payload))

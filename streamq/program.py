@@ -40,7 +40,7 @@ from streamq.queue import Queue
 from streamq.records import LIMIT, Records
 from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
-from streamq.scheduling import Payload
+from streamq.scheduling import Payload, payload_of
 from streamq.settings import Durability, Settings
 from streamq.shared import SharedLimit
 from streamq.statistics import statistics_of, window
@@ -248,7 +248,7 @@ class Program:
     def _scheduled(self, name: str, payload: Any) -> Payload:
         """The payload of a schedule, which its task checks when it is known. Raises what ``enqueue`` does."""
         if (known := self.tasks.get(name)) is not None:
-            return Payload(known.encode(payload), known.own_headers, known.version)
+            return payload_of(known, known.encode(payload))
         if problem := wrong_task_name(name):
             raise UsageError(problem)
         new = self._untyped(name, payload, PLAIN)

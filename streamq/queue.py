@@ -93,13 +93,17 @@ class Queue(Limited, Many):
     async def jobs(self, state: State, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the jobs in ``state``: oldest first while they live, latest first when they are finished.
 
-        ``limit`` is 1 to 200; ``cursor`` is the ``next`` of the page before. Raises ``UsageError``.
+        ``limit`` is 1 to 200; ``cursor`` is the ``next`` of the page before. Raises ``UsageError``. Held jobs come in
+        no order, and a page of them may have fewer, or none, while its ``next`` is no ``None``.
         """
         if type(limit) is not int or not 1 <= limit <= PAGE_LIMIT:
             raise UsageError(f"limit={as_given(limit)} is not a page size: use 1 to {PAGE_LIMIT}")
         if not isinstance(cursor, str | None):
             raise invalid(cursor)
-        return await self._client.store.jobs.jobs(self.name, _state(state), limit, cursor)
+        if (state := _state(state)) is State.HELD:
+            found = await self._client.store.search.page(self.name, narrowed("", state, None), limit, cursor)
+            return Page(found.items, found.next)
+        return await self._client.store.jobs.jobs(self.name, state, limit, cursor)
 
     async def search(
         self, text: str = "", *, state: State | None = None, task: str | None = None, limit: int = 50,

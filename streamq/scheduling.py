@@ -22,6 +22,7 @@ from streamq.model.schedule import WHEN, Misfire, Overlap, Schedule, Source, pro
 from streamq.model.shown import as_given
 from streamq.noun_errors import InvalidSchedule
 from streamq.options import OPTIONS, Option, Priority
+from streamq.task import Task
 
 DAY: Final = 86_400.0
 """Seconds."""
@@ -42,6 +43,7 @@ class ScheduleOptions(TypedDict, total=False):
     misfire_limit: int | None
     calendar: Calendar | None
     priority: Priority | None
+    group: str | None
     payload_version: int | None
 
 
@@ -70,7 +72,7 @@ SCHEDULING: Final[dict[str, Option]] = {
             "misfire_limit", "whole number", "How many runs `all` makes up for at most, the latest.",
             low=1, high=1_000,
         ),
-        *(OPTIONS[name] for name in ("priority", "payload_version")),
+        *(OPTIONS[name] for name in ("priority", "group", "payload_version")),
     )
 }  # fmt: skip
 """The options of a schedule by name, but ``calendar``, which has parts of its own; the last are those of its jobs."""
@@ -86,6 +88,13 @@ class Payload(NamedTuple):
     headers: bytes = b""
     version: int | None = None
     """That of its task, where the task is known."""
+    group: str = ""
+    """What its task makes of it; empty for none."""
+
+
+def payload_of(task: Task[Any, Any], encoded: bytes) -> Payload:
+    """The payload of a schedule of a task, with the group that the task makes of it. Raises ``InvalidPayload``."""
+    return Payload(encoded, task.own_headers, task.version, task.group_for(encoded))
 
 
 def made(
@@ -104,6 +113,7 @@ def made(
     encoded, of_payload = _encoded(payload)
     headers = parse_headers(encoded.headers)
     own = {"payload_version": headers.get("payload_version", 1), "masked": tuple(headers.get("masked", ()))}
+    own |= {"group": encoded.group} if encoded.group else {}
     typed = {option: _typed(option, value) for option, value in said.items() if option not in refused}
     if encoded.version is not None and typed.pop("payload_version", encoded.version) != encoded.version:
         errors.append(_other_version(encoded.version))

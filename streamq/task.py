@@ -214,10 +214,13 @@ class Task(Generic[P, R]):
         """What each job of the task says of its payload in its headers; ``{}`` for nothing."""
         return self._own_headers or b"{}"
 
+    def group_for(self, encoded: bytes) -> str:
+        """The group that the task makes of a payload; empty for none. Raises ``InvalidPayload``."""
+        return group_of(self.name, self.group, encoded, self._payload.read) if self.group is not None else ""
+
     def _own(self, said: Terms) -> Terms:
         """Terms with what each job of the task says in its headers."""
-        own = self._own_headers
-        return said._replace(headers=joined(said.headers, own)) if own else said
+        return said._replace(headers=joined(said.headers, self._own_headers)) if self._own_headers else said
 
     def new(self, payload: Any, said: Terms) -> New:
         """A job of the task, not yet sent. Raises ``InvalidPayload`` and ``PayloadTooLarge``."""
@@ -226,9 +229,8 @@ class Task(Generic[P, R]):
         return self._made(self._own(said), self.encode(payload))
 
     def _made(self, said: Terms, encoded: bytes) -> New:
-        if self.group is not None and not said.group:
-            group = group_of(self.name, self.group, encoded, self._payload.read)
-            said = said.in_group(group) if group else said
+        if self.group is not None and not said.group and (group := self.group_for(encoded)):
+            said = said.in_group(group)
         return said.new(self.name, encoded, self.unique, hidden=self.hides)
 
     async def send(self, queue: str, payload: Any, said: Terms) -> Job[R]:
@@ -269,11 +271,10 @@ class Task(Generic[P, R]):
 
     def default_payload(self) -> Any:
         """What the handler declares as its parameter's default. Raises ``UsageError`` when there is none."""
-        if str(self.single) not in self._defaults:
-            raise UsageError(
-                f"{self.name}.enqueue() has no payload: write {self.name}.enqueue({self.single})"
-            )
-        return self._defaults[str(self.single)]
+        name, single = self.name, str(self.single)
+        if single not in self._defaults:
+            raise UsageError(f"{name}.enqueue() has no payload: write {name}.enqueue({single})")
+        return self._defaults[single]
 
     # -- the worker's side -----------------------------------------------------------------------------------
 

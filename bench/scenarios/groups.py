@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import orjson
 
-from streamq import App
+from streamq import App, State
 
 from ..draining import Drain, ours
 from ..figures import Figure, Measured, compared
 from ..rig import Rig, until
+from ..server import PREFIX
 from ..tasks import QUEUE, messages
+from .purge import slow_log
 
 LOUD: Final = 100_000
 """Jobs of the loud tenant; the quiet one has ten."""
@@ -37,6 +39,8 @@ async def measure(rig: Rig) -> Measured:
         *await _quiet(rig),
         *await _weights(rig),
         *await _held(rig),
+        *await _alone(rig),
+        *await _empty(rig),
     ]
 
 
@@ -195,6 +199,59 @@ async def _held(rig: Rig) -> list[Figure]:
             note="bare is with none",
         )
     ]  # fmt: skip
+
+
+async def _alone(rig: Rig) -> list[Figure]:
+    """One group has a million jobs, and no call to the server takes long because of it."""
+    jobs = rig.of(1_000_000, 50_000)
+    await _in_one(rig, 2_000, 0.1)  # the server reads the scripts
+    sending, meanwhile = await _in_one(rig, jobs, rig.of(5.0, 1.0))
+    return [
+        Figure(f"worst call, sending {jobs:,} jobs to one group", "ms", sending / 1000, note="500 jobs a call"),
+        Figure(f"worst call, {jobs:,} jobs in one group", "ms", meanwhile / 1000, note="while a worker runs them"),
+    ]  # fmt: skip
+
+
+async def _in_one(rig: Rig, jobs: int, seconds: float) -> tuple[int, int]:
+    """Microseconds of the longest call while they are sent, and while a worker runs them and people look at them."""
+    async with rig.app() as app:
+        queue, task = app.queue(QUEUE), app.tasks["arrive"].options(group="one")
+        async with slow_log(rig) as of_sending:
+            sent = await task.enqueue_many([_numbered(n) for n in range(jobs)])
+        async with slow_log(rig) as meanwhile, rig.worker(app, pinned=True, concurrency=50) as worker:
+            last = sent[-1]
+            await last.why()
+            await queue.change_priority(last.id, "high")
+            await last.cancel()
+            await sent[jobs // 2].cancel()
+            await queue.group("one").pause(until=0.05)
+            await queue.group("one").limit(concurrency=20, rate="100000/s")
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                await queue.groups()
+                await queue.jobs(State.HELD)
+                await queue.search("group:one payload.number=1")
+                await asyncio.sleep(0.1)
+            await worker.starts()  # it ends when they are read
+    await rig.server.clear()
+    return max(of_sending, default=0), max(meanwhile, default=0)
+
+
+async def _empty(rig: Rig) -> list[Figure]:
+    """Groups of which no job is left, and of which nobody has said anything."""
+    groups = rig.of(10_000, 500)
+    async with rig.app() as app:
+        task = app.tasks["arrive"]
+        for at in range(0, groups, AT_ONCE):
+            some = range(at, at + AT_ONCE)
+            await asyncio.gather(*(task.options(group=f"{n}:{n % 7}").enqueue(_numbered(n)) for n in some))
+        async with rig.worker(app) as worker:
+            await until(lambda: _ran(app), 120.0)
+            await worker.starts()
+        found = rig.server.client.scan_iter(match=f"{PREFIX}*:gate*", count=1000)
+        left = sorted([str(key.decode()).rpartition("}:")[2] async for key in found])
+    await rig.server.clear()
+    return [Figure(f"keys that {groups:,} empty groups leave", "", len(left), note=", ".join(left)[:100])]
 
 
 def _numbered(number: int) -> dict[str, Any]:

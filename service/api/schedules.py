@@ -133,6 +133,7 @@ class ScheduleDocument(TypedDict):
     misfire_limit: int
     calendar: dict[str, Any] | None
     priority: str
+    group: str | None
     payload_version: int
     source: str
     version: int

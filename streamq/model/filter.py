@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from streamq.model.group import tenant_of
 from streamq.model.job_record import JobRecord
 from streamq.model.states import State
 
@@ -25,7 +26,7 @@ class FilterField(NamedTuple):
     """What a filter can ask of a job."""
 
     kind: str
-    """``text``, ``words``, ``choice``, ``number``, ``duration`` or ``json``: which values and comparisons it takes."""
+    """``text``, ``words``, ``group``, ``choice``, ``number``, ``duration`` or ``json``: its values and comparisons."""
     meaning: str
     of: Callable[[JobRecord, datetime], Any]
 
@@ -47,6 +48,7 @@ FIELDS: Final[Mapping[str, FilterField]] = {
     "task": FilterField("text", "the name of its task", lambda job, _: job.task),
     "id": FilterField("text", "its id", lambda job, _: job.id),
     "key": FilterField("text", "its unique key", lambda job, _: job.key),
+    "group": FilterField("group", "its group", lambda job, _: job.group),
     "priority": FilterField("text", "its priority", lambda job, _: job.priority),
     "worker": FilterField("text", "the worker that has it, or had it last", lambda job, _: job.worker),
     "schedule": FilterField("text", "the schedule that enqueued it", lambda job, _: job.schedule),
@@ -69,6 +71,7 @@ FIELDS: Final[Mapping[str, FilterField]] = {
 
 OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "choice": (":", "=", "!="), "text": (":", "=", "!=", "~"), "words": (":", "=", "!=", "~"),
+    "group": (":", "=", "!=", "~"),
     "number": (":", "=", "!=", "<", "<=", ">", ">="), "duration": ("<", "<=", ">", ">="),
     "json": (":", "=", "!=", "~", "<", "<=", ">", ">="),
 }  # fmt: skip
@@ -93,7 +96,7 @@ class Node(ABC):
         """Whether jobs of which that much is known are meant; ``None`` where each must be read to know it."""
 
     def required(self, field: str) -> str | None:  # noqa: ARG002  # most parts require nothing
-        """The one text that the field must have, where there is one."""
+        """The one text that the field must have, where there is one; of a group it may be the tenant alone."""
         return None
 
     @abstractmethod
@@ -123,7 +126,7 @@ class Term(Node):
 
     def required(self, field: str) -> str | None:
         exact = self.operator == "=" or (self.operator == ":" and (self.quoted or "*" not in self.value))
-        is_it = field == self.field and FIELDS[field].kind in ("text", "choice") and exact
+        is_it = field == self.field and FIELDS[field].kind in ("text", "choice", "group") and exact
         return self.value if is_it else None
 
     def _holds(self, found: Any) -> bool:
@@ -144,8 +147,10 @@ class Term(Node):
             return any(type(found) is type(each) and found == each for each in self.value) or (
                 _is_number(found) and any(_is_number(each) and found == each for each in self.value)
             )
-        if kind == "text" and self.operator == ":" and not self.quoted and "*" in self.value:
+        if kind in ("text", "group") and self.operator == ":" and not self.quoted and "*" in self.value:
             return isinstance(found, str) and _is_like(found, self.value)
+        if kind == "group" and self.operator == ":" and isinstance(found, str) and ":" not in self.value:
+            return tenant_of(found) == str(self.value)  # with all its parts
         return bool(found == self.value)
 
 

@@ -72,6 +72,8 @@ class Schedule:
     source: Source = "api"
     priority: str = NORMAL
     """That of its jobs."""
+    group: str | None = None
+    """That of its jobs."""
     payload_version: int = 1
     """The version of the payload, as of any job."""
     masked: tuple[str, ...] = ()
@@ -80,7 +82,7 @@ class Schedule:
     @property
     def headers(self) -> dict[str, Any]:
         """What each of its jobs says in its headers, beside its run."""
-        said = {name: getattr(self, name) for name in ("priority", "payload_version", "masked")}
+        said = {name: getattr(self, name) for name in ("priority", "group", "payload_version", "masked")}
         return {name: value for name, value in said.items() if value != _DEFAULTS[name]}
 
     # -- as it is written -------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ _DEFAULTS: Final = {
     field.name: field.default for field in fields(Schedule) if field.name not in ("name", "queue", "task")
 }
 _KINDS: Final[dict[str, Any]] = {
-    **dict.fromkeys(("task", "cron", "zone", "overlap", "misfire", "source", "priority"), str),
+    **dict.fromkeys(("task", "cron", "zone", "overlap", "misfire", "source", "priority", "group"), str),
     **dict.fromkeys(("at", "start", "end"), datetime), **dict.fromkeys(("every", "jitter"), int | float),
     **dict.fromkeys(("misfire_limit", "payload_version"), int), "calendar": Calendar, "masked": tuple,
 }  # fmt: skip

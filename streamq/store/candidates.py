@@ -24,6 +24,8 @@ from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
 
+OTHERS: Final = 5
+"""Held jobs of other groups that a script passes over cost as much as one that is told of."""
 _COUNT: Final = re.compile(r"[0-9]{1,20}")
 _NAME: Final = re.compile(rb"[0-9a-fA-F]+|%b" % OTHER.encode())
 _OF_KINDS: Final = re.compile(rf"([0-9a-fA-F]+|{OTHER}):[A-Za-z0-9%_.~-]*")
@@ -147,7 +149,8 @@ class Reader:
         cursor, _, passed = (place or "0+0").partition("+")
         if not (_COUNT.fullmatch(cursor) and _COUNT.fullmatch(passed)):
             raise invalid(place)
-        following, looked, said = await scripts.SCAN_HELD.run(self._link, self._keys, cursor, limit)
+        group = self._filter.required("group") or ""
+        following, looked, said = await scripts.SCAN_HELD.run(self._link, self._keys, cursor, limit, group)
         found = []
         for n, (job_id, envelope) in enumerate(zip(said[::2], said[1::2], strict=True)):
             # an operation looks at the whole page once more, where what it did is gone
@@ -157,8 +160,9 @@ class Reader:
         found = [each for each in found if self._is_early(each.job_id)]
         held = len(said) // 2
         return Candidates(
-            found, held, None if following == b"0" else f"{following.decode()}+0", looked - held
-        )
+            found, held, None if following == b"0" else f"{following.decode()}+0",
+            (looked - held) // (OTHERS if group else 1),
+        )  # fmt: skip
 
     def _is_early(self, job_id: str) -> bool:
         """Whether the job was there when the operation began."""

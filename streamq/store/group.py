@@ -184,7 +184,7 @@ class Groups:
         The latter are found among those that the gate has passed over longest, those that are next, and the busiest.
         """
         keys = self._access.keys(queue)
-        commands = [("ZREVRANGE", keys.lines, 0, limit - 1)]
+        commands: list[tuple[str | int, ...]] = [("ZRANGE", keys.lines, 0, limit - 1, "REV")]
         if longest:
             commands += [("ZRANGE", keys.shut, 0, limit - 1), ("ZRANGE", keys.turns, 0, limit - 1)]
         async with self._access.pool.links() as links:

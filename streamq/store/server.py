@@ -11,7 +11,7 @@ from streamq.redis import scripts
 from streamq.redis.replies import info_in, pairs
 from streamq.store.access import Access
 
-_KEYLESS: Final = ("TIME", "PING")
+_KEYLESS: Final = ("TIME", "PING", "MULTI", "EXEC")
 _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "DEL": (), "EXISTS": (), "GET": (),
     "HDEL": ("f",), "HEXISTS": ("f",), "HGET": ("f",), "HGETALL": (), "HINCRBY": ("f", "1"), "HKEYS": (),
@@ -20,12 +20,12 @@ _KEYED: Final[dict[str, tuple[str, ...]]] = {
     "HSTRLEN": ("f",), "LINDEX": ("0",), "LINSERT": ("BEFORE", "v", "v"), "LLEN": (),
     "LPOP": (), "LPOS": ("v",), "LPUSH": ("v",), "LRANGE": ("0", "0"), "LREM": ("0", "v"), "LTRIM": ("0", "1"),
     "PEXPIRE": ("1",), "PTTL": (),
-    "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (),
+    "RPUSH": ("v",), "SADD": ("v",), "SET": ("v",), "SMEMBERS": (), "SREM": ("v",),
     "UNLINK": (), "XACK": (GROUP, "1-1"), "XADD": ("*", "f", "v"), "XDEL": ("1-1",), "XLEN": (),
     "XPENDING": (GROUP,), "XRANGE": ("-", "+"), "XREVRANGE": ("+", "-"),
     "XTRIM": ("MINID", "1-1"), "ZADD": ("1", "v"), "ZCARD": (),
-    "ZCOUNT": ("0", "1"), "ZINCRBY": ("1", "v"), "ZMSCORE": ("v",), "ZRANGE": ("0", "0"), "ZREM": ("v",),
-    "ZREMRANGEBYSCORE": ("0", "1"), "ZSCAN": ("0",),
+    "ZCOUNT": ("0", "1"), "ZINCRBY": ("1", "v"), "ZLEXCOUNT": ("-", "+"), "ZMSCORE": ("v",),
+    "ZRANGE": ("0", "0"), "ZREM": ("v",), "ZREMRANGEBYSCORE": ("0", "1"), "ZSCAN": ("0",),
     "ZSCORE": ("v",),
 }  # fmt: skip
 """Commands that the scripts and the store use, with the arguments after the key."""
@@ -82,7 +82,7 @@ class ServerQueries:
         needed |= {
             "XGROUP": ("XGROUP", "CREATE", keys.ready, GROUP, "0"), "XINFO": ("XINFO", "GROUPS", keys.ready),
             "XREADGROUP": ("XREADGROUP", "GROUP", GROUP, "w", "STREAMS", keys.ready, ">"),
-            **{name: (name,) for name in _KEYLESS},
+            "SCAN": ("SCAN", "0"), **{name: (name,) for name in _KEYLESS},
         }  # fmt: skip
         return await self._refused(needed)
 

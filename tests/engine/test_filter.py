@@ -29,6 +29,7 @@ jobs = st.builds(
     started_at=st.sampled_from([None, NOW - timedelta(minutes=5), NOW - timedelta(minutes=6)]),
     version=st.integers(0, 2), result=st.one_of(values, st.lists(values, max_size=2)),
     attempt=st.integers(0, 4), attempts=st.none(), crashes=st.integers(0, 2), key=st.one_of(st.none(), words),
+    group=st.sampled_from([None, "send", "send:1", "sender", "x:y"]),
     created_at=st.sampled_from([None, NOW, NOW - timedelta(seconds=90), NOW - timedelta(days=2)]),
     error=st.one_of(st.none(), st.builds(Failure, words, words, fingerprint=st.sampled_from([None, "ab12"]))),
 )  # fmt: skip
@@ -98,6 +99,10 @@ def of_error(job: JobRecord) -> str:
 terms = st.one_of(
     st.sampled_from(list(State)).map(lambda s: (f"state:{s.value}", lambda job: job.state is s)),
     text_term("task", lambda job: job.task), text_term("key", lambda job: job.key),
+    st.just(("group:send", lambda job: job.group in ("send", "send:1"))),
+    st.just(("group=send", lambda job: job.group == "send")), st.just(("group:x:y", lambda job: job.group == "x:y")),
+    st.just(("group:send*", lambda job: job.group is not None and job.group.startswith("send"))),
+    st.just(("group!=send", lambda job: job.group != "send")),
     text_term("fingerprint", lambda job: job.error and job.error.fingerprint),
     number_term("attempts", lambda job: job.attempt), number_term("crashes", lambda job: job.crashes),
     st.just(("age>1m", lambda job: job.created_at is not None and NOW - job.created_at > timedelta(minutes=1))),

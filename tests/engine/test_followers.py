@@ -106,3 +106,30 @@ def test_a_follower_that_cannot_be_is_refused_where_the_task_is_declared(app: Ap
 
         @app.task(on_failed=name)
         async def t(x: int) -> None: ...
+
+
+@ON_ONE_SERVER
+async def test_a_follower_is_of_the_group_of_the_job_that_failed_and_waits_in_its_line(app: App) -> None:
+    met: list[str] = []
+
+    @app.task(queue="q")
+    async def mend(failed: FailedJob) -> None:
+        met.append(failed.id)
+
+    @app.task(queue="q", attempts=1, on_failed="mend", group="{tenant}")
+    async def pay(x: dict[str, str]) -> None:
+        raise ValueError("no money")
+
+    await app.queue("q").group("acme/eu").limit(concurrency=1)
+    async with working(app):
+        jobs = await pay.enqueue_many([{"tenant": "acme/eu"}] * 3)
+        await until(lambda: len(met) == 3)
+        assert sorted(met) == sorted(job.id for job in jobs)
+        await until(lambda: _is_empty(app))
+        (follower, *_) = (await app.queue("q").jobs(State.COMPLETED)).items
+    assert (follower.task, follower.group) == ("mend", "acme/eu")
+
+
+async def _is_empty(app: App) -> bool:
+    counts, status = await app.queue("q").counts(), await app.queue("q").group("acme/eu").status()
+    return counts.completed == 3 and (status.waiting, status.active) == (0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -17,9 +19,12 @@ from redis.retry import Retry
 
 from streamq import App, Job, JobFailed, Rejected, State, StreamqError
 from streamq.doctor import examine
+from streamq.redis import scripts
+from streamq.store import server
+from streamq.task import Task
 
 from ..docs.markdown import typed
-from ..house.source import ROOT
+from ..house.source import ROOT, python_files, tree_of
 from ..rig import QUICK, working
 from ..servers import Server
 
@@ -33,11 +38,53 @@ def rights(kind: str) -> str:
     return " ".join(right for right in found[1].split() if kind != "redis" or right != "+waitaof")
 
 
+DOCTORS = {"ACL", "CONFIG", "FLUSHALL", "SHUTDOWN", "TYPE"}
+"""Only the doctor asks for these, or whether our user may run them, and it does without."""
+
+
+def words_of_python() -> set[str]:
+    """All words in capitals that the floors say which send commands; what the scripts are made with is read there."""
+    paths = [
+        *python_files("streamq/store"),
+        *(path for path in python_files("streamq/redis") if path.name != "script_text.py"),
+    ]
+    found = (
+        node.value for path in paths for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)
+    )
+    return {
+        text
+        for each in found
+        if (text := each.decode("latin-1") if isinstance(each, bytes) else str(each)).isupper()
+    }
+
+
+def words_of_scripts() -> set[str]:
+    """The same of the scripts as the server gets them."""
+    made = [script for script in vars(scripts).values() if isinstance(script, scripts.Script)]
+    return {word for script in made for word in re.findall(r"'([A-Z]+)'", script._text.decode())}
+
+
+def test_every_command_that_is_sent_is_among_the_rights_of_compose_and_of_the_doctor(
+    client: redis.Redis,
+) -> None:
+    """What is a command of the server is taken for one wherever it is written."""
+    commands = {name.upper() for name in client.eval("return redis.call('COMMAND', 'LIST')", 0)}
+    used = (words_of_python() | words_of_scripts()) & commands - DOCTORS - {"READONLY"}  # is an answer, too
+    assert {"HINCRBY", "ZLEXCOUNT", "MULTI", "XACK", "SREM", "EVALSHA"} <= used, "they are found"
+    assert used <= {
+        right[1:].partition("|")[0].upper() for right in rights("valkey").split() if right[0] == "+"
+    }
+    of_connections = {"CLIENT", "EVAL", "EVALSHA", "HELLO", "UNSUBSCRIBE", "WAITAOF"}
+    of_use = {"INFO", "PUBLISH", "PUBSUB", "SUBSCRIBE", "WAIT"}
+    by_hand = {"SCAN", "XGROUP", "XINFO", "XREADGROUP"}
+    assert used - of_connections - of_use - by_hand == {*server._KEYED, *server._KEYLESS}
+
+
 @pytest.mark.parametrize("left_out", ["", "xtrim"])
 async def test_the_rights_of_compose_are_enough_for_a_whole_life_of_jobs(
     own_server: Callable[..., Server], server_kind: str, left_out: str
 ) -> None:
-    """Also those of the version before, which did not trim."""
+    """Also those of a version before, which did not trim and had no groups."""
     given = rights(server_kind).replace(f"+{left_out or 'none'}", "")
     server = own_server(users=[f"streamq on >sesame {given}"])
     settings = {**QUICK, "redis_username": "streamq", "redis_password": "sesame"}
@@ -59,8 +106,11 @@ async def test_the_rights_of_compose_are_enough_for_a_whole_life_of_jobs(
         with pytest.raises(JobFailed):
             await failing.result(5)
         await app.queue("q").retry(failing.id)
+        await app.queue("q").failures()
         for state in State:
             await app.queue("q").jobs(state)
+        if not left_out:
+            await live_in_groups(app, work)
         await app.schedules.put("s", task="work", payload=6, every="1h")
         assert await (await app.schedules.run("s")).result(5) == 6
         await app.schedules.pause("s")
@@ -74,6 +124,24 @@ async def test_the_rights_of_compose_are_enough_for_a_whole_life_of_jobs(
     doctor = {("acl|whoami", "command"), ("config|get", "command"), ("type", "command")}
     assert denied <= doctor | {(left_out, "command")}, "the doctor asks, and does without"
     assert not left_out or (left_out, "command") in denied
+
+
+async def live_in_groups(app: App, work: Task[Any, Any]) -> None:
+    """Groups are limited, paused, looked at, and let go."""
+    queue, group = app.queue("q"), app.queue("q").group("a:b")
+    await queue.group("*:*").limit(concurrency=1, rate="1000/s", max_waiting=1000)
+    await group.pause("why", until="1h")
+    jobs = [
+        *await work.options(group="a:b").enqueue_many(range(9)),
+        *await work.options(group="c").enqueue_many(range(9)),
+    ]
+    assert (await queue.group("a").status()).waiting == 9
+    assert "a:b" in [each.name for each in await queue.groups(order="longest")]
+    await jobs[0].cancel()
+    await jobs[1].why()
+    await group.resume()
+    for job in jobs[1:]:
+        await job.result(5)
 
 
 async def test_the_rights_of_compose_allow_nothing_beside_the_keys(

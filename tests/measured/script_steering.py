@@ -45,6 +45,13 @@ def steering_cases(rig: Rig) -> list[Case]:
             _searched("state:held"),
             {},
         ),
+        Case(
+            "scan_held",
+            "some thousand jobs that are parked, for those of a group",
+            _parked(5_000),
+            _searched("state:held group:g"),
+            {},
+        ),
         Case("read_jobs", "200 of some thousand jobs", _parked(5_000), _searched("state:delayed"), {}),
         Case("clone", "a job of 5 KB", _cancelled, _cloned, {}),
         Case("purge", "of 200 of 64 KB", lambda b: b.entries(200, 64_000), _purged, {}),

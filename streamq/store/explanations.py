@@ -136,7 +136,8 @@ def _scopes(said: Sequence[Any], now: int) -> tuple[ScopeFacts, ...]:
         at = int(opens)
         found.append(
             ScopeFacts(
-                scope.decode("utf-8", "replace"), held(limit_of(text)), pause_of(paused, now), int(used),
+                scope.decode("utf-8", "replace"), held(limit_of(text)), pause_of(paused, now),
+                int(used) if used.isdigit() else 0,
                 from_ms(at) if at else None,
             )
         )  # fmt: skip

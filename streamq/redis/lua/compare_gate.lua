@@ -4,7 +4,7 @@
 -- arguments:
 --   mend    "1" to mend what is not
 -- returns how much was not
--- parts: clock waiting ring each
+-- parts: clock delivered ring each
 -- expects: lanes lines turns rested opens
 local LAST = 9007199254740992 -- beyond it, numbers lose their ends
 local mends, wrong = args.mend == '1', 0
@@ -28,7 +28,7 @@ for _, key in ipairs({ keys.turns, keys.rested }) do
   for _, member in ipairs(mends and odd or {}) do redis.call('ZADD', key, time, member) end
 end
 
-local waits = redis.call('EXISTS', keys.lanes[lane.passed]) == 1 and waiting_in(lane.passed) > 0
+local waits = #redis.call('XRANGE', keys.lanes[lane.passed], '(' .. last_delivered(lane.passed), '+', 'COUNT', 1) > 0
 if waits and redis.call('HEXISTS', keys.gate, 'direct') == 0 then
   wrong = wrong + 1
   if mends then redis.call('HSET', keys.gate, 'direct', 1) end

@@ -62,7 +62,7 @@ def _as_document(status: SharedStatus) -> dict[str, Any]:
     return {"told_limit": said.pop("told"), **said}
 
 
-async def index(site: Site, _: Asked[None, None]) -> dict[str, Any]:
+async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
     """All of them."""
     return {"data": [_as_document(each) for each in await site.engine.shared_limits()]}
 

@@ -141,7 +141,7 @@ class SharedLimits:
 
     async def status(self, name: str) -> SharedStatus:
         """How one is."""
-        on = self._on(scripts.SHARED_STATUS, "shared", "shared_lease", "shared_held")
+        on = self._on(scripts.SHARED_STATUS, "shared", "shared_lease")
         async with self._access.pool.links() as links:
             said = await scripts.SHARED_STATUS.run(links.home, on, name)
         self._access.clock.set(said[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from bench.rig import Rig
@@ -13,6 +14,10 @@ from streamq.worker.reads import GATE_LIMIT
 from .script_cases import FEW_BYTES, MANY_BYTES, WORKER, Bench, Case
 
 CALLS = 50
+PAST = 500
+"""Jobs that are past the gate while its accounts are compared."""
+LEASES = ("lease_take", "shared_lease", "lease_grant")
+COMPARISONS = ("compare_gate", "compare_passed", "compare_slots", "compare_lines", "mend_used")
 AT_ONCE = 1_000
 Prepare = Callable[[Bench], Awaitable[Any]]
 
@@ -32,6 +37,12 @@ def gate_cases(rig: Rig) -> list[Case]:
         Case("group_pause", f"one of {some:,} groups", _lined(some, some), _paused, {}),
         Case("group_resume", f"a group of {many:,} jobs", _lined(many, 1, paused=True), _resumed, {}),
         Case("group_status", f"200 of {some:,} groups", _lined(some, some), _looked, {}),
+        *(Case(name, f"{CALLS} leases, {some:,} jobs wait", _drawing(some), _leased, {}) for name in LEASES),
+        Case("shared_limit", "of one queue", _drawing(some), _shared_limited, {}),
+        Case("shared_pause", "of one queue", _drawing(some), _shared_paused, {}),
+        Case("shared_status", "of one queue", _drawing(some), _shared_looked, {}),
+        *(Case(name, f"{some:,} jobs of as many groups, {PAST} past the gate", _wrong(some), _compared, {})
+          for name in COMPARISONS),
     ]  # fmt: skip
 
 
@@ -87,3 +98,48 @@ async def _resumed(bench: Bench, _: Any) -> None:
 
 async def _looked(bench: Bench, _: Any) -> None:
     await bench.app.queue(QUEUE).groups(limit=200)
+
+
+def _drawing(count: int) -> Prepare:
+    async def prepare(bench: Bench) -> None:
+        await bench.app.shared("provider").limit(concurrency=10_000, rate="1000/s")
+        await bench.app.queue(QUEUE).limit(shared="provider")
+        await _lined(count, count)(bench)
+
+    return prepare
+
+
+async def _leased(bench: Bench, _: Any) -> None:
+    async with bench.store.pool.links() as links:
+        for _ in range(CALLS):
+            await bench.store.delivery.through_gate(links, WORKER, {QUEUE: (GATE_LIMIT, ())})
+            await bench.store.shared_limits.lease(links, QUEUE, "provider")
+
+
+async def _shared_limited(bench: Bench, _: Any) -> None:
+    await bench.app.shared("provider").limit(rate="500/s")
+
+
+async def _shared_paused(bench: Bench, _: Any) -> None:
+    await bench.app.shared("provider").pause("x" * 500)
+
+
+async def _shared_looked(bench: Bench, _: Any) -> None:
+    await bench.app.shared("provider").status()
+
+
+def _wrong(count: int) -> Prepare:
+    """So many groups wait, some of their jobs are past the gate, and what is counted of these is lost."""
+
+    async def prepare(bench: Bench) -> None:
+        await _lined(count, count)(bench)
+        async with bench.store.pool.links() as links:
+            for _ in range(0, PAST, GATE_LIMIT):
+                await bench.store.delivery.through_gate(links, WORKER, {QUEUE: (GATE_LIMIT, ())})
+        await bench.client.delete(bench.keys.used)
+
+    return prepare
+
+
+async def _compared(bench: Bench, _: Any) -> None:
+    await bench.on_links(partial(bench.store.accounts.compare, mend=True), QUEUE)

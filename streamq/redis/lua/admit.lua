@@ -40,6 +40,9 @@ end
 local function check()
   -- expects: lanes parked delayed moved unique windows held
 end
+if string.find(ARGV[first.groups + WIDTH + 2] or '', '"group"', 1, true) then
+  -- expects: lines turns out used limits bell
+end
 local lone = #ARGV == first.groups + WIDTH - 1 + width_of(first.groups)
 if steered or not lone then
   check()

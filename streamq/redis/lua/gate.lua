@@ -9,7 +9,7 @@
 --   bells...  those that woke it
 -- returns whether more might be let through now: 1, or 0; then lane and entries of jobs without a group, one after the other
 -- parts: clock budget limits tenant_of lane_of unseal each entry_size steered
--- expects: lanes moved parked delayed limits lines turns rested opens out used shut
+-- expects: lanes moved parked delayed limits lines turns rested opens out used shut leases
 local free, worker = math.min(tonumber(args.n), 500), args.worker
 local given, bytes = {}, 0
 
@@ -37,7 +37,7 @@ local UNIT = 1000000 -- of a tag, for one job of weight 1: whole numbers are wri
 
 -- What this call changes, to be written at its end: most of it at once.
 local PASSED = lane.passed .. ' '
-local popped, served, passed, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}
+local popped, served, passed, entries, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
 local given_out, of_parts, tasks, drawn = {}, {}, {}, {}
 -- parts: closed lease
 
@@ -110,10 +110,9 @@ local function let_through(id, name, list, group, task, headers, payload, draws)
   if string.byte(headers, 3) ~= 105 or not string.find(headers, '^{"id":"') then
     headers = '{"id":"' .. id .. (headers == '{}' and '"}' or '",' .. string.sub(headers, 2))
   end
-  local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', task, 'payload', payload, 'headers', headers)
   leave(id, name, list, group)
-  passed[#passed + 1] = id
-  moved[#moved + 1], moved[#moved + 2] = id, PASSED .. entry
+  local n = #passed
+  passed[n + 1], entries[n + 1] = id, { task, payload, headers }
   take_slot(id, group, task, draws)
   free, bytes = free - 1, bytes + #headers + #payload
 end
@@ -344,6 +343,11 @@ each('ZADD', keys.rested, rested)
 for name, count in pairs(popped) do redis.call('LPOP', name, count == 1 and '1' or count) end
 if next(served) then
   -- parts: add_many count_used
+  -- Only now: what is of another type than it should be, such as a key of some scope, has ended the call before.
+  for i, job in ipairs(entries) do
+    local entry = redis.call('XADD', keys.lanes[lane.passed], '*', 'task', job[1], 'payload', job[2], 'headers', job[3])
+    moved[2 * i - 1], moved[2 * i] = passed[i], PASSED .. entry
+  end
   each('HDEL', keys.parked, passed)
   add_many(keys.moved, moved)
   add_many(keys.out, out)

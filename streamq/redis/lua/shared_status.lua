@@ -1,6 +1,6 @@
 #!lua flags=no-writes,allow-oom
 -- How a shared limit is.
--- keys: shared shared_lease shared_held
+-- keys: shared shared_lease
 -- arguments:
 --   name
 -- returns the server's time; what code says, what was told, its pause ("" for none of each); how much of it is leased or

@@ -23,7 +23,7 @@ from streamq.model.facts import (
     times,
     who,
 )
-from streamq.model.gate_reasons import group_paused, no_worker, rate_used, slots_used, turn
+from streamq.model.gate_reasons import group_paused, lease_used, no_worker, rate_used, slots_used, turn
 from streamq.model.job_record import JobRecord
 from streamq.model.lanes import ALONE
 from streamq.model.states import State
@@ -250,6 +250,7 @@ REASONS: Final = (
         "as many are active as may be: of its queue, task or group",
         slots_used,
     ),
+    Reason("shared-limited", (_W, _H), "what its queue shares with others is all drawn now", lease_used),
     Reason(
         "in-turn", (_H,), "it waits for its turn: others of its group, or other groups, are before it", turn
     ),

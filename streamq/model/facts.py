@@ -52,7 +52,7 @@ class ScopeFacts(NamedTuple):
     limit: Limit
     paused: Pause | None
     used: int
-    """How many of its jobs are past the gate."""
+    """How many of its jobs are past the gate; of a shared limit, how many units the job needs."""
     opens: datetime | None
     """When the window of its rate opens; ``None`` while it is open."""
 
@@ -66,7 +66,7 @@ class ScopeFacts(NamedTuple):
     def words(self) -> str:
         """It in a sentence."""
         kind, _, name = self.name.partition(":")
-        return "its queue" if kind == "queue" else f"{kind} {name!r}"
+        return "its queue" if kind == "queue" else f"{'shared limit' if kind == 'shared' else kind} {name!r}"
 
 
 @dataclass(frozen=True, slots=True)

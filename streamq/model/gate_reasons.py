@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamq.model.facts import Explanation, Facts, in_time, paused, times
 from streamq.model.group import tenant_of
 from streamq.model.lanes import ALONE
+from streamq.model.limit import SHARED
 from streamq.model.states import State
 
 
@@ -34,6 +35,17 @@ def slots_used(facts: Facts) -> Explanation | None:
         f"{full.words} may have {times(int(most or 0), 'job')} active, and has: the next starts when one ends"
     )
     return Explanation("concurrency-limited", f"{text}{_before(facts)}", ahead=_ahead(facts))
+
+
+def lease_used(facts: Facts) -> Explanation | None:
+    """A shared limit of which the queue has too little now."""
+    short = next(
+        (scope for scope in facts.scopes if scope.name.startswith(SHARED) and _is_gated(facts)), None
+    )
+    if short is None:
+        return None
+    text = f"{short.words} has no room for its {times(short.used, 'unit')} now: it is all drawn by jobs of the queues"
+    return Explanation("shared-limited", f"{text} that share it{_before(facts)}", ahead=_ahead(facts))
 
 
 def turn(facts: Facts) -> Explanation | None:

@@ -142,3 +142,23 @@ async def test_what_cannot_be_is_refused_with_what_can(app: App) -> None:
     for wrong_units in (0, -1, 1.5, True, 2_000_000):
         with pytest.raises(UsageError, match="units"):
             await app.enqueue("q", "t", 1, units=wrong_units)  # type: ignore[arg-type]
+
+
+@ON_ONE_SERVER
+async def test_why_names_the_shared_limit_that_holds_a_job(app: App) -> None:
+    app.task(queue="a", name="t", limit=Limit(shared="provider"))(lambda number: number)
+    await app.shared("provider").limit(concurrency=2)
+    async with working(app):
+        job = await app.enqueue("a", "t", 1, units=3)
+        limited = await until(lambda: _says(job, "shared-limited"))
+        assert "shared limit 'provider' has no room for its 3 units now" in limited.text
+        await app.shared("provider").pause("the contract is over")
+        assert "shared limit 'provider' is paused" in (await until(lambda: _says(job, "group-paused"))).text
+        await app.shared("provider").unlimit()
+        await app.shared("provider").limit(concurrency=3)
+        await job.result(5)
+
+
+async def _says(job: Any, code: str) -> Any:
+    why = await job.why()
+    return why if why.code == code else None

@@ -5,7 +5,7 @@
 --   worker
 --   lasts    ms after which the claim expires; 0 gives it up
 -- returns 1 when a suspect waits that may start and the claim is this worker's, else 0
--- parts: open_suspect
+-- parts: open_suspect write_leases
 local holder = redis.pcall('GET', keys.alone_claim) -- of another type, it is nobody's, and SET replaces it
 local mine = holder == args.worker
 if type(holder) == 'string' and not mine then return 0 end

@@ -13,7 +13,7 @@ end
 
 local n = math.min(tonumber(args.n), 500)
 if n < 1 then return { lane.ready, {} } end -- to the server, COUNT 0 means all
--- parts: open_suspect
+-- parts: open_suspect write_leases
 local suspect = has_open_suspect() and take(lane.alone, 1) or {}
 if #suspect > 0 and redis.call('EXISTS', keys.out) == 1 then
   -- parts: parse header_id note_start each_scope

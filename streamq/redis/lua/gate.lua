@@ -39,7 +39,7 @@ local UNIT = 1000000 -- of a tag, for one job of weight 1: whole numbers are wri
 local PASSED = lane.passed .. ' '
 local popped, served, passed, entries, moved, out, used_more, off_turn, new_tag, rested = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
 local given_out, of_parts, tasks, drawn = {}, {}, {}, {}
--- parts: closed lease
+-- parts: closed write_leases
 
 -- parts: heads
 

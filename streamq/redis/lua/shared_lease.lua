@@ -13,7 +13,7 @@
 --   most    how much could start at once
 --   held    how many jobs are held
 -- returns the server's time; how much it may hold, how much it may start ("-" for each where nothing is said), until when,
---   its number, 1 where it is of use, else 0; ms until it is to ask again
+--   its number, 1 where it is of use, else 0; ms until it is to ask again; its pause, "" for none
 -- parts: clock shared_said
 local used, least, most = tonumber(args.used), tonumber(args.least), tonumber(args.most)
 local limit = shared_said(args.name)
@@ -74,7 +74,7 @@ local number = redis.call('HINCRBY', state, 'leases', 1)
 redis.call('PEXPIRE', state, 86400000) -- while any queue draws from it, it is asked for every few seconds
 if least == 0 and used == 0 then
   redis.call('HDEL', state, 'queue ' .. args.queue)
-  return { now, '0', '0', string.format('%.0f', now + HOLD), number, 0, 0 }
+  return { now, '0', '0', string.format('%.0f', now + HOLD), number, 0, 0, '' }
 end
 
 local others, wanting, reserved, since = of_others()
@@ -119,4 +119,4 @@ if is_paused then again = limit['until'] - now end
 local wants = hold ~= '-' and hold < used + least or start == 0 and least > 0
 redis.call('HSET', state, 'queue ' .. args.queue,
   string.format('%d %d %.0f %.0f', hold == '-' and used or hold, wants and least or 0, now, wants and since or now))
-return { now, tostring(hold), tostring(start), string.format('%.0f', ends), number, 1, math.ceil(math.min(again, 60000)) }
+return { now, tostring(hold), tostring(start), string.format('%.0f', ends), number, 1, math.ceil(math.min(again, 60000)), is_paused and limit.pause or '' }

@@ -71,6 +71,16 @@ local function told_of_gate()
       }) do gate[#gate + 1] = each end
     end
   end
+  -- parts: lease
+  for _, name in ipairs(shared_by(task)) do -- those of which the queue has too little now, or that are paused
+    local scope, units = 'shared:' .. name, units_of(headers)
+    local held = not number and tonumber(redis.call('HGET', keys.used, scope) or 0) or nil
+    if shared_opens(name, units, held) then
+      for _, each in ipairs({ scope, '', redis.call('HGET', keys.limits, 'pause ' .. scope) or '', tostring(units), '0' }) do
+        gate[#gate + 1] = each
+      end
+    end
+  end
 end
 told_of_gate()
 return {

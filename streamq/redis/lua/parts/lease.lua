@@ -13,11 +13,6 @@ local function lease_of(name)
   return leases[name]
 end
 
-local function write_lease(name, lease)
-  redis.call('HSET', keys.leases, name, string.format('%s %s %.0f %s %d %.0f', lease.hold or '-',
-    lease.has_rate and lease.start or '-', lease.ends, lease.token, lease.spent, lease.last))
-end
-
 -- The shared limits that a job draws from: its queue's and its task's; and how much of each it draws.
 local function shared_by(task)
   local of_queue, of_task = limit_of('queue'), limit_of('task:' .. task)
@@ -55,16 +50,4 @@ end
 -- What a job that is past the gate draws of shared limits, by what `out` tells of it.
 local function each_draw(told, act)
   for name, units in string.gmatch(string.match(told or '', '^[^\n]*\n[^\n]*\n(.*)$') or '', '(%S+)=(%d+)') do act(name, tonumber(units)) end
-end
-
--- To be called at the end: what was drawn is written, and the leaser is told of what is short, with how much could start
--- at once.
-local function write_leases(free)
-  for name, lease in pairs(leases) do
-    if lease and lease.is_drawn then write_lease(name, lease) end
-  end
-  for name, units in pairs(short) do
-    local is_new = redis.call('HSET', keys.leases, name .. ' short', units .. ' ' .. math.max(units, units * free)) == 1
-    if is_new then redis.pcall('PUBLISH', keys.signals, 'lease ' .. name .. '\n\n') end
-  end
 end

@@ -6,6 +6,6 @@ local function shared_said(name)
     for part, value in string.gmatch(text, '(%l+)=([^ ]+)') do limit[part] = value ~= '-' and tonumber(value) or nil end
   end
   if not (limit.starts and limit.window) then limit.starts, limit.window = nil, nil end
-  limit['until'] = tonumber(string.match(said[3] or '', '^%d+'))
+  limit['until'], limit.pause = tonumber(string.match(said[3] or '', '^%d+')), said[3] or ''
   return limit
 end

@@ -115,7 +115,7 @@ class SharedLimits:
     async def drawn(self, links: Links, queue: str) -> set[str]:
         """The shared limits that jobs of a queue draw from, or are short of."""
         fields = await links.of(queue).call("HKEYS", self._access.keys(queue).leases)
-        return {field.decode("utf-8", "replace").removesuffix(" short") for field in fields}
+        return {field.decode("utf-8", "replace").partition(" ")[0] for field in fields}
 
     async def lease(self, links: Links, queue: str, name: str) -> Leased:
         """Give back what is left of a queue's lease, and lease what it needs now."""
@@ -123,13 +123,13 @@ class SharedLimits:
         taken = await scripts.LEASE_TAKE.run(of, keys, name)
         if not taken:
             return _UNUSED
-        used, token, spent, last, least, most, waiting = taken
+        used, token, spent, last, least, most, waiting, take = taken
         on = self._on(scripts.SHARED_LEASE, "shared", "shared_lease", "shared_held")
         now, hold, start, ends, number, is_used, again, pause = await scripts.SHARED_LEASE.run(
             links.home, on, name, queue, token, spent, last, used, least, most, waiting
         )
         self._access.clock.set(now)
-        starts = await scripts.LEASE_GRANT.run(of, keys, name, hold, start, ends, number, is_used, pause)
+        starts = await scripts.LEASE_GRANT.run(of, keys, name, hold, start, ends, number, is_used, take, pause)
         return Leased(bool(is_used), bool(starts), again / 1000 if again else None)
 
     # -- queries --------------------------------------------------------------------------------------------

@@ -35,8 +35,9 @@ GROUPED: Final[tuple[Scope, ...]] = ("group", "tenant", *UNGROUPED)
 """What a retry may pause of a job without a group, and with one."""
 GATED: Final = (GATE, ALONE)
 """The lanes of jobs that the gate has let through, of which breakers count those that fail."""
-SOONER: Final = 0.01
-"""Seconds before the end of a pause at which the job that met it is in its line again: it is the first then."""
+SOONER: Final = 0.2
+"""Seconds before the end of a pause at which the job that met it is to be in its line again, so that it is the first then,
+also where promoters are late."""
 
 UNMAKEABLE: Final = "the outcome of the attempt could not be made; the log of its worker says why"
 """What is said of a job that is failed by the last resort."""

@@ -121,7 +121,7 @@ async def test_nothing_is_left_of_it_once_nobody_draws_and_nothing_is_told(
         assert await app.shared_limits() == []
         leases, links = app.client.store.keys("a").leases, app.client.store.links()
         assert client.hget(leases, "provider").startswith("0 0 "), "the number of the last lease, for a while"
-        client.hset(leases, "provider", "0 0 1 5:0 0 0")  # which is over
+        client.hset(leases, "provider", "0 0 1 5:0 1 0")  # which is over
         await app.client.store.shared_limits.lease(links, "a", "provider")
         assert client.hkeys(leases) == []
         await links.close()

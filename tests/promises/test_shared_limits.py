@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import redis
@@ -23,7 +23,7 @@ from streamq.store.outcomes import Settlement
 from ..rig import ON_ONE_SERVER
 
 QUEUES: Final = ("a", "b", "c")
-STARTS, WINDOW, AT_ONCE = 12, 100, 7
+STARTS, WINDOW, AT_ONCE = 30, 100, 7
 """Units in any so many milliseconds, and units of jobs that run."""
 JOBS: Final = 16
 NAME: Final = "provider"
@@ -50,8 +50,8 @@ class Provider:
                 group = self.random.choice([None, "x", "y:1"])
                 await self.app.enqueue(queue, "t", 1, group=group, units=self.random.choice([1, 1, 2, 5]))
 
-    async def fetch(self) -> None:
-        queue = self.random.choice(QUEUES)
+    async def fetch(self, queue: str = "") -> None:
+        queue = queue or self.random.choice(QUEUES)
         passed = (
             await self.store.delivery.through_gate(
                 self.links, "w", {queue: (self.random.choice([1, 3, 20]), ())}
@@ -77,6 +77,22 @@ class Provider:
 
     async def lease(self) -> None:
         await self.store.shared_limits.lease(self.links, self.random.choice(QUEUES), NAME)
+
+    async def lease_slowly(self) -> None:
+        """Others come between what it takes back and what it is granted."""
+        queue, run = self.random.choice(QUEUES), scripts.Script.run
+
+        async def slow(script: scripts.Script, *arguments: Any) -> Any:
+            reply = await run(script, *arguments)
+            if script in (scripts.LEASE_TAKE, scripts.SHARED_LEASE):
+                for _ in range(4):
+                    await self.settle()
+                    await self.fetch(queue)
+            return reply
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scripts.Script, "run", slow)
+            await self.store.shared_limits.lease(self.links, queue, NAME)
 
     async def lose(self) -> None:
         """Whoever leases is lost: what it has taken back nobody is granted."""
@@ -104,7 +120,11 @@ async def test_no_window_has_more_starts_and_no_moment_more_jobs_than_a_shared_l
     provider = Provider(app, client, prefix, seed)
     await provider.prepare()
     acts = (
-        [provider.fetch] * 6 + [provider.settle] * 4 + [provider.lease] * 6 + [provider.lose, provider.rest]
+        [provider.fetch] * 6
+        + [provider.settle] * 4
+        + [provider.lease] * 4
+        + [provider.lease_slowly] * 3
+        + [provider.lose, provider.rest]
     )
     async with asyncio.timeout(30):
         while provider.done < JOBS * len(QUEUES):

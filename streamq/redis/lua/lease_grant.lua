@@ -9,16 +9,16 @@
 --   ends     until when, in ms since the epoch
 --   number   the lease
 --   used     "1", or "0" where nobody draws from it any more
+--   take     the number of the call that has taken back the last lease
 --   pause    the pause of the limit, as the queue keeps it; "" for none
 -- returns 1 where something may start now, else 0
 -- parts: clock wake
-local KEPT = 10000 -- ms for which the number of the last lease is known: a grant is never so late
-local number, ends = tonumber(args.number), tonumber(args.ends)
-local last = tonumber(string.match(redis.call('HGET', keys.leases, args.name) or '', ' (%d+):%d+ %d+ %d+$') or 0)
-if number <= last or ends <= now then return 0 end
+local KEPT = 10000 -- ms for which it is known who took back last: no grant that is later is taken
+local ends = tonumber(args.ends)
+if redis.call('HGET', keys.leases, args.name .. ' takes') ~= args.take or ends <= now then return 0 end
 if args.pause ~= '' then redis.call('HSET', keys.limits, 'pause shared:' .. args.name, args.pause) else redis.call('HDEL', keys.limits, 'pause shared:' .. args.name) end
 if args.used == '0' then
-  redis.call('HSET', keys.leases, args.name, string.format('0 0 %.0f %s:0 0 0', now + KEPT, args.number))
+  redis.call('HSET', keys.leases, args.name, string.format('0 0 %.0f %s:0 1 0', now + KEPT, args.number)) -- of which nothing was to be started
   return 0
 end
 local units = args.start == '-' and '0' or args.start

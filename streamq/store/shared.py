@@ -129,7 +129,9 @@ class SharedLimits:
             links.home, on, name, queue, token, spent, last, used, least, most, waiting
         )
         self._access.clock.set(now)
-        starts = await scripts.LEASE_GRANT.run(of, keys, name, hold, start, ends, number, is_used, take, pause)
+        starts = await scripts.LEASE_GRANT.run(
+            of, keys, name, hold, start, ends, number, is_used, take, pause
+        )
         return Leased(bool(is_used), bool(starts), again / 1000 if again else None)
 
     # -- queries --------------------------------------------------------------------------------------------

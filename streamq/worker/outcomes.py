@@ -36,8 +36,8 @@ GROUPED: Final[tuple[Scope, ...]] = ("group", "tenant", *UNGROUPED)
 GATED: Final = (GATE, ALONE)
 """The lanes of jobs that the gate has let through, of which breakers count those that fail."""
 SOONER: Final = 0.2
-"""Seconds before the end of a pause at which the job that met it is to be in its line again, so that it is the first then,
-also where promoters are late."""
+"""Seconds before the end of a pause at which the job that met it is to be in its line again: it is the first then, also
+where promoters are late."""
 
 UNMAKEABLE: Final = "the outcome of the attempt could not be made; the log of its worker says why"
 """What is said of a job that is failed by the last resort."""

@@ -58,7 +58,26 @@ async def fill(app: App, keys: Keys) -> None:
         await app.client.store.delivery.through_gate(links, "w", {"q": (9, ())})
 
 
-@pytest.mark.parametrize("name", ["gate", "out", "used", "limits", "opens", "starts"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gate",
+        "out",
+        "used",
+        "limits",
+        "opens",
+        "starts",
+        "lines",
+        "turns",
+        "bell",
+        "parts",
+        "waits",
+        "line",
+        "rested",
+        "shut",
+        "leases",
+    ],
+)
 async def test_a_key_of_the_gate_of_another_type_stops_its_queue_alone_and_is_told_in_a_sentence(
     app: App, client: redis.Redis, prefix: str, name: str
 ) -> None:

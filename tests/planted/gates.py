@@ -30,7 +30,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "gate: who leaves it calls nobody",
-        "streamq/redis/lua/parts/leave_gate.lua",
+        "streamq/redis/lua/parts/leave_now.lua",
         "  turn_each(groups)\n  if has_waits",
         "  if has_waits",
         MODEL,
@@ -57,11 +57,27 @@ FAULTS: tuple[Fault, ...] = (
         MODEL,
     ),
     Fault(
+        "gate: one start more than a rate allows",
+        "streamq/redis/lua/parts/opens_at.lua",
+        "keys.starts .. scope, -limit.starts)",
+        "keys.starts .. scope, -limit.starts - 1)",
+        MODEL,
+    ),
+    Fault(
+        "gate: a strict job that fails lets others pass",
+        "streamq/redis/lua/settle.lua",
+        "keep[id] = group and is_strict(group)",
+        "keep[id] = group and false",
+        "tests/engine/test_turns_of_groups.py"
+        "::test_none_of_a_group_of_one_at_a_time_passes_another_that_comes_back_unless_it_may",
+    ),
+    Fault(
         "shared limits: what is leased counts from when it was leased",
         "streamq/redis/lua/shared_lease.lua",
         "redis.call('ZADD', leased, ends, number .. ':' .. start)",
         "redis.call('ZADD', leased, now, number .. ':' .. start)",
-        SHARED,
+        "tests/promises/test_shared_limits.py"
+        "::test_what_was_started_late_of_a_lease_that_is_lost_counts_from_its_end",
     ),
     Fault(
         "shared limits: what was started is not counted",
@@ -72,9 +88,17 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "shared limits: a job gives back one unit, whatever it drew",
-        "streamq/redis/lua/parts/leave_gate.lua",
+        "streamq/redis/lua/parts/leave_now.lua",
         "- units * count end",
         "- count end",
         SHARED,
+    ),
+    Fault(
+        "shared limits: between two leases more jobs start",
+        "streamq/redis/lua/lease_take.lua",
+        "math.min(tonumber(hold), used)",
+        "tonumber(hold)",
+        "tests/promises/test_shared_limits.py"
+        "::test_between_what_is_taken_back_and_what_is_granted_no_more_jobs_start",
     ),
 )

@@ -39,9 +39,10 @@ class Provider:
         self.starts: list[tuple[int, int]] = []
         """When, in ms, and how many units."""
         self.running: list[tuple[Delivery, int]] = []
-        self.done = 0
+        self.done, self.bounded = 0, False
 
     async def prepare(self) -> None:
+        self.bounded = True
         await self.app.shared(NAME).limit(concurrency=AT_ONCE, rate=(STARTS, WINDOW / 1000))
         for queue in QUEUES:
             await self.store.delivery.join(self.links, [queue])
@@ -50,11 +51,11 @@ class Provider:
                 group = self.random.choice([None, "x", "y:1"])
                 await self.app.enqueue(queue, "t", 1, group=group, units=self.random.choice([1, 1, 2, 5]))
 
-    async def fetch(self, queue: str = "") -> None:
+    async def fetch(self, queue: str = "", most: int = 0) -> None:
         queue = queue or self.random.choice(QUEUES)
         passed = (
             await self.store.delivery.through_gate(
-                self.links, "w", {queue: (self.random.choice([1, 3, 20]), ())}
+                self.links, "w", {queue: (most or self.random.choice([1, 3, 20]), ())}
             )
         )[queue]
         assert not isinstance(passed, StreamqError), passed
@@ -64,7 +65,7 @@ class Provider:
                 units = parse_headers(delivery.raw_headers).get("units", 1)
                 self.starts.append((int(delivery.entry.split(b"-")[0]), units))
                 self.running.append((delivery, units))
-        assert sum(units for _, units in self.running) <= AT_ONCE
+        assert not self.bounded or sum(units for _, units in self.running) <= AT_ONCE
 
     async def settle(self) -> None:
         if not self.running:
@@ -78,25 +79,23 @@ class Provider:
     async def lease(self) -> None:
         await self.store.shared_limits.lease(self.links, self.random.choice(QUEUES), NAME)
 
-    async def lease_slowly(self) -> None:
+    async def lease_slowly(self, queue: str = "", fetched: int = 0) -> None:
         """Others come between what it takes back and what it is granted."""
-        queue, run = self.random.choice(QUEUES), scripts.Script.run
+        queue, run = queue or self.random.choice(QUEUES), scripts.Script.run
 
         async def slow(script: scripts.Script, *arguments: Any) -> Any:
             reply = await run(script, *arguments)
             if script in (scripts.LEASE_TAKE, scripts.SHARED_LEASE):
-                for _ in range(4):
-                    await self.settle()
-                    await self.fetch(queue)
+                await self.fetch(queue, fetched)
             return reply
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scripts.Script, "run", slow)
             await self.store.shared_limits.lease(self.links, queue, NAME)
 
-    async def lose(self) -> None:
+    async def lose(self, queue: str = "") -> None:
         """Whoever leases is lost: what it has taken back nobody is granted."""
-        keys = self.keys[self.random.choice(QUEUES)]
+        keys = self.keys[queue or self.random.choice(QUEUES)]
         await scripts.LEASE_TAKE.run(self.links.home, keys, NAME)
 
     async def rest(self) -> None:
@@ -131,8 +130,58 @@ async def test_no_window_has_more_starts_and_no_moment_more_jobs_than_a_shared_l
             await provider.random.choice(acts)()
     provider.check_windows()
     for queue in QUEUES:
+        assert not client.exists(provider.keys[queue].used, provider.keys[queue].out)
         await provider.store.shared_limits.lease(provider.links, queue, NAME)
     status = await app.shared(NAME).status()
     assert (status.held, status.queues, status.waiting) == (0, {}, ()), "nobody draws from it any more"
     assert status.limit == Limit(concurrency=AT_ONCE, rate=(STARTS, WINDOW / 1000))
+    await provider.links.close()
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_what_was_started_late_of_a_lease_that_is_lost_counts_from_its_end(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    """Nobody has told when it was started, nor how much."""
+    provider = Provider(app, client, prefix, 1)
+    await app.shared(NAME).limit(rate=(STARTS, WINDOW / 1000))
+    await provider.store.delivery.join(provider.links, ["a"])
+    await app.queue("a").limit(shared=NAME)
+    await app.enqueue_many("a", "t", range(3 * STARTS))
+    await provider.fetch("a", 50)
+    while not provider.starts:
+        await provider.store.shared_limits.lease(provider.links, "a", NAME)
+        await asyncio.sleep(0.012)  # the lease lasts for 20 ms
+        await provider.fetch("a", 50)
+    await provider.lose("a")
+    before = len(provider.starts)
+    while len(provider.starts) == before:
+        await provider.store.shared_limits.lease(provider.links, "a", NAME)
+        await provider.fetch("a", 50)
+    provider.check_windows()
+    await provider.links.close()
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_between_what_is_taken_back_and_what_is_granted_no_more_jobs_start(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    """The limit is told how much is held at the moment, and lets another queue have the rest."""
+    provider = Provider(app, client, prefix, 1)
+    await app.shared(NAME).limit(concurrency=AT_ONCE)
+    for queue in ("a", "b"):
+        await provider.store.delivery.join(provider.links, [queue])
+        await app.queue(queue).limit(shared=NAME)
+        await app.enqueue_many(queue, "t", range(20))
+        await provider.fetch(queue, 20)
+        await provider.store.shared_limits.lease(provider.links, queue, NAME)
+    provider.bounded = True
+    await provider.fetch("a", 1)
+    await provider.lease_slowly("a", 20)
+    await provider.store.shared_limits.lease(provider.links, "b", NAME)
+    for queue in ("b", "a"):
+        await provider.fetch(queue, 20)
+    assert {delivery.queue for delivery, _ in provider.running} == {"a", "b"}
     await provider.links.close()

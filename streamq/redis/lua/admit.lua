@@ -13,7 +13,7 @@
 --                 its due time where they are not for now
 -- returns 1 when anything was told to the queue, else 0; then for each job its id, with a colon and its disposition unless
 --   it was created; all separated by spaces. "ID+n" stands for ID and the n that follow it, one by one
--- parts: clock
+-- parts: clock leave_gate
 
 local answered = redis.call('GET', keys.producer)
 if answered then

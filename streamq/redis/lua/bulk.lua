@@ -14,7 +14,7 @@
 --     place behind it ("" where that is not known)
 -- returns its state ("" where there is no such operation), how many jobs this step changed, and ms until the next may be
 --   taken
--- parts: clock operation
+-- parts: clock operation leave_gate
 local bulk = read_operation(args.operation)
 if not bulk then return { '', 0, 0 } end
 if bulk.state ~= 'running' then return { bulk.state, 0, 0 } end

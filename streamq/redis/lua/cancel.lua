@@ -7,7 +7,7 @@
 --   told          what its record is to say of its end, as JSON; when it was asked for is added
 --   keep_failed   how many cancelled jobs are kept
 -- returns as locate.lua how it is now   or "is", its state, when it has ended otherwise   or nothing
--- parts: clock places unseal cancelled
+-- parts: clock places unseal cancelled leave_gate
 -- expects: lanes moved parked delayed held finished cancelled cancels retention unique
 local id = args.id
 local told = string.sub(args.told, 1, -2) .. ',"asked_at":' .. string.format('%.0f', now) .. '}'

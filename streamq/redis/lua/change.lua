@@ -10,7 +10,7 @@
 --   own        what the headers are to say of that payload, as an object ("" to leave it)
 -- returns as locate.lua how it is now   or "is", its state, when that does not allow it   or "version", its own
 --   or nothing when there is no such job
--- parts: clock places unseal seal own_headers rewritten wait due park
+-- parts: clock places unseal seal own_headers rewritten wait due park leave_gate
 -- expects: lanes moved parked delayed cancels
 local id, state = args.id, nil
 local number, entry, task, payload, headers = entry_of(id)

@@ -131,7 +131,6 @@ function try(group)
     return try(group)
   end
   if has_limits and not over then
-    draws = {}
     local own, part = scopes_of(group)
     local scopes = { 'queue', 'task:' .. task, own, part }
     for i, scope in ipairs(scopes) do
@@ -142,11 +141,12 @@ function try(group)
       if opens then return 'closed', scope, opens end
       if has_waits and i < 4 then chain[scope] = true end -- whatever becomes of this one, others may wait for it
     end
-    for _, name_of_one in ipairs(shared_by(task)) do
-      draws[name_of_one] = units_of(headers)
-      local held = (not slot or is_kept(slot)) and used_of('shared:' .. name_of_one) or nil
-      local opens = shared_opens(name_of_one, draws[name_of_one], held)
-      if opens then return 'closed', 'shared:' .. name_of_one, opens end
+    local shared = shared_by(task)
+    if shared then draws = {} end
+    for _, one in ipairs(shared or NONE) do
+      draws[one] = units_of(headers)
+      local opens = shared_opens(one, draws[one], (not slot or is_kept(slot)) and used_of('shared:' .. one) or nil)
+      if opens then return 'closed', 'shared:' .. one, opens end
     end
     for _, scope in ipairs(scopes) do
       local limit = scopes[scope]
@@ -156,7 +156,7 @@ function try(group)
         let_probe(scope, limit, id)
       end
     end
-    for name_of_one, units in pairs(draws) do draw(name_of_one, units) end
+    for one, units in pairs(draws) do draw(one, units) end
   end
   let_through(id, name, list, group, task, headers, payload, draws)
   return 'through'
@@ -278,7 +278,7 @@ end
 
 -- Those have their turn that wait for scopes which are open, as many as fit in: some of them may not need it then.
 local function call_chain()
-  -- parts: leave_gate
+  -- parts: callers
   for scope in pairs(chain) do
     local limit = limit_of(scope, string.find(scope, '^group:') and 'group:*' or nil)
     local room = limit and limit.jobs and math.min(free, limit.jobs - used_of(scope)) or free

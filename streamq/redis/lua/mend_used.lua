@@ -7,7 +7,7 @@
 --   bounded     of those that bound how many wait
 --   breakers    and of breakers
 --   scopes...   scope, and by how many it was too low
--- parts: count_used leave_gate
+-- parts: count_used callers ring
 -- expects: used lines turns opens
 local changes, groups, called = {}, {}, {}
 for at = first.scopes, #ARGV, 2 do

@@ -5,7 +5,7 @@
 --   operation   its id
 --   limit       at most how many
 -- returns its state ("" where there is no such operation) and how many jobs this step deleted
--- parts: clock operation
+-- parts: clock operation leave_gate
 local purge = read_operation(args.operation)
 if not purge or not (purge.left or purge.state ~= 'running') then return { '', 0 } end
 if purge.state ~= 'running' then return { purge.state, 0 } end

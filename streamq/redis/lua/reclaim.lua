@@ -16,7 +16,7 @@ if args.beat ~= '' and (redis.call('ZSCORE', keys.workers, args.worker) or '') ~
   return { -1, 0, 0, 0, {}, 0 }
 end
 
--- parts: made
+-- parts: made leave_gate
 -- expects: lanes moved finished failures fingerprints fingerprinted failure_kinds workers parked retention unique delayed
 local told_any = redis.call('HLEN', keys.cancels) > 0
 

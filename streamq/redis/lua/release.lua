@@ -6,7 +6,7 @@
 --   keep_failed   how many cancelled jobs are kept
 --   jobs...       lane and entry of each
 -- returns how many were still pending, and how many were looked at: the others are for the next call
--- parts: budget read named wait
+-- parts: budget read named wait leave_gate
 -- expects: lanes moved delayed
 local told_any, ended = redis.call('HLEN', keys.cancels) > 0, {}
 local back, bytes, seen = 0, 0, 0

@@ -11,7 +11,7 @@
 --                    are the ids; then k unique keys: n where any of them has one, else 0. Whole is "1" where the
 --                    entries are all that one read brought, in its order
 -- returns now, then each entry that was refused
--- parts: clock each heard finish
+-- parts: clock each heard finish leave_gate
 local refused, earliest = { now }, nil
 local news = heard() and {}
 

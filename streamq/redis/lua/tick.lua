@@ -17,7 +17,7 @@
 --   headers
 -- returns the server's time, and "ran" with the id of the job   or "skipped"   or "none"   or "stale"   or "full" with how
 --   many jobs wait and how many may: then nothing is done, and the planned time stays the next one
--- parts: clock version run add steered seal
+-- parts: clock version run add steered seal leave_gate
 if version_of(args.name) ~= args.version then return { now, 'stale' } end
 if args.expected ~= '' then
   local score = redis.call('ZSCORE', keys.ticks, args.name)

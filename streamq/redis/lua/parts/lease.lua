@@ -13,12 +13,15 @@ local function lease_of(name)
   return leases[name]
 end
 
--- The shared limits that a job draws from: its queue's and its task's; and how much of each it draws.
+-- The shared limits that a job draws from, its queue's and its task's; nil for none.
+local shares = {}
 local function shared_by(task)
-  local of_queue, of_task = limit_of('queue'), limit_of('task:' .. task)
-  local first, second = of_queue and of_queue.shared, of_task and of_task.shared
-  if not first or first == second then return { second or first } end
-  return { first, second }
+  if shares[task] == nil then
+    local of_queue, of_task = limit_of('queue'), limit_of('task:' .. task)
+    local first, second = of_queue and of_queue.shared, of_task and of_task.shared
+    shares[task] = (first or second) and { first or second, first and second ~= first and second or nil } or false
+  end
+  return shares[task] or nil
 end
 
 local function units_of(headers)

@@ -3,7 +3,7 @@
 local chain = {}
 local first_open = redis.call('ZRANGE', keys.opens, 0, 0, 'WITHSCORES')[2]
 if first_open and tonumber(first_open) <= now then
-  -- parts: leave_gate
+  -- parts: callers
   local due = redis.call('ZRANGE', keys.opens, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
   each('ZREM', keys.opens, due)
   local groups = {}

@@ -1,5 +1,5 @@
 -- A scope may be open now: those that wait for it have their turn, a page at a time.
--- parts: leave_gate
+-- parts: callers ring
 
 -- Go on from `cursor` ("0" to begin). Returns where to go on ("0" when all have had their turn).
 local function wake(scope, cursor)

@@ -59,8 +59,9 @@ async def test_what_code_no_longer_says_is_over_when_a_worker_begins(
     async with make_app() as before:
         before.limit("q", Limit(concurrency=1), parts=Limit(rate="5/m"))
         before.task(name="send", queue="q", limit=Limit(rate=(100, "1h")))(lambda _message: None)
-        async with working(before):
-            said = await until(before.queue("q").limits)
+        async with working(before) as worker:
+            await worker.is_ready.wait()
+            said = await before.queue("q").limits()
             assert set(said) == {"queue", "task:send", "group:*:*"}
             assert said["task:send"].code.rate == Rate(100, 3600.0)
     await app.queue("q").limit(task="send", concurrency=7)

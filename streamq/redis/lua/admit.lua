@@ -278,11 +278,12 @@ while at <= #ARGV do
   if regular then tell_runs(told, 1, count) else reply[#reply + 1] = table.concat(told, ' ') end
   at = at + count * width
 end
+-- Lines first: a key of another type refuses the batch before any of these jobs is there.
+for list, ids in pairs(lined) do each('RPUSH', keys.line .. list, ids) end
 write()
 if next(lined) or steered and redis.call('HEXISTS', keys.gate, 'limited') == 1 then
   -- parts: take_turn ring
-  for list, ids in pairs(lined) do
-    each('RPUSH', keys.line .. list, ids)
+  for _, ids in pairs(lined) do
     if ids.number ~= lane.ready then redis.call('HSET', keys.gate, 'urgent', 1) end
     redis.call('ZINCRBY', keys.lines, #ids, ids.group)
     take_turn(ids.group)

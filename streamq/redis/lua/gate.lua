@@ -126,6 +126,12 @@ function try(group)
   local task, headers, payload = unseal(envelope)
   local slot, over, draws = slots[id], has_expired(id, headers), NONE
   if not over and is_task_paused(task) and (not slot or is_kept(slot)) then -- else its worker holds it
+    if not slot and has_limits and is_strict(group) then -- it takes the slot of its group: not where another has that
+      local own, part = scopes_of(group)
+      local opens = closed(part or own, group_limit(part or own))
+      if opens == math.huge and has_back and holder_first(group) then return try(group) end
+      if opens then return 'closed', part or own, opens end
+    end
     put_aside(id, name, list, group, task)
     if looks > LOOKS then return 'looked' end
     return try(group)

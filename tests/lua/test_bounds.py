@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,10 @@ from streamq.redis.script_text import GATED, ScriptText, with_parts
 from ..rig import census
 
 FILES = sorted((Path(scripts.__file__).parent / "lua").glob("*.lua"))
+OF_THE_SERVER = {"redis", "KEYS", "ARGV", "cjson", "string", "table", "math", "tonumber", "tostring", "type"} | {
+    "ipairs", "pairs", "next", "unpack", "select", "pcall",
+}  # fmt: skip
+"""What the server defines, of all that scripts use."""
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -35,6 +42,20 @@ def test_a_script_says_which_keys_and_arguments_it_takes(file: Path) -> None:
         named = [name for name in named if name != "keys.gate"]
     assert not [name for name in named if name not in whole], "it takes what it never uses"
     assert "TIME" not in text, "the clock is read once, in its part"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_script_uses_no_name_that_is_not_defined_where_it_stands(file: Path) -> None:
+    """The server would notice when it runs that line: the compiler lists each use of a name that nothing defines."""
+    compiler = shutil.which("luac5.1")
+    if not compiler:
+        assert not os.environ.get("CI"), "luac5.1 is missing"
+        pytest.skip("no luac5.1 is on the PATH")
+    text = ScriptText(file.stem).text.encode()
+    listing = subprocess.run([compiler, "-l", "-p", "-"], input=text, capture_output=True, check=True).stdout
+    used = set(re.findall(r"[GS]ETGLOBAL.*?; (\w+)", listing.decode()))
+    assert "redis" in used, "the compiler lists them"
+    assert not used - OF_THE_SERVER
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -1,5 +1,5 @@
 -- Whether a group in whose line jobs wait will have its turn: it has one, or what keeps it calls it.
--- parts: clock opens_at callers
+-- parts: clock opens_at callers ring
 
 -- Whether a scope is closed, and what opens it is known. `is_holder` is for one that has its slot, and may go if all are
 -- taken.

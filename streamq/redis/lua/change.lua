@@ -93,7 +93,7 @@ if args.due ~= 'now' then
   -- parts: move_line
   local was = state == 'held' and args.due == '' and is_in_line(id, task, headers)
   local said = to_park(args.due ~= '' and due_at(args.due) or nil)
-  if args.priority ~= '' then move_line(id, was, task, headers, task, kept, payload) end
+  if args.priority ~= '' then move_line(id, was, headers, task, kept, payload) end
   return said
 end
 redis.call('HDEL', keys.parked, id)

@@ -8,7 +8,7 @@
 --   groups...   at most a hundred
 -- returns how many were looked at: the others are for the next call; then how many lines were counted wrong, of how many the
 --   gate did not know what it has to, and how many groups nobody would have called
--- parts: budget clock unseal lane_of opens_at leave_line turn_of
+-- parts: budget clock unseal lane_of opens_at leave_line turn_of task_line
 -- expects: parked delayed held lines turns opens used out unique shut
 local EXACT = 500 -- ids of a line that is looked through; a longer one is so when it has become shorter
 local mends, seen, looked, bytes = args.mend == '1', 0, 0, 0
@@ -78,7 +78,8 @@ local function compare(group)
   local held, knows, tasks
   if total <= EXACT then held, knows, tasks = look_through(group, lists) end
   if held then
-    compare_count(group, score, held > 0 and held or nil)
+    local is_star = string.byte(group) == 42 -- who has left such a line is counted until its turn has come
+    compare_count(group, score, held > 0 and (is_star and total or held) or nil)
     if held == 0 then
       for _, name in pairs(lists) do if mends then redis.call('UNLINK', name) end end
       return

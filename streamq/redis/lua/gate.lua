@@ -99,6 +99,19 @@ local function let_through(id, name, list, group, task, headers, payload, draws)
   free, bytes = free - 1, bytes + #headers + #payload
 end
 
+-- What this call has changed of the turns and has taken of lines. It is written before others come into lines, too: these
+-- may come to the heads, and a line that was found empty has its turn again.
+local function write_turns()
+  each('ZREM', keys.turns, off_turn)
+  local tags = {}
+  for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
+  each('ZADD', keys.turns, tags)
+  for name, count in pairs(popped) do redis.call('LPOP', name, count == 1 and '1' or count) end
+  off_turn, new_tag, popped = {}, {}, {}
+end
+
+-- parts: ungrouped
+
 -- Try the group whose turn it is. Returns "through", "empty", or "closed", the scope and until when.
 local try
 local NONE = {}
@@ -106,6 +119,11 @@ function try(group)
   local id, envelope, name, list = head_of(group)
   if not id then return 'empty' end
   local task, headers, payload = unseal(envelope)
+  if group == '*' and limit_of('task:' .. task) then
+    to_its_task(id, name, list, task, headers)
+    if looks > LOOKS then return 'looked' end
+    return try(group)
+  end
   local slot, over, draws = slots[id], has_expired(id, headers), NONE
   if not over and is_task_paused(task) and (not slot or is_kept(slot)) then -- else its worker holds it
     if not slot and has_limits and is_strict(group) then -- it takes the slot of its group: not where another has that
@@ -165,47 +183,6 @@ end
 local function step_of(scope, general)
   local limit = string.byte(scope, 7) ~= 42 and limit_of(scope, general)
   return UNIT / (limit and limit.weight or 1)
-end
-
--- Of entries of a lane, those that need not wait in a line.
-local LINED = 50 -- of the others, in a call, some at a time: each takes as long as two that are let through
-local lined = 0
-local function without_limited(entries, number)
-  -- parts: line_up_limited
-  each('ZREM', keys.turns, off_turn) -- first, as a line that was found empty has its turn again where one comes into it
-  off_turn = {}
-  local others, groups = line_up_limited(entries, number)
-  lined = lined + #entries - #others
-  for group in pairs(groups) do lists[keys.line .. number .. ':' .. group] = nil end
-  if number ~= lane.ready and #PRIORITY == 1 then
-    for i, each_number in ipairs(EVERY) do PRIORITY[i] = keys.line .. each_number .. ':' end
-  end
-  return others
-end
-
--- Jobs without a group: up to so many, the most urgent first.
-local function read_plain(count)
-  local got = 0
-  if lined >= LINED then return 0, 0 end
-  local wanted = count
-  for _, number in ipairs(EVERY) do
-    if got < count and (number <= lane.always or redis.call('EXISTS', keys.lanes[number]) == 1) then
-      local read = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count - got, 'STREAMS', keys.lanes[number], '>')
-      local entries = read and read[1][2] or {}
-      if is_limited and #entries > 0 then
-        count = count - #entries
-        entries = without_limited(entries, number)
-        count = count + #entries
-      end
-      if #entries > 0 then
-        given[#given + 1], given[#given + 2] = number, entries
-        got = got + #entries
-        for _, entry in ipairs(entries) do bytes = bytes + size_of(entry) end
-      end
-    end
-  end
-  free = free - got
-  return got, wanted - count + got
 end
 
 -- The next of a tenant: its own line, or one of its parts, in turns.
@@ -278,12 +255,8 @@ end
 
 local is_closed, tries = false, 0
 while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
-  -- what this call has changed of the turns is written before they are looked at again
-  each('ZREM', keys.turns, off_turn)
-  local tags = {}
-  for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
-  each('ZADD', keys.turns, tags)
-  off_turn, new_tag, turns, at = {}, {}, {}, 1
+  write_turns() -- before they are looked at again
+  turns, at = {}, 1
   if next(chain) then call_chain() end
   local lined_before, wanted = lined, free + 8
   local found = redis.call('ZRANGE', keys.turns, 0, wanted - 1, 'WITHSCORES')
@@ -323,12 +296,8 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
 end
 
 -- Write what has changed.
-each('ZREM', keys.turns, off_turn)
-local tags = {}
-for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
-each('ZADD', keys.turns, tags)
+write_turns()
 each('ZADD', keys.rested, rested)
-for name, count in pairs(popped) do redis.call('LPOP', name, count == 1 and '1' or count) end
 if next(served) then
   -- parts: add_many count_used
   -- Only now: what is of another type than it should be, such as a key of some scope, has ended the call before.

@@ -18,11 +18,14 @@ end
 
 -- Those of these groups that have jobs in their lines have their turn, and so have their tenants' other groups.
 local function turn_each(groups)
+  local has_parts = redis.call('HEXISTS', keys.gate, 'parts') == 1
   for from = 1, #groups, 1000 do
     local slice = { unpack(groups, from, math.min(from + 999, #groups)) }
     local lines, turns = redis.call('ZMSCORE', keys.lines, unpack(slice)), redis.call('ZMSCORE', keys.turns, unpack(slice))
     for i, group in ipairs(slice) do
-      if not turns[i] and (lines[i] or redis.call('EXISTS', keys.parts .. group) == 1) then take_turn(group) end
+      local is_divided = has_parts and redis.call('EXISTS', keys.parts .. group) == 1
+      -- a divided one may have its turn for its parts alone: its own line has one beside theirs
+      if lines[i] and (is_divided or not turns[i]) or is_divided and not turns[i] then take_turn(group) end
     end
   end
 end

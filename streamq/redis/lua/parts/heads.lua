@@ -1,4 +1,5 @@
--- The first jobs in the lines of groups, for gate.lua alone, which says by `popped` how many it takes of each line.
+-- The first jobs in the lines of groups, for gate.lua alone, which says by `popped` how many it takes of each line, and by
+-- `served` how many it counts no more.
 -- parts: unseal lane_of
 
 -- Ids at the heads of lines, and the envelopes of those that are held there.
@@ -60,6 +61,8 @@ local function head_in(name)
       looks = looks + 1
       if looks > LOOKS then return nil end
       list.at, popped[name] = list.at + 1, (popped[name] or 0) + 1
+      local star = string.match(name, ':(%*[^:]*)$')
+      if star then served[star] = (served[star] or 0) + 1 end -- there, who has left is counted until now
     end
   end
 end

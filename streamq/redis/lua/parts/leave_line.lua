@@ -1,6 +1,6 @@
 -- A job that is parked leaves the line of its group before its turn has come, or the slot that it keeps until its next
 -- attempt. Its id stays in the list, and is passed over when it is met.
--- parts: group_of standing key_of task_line
+-- parts: group_of standing key_of
 
 -- Whether it is held for its group; not for the pause of its task, nor until another job has left their key.
 local function is_in_line(id, task, headers)
@@ -22,19 +22,12 @@ local function out_of_line(group)
   for number = 1, #keys.lanes do redis.call('UNLINK', keys.line .. number .. ':' .. group) end
 end
 
--- The name of the line in which a job with these headers waits; nil for none. A limit of its task may be gone by now.
-local function line_of(task, headers)
-  local group = group_of(headers)
-  if group or redis.call('EXISTS', keys.lines) == 0 then return group end
-  local own = task_line(task)
-  return redis.call('ZSCORE', keys.lines, own) and own or redis.call('ZSCORE', keys.lines, '*') and '*' or nil
-end
-
--- To be called before the job is taken from its place.
+-- To be called before the job is taken from its place. In which line one without a group waits is not known: there its id
+-- is counted until its turn has come.
 local function leave_line(id, task, headers)
-  local line = line_of(task, headers)
-  if line and is_in_line(id, task, headers) then out_of_line(line) end
-  if not line and redis.call('EXISTS', keys.out) == 0 then return end
+  local group = group_of(headers)
+  if not group then return end -- it keeps no slot
+  if is_in_line(id, task, headers) then out_of_line(group) end
   -- parts: leave_gate
   leave_gate({ id })
 end

@@ -17,7 +17,7 @@ local function replace(id, number, entry, task, payload, headers)
     local was, kept = is_in_line(id, its_task, before), replacing(id, before, headers)
     if its_task ~= task and redis.call('ZREM', keys.held, its_task .. '\n' .. id) == 1 then hold(task, id) end
     redis.call('HSET', keys.parked, id, seal(task, kept, payload))
-    move_line(id, was, its_task, before, task, kept, payload)
+    move_line(id, was, before, task, kept, payload)
     return
   end
   local its_task, _, before = read(keys.lanes[number], entry)

@@ -93,7 +93,7 @@ class App(Program):
             (wrong for _, what, said, allowed in given if (wrong := wrong_limit(said, what, allowed))), ""
         ):
             raise ConfigurationError(problem)
-        of = self.limits.setdefault(queue, {})
+        of = self.client.limits.setdefault(queue, {})
         of |= {scope: said for scope, _, said, _ in given if said is not None}
 
     def limit_shared(self, name: str, limit: Limit) -> None:
@@ -107,7 +107,7 @@ class App(Program):
             problem = f"{as_given(name)} cannot name a shared limit: {NAME_FORM}"
         if problem or limit is None:
             raise ConfigurationError(problem or 'write limit=Limit(rate="100/s")')
-        self.declared_shared[name] = limit
+        self.client.shared_limits[name] = limit
 
     def configure(self, kind: type[S], options: Mapping[str, Any]) -> S:
         """The settings under which a role runs this app, of ``kind`` or a subclass of it.

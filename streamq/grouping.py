@@ -43,7 +43,7 @@ def group_of(task: str, group: GroupOf, encoded: bytes, read: Callable[[bytes], 
     """The group of a job with this payload; empty for none. Raises ``InvalidPayload`` where it cannot be made."""
     make = _filled if isinstance(group, str) else _asked
     made = make(task, group, codec.loads(encoded) if isinstance(group, str) else read(encoded))
-    if made is None or made == "":
+    if made is None:
         return ""
     if not is_group(made):
         raise _refused(task, f"its group {as_given(made)} cannot name one: {FORM}")
@@ -58,7 +58,7 @@ def _filled(task: str, template: Any, payload: Any) -> str:
             value = payload
             for member in name.split("."):
                 value = value.get(member) if isinstance(value, dict) else None
-            if isinstance(value, bool) or not isinstance(value, str | int):
+            if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
                 said = f"its group is made of {name!r}, which is {as_given(value)}: it must be text or a whole number"
                 raise _refused(task, said)
             made.append(str(value))

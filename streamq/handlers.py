@@ -8,7 +8,20 @@ import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Final, Never, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Never,
+    NoReturn,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import Field
 
 from streamq.errors import ConfigurationError
 from streamq.options import NAMES, OPTIONS
@@ -115,3 +128,10 @@ def check_fields(reading: Reading, task: str) -> None:
         if name in NAMES and (len(reading.fields) > 1 or parameter.default is not parameter.empty):
             what = "an option" if name in OPTIONS else "reserved for an option"
             raise ConfigurationError(f"parameter {name!r} of task {task!r} is {what} of enqueue: rename it")
+
+
+def member(declared: Any, parameter: inspect.Parameter) -> Any:
+    """The type of a member of the payload, of a parameter's declared type; one with a default may be left out."""
+    if parameter.default is parameter.empty:
+        return declared
+    return NotRequired[Annotated[declared, Field(default=parameter.default)]]

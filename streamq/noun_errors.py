@@ -60,6 +60,14 @@ class GroupFull(QueueFull):
         self.args = (f"{said}. Send again when workers have caught up, or raise its max_waiting",)
 
 
+def full(queue: str, told: str) -> QueueFull:
+    """What a script tells of a queue that takes no more: how many wait, how many may, and the group that is full."""
+    waiting, bound, *group = told.split()
+    if group:
+        return GroupFull(queue, int(waiting), int(bound), group[0])
+    return QueueFull(queue, int(waiting), int(bound))
+
+
 class OperationError(StreamqError):
     """About a background operation."""
 

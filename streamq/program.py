@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, Unpack
 
+from streamq import costs
 from streamq.acting import acting
 from streamq.audited import page
 from streamq.client.client import Client
@@ -22,7 +23,6 @@ from streamq.model.envelope import New
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
-from streamq.model.limit import Limit
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
 from streamq.model.shared_status import SharedStatus
@@ -71,10 +71,6 @@ class Program:
         self.tasks: dict[str, Task[Any, Any]] = {}
         self.declared: dict[str, Schedule] = {}
         """The schedules that code declares, by name."""
-        self.limits: dict[str, dict[str, Limit]] = {}
-        """The limits that code declares, by queue and scope (``model.limit``)."""
-        self.declared_shared: dict[str, Limit] = {}
-        """The shared limits that code declares, by name."""
         self._compared: set[tuple[str, str]] = set()
 
     @property
@@ -154,7 +150,7 @@ class Program:
         said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send(queue, payload, said)
-        new = self._untyped(task, payload, said)
+        new = self._untyped(queue, task, payload, said)
         ids = self.client.send(queue, (new,), said.durability)
         return await handed(ids, lambda found: job_of(found[0], queue, task, self.client, None))
 
@@ -166,7 +162,7 @@ class Program:
         said = terms(task, options, None if known is None else known.version)
         if known is not None:
             return await known.send_many(queue, payloads, said)
-        jobs = [self._untyped(task, payload, said) for payload in payloads]
+        jobs = [self._untyped(queue, task, payload, said) for payload in payloads]
         ids, client = self.client.send_many(queue, jobs, said.durability), self.client
         return await handed(ids, lambda found: jobs_of(found, queue, task, client, None))
 
@@ -192,7 +188,7 @@ class Program:
     ) -> tuple[New, Durability | None]:
         known = self._known(queue, task)
         said = terms(task, options, None if known is None else known.version)
-        new = self._untyped(task, payload, said) if known is None else known.new(payload, said)
+        new = self._untyped(queue, task, payload, said) if known is None else known.new(payload, said)
         return new, said.durability
 
     def _known(self, queue: str, name: str) -> Task[Any, Any] | None:
@@ -213,8 +209,10 @@ class Program:
             (self._encode(name, payload), None) if task is None else (task.encode(payload), task.own_headers)
         )
 
-    def _untyped(self, name: str, payload: Any, said: Terms) -> New:
+    def _untyped(self, queue: str, name: str, payload: Any, said: Terms) -> New:
         """A job of a task that is not known here. A model says itself what of it is masked."""
+        if said.units:
+            costs.check(self.client, queue, None, said.units)
         masked = masked_by_its_own_type(payload)
         if masked:
             said = said._replace(headers=joined(said.headers, pack_headers({"masked": masked})))
@@ -251,7 +249,7 @@ class Program:
             return payload_of(known, known.encode(payload))
         if problem := wrong_task_name(name):
             raise UsageError(problem)
-        new = self._untyped(name, payload, PLAIN)
+        new = self._untyped("", name, payload, PLAIN)
         return Payload(new.payload, new.headers)
 
     # -- looking --------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, Unpack
 
 from streamq.audited import note
 from streamq.client.client import Client
-from streamq.errors import QueueFull, StreamqError, UsageError
+from streamq.errors import StreamqError, UsageError
 from streamq.job import Job
 from streamq.model.calendars import WITHIN, YEARS
 from streamq.model.clock import host_now, to_ms
@@ -19,7 +19,7 @@ from streamq.model.preview import PlannedTime, preview
 from streamq.model.schedule import Plan, Schedule
 from streamq.model.schedule_record import ScheduleRecord, written_pause
 from streamq.model.shown import as_given
-from streamq.noun_errors import ScheduleConflict, ScheduleNotFound
+from streamq.noun_errors import ScheduleConflict, ScheduleNotFound, full
 from streamq.options import Option, line
 from streamq.scheduling import Payload, ScheduleOptions, made
 from streamq.store.schedules import FULL, SAME, SKIPPED, STALE, Tick, queue_in
@@ -300,7 +300,7 @@ class Schedules:
                     name, f"the job of the run before, {found.last_job}, is not at its end"
                 )
             if ticked.said == FULL:
-                raise QueueFull(of.queue, *map(int, ticked.job.split()))
+                raise full(of.queue, ticked.job)
             if ticked.said == STALE:
                 return False
             known = self._tasks.get(of.task)

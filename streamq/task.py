@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from inspect import Parameter, isasyncgen, isgenerator
-from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, Unpack
+from inspect import isasyncgen, isgenerator
+from typing import Any, Final, Generic, TypeVar, Unpack
 
-from pydantic import ConfigDict, Field, PydanticUserError
+from pydantic import ConfigDict, PydanticUserError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import handlers
+from streamq import costs, handlers
 from streamq.client.client import Client
 from streamq.durations import Duration, seconds_of
 from streamq.errors import (
@@ -34,7 +34,7 @@ from streamq.model.masked import mask, texts_in
 from streamq.model.masks import Masks
 from streamq.model.retries import retries_of
 from streamq.options import KEEPING, NAMES, OPTIONS, POLICY, EnqueueOptions, kept_of, refuse, wrong_task_name
-from streamq.terms import PLAIN, Terms, terms
+from streamq.terms import NOTHING, PLAIN, Terms, terms
 from streamq.tickets import handed
 from streamq.unique import Unique
 from streamq.verdicts import Verdict
@@ -46,7 +46,6 @@ OnError = Callable[[BaseException, Any], Verdict | Duration | None]
 P = TypeVar("P")
 R = TypeVar("R")
 
-_NOTHING: Final[Any] = object()
 _record: Final[Any] = TypedDict  # called, with members that are known when a task is declared
 
 
@@ -138,7 +137,7 @@ class Task(Generic[P, R]):
         if self.single is not None:
             return values.form(hints.get(self.single, Any), what)
         # not a model: its own attributes would forbid some names (json, copy, model_config, _x)
-        members = {name: _member(hints.get(name, Any), p) for name, p in reading.fields.items()}
+        members = {name: handlers.member(hints.get(name, Any), p) for name, p in reading.fields.items()}
         declared = _record(f"{self.name}_payload", members)
         declared.__pydantic_config__ = ConfigDict(extra="forbid")
         return values.form(declared, what)
@@ -193,7 +192,7 @@ class Task(Generic[P, R]):
             return self._payload.write({})
         return self._payload.write_text(text)
 
-    async def enqueue(self, payload: P = _NOTHING, /, **options: Unpack[EnqueueOptions]) -> Job[R]:
+    async def enqueue(self, payload: P = NOTHING, /, **options: Unpack[EnqueueOptions]) -> Job[R]:
         """Send one job and return its handle.
 
         ``delay`` is a duration (seconds, a ``timedelta``, or text such as ``"5m"``), ``at`` an aware time; give one of
@@ -201,7 +200,7 @@ class Task(Generic[P, R]):
         Raises ``InvalidPayload``, ``PayloadTooLarge`` and ``Unavailable``; ``OutcomeUnknown`` when the server
         did not answer in time (the job may exist); ``UsageError`` for an unknown option.
         """
-        if payload is _NOTHING:
+        if payload is NOTHING:
             payload = self._payload_by_name(options)
         return await self.send(self.queue, payload, terms(self.name, options, self.version))
 
@@ -219,7 +218,9 @@ class Task(Generic[P, R]):
         return group_of(self.name, self.group, encoded, self._payload.read) if self.group is not None else ""
 
     def _own(self, said: Terms) -> Terms:
-        """Terms with what each job of the task says in its headers."""
+        """Terms with what each job of the task says in its headers. Raises ``InvalidLimit`` for too many units."""
+        if said.units:
+            costs.check(self._client, self.queue, self.limit, said.units)
         return said._replace(headers=joined(said.headers, self._own_headers)) if self._own_headers else said
 
     def new(self, payload: Any, said: Terms) -> New:
@@ -382,19 +383,13 @@ class Sending(Generic[P, R]):
         said = ", ".join(f"{name}={value!r}" for name, value in self._given.items())
         return f"{self.task!r}.options({said})"
 
-    async def enqueue(self, payload: P = _NOTHING, /) -> Job[R]:
+    async def enqueue(self, payload: P = NOTHING, /) -> Job[R]:
         """Send one job; its payload alone, as the options are given already."""
         task = self.task
         return await task.send(
-            task.queue, task.default_payload() if payload is _NOTHING else payload, self._terms
+            task.queue, task.default_payload() if payload is NOTHING else payload, self._terms
         )
 
     async def enqueue_many(self, payloads: Iterable[P]) -> list[Job[R]]:
         """Send many jobs."""
         return await self.task.send_many(self.task.queue, payloads, self._terms)
-
-
-def _member(declared: Any, parameter: Parameter) -> Any:
-    if parameter.default is parameter.empty:
-        return declared
-    return NotRequired[Annotated[declared, Field(default=parameter.default)]]

@@ -28,6 +28,8 @@ class Terms(NamedTuple):
     key: str = ""
     unique: Unique | None = None
     group: str = ""
+    units: int = 0
+    """Where the call says them."""
 
     @property
     def is_plain(self) -> bool:
@@ -65,6 +67,8 @@ def _key(unique: Unique, task: str, payload: bytes, *, hidden: bool) -> str:
         ) from None
 
 
+NOTHING: Final[Any] = object()
+"""A payload that a call does not give."""
 PLAIN: Final = Terms()
 """Without options, as most jobs are sent."""
 
@@ -92,6 +96,7 @@ def terms(task: str, given: Mapping[str, Any], version: int | None = None) -> Te
         given.get("key") or "",
         given.get("unique"),
         given.get("group") or "",
+        given.get("units") or 0,
     )
 
 

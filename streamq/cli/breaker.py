@@ -11,16 +11,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.group import shown_parts
-from streamq.cli.options import (
-    MOMENT,
-    Command,
-    Option,
-    as_json,
-    by_actor,
-    refuse_unknown,
-    server,
-    with_app,
-)
+from streamq.cli.options import Command, Option, as_json, by_actor, pausing, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, table
 
 
@@ -113,10 +104,7 @@ def get(queue: str, task: str | None, group: str | None, as_json: bool, **option
 @breaker.command("open")
 @click.argument("queue")
 @_of
-@click.option("--reason", cls=Option, default="", help="Why; shown to whoever looks.")
-@click.option(
-    "--until", cls=Option, type=MOMENT, metavar="DURATION|TIME", help="When it closes by itself. Default: never."
-)  # fmt: skip
+@pausing
 @by_actor
 @server
 @as_json

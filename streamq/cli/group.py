@@ -11,12 +11,12 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.options import (
-    MOMENT,
     Command,
     Option,
     as_json,
     by_actor,
     flag,
+    pausing,
     refuse_unknown,
     server,
     with_app,
@@ -204,10 +204,7 @@ def limit(queue: str, name: str, as_json: bool, **options: Any) -> None:
 @group.command()
 @click.argument("queue")
 @click.argument("name", metavar="GROUP")
-@click.option("--reason", cls=Option, default="", help="Why; shown to whoever looks.")
-@click.option(
-    "--until", cls=Option, type=MOMENT, metavar="DURATION|TIME", help="When it ends by itself. Default: never."
-)  # fmt: skip
+@pausing
 @by_actor
 @server
 @as_json

@@ -130,6 +130,15 @@ _TYPES: Final[Mapping[str, tuple[Any, str | None]]] = {
 """By the form of an option of enqueue: its click type, and its placeholder in the help."""
 
 
+def pausing(command: Command) -> Command:
+    """Why something is paused, and until when: ``reason`` and ``until``."""
+    until = click.option(
+        "--until", cls=Option, type=MOMENT, metavar="DURATION|TIME", help="When it ends by itself. Default: never."
+    )  # fmt: skip
+    reason = click.option("--reason", cls=Option, default="", help="Why; shown to whoever looks.")
+    return reason(until(command))
+
+
 def of_enqueue(command: Command) -> Command:
     """A flag for each option of enqueue. Reserved ones are refused by name."""
     for name in reversed(streamq.RESERVED):

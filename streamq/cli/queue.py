@@ -14,12 +14,12 @@ from streamq.cli.group import given_of, limiting
 from streamq.cli.operation import followed, tell
 from streamq.cli.options import (
     DURATION,
-    MOMENT,
     Command,
     Option,
     as_json,
     by_actor,
     flag,
+    pausing,
     refuse_unknown,
     server,
     with_app,
@@ -125,14 +125,7 @@ def get(name: str, as_json: bool, **options: Any) -> None:
 @queue.command()
 @click.argument("name")
 @_task
-@click.option("--reason", cls=Option, default="", help="Why; shown to whoever looks.")
-@click.option(
-    "--until",
-    cls=Option,
-    type=MOMENT,
-    metavar="DURATION|TIME",
-    help="When it ends by itself. Default: never.",
-)
+@pausing
 @by_actor
 @server
 @as_json

@@ -11,7 +11,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.group import given_of, limiting, shown_parts, until_when, words
-from streamq.cli.options import MOMENT, Option, as_json, by_actor, flag, server, with_app
+from streamq.cli.options import as_json, by_actor, flag, pausing, server, with_app
 from streamq.cli.outlet import echo_json, table
 from streamq.model.limit import OF_SHARED
 
@@ -105,10 +105,7 @@ def limit(name: str, as_json: bool, **options: Any) -> None:
 
 @shared.command()
 @click.argument("name")
-@click.option("--reason", cls=Option, default="", help="Why; shown to whoever looks.")
-@click.option(
-    "--until", cls=Option, type=MOMENT, metavar="DURATION|TIME", help="When it ends by itself. Default: never."
-)  # fmt: skip
+@pausing
 @by_actor
 @server
 @as_json

@@ -13,6 +13,7 @@ from streamq.model import codec
 from streamq.model.envelope import New
 from streamq.model.events import Event
 from streamq.model.job_record import JobRecord
+from streamq.model.limit import Limit
 from streamq.settings import Durability, Settings
 from streamq.store.store import Store
 
@@ -35,6 +36,10 @@ class Client:
         ),
     ) -> None:
         self.settings, self.encode = settings, encode
+        self.limits: dict[str, dict[str, Limit]] = {}
+        """The limits that code declares, by queue and scope (``model.limit``)."""
+        self.shared_limits: dict[str, Limit] = {}
+        """The shared limits that code declares, by name."""
         self.openings = Openings(lambda: Opening.of(self.settings, known))
 
     @property

@@ -220,7 +220,7 @@ class Ticker(Punctual):
             if isinstance(reply, StreamqError) or reply.said == STALE:
                 table.is_stale = True
             elif reply.said == FULL:
-                self._wait_for_room(queue, tick)
+                self._wait_for_room(queue, tick, reply.job)
                 table.put_off(entry, self._store.clock.now() + round(AGAIN * 1000))
             else:
                 self._full.discard((queue, tick.schedule.name))
@@ -231,10 +231,11 @@ class Ticker(Punctual):
                 raise reply
         return ran
 
-    def _wait_for_room(self, queue: str, tick: Tick) -> None:
+    def _wait_for_room(self, queue: str, tick: Tick, told: str) -> None:
         """Its planned time comes again, and its misfire policy decides what becomes of it: as if nobody were there."""
         if (queue, tick.schedule.name) not in self._full:
-            log.warning("schedule %s waits: as many jobs wait in queue %s as may", tick.schedule.name, queue)
+            where = "".join(f"group {group} of " for group in told.split()[2:]) + f"queue {queue}"
+            log.warning("schedule %s waits: as many jobs wait in %s as may", tick.schedule.name, where)
         self._full.add((queue, tick.schedule.name))
 
     async def _table(self, queue: str) -> Timetable:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from streamq.model.job_record import Failure, JobRecord
 from streamq.model.lanes import LANES
-from streamq.model.limit import Limit
+from streamq.model.limit import SHARED, Limit
 from streamq.model.steering import Pause
 from streamq.model.worker_info import WorkerInfo
 from streamq.times import rfc3339
@@ -60,7 +60,12 @@ class ScopeFacts(NamedTuple):
     def is_full(self) -> bool:
         """Whether as many of its jobs are active as may be."""
         most = self.limit.concurrency
-        return isinstance(most, int) and self.used >= most
+        return isinstance(most, int) and self.used >= most and not self.name.startswith(SHARED)
+
+    @property
+    def most(self) -> int | None:
+        """Of a shared limit: the most that a job may need; ``None`` where nothing is said."""
+        return self.limit.concurrency if isinstance(self.limit.concurrency, int) else None
 
     @property
     def words(self) -> str:

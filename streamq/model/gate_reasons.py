@@ -44,6 +44,11 @@ def lease_used(facts: Facts) -> Explanation | None:
     )
     if short is None:
         return None
+    if short.most is not None and short.used > short.most:
+        text = (
+            f"{short.words} allows {times(short.most, 'unit')}, and it needs {short.used:,}: it never starts"
+        )
+        return Explanation("shared-limited", f"{text}. Raise that limit, or delete the job")
     text = f"{short.words} has no room for its {times(short.used, 'unit')} now: it is all drawn by jobs of the queues"
     return Explanation("shared-limited", f"{text} that share it{_before(facts)}", ahead=_ahead(facts))
 

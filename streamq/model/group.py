@@ -12,9 +12,9 @@ LONGEST: Final = 128
 """Characters of a name: two ids, or an address."""
 FORM: Final = (
     f"use 1 to {LONGEST} characters without blanks, quotation marks and backslashes; one colon may part two levels, "
-    "and '*' does not begin it"
+    "and no level begins with '*'"
 )
-_NAME: Final = re.compile(r'(?!\*)[^\s:"\\\x00-\x1f\x7f]+(?::[^\s:"\\\x00-\x1f\x7f]+)?')
+_NAME: Final = re.compile(r'(?!\*)[^\s:"\\\x00-\x1f\x7f]+(?::(?!\*)[^\s:"\\\x00-\x1f\x7f]+)?')
 
 
 def is_group(text: object) -> bool:

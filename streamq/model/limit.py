@@ -159,7 +159,7 @@ def _rate(name: str, value: Any) -> Any:
             starts, seconds = value[0], seconds_of(value[1])
     except ValueError:
         pass
-    if type(starts) is int and _is_rate(starts, seconds):
+    if _is_rate(starts, seconds):
         return Rate(starts, round(seconds, 3))
     raise InvalidLimit(
         name,
@@ -168,8 +168,9 @@ def _rate(name: str, value: Any) -> Any:
     )
 
 
-def _is_rate(starts: int, seconds: float) -> bool:
-    return 1 <= starts <= MOST and WINDOWS[0] <= seconds <= WINDOWS[1]
+def _is_rate(starts: Any, seconds: Any) -> bool:
+    are_numbers = type(starts) is int and type(seconds) in (int, float)
+    return are_numbers and 1 <= starts <= MOST and WINDOWS[0] <= seconds <= WINDOWS[1]
 
 
 def _weight(name: str, value: Any) -> float:
@@ -223,7 +224,8 @@ def _read_breaker(text: str) -> Breaker | None:
 
 def _is_breaker(share: float, window: float, least: int, rest: float) -> bool:
     times = WINDOWS[0] <= window <= WINDOWS[1] and WINDOWS[0] <= rest <= WINDOWS[1]
-    return 0.001 <= share <= 1 and type(least) is int and 1 <= least <= MOST and times
+    are_numbers = type(least) is int and not any(isinstance(each, bool) for each in (share, window, rest))
+    return are_numbers and 0.001 <= share <= 1 and 1 <= least <= MOST and times
 
 
 def _shared(name: str, value: Any) -> str:

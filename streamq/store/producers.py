@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import NotDurable, OutcomeUnknown, QueueFull, StreamqError
+from streamq.errors import NotDurable, OutcomeUnknown, StreamqError
 from streamq.model.clock import monotonic
 from streamq.model.envelope import UNDEMANDING, New
-from streamq.noun_errors import GroupFull
+from streamq.noun_errors import full
 from streamq.redis import scripts
 from streamq.redis.answers import NoScript, translate
 from streamq.redis.link import Link
@@ -315,11 +315,9 @@ def _is_unknown_script(reply: object) -> bool:
 
 def _refusal(batch: Batch, reply: Exception) -> StreamqError:
     """Why the server took none of the batch."""
-    word, *numbers = str(reply).split(" ")
+    word, _, told = str(reply).partition(" ")
     if word == "FULL":
-        waiting, bound, group = int(numbers[0]), int(numbers[1]), "".join(numbers[2:3])
-        queue = batch.producer.queue
-        return GroupFull(queue, waiting, bound, group) if group else QueueFull(queue, waiting, bound)
+        return full(batch.producer.queue, told)
     return translate(reply, sent=True)
 
 

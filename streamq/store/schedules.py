@@ -56,7 +56,7 @@ class Ticked(NamedTuple):
 
     said: str
     job: str
-    """Its id; of one that found the queue full, how many jobs wait and how many may."""
+    """Its id; of one that found no room, what ``noun_errors.full`` takes."""
 
 
 class Kept(NamedTuple):

@@ -125,12 +125,12 @@ class SharedLimits:
             return _UNUSED
         used, token, spent, last, least, most, waiting, take = taken
         on = self._on(scripts.SHARED_LEASE, "shared", "shared_lease", "shared_held")
-        now, hold, start, ends, number, is_used, again, pause = await scripts.SHARED_LEASE.run(
+        now, hold, start, ends, number, is_used, again, pause, cap = await scripts.SHARED_LEASE.run(
             links.home, on, name, queue, token, spent, last, used, least, most, waiting
         )
         self._access.clock.set(now)
         starts = await scripts.LEASE_GRANT.run(
-            of, keys, name, hold, start, ends, number, is_used, take, pause
+            of, keys, name, hold, start, ends, number, is_used, take, pause, cap, least
         )
         return Leased(bool(is_used), bool(starts), again / 1000 if again else None)
 

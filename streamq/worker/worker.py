@@ -154,10 +154,12 @@ class Worker:
             await store.retention.declare(links, self.queues, kept)
             tasks = {name: task.limit for name, task in self.app.tasks.items()}
             for queue in self.queues:
-                await store.groups.declare(links, queue, declared(tasks, self.app.limits.get(queue, {})))
+                await store.groups.declare(
+                    links, queue, declared(tasks, self.app.client.limits.get(queue, {}))
+                )
         finally:
             await links.close()
-        await store.shared_limits.declare(self.app.declared_shared)
+        await store.shared_limits.declare(self.app.client.shared_limits)
         await store.server.read_clock()
         await declare(self.app)
         try:

@@ -113,7 +113,8 @@ async def test_people_open_and_close_it(app: App) -> None:
 @ON_ONE_SERVER
 async def test_what_cannot_be_is_refused(app: App) -> None:
     queue = app.queue("q")
-    for wrong in ("50%", "0%/1m", "101%/1m", "50%/2d", "50%/1m least 0", "x", 5, True, Breaker(0.5, rest=0)):
+    texts = ("50%", "0%/1m", "101%/1m", "50%/2d", "50%/1m least 0", "x", 5, True)
+    for wrong in (*texts, Breaker(0.5, rest=0), Breaker(True), Breaker(0.5, True)):
         with pytest.raises(InvalidLimit, match="'50%/1m'"):
             await queue.limit(breaker=wrong)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="of a task or of a group"):

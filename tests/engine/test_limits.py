@@ -223,7 +223,7 @@ async def test_a_limit_that_cannot_be_is_refused_with_what_is_allowed(
 
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
-    "name", ["", "a:b:c", ":a", "a:", "a b", "a\n", 'a"b', "a\\b", "*a", "*:a", "x" * 129, 5, None]
+    "name", ["", "a:b:c", ":a", "a:", "a b", "a\n", 'a"b', "a\\b", "*a", "*:a", "a:*", "x" * 129, 5, None]
 )
 async def test_a_name_that_is_none_of_a_group_is_refused(app: App, name: Any) -> None:
     with pytest.raises(InvalidLimit, match="cannot name a group: use 1 to 128 characters"):
@@ -254,8 +254,10 @@ async def test_what_makes_groups_is_checked_where_it_is_declared_and_what_it_mak
     for task, payload in (
         (send, {}),
         (send, {"tenant": "a b"}),
+        (send, {"tenant": ""}),
         (deep, {"id": 1}),
         (deep, {"where": {"tenant": 1.5}}),
+        (deep, {"where": {"tenant": ""}, "id": 1}),
     ):
         with pytest.raises(InvalidPayload, match="its group"):
             await task.enqueue(payload)

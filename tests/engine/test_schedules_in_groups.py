@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from streamq import App, InvalidPayload, InvalidSchedule, State
+from streamq import App, GroupFull, InvalidPayload, InvalidSchedule, Limit, State
 
-from ..rig import ON_ONE_SERVER, working
+from ..rig import ON_ONE_SERVER, until, working
 
 
 @ON_ONE_SERVER
@@ -37,6 +37,28 @@ async def test_a_run_waits_in_the_line_of_its_group_which_its_schedule_says_or_i
     async with working(app):
         for job in jobs[:5]:
             await job.result(5)
+
+
+@ON_ONE_SERVER
+async def test_a_run_waits_for_room_in_its_group(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    app.limit("q", groups=Limit(max_waiting=1))
+    ran: list[int] = []
+
+    @app.task(queue="q")
+    async def t(number: int) -> None:
+        ran.append(number)
+
+    await app.queue("q").pause()
+    async with working(app):
+        await app.enqueue("q", "t", 0, group="a")
+        await app.schedules.put("s", task="t", queue="q", payload=1, every="1s", group="a")
+        with pytest.raises(
+            GroupFull, match="group 'a' of queue 'q' is full: 1 of its jobs wait, at most 1 may"
+        ):
+            await app.schedules.run("s")
+        await until(lambda: "schedule s waits: as many jobs wait in group a of queue q as may" in caplog.text)
+        await app.queue("q").resume()
+        await until(lambda: 1 in ran)
 
 
 @ON_ONE_SERVER

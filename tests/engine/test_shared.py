@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from streamq import App, ConfigurationError, Context, InvalidLimit, Limit, Retry, UsageError
+from streamq import App, ConfigurationError, Context, InvalidLimit, Limit, Retry, SharedLimit, UsageError
 from streamq.model.keys import AppKeys
 
 from ..rig import ON_ONE_SERVER, until, working
@@ -151,7 +151,7 @@ async def test_why_names_the_shared_limit_that_holds_a_job(app: App) -> None:
     async with working(app):
         job = await app.enqueue("a", "t", 1, units=3)
         limited = await until(lambda: _says(job, "shared-limited"))
-        assert "shared limit 'provider' has no room for its 3 units now" in limited.text
+        assert "shared limit 'provider' allows 2 units, and it needs 3: it never starts" in limited.text
         await app.shared("provider").pause("the contract is over")
         assert "shared limit 'provider' is paused" in (await until(lambda: _says(job, "group-paused"))).text
         await app.shared("provider").unlimit()
@@ -159,6 +159,58 @@ async def test_why_names_the_shared_limit_that_holds_a_job(app: App) -> None:
         await job.result(5)
 
 
+async def _is_free(limit: SharedLimit) -> bool:
+    return (await limit.status()).held == 0
+
+
 async def _says(job: Any, code: str) -> Any:
     why = await job.why()
     return why if why.code == code else None
+
+
+@ON_ONE_SERVER
+async def test_a_job_that_needs_more_than_a_shared_limit_allows_makes_way_and_starts_once_that_allows_it(
+    app: App,
+) -> None:
+    started: list[int] = []
+    app.limit("a", groups=Limit(concurrency=5))
+
+    @app.task(queue="a", limit=Limit(shared="provider"))
+    async def t(number: int) -> None:
+        started.append(number)
+
+    provider = app.shared("provider")
+    await provider.limit(concurrency=2)
+    async with working(app):
+        dear = await app.enqueue("a", "t", 0, units=3, group="x", priority="high")
+        dearer = await app.enqueue("a", "t", 1, units=4)
+        for group in ("x", None):
+            await (await app.enqueue("a", "t", 2, units=2, group=group)).result(5)
+        for job in (dear, dearer):
+            why = await until(lambda job=job: _says(job, "shared-limited"))
+            assert "allows 2 units" in why.text
+        assert "it never starts. Raise that limit, or delete the job" in why.text
+        await provider.limit(concurrency=3)
+        await dear.result(5)
+        await until(lambda: _is_free(provider))  # nothing is kept for the other
+        await provider.limit(rate="9/s", concurrency="unlimited")
+        await dearer.result(5)
+    assert started == [2, 2, 0, 1]
+
+
+async def test_a_cost_above_what_code_says_of_a_shared_limit_is_refused(app: App) -> None:
+    app.limit_shared("provider", Limit(concurrency=5, rate="100/s"))
+    app.limit_shared("model", Limit(rate="3/m"))
+    app.limit("a", Limit(shared="provider"))
+    task = app.task(queue="a", name="t", limit=Limit(shared="model"))(lambda number: number)
+    app.task(queue="b", name="u")(lambda number: number)
+    for units, allowed in ((4, "'model' allows 3"), (6, "'model' allows 3")):
+        with pytest.raises(InvalidLimit, match=f"units={units} .* {allowed}, .* use 1 to 3"):
+            await task.options(units=units).enqueue(1)
+        with pytest.raises(InvalidLimit, match=allowed):
+            await app.enqueue_many("a", "t", [1], units=units)
+    with pytest.raises(InvalidLimit, match="'provider' allows 5"):
+        await app.enqueue("a", "of another program", 1, units=6)
+    await app.enqueue("a", "of another program", 1, units=5)
+    await task.options(units=3).enqueue(1)
+    await app.enqueue("b", "u", 1, units=1000)

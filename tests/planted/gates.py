@@ -52,8 +52,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "gate: a held job stays in the line of its priority before",
         "streamq/redis/lua/parts/move_line.lua",
-        "  if was and line then out_of_line(line) end",
-        "  if false then out_of_line(line) end",
+        "  if was and from then out_of_line(from) end",
+        "  if false then out_of_line(from) end",
         MODEL,
     ),
     Fault(

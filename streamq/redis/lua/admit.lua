@@ -75,10 +75,9 @@ if steered then
   if full then return redis.error_reply(full) end
 end
 
--- Some groups have bounds of their own. How many of each would wait is counted, but none that is put off, and none of a
--- key that has its job already.
+-- How many of each group would wait is counted, but none that is put off, and none of a key that has its job already.
 if redis.call('HEXISTS', keys.gate, 'bounded') == 1 then
-  -- parts: limits group_of
+  -- parts: over_group_bound group_of
   local more, at = {}, first.groups
   while at <= #ARGV do
     local count, width, due = tonumber(ARGV[at]), width_of(at), ARGV[at + 6] ~= ''
@@ -91,13 +90,8 @@ if redis.call('HEXISTS', keys.gate, 'bounded') == 1 then
     at = at + WIDTH + count * width
   end
   for group, count in pairs(more) do
-    local limit = group_limit('group:' .. group)
-    if limit and limit.max then
-      local waiting = tonumber(redis.call('ZSCORE', keys.lines, group) or 0)
-      if waiting + count > limit.max then
-        return redis.error_reply(string.format('FULL %.0f %.0f ', waiting, limit.max) .. group)
-      end
-    end
+    local full = over_group_bound(group, count)
+    if full then return redis.error_reply(full) end
   end
 end
 

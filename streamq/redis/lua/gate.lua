@@ -78,7 +78,7 @@ local function take_slot(id, group, task, draws)
   end
 end
 
--- parts: aside
+-- parts: aside costly
 
 -- Whether it was to start earlier: it has its turn whatever the limits, as its worker ends it and does not call its handler.
 local function has_expired(id, headers)
@@ -117,6 +117,7 @@ local try
 local NONE = {}
 function try(group)
   local id, envelope, name, list = head_of(group)
+  if not id and costly[group] then return 'closed', costly[group], now + AGAIN end
   if not id then return 'empty' end
   local task, headers, payload = unseal(envelope)
   if group == '*' and limit_of('task:' .. task) then
@@ -149,6 +150,13 @@ function try(group)
     end
     local shared = shared_by(task)
     if shared then draws = {} end
+    local costly_scope = shared and costly_for(shared, units_of(headers))
+    if costly_scope then
+      if slot then return 'closed', costly_scope, now + AGAIN end -- it had its turn, and none of its group passes it
+      goes_back(id, name, list, group, costly_scope)
+      if looks > LOOKS then return 'looked' end
+      return try(group)
+    end
     for _, one in ipairs(shared or NONE) do
       draws[one] = units_of(headers)
       local opens = shared_opens(one, draws[one], (not slot or is_kept(slot)) and used_of('shared:' .. one) or nil)

@@ -7,13 +7,14 @@
 --   how much was started and when last in ms; how much the job needs that waits for it, how much could start at once,
 --   how many jobs are held; and the number of this call
 -- parts: clock
-local said = redis.call('HMGET', keys.leases, args.name, args.name .. ' short')
+local said = redis.call('HMGET', keys.leases, args.name, args.name .. ' short', args.name .. ' most')
 local used = tonumber(redis.call('HGET', keys.used, 'shared:' .. args.name) or 0)
 local hold, start, ends, number, units, spent, last = string.match(said[1] or '', '^(%S+) (%S+) (%d+) (%d+):(%d+) (%d+) (%d+)$')
 local least, most = string.match(said[2] or '', '^(%d+) (%d+)$')
 local waits = redis.call('EXISTS', keys.waits .. 'shared:' .. args.name) == 1
-if not least and not waits and used == 0 and (not hold or units == '0' and spent == '1') then
-  if not hold or tonumber(ends) < now then redis.call('HDEL', keys.leases, args.name, args.name .. ' takes') end
+local costly = redis.call('EXISTS', keys.waits .. 'costly:' .. args.name) == 1
+if not least and not waits and not costly and used == 0 and (not hold or units == '0' and spent == '1') then
+  if not hold or tonumber(ends) < now then redis.call('HDEL', keys.leases, args.name, args.name .. ' takes', args.name .. ' most') end
   return {}
 end
 if hold then -- until the next grant no more than now: that is what the limit is told
@@ -24,4 +25,5 @@ redis.call('HDEL', keys.leases, args.name .. ' short')
 local takes = redis.call('HINCRBY', keys.leases, args.name .. ' takes', 1) -- of several who ask at once, the last is granted
 local held = redis.call('HLEN', keys.parked) - redis.call('ZCARD', keys.delayed)
 local token = number and number .. ':' .. units or '0:0'
-return { used, token, spent or '0', last or '0', tonumber(least) or (waits and 1 or 0), tonumber(most) or 0, held, takes }
+local needed = tonumber(least) or waits and 1 or costly and (string.match(said[3] or '', '^%d+') or 0) + 1 or 0
+return { used, token, spent or '0', last or '0', needed, tonumber(most) or 0, held, takes }

@@ -13,11 +13,17 @@
 --   most    how much could start at once
 --   held    how many jobs are held
 -- returns the server's time; how much it may hold, how much it may start ("-" for each where nothing is said), until when,
---   its number, 1 where it is of use, else 0; ms until it is to ask again; its pause, "" for none
+--   its number, 1 where it is of use, else 0; ms until it is to ask again; its pause, "" for none; and the most that a job
+--   may need, "" where nothing is said
 -- parts: clock shared_said
 local used, least, most = tonumber(args.used), tonumber(args.least), tonumber(args.most)
 local limit = shared_said(args.name)
 local state = keys.shared_lease .. args.name
+local is_paused = limit['until'] and limit['until'] > now
+local cap = math.min(limit.jobs or math.huge, limit.starts or math.huge)
+local capped = cap < math.huge and string.format('%.0f', cap) or ''
+local is_costly = least > cap -- that job can never start: nothing is kept for it, and its queue hears when the limit changes
+if is_costly then least = 0 end
 local LEASE, STALE = 0.1, 5000 -- of a window; ms after which a queue that asked for more does not want it any more
 local HOLD = 3000 -- ms of a lease without a rate
 
@@ -74,12 +80,12 @@ local number = redis.call('HINCRBY', state, 'leases', 1)
 redis.call('PEXPIRE', state, 86400000) -- while any queue draws from it, it is asked for every few seconds
 if least == 0 and used == 0 then
   redis.call('HDEL', state, 'queue ' .. args.queue)
-  return { now, '0', '0', string.format('%.0f', now + HOLD), number, 0, 0, '' }
+  if is_costly then redis.call('HSET', state, 'queue ' .. args.queue, string.format('0 0 %.0f %.0f', now, now)) end
+  return { now, '0', '0', string.format('%.0f', now + HOLD), number, 0, 0, is_paused and limit.pause or '', capped }
 end
 
 local others, wanting, reserved, since = of_others()
 local hold, start, ends, again = '-', '-', now + HOLD, 1000
-local is_paused = limit['until'] and limit['until'] > now
 if limit.jobs then
   local room, wants = limit.jobs - others, used + (least > 0 and math.max(least, most) or 0)
   local share = wanting > 0 and math.max(least, math.floor(limit.jobs / (wanting + 1))) or limit.jobs
@@ -119,4 +125,4 @@ if is_paused then again = limit['until'] - now end
 local wants = hold ~= '-' and hold < used + least or start == 0 and least > 0
 redis.call('HSET', state, 'queue ' .. args.queue,
   string.format('%d %d %.0f %.0f', hold == '-' and used or hold, wants and least or 0, now, wants and since or now))
-return { now, tostring(hold), tostring(start), string.format('%.0f', ends), number, 1, math.ceil(math.min(again, 60000)), is_paused and limit.pause or '' }
+return { now, tostring(hold), tostring(start), string.format('%.0f', ends), number, 1, math.ceil(math.min(again, 60000)), is_paused and limit.pause or '', capped }

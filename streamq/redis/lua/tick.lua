@@ -16,7 +16,7 @@
 --   payload
 --   headers
 -- returns the server's time, and "ran" with the id of the job   or "skipped"   or "none"   or "stale"   or "full" with how
---   many jobs wait and how many may: then nothing is done, and the planned time stays the next one
+--   many jobs wait, how many may, and the group that is full, if it is that: then nothing is done, and the planned time stays the next one
 -- parts: clock version run add steered seal leave_gate
 if version_of(args.name) ~= args.version then return { now, 'stale' } end
 if args.expected ~= '' then
@@ -62,11 +62,11 @@ local function enqueue()
     hold(args.task, own)
     return own
   end
-  local full = steered and over_bound(1)
+  -- parts: lane_of group_of over_group_bound
+  local number, group = lane_of(args.headers), group_of(args.headers)
+  local full = steered and over_bound(1) or group and over_group_bound(group, 1)
   if full then return nil, full end
-  -- parts: lane_of
-  local number = lane_of(args.headers)
-  if number == lane.ready and not string.find(args.headers, '"group"', 1, true) then return add(keys.lanes[number], args.task, args.payload, args.headers) end
+  if number == lane.ready and not group then return add(keys.lanes[number], args.task, args.payload, args.headers) end
   -- parts: wait
   -- expects: lanes moved
   local own, headers = own_id()

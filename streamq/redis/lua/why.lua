@@ -76,7 +76,8 @@ local function told_of_gate()
     local scope, units = 'shared:' .. name, units_of(headers)
     local held = not number and tonumber(redis.call('HGET', keys.used, scope) or 0) or nil
     if shared_opens(name, units, held) then
-      for _, each in ipairs({ scope, '', redis.call('HGET', keys.limits, 'pause ' .. scope) or '', tostring(units), '0' }) do
+      local most = redis.call('HGET', keys.leases, name .. ' most')
+      for _, each in ipairs({ scope, most and 'jobs=' .. string.match(most, '^%d*') or '', redis.call('HGET', keys.limits, 'pause ' .. scope) or '', tostring(units), '0' }) do
         gate[#gate + 1] = each
       end
     end

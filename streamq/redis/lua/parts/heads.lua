@@ -6,6 +6,9 @@
 local lists, envelopes, slots = {}, {}, {}
 local LOOKS = 1000 -- ids that are passed over in a call: those of jobs that left the line before their turn
 local looks = 0
+-- Ids of jobs that went to the end of their lines in this call, as they cost too much: where one is met again, there is no
+-- other. And their groups, with the scope for which these wait.
+local costly = {}
 
 local function look_at(names, count)
   local ids = {}
@@ -52,6 +55,7 @@ local function head_in(name)
       list = lists[name]
     end
     local id = list[list.at]
+    if id and costly[id] then return nil end
     if not id then
       if list.whole then return nil end
       lists[name] = nil

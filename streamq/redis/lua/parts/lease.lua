@@ -2,7 +2,7 @@
 -- asks for it where the gate finds it short.) In `leases`: name → how much its running jobs may hold, how much may start
 -- ("-" for each where nothing is said), until when in ms, the lease, how much of it was started, and when last.
 -- parts: clock limits own_headers
-local leases, short = {}, {}
+local leases, short, asked = {}, {}, {} -- what is asked for where nothing is short: whether a limit allows more by now
 
 local function lease_of(name)
   if leases[name] ~= nil then return leases[name] end

@@ -11,6 +11,7 @@ local function write_leases(free)
   for name, lease in pairs(leases) do
     if lease and lease.is_drawn then write_lease(name, lease) end
   end
+  for name, units in pairs(asked) do short[name] = short[name] or units end
   for name, units in pairs(short) do
     local is_new = redis.call('HSET', keys.leases, name .. ' short', units .. ' ' .. math.max(units, units * free)) == 1
     if is_new then redis.pcall('PUBLISH', keys.signals, 'lease ' .. name .. '\n\n') end

@@ -49,7 +49,8 @@ async def test_a_run_waits_for_room_in_its_group(app: App, caplog: pytest.LogCap
         ran.append(number)
 
     await app.queue("q").pause()
-    async with working(app):
+    async with working(app) as worker:
+        await worker.is_ready.wait()
         await app.enqueue("q", "t", 0, group="a")
         await app.schedules.put("s", task="t", queue="q", payload=1, every="1s", group="a")
         with pytest.raises(

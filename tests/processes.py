@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +22,12 @@ def without_settings(**more: str) -> dict[str, str]:
     """Our environment without settings of streamq, and what a program shall have beside it."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("STREAMQ_")}
     return {**ours, **more}
+
+
+def kill(process: psutil.Process) -> None:
+    """SIGKILL, unless it has ended by itself since it was chosen."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
 
 
 class Line(NamedTuple):

@@ -11,7 +11,7 @@ import psutil
 
 from streamq.redis.scripts import Script
 
-from ..processes import Fleet
+from ..processes import Fleet, kill
 from ..proxy import Fate, Proxy
 
 
@@ -52,7 +52,7 @@ class Killer:
         """Whatever it does."""
         self._proxy.closed = True
         for child in self.parent.children():
-            child.kill()
+            kill(child)
 
     def let_in(self) -> None:
         """Who comes next may connect."""

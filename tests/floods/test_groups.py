@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +19,7 @@ import pytest
 from streamq import App, StreamqError
 from streamq.model.keys import GROUP, Keys
 
-from ..processes import Fleet
+from ..processes import Fleet, kill
 from ..rig import ON_ONE_SERVER, QUICK, until
 from ..servers import Server
 
@@ -188,7 +187,7 @@ class Havoc:
                 client.xgroup_delconsumer(self.keys.passed, GROUP, self.chance.choice(names))
         else:
             victim = self.chance.choice(await until(self.programs[act].children))
-            victim.send_signal(signal.SIGKILL)
+            kill(victim)
             self.killed[victim.pid] = time.time() * 1000
         await asyncio.sleep(self.chance.uniform(0.02, 0.4))
 
@@ -275,7 +274,7 @@ async def test_a_rate_is_used_to_the_full_and_never_exceeded_though_a_worker_is_
     await until(history.exists)
     await asyncio.sleep(random.uniform(0.2, 0.8) * SECONDS)  # noqa: S311  # when it is killed is no secret
     victim = random.choice(program.children())  # noqa: S311
-    victim.send_signal(signal.SIGKILL)
+    kill(victim)
     killed = {victim.pid: time.time() * 1000}
     await until(lambda: time.time() * 1000 > _begin(history) + SECONDS * 1000, SECONDS + 5)
     starts = check_windows(runs_of(history.read_text(), killed), 10, 1_000)

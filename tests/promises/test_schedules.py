@@ -16,7 +16,7 @@ from streamq.model import codec
 from streamq.model.keys import Keys
 from streamq.model.misfire import LATE
 
-from ..processes import Fleet
+from ..processes import Fleet, kill
 from ..rig import ON_ONE_SERVER, until
 from ..servers import Server
 
@@ -58,7 +58,7 @@ async def test_each_planned_time_is_run_once_while_schedulers_are_killed_and_the
     await until(lambda: len(runs(breakable, "skip")) > 1, 20)
     chance = random.Random()  # noqa: S311  # whom it hits is no secret
     for _ in range(5):
-        chance.choice(schedulers.children()).kill()
+        kill(chance.choice(schedulers.children()))
         await asyncio.sleep(chance.uniform(0.1, 0.3))
     await asyncio.to_thread(breakable.stop)
     away = time.time() * 1000

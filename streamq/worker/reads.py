@@ -34,7 +34,7 @@ log = logging.getLogger("streamq.fetcher")
 
 READ_LIMIT: Final = 500
 """Entries read at once: more would hold the server up for no gain. No read can be bounded by bytes."""
-GATE_LIMIT: Final = 36
+GATE_LIMIT: Final = 38
 """Jobs that a gate lets through at once: somewhat less than a millisecond of the server's time."""
 BLOCK_MS: Final = 5_000
 """How long a read waits for the first job: an idle worker sends a command in so many ms. A job ends it at once."""

@@ -40,10 +40,12 @@ end
 local function check()
   -- expects: lanes parked delayed moved unique windows held
 end
-if string.find(ARGV[first.groups + WIDTH + 2] or '', '"group"', 1, true) then
+local of_gate = redis.call('HMGET', keys.gate, 'bounded', 'idle')
+local function check_gate()
   -- expects: lines turns out used limits bell
 end
 local lone = #ARGV == first.groups + WIDTH - 1 + width_of(first.groups)
+if not lone and string.find(ARGV[first.groups + WIDTH + 2] or '', '"group"', 1, true) then check_gate() end
 if steered or not lone then
   check()
 elseif ARGV[first.groups + 2] == 'window' then
@@ -76,7 +78,7 @@ if steered then
 end
 
 -- How many of each group would wait is counted, but none that is put off, and none of a key that has its job already.
-if redis.call('HEXISTS', keys.gate, 'bounded') == 1 then
+if of_gate[1] then
   -- parts: over_group_bound group_of
   local more, at = {}, first.groups
   while at <= #ARGV do
@@ -166,7 +168,10 @@ local function create_in_line(group, number, task, payload, headers)
   local id = now_text .. string.format('-%.0f', lane.alone * lane.births + args.sequence % lane.births + lined_so_far)
   local n, list = #envelopes, number .. ':' .. group
   lined_so_far = lined_so_far + 1
-  if lone and passed_now(id, group, task, payload, with_id(id, headers)) then return id end
+  if lone then
+    if of_gate[2] and passed_now(id, group, task, payload, with_id(id, headers)) then return id end
+    check_gate()
+  end
   envelopes[n + 1], envelopes[n + 2] = id, seal(task, headers, payload) -- the gate adds the id, which is kept but once
   lined[list] = lined[list] or { group = group, number = number }
   local ids = lined[list]

@@ -14,7 +14,7 @@ local free, worker = math.min(tonumber(args.n), 500), args.worker
 local given, bytes = {}, 0
 -- A worker that takes as many as a call gives is given some of each group in a turn: that costs half as much, and shares are
 -- the same in rounds that are longer.
-local burst = free >= 32 and 4 or 1
+local burst = free >= 32 and 6 or 1
 
 if #ARGV >= first.bells then redis.call('XACK', keys.bell, GROUP, unpack(ARGV, first.bells)) end
 if redis.call('HDEL', keys.gate, 'bell') == 1 then redis.call('XTRIM', keys.bell, 'MAXLEN', 0) end
@@ -109,7 +109,7 @@ local function write_turns()
   local tags = {}
   for tenant, tag in pairs(new_tag) do tags[#tags + 1], tags[#tags + 2] = string.format('%d', tag), tenant end
   each('ZADD', keys.turns, tags)
-  for name, count in pairs(popped) do redis.call('LPOP', name, count == 1 and '1' or count) end
+  for name, count in pairs(popped) do redis.call('LTRIM', name, count, '-1') end
   off_turn, new_tag, popped = {}, {}, {}
 end
 

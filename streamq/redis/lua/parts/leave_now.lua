@@ -63,7 +63,7 @@ local function leave_now(ids, keep)
   for told, count in pairs(wait) do free_slots(told, count, true, freed, groups) end
   count_used(freed)
   if redis.call('EXISTS', keys.lines) == 0 then return end -- nobody waits
-  turn_each(groups)
+  if redis.call('EXISTS', keys.shut) == 1 then turn_each(groups) end -- else none of them is closed
   if has_waits() then
     for scope in pairs(freed) do
       if redis.call('EXISTS', keys.waits .. scope) == 1 then redis.call('ZADD', keys.opens, now, scope) end

@@ -15,7 +15,7 @@ local cursor, found = unpack(redis.call('HSCAN', keys.parked, args.cursor, 'COUN
 local said = { cursor }
 
 -- parts: key_of holder_of_key group_of task_line line_up limits
-local NEAR = 1000 -- ids that are looked through from both ends of a line: in the midst of a longer one, it is taken to be
+local NEAR = 200 -- ids that are looked through from both ends of a line: in the midst of a longer one, it is taken to be
 
 local function is_in_list(number, line, id)
   local list = keys.line .. number .. ':' .. line

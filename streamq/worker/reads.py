@@ -151,8 +151,15 @@ class Reads:
         return True
 
     async def _start(self, source: QueueLane, entries: list[Any], *, more: bool = False) -> None:
-        """Start jobs. The server reads the next meanwhile, where ``more`` may wait and as many slots again are free."""
+        """Start jobs. The server reads the next meanwhile, where ``more`` may wait and as many slots again are free.
+
+        What a bell says is no job: the gate is called.
+        """
         queue, lane = source
+        if lane == BELL:
+            self._bells[queue] = [raw[0] for raw in entries]
+            self._sources.learn((queue, GATE), UNKNOWN)
+            return
         if self._steered.is_paused(queue):  # they came while we heard of it
             await self._give_back(source, entries)
             return
@@ -305,8 +312,7 @@ class Reads:
             self._answered(queues)
         for source, entries in found.entries:
             if source[1] == BELL:
-                self._bells[source[0]] = [raw[0] for raw in entries]
-                self._sources.learn((source[0], GATE), UNKNOWN)
+                await self._start(source, entries)
                 continue
             more = block and not self._several and self._are_more(entries, count)
             await self._start(source, entries[:slots], more=more)

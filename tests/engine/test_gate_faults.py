@@ -76,6 +76,7 @@ async def fill(app: App, keys: Keys) -> None:
         "rested",
         "shut",
         "leases",
+        "passed",
     ],
 )
 async def test_a_key_of_the_gate_of_another_type_stops_its_queue_alone_and_is_told_in_a_sentence(

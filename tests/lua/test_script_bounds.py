@@ -108,6 +108,45 @@ async def test_fetch_delivers_500_jobs_at_most_and_none_when_none_are_asked_for(
     assert len((await app.client.store.delivery.fetch(link, "q", "w", 100_000))[1]) == 500
 
 
+async def _through_gate(app: App, links: Links) -> tuple[int, bool]:
+    """How many jobs one call of the gate brings, and whether it says that there may be more."""
+    said = (await app.client.store.delivery.through_gate(links, "w", {"q": (500, ())}))["q"]
+    assert not isinstance(said, Exception), said
+    return sum(len(entries) for _, entries in said.entries), said.more
+
+
+@ON_ONE_SERVER
+async def test_the_gate_lets_no_more_through_than_its_budget_of_bytes(
+    app: App, link: Links, client: redis.Redis, keys: Keys
+) -> None:
+    half = BUDGET // (LARGE // 2) + 1
+    await app.enqueue_many("q", "t", ["x" * (LARGE // 2)] * 2 * half, group="g")
+    assert [await _through_gate(app, link) for _ in range(3)] == [(half, True), (half, False), (0, False)]
+
+
+@ON_ONE_SERVER
+async def test_the_gate_passes_over_a_thousand_ids_of_jobs_that_have_left_their_line(
+    app: App, link: Links, client: redis.Redis, keys: Keys
+) -> None:
+    await app.enqueue_many("q", "t", range(2500), group="g")
+    client.delete(keys.parked)
+    await app.enqueue("q", "t", 1, group="g")
+    assert [await _through_gate(app, link) for _ in range(3)] == [(0, True), (0, True), (1, False)]
+
+
+@ON_ONE_SERVER
+async def test_the_gate_lines_up_fifty_jobs_whose_task_has_a_limit(
+    app: App, link: Links, client: redis.Redis, keys: Keys
+) -> None:
+    await app.enqueue_many("q", "t", range(120))
+    await app.queue("q").limit(concurrency=1, task="t")
+    lined = list[int]()
+    for _ in range(4):
+        await _through_gate(app, link)
+        lined.append(client.llen(f"{keys.line}1:*t") + len(client.hkeys(keys.out)))
+    assert lined == [50, 100, 120, 120]
+
+
 @ON_ONE_SERVER
 async def test_promote_takes_no_more_than_its_budget_of_bytes(
     app: App, replies: dict[scripts.Script, list[Any]], link: Links, client: redis.Redis, keys: Keys

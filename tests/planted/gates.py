@@ -31,8 +31,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "gate: who leaves it calls nobody",
         "streamq/redis/lua/parts/leave_now.lua",
-        "  turn_each(groups)\n  if has_waits",
-        "  if has_waits",
+        "turn_each(groups) end -- else none of them is closed\n  if has_waits",
+        "end\n  if has_waits",
         MODEL,
     ),
     Fault(

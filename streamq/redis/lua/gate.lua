@@ -298,6 +298,7 @@ while free > 0 and bytes < BUDGET and looks <= LOOKS and tries < 3000 do
     if head and head[1] > beyond and progressed then break end
     if has_plain and (not head or plain <= head[1]) then
       local count = head and math.min(free, math.floor((head[1] - plain) / UNIT) + 1) or free
+      if is_limited then count = math.min(count, LINED) end
       local got, looked = read_plain(count)
       has_plain, plain = looked == count, plain + got * UNIT
     elseif not head then

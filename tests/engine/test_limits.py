@@ -92,6 +92,34 @@ async def test_a_rate_is_lifted_for_what_waits_already(app: App, gauge: Gauge) -
         await gauge.drained(30)
 
 
+@ON_ONE_SERVER
+async def test_jobs_without_a_group_wait_for_their_task_alone_where_it_gets_a_limit_while_they_wait(
+    app: App,
+) -> None:
+    began, open_ = list[str](), asyncio.Event()
+    queue = app.queue("q")
+
+    @app.task(queue="q")
+    async def slow(number: int) -> None:
+        began.append(f"slow {number}")
+        await open_.wait()
+
+    @app.task(queue="q")
+    async def quick(number: int) -> None:
+        began.append(f"quick {number}")
+
+    await queue.limit(concurrency=3)
+    async with working(app):
+        await slow.enqueue_many(range(4))
+        await quick.enqueue(5)
+        await until(lambda: began == ["slow 0", "slow 1", "slow 2"])
+        await queue.limit(concurrency=3, task="slow")
+        await queue.limit(concurrency=4)
+        await until(lambda: began[3:] == ["quick 5"])
+        open_.set()
+        await until(lambda: began[4:] == ["slow 3"])
+
+
 async def test_jobs_without_a_group_keep_the_limits_of_their_task_and_of_their_queue(
     app: App, gauge: Gauge, client: redis.Redis, prefix: str
 ) -> None:

@@ -15,6 +15,20 @@ SHARED = (
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
+        "gate: who waits without a group holds up others when their task gets a limit",
+        "streamq/redis/lua/gate.lua",
+        "  if group == '*' and limit_of('task:' .. task) then",
+        "  if false then",
+        "tests/engine/test_limits.py -k wait_for_their_task_alone",
+    ),
+    Fault(
+        "shared limits: a job that costs too much holds up its group",
+        "streamq/redis/lua/gate.lua",
+        "    if costly_scope then",
+        "    if false then",
+        "tests/engine/test_shared.py -k makes_way",
+    ),
+    Fault(
         "gate: a job that is twice in lines is let through twice",
         "streamq/redis/lua/gate.lua",
         "  envelopes[id] = false --",

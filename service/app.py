@@ -10,7 +10,7 @@ from aiohttp import web
 from streamq import App
 
 from . import api
-from .api.messages import MAX_LENGTH
+from .api.messages import RULES, Rules
 from .dashboard import pages
 from .dashboard.feed import Feed
 from .http.auth import Keys, Scope, actor_of, keyed
@@ -18,6 +18,8 @@ from .http.failures import STRANGERS, Guard
 from .http.local import anyone, this_machine, this_machine_or_visits
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
+from .messaging import sms
+from .messaging.numbers import numbers_of
 from .readiness import Readiness
 from .settings import ServiceSettings
 from .site import SITE, Site
@@ -41,11 +43,12 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     reading = keyed(keys, Scope.READ) if keys else this_machine
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     site = Site(engine, settings, feed, Readiness(engine), lambda request: _passes(reading, request))
+    numbers = numbers_of(settings) if sms.is_sent_by(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, anyone if keys else this_machine
     register(
         application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
-        max_body=settings.max_body, base_path=settings.base_path, context={MAX_LENGTH: settings.sms_max_length},
+        max_body=settings.max_body, base_path=settings.base_path, context={RULES: Rules.of(settings, numbers)},
         acting=lambda caller: engine.acting(actor_of(caller)),
     )  # fmt: skip
     application.on_shutdown.append(_end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
@@ -35,6 +35,31 @@ class ServiceSettings(Settings):
         default=3600.0, gt=0, description="Seconds: the longest Retry-After of a provider that is honoured."
     )
     sms_max_length: int = Field(default=1600, ge=1, description="Characters a message may have.")
+    sms_numbers: Literal["e164", "any"] = Field(
+        default="e164",
+        description="e164 takes recipients in international form alone, any takes short codes and aliases too.",
+    )
+    sms_region: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="Country of numbers without a +, as two letters such as DE. Default: none, they are refused.",
+    )
+    default_workspace_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="Workspace of a message that says none. Default: none, it is refused.",
+    )
+    default_contact_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="Contact of a message that says none. Default: none.",
+    )
+    schedule_delay_unit: Literal["s", "ms"] = Field(
+        default="s",
+        description="Unit of a delay that is a number, at /api/schedule-sms alone: s, or ms as the predecessor had it.",
+    )
     max_body: int = Field(
         default=262_144, ge=1024, le=67_108_864, description="Bytes a request body may have."
     )

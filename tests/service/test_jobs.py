@@ -250,7 +250,9 @@ async def test_an_app_without_messages_takes_none(
 
 @ON_ONE_SERVER
 async def test_queues_tell_their_counts_and_workers_who_they_are(service: Service, work: Work) -> None:
-    await service.post("/api/v1/messages/sms", {"to": "1", "message": "hi", "workspaceId": 1, "delay": 60})
+    await service.post(
+        "/api/v1/messages/sms", {"to": "+15550100", "message": "hi", "workspaceId": 1, "delay": 60}
+    )
     _, _, queues = await service.get("/api/v1/queues")
     assert [queue["name"] for queue in queues["data"]] == ["scheduled-sms-queue", "send-sms-queue"]
     _, _, queue = await service.get("/api/v1/queues/scheduled-sms-queue")
@@ -259,7 +261,7 @@ async def test_queues_tell_their_counts_and_workers_who_they_are(service: Servic
     assert (await service.get("/api/v1/workers"))[2] == {"data": []}
     async with work(service.engine) as worker:
         await service.post(
-            "/api/schedule-sms", {"to": "1", "message": "hi", "workspaceId": 1}, Prefer="wait=10"
+            "/api/schedule-sms", {"to": "+15550100", "message": "hi", "workspaceId": 1}, Prefer="wait=10"
         )
         _, _, workers = await service.get("/api/v1/workers")
         assert [told["name"] for told in workers["data"]] == [worker.name]

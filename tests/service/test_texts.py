@@ -1,0 +1,134 @@
+"""Text messages as they are taken: numbers, defaults, the unit of delays, and what they take on the air."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamq_service.messaging.segments import Segments, segments
+from streamq_service.settings import ServiceSettings
+
+from streamq import ConfigurationError
+
+from ..rig import ON_ONE_SERVER
+from .conftest import Service, running
+
+pytestmark = pytest.mark.keeps_keys
+GOOD: dict[str, Any] = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
+TEXTS = Path(__file__).resolve().parents[1] / "measured" / "texts.txt"
+
+
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [
+        ("", ("gsm-7", 0, 1)),
+        ("a" * 160, ("gsm-7", 160, 1)),
+        ("a" * 161, ("gsm-7", 161, 2)),
+        ("a" * 306, ("gsm-7", 306, 2)),
+        ("a" * 307, ("gsm-7", 307, 3)),
+        ("€" * 80, ("gsm-7", 160, 1)),
+        ("€" * 81, ("gsm-7", 162, 2)),
+        ("a" * 152 + "€" + "a" * 152, ("gsm-7", 306, 3)),
+        ("é@Ω\n", ("gsm-7", 4, 1)),
+        ("ç" * 70, ("ucs-2", 70, 1)),
+        ("ç" * 71, ("ucs-2", 71, 2)),
+        ("ç" * 134, ("ucs-2", 134, 2)),
+        ("😀" * 35, ("ucs-2", 70, 1)),
+        ("😀" * 36, ("ucs-2", 72, 2)),
+        ("ç" * 66 + "😀" + "ç" * 66, ("ucs-2", 134, 3)),
+    ],
+)
+def test_a_text_takes_as_many_messages_as_the_standard_says(text: str, takes: tuple[Any, ...]) -> None:
+    assert segments(text) == Segments(*takes)
+
+
+@given(st.text(alphabet=st.sampled_from("ab€[\n\u00e7\u4f60😀"), max_size=400))
+def test_no_part_has_more_than_it_has_room_for_and_none_is_left_half_empty(text: str) -> None:
+    encoding, units, parts = segments(text)
+    assert units >= len(text)
+    alone, part = (160, 153) if encoding == "gsm-7" else (70, 67)
+    least = 1 if units <= alone else -(-units // part)
+    most = 1 if units <= alone else -(-units // (part - 1))  # one unit may stay free before a pair
+    assert least <= parts <= most
+
+
+@ON_ONE_SERVER
+async def test_the_answer_tells_what_a_text_takes(service: Service) -> None:
+    for text, takes in (("hello", ("gsm-7", 1)), ("ç" * 71, ("ucs-2", 2))):
+        _, _, sent = await service.post("/api/v1/messages/sms", {**GOOD, "message": text})
+        assert (sent["encoding"], sent["segments"]) == takes
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize(
+    "number", ["hello", "5", "+", "+999123456", "+15550100199 ext. 5", "015123456789", "+1555010012345678"]
+)
+async def test_a_number_that_is_none_is_refused_and_says_how_to_write_one(
+    service: Service, number: str
+) -> None:
+    status, _, problem = await service.post("/api/v1/messages/sms", {**GOOD, "to": number})
+    (error,) = problem["errors"]
+    assert (status, error["pointer"], error["message"]) == (422, "/to", "is no telephone number")
+    assert "+15550100199" in error["hint"]
+
+
+@ON_ONE_SERVER
+async def test_a_number_is_kept_in_the_international_form_and_a_national_one_has_the_region_of_the_setting(
+    settings: Callable[..., ServiceSettings],
+) -> None:
+    async with running(settings(sms_region="DE")) as service:
+        for given_, kept in (("+1 (555) 010-0199", "+15550100199"), ("0151 23456789", "+4915123456789")):
+            _, _, sent = await service.post("/api/v1/messages/sms", {**GOOD, "to": given_})
+            _, _, job = await service.get(sent["url"])
+            assert job["payload"]["to"] == kept
+
+
+@ON_ONE_SERVER
+async def test_short_codes_are_taken_where_a_setting_says_so(
+    settings: Callable[..., ServiceSettings],
+) -> None:
+    async with running(settings(sms_numbers="any")) as service:
+        _, _, sent = await service.post("/api/v1/messages/sms", {**GOOD, "to": "INFO-5"})
+        _, _, job = await service.get(sent["url"])
+        assert job["payload"]["to"] == "INFO-5"
+    with pytest.raises(ConfigurationError, match="SMS_NUMBERS"):
+        settings(sms_numbers="all")
+    with pytest.raises(ConfigurationError, match="SMS_REGION"):
+        settings(sms_region="Germany")
+
+
+@ON_ONE_SERVER
+async def test_what_says_no_workspace_or_contact_is_of_those_of_the_settings(
+    settings: Callable[..., ServiceSettings],
+) -> None:
+    async with running(settings(default_workspace_id="66338", default_contact_id="c-1")) as service:
+        for more, ids in (({}, ("66338", "c-1")), ({"workspaceId": 7, "contactId": "c-2"}, (7, "c-2"))):
+            body = {"to": "+15550100", "message": "hello", **more}
+            _, _, sent = await service.post("/api/schedule-sms", body)
+            _, _, job = await service.get(sent["url"])
+            assert (job["payload"]["workspace_id"], job["payload"]["contact_id"]) == ids
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize(("path", "seconds"), [("/api/schedule-sms", 60), ("/api/v1/messages/sms", 60_000)])
+async def test_a_number_as_delay_has_the_unit_of_the_setting_at_the_route_of_the_predecessor_alone(
+    settings: Callable[..., ServiceSettings], path: str, seconds: int
+) -> None:
+    async with running(settings(schedule_delay_unit="ms")) as service:
+        for delay, expected in ((60_000, seconds), ("5m", 300)):
+            _, _, sent = await service.post(path, {**GOOD, "delay": delay})
+            ahead = datetime.fromisoformat(sent["due_at"]) - datetime.now(UTC)
+            assert abs(ahead - timedelta(seconds=expected)) < timedelta(seconds=5)
+
+
+@ON_ONE_SERVER
+async def test_real_texts_come_out_as_they_went_in(service: Service) -> None:
+    for text in TEXTS.read_text("utf-8").splitlines()[:50]:
+        _, _, sent = await service.post("/api/v1/messages/sms", {**GOOD, "message": text})
+        _, _, job = await service.get(sent["url"])
+        assert job["payload"]["message"] == text

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from streamq import Settings, public_address
+from streamq import InvalidLimit, Limit, Settings, public_address
 from streamq.settings import Seconds
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -35,6 +35,16 @@ class ServiceSettings(Settings):
         default=3600.0, gt=0, description="Seconds: the longest Retry-After of a provider that is honoured."
     )
     sms_max_length: int = Field(default=1600, ge=1, description="Characters a message may have.")
+    sms_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Messages that all workers together send at once. Default: as many as they have slots.",
+    )
+    sms_rate: str | None = Field(
+        default=None,
+        description="Messages that all workers together send in a time, as 100/s. Default: no limit.",
+    )
     sms_numbers: Literal["e164", "any"] = Field(
         default="e164",
         description="e164 takes recipients in international form alone, any takes short codes and aliases too.",
@@ -84,6 +94,17 @@ class ServiceSettings(Settings):
         shown = public_address(value.get_secret_value())
         if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in shown:
             raise ValueError("it must be an http or https URL, such as https://sms.example.com")
+        return value
+
+    @field_validator("sms_rate")
+    @classmethod
+    def _is_a_rate(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        try:
+            Limit(rate=value)
+        except InvalidLimit as error:
+            raise ValueError(str(error)) from None
         return value
 
     @field_validator("base_path")

@@ -9,6 +9,7 @@ from . import (
     audit,
     breakers,
     changes,
+    channels,
     events,
     failed,
     groups,
@@ -43,6 +44,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *failed.ROUTES,
     *schedules.ROUTES,
     *messages.ROUTES,
+    *channels.ROUTES,
     *why.ROUTES,
     *stats.ROUTES,
 )

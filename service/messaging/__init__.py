@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from streamq import App
 
 from ..settings import ServiceSettings
-from . import sms
-from .provider import PROVIDER, SmsProvider
+from .channel import Channel
+from .sms import SMS
+
+log = logging.getLogger("streamq.messaging")
+
+CHANNELS: Final[tuple[Channel, ...]] = (SMS,)
+"""All channels: whoever starts, shows, counts or drains any goes through this."""
 
 
 def messaging_app(settings: ServiceSettings) -> App:
-    """An app with every messaging task; its workers open the providers and close them at their end."""
-    app = App(settings, lifespan=_providers)
-    sms.register(app, settings)
+    """An app with all channels; its workers open what these need, and close it when their jobs have ended."""
+    app = App(settings, lifespan=_opened)
+    for channel in CHANNELS:
+        channel.declare(app, settings)
     return app
 
 
 @asynccontextmanager
-async def _providers(app: App) -> AsyncIterator[None]:
+async def _opened(app: App) -> AsyncIterator[None]:
     settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings.load()
-    async with SmsProvider(settings, app.notes) as provider:
-        app.state[PROVIDER] = provider
+    async with AsyncExitStack() as stack:
+        for channel in CHANNELS:
+            await stack.enter_async_context(channel.opened(app, settings))
+            log.info(channel.line(settings))
         yield
 
 

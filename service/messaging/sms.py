@@ -9,15 +9,18 @@ scheduled-sms-queue    scheduled-sms   messages with a delay or a date
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from streamq import App, Backoff, Context, Job, State
+from streamq import App, Backoff, Context, Job, Limit, State
 
 from ..settings import ServiceSettings
+from .channel import Channel
 from .provider import PROVIDER, Receipt, SmsProvider
 
 SEND_QUEUE: Final = "send-sms-queue"
@@ -102,11 +105,6 @@ def _body(message: SmsMessage) -> dict[str, Any]:
     }
 
 
-def is_sent_by(app: App) -> bool:
-    """Whether the app has the tasks of text messages."""
-    return SEND_TASK in app.tasks
-
-
 async def send(
     app: App, message: SmsMessage, *, delay: float | None = None, at: datetime | None = None
 ) -> tuple[Job[Receipt], State]:
@@ -120,9 +118,8 @@ async def send(
     return await app.enqueue(SEND_QUEUE, SEND_TASK, message), State.WAITING
 
 
-def register(app: App, settings: ServiceSettings) -> None:
-    """Add both tasks to the app."""
-    for name, queue in ((SEND_TASK, SEND_QUEUE), (SCHEDULED_TASK, SCHEDULED_QUEUE)):
+def _register(app: App, settings: ServiceSettings) -> None:
+    for name, queue in SMS.tasks.items():
         app.task(
             name=name,
             queue=queue,
@@ -130,3 +127,19 @@ def register(app: App, settings: ServiceSettings) -> None:
             backoff=Backoff(base=settings.sms_backoff),
             timeout=settings.sms_timeout + 5,
         )(deliver)
+
+
+@asynccontextmanager
+async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
+    async with SmsProvider(settings, app.notes) as provider:
+        app.state[PROVIDER] = provider
+        yield
+
+
+def _limit(settings: ServiceSettings) -> Limit:
+    return Limit(concurrency=settings.sms_concurrency, rate=settings.sms_rate)
+
+
+SMS: Final = Channel(
+    "sms", {SEND_TASK: SEND_QUEUE, SCHEDULED_TASK: SCHEDULED_QUEUE}, _register, _opened, _limit
+)

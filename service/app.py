@@ -18,8 +18,8 @@ from .http.failures import STRANGERS, Guard
 from .http.local import anyone, this_machine, this_machine_or_visits
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
+from .messaging import sms
 from .messaging.numbers import numbers_of
-from .messaging.sms import SMS
 from .readiness import Readiness
 from .settings import ServiceSettings
 from .site import SITE, Site
@@ -43,7 +43,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     reading = keyed(keys, Scope.READ) if keys else this_machine
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     site = Site(engine, settings, feed, Readiness(engine), lambda request: _passes(reading, request))
-    numbers = numbers_of(settings) if SMS.is_of(engine) else str
+    numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, anyone if keys else this_machine
     register(

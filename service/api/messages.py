@@ -17,7 +17,7 @@ from ..http.route import Asked, Route, Success
 from ..messaging import sms
 from ..messaging.numbers import Number
 from ..messaging.segments import segments
-from ..messaging.sms import SMS, ContactId, Recipient, SmsMessage, Text, WorkspaceId
+from ..messaging.sms import ContactId, Recipient, SmsMessage, Text, WorkspaceId
 from ..settings import ServiceSettings
 from ..site import Site
 from .jobs import REFUSALS, WAITED
@@ -150,7 +150,7 @@ class Sent(TypedDict):
 
 async def send_sms(site: Site, asked: Asked[None, SmsRequest]) -> Answer:
     """At once, or at its time."""
-    if not SMS.is_of(site.engine):
+    if not sms.CHANNEL.is_of(site.engine):
         raise Problem(NO_MESSAGING, "The app that runs here sends no text messages.")
     body = asked.body
     job, state = await sms.send(site.engine, body.payload(), delay=body.delay, at=body.scheduled_for)

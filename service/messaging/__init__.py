@@ -10,12 +10,12 @@ from typing import Final
 from streamq import App
 
 from ..settings import ServiceSettings
+from . import sms
 from .channel import Channel
-from .sms import SMS
 
 log = logging.getLogger("streamq.messaging")
 
-CHANNELS: Final[tuple[Channel, ...]] = (SMS,)
+CHANNELS: Final[tuple[Channel, ...]] = (sms.CHANNEL,)
 """All channels: whoever starts, shows, counts or drains any goes through this."""
 
 

@@ -1,4 +1,4 @@
-"""The HTTP service that delivers text messages.
+"""A provider that is an HTTP service: it takes a message as JSON, and delivers it.
 
 answer                    what follows
 -----------------------   ------------------------------------------------------------------------
@@ -24,14 +24,10 @@ import orjson
 from streamq import Backoff, Fail, Notes, Retry
 
 from ..json_text import encoded
-from ..settings import ServiceSettings
 from .hold import Hold
 from .retry_after import asked_wait
 from .secrets import Secrets
 from .spread import Spread
-
-PROVIDER: Final = "sms_provider"
-"""Where a worker keeps its provider in ``app.state``."""
 
 _EXCERPT: Final = 300
 """Characters kept of a provider's answer: a sentence or two, as an error's text needs."""
@@ -39,8 +35,6 @@ _ID: Final = 256
 """Characters of the longest id that is kept, far above a UUID; a truncated id would be a wrong one."""
 _ANSWER: Final = 65_536
 """Bytes read of an answer, and unpacked of a compressed one: many times what an id and an error take."""
-_REMEDY: Final = "Correct SMS_API_URL (its login stands before the @), and restart the workers"
-
 Kind = Literal["taken", "sender", "message", "again"]
 
 
@@ -64,21 +58,36 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class SmsProvider:
-    """One per worker process; its connections are shared by all attempts and opened at the first."""
+class Endpoint(NamedTuple):
+    """Where messages of a channel go by HTTP, and how patient we are with it. Times are in seconds."""
 
-    def __init__(self, settings: ServiceSettings, notes: Notes) -> None:
-        base = settings.secret("sms_api_url")
-        self._url = _below(base) if base else None
-        self._secrets = Secrets(base)
-        self._timeout = settings.sms_timeout
-        self._backoff = Backoff(base=settings.sms_backoff)
-        self._longest_wait = settings.sms_max_retry_after
+    channel: str
+    variable: str
+    """The setting that has its address, as people write it."""
+    base: str
+    """Its address; empty for none."""
+    path: str
+    """Below the address."""
+    timeout: float
+    backoff: float
+    longest_wait: float
+    """The longest Retry-After that is honoured."""
+
+
+class HttpProvider:
+    """One per channel and worker process; its connections are shared by all attempts and opened at the first."""
+
+    def __init__(self, endpoint: Endpoint, notes: Notes) -> None:
+        self._endpoint = endpoint
+        self._url = _below(endpoint.base, endpoint.path) if endpoint.base else None
+        self._secrets = Secrets(endpoint.base)
+        self._backoff = Backoff(base=endpoint.backoff)
         self._spread = Spread()
-        self.hold = Hold("sms", _REMEDY, self._spread, notes)
+        remedy = f"Correct {endpoint.variable} (its login stands before the @), and restart the workers"
+        self.hold = Hold(endpoint.channel, remedy, self._spread, notes)
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> SmsProvider:
+    async def __aenter__(self) -> HttpProvider:
         return self
 
     async def __aexit__(
@@ -93,7 +102,9 @@ class SmsProvider:
         Raises ``Retry``, ``Fail``, ``Snooze`` or ``ProviderError`` as the table above says.
         """
         if self._url is None:
-            raise ProviderError("no SMS provider is configured: set SMS_API_URL")
+            raise ProviderError(
+                f"no provider of {self._endpoint.channel} is configured: set {self._endpoint.variable}"
+            )
         with self.hold.passage():
             answer = await self._asked(self._url, encoded(body), key)
             kind = kind_of(answer.status)
@@ -119,7 +130,7 @@ class SmsProvider:
                 said = _unpacked(await _begin_of(response, _ANSWER), response.headers.get("Content-Encoding"))
                 return Answer(response.status, tuple(response.headers.getall("Retry-After", ())), said)
         except TimeoutError:
-            raise ProviderError(f"no answer from the provider within {self._timeout:g} s") from None
+            raise ProviderError(f"no answer from the provider within {self._endpoint.timeout:g} s") from None
         except aiohttp.ClientSSLError as error:
             self.hold.close(f"no trusted connection to the provider: {self._words(error)}")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -131,7 +142,7 @@ class SmsProvider:
             self._session = aiohttp.ClientSession(
                 # The worker's concurrency is the bound; a second one here would eat into the time limit.
                 connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                timeout=aiohttp.ClientTimeout(total=self._endpoint.timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # a compressed answer may unpack to a thousand times its size: see _unpacked
             )
@@ -140,7 +151,7 @@ class SmsProvider:
     def _wait(self, asked: float, attempt: int) -> float:
         """Seconds to wait. The backoff is a floor: a provider that asks for 0 would spend all attempts at once."""
         own = self._backoff.seconds(attempt, random.random())  # noqa: S311  # jitter, not a secret
-        return self._spread.longer(max(own, min(asked, self._longest_wait)))
+        return self._spread.longer(max(own, min(asked, self._endpoint.longest_wait)))
 
     def _said(self, answer: Answer) -> str:
         words = self._secrets.words(answer.body.decode("utf-8", "replace"), _EXCERPT)
@@ -170,10 +181,10 @@ def kind_of(status: int) -> Kind:
     return "message" if 400 <= status < 500 and status not in (408, 425, 429) else "again"
 
 
-def _below(url: str) -> str:
-    """Where messages go: the path ``/send-sms`` below the address, before its query."""
+def _below(url: str, path: str) -> str:
+    """Where messages go: the path below the address, before its query."""
     base, mark, query = url.partition("?")
-    return f"{base.rstrip('/')}/send-sms{mark}{query}"
+    return f"{base.rstrip('/')}/{path}{mark}{query}"
 
 
 async def _begin_of(response: aiohttp.ClientResponse, limit: int) -> bytes:

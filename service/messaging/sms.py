@@ -21,8 +21,10 @@ from streamq import App, Backoff, Context, Job, Limit, State
 
 from ..settings import ServiceSettings
 from .channel import Channel
-from .provider import PROVIDER, Receipt, SmsProvider
+from .provider import Endpoint, HttpProvider, Receipt
 
+SMS: Final = "sms"
+"""The name of the channel, and where a worker keeps its provider in ``app.state``."""
 SEND_QUEUE: Final = "send-sms-queue"
 SCHEDULED_QUEUE: Final = "scheduled-sms-queue"
 SEND_TASK: Final = "send-sms"
@@ -88,7 +90,7 @@ class SmsMessage(BaseModel):
 
 async def deliver(message: SmsMessage, ctx: Context) -> Receipt:
     """Hand one message to the provider, under a key that is equal on every attempt."""
-    provider: SmsProvider = ctx.app.state[PROVIDER]
+    provider: HttpProvider = ctx.app.state[SMS]
     return await provider.send(_body(message), key=ctx.idempotency_key, attempt=ctx.attempt)
 
 
@@ -119,7 +121,7 @@ async def send(
 
 
 def _register(app: App, settings: ServiceSettings) -> None:
-    for name, queue in SMS.tasks.items():
+    for name, queue in CHANNEL.tasks.items():
         app.task(
             name=name,
             queue=queue,
@@ -131,15 +133,23 @@ def _register(app: App, settings: ServiceSettings) -> None:
 
 @asynccontextmanager
 async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
-    async with SmsProvider(settings, app.notes) as provider:
-        app.state[PROVIDER] = provider
+    async with HttpProvider(endpoint(settings), app.notes) as provider:
+        app.state[SMS] = provider
         yield
+
+
+def endpoint(settings: ServiceSettings) -> Endpoint:
+    """Where text messages go."""
+    return Endpoint(
+        SMS, "SMS_API_URL", settings.secret("sms_api_url"), "send-sms",
+        settings.sms_timeout, settings.sms_backoff, settings.sms_max_retry_after,
+    )  # fmt: skip
 
 
 def _limit(settings: ServiceSettings) -> Limit:
     return Limit(concurrency=settings.sms_concurrency, rate=settings.sms_rate)
 
 
-SMS: Final = Channel(
-    "sms", {SEND_TASK: SEND_QUEUE, SCHEDULED_TASK: SCHEDULED_QUEUE}, _register, _opened, _limit
+CHANNEL: Final = Channel(
+    SMS, {SEND_TASK: SEND_QUEUE, SCHEDULED_TASK: SCHEDULED_QUEUE}, _register, _opened, _limit
 )

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from streamq_service.messaging import hold
 from streamq_service.messaging.hold import Hold
-from streamq_service.messaging.provider import ProviderError, SmsProvider
+from streamq_service.messaging.provider import HttpProvider, ProviderError
+from streamq_service.messaging.sms import endpoint
 from streamq_service.messaging.spread import Spread
 from streamq_service.settings import ServiceSettings
 
@@ -44,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Provider:
     """A provider that answers as ``status`` says, and counts the calls."""
 
-    def __init__(self, sender: SmsProvider, notes: Notes) -> None:
+    def __init__(self, sender: HttpProvider, notes: Notes) -> None:
         self.sender, self.notes = sender, notes
         self.status = 200
         self.calls = 0
@@ -71,7 +72,10 @@ async def provider() -> AsyncIterator[Provider]:
         writer.write(answer(made.status, b"said"))
 
     notes = Notes()
-    async with provider_saying(say) as url, SmsProvider(ServiceSettings(sms_api_url=url), notes) as sender:
+    async with (
+        provider_saying(say) as url,
+        HttpProvider(endpoint(ServiceSettings(sms_api_url=url)), notes) as sender,
+    ):
         made = Provider(sender, notes)
         yield made
 

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 from streamq_service.messaging.provider import (
     _ANSWER,
     _EXCERPT,
+    HttpProvider,
     ProviderError,
     Receipt,
-    SmsProvider,
     kind_of,
 )
 from streamq_service.messaging.retry_after import asked_wait, parse_retry_after
 from streamq_service.messaging.secrets import Secrets
+from streamq_service.messaging.sms import endpoint
 from streamq_service.messaging.spread import CROWD, Spread
 from streamq_service.settings import ServiceSettings
 
@@ -44,7 +45,9 @@ ODD: tuple[tuple[str, ...], ...] = (
 
 async def verdict(url: str, attempt: int = 1, **given_settings: Any) -> Receipt | Exception:
     """What comes of one message to the provider at ``url``."""
-    async with SmsProvider(ServiceSettings(sms_api_url=url, **given_settings), Notes()) as provider:
+    async with HttpProvider(
+        endpoint(ServiceSettings(sms_api_url=url, **given_settings)), Notes()
+    ) as provider:
         try:
             return await provider.send({"to": "1"}, key="k", attempt=attempt)
         except (Retry, Fail, Snooze, ProviderError) as said:
@@ -68,7 +71,7 @@ def test_every_status_is_about_the_message_or_the_sender_or_passes_by() -> None:
 def test_whatever_retry_after_says_the_wait_is_the_backoff_at_least_and_the_bound_at_most(
     values: tuple[str, ...],
 ) -> None:
-    provider = SmsProvider(ServiceSettings(sms_backoff=2, sms_max_retry_after=60), Notes())
+    provider = HttpProvider(endpoint(ServiceSettings(sms_backoff=2, sms_max_retry_after=60)), Notes())
     asked = asked_wait(values)
     if asked is not None:
         assert 2 <= provider._wait(asked, 1) <= 60 * 1.25
@@ -290,7 +293,7 @@ async def test_the_login_and_the_query_of_the_address_reach_the_provider() -> No
 async def test_numbers_above_64_bits_reach_the_provider() -> None:
     async with (
         provider_saying(answer(200)) as url,
-        SmsProvider(ServiceSettings(sms_api_url=url), Notes()) as provider,
+        HttpProvider(endpoint(ServiceSettings(sms_api_url=url)), Notes()) as provider,
     ):
         assert await provider.send({"n": 2**70}, key="k", attempt=1) == Receipt(200, None)
 

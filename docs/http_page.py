@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from streamq_service.api.changes import CancelRequest, ChangeRequest
+from streamq_service.api.email import EmailRequest
 from streamq_service.api.jobs import JobRequest, JobsQuery
-from streamq_service.api.messages import SmsRequest
+from streamq_service.api.sms import SmsRequest
 from streamq_service.app import ROUTES
 from streamq_service.http.problems import OF_ANY_PATH
 from streamq_service.http.route import AnyRoute
@@ -63,6 +64,7 @@ def _problems() -> list[tuple[str, str, str]]:
 def _bodies() -> Iterator[str]:
     for title, model in (
         ("A text message", SmsRequest),
+        ("An e-mail", EmailRequest),
         ("A job", JobRequest),
         ("A cancellation", CancelRequest),
         ("A change of a job", ChangeRequest),

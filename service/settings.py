@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
@@ -54,6 +55,44 @@ class ServiceSettings(Settings):
         pattern="^[A-Z]{2}$",
         description="Country of numbers without a +, as two letters such as DE. Default: none, they are refused.",
     )
+    email_api_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("STREAMQ_EMAIL_API_URL", "EMAIL_API_URL"),
+        description="Base URL of the e-mail provider; messages go to {EMAIL_API_URL}/send-email. Default: none.",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("STREAMQ_SMTP_URL", "SMTP_URL"),
+        description="Mail server, as smtp://login:password@mail.example.com:587 or smtps://…. Default: none.",
+    )
+    email_from: str | None = Field(
+        default=None, description="Address of the sender of e-mail by SMTP. Default: none."
+    )
+    email_timeout: Seconds = Field(
+        default=30.0, gt=0, le=600, description="Seconds one call to the e-mail provider may take."
+    )
+    email_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before an e-mail is failed.")
+    email_backoff: Seconds = Field(
+        default=2.0, gt=0, le=3600, description="Seconds before its second attempt; doubles after each."
+    )
+    email_max_retry_after: Seconds = Field(
+        default=3600.0,
+        gt=0,
+        description="Seconds: the longest Retry-After of an e-mail provider that is honoured.",
+    )
+    email_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="E-mails that all workers together send at once. Default: as many as they have slots.",
+    )
+    email_rate: str | None = Field(
+        default=None,
+        description="E-mails that all workers together send in a time, as 100/s. Default: no limit.",
+    )
+    email_max_attachments: int = Field(
+        default=1_048_576, ge=0, description="Bytes that the attachments of an e-mail may have together."
+    )
     default_workspace_id: str | None = Field(
         default=None,
         min_length=1,
@@ -86,7 +125,19 @@ class ServiceSettings(Settings):
         description="Browsers that may follow the live counts at once; one key may have a quarter of them.",
     )
 
-    @field_validator("sms_api_url")
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server_is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise ValueError(
+                "it must be an address such as smtp://login:password@mail.example.com:587, or smtps://…"
+            )
+        return value
+
+    @field_validator("sms_api_url", "email_api_url")
     @classmethod
     def _provider_is_http(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
@@ -96,7 +147,7 @@ class ServiceSettings(Settings):
             raise ValueError("it must be an http or https URL, such as https://sms.example.com")
         return value
 
-    @field_validator("sms_rate")
+    @field_validator("sms_rate", "email_rate")
     @classmethod
     def _is_a_rate(cls, value: str | None) -> str | None:
         if not value:

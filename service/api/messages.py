@@ -1,12 +1,11 @@
-"""Messages: each becomes a job of the messaging app."""
+"""Messages of all channels: what each request has, and what is answered. Each message becomes a job of its channel."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
 from ..http.answers import Answer
@@ -14,10 +13,9 @@ from ..http.auth import Scope
 from ..http.inputs import Delay, Instant, Request, one_time
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
-from ..messaging import sms
+from ..messaging.channel import Channel
+from ..messaging.fields import ContactId, WorkspaceId
 from ..messaging.numbers import Number
-from ..messaging.segments import segments
-from ..messaging.sms import ContactId, Recipient, SmsMessage, Text, WorkspaceId
 from ..settings import ServiceSettings
 from ..site import Site
 from .jobs import REFUSALS, WAITED
@@ -33,6 +31,8 @@ class Rules(NamedTuple):
 
     max_length: int
     """Characters a text message may have."""
+    max_attachments: int
+    """Bytes that the attachments of an e-mail may have together."""
     number: Number
     workspace_id: str | None
     """Of a message that says none."""
@@ -44,25 +44,22 @@ class Rules(NamedTuple):
     def of(cls, settings: ServiceSettings, number: Number) -> Rules:
         """Those of the settings."""
         factor = 0.001 if settings.schedule_delay_unit == "ms" else 1.0
-        workspace, contact = settings.default_workspace_id, settings.default_contact_id
-        return cls(settings.sms_max_length, number, workspace, contact, factor)
+        most = settings.sms_max_length, settings.email_max_attachments
+        return cls(*most, number, settings.default_workspace_id, settings.default_contact_id, factor)
 
 
-def _rules(info: ValidationInfo) -> Rules:
+def rules_of(info: ValidationInfo) -> Rules:
+    """Those that a validator finds."""
     rules: Rules = (info.context or {})[RULES]
     return rules
 
 
-class SmsRequest(Request):
-    """A text message: to one recipient, now, after a delay, or at a time.
+class MessageRequest(Request):
+    """What a message of any channel says: of whom it is, and when it is to go out.
 
     ``delay`` is in seconds, or text with a unit such as ``5m``; the answer's ``due_at`` says how it was understood.
     """
 
-    # In this order: each check across two fields runs at the later one, beside all other errors.
-    phone_number: Recipient | None = Field(default=None, alias="phoneNumber")
-    to: Recipient | None = Field(default=None, validate_default=True)
-    message: Text
     contact_id: ContactId | None = Field(default=None, alias="contactId")
     workspace_id: WorkspaceId = Field(alias="workspaceId")
     delay: Delay = None
@@ -73,68 +70,37 @@ class SmsRequest(Request):
     @classmethod
     def _of_whom(cls, given: Any, info: ValidationInfo) -> Any:
         """What says no workspace, or no contact, is of those that settings say."""
-        rules = _rules(info)
+        rules = rules_of(info)
         known = {"workspaceId": rules.workspace_id, "contactId": rules.contact_id}
         said = {name: value for name, value in known.items() if value is not None}
         return {**said, **given} if said and isinstance(given, dict) else given
-
-    @field_validator("to")
-    @classmethod
-    def _one_recipient(cls, to: str | None, info: ValidationInfo) -> str | None:
-        if "phone_number" not in info.data:
-            return to
-        if to is None and info.data["phone_number"] is None:
-            raise PydanticCustomError("missing", "is required")
-        if to is not None and info.data["phone_number"] is not None:
-            raise PydanticCustomError("ambiguous", "give either to or phoneNumber, not both")
-        return to
-
-    @field_validator("phone_number", "to")
-    @classmethod
-    def _is_a_number(cls, given: str | None, info: ValidationInfo) -> str | None:
-        number = None if given is None else _rules(info).number(given)
-        if given is not None and number is None:
-            hint = {"hint": "write it with + and the country, as +15550100199"}
-            raise PydanticCustomError("number", "is no telephone number", hint)
-        return number
-
-    @field_validator("message")
-    @classmethod
-    def _within_the_limit(cls, message: str, info: ValidationInfo) -> str:
-        limit = _rules(info).max_length
-        if len(message) > limit:
-            text = f"has {len(message):,} characters, at most {limit:,} are allowed"
-            raise PydanticCustomError("too_long", "{text}", {"text": text})
-        return message
 
     @field_validator("scheduled_for")
     @classmethod
     def _one_time(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
         return cast("datetime | None", one_time(at, info, "scheduledFor"))
 
-    def payload(self) -> SmsMessage:
+    def payload(self) -> BaseModel:
         """The payload of the task."""
-        return SmsMessage.model_construct(
-            to=self.to or self.phone_number or "",
-            message=self.message,
-            workspace_id=self.workspace_id,
-            contact_id=self.contact_id,
-            metadata=self.metadata or {},
-        )
+        raise NotImplementedError
+
+    def told(self) -> dict[str, Any]:
+        """What the answer says of the message, beside its job."""
+        return {}
 
 
-class OldSmsRequest(SmsRequest):
-    """The same at the route that the predecessor had, whose delays may be milliseconds by a setting."""
+class OldRequest(MessageRequest):
+    """The same at a route that the predecessor had, whose delays may be milliseconds by a setting."""
 
     @field_validator("delay", mode="before")
     @classmethod
     def _in_its_unit(cls, given: Any, info: ValidationInfo) -> Any:
         is_number = isinstance(given, int | float) and not isinstance(given, bool)
-        return given * _rules(info).delay_factor if is_number else given
+        return given * rules_of(info).delay_factor if is_number else given
 
 
 class Sent(TypedDict):
-    """The job of a message that was taken, and what the text takes on the air."""
+    """The job of a message that was taken."""
 
     success: bool
     id: str
@@ -144,19 +110,16 @@ class Sent(TypedDict):
     state: str
     due_at: str | None
     url: str
-    encoding: str
-    segments: int
 
 
-async def send_sms(site: Site, asked: Asked[None, SmsRequest]) -> Answer:
+async def send(site: Site, asked: Asked[None, MessageRequest], channel: Channel) -> Answer:
     """At once, or at its time."""
-    if not sms.CHANNEL.is_of(site.engine):
-        raise Problem(NO_MESSAGING, "The app that runs here sends no text messages.")
+    if not channel.is_of(site.engine):
+        raise Problem(NO_MESSAGING, f"The app that runs here has no channel {channel.name}.")
     body = asked.body
-    job, state = await sms.send(site.engine, body.payload(), delay=body.delay, at=body.scheduled_for)
+    job, state = await channel.send(site.engine, body.payload(), delay=body.delay, at=body.scheduled_for)
     if asked.wait:
         return await ended(site, asked, job)
-    takes = segments(body.message)
     return answer(site, job, {
         "success": True,
         "id": job.id,
@@ -166,21 +129,21 @@ async def send_sms(site: Site, asked: Asked[None, SmsRequest]) -> Answer:
         "state": state,
         "due_at": due_at(job, body.delay, body.scheduled_for),
         "url": place(site, job),
-        "encoding": takes.encoding,
-        "segments": takes.parts,
+        **body.told(),
     })  # fmt: skip
 
 
-def _sends_sms(path: str, body: type[SmsRequest]) -> Route[Site, None, SmsRequest]:
+def sends(
+    path: str, channel: Channel, body: type[MessageRequest], sent: Any, summary: str
+) -> Route[Any, Any, Any]:
+    """A route that sends messages of a channel."""
+
+    async def handler(site: Site, asked: Asked[None, MessageRequest]) -> Answer:
+        return await send(site, asked, channel)
+
     return Route(
-        method="POST", path=path, handler=send_sms, scope=Scope.WRITE, body=body, makes_a_job=True,
-        summary="send a text message, at once or at its time; 201 with its job",
-        answers=(Success(201, "Its job", Sent, ("Location",)), *WAITED),
+        method="POST", path=path, handler=handler, scope=Scope.WRITE, body=body, makes_a_job=True,
+        summary=f"{summary}, at once or at its time; 201 with its job",
+        answers=(Success(201, "Its job", sent, ("Location",)), *WAITED),
         problems=(NO_MESSAGING, *REFUSALS),
     )  # fmt: skip
-
-
-ROUTES: Final = (
-    _sends_sms("/api/v1/messages/sms", SmsRequest),
-    _sends_sms("/api/schedule-sms", OldSmsRequest),
-)

@@ -8,8 +8,12 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from streamq import App, Limit
+from pydantic import BaseModel
+
+from streamq import App, Job, Limit, State
 
 from ..settings import ServiceSettings
 
@@ -23,7 +27,7 @@ class Channel:
     name: str
     """As people call it; its limit over all workers is the shared limit of this name."""
     tasks: dict[str, str]
-    """The queue of each of its tasks: messages to send at once, and at their time."""
+    """The queue of each of its two tasks: that of messages to send at once, and that of those with a time."""
     register: Callable[[App, ServiceSettings], None]
     """Adds its tasks to an app."""
     opened: Callable[[App, ServiceSettings], AbstractAsyncContextManager[None]]
@@ -48,6 +52,18 @@ class Channel:
             app.limit_shared(self.name, limit)
             for queue in self.queues:
                 app.limit(queue, Limit(shared=self.name))
+
+    async def send(
+        self, app: App, message: BaseModel, *, delay: float | None = None, at: datetime | None = None
+    ) -> tuple[Job[Any], State]:
+        """Enqueue a message on the queue for it, and return its state there; a delay of 0 means at once.
+
+        Raises what ``App.enqueue`` does.
+        """
+        now, later = self.tasks
+        if delay or at is not None:
+            return await app.enqueue(self.tasks[later], later, message, delay=delay, at=at), State.DELAYED
+        return await app.enqueue(self.tasks[now], now, message), State.WAITING
 
     def line(self, settings: ServiceSettings) -> str:
         """What is to be known of it when a worker starts."""

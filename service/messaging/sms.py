@@ -8,19 +8,17 @@ scheduled-sms-queue    scheduled-sms   messages with a delay or a date
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from streamq import App, Backoff, Context, Job, Limit, State
+from streamq import App, Backoff, Context, Limit
 
 from ..settings import ServiceSettings
 from .channel import Channel
+from .fields import ContactId, Text, WorkspaceId, not_blank, printable
 from .provider import Endpoint, HttpProvider, Receipt
 
 SMS: Final = "sms"
@@ -30,50 +28,13 @@ SCHEDULED_QUEUE: Final = "scheduled-sms-queue"
 SEND_TASK: Final = "send-sms"
 SCHEDULED_TASK: Final = "scheduled-sms"
 
-MAX_EXACT: Final = 2**53 - 1
-"""The largest integer every JSON reader keeps exactly."""
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("empty", "must not be empty")
-    return value
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise PydanticCustomError("not_printable", "must not contain control characters")
-    return value
-
-
-def _workspace(value: Any) -> str | int | float:
-    """A non-empty string or a positive number; whichever came is kept."""
-    if isinstance(value, str) and value.strip():
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_EXACT:
-        return value
-    if isinstance(value, (int, float)) and value > MAX_EXACT and not math.isinf(value):
-        message = "is too large a number to be kept exactly"
-        raise PydanticCustomError("too_large", message, {"hint": "send it as a string"})
-    raise PydanticCustomError("workspace", "must be a non-empty string or a positive number")
-
-
-Text = Annotated[str, Field(description="string, not blank"), AfterValidator(_not_blank)]
 Recipient = Annotated[
     str,
     Field(max_length=64, description="string of 1 to 64 printable characters"),
-    AfterValidator(_not_blank),
-    AfterValidator(_printable),
+    AfterValidator(not_blank),
+    AfterValidator(printable),
 ]
 """Lenient on purpose: short codes and provider aliases are recipients too; the provider decides."""
-ContactId = Annotated[
-    str, Field(max_length=256, description="string of 1 to 256 characters"), AfterValidator(_not_blank)
-]
-WorkspaceId = Annotated[
-    str | int | float,
-    PlainValidator(_workspace),
-    WithJsonSchema({"type": ["string", "number"], "description": "string, not blank, or a positive number"}),
-]
 
 
 class SmsMessage(BaseModel):
@@ -105,19 +66,6 @@ def _body(message: SmsMessage) -> dict[str, Any]:
         "workspaceId": message.workspace_id,
         **{name: value for name, value in message.metadata.items() if name not in named},
     }
-
-
-async def send(
-    app: App, message: SmsMessage, *, delay: float | None = None, at: datetime | None = None
-) -> tuple[Job[Receipt], State]:
-    """Enqueue a message on the queue for it, and return its state there; a delay of 0 means at once.
-
-    Raises what ``App.enqueue`` does.
-    """
-    if delay or at is not None:
-        job = await app.enqueue(SCHEDULED_QUEUE, SCHEDULED_TASK, message, delay=delay, at=at)
-        return job, State.DELAYED
-    return await app.enqueue(SEND_QUEUE, SEND_TASK, message), State.WAITING
 
 
 def _register(app: App, settings: ServiceSettings) -> None:

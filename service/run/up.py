@@ -42,8 +42,8 @@ async def up(options: Options) -> None:
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
             redis_url, server = await _server(stack, settings)
-            sms_api_url, provider = await _provider(stack, settings, demo=options.demo)
-            found = {"redis_url": redis_url, "sms_api_url": sms_api_url}
+            urls, provider = await _providers(stack, settings, demo=options.demo)
+            found = {"redis_url": redis_url, **urls}
             settings = app.configure(ServiceSettings, {**options.given, **found})
             await stack.enter_async_context(app)
             dashboard = await _dashboard(stack, settings, app)
@@ -91,17 +91,20 @@ async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str
     return server.url, f"{server.product} {server.version}, {how}, data in {settings.data_dir}/"
 
 
-async def _provider(
+async def _providers(
     stack: AsyncExitStack, settings: ServiceSettings, *, demo: bool
-) -> tuple[str | None, str]:
+) -> tuple[dict[str, str], str]:
+    """The settings that name them."""
     if not demo:
-        given = settings.secret("sms_api_url") or None
-        return given, public_address(given) if given else "none yet: set SMS_API_URL, or use --demo"
+        given = [settings.secret(name) for name in ("sms_api_url", "smtp_url", "email_api_url")]
+        named = ", ".join(public_address(url) for url in given if url)
+        return {}, named or "none yet: set SMS_API_URL and SMTP_URL or EMAIL_API_URL, or use --demo"
     listener = bind("127.0.0.1", 0)
     stack.callback(listener.close)
     await stack.enter_async_context(serving(build_sandbox(), listener, quiet=True))
     url = address(listener)
-    return url, f"sandbox, {url}/ledger; nothing leaves this machine"
+    urls = {"sms_api_url": url, "email_api_url": url, "smtp_url": ""}
+    return urls, f"sandbox, {url}/ledger; nothing leaves this machine"
 
 
 async def _dashboard(stack: AsyncExitStack, settings: ServiceSettings, app: App) -> str:

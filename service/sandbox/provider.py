@@ -1,6 +1,6 @@
 """A provider to try things with: it takes messages, remembers each call, and fails on request.
 
-    POST   /send-sms    a message; recorded before it is answered
+    POST   /send-sms    a message; recorded before it is answered; /send-email likewise
     GET    /ledger      the calls, oldest first, ``?offset=&limit=``, with totals
     DELETE /ledger      forget them
     GET    /behaviour   how the next calls are answered
@@ -38,7 +38,7 @@ from ..http.failures import STRANGERS
 from ..http.inputs import WHOLE, Request
 from ..http.local import this_machine
 from ..http.marks import MARKS, NOT_KEPT
-from ..http.route import Asked, Route, Success, register
+from ..http.route import AnyRoute, Asked, Route, Success, register
 from ..json_text import encoded
 from .ledger import KEEP, Ledger, as_seen, parsed
 
@@ -145,10 +145,13 @@ async def behave(sandbox: Sandbox, asked: Asked[None, Behaviour]) -> dict[str, A
     return sandbox.behaviour.model_dump()
 
 
-ROUTES: Final = (
-    Route(
-        method="POST", path="/send-sms", handler=send, scope=None,
-        summary="a message; recorded before it is answered", answers=(Success(200, "As it was told to"),),
+ROUTES: Final[tuple[AnyRoute, ...]] = (
+    *(
+        Route(
+            method="POST", path=path, handler=send, scope=None,
+            summary="a message; recorded before it is answered", answers=(Success(200, "As it was told to"),),
+        )
+        for path in ("/send-sms", "/send-email")
     ),
     Route(
         method="GET", path="/ledger", handler=show, scope=None, query=LedgerQuery,

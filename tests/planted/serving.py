@@ -281,14 +281,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "messages: a delay of nothing goes through the queue of scheduled ones",
-        "service/messaging/sms.py",
+        "service/messaging/channel.py",
         "if delay or at is not None:",
         "if delay is not None or at is not None:",
         "tests/service/test_messages.py::test_no_delay_is_no_schedule",
     ),
     Fault(
         "messages: phoneNumber is not the recipient",
-        "service/api/messages.py",
+        "service/api/sms.py",
         'to=self.to or self.phone_number or ""',
         'to=self.to or ""',
         "tests/service/test_messages.py::test_the_provider_receives_what_was_asked_for",
@@ -324,7 +324,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "provider: it may ask for any patience",
         "service/messaging/provider.py",
-        "min(asked, self._longest_wait)",
+        "min(asked, self._endpoint.longest_wait)",
         "asked",
         "tests/service/test_messages.py::test_a_provider_cannot_ask_for_more_patience_than_the_bound",
     ),

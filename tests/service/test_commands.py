@@ -126,6 +126,19 @@ async def test_up_delivers_a_message_ends_in_order_and_keeps_its_data(tmp_path: 
         assert await running.end(signal.SIGINT) == 0
 
 
+async def test_up_sends_e_mail_to_its_sandbox(tmp_path: Path) -> None:
+    body = {"to": "ada@example.com", "subject": "Hello", "html": "<p>Hello Ada", "workspaceId": 66338}
+    async with up(tmp_path) as running:
+        async with (
+            aiohttp.ClientSession(headers={"Prefer": "wait=10"}) as http,
+            http.post(f"{running.url}/api/schedule-email", json=body) as response,
+        ):
+            assert (await response.json())["state"] == "completed"
+        (call,) = (await read(f"{running.provider}/ledger"))["calls"]
+        assert (call["body"]["subject"], call["body"]["workspaceId"]) == ("Hello", 66338)
+        assert await running.end() == 0
+
+
 async def test_up_runs_an_app_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(
         "from streamq import App\n"

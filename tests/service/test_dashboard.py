@@ -14,7 +14,7 @@ import orjson
 import pytest
 from streamq_service.dashboard import pages
 from streamq_service.dashboard.feed import BACKLOG, Feed
-from streamq_service.messaging import messaging_app
+from streamq_service.messaging import CHANNELS, messaging_app
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, Worker
@@ -89,7 +89,7 @@ async def test_a_stream_begins_with_a_snapshot_and_tells_what_changes(service: S
     async with events(service) as hear:
         _, name, data = await hear()
         assert name == "snapshot"
-        assert set(data["queues"]) == {"send-sms-queue", "scheduled-sms-queue"}
+        assert set(data["queues"]) == {queue for channel in CHANNELS for queue in channel.queues}
         assert data["workers"] == []
         await service.post("/api/schedule-sms", GOOD)
         while True:
@@ -245,10 +245,9 @@ async def test_a_browser_shows_live_counts_and_hostile_names_as_text(
 ) -> None:
     await page.open(service.url)
     await page.until("document.querySelector('.totals strong')?.textContent === '0'")
-    body = {"to": "<b>x</b>", "message": HOSTILE, "workspaceId": "<i>w</i>", "contactId": HOSTILE}
+    message = {"to": "<b>x</b>", "message": HOSTILE, "workspace_id": "<i>w</i>", "contact_id": HOSTILE}
     async with work(service.engine):
-        _, _, job = await service.post("/api/schedule-sms", body, Prefer="wait=10")
-        assert job["state"] == "completed"
+        await (await service.engine.enqueue("send-sms-queue", "send-sms", message)).result(10)
         await page.until("document.querySelector('#workers strong')")
     await page.until("document.querySelector('[data-state=completed] strong').textContent === '1'")
     await page.until("document.querySelector('#jobs summary')")
@@ -310,7 +309,7 @@ async def test_a_browser_cancels_a_job_when_it_is_asked_twice_and_lets_it_wait_a
 async def test_a_browser_of_any_width_needs_no_sideways_scrolling(
     page: Page, service: Service, width: int, scheme: str
 ) -> None:
-    long = {"to": "1" * 64, "message": "x" * 1600, "workspaceId": "w" * 300}
+    long = {"to": "+15550100", "message": "x" * 1600, "workspaceId": "w" * 300}
     await service.post("/api/schedule-sms", long)
     await page.open(f"{service.url}/#queue=send-sms-queue&state=waiting", width=width, scheme=scheme)
     await page.until("document.querySelector('#jobs summary')")

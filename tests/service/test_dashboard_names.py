@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 from streamq_service.http.serve import address, bind, serving
+from streamq_service.messaging import CHANNELS
 
 from streamq import Queue, State
 from streamq.model.shown import shown
@@ -44,7 +45,9 @@ async def test_a_queue_and_a_job_of_any_name_and_text_are_shown_as_they_are(
     for name in NAMES:
         await service.engine.enqueue(name, "some-task", HOSTILE)
     await page.open(f"{service.url}/#queue=__proto__&state=waiting")
-    await page.until(f"document.querySelectorAll('#queues tbody tr').length === {len(NAMES) + 2}")
+    await page.until(
+        f"document.querySelectorAll('#queues tbody tr').length === {len(NAMES) + 2 * len(CHANNELS)}"
+    )
     shown_names = await page.run(
         "[...document.querySelectorAll('#queues tbody th')].map((cell) => cell.textContent)"
     )
@@ -146,7 +149,9 @@ async def test_a_page_on_another_port_of_this_machine_can_do_and_read_nothing(
 async def _failed_job(service: Service, sandbox: Service) -> str:
     async with sandbox.http.put(sandbox.url + "/behaviour", json={"mode": "reject"}) as told:
         assert told.status == 200
-    _, _, sent = await service.post("/api/schedule-sms", {"to": "+1", "message": "hello", "workspaceId": 1})
+    _, _, sent = await service.post(
+        "/api/schedule-sms", {"to": "+15550100", "message": "hello", "workspaceId": 1}
+    )
     queue = service.engine.queue("send-sms-queue")
     async with working(service.engine):
         await until(lambda: _is_failed(queue))

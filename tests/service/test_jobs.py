@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from streamq_service.messaging import CHANNELS
 from streamq_service.settings import ServiceSettings
 
 from streamq import App, Fail, Worker
@@ -254,9 +255,10 @@ async def test_queues_tell_their_counts_and_workers_who_they_are(service: Servic
         "/api/v1/messages/sms", {"to": "+15550100", "message": "hi", "workspaceId": 1, "delay": 60}
     )
     _, _, queues = await service.get("/api/v1/queues")
-    assert [queue["name"] for queue in queues["data"]] == ["scheduled-sms-queue", "send-sms-queue"]
+    named = {queue["name"]: queue for queue in queues["data"]}
+    assert list(named) == sorted(queue for channel in CHANNELS for queue in channel.queues)
     _, _, queue = await service.get("/api/v1/queues/scheduled-sms-queue")
-    assert queue == queues["data"][0]
+    assert queue == named["scheduled-sms-queue"]
     assert queue["counts"]["delayed"] == 1
     assert (await service.get("/api/v1/workers"))[2] == {"data": []}
     async with work(service.engine) as worker:

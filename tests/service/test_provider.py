@@ -6,11 +6,9 @@ import asyncio
 import gzip
 import socket
 import ssl
-import subprocess
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -224,17 +222,6 @@ async def test_a_refused_connection_is_tried_again() -> None:
         said = await verdict(f"http://127.0.0.1:{nobody.getsockname()[1]}")
     assert isinstance(said, ProviderError)
     assert "cannot reach the provider" in str(said)
-
-
-@pytest.fixture
-def untrusted(tmp_path: Path) -> ssl.SSLContext:
-    """TLS under a certificate that nobody has signed."""
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    files = ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1"]
-    subprocess.run(["openssl", "req", "-x509", *curve, *files], cwd=tmp_path, check=True, capture_output=True)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    return tls
 
 
 async def test_a_certificate_that_is_not_trusted_holds_the_channel(untrusted: ssl.SSLContext) -> None:

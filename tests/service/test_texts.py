@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamq_service.messaging.plain_text import text_of
 from streamq_service.messaging.segments import Segments, segments
 from streamq_service.settings import ServiceSettings
 
@@ -55,6 +56,25 @@ def test_no_part_has_more_than_it_has_room_for_and_none_is_left_half_empty(text:
     least = 1 if units <= alone else -(-units // part)
     most = 1 if units <= alone else -(-units // (part - 1))  # one unit may stay free before a pair
     assert least <= parts <= most
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("plain", "plain"),
+        ("<p>a<p>b", "a\n\nb"),
+        ("<script>x()</script><style>p{}</style>a &lt;b&gt;", "a <b>"),
+        (
+            "<a href='https://example.com/x'>here</a> <a href='javascript:x'>there</a>",
+            "here (https://example.com/x) there",
+        ),
+        ("<ul><li>one<li>two</ul>", "- one\n- two"),
+        ("<b>not <i>closed", "not closed"),
+        ("a<br>b", "a\nb"),
+    ],
+)
+def test_the_text_part_is_what_a_reader_sees_of_the_html(html: str, text: str) -> None:
+    assert text_of(html) == text
 
 
 @ON_ONE_SERVER

@@ -1,0 +1,198 @@
+"""E-mail: the payload, the task and its two queues, by SMTP or by a service over HTTP.
+
+queue                   task              holds
+---------------------   ---------------   -------------------------------
+send-email-queue        send-email        messages to send at once
+scheduled-email-queue   scheduled-email   messages with a delay or a date
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.headerregistry import Address
+from email.message import EmailMessage as Mail
+from email.policy import SMTP as POLICY
+from email.utils import make_msgid
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from streamq import App, Backoff, ConfigurationError, Context, Limit
+
+from ..clock import now
+from ..settings import ServiceSettings
+from .addresses import normal_address
+from .channel import Channel
+from .fields import ContactId, Text, WorkspaceId, printable
+from .plain_text import text_of
+from .provider import Endpoint, HttpProvider
+from .smtp import Delivered, Smtp
+
+EMAIL: Final = "email"
+SEND_TASK: Final = "send-email"
+SCHEDULED_TASK: Final = "scheduled-email"
+
+
+def _is_base64(value: str) -> str:
+    try:
+        b64decode(value, validate=True)
+    except (Error, ValueError):
+        raise PydanticCustomError("base64", "is not base64") from None
+    return value
+
+
+class Attachment(BaseModel):
+    """A file that comes with an e-mail; ``content`` is base64."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(printable)]
+    type: Annotated[str, Field(pattern=r"^[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,64}$")] = "application/octet-stream"
+    content: Annotated[str, AfterValidator(_is_base64)]
+
+
+class EmailMessage(BaseModel):
+    """The payload of both tasks. ``workspace_id`` keeps its JSON type all the way to the provider."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    to: Annotated[list[str], Field(min_length=1, max_length=50)]
+    subject: Annotated[str, Field(max_length=998), AfterValidator(printable)]
+    html: Text
+    text: str | None = None
+    workspace_id: WorkspaceId
+    contact_id: ContactId | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    attachments: Annotated[list[Attachment], Field(max_length=20)] = Field(default_factory=list)
+    unsubscribe: str | None = None
+    """Where a reader ends this: an address of https, or mailto."""
+
+
+class EmailReceipt(BaseModel):
+    """What a delivered message leaves as its result."""
+
+    status: int
+    provider_id: str | int | None
+    refused: dict[str, str] = Field(default_factory=dict)
+    """Recipients that were refused for good, while others were taken."""
+
+
+async def deliver(message: EmailMessage, ctx: Context) -> EmailReceipt:
+    """Hand one message to the provider, under a key that is equal on every attempt."""
+    provider: Smtp | HttpProvider = ctx.app.state[EMAIL]
+    if isinstance(provider, HttpProvider):
+        receipt = await provider.send(_body(message), key=ctx.idempotency_key, attempt=ctx.attempt)
+        return EmailReceipt(status=receipt.status, provider_id=receipt.provider_id)
+    sender: str = ctx.app.state[f"{EMAIL} sender"]
+    mail = mail_of(message, sender, ctx.idempotency_key)
+    done = await provider.send(mail, sender, message.to, key=ctx.idempotency_key)
+    if done.later:
+        await _later(message, done, ctx)
+    return EmailReceipt(status=250, provider_id=done.said, refused=done.refused)
+
+
+async def _later(message: EmailMessage, done: Delivered, ctx: Context) -> None:
+    """Those that were refused for now get it by a job of their own: the others have it."""
+    rest = message.model_copy(update={"to": done.later})
+    key = f"{ctx.idempotency_key}:later"
+    await ctx.app.enqueue(CHANNEL.tasks[SCHEDULED_TASK], SCHEDULED_TASK, rest, delay=60, key=key)
+
+
+def mail_of(message: EmailMessage, sender: str, key: str) -> Mail:
+    """The message as it goes out (RFC 5322): text, HTML, and the attachments."""
+    mail = Mail(POLICY)
+    mail["From"] = sender
+    mail["To"] = [_address(each) for each in message.to]
+    mail["Subject"] = message.subject
+    mail["Date"] = now()
+    mail["Message-ID"] = make_msgid(
+        idstring=key.replace(":", "."), domain=sender.rpartition("@")[2].rstrip(">")
+    )
+    if message.unsubscribe:
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
+        if message.unsubscribe.startswith("https://"):
+            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    mail.set_content(message.text if message.text is not None else text_of(message.html))
+    mail.add_alternative(message.html, subtype="html")
+    for each in message.attachments:
+        main, _, sub = each.type.partition("/")
+        mail.add_attachment(b64decode(each.content), maintype=main, subtype=sub, filename=each.name)
+    return mail
+
+
+def _address(text: str) -> Address:
+    user, _, domain = text.rpartition("@")
+    return Address(username=user, domain=domain)
+
+
+def _body(message: EmailMessage) -> dict[str, Any]:
+    """What a provider over HTTP receives: metadata beside the named fields, never instead of them."""
+    named: dict[str, Any] = {
+        "to": message.to[0] if len(message.to) == 1 else message.to,
+        "subject": message.subject,
+        "html": message.html,
+        "text": message.text if message.text is not None else text_of(message.html),
+        "workspaceId": message.workspace_id,
+    }
+    more = {
+        "contactId": message.contact_id,
+        "unsubscribe": message.unsubscribe,
+        "attachments": [each.model_dump() for each in message.attachments] or None,
+    }
+    named |= {name: value for name, value in more.items() if value is not None}
+    kept = named.keys() | more.keys()
+    return {**named, **{name: value for name, value in message.metadata.items() if name not in kept}}
+
+
+def _register(app: App, settings: ServiceSettings) -> None:
+    for name, queue in CHANNEL.tasks.items():
+        app.task(
+            name=name,
+            queue=queue,
+            attempts=settings.email_attempts,
+            backoff=Backoff(base=settings.email_backoff),
+            timeout=settings.email_timeout + 5,
+        )(deliver)
+
+
+@asynccontextmanager
+async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
+    async with _provider(app, settings) as provider:
+        app.state[EMAIL] = provider
+        app.state[f"{EMAIL} sender"] = settings.email_from
+        yield
+
+
+def _provider(app: App, settings: ServiceSettings) -> Smtp | HttpProvider:
+    url = settings.secret("smtp_url")
+    if not url:
+        return HttpProvider(endpoint(settings), app.notes)
+    if not settings.email_from:
+        raise ConfigurationError("SMTP_URL is set, and nothing says who sends: set STREAMQ_EMAIL_FROM")
+    normal_address(settings.email_from)
+    return Smtp(url, settings.email_timeout, app.notes)
+
+
+def endpoint(settings: ServiceSettings) -> Endpoint:
+    """Where e-mail goes by HTTP."""
+    return Endpoint(
+        EMAIL, "EMAIL_API_URL or SMTP_URL", settings.secret("email_api_url"), "send-email",
+        settings.email_timeout, settings.email_backoff, settings.email_max_retry_after,
+    )  # fmt: skip
+
+
+def _limit(settings: ServiceSettings) -> Limit:
+    return Limit(concurrency=settings.email_concurrency, rate=settings.email_rate)
+
+
+CHANNEL: Final = Channel(
+    EMAIL,
+    {SEND_TASK: "send-email-queue", SCHEDULED_TASK: "scheduled-email-queue"},
+    _register,
+    _opened,
+    _limit,
+)

@@ -28,6 +28,8 @@ class Leased(NamedTuple):
     """Seconds until it should be looked at again; ``None`` for no sooner than something is short."""
 
 
+TURNS: Final = 3
+"""Queues that are leased to, one after the other, as one has given back what they wait for."""
 _UNUSED: Final = Leased(is_drawn=False, starts=False, again=None)
 
 
@@ -117,21 +119,23 @@ class SharedLimits:
         fields = await links.of(queue).call("HKEYS", self._access.keys(queue).leases)
         return {field.decode("utf-8", "replace").partition(" ")[0] for field in fields}
 
-    async def lease(self, links: Links, queue: str, name: str) -> Leased:
-        """Give back what is left of a queue's lease, and lease what it needs now."""
+    async def lease(self, links: Links, queue: str, name: str, *, turns: int = TURNS) -> Leased:
+        """Give back what is left of a queue's lease, and lease what it needs now; then those that wait for that."""
         of, keys = links.of(queue), self._access.keys(queue)
         taken = await scripts.LEASE_TAKE.run(of, keys, name)
         if not taken:
             return _UNUSED
         used, token, spent, last, least, most, waiting, take = taken
         on = self._on(scripts.SHARED_LEASE, "shared", "shared_lease", "shared_held")
-        now, hold, start, ends, number, is_used, again, pause, cap = await scripts.SHARED_LEASE.run(
+        now, hold, start, ends, number, is_used, again, pause, cap, following = await scripts.SHARED_LEASE.run(
             links.home, on, name, queue, token, spent, last, used, least, most, waiting
         )
         self._access.clock.set(now)
         starts = await scripts.LEASE_GRANT.run(
             of, keys, name, hold, start, ends, number, is_used, take, pause, cap, least
         )
+        if following and turns:
+            await self.lease(links, following.decode(), name, turns=turns - 1)
         return Leased(bool(is_used), bool(starts), again / 1000 if again else None)
 
     # -- queries --------------------------------------------------------------------------------------------

@@ -179,8 +179,7 @@ async def test_between_what_is_taken_back_and_what_is_granted_no_more_jobs_start
         await provider.store.shared_limits.lease(provider.links, queue, NAME)
     provider.bounded = True
     await provider.fetch("a", 1)
-    await provider.lease_slowly("a", 20)
-    await provider.store.shared_limits.lease(provider.links, "b", NAME)
+    await provider.lease_slowly("a", 20)  # and then for b, which waits for what a has given back
     for queue in ("b", "a"):
         await provider.fetch(queue, 20)
     assert {delivery.queue for delivery, _ in provider.running} == {"a", "b"}

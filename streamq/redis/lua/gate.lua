@@ -132,7 +132,7 @@ function try(group)
   if not over and is_task_paused(task) and (not slot or is_kept(slot)) then -- else its worker holds it
     if not slot and has_limits and is_strict(group) then -- it takes the slot of its group: not where another has that
       local own, part = scopes_of(group)
-      local opens = closed(part or own, group_limit(part or own))
+      local opens = closed(part or own, limit_of(part or own))
       if opens == math.huge and has_back and holder_first(group) then return try(group) end
       if opens then return 'closed', part or own, opens end
     end
@@ -144,7 +144,7 @@ function try(group)
     local own, part = scopes_of(group)
     local scopes = { 'queue', 'task:' .. task, own, part }
     for i, scope in ipairs(scopes) do
-      local limit = limit_of(scope, scope == part and 'group:*:*' or scope == own and 'group:*' or nil)
+      local limit = limit_of(scope)
       scopes[scope] = limit
       local opens = closed(scope, limit, slot and (not is_kept(slot) or scope == (part or own)))
       if opens == math.huge and has_back and not slot and holder_first(group) then return try(group) end
@@ -191,8 +191,8 @@ local function set_aside(group, scope, opens)
 end
 
 -- What one job adds to the tag of a scope.
-local function step_of(scope, general)
-  local limit = string.byte(scope, 7) ~= 42 and limit_of(scope, general)
+local function step_of(scope)
+  local limit = string.byte(scope, 7) ~= 42 and limit_of(scope)
   return UNIT / (limit and limit.weight or 1)
 end
 
@@ -226,7 +226,7 @@ local function serve(head)
   until result ~= 'through' or count == burst or free < 1 or bytes >= BUDGET or closed('queue', queue_limit)
   if count > 0 then -- only what is served moves the time on: who was turned away is owed as much as before
     time = math.max(time, tag)
-    tag = math.floor(tag + count * (has_limits and step_of('group:' .. tenant, 'group:*') or UNIT))
+    tag = math.floor(tag + count * (has_limits and step_of('group:' .. tenant) or UNIT))
     new_tag[tenant], head[1] = tag, tag
   end
   if result == 'looked' then return put(head) end
@@ -243,7 +243,7 @@ local function serve(head)
     if off then
       redis.call('ZREM', inner, part)
     else
-      redis.call('ZADD', inner, string.format('%d', part_tag + count * step_of('group:' .. group, 'group:*:*')), part)
+      redis.call('ZADD', inner, string.format('%d', part_tag + count * step_of('group:' .. group)), part)
     end
     off = off and redis.call('EXISTS', inner) == 0
   end
@@ -260,7 +260,7 @@ end
 local function call_chain()
   -- parts: callers
   for scope in pairs(chain) do
-    local limit = limit_of(scope, string.find(scope, '^group:') and 'group:*' or nil)
+    local limit = limit_of(scope)
     local room = limit and limit.jobs and math.min(free, limit.jobs - used_of(scope)) or free
     local shared = string.match(scope, '^shared:(.*)$')
     local opens = shared and (short[shared] and 1 or shared_opens(shared, 1, used_of(scope))) or closed(scope, limit)

@@ -10,7 +10,7 @@
 local LOOKS = 20 -- ids of jobs that have left the line may be at its head
 
 local function used_in_window(scope)
-  local limit = group_limit(scope)
+  local limit = limit_of(scope)
   if not (limit and limit.starts) then return 0 end
   local key = keys.starts .. scope
   local low, high = 0, math.min(limit.starts, redis.call('LLEN', key))

@@ -13,8 +13,8 @@
 --   most    how much could start at once
 --   held    how many jobs are held
 -- returns the server's time; how much it may hold, how much it may start ("-" for each where nothing is said), until when,
---   its number, 1 where it is of use, else 0; ms until it is to ask again; its pause, "" for none; and the most that a job
---   may need, "" where nothing is said
+--   its number, 1 where it is of use, else 0; ms until it is to ask again; its pause, "" for none; the most that a job may
+--   need, "" where nothing is said; and the queue that is to ask next, "" for none
 -- parts: clock shared_said
 local used, least, most = tonumber(args.used), tonumber(args.least), tonumber(args.most)
 local limit = shared_said(args.name)
@@ -54,7 +54,13 @@ local function forget_old()
   end
 end
 
--- What other queues hold, how many of them want more, and how much those need that asked before this one.
+-- What other queues hold, how many of them want more, and how much those need that go before this one: who holds less, and
+-- of two alike who has asked before. `next_one` goes before all others.
+local next_one
+local function goes_before(held, since, other_held, other_since)
+  return held < other_held or held == other_held and since < other_since
+end
+
 local function of_others()
   local hold, wanting, reserved = 0, 0, 0
   local mine = tonumber(string.match(redis.call('HGET', state, 'queue ' .. args.queue) or '', '(%d+)$') or nil) or now
@@ -66,7 +72,9 @@ local function of_others()
       hold = hold + held
       if tonumber(needs) > 0 and now - asked < STALE then
         wanting = wanting + 1
-        if tonumber(since) < mine then reserved = reserved + needs end
+        local wish = { queue = queue, held = tonumber(held), since = tonumber(since), needs = tonumber(needs) }
+        if not next_one or goes_before(wish.held, wish.since, next_one.held, next_one.since) then next_one = wish end
+        if goes_before(wish.held, wish.since, used, mine) then reserved = reserved + needs end
       end
     end
   end
@@ -81,15 +89,18 @@ redis.call('PEXPIRE', state, 86400000) -- while any queue draws from it, it is a
 if least == 0 and used == 0 then
   redis.call('HDEL', state, 'queue ' .. args.queue)
   if is_costly then redis.call('HSET', state, 'queue ' .. args.queue, string.format('0 0 %.0f %.0f', now, now)) end
-  return { now, '0', '0', string.format('%.0f', now + HOLD), number, 0, 0, is_paused and limit.pause or '', capped }
+  of_others()
+  local pause = is_paused and limit.pause or ''
+  return { now, '0', '0', string.format('%.0f', now + HOLD), number, 0, 0, pause, capped, next_one and not is_paused and next_one.queue or '' }
 end
 
 local others, wanting, reserved, since = of_others()
 local hold, start, ends, again = '-', '-', now + HOLD, 1000
 if limit.jobs then
-  local room, wants = limit.jobs - others, used + (least > 0 and math.max(least, most) or 0)
+  local room, wants = limit.jobs - others - reserved, used + (least > 0 and math.max(least, most) or 0)
   local share = wanting > 0 and math.max(least, math.floor(limit.jobs / (wanting + 1))) or limit.jobs
-  hold = is_paused and used or math.max(used, math.min(wants, room, math.max(share, used)))
+  hold = is_paused and used or math.max(0, math.min(wants, room, share))
+  if hold < used + least then hold = math.min(hold, used) end -- nothing could start of more: it is others'
   again = (wanting > 0 or hold < used + least) and 100 or 1000
 end
 if is_paused then
@@ -122,7 +133,14 @@ elseif limit.starts then
   end
 end
 if is_paused then again = limit['until'] - now end
+
+-- Who goes before all others, where what it needs is free by now: it would hear of that a while later.
+local function next_queue()
+  if not next_one or is_paused then return '' end
+  local mine = hold == '-' and 0 or math.max(hold, used)
+  return (not limit.jobs or next_one.needs <= limit.jobs - others - mine) and next_one.queue or ''
+end
 local wants = hold ~= '-' and hold < used + least or start == 0 and least > 0
 redis.call('HSET', state, 'queue ' .. args.queue,
-  string.format('%d %d %.0f %.0f', hold == '-' and used or hold, wants and least or 0, now, wants and since or now))
-return { now, tostring(hold), tostring(start), string.format('%.0f', ends), number, 1, math.ceil(math.min(again, 60000)), is_paused and limit.pause or '', capped }
+  string.format('%d %d %.0f %.0f', hold == '-' and used or math.max(hold, used), wants and least or 0, now, wants and since or now))
+return { now, tostring(hold), tostring(start), string.format('%.0f', ends), number, 1, math.ceil(math.min(again, 60000)), is_paused and limit.pause or '', capped, next_queue() }

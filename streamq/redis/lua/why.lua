@@ -59,8 +59,7 @@ local function told_of_gate()
   end
   gate[2] = redis.call('ZCARD', keys.turns)
   for _, scope in ipairs({ 'queue', 'task:' .. task, own, part }) do
-    local general = scope == part and 'group:*:*' or scope == own and 'group:*' or nil
-    local limit = limit_of(scope, general)
+    local general, limit = general_of(scope), limit_of(scope)
     if limit then
       local said = redis.call('HMGET', keys.limits, general or scope, scope, 'pause ' .. scope)
       local oldest = limit.starts and tonumber(redis.call('LINDEX', keys.starts .. scope, -limit.starts) or nil)

@@ -6,6 +6,6 @@ local function each_scope(told, act)
   local own, part = scopes_of(group)
   act('queue', limit_of('queue'))
   act('task:' .. task, limit_of('task:' .. task))
-  if own then act(own, limit_of(own, 'group:*')) end
-  if part then act(part, limit_of(part, 'group:*:*')) end
+  if own then act(own, limit_of(own)) end
+  if part then act(part, limit_of(part)) end
 end

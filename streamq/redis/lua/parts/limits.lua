@@ -23,12 +23,18 @@ local function parsed(limit, text)
   return limit
 end
 
+-- What says what holds for all of a kind: for every tenant, and for every part of one. nil where nothing does.
+local function general_of(scope)
+  if string.sub(scope, 1, 6) ~= 'group:' then return nil end
+  return string.find(scope, ':', 7, true) and 'group:*:*' or 'group:*'
+end
+
 -- The limit of a scope; what is said of it alone goes before what is said of all of its kind.
-local function limit_of(scope, general)
+local function limit_of(scope)
   if not has_limits then return nil end
   local limit = known[scope]
   if limit == nil then
-    local said = redis.call('HMGET', keys.limits, general or scope, scope, 'pause ' .. scope)
+    local said = redis.call('HMGET', keys.limits, general_of(scope) or scope, scope, 'pause ' .. scope)
     limit = (said[1] or said[2] or said[3]) and parsed(parsed({}, said[1]), said[2]) or false
     if limit and not (limit.starts and limit.window) then limit.starts = nil end
     if limit and said[3] then
@@ -50,14 +56,10 @@ local function scopes_of(group)
   return 'group:' .. tenant, part and 'group:' .. group
 end
 
-local function group_limit(scope)
-  return limit_of(scope, string.find(scope, ':', 7, true) and 'group:*:*' or 'group:*')
-end
-
 -- Whether a job of a group keeps its slot while it waits for its next attempt, so that none of the group passes it.
 local function is_strict(group)
   local first_scope, second = scopes_of(group)
   if not first_scope then return false end
-  local limit = group_limit(second or first_scope)
+  local limit = limit_of(second or first_scope)
   return limit ~= nil and (limit.order or (limit.jobs == 1 and 'strict')) == 'strict'
 end

@@ -9,15 +9,15 @@ if idle > 0 and redis.call('EXISTS', keys.turns) == 1 then idle = 0 end
 local is_open
 if idle > 0 and redis.call('EXISTS', keys.limits) == 1 then
   -- parts: limits
-  local function has_room(scope, general)
-    local limit = limit_of(scope, general)
+  local function has_room(scope)
+    local limit = limit_of(scope)
     if not limit then return true end
     if limit['until'] and limit['until'] > now or limit.starts or limit.shared or limit.broken then return false end
     return not limit.jobs or (tonumber(redis.call('HGET', keys.used, scope) or 0) or 0) < limit.jobs
   end
 
   is_open = function(task, own, part)
-    return has_room('queue') and has_room('task:' .. task) and has_room(own, 'group:*') and (not part or has_room(part, 'group:*:*'))
+    return has_room('queue') and has_room('task:' .. task) and has_room(own) and (not part or has_room(part))
   end
 end
 

@@ -7,7 +7,7 @@ local function is_kept_by(scope, is_holder, mends)
   if string.find(scope, '^shared:') then -- its leases tell when there is more of it
     return redis.call('EXISTS', keys.leases) == 1 or redis.call('HEXISTS', keys.used, scope) == 1, true
   end
-  local limit = string.find(scope, '^group:') and group_limit(scope) or limit_of(scope)
+  local limit = limit_of(scope)
   if not limit then return false, true end
   local opens = opens_at(scope, limit)
   if opens then

@@ -50,6 +50,8 @@ def status(
         if kind in sums and bucket.isdigit() and count.isdigit() and now / max(1, size) - int(bucket) < 11:
             sums[kind] += int(count)
     told, trial = pause_of(pause or b"", 0), _probe(pause or b"")
+    if trial is not None and not isinstance(said, Breaker):
+        told = None  # its breaker was taken back, and so it holds nobody
     state: BreakerState = "closed"
     if told is not None:
         is_over = pause_of(pause or b"", now) is None

@@ -263,7 +263,10 @@ local function call_chain()
     local limit = limit_of(scope)
     local room = limit and limit.jobs and math.min(free, limit.jobs - used_of(scope)) or free
     local shared = string.match(scope, '^shared:(.*)$')
-    local opens = shared and (short[shared] and 1 or shared_opens(shared, 1, used_of(scope))) or closed(scope, limit)
+    local opens = shared and (short[shared] and math.huge or shared_opens(shared, 1, used_of(scope))) or closed(scope, limit)
+    if opens and opens < math.huge and redis.call('EXISTS', keys.waits .. scope) == 1 then
+      redis.call('ZADD', keys.opens, opens, scope) -- something else has called it: it is to be called again
+    end
     chain[scope] = room > 0 and not opens and call_waiting(scope, room) or nil
   end
 end

@@ -26,11 +26,16 @@ local function is_bounded()
   return string.find(redis.call('HGET', keys.limits, scope) or '', 'max=%d') ~= nil
 end
 
+local function shared_of()
+  return string.match(redis.call('HGET', keys.limits, scope) or '', 'shared=(%S+)')
+end
+
 local function has_breaker()
   return string.find(redis.call('HGET', keys.limits, scope) or '', 'errors=%d') ~= nil
 end
 
 local was_bounded, had_breaker, was_limited = is_bounded(), has_breaker(), redis.call('HEXISTS', keys.limits, scope) == 1
+local shared_before = shared_of()
 limit_text(keys.limits, field, first.parts)
 local code, told = '', redis.call('HGET', keys.limits, is_one and scope or 'told ' .. scope) or ''
 if not is_one then
@@ -50,6 +55,12 @@ if not string.find(scope, '^group:') then
   end
   ring()
 end
-if redis.call('HEXISTS', keys.limits, 'pause ' .. scope) == 0 then redis.call('ZREM', keys.opens, scope) end -- tried at once
+-- parts: limits
+local limit, pause = limit_of(scope) or {}, redis.call('HGET', keys.limits, 'pause ' .. scope) or ''
+if not limit.errors and string.find(pause, '"breaker":true', 1, true) then redis.call('HDEL', keys.limits, 'pause ' .. scope) end
+if not limit['until'] then redis.call('ZREM', keys.opens, scope) end -- tried at once
+if shared_before and shared_before ~= shared_of() then
+  for _, each in ipairs({ 'shared:', 'costly:' }) do wake(each .. shared_before, '0') end
+end
 redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
 return { code, told, wake(scope, '0') }

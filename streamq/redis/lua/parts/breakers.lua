@@ -32,6 +32,7 @@ local function count_ends(scope, limit, good, bad)
   end
   local all = sums.good + sums.bad
   if bad == 0 or all < (limit.least or 10) or sums.bad < all * limit.errors then return end
+  if limit['until'] and limit['until'] > now then return end -- it is paused: what is told by people, or by a 429, stays
   redis.call('UNLINK', key)
   write_pause(scope, limit, { breaker = true, by = 'breaker', since_ms = now, until_ms = now + (limit.rest or 30000),
     reason = string.format('%d of %d jobs have failed within %g s', sums.bad, all, limit.span / 1000) })
@@ -66,7 +67,7 @@ local function note_ends(ids, failed)
       -- parts: ring
       ring()
     elseif of.probe_failed then
-      of.limit.broken.until_ms = now + (of.limit.rest or 30000)
+      of.limit.broken.until_ms, of.limit.broken.probe = now + (of.limit.rest or 30000), nil
       write_pause(scope, of.limit, of.limit.broken)
     elseif of.good + of.bad > 0 then
       count_ends(scope, of.limit, of.good, of.bad)

@@ -41,7 +41,8 @@ local function limit_of(scope)
       limit['until'] = tonumber(string.match(said[3], '^%d+')) or 0
       if string.find(said[3], '"breaker":true', 1, true) then
         local read, told = pcall(cjson.decode, string.match(said[3], '^%d+ (.*)$') or '')
-        limit.broken = read and type(told) == 'table' and told or nil
+        limit.broken = limit.errors and read and type(told) == 'table' and told or nil
+        if not limit.errors then limit['until'] = nil end -- its breaker was taken back: nothing would close it
       end
     end
     known[scope] = limit

@@ -1,11 +1,19 @@
 -- Whether a group in whose line jobs wait will have its turn: it has one, or what keeps it calls it.
 -- parts: clock opens_at callers ring
 
+-- Whether the queue, or any task in it, draws from a shared limit.
+local function is_drawn(name)
+  for _, said in ipairs(redis.call('HVALS', keys.limits)) do
+    if string.find(said .. ' ', 'shared=' .. name .. ' ', 1, true) then return true end
+  end
+  return false
+end
+
 -- Whether a scope is closed, and what opens it is known. `is_holder` is for one that has its slot, and may go if all are
 -- taken.
 local function is_kept_by(scope, is_holder, mends)
   if string.find(scope, '^shared:') then -- its leases tell when there is more of it
-    return redis.call('EXISTS', keys.leases) == 1 or redis.call('HEXISTS', keys.used, scope) == 1, true
+    return is_drawn(string.sub(scope, 8)) and (redis.call('EXISTS', keys.leases) == 1 or redis.call('HEXISTS', keys.used, scope) == 1), true
   end
   local limit = limit_of(scope)
   if not limit then return false, true end

@@ -117,7 +117,8 @@ class Gatehouse:
             await self.store.outcomes.settle(self.links, {"q": settlements})
 
     def _outcome(self, delivery: Delivery) -> Settlement:
-        kind, due, key = self.random.choice(KINDS), "", self.unique[delivery.job_id]
+        kind, due = self.random.choice(KINDS), ""
+        key = self.unique.get(delivery.job_id, "")  # it may have been lost, found by others and deleted
         headers: dict[str, Any] = {"id": delivery.job_id, **json.loads(delivery.raw_headers or b"{}")}
         if kind == DELAYED:
             headers |= {"attempt": 1, "returned": 1}

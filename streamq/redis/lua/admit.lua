@@ -80,14 +80,16 @@ end
 -- How many of each group would wait is counted, but none that is put off, and none of a key that has its job already.
 if of_gate[1] then
   -- parts: over_group_bound group_of
-  local more, at = {}, first.groups
+  local more, met, at = {}, {}, first.groups
   while at <= #ARGV do
     local count, width, due = tonumber(ARGV[at]), width_of(at), ARGV[at + 6] ~= ''
     for n = 1, due and 0 or count do
       local headers = ARGV[at + WIDTH + width * (n - 1) + 2]
       local group = string.find(headers, '"group"', 1, true) and group_of(headers)
       local key = group and ARGV[at + 2] ~= '' and ARGV[at + WIDTH + width * (n - 1) + 3]
-      if group and not (key and redis.call('HEXISTS', keys.unique, key) == 1) then more[group] = (more[group] or 0) + 1 end
+      local is_met = key and (met[key] or redis.call('HEXISTS', keys.unique, key) == 1)
+      if group and not is_met then more[group] = (more[group] or 0) + 1 end
+      if key then met[key] = true end
     end
     at = at + WIDTH + count * width
   end
@@ -169,7 +171,7 @@ local function create_in_line(group, number, task, payload, headers)
   local n, list = #envelopes, number .. ':' .. group
   lined_so_far = lined_so_far + 1
   if lone then
-    if of_gate[2] and passed_now(id, group, task, payload, with_id(id, headers)) then return id end
+    if of_gate[2] and not (steered and is_paused('task:' .. task)) and passed_now(id, group, task, payload, with_id(id, headers)) then return id end
     check_gate()
   end
   envelopes[n + 1], envelopes[n + 2] = id, seal(task, headers, payload) -- the gate adds the id, which is kept but once
@@ -181,17 +183,17 @@ end
 
 local function create(number, task, payload, headers, due)
   if due then return create_parked(task, payload, headers, due) end
+  if string.find(headers, '"group"', 1, true) then -- where its task is paused, the gate holds it in its turn
+    -- parts: group_of
+    local group = group_of(headers)
+    if group then return create_in_line(group, number, task, payload, headers) end
+  end
   if steered and is_paused('task:' .. task) then
     -- parts: hold
     regular = false
     local id = create_parked(task, payload, headers)
     hold(task, id)
     return id
-  end
-  if string.find(headers, '"group"', 1, true) then
-    -- parts: group_of
-    local group = group_of(headers)
-    if group then return create_in_line(group, number, task, payload, headers) end
   end
   return create_in(number, task, payload, headers)
 end

@@ -54,7 +54,9 @@ local function enqueue()
     if earliest then signal_due(earliest) end
     return own
   end
-  if steered and is_paused('task:' .. args.task) then
+  -- parts: lane_of group_of over_group_bound
+  local number, group = lane_of(args.headers), group_of(args.headers)
+  if not group and steered and is_paused('task:' .. args.task) then
     -- parts: hold
     -- expects: held
     local own, envelope = parked_job()
@@ -62,8 +64,6 @@ local function enqueue()
     hold(args.task, own)
     return own
   end
-  -- parts: lane_of group_of over_group_bound
-  local number, group = lane_of(args.headers), group_of(args.headers)
   local full = steered and over_bound(1) or group and over_group_bound(group, 1)
   if full then return nil, full end
   if number == lane.ready and not group then return add(keys.lanes[number], args.task, args.payload, args.headers) end

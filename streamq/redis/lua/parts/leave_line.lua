@@ -6,8 +6,8 @@
 local function is_in_line(id, task, headers)
   if redis.call('ZSCORE', keys.delayed, id) or redis.call('ZSCORE', keys.held, task .. '\n' .. id) then return false end
   local key = key_of(headers)
-  local standing = key and standing_of(key)
-  return not standing or standing == id
+  local standing, _, rest = standing_of(key or '')
+  return not (key and standing) or standing == id or not string.find(rest .. ' ', ' ' .. id .. ' ', 1, true)
 end
 
 -- One less is in the line of a group.

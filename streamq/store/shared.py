@@ -95,6 +95,7 @@ class SharedLimits:
         """Forget what was told of it. Returns whether anything was."""
         key = self._access.shared.shared
         removed = await self._access.pool.call_home("HDEL", key, f"told {name}", f"pause {name}")
+        await self.limit(name, {})  # nothing more is told: those that wait hear of it at once
         return bool(removed)
 
     async def forget_queue(self, queue: str) -> None:

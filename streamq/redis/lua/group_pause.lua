@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- No job of a group starts before a time. It opens by itself then.
--- keys: signals gate
+-- keys: lanes moved parked signals gate
 -- arguments:
 --   scope
 --   reason
@@ -26,4 +26,6 @@ if ends < FOREVER then
 else
   redis.call('ZREM', keys.opens, args.scope)
 end
+-- parts: take_back
+take_back()
 return { now, 1 }

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- The limit of a scope is changed: what code says of it, or what operators told, which goes before. It holds at once, also
 -- for what waits.
--- keys: lanes steering signals gate
+-- keys: lanes moved parked steering signals gate
 -- arguments:
 --   source    "code" or "told"
 --   scope
@@ -62,5 +62,8 @@ if not limit['until'] then redis.call('ZREM', keys.opens, scope) end -- tried at
 if shared_before and shared_before ~= shared_of() then
   for _, each in ipairs({ 'shared:', 'costly:' }) do wake(each .. shared_before, '0') end
 end
+if limit.starts and limit.window then redis.call('PEXPIRE', keys.starts .. scope, limit.window + 1000) end -- of a longer one
 redis.pcall('PUBLISH', keys.signals, 'steer\n\n')
+-- parts: take_back
+take_back()
 return { code, told, wake(scope, '0') }

@@ -15,7 +15,7 @@ local function charge(group, count, began, expected)
   local key = redis.call('ZSCORE', keys.turns, tenant) and keys.turns or redis.call('ZSCORE', keys.rested, tenant) and keys.rested
   if key then
     redis.call('ZINCRBY', key, more, tenant)
-  elseif more > 0 then
+  elseif more > 0 and redis.call('EXISTS', keys.lines) == 1 then -- else nobody is owed anything
     redis.call('ZADD', keys.rested, string.format('%d', (tonumber(redis.call('HGET', keys.gate, 'time') or 0) or 0) + more), tenant)
   end
 end

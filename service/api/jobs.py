@@ -97,12 +97,13 @@ JobRequest = cast(
 class JobsQuery(Request):
     """Which jobs of a queue to list; without ``state`` all, one state after the other.
 
-    ``task`` names their task, and ``q`` is a filter such as `state:failed error:"timed out" age>1h`. A page of these
-    may have fewer jobs than ``limit``, or none, and go on all the same.
+    ``task`` names their task, ``group`` their group, and ``q`` is a filter such as `state:failed error:"timed out"
+    age>1h`. A page of these may have fewer jobs than ``limit``, or none, and go on all the same.
     """
 
     state: Annotated[State | None, Field(strict=False)] = None
     task: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    group: of_option(OPTIONS["group"]) = None  # type: ignore[valid-type]  # a type that is made of a table
     q: Annotated[str | None, Field(max_length=2_000)] = None
     limit: Annotated[int, Field(ge=1, le=200), WHOLE] = 50
     cursor: str | None = Field(default=None, max_length=200)
@@ -257,7 +258,7 @@ async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
     """A page may end in the middle of a state, and hold the end of one and the begin of the next."""
     query = asked.query
     queue = await known_queue(site.engine, asked.request)
-    if query.q is not None or query.task is not None:
+    if query.q is not None or query.task is not None or query.group is not None:
         return await _found(queue, query)
     states = [query.state] if query.state else list(State)
     state, _, cursor = (query.cursor or f"{states[0]}.").partition(".")
@@ -282,7 +283,7 @@ async def _found(queue: Queue, query: JobsQuery) -> dict[str, Any]:
     """The jobs that a filter means."""
     try:
         page = await queue.search(
-            query.q or "", state=query.state, task=query.task, limit=query.limit, cursor=query.cursor
+            _filter(query), state=query.state, task=query.task, limit=query.limit, cursor=query.cursor
         )
     except InvalidFilter:
         raise
@@ -290,6 +291,13 @@ async def _found(queue: Queue, query: JobsQuery) -> dict[str, Any]:
         raise Problem(BAD_CURSOR, str(error)) from None
     following = {"next": page.next, "looked": page.looked}
     return {"data": [job.asdict() for job in page.items], "page": following}
+
+
+def _filter(query: JobsQuery) -> str:
+    """Its filter, of jobs of its group alone; a name of a group has no quotation marks."""
+    if query.group is None:
+        return query.q or ""
+    return f'group:"{query.group}"' + (f" ({query.q})" if query.q and query.q.strip() else "")
 
 
 async def _page(queue: Queue, state: State, limit: int, cursor: str) -> Page:

@@ -111,3 +111,19 @@ async def test_shared_limits_and_breakers_are_told_looked_at_and_steered(
         assert (status, [each["scope"] for each in listed["data"]]) == (200, ["group:66338"])
         assert (await ask(service, "POST", f"{of}/close?group=66338"))[1]["state"] == "closed"
         assert (await ask(service, "GET", f"{of}?group=66338"))[1]["breaker"] == "50%/m"
+
+
+async def test_jobs_are_listed_by_their_group(service: Service) -> None:
+    for number, group in enumerate(("a", "a:b", "b", None)):
+        await service.engine.enqueue("q", "t", number, group=group)
+    for query, found in (
+        ("group=a", [0, 1]),
+        ("group=a%3Ab", [1]),
+        ("group=a&q=payload%3E0%20or%20payload%3A7", [1]),
+        ("group=a&task=t&state=held", [0, 1]),
+        ("group=nobody", []),
+    ):
+        status, _, page = await service.get(f"/api/v1/queues/q/jobs?{query}")
+        assert (status, sorted(job["payload"] for job in page["data"])) == (200, found), query
+    status, _, problem = await service.get("/api/v1/queues/q/jobs?group=a%3Ab%3Ac")
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/group")

@@ -3,8 +3,9 @@
 
 -- Whether the queue, or any task in it, draws from a shared limit.
 local function is_drawn(name)
-  for _, said in ipairs(redis.call('HVALS', keys.limits)) do
-    if string.find(said .. ' ', 'shared=' .. name .. ' ', 1, true) then return true end
+  local said = redis.call('HGETALL', keys.limits)
+  for i = 2, #said, 2 do
+    if string.find(said[i] .. ' ', 'shared=' .. name .. ' ', 1, true) then return true end
   end
   return false
 end

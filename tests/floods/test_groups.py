@@ -183,8 +183,11 @@ class Havoc:
             await asyncio.to_thread(self.server.start)
         elif act == "consumer":
             with self.server.client() as client:
-                names = [row["name"] for row in client.xinfo_consumers(self.keys.passed, GROUP)]
-                client.xgroup_delconsumer(self.keys.passed, GROUP, self.chance.choice(names))
+                known = (
+                    client.xinfo_consumers(self.keys.passed, GROUP) if client.exists(self.keys.passed) else []
+                )
+                for row in self.chance.sample(known, min(1, len(known))):  # none has come to the gate yet
+                    client.xgroup_delconsumer(self.keys.passed, GROUP, row["name"])
         else:
             victim = self.chance.choice(await until(self.programs[act].children))
             kill(victim)

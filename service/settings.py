@@ -11,6 +11,8 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from streamq import InvalidLimit, Limit, Settings, public_address
 from streamq.settings import Seconds
 
+SIMULATED: Final = "simulated"
+"""In the place of the address of a model: replies are made without one."""
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -93,6 +95,73 @@ class ServiceSettings(Settings):
     email_max_attachments: int = Field(
         default=1_048_576, ge=0, description="Bytes that the attachments of an e-mail may have together."
     )
+    ai_api_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("STREAMQ_AI_API_URL", "AI_API_URL"),
+        description="Base of an OpenAI-compatible endpoint, as https://api.example.com/v1, or simulated. Default: no.",
+    )
+    ai_api_key: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("STREAMQ_AI_API_KEY", "AI_API_KEY"),
+        description="Key of that endpoint. Default: none.",
+    )
+    ai_model: str = Field(default="gpt-4o-mini", min_length=1, description="Model that answers.")
+    ai_prompt: str = Field(
+        default="You answer messages of customers, briefly and kindly.",
+        max_length=8_000,
+        description="What the model is told before each conversation.",
+    )
+    ai_context: int = Field(
+        default=5, ge=0, le=50, description="Earlier messages of a contact that the model is told."
+    )
+    ai_first_token: Seconds = Field(
+        default=30.0, gt=0, le=600, description="Seconds to the first token of a reply."
+    )
+    ai_next_token: Seconds = Field(
+        default=15.0, gt=0, le=600, description="Seconds from one token to the next."
+    )
+    ai_timeout: Seconds = Field(default=120.0, gt=0, le=3600, description="Seconds that a reply may take.")
+    ai_max_tokens: int = Field(default=500, ge=1, le=100_000, description="Tokens that a reply may have.")
+    ai_budget: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens of a workspace and day; then its messages wait. Default: no limit.",
+    )
+    ai_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Replies that all workers together make at once. Default: as many as they have slots.",
+    )
+    ai_rate: str | None = Field(
+        default=None,
+        description="Replies that all workers together make in a time, as 100/s. Default: no limit.",
+    )
+    callback_hosts: str = Field(
+        default="", description="Hosts that callbacks may go to, separated by commas. Default: all."
+    )
+    callback_private: bool = Field(
+        default=False, description="Let callbacks go to addresses of this machine and of private networks."
+    )
+    callback_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret that callbacks are signed with (Standard Webhooks), base64 after whsec_. Default: none.",
+    )
+    callback_timeout: Seconds = Field(
+        default=15.0, gt=0, le=600, description="Seconds that a callback may take."
+    )
+    callback_attempts: int = Field(
+        default=12, ge=1, le=100, description="Attempts before a callback is failed."
+    )
+    callback_backoff: Seconds = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="Seconds before its second attempt; doubles after each, up to an hour.",
+    )
+    callback_max_retry_after: Seconds = Field(
+        default=3600.0, gt=0, description="Seconds: the longest Retry-After of a callback that is honoured."
+    )
     default_workspace_id: str | None = Field(
         default=None,
         min_length=1,
@@ -137,17 +206,19 @@ class ServiceSettings(Settings):
             )
         return value
 
-    @field_validator("sms_api_url", "email_api_url")
+    @field_validator("sms_api_url", "email_api_url", "ai_api_url")
     @classmethod
     def _provider_is_http(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
+        if value.get_secret_value() == SIMULATED:
+            return value
         shown = public_address(value.get_secret_value())
         if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in shown:
             raise ValueError("it must be an http or https URL, such as https://sms.example.com")
         return value
 
-    @field_validator("sms_rate", "email_rate")
+    @field_validator("sms_rate", "email_rate", "ai_rate")
     @classmethod
     def _is_a_rate(cls, value: str | None) -> str | None:
         if not value:

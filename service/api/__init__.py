@@ -6,6 +6,7 @@ from typing import Final
 
 from ..http.route import AnyRoute
 from . import (
+    ai,
     audit,
     breakers,
     changes,
@@ -46,6 +47,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *schedules.ROUTES,
     *sms.ROUTES,
     *email.ROUTES,
+    *ai.ROUTES,
     *channels.ROUTES,
     *why.ROUTES,
     *stats.ROUTES,

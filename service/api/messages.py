@@ -13,6 +13,7 @@ from ..http.auth import Scope
 from ..http.inputs import Delay, Instant, Request, one_time
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
+from ..messaging import ai, callback
 from ..messaging.channel import Channel
 from ..messaging.fields import ContactId, WorkspaceId
 from ..messaging.numbers import Number
@@ -39,13 +40,15 @@ class Rules(NamedTuple):
     contact_id: str | None
     delay_factor: float
     """Seconds of a delay of 1, at the routes that the predecessor had."""
+    callbacks: callback.Rules
 
     @classmethod
     def of(cls, settings: ServiceSettings, number: Number) -> Rules:
         """Those of the settings."""
         factor = 0.001 if settings.schedule_delay_unit == "ms" else 1.0
         most = settings.sms_max_length, settings.email_max_attachments
-        return cls(*most, number, settings.default_workspace_id, settings.default_contact_id, factor)
+        whose = settings.default_workspace_id, settings.default_contact_id
+        return cls(*most, number, *whose, factor, ai.callback_rules(settings))
 
 
 def rules_of(info: ValidationInfo) -> Rules:

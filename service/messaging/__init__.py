@@ -10,12 +10,12 @@ from typing import Final
 from streamq import App
 
 from ..settings import ServiceSettings
-from . import email, sms
+from . import ai, email, sms
 from .channel import Channel
 
 log = logging.getLogger("streamq.messaging")
 
-CHANNELS: Final[tuple[Channel, ...]] = (sms.CHANNEL, email.CHANNEL)
+CHANNELS: Final[tuple[Channel, ...]] = (sms.CHANNEL, email.CHANNEL, ai.CHANNEL)
 """All channels: whoever starts, shows, counts or drains any goes through this."""
 
 

@@ -27,7 +27,7 @@ class Channel:
     name: str
     """As people call it; its limit over all workers is the shared limit of this name."""
     tasks: dict[str, str]
-    """The queue of each of its two tasks: that of messages to send at once, and that of those with a time."""
+    """The queue of each of its tasks: that of messages to send at once, and where it has two, of those with a time."""
     register: Callable[[App, ServiceSettings], None]
     """Adds its tasks to an app."""
     opened: Callable[[App, ServiceSettings], AbstractAsyncContextManager[None]]
@@ -54,16 +54,25 @@ class Channel:
                 app.limit(queue, Limit(shared=self.name))
 
     async def send(
-        self, app: App, message: BaseModel, *, delay: float | None = None, at: datetime | None = None
+        self,
+        app: App,
+        message: BaseModel,
+        *,
+        delay: float | None = None,
+        at: datetime | None = None,
+        **more: Any,
     ) -> tuple[Job[Any], State]:
         """Enqueue a message on the queue for it, and return its state there; a delay of 0 means at once.
 
-        Raises what ``App.enqueue`` does.
+        ``more`` are options of enqueue. Raises what ``App.enqueue`` does.
         """
-        now, later = self.tasks
+        now, *later = self.tasks
         if delay or at is not None:
-            return await app.enqueue(self.tasks[later], later, message, delay=delay, at=at), State.DELAYED
-        return await app.enqueue(self.tasks[now], now, message), State.WAITING
+            task = later[0] if later else now
+            return await app.enqueue(
+                self.tasks[task], task, message, delay=delay, at=at, **more
+            ), State.DELAYED
+        return await app.enqueue(self.tasks[now], now, message, **more), State.WAITING
 
     def line(self, settings: ServiceSettings) -> str:
         """What is to be known of it when a worker starts."""

@@ -19,7 +19,7 @@ from ..app import build_app
 from ..http.auth import Keys, check_binding
 from ..http.serve import address, bind, serving
 from ..sandbox.provider import build_sandbox
-from ..settings import ServiceSettings
+from ..settings import SIMULATED, ServiceSettings
 from .roles import app_of
 from .screen import start_screen
 
@@ -93,7 +93,7 @@ async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str
 
 async def _providers(
     stack: AsyncExitStack, settings: ServiceSettings, *, demo: bool
-) -> tuple[dict[str, str], str]:
+) -> tuple[dict[str, Any], str]:
     """The settings that name them."""
     if not demo:
         given = [settings.secret(name) for name in ("sms_api_url", "smtp_url", "email_api_url")]
@@ -103,7 +103,13 @@ async def _providers(
     stack.callback(listener.close)
     await stack.enter_async_context(serving(build_sandbox(), listener, quiet=True))
     url = address(listener)
-    urls = {"sms_api_url": url, "email_api_url": url, "smtp_url": ""}
+    urls = {
+        "sms_api_url": url,
+        "email_api_url": url,
+        "smtp_url": "",
+        "ai_api_url": SIMULATED,
+        "callback_private": True,
+    }
     return urls, f"sandbox, {url}/ledger; nothing leaves this machine"
 
 

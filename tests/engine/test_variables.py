@@ -89,7 +89,7 @@ def test_a_dotenv_with_a_secret_that_others_can_read_is_told() -> None:
 
 HTTP = "https://user:p%2Fw@h.example?key=x"
 ADDRESSES = {
-    "redis_url": "redis://:p%2Fw@h.example", "sms_api_url": HTTP, "email_api_url": HTTP,
+    "redis_url": "redis://:p%2Fw@h.example", "sms_api_url": HTTP, "email_api_url": HTTP, "ai_api_url": HTTP,
     "smtp_url": "smtp://user:p%2Fw@h.example:587",
 }  # fmt: skip
 

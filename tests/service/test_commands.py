@@ -139,6 +139,22 @@ async def test_up_sends_e_mail_to_its_sandbox(tmp_path: Path) -> None:
         assert await running.end() == 0
 
 
+async def test_up_answers_messages_without_a_model(tmp_path: Path) -> None:
+    async with up(tmp_path) as running:
+        body = {
+            "workspace_id": 66338, "contact_id": "c-9", "message_id": "m-1", "message_text": "Is a table free?",
+            "callback_url": f"{running.provider}/send-sms",
+        }  # fmt: skip
+        async with (
+            aiohttp.ClientSession(headers={"Prefer": "wait=10"}) as http,
+            http.post(f"{running.url}/api/ai-response", json=body) as response,
+        ):
+            assert (await response.json())["state"] == "completed"
+        (call,) = (await read(f"{running.provider}/ledger"))["calls"]
+        assert (call["body"]["to"], "Is a table free?" in call["body"]["message"]) == ("c-9", True)
+        assert await running.end() == 0
+
+
 async def test_up_runs_an_app_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(
         "from streamq import App\n"

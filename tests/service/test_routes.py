@@ -125,6 +125,14 @@ def test_the_table_is_enough_for_an_openapi_document() -> None:
     assert create["responses"].keys() >= {"200", "201", "202", "400", "404", "413", "415", "422", "503"}
     assert "created_at" in create["responses"]["201"]["content"]["application/json"]["properties"]
     listed = paths["/api/v1/queues/{queue}/jobs"]["get"]
-    assert [one["name"] for one in listed["parameters"]] == ["queue", "state", "task", "q", "limit", "cursor"]
+    assert [one["name"] for one in listed["parameters"]] == [
+        "queue",
+        "state",
+        "task",
+        "group",
+        "q",
+        "limit",
+        "cursor",
+    ]
     assert all(re.findall(r"\{(\w+)\}", path) == [p["name"] for p in method["parameters"] if p["in"] == "path"]
                for path, methods in paths.items() for method in methods.values())  # fmt: skip

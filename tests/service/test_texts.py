@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamq_service.messaging.plain_text import text_of
+from streamq_service.messaging.reach import is_public
 from streamq_service.messaging.segments import Segments, segments
 from streamq_service.settings import ServiceSettings
 
@@ -75,6 +76,19 @@ def test_no_part_has_more_than_it_has_room_for_and_none_is_left_half_empty(text:
 )
 def test_the_text_part_is_what_a_reader_sees_of_the_html(html: str, text: str) -> None:
     assert text_of(html) == text
+
+
+INSIDE = (
+    "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",  # noqa: S104
+    "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00:ec2::254", "ff02::1", "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "::7f00:1",
+)  # fmt: skip
+OUTSIDE = ("8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808")
+
+
+def test_addresses_of_other_networks_are_told_from_public_ones_in_every_form() -> None:
+    assert [each for each in INSIDE if is_public(each)] == []
+    assert [each for each in OUTSIDE if not is_public(each)] == []
 
 
 @ON_ONE_SERVER

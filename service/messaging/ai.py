@@ -1,0 +1,180 @@
+"""AI replies: a message of a contact is answered by a model, and the answer goes to the address that asked for it.
+
+queue               task          holds
+-----------------   -----------   -------------------------------
+ai-response-queue   ai-response   messages to answer
+
+The reply is kept under the job's id before the callback, so a callback that fails never pays for the model twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from streamq import App, Backoff, Context, Limit, Snooze, Unique
+
+from ..clock import now
+from ..settings import SIMULATED, ServiceSettings
+from .callback import Callbacks, Rules
+from .channel import Channel
+from .chat import Bounds, Chat, Message, Missing, Model, Reply, Simulated
+from .fields import ContactId, Text, WorkspaceId
+
+AI: Final = "ai"
+"""The name of the channel, and where a worker keeps what it needs in ``app.state``."""
+TASK: Final = "ai-response"
+QUEUE: Final = "ai-response-queue"
+KEPT: Final = "ai-replies"
+"""The records of replies, of what contacts have said, and of tokens."""
+_DAY: Final = 86_400
+LIFETIME: Final = 7 * _DAY
+"""Seconds for which a reply, and a conversation, is remembered."""
+
+
+class AiMessage(BaseModel):
+    """The payload. ``workspace_id`` keeps its JSON type all the way to the callback."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    workspace_id: WorkspaceId
+    contact_id: ContactId
+    message_id: Annotated[str, Field(min_length=1, max_length=256)]
+    message_text: Text
+    callback_url: Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class AiReceipt(BaseModel):
+    """What an answered message leaves as its result."""
+
+    reply: str
+    tokens: int
+    first_token: float
+    """Seconds until the model's first token."""
+    callback_status: int
+
+
+class Answering:
+    """What a worker answers with."""
+
+    def __init__(self, app: App, settings: ServiceSettings, model: Model, callbacks: Callbacks) -> None:
+        self._model, self._callbacks, self._settings = model, callbacks, settings
+        self._records = app.records(KEPT, limit=1_000_000)
+
+    async def answer(self, message: AiMessage, ctx: Context) -> AiReceipt:
+        """Make the reply, or find it, and call back."""
+        reply = await self._kept(ctx.job_id) or await self._made(message, ctx)
+        body = callback_body(message, ctx.job_id, reply.text)
+        status = await self._callbacks.send(
+            message.callback_url, body, key=ctx.idempotency_key, attempt=ctx.attempt
+        )
+        return AiReceipt(
+            reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status
+        )
+
+    async def _kept(self, job_id: str) -> Reply | None:
+        found = await self._records.get(f"reply {job_id}")
+        return None if found is None else Reply(*found.value)
+
+    async def _made(self, message: AiMessage, ctx: Context) -> Reply:
+        await self._check_budget(message)
+        talk = f"talk {message.workspace_id}:{message.contact_id}"
+        found = await self._records.get(talk)
+        before: list[Message] = found.value if found is not None else []
+        said: Message = {"role": "user", "content": message.message_text}
+        prompt: Message = {"role": "system", "content": self._settings.ai_prompt}
+        reply = await self._model.reply([prompt, *before, said])
+        await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
+        await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))
+        kept = [*before, said, {"role": "assistant", "content": reply.text}]
+        if self._settings.ai_context:
+            await self._records.put(talk, _within(kept[-2 * self._settings.ai_context :]), lifetime=LIFETIME)
+        return reply
+
+    async def _check_budget(self, message: AiMessage) -> None:
+        most = self._settings.ai_budget
+        if most is None:
+            return
+        spent = await self._records.count(self._budget_key(message), _DAY, by=0)
+        if spent >= most:
+            raise Snooze(3600, f"workspace {message.workspace_id} has spent its {most:,} tokens of the day")
+
+    def _budget_key(self, message: AiMessage) -> str:
+        return f"tokens {message.workspace_id} {now():%Y-%m-%d}"
+
+
+def _within(messages: list[Message]) -> list[Message]:
+    """The last of them, as far as a record has room."""
+    while len(messages) > 2 and sum(len(each["content"].encode()) for each in messages) > 40_000:
+        messages = messages[2:]
+    return messages if sum(len(each["content"].encode()) for each in messages) <= 40_000 else []
+
+
+def callback_body(message: AiMessage, job_id: str, text: str) -> dict[str, Any]:
+    """A text message where the address takes these, as the predecessor's did; else the plain form."""
+    if urlsplit(message.callback_url).path.rstrip("/").endswith("/send-sms"):
+        return {
+            "to": message.contact_id, "message": text, "workspaceId": message.workspace_id,
+            "contactId": message.contact_id, "messageId": message.message_id,
+        }  # fmt: skip
+    return {
+        "workspace_id": message.workspace_id, "contact_id": message.contact_id, "message_id": message.message_id,
+        "job_id": job_id, "response_text": text,
+    }  # fmt: skip
+
+
+async def answer(message: AiMessage, ctx: Context) -> AiReceipt:
+    """Answer one message."""
+    answering: Answering = ctx.app.state[AI]
+    return await answering.answer(message, ctx)
+
+
+def callback_rules(settings: ServiceSettings) -> Rules:
+    """Where callbacks may go."""
+    hosts = frozenset(host.strip().lower() for host in settings.callback_hosts.split(",") if host.strip())
+    return Rules(
+        hosts, settings.callback_private, settings.callback_timeout, settings.callback_backoff,
+        settings.callback_max_retry_after, settings.secret("callback_secret"),
+    )  # fmt: skip
+
+
+def _register(app: App, settings: ServiceSettings) -> None:
+    app.task(
+        name=TASK,
+        queue=QUEUE,
+        attempts=settings.callback_attempts,
+        backoff=Backoff(base=settings.callback_backoff),
+        timeout=settings.ai_timeout + settings.callback_timeout + 10,
+        unique=Unique(window=_DAY),
+    )(answer)
+
+
+@asynccontextmanager
+async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        callbacks = await stack.enter_async_context(Callbacks(callback_rules(settings)))
+        url = settings.secret("ai_api_url")
+        model: Model = Simulated() if url else Missing()
+        if url and url != SIMULATED:
+            bounds = Bounds(
+                settings.ai_first_token,
+                settings.ai_next_token,
+                settings.ai_timeout,
+                settings.ai_max_tokens,
+                16_000,
+            )
+            chat = Chat(url, settings.secret("ai_api_key"), settings.ai_model, bounds)
+            model = await stack.enter_async_context(chat)
+        app.state[AI] = Answering(app, settings, model, callbacks)
+        yield
+
+
+def _limit(settings: ServiceSettings) -> Limit:
+    return Limit(concurrency=settings.ai_concurrency, rate=settings.ai_rate)
+
+
+CHANNEL: Final = Channel(AI, {TASK: QUEUE}, _register, _opened, _limit)

@@ -1,0 +1,149 @@
+"""Callbacks: what a job has made is sent to the address that asked for it, signed as Standard Webhooks says
+(standardwebhooks.com), and tried for hours.
+
+answer                   what follows
+----------------------   --------------------------------------------------------
+2xx                      done
+410                      failed: nobody wants it any more
+429, 5xx with a time     again after its Retry-After, within a bound
+anything else, nothing   again after the task's backoff
+a forbidden address      failed: it will not be another one
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import random
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from streamq import Backoff, ConfigurationError, Fail, Retry
+
+from ..clock import now
+from ..json_text import encoded
+from .provider import ProviderError
+from .reach import Forbidden, public_only
+from .retry_after import asked_wait
+from .secrets import Secrets
+
+_EXCERPT: Final = 300
+_ANSWER: Final = 65_536
+"""Bytes read of an answer: its beginning tells what went wrong."""
+_PREFIX: Final = "whsec_"
+
+
+class Rules(NamedTuple):
+    """Where callbacks may go. Times are in seconds."""
+
+    hosts: frozenset[str]
+    """Those alone; empty for all."""
+    private: bool
+    """Whether also addresses of our own network."""
+    timeout: float
+    backoff: float
+    longest_wait: float
+    secret: str
+    """As ``whsec_…``; empty for no signature."""
+
+
+def wrong_address(url: str, rules: Rules) -> str:
+    """Why a callback cannot go there, as a sentence; empty where it can. Names are looked up when it is sent."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in ("http", "https") or not host:
+        return "must be an address of http or https"
+    if parts.username is not None or parts.password is not None:
+        return "must not have a login in it"
+    if rules.hosts and host.lower() not in rules.hosts:
+        return f"leads to {host}, which is none of the hosts that callbacks may go to"
+    return ""
+
+
+class Callbacks:
+    """One per worker process; its connections are shared by all attempts."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules, self._backoff = rules, Backoff(base=rules.backoff)
+        self._key = _key_of(rules.secret)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Callbacks:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(self, url: str, body: dict[str, Any], *, key: str, attempt: int) -> int:
+        """Deliver one, and return the status. Raises ``Retry``, ``Fail`` or ``ProviderError``."""
+        if wrong := wrong_address(url, self._rules):
+            raise Fail(f"the callback {wrong}")
+        status, asked, said = await self._asked(url, encoded(body), key)
+        if 200 <= status < 300:
+            return status
+        words = f"the callback was answered {status}" + (f": {said}" if said else "")
+        if status == 410:
+            raise Fail(f"{words}; it is gone for good")
+        if asked is None:
+            raise ProviderError(words)
+        own = self._backoff.seconds(attempt, random.random())  # noqa: S311  # jitter, not a secret
+        raise Retry(words, after=max(own, min(asked, self._rules.longest_wait)))
+
+    async def _asked(self, url: str, body: bytes, key: str) -> tuple[int, float | None, str]:
+        secrets = Secrets(url)
+        headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+            **self._signed(key, body),
+        }
+        try:
+            async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as answer:
+                begin = await answer.content.read(_ANSWER)
+                said = secrets.words(begin.decode("utf-8", "replace"), _EXCERPT)
+                return answer.status, asked_wait(tuple(answer.headers.getall("Retry-After", ()))), said
+        except TimeoutError:
+            raise ProviderError(f"no answer to the callback within {self._rules.timeout:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, Forbidden) or isinstance(error.__cause__, Forbidden):
+                raise Fail(f"the callback leads to an address that is not allowed: {error}") from None
+            words = secrets.words(str(error) or type(error).__name__, _EXCERPT)
+            raise ProviderError(f"cannot reach the callback: {words}") from None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            checked = None if self._rules.private else public_only
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=checked),
+                timeout=aiohttp.ClientTimeout(total=self._rules.timeout),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+        return self._session
+
+    def _signed(self, key: str, body: bytes) -> dict[str, str]:
+        moment = str(int(now().timestamp()))
+        headers = {"webhook-id": key, "webhook-timestamp": moment}
+        if self._key:
+            made = hmac.new(self._key, f"{key}.{moment}.".encode() + body, hashlib.sha256).digest()
+            headers["webhook-signature"] = f"v1,{base64.b64encode(made).decode()}"
+        return headers
+
+
+def _key_of(secret: str) -> bytes:
+    """The bytes of a secret. Raises ``ConfigurationError`` for what is none."""
+    if not secret:
+        return b""
+    try:
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except ValueError:
+        raise ConfigurationError("the secret of callbacks must be base64 after whsec_") from None

@@ -1,5 +1,5 @@
-"""Callbacks: what a job has made is sent to the address that asked for it, signed as Standard Webhooks says
-, and tried for hours.
+"""Callbacks: what a job has made is sent to the address that asked for it, signed as Standard Webhooks
+says, and tried for hours.
 
 answer                   what follows
 ----------------------   --------------------------------------------------------

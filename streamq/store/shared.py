@@ -128,7 +128,18 @@ class SharedLimits:
             return _UNUSED
         used, token, spent, last, least, most, waiting, take = taken
         on = self._on(scripts.SHARED_LEASE, "shared", "shared_lease", "shared_held")
-        now, hold, start, ends, number, is_used, again, pause, cap, following = await scripts.SHARED_LEASE.run(
+        (
+            now,
+            hold,
+            start,
+            ends,
+            number,
+            is_used,
+            again,
+            pause,
+            cap,
+            following,
+        ) = await scripts.SHARED_LEASE.run(
             links.home, on, name, queue, token, spent, last, used, least, most, waiting
         )
         self._access.clock.set(now)

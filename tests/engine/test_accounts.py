@@ -173,7 +173,7 @@ async def test_after_any_damage_an_audit_balances_the_accounts_and_each_job_runs
     for worker in ("w1", "w2"):
         await app.client.store.recovery.reclaim(links, "q", worker, None)
     async with working(app, concurrency=10):
-        await until(lambda: sum(ran.values()) >= JOBS, 8)
+        await until(lambda: sum(ran.values()) >= JOBS, 30)
     assert ran == dict.fromkeys(range(JOBS), 1)
     census(client, prefix, "q").check()
     await links.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import secrets
@@ -173,10 +174,30 @@ async def test_after_any_damage_an_audit_balances_the_accounts_and_each_job_runs
     for worker in ("w1", "w2"):
         await app.client.store.recovery.reclaim(links, "q", worker, None)
     async with working(app, concurrency=10):
-        await until(lambda: sum(ran.values()) >= JOBS, 30)
+        await until(lambda: sum(ran.values()) >= JOBS, 8)
     assert ran == dict.fromkeys(range(JOBS), 1)
     census(client, prefix, "q").check()
     await links.close()
+
+
+async def test_who_waits_for_the_end_of_a_job_of_its_group_is_called_though_nobody_knew_that_any_were_closed(
+    app: App, auditor: Auditor, client: redis.Redis, prefix: str
+) -> None:
+    ran, end = list[int](), asyncio.Event()
+    await app.queue("q").group("g").limit(concurrency=1)
+
+    @app.task(queue="q", group="g")
+    async def t(number: int) -> None:
+        ran.append(number)
+        await end.wait()
+
+    async with working(app):
+        await t.enqueue_many(range(3))
+        await until(lambda: ran == [0] and client.exists(Keys(prefix, "q").shut))
+        client.delete(Keys(prefix, "q").shut)
+        await auditor.once()
+        end.set()
+        await until(lambda: ran == [0, 1, 2], 8)
 
 
 async def test_the_doctor_tells_what_is_wrong_with_the_accounts_and_mends_it(

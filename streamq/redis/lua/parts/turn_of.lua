@@ -69,7 +69,11 @@ local function is_called(group, tasks, is_holder, mends)
   for i, scope in ipairs({ own, part and 'group:' .. group }) do
     local is_closed, is_known = is_kept_by(scope, is_holder, mends)
     if not is_closed and redis.call('ZSCORE', keys.opens, scope) then is_closed = true end -- it is due: whoever looks calls it
-    if is_closed and (is_in or i == 2 or not part) then return is_known end -- the end of what keeps it calls it
+    if is_closed and (is_in or i == 2 or not part) then -- the end of what keeps it calls it, while any is known to be closed
+      local is_shut = redis.call('EXISTS', keys.shut) == 1
+      if not is_shut and mends then redis.call('ZADD', keys.shut, now, group) end
+      return is_known and is_shut
+    end
   end
   if mends then
     take_turn(group)

@@ -62,7 +62,7 @@ async def send(site: Site, asked: Asked[None, AiRequest]) -> Answer:
     )
     job, state = await ai.CHANNEL.send(
         site.engine, message, group=body.rate_limit_key or _group(message),
-        key=f"{message.workspace_id}:{message.message_id}",
+        key=ai.digest(message.workspace_id, message.message_id),
     )  # fmt: skip
     if asked.wait:
         return await ended(site, asked, job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
@@ -57,7 +58,7 @@ def rules_of(info: ValidationInfo) -> Rules:
     return rules
 
 
-class MessageRequest(Request):
+class MessageRequest(Request, ABC):
     """What a message of any channel says: of whom it is, and when it is to go out.
 
     ``delay`` is in seconds, or text with a unit such as ``5m``; the answer's ``due_at`` says how it was understood.
@@ -83,9 +84,9 @@ class MessageRequest(Request):
     def _one_time(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
         return cast("datetime | None", one_time(at, info, "scheduledFor"))
 
+    @abstractmethod
     def payload(self) -> BaseModel:
         """The payload of the task."""
-        raise NotImplementedError
 
     def told(self) -> dict[str, Any]:
         """What the answer says of the message, beside its job."""

@@ -9,6 +9,7 @@ The reply is kept under the job's id before the callback, so a callback that fai
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Final
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from streamq import App, Backoff, Context, Limit, Snooze, Unique
 
 from ..clock import now
+from ..json_text import encoded
 from ..settings import SIMULATED, ServiceSettings
 from .callback import Callbacks, Rules
 from .channel import Channel
@@ -82,7 +84,7 @@ class Answering:
 
     async def _made(self, message: AiMessage, ctx: Context) -> Reply:
         await self._check_budget(message)
-        talk = f"talk {message.workspace_id}:{message.contact_id}"
+        talk = f"talk {digest(message.workspace_id, message.contact_id)}"
         found = await self._records.get(talk)
         before: list[Message] = found.value if found is not None else []
         said: Message = {"role": "user", "content": message.message_text}
@@ -104,7 +106,12 @@ class Answering:
             raise Snooze(3600, f"workspace {message.workspace_id} has spent its {most:,} tokens of the day")
 
     def _budget_key(self, message: AiMessage) -> str:
-        return f"tokens {message.workspace_id} {now():%Y-%m-%d}"
+        return f"tokens {digest(message.workspace_id)} {now():%Y-%m-%d}"
+
+
+def digest(*ids: object) -> str:
+    """A name for ids of any length and any characters, which a key may not have."""
+    return hashlib.sha256(encoded([str(each) for each in ids])).hexdigest()
 
 
 def _within(messages: list[Message]) -> list[Message]:

@@ -16,7 +16,6 @@ import base64
 import hashlib
 import hmac
 import random
-from types import TracebackType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -26,14 +25,12 @@ from streamq import Backoff, ConfigurationError, Fail, Retry
 
 from ..clock import now
 from ..json_text import encoded
+from .caller import EXCERPT, Caller, begin_of
 from .provider import ProviderError
 from .reach import Forbidden, public_only
 from .retry_after import asked_wait
 from .secrets import Secrets
 
-_EXCERPT: Final = 300
-_ANSWER: Final = 65_536
-"""Bytes read of an answer: its beginning tells what went wrong."""
 _PREFIX: Final = "whsec_"
 
 
@@ -67,22 +64,16 @@ def wrong_address(url: str, rules: Rules) -> str:
     return ""
 
 
-class Callbacks:
+class Callbacks(Caller):
     """One per worker process; its connections are shared by all attempts."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules, self._backoff = rules, Backoff(base=rules.backoff)
         self._key = _key_of(rules.secret)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Callbacks:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        super().__init__(
+            connector={"socket_factory": None if rules.private else public_only},
+            timeout=aiohttp.ClientTimeout(total=rules.timeout),
+        )
 
     async def send(self, url: str, body: dict[str, Any], *, key: str, attempt: int) -> int:
         """Deliver one, and return the status. Raises ``Retry``, ``Fail`` or ``ProviderError``."""
@@ -108,27 +99,15 @@ class Callbacks:
         }
         try:
             async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                begin = await answer.content.read(_ANSWER)
-                said = secrets.words(begin.decode("utf-8", "replace"), _EXCERPT)
+                said = secrets.words((await begin_of(answer)).decode("utf-8", "replace"), EXCERPT)
                 return answer.status, asked_wait(tuple(answer.headers.getall("Retry-After", ()))), said
         except TimeoutError:
             raise ProviderError(f"no answer to the callback within {self._rules.timeout:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, Forbidden) or isinstance(error.__cause__, Forbidden):
                 raise Fail(f"the callback leads to an address that is not allowed: {error}") from None
-            words = secrets.words(str(error) or type(error).__name__, _EXCERPT)
+            words = secrets.words(str(error) or type(error).__name__, EXCERPT)
             raise ProviderError(f"cannot reach the callback: {words}") from None
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            checked = None if self._rules.private else public_only
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, socket_factory=checked),
-                timeout=aiohttp.ClientTimeout(total=self._rules.timeout),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-            )
-        return self._session
 
     def _signed(self, key: str, body: bytes) -> dict[str, str]:
         moment = str(int(now().timestamp()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from time import monotonic
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol
 
 import aiohttp
@@ -18,11 +17,11 @@ import orjson
 from streamq import Fail, Retry
 
 from ..json_text import encoded
+from .caller import EXCERPT, Caller, begin_of
 from .provider import ProviderError, kind_of
 from .retry_after import asked_wait
 from .secrets import Secrets
 
-_EXCERPT: Final = 300
 _LINE: Final = 1 << 20
 """Bytes of a line of a stream, at most: a token takes some hundred."""
 
@@ -79,7 +78,7 @@ class Bounds(NamedTuple):
     """Characters that it may have."""
 
 
-class Chat:
+class Chat(Caller):
     """One per worker process. ``url`` is the base of the endpoint, such as ``https://api.example.com/v1``."""
 
     def __init__(self, url: str, key: str, model: str, bounds: Bounds) -> None:
@@ -90,16 +89,9 @@ class Chat:
             bounds,
         )
         self._secrets = Secrets(url)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Chat:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        super().__init__(
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=bounds.first), read_bufsize=_LINE
+        )
 
     async def reply(self, messages: Sequence[Message]) -> Reply:
         """The next message, once the model has said that it is done."""
@@ -108,7 +100,11 @@ class Chat:
             "model": self._model, "messages": [*messages], "stream": True, "max_tokens": self._bounds.tokens,
             "stream_options": {"include_usage": True},
         })  # fmt: skip
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",
+        }
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         try:
@@ -167,25 +163,15 @@ class Chat:
             yield piece
 
     async def _refused(self, response: aiohttp.ClientResponse) -> None:
-        said = self._secrets.words((await response.content.read(65_536)).decode("utf-8", "replace"), _EXCERPT)
+        said = self._secrets.words((await begin_of(response)).decode("utf-8", "replace"), EXCERPT)
         words = f"the model answered {response.status}" + (f": {said}" if said else "")
         asked = asked_wait(tuple(response.headers.getall("Retry-After", ())))
         if asked is not None:
             raise Retry(words, after=max(1.0, min(asked, 3600.0)))
         raise Fail(words) if kind_of(response.status) == "message" else ProviderError(words)
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._bounds.first),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=_LINE,
-            )
-        return self._session
-
     def _words(self, error: BaseException) -> str:
-        return self._secrets.words(str(error) or type(error).__name__, _EXCERPT)
+        return self._secrets.words(str(error) or type(error).__name__, EXCERPT)
 
 
 def _told(piece: dict[str, Any]) -> tuple[str, bool, int]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import random
 import zlib
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple
 
 import aiohttp
@@ -24,17 +23,14 @@ import orjson
 from streamq import Backoff, Fail, Notes, Retry
 
 from ..json_text import encoded
+from .caller import ANSWER, EXCERPT, Caller, begin_of
 from .hold import Hold
 from .retry_after import asked_wait
 from .secrets import Secrets
 from .spread import Spread
 
-_EXCERPT: Final = 300
-"""Characters kept of a provider's answer: a sentence or two, as an error's text needs."""
 _ID: Final = 256
 """Characters of the longest id that is kept, far above a UUID; a truncated id would be a wrong one."""
-_ANSWER: Final = 65_536
-"""Bytes read of an answer, and unpacked of a compressed one: many times what an id and an error take."""
 Kind = Literal["taken", "sender", "message", "again"]
 
 
@@ -74,7 +70,7 @@ class Endpoint(NamedTuple):
     """The longest Retry-After that is honoured."""
 
 
-class HttpProvider:
+class HttpProvider(Caller):
     """One per channel and worker process; its connections are shared by all attempts and opened at the first."""
 
     def __init__(self, endpoint: Endpoint, notes: Notes) -> None:
@@ -85,16 +81,7 @@ class HttpProvider:
         self._spread = Spread()
         remedy = f"Correct {endpoint.variable} (its login stands before the @), and restart the workers"
         self.hold = Hold(endpoint.channel, remedy, self._spread, notes)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> HttpProvider:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        super().__init__(timeout=aiohttp.ClientTimeout(total=endpoint.timeout))
 
     async def send(self, body: dict[str, Any], *, key: str, attempt: int) -> Receipt:
         """Deliver one message, in its attempt number ``attempt`` (from 1).
@@ -127,7 +114,7 @@ class HttpProvider:
             async with self._opened().post(
                 url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                said = _unpacked(await _begin_of(response, _ANSWER), response.headers.get("Content-Encoding"))
+                said = _unpacked(await begin_of(response), response.headers.get("Content-Encoding"))
                 return Answer(response.status, tuple(response.headers.getall("Retry-After", ())), said)
         except TimeoutError:
             raise ProviderError(f"no answer from the provider within {self._endpoint.timeout:g} s") from None
@@ -137,29 +124,18 @@ class HttpProvider:
             # `from None`: the traceback would show the cause, whose text may contain the address with its login
             raise ProviderError(f"cannot reach the provider: {self._words(error)}") from None
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # The worker's concurrency is the bound; a second one here would eat into the time limit.
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=self._endpoint.timeout),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # a compressed answer may unpack to a thousand times its size: see _unpacked
-            )
-        return self._session
-
     def _wait(self, asked: float, attempt: int) -> float:
         """Seconds to wait. The backoff is a floor: a provider that asks for 0 would spend all attempts at once."""
         own = self._backoff.seconds(attempt, random.random())  # noqa: S311  # jitter, not a secret
         return self._spread.longer(max(own, min(asked, self._endpoint.longest_wait)))
 
     def _said(self, answer: Answer) -> str:
-        words = self._secrets.words(answer.body.decode("utf-8", "replace"), _EXCERPT)
+        words = self._secrets.words(answer.body.decode("utf-8", "replace"), EXCERPT)
         redirect = ", a redirect, and none is followed" if 300 <= answer.status < 400 else ""
         return f"the provider answered {answer.status}{redirect}" + (f": {words}" if words else "")
 
     def _words(self, error: BaseException) -> str:
-        return self._secrets.words(str(error) or type(error).__name__, _EXCERPT)
+        return self._secrets.words(str(error) or type(error).__name__, EXCERPT)
 
     def _id_in(self, body: bytes) -> str | int | None:
         try:
@@ -187,24 +163,11 @@ def _below(url: str, path: str) -> str:
     return f"{base.rstrip('/')}/{path}{mark}{query}"
 
 
-async def _begin_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """What arrived of the body. The status counts also when the body stalls or breaks off."""
-    answer = bytearray()
-    try:
-        async for chunk in response.content.iter_any():
-            answer += chunk
-            if len(answer) >= limit:
-                break
-    except (TimeoutError, aiohttp.ClientError):
-        return bytes(answer)
-    return bytes(answer[:limit])
-
-
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
     """The beginning of a compressed body: the request asks for none, but some providers compress all the same."""
     if (encoding or "identity").strip().lower() == "identity":
         return body
     try:
-        return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(body, _ANSWER)
+        return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(body, ANSWER)
     except zlib.error:
         return b""

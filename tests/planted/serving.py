@@ -344,8 +344,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "provider: its answer is read to its end",
-        "service/messaging/provider.py",
-        "            if len(answer) >= limit:\n                break\n",
+        "service/messaging/caller.py",
+        "            if len(answer) >= ANSWER:\n                break\n",
         "",
         "tests/service/test_messages.py::test_of_an_answer_without_end_only_its_begin_is_read",
     ),

@@ -20,6 +20,7 @@ from streamq import App, Worker
 
 from ..rig import ON_ONE_SERVER, until
 from .conftest import Service, running
+from .providers import provider_saying
 
 Make = Callable[..., ServiceSettings]
 Work = Callable[[App], AbstractAsyncContextManager[Worker]]
@@ -126,6 +127,27 @@ async def test_a_callback_that_fails_never_asks_the_model_again(
         job = await send()
     assert (job["state"], job["attempt"], len(peer.called), len(peer.asked)) == ("completed", 4, 4, 1)
     assert len({headers["webhook-id"] for headers, _ in peer.called}) == 1
+
+
+async def test_an_answer_whose_body_stalls_counts_by_its_status(
+    settings: Make, peer: Peer, work: Work
+) -> None:
+    async def stall(writer: asyncio.StreamWriter, _head: bytes) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhal")
+        await writer.drain()
+        await asyncio.sleep(5)
+
+    async with provider_saying(stall) as url, answering(settings, peer, work, callback_timeout=0.3) as send:
+        job = await send(callback_url=url)
+    assert (job["state"], job["attempt"], job["result"]["callback_status"]) == ("completed", 1, 200)
+
+
+async def test_ids_of_any_length_and_characters_are_taken(settings: Make, peer: Peer, work: Work) -> None:
+    async with answering(settings, peer, work, ai_budget=1000) as send:
+        for number, whose in enumerate(("w" * 300, "a\nb", 5.5)):
+            job = await send(number, workspace_id=whose, contact_id="c\n" * 100, message_id="m" * 256)
+            assert job["state"] == "completed"
+    assert len(peer.asked) == 3
 
 
 async def test_an_address_that_is_gone_is_not_called_again(settings: Make, peer: Peer, work: Work) -> None:

@@ -15,9 +15,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streamq_service.messaging.caller import ANSWER, EXCERPT
 from streamq_service.messaging.provider import (
-    _ANSWER,
-    _EXCERPT,
     HttpProvider,
     ProviderError,
     Receipt,
@@ -155,7 +154,7 @@ async def test_a_refusal_is_told_in_the_providers_words_on_one_line_and_bounded(
     assert "no such number xxx" in str(said)
     assert ("a redirect, and none is followed" in str(said)) == (status == 302)
     assert len(str(said)) < 400
-    assert (_EXCERPT, _ANSWER) == (300, 65_536), "as the page says"
+    assert (EXCERPT, ANSWER) == (300, 65_536), "as the page says"
 
 
 @pytest.mark.parametrize(

@@ -149,15 +149,13 @@ def callback_rules(settings: ServiceSettings) -> Rules:
     )  # fmt: skip
 
 
-def _register(app: App, settings: ServiceSettings) -> None:
-    app.task(
-        name=TASK,
-        queue=QUEUE,
-        attempts=settings.callback_attempts,
-        backoff=Backoff(base=settings.callback_backoff),
-        timeout=settings.ai_timeout + settings.callback_timeout + 10,
-        unique=Unique(window=_DAY),
-    )(answer)
+def _options(settings: ServiceSettings) -> dict[str, Any]:
+    return {
+        "attempts": settings.callback_attempts,
+        "backoff": Backoff(base=settings.callback_backoff),
+        "timeout": settings.ai_timeout + settings.callback_timeout + 10,
+        "unique": Unique(window=_DAY),
+    }
 
 
 @asynccontextmanager
@@ -184,4 +182,4 @@ def _limit(settings: ServiceSettings) -> Limit:
     return Limit(concurrency=settings.ai_concurrency, rate=settings.ai_rate)
 
 
-CHANNEL: Final = Channel(AI, {TASK: QUEUE}, _register, _opened, _limit)
+CHANNEL: Final = Channel(AI, {TASK: QUEUE}, answer, _options, _opened, _limit)

@@ -5,7 +5,7 @@ that: its tasks, what a worker opens and closes for it, its line in the log, its
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,8 +28,10 @@ class Channel:
     """As people call it; its limit over all workers is the shared limit of this name."""
     tasks: dict[str, str]
     """The queue of each of its tasks: that of messages to send at once, and where it has two, of those with a time."""
-    register: Callable[[App, ServiceSettings], None]
-    """Adds its tasks to an app."""
+    handler: Callable[..., Awaitable[Any]]
+    """What sends a message of it."""
+    options: Callable[[ServiceSettings], dict[str, Any]]
+    """Those of its tasks: attempts, backoff, time limit."""
     opened: Callable[[App, ServiceSettings], AbstractAsyncContextManager[None]]
     """What its tasks need in a worker; it is closed when the running jobs have ended."""
     limit: Callable[[ServiceSettings], Limit]
@@ -46,7 +48,8 @@ class Channel:
 
     def declare(self, app: App, settings: ServiceSettings) -> None:
         """Add it to an app."""
-        self.register(app, settings)
+        for name, queue in self.tasks.items():
+            app.task(name=name, queue=queue, **self.options(settings))(self.handler)
         limit = self.limit(settings)
         if limit != Limit():
             app.limit_shared(self.name, limit)

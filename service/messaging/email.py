@@ -148,15 +148,12 @@ def _body(message: EmailMessage) -> dict[str, Any]:
     return {**named, **{name: value for name, value in message.metadata.items() if name not in kept}}
 
 
-def _register(app: App, settings: ServiceSettings) -> None:
-    for name, queue in CHANNEL.tasks.items():
-        app.task(
-            name=name,
-            queue=queue,
-            attempts=settings.email_attempts,
-            backoff=Backoff(base=settings.email_backoff),
-            timeout=settings.email_timeout + 5,
-        )(deliver)
+def _options(settings: ServiceSettings) -> dict[str, Any]:
+    return {
+        "attempts": settings.email_attempts,
+        "backoff": Backoff(base=settings.email_backoff),
+        "timeout": settings.email_timeout + 5,
+    }
 
 
 @asynccontextmanager
@@ -192,7 +189,8 @@ def _limit(settings: ServiceSettings) -> Limit:
 CHANNEL: Final = Channel(
     EMAIL,
     {SEND_TASK: "send-email-queue", SCHEDULED_TASK: "scheduled-email-queue"},
-    _register,
+    deliver,
+    _options,
     _opened,
     _limit,
 )

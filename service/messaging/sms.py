@@ -68,15 +68,12 @@ def _body(message: SmsMessage) -> dict[str, Any]:
     }
 
 
-def _register(app: App, settings: ServiceSettings) -> None:
-    for name, queue in CHANNEL.tasks.items():
-        app.task(
-            name=name,
-            queue=queue,
-            attempts=settings.sms_attempts,
-            backoff=Backoff(base=settings.sms_backoff),
-            timeout=settings.sms_timeout + 5,
-        )(deliver)
+def _options(settings: ServiceSettings) -> dict[str, Any]:
+    return {
+        "attempts": settings.sms_attempts,
+        "backoff": Backoff(base=settings.sms_backoff),
+        "timeout": settings.sms_timeout + 5,
+    }
 
 
 @asynccontextmanager
@@ -99,5 +96,5 @@ def _limit(settings: ServiceSettings) -> Limit:
 
 
 CHANNEL: Final = Channel(
-    SMS, {SEND_TASK: SEND_QUEUE, SCHEDULED_TASK: SCHEDULED_QUEUE}, _register, _opened, _limit
+    SMS, {SEND_TASK: SEND_QUEUE, SCHEDULED_TASK: SCHEDULED_QUEUE}, deliver, _options, _opened, _limit
 )

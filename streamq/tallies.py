@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections import Counter
@@ -71,6 +72,7 @@ class Tallies:
     def __init__(self, name: str, client: Client) -> None:
         client.store.keys(name)  # raises for an invalid name
         self.name, self._client, self._process = name, client, secrets.token_hex(8)
+        self._sending = asyncio.Lock()
         self._counted: dict[str, Sums] = {}
         self._sent: tuple[int, dict[str, Sums]] = (0, {})
         """The number of the last call, and what it adds, as long as it is not known to be added."""
@@ -95,14 +97,15 @@ class Tallies:
 
     async def send(self) -> None:
         """Add what was counted since. Raises ``Unavailable``: then the next call sends it, and nothing counts twice."""
-        while self._sent[1] or self._counted:
-            number, subjects = self._sent
-            if not subjects:
-                names = list(self._counted)[:AT_ONCE]
-                number, subjects = number + 1, {name: self._counted.pop(name) for name in names}
-                self._sent = number, subjects
-            await self._client.store.statistics.tally(self.name, self._process, number, subjects)
-            self._sent = number, {}
+        async with self._sending:
+            while self._sent[1] or self._counted:
+                number, subjects = self._sent
+                if not subjects:
+                    names = list(self._counted)[:AT_ONCE]
+                    number, subjects = number + 1, {name: self._counted.pop(name) for name in names}
+                    self._sent = number, subjects
+                await self._client.store.statistics.tally(self.name, self._process, number, subjects)
+                self._sent = number, {}
 
     async def read(
         self,

@@ -265,3 +265,11 @@ async def test_a_request_with_a_key_sends_one_message_however_often_it_comes(
     status, _, problem = await service.post(path, {**body, "workspaceId": 2}, Idempotency_Key="order-991")
     assert (status, problem["code"]) == (422, "idempotency-key-reused")
     assert await service.jobs() == 1
+
+
+@ON_ONE_SERVER
+async def test_an_idempotency_key_is_refused_and_not_taken_silently(service: Service) -> None:
+    body = {"channel": "sms", "address": "+15550100"}
+    status, _, problem = await service.post("/api/v1/opt-outs", body, Idempotency_Key="order-991")
+    assert (status, problem["code"]) == (422, "idempotency-key-unsupported")
+    assert (await service.get("/api/v1/opt-outs"))[2]["data"] == []

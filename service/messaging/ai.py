@@ -26,6 +26,7 @@ from .callback import Callbacks, Rules
 from .channel import Channel
 from .chat import Bounds, Chat, Message, Missing, Model, Reply, Simulated
 from .fields import ContactId, Text, WorkspaceId
+from .prompts import prompts_of
 
 AI: Final = "ai"
 """The name of the channel, and where a worker keeps what it needs in ``app.state``."""
@@ -58,6 +59,8 @@ class AiReceipt(BaseModel):
     first_token: float
     """Seconds until the model's first token."""
     callback_status: int
+    cost: float | None = None
+    """Of its tokens, where a price is set."""
 
 
 class Answering:
@@ -65,6 +68,7 @@ class Answering:
 
     def __init__(self, app: App, settings: ServiceSettings, model: Model, callbacks: Callbacks) -> None:
         self._model, self._callbacks, self._settings = model, callbacks, settings
+        self._prompts = prompts_of(settings)
         self._records = app.records(KEPT, limit=1_000_000)
 
     async def answer(self, message: AiMessage, ctx: Context) -> AiReceipt:
@@ -74,9 +78,11 @@ class Answering:
         status = await self._callbacks.send(
             message.callback_url, body, key=ctx.idempotency_key, attempt=ctx.attempt
         )
+        price = self._settings.ai_price
         return AiReceipt(
-            reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status
-        )
+            reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status,
+            cost=None if price is None else round(reply.tokens * price / 1_000_000, 9),
+        )  # fmt: skip
 
     async def _kept(self, job_id: str) -> Reply | None:
         found = await self._records.get(f"reply {job_id}")
@@ -88,7 +94,7 @@ class Answering:
         found = await self._records.get(talk)
         before: list[Message] = found.value if found is not None else []
         said: Message = {"role": "user", "content": message.message_text}
-        prompt: Message = {"role": "system", "content": self._settings.ai_prompt}
+        prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
         reply = await self._model.reply([prompt, *before, said])
         await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
         await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))

@@ -119,10 +119,12 @@ class Callbacks(Caller):
 
 
 def _key_of(secret: str) -> bytes:
-    """The bytes of a secret. Raises ``ConfigurationError`` for what is none."""
-    if not secret:
-        return b""
+    """The bytes of a secret, whose padding may be missing. Raises ``ConfigurationError`` for what is none."""
+    text = secret.removeprefix(_PREFIX)
     try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
-        raise ConfigurationError("the secret of callbacks must be base64 after whsec_") from None
+        key = b""
+    if secret and not key:
+        raise ConfigurationError("the secret of callbacks must be base64 after whsec_")
+    return key

@@ -30,8 +30,8 @@ Message = dict[str, str]
 
 
 class Reply(NamedTuple):
-    """What a model has said. ``first`` is the seconds to its first token; tokens are as it counts them, else by the
-    pieces that came."""
+    """What a model has said. ``first`` is the seconds to its first token; tokens are all that it counts, also of what
+    it was told, else the pieces that came."""
 
     text: str
     tokens: int
@@ -177,7 +177,7 @@ class Chat(Caller):
 def _told(piece: dict[str, Any]) -> tuple[str, bool, int]:
     """Of an event: the text, whether the model is done, and how many tokens it has counted."""
     usage = piece.get("usage")
-    tokens = usage.get("completion_tokens") if isinstance(usage, dict) else 0
+    counted = [usage.get("total_tokens"), usage.get("completion_tokens")] if isinstance(usage, dict) else []
     choices = piece.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     delta = choice.get("delta")
@@ -185,5 +185,5 @@ def _told(piece: dict[str, Any]) -> tuple[str, bool, int]:
     return (
         (text if isinstance(text, str) else ""),
         bool(choice.get("finish_reason")),
-        tokens if type(tokens) is int else 0,
+        next((each for each in counted if type(each) is int and each > 0), 0),
     )

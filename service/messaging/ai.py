@@ -24,9 +24,10 @@ from ..json_text import encoded
 from ..settings import SIMULATED, ServiceSettings
 from .callback import Callbacks, Rules
 from .channel import Channel
-from .chat import Bounds, Chat, Message, Missing, Model, Reply, Simulated
+from .chat import Chat, Message, Missing, Model, Simulated
 from .fields import ContactId, Text, WorkspaceId
 from .prompts import prompts_of
+from .reading import Bounds, Reply
 
 AI: Final = "ai"
 """The name of the channel, and where a worker keeps what it needs in ``app.state``."""

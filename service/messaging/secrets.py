@@ -20,10 +20,10 @@ _TOKEN: Final = 16
 
 
 class Secrets:
-    """The secrets in the address of a provider: its login, its query and long parts of its path."""
+    """The secrets in the address of a provider (its login, its query and long parts of its path), and others."""
 
-    def __init__(self, url: str) -> None:
-        forms = {form for secret in _secrets(url) for form in _forms(secret)}
+    def __init__(self, url: str, *others: str) -> None:
+        forms = {form for secret in (*_secrets(url), *others) for form in _forms(secret)}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._found = re.compile("|".join(map(_pattern, longest_first)), re.IGNORECASE) if forms else None
         self._longest = max(map(len, forms), default=0)

@@ -125,8 +125,8 @@ async def test_the_model_is_told_what_the_contact_has_said_before(
     ("pieces", "ends", "words"),
     [
         (["Your "], False, "stopped before it was done"),
-        ([b"data: {garbage\n\n"], True, "no JSON"),
-        ([b"data: []\n\n"], True, "no JSON"),
+        ([b"data: {garbage\n\n"], True, "no JSON object"),
+        ([b"data: []\n\n"], True, "no JSON object"),
         ([b"<html>no stream</html>\n"], False, "stopped before it was done"),
         ([1.0, "late"], True, "in time"),
         (["Your ", 1.0, "table"], True, "in time"),

@@ -11,6 +11,7 @@ no answer, a connection that breaks     again after the backoff
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -27,11 +28,13 @@ from .secrets import Secrets
 from .spread import Spread
 
 if TYPE_CHECKING:
-    from aiosmtplib import SMTP
+    from aiosmtplib import SMTP, SMTPResponse
 
 _EXCERPT: Final = 300
 _IDLE: Final = 10
 """Connections that are kept open while nothing is sent: servers allow few of one client."""
+_NOTHING: Final = "no answer in time"
+"""What an error says that has no text: that of a time limit."""
 _REMEDY: Final = "Correct SMTP_URL (its login stands before the @), and restart the workers"
 
 
@@ -88,15 +91,8 @@ class Smtp:
 
         with self.hold.passage():
             try:
-                connection = await self._connected()
-                try:
-                    refused, said = await connection.send_message(
-                        message, sender=sender, recipients=list(recipients)
-                    )
-                except BaseException:
-                    connection.close()
-                    raise
-                self._keep(connection)
+                async with asyncio.timeout(self._how["timeout"]):  # the library has it for each step alone
+                    refused, said = await self._handed_over(message, sender, recipients)
             except (SMTPException, OSError, TimeoutError) as error:
                 raise self._verdict(error, key) from None  # its text may repeat what we have sent
             self.hold.taken(key)
@@ -105,6 +101,18 @@ class Smtp:
         return Delivered(
             self._words(said), {name: why for name, why in told.items() if name not in later}, later
         )
+
+    async def _handed_over(
+        self, message: EmailMessage, sender: str, recipients: Sequence[str]
+    ) -> tuple[dict[str, SMTPResponse], str]:
+        connection = await self._connected()
+        try:
+            done = await connection.send_message(message, sender=sender, recipients=list(recipients))
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(connection)
+        return done
 
     async def _connected(self) -> SMTP:
         from aiosmtplib import SMTP, SMTPException  # noqa: PLC0415  # as above
@@ -135,7 +143,7 @@ class Smtp:
         """What an error says. Raises ``Snooze`` or ``Fail`` where it is about us."""
         import aiosmtplib  # noqa: PLC0415  # as above
 
-        said = self._words(str(getattr(error, "message", "") or error) or type(error).__name__)
+        said = self._words(str(getattr(error, "message", "") or error) or _NOTHING)
         if (
             isinstance(error, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPSenderRefused)
             and error.code >= 500
@@ -154,7 +162,8 @@ class Smtp:
         return ProviderError(f"the mail server did not take it: {said}")
 
     def _words(self, text: str) -> str:
-        return self._secrets.words(text, _EXCERPT)
+        # the library tells bytes that are no UTF-8 as halves of characters, which no JSON can hold
+        return self._secrets.words(text.encode("utf-8", "replace").decode(), _EXCERPT)
 
 
 def _is_untrusted(error: BaseException | None) -> bool:

@@ -27,7 +27,7 @@ from ..clock import now
 from ..settings import ServiceSettings
 from .addresses import normal_address
 from .channel import Channel
-from .fields import ContactId, Text, WorkspaceId, printable
+from .fields import ContactId, Text, WorkspaceId, printable, whole
 from .plain_text import text_of
 from .provider import Endpoint, HttpProvider
 from .smtp import Delivered, Smtp
@@ -63,7 +63,7 @@ class EmailMessage(BaseModel):
     to: Annotated[list[str], Field(min_length=1, max_length=50)]
     subject: Annotated[str, Field(max_length=998), AfterValidator(printable)]
     html: Text
-    text: str | None = None
+    text: Annotated[str, AfterValidator(whole)] | None = None
     workspace_id: WorkspaceId
     contact_id: ContactId | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)

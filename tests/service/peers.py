@@ -31,6 +31,8 @@ class Peer:
         """Statuses of the next callbacks; then 200."""
         self.pieces: list[Any] = ["Your ", "table ", "is free."]
         """What the model streams: text, seconds to wait, or bytes as they are."""
+        self.echoes = False
+        """Whether it streams what it was told instead, a character at a time."""
         self.ends = True
         self.usage: Any = {"completion_tokens": 7}
         """What it counts at its end."""
@@ -39,7 +41,8 @@ class Peer:
         self.asked.append(await request.json())
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for piece in self.pieces:
+        said = self.asked[-1]["messages"][-1]["content"]
+        for piece in said if self.echoes else self.pieces:
             if isinstance(piece, float):
                 await asyncio.sleep(piece)
             elif isinstance(piece, bytes):

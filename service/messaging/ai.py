@@ -26,6 +26,8 @@ from .callback import Callbacks, Rules
 from .channel import Channel
 from .chat import Chat, Message, Missing, Model, Simulated
 from .fields import ContactId, Text, WorkspaceId
+from .figures import figures_of
+from .opt_outs import OptOuts, contact
 from .prompts import prompts_of
 from .reading import Bounds, Reply
 
@@ -69,11 +71,15 @@ class Answering:
 
     def __init__(self, app: App, settings: ServiceSettings, model: Model, callbacks: Callbacks) -> None:
         self._model, self._callbacks, self._settings = model, callbacks, settings
+        self._records, self._opt_outs = app.records(KEPT, limit=1_000_000), OptOuts(app)
+        self._figures = figures_of(app)
         self._prompts = prompts_of(settings)
-        self._records = app.records(KEPT, limit=1_000_000)
 
     async def answer(self, message: AiMessage, ctx: Context) -> AiReceipt:
-        """Make the reply, or find it, and call back."""
+        """Make the reply, or find it, and call back. Who says STOP gets none."""
+        who = contact(message.workspace_id, message.contact_id)
+        await self._opt_outs.heard([who], message.message_text, message.workspace_id)
+        await self._opt_outs.check([who], message.workspace_id)
         reply = await self._kept(ctx.job_id) or await self._made(message, ctx)
         body = callback_body(message, ctx.job_id, reply.text)
         status = await self._callbacks.send(
@@ -97,6 +103,8 @@ class Answering:
         said: Message = {"role": "user", "content": message.message_text}
         prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
         reply = await self._model.reply([prompt, *before, said])
+        self._figures.count(AI, message.workspace_id, "tokens", reply.tokens)
+        self._figures.time(AI, message.workspace_id, "first", reply.first)
         await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
         await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))
         kept = [*before, said, {"role": "assistant", "content": reply.text}]

@@ -18,6 +18,7 @@ from streamq.runtime import Stop, stoppable
 from ..app import build_app
 from ..http.auth import Keys, check_binding
 from ..http.serve import address, bind, serving
+from ..messaging.sms import forms_of
 from ..sandbox.provider import build_sandbox
 from ..settings import SIMULATED, ServiceSettings
 from .roles import app_of
@@ -97,7 +98,8 @@ async def _providers(
     """The settings that name them."""
     if not demo:
         given = [settings.secret(name) for name in ("sms_api_url", "smtp_url", "email_api_url")]
-        named = ", ".join(public_address(url) for url in given if url)
+        addresses = [form.address.base for form in forms_of(settings)] + given[1:]
+        named = ", ".join(public_address(url) for url in addresses if url)
         return {}, named or "none yet: set SMS_API_URL and SMTP_URL or EMAIL_API_URL, or use --demo"
     listener = bind("127.0.0.1", 0)
     stack.callback(listener.close)

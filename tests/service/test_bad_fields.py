@@ -70,6 +70,8 @@ FIELDS: dict[str, Row] = {
     "delay": Row([-1, True, [], {}, "", "5", "soon", "-5s", 1e300, 4e7, "9999d", "5 m"], [0, 1.5, "5m"]),
     "scheduledFor": Row([5, True, [], {}, "", "tomorrow", "2020-01-01T00:00:00Z", "2030-02-30T00:00:00Z"], []),
     "metadata": Row(NO_OBJECT, [{}, {"to": "smuggled", "a\nb": ["\0"]}]),
+    "zone": Row([*NO_TEXT, *ODD, "", "Europe", "Mars/Base", "../etc/passwd", LONG], ["Europe/Berlin", "UTC"]),
+    "urgent": Row(["yes", 1, 0, [], {}, "true"], [True, False]),
     "attachments": Row([*NO_TEXT[:3], "a", {}, ["a"], [[]], [{}] * 21], [[]]),
     "unsubscribe": Row(
         [*NO_TEXT, *ODD, "", LONG, "javascript:x", "http://example.com/", "https://example.com/>, <https://b.example/",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
-from streamq_service.messaging.callback import Callbacks, Rules
+from streamq_service.messaging.signature import is_signed, key_of, signed
 
 from streamq import ConfigurationError
 
@@ -65,12 +65,32 @@ async def test_the_signature_is_the_one_that_the_library_makes(came: tuple[dict[
 
 @pytest.mark.parametrize("secret", [SECRET, SECRET.removeprefix("whsec_"), SECRET.rstrip("=")])
 def test_a_secret_is_read_as_the_library_reads_it(secret: str) -> None:
-    rules = Rules(frozenset(), True, 1.0, 1.0, 1.0, secret)
-    signed = Callbacks(rules)._signed("id", "Ü".encode())
-    assert Webhook(secret).verify("Ü".encode(), signed, json_parse=False) is None
+    headers = signed(key_of(secret, "callbacks"), "id", "Ü".encode())
+    assert Webhook(secret).verify("Ü".encode(), headers, json_parse=False) is None
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_the_library_signs_is_taken_and_refused_when_a_thing_is_changed(text: str) -> None:
+    moment, key = datetime.now(UTC), key_of(SECRET, "reports")
+    made = {
+        "webhook-id": "msg-1", "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": f"v1,AAAA v1a,x {Webhook(SECRET).sign('msg-1', moment, text)}",
+    }  # fmt: skip
+    assert is_signed(key, made, text.encode())
+    old = str(int((moment - timedelta(minutes=6)).timestamp()))
+    changed = [
+        (key, made, text.encode() + b" "), (key_of(OTHER, "reports"), made, text.encode()), (key, {}, text.encode()),
+        (key, {**made, "webhook-id": "msg-2"}, text.encode()),
+        (key, {**made, "webhook-timestamp": str(int(made["webhook-timestamp"]) + 1)}, text.encode()),
+        (key, {
+            **made, "webhook-timestamp": old,
+            "webhook-signature": Webhook(SECRET).sign("msg-1", moment - timedelta(minutes=6), text),
+        }, text.encode()),
+    ]  # fmt: skip
+    assert [is_signed(*each) for each in changed] == [False] * len(changed)
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_§", "not base64", "whsec_A"])
 def test_a_secret_that_is_none_is_refused_at_the_start(secret: str) -> None:
-    with pytest.raises(ConfigurationError, match="base64 after whsec_"):
-        Callbacks(Rules(frozenset(), True, 1.0, 1.0, 1.0, secret))
+    with pytest.raises(ConfigurationError, match="callbacks must be base64 after whsec_"):
+        key_of(secret, "callbacks")

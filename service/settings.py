@@ -224,6 +224,10 @@ class ServiceSettings(Settings):
     callback_max_retry_after: Seconds = Field(
         default=3600.0, gt=0, description="Seconds: the longest Retry-After of a callback that is honoured."
     )
+    log_messages: bool = Field(
+        default=False,
+        description="Let logs and errors show words and recipients of messages, for a while and never for long.",
+    )
     default_workspace_id: str | None = Field(
         default=None,
         min_length=1,

@@ -22,6 +22,7 @@ from streamq import App, Backoff, Context, Limit, Snooze, Unique
 from ..clock import now
 from ..json_text import encoded
 from ..settings import SIMULATED, ServiceSettings
+from . import shown
 from .callback import Callbacks, Rules
 from .channel import Channel
 from .chat import Chat, Message, Missing, Model, Simulated
@@ -81,6 +82,7 @@ class Answering:
         await self._opt_outs.heard([who], message.message_text, message.workspace_id)
         await self._opt_outs.check([who], message.workspace_id)
         reply = await self._kept(ctx.job_id) or await self._made(message, ctx)
+        shown.also(reply.text)
         body = callback_body(message, ctx.job_id, reply.text)
         status = await self._callbacks.send(
             message.callback_url, body, key=ctx.idempotency_key, attempt=ctx.attempt
@@ -100,6 +102,7 @@ class Answering:
         talk = f"talk {digest(message.workspace_id, message.contact_id)}"
         found = await self._records.get(talk)
         before: list[Message] = found.value if found is not None else []
+        shown.also(*(each["content"] for each in before))
         said: Message = {"role": "user", "content": message.message_text}
         prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
         reply = await self._model.reply([prompt, *before, said])

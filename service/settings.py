@@ -15,6 +15,7 @@ SIMULATED: Final = "simulated"
 """In the place of the address of a model: replies are made without one."""
 _FORM: Final = re.compile(r"^[a-z]+\+(?=https?://)")
 """What may stand before the address of a provider of text messages."""
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,40}")
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -288,7 +289,12 @@ class ServiceSettings(Settings):
         if value is None or not value.get_secret_value():
             return None
         for each in value.get_secret_value().split(" "):
-            _check_http(_FORM.sub("", each))
+            address, _, name = _FORM.sub("", each).partition("#")
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    "a # begins the name of a provider, of letters and digits: in a password write %23"
+                )
+            _check_http(address)
         return value
 
     @field_validator("public_url")
@@ -320,5 +326,5 @@ class ServiceSettings(Settings):
 
 def _check_http(url: str) -> None:
     shown = public_address(url)
-    if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in shown:
+    if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in url:
         raise ValueError("it must be an http or https URL, such as https://sms.example.com")

@@ -310,8 +310,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "provider: each attempt has a key of its own",
         "service/messaging/sms.py",
-        "key=ctx.idempotency_key",
-        'key=f"{ctx.idempotency_key}-{ctx.attempt}"',
+        "send(body, key=key, attempt",
+        'send(body, key=f"{key}-{ctx.attempt}", attempt',
         "tests/service/test_messages.py::test_every_attempt_carries_the_same_idempotency_key",
     ),
     Fault(

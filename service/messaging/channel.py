@@ -67,17 +67,19 @@ class Channel:
         @functools.wraps(handler)
         async def counted(message: Any, ctx: Context) -> Any:
             figures: Figures = ctx.app.state[FIGURES]
-            whose, started, end = (channel, message.workspace_id), monotonic(), "sent"
+            whose, started = (channel, message.workspace_id), monotonic()
+            end = status = "sent"
             figures.time(*whose, "queue", ctx.waited)
             try:
                 with shown.kept_private(message, shown=outcomes.shows_all(ctx)):
                     return await _quietly(handler(message, ctx))
             except BaseException as error:
                 end = _end_of(error, ctx)
+                status = end or ("waits" if isinstance(error, Snooze) else "interrupted")
                 raise
             finally:
                 took = monotonic() - started
-                outcomes.tell(channel, message, end or "waits", took, ctx)
+                outcomes.tell(channel, message, status, took, ctx)
                 if end:
                     figures.count(*whose, end)
                     figures.time(*whose, "send", took)

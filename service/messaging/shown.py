@@ -23,9 +23,13 @@ from .plain_text import text_of
 HIDDEN: Final = "***"
 """What stands in the place of what is not shown."""
 _PART: Final = 12
-"""Characters of a text that are recognised as a part of it; a shorter text is recognised as a whole,"""
+"""Characters of a text that are recognised as a part of it."""
+_STEP: Final = _PART // 2
+"""Characters that are compared first."""
+_TRIES: Final = 5_000
+"""Places that are compared, at most: some milliseconds."""
 _SHORTEST: Final = 4
-"""from so many characters on: shorter ones stand in many by chance."""
+"""A shorter text is recognised as a whole, from so many characters on: less stands in many by chance."""
 _SEARCHED: Final = 2_000
 """Characters of an error that are kept, as searching them takes time."""
 _TAIL: Final = 7
@@ -156,21 +160,36 @@ def _without(text: str, words: list[str]) -> str:
 
 
 def _spans(text: str, words: str) -> Iterator[tuple[int, int]]:
-    """Where in the text parts of the words are."""
+    """Where in the text parts of the words are; all of it where that would take long to say."""
     if len(words) < _PART:
         found = re.finditer(re.escape(words), text) if len(words) >= _SHORTEST else ()
         yield from (each.span() for each in found)
         return
-    at = 0
-    while at <= len(text) - _PART:
-        if text[at : at + _PART] not in words:
-            at += 1
-            continue
-        end = at + _PART
-        while end < len(text) and text[at : end + 1] in words:
-            end += 1
-        yield at, end
-        at = end
+    places: dict[str, list[int]] = {}
+    for start in range(len(text) - _STEP + 1):
+        places.setdefault(text[start : start + _STEP], []).append(start)
+    tries = 0
+    for at in range(0, len(words) - _STEP + 1, _STEP):  # each part has one of these whole in it
+        met = places.get(words[at : at + _STEP], [])
+        spans = [_around(text, start, words, at) for start in met]
+        parts = [span for span in spans if span[1] - span[0] >= _PART]
+        yield from parts
+        if parts:  # what is found is not looked for again
+            met[:] = [start for start in met if not any(low <= start < high for low, high in parts)]
+        tries += len(spans)
+        if tries > _TRIES:
+            yield 0, len(text)
+            return
+
+
+def _around(text: str, start: int, words: str, at: int) -> tuple[int, int]:
+    """The longest common part around these two places."""
+    end, to = start, at
+    while start and at and text[start - 1] == words[at - 1]:
+        start, at = start - 1, at - 1
+    while end < len(text) and to < len(words) and text[end] == words[to]:
+        end, to = end + 1, to + 1
+    return start, end
 
 
 def _pattern(recipient: str) -> re.Pattern[str]:

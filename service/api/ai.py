@@ -16,13 +16,13 @@ from ..http.route import Asked, Route, Success
 from ..messaging import ai
 from ..messaging.ai import AiMessage
 from ..messaging.callback import wrong_address
-from ..messaging.fields import ContactId, Text, WorkspaceId, printable
+from ..messaging.fields import ContactId, Text, WorkspaceId, not_blank, printable
 from ..site import Site
 from .jobs import REFUSALS, WAITED
 from .messages import NO_MESSAGING, Sent, check_channel, rules_of
 from .sent import answer, ended, place
 
-_Id = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(printable)]
+_Id = Annotated[str, Field(max_length=256), AfterValidator(not_blank), AfterValidator(printable)]
 
 
 class AiRequest(Request):

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from streamq import OPTIONS, App, Context, Fail, Job, Limit, Snooze, State
 
 from ..settings import ServiceSettings
+from . import outcomes, shown
 from .figures import FIGURES, Figures, figures_of
 from .opt_outs import Withheld
 from .outgoing import Unknown
@@ -69,19 +70,24 @@ class Channel:
         @functools.wraps(handler)
         async def counted(message: Any, ctx: Context) -> Any:
             figures: Figures = ctx.app.state[FIGURES]
-            whose, started, end = (channel, message.workspace_id), monotonic(), "sent"
+            whose, started = (channel, message.workspace_id), monotonic()
+            end = status = "sent"
             # A job born waiting is held while others of its workspace take their turns: that counts too.
             is_first = ctx.task == at_once and ctx.attempt == 1
             figures.time(*whose, "queue", ctx.age if is_first else ctx.waited)
             try:
-                return await handler(message, ctx)
+                with shown.kept_private(message, shown=outcomes.shows_all(ctx)):
+                    return await _quietly(handler(message, ctx))
             except BaseException as error:
                 end = _end_of(error, ctx)
+                status = end or ("waits" if isinstance(error, Snooze) else "interrupted")
                 raise
             finally:
+                took = monotonic() - started
+                outcomes.tell(channel, message, status, took, ctx)
                 if end:
                     figures.count(*whose, end)
-                    figures.time(*whose, "send", monotonic() - started)
+                    figures.time(*whose, "send", took)
 
         return counted
 
@@ -121,6 +127,17 @@ class Channel:
         most = f"{limit.concurrency} at once" if limit.concurrency else "any number at once"
         rate = f"{limit.rate} at most" if limit.rate else "no rate"
         return f"channel {self.name}: {most}, {rate}, queues {', '.join(self.queues)}"
+
+
+async def _quietly(sending: Awaitable[Any]) -> Any:
+    """What a handler returns; what it raises shows nothing of the message."""
+    try:
+        return await sending
+    except Exception as error:
+        told = shown.quiet(error)
+        if told is error:
+            raise
+    raise told from None
 
 
 def group_of(message: Any) -> str | None:

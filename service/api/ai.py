@@ -60,22 +60,13 @@ async def send(site: Site, asked: Asked[None, AiRequest]) -> Answer:
         message_text=body.message_text,
         callback_url=body.callback_url,
     )
-    job, state = await ai.CHANNEL.send(
-        site.engine, message, group=body.rate_limit_key or _group(message),
-        key=ai.digest(message.workspace_id, message.message_id),
-    )  # fmt: skip
+    job, state = await ai.send(site.engine, message, body.rate_limit_key)
     if asked.wait:
         return await ended(site, asked, job)
     return answer(site, job, {
         "success": True, "id": job.id, "jobId": job.id, "queue": job.queue, "task": job.task,
         "state": state if job.disposition == "created" else State.WAITING, "due_at": None, "url": place(site, job),
     })  # fmt: skip
-
-
-def _group(message: AiMessage) -> str | None:
-    """Of its workspace and contact, as far as these can name one."""
-    name = f"{message.workspace_id}:{message.contact_id}"
-    return name if not OPTIONS["group"].wrong(name) else None
 
 
 def _answers(path: str) -> Route[Site, None, AiRequest]:

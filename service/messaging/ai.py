@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamq import App, Backoff, Context, Limit, Snooze, Unique
+from streamq import OPTIONS, App, Backoff, Context, Job, Limit, Snooze, State, Unique
 
 from ..clock import now
 from ..json_text import encoded
@@ -180,6 +180,18 @@ async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
 
 def _limit(settings: ServiceSettings) -> Limit:
     return Limit(concurrency=settings.ai_concurrency, rate=settings.ai_rate)
+
+
+async def send(app: App, message: AiMessage, rate_limit_key: str | None) -> tuple[Job[Any], State]:
+    """Its job, or the one that answers it already: a message of a workspace is answered once within a day."""
+    key = digest(message.workspace_id, message.message_id)
+    return await CHANNEL.send(app, message, group=rate_limit_key or _group(message), key=key)
+
+
+def _group(message: AiMessage) -> str | None:
+    """Of its workspace and contact, as far as these can name one."""
+    name = f"{message.workspace_id}:{message.contact_id}"
+    return name if not OPTIONS["group"].wrong(name) else None
 
 
 CHANNEL: Final = Channel(AI, {TASK: QUEUE}, answer, _options, _opened, _limit)

@@ -1,0 +1,1 @@
+"""Database intake: rows of PostgreSQL become jobs, and follow them to their ends."""

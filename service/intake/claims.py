@@ -1,0 +1,156 @@
+"""Claims: rows that were taken, and the jobs that are made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from pydantic_core import from_json
+
+from streamq import App, Job, OutcomeUnknown, RequestRunning, Unavailable, UsageError
+
+from .database import Database, Row
+from .table import COUNTS, ID_TYPE, UNKNOWN, Statements, Table, Unreadable
+
+log = logging.getLogger("streamq.intake")
+
+LONGEST: Final = 2_000
+"""Characters of an error in a row."""
+
+
+class Taken(NamedTuple):
+    """A row that has its job; ``handle`` where it was made here."""
+
+    table: str
+    id: str
+    claim: str
+    queue: str
+    job: str
+    handle: Job[Any] | None = None
+
+
+class Batch(NamedTuple):
+    """What has become of rows that were taken."""
+
+    rows: int
+    """How many were taken."""
+    jobs: list[Taken]
+    trouble: Unavailable | None
+    """Why some were given back."""
+
+
+class End(NamedTuple):
+    """What has become of a row."""
+
+    id: str
+    claim: str
+    status: str
+    attempts: int = 0
+    error: str | None = None
+    seconds: float = 0.0
+    """Until its job is looked at again, where this is not the end."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more becomes of it."""
+        return self.status in ("complete", "failed")
+
+
+class Claims:
+    """The rows of one table. Its methods raise ``DatabaseUnavailable``, ``TableMissing``, and ``Unavailable``."""
+
+    def __init__(self, app: App, database: Database, table: Table, batch: int) -> None:
+        self.table = table
+        self._app, self._database, self._batch = app, database, batch
+        self._statements: Statements | None = None
+
+    async def statements(self) -> Statements:
+        """Those of the table; the type of its ids is asked for once."""
+        if self._statements is None:
+            (found,) = await self._database.fetch(ID_TYPE, self.table.name) or [{"type": "bigint"}]
+            self._statements = Statements(self.table.name, found["type"])
+        return self._statements
+
+    async def take(self) -> Batch:
+        """Make jobs of pending rows, at most a batch."""
+        return await self._jobs_of(await self._database.fetch((await self.statements()).claim, self._batch))
+
+    async def resume(self) -> Batch:
+        """The same of rows that somebody took who has not written down a job."""
+        return await self._jobs_of(await self._database.fetch((await self.statements()).resume, self._batch))
+
+    async def ended(self, ends: Sequence[End]) -> None:
+        """Write down what has become of rows."""
+        if ends:
+            await self._database.fetch((await self.statements()).changed, *_columns(ends, 6))
+
+    async def to_look_at(self) -> list[tuple[Taken, float]]:
+        """Rows whose jobs are to be looked at now, at most a batch, with the seconds since they were taken.
+
+        Nobody else is given them for a while.
+        """
+        rows = await self._database.fetch((await self.statements()).looked, self._batch)
+        return [
+            (Taken(self.table.name, row["id"], row["claim"], row["queue"], row["job"]), row["age"])
+            for row in rows
+        ]
+
+    async def counts(self) -> list[Row]:
+        """How many rows are in each status but complete, and the seconds since the oldest of them was written."""
+        return await self._database.fetch(COUNTS.format(t=self.table.name))
+
+    async def _jobs_of(self, rows: list[Row]) -> Batch:
+        known = [row for row in rows if row["known"]]
+        jobs = await asyncio.gather(*(self._job_of(row) for row in known), return_exceptions=True)
+        taken, failed, given_back = _sorted(self.table.name, known, jobs)
+        failed += [End(row["id"], row["claim"], "failed", 0, UNKNOWN) for row in rows if not row["known"]]
+        said = await self.statements()
+        if taken and self.table.follows:
+            listed = [(each.id, each.claim, each.queue, each.job, 5.0) for each in taken]
+            await self._database.fetch(said.enqueued, *_columns(listed, 5))
+        elif taken:
+            await self._database.fetch(said.delete, *_columns([(each.id, each.claim) for each in taken], 2))
+        await self.ended(failed)
+        if given_back:
+            await self._database.fetch(said.release, *_columns([row for row, _ in given_back], 3))
+        return Batch(len(rows), taken, given_back[0][1] if given_back else None)
+
+    async def _job_of(self, row: Row) -> Job[Any]:
+        try:
+            fields = from_json(row["fields"])
+        except ValueError as error:  # a database whose encoding is SQL_ASCII holds any bytes
+            raise Unreadable(f"the row cannot be read: {error}") from None
+        return await self.table.send(self._app, fields, f"intake:{row['claim']}")
+
+
+def _sorted(
+    table: str, rows: Sequence[Row], jobs: Sequence[Job[Any] | BaseException]
+) -> tuple[list[Taken], list[End], list[tuple[tuple[str, str, str], Unavailable]]]:
+    """Rows that have a job, rows that fail, and rows that are given back, with why. Others stay claimed."""
+    taken, failed, given_back = [], [], []
+    for row, job in zip(rows, jobs, strict=True):
+        match job:
+            case Job():
+                taken.append(Taken(table, row["id"], row["claim"], job.queue, job.id, job))
+            case Unreadable() | UsageError():
+                failed.append(End(row["id"], row["claim"], "failed", 0, str(job)[:LONGEST]))
+            case (
+                OutcomeUnknown() | RequestRunning()
+            ):  # its job may be there: the claim is taken up again under the same key
+                log.warning("intake: row %s of %s is taken up again: %s", row["id"], table, job)
+            case Unavailable():
+                given_back.append(((row["id"], row["claim"], str(job)[:LONGEST]), job))
+            case Exception():
+                failed.append(
+                    End(row["id"], row["claim"], "failed", 0, f"{type(job).__name__}: {job}"[:LONGEST])
+                )
+            case _:
+                raise job
+    return taken, failed, given_back
+
+
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """As ``unnest`` takes them."""
+    return [[row[at] for row in rows] for at in range(width)]

@@ -59,11 +59,14 @@ class End(NamedTuple):
 
 
 class Claims:
-    """The rows of one table. Its methods raise ``DatabaseUnavailable``, ``TableMissing``, and ``Unavailable``."""
+    """The rows of one table, at most ``batch`` of them at once; after ``poll`` seconds a job is looked at.
 
-    def __init__(self, app: App, database: Database, table: Table, batch: int) -> None:
-        self.table = table
-        self._app, self._database, self._batch = app, database, batch
+    Its methods raise ``DatabaseUnavailable``, ``TableMissing``, and ``Unavailable``.
+    """
+
+    def __init__(self, app: App, database: Database, table: Table, *, batch: int, poll: float) -> None:
+        self.table, self.poll = table, poll
+        self._app, self._database, self._batch, self._room = app, database, batch, batch
         self._statements: Statements | None = None
 
     async def statements(self) -> Statements:
@@ -75,7 +78,11 @@ class Claims:
 
     async def take(self) -> Batch:
         """Make jobs of pending rows, at most a batch."""
-        return await self._jobs_of(await self._database.fetch((await self.statements()).claim, self._batch))
+        rows = await self._database.fetch((await self.statements()).claim, self._room)
+        batch = await self._jobs_of(rows)
+        # A queue that is full takes none of those that were sent together: then fewer are.
+        self._room = min(self._batch, 2 * self._room) if batch.trouble is None else max(1, len(rows) // 4)
+        return batch
 
     async def resume(self) -> Batch:
         """The same of rows that somebody took who has not written down a job."""
@@ -108,7 +115,7 @@ class Claims:
         failed += [End(row["id"], row["claim"], "failed", 0, UNKNOWN) for row in rows if not row["known"]]
         said = await self.statements()
         if taken and self.table.follows:
-            listed = [(each.id, each.claim, each.queue, each.job, 5.0) for each in taken]
+            listed = [(each.id, each.claim, each.queue, each.job, self.poll) for each in taken]
             await self._database.fetch(said.enqueued, *_columns(listed, 5))
         elif taken:
             await self._database.fetch(said.delete, *_columns([(each.id, each.claim) for each in taken], 2))

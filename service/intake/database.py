@@ -29,6 +29,7 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, or does not take the statement now."""
 
     code = "database-unavailable"
+    advice = "try: pg_isready, with the address of STREAMQ_INTAKE_URL"
 
 
 class TableMissing(StreamqError):

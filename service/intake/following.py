@@ -21,12 +21,10 @@ AT_ONCE: Final = 100
 """Jobs that are looked at together, so that nobody else waits long for a connection."""
 GATHER: Final = 0.03
 """Seconds in which ends are gathered, so that many are one statement."""
-SOONEST: Final = 5.0
-"""Seconds after which a job is looked at again; half of its age later on,"""
 LATEST: Final = 60.0
-"""up to these,"""
+"""Seconds after which a job is looked at again at the latest, when it is old,"""
 AHEAD: Final = 600.0
-"""and up to these for one that is due later."""
+"""and when it is due later."""
 GONE: Final = "the record of its job is gone, so nobody knows how it ended: see whether it was sent"
 
 
@@ -117,13 +115,13 @@ class Following:
         except JobNotFound:
             known = ("complete", 1, None) if completed else ("failed", 0, GONE)
             return End(row.id, row.claim, *known)
-        return _told(row, record, age)
+        return _told(row, record, age, self._claims.poll)
 
 
-def _told(row: Taken, record: JobRecord, age: float) -> End:
-    """What a row says of its job, and when to look again."""
+def _told(row: Taken, record: JobRecord, age: float, poll: float) -> End:
+    """What a row says of its job, and when to look again: after half of its age, and not sooner than a poll."""
     said = f"{record.error.type}: {record.error.message}"[:LONGEST] if record.error else None
-    wait = min(max(age / 2, SOONEST), LATEST)
+    wait = max(poll, min(age / 2, LATEST))
     match record.state:
         case State.COMPLETED:
             return End(row.id, row.claim, "complete", record.attempt)
@@ -132,5 +130,5 @@ def _told(row: Taken, record: JobRecord, age: float) -> End:
                 row.id, row.claim, "failed", record.attempt, said or f"its job was {record.state.value}"
             )
         case State.DELAYED if record.due_at is not None:
-            wait = min(max((record.due_at - now()).total_seconds(), SOONEST), AHEAD)
+            wait = max(poll, min((record.due_at - now()).total_seconds(), AHEAD))
     return End(row.id, row.claim, "error" if said else "processing", record.attempt, said, wait)

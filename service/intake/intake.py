@@ -12,7 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import Final
 
-from streamq import App, StreamqError
+from streamq import App, QueueFull, StreamqError
 
 from ..settings import ServiceSettings
 from .claims import Batch, Claims
@@ -33,8 +33,8 @@ FINISHING: Final = 5.0
 """Seconds that a batch which is under way may take at the end."""
 TICK: Final = 1.0
 """Seconds between two looks at jobs whose time it may be."""
-COUNTED: Final = 10.0
-"""Seconds between two counts of rows."""
+COUNTED: Final = 2.0
+"""Seconds between two counts of rows, or a poll where that is longer."""
 RECORDS: Final = "intake"
 COUNTS: Final = "counts"
 """The records in which a worker leaves them, and their key there."""
@@ -101,7 +101,8 @@ class Intake:
                 if not isinstance(error, StreamqError):
                     log.exception("intake, %s: an unexpected error", about)
                 self._troubles.begin(about, str(error) or type(error).__name__)
-                failures = 0 if monotonic() - begun > LONGEST else min(failures + 1, 10)
+                is_first = isinstance(error, QueueFull) or monotonic() - begun > LONGEST
+                failures = 0 if is_first else min(failures + 1, 10)
                 await self._rest(min(LONGEST, FIRST * 2.0**failures) * random.uniform(0.5, 1.0))  # noqa: S311
 
     async def _rest(self, seconds: float) -> None:
@@ -138,8 +139,9 @@ class Intake:
         counts: Counter[str] = Counter()
         for each in self._tables:
             counts.update({row["status"]: row["rows"] for row in await each.counts()})
-        await self._records.put(COUNTS, dict(counts), lifetime=3 * COUNTED)
-        await self._rest(COUNTED)
+        rest = max(COUNTED, self._poll)
+        await self._records.put(COUNTS, dict(counts), lifetime=3 * rest)
+        await self._rest(rest)
 
 
 @asynccontextmanager
@@ -150,10 +152,11 @@ async def opened(app: App, settings: ServiceSettings, tables: Sequence[Table]) -
         yield
         return
     async with Database(url) as database:
-        claims = [Claims(app, database, table, settings.intake_batch) for table in tables]
+        batch, poll = settings.intake_batch, settings.intake_poll
+        claims = [Claims(app, database, table, batch=batch, poll=poll) for table in tables]
         doorbell = doorbell_of(settings, database, tables)
         log.info(line(settings, tables, doorbell))
-        async with Intake(app, claims, doorbell, settings.intake_poll).running():
+        async with Intake(app, claims, doorbell, poll).running():
             yield
 
 

@@ -35,6 +35,7 @@ class RealtimeUnavailable(Unavailable):
     """The server of Realtime cannot be reached, or has ended the channel."""
 
     code = "realtime-unavailable"
+    advice = ""
 
 
 class Realtime:

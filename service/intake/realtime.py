@@ -95,19 +95,24 @@ class _Channel:
         self._beats: set[str] = set()
 
     async def serve(self, wanted: dict[str, Any], token: str, bells: Bells) -> None:
+        """Raises ``RealtimeUnavailable`` at its end, whoever noticed that first."""
         join = await self._send(TOPIC, "phx_join", wanted)
-        beating = asyncio.create_task(self._beat_on(token), name="intake heartbeat")
+        tasks = [
+            asyncio.create_task(self._beat_on(token), name="intake heartbeat"),
+            asyncio.create_task(self._read(join, bells), name="intake realtime"),
+        ]
         try:
-            async for message in self._socket:
-                if message.type is aiohttp.WSMsgType.TEXT:
-                    self._heard(message.data, join, bells)
-                if beating.done():
-                    break
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            beating.cancel()
-            await asyncio.wait({beating})
-        if not beating.cancelled() and (error := beating.exception()):
-            raise error
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        done.pop().result()
+
+    async def _read(self, join: str, bells: Bells) -> None:
+        async for message in self._socket:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                self._heard(message.data, join, bells)
         raise RealtimeUnavailable("Realtime has ended the connection")
 
     async def _send(self, topic: str, event: str, payload: dict[str, Any]) -> str:
@@ -152,8 +157,6 @@ class _Channel:
                     await self._send(TOPIC, "access_token", {"access_token": token})
         except TimeoutError:
             raise RealtimeUnavailable("Realtime did not answer that the channel is joined") from None
-        finally:
-            await self._socket.close()
 
 
 def address(url: str, token: str) -> str:

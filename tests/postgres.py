@@ -9,8 +9,11 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
+
+import pytest
 
 from bench.process import free_port
 
@@ -111,3 +114,21 @@ class Postgres:
         assert process is not None, "the server is not running"
         process.send_signal(how)
         process.wait(READY)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server of the session. Do not stop it."""
+    with Postgres(found_programs(), "fsync=off") as server:
+        yield server
+
+
+def found_programs() -> Path:
+    """Where PostgreSQL is; without it the test is skipped, and fails under CI."""
+    found = programs()
+    if found is None:
+        missing = "no PostgreSQL is installed (Debian: apt install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found

@@ -19,6 +19,7 @@ from .claims import Batch, Claims
 from .database import Database
 from .doorbell import Bells, Doorbell, Notifications
 from .following import Following
+from .outbox import TABLE as OUTBOX
 from .realtime import Realtime
 from .table import Table
 from .troubles import Troubles
@@ -158,6 +159,17 @@ async def opened(app: App, settings: ServiceSettings, tables: Sequence[Table]) -
         log.info(line(settings, tables, doorbell))
         async with Intake(app, claims, doorbell, poll).running():
             yield
+
+
+@asynccontextmanager
+async def moving(app: App) -> AsyncIterator[None]:
+    """The lifespan of an app whose workers move the rows of the outbox, and nothing else: ``App(lifespan=moving)``.
+
+    The database is that of ``STREAMQ_INTAKE_URL``. Raises ``ConfigurationError``.
+    """
+    settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings.load()
+    async with opened(app, settings, (OUTBOX,)):
+        yield
 
 
 def doorbell_of(settings: ServiceSettings, database: Database, tables: Sequence[Table]) -> Doorbell:

@@ -1,6 +1,6 @@
 """The outbox: a job that is written in the same transaction as the order it belongs to.
 
-    job = outgoing("receipts", "send_receipt", {"order": 991}, delay=60)
+    job = outgoing("receipts", "send_receipt", 991, delay=60)
     await connection.execute(*job.asyncpg)
 
 Where the transaction is rolled back, there is no job; where it is committed, there is one, and not two. Needs no driver

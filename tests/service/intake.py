@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,26 +17,8 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App
 
-from ..postgres import Postgres, programs
+from ..postgres import Postgres
 from ..rig import until, working
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The server of the session. Do not stop it."""
-    with Postgres(found_programs(), "fsync=off") as server:
-        yield server
-
-
-def found_programs() -> Any:
-    """Where PostgreSQL is; without it the test is skipped, and fails under CI."""
-    found = programs()
-    if found is None:
-        missing = "no PostgreSQL is installed (Debian: apt install postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
 
 
 @dataclass

@@ -11,11 +11,11 @@ import pytest
 
 from streamq import App
 
-from ..postgres import Postgres
+from ..postgres import Postgres, found_programs
 from ..rig import ON_ONE_SERVER, until
 from ..servers import Server, binary_of
 from .conftest import Service
-from .intake import Base, Settings, connected, found_programs, migrated, reading
+from .intake import Base, Settings, connected, migrated, reading
 from .test_messages import calls
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]

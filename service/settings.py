@@ -174,7 +174,7 @@ class ServiceSettings(Settings):
     )
     intake_realtime_url: SecretStr | None = Field(
         default=None,
-        description="Supabase project that rings instead of LISTEN, as https://project.example.com. Default: none.",
+        description="Supabase project that rings instead of LISTEN, as https://project.example.com, or none.",
     )
     intake_realtime_key: SecretStr = Field(
         default=SecretStr(""), description="Key of that project. Default: none."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import pytest
 
@@ -82,6 +83,20 @@ async def test_a_row_with_a_time_waits_for_it_in_the_queue_and_one_whose_time_is
     assert (job.state, said["status"]) == (State.DELAYED, "processing")
     assert job.due_at is not None
     assert abs(job.due_at - now - timedelta(hours=1)) < timedelta(seconds=1)
+
+
+async def test_a_row_is_a_job_within_50_ms_of_its_commit(
+    base: Base, settings: Settings, sandbox: Service
+) -> None:
+    """At best, which a busy machine may not show each time."""
+    took = []
+    async with reading(settings(sms_api_url=sandbox.url, intake_url=base.url, intake_poll=60)):
+        for _ in range(20):
+            row = await base.sms()
+            committed = monotonic()
+            await until(lambda row=row: _has_job(base, row))
+            took.append(monotonic() - committed)
+    assert sorted(took)[10] < 0.05, took
 
 
 async def _has_job(base: Base, row: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy
+import sqlalchemy.orm
 from pydantic import BaseModel
 from streamq_service.intake.outbox import outgoing
 from streamq_service.messaging import messaging_app
@@ -91,9 +92,17 @@ def with_sqlalchemy(url: str) -> None:
     engine.dispose()
 
 
+def with_a_session(url: str) -> None:
+    """A row by a session of SQLAlchemy."""
+    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with sqlalchemy.orm.Session(engine) as session, session.begin():
+        session.execute(*receipt(7).sqlalchemy)
+    engine.dispose()
+
+
 @pytest.mark.keeps_keys
 @ON_ONE_SERVER
-@pytest.mark.parametrize("write", [with_psycopg, with_sqlalchemy])
+@pytest.mark.parametrize("write", [with_psycopg, with_sqlalchemy, with_a_session])
 async def test_psycopg_and_sqlalchemy_write_the_same_row_as_asyncpg(
     base: Base, settings: Settings, write: Any
 ) -> None:
@@ -131,6 +140,18 @@ async def test_the_options_of_a_job_come_along_and_a_delay_counts_from_the_trans
     assert (later.group, later.attempts) == ("66338", 2)
     assert later.due_at is not None
     assert abs(later.due_at - at) < timedelta(seconds=1)
+
+
+@pytest.mark.keeps_keys
+@ON_ONE_SERVER
+async def test_a_row_without_a_payload_is_a_job_without_one_in_whatever_queue_it_names(
+    base: Base, settings: Settings
+) -> None:
+    async with moving(base, settings) as app:
+        await base.write("streamq_outbox", queue="elsewhere", task="of another program")
+        await until(lambda: _empty(base))
+        (job,) = (await app.queue("elsewhere").jobs(State.WAITING)).items
+    assert (job.task, job.payload) == ("of another program", None)
 
 
 async def _empty(base: Base) -> bool:

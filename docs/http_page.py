@@ -81,7 +81,9 @@ def _bodies() -> Iterator[str]:
         yield table(("Field", "Required", "Type"), rows)
 
 
-JSON_TYPES: Final = {"string": "string", "integer": "whole number", "number": "number", "object": "object"}
+JSON_TYPES: Final = {
+    "string": "string", "integer": "whole number", "number": "number", "object": "object", "boolean": "true or false",
+}  # fmt: skip
 
 
 def _kind(field: dict[str, Any], kinds: dict[str, Any]) -> str:

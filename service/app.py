@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from aiohttp import web
@@ -19,7 +19,9 @@ from .http.local import anyone, this_machine, this_machine_or_visits
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
 from .messaging import sms
+from .messaging.figures import figures_of
 from .messaging.numbers import numbers_of
+from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
 from .settings import ServiceSettings
 from .site import SITE, Site
@@ -42,7 +44,8 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     keys = Keys.of(settings)
     reading = keyed(keys, Scope.READ) if keys else this_machine
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
-    site = Site(engine, settings, feed, Readiness(engine), lambda request: _passes(reading, request))
+    names = WorkspaceNames(settings.workspace_names)
+    site = Site(engine, settings, feed, Readiness(engine), names, lambda request: _passes(reading, request))
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, anyone if keys else this_machine
@@ -51,8 +54,14 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
         max_body=settings.max_body, base_path=settings.base_path, context={RULES: Rules.of(settings, numbers)},
         acting=lambda caller: engine.acting(actor_of(caller)),
     )  # fmt: skip
+    application.cleanup_ctx.append(_counting)
     application.on_shutdown.append(_end)
     return application
+
+
+async def _counting(application: web.Application) -> AsyncIterator[None]:
+    async with figures_of(application[SITE].engine).sending():
+        yield
 
 
 async def _end(application: web.Application) -> None:

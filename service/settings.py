@@ -13,6 +13,9 @@ from streamq.settings import Seconds
 
 SIMULATED: Final = "simulated"
 """In the place of the address of a model: replies are made without one."""
+_FORM: Final = re.compile(r"^[a-z]+\+(?=https?://)")
+"""What may stand before the address of a provider of text messages."""
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,40}")
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -56,6 +59,56 @@ class ServiceSettings(Settings):
         default=None,
         pattern="^[A-Z]{2}$",
         description="Country of numbers without a +, as two letters such as DE. Default: none, they are refused.",
+    )
+    sms_unknown: Literal["resend", "ask", "hold"] = Field(
+        default="resend",
+        description="What is done with a message whose answer, or worker, was lost: resend, ask the provider, or hold.",
+    )
+    sms_report_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret of delivery reports of the plain form (Standard Webhooks). Default: no report is taken.",
+    )
+    public_url: str = Field(
+        default="",
+        description="Where this service is reached from outside, as https://jobs.example.com. Default: not at all.",
+    )
+    link_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret that links to end e-mails are signed with. Default: none, there are no links.",
+    )
+    quiet_hours: str = Field(
+        default="",
+        description="When no text message goes out, by its recipient's clock, as 21:00-08:00. Default: never.",
+    )
+    quiet_zone: str = Field(
+        default="UTC", description="Time zone of recipients whose number says none, as Europe/Berlin."
+    )
+    recipient_cap: int | None = Field(
+        default=None, ge=1, description="Text messages of a recipient in 24 hours. Default: no limit."
+    )
+    workspace_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Messages of a workspace that are sent at once, by queue.",
+    )
+    workspace_rate: str | None = Field(
+        default=None, description="Messages of a workspace in a time, as 10/s, by queue. Default: no limit."
+    )
+    contact_concurrency: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Messages of a contact that are sent at once, by queue."
+    )
+    contact_rate: str | None = Field(
+        default=None, description="Messages of a contact in a time, as 5/m, by queue. Default: no limit."
+    )
+    workspace_names: str = Field(
+        default="",
+        validation_alias=AliasChoices("STREAMQ_WORKSPACE_NAMES", "WORKSPACE_NAMES"),
+        description="Names of workspaces by their ids: a JSON object, or a file that has one. Default: none.",
+    )
+    email_unknown: Literal["resend", "ask", "hold"] = Field(
+        default="resend",
+        description="The same of an e-mail; a mail server cannot be asked.",
     )
     email_api_url: SecretStr | None = Field(
         default=None,
@@ -242,19 +295,38 @@ class ServiceSettings(Settings):
             raise ValueError("it must be an address such as https://project.example.com, or wss://…")
         return value
 
-    @field_validator("sms_api_url", "email_api_url", "ai_api_url")
+    @field_validator("email_api_url", "ai_api_url")
     @classmethod
     def _provider_is_http(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
-        if value.get_secret_value() == SIMULATED:
-            return value
-        shown = public_address(value.get_secret_value())
-        if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in shown:
-            raise ValueError("it must be an http or https URL, such as https://sms.example.com")
+        if value.get_secret_value() != SIMULATED:
+            _check_http(value.get_secret_value())
         return value
 
-    @field_validator("sms_rate", "email_rate", "ai_rate")
+    @field_validator("sms_api_url")
+    @classmethod
+    def _providers_are_http(cls, value: SecretStr | None) -> SecretStr | None:
+        """Several are separated by spaces; before each may stand its form."""
+        if value is None or not value.get_secret_value():
+            return None
+        for each in value.get_secret_value().split(" "):
+            address, _, name = _FORM.sub("", each).partition("#")
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    "a # begins the name of a provider, of letters and digits: in a password write %23"
+                )
+            _check_http(address)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _service_is_http(cls, value: str) -> str:
+        if value:
+            _check_http(value)
+        return value
+
+    @field_validator("sms_rate", "email_rate", "ai_rate", "workspace_rate", "contact_rate")
     @classmethod
     def _is_a_rate(cls, value: str | None) -> str | None:
         if not value:
@@ -272,3 +344,9 @@ class ServiceSettings(Settings):
         if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
             raise ValueError("it must be a path of letters, digits and . _ ~ - after slashes, such as /jobs")
         return path
+
+
+def _check_http(url: str) -> None:
+    shown = public_address(url)
+    if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in url:
+        raise ValueError("it must be an http or https URL, such as https://sms.example.com")

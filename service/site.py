@@ -11,6 +11,7 @@ from aiohttp import web
 from streamq import App
 
 from .dashboard.feed import Feed
+from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
 from .settings import ServiceSettings
 
@@ -26,4 +27,5 @@ class Site:
     settings: ServiceSettings
     feed: Feed
     readiness: Readiness
+    workspace_names: WorkspaceNames
     may_read: Callable[[web.Request], bool]

@@ -133,6 +133,9 @@ if TYPE_CHECKING:
     from streamq.shared import SharedLimit as SharedLimit
     from streamq.sync import Sync as Sync
     from streamq.sync import SyncJob as SyncJob
+    from streamq.tallies import Sum as Sum
+    from streamq.tallies import Tallied as Tallied
+    from streamq.tallies import Tallies as Tallies
     from streamq.task import Sending as Sending
     from streamq.task import Task as Task
     from streamq.unique import Unique as Unique
@@ -208,6 +211,7 @@ _HOMES = {
     "settings": ("Settings",),
     "settings.location": ("is_loopback", "public_address"),
     "sync": ("Sync", "SyncJob"),
+    "tallies": ("Sum", "Tallied", "Tallies"),
     "task": ("Sending", "Task"),
     "unique": ("Unique",),
     "verdicts": ("Fail", "Retry", "Snooze"),

@@ -66,6 +66,7 @@ class Context:
     group: str | None = None
     """The group of the job, if it has one."""
     _pause: Callable[[Scope, str, str], Awaitable[None]] | None = None
+    _waited: Callable[[], float] = lambda: 0.0
 
     def pause_group(
         self,
@@ -122,6 +123,11 @@ class Context:
         An async handler is cancelled as well; one in a thread can only look here from time to time, and return.
         """
         return self._cancelled()
+
+    @property
+    def waited(self) -> float:
+        """For how many seconds the job could have run before this attempt began, by the clock of the server."""
+        return self._waited()
 
     @property
     def idempotency_key(self) -> str:

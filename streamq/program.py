@@ -45,6 +45,7 @@ from streamq.settings import Durability, Settings
 from streamq.shared import SharedLimit
 from streamq.statistics import statistics_of, window
 from streamq.sync import Sync
+from streamq.tallies import Tallies
 from streamq.task import Task
 from streamq.terms import PLAIN, Terms, terms
 from streamq.tickets import handed
@@ -262,6 +263,11 @@ class Program:
         """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
         name: it is like that of a queue, and lies beside that queue where there is one."""
         return Records(name, self.client, limit)
+
+    def tallies(self, name: str) -> Tallies:
+        """What a service counts of its own, by minute and by hour. Raises ``ConfigurationError`` for a bad name: it is
+        like that of a queue."""
+        return Tallies(name, self.client)
 
     def shared(self, name: str) -> SharedLimit:
         """A limit that several queues draw from, to look at and steer. Raises ``InvalidLimit`` for a bad name."""

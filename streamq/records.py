@@ -26,8 +26,10 @@ KEY_LENGTH: Final = 500
 """Characters of a key, as many as of a unique key."""
 LIFETIME: Final = 86_400.0
 """Seconds that an entry is kept where nothing else is said: a day."""
-LONGEST: Final = 400 * 86_400.0
-"""Seconds that one may be kept: more than a year. What is to stay for ever belongs into a database."""
+LONGEST: Final = 3_660 * 86_400.0
+"""Seconds that one may be kept: ten years. What is to stay for ever belongs into a database."""
+PAGE: Final = 1_000
+"""Entries that are listed at once."""
 SHORTEST: Final = 0.001
 """Seconds: the server counts in milliseconds."""
 
@@ -69,6 +71,22 @@ class Records:
             return None if found is None else _entry(key, found)
         except codec.JSONDecodeError:
             return None
+
+    async def list(self, after: Entry | None = None, *, limit: int = 100) -> list[Entry]:
+        """At most ``limit`` entries, up to 1,000, those that end first in front; where they are large, fewer.
+
+        All of them are read page by page: each call names the last entry of the one before, and an empty page is the
+        end. What is written meanwhile may come too. Raises ``UsageError``.
+        """
+        if type(limit) is not int or not 1 <= limit <= PAGE:
+            raise UsageError(f"limit={as_given(limit)} is not possible: use 1 to {PAGE:,}")
+        last = None if after is None else (round(after.until.timestamp() * 1000), after.key)
+        found = await self._client.store.records.listed(self.name, limit, last)
+        return [_entry(key, kept) for key, kept in found if _is_readable(kept)]
+
+    async def size(self) -> int:
+        """How many entries there are, counts among them, and those whose time is just over."""
+        return await self._client.store.records.size(self.name)
 
     async def put(
         self, key: str, value: Any, *, lifetime: Duration = LIFETIME, version: int | None = None
@@ -122,6 +140,15 @@ class Records:
         if counted is None:
             raise RecordsFull(self.name, self.limit)
         return counted
+
+
+def _is_readable(kept: Kept) -> bool:
+    """Whether it was not another program that wrote it."""
+    try:
+        codec.all_of(kept.value)
+    except codec.JSONDecodeError:
+        return False
+    return True
 
 
 def _entry(key: str, kept: Kept) -> Entry:

@@ -11,6 +11,7 @@ from . import (
     breakers,
     changes,
     channels,
+    deliveries,
     email,
     events,
     failed,
@@ -18,6 +19,7 @@ from . import (
     health,
     jobs,
     operations,
+    opt_outs,
     queues,
     reports,
     schedules,
@@ -25,6 +27,7 @@ from . import (
     sms,
     stats,
     steering,
+    webhooks,
     why,
     workers,
 )
@@ -49,6 +52,9 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *email.ROUTES,
     *ai.ROUTES,
     *channels.ROUTES,
+    *webhooks.ROUTES,
+    *deliveries.ROUTES,
+    *opt_outs.ROUTES,
     *why.ROUTES,
     *stats.ROUTES,
 )

@@ -70,7 +70,9 @@ async def _described(engine: App, channel: Channel, notes: list[tuple[str, Worke
         "tasks": list(channel.tasks),
         **_limit(limit),
         "counts": dict(counts),
-        "notes": {worker: note.text for worker, note in notes if note.subject == channel.name},
+        "notes": {
+            worker: note.text for worker, note in notes if note.subject.partition(" ")[0] == channel.name
+        },
     }
 
 

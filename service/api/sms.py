@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from ..messaging import sms
 from ..messaging.fields import Text
+from ..messaging.quiet_hours import zone_of
 from ..messaging.segments import segments
 from ..messaging.sms import Recipient, SmsMessage
 from .messages import MessageRequest, OldRequest, Sent, rules_of, sends
 
 
+def _is_a_zone(name: str | None) -> str | None:
+    try:
+        return name if name is None else zone_of(name).key
+    except ValueError as error:
+        raise PydanticCustomError("zone", "{text}", {"text": str(error)}) from None
+
+
 class SmsRequest(MessageRequest):
-    """A text message: to one recipient, now, after a delay, or at a time."""
+    """A text message: to one recipient, now, after a delay, or at a time.
+
+    `zone` is the recipient's time zone, for quiet hours; an `urgent` one goes out in these, and counts for no cap.
+    """
 
     # In this order: each check across two fields runs at the later one, beside all other errors.
     phone_number: Recipient | None = Field(default=None, alias="phoneNumber")
     to: Recipient | None = Field(default=None, validate_default=True)
     message: Text
+    zone: Annotated[str | None, Field(max_length=64), AfterValidator(_is_a_zone)] = None
+    urgent: bool = False
 
     @field_validator("to")
     @classmethod
@@ -58,6 +71,8 @@ class SmsRequest(MessageRequest):
             workspace_id=self.workspace_id,
             contact_id=self.contact_id,
             metadata=self.metadata or {},
+            zone=self.zone,
+            urgent=self.urgent,
         )
 
     def told(self) -> dict[str, Any]:

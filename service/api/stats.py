@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    NotRequired,  # pydantic takes typing's own from Python 3.12 on only
+)
 
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
-from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
+from typing_extensions import TypedDict
 
 from streamq import UsageError, WindowNotKept
 from streamq.durations import seconds_of
@@ -18,6 +23,7 @@ from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.inputs import Request, said
 from ..http.route import Asked, Route, Success
 from ..site import Site
+from .message_stats import By, MessageFigures, MessagePoint, message_stats
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 
 STATS: Final = "/api/v1/stats"
@@ -48,6 +54,12 @@ class StatsQuery(Request):
     since: Annotated[Any, PlainValidator(_past), _PAST] = "1h"
     until: Annotated[Any, PlainValidator(_past), _PAST] = None
     step: str | None = Field(default=None, max_length=20)
+
+
+class AllStatsQuery(StatsQuery):
+    """The same; with `by` what messages came to, told apart so, in the place of what jobs did."""
+
+    by: By | None = None
 
 
 class QueueStatsQuery(StatsQuery):
@@ -101,17 +113,25 @@ class StatsDocument(TypedDict):
 
 
 class AllStats(TypedDict):
-    """Those of all queues."""
+    """Those of all queues; or, with `by`, the figures of messages, with a series of all of them together."""
 
-    data: list[StatsDocument]
+    data: list[StatsDocument] | list[MessageFigures]
+    by: NotRequired[str]
+    since: NotRequired[str]
+    until: NotRequired[str]
+    step: NotRequired[int]
+    points: NotRequired[list[MessagePoint]]
 
 
 # -- handlers and routes -----------------------------------------------------------------------------------------
 
 
-async def index(site: Site, asked: Asked[StatsQuery, None]) -> dict[str, Any]:
-    """By queue."""
+async def index(site: Site, asked: Asked[AllStatsQuery, None]) -> dict[str, Any]:
+    """By queue, or as is asked."""
     query = asked.query
+    if query.by is not None:
+        names = site.workspace_names
+        return await message_stats(site.engine, names, query.by, query.since, query.until, query.step)
     found = await site.engine.statistics(query.since, query.until, step=query.step)
     return {"data": [statistics.asdict() for statistics in found.values()]}
 
@@ -127,7 +147,7 @@ _REFUSALS: Final = (OF_ENGINE[WindowNotKept], OF_ENGINE[UsageError], *OUTAGES)
 
 ROUTES: Final = (
     Route(
-        method="GET", path=STATS, handler=index, scope=Scope.READ, query=StatsQuery,
+        method="GET", path=STATS, handler=index, scope=Scope.READ, query=AllStatsQuery,
         summary="what the jobs of all queues came to in some time, and how long they waited and ran",
         answers=(Success(200, "The statistics", AllStats),), problems=_REFUSALS,
     ),

@@ -14,6 +14,7 @@ from streamq import App, JobError, JobNotFound, JobRecord, ResultNotKept, State,
 
 from ..clock import now
 from .claims import LONGEST, Claims, End, Taken
+from .table import Outcome
 
 WATCHED: Final = 1_000
 """Jobs of a table that a process watches at once: a few megabytes. Those beyond are found by looking."""
@@ -21,7 +22,7 @@ AT_ONCE: Final = 100
 """Jobs that are looked at together, so that nobody else waits long for a connection."""
 GATHER: Final = 0.03
 """Seconds in which ends are gathered, so that many are one statement."""
-LATEST: Final = 60.0
+LATEST: Final = 300.0
 """Seconds after which a job is looked at again at the latest, when it is old,"""
 AHEAD: Final = 600.0
 """and when it is due later."""
@@ -113,9 +114,15 @@ class Following:
         try:
             record = await self._app.queue(row.queue).get(row.job)
         except JobNotFound:
-            known = ("complete", 1, None) if completed else ("failed", 0, GONE)
-            return End(row.id, row.claim, *known)
+            return await self._end_without_record(row, completed)
         return _told(row, record, age, self._claims.poll)
+
+    async def _end_without_record(self, row: Taken, completed: bool) -> End:
+        """Only so many records are kept, which in a flood is seconds: others may know how the job ended."""
+        if completed:
+            return End(row.id, row.claim, "complete", 1)
+        known = await self._claims.table.known(self._app, f"{row.queue}:{row.job}") or Outcome("failed", GONE)
+        return End(row.id, row.claim, known.status, 1 if known.status == "complete" else 0, known.error)
 
 
 def _told(row: Taken, record: JobRecord, age: float, poll: float) -> End:

@@ -132,8 +132,10 @@ class Intake:
         return batch.rows
 
     async def _look(self, following: Following) -> None:
-        if not await following.look():
-            await self._rest(TICK)
+        """Look, and rest: in a flood twice as long as it took, so that it is never the most of what a process does."""
+        begun = monotonic()
+        found = await following.look()
+        await self._rest(2 * (monotonic() - begun) if found else TICK)
 
     async def _count(self) -> None:
         """Tell those who have no database how many rows there are."""

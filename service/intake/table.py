@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from streamq import App, Job, Unique
 
@@ -131,6 +131,22 @@ Send = Callable[[App, Fields, str], Awaitable[Job[Any]]]
 """Makes the job of a row, of its fields and a key. Raises ``Unreadable``, and what ``App.enqueue`` does."""
 
 
+class Outcome(NamedTuple):
+    """What has become of a job: ``complete`` or ``failed``, and why."""
+
+    status: str
+    error: str | None = None
+
+
+Known = Callable[[App, str], Awaitable[Outcome | None]]
+"""What is known elsewhere of a job whose record is gone, by its idempotency key. Raises ``Unavailable``."""
+
+
+async def nothing_known(_app: App, _key: str) -> Outcome | None:
+    """Nothing is."""
+    return None
+
+
 @dataclass(frozen=True)
 class Table:
     """A table: its name, what makes a job of one of its rows, and whether rows stay and follow their jobs."""
@@ -138,3 +154,4 @@ class Table:
     name: str
     send: Send
     follows: bool = True
+    known: Known = nothing_known

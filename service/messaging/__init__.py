@@ -12,7 +12,9 @@ from streamq import App
 from ..intake.intake import opened as intake
 from ..settings import ServiceSettings
 from . import ai, email, rows, sms
+from .allowed import ALLOWED, Allowed
 from .channel import Channel
+from .figures import figures_of
 
 log = logging.getLogger("streamq.messaging")
 
@@ -32,6 +34,8 @@ def messaging_app(settings: ServiceSettings) -> App:
 async def _opened(app: App) -> AsyncIterator[None]:
     settings = app.settings if isinstance(app.settings, ServiceSettings) else ServiceSettings.load()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(figures_of(app).sending())
+        app.state[ALLOWED] = Allowed(app, settings)
         for channel in CHANNELS:
             await stack.enter_async_context(channel.opened(app, settings))
             log.info(channel.line(settings))

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamq import OPTIONS, App, Backoff, Context, Job, Limit, Snooze, State, Unique
+from streamq import App, Backoff, Context, Job, Limit, Snooze, State, Unique
 
 from ..clock import now
 from ..json_text import encoded
@@ -26,6 +26,8 @@ from .callback import Callbacks, Rules
 from .channel import Channel
 from .chat import Bounds, Chat, Message, Missing, Model, Reply, Simulated
 from .fields import ContactId, Text, WorkspaceId
+from .figures import figures_of
+from .opt_outs import OptOuts, contact
 
 AI: Final = "ai"
 """The name of the channel, and where a worker keeps what it needs in ``app.state``."""
@@ -65,10 +67,14 @@ class Answering:
 
     def __init__(self, app: App, settings: ServiceSettings, model: Model, callbacks: Callbacks) -> None:
         self._model, self._callbacks, self._settings = model, callbacks, settings
-        self._records = app.records(KEPT, limit=1_000_000)
+        self._records, self._opt_outs = app.records(KEPT, limit=1_000_000), OptOuts(app)
+        self._figures = figures_of(app)
 
     async def answer(self, message: AiMessage, ctx: Context) -> AiReceipt:
-        """Make the reply, or find it, and call back."""
+        """Make the reply, or find it, and call back. Who says STOP gets none."""
+        who = contact(message.workspace_id, message.contact_id)
+        await self._opt_outs.heard([who], message.message_text, message.workspace_id)
+        await self._opt_outs.check([who], message.workspace_id)
         reply = await self._kept(ctx.job_id) or await self._made(message, ctx)
         body = callback_body(message, ctx.job_id, reply.text)
         status = await self._callbacks.send(
@@ -90,6 +96,8 @@ class Answering:
         said: Message = {"role": "user", "content": message.message_text}
         prompt: Message = {"role": "system", "content": self._settings.ai_prompt}
         reply = await self._model.reply([prompt, *before, said])
+        self._figures.count(AI, message.workspace_id, "tokens", reply.tokens)
+        self._figures.time(AI, message.workspace_id, "first", reply.first)
         await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
         await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))
         kept = [*before, said, {"role": "assistant", "content": reply.text}]
@@ -184,14 +192,8 @@ def _limit(settings: ServiceSettings) -> Limit:
 
 async def send(app: App, message: AiMessage, rate_limit_key: str | None) -> tuple[Job[Any], State]:
     """Its job, or the one that answers it already: a message of a workspace is answered once within a day."""
-    key = digest(message.workspace_id, message.message_id)
-    return await CHANNEL.send(app, message, group=rate_limit_key or _group(message), key=key)
-
-
-def _group(message: AiMessage) -> str | None:
-    """Of its workspace and contact, as far as these can name one."""
-    name = f"{message.workspace_id}:{message.contact_id}"
-    return name if not OPTIONS["group"].wrong(name) else None
+    group: dict[str, Any] = {"group": rate_limit_key} if rate_limit_key else {}
+    return await CHANNEL.send(app, message, key=digest(message.workspace_id, message.message_id), **group)
 
 
 CHANNEL: Final = Channel(AI, {TASK: QUEUE}, answer, _options, _opened, _limit)

@@ -12,26 +12,21 @@ a forbidden address      failed: it will not be another one
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import random
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from streamq import Backoff, ConfigurationError, Fail, Retry
+from streamq import Backoff, Fail, Retry
 
-from ..clock import now
 from ..json_text import encoded
 from .caller import EXCERPT, Caller, begin_of
 from .provider import ProviderError
 from .reach import Forbidden, public_only
 from .retry_after import asked_wait
 from .secrets import Secrets
-
-_PREFIX: Final = "whsec_"
+from .signature import key_of, signed
 
 
 class Rules(NamedTuple):
@@ -69,7 +64,7 @@ class Callbacks(Caller):
 
     def __init__(self, rules: Rules) -> None:
         self._rules, self._backoff = rules, Backoff(base=rules.backoff)
-        self._key = _key_of(rules.secret)
+        self._key = key_of(rules.secret, "callbacks")
         super().__init__(
             connector={"socket_factory": None if rules.private else public_only},
             timeout=aiohttp.ClientTimeout(total=rules.timeout),
@@ -95,7 +90,7 @@ class Callbacks(Caller):
         headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
-            **self._signed(key, body),
+            **signed(self._key, key, body),
         }
         try:
             async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as answer:
@@ -108,21 +103,3 @@ class Callbacks(Caller):
                 raise Fail(f"the callback leads to an address that is not allowed: {error}") from None
             words = secrets.words(str(error) or type(error).__name__, EXCERPT)
             raise ProviderError(f"cannot reach the callback: {words}") from None
-
-    def _signed(self, key: str, body: bytes) -> dict[str, str]:
-        moment = str(int(now().timestamp()))
-        headers = {"webhook-id": key, "webhook-timestamp": moment}
-        if self._key:
-            made = hmac.new(self._key, f"{key}.{moment}.".encode() + body, hashlib.sha256).digest()
-            headers["webhook-signature"] = f"v1,{base64.b64encode(made).decode()}"
-        return headers
-
-
-def _key_of(secret: str) -> bytes:
-    """The bytes of a secret. Raises ``ConfigurationError`` for what is none."""
-    if not secret:
-        return b""
-    try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except ValueError:
-        raise ConfigurationError("the secret of callbacks must be base64 after whsec_") from None

@@ -4,20 +4,22 @@ that: its tasks, what a worker opens and closes for it, its line in the log, its
 
 from __future__ import annotations
 
-import logging
+import functools
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from pydantic import BaseModel
 
-from streamq import App, Job, Limit, State
+from streamq import OPTIONS, App, Context, Fail, Job, Limit, Snooze, State
 
 from ..settings import ServiceSettings
-
-log = logging.getLogger("streamq.messaging")
+from .figures import FIGURES, Figures, figures_of
+from .opt_outs import Withheld
+from .outgoing import Unknown
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,35 @@ class Channel:
 
     def declare(self, app: App, settings: ServiceSettings) -> None:
         """Add it to an app."""
+        handler = self._counting()
         for name, queue in self.tasks.items():
-            app.task(name=name, queue=queue, **self.options(settings))(self.handler)
+            app.task(name=name, queue=queue, **self.options(settings))(handler)
         limit = self.limit(settings)
         if limit != Limit():
             app.limit_shared(self.name, limit)
-            for queue in self.queues:
-                app.limit(queue, Limit(shared=self.name))
+        for queue in self.queues:
+            app.limit(queue, Limit(shared=self.name) if limit != Limit() else None, **_of_groups(settings))
+
+    def _counting(self) -> Callable[..., Awaitable[Any]]:
+        """The handler, with what its messages come to counted: of all channels in the same way."""
+        handler, channel = self.handler, self.name
+
+        @functools.wraps(handler)
+        async def counted(message: Any, ctx: Context) -> Any:
+            figures: Figures = ctx.app.state[FIGURES]
+            whose, started, end = (channel, message.workspace_id), monotonic(), "sent"
+            figures.time(*whose, "queue", ctx.waited)
+            try:
+                return await handler(message, ctx)
+            except BaseException as error:
+                end = _end_of(error, ctx)
+                raise
+            finally:
+                if end:
+                    figures.count(*whose, end)
+                    figures.time(*whose, "send", monotonic() - started)
+
+        return counted
 
     async def send(
         self,
@@ -67,15 +91,19 @@ class Channel:
     ) -> tuple[Job[Any], State]:
         """Enqueue a message on the queue for it, and return its state there; a delay of 0 means at once.
 
-        ``more`` are options of enqueue. Raises what ``App.enqueue`` does.
+        It is of the group of its workspace and contact where ``more``, options of enqueue, name no other one. Raises
+        what ``App.enqueue`` does.
         """
         now, *later = self.tasks
+        more = {"group": group_of(message), **more}
         if delay or at is not None:
-            task = later[0] if later else now
-            return await app.enqueue(
-                self.tasks[task], task, message, delay=delay, at=at, **more
-            ), State.DELAYED
-        return await app.enqueue(self.tasks[now], now, message, **more), State.WAITING
+            task, state = later[0] if later else now, State.DELAYED
+            job = await app.enqueue(self.tasks[task], task, message, delay=delay, at=at, **more)
+        else:
+            job, state = await app.enqueue(self.tasks[now], now, message, **more), State.WAITING
+        if job.disposition == "created":
+            figures_of(app).count(self.name, message.workspace_id, "accepted")  # type: ignore[attr-defined]  # of all
+        return job, state
 
     def line(self, settings: ServiceSettings) -> str:
         """What is to be known of it when a worker starts."""
@@ -83,3 +111,35 @@ class Channel:
         most = f"{limit.concurrency} at once" if limit.concurrency else "any number at once"
         rate = f"{limit.rate} at most" if limit.rate else "no rate"
         return f"channel {self.name}: {most}, {rate}, queues {', '.join(self.queues)}"
+
+
+def group_of(message: Any) -> str | None:
+    """That of a message's workspace and contact, as far as these can name one."""
+    names = [str(message.workspace_id)]
+    names += [f"{names[0]}:{message.contact_id}"] if message.contact_id is not None else []
+    return next((name for name in reversed(names) if not OPTIONS["group"].wrong(name)), None)
+
+
+def _of_groups(settings: ServiceSettings) -> dict[str, Limit | None]:
+    """What holds for each workspace, and for each of its contacts."""
+    said = {
+        "groups": Limit(concurrency=settings.workspace_concurrency, rate=settings.workspace_rate),
+        "parts": Limit(concurrency=settings.contact_concurrency, rate=settings.contact_rate),
+    }
+    return {name: limit if limit != Limit() else None for name, limit in said.items()}
+
+
+def _end_of(error: BaseException, ctx: Context) -> str:
+    """As what an attempt that ended so is counted; nothing for one that was given back, or waits unspent."""
+    match error:
+        case Unknown():
+            return "unknown"
+        case Withheld():
+            return "withheld"
+        case Fail():
+            return "failed"
+        case Snooze():
+            return ""
+        case Exception():
+            return "failed" if ctx.attempt >= ctx.attempts else "retried"
+    return ""

@@ -18,7 +18,8 @@ from streamq import Fail, Retry
 
 from ..json_text import encoded
 from .caller import EXCERPT, Caller, begin_of
-from .provider import ProviderError, kind_of
+from .formats.form import kind_of
+from .provider import ProviderError
 from .retry_after import asked_wait
 from .secrets import Secrets
 

@@ -26,11 +26,17 @@ from streamq import App, Backoff, ConfigurationError, Context, Limit
 from ..clock import now
 from ..settings import ServiceSettings
 from .addresses import normal_address
+from .allowed import ALLOWED, Allowed, Recipient
 from .channel import Channel
+from .delivery import Deliveries
 from .fields import ContactId, Text, WorkspaceId, printable
+from .figures import figures_of
+from .opt_outs import Withheld
+from .outgoing import Message, Outgoing
 from .plain_text import text_of
-from .provider import Endpoint, HttpProvider
+from .provider import Endpoint, HttpProvider, Receipt, plain
 from .smtp import Delivered, Smtp
+from .unsubscribe import Link, link_of
 
 EMAIL: Final = "email"
 SEND_TASK: Final = "send-email"
@@ -83,16 +89,43 @@ class EmailReceipt(BaseModel):
 
 async def deliver(message: EmailMessage, ctx: Context) -> EmailReceipt:
     """Hand one message to the provider, under a key that is equal on every attempt."""
-    provider: Smtp | HttpProvider = ctx.app.state[EMAIL]
-    if isinstance(provider, HttpProvider):
-        receipt = await provider.send(_body(message), key=ctx.idempotency_key, attempt=ctx.attempt)
-        return EmailReceipt(status=receipt.status, provider_id=receipt.provider_id)
+    allowed: Allowed = ctx.app.state[ALLOWED]
+    message, refused = await _allowed(message, allowed)
+    outgoing: Outgoing[Any] = ctx.app.state[EMAIL]
     sender: str = ctx.app.state[f"{EMAIL} sender"]
-    mail = mail_of(message, sender, ctx.idempotency_key)
-    done = await provider.send(mail, sender, message.to, key=ctx.idempotency_key)
-    if done.later:
-        await _later(message, done, ctx)
-    return EmailReceipt(status=250, provider_id=done.said, refused=done.refused)
+    link: Link | None = ctx.app.state[f"{EMAIL} link"]
+    if link is not None and message.unsubscribe is None and len(message.to) == 1:
+        message = message.model_copy(
+            update={"unsubscribe": link.of(message.to[0], str(message.workspace_id))}
+        )
+
+    async def give(provider: Smtp | HttpProvider) -> Receipt:
+        if isinstance(provider, HttpProvider):
+            return await provider.send(_body(message), key=ctx.idempotency_key, attempt=ctx.attempt)
+        mail = mail_of(message, sender, ctx.idempotency_key)
+        done = await provider.send(mail, sender, message.to, key=ctx.idempotency_key)
+        refused.update(done.refused)
+        if done.later:
+            await _later(message, done, ctx)
+        return Receipt(250, done.said)
+
+    last = ctx.attempt >= ctx.attempts
+    receipt = await outgoing.send(Message(ctx.idempotency_key, message.workspace_id, last), give)
+    return EmailReceipt(status=receipt.status, provider_id=receipt.provider_id, refused=refused)
+
+
+async def _allowed(message: EmailMessage, allowed: Allowed) -> tuple[EmailMessage, dict[str, str]]:
+    """The message to those who may get it, and why others do not. Raises ``Withheld`` where nobody may."""
+    refused: dict[str, str] = {}
+    for each in message.to:
+        try:
+            await allowed.check(Recipient(EMAIL, each, message.workspace_id, message.contact_id))
+        except Withheld as error:
+            if len(message.to) == len(refused) + 1:
+                raise
+            refused[each] = str(error)
+    left = [each for each in message.to if each not in refused]
+    return (message.model_copy(update={"to": left}) if refused else message), refused
 
 
 async def _later(message: EmailMessage, done: Delivered, ctx: Context) -> None:
@@ -159,26 +192,31 @@ def _options(settings: ServiceSettings) -> dict[str, Any]:
 @asynccontextmanager
 async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
     async with _provider(app, settings) as provider:
-        app.state[EMAIL] = provider
+        deliveries = Deliveries(app, reports=False)
+        app.state[EMAIL] = Outgoing(EMAIL, [provider], settings.email_unknown, deliveries, figures_of(app))
         app.state[f"{EMAIL} sender"] = settings.email_from
+        app.state[f"{EMAIL} link"] = link_of(settings)
         yield
 
 
 def _provider(app: App, settings: ServiceSettings) -> Smtp | HttpProvider:
     url = settings.secret("smtp_url")
     if not url:
-        return HttpProvider(endpoint(settings), app.notes)
+        form = plain(settings.secret("email_api_url"), "send-email")
+        return HttpProvider(endpoint(settings), form, app.notes)
     if not settings.email_from:
         raise ConfigurationError("SMTP_URL is set, and nothing says who sends: set STREAMQ_EMAIL_FROM")
+    if settings.email_unknown == "ask":
+        raise ConfigurationError("email_unknown=ask, and a mail server cannot be asked: use resend or hold")
     normal_address(settings.email_from)
     return Smtp(url, settings.email_timeout, app.notes)
 
 
 def endpoint(settings: ServiceSettings) -> Endpoint:
-    """Where e-mail goes by HTTP."""
+    """How e-mail goes by HTTP."""
     return Endpoint(
-        EMAIL, "EMAIL_API_URL or SMTP_URL", settings.secret("email_api_url"), "send-email",
-        settings.email_timeout, settings.email_backoff, settings.email_max_retry_after,
+        EMAIL, "EMAIL_API_URL or SMTP_URL", settings.email_timeout, settings.email_backoff,
+        settings.email_max_retry_after,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Final, NoReturn
 
@@ -42,6 +42,8 @@ IN_A_ROW: Final = 3
 """Consecutive refusals that hold the channel, when each may be about its message: two may be chance."""
 ITS_OWN: Final = 3
 """Refusals of one message, others taken in between, after which it is failed: as above, two may be chance."""
+MISSED: Final = 5
+"""Calls in a row without an answer of use that hold a provider, where there is another one to go to."""
 REMEMBERED: Final = 1_000
 """Refused messages that are remembered: some hundred kilobytes at most."""
 
@@ -51,7 +53,7 @@ class Hold:
 
     def __init__(self, channel: str, remedy: str, spread: Spread, notes: Notes) -> None:
         self._channel, self._remedy, self._spread, self._notes = channel, remedy, spread, notes
-        self._holds = self._taken = self._in_a_row = 0
+        self._holds = self._taken = self._in_a_row = self._missed = 0
         self._until = 0.0
         self._reason = ""
         self._trier: object | None = None
@@ -83,7 +85,7 @@ class Hold:
     def taken(self, message: str) -> None:
         """The provider took a message, so it accepts the sender."""
         self._taken += 1
-        self._in_a_row = 0
+        self._in_a_row = self._missed = 0
         if self._refused:
             self._refused.pop(message, None)
         if self._holds:
@@ -104,6 +106,13 @@ class Hold:
         if sure or self._holds or self._in_a_row >= IN_A_ROW:
             self.close(said)
         raise self._snooze(FIRST, said)
+
+    def missed(self, said: str) -> None:
+        """The provider did not answer, or could not take a message, and another one is there."""
+        self._missed += 1
+        if self._missed >= MISSED or self._holds:
+            with suppress(Snooze):
+                self.close(said)
 
     def close(self, said: str) -> NoReturn:
         """Hold the channel, or hold it longer. Raises ``Snooze``."""

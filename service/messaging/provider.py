@@ -1,12 +1,13 @@
-"""A provider that is an HTTP service: it takes a message as JSON, and delivers it.
+"""A provider that is an HTTP service: it takes a message in its form, and delivers it.
 
 answer                    what follows
 -----------------------   ------------------------------------------------------------------------
-2xx                       done; its ``id`` is kept
+2xx                       done; its id is kept
 401, 403, 407             about the sender, not about the message: see ``hold``
 408, 425, 429, 5xx        again after its Retry-After, within a bound and never before the backoff
 any other 4xx             failed: the provider will not take it, ever
-1xx, 3xx, no answer       again after the task's backoff
+1xx, 3xx, no connection   again after the task's backoff
+502, 504, no answer       nobody knows whether it was taken: see ``outgoing``
 a TLS peer not trusted    about the provider: see ``hold``
 """
 
@@ -15,23 +16,19 @@ from __future__ import annotations
 import random
 import zlib
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
-import orjson
 
 from streamq import Backoff, Fail, Notes, Retry
 
-from ..json_text import encoded
 from .caller import ANSWER, EXCERPT, Caller, begin_of
+from .formats.form import Address, Call, Form
+from .formats.plain import Plain
 from .hold import Hold
 from .retry_after import asked_wait
 from .secrets import Secrets
 from .spread import Spread
-
-_ID: Final = 256
-"""Characters of the longest id that is kept, far above a UUID; a truncated id would be a wrong one."""
-Kind = Literal["taken", "sender", "message", "again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +37,16 @@ class Receipt:
 
     status: int
     provider_id: str | int | None
+    provider: str = ""
+    """Its name, where there are several."""
 
 
 class ProviderError(Exception):
     """The provider did not take the message this time; another attempt may succeed."""
+
+
+class AnswerLost(ProviderError):
+    """Nobody knows whether the provider took the message."""
 
 
 class Answer(NamedTuple):
@@ -55,15 +58,11 @@ class Answer(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where messages of a channel go by HTTP, and how patient we are with it. Times are in seconds."""
+    """How messages of a channel go by HTTP, and how patient we are. Times are in seconds."""
 
     channel: str
     variable: str
-    """The setting that has its address, as people write it."""
-    base: str
-    """Its address; empty for none."""
-    path: str
-    """Below the address."""
+    """The setting that has the address, as people write it."""
     timeout: float
     backoff: float
     longest_wait: float
@@ -71,57 +70,79 @@ class Endpoint(NamedTuple):
 
 
 class HttpProvider(Caller):
-    """One per channel and worker process; its connections are shared by all attempts and opened at the first."""
+    """One per provider and worker process; its connections are shared by all attempts and opened at the first."""
 
-    def __init__(self, endpoint: Endpoint, notes: Notes) -> None:
-        self._endpoint = endpoint
-        self._url = _below(endpoint.base, endpoint.path) if endpoint.base else None
-        self._secrets = Secrets(endpoint.base)
+    def __init__(self, endpoint: Endpoint, form: Form, notes: Notes) -> None:
+        self._endpoint, self.form, self.name = endpoint, form, form.address.name
+        self._secrets = Secrets(form.address.url)
         self._backoff = Backoff(base=endpoint.backoff)
         self._spread = Spread()
         remedy = f"Correct {endpoint.variable} (its login stands before the @), and restart the workers"
-        self.hold = Hold(endpoint.channel, remedy, self._spread, notes)
+        subject = f"{endpoint.channel} {self.name}".strip()
+        self.hold = Hold(subject, remedy, self._spread, notes)
         super().__init__(timeout=aiohttp.ClientTimeout(total=endpoint.timeout))
 
     async def send(self, body: dict[str, Any], *, key: str, attempt: int) -> Receipt:
         """Deliver one message, in its attempt number ``attempt`` (from 1).
 
-        Raises ``Retry``, ``Fail``, ``Snooze`` or ``ProviderError`` as the table above says.
+        Raises ``Retry``, ``Fail``, ``Snooze``, ``AnswerLost`` or ``ProviderError`` as the table above says.
         """
-        if self._url is None:
+        if not self.form.address.url:
             raise ProviderError(
                 f"no provider of {self._endpoint.channel} is configured: set {self._endpoint.variable}"
             )
         with self.hold.passage():
-            answer = await self._asked(self._url, encoded(body), key)
-            kind = kind_of(answer.status)
+            answer = await self._asked("POST", self.form.call(body, key))
+            kind, provider_id = self.form.meaning(answer.status, answer.body)
             if kind == "taken":
                 self.hold.taken(key)
-                return Receipt(answer.status, self._id_in(answer.body))
+                return Receipt(answer.status, self._safe(provider_id), self.name)
             said = self._said(answer)
             if kind == "sender":
                 self.hold.refused(key, said, sure=answer.status != 403)
         if kind == "message":
             raise Fail(said)
+        if kind == "lost":
+            raise AnswerLost(said)
         asked = asked_wait(answer.retry_after)
         if asked is None:
             raise ProviderError(said)
         raise Retry(said, after=self._wait(asked, attempt))
 
-    async def _asked(self, url: str, body: bytes, key: str) -> Answer:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key, "Accept-Encoding": "identity"}
+    async def ask(self, key: str) -> Receipt | None:
+        """Whether the provider has taken a message under our key: None where it has none.
+
+        Raises ``ProviderError`` where it does not say.
+        """
+        question = self.form.question(key)
+        if question is None:
+            raise ProviderError("this provider cannot be asked what it has taken")
+        answer = await self._asked("GET", question)
+        if answer.status == 404:
+            return None
+        if not 200 <= answer.status < 300:
+            raise ProviderError(f"asked for the message, {self._said(answer)}")
+        return Receipt(answer.status, self._safe(self.form.meaning(200, answer.body).provider_id), self.name)
+
+    async def _asked(self, method: str, call: Call) -> Answer:
+        headers = {**call.headers, "Accept-Encoding": "identity"}
         try:
-            async with self._opened().post(
-                url, data=body, headers=headers, allow_redirects=False
+            async with self._opened().request(
+                method, call.url, data=call.body or None, headers=headers, allow_redirects=False
             ) as response:
                 said = _unpacked(await begin_of(response), response.headers.get("Content-Encoding"))
                 return Answer(response.status, tuple(response.headers.getall("Retry-After", ())), said)
-        except TimeoutError:
-            raise ProviderError(f"no answer from the provider within {self._endpoint.timeout:g} s") from None
         except aiohttp.ClientSSLError as error:
             self.hold.close(f"no trusted connection to the provider: {self._words(error)}")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except aiohttp.ClientConnectorError as error:
             # `from None`: the traceback would show the cause, whose text may contain the address with its login
+            raise ProviderError(f"cannot reach the provider: {self._words(error)}") from None
+        except TimeoutError as error:
+            kind = ProviderError if isinstance(error, aiohttp.ConnectionTimeoutError) else AnswerLost
+            raise kind(f"no answer from the provider within {self._endpoint.timeout:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise AnswerLost(f"no answer of the provider can be read: {self._words(error)}") from None
+        except ValueError as error:
             raise ProviderError(f"cannot reach the provider: {self._words(error)}") from None
 
     def _wait(self, asked: float, attempt: int) -> float:
@@ -137,30 +158,14 @@ class HttpProvider(Caller):
     def _words(self, error: BaseException) -> str:
         return self._secrets.words(str(error) or type(error).__name__, EXCERPT)
 
-    def _id_in(self, body: bytes) -> str | int | None:
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return None
-        found = document.get("id") if isinstance(document, dict) else None
-        if isinstance(found, str):
-            return found if len(found) <= _ID and self._secrets.hidden(found) == found else None
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+    def _safe(self, found: str | int | None) -> str | int | None:
+        """An id that has none of our secrets in it."""
+        return found if not isinstance(found, str) or self._secrets.hidden(found) == found else None
 
 
-def kind_of(status: int) -> Kind:
-    """The kind of an answer by its status; see the table above."""
-    if 200 <= status < 300:
-        return "taken"
-    if status in (401, 403, 407):
-        return "sender"
-    return "message" if 400 <= status < 500 and status not in (408, 425, 429) else "again"
-
-
-def _below(url: str, path: str) -> str:
-    """Where messages go: the path below the address, before its query."""
-    base, mark, query = url.partition("?")
-    return f"{base.rstrip('/')}/{path}{mark}{query}"
+def plain(url: str, path: str) -> Form:
+    """The form of a provider that has no other one."""
+    return Plain(Address.of(url), path, "", "")
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:

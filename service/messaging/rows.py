@@ -22,13 +22,15 @@ from streamq import App, Job
 
 from ..clock import now
 from ..intake.outbox import TABLE as OUTBOX
-from ..intake.table import ONCE, Fields, Table, Unreadable
+from ..intake.table import ONCE, Fields, Outcome, Table, Unreadable
 from ..settings import ServiceSettings
 from . import ai, email, sms
 from .addresses import normal_address
 from .callback import wrong_address
+from .delivery import Deliveries, DeliveryState
 from .fields import ContactId, Text, WorkspaceId, printable
 from .numbers import numbers_of
+from .quiet_hours import zone_of
 
 Check = Callable[[Any], Any]
 
@@ -75,6 +77,8 @@ class SmsRow(_Row):
     message: Annotated[Text, _by("length")]
     scheduled_for: When = None
     metadata: dict[str, Any] | None = None
+    zone: Annotated[str | None, _by("zone")] = None
+    urgent: bool = False
 
 
 class EmailRow(_Row):
@@ -122,6 +126,7 @@ class Reader:
             "number": lambda value: _some(number(value), "is no telephone number"),
             "length": lambda value: _at_most(value, len(value), settings.sms_max_length, "characters"),
             "address": _address,
+            "zone": _zone,
             "attachments": lambda value: _at_most(
                 value,
                 sum(3 * len(each.content) // 4 for each in value),
@@ -148,7 +153,7 @@ class Reader:
         row: SmsRow = self.read(SmsRow, fields)
         message = sms.SmsMessage.model_construct(
             to=row.to, message=row.message, workspace_id=row.workspace_id, contact_id=row.contact_id,
-            metadata=row.metadata or {},
+            metadata=row.metadata or {}, zone=row.zone, urgent=row.urgent,
         )  # fmt: skip
         job, _ = await sms.CHANNEL.send(app, message, at=_later(row.scheduled_for), key=key, unique=ONCE)
         return job
@@ -179,9 +184,20 @@ def tables(settings: ServiceSettings) -> tuple[Table, ...]:
     """All that is read: the table of each channel, and the outbox."""
     reader = Reader(settings)
     return (
-        Table("sms_queue", reader.sms), Table("email_queue", reader.email), Table("ai_response_queue", reader.ai),
-        OUTBOX,
+        Table("sms_queue", reader.sms, known=_delivered), Table("email_queue", reader.email, known=_delivered),
+        Table("ai_response_queue", reader.ai), OUTBOX,
     )  # fmt: skip
+
+
+async def _delivered(app: App, key: str) -> Outcome | None:
+    """What is known of the delivery of a message, which is remembered for longer than its job in a flood."""
+    delivery = await Deliveries(app, reports=False).get(key)
+    match delivery.state if delivery else None:
+        case DeliveryState.SENT | DeliveryState.DELIVERED:
+            return Outcome("complete")
+        case DeliveryState.FAILED | DeliveryState.UNKNOWN as state:
+            return Outcome("failed", f"{state}: {delivery.reason}" if delivery and delivery.reason else state)
+    return None
 
 
 def _later(at: datetime | None) -> datetime | None:
@@ -201,6 +217,13 @@ def _fine(value: Any, wrong: str) -> Any:
 
 def _at_most(value: Any, size: int, limit: int, unit: str) -> Any:
     return _fine(value, f"has {size:,} {unit}, at most {limit:,} are allowed" if size > limit else "")
+
+
+def _zone(value: str) -> str:
+    try:
+        return zone_of(value).key
+    except ValueError as error:
+        return cast("str", _fine(value, str(error)))
 
 
 def _address(value: str) -> str:

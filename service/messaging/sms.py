@@ -9,20 +9,27 @@ scheduled-sms-queue    scheduled-sms   messages with a delay or a date
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from streamq import App, Backoff, Context, Limit
+from streamq import App, Backoff, ConfigurationError, Context, Limit, Notes
 
 from ..settings import ServiceSettings
+from .allowed import ALLOWED, Allowed
+from .allowed import Recipient as To
 from .channel import Channel
+from .delivery import Deliveries
 from .fields import ContactId, Text, WorkspaceId, not_blank, printable
+from .figures import figures_of
+from .formats import form_of
+from .formats.form import Form
+from .outgoing import Message, Outgoing
 from .provider import Endpoint, HttpProvider, Receipt
 
 SMS: Final = "sms"
-"""The name of the channel, and where a worker keeps its provider in ``app.state``."""
+"""The name of the channel, and where a worker keeps its way out in ``app.state``."""
 SEND_QUEUE: Final = "send-sms-queue"
 SCHEDULED_QUEUE: Final = "scheduled-sms-queue"
 SEND_TASK: Final = "send-sms"
@@ -47,12 +54,27 @@ class SmsMessage(BaseModel):
     workspace_id: WorkspaceId
     contact_id: ContactId | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    zone: str | None = None
+    """The time zone of the recipient, as Europe/Berlin, for quiet hours."""
+    urgent: bool = False
+    """Goes out in quiet hours too, and counts for no cap: a code to log in with."""
 
 
 async def deliver(message: SmsMessage, ctx: Context) -> Receipt:
-    """Hand one message to the provider, under a key that is equal on every attempt."""
-    provider: HttpProvider = ctx.app.state[SMS]
-    return await provider.send(_body(message), key=ctx.idempotency_key, attempt=ctx.attempt)
+    """Hand one message to a provider, under a key that is equal on every attempt."""
+    allowed: Allowed = ctx.app.state[ALLOWED]
+    to = To(SMS, message.to, message.workspace_id, message.contact_id)
+    await allowed.check(to)
+    if not message.urgent:
+        allowed.check_hours(to, message.zone)
+        await allowed.check_cap(to, ctx.idempotency_key)
+    outgoing: Outgoing[HttpProvider] = ctx.app.state[SMS]
+    body, key = _body(message), ctx.idempotency_key
+
+    async def give(provider: HttpProvider) -> Receipt:
+        return await provider.send(body, key=key, attempt=ctx.attempt)
+
+    return await outgoing.send(Message(key, message.workspace_id, ctx.attempt >= ctx.attempts), give)
 
 
 def _body(message: SmsMessage) -> dict[str, Any]:
@@ -72,23 +94,50 @@ def _options(settings: ServiceSettings) -> dict[str, Any]:
     return {
         "attempts": settings.sms_attempts,
         "backoff": Backoff(base=settings.sms_backoff),
-        "timeout": settings.sms_timeout + 5,
+        "timeout": (settings.sms_timeout + 5) * max(1, len(settings.secret("sms_api_url").split())),
     }
+
+
+def forms_of(settings: ServiceSettings) -> list[Form]:
+    """The forms of the providers, the first one in front. Raises ``ConfigurationError``."""
+    urls = settings.secret("sms_api_url").split() or [""]
+    secret, public = settings.secret("sms_report_secret"), settings.public_url.rstrip("/")
+    forms = [form_of(url, "send-sms", secret, public) for url in urls]
+    names = [form.address.name for form in forms]
+    if len(set(names)) < len(names):
+        raise ConfigurationError(
+            "two providers in SMS_API_URL have no name of their own: write #name at the end of their addresses"
+        )
+    if settings.sms_unknown == "ask" and (cannot := [form for form in forms if not form.knows_keys]):
+        raise ConfigurationError(
+            f"sms_unknown=ask, and a provider of the form {type(cannot[0]).__name__.lower()} cannot be asked: use "
+            "resend or hold"
+        )
+    return forms
+
+
+def reports_come(settings: ServiceSettings) -> bool:
+    """Whether providers may tell what became of messages."""
+    return bool(settings.secret("sms_report_secret") or settings.public_url)
+
+
+def providers_of(settings: ServiceSettings, notes: Notes) -> list[HttpProvider]:
+    """The providers of a worker. Raises ``ConfigurationError``."""
+    endpoint = Endpoint(
+        SMS, "SMS_API_URL", settings.sms_timeout, settings.sms_backoff, settings.sms_max_retry_after
+    )
+    return [HttpProvider(endpoint, form, notes) for form in forms_of(settings)]
 
 
 @asynccontextmanager
 async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
-    async with HttpProvider(endpoint(settings), app.notes) as provider:
-        app.state[SMS] = provider
+    async with AsyncExitStack() as stack:
+        providers = providers_of(settings, app.notes)
+        for provider in providers:
+            await stack.enter_async_context(provider)
+        deliveries = Deliveries(app, reports=reports_come(settings))
+        app.state[SMS] = Outgoing(SMS, providers, settings.sms_unknown, deliveries, figures_of(app))
         yield
-
-
-def endpoint(settings: ServiceSettings) -> Endpoint:
-    """Where text messages go."""
-    return Endpoint(
-        SMS, "SMS_API_URL", settings.secret("sms_api_url"), "send-sms",
-        settings.sms_timeout, settings.sms_backoff, settings.sms_max_retry_after,
-    )  # fmt: skip
 
 
 def _limit(settings: ServiceSettings) -> Limit:

@@ -6,7 +6,8 @@ answer                                  what follows
 4xx for all, or for the message         again after the task's backoff
 5xx for all, or for the message         failed: it will not be taken, ever
 5xx at the login, TLS not trusted       about us, not about the message: see ``hold``
-no answer, a connection that breaks     again after the backoff
+no connection                           again after the backoff
+a connection that breaks or stalls      nobody knows whether the message was taken: see ``outgoing``
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from streamq import ConfigurationError, Fail, Notes
 
 from .hold import Hold
-from .provider import ProviderError
+from .provider import AnswerLost, ProviderError, Receipt
 from .secrets import Secrets
 from .spread import Spread
 
@@ -69,6 +70,7 @@ class Smtp:
         }  # fmt: skip
         self._secrets = Secrets(url)
         self._idle: deque[SMTP] = deque()
+        self.name = ""
         self.hold = Hold("email", _REMEDY, Spread(), notes)
 
     async def __aenter__(self) -> Smtp:
@@ -83,12 +85,14 @@ class Smtp:
     async def send(
         self, message: EmailMessage, sender: str, recipients: Sequence[str], *, key: str
     ) -> Delivered:
-        """Hand over one message. Raises ``Fail``, ``Snooze`` or ``ProviderError`` as the table above says."""
+        """Hand over one message. Raises ``Fail``, ``Snooze``, ``AnswerLost`` or ``ProviderError``, see above."""
         from aiosmtplib import SMTPException  # noqa: PLC0415  # as above
 
         with self.hold.passage():
+            lost = ProviderError
             try:
                 connection = await self._connected()
+                lost = AnswerLost
                 try:
                     refused, said = await connection.send_message(
                         message, sender=sender, recipients=list(recipients)
@@ -98,13 +102,17 @@ class Smtp:
                     raise
                 self._keep(connection)
             except (SMTPException, OSError, TimeoutError) as error:
-                raise self._verdict(error, key) from None  # its text may repeat what we have sent
+                raise self._verdict(error, key, lost) from None  # its text may repeat what we have sent
             self.hold.taken(key)
         told = {name: f"{answer.code} {self._words(answer.message)}" for name, answer in refused.items()}
         later = [name for name, answer in refused.items() if answer.code < 500]
         return Delivered(
             self._words(said), {name: why for name, why in told.items() if name not in later}, later
         )
+
+    async def ask(self, _key: str) -> Receipt | None:
+        """A mail server does not tell what it has taken. Raises ``ProviderError``."""
+        raise ProviderError("a mail server cannot be asked what it has taken")
 
     async def _connected(self) -> SMTP:
         from aiosmtplib import SMTP, SMTPException  # noqa: PLC0415  # as above
@@ -131,8 +139,9 @@ class Smtp:
         else:
             connection.close()
 
-    def _verdict(self, error: Exception, key: str) -> Exception:
-        """What an error says. Raises ``Snooze`` or ``Fail`` where it is about us."""
+    def _verdict(self, error: Exception, key: str, lost: type[ProviderError]) -> Exception:
+        """What an error says; ``lost`` where that is not the server's word. Raises ``Snooze`` or ``Fail`` where it is
+        about us."""
         import aiosmtplib  # noqa: PLC0415  # as above
 
         said = self._words(str(getattr(error, "message", "") or error) or type(error).__name__)
@@ -151,7 +160,8 @@ class Smtp:
             return Fail(text) if all(one.code >= 500 for one in error.recipients) else ProviderError(text)
         if isinstance(error, aiosmtplib.SMTPResponseException) and error.code >= 500:
             return Fail(f"the mail server answered {error.code}: {said}")
-        return ProviderError(f"the mail server did not take it: {said}")
+        kind = ProviderError if isinstance(error, aiosmtplib.SMTPResponseException) else lost
+        return kind(f"the mail server did not take it: {said}")
 
     def _words(self, text: str) -> str:
         return self._secrets.words(text, _EXCERPT)

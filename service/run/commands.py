@@ -82,7 +82,12 @@ def api(app: str | None, **given: Any) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to append each call to, as JSON.",
 )
-def sandbox(host: str, port: int, ledger: Path | None) -> None:
+@click.option(
+    "--report-to",
+    cls=Option,
+    help="Where to tell that messages are delivered, signed by STREAMQ_SMS_REPORT_SECRET.",
+)
+def sandbox(host: str, port: int, ledger: Path | None, report_to: str | None) -> None:
     """Run a provider that only remembers what it was sent.
 
     \b
@@ -92,4 +97,4 @@ def sandbox(host: str, port: int, ledger: Path | None) -> None:
     """
     from .roles import sandbox as serve_sandbox
 
-    streamq.run(serve_sandbox(host, port, ledger))
+    streamq.run(serve_sandbox(host, port, ledger, report_to))

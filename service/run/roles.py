@@ -17,6 +17,7 @@ from ..app import build_app
 from ..http.auth import Keys, check_binding
 from ..http.serve import address, bind, serving
 from ..sandbox.provider import build_sandbox
+from ..sandbox.reporting import Reporting
 from ..settings import ServiceSettings
 
 log = logging.getLogger("streamq.api")
@@ -50,13 +51,15 @@ async def api(app: str | None, given: dict[str, Any]) -> None:
     log.info("the API has ended")
 
 
-async def sandbox(host: str, port: int, ledger: Path | None) -> None:
+async def sandbox(host: str, port: int, ledger: Path | None, report_to: str | None = None) -> None:
     """Serve the sandbox provider until a signal. Raises ``ConfigurationError``."""
     if not is_loopback(host):
         raise ConfigurationError(
             f"refusing to listen on {host}: the sandbox shows all it received; use 127.0.0.1"
         )
+    secret = ServiceSettings.load().secret("sms_report_secret") if report_to else ""
+    reporting = Reporting(secret, report_to) if report_to else None
     with stoppable(), bind(host, port) as listener:
-        async with serving(build_sandbox(file=ledger), listener, quiet=True):
+        async with serving(build_sandbox(file=ledger, reporting=reporting), listener, quiet=True):
             say(f"streamq sandbox: {address(listener)}  (PUT /behaviour, GET /ledger)")
             await asyncio.Event().wait()

@@ -6,9 +6,11 @@ embedded server > app > sandbox provider > API and dashboard > worker and schedu
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from secrets import token_bytes
+from typing import Any, NamedTuple
 
 from streamq import App, EmbeddedServer, Scheduler, Unavailable, Worker, public_address
 from streamq.cli.options import check_queues, configured
@@ -18,7 +20,9 @@ from streamq.runtime import Stop, stoppable
 from ..app import build_app
 from ..http.auth import Keys, check_binding
 from ..http.serve import address, bind, serving
+from ..messaging.sms import forms_of
 from ..sandbox.provider import build_sandbox
+from ..sandbox.reporting import Reporting
 from ..settings import SIMULATED, ServiceSettings
 from .roles import app_of
 from .screen import start_screen
@@ -33,6 +37,19 @@ class Options:
     given: dict[str, Any] = field(default_factory=dict)
 
 
+class Demo(NamedTuple):
+    """How the sandbox inside reports: under a secret of this run alone."""
+
+    secret: str
+    reporting: Reporting
+
+    @classmethod
+    def new(cls) -> Demo:
+        """With a secret that nobody else knows."""
+        secret = f"whsec_{b64encode(token_bytes(32)).decode()}"
+        return cls(secret, Reporting(secret))
+
+
 async def up(options: Options) -> None:
     """Run until a signal. Raises ``ConfigurationError``, and ``Unavailable`` when the server stays away."""
     app = app_of(options.app)
@@ -42,11 +59,12 @@ async def up(options: Options) -> None:
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
             redis_url, server = await _server(stack, settings)
-            urls, provider = await _providers(stack, settings, demo=options.demo)
+            demo = Demo.new() if options.demo else None
+            urls, provider = await _providers(stack, settings, demo)
             found = {"redis_url": redis_url, **urls}
             settings = app.configure(ServiceSettings, {**options.given, **found})
             await stack.enter_async_context(app)
-            dashboard = await _dashboard(stack, settings, app)
+            dashboard = await _dashboard(stack, settings, app, demo)
             await _until_ready(app, dashboard)
             screen = start_screen(app, settings, server=server, provider=provider, dashboard=dashboard)
             await _work(app, stop, list(screen))
@@ -92,19 +110,21 @@ async def _server(stack: AsyncExitStack, settings: ServiceSettings) -> tuple[str
 
 
 async def _providers(
-    stack: AsyncExitStack, settings: ServiceSettings, *, demo: bool
+    stack: AsyncExitStack, settings: ServiceSettings, demo: Demo | None
 ) -> tuple[dict[str, Any], str]:
     """The settings that name them."""
-    if not demo:
-        given = [settings.secret(name) for name in ("sms_api_url", "smtp_url", "email_api_url")]
-        named = ", ".join(public_address(url) for url in given if url)
+    if demo is None:
+        given = [settings.secret(name) for name in ("smtp_url", "email_api_url")]
+        addresses = [*(form.address.base for form in forms_of(settings)), *given]
+        named = ", ".join(public_address(url) for url in addresses if url)
         return {}, named or "none yet: set SMS_API_URL and SMTP_URL or EMAIL_API_URL, or use --demo"
     listener = bind("127.0.0.1", 0)
     stack.callback(listener.close)
-    await stack.enter_async_context(serving(build_sandbox(), listener, quiet=True))
+    await stack.enter_async_context(serving(build_sandbox(reporting=demo.reporting), listener, quiet=True))
     url = address(listener)
     urls = {
         "sms_api_url": url,
+        "sms_report_secret": demo.secret,
         "email_api_url": url,
         "smtp_url": "",
         "ai_api_url": SIMULATED,
@@ -113,9 +133,12 @@ async def _providers(
     return urls, f"sandbox, {url}/ledger; nothing leaves this machine"
 
 
-async def _dashboard(stack: AsyncExitStack, settings: ServiceSettings, app: App) -> str:
+async def _dashboard(stack: AsyncExitStack, settings: ServiceSettings, app: App, demo: Demo | None) -> str:
     listener = bind(settings.host, settings.port, or_next=True)
     stack.callback(listener.close)
     await stack.enter_async_context(serving(build_app(app, settings), listener))
     moved = settings.port not in (0, listener.getsockname()[1])
-    return f"{address(listener)}{settings.base_path}/" + f"  (port {settings.port} is taken)" * moved
+    where = f"{address(listener)}{settings.base_path}"
+    if demo is not None:
+        demo.reporting.url = f"{where}/api/v1/webhooks/sms"
+    return f"{where}/" + f"  (port {settings.port} is taken)" * moved

@@ -91,6 +91,10 @@ class Ledger:
             self._file.append(orjson.dumps(call.asdict()))
         return call
 
+    def taken(self, key: str) -> Call | None:
+        """The first of the kept calls under a key that was answered as taken."""
+        return next((call for call in self._calls if call.key == key and call.status < 300), None)
+
     def page(self, offset: int, limit: int) -> dict[str, Any]:
         """Calls from ``offset``, oldest first, with the totals: ``calls`` and ``by_status`` of all that came."""
         calls = [call.asdict() for call in islice(self._calls, offset, offset + limit)]

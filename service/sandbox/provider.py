@@ -1,6 +1,7 @@
 """A provider to try things with: it takes messages, remembers each call, and fails on request.
 
     POST   /send-sms    a message; recorded before it is answered; /send-email likewise
+    GET    /send-sms/K  whether a message under the key K was taken: 200 with its id, or 404
     GET    /ledger      the calls, oldest first, ``?offset=&limit=``, with totals
     DELETE /ledger      forget them
     GET    /behaviour   how the next calls are answered
@@ -15,7 +16,8 @@
     reject   ``status`` (default 400)
 
 ``delay_ms`` slows every mode; ``count`` is how many calls it is for (default: until changed); ``match``
-restricts it to recipients that contain it. It removes no duplicates, so that a test sees them.
+restricts it to recipients that contain it. It removes no duplicates, so that a test sees them. ``report`` is what it
+tells of the messages that it takes, where it was told to whom: delivered, failed, or none.
 
 The ledger keeps the latest calls, in a few megabytes; ``calls``, ``repeats`` and ``by_status`` go on counting all. A
 repeat is found by the keys of the calls that are kept. Only programs of this machine are answered, and a
@@ -41,6 +43,7 @@ from ..http.marks import MARKS, NOT_KEPT
 from ..http.route import AnyRoute, Asked, Route, Success, register
 from ..json_text import encoded
 from .ledger import KEEP, Ledger, as_seen, parsed
+from .reporting import Reporting
 
 LARGEST: Final = 1_048_576
 """Bytes of a call: far above any text message."""
@@ -73,6 +76,7 @@ class Behaviour(Request):
     ] = None
     count: int | None = Field(default=None, ge=1)
     match: str | None = Field(default=None, max_length=256)
+    report: Literal["delivered", "failed", "none"] = "delivered"
 
 
 class LedgerQuery(Request):
@@ -85,8 +89,9 @@ class LedgerQuery(Request):
 class Sandbox:
     """The ledger, and how the next calls are answered."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, reporting: Reporting | None) -> None:
         self.ledger, self.behaviour, self.closing = ledger, Behaviour(), asyncio.Event()
+        self.reporting = reporting
 
     def next_behaviour(self, body: bytes) -> Behaviour:
         """How this call is answered; uses up one of a counted behaviour."""
@@ -118,8 +123,18 @@ async def send(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
     await sandbox.pause(delay_ms / 1000)
     retry_after = behaviour.retry_after if behaviour.retry_after is not None else 1
     headers = {"Retry-After": str(retry_after)} if behaviour.mode == "busy" else {}
+    if sandbox.reporting is not None and status < 300 and asked.request.path == "/send-sms":
+        sandbox.reporting.tell(call, behaviour.report)
     answer = {"id": call.id} if status < 300 else {"error": f"told to {behaviour.mode}", "id": call.id}
     return Answer(answer, status, headers)
+
+
+async def taken(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
+    """As far as it is remembered."""
+    call = sandbox.ledger.taken(asked.request.match_info["key"])
+    if call is None:
+        return Answer({"error": "no message under this key was taken"}, 404, {})
+    return Answer({"id": call.id}, 200, {})
 
 
 async def show(sandbox: Sandbox, asked: Asked[LedgerQuery, None]) -> web.Response:
@@ -154,6 +169,10 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         for path in ("/send-sms", "/send-email")
     ),
     Route(
+        method="GET", path="/send-sms/{key}", handler=taken, scope=None,
+        summary="whether a message under a key was taken", answers=(Success(200, "It was"), Success(404, "It was not")),
+    ),
+    Route(
         method="GET", path="/ledger", handler=show, scope=None, query=LedgerQuery,
         summary="the calls, oldest first, with totals", answers=(Success(200, "A page of calls"),),
     ),
@@ -172,12 +191,14 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
 )  # fmt: skip
 
 
-def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Application:
+def build_sandbox(
+    *, keep: int = KEEP, file: Path | None = None, reporting: Reporting | None = None
+) -> web.Application:
     """The provider as an application; ``file`` is appended to, one JSON line for each call.
 
-    ``keep`` is in bytes. Raises ``ConfigurationError`` for a file that is not ours alone.
+    ``keep`` is in bytes; ``reporting`` tells of messages. Raises ``ConfigurationError`` for a file that is not ours.
     """
-    sandbox = Sandbox(Ledger(keep=keep, file=file))
+    sandbox = Sandbox(Ledger(keep=keep, file=file), reporting)
     application = web.Application(client_max_size=LARGEST)
     application[STRANGERS] = this_machine
     register(application, ROUTES, sandbox, lambda _route: this_machine, max_body=LARGEST)
@@ -188,6 +209,8 @@ def build_sandbox(*, keep: int = KEEP, file: Path | None = None) -> web.Applicat
     async def close(_application: web.Application) -> None:
         sandbox.ledger.close()
 
+    if reporting is not None:
+        application.cleanup_ctx.append(reporting.running)
     application.on_response_prepare.append(_mark)
     application.on_shutdown.append(hurry)
     application.on_cleanup.append(close)

@@ -223,6 +223,15 @@ class Keys:
         "string", "the number of the last call by which a worker added to the statistics", "expires in an hour",
         "counted:WORKER",
     )  # fmt: skip
+    tallied_minutes = Key(
+        "hash", "what a service counted in a minute under this name: subject → counts and times (JSON)",
+        "expires in a day", "tallied:minutes:MINUTE",
+    )  # fmt: skip
+    tallied_hours = Key("hash", "the same of an hour", "expires in 90 days", "tallied:hours:HOUR")
+    tallied_by = Key(
+        "string", "the number of the last call by which a process of a service added to its tallies",
+        "expires in an hour", "tallied:by:PROCESS",
+    )  # fmt: skip
     failed = Key(
         "list", "ids of failed jobs, kept so by an earlier version", "the pruner takes them into `failures`"
     )
@@ -284,6 +293,18 @@ class Keys:
     def hour(self, number: int) -> str:
         """The key of the statistics of an hour."""
         return f"{self.hours}{number}"
+
+    def tallied_minute(self, number: int) -> str:
+        """The key of what services counted in a minute."""
+        return f"{self.tallied_minutes}{number}"
+
+    def tallied_hour(self, number: int) -> str:
+        """The key of the same of an hour."""
+        return f"{self.tallied_hours}{number}"
+
+    def tallied_of(self, process: str) -> str:
+        """The key of the number of a process's last call."""
+        return f"{self.tallied_by}{process}"
 
     def counted_by(self, worker: str) -> str:
         """The key of the number of a worker's last call, by what tells it from others of its name."""

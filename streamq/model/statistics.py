@@ -29,6 +29,8 @@ NUMBER_KEPT: Final = 3_600
 TASKS: Final = 32
 """Tasks of a queue that a minute tells apart. With 60 buckets each, which is many, a minute has 20 KB at most then,
 or 50 KB where all names have 200 characters and all counts many digits."""
+SUBJECTS: Final = 256
+"""Subjects of a service's tallies that a minute tells apart, and an hour: with 40 counts and buckets each, 100 KB."""
 NAME: Final = 200
 """Characters of a task's name, as many as enqueue lets it have: another program may write any."""
 OTHERS: Final = "*"
@@ -174,13 +176,13 @@ def figures_of(sums: Sums, seconds: float) -> Figures:
     """The figures that sums of so many seconds come to."""
     counts = {name: sums[name] for name in COUNTED.values()}
     rate = round(sum(counts.values()) / seconds, 3) if seconds > 0 else 0.0
-    return Figures(**counts, rate=rate, run=_spread(sums, "r"), wait=_spread(sums, "w"))
+    return Figures(**counts, rate=rate, run=spread_of(sums, "r"), wait=spread_of(sums, "w"))
 
 
-def _spread(sums: Sums, letter: str) -> Spread:
-    found = sorted(
-        (int(name[1:]), count) for name, count in sums.items() if name[0] == letter and name[1:].isdigit()
-    )
+def spread_of(sums: Sums, before: str) -> Spread:
+    """How the times are spread whose buckets have names that begin so."""
+    names = ((name.removeprefix(before), count) for name, count in sums.items() if name.startswith(before))
+    found = sorted((int(bucket), count) for bucket, count in names if bucket.isdigit())
     total = sum(count for _, count in found)
     return Spread(*[_percentile(found, total * part) for part in (0.5, 0.95, 0.99)]) if total else Spread()
 

@@ -72,6 +72,19 @@ class RecordsStore:
 
     # -- queries --------------------------------------------------------------------------------------------
 
+    async def listed(self, name: str, limit: int, after: tuple[float, str] | None) -> list[tuple[str, Kept]]:
+        """At most ``limit`` entries in the order of their ends: those after one, by its end in ms and its key."""
+        ends, last = after or ("", "")
+        async with self._access.pool.links() as links:
+            reply = await scripts.RECORDS_LIST.run(links.of(name), self._access.keys(name), limit, ends, last)
+        found = zip(reply[::3], reply[1::3], reply[2::3], strict=True)
+        return [(key.decode("utf-8", "replace"), _kept(text, ends)) for key, text, ends in found]
+
+    async def size(self, name: str) -> int:
+        """How many entries there are, and counts; those whose time is over too, as long as they are there."""
+        async with self._access.pool.links() as links:
+            return int(await links.of(name).call("HLEN", self._access.keys(name).records))
+
     async def get(self, name: str, key: str) -> Kept | None:
         """An entry; ``None`` where there is none."""
         async with self._access.pool.links() as links:
@@ -79,5 +92,9 @@ class RecordsStore:
         self._access.clock.set(now)
         if not found:
             return None
-        version, _, value = found[0].partition(b"\n")
-        return Kept(value, int(version), float(found[1]))
+        return _kept(*found)
+
+
+def _kept(text: bytes, ends: bytes) -> Kept:
+    version, _, value = text.partition(b"\n")
+    return Kept(value, int(version), float(ends))

@@ -14,6 +14,7 @@ from streamq.model.statistics import (
     MINUTE,
     MINUTES_KEPT,
     NUMBER_KEPT,
+    SUBJECTS,
     TASKS,
     WAITING,
     Sums,
@@ -27,6 +28,15 @@ from streamq.store.access import Access
 
 READ_AT_ONCE: Final = 25
 """Minutes or hours of one round trip: with all the tasks that they may have, a megabyte, and 50 ms of this process."""
+
+
+_LIVES: Final = tuple(1000 * each for each in (MINUTES_KEPT + HOUR, HOURS_KEPT + 24 * HOUR, NUMBER_KEPT))
+"""In ms, of a minute, an hour and a number: so that the last hour and the last day are whole."""
+
+
+def _told(sums: Mapping[str, Sums]) -> list[Any]:
+    """Names and what is added of them, as a script takes them."""
+    return [text for name, more in sums.items() for text in (name, codec.dumps(more))]
 
 
 class Kept(NamedTuple):
@@ -69,13 +79,28 @@ class StatisticsStore:
             hour=keys.hour(now // HOUR),
             counted=keys.counted_by(worker),
         )
-        lives = (MINUTES_KEPT + HOUR, HOURS_KEPT + 24 * HOUR, NUMBER_KEPT)  # the last hour and day are whole
-        arguments: list[Any] = [number, *[1000 * seconds for seconds in lives], TASKS]
-        for name, sums in tasks.items():
-            arguments += name, codec.dumps(sums)
-        return on, arguments
+        return on, [number, *_LIVES, TASKS, *_told(tasks)]
+
+    async def tally(self, name: str, process: str, number: int, subjects: Mapping[str, Sums]) -> None:
+        """Add what a process of a service counted, by subject. A number is added once."""
+        keys, now = self._access.keys(name), self._access.clock.now() // 1000 or await self.now()
+        on = scripts.TALLY.on(
+            minute=keys.tallied_minute(now // MINUTE), hour=keys.tallied_hour(now // HOUR),
+            counted=keys.tallied_of(process),
+        )  # fmt: skip
+        async with self._access.pool.links() as links:
+            said = await scripts.TALLY.run(links.of(name), on, number, *_LIVES, SUBJECTS, *_told(subjects))
+        self._access.clock.set(said)
 
     # -- queries --------------------------------------------------------------------------------------------
+
+    async def tallied(self, name: str, unit: int, numbers: Sequence[int]) -> list[Kept]:
+        """What services counted under a name, as ``kept``."""
+        keys = self._access.keys(name)
+        of = keys.tallied_minute if unit == MINUTE else keys.tallied_hour
+        async with self._access.pool.links() as links:
+            replies = await links.of(name).batch(*[("HGETALL", of(number)) for number in numbers])
+        return self.read(numbers, replies)
 
     async def now(self) -> int:
         """The server's time in seconds since the epoch."""

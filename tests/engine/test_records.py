@@ -99,8 +99,8 @@ async def test_one_entry_too_many_is_refused_until_another_is_over(
     ("key", "given", "said"),
     [
         ("", {}, "cannot be a key"), ("x" * 501, {}, "1 to 500 characters"), ("a\nb", {}, "one line"), (5, {}, "key"),
-        ("k", {"lifetime": 0}, "1 ms to 400 days"), ("k", {"lifetime": "soon"}, "write seconds"),
-        ("k", {"lifetime": "500d"}, "1 ms to 400 days"), ("k", {"version": -1}, "not a version"),
+        ("k", {"lifetime": 0}, "1 ms to 3660 days"), ("k", {"lifetime": "soon"}, "write seconds"),
+        ("k", {"lifetime": "3661d"}, "1 ms to 3660 days"), ("k", {"version": -1}, "not a version"),
         ("k", {"value": object()}, "no JSON form"), ("k", {"value": float("nan")}, "no JSON form"),
         ("k", {"value": "x" * 70_000}, "at most 65,536"),
     ],
@@ -121,3 +121,35 @@ async def test_names_bounds_and_counts_are_checked(app: App) -> None:
         app.records("r", limit=0)
     with pytest.raises(UsageError, match="cannot be counted"):
         await app.records("r").count("k", 60, by=-1)
+
+
+async def test_all_entries_are_listed_page_by_page_in_the_order_of_their_ends(app: App) -> None:
+    records = app.records("unknown")
+    for number in range(25):
+        await records.put(f"m {number}", number, lifetime=1000 - number)
+    await records.count("m 1", 60)
+    found, page = [], await records.list(limit=7)
+    while page:
+        found += page
+        page = await records.list(page[-1], limit=7)
+    assert [each.value for each in found] == list(range(24, -1, -1))
+    assert await records.size() >= 25
+    for limit in (0, 1_001):
+        with pytest.raises(UsageError, match="1 to 1,000"):
+            await records.list(limit=limit)
+
+
+async def test_entries_that_end_together_are_all_listed_and_large_ones_in_small_pages(
+    app: App, client: redis.Redis, prefix: str
+) -> None:
+    records, keys = app.records("unknown"), Keys(prefix, "unknown")
+    for name in [f"k{number:04}" for number in range(1_200)]:
+        client.hset(keys.records, f"v{name}", b'1\n"' + b"x" * (60_000 if name < "k0020" else 1) + b'"')
+        client.zadd(keys.records_ends, {f"v{name}": 4_000_000_000_000})
+    found, page, pages = [], await records.list(limit=1_000), 0
+    while page:
+        found += page
+        pages += 1
+        page = await records.list(page[-1], limit=1_000)
+    assert [each.key for each in found] == [f"k{number:04}" for number in range(1_200)]
+    assert pages >= 4

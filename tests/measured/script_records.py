@@ -19,6 +19,8 @@ def record_cases(rig: Rig) -> list[Case]:
         Case("records_put", size, _over, _put, {}),
         Case("records_get", size, _kept, lambda bench, _: _records(bench).get("k"), {}),
         Case("records_count", f"beside {_many(rig):,} that are over", _over, _counted, {}),
+        Case("records_list", f"{BYTES // 1000} KB each", _large, _listed, {}),
+        Case("tally", "32 subjects with 200 counts each", _nothing, _tallied, {}),
         Case("records_delete", size, _kept, lambda bench, _: _records(bench).delete("k"), {}),
     ]
 
@@ -46,6 +48,28 @@ async def _kept(bench: Bench) -> None:
 
 async def _put(bench: Bench, _: Any) -> None:
     await _records(bench).put("k", "x" * BYTES)
+
+
+async def _nothing(bench: Bench) -> None:
+    pass
+
+
+async def _large(bench: Bench) -> None:
+    for number in range(20):
+        await _records(bench).put(f"k{number}", "x" * BYTES)
+
+
+async def _listed(bench: Bench, _: Any) -> None:
+    await _records(bench).list(limit=1_000)
+
+
+async def _tallied(bench: Bench, _: Any) -> None:
+    tallies = bench.app.tallies(QUEUE)
+    for subject in range(32):
+        for bucket in range(100):
+            tallies.time(str(subject), "send", 1.2**bucket / 1000)
+            tallies.time(str(subject), "wait", 1.2**bucket / 1000)
+    await tallies.send()
 
 
 async def _counted(bench: Bench, _: Any) -> None:

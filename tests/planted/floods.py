@@ -68,14 +68,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "count: a minute tells any number of tasks apart",
-        "streamq/redis/lua/count.lua",
+        "streamq/redis/lua/parts/sums.lua",
         "redis.call('HEXISTS', key, field) == 0 and redis.call('HLEN', key) >= room",
         "false",
         STATISTICS,
     ),
     Fault(
         "count: an hour is kept for ever",
-        "streamq/redis/lua/count.lua",
+        "streamq/redis/lua/parts/sums.lua",
         "  redis.call('PEXPIRE', key, life)",
         "  if key == keys.minute then redis.call('PEXPIRE', key, life) end",
         STATISTICS,

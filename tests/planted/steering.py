@@ -15,7 +15,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "statistics tell any number of tasks apart",
-        "streamq/redis/lua/count.lua",
+        "streamq/redis/lua/parts/sums.lua",
         "redis.call('HLEN', key) >= room then field = '*' end",
         "false then field = '*' end",
         "tests/engine/test_statistics.py::test_a_million_tasks_of_different_names_take_no_more_keys_and_bytes_than_some",

@@ -30,6 +30,11 @@ pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 Start = Callable[..., AbstractAsyncContextManager[Service]]
 Make = Callable[..., ServiceSettings]
 GOOD = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
+OPEN = {
+    "/health": (200, ""), "/ready": (200, ""), "/api/v1/webhooks/sms": (404, "no-provider"),
+    "/api/v1/webhooks/sms/{provider}": (404, "no-provider"), "/unsubscribe/{token}": (404, "not-found"),
+}  # fmt: skip
+"""What everybody may ask for, and what is answered: the probes, and what a signature lets in."""
 PROBES = {"/health", "/ready"}
 ADDED_BY_PROXIES = [
     "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "X-Forwarded", "X-FORWARDED-ANYTHING",
@@ -42,6 +47,8 @@ async def asked(service: Service, method: str, path: str, **headers: str) -> tup
     where = (
         path.replace("{queue}", "send-sms-queue")
         .replace("{id}", "1-0")
+        .replace("{provider}", "twilio")
+        .replace("{token}", "t.t")
         .replace("{file}", "app.js")
         .replace("{group}", "66338")
         .replace("{name}", "x")
@@ -63,21 +70,25 @@ async def raw(service: Service, request: str) -> tuple[int, str]:
     return int(answer.split(" ", 2)[1]), answer
 
 
-async def test_what_a_proxy_passed_on_is_refused_at_every_path_but_the_probes(service: Service) -> None:
+async def test_what_a_proxy_passed_on_is_refused_at_every_path_but_probes_and_what_is_signed(
+    service: Service,
+) -> None:
     for name in ADDED_BY_PROXIES:
         assert await asked(service, "GET", "/api/v1/queues", **{name: "203.0.113.9"}) == (403, "proxied"), (
             name
         )
     for method, path in EVERY_PATH:
-        expected = (200, "") if path in PROBES else (403, "proxied")
+        expected = OPEN.get(path, (403, "proxied"))
         assert await asked(service, method, path, **{"X-Forwarded-For": "127.0.0.1"}) == expected, path
     _, _, problem = await service.get("/", Via="1.1 proxy")
     assert "set STREAMQ_API_KEYS" in problem["detail"]
 
 
-async def test_a_foreign_name_is_refused_at_every_path_but_the_probes(service: Service) -> None:
+async def test_a_foreign_name_is_refused_at_every_path_but_probes_and_what_is_signed(
+    service: Service,
+) -> None:
     for method, path in EVERY_PATH:
-        expected = (200, "") if path in PROBES else (403, "foreign-host")
+        expected = OPEN.get(path, (403, "foreign-host"))
         assert await asked(service, method, path, Host="jobs.example.com") == expected, path
 
 

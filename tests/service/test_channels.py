@@ -36,7 +36,7 @@ async def test_every_task_of_the_service_is_of_a_channel_and_each_channel_is_sho
         ["send-sms", "scheduled-sms"],
     )
     assert (sms["concurrency"], sms["rate"], sms["notes"]) == (None, None, {})
-    assert (sms["counts"]["waiting"], sms["counts"]["delayed"], sms["counts"]["failed"]) == (1, 1, 0)
+    assert (sms["counts"]["held"], sms["counts"]["delayed"], sms["counts"]["failed"]) == (1, 1, 0)
 
 
 async def test_a_worker_says_in_a_line_how_each_channel_is_set_up(

@@ -98,7 +98,7 @@ async def test_a_stream_begins_with_a_snapshot_and_tells_what_changes(service: S
             if data["queues"]:
                 break
         assert data["queues"].keys() == {"send-sms-queue"}
-        assert data["queues"]["send-sms-queue"]["waiting"] == 1
+        assert data["queues"]["send-sms-queue"]["held"] == 1
         assert "workers" not in data
 
 
@@ -300,7 +300,7 @@ async def test_a_browser_cancels_a_job_when_it_is_asked_twice_and_lets_it_wait_a
     record = (await service.get(at))[2]
     assert (record["state"], record["error"]["message"]) == ("cancelled", "on the dashboard")
     await press("cancelled", "Try again")
-    assert (await service.get(at))[2]["state"] == "waiting"
+    assert (await service.get(at))[2]["state"] == "held"
     assert page.complaints == []
 
 

@@ -12,7 +12,7 @@ import pytest
 from streamq_service.messaging import hold
 from streamq_service.messaging.hold import Hold
 from streamq_service.messaging.provider import HttpProvider, ProviderError
-from streamq_service.messaging.sms import endpoint
+from streamq_service.messaging.sms import providers_of
 from streamq_service.messaging.spread import Spread
 from streamq_service.settings import ServiceSettings
 
@@ -74,7 +74,7 @@ async def provider() -> AsyncIterator[Provider]:
     notes = Notes()
     async with (
         provider_saying(say) as url,
-        HttpProvider(endpoint(ServiceSettings(sms_api_url=url)), notes) as sender,
+        providers_of(ServiceSettings(sms_api_url=url), notes)[0] as sender,
     ):
         made = Provider(sender, notes)
         yield made

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamq_service.intake import following
 from streamq_service.intake.claims import Claims
 from streamq_service.intake.database import Database, DatabaseUnavailable, Row
 from streamq_service.messaging import messaging_app
@@ -112,6 +113,18 @@ async def test_two_services_read_one_table_and_each_row_is_one_job(
         assert (await app.queue("send-sms-queue").counts()).completed == 400
     jobs = await base.connection.fetchval("SELECT count(DISTINCT job_id) FROM sms_queue")
     assert (jobs, len(await calls(sandbox))) == (400, 400)
+
+
+async def test_in_a_flood_rows_say_how_their_messages_ended_though_the_records_of_their_jobs_are_gone(
+    base: Base, settings: Settings, sandbox: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "WATCHED", 3)
+    known = settings(sms_api_url=sandbox.url, intake_url=base.url, intake_poll=0.5, keep_completed=2)
+    async with reading(known) as app:
+        await base.connection.execute(MANY, 200)
+        await until(lambda: _complete(base, 200), 60.0)
+        assert (await app.queue("send-sms-queue").counts()).completed == 2
+    assert await base.statuses("sms_queue") == {"complete": 200}
 
 
 async def test_what_ends_while_a_worker_stops_is_written_down(

@@ -46,7 +46,7 @@ async def test_an_immediate_message_waits_in_its_queue_and_says_where(service: S
     assert answer["id"] == answer["jobId"]
     assert (answer["queue"], answer["state"], answer["due_at"]) == ("send-sms-queue", "waiting", None)
     status, _, job = await service.get(headers["Location"])
-    assert (status, job["task"], job["state"]) == (200, "send-sms", "waiting")
+    assert (status, job["task"], job["state"], job["group"]) == (200, "send-sms", "held", "66338")
 
 
 @ON_ONE_SERVER
@@ -95,7 +95,7 @@ async def test_the_provider_receives_what_was_asked_for(
     assert (status, job["state"], job["result"]) == (
         200,
         "completed",
-        {"status": 200, "provider_id": "msg-1"},
+        {"status": 200, "provider_id": "msg-1", "provider": ""},
     )
     (call,) = await calls(sandbox)
     received = call["body"]

@@ -3,7 +3,7 @@
 import { svg } from "./dom.js";
 
 export const STATES = ["waiting", "active", "delayed", "held", "completed", "failed", "cancelled", "expired"];
-export const TOTALS = ["waiting", "active", "delayed", "completed", "failed"];
+export const TOTALS = ["waiting", "held", "active", "delayed", "completed", "failed"];
 
 const MARKS = {
   waiting: "M4 5h8M4 8h8M4 11h5",

@@ -10,23 +10,15 @@
 --   most          tasks at most that a minute or an hour tells apart; what is of others is added up
 --   tasks...      name of each, `*` for all others, and what is added of it: a JSON object of numbers
 -- returns the server's time; the field `#` says how many jobs waited at most
--- parts: clock waiting kept_json
+-- parts: clock waiting sums
 if (tonumber(redis.call('GET', keys.counted) or nil) or 0) >= tonumber(args.number) then return now end
-local room, waiting = tonumber(args.most) + 2, 0 -- beside the tasks: all others together, and how many wait
+local waiting = 0
 for number = 1, #keys.lanes do waiting = waiting + waiting_in(number) end
 
 local function add(key, life)
   local highest = math.max(waiting, number_in(tonumber(redis.call('HGET', key, '#') or nil)) or 0)
   redis.call('HSET', key, '#', string.format('%.0f', highest))
-  if redis.call('HEXISTS', key, '*') == 0 then redis.call('HSET', key, '*', '{}') end
-  for at = first.tasks, #ARGV, 2 do
-    local field = ARGV[at]
-    if field ~= '*' and redis.call('HEXISTS', key, field) == 0 and redis.call('HLEN', key) >= room then field = '*' end
-    local sums = kept_json(redis.call('HGET', key, field)) or {}
-    for name, more in pairs(cjson.decode(ARGV[at + 1])) do sums[name] = (number_in(sums[name]) or 0) + more end
-    redis.call('HSET', key, field, cjson.encode(sums))
-  end
-  redis.call('PEXPIRE', key, life)
+  add_sums(key, first.tasks, args.most + 2, life) -- beside the tasks: all others, and how many wait
 end
 
 redis.call('HLEN', keys.minute)

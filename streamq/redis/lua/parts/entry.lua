@@ -2,7 +2,7 @@
 -- Each has an end, and the hash ends with the last of them, so that nothing stays of what nobody writes any more.
 -- parts: clock each
 
-local LONGEST = 400 * 86400000 -- ms for which an entry may be kept: an end beyond is none that was written here
+local LONGEST = 3660 * 86400000 -- ms for which an entry may be kept: an end beyond is none that was written here
 
 -- An entry and its end, in ms since the epoch; nothing where there is none, or not any more, or what somebody else wrote.
 local function entry_of(field)

@@ -9,7 +9,18 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json
 
-from streamq import App, Job, OutcomeUnknown, RequestRunning, Unavailable, UsageError
+from streamq import (
+    App,
+    ConfigurationError,
+    GroupFull,
+    Job,
+    NotOpen,
+    OutcomeUnknown,
+    RequestRunning,
+    StreamqError,
+    Unavailable,
+    UsageError,
+)
 
 from .database import Database, Row
 from .table import COUNTS, ID_TYPE, UNKNOWN, Statements, Table, Unreadable
@@ -37,7 +48,7 @@ class Batch(NamedTuple):
     rows: int
     """How many were taken."""
     jobs: list[Taken]
-    trouble: Unavailable | None
+    trouble: StreamqError | None
     """Why some were given back."""
 
 
@@ -66,7 +77,7 @@ class Claims:
 
     def __init__(self, app: App, database: Database, table: Table, *, batch: int, poll: float) -> None:
         self.table, self.poll = table, poll
-        self._app, self._database, self._batch, self._room = app, database, batch, batch
+        self._app, self._database, self._batch = app, database, batch
         self._statements: Statements | None = None
 
     async def statements(self) -> Statements:
@@ -78,11 +89,7 @@ class Claims:
 
     async def take(self) -> Batch:
         """Make jobs of pending rows, at most a batch."""
-        rows = await self._database.fetch((await self.statements()).claim, self._room)
-        batch = await self._jobs_of(rows)
-        # A queue that is full takes none of those that were sent together: then fewer are.
-        self._room = min(self._batch, 2 * self._room) if batch.trouble is None else max(1, len(rows) // 4)
-        return batch
+        return await self._jobs_of(await self._database.fetch((await self.statements()).claim, self._batch))
 
     async def resume(self) -> Batch:
         """The same of rows that somebody took who has not written down a job."""
@@ -120,9 +127,12 @@ class Claims:
         elif taken:
             await self._database.fetch(said.delete, *_columns([(each.id, each.claim) for each in taken], 2))
         await self.ended(failed)
+        troubles = [error for _, error in given_back if not isinstance(error, GroupFull)]
         if given_back:
-            await self._database.fetch(said.release, *_columns([row for row, _ in given_back], 3))
-        return Batch(len(rows), taken, given_back[0][1] if given_back else None)
+            wait = 0.0 if troubles else self.poll  # one whose group is full makes way for others meanwhile
+            back = [(row["id"], row["claim"], str(error)[:LONGEST], wait) for row, error in given_back]
+            await self._database.fetch(said.release, *_columns(back, 4))
+        return Batch(len(rows), taken, troubles[0] if troubles else None)
 
     async def _job_of(self, row: Row) -> Job[Any]:
         try:
@@ -134,21 +144,23 @@ class Claims:
 
 def _sorted(
     table: str, rows: Sequence[Row], jobs: Sequence[Job[Any] | BaseException]
-) -> tuple[list[Taken], list[End], list[tuple[tuple[str, str, str], Unavailable]]]:
+) -> tuple[list[Taken], list[End], list[tuple[Row, StreamqError]]]:
     """Rows that have a job, rows that fail, and rows that are given back, with why. Others stay claimed."""
-    taken, failed, given_back = [], [], []
+    taken: list[Taken] = []
+    failed: list[End] = []
+    given_back: list[tuple[Row, StreamqError]] = []
     for row, job in zip(rows, jobs, strict=True):
         match job:
             case Job():
                 taken.append(Taken(table, row["id"], row["claim"], job.queue, job.id, job))
+            case (
+                OutcomeUnknown() | RequestRunning() | NotOpen()
+            ):  # there may be a job: the same claim finds it later
+                log.warning("intake: row %s of %s is taken up again: %s", row["id"], table, job)
+            case Unavailable() | ConfigurationError():
+                given_back.append((row, job))
             case Unreadable() | UsageError():
                 failed.append(End(row["id"], row["claim"], "failed", 0, str(job)[:LONGEST]))
-            case (
-                OutcomeUnknown() | RequestRunning()
-            ):  # its job may be there: the claim is taken up again under the same key
-                log.warning("intake: row %s of %s is taken up again: %s", row["id"], table, job)
-            case Unavailable():
-                given_back.append(((row["id"], row["claim"], str(job)[:LONGEST]), job))
             case Exception():
                 failed.append(
                     End(row["id"], row["claim"], "failed", 0, f"{type(job).__name__}: {job}"[:LONGEST])

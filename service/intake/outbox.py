@@ -15,7 +15,17 @@ from typing import Any, Final, NamedTuple, Unpack
 
 from pydantic_core import to_json
 
-from streamq import OPTIONS, App, EnqueueOptions, Job, JSONText, StreamqError, Unique, UsageError
+from streamq import (
+    OPTIONS,
+    App,
+    ConfigurationError,
+    EnqueueOptions,
+    Job,
+    JSONText,
+    StreamqError,
+    Unique,
+    UsageError,
+)
 from streamq.durations import seconds_of
 from streamq.times import looks_like_a_time, parse_rfc3339, rfc3339
 
@@ -87,10 +97,13 @@ async def _send(app: App, fields: Fields, key: str) -> Job[Any]:
     queue, task = str(fields["queue"]), str(fields["task"])
     options = _options(fields)
     payload = JSONText(encoded(fields["payload"]))
-    if not {"key", "unique"} & options.keys():
-        return await app.enqueue(queue, task, payload, key=key, unique=ONCE, **options)
-    async with app.once(queue, key, b"") as request:
-        return await request.enqueue(task, payload, **options)
+    try:
+        if not {"key", "unique"} & options.keys():
+            return await app.enqueue(queue, task, payload, key=key, unique=ONCE, **options)
+        async with app.once(queue, key, b"") as request:
+            return await request.enqueue(task, payload, **options)
+    except ConfigurationError as error:  # what can name no queue
+        raise Unreadable(str(error)) from None
 
 
 def _options(fields: Fields) -> Any:

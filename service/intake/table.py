@@ -50,7 +50,7 @@ class Statements:
     enqueued: str = field(init=False)
     """Write down jobs: ids, claims, queues and ids of jobs, and in how many seconds each is looked at."""
     release: str = field(init=False)
-    """Give rows back that have no job: ids, claims, why."""
+    """Give rows back that have no job: ids, claims, why, and in how many seconds they may be taken again."""
     looked: str = field(init=False)
     """Take rows whose job is to be looked at, at most $1."""
     changed: str = field(init=False)
@@ -67,7 +67,8 @@ class Statements:
 _TEXTS: Final = {
     "claim": """
         WITH taken AS MATERIALIZED (
-            SELECT id FROM {t} WHERE status = 'pending' ORDER BY updated_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+            SELECT id FROM {t} WHERE status = 'pending' AND (look_at IS NULL OR look_at < now())
+            ORDER BY look_at NULLS FIRST, updated_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
         )
         UPDATE {t} AS t SET status = 'processing', claim = gen_random_uuid(), claimed_at = now(), updated_at = now(),
             look_at = now() + interval '{stale} s', job_queue = NULL, job_id = NULL, attempts = 0, error = NULL,
@@ -90,8 +91,9 @@ _TEXTS: Final = {
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[]) AS x (id, claim, queue, job, seconds)
         WHERE t.id = x.id::{type} AND t.claim = x.claim::uuid AND t.job_id IS NULL""",
     "release": """
-        UPDATE {t} AS t SET status = 'pending', claim = NULL, error = x.error, updated_at = now()
-        FROM unnest($1::text[], $2::text[], $3::text[]) AS x (id, claim, error)
+        UPDATE {t} AS t SET status = 'pending', claim = NULL, error = x.error, updated_at = now(),
+            look_at = now() + make_interval(secs => x.seconds)
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) AS x (id, claim, error, seconds)
         WHERE t.id = x.id::{type} AND t.claim = x.claim::uuid AND t.job_id IS NULL""",
     "looked": """
         WITH taken AS MATERIALIZED (
@@ -104,7 +106,7 @@ _TEXTS: Final = {
             extract(epoch FROM now() - t.claimed_at)::float8 AS age""",
     "changed": """
         UPDATE {t} AS t SET status = x.status, attempts = x.attempts, error = x.error, updated_at = now(),
-            look_at = now() + make_interval(secs => x.seconds),
+            look_at = CASE WHEN x.status IN ('processing', 'error') THEN now() + make_interval(secs => x.seconds) END,
             finished_at = CASE WHEN x.status IN ('complete', 'failed') THEN now() END
         FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::float8[])
             AS x (id, claim, status, attempts, error, seconds)

@@ -181,23 +181,25 @@ async def test_while_the_server_of_the_queues_is_away_rows_stay_pending(
     assert set((await sent(sandbox)).values()) == {1}
 
 
-async def test_rows_for_which_the_queue_has_no_room_wait_in_the_table(
+async def test_rows_for_which_their_group_has_no_room_wait_in_the_table_and_others_pass_them(
     base: Base, settings: Settings, sandbox: Service
 ) -> None:
     async with reading(settings(sms_api_url=sandbox.url, intake_url=base.url, intake_poll=0.2)) as app:
-        queue = app.queue("send-sms-queue")
-        await queue.limit(max_waiting=30)
-        await queue.pause("a moment")
+        tenant = app.queue("send-sms-queue").group("66338")
+        await tenant.limit(max_waiting=30)
+        await tenant.pause("a moment")
         await base.connection.execute(MANY, "m")
-        await note(app, "is full")
+        await base.ended("sms_queue", await base.sms("of another", workspace_id="7"))
         await until(lambda: _waits(base), 30.0)
-        await queue.resume()
+        said = await base.connection.fetch("SELECT error FROM sms_queue WHERE status = 'pending'")
+        assert {"is full" in row["error"] for row in said} == {True}
+        await tenant.resume()
         await until(lambda: _complete(base, 300), 60.0)
     assert set((await sent(sandbox)).values()) == {1}
 
 
 async def _waits(base: Base) -> bool:
-    return (await base.statuses("sms_queue")) == {"processing": 30, "pending": 270}
+    return (await base.statuses("sms_queue")) == {"processing": 30, "pending": 270, "complete": 1}
 
 
 async def test_an_id_may_be_a_uuid_and_a_workspace_a_number(

@@ -185,6 +185,24 @@ async def _failed(base: Base, count: int) -> bool:
     return (await base.statuses("streamq_outbox")).get("failed") == count
 
 
+@pytest.mark.keeps_keys
+@ON_ONE_SERVER
+async def test_rows_for_which_the_queue_has_no_room_wait_in_the_table(base: Base, settings: Settings) -> None:
+    async with moving(base, settings) as app:
+        await app.queue("receipts").limit(max_waiting=4)
+        await app.queue("receipts").pause("a moment")
+        for number in range(12):
+            await base.connection.execute(*receipt(number).asyncpg)
+        await until(lambda: _left(base, 8))
+        await app.queue("receipts").resume()
+        await until(lambda: _completed(app, 12), 30.0)
+    assert sorted(order.number for order in app.state["got"]) == [*range(12)]
+
+
+async def _left(base: Base, count: int) -> bool:
+    return await base.statuses("streamq_outbox") == {"pending": count}
+
+
 def test_what_is_no_option_is_refused_before_anything_is_written() -> None:
     with pytest.raises(UsageError, match="'dealy' is not an option of a job: use delay, at"):
         outgoing("receipts", "send_receipt", dealy=5)  # type: ignore[call-arg]

@@ -60,7 +60,7 @@ $$;
 --   error        what went wrong last
 --   claim        the name under which it was taken: its job is unique by it
 --   claimed_at   when it was taken first
---   look_at      when its job is looked at next
+--   look_at      when its job is looked at next; of a pending row, when it may be taken again
 DO $$
 DECLARE
     name text;
@@ -78,7 +78,7 @@ BEGIN
             ADD COLUMN IF NOT EXISTS claim uuid,
             ADD COLUMN IF NOT EXISTS claimed_at timestamptz,
             ADD COLUMN IF NOT EXISTS look_at timestamptz', name);
-        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I (updated_at, id) WHERE status = ''pending''',
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I (look_at NULLS FIRST, updated_at, id) WHERE status = ''pending''',
             name || '_pending', name);
         EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I (look_at) WHERE status IN (''processing'', ''error'')',
             name || '_followed', name);

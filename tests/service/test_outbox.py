@@ -193,14 +193,15 @@ async def test_rows_for_which_the_queue_has_no_room_wait_in_the_table(base: Base
         await app.queue("receipts").pause("a moment")
         for number in range(12):
             await base.connection.execute(*receipt(number).asyncpg)
-        await until(lambda: _left(base, 8))
+        await until(lambda: _left(base, 7))
         await app.queue("receipts").resume()
         await until(lambda: _completed(app, 12), 30.0)
     assert sorted(order.number for order in app.state["got"]) == [*range(12)]
 
 
 async def _left(base: Base, count: int) -> bool:
-    return await base.statuses("streamq_outbox") == {"pending": count}
+    said = await base.statuses("streamq_outbox")  # a job may have begun before the worker heard of the pause
+    return said in ({"pending": count}, {"pending": count + 1})
 
 
 def test_what_is_no_option_is_refused_before_anything_is_written() -> None:

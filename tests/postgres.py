@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pytest
 
 from bench.process import free_port
@@ -97,9 +98,24 @@ class Postgres:
         """End it as a crash would (SIGQUIT to all its processes): what was not committed is gone."""
         self._end(signal.SIGQUIT)
 
+    def pause(self) -> None:
+        """Freeze it: connections stay open, nothing is answered until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "the server is not running"
+        process = psutil.Process(self._process.pid)
+        for each in (process, *process.children()):
+            each.send_signal(number)
+
     def close(self) -> None:
         """End it if it runs, and remove its folder."""
         if self._process is not None:
+            self.resume()
             self._end(signal.SIGQUIT)
         shutil.rmtree(self.directory)
 

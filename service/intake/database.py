@@ -91,7 +91,11 @@ class Database:
             async with asyncio.timeout(CLOSING):
                 await self._pool.close()
         except TimeoutError:
-            self._pool.terminate()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Break all connections: whoever waits for an answer on one gets an error instead."""
+        self._pool.terminate()
 
     def _options(self) -> dict[str, Any]:
         return {

@@ -16,7 +16,7 @@ from streamq import App, QueueFull, StreamqError
 
 from ..settings import ServiceSettings
 from .claims import Batch, Claims
-from .database import Database
+from .database import CLOSING, Database
 from .doorbell import Bells, Doorbell, Notifications
 from .following import Following
 from .outbox import TABLE as OUTBOX
@@ -44,8 +44,11 @@ COUNTS: Final = "counts"
 class Intake:
     """What a process reads rows with. ``poll`` is in seconds: so long a table is not looked at without a ring."""
 
-    def __init__(self, app: App, tables: Sequence[Claims], doorbell: Doorbell, poll: float) -> None:
-        self._app, self._tables, self._doorbell, self._poll = app, tables, doorbell, poll
+    def __init__(
+        self, app: App, database: Database, tables: Sequence[Claims], doorbell: Doorbell, poll: float
+    ) -> None:
+        self._app, self._database, self._tables = app, database, tables
+        self._doorbell, self._poll = doorbell, poll
         self._troubles = Troubles(app.notes)
         self._bells = Bells(
             (each.table.name for each in tables), heard=partial(self._troubles.end, doorbell.name)
@@ -72,20 +75,31 @@ class Intake:
         finally:
             self._stopping.set()
             self._bells.ring_all()
-            await asyncio.wait(taking, timeout=FINISHING)
-            for task in (*taking, *beside):
-                task.cancel()
-            await asyncio.gather(*taking, *beside, return_exceptions=True)
-            await asyncio.gather(*(self._finish(each) for each in self._following.values()))
+            await self._ended(taking, FINISHING)
+            await self._ended(beside, 0)
+            finishing = [asyncio.create_task(self._finish(each)) for each in self._following.values()]
+            await self._ended(finishing, FINISHING)
             self._troubles.clear()
+
+    async def _ended(self, tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
+        """Wait for tasks, and then end them; one that a database keeps even so loses its connection."""
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        hanging = (await asyncio.wait(late, timeout=CLOSING))[1] if late else late
+        if hanging:
+            self._database.abandon()
+            await asyncio.wait(hanging)
 
     async def _finish(self, following: Following) -> None:
         try:
-            async with asyncio.timeout(FINISHING):
-                await following.finish()
-        except (StreamqError, TimeoutError) as error:
+            await following.finish()
+        except StreamqError as error:
             log.warning("intake: the ends of some jobs are written down by whoever comes next: %s", error)
-        await following.close()
+        finally:
+            await following.close()
 
     def _loop(self, about: str, once: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
         return asyncio.create_task(self._forever(about, once), name=f"intake {about}")
@@ -159,7 +173,7 @@ async def opened(app: App, settings: ServiceSettings, tables: Sequence[Table]) -
         claims = [Claims(app, database, table, batch=batch, poll=poll) for table in tables]
         doorbell = doorbell_of(settings, database, tables)
         log.info(line(settings, tables, doorbell))
-        async with Intake(app, claims, doorbell, poll).running():
+        async with Intake(app, database, claims, doorbell, poll).running():
             yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from time import monotonic
 
 import asyncpg
 import pytest
@@ -156,6 +157,27 @@ async def test_a_database_that_hangs_holds_up_no_request_and_no_job(
         await base.ended("sms_queue", row)
         await until(lambda: _gone(base, mail))
     assert await sent(sandbox) == {"before": 1, "beside": 1, "after": 1}
+
+
+async def test_a_worker_ends_in_time_while_its_database_hangs_and_nothing_is_lost(
+    own_postgres: Postgres, settings: Settings, sandbox: Service
+) -> None:
+    own_postgres.start()
+    await migrated(own_postgres.url)
+    known = settings(sms_api_url=sandbox.url, intake_url=own_postgres.url, intake_poll=0.2)
+    async with connected(own_postgres.url) as base:
+        async with reading(known):
+            await base.ended("sms_queue", await base.sms("before"))
+            await base.connection.execute(MANY, "m")
+            await until(lambda: calls(sandbox))
+            own_postgres.pause()
+            begun = monotonic()
+        assert monotonic() - begun < 20
+        own_postgres.resume()
+        await base.connection.execute("UPDATE sms_queue SET look_at = now()")
+        async with reading(known):
+            await until(lambda: _complete(base, 301), 60.0)
+    assert set((await sent(sandbox)).values()) == {1}
 
 
 async def _gone(base: Base, row: str) -> bool:

@@ -78,7 +78,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "text": "text; after `:` without quotation marks `*` stands for any; `~` finds a part in any case",
     "group": "the name of one: after `:` a tenant means all its parts, too, and `*` stands for any; after `=` it alone",
     "words": "text; `:` and `~` find a part in any case",
-    "json": "text, a number, `true`, `false` or `null`; in quotation marks always text",
+    "json": "text, a number, `true`, `false` or `null`; in quotation marks always text; of a list, one of its members",
 }
 
 

@@ -11,6 +11,7 @@ from . import (
     breakers,
     changes,
     channels,
+    contacts,
     deliveries,
     email,
     events,
@@ -55,6 +56,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *webhooks.ROUTES,
     *deliveries.ROUTES,
     *opt_outs.ROUTES,
+    *contacts.ROUTES,
     *why.ROUTES,
     *stats.ROUTES,
 )

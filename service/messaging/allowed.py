@@ -12,6 +12,8 @@ from .quiet_hours import QuietHours
 
 ALLOWED: Final = "allowed"
 """Where a worker keeps it in ``app.state``."""
+COUNTS: Final = "recipients"
+"""The records of how many messages each recipient has had."""
 _DAY: Final = 86_400
 _MOST: Final = 10_000_000
 
@@ -38,7 +40,7 @@ class Allowed:
         self.opt_outs = OptOuts(app)
         self._quiet = QuietHours.of(settings.quiet_hours, settings.quiet_zone)
         self._cap = settings.recipient_cap
-        self._counts = app.records("recipients", limit=_MOST)
+        self._counts = app.records(COUNTS, limit=_MOST)
 
     async def check(self, who: Recipient) -> None:
         """Raise ``Withheld`` where the recipient has opted out."""

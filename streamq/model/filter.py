@@ -130,6 +130,9 @@ class Term(Node):
         return self.value if is_it else None
 
     def _holds(self, found: Any) -> bool:
+        if self.path and isinstance(found, list):  # one of its members is meant, and with `!=` all of them
+            some = (self._holds(each) for each in found)
+            return all(some) if self.operator == "!=" else any(some)
         if self.operator == "!=":
             return not self._equals(found)
         if found is None and FIELDS[self.field].kind != "json":

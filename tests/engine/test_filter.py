@@ -177,3 +177,18 @@ def test_no_pattern_and_no_message_takes_long() -> None:
     ):
         alike(message)
     assert time.process_time() - began < 0.1
+
+
+def test_of_a_member_that_is_a_list_one_of_its_own_is_meant() -> None:
+    def means(text: str, to: Any) -> bool:
+        job = JobRecord("1-0", "q", "t", State.WAITING, {"to": to}, 0, None)
+        return parse_filter(text).matches(job, NOW)
+
+    both = ["ada@example.com", "bob@example.com"]
+    assert means('payload.to="bob@example.com"', both)
+    assert not means('payload.to="ob@example.com"', both)
+    assert means('payload.to~"ob@"', both)
+    assert not means('payload.to!="bob@example.com"', both)
+    assert means('payload.to!="bob@example.com"', ["ada@example.com"])
+    assert not means('payload.to="ada@example.com"', [])
+    assert means("payload.to>3", [1, 4])

@@ -77,6 +77,32 @@ async def test_an_opt_out_may_be_of_one_workspace_or_of_a_contact_on_all_channel
         assert (await send(service, **{**contact, "contactId": "c 8"}))["state"] == "completed"
 
 
+async def test_who_says_stop_to_a_model_gets_no_reply_and_no_message(
+    settings: Make, sandbox: Service
+) -> None:
+    given = settings(sms_api_url=sandbox.url, ai_api_url="simulated", callback_private=True)
+    whose = {"workspaceId": 66338, "contactId": "c-9"}
+    async with running(given) as service, working(service.engine):
+
+        async def say(text: str) -> Any:
+            body = {
+                "workspace_id": 66338, "contact_id": "c-9", "message_id": text, "message_text": text,
+                "callback_url": sandbox.url + "/send-sms",
+            }  # fmt: skip
+            return (await service.post("/api/v1/messages/ai", body, Prefer="wait=15"))[2]["state"]
+
+        assert [await say("Hello"), await say("Stop"), await say("Hello?")] == [
+            "completed",
+            "failed",
+            "failed",
+        ]
+        assert (await send(service, **whose))["state"] == "failed"
+        assert await say("START") == "completed"
+        assert (await send(service, **whose))["state"] == "completed"
+    assert [call["body"]["message"][:5] for call in await calls(sandbox)].count("hello") == 1
+    assert len(await calls(sandbox)) == 3
+
+
 async def test_opt_outs_are_listed_and_what_names_nobody_is_refused(service: Service) -> None:
     for number in range(12):
         await service.post(OPT_OUTS, {"channel": "sms", "address": f"+1555{number:04}"})

@@ -77,35 +77,39 @@ class Claims:
 
     def __init__(self, app: App, database: Database, table: Table, *, batch: int, poll: float) -> None:
         self.table, self.poll = table, poll
-        self._app, self._database, self._batch = app, database, batch
+        self._app, self._database, self._batch = app, database, min(batch, table.most)
         self._statements: Statements | None = None
 
-    async def statements(self) -> Statements:
-        """Those of the table; the type of its ids is asked for once."""
-        if self._statements is None:
-            (found,) = await self._database.fetch(ID_TYPE, self.table.name) or [{"type": "bigint"}]
-            self._statements = Statements(self.table.name, found["type"])
-        return self._statements
+    async def _run(self, name: str, *values: Any) -> list[Row]:
+        """Run a statement about the table; the type of its ids is asked for once, and again after a trouble."""
+        try:
+            if self._statements is None:
+                (found,) = await self._database.fetch(ID_TYPE, self.table.name) or [{"type": "bigint"}]
+                self._statements = Statements(self.table.name, found["type"])
+            return await self._database.fetch(getattr(self._statements, name), *values)
+        except StreamqError:
+            self._statements = None
+            raise
 
     async def take(self) -> Batch:
         """Make jobs of pending rows, at most a batch."""
-        return await self._jobs_of(await self._database.fetch((await self.statements()).claim, self._batch))
+        return await self._jobs_of(await self._run("claim", self._batch))
 
     async def resume(self) -> Batch:
         """The same of rows that somebody took who has not written down a job."""
-        return await self._jobs_of(await self._database.fetch((await self.statements()).resume, self._batch))
+        return await self._jobs_of(await self._run("resume", self._batch))
 
     async def ended(self, ends: Sequence[End]) -> None:
         """Write down what has become of rows."""
         if ends:
-            await self._database.fetch((await self.statements()).changed, *_columns(ends, 6))
+            await self._run("changed", *_columns(ends, 6))
 
     async def to_look_at(self) -> list[tuple[Taken, float]]:
         """Rows whose jobs are to be looked at now, at most a batch, with the seconds since they were taken.
 
         Nobody else is given them for a while.
         """
-        rows = await self._database.fetch((await self.statements()).looked, self._batch)
+        rows = await self._run("looked", self._batch)
         return [
             (Taken(self.table.name, row["id"], row["claim"], row["queue"], row["job"]), row["age"])
             for row in rows
@@ -120,18 +124,17 @@ class Claims:
         jobs = await asyncio.gather(*(self._job_of(row) for row in known), return_exceptions=True)
         taken, failed, given_back = _sorted(self.table.name, known, jobs)
         failed += [End(row["id"], row["claim"], "failed", 0, UNKNOWN) for row in rows if not row["known"]]
-        said = await self.statements()
         if taken and self.table.follows:
             listed = [(each.id, each.claim, each.queue, each.job, self.poll) for each in taken]
-            await self._database.fetch(said.enqueued, *_columns(listed, 5))
+            await self._run("enqueued", *_columns(listed, 5))
         elif taken:
-            await self._database.fetch(said.delete, *_columns([(each.id, each.claim) for each in taken], 2))
+            await self._run("delete", *_columns([(each.id, each.claim) for each in taken], 2))
         await self.ended(failed)
         troubles = [error for _, error in given_back if not isinstance(error, GroupFull)]
         if given_back:
             wait = 0.0 if troubles else self.poll  # one whose group is full makes way for others meanwhile
             back = [(row["id"], row["claim"], str(error)[:LONGEST], wait) for row, error in given_back]
-            await self._database.fetch(said.release, *_columns(back, 4))
+            await self._run("release", *_columns(back, 4))
         return Batch(len(rows), taken, troubles[0] if troubles else None)
 
     async def _job_of(self, row: Row) -> Job[Any]:

@@ -66,14 +66,15 @@ def _told() -> Iterator[None]:
 
 
 class Database:
-    """Connections that are made when they are needed. ``url`` as libpq has it; it may hold a password.
+    """Connections that are made when they are needed.
 
+    ``url`` tells the address as libpq has it, which may hold a password; it is asked again when the database refuses.
     Every method raises ``DatabaseUnavailable`` and ``TableMissing``. Raises ``ConfigurationError`` where the driver is
     missing, or cannot read the address.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url, self._driver = url, driver()
+    def __init__(self, url: Callable[[], str]) -> None:
+        self._source, self._url, self._driver = url, url(), driver()
         self._pool: Any = None
 
     async def __aenter__(self) -> Self:
@@ -107,8 +108,17 @@ class Database:
 
     async def fetch(self, statement: str, *values: Any) -> list[Row]:
         """The rows of a statement, which is a transaction of its own."""
-        with _told():
-            return [dict(row) for row in await self._pool.fetch(statement, *values)]
+        try:
+            with _told():
+                return [dict(row) for row in await self._pool.fetch(statement, *values)]
+        except DatabaseUnavailable:
+            self._renew()
+            raise
+
+    def _renew(self) -> None:
+        if (url := self._source()) != self._url:
+            self._url = url
+            self._pool.set_connect_args(url, **self._options())
 
     async def script(self, steps: Callable[[Callable[..., Any]], Any]) -> Any:
         """Several statements in one transaction: ``steps`` is given what runs one and returns its rows."""

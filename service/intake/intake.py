@@ -113,9 +113,9 @@ class Intake:
                 failures = 0
                 self._troubles.end(about)
             except Exception as error:  # whatever comes of a database, the other tables go on
-                if not isinstance(error, StreamqError):
+                is_news = self._troubles.begin(about, str(error) or type(error).__name__)
+                if is_news and not isinstance(error, StreamqError):
                     log.exception("intake, %s: an unexpected error", about)
-                self._troubles.begin(about, str(error) or type(error).__name__)
                 is_first = isinstance(error, QueueFull) or monotonic() - begun > LONGEST
                 failures = 0 if is_first else min(failures + 1, 10)
                 await self._rest(min(LONGEST, FIRST * 2.0**failures) * random.uniform(0.5, 1.0))  # noqa: S311
@@ -164,11 +164,10 @@ class Intake:
 @asynccontextmanager
 async def opened(app: App, settings: ServiceSettings, tables: Sequence[Table]) -> AsyncIterator[None]:
     """The intake of a worker, where a database is named; nothing else. Raises ``ConfigurationError``."""
-    url = settings.secret("intake_url")
-    if not url:
+    if not settings.secret("intake_url"):
         yield
         return
-    async with Database(url) as database:
+    async with Database(partial(settings.secret, "intake_url")) as database:
         batch, poll = settings.intake_batch, settings.intake_poll
         claims = [Claims(app, database, table, batch=batch, poll=poll) for table in tables]
         doorbell = doorbell_of(settings, database, tables)

@@ -157,3 +157,5 @@ class Table:
     send: Send
     follows: bool = True
     known: Known = nothing_known
+    most: int = 10_000
+    """Rows that are taken at once: few, where one may be large."""

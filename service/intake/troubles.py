@@ -20,13 +20,14 @@ class Troubles:
         self._notes = notes
         self._now: dict[str, str] = {}
 
-    def begin(self, about: str, said: str) -> None:
-        """Something is wrong; the same again is no news."""
+    def begin(self, about: str, said: str) -> bool:
+        """Something is wrong. Returns whether that is news."""
         if self._now.get(about) == said:
-            return
+            return False
         log.warning("intake, %s: %s", about, said)
         self._now[about] = said
         self._show()
+        return True
 
     def end(self, about: str) -> None:
         """It is right again."""

@@ -184,7 +184,7 @@ def tables(settings: ServiceSettings) -> tuple[Table, ...]:
     """All that is read: the table of each channel, and the outbox."""
     reader = Reader(settings)
     return (
-        Table("sms_queue", reader.sms, known=_delivered), Table("email_queue", reader.email, known=_delivered),
+        Table("sms_queue", reader.sms, known=_delivered), Table("email_queue", reader.email, known=_delivered, most=20),
         Table("ai_response_queue", reader.ai), OUTBOX,
     )  # fmt: skip
 

@@ -112,7 +112,7 @@ def _with_database(given: dict[str, Any], act: Callable[[Database, ServiceSettin
         )
 
     async def main() -> T:
-        async with Database(url) as database:
+        async with Database(lambda: url) as database:
             return await act(database, settings)
 
     return streamq.run(main())

@@ -90,7 +90,7 @@ async def base(bare: Base) -> Base:
 
 async def migrated(url: str) -> None:
     """Make the tables."""
-    async with Database(url) as database:
+    async with Database(lambda: url) as database:
         await apply(database)
 
 

@@ -34,7 +34,7 @@ class Cut(Database):
     """A database whose connection breaks at a statement: before it is done, or after."""
 
     def __init__(self, url: str, words: str, *, done: bool) -> None:
-        super().__init__(url)
+        super().__init__(lambda: url)
         self.words, self.done = words, done
 
     async def fetch(self, statement: str, *values: Any) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 
 import asyncpg
@@ -118,6 +119,33 @@ async def test_a_read_only_database_keeps_its_rows_until_it_can_be_written(
             )
         await base.ended("sms_queue", row)
     assert len(await calls(sandbox)) == 1
+
+
+async def test_an_address_that_is_renewed_in_its_file_is_taken_up(
+    base: Base, settings: Settings, sandbox: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "url"
+    file.write_text(base.url.replace("tester@", "nobody@"))
+    file.chmod(0o600)
+    monkeypatch.setenv("STREAMQ_INTAKE_URL_FILE", str(file))
+    async with reading(settings(sms_api_url=sandbox.url)) as app:
+        await note(app, 'role "nobody" does not exist')
+        file.write_text(base.url)
+        await base.ended("sms_queue", await base.sms())
+        await no_note(app)
+
+
+async def test_a_table_that_is_made_anew_with_other_ids_is_read(
+    base: Base, settings: Settings, sandbox: Service
+) -> None:
+    async with reading(settings(sms_api_url=sandbox.url, intake_url=base.url, intake_poll=0.2)):
+        await base.ended("sms_queue", await base.sms("before"))
+        await base.connection.execute("""
+            ALTER TABLE sms_queue ALTER COLUMN id DROP IDENTITY;
+            ALTER TABLE sms_queue ALTER COLUMN id TYPE uuid USING gen_random_uuid(),
+                ALTER COLUMN id SET DEFAULT gen_random_uuid()""")
+        await base.ended("sms_queue", await base.sms("after"))
+    assert await sent(sandbox) == {"before": 1, "after": 1}
 
 
 async def test_a_locked_row_waits_and_the_others_do_not(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -58,10 +58,7 @@ async def send(site: Site, asked: Asked[None, AiRequest]) -> Answer:
         message_text=body.message_text,
         callback_url=body.callback_url,
     )
-    group: dict[str, Any] = {"group": body.rate_limit_key} if body.rate_limit_key else {}
-    job, state = await ai.CHANNEL.send(
-        site.engine, message, key=ai.digest(message.workspace_id, message.message_id), **group,
-    )  # fmt: skip
+    job, state = await ai.send(site.engine, message, body.rate_limit_key)
     if asked.wait:
         return await ended(site, asked, job)
     return answer(site, job, {

@@ -43,6 +43,9 @@ kills: $(VENV)/.installed-dev ## 200 kills of workers, schedulers and the server
 texts: $(VENV)/.installed-dev ## send the lines of a file through each channel, and compare what arrives (TEXTS=file)
 	@STREAMQ_TEST_TEXTS="$(TEXTS)" $(BIN)/python -m pytest -q tests/service/test_real_texts.py $(ARGS)
 
+drill: $(VENV)/.installed-dev ## 9,000 messages by all channels and from a database, fifty kills of everybody, and the balance: 5 minutes
+	@STREAMQ_TEST_DRILL=1500 $(BIN)/python -m pytest -q -s --timeout=1800 tests/floods/test_drill.py $(ARGS)
+
 planted: $(VENV)/.installed-dev ## plant each known bug in a copy: does the suite notice? (ARGS="part or name" chooses)
 	@$(BIN)/python -m tests.planted $(ARGS)
 

@@ -70,7 +70,7 @@ class ServiceSettings(Settings):
     )
     public_url: str = Field(
         default="",
-        description="Address at which this service is reached from outside, as https://jobs.example.com or below. Default: none.",
+        description="Where this service is reached from outside, as https://jobs.example.com or below. Default: none.",
     )
     link_secret: SecretStr = Field(
         default=SecretStr(""),

@@ -70,7 +70,7 @@ class ServiceSettings(Settings):
     )
     public_url: str = Field(
         default="",
-        description="Where this service is reached from outside, as https://jobs.example.com or below. Default: none.",
+        description="Address of this service from outside, as https://jobs.example.com or below. Default: none.",
     )
     link_secret: SecretStr = Field(
         default=SecretStr(""),
@@ -229,6 +229,23 @@ class ServiceSettings(Settings):
         default=False,
         description="Let logs and errors show words and recipients of messages, for a while and never for long.",
     )
+    intake_url: SecretStr | None = Field(
+        default=None,
+        description="Database whose rows become jobs, as postgresql://login:password@db.example.com/app. Default: no.",
+    )
+    intake_poll: Seconds = Field(
+        default=5.0, ge=0.1, le=3600, description="Seconds after which it is looked at where nothing rings."
+    )
+    intake_batch: int = Field(
+        default=200, ge=1, le=10_000, description="Rows of a table that a process takes at once."
+    )
+    intake_realtime_url: SecretStr | None = Field(
+        default=None,
+        description="Supabase project that rings instead of LISTEN, as https://project.example.com, or none.",
+    )
+    intake_realtime_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of that project. Default: none."
+    )
     default_workspace_id: str | None = Field(
         default=None,
         min_length=1,
@@ -271,6 +288,25 @@ class ServiceSettings(Settings):
             raise ValueError(
                 "it must be an address such as smtp://login:password@mail.example.com:587, or smtps://…"
             )
+        return value
+
+    @field_validator("intake_url")
+    @classmethod
+    def _database_is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if urlsplit(value.get_secret_value()).scheme not in ("postgres", "postgresql"):
+            raise ValueError("it must be an address such as postgresql://login:password@db.example.com/name")
+        return value
+
+    @field_validator("intake_realtime_url")
+    @classmethod
+    def _realtime_is_a_websocket(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
+            raise ValueError("it must be an address such as https://project.example.com, or wss://…")
         return value
 
     @field_validator("email_api_url", "ai_api_url")

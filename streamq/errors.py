@@ -302,6 +302,8 @@ class Unavailable(StreamqError):
 
     code = "unavailable"
     retry_after: float = 2.0
+    advice: ClassVar[str] = "try: streamq doctor, or start a server with: streamq up"
+    """What a command says below it; empty for nothing."""
 
 
 class QueueFull(Repeatable, Unavailable):
@@ -361,3 +363,4 @@ class NotDurable(OutcomeUnknown, Rejected):
     """
 
     code = "not-durable"
+    advice = ""  # its server is there

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from .embedded import binary, folder, holder  # noqa: F401  # pytest finds them here
+from .postgres import postgres  # noqa: F401  # and here
 from .servers import KINDS, Server, binary_of
 
 _PREFIX = pytest.StashKey[str]()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -12,7 +12,6 @@ from streamq import OPTIONS, State
 from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.inputs import Request, of_option
-from ..http.problems import Problem
 from ..http.route import Asked, Route, Success
 from ..messaging import ai
 from ..messaging.ai import AiMessage
@@ -20,7 +19,7 @@ from ..messaging.callback import wrong_address
 from ..messaging.fields import ContactId, Text, WorkspaceId, not_blank, printable
 from ..site import Site
 from .jobs import REFUSALS, WAITED
-from .messages import NO_MESSAGING, Sent, rules_of
+from .messages import NO_MESSAGING, Sent, check_channel, rules_of
 from .sent import answer, ended, place
 
 _Id = Annotated[str, Field(max_length=256), AfterValidator(not_blank), AfterValidator(printable)]
@@ -50,8 +49,7 @@ class AiRequest(Request):
 
 async def send(site: Site, asked: Asked[None, AiRequest]) -> Answer:
     """Its job, or the one that answers it already."""
-    if not ai.CHANNEL.is_of(site.engine):
-        raise Problem(NO_MESSAGING, "The app that runs here has no channel ai.")
+    check_channel(site, ai.CHANNEL)
     body = asked.body
     message = AiMessage.model_construct(
         workspace_id=body.workspace_id,
@@ -60,10 +58,7 @@ async def send(site: Site, asked: Asked[None, AiRequest]) -> Answer:
         message_text=body.message_text,
         callback_url=body.callback_url,
     )
-    group: dict[str, Any] = {"group": body.rate_limit_key} if body.rate_limit_key else {}
-    job, state = await ai.CHANNEL.send(
-        site.engine, message, key=ai.digest(message.workspace_id, message.message_id), **group,
-    )  # fmt: skip
+    job, state = await ai.send(site.engine, message, body.rate_limit_key)
     if asked.wait:
         return await ended(site, asked, job)
     return answer(site, job, {

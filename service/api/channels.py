@@ -13,13 +13,18 @@ from streamq import App, Limit, WorkerNote
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
 from ..http.route import Asked, Route, Success
+from ..intake.intake import COUNTS, RECORDS
+from ..intake.troubles import SUBJECT
 from ..messaging import CHANNELS
 from ..messaging.channel import Channel
 from ..site import Site
 
 
 class ChannelDocument(TypedDict):
-    """A channel: its queues and tasks, its limit over all workers, its jobs by state, and what workers say of it."""
+    """A channel: its queues and tasks, its limit over all workers, its jobs by state, and what workers say of it.
+
+    ``intake`` is there where a worker reads a database: it counts rows by their status.
+    """
 
     name: str
     queues: list[str]
@@ -41,7 +46,17 @@ async def index(site: Site, _asked: Asked[None, None]) -> dict[str, Any]:
     engine = site.engine
     notes = [(worker.name, note) for worker in await engine.workers() for note in worker.notes]
     found = [_described(engine, channel, notes) for channel in CHANNELS if channel.is_of(engine)]
-    return {"data": await asyncio.gather(*found)}
+    return {"data": [*await asyncio.gather(*found), *await _intake(engine, notes)]}
+
+
+async def _intake(engine: App, notes: list[tuple[str, WorkerNote]]) -> list[dict[str, Any]]:
+    """The intake has no queue of its own: it counts rows, which are in its tables until they have ended."""
+    counts = await engine.records(RECORDS).get(COUNTS)
+    told = {worker: note.text for worker, note in notes if note.subject == SUBJECT}
+    if counts is None and not told:
+        return []
+    said: dict[str, Any] = {"name": SUBJECT, "queues": [], "tasks": [], "concurrency": None, "rate": None}
+    return [{**said, "counts": counts.value if counts else {}, "notes": told}]
 
 
 async def _described(engine: App, channel: Channel, notes: list[tuple[str, WorkerNote]]) -> dict[str, Any]:

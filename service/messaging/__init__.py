@@ -9,8 +9,9 @@ from typing import Final
 
 from streamq import App
 
+from ..intake.intake import opened as intake
 from ..settings import ServiceSettings
-from . import ai, email, sms
+from . import ai, email, rows, sms
 from .allowed import ALLOWED, Allowed
 from .channel import Channel
 from .figures import figures_of
@@ -38,6 +39,7 @@ async def _opened(app: App) -> AsyncIterator[None]:
         for channel in CHANNELS:
             await stack.enter_async_context(channel.opened(app, settings))
             log.info(channel.line(settings))
+        await stack.enter_async_context(intake(app, settings, rows.tables(settings)))
         yield
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamq import App, Backoff, Context, Limit, Snooze, Unique
+from streamq import App, Backoff, Context, Job, Limit, Snooze, State, Unique
 
 from ..clock import now
 from ..json_text import encoded
@@ -198,6 +198,12 @@ async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
 
 def _limit(settings: ServiceSettings) -> Limit:
     return Limit(concurrency=settings.ai_concurrency, rate=settings.ai_rate)
+
+
+async def send(app: App, message: AiMessage, rate_limit_key: str | None) -> tuple[Job[Any], State]:
+    """Its job, or the one that answers it already: a message of a workspace is answered once within a day."""
+    group: dict[str, Any] = {"group": rate_limit_key} if rate_limit_key else {}
+    return await CHANNEL.send(app, message, key=digest(message.workspace_id, message.message_id), **group)
 
 
 CHANNEL: Final = Channel(AI, {TASK: QUEUE}, answer, _options, _opened, _limit)

@@ -11,7 +11,6 @@ from streamq.cli.outlet import complain, echo_json, leave
 from streamq.errors import (
     ConfigurationError,
     JobNotFound,
-    NotDurable,
     QueueFull,
     ResultTimeout,
     StreamqError,
@@ -70,8 +69,8 @@ def _report(error: StreamqError, *, as_json: bool) -> int:
     for note in getattr(error, "__notes__", ()):
         _complain_of_each(str(note))
     code = code_of(error)
-    if code is Exit.UNAVAILABLE and not isinstance(error, NotDurable):  # whose server is there
-        complain("try: streamq doctor, or start a server with: streamq up")
+    if code is Exit.UNAVAILABLE and isinstance(error, Unavailable) and error.advice:
+        complain(error.advice)
     return code
 
 

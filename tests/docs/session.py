@@ -30,7 +30,9 @@ LONG_RUNNING = re.compile(
 RUN = re.compile(r"(\w+=\S+ )*(streamq (?!bench)|curl |python (?!-m bench)|redis-cli |kill )")
 _COMMAND = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
 """A command may go on after a backslash at the end of its line."""
-LOOKS = re.compile(r"streamq (queues|workers|stats|job (get|ls|why)|doctor)\b|curl (?!.*(-d|-X|--data)\b)")
+LOOKS = re.compile(
+    r"streamq (queues|intake status|workers|stats|job (get|ls|why)|doctor)\b|curl (?!.*(-d|-X|--data)\b)"
+)
 """Commands that may be repeated until they say what the page shows."""
 VARIES = re.compile(
     r"""\d{13}-\d+ | \d{4}-\d\d-\d\dT[\d:.]+Z | \b\d\d:\d\d:\d\d\b    # ids and times

@@ -5,25 +5,30 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ..house.source import ROOT
+from ..postgres import Postgres
 from ..rig import ON_ONE_SERVER
 from . import session
 from .markdown import blocks, pages
 
 OWN_SERVER = re.compile(r"^\$ (streamq|make) up\b|EmbeddedServer\(", re.MULTILINE)
+DATABASE = "$ streamq intake init\n"
+"""A page with this line needs a database, too."""
 
 
-def with_examples(*, own_server: bool) -> list[object]:
-    """The pages with something to run: those that start their own server, or those that need one."""
+def with_examples(*, own_server: bool = False, database: bool = False) -> list[object]:
+    """The pages with something to run: those that start their own server, those that need one, or a database too."""
     return [
         pytest.param(
             page, id=str(page.relative_to(ROOT)), marks=pytest.mark.slow if page.name == "tutorial.md" else ()
         )
         for page in pages()
         if any(block.language in ("python", "console") for block in blocks(page))
-        if bool(OWN_SERVER.search(page.read_text())) is own_server
+        if (DATABASE in page.read_text()) is database
+        if database or bool(OWN_SERVER.search(page.read_text())) is own_server
     ]
 
 
@@ -35,9 +40,23 @@ def test_a_page_that_starts_its_own_server_does_what_it_says(page: Path) -> None
 
 @ON_ONE_SERVER
 @pytest.mark.keeps_keys
-@pytest.mark.parametrize("page", with_examples(own_server=False))
+@pytest.mark.parametrize("page", with_examples())
 def test_a_page_that_needs_a_server_does_what_it_says(page: Path, server_url: str, prefix: str) -> None:
     with session.Session(page, {"STREAMQ_REDIS_URL": server_url, "STREAMQ_PREFIX": prefix}) as reader:
+        reader.follow()
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+@pytest.mark.parametrize("page", with_examples(database=True))
+def test_a_page_that_needs_a_database_does_what_it_says(
+    page: Path, server_url: str, prefix: str, postgres: Postgres
+) -> None:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS reader WITH (FORCE)")
+        connection.execute("CREATE DATABASE reader")
+    servers = {"STREAMQ_REDIS_URL": server_url, "STREAMQ_INTAKE_URL": postgres.url_of("reader")}
+    with session.Session(page, {**servers, "STREAMQ_PREFIX": prefix}) as reader:
         reader.follow()
 
 

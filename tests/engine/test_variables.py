@@ -90,7 +90,8 @@ def test_a_dotenv_with_a_secret_that_others_can_read_is_told() -> None:
 HTTP = "https://user:p%2Fw@h.example?key=x"
 ADDRESSES = {
     "redis_url": "redis://:p%2Fw@h.example", "sms_api_url": HTTP, "email_api_url": HTTP, "ai_api_url": HTTP,
-    "smtp_url": "smtp://user:p%2Fw@h.example:587",
+    "smtp_url": "smtp://user:p%2Fw@h.example:587", "intake_url": "postgresql://user:p%2Fw@h.example/x",
+    "intake_realtime_url": HTTP,
 }  # fmt: skip
 
 

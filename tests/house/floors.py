@@ -32,6 +32,7 @@ The last floor has the mains; they alone stand above ``streamq/__init__.py`` and
 
 SERVICE: tuple[frozenset[str], ...] = (
     frozenset({"clock", "json_text", "settings"}),
+    frozenset({"intake"}),
     frozenset({"http", "messaging", "readiness"}),
     frozenset({"dashboard", "sandbox"}),
     frozenset({"site"}),

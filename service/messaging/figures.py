@@ -9,6 +9,7 @@ failed      messages that ended without that: refused, out of attempts, or undel
 withheld    messages that were not to go out: opted out, or above the cap of their recipient
 unknown     messages of which nobody could tell whether they were taken
 retried     attempts after which the message comes again
+resent      messages that were given out again though they may have been taken: the policy says so
 tokens      of a model
 first       (time) to the first token of a model
 queue       (time) from when a message could go out until a worker had it
@@ -31,7 +32,7 @@ from ..json_text import encoded
 log = logging.getLogger("streamq.messaging")
 
 Dimension = Literal["channel", "provider", "workspace"]
-COUNTS: Final = ("accepted", "sent", "delivered", "failed", "withheld", "unknown", "retried", "tokens")
+COUNTS: Final = ("accepted", "sent", "delivered", "failed", "withheld", "unknown", "retried", "resent", "tokens")
 TIMES: Final = ("queue", "send", "delivery", "first")
 _EVERY: Final = 1.0
 """Seconds between two calls: a killed process takes so much with it."""

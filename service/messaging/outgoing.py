@@ -88,6 +88,8 @@ class Outgoing(Generic[P]):
         if isinstance(found, Delivery):
             if receipt := await self._by_what_is_known(message, found):
                 return receipt
+            if found.state is DeliveryState.SENDING:
+                self._figures.count(self._channel, message.workspace, "resent")
             order = self._in_turn(found.provider)
             asking = replace(asking, provider=order[0].name)
             version = await self._deliveries.put(message.key, asking)

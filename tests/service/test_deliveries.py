@@ -79,6 +79,9 @@ async def test_resend_gives_out_again_under_the_same_key(settings: Make, sandbox
     async with sending(settings, sandbox.url) as service:
         job = await lost_by_a_worker(service)
         assert (await ended(service, job))["state"] == "completed"
+        await service.engine.state["figures"]._send()
+        _, _, stats = await service.get("/api/v1/stats?by=channel")
+        assert stats["data"][0]["counts"]["resent"] == 1
     assert [call["idempotency_key"] for call in await calls(sandbox)] == [f"{job['queue']}:{job['id']}"]
 
 

@@ -8,6 +8,7 @@ came, with percent signs: one line of plain characters.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Final
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from aiohttp.abc import AbstractAccessLogger
 from .marks import REQUEST_ID
 
 _QUIET: Final = frozenset({"GET", "HEAD"})
+_TOKEN: Final = re.compile(r"(/unsubscribe/).+")
+_NUMBER: Final = re.compile(r"((?:\+|%2[Bb])\d{3})\d{4,}(?=\d{2})")
 LONGEST: Final = 300
 """Characters of a path or a header that are told."""
 
@@ -32,7 +35,7 @@ class AccessLog(AbstractAccessLogger):
             return
         told = {
             "method": _plain(request.method[:20]),
-            "path": _plain(request.rel_url.raw_path[:LONGEST]),
+            "path": _private(_plain(request.rel_url.raw_path[:LONGEST])),
             "query": _plain(_names(request.rel_url.raw_query_string)[:LONGEST]),
             "status": response.status,
             "bytes": response.body_length,
@@ -51,6 +54,11 @@ class AccessLog(AbstractAccessLogger):
 def _plain(text: str) -> str:
     """Text of a request line, what is not plain in it with a percent sign, as it should have come."""
     return quote(text, safe="!$%&'()*+,/:;=?@[]~", errors="backslashreplace")
+
+
+def _private(path: str) -> str:
+    """A path without what tells of a person: the token of a link, and most of a telephone number."""
+    return _TOKEN.sub(r"\1***", _NUMBER.sub(r"\1***", path))
 
 
 def _names(query: str) -> str:

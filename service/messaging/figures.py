@@ -32,7 +32,17 @@ from ..json_text import encoded
 log = logging.getLogger("streamq.messaging")
 
 Dimension = Literal["channel", "provider", "workspace"]
-COUNTS: Final = ("accepted", "sent", "delivered", "failed", "withheld", "unknown", "retried", "resent", "tokens")
+COUNTS: Final = (
+    "accepted",
+    "sent",
+    "delivered",
+    "failed",
+    "withheld",
+    "unknown",
+    "retried",
+    "resent",
+    "tokens",
+)
 TIMES: Final = ("queue", "send", "delivery", "first")
 _EVERY: Final = 1.0
 """Seconds between two calls: a killed process takes so much with it."""

@@ -74,3 +74,17 @@ async def test_looks_are_told_at_debug_and_changes_at_info(
             await service.post("/api/schedule-sms", {"to": "+15550100", "message": "Hello", "workspaceId": 1})
         told = [r.__dict__["method"] for r in caplog.records if r.name == "streamq.access"]
         assert told == seen
+
+
+async def test_no_line_has_the_token_of_a_link_or_a_whole_number(
+    settings: Callable[..., ServiceSettings], start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "streamq.access")
+    async with start(settings()) as service:
+        for path in ("/unsubscribe/WyJhZGEi.x", "/api/v1/queues/q/groups/66338:%2B15550100199/pause"):
+            await sent(service.url, f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    told = " ".join(record.getMessage() for record in caplog.records if record.name == "streamq.access")
+    assert "/unsubscribe/*** " in told
+    assert "WyJhZGEi" not in told
+    assert "%2B155***99/pause" in told
+    assert "15550100" not in told

@@ -17,7 +17,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors model floods kills planted previous lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test doors model floods kills planted previous texts lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -39,6 +39,12 @@ floods: $(VENV)/.installed-dev ## a million kinds of errors, tasks and acts, and
 
 kills: $(VENV)/.installed-dev ## 200 kills of workers, schedulers and the server while groups are at their limits: 2 minutes
 	@STREAMQ_TEST_GROUP_KILLS=200 $(BIN)/python -m pytest -q -s --timeout=900 tests/floods/test_groups.py $(ARGS)
+
+texts: $(VENV)/.installed-dev ## send the lines of a file through each channel, and compare what arrives (TEXTS=file)
+	@STREAMQ_TEST_TEXTS="$(TEXTS)" $(BIN)/python -m pytest -q tests/service/test_real_texts.py $(ARGS)
+
+drill: $(VENV)/.installed-dev ## 9,000 messages by all channels and from a database, fifty kills of everybody, and the balance: 5 minutes
+	@STREAMQ_TEST_DRILL=1500 $(BIN)/python -m pytest -q -s --timeout=1800 tests/floods/test_drill.py $(ARGS)
 
 planted: $(VENV)/.installed-dev ## plant each known bug in a copy: does the suite notice? (ARGS="part or name" chooses)
 	@$(BIN)/python -m tests.planted $(ARGS)

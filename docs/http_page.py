@@ -28,9 +28,9 @@ def http() -> str:
         table(("Method", "Path", "Scope", "Does", "Answers"), rows),
         "`Prefer: wait=N` (1 to 60 seconds) on a route that makes a job waits for its end: 200 with the finished "
         "job, or 202 with the job as it is when the time is over. `Idempotency-Key` on "
-        "`POST /api/v1/queues/{queue}/jobs` makes the request safe to send again: "
-        "[the first answer comes again](../how-to/unique.md#over-http-and-on-the-command-line) for 24 hours. Other "
-        "routes refuse it with 422.",
+        "`POST /api/v1/queues/{queue}/jobs`, and on the routes of text messages and e-mail, makes the request safe to "
+        "send again: [the first answer comes again](../how-to/unique.md#over-http-and-on-the-command-line) for 24 "
+        "hours. Others that make something refuse it with 422; a reply of a model is made once for its `message_id`.",
         "## Keys and scopes",
         tables("service/http/auth.py"),
         "Send `Authorization: Bearer KEY`. What changes something says `Content-Type: application/json`, even without "

@@ -70,7 +70,7 @@ class ServiceSettings(Settings):
     )
     public_url: str = Field(
         default="",
-        description="Address at which this service is reached from outside, as https://jobs.example.com or below. Default: none.",
+        description="Address of this service from outside, as https://jobs.example.com or below. Default: none.",
     )
     link_secret: SecretStr = Field(
         default=SecretStr(""),
@@ -164,6 +164,16 @@ class ServiceSettings(Settings):
         max_length=8_000,
         description="What the model is told before each conversation.",
     )
+    ai_prompts: str | None = Field(
+        default=None,
+        description="Prompts of workspaces, as a JSON object of their ids, or a file that holds one. Default: none.",
+    )
+    ai_price: float | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Price of 1,000,000 tokens, from which the cost of a reply is told. Default: none.",
+    )
     ai_context: int = Field(
         default=5, ge=0, le=50, description="Earlier messages of a contact that the model is told."
     )
@@ -214,6 +224,10 @@ class ServiceSettings(Settings):
     )
     callback_max_retry_after: Seconds = Field(
         default=3600.0, gt=0, description="Seconds: the longest Retry-After of a callback that is honoured."
+    )
+    log_messages: bool = Field(
+        default=False,
+        description="Let logs and errors show words and recipients of messages, for a while and never for long.",
     )
     intake_url: SecretStr | None = Field(
         default=None,

@@ -67,6 +67,7 @@ class Context:
     """The group of the job, if it has one."""
     _pause: Callable[[Scope, str, str], Awaitable[None]] | None = None
     _waited: Callable[[], float] = lambda: 0.0
+    _age: Callable[[], float] = lambda: 0.0
 
     def pause_group(
         self,
@@ -128,6 +129,11 @@ class Context:
     def waited(self) -> float:
         """For how many seconds the job could have run before this attempt began, by the clock of the server."""
         return self._waited()
+
+    @property
+    def age(self) -> float:
+        """How many seconds before this attempt began the job was made, by the clock of the server."""
+        return self._age()
 
     @property
     def idempotency_key(self) -> str:

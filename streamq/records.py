@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -71,6 +72,14 @@ class Records:
             return None if found is None else _entry(key, found)
         except codec.JSONDecodeError:
             return None
+
+    async def get_many(self, keys: Sequence[str]) -> list[Entry | None]:
+        """The same of several entries, in one round trip."""
+        found = await self._client.store.records.get_many(self.name, [_key(key) for key in keys])
+        return [
+            _entry(key, kept) if kept is not None and _is_readable(kept) else None
+            for key, kept in zip(keys, found, strict=True)
+        ]
 
     async def list(self, after: Entry | None = None, *, limit: int = 100) -> list[Entry]:
         """At most ``limit`` entries, up to 1,000, those that end first in front; where they are large, fewer.

@@ -12,18 +12,17 @@ from streamq import OPTIONS, State
 from ..http.answers import Answer
 from ..http.auth import Scope
 from ..http.inputs import Request, of_option
-from ..http.problems import Problem
 from ..http.route import Asked, Route, Success
 from ..messaging import ai
 from ..messaging.ai import AiMessage
 from ..messaging.callback import wrong_address
-from ..messaging.fields import ContactId, Text, WorkspaceId, printable
+from ..messaging.fields import ContactId, Text, WorkspaceId, not_blank, printable
 from ..site import Site
 from .jobs import REFUSALS, WAITED
-from .messages import NO_MESSAGING, Sent, rules_of
+from .messages import NO_MESSAGING, Sent, check_channel, rules_of
 from .sent import answer, ended, place
 
-_Id = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(printable)]
+_Id = Annotated[str, Field(max_length=256), AfterValidator(not_blank), AfterValidator(printable)]
 
 
 class AiRequest(Request):
@@ -50,8 +49,7 @@ class AiRequest(Request):
 
 async def send(site: Site, asked: Asked[None, AiRequest]) -> Answer:
     """Its job, or the one that answers it already."""
-    if not ai.CHANNEL.is_of(site.engine):
-        raise Problem(NO_MESSAGING, "The app that runs here has no channel ai.")
+    check_channel(site, ai.CHANNEL)
     body = asked.body
     message = AiMessage.model_construct(
         workspace_id=body.workspace_id,

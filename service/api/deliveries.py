@@ -18,7 +18,7 @@ from ..http.route import Asked, Route, Success
 from ..messaging.delivery import Delivery
 from ..messaging.reports import Reports
 from ..site import Site
-from .jobs import BAD_CURSOR, JOB
+from .jobs import BAD_CURSOR, JOB, Following
 
 NO_DELIVERY: Final = ProblemType(
     404, "delivery-not-found", "nothing is known of the delivery of this job, or not any more"
@@ -45,7 +45,7 @@ class UnknownDeliveries(TypedDict):
 
     data: list[DeliveryDocument]
     total: int
-    cursor: str | None
+    page: Following
 
 
 class UnknownQuery(Request):
@@ -68,7 +68,7 @@ async def unknown(site: Site, asked: Asked[UnknownQuery, None]) -> dict[str, Any
     return {
         "data": [_document(entry.key, Delivery.of(entry)) for entry in page],
         "total": await deliveries.count_unknown(),
-        "cursor": cursor_of(page[-1]) if len(page) == asked.query.limit else None,
+        "page": {"next": cursor_of(page[-1]) if len(page) == asked.query.limit else None},
     }
 
 

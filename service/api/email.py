@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -11,7 +12,7 @@ from ..http.inputs import said
 from ..messaging import email
 from ..messaging.addresses import normal_address
 from ..messaging.email import Attachment, EmailMessage
-from ..messaging.fields import Text, printable
+from ..messaging.fields import Text, printable, whole
 from .messages import MessageRequest, OldRequest, Sent, rules_of, sends
 
 
@@ -29,9 +30,11 @@ def _each(value: Any) -> Any:
 
 
 def _is_an_end(value: str) -> str:
-    if not value.startswith(("https://", "mailto:")) or ">" in value or not value.isascii() or " " in value:
+    printable(value)
+    parts = urlsplit(value) if value.isascii() and not set(value) & set(" <>[]") else urlsplit("")
+    if not (parts.hostname if parts.scheme == "https" else parts.scheme == "mailto" and "@" in parts.path):
         raise PydanticCustomError("unsubscribe", "must be an address of https, or mailto")
-    return printable(value)
+    return value
 
 
 Address = Annotated[str, Field(max_length=320), AfterValidator(printable), AfterValidator(_normal)]
@@ -48,7 +51,7 @@ class EmailRequest(MessageRequest):
     ]
     subject: Annotated[str, Field(max_length=998), AfterValidator(printable)]
     html: Text
-    text: str | None = None
+    text: Annotated[str, AfterValidator(whole)] | None = None
     attachments: Annotated[
         list[Attachment],
         Field(max_length=20),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
@@ -14,13 +15,15 @@ from ..http.auth import Scope
 from ..http.inputs import Delay, Instant, Request, one_time
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
+from ..json_text import encoded
 from ..messaging import ai, callback
-from ..messaging.channel import Channel
+from ..messaging.channel import Channel, Enqueue
 from ..messaging.fields import ContactId, WorkspaceId
 from ..messaging.numbers import Number
 from ..settings import ServiceSettings
 from ..site import Site
-from .jobs import REFUSALS, WAITED
+from .idempotency import answered_once
+from .jobs import ONCE, REFUSALS, WAITED
 from .sent import answer, due_at, ended, place
 
 NO_MESSAGING: Final = ProblemType(404, "no-messaging", "the app that runs here sends no messages")
@@ -117,11 +120,28 @@ class Sent(TypedDict):
 
 
 async def send(site: Site, asked: Asked[None, MessageRequest], channel: Channel) -> Answer:
-    """At once, or at its time."""
+    """At once, or at its time; once, where the request has a key."""
+    check_channel(site, channel)
+    if asked.key is None:
+        return await _send(site, asked, channel)
+    _, queue, _ = channel.way(asked.body.delay, asked.body.scheduled_for)
+    wanted = encoded([channel.name, asked.body.model_dump(mode="json", exclude_unset=True)])
+    return await answered_once(site, asked, queue, wanted, partial(_send, site, asked, channel))
+
+
+def check_channel(site: Site, channel: Channel) -> None:
+    """Raise ``Problem`` where the app has no such channel."""
     if not channel.is_of(site.engine):
         raise Problem(NO_MESSAGING, f"The app that runs here has no channel {channel.name}.")
+
+
+async def _send(
+    site: Site, asked: Asked[None, MessageRequest], channel: Channel, enqueue: Enqueue | None = None
+) -> Answer:
     body = asked.body
-    job, state = await channel.send(site.engine, body.payload(), delay=body.delay, at=body.scheduled_for)
+    job, state = await channel.send(
+        site.engine, body.payload(), delay=body.delay, at=body.scheduled_for, enqueue=enqueue
+    )
     if asked.wait:
         return await ended(site, asked, job)
     return answer(site, job, {
@@ -147,7 +167,7 @@ def sends(
 
     return Route(
         method="POST", path=path, handler=handler, scope=Scope.WRITE, body=body, makes_a_job=True,
-        summary=f"{summary}, at once or at its time; 201 with its job",
+        is_idempotent=True, summary=f"{summary}, at once or at its time; 201 with its job",
         answers=(Success(201, "Its job", sent, ("Location",)), *WAITED),
-        problems=(NO_MESSAGING, *REFUSALS),
+        problems=(NO_MESSAGING, *ONCE, *REFUSALS),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from ..messaging.opt_outs import ALL, OptOuts, address, contact
 from ..messaging.unsubscribe import PATH, link_of
 from ..site import Site
 from .deliveries import cursor_of, entry_at
-from .jobs import BAD_CURSOR
+from .jobs import BAD_CURSOR, Following
 
 
 class OptOutDocument(TypedDict):
@@ -40,7 +40,7 @@ class OptOutList(TypedDict):
     """A page of them."""
 
     data: list[OptOutDocument]
-    cursor: str | None
+    page: Following
 
 
 class OptOutQuery(Request):
@@ -91,7 +91,7 @@ async def index(site: Site, asked: Asked[OptOutQuery, None]) -> dict[str, Any]:
         "data": [
             {"subject": e.key, "workspaces": e.value, "until": rfc3339(e.until, "seconds")} for e in page
         ],
-        "cursor": cursor_of(page[-1]) if len(page) == query.limit else None,
+        "page": {"next": cursor_of(page[-1]) if len(page) == query.limit else None},
     }
 
 

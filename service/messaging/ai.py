@@ -22,12 +22,15 @@ from streamq import App, Backoff, Context, Job, Limit, Snooze, State, Unique
 from ..clock import now
 from ..json_text import encoded
 from ..settings import SIMULATED, ServiceSettings
+from . import shown
 from .callback import Callbacks, Rules
 from .channel import Channel
-from .chat import Bounds, Chat, Message, Missing, Model, Reply, Simulated
+from .chat import Chat, Message, Missing, Model, Simulated
 from .fields import ContactId, Text, WorkspaceId
 from .figures import figures_of
 from .opt_outs import OptOuts, contact
+from .prompts import prompts_of
+from .reading import Bounds, Reply
 
 AI: Final = "ai"
 """The name of the channel, and where a worker keeps what it needs in ``app.state``."""
@@ -60,6 +63,8 @@ class AiReceipt(BaseModel):
     first_token: float
     """Seconds until the model's first token."""
     callback_status: int
+    cost: float | None = None
+    """Of its tokens, where a price is set."""
 
 
 class Answering:
@@ -69,6 +74,7 @@ class Answering:
         self._model, self._callbacks, self._settings = model, callbacks, settings
         self._records, self._opt_outs = app.records(KEPT, limit=1_000_000), OptOuts(app)
         self._figures = figures_of(app)
+        self._prompts = prompts_of(settings)
 
     async def answer(self, message: AiMessage, ctx: Context) -> AiReceipt:
         """Make the reply, or find it, and call back. Who says STOP gets none."""
@@ -76,13 +82,16 @@ class Answering:
         await self._opt_outs.heard([who], message.message_text, message.workspace_id)
         await self._opt_outs.check([who], message.workspace_id)
         reply = await self._kept(ctx.job_id) or await self._made(message, ctx)
+        shown.also(reply.text)
         body = callback_body(message, ctx.job_id, reply.text)
         status = await self._callbacks.send(
             message.callback_url, body, key=ctx.idempotency_key, attempt=ctx.attempt
         )
+        price = self._settings.ai_price
         return AiReceipt(
-            reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status
-        )
+            reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status,
+            cost=None if price is None else round(reply.tokens * price / 1_000_000, 9),
+        )  # fmt: skip
 
     async def _kept(self, job_id: str) -> Reply | None:
         found = await self._records.get(f"reply {job_id}")
@@ -93,8 +102,9 @@ class Answering:
         talk = f"talk {digest(message.workspace_id, message.contact_id)}"
         found = await self._records.get(talk)
         before: list[Message] = found.value if found is not None else []
+        shown.also(*(each["content"] for each in before))
         said: Message = {"role": "user", "content": message.message_text}
-        prompt: Message = {"role": "system", "content": self._settings.ai_prompt}
+        prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
         reply = await self._model.reply([prompt, *before, said])
         self._figures.count(AI, message.workspace_id, "tokens", reply.tokens)
         self._figures.time(AI, message.workspace_id, "first", reply.first)

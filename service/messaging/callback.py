@@ -50,6 +50,8 @@ def wrong_address(url: str, rules: Rules) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "is no address"
+    if any(char.isspace() for char in url):
+        return "must not have blanks in it"
     if parts.scheme not in ("http", "https") or not host:
         return "must be an address of http or https"
     if parts.username is not None or parts.password is not None:

@@ -17,9 +17,13 @@ from pydantic import BaseModel
 from streamq import OPTIONS, App, Context, Fail, Job, Limit, Snooze, State
 
 from ..settings import ServiceSettings
+from . import outcomes, shown
 from .figures import FIGURES, Figures, figures_of
 from .opt_outs import Withheld
 from .outgoing import Unknown
+
+Enqueue = Callable[..., Awaitable[Job[Any]]]
+"""As ``App.enqueue`` without its queue: task, payload and options."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +65,38 @@ class Channel:
 
     def _counting(self) -> Callable[..., Awaitable[Any]]:
         """The handler, with what its messages come to counted: of all channels in the same way."""
-        handler, channel = self.handler, self.name
+        handler, channel, at_once = self.handler, self.name, next(iter(self.tasks))
 
         @functools.wraps(handler)
         async def counted(message: Any, ctx: Context) -> Any:
             figures: Figures = ctx.app.state[FIGURES]
-            whose, started, end = (channel, message.workspace_id), monotonic(), "sent"
-            figures.time(*whose, "queue", ctx.waited)
+            whose, started = (channel, message.workspace_id), monotonic()
+            end = status = "sent"
+            # A job born waiting is held while others of its workspace take their turns: that counts too.
+            is_first = ctx.task == at_once and ctx.attempt == 1
+            figures.time(*whose, "queue", ctx.age if is_first else ctx.waited)
             try:
-                return await handler(message, ctx)
+                with shown.kept_private(message, shown=outcomes.shows_all(ctx)):
+                    return await _quietly(handler(message, ctx))
             except BaseException as error:
                 end = _end_of(error, ctx)
+                status = end or ("waits" if isinstance(error, Snooze) else "interrupted")
                 raise
             finally:
+                took = monotonic() - started
+                outcomes.tell(channel, message, status, took, ctx)
                 if end:
                     figures.count(*whose, end)
-                    figures.time(*whose, "send", monotonic() - started)
+                    figures.time(*whose, "send", took)
 
         return counted
+
+    def way(self, delay: float | None, at: datetime | None) -> tuple[str, str, State]:
+        """The task and the queue of a message with that delay or time, and its state there; a delay of 0 is none."""
+        now, *later = self.tasks
+        is_later = bool(delay) or at is not None
+        task = later[0] if later and is_later else now
+        return task, self.tasks[task], State.DELAYED if is_later else State.WAITING
 
     async def send(
         self,
@@ -87,20 +105,18 @@ class Channel:
         *,
         delay: float | None = None,
         at: datetime | None = None,
+        enqueue: Enqueue | None = None,
         **more: Any,
     ) -> tuple[Job[Any], State]:
-        """Enqueue a message on the queue for it, and return its state there; a delay of 0 means at once.
+        """Enqueue a message on the queue for it, by ``App.enqueue`` or as given; return the job, and its state there.
 
         It is of the group of its workspace and contact where ``more``, options of enqueue, name no other one. Raises
         what ``App.enqueue`` does.
         """
-        now, *later = self.tasks
+        task, queue, state = self.way(delay, at)
         more = {"group": group_of(message), **more}
-        if delay or at is not None:
-            task, state = later[0] if later else now, State.DELAYED
-            job = await app.enqueue(self.tasks[task], task, message, delay=delay, at=at, **more)
-        else:
-            job, state = await app.enqueue(self.tasks[now], now, message, **more), State.WAITING
+        more |= {"delay": delay} if delay else {"at": at} if at is not None else {}
+        job = await (enqueue or functools.partial(app.enqueue, queue))(task, message, **more)
         if job.disposition == "created":
             figures_of(app).count(self.name, message.workspace_id, "accepted")  # type: ignore[attr-defined]  # of all
         return job, state
@@ -111,6 +127,17 @@ class Channel:
         most = f"{limit.concurrency} at once" if limit.concurrency else "any number at once"
         rate = f"{limit.rate} at most" if limit.rate else "no rate"
         return f"channel {self.name}: {most}, {rate}, queues {', '.join(self.queues)}"
+
+
+async def _quietly(sending: Awaitable[Any]) -> Any:
+    """What a handler returns; what it raises shows nothing of the message."""
+    try:
+        return await sending
+    except Exception as error:
+        told = shown.quiet(error)
+        if told is error:
+            raise
+    raise told from None
 
 
 def group_of(message: Any) -> str | None:

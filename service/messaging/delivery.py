@@ -94,21 +94,24 @@ class Deliveries:
         self._unknown = app.records("unknown-deliveries", limit=MOST)
         self._reports = reports
 
-    async def begin(self, key: str, delivery: Delivery) -> Delivery | None:
-        """Note that a provider is asked; where the message was given to one before, only return what is known."""
-        while not await self._records.add(key, delivery.packed(), lifetime=KEPT):
-            if found := await self.get(key):
-                return found
-        return None
+    async def begin(self, key: str, delivery: Delivery) -> Delivery | int:
+        """Note that a provider is asked, and return the version of that; where the message was given to one before,
+        only return what is known."""
+        while True:
+            try:
+                return (await self._records.put(key, delivery.packed(), lifetime=KEPT, version=0)).version
+            except RecordConflict:
+                if found := await self.get(key):
+                    return found
 
     async def get(self, key: str) -> Delivery | None:
         """What is known of a message."""
         entry = await self._records.get(key)
         return None if entry is None else Delivery.of(entry)
 
-    async def put(self, key: str, delivery: Delivery) -> None:
-        """Note what is so whatever was known before: the provider is asked, or asked again."""
-        await self._records.put(key, delivery.packed(), lifetime=KEPT)
+    async def put(self, key: str, delivery: Delivery) -> int:
+        """Note what is so whatever was known before: a provider is asked again. Returns the version of that."""
+        return (await self._records.put(key, delivery.packed(), lifetime=KEPT)).version
 
     async def forget(self, key: str) -> None:
         """No provider has it: the next attempt is a first one."""
@@ -130,9 +133,14 @@ class Deliveries:
                 continue
             return new
 
-    async def ended(self, key: str, outcome: Delivery) -> Delivery:
-        """Note the outcome of a call. What a report said of it in the meantime stays."""
-        moved = await self.move(key, lambda known: better(known, outcome)) or outcome
+    async def ended(self, key: str, outcome: Delivery, version: int) -> Delivery:
+        """Note the outcome of a call that began with that version. What a report said since then stays."""
+        moved = outcome
+        try:
+            lifetime = self._lifetime(outcome.state)
+            await self._records.put(key, outcome.packed(), lifetime=lifetime, version=version)
+        except RecordConflict:
+            moved = await self.move(key, lambda known: better(known, outcome)) or outcome
         if outcome.provider_id is None or not self._reports:
             return moved
         early = await self._named(id_of(outcome.provider, outcome.provider_id), key)

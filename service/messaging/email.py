@@ -29,7 +29,7 @@ from .addresses import normal_address
 from .allowed import ALLOWED, Allowed, Recipient
 from .channel import Channel
 from .delivery import Deliveries
-from .fields import ContactId, Text, WorkspaceId, printable
+from .fields import ContactId, Text, WorkspaceId, printable, whole
 from .figures import figures_of
 from .opt_outs import Withheld
 from .outgoing import Message, Outgoing
@@ -69,7 +69,7 @@ class EmailMessage(BaseModel):
     to: Annotated[list[str], Field(min_length=1, max_length=50)]
     subject: Annotated[str, Field(max_length=998), AfterValidator(printable)]
     html: Text
-    text: str | None = None
+    text: Annotated[str, AfterValidator(whole)] | None = None
     workspace_id: WorkspaceId
     contact_id: ContactId | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)

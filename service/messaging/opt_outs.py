@@ -67,10 +67,9 @@ class OptOuts:
 
     async def check(self, whos: Iterable[str], workspace: Any) -> None:
         """Raise ``Withheld`` where one of them wants no message of this workspace."""
-        for who in whos:
-            workspaces = await self.get(who)
-            if ALL in workspaces or str(workspace) in workspaces:
-                await self._records.put(who, workspaces, lifetime=FOR)
+        for entry in await self._records.get_many(list(whos)):
+            if entry is not None and not entry.value.keys().isdisjoint((ALL, str(workspace))):
+                await self._records.put(entry.key, entry.value, lifetime=FOR)
                 raise Withheld("the recipient has opted out of messages")
 
     async def heard(

@@ -58,6 +58,17 @@ class Message(NamedTuple):
     last: bool
 
 
+class Asking(NamedTuple):
+    """A provider is asked, and the version of the record that says so."""
+
+    delivery: Delivery
+    version: int
+
+
+UNREAD = 1
+"""No version that a record has: what is known is read then."""
+
+
 class Outgoing(Generic[P]):
     """One per channel and worker process; ``providers`` are tried in their order."""
 
@@ -73,14 +84,16 @@ class Outgoing(Generic[P]):
         asking = Delivery(
             DeliveryState.SENDING, self._channel, order[0].name, message.workspace, now().timestamp()
         )
-        known = await self._deliveries.begin(message.key, asking)
-        if known is not None:
-            if receipt := await self._by_what_is_known(message, known):
+        found = await self._deliveries.begin(message.key, asking)
+        if isinstance(found, Delivery):
+            if receipt := await self._by_what_is_known(message, found):
                 return receipt
-            order = self._in_turn(known.provider)
+            order = self._in_turn(found.provider)
             asking = replace(asking, provider=order[0].name)
-            await self._deliveries.put(message.key, asking)
-        return await self._through(order, message, asking, give)
+            version = await self._deliveries.put(message.key, asking)
+        else:
+            version = found
+        return await self._through(order, message, Asking(asking, version), give)
 
     def _in_turn(self, first: str = "") -> list[P]:
         """Those that are not held in front, among them the one that was asked before."""
@@ -110,17 +123,17 @@ class Outgoing(Generic[P]):
             self._tell_unknown()
         receipt = await provider.ask(message.key)
         if receipt is not None:
-            await self._sent(message, known, receipt)
+            await self._sent(message, Asking(known, UNREAD), receipt)
         return receipt
 
     async def _through(
-        self, order: list[P], message: Message, asking: Delivery, give: Callable[[P], Awaitable[Receipt]]
+        self, order: list[P], message: Message, asking: Asking, give: Callable[[P], Awaitable[Receipt]]
     ) -> Receipt:
         not_taken: list[Exception] = []
         for provider in order:
             if not_taken:
-                asking = replace(asking, provider=provider.name, at=now().timestamp())
-                await self._deliveries.put(message.key, asking)
+                next_one = replace(asking.delivery, provider=provider.name, at=now().timestamp())
+                asking = Asking(next_one, await self._deliveries.put(message.key, next_one))
             started = monotonic()
             try:
                 receipt = await give(provider)
@@ -140,25 +153,24 @@ class Outgoing(Generic[P]):
         await self._deliveries.forget(message.key)
         raise _first_of(not_taken)
 
-    async def _sent(self, message: Message, asking: Delivery, receipt: Receipt) -> None:
-        outcome = replace(asking, state=DeliveryState.SENT, provider_id=receipt.provider_id)
+    async def _sent(self, message: Message, asking: Asking, receipt: Receipt) -> None:
+        outcome = replace(asking.delivery, state=DeliveryState.SENT, provider_id=receipt.provider_id)
         try:
-            await self._deliveries.ended(message.key, outcome)
+            await self._deliveries.ended(message.key, outcome, asking.version)
         except (
             StreamqError
         ) as error:  # the outcome of the job will say it: failing that would repeat the message
             log.warning("message %s was sent, and its delivery could not be noted: %s", message.key, error)
 
-    async def _refused(self, message: Message, asking: Delivery, said: str) -> None:
-        self._figures.of_provider(self._channel, asking.provider, "failed")
-        await self._deliveries.ended(
-            message.key, replace(asking, state=DeliveryState.FAILED, reason=said[:300])
-        )
+    async def _refused(self, message: Message, asking: Asking, said: str) -> None:
+        self._figures.of_provider(self._channel, asking.delivery.provider, "failed")
+        outcome = replace(asking.delivery, state=DeliveryState.FAILED, reason=said[:300])
+        await self._deliveries.ended(message.key, outcome, asking.version)
 
-    async def _lost(self, provider: P, message: Message, asking: Delivery, error: AnswerLost) -> None:
+    async def _lost(self, provider: P, message: Message, asking: Asking, error: AnswerLost) -> None:
         self._missed(provider, error)
         if message.last:
-            await self._keep_unknown(message, asking)
+            await self._keep_unknown(message, asking.delivery)
             raise Unknown(f"{error}; whether the message was taken is to be settled") from None
 
     def _missed(self, provider: P, error: Exception) -> None:

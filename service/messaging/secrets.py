@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-HIDDEN: Final = "***"
+from . import shown
+
 _WORD: Final = 4
 """Characters from which a secret is hidden anywhere; a shorter one, as many words contain it, only as a whole word."""
 _SEARCHED: Final = 4_096
@@ -20,24 +21,25 @@ _TOKEN: Final = 16
 
 
 class Secrets:
-    """The secrets in the address of a provider: its login, its query and long parts of its path."""
+    """The secrets in the address of a provider (its login, its query and long parts of its path), and others."""
 
-    def __init__(self, url: str) -> None:
-        forms = {form for secret in _secrets(url) for form in _forms(secret)}
+    def __init__(self, url: str, *others: str) -> None:
+        forms = {form for secret in (*_secrets(url), *others) for form in _forms(secret)}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._found = re.compile("|".join(map(_pattern, longest_first)), re.IGNORECASE) if forms else None
         self._longest = max(map(len, forms), default=0)
 
     def hidden(self, text: str) -> str:
         """The text with stars in the place of each secret, however it is written."""
-        return self._found.sub(HIDDEN, text) if self._found else text
+        return self._found.sub(shown.HIDDEN, text) if self._found else text
 
     def words(self, text: str, most: int) -> str:
-        """At most ``most`` characters of the text, on one line and without secrets."""
+        """At most ``most`` characters of the text, on one line, without secrets and what is private of the message."""
         whole = " ".join(text.split())
         line = self.hidden(whole[:_SEARCHED])
         if len(whole) > _SEARCHED:  # its end may be a part of a secret
             line = line[: max(0, len(line) - self._longest)]
+        line = shown.hidden(line[: 2 * most])
         return line if len(line) <= most else line[: most - 1] + "…"
 
 

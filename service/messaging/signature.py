@@ -18,13 +18,16 @@ TOLERANCE: Final = 300
 
 
 def key_of(secret: str, what: str) -> bytes:
-    """The bytes of a secret; ``what`` is its use. Raises ``ConfigurationError`` for what is none."""
-    if not secret:
-        return b""
+    """The bytes of a secret, whose padding may be missing; ``what`` is its use. Raises ``ConfigurationError`` for what
+    is none."""
+    text = secret.removeprefix(_PREFIX)
     try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
-        raise ConfigurationError(f"the secret of {what} must be base64 after {_PREFIX}") from None
+        key = b""
+    if secret and not key:
+        raise ConfigurationError(f"the secret of {what} must be base64 after {_PREFIX}")
+    return key
 
 
 def signed(key: bytes, message_id: str, body: bytes) -> dict[str, str]:

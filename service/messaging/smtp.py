@@ -12,6 +12,7 @@ a connection that breaks or stalls      nobody knows whether the message was tak
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -28,11 +29,13 @@ from .secrets import Secrets
 from .spread import Spread
 
 if TYPE_CHECKING:
-    from aiosmtplib import SMTP
+    from aiosmtplib import SMTP, SMTPResponse
 
 _EXCERPT: Final = 300
 _IDLE: Final = 10
 """Connections that are kept open while nothing is sent: servers allow few of one client."""
+_NOTHING: Final = "no answer in time"
+"""What an error says that has no text: that of a time limit."""
 _REMEDY: Final = "Correct SMTP_URL (its login stands before the @), and restart the workers"
 
 
@@ -91,16 +94,10 @@ class Smtp:
         with self.hold.passage():
             lost = ProviderError
             try:
-                connection = await self._connected()
-                lost = AnswerLost
-                try:
-                    refused, said = await connection.send_message(
-                        message, sender=sender, recipients=list(recipients)
-                    )
-                except BaseException:
-                    connection.close()
-                    raise
-                self._keep(connection)
+                async with asyncio.timeout(self._how["timeout"]):  # the library has it for each step alone
+                    connection = await self._connected()
+                    lost = AnswerLost
+                    refused, said = await self._handed_over(connection, message, sender, recipients)
             except (SMTPException, OSError, TimeoutError) as error:
                 raise self._verdict(error, key, lost) from None  # its text may repeat what we have sent
             self.hold.taken(key)
@@ -113,6 +110,17 @@ class Smtp:
     async def ask(self, _key: str) -> Receipt | None:
         """A mail server does not tell what it has taken. Raises ``ProviderError``."""
         raise ProviderError("a mail server cannot be asked what it has taken")
+
+    async def _handed_over(
+        self, connection: SMTP, message: EmailMessage, sender: str, recipients: Sequence[str]
+    ) -> tuple[dict[str, SMTPResponse], str]:
+        try:
+            done = await connection.send_message(message, sender=sender, recipients=list(recipients))
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(connection)
+        return done
 
     async def _connected(self) -> SMTP:
         from aiosmtplib import SMTP, SMTPException  # noqa: PLC0415  # as above
@@ -144,7 +152,7 @@ class Smtp:
         about us."""
         import aiosmtplib  # noqa: PLC0415  # as above
 
-        said = self._words(str(getattr(error, "message", "") or error) or type(error).__name__)
+        said = self._words(str(getattr(error, "message", "") or error) or _NOTHING)
         if (
             isinstance(error, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPSenderRefused)
             and error.code >= 500
@@ -164,7 +172,8 @@ class Smtp:
         return kind(f"the mail server did not take it: {said}")
 
     def _words(self, text: str) -> str:
-        return self._secrets.words(text, _EXCERPT)
+        # the library tells bytes that are no UTF-8 as halves of characters, which no JSON can hold
+        return self._secrets.words(text.encode("utf-8", "replace").decode(), _EXCERPT)
 
 
 def _is_untrusted(error: BaseException | None) -> bool:

@@ -18,6 +18,8 @@ log = logging.getLogger("streamq.sandbox")
 
 AFTER: Final = 0.5
 """Seconds after the answer: as fast as networks are, so that who watches sees both."""
+WAITS: Final = (1.0, 2.0, 4.0, 8.0, 0.0)
+"""Seconds before it is told again where nobody took it."""
 AT_ONCE: Final = 20
 """Reports that are sent at once: others wait, so that a flood of messages is none of reports."""
 
@@ -52,13 +54,20 @@ class Reporting:
         while True:
             at, body, name = await self._queue.get()
             await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
-            try:
-                await self._send(session, body, name)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.warning("a report could not be told: %s", error)
+            said = "nothing was tried"
+            for wait in WAITS:
+                said = await self._send(session, body, name)
+                if not said:
+                    break
+                await asyncio.sleep(wait)
+            if said:
+                log.warning("the report of %s could not be told: %s", name, said)
 
-    async def _send(self, session: aiohttp.ClientSession, body: bytes, name: str) -> None:
+    async def _send(self, session: aiohttp.ClientSession, body: bytes, name: str) -> str:
+        """Why it was not taken; empty where it was."""
         headers = {"Content-Type": "application/json", **signed(self._key, name, body)}
-        async with session.post(self.url, data=body, headers=headers) as answer:
-            if answer.status >= 300:
-                log.warning("a report was answered %d", answer.status)
+        try:
+            async with session.post(self.url, data=body, headers=headers) as answer:
+                return f"it was answered {answer.status}" if answer.status >= 300 else ""
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return str(error) or type(error).__name__

@@ -50,8 +50,9 @@ def bucket_of(ms: float) -> int:
 
 
 def seconds_in(bucket: int) -> float:
-    """The time for which a bucket stands: its middle."""
-    return 0.0 if bucket <= 0 else round(2 ** ((bucket - 0.5) / STEPS)) / 1000
+    """The time for which a bucket stands: its middle, in whole milliseconds where these are fine enough."""
+    middle = 2.0 ** ((bucket - 0.5) / STEPS)
+    return 0.0 if bucket <= 0 else round(middle, 0 if middle >= 100 else 1) / 1000
 
 
 @dataclass(frozen=True, slots=True)

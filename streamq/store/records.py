@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from streamq.errors import StreamqError
 from streamq.redis import scripts
 from streamq.store.access import Access
 
@@ -88,11 +90,23 @@ class RecordsStore:
     async def get(self, name: str, key: str) -> Kept | None:
         """An entry; ``None`` where there is none."""
         async with self._access.pool.links() as links:
-            now, *found = await scripts.RECORDS_GET.run(links.of(name), self._access.keys(name), f"v{key}")
+            reply = await scripts.RECORDS_GET.run(links.of(name), self._access.keys(name), f"v{key}")
+        return self._read(reply)
+
+    async def get_many(self, name: str, keys: Sequence[str]) -> list[Kept | None]:
+        """Several entries, in one round trip."""
+        calls = [(self._access.keys(name), (f"v{key}",)) for key in keys]
+        async with self._access.pool.links() as links:
+            replies = await scripts.RECORDS_GET.run_each(links.of(name), calls)
+        return [self._read(reply) for reply in replies]
+
+    def _read(self, reply: Any) -> Kept | None:
+        """Raises what went wrong with the call."""
+        if isinstance(reply, StreamqError):
+            raise reply
+        now, *found = reply
         self._access.clock.set(now)
-        if not found:
-            return None
-        return _kept(*found)
+        return _kept(*found) if found else None
 
 
 def _kept(text: bytes, ends: bytes) -> Kept:

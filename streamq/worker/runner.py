@@ -313,13 +313,15 @@ class Runner:
             _cancelled=lambda: attempt.settled or attempt.told is not None,
             _report=dropped if reporter is None else partial(reporter.report, attempt),
             _pause=partial(self._settler.pauses.at_once, delivery), group=delivery.headers.get("group"),
-            _waited=partial(self._waited, attempt), **(of_schedule(delivery.headers) if delivery.headers else {}),
+            _waited=lambda: self._before(attempt, delivery.entry.decode("latin-1")),
+            _age=lambda: self._before(attempt, delivery.job_id),
+            **(of_schedule(delivery.headers) if delivery.headers else {}),
         )  # fmt: skip
 
-    def _waited(self, attempt: Attempt) -> float:
-        """Seconds from when the job could run, which its entry tells, until its handler was called."""
+    def _before(self, attempt: Attempt, name: str) -> float:
+        """Seconds from the time with which an id begins until the handler was called."""
         try:
-            since = int(attempt.delivery.entry.partition(b"-")[0])
+            since = int(name.partition("-")[0])
         except ValueError:  # another program's id
             return 0.0
         return max(0.0, (self._clock.now() - since) / 1000 - (monotonic() - attempt.begun))

@@ -12,7 +12,7 @@ from streamq import App, OutcomeUnknown, Rejected, Scheduler, Unavailable, Worke
 from streamq.redis.ready import begin_when_ready
 from streamq.schedules import Schedules
 
-from ..rig import ON_ONE_SERVER, until
+from ..rig import ON_ONE_SERVER, until, working
 from ..servers import Server
 
 
@@ -74,3 +74,18 @@ async def test_a_role_that_the_server_refuses_does_not_begin_again(app: App) -> 
         with pytest.raises(Rejected):
             await begin_when_ready(app.client.store.servers, 5, begin)
     assert tries == [1]
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+@pytest.mark.parametrize("pause", [0.0, 0.0005, 0.001, 0.002])
+async def test_the_first_job_of_a_group_that_comes_as_a_worker_begins_to_read_waits_for_no_next_look(
+    make_app: Callable[..., App], pause: float
+) -> None:
+    app, other = make_app(), make_app()
+    app.task(queue="q", name="t")(lambda: None)
+    async with app, working(app) as worker, other:
+        await worker.is_ready.wait()
+        await asyncio.sleep(pause)
+        job = await other.enqueue("q", "t", group="a")
+        await job.result(timeout=3)  # the next look is after five seconds

@@ -123,6 +123,17 @@ async def test_names_bounds_and_counts_are_checked(app: App) -> None:
         await app.records("r").count("k", 60, by=-1)
 
 
+async def test_several_entries_are_read_at_once(app: App, client: redis.Redis, prefix: str) -> None:
+    records = app.records("seen")
+    put = await records.put("a", 1)
+    await records.put("b", 2)
+    client.hset(Keys(prefix, "seen").records, "vb", b"7\n{")
+    assert await records.get_many(["a", "none", "b"]) == [put, None, None]
+    assert await records.get_many([]) == []
+    with pytest.raises(UsageError, match="cannot be a key"):
+        await records.get_many(["a", ""])
+
+
 async def test_all_entries_are_listed_page_by_page_in_the_order_of_their_ends(app: App) -> None:
     records = app.records("unknown")
     for number in range(25):

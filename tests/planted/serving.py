@@ -282,8 +282,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "messages: a delay of nothing goes through the queue of scheduled ones",
         "service/messaging/channel.py",
-        "if delay or at is not None:",
-        "if delay is not None or at is not None:",
+        "is_later = bool(delay) or at is not None",
+        "is_later = delay is not None or at is not None",
         "tests/service/test_messages.py::test_no_delay_is_no_schedule",
     ),
     Fault(
@@ -303,8 +303,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "messages: the time goes unheeded",
         "service/api/messages.py",
-        "at=body.scheduled_for)",
-        "at=None)",
+        "at=body.scheduled_for, enqueue=enqueue",
+        "at=None, enqueue=enqueue",
         "tests/service/test_messages.py::test_a_message_with_a_time_waits_in_the_queue_for_scheduled_ones",
     ),
     Fault(

@@ -83,6 +83,7 @@ def test_only_an_admin_steers_queues_and_empties_them() -> None:
         ("POST", "/api/v1/queues/{queue}/groups/{group}/resume"),
         ("POST", "/api/v1/queues/{queue}/breaker/open"),
         ("POST", "/api/v1/queues/{queue}/breaker/close"),
+        ("DELETE", "/api/v1/contacts"),
         ("PUT", "/api/v1/shared-limits/{name}"),
         ("DELETE", "/api/v1/shared-limits/{name}"),
         ("POST", "/api/v1/shared-limits/{name}/pause"),

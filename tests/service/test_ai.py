@@ -7,90 +7,24 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
-from streamq_service.http.serve import address, bind, serving
-from streamq_service.settings import ServiceSettings
-
-from streamq import App, Worker
 
 from ..rig import ON_ONE_SERVER, until
 from .conftest import Service, running
+from .peers import Make, Peer, Work, answering, peer_served
 from .providers import provider_saying
 
-Make = Callable[..., ServiceSettings]
-Work = Callable[[App], AbstractAsyncContextManager[Worker]]
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 SECRET = "whsec_" + base64.b64encode(b"a secret of callbacks").decode()
 
 
-class Peer:
-    """A model and an address to call back, in one: what came, and how the next is answered."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.asked: list[dict[str, Any]] = []
-        self.called: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
-        """Statuses of the next callbacks; then 200."""
-        self.pieces: list[Any] = ["Your ", "table ", "is free."]
-        """What the model streams: text, seconds to wait, or bytes as they are."""
-        self.ends = True
-
-    async def chat(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(await request.json())
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for piece in self.pieces:
-            if isinstance(piece, float):
-                await asyncio.sleep(piece)
-            elif isinstance(piece, bytes):
-                await response.write(piece)
-            else:
-                event = {"choices": [{"delta": {"content": piece}}]}
-                await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
-        if self.ends:
-            last = {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"completion_tokens": 7}}
-            await response.write(b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n")
-        return response
-
-    async def back(self, request: web.Request) -> web.Response:
-        self.called.append((dict(request.headers), await request.read()))
-        status = self.answers.pop(0) if self.answers else 200
-        headers = {"Location": f"{self.url}/elsewhere"} if status == 302 else {}
-        return web.Response(status=status, headers=headers)
-
-
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
-    peer, application = Peer(), web.Application()
-    application.router.add_post("/v1/chat/completions", peer.chat)
-    application.router.add_post("/{path:.*}", peer.back)
-    with bind("127.0.0.1", 0) as listener:
-        async with serving(application, listener):
-            peer.url = address(listener)
-            yield peer
-
-
-@asynccontextmanager
-async def answering(settings: Make, peer: Peer, work: Work, **more: Any) -> AsyncIterator[Callable[..., Any]]:
-    """A service with a worker; what sends it a message, and returns the job when it has ended."""
-    given = {"ai_api_url": f"{peer.url}/v1", "callback_private": True, "callback_backoff": 0.02, **more}
-    async with running(settings(**given)) as service, work(service.engine):
-
-        async def send(number: int = 1, path: str = "/hook", **change: Any) -> Any:
-            body = {
-                "workspace_id": 66338, "contact_id": "+15550100", "message_id": f"m-{number}",
-                "message_text": "Is a table free?", "callback_url": peer.url + path, **change,
-            }  # fmt: skip
-            return (await service.post("/api/ai-response", body, Prefer="wait=10"))[2]
-
-        send.service = service  # type: ignore[attr-defined]
-        yield send
+    async with peer_served() as peer:
+        yield peer
 
 
 async def test_the_reply_of_a_model_goes_to_the_address_that_asked_for_it_signed(
@@ -142,10 +76,10 @@ async def test_an_answer_whose_body_stalls_counts_by_its_status(
     assert (job["state"], job["attempt"], job["result"]["callback_status"]) == ("completed", 1, 200)
 
 
-async def test_ids_of_any_length_and_characters_are_taken(settings: Make, peer: Peer, work: Work) -> None:
+async def test_ids_as_long_and_odd_as_may_be_are_taken(settings: Make, peer: Peer, work: Work) -> None:
     async with answering(settings, peer, work, ai_budget=1000) as send:
-        for number, whose in enumerate(("w" * 300, "a\nb", 5.5)):
-            job = await send(number, workspace_id=whose, contact_id="c\n" * 100, message_id="m" * 256)
+        for number, whose in enumerate(("w" * 256, "ä: {b} 🎂", 5.5)):
+            job = await send(number, workspace_id=whose, contact_id="c:*" * 85, message_id="m" * 256)
             assert job["state"] == "completed"
     assert len(peer.asked) == 3
 
@@ -191,8 +125,8 @@ async def test_the_model_is_told_what_the_contact_has_said_before(
     ("pieces", "ends", "words"),
     [
         (["Your "], False, "stopped before it was done"),
-        ([b"data: {garbage\n\n"], True, "no JSON"),
-        ([b"data: []\n\n"], True, "no JSON"),
+        ([b"data: {garbage\n\n"], True, "no JSON object"),
+        ([b"data: []\n\n"], True, "no JSON object"),
         ([b"<html>no stream</html>\n"], False, "stopped before it was done"),
         ([1.0, "late"], True, "in time"),
         (["Your ", 1.0, "table"], True, "in time"),

@@ -309,7 +309,7 @@ async def test_a_browser_cancels_a_job_when_it_is_asked_twice_and_lets_it_wait_a
 async def test_a_browser_of_any_width_needs_no_sideways_scrolling(
     page: Page, service: Service, width: int, scheme: str
 ) -> None:
-    long = {"to": "+15550100", "message": "x" * 1600, "workspaceId": "w" * 300}
+    long = {"to": "+15550100", "message": "x" * 1600, "workspaceId": "w" * 256}
     await service.post("/api/schedule-sms", long)
     await page.open(f"{service.url}/#queue=send-sms-queue&state=waiting", width=width, scheme=scheme)
     await page.until("document.querySelector('#jobs summary')")

@@ -178,7 +178,7 @@ async def test_many_unknown_messages_are_listed_page_by_page(settings: Make, san
             more = f"&cursor={cursor}" if cursor else ""
             _, _, page = await service.get(f"/api/v1/deliveries/unknown?limit=10{more}")
             found += [each["id"] for each in page["data"]]
-            cursor = page["cursor"]
+            cursor = page["page"]["next"]
     assert sorted(found) == sorted(f"{number}-0" for number in range(25))
 
 

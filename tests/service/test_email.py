@@ -6,7 +6,6 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from .test_messages import behave, calls
 
 Work = Callable[[App], AbstractAsyncContextManager[Worker]]
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
-TEXTS = (Path(__file__).resolve().parents[1] / "measured" / "texts.txt").read_text("utf-8").splitlines()
 GOOD: dict[str, Any] = {
     "to": "ada@example.com",
     "subject": "Your table",
@@ -204,20 +202,6 @@ async def test_a_wrong_field_is_pointed_at(settings: Make, change: dict[str, Any
         status, _, problem = await service.post("/api/v1/messages/email", {**GOOD, **change})
         assert (status, [error["pointer"] for error in problem["errors"]]) == (422, [pointer])
         assert await service.jobs() == 0
-
-
-async def test_real_texts_arrive_as_they_were_sent(settings: Make, work: Work) -> None:
-    async with (
-        mail_server() as mailbox,
-        running(by_mail(settings, mailbox.url)) as service,
-        work(service.engine),
-    ):
-        for text in TEXTS[:40]:
-            assert (await sent(service, {"text": text, "subject": "s"}))["state"] == "completed"
-    for text, mail in zip(TEXTS[:40], mailbox.mails, strict=True):
-        body = mail.get_body(("plain",))
-        assert body is not None
-        assert body.get_content().splitlines() == text.splitlines()
 
 
 async def test_what_a_mail_server_needs_is_asked_for_at_the_start(settings: Make) -> None:

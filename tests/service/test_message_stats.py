@@ -102,13 +102,11 @@ async def test_more_workspaces_than_are_told_apart_are_added_up(service: Service
     assert found["data"][0]["channel"] == "*"
 
 
-@pytest.mark.parametrize(
-    "workspace", ["x" * 256, "a b", "line\u2028break", "🎉", "*", '"', 2**53 - 1, 0.1], ids=repr
-)
+@pytest.mark.parametrize("workspace", ["x" * 256, "a b", "🎉", "*", '"', 2**53 - 1, 0.1], ids=repr)
 async def test_odd_workspaces_are_counted_and_shown(service: Service, workspace: Any) -> None:
     async with working(service.engine):
         status, _, job = await service.post(SMS, {**GOOD, "workspaceId": workspace}, Prefer="wait=10")
         assert (status, job["state"]) == (200, "completed")
         (row,) = (await stats(service, "workspace"))["data"]
     assert row["counts"]["sent"] == 1
-    assert str(row["workspace_id"])[:5] == str(workspace)[:5].replace("\u2028", "?")
+    assert str(row["workspace_id"])[:5] == str(workspace)[:5]

@@ -250,7 +250,26 @@ async def test_without_a_provider_a_message_fails_and_says_what_to_set(
 
 
 @ON_ONE_SERVER
+@pytest.mark.parametrize("path", ["/api/schedule-sms", "/api/v1/messages/sms", "/api/v1/messages/email"])
+@pytest.mark.parametrize("delay", [None, 60])
+async def test_a_request_with_a_key_sends_one_message_however_often_it_comes(
+    service: Service, path: str, delay: int | None
+) -> None:
+    body = {**GOOD, "delay": delay}
+    if path.endswith("email"):
+        body = {"to": "ada@example.com", "subject": "Hi", "html": "x", "workspaceId": 1, "delay": delay}
+    said = [await service.post(path, body, Idempotency_Key="order-991") for _ in range(3)]
+    assert {status for status, _, _ in said} == {201}
+    assert len({document["id"] for _, _, document in said}) == 1
+    assert [headers.get("Idempotency-Replayed") for _, headers, _ in said] == [None, "true", "true"]
+    status, _, problem = await service.post(path, {**body, "workspaceId": 2}, Idempotency_Key="order-991")
+    assert (status, problem["code"]) == (422, "idempotency-key-reused")
+    assert await service.jobs() == 1
+
+
+@ON_ONE_SERVER
 async def test_an_idempotency_key_is_refused_and_not_taken_silently(service: Service) -> None:
-    status, _, problem = await service.post("/api/schedule-sms", GOOD, Idempotency_Key="order-991")
+    body = {"channel": "sms", "address": "+15550100"}
+    status, _, problem = await service.post("/api/v1/opt-outs", body, Idempotency_Key="order-991")
     assert (status, problem["code"]) == (422, "idempotency-key-unsupported")
-    assert await service.jobs() == 0
+    assert (await service.get("/api/v1/opt-outs"))[2]["data"] == []

@@ -111,7 +111,7 @@ async def test_opt_outs_are_listed_and_what_names_nobody_is_refused(service: Ser
         more = f"&cursor={cursor}" if cursor else ""
         _, _, page = await service.get(f"{OPT_OUTS}?limit=5{more}")
         found += [each["subject"] for each in page["data"]]
-        cursor = page["cursor"]
+        cursor = page["page"]["next"]
     assert sorted(set(found)) == [f"sms +1555{number:04}" for number in range(12)]
     for wrong in ({}, {"channel": "sms"}, {"contactId": "c"}, {**WHO, "contactId": "c", "workspaceId": 1}):
         assert (await service.post(OPT_OUTS, wrong))[0] == 422

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from .conftest import Service, running
 
 pytestmark = pytest.mark.keeps_keys
 GOOD: dict[str, Any] = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
-TEXTS = Path(__file__).resolve().parents[1] / "measured" / "texts.txt"
 
 
 @pytest.mark.parametrize(
@@ -158,11 +156,3 @@ async def test_a_number_as_delay_has_the_unit_of_the_setting_at_the_route_of_the
             _, _, sent = await service.post(path, {**GOOD, "delay": delay})
             ahead = datetime.fromisoformat(sent["due_at"]) - datetime.now(UTC)
             assert abs(ahead - timedelta(seconds=expected)) < timedelta(seconds=5)
-
-
-@ON_ONE_SERVER
-async def test_real_texts_come_out_as_they_went_in(service: Service) -> None:
-    for text in TEXTS.read_text("utf-8").splitlines()[:50]:
-        _, _, sent = await service.post("/api/v1/messages/sms", {**GOOD, "message": text})
-        _, _, job = await service.get(sent["url"])
-        assert job["payload"]["message"] == text

@@ -1,0 +1,98 @@
+"""AI replies by workspace: what its model is told, and what its replies cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamq_service.messaging.prompts import LARGEST, prompts_of
+
+from streamq import ConfigurationError
+
+from ..rig import ON_ONE_SERVER
+from .peers import Make, Peer, Work, answering, peer_served
+
+pytestmark = pytest.mark.keeps_keys
+PROMPTS = {"66338": "Sell tables.", "shop-2": "Sell chäirs. 🪑"}
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    async with peer_served() as peer:
+        yield peer
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize("in_a_file", [False, True])
+async def test_each_workspace_has_its_prompt_and_all_others_the_common_one(
+    settings: Make, peer: Peer, work: Work, tmp_path: Path, in_a_file: bool
+) -> None:
+    given = json.dumps(PROMPTS)
+    if in_a_file:
+        (tmp_path / "prompts.json").write_text(given)
+        given = str(tmp_path / "prompts.json")
+    async with answering(settings, peer, work, ai_prompts=given, ai_prompt="Be kind.") as send:
+        for number, whose in enumerate((66338, "66338", "shop-2", "another", 7)):
+            assert (await send(number, workspace_id=whose))["state"] == "completed"
+    told = [asked["messages"][0]["content"] for asked in peer.asked]
+    assert told == ["Sell tables.", "Sell tables.", "Sell chäirs. 🪑", "Be kind.", "Be kind."]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("{", "no JSON object"),
+        ('{"1": 2}', "at '1'"),
+        ('{"1": ""}', "at '1'"),
+        ("[]", "cannot be read"),
+        ("nowhere.json", "cannot be read"),
+        (".", "cannot be read"),
+        ("\0", "cannot be read"),
+        ("large.json", f"larger than {LARGEST:,} bytes"),
+        ("list.json", "no JSON object"),
+    ],
+)
+def test_what_is_no_object_of_prompts_and_no_file_of_one_is_told_at_the_start(
+    settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("large.json").write_text(" " * (LARGEST + 1))
+    Path("list.json").write_text("[]")
+    with pytest.raises(ConfigurationError, match="STREAMQ_AI_PROMPTS") as refused:
+        prompts_of(settings(ai_prompts=wrong))
+    assert words in str(refused.value)
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"completion_tokens": 7}, 7),
+        ({"prompt_tokens": 1_000, "completion_tokens": 7, "total_tokens": 1_007}, 1_007),
+        ({"total_tokens": "many", "completion_tokens": 7}, 7),
+        ("many", 3),
+        (None, 3),
+    ],
+)
+async def test_a_reply_costs_all_tokens_that_the_model_counts_by_their_price(
+    settings: Make, peer: Peer, work: Work, usage: Any, tokens: int
+) -> None:
+    peer.usage = usage
+    async with answering(settings, peer, work, ai_price=2.5) as send:
+        result = (await send())["result"]
+    assert (result["tokens"], result["cost"]) == (tokens, pytest.approx(tokens * 2.5 / 1_000_000))
+
+
+@ON_ONE_SERVER
+async def test_without_a_price_no_cost_is_told_and_a_price_of_nothing_costs_nothing(
+    settings: Make, peer: Peer, work: Work
+) -> None:
+    async with answering(settings, peer, work) as send:
+        assert (await send())["result"]["cost"] is None
+    async with answering(settings, peer, work, ai_price=0) as send:
+        assert (await send(2))["result"]["cost"] == 0
+    with pytest.raises(ConfigurationError, match="AI_PRICE"):
+        settings(ai_price=-1)

@@ -121,7 +121,9 @@ class Fetcher:
         if await self._reader.greet(self._reads.open):
             unseen.suspected()
             return
-        block = not (suspects.due or unseen.due or self._steered.due)
+        if self._steered.due:  # news of this moment, which would wake no read that is yet to block
+            return
+        block = not (suspects.due or unseen.due)
         if not await self._reads.round(min(slots, READ_LIMIT), block=block):
             await self._slots.pause(self._reads.rest())
 

@@ -132,7 +132,6 @@ async def test_an_address_that_is_renewed_in_its_file_is_taken_up(
         await note(app, 'role "nobody" does not exist')
         file.write_text(base.url)
         await base.ended("sms_queue", await base.sms())
-        await no_note(app)
 
 
 async def test_a_table_that_is_made_anew_with_other_ids_is_read(

@@ -277,6 +277,9 @@ async def test_a_browser_sends_a_message_and_shows_the_errors_beside_their_field
     async with work(service.engine):
         await page.run("document.querySelector('#send button').click()")
         await page.until("document.querySelector('.sent strong')?.textContent === 'completed'")
+        assert "1 segment of GSM-7" in await page.run("document.querySelector('.sent').textContent")
+        await page.until("document.querySelector('#channels')?.textContent.includes('email')")
+        assert "send-sms-queue" in await page.run("document.querySelector('#channels').textContent")
     (call,) = (await sandbox.get("/ledger"))[2]["calls"]
     assert call["body"] == {"to": "+15550100", "message": "from a browser", "workspaceId": 66338}
 

@@ -41,4 +41,6 @@ export const retry = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}
 export const promote = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/promote`);
 export const cancel = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/cancel`, { reason: "on the dashboard" });
 export const remove = (queue, id) => open(`queues/${name(queue)}/jobs/${name(id)}`, { method: "DELETE" });
+export const channels = () => get("channels");
+export const delivery = (queue, id) => get(`queues/${name(queue)}/jobs/${name(id)}/delivery`);
 export const sendSms = (body) => post("messages/sms", body);

@@ -5,6 +5,7 @@ import { find, write } from "./dom.js";
 import { span } from "./format.js";
 import * as jobs from "./jobs.js";
 import { showQueues, showTotals } from "./queues.js";
+import "./channels.js";
 import "./send.js";
 import { follow } from "./stream.js";
 import { showWorkers } from "./workers.js";

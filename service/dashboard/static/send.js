@@ -8,6 +8,7 @@ import { icon } from "./states.js";
 const FINAL = ["completed", "failed", "cancelled", "expired"];
 const LOOK_EVERY = 500;
 const LOOKS = 240;
+const LOOKS_FOR_A_REPORT = 20; // a provider that reports does so within some seconds; most do not
 
 const form = find("send");
 let watched = 0;
@@ -59,8 +60,10 @@ async function watch(sent, mine) {
   for (let looks = 0; looks < LOOKS && mine === watched; looks++) {
     try {
       const job = await api.job(sent.queue, sent.id);
-      show(job);
-      if (FINAL.includes(job.state)) return;
+      const ended = FINAL.includes(job.state);
+      const delivery = ended ? await api.delivery(sent.queue, sent.id).catch(() => null) : null;
+      show(job, sent, delivery);
+      if (ended && (job.state !== "completed" || delivery?.state !== "sent" || looks > LOOKS_FOR_A_REPORT)) return;
     } catch (error) {
       find("sent").replaceChildren(h("p", { class: "error" }, error.message));
     }
@@ -68,18 +71,25 @@ async function watch(sent, mine) {
   }
 }
 
-function show(job) {
+function show(job, sent, delivery) {
   const address = `#${new URLSearchParams({ queue: job.queue, state: job.state })}`;
   find("sent").replaceChildren(
     h(
       "p",
       { class: "sent", "data-state": job.state },
       icon(job.state),
-      h("span", {}, h("strong", {}, job.state), ` ${story(job)}`),
+      h("span", {}, h("strong", {}, delivery?.state === "delivered" ? "delivered" : job.state), ` ${story(job)}`),
+      h("span", { class: "quiet" }, size(sent)),
       h("a", { href: address }, job.queue),
       h("code", {}, job.id),
     ),
   );
+}
+
+/** What the text takes on the air. */
+function size(sent) {
+  if (!sent.segments) return "";
+  return `${sent.segments} ${sent.segments === 1 ? "segment" : "segments"} of ${String(sent.encoding).toUpperCase()}`;
 }
 
 function story(job) {

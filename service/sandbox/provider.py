@@ -1,6 +1,6 @@
 """A provider to try things with: it takes messages, remembers each call, and fails on request.
 
-    POST   /send-sms    a message; recorded before it is answered; /send-email likewise
+    POST   /send-sms    a message; recorded before it is answered; /send-email, and /callback for replies, likewise
     GET    /send-sms/K  whether a message under the key K was taken: 200 with its id, or 404
     GET    /ledger      the calls, oldest first, ``?offset=&limit=``, with totals
     DELETE /ledger      forget them
@@ -118,15 +118,16 @@ async def send(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
     body = await asked.request.read()
     behaviour = sandbox.next_behaviour(body)
     status = behaviour.status or _STATUS[behaviour.mode]
-    call = sandbox.ledger.add(asked.request.headers.get("Idempotency-Key"), body, status)
+    headers = asked.request.headers
+    call = sandbox.ledger.add(headers.get("Idempotency-Key", headers.get("webhook-id")), body, status)
     delay_ms = behaviour.delay_ms if behaviour.delay_ms is not None else 5_000 * (behaviour.mode == "slow")
     await sandbox.pause(delay_ms / 1000)
     retry_after = behaviour.retry_after if behaviour.retry_after is not None else 1
-    headers = {"Retry-After": str(retry_after)} if behaviour.mode == "busy" else {}
+    told = {"Retry-After": str(retry_after)} if behaviour.mode == "busy" else {}
     if sandbox.reporting is not None and status < 300 and asked.request.path == "/send-sms":
         sandbox.reporting.tell(call, behaviour.report)
     answer = {"id": call.id} if status < 300 else {"error": f"told to {behaviour.mode}", "id": call.id}
-    return Answer(answer, status, headers)
+    return Answer(answer, status, told)
 
 
 async def taken(sandbox: Sandbox, asked: Asked[None, None]) -> Answer:
@@ -166,7 +167,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
             method="POST", path=path, handler=send, scope=None,
             summary="a message; recorded before it is answered", answers=(Success(200, "As it was told to"),),
         )
-        for path in ("/send-sms", "/send-email")
+        for path in ("/send-sms", "/send-email", "/callback")
     ),
     Route(
         method="GET", path="/send-sms/{key}", handler=taken, scope=None,

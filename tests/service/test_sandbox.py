@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 from streamq_service.http.serve import address, bind, serving
 from streamq_service.sandbox.ledger import Ledger
 from streamq_service.sandbox.provider import build_sandbox
+from streamq_service.settings import ServiceSettings
 
-from .conftest import JSON, Service
+from ..rig import ON_ONE_SERVER
+from .conftest import JSON, Service, running, working
 
 
 async def send(sandbox: Service, to: str = "+15550100", key: str | None = None) -> aiohttp.ClientResponse:
@@ -137,3 +140,20 @@ async def test_four_thousand_messages_take_seconds(sandbox: Service) -> None:
         await asyncio.gather(*(send(sandbox, key=str(number)) for number in range(start, start + 100)))
     assert (await sandbox.get("/ledger?limit=1"))[2]["totals"]["keys"] == 4_000
     assert time.monotonic() - began < 30
+
+
+@ON_ONE_SERVER
+@pytest.mark.keeps_keys
+async def test_the_sandbox_shows_replies_of_a_model_as_they_came(
+    settings: Callable[..., ServiceSettings], sandbox: Service
+) -> None:
+    given = settings(ai_api_url="simulated", callback_private=True)
+    async with running(given) as service, working(service.engine):
+        body = {
+            "workspace_id": 66338, "contact_id": "c-9", "message_id": "m-1", "message_text": "Is a table free?",
+            "callback_url": sandbox.url + "/callback",
+        }  # fmt: skip
+        _, _, job = await service.post("/api/v1/messages/ai", body, Prefer="wait=10")
+    (call,) = (await sandbox.get("/ledger"))[2]["calls"]
+    assert call["idempotency_key"] == f"ai-response-queue:{job['id']}"
+    assert (call["body"]["job_id"], call["body"]["workspace_id"]) == (job["id"], 66338)

@@ -175,9 +175,8 @@ async def test_a_million_tasks_of_different_names_take_no_more_keys_and_bytes_th
     for start in range(0, 1_000_000, 50_000):
         names = range(start, start + 50_000)
         tally.add("q", [Settlement(COMPLETED, 1, b"1-0", "1-0", b"c5 5 w\n", "", "", f"t{n}") for n in names])
-        if start % 100_000 == 0:
-            await tally.close()
-    await tally.close()
+        while start % 100_000 and (tally._counted or tally._sent):
+            await tally._send()
     said = await app.queue("q").statistics("5m")
     assert said.total.completed == 1_000_000
     assert said.tasks["*"].completed > 900_000
@@ -253,7 +252,7 @@ async def test_a_line_that_moves_tells_about_how_long_it_takes(app: App) -> None
         await app.queue("q").purge(["waiting"])
     assert said.ahead == 99_999
     assert 0 < (said.seconds or 0) <= 25, "600,000 have ended in at most 120 seconds"
-    assert "s at the pace of the last minutes; 1 run in the 1 slot" in said.text
+    assert "at the pace of the last minutes; 1 run in the 1 slot" in said.text
 
 
 async def _is_active(job: Job[Any]) -> bool:

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 from streamq import App, Spread, Sum, Tallied
 from streamq.times import rfc3339
 
-from ..messaging.figures import COUNTS, TIMES
+from ..messaging.figures import COUNTS, MILLIONTHS, TIMES
 from ..messaging.workspaces import WorkspaceNames
 
 By = Literal[
@@ -25,13 +25,14 @@ OTHERS: Final = "*"
 
 
 class MessageFigures(TypedDict):
-    """What messages came to; `name` is of the workspace. `*` stands for those that were too many to be told apart."""
+    """What messages came to; `name` is of the workspace, `cost` of the tokens of a model. `*` stands for those that were too many to be told apart."""
 
     channel: str | None
     provider: str | None
     workspace_id: str | int | float | None
     name: str | None
     counts: dict[str, int]
+    cost: float
     times: dict[str, Any]
 
 
@@ -94,7 +95,7 @@ def _figures(subject: Subject, found: Sum, names: WorkspaceNames) -> dict[str, A
     return {
         "channel": channel, "provider": provider, "workspace_id": workspace,
         "name": None if workspace is None else names.of(workspace),
-        "counts": _counts(found.counts), "times": _times(found.times),
+        "counts": _counts(found.counts), "cost": found.counts.get(MILLIONTHS, 0) / 1e6, "times": _times(found.times),
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from .callback import Callbacks, Rules
 from .channel import Channel
 from .chat import Chat, Message, Missing, Model, Simulated
 from .fields import ContactId, Text, WorkspaceId
-from .figures import figures_of
+from .figures import MILLIONTHS, figures_of
 from .opt_outs import OptOuts, contact
 from .prompts import prompts_of
 from .reading import Bounds, Reply
@@ -87,11 +87,14 @@ class Answering:
         status = await self._callbacks.send(
             message.callback_url, body, key=ctx.idempotency_key, attempt=ctx.attempt
         )
-        price = self._settings.ai_price
         return AiReceipt(
             reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status,
-            cost=None if price is None else round(reply.tokens * price / 1_000_000, 9),
+            cost=self._cost_of(reply),
         )  # fmt: skip
+
+    def _cost_of(self, reply: Reply) -> float | None:
+        price = self._settings.ai_price
+        return None if price is None else round(reply.tokens * price / 1_000_000, 9)
 
     async def _kept(self, job_id: str) -> Reply | None:
         found = await self._records.get(f"reply {job_id}")
@@ -107,6 +110,7 @@ class Answering:
         prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
         reply = await self._model.reply([prompt, *before, said])
         self._figures.count(AI, message.workspace_id, "tokens", reply.tokens)
+        self._figures.count(AI, message.workspace_id, MILLIONTHS, round(1e6 * (self._cost_of(reply) or 0)))
         self._figures.time(AI, message.workspace_id, "first", reply.first)
         await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
         await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))

@@ -11,6 +11,7 @@ unknown     messages of which nobody could tell whether they were taken
 retried     attempts after which the message comes again
 resent      messages that were given out again though they may have been taken: the policy says so
 tokens      of a model
+cost        of these, where a price is set
 first       (time) to the first token of a model
 queue       (time) from when a message could go out until a worker had it
 send        (time) that sending it took
@@ -32,6 +33,8 @@ from ..json_text import encoded
 log = logging.getLogger("streamq.messaging")
 
 Dimension = Literal["channel", "provider", "workspace"]
+MILLIONTHS: Final = "cost_millionths"
+"""How the cost is counted: what is counted are whole numbers."""
 COUNTS: Final = (
     "accepted",
     "sent",

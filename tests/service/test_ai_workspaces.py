@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -96,3 +97,16 @@ async def test_without_a_price_no_cost_is_told_and_a_price_of_nothing_costs_noth
         assert (await send(2))["result"]["cost"] == 0
     with pytest.raises(ConfigurationError, match="AI_PRICE"):
         settings(ai_price=-1)
+
+
+@ON_ONE_SERVER
+async def test_tokens_and_their_cost_are_counted(settings: Make, peer: Peer, work: Work) -> None:
+    peer.usage = {"total_tokens": 1_000}
+    async with answering(settings, peer, work, ai_price=2.5) as send:
+        await asyncio.gather(send(1), send(2), send(3, workspace_id="acme"))
+        service = send.service  # type: ignore[attr-defined]
+        await service.engine.state["figures"]._send()
+        _, _, stats = await service.get("/api/v1/stats?by=workspace")
+    rows = {row["workspace_id"]: (row["counts"]["tokens"], row["cost"]) for row in stats["data"]}
+    assert rows == {66338: (2_000, 0.005), "acme": (1_000, 0.0025)}
+    assert all(row["times"]["first"]["p50"] is not None for row in stats["data"])

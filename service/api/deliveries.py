@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import Entry
+from streamq import Entry, JobNotFound, WrongState
 from streamq.times import NoTime, parse_rfc3339, rfc3339
 
 from ..http.auth import Scope
-from ..http.failures import OUTAGES
+from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.inputs import WHOLE, Request
 from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
@@ -143,6 +143,6 @@ ROUTES: Final = (
         method="POST", path=_OF, handler=settle, scope=Scope.WRITE, body=Settling,
         summary="settle an unknown delivery: it was sent, it failed, or it is to be sent again",
         answers=(Success(200, "The delivery as it is now", DeliveryDocument),),
-        problems=(NO_DELIVERY, NOT_UNKNOWN, *OUTAGES),
+        problems=(NO_DELIVERY, NOT_UNKNOWN, OF_ENGINE[JobNotFound], OF_ENGINE[WrongState], *OUTAGES),
     ),
 )  # fmt: skip

@@ -25,7 +25,8 @@ OTHERS: Final = "*"
 
 
 class MessageFigures(TypedDict):
-    """What messages came to; `name` is of the workspace, `cost` of the tokens of a model. `*` stands for those that were too many to be told apart."""
+    """What messages came to; `name` is of the workspace, `cost` of the tokens of a model. `*` stands for those that
+    were too many to be told apart."""
 
     channel: str | None
     provider: str | None

@@ -13,6 +13,7 @@ from ..http.problems import OF_BODIES, Problem, ProblemType
 from ..http.route import Asked, Callers, Route, Success
 from ..messaging import sms
 from ..messaging.formats.form import Form, Heard, Incoming
+from ..messaging.numbers import numbers_of
 from ..messaging.reports import Reports
 from ..site import Site
 
@@ -49,7 +50,8 @@ async def take(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
         return {"result": "ignored", "word": None}
     reports = Reports(site.engine)
     if isinstance(said, Heard):
-        return {"result": "heard", "word": await reports.hear(sms.SMS, said)}
+        heard = said._replace(sender=_number(site, said.sender))
+        return {"result": "heard", "word": await reports.hear(sms.SMS, heard)}
     return {"result": await reports.take(sms.SMS, form.address.name, said), "word": None}
 
 
@@ -64,6 +66,12 @@ def _form(site: Site, name: str) -> Form:
             "STREAMQ_SMS_REPORT_SECRET, or STREAMQ_PUBLIC_URL.",
         )
     return form
+
+
+def _number(site: Site, sender: str) -> str:
+    """As recipients are kept; some providers leave the plus out."""
+    number = numbers_of(site.settings)
+    return number(sender) or number(f"+{sender.strip()}") or sender
 
 
 def _url(site: Site, request: web.Request) -> str:

@@ -73,15 +73,14 @@ class Reports:
     async def settle(self, key: str, how: Settled) -> Delivery | None:
         """Settle an unknown message as a person says. Returns what is known then; None where it is not unknown.
 
-        One that was sent ends as completed; one that is to be sent again waits again.
+        One that was sent ends as completed; one that is to be sent again waits again. Raises ``JobNotFound`` and
+        ``WrongState`` where that is impossible, as its job is gone: then it stays unknown.
         """
+        known = await self.deliveries.get(key)
         if not await self.deliveries.known(key):
             return None
-        known = await self.deliveries.get(key)
         if how == "resend":
-            await self.deliveries.forget(key)
-            await self._run_again(key)
-            return replace(known, state=DeliveryState.SENDING) if known is not None else None
+            return await self._resend(key, known)
         state = DeliveryState.SENT if how == "sent" else DeliveryState.FAILED
         moved = await self.deliveries.move(
             key, lambda known: None if known is None else better(known, told_of(known, state, "settled"))
@@ -90,8 +89,19 @@ class Reports:
             await self._run_again(key)
         return moved or known
 
+    async def _resend(self, key: str, known: Delivery | None) -> Delivery | None:
+        queue, _, job_id = key.partition(":")
+        await self.deliveries.forget(key)
+        try:
+            await self._app.queue(queue).retry(job_id)
+        except (JobNotFound, WrongState):
+            if known is not None:
+                await self.deliveries.hold(key, known)
+            raise
+        return replace(known, state=DeliveryState.SENDING) if known is not None else None
+
     async def _run_again(self, key: str) -> None:
-        """The job finds by what is known that there is nothing to send, or that it may."""
+        """The job finds by what is known that there is nothing to send."""
         queue, _, job_id = key.partition(":")
         try:
             await self._app.queue(queue).retry(job_id)

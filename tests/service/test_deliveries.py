@@ -124,6 +124,21 @@ async def test_hold_keeps_it_as_unknown_until_a_person_settles_it(
     assert len(await calls(sandbox)) == sent
 
 
+async def test_what_cannot_be_sent_again_as_its_job_is_gone_stays_unknown(
+    settings: Make, sandbox: Service
+) -> None:
+    async with sending(settings, sandbox.url, sms_unknown="hold") as service:
+        job = await lost_by_a_worker(service)
+        await ended(service, job)
+        await service.send("DELETE", job["url"])
+        at = f"{job['url']}/delivery"
+        status, _, problem = await service.post(at, {"as": "resend"})
+        assert (status, problem["code"]) == (404, "job-not-found")
+        assert (await service.get("/api/v1/deliveries/unknown"))[2]["total"] == 1
+        assert (await service.post(at, {"as": "sent"}))[2]["state"] == "sent"
+        assert (await service.get("/api/v1/deliveries/unknown"))[2]["total"] == 0
+
+
 async def test_a_retry_by_hand_does_not_send_what_nobody_knows(settings: Make, sandbox: Service) -> None:
     async with sending(settings, sandbox.url, sms_unknown="hold") as service:
         job = await lost_by_a_worker(service)

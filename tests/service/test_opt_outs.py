@@ -52,6 +52,16 @@ async def test_who_says_stop_gets_nothing_more_until_start(
     assert len(await calls(sandbox)) == 2
 
 
+@pytest.mark.parametrize("sender", ["15550100", " +1 555 0100", "+15550100"])
+async def test_a_number_is_the_same_however_a_provider_writes_it(
+    settings: Make, sandbox: Service, sender: str
+) -> None:
+    async with running(settings(sms_api_url=sandbox.url, sms_report_secret=SECRET)) as service:
+        assert (await hear(service, "STOP", **{"from": sender}))["word"] == "stop"
+        _, _, listed = await service.get(OPT_OUTS)
+    assert [each["subject"] for each in listed["data"]] == ["sms +15550100"]
+
+
 @pytest.mark.parametrize(
     "text", ["please do not stop", "stopping by later", "", "start now or never", "STOP IT"]
 )

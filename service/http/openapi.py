@@ -119,11 +119,8 @@ class Description:
             "responses": {**_successes(route, schemas), **_problems(route, responses)},
             "security": self._security(route),
         }
-        body = {} if route.body is None else {"requestBody": {
-            "required": not route.body_may_be_empty,
-            "content": {"application/json": {"schema": schemas.of(route.body)}},
-        }}  # fmt: skip
-        return {**told, **body}
+        body = _body(route, schemas)
+        return {**told, "requestBody": body} if body else told
 
     def _security(self, route: AnyRoute) -> list[dict[str, list[str]]]:
         if route.scope is None:
@@ -232,6 +229,17 @@ def _of_text(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _in_path(route: AnyRoute) -> Iterator[dict[str, Any]]:
     for name in route.parameters:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _body(route: AnyRoute, schemas: _Schemas) -> dict[str, Any] | None:
+    """What changes something says that it is JSON, so one without fields is told as any JSON: `{}` will do."""
+    if route.body is None:
+        empty = {"description": "Nothing of it is read", "example": {}}
+        return {"required": True, "content": {"application/json": empty}} if route.says_json else None
+    about = (
+        {"description": "It may be left out, its `Content-Type` may not"} if route.body_may_be_empty else {}
+    )
+    return {**about, "required": True, "content": {"application/json": {"schema": schemas.of(route.body)}}}
 
 
 def _successes(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:

@@ -63,7 +63,7 @@ function inside(doc, route) {
   return el("div", { class: "inside" },
     el("p", { class: "quiet" }, ...rich(route.description)),
     ...section("Parameters", route.parameters.length ? [el("ul", { class: "fields" }, ...route.parameters.map((one) => parameter(doc, one)))] : []),
-    ...section(route.requestBody?.required === false ? "Body, may be left out" : "Body", body ? fields(doc, body) : []),
+    ...section("Body", body ? [el("p", { class: "quiet" }, ...rich(route.requestBody.description)), ...fields(doc, body)] : []),
     ...section("Answers", good), ...section("Problems", bad),
     ...section("Example", [example(doc, route)]));
 }

@@ -18,7 +18,7 @@ FOR_COMMANDS = {
     "streamq.cli.options", "streamq.cli.outlet", "streamq.runtime", "streamq.durations", "streamq.times",
     "streamq.settings", "streamq.exits",
 }  # fmt: skip
-"""What a command of another package is made of, its settings and exit codes; durations and times as its users write them."""
+"""What a command of another package is made of, its settings and exit codes; durations and times as people write."""
 INSTALLED = {"streamq_service": "service", "streamq_bench": "bench"}
 
 

@@ -56,6 +56,11 @@ def table(rows: list[dict[str, Any]], empty: str) -> None:
         say("  ".join(cells).rstrip())
 
 
+def is_terminal() -> bool:
+    """Whether the output is one."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 @contextlib.contextmanager
 def screen(*, full: bool) -> Iterator[None]:
     """What is printed within the block stands where the screen begins, in the place of what was there."""

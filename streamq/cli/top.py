@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import click
 
 import streamq
 from streamq.cli.options import DURATION, Option, as_json, server, with_app
-from streamq.cli.outlet import echo_json, say, screen, table
+from streamq.cli.outlet import echo_json, is_terminal, say, screen, table
 from streamq.model.clock import host_now
 
 LOOKED_AT: Final = 50
@@ -40,14 +39,16 @@ def top(interval: float, once: bool, as_json: bool, **options: Any) -> None:
       streamq top --once --json
     """
 
+    goes_on = is_terminal() and not once and not as_json
+
     async def watch(app: streamq.App) -> None:
         while True:
             looked = await _looked(app)
             if as_json:
                 echo_json(looked)
             else:
-                _show(looked, full=not once and sys.stdout.isatty())
-            if once or as_json or not sys.stdout.isatty():
+                _show(looked, full=goes_on)
+            if not goes_on:
                 return
             await asyncio.sleep(max(0.2, interval))
 
@@ -106,12 +107,9 @@ async def _running(app: streamq.App, name: str) -> list[dict[str, Any]]:
 def _show(looked: dict[str, Any], *, full: bool) -> None:
     """``full``: in the place of what was there."""
     with screen(full=full):
-        some = any(row["paused"] for row in looked["queues"])
-        rows = (
-            looked["queues"]
-            if some
-            else [{k: v for k, v in row.items() if k != "paused"} for row in looked["queues"]]
-        )
+        rows = looked["queues"]
+        if not any(row["paused"] for row in rows):
+            rows = [{name: value for name, value in row.items() if name != "paused"} for row in rows]
         table(rows, "no queue yet: enqueue a job or start a worker")
         say()
         table(looked["workers"], "no worker is running")

@@ -35,7 +35,8 @@ def test_a_new_project_runs_and_is_seen_on_top(server_url: str, prefix: str, tmp
     )  # fmt: skip
     try:
         sent = subprocess.run(
-            [sys.executable, "send.py", "Grace"], cwd=shop, env=given, capture_output=True, text=True, timeout=30, check=True,
+            [sys.executable, "send.py", "Grace"], cwd=shop, env=given, capture_output=True, text=True, timeout=30,
+            check=True,
         )  # fmt: skip
         assert sent.stdout == "Hello, Grace!\n"
         end = time.monotonic() + 20

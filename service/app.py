@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -15,9 +16,10 @@ from .api import index
 from .api.messages import RULES, Rules
 from .dashboard import pages
 from .dashboard.feed import Feed
-from .http.auth import Keys, Scope, actor_of, keyed
+from .http.auth import Keys, Scope, keyed
 from .http.failures import STRANGERS, Guard
 from .http.local import anyone, this_machine, this_machine_or_visits
+from .http.made_keys import KeyRing, MadeKeys
 from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
@@ -44,36 +46,42 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
 
     Raises ``ConfigurationError`` for keys that cannot be read.
     """
-    keys = Keys.of(settings)
-    reading = keyed(keys, Scope.READ) if keys else this_machine
+    keys = KeyRing(Keys.of(settings), MadeKeys(engine))
+    reading = _either(keys, keyed(keys, Scope.READ), this_machine)
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     names = WorkspaceNames(settings.workspace_names)
     site = Site(
-        engine, settings, feed, Readiness(engine), names, _described(settings, has_keys=bool(keys)),
+        engine, settings, feed, Readiness(engine), names, _described(settings, keys),
         lambda request: _passes(reading, request),
     )  # fmt: skip
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
-    application[SITE], application[STRANGERS] = site, anyone if keys else this_machine
+    application[SITE], application[STRANGERS] = site, _either(keys, anyone, this_machine)
     register(
         application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
         max_body=settings.max_body, base_path=settings.base_path, context={RULES: Rules.of(settings, numbers)},
-        acting=lambda caller: engine.acting(actor_of(caller)),
+        acting=lambda caller: engine.acting(keys.actor_of(caller)),
     )  # fmt: skip
     application.cleanup_ctx.append(_counting)
+    application.cleanup_ctx.append(partial(_looking, keys))
     application.on_shutdown.append(_end)
     return application
 
 
-def _described(settings: ServiceSettings, *, has_keys: bool) -> Description:
+def _described(settings: ServiceSettings, keys: KeyRing) -> Description:
     return Description(
         ROUTES, index.TAGS, index.tag_of,
-        version=str(streamq.__version__), base_path=settings.base_path, has_keys=has_keys,
+        version=str(streamq.__version__), base_path=settings.base_path, has_keys=lambda: bool(keys),
     )  # fmt: skip
 
 
 async def _counting(application: web.Application) -> AsyncIterator[None]:
     async with figures_of(application[SITE].engine).sending():
+        yield
+
+
+async def _looking(keys: KeyRing, _application: web.Application) -> AsyncIterator[None]:
+    async with keys.looking():
         yield
 
 
@@ -83,13 +91,21 @@ async def _end(application: web.Application) -> None:
     await site.readiness.close()
 
 
-def _guard_of(keys: Keys) -> Callable[[AnyRoute], Guard]:
+def _guard_of(keys: KeyRing) -> Callable[[AnyRoute], Guard]:
     """Who may ask for a route: by the scope of a key, or without keys by where a request comes from."""
 
     def guard(route: AnyRoute) -> Guard:
-        if not keys:
-            return _WITHOUT_KEYS[route.without_keys]
-        return anyone if route.scope is None else keyed(keys, route.scope)
+        with_key = anyone if route.scope is None else keyed(keys, route.scope)
+        return _either(keys, with_key, _WITHOUT_KEYS[route.without_keys])
+
+    return guard
+
+
+def _either(keys: KeyRing, with_keys: Guard, without: Guard) -> Guard:
+    """The guard that holds now: the first key may be made while all runs."""
+
+    def guard(request: web.Request) -> bytes:
+        return with_keys(request) if keys else without(request)
 
     return guard
 

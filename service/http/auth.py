@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import re
 import socket
 from collections.abc import Callable
 from enum import IntEnum
 from hashlib import sha256
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 
 from streamq import ConfigurationError, Settings, is_loopback
 
 from .failures import Guard
-from .problems import INSUFFICIENT_SCOPE, UNAUTHORIZED, Problem
+from .problems import INSUFFICIENT_SCOPE, KEY_RATE, OTHER_QUEUES, UNAUTHORIZED, Problem
 
 
 class Scope(IntEnum):
@@ -47,8 +48,28 @@ _LOOK: Final = 1.0
 """Seconds between two looks at a file of keys."""
 
 
+class Holder(NamedTuple):
+    """Who has a key: its scope, the queues that it is for (empty for all), and what takes one of its requests."""
+
+    scope: Scope
+    queues: tuple[str, ...] = ()
+    wait: Callable[[], float] | None = None
+    """Seconds until there is one, where there is none now."""
+
+
+class Ring(Protocol):
+    """All keys that a process knows."""
+
+    def __bool__(self) -> bool: ...
+
+    def holder(self, token: str) -> Holder | None:
+        """Who has that key; None for one that is not ours."""
+        ...
+
+
 class Keys:
-    """The API keys, kept as digests, from ``key=scope[+scope],…``; a line ends a key as well. Empty when none are set.
+    """The API keys of the settings, kept as digests, from ``key=scope[+scope],…``; a line ends a key as well. Empty
+    when none are set.
 
     The last ``=`` of each is the one before its scopes. Raises ``ConfigurationError`` for a key that is short, has no
     scope or an unknown one, or comes twice: it tells the number of the key and no part of it.
@@ -135,7 +156,8 @@ def check_binding(keys: Keys, host: str) -> None:
     if not keys and not (is_loopback(host) and all(map(is_loopback, _addresses(host)))):
         raise ConfigurationError(
             f"refusing to listen on {host or 'all addresses'} without API keys: anyone could send messages. "
-            "Set STREAMQ_API_KEYS (key=scope, separated by commas), or bind to 127.0.0.1"
+            "Make one by `streamq key create`, set STREAMQ_API_KEYS (key=scope, separated by commas), or bind to "
+            "127.0.0.1"
         )
 
 
@@ -148,8 +170,8 @@ def _addresses(host: str) -> list[str]:
     return [str(address[4][0]) for address in found]
 
 
-def keyed(keys: Keys, needed: Scope) -> Guard:
-    """A guard that asks for a bearer key: 401 without a valid one, 403 when its scope is too low.
+def keyed(keys: Ring, needed: Scope) -> Guard:
+    """A guard that asks for a bearer key: 401 without a valid one, 403 when it is not for that, 429 above its rate.
 
     It says whose a request is by the digest of the key.
     """
@@ -157,13 +179,20 @@ def keyed(keys: Keys, needed: Scope) -> Guard:
     def check(request: web.Request) -> bytes:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token.strip()
-        have = keys.scope(token) if kind.lower() == "bearer" else None
-        if have is None:
+        holder = keys.holder(token) if kind.lower() == "bearer" else None
+        if holder is None:
             detail = "A valid API key is needed: send `Authorization: Bearer KEY`."
             raise Problem(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
-        if have < needed:
-            need, has = needed.name.lower(), have.name.lower()
+        if holder.scope < needed:
+            need, has = needed.name.lower(), holder.scope.name.lower()
             raise Problem(INSUFFICIENT_SCOPE, f"This needs the scope {need}.", needed=need, have=has)
+        if holder.queues and request.match_info.get("queue") not in holder.queues:
+            detail = f"This key is for {', '.join(holder.queues)}: ask below /api/v1/queues/ of one of them."
+            raise Problem(OTHER_QUEUES, detail, queues=list(holder.queues))
+        if holder.wait is not None and (wait := holder.wait()):
+            seconds = max(1, math.ceil(wait))
+            detail = f"This key has had as many requests as it may: come back in {seconds} s."
+            raise Problem(KEY_RATE, detail, headers={"Retry-After": str(seconds)})
         return _digest(token)
 
     return check

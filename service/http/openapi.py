@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
@@ -54,28 +54,35 @@ FIELD_ERROR: Final = {
 _OWN: Final = {"Problem": PROBLEM, "FieldError": FIELD_ERROR}
 
 
+class Written(NamedTuple):
+    """The document as JSON text, and what changes with it."""
+
+    text: bytes
+    etag: str
+
+
 class Description:
     """The document of an API, made when it is first asked for.
 
-    ``tags`` has what each resource is, in their order, and ``tag_of`` says to which a path belongs.
+    ``tags`` has what each resource is, in their order, and ``tag_of`` says to which a path belongs. ``has_keys`` tells
+    whether callers need a key now: the first one may be made while all runs.
     """
 
     def __init__(
         self, routes: Iterable[AnyRoute], tags: Mapping[str, str], tag_of: Callable[[str], str], *,
-        version: str, base_path: str, has_keys: bool,
+        version: str, base_path: str, has_keys: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._routes, self._tags, self._tag_of = tuple(routes), tags, tag_of
         self._version, self._base_path, self._has_keys = version, base_path, has_keys
+        self._written: dict[bool, Written] = {}
 
-    @cached_property
-    def text(self) -> bytes:
-        """The document as JSON text."""
-        return orjson.dumps(self.document).replace(b"``", b"`")
-
-    @cached_property
-    def etag(self) -> str:
-        """What changes with the document."""
-        return sha256(self.text).hexdigest()[:16]
+    def written(self) -> Written:
+        """The document as it holds now."""
+        has_keys = self._has_keys()
+        if has_keys not in self._written:
+            text = orjson.dumps(self.document(needs_keys=has_keys)).replace(b"``", b"`")
+            self._written[has_keys] = Written(text, sha256(text).hexdigest()[:16])
+        return self._written[has_keys]
 
     @cached_property
     def links(self) -> tuple[tuple[str, str, str], ...]:
@@ -86,16 +93,15 @@ class Description:
             for route in found
         )
 
-    @property
-    def document(self) -> dict[str, Any]:
-        """The document."""
+    def document(self, *, needs_keys: bool = True) -> dict[str, Any]:
+        """The document, for callers who need keys or do not."""
         schemas = _Schemas(self._routes)
         paths: dict[str, Any] = {}
         responses: dict[str, Any] = {}
         for route in self._routes:
-            paths.setdefault(route.path, {})[route.method.lower()] = self._operation(
-                route, schemas, responses
-            )
+            told = self._operation(route, schemas, responses)
+            told["security"] = _security(route, needs_keys=needs_keys)
+            paths.setdefault(route.path, {})[route.method.lower()] = told
         about = "A job system on Redis Streams, and messages by text, e-mail and models. Times are RFC 3339 in UTC."
         return {
             "openapi": VERSION,
@@ -117,22 +123,22 @@ class Description:
             "description": _needs(route),
             "parameters": [*_in_path(route), *schemas.in_query(route), *of_request(route)],
             "responses": {**_successes(route, schemas), **_problems(route, responses)},
-            "security": self._security(route),
         }
         body = _body(route, schemas)
         return {**told, "requestBody": body} if body else told
-
-    def _security(self, route: AnyRoute) -> list[dict[str, list[str]]]:
-        if route.scope is None:
-            return []
-        needed = [{"key": [route.scope.name.lower()]}]
-        return needed if self._has_keys else [*needed, {}]
 
 
 _KEYS: Final = (
     "An API key of `STREAMQ_API_KEYS`. A key with the scope `write` may also read, one with `admin` may do all. A "
     "service without keys answers programs of its own machine, and these alone."
 )
+
+
+def _security(route: AnyRoute, *, needs_keys: bool) -> list[dict[str, list[str]]]:
+    if route.scope is None:
+        return []
+    needed = [{"key": [route.scope.name.lower()]}]
+    return needed if needs_keys else [*needed, {}]
 
 
 def _needs(route: AnyRoute) -> str:
@@ -234,8 +240,8 @@ def _in_path(route: AnyRoute) -> Iterator[dict[str, Any]]:
 def _body(route: AnyRoute, schemas: _Schemas) -> dict[str, Any] | None:
     """What changes something says that it is JSON, so one without fields is told as any JSON: `{}` will do."""
     if route.body is None:
-        empty = {"description": "Nothing of it is read", "example": {}}
-        return {"required": True, "content": {"application/json": empty}} if route.says_json else None
+        empty = {"required": True, "content": {"application/json": {"example": {}}}}
+        return {"description": "Nothing of it is read", **empty} if route.says_json else None
     about = (
         {"description": "It may be left out, its `Content-Type` may not"} if route.body_may_be_empty else {}
     )

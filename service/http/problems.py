@@ -46,6 +46,8 @@ UNAUTHORIZED: Final = ProblemType(401, "unauthorized", "no valid API key was sen
 INSUFFICIENT_SCOPE: Final = ProblemType(
     403, "insufficient-scope", "the key has the scope `have`, and `needed` is needed"
 )
+OTHER_QUEUES: Final = ProblemType(403, "other-queues", "the key is for `queues` alone")
+KEY_RATE: Final = ProblemType(429, "key-rate", "the key has had as many requests as it may for now")
 PROXIED: Final = ProblemType(403, "proxied", "without API keys: it came through a proxy, or from elsewhere")
 FOREIGN_HOST: Final = ProblemType(
     403, "foreign-host", "without API keys: it was sent to a name not of this machine"
@@ -87,7 +89,9 @@ OF_ANY_REQUEST: Final = (
 """Those that are answered before any route is chosen, or whichever is."""
 OF_ANY_PATH: Final = (NOT_FOUND, METHOD_NOT_ALLOWED)
 """Those that tell that there is no such route."""
-OF_CALLERS: Final = (UNAUTHORIZED, INSUFFICIENT_SCOPE, PROXIED, FOREIGN_HOST, CROSS_SITE)
+OF_CALLERS: Final = (
+    UNAUTHORIZED, INSUFFICIENT_SCOPE, OTHER_QUEUES, KEY_RATE, PROXIED, FOREIGN_HOST, CROSS_SITE,
+)  # fmt: skip
 """Those of routes that not everybody may ask."""
 OF_BODIES: Final = (
     UNSUPPORTED_ENCODING, BODY_TOO_LARGE, MALFORMED_ENCODING, MALFORMED_JSON, VALIDATION,

@@ -14,7 +14,9 @@ from ..settings import ServiceSettings
 from . import ai, email, rows, sms
 from .allowed import ALLOWED, Allowed
 from .channel import Channel
+from .delivery import Deliveries
 from .figures import figures_of
+from .strays import Strays
 
 log = logging.getLogger("streamq.messaging")
 
@@ -39,6 +41,10 @@ async def _opened(app: App) -> AsyncIterator[None]:
         for channel in CHANNELS:
             await stack.enter_async_context(channel.opened(app, settings))
             log.info(channel.line(settings))
+        strays = Strays(
+            app, (sms.CHANNEL, email.CHANNEL), Deliveries(app, reports=sms.reports_come(settings))
+        )
+        await stack.enter_async_context(strays.sought())
         await stack.enter_async_context(intake(app, settings, rows.tables(settings)))
         yield
 

@@ -11,7 +11,7 @@ delivered   the provider says that the recipient has it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -108,6 +108,11 @@ class Deliveries:
         """What is known of a message."""
         entry = await self._records.get(key)
         return None if entry is None else Delivery.of(entry)
+
+    async def get_many(self, keys: Sequence[str]) -> list[Delivery | None]:
+        """The same of several messages."""
+        found = await self._records.get_many(keys) if keys else []
+        return [None if entry is None else Delivery.of(entry) for entry in found]
 
     async def put(self, key: str, delivery: Delivery) -> int:
         """Note what is so whatever was known before: a provider is asked again. Returns the version of that."""

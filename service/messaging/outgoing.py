@@ -5,7 +5,8 @@ what is known of it       what follows
 nothing                   it is given to the first provider that is not held; to the next where that surely took nothing
 sent, delivered           done: the worker was lost before the outcome of its job was written
 failed                    it is given out again: somebody retries its job
-sending                   a worker, or an answer, was lost: the policy of the channel decides, see ``Policy``
+sending                   a worker, or an answer, was lost: the policy of the channel decides, see ``Policy``. Only the
+                          provider that was asked may be asked again, and what it may have taken stays noted so
 unknown                   failed again, until somebody settles it
 """
 
@@ -63,6 +64,8 @@ class Asking(NamedTuple):
 
     delivery: Delivery
     version: int
+    is_doubtful: bool = False
+    """Whether it may have been taken in an earlier attempt."""
 
 
 UNREAD = 1
@@ -85,24 +88,29 @@ class Outgoing(Generic[P]):
             DeliveryState.SENDING, self._channel, order[0].name, message.workspace, now().timestamp()
         )
         found = await self._deliveries.begin(message.key, asking)
-        if isinstance(found, Delivery):
-            if receipt := await self._by_what_is_known(message, found):
-                return receipt
-            if found.state is DeliveryState.SENDING:
-                self._figures.count(self._channel, message.workspace, "resent")
-            order = self._in_turn(found.provider)
-            asking = replace(asking, provider=order[0].name)
-            version = await self._deliveries.put(message.key, asking)
-        else:
-            version = found
-        return await self._through(order, message, Asking(asking, version), give)
+        if not isinstance(found, Delivery):
+            return await self._through(order, message, Asking(asking, found), give)
+        if receipt := await self._by_what_is_known(message, found):
+            return receipt
+        is_doubtful = found.state is DeliveryState.SENDING and self._policy == "resend"
+        if is_doubtful:
+            self._figures.count(self._channel, message.workspace, "resent")
+            order = [await self._asked_before(message, found)]
+        asking = replace(asking, provider=order[0].name)
+        version = await self._deliveries.put(message.key, asking)
+        return await self._through(order, message, Asking(asking, version, is_doubtful), give)
 
-    def _in_turn(self, first: str = "") -> list[P]:
-        """Those that are not held in front, among them the one that was asked before."""
-        return sorted(
-            self._providers,
-            key=lambda each: (each.hold.reason is not None, each.name != first if first else 0),
-        )
+    def _in_turn(self) -> list[P]:
+        """Those that are not held in front."""
+        return sorted(self._providers, key=lambda each: each.hold.reason is not None)
+
+    async def _asked_before(self, message: Message, known: Delivery) -> P:
+        """The provider that may have it. Raises ``Unknown`` where the settings name it no more."""
+        found = next((each for each in self._providers if each.name == known.provider), None)
+        if found is None:
+            await self._keep_unknown(message, known)
+            self._tell_unknown()
+        return found
 
     async def _by_what_is_known(self, message: Message, known: Delivery) -> Receipt | None:
         """The receipt of a message that was sent; None where it is to be given out again."""
@@ -119,12 +127,16 @@ class Outgoing(Generic[P]):
         return None
 
     async def _answer_of(self, message: Message, known: Delivery) -> Receipt | None:
-        provider = next((each for each in self._providers if each.name == known.provider), None)
-        if provider is None:  # the settings have changed since
-            await self._keep_unknown(message, known)
-            self._tell_unknown()
-        receipt = await provider.ask(message.key)
-        if receipt is not None:
+        provider = await self._asked_before(message, known)
+        try:
+            receipt = await provider.ask(message.key)
+        except ProviderError as error:
+            if message.last:
+                await self._end_unknown(message, known, error)
+            raise
+        if receipt is None:
+            await self._deliveries.forget(message.key)
+        else:
             await self._sent(message, Asking(known, UNREAD), receipt)
         return receipt
 
@@ -152,8 +164,12 @@ class Outgoing(Generic[P]):
                 self._figures.of_provider(self._channel, provider.name, "sent", monotonic() - started)
                 await self._sent(message, asking, receipt)
                 return receipt
-        await self._deliveries.forget(message.key)
-        raise _first_of(not_taken)
+        reason = _first_of(not_taken)
+        if not asking.is_doubtful:
+            await self._deliveries.forget(message.key)
+        elif message.last and not isinstance(reason, Snooze):
+            await self._end_unknown(message, asking.delivery, reason)
+        raise reason
 
     async def _sent(self, message: Message, asking: Asking, receipt: Receipt) -> None:
         outcome = replace(asking.delivery, state=DeliveryState.SENT, provider_id=receipt.provider_id)
@@ -172,13 +188,16 @@ class Outgoing(Generic[P]):
     async def _lost(self, provider: P, message: Message, asking: Asking, error: AnswerLost) -> None:
         self._missed(provider, error)
         if message.last:
-            await self._keep_unknown(message, asking.delivery)
-            raise Unknown(f"{error}; whether the message was taken is to be settled") from None
+            await self._end_unknown(message, asking.delivery, error)
 
     def _missed(self, provider: P, error: Exception) -> None:
         self._figures.of_provider(self._channel, provider.name, "retried")
         if len(self._providers) > 1 and not isinstance(error, Snooze):
             provider.hold.missed(str(error))
+
+    async def _end_unknown(self, message: Message, known: Delivery, error: Exception) -> NoReturn:
+        await self._keep_unknown(message, known)
+        raise Unknown(f"{error}; whether the message was taken is to be settled") from None
 
     async def _keep_unknown(self, message: Message, known: Delivery) -> None:
         self._figures.of_provider(self._channel, known.provider, "unknown")

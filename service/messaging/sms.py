@@ -94,7 +94,8 @@ def _options(settings: ServiceSettings) -> dict[str, Any]:
     return {
         "attempts": settings.sms_attempts,
         "backoff": Backoff(base=settings.sms_backoff),
-        "timeout": (settings.sms_timeout + 5) * max(1, len(settings.secret("sms_api_url").split())),
+        # As long as all providers may take, one after the other, and the question whether one has taken it before.
+        "timeout": (settings.sms_timeout + 5) * (1 + len(settings.secret("sms_api_url").split())),
     }
 
 

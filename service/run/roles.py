@@ -14,7 +14,7 @@ from streamq.cli.outlet import say
 from streamq.runtime import stoppable
 
 from ..app import build_app
-from ..http.auth import Keys, check_binding
+from ..http.made_keys import check_open
 from ..http.serve import address, bind, serving
 from ..sandbox.provider import build_sandbox
 from ..sandbox.reporting import Reporting
@@ -37,7 +37,7 @@ async def api(app: str | None, given: dict[str, Any]) -> None:
     """Serve the API and the dashboard until a signal. Raises ``ConfigurationError``."""
     engine = app_of(app)
     settings = configured(engine, ServiceSettings, given)
-    check_binding(Keys.of(settings), settings.host)
+    await check_open(settings)
     with stoppable(), bind(settings.host, settings.port) as listener:
         async with engine, serving(build_app(engine, settings), listener):
             where = f"{address(listener)}{settings.base_path}/"

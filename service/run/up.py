@@ -18,7 +18,7 @@ from streamq.cli.outlet import complain, say
 from streamq.runtime import Stop, stoppable
 
 from ..app import build_app
-from ..http.auth import Keys, check_binding
+from ..http.made_keys import check_open
 from ..http.serve import address, bind, serving
 from ..messaging.sms import forms_of
 from ..sandbox.provider import build_sandbox
@@ -55,7 +55,6 @@ async def up(options: Options) -> None:
     app = app_of(options.app)
     settings = configured(app, ServiceSettings, options.given)
     check_queues(app)
-    check_binding(Keys.of(settings), settings.host)
     with stoppable() as stop:
         async with AsyncExitStack() as stack:
             redis_url, server = await _server(stack, settings)
@@ -63,6 +62,7 @@ async def up(options: Options) -> None:
             urls, provider = await _providers(stack, settings, demo)
             found = {"redis_url": redis_url, **urls}
             settings = app.configure(ServiceSettings, {**options.given, **found})
+            await check_open(settings)
             await stack.enter_async_context(app)
             dashboard = await _dashboard(stack, settings, app, demo)
             await _until_ready(app, dashboard)

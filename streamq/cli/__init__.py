@@ -29,12 +29,14 @@ _OURS: Final = {
     "operation": "streamq.cli.operation:operation",
     "workers": "streamq.cli.look:workers",
     "stats": "streamq.cli.stats:stats",
+    "top": "streamq.cli.top:top",
     "job": "streamq.cli.jobs:job",
     "errors": "streamq.cli.failures:errors",
     "schedule": "streamq.cli.schedules:schedule",
     "audit": "streamq.cli.audit:audit",
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
+    "init": "streamq.cli.project:init",
 }
 _FIRST: Final = ("up", "api", *_OURS)
 """The order in which help lists them; what other packages add comes after."""

@@ -56,6 +56,19 @@ def table(rows: list[dict[str, Any]], empty: str) -> None:
         say("  ".join(cells).rstrip())
 
 
+def is_terminal() -> bool:
+    """Whether the output is one."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+@contextlib.contextmanager
+def screen(*, full: bool) -> Iterator[None]:
+    """What is printed within the block stands where the screen begins, in the place of what was there."""
+    if full and sys.stdout is not None:
+        sys.stdout.write("\x1b[H\x1b[2J\x1b[3J")
+    yield
+
+
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error where that is a terminal; the function is told how much is done."""

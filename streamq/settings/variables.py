@@ -32,7 +32,7 @@ times as many."""
 
 _OTHER_OURS: Final = re.compile(
     r"STREAMQ_(SUPERVISED|BENCH_\w+|JSON|ACTOR|UP_DEMO|WORKER_(UNDECLARED|NO_DUTIES)|DOCTOR_REPAIR"
-    r"|(JOB|QUEUE|GROUP|SHARED|BREAKER|SCHEDULE|OPERATION|ERRORS|AUDIT)_[A-Z]+_[A-Z_]+|STATS_[A-Z_]+"
+    r"|(JOB|QUEUE|GROUP|SHARED|BREAKER|SCHEDULE|OPERATION|ERRORS|AUDIT|KEY)_[A-Z]+_[A-Z_]+|(STATS|TOP)_[A-Z_]+"
     r"|SANDBOX_(HOST|PORT|LEDGER|REPORT_TO)|INTAKE_(URL|INIT_PRINTED))"
 )
 """Variables that our own programs pass to each other, and those of options of commands."""

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from streamq.errors import StreamqError
 from streamq.model.keys import GROUP, Keys
-from streamq.model.lanes import GATE, NUMBERS, QueueLane
+from streamq.model.lanes import BELL, GATE, NUMBERS, QueueLane
 from streamq.redis import scripts
 from streamq.redis.answers import NoGroup, NoScript, translate
 from streamq.redis.link import Link, Sent
@@ -175,7 +175,8 @@ class Delivery:
 
     def _lane(self, place: QueueLane) -> str:
         queue, lane = place
-        return self._access.keys(queue).lanes[lane - 1]
+        keys = self._access.keys(queue)
+        return keys.bell if lane == BELL else keys.lanes[lane - 1]
 
     async def pending_in(self, links: Links, queue: str, worker: str) -> list[tuple[int, bytes]]:
         """All entries of one queue that are pending under a worker's name: lane and entry of each."""

@@ -221,13 +221,18 @@ class Reads:
         thorough = began >= self._thorough_due
         if thorough:
             self._thorough_due = began + THOROUGH
-        unknown = [source for source in self._lanes_of(self.open()) if source not in self._sources]
-        told = await self._store.delivery.depths(self._links, unknown)
+        queues = self.open()
+        unknown = [source for source in self._lanes_of(queues) if source not in self._sources]
+        bells = [bell for bell in self._bells_of(queues) if (bell[0], GATE) not in self._sources]
+        told = await self._store.delivery.depths(self._links, [*unknown, *bells])
         self._found = False
-        for source, depth in told.waiting.items():
+        for (queue, lane), depth in told.waiting.items():
             waiting = max(depth, 1) if thorough else depth
             self._found |= waiting > 0
-            self._sources.learn(source, waiting)
+            if lane not in (GATE, BELL):
+                self._sources.learn((queue, lane), waiting)
+            elif waiting:  # while others have a backlog, nobody else would hear the bell of this gate
+                self._sources.learn((queue, GATE), UNKNOWN)
         if told.refused:
             await self._refused(told.refused)
         now = monotonic()

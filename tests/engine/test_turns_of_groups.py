@@ -201,3 +201,23 @@ async def test_groups_take_turns_also_where_it_is_their_task_that_is_limited(app
     async with working(app):
         await until(lambda: len(started) == 24)
     assert all(abs(started[:12].count(group) - 4) <= 1 for group in "abc"), started
+
+
+@ON_ONE_SERVER
+async def test_a_queue_of_groups_with_a_backlog_leaves_others_their_turns(app: App) -> None:
+    ran: list[str] = []
+
+    async def send(name: str) -> None:
+        ran.append(name)
+        await asyncio.sleep(0.02)
+
+    app.task(name="busy", queue="busy")(send)
+    app.task(name="calm", queue="calm")(send)
+    await app.enqueue_many("busy", "busy", [f"busy {n}" for n in range(600)], group="a")
+    async with working(app, concurrency=4):
+        await until(lambda: len(ran) > 20)
+        for number in range(3):  # each rings while the other queue has a backlog
+            await app.enqueue("calm", "calm", f"calm {number}", group=f"b{number}")
+            before = len(ran)
+            await until(lambda number=number: f"calm {number}" in ran, 10)
+            assert len(ran) - before < 100, "it did not wait for the end of the backlog"

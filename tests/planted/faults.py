@@ -13,6 +13,7 @@ from . import (
     keeping,
     life,
     liveness,
+    messaging,
     producers,
     reports,
     schedules,
@@ -41,6 +42,7 @@ FAULTS: tuple[Fault, ...] = (
     *reports.FAULTS,
     *values.FAULTS,
     *life.FAULTS,
+    *messaging.FAULTS,
     *serving.FAULTS,
     *schedules.FAULTS,
 )

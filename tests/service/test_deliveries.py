@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from streamq_service.messaging import strays
 from streamq_service.messaging.delivery import Deliveries, Delivery, DeliveryState
 from streamq_service.settings import ServiceSettings
 
@@ -219,3 +220,50 @@ async def test_a_message_whose_answer_was_lost_is_given_out_once_where_the_provi
     ):
         _, _, job = await service.post(SMS, GOOD, Prefer="wait=20")
     assert (job["state"], job["result"]["provider_id"], len(taken)) == (State.COMPLETED, "p-1", 1)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "buried"])
+async def test_a_job_that_ended_without_its_handler_leaves_its_message_unknown(
+    settings: Make, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(strays, "EVERY", 0.1)
+    asked = asyncio.Event()
+
+    async def stall(writer: asyncio.StreamWriter, _head: bytes) -> None:
+        asked.set()
+        await asyncio.sleep(30)
+
+    async with (
+        provider_saying(stall) as url,
+        sending(settings, url, sms_timeout=0.5 if how == "buried" else 20, sms_attempts=1) as service,
+    ):
+        _, _, job = await service.post(SMS, GOOD)
+        await asked.wait()
+        if how == "cancelled":
+            await service.post(f"{job['url']}/cancel", {})
+        record = await in_state(service, job, "cancelled", "failed")
+        assert record["state"] == ("cancelled" if how == "cancelled" else "failed")
+
+        async def listed() -> Any:
+            return (await service.get("/api/v1/deliveries/unknown"))[2]["data"]
+
+        (unknown,) = await until(listed)
+        assert (unknown["id"], unknown["channel"]) == (job["id"], "sms")
+        status, _, settled = await service.post(f"{job['url']}/delivery", {"as": "sent"})
+        assert (status, settled["state"]) == (200, "sent")
+
+
+async def test_what_may_have_been_taken_is_unknown_also_where_the_provider_refuses_it_later(
+    settings: Make,
+) -> None:
+    answers = [b"HTTP/1.1 2", answer(503), answer(503)]
+
+    async def say(writer: asyncio.StreamWriter, _head: bytes) -> None:
+        writer.write(answers.pop(0))
+        await writer.drain()
+
+    async with provider_saying(say) as url, sending(settings, url, sms_attempts=3) as service:
+        _, _, job = await service.post(SMS, GOOD, Prefer="wait=20")
+        _, _, listed = await service.get("/api/v1/deliveries/unknown")
+    assert (job["state"], job["attempt"], answers) == ("failed", 3, [])
+    assert [each["id"] for each in listed["data"]] == [job["id"]]

@@ -21,7 +21,7 @@ Start = Callable[..., AbstractAsyncContextManager[Service]]
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return Description(ROUTES, TAGS, tag_of, version="1", base_path="", has_keys=True).document
+    return Description(ROUTES, TAGS, tag_of, version="1", base_path="", has_keys=lambda: True).document()
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -112,6 +112,17 @@ async def test_a_message_whose_answer_was_lost_goes_to_the_same_provider_again(s
     assert len({headers["Idempotency-Key"] for _, headers, _ in first.seen}) == 1
 
 
+async def test_a_message_that_one_provider_may_have_goes_to_no_other_one_though_the_first_is_down(
+    settings: Make,
+) -> None:
+    async with two(settings, sms_attempts=3) as (service, first, second):
+        first.once, first.status = 504, 503
+        job = await send(service)
+        _, _, listed = await service.get("/api/v1/deliveries/unknown")
+    assert (job["state"], job["attempt"], len(first.seen), second.seen) == ("failed", 3, 3, [])
+    assert [(each["id"], each["provider"]) for each in listed["data"]] == [(job["id"], "first")]
+
+
 # -- their forms ---------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,8 @@ from ..http.inputs import Request
 from ..http.route import Asked, Route, Success
 from ..messaging import CHANNELS
 from ..messaging.erasure import Contact, erase
+from ..messaging.numbers import numbers_of
+from ..messaging.recipients import recipient
 from ..site import Site
 
 
@@ -47,7 +49,11 @@ class ErasedDocument(TypedDict):
 async def delete(site: Site, asked: Asked[ContactQuery, None]) -> dict[str, Any]:
     """The id of its workspace may be a number or a text in its jobs: both are meant."""
     query = asked.query
-    contact = Contact(query.workspace_id, query.contact_id, query.address)
+    number = numbers_of(site.settings)
+    found = query.address and (
+        recipient("sms", query.address, number) or recipient("email", query.address, number)
+    )
+    contact = Contact(query.workspace_id, query.contact_id, found or query.address)
     return asdict(await erase(site.engine, CHANNELS, contact))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from aiohttp import web
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
@@ -21,10 +21,12 @@ from ..http.route import Asked, Callers, Route, Success
 from ..messaging.email import EMAIL
 from ..messaging.fields import WorkspaceId
 from ..messaging.opt_outs import ALL, OptOuts, address, contact
+from ..messaging.recipients import recipient
 from ..messaging.unsubscribe import PATH, link_of
 from ..site import Site
 from .deliveries import cursor_of, entry_at
 from .jobs import BAD_CURSOR, Following
+from .messages import rules_of
 
 
 class OptOutDocument(TypedDict):
@@ -53,7 +55,7 @@ class OptOutQuery(Request):
 class OptOutRequest(Request):
     """An address on a channel, or a contact of a workspace, on all channels. Without a workspace all are meant."""
 
-    channel: str | None = Field(default=None, min_length=1, max_length=20)
+    channel: Literal["sms", "email"] | None = None
     address: str | None = Field(default=None, min_length=1, max_length=320)
     contact_id: str | None = Field(default=None, alias="contactId", min_length=1, max_length=256)
     workspace_id: WorkspaceId | None = Field(default=None, alias="workspaceId")
@@ -68,6 +70,17 @@ class OptOutRequest(Request):
                 "ambiguous", "give either channel and address, or contactId and workspaceId"
             )
         return self
+
+    @field_validator("address")
+    @classmethod
+    def _as_recipients_are_kept(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """A number or an address of e-mail in the form in which messages have it, however it is written here."""
+        if given is None or info.data.get("channel") is None:
+            return given
+        found = recipient(info.data["channel"], given, rules_of(info).number)
+        if found is None:
+            raise PydanticCustomError("address", "is no recipient of this channel")
+        return found
 
     @property
     def subject(self) -> str:

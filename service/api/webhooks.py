@@ -14,6 +14,7 @@ from ..http.route import Asked, Callers, Route, Success
 from ..messaging import sms
 from ..messaging.formats.form import Form, Heard, Incoming
 from ..messaging.numbers import numbers_of
+from ..messaging.recipients import recipient
 from ..messaging.reports import Reports
 from ..site import Site
 
@@ -70,8 +71,7 @@ def _form(site: Site, name: str) -> Form:
 
 def _number(site: Site, sender: str) -> str:
     """As recipients are kept; some providers leave the plus out."""
-    number = numbers_of(site.settings)
-    return number(sender) or number(f"+{sender.strip()}") or sender
+    return recipient(sms.SMS, sender, numbers_of(site.settings)) or sender
 
 
 def _url(site: Site, request: web.Request) -> str:

@@ -16,7 +16,7 @@ from hashlib import sha256
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from streamq import App, ConfigurationError, Entry, InvalidLimit, Limit, Rate, Settings, StreamqError
+from streamq import App, ConfigurationError, Entry, InvalidLimit, Limit, Rate, Records, Settings, StreamqError
 from streamq.durations import Duration, seconds_of
 from streamq.times import rfc3339
 
@@ -66,7 +66,12 @@ class MadeKeys:
     """Those of an app. Every method raises ``Unavailable`` when the server cannot be reached."""
 
     def __init__(self, app: App) -> None:
-        self._records = app.records(RECORDS, limit=MOST)
+        self._app = app
+
+    @property
+    def _records(self) -> Records:
+        """They are there once the app is open."""
+        return self._app.records(RECORDS, limit=MOST)
 
     async def create(
         self, scope: Scope, *, name: str = "", expires: Duration | None = None, queues: Sequence[str] = (),

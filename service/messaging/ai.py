@@ -10,6 +10,7 @@ The reply is kept under the job's id before the callback, so a callback that fai
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Final
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamq import App, Backoff, Context, Job, Limit, Snooze, State, Unique
+from streamq import App, Backoff, Context, Job, Limit, RecordConflict, Snooze, State, Unique
 
 from ..clock import now
 from ..json_text import encoded
@@ -39,6 +40,8 @@ QUEUE: Final = "ai-response-queue"
 KEPT: Final = "ai-replies"
 """The records of replies, of what contacts have said, and of tokens."""
 _DAY: Final = 86_400
+_ROOM: Final = 50_000
+"""Bytes of a reply, or of a conversation, that fit into a record with what stands beside them."""
 LIFETIME: Final = 7 * _DAY
 """Seconds for which a reply, and a conversation, is remembered."""
 
@@ -74,6 +77,8 @@ class Answering:
         self._model, self._callbacks, self._settings = model, callbacks, settings
         self._records, self._opt_outs = app.records(KEPT, limit=1_000_000), OptOuts(app)
         self._figures = figures_of(app)
+        self._under_way: Counter[str] = Counter()
+        """By workspace, the replies that are being made here."""
         self._prompts = prompts_of(settings)
 
     async def answer(self, message: AiMessage, ctx: Context) -> AiReceipt:
@@ -101,31 +106,59 @@ class Answering:
         return None if found is None else Reply(*found.value)
 
     async def _made(self, message: AiMessage, ctx: Context) -> Reply:
-        await self._check_budget(message)
         talk = f"talk {digest(message.workspace_id, message.contact_id)}"
         found = await self._records.get(talk)
         before: list[Message] = found.value if found is not None else []
         shown.also(*(each["content"] for each in before))
         said: Message = {"role": "user", "content": message.message_text}
         prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
-        reply = await self._model.reply([prompt, *before, said])
+        async with self._within_budget(message):
+            reply = await self._model.reply([prompt, *before, said])
+            await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))
+        reply = reply._replace(text=_fitting(reply.text))
         self._figures.count(AI, message.workspace_id, "tokens", reply.tokens)
         self._figures.count(AI, message.workspace_id, MILLIONTHS, round(1e6 * (self._cost_of(reply) or 0)))
         self._figures.time(AI, message.workspace_id, "first", reply.first)
         await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
-        await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))
-        kept = [*before, said, {"role": "assistant", "content": reply.text}]
         if self._settings.ai_context:
-            await self._records.put(talk, _within(kept[-2 * self._settings.ai_context :]), lifetime=LIFETIME)
+            await self._remember(talk, [said, {"role": "assistant", "content": reply.text}])
         return reply
 
-    async def _check_budget(self, message: AiMessage) -> None:
+    async def _remember(self, talk: str, more: list[Message]) -> None:
+        """Add to a conversation, one message of the contact after the other."""
+        while True:
+            entry = await self._records.get(talk)
+            kept = [*(entry.value if entry is not None else []), *more][-2 * self._settings.ai_context :]
+            try:
+                version = 0 if entry is None else entry.version
+                await self._records.put(talk, _within(kept), lifetime=LIFETIME, version=version)
+            except RecordConflict:
+                continue
+            return
+
+    @asynccontextmanager
+    async def _within_budget(self, message: AiMessage) -> AsyncIterator[None]:
+        """Raises ``Snooze`` where the workspace has spent its tokens, or may by the replies that are under way here."""
         most = self._settings.ai_budget
         if most is None:
+            yield
             return
+        whose = digest(message.workspace_id)
         spent = await self._records.count(self._budget_key(message), _DAY, by=0)
         if spent >= most:
             raise Snooze(3600, f"workspace {message.workspace_id} has spent its {most:,} tokens of the day")
+        under_way = self._under_way[whose]
+        if under_way and spent + (under_way + 1) * self._settings.ai_max_tokens > most:
+            raise Snooze(
+                5, f"the tokens of workspace {message.workspace_id} may be spent by replies under way"
+            )
+        self._under_way[whose] += 1
+        try:
+            yield
+        finally:
+            self._under_way[whose] -= 1
+            if not self._under_way[whose]:
+                del self._under_way[whose]
 
     def _budget_key(self, message: AiMessage) -> str:
         return f"tokens {digest(message.workspace_id)} {now():%Y-%m-%d}"
@@ -138,9 +171,21 @@ def digest(*ids: object) -> str:
 
 def _within(messages: list[Message]) -> list[Message]:
     """The last of them, as far as a record has room."""
-    while len(messages) > 2 and sum(len(each["content"].encode()) for each in messages) > 40_000:
+    while len(messages) > 2 and _size(messages) > _ROOM:
         messages = messages[2:]
-    return messages if sum(len(each["content"].encode()) for each in messages) <= 40_000 else []
+    return messages if _size(messages) <= _ROOM else []
+
+
+def _fitting(text: str) -> str:
+    """The begin of a text, as far as a record has room."""
+    while _size(text) > _ROOM:
+        text = text[: len(text) * 4 // 5]
+    return text
+
+
+def _size(value: Any) -> int:
+    """Bytes as a record keeps it: some characters take six."""
+    return len(encoded(value))
 
 
 def callback_body(message: AiMessage, job_id: str, text: str) -> dict[str, Any]:

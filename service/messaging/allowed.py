@@ -56,10 +56,12 @@ class Allowed:
         if self._cap is None:
             return
         counter = address(who.channel, who.address)
-        if await self._counts.count(counter, _DAY, by=0) >= self._cap:
-            if await self._counts.get(key) is None:
-                raise Withheld(
-                    f"the recipient has had {self._cap} messages in the last 24 h, as many as one may have"
-                )
-        elif await self._counts.add(key, lifetime=_DAY):
-            await self._counts.count(counter, _DAY)
+        if await self._counts.get(key) is not None:
+            return
+        # Others count at the same time: a message beyond the cap may count too, and goes nowhere.
+        has_room = await self._counts.count(counter, _DAY, by=0) < self._cap
+        if not has_room or await self._counts.count(counter, _DAY) > self._cap:
+            raise Withheld(
+                f"the recipient has had {self._cap} messages in the last 24 h, as many as one may have"
+            )
+        await self._counts.add(key, lifetime=_DAY)

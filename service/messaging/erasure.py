@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
-from streamq import App, Operation, OperationRecord, OperationTimeout, Queue
+from streamq import App, JobNotFound, JobRecord, Queue, State, WrongState
 
 from ..json_text import encoded
 from .ai import AI, KEPT, digest
@@ -15,7 +15,6 @@ from .allowed import COUNTS
 from .channel import Channel
 from .opt_outs import address
 
-_NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?")
 PATIENCE: Final = 10.0
 """Seconds that one queue may take: what is left is erased by asking again."""
 
@@ -28,23 +27,31 @@ class Contact:
     """As text: its id may be that, or a number."""
     contact_id: str | None = None
     address: str | None = None
+    """As messages have it; that of e-mail in any case."""
 
     @property
     def filter(self) -> str:
-        """The filter that means its jobs."""
+        """The filter that means its jobs, and perhaps some others: see ``means``."""
         terms = []
         if self.contact_id is not None:
-            whose = f"payload.contact_id={_quoted(self.contact_id)}"
-            terms.append(f"({whose} ({' or '.join(_ids(self.workspace or ''))}))")
+            terms.append(f"payload.contact_id={_quoted(self.contact_id)}")
         if self.address is not None:
-            terms.append(f"payload.to={_quoted(self.address)}")
+            terms.append(f"payload.to~{_quoted(self.address)}")
         return " or ".join(terms)
 
-
-def _ids(workspace: str) -> list[str]:
-    """The terms for its id as text, and as a number where it is one."""
-    found = [f"payload.workspace_id={_quoted(workspace)}"]
-    return [*found, f"payload.workspace_id={workspace}"] if _NUMBER.fullmatch(workspace) else found
+    def means(self, job: JobRecord) -> bool:
+        """Whether a job is of it."""
+        payload = job.payload if isinstance(job.payload, dict) else {}
+        to = payload.get("to")
+        addresses = to if isinstance(to, list) else [to]
+        is_its = (
+            payload.get("contact_id") == self.contact_id
+            and str(payload.get("workspace_id")) == self.workspace
+        )
+        return (self.contact_id is not None and is_its) or (
+            self.address is not None
+            and self.address.casefold() in [str(each).casefold() for each in addresses]
+        )
 
 
 def _quoted(value: str) -> str:
@@ -71,30 +78,47 @@ async def erase(app: App, channels: tuple[Channel, ...], contact: Contact) -> Er
 
 
 async def _of_queue(app: App, channel: Channel, queue: Queue, contact: Contact) -> Erased:
-    records = await _replies_of(app, queue, contact) if channel.name == AI else 0
-    try:
-        await _ended(await queue.cancel_all(contact.filter, "its contact is erased"))
-        done = await _ended(await queue.delete_all(contact.filter))
-    except OperationTimeout:
-        return Erased(0, records, left=True)
-    running = await queue.search(f"state:active ({contact.filter})", limit=1)
-    return Erased(done.done, records, bool(running.items))
+    """Job by job: an operation by a filter would write down whom it is about.
 
-
-async def _ended(operation: Operation) -> OperationRecord:
-    return await operation.wait(timeout=PATIENCE)
-
-
-async def _replies_of(app: App, queue: Queue, contact: Contact) -> int:
-    """The replies of its jobs are kept under their ids: they are deleted while these can be found."""
-    records, cursor, found = app.records(KEPT), None, 0
+    Where jobs were deleted all are looked at again, as pages are cut anew then.
+    """
+    whole, end = Erased(0, 0, left=False), monotonic() + PATIENCE
     while True:
+        found = await _one_pass(app, channel, queue, contact, end)
+        whole = Erased(whole.jobs + found.jobs, whole.records + found.records, found.left)
+        if not found.jobs or monotonic() >= end:
+            return whole
+
+
+async def _one_pass(app: App, channel: Channel, queue: Queue, contact: Contact, end: float) -> Erased:
+    done = records = 0
+    left, cursor = False, None
+    while monotonic() < end:
         page = await queue.search(contact.filter, limit=100, cursor=cursor)
-        for job in page.items:
-            found += await records.delete(f"reply {job.id}")
+        for job in filter(contact.means, page.items):
+            is_gone = await _gone(queue, job)
+            done, left = done + is_gone, left or not is_gone
+            if is_gone and channel.name == AI:
+                records += await app.records(KEPT).delete(f"reply {job.id}")
         cursor = page.next
         if cursor is None:
-            return found
+            return Erased(done, records, left)
+    return Erased(done, records, left=True)
+
+
+async def _gone(queue: Queue, job: JobRecord) -> bool:
+    """Delete a job, one that waits after it was cancelled. Returns whether it is gone: one that runs is not."""
+    try:
+        if job.state not in (State.COMPLETED, State.FAILED, State.CANCELLED, State.EXPIRED):
+            cancelled = await queue.cancel(job.id, "its contact is erased")
+            if cancelled.state is not State.CANCELLED:
+                return False
+        await queue.delete(job.id)
+    except JobNotFound:
+        return True
+    except WrongState:
+        return False
+    return True
 
 
 async def _records_of(app: App, contact: Contact) -> int:

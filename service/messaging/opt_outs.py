@@ -7,10 +7,10 @@ channels; and for all workspaces, or for those that are named.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
-from streamq import App, Entry, Fail
+from streamq import App, Entry, Fail, RecordConflict
 
 from ..json_text import encoded
 
@@ -23,7 +23,7 @@ START: Final = frozenset({"start", "unstop", "optin", "opt in"})
 ALL: Final = "*"
 """In the place of a workspace: all of them."""
 FOR: Final = 3_650 * 86_400
-"""Seconds: ten years, and from when it last kept a message back."""
+"""Seconds: ten years."""
 MOST: Final = 10_000_000
 
 
@@ -39,22 +39,36 @@ class OptOuts:
 
     async def add(self, who: str, workspace: Any = ALL, *, why: str = "") -> None:
         """Note that ``who``, a subject as below, wants no more messages of a workspace."""
-        entry = await self._records.get(who)
-        workspaces: dict[str, str] = dict(entry.value) if entry is not None else {}
-        await self._records.put(who, {**workspaces, str(workspace): why}, lifetime=FOR)
+        await self._change(who, lambda before: {**before, str(workspace): why})
 
     async def remove(self, who: str, workspace: Any = ALL) -> bool:
         """Note that ``who`` wants messages again; of all workspaces, also of those that were named before."""
-        entry = await self._records.get(who)
-        if entry is None:
-            return False
-        before = dict(entry.value)
-        left = {each: why for each, why in before.items() if each != str(workspace)}
-        if not left or workspace == ALL:
-            return await self._records.delete(who)
-        if left != before:
-            await self._records.put(who, left, lifetime=FOR)
-        return left != before
+
+        def without(before: dict[str, str]) -> dict[str, str]:
+            return (
+                {}
+                if workspace == ALL
+                else {name: why for name, why in before.items() if name != str(workspace)}
+            )
+
+        return await self._change(who, without)
+
+    async def _change(self, who: str, change: Callable[[dict[str, str]], dict[str, str]]) -> bool:
+        """Change what is noted, one of many at a time. Returns whether that changed anything."""
+        while True:
+            entry = await self._records.get(who)
+            before: dict[str, str] = {} if entry is None else dict(entry.value)
+            after, version = change(before), 0 if entry is None else entry.version
+            if after == before:
+                return False
+            try:
+                if after:
+                    await self._records.put(who, after, lifetime=FOR, version=version)
+                else:
+                    await self._records.delete(who, version=version)
+            except RecordConflict:
+                continue
+            return True
 
     async def get(self, who: str) -> dict[str, str]:
         """The workspaces of which ``who`` wants none, ``*`` for all, and how each came to be."""
@@ -69,7 +83,6 @@ class OptOuts:
         """Raise ``Withheld`` where one of them wants no message of this workspace."""
         for entry in await self._records.get_many(list(whos)):
             if entry is not None and not entry.value.keys().isdisjoint((ALL, str(workspace))):
-                await self._records.put(entry.key, entry.value, lifetime=FOR)
                 raise Withheld("the recipient has opted out of messages")
 
     async def heard(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -41,9 +42,22 @@ class QuietHours(NamedTuple):
     def check(self, number: str, zone: str | None) -> None:
         """Raise ``Snooze`` until the end of the quiet hours, where the recipient has them now."""
         zones: list[tzinfo] = [zone_of(zone)] if zone else _zones_of(number) or [self.zone]
-        waits = [self.wait(now().astimezone(each)) for each in zones]
-        if wait := max(waits):  # a number of a country with several zones may be in any of them
+        wait = self.until_all(zones, now())
+        if wait is None:  # a number of a country with so many zones that it is always night in one of them
+            wait = self.until_all([self.zone], now()) or 0.0
+        if wait:
             raise Snooze(wait, f"quiet hours of the recipient, for {wait / 3600:.1f} h more")
+
+    def until_all(self, zones: Sequence[tzinfo], moment: datetime) -> float | None:
+        """Seconds until it is quiet in none of the zones; None where that is at no time of a day."""
+        end = moment + timedelta(days=1)
+        at = moment
+        while at < end:
+            wait = max(self.wait(at.astimezone(each)) for each in zones)
+            if not wait:
+                return (at - moment).total_seconds()
+            at += timedelta(seconds=wait)
+        return None
 
     def wait(self, here: datetime) -> float:
         """Seconds to the end of the quiet hours by a clock; 0 outside of them."""

@@ -34,18 +34,34 @@ FAULTS = (
     ),
     Fault(
         "messages: an answer that is lost at the end is a plain failure", M + "outgoing.py",
-        "        if message.last:\n", "        if False:\n",
+        "        self._missed(provider, error)\n        if message.last:\n",
+        "        self._missed(provider, error)\n        if False:\n",
         ONCE + "test_an_answer_that_is_lost_at_the_last_attempt_leaves_the_message_unknown",
     ),
     Fault(
         "messages: a passing trouble leaves them as given out", M + "outgoing.py",
-        "        await self._deliveries.forget(message.key)\n        raise", "        raise",
+        "        if not asking.is_doubtful:\n", "        if False:\n",
         ONCE + "test_a_refusal_and_a_passing_trouble_are_known_as_not_sent",
     ),
     Fault(
         "providers: one that is down is asked for ever", M + "hold.py",
         "        if self._missed >= MISSED or self._holds:\n", "        if False:\n",
         TURNS + "test_a_provider_that_is_down_is_left_in_peace_and_a_refused_message_is_no_fault_of_it",
+    ),
+    Fault(
+        "messages: what may have been taken goes to another provider", M + "outgoing.py",
+        "            order = [await self._asked_before(message, found)]\n", "",
+        TURNS + "test_a_message_that_one_provider_may_have_goes_to_no_other_one_though_the_first_is_down",
+    ),
+    Fault(
+        "messages: a job that ended without its handler leaves nothing", M + "strays.py",
+        "known.state is DeliveryState.SENDING", "known.state is DeliveryState.UNKNOWN",
+        ONCE + "test_a_job_that_ended_without_its_handler_leaves_its_message_unknown",
+    ),
+    Fault(
+        "fetch: nobody hears a gate while another has a backlog", "streamq/worker/reads.py",
+        "            elif waiting:  #", "            elif False:  #",
+        "tests/engine/test_turns_of_groups.py::test_a_queue_of_groups_with_a_backlog_leaves_others_their_turns",
     ),
     Fault(
         "reports: a late one counts", M + "delivery.py",
@@ -86,7 +102,7 @@ FAULTS = (
     ),
     Fault(
         "cap: each attempt counts", M + "allowed.py",
-        "        elif await self._counts.add(key, lifetime=_DAY):\n", "        else:\n",
+        "        await self._counts.add(key, lifetime=_DAY)\n", "",
         RESPECT + "test_a_recipient_gets_so_many_a_day_and_each_message_counts_once",
     ),
     Fault(

@@ -13,7 +13,7 @@ from streamq_service.messaging.prompts import LARGEST, prompts_of
 
 from streamq import ConfigurationError
 
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, until
 from .peers import Make, Peer, Work, answering, peer_served
 
 pytestmark = pytest.mark.keeps_keys
@@ -110,3 +110,50 @@ async def test_tokens_and_their_cost_are_counted(settings: Make, peer: Peer, wor
     rows = {row["workspace_id"]: (row["counts"]["tokens"], row["cost"]) for row in stats["data"]}
     assert rows == {66338: (2_000, 0.005), "acme": (1_000, 0.0025)}
     assert all(row["times"]["first"]["p50"] is not None for row in stats["data"])
+
+
+@ON_ONE_SERVER
+async def test_messages_that_wait_together_do_not_spend_the_budget_many_times(
+    settings: Make, peer: Peer, work: Work
+) -> None:
+    peer.usage = {"total_tokens": 50}
+    async with answering(settings, peer, work, ai_budget=100, ai_max_tokens=50) as send:
+        service = send.service  # type: ignore[attr-defined]
+        body = {
+            "workspace_id": 66338, "contact_id": "c-9", "message_text": "Is a table free?",
+            "callback_url": peer.url + "/hook",
+        }  # fmt: skip
+        await asyncio.gather(
+            *[service.post("/api/ai-response", {**body, "message_id": f"m-{n}"}) for n in range(30)]
+        )
+        await until(lambda: len(peer.asked) >= 2)
+
+        async def rest_waits() -> bool:
+            counts = await service.engine.queue("ai-response-queue").counts()
+            return bool(counts.delayed == 28)
+
+        await until(rest_waits)
+    assert len(peer.asked) == 2
+
+
+@ON_ONE_SERVER
+async def test_a_reply_that_is_too_large_for_a_record_is_cut_and_paid_for_once(
+    settings: Make, peer: Peer, work: Work
+) -> None:
+    peer.pieces = ["\x01" * 1_000] * 16
+    async with answering(settings, peer, work) as send:
+        job = await send(message_text='"' * 30_000)
+        assert job["state"] == "completed"
+        assert (await send(2, message_text='"' * 9_000))["state"] == "completed"
+    assert len(peer.asked) == 2
+
+
+@ON_ONE_SERVER
+async def test_messages_of_a_contact_that_are_answered_together_are_all_remembered(
+    settings: Make, peer: Peer, work: Work
+) -> None:
+    async with answering(settings, peer, work, ai_context=20) as send:
+        await asyncio.gather(*[send(n, message_text=f"question {n}") for n in range(4)])
+        await send(9, message_text="last")
+    told = [each["content"] for each in peer.asked[-1]["messages"]]
+    assert {f"question {n}" for n in range(4)} <= set(told)

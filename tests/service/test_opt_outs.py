@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from streamq_service.messaging.signature import key_of, signed
 from streamq_service.settings import ServiceSettings
 
-from ..rig import ON_ONE_SERVER
+from ..rig import ON_ONE_SERVER, until
 from .conftest import Service, running, working
 from .test_messages import GOOD, calls
 
@@ -127,6 +128,28 @@ async def test_opt_outs_are_listed_and_what_names_nobody_is_refused(service: Ser
         assert (await service.post(OPT_OUTS, wrong))[0] == 422
 
 
+@pytest.mark.parametrize("written", ["+1 555 0100", "001-555-0100", "tel:+15550100", "15550100"])
+async def test_an_address_is_the_same_however_it_is_written(service: Service, written: str) -> None:
+    async with working(service.engine):
+        _, _, said = await service.post(OPT_OUTS, {"channel": "sms", "address": written})
+        assert said["subject"] == "sms +15550100"
+        assert (await send(service))["state"] == "failed"
+    for wrong in ({"channel": "fax", "address": "1"}, {"channel": "sms", "address": "nobody"}):
+        assert (await service.post(OPT_OUTS, wrong))[0] == 422
+    assert (await service.post(OPT_OUTS, {"channel": "email", "address": "no address"}))[0] == 422
+
+
+async def test_many_opt_outs_of_one_address_at_once_are_all_kept(service: Service) -> None:
+    said = await asyncio.gather(*[service.post(OPT_OUTS, {**WHO, "workspaceId": n}) for n in range(1, 31)])
+    assert {status for status, _, _ in said} == {200}
+    await asyncio.gather(
+        *[service.post(OPT_OUTS + "/remove", {**WHO, "workspaceId": n}) for n in range(1, 16)],
+        *[service.post(OPT_OUTS, {**WHO, "workspaceId": n}) for n in range(31, 41)],
+    )
+    ((only,),) = [(await service.get(OPT_OUTS))[2]["data"]]
+    assert set(only["workspaces"]) == {str(n) for n in range(16, 41)}
+
+
 async def test_what_was_withheld_is_counted_as_that(service: Service) -> None:
     async with working(service.engine):
         await service.post(OPT_OUTS, WHO)
@@ -222,3 +245,18 @@ async def test_a_recipient_gets_so_many_a_day_and_each_message_counts_once(
         assert "has had 2 messages" in job["error"]["message"]
         assert (await send(service, urgent=True))["state"] == "completed"
         assert (await send(service, to="+15550101"))["state"] == "completed"
+
+
+async def test_the_cap_holds_for_messages_that_go_out_at_once(settings: Make, sandbox: Service) -> None:
+    async with running(settings(sms_api_url=sandbox.url, recipient_cap=5)) as service:
+        jobs = await asyncio.gather(*[service.post(SMS, GOOD) for _ in range(40)])
+        async with working(service.engine):
+            for _, _, job in jobs:
+                await service.engine.queue(job["queue"]).get(job["id"])
+            await until(lambda: _are_over(service, 40))
+    assert len(await calls(sandbox)) == 5
+
+
+async def _are_over(service: Service, count: int) -> bool:
+    counts = await service.engine.queue("send-sms-queue").counts()
+    return counts.completed + counts.failed == count

@@ -51,3 +51,12 @@ def test_quiet_hours_that_are_none_end_the_start(wrong: str) -> None:
         QuietHours.of(wrong, "UTC")
     with pytest.raises(ConfigurationError, match="Moon/Base"):
         QuietHours.of("21:00-08:00", "Moon/Base")
+
+
+def test_a_number_of_many_zones_waits_for_an_hour_that_is_quiet_in_none_or_for_that_of_the_setting() -> None:
+    quiet = QuietHours(time(20), time(9), ZoneInfo("UTC"))
+    east, west = ZoneInfo("Asia/Tokyo"), ZoneInfo("America/New_York")
+    at = datetime(2026, 6, 15, 0, 0, tzinfo=ZoneInfo("UTC"))
+    wait = quiet.until_all([ZoneInfo("Europe/Berlin"), ZoneInfo("Europe/London")], at)
+    assert wait == 8 * 3600, "nine in London"
+    assert quiet.until_all([east, west, ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")], at) is None

@@ -26,6 +26,7 @@ from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
 from streamq.model.shared_status import SharedStatus
+from streamq.model.shown import as_given
 from streamq.model.statistics import Statistics
 from streamq.model.steering import Steering
 from streamq.model.trail import AuditPage
@@ -281,6 +282,16 @@ class Program:
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""
         return sorted({task.queue for task in self.tasks.values()} | await self.client.store.queues.names())
+
+    async def find(self, job_id: str) -> list[JobRecord]:
+        """The jobs of an id, whatever their queue: none, or one as a rule.
+
+        Each queue makes ids for itself, so two may have one each. It takes one round trip to each server. Raises
+        ``UsageError`` for what is no text.
+        """
+        if not isinstance(job_id, str):
+            raise UsageError(f"{as_given(job_id)} is no id of a job: use a text, as job.id")
+        return await self.client.store.jobs.everywhere(await self.queues(), job_id)
 
     async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
         """What was told to each of these queues, by default all, in one round trip."""

@@ -9,6 +9,7 @@ from . import (
     ai,
     audit,
     breakers,
+    by_id,
     changes,
     channels,
     contacts,
@@ -59,6 +60,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *opt_outs.ROUTES,
     *contacts.ROUTES,
     *why.ROUTES,
+    *by_id.ROUTES,
     *stats.ROUTES,
     *index.ROUTES,
 )

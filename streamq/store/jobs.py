@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from streamq.errors import JobNotFound, KeyInUse, VersionConflict, WrongState
+from streamq.errors import JobNotFound, KeyInUse, StreamqError, VersionConflict, WrongState
 from streamq.model import codec
 from streamq.model.cursors import is_entry
 from streamq.model.job_reader import READ, from_entry, from_record
@@ -133,6 +133,16 @@ class Jobs:
         for job in await self._jobs(queue, (job_id,)):
             return job
         raise JobNotFound(queue, job_id)
+
+    async def everywhere(self, queues: Sequence[str], job_id: str) -> list[JobRecord]:
+        """The jobs of that id in these queues, in one round trip to each server. Raises the first error of any."""
+        asked = list(queues) if is_entry(job_id) else []
+        async with self._access.pool.links() as links:
+            calls = [(self._access.keys(queue), (job_id,)) for queue in asked]
+            replies = await scripts.LOCATE.run_over(links, asked, calls) if asked else []
+        if error := next((reply for reply in replies if isinstance(reply, StreamqError)), None):
+            raise error
+        return [self._read(queue, job_id, said) for queue, said in zip(asked, replies, strict=True) if said]
 
     async def found(self, queue: str, ids: Sequence[str]) -> dict[str, JobRecord]:
         """By id, everything known of those of the jobs that are somewhere."""

@@ -31,6 +31,7 @@ from .delivery import Deliveries, DeliveryState
 from .fields import ContactId, Text, WorkspaceId, printable
 from .numbers import numbers_of
 from .quiet_hours import zone_of
+from .unsubscribe import End
 
 Check = Callable[[Any], Any]
 
@@ -87,6 +88,7 @@ class EmailRow(_Row):
     to: Annotated[
         list[Annotated[str, Field(max_length=320), AfterValidator(printable), _by("address")]],
         BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        AfterValidator(email.each_once),
         Field(min_length=1, max_length=50, validation_alias=AliasChoices("recipient", "to", "to_email")),
     ]
     subject: Annotated[str, Field(max_length=998), AfterValidator(printable)]
@@ -95,7 +97,7 @@ class EmailRow(_Row):
     scheduled_for: When = None
     metadata: dict[str, Any] | None = None
     attachments: Annotated[list[email.Attachment], Field(max_length=20), _by("attachments")] | None = None
-    unsubscribe: Annotated[str, Field(max_length=2_000), AfterValidator(printable)] | None = None
+    unsubscribe: End | None = None
 
 
 class AiRow(_Row):

@@ -17,7 +17,7 @@ LOG := $(VENV)/install.log
 OFFLINE := the packages could not be installed: a connection to a Python package index is needed (details in $(LOG))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test doors model floods kills planted previous texts lint bench peers figures docs lock audit sbom build clean python
+.PHONY: help up test doors contract model floods kills planted previous texts lint bench peers figures docs lock audit sbom build clean python
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ test: $(VENV)/.installed-dev ## the whole suite in two processes, against real s
 
 doors: $(VENV)/.installed-dev ## attack the doors of the API, and print what each attack costs
 	@$(BIN)/python -m pytest -q -s tests/doors $(ARGS)
+
+contract: $(VENV)/.installed-dev ## ask the API ten times as many questions: does it do as its document says? (ARGS chooses)
+	@STREAMQ_TEST_CONTRACT=40 $(BIN)/python -m pytest -q -x tests/service/test_contract.py $(ARGS)
 
 model: $(VENV)/.installed-dev ## 300 sequences of random operations on jobs against a model of states and keys (ARGS chooses)
 	@STREAMQ_TEST_SEEDS=300 $(BIN)/python -m pytest -q -x tests/lua/test_model.py $(ARGS)

@@ -24,7 +24,9 @@ def http() -> str:
         "HTTP",
         "JSON in `snake_case` (the fields of a message keep the names their senders use); times are RFC 3339 in UTC. "
         "The paths stand below `STREAMQ_BASE_PATH`, by default "
-        "none. Every answer has an `X-Request-Id`; errors carry it too.",
+        "none. Every answer has an `X-Request-Id`; errors carry it too. A running service shows all of this at "
+        "`/api/docs`, without a network, with an example for each route; `/api/v1/openapi.json` is the same as "
+        "OpenAPI 3.1, and `/api/v1` an index.",
         table(("Method", "Path", "Scope", "Does", "Answers"), rows),
         "`Prefer: wait=N` (1 to 60 seconds) on a route that makes a job waits for its end: 200 with the finished "
         "job, or 202 with the job as it is when the time is over. `Idempotency-Key` on "

@@ -8,9 +8,11 @@ from typing import Final
 
 from aiohttp import web
 
+import streamq
 from streamq import App
 
 from . import api
+from .api import index
 from .api.messages import RULES, Rules
 from .dashboard import pages
 from .dashboard.feed import Feed
@@ -18,6 +20,7 @@ from .http.auth import Keys, Scope, keyed
 from .http.failures import STRANGERS, Guard
 from .http.local import anyone, this_machine, this_machine_or_visits
 from .http.made_keys import KeyRing, MadeKeys
+from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
 from .messaging import sms
@@ -47,7 +50,10 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     reading = _either(keys, keyed(keys, Scope.READ), this_machine)
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     names = WorkspaceNames(settings.workspace_names)
-    site = Site(engine, settings, feed, Readiness(engine), names, lambda request: _passes(reading, request))
+    site = Site(
+        engine, settings, feed, Readiness(engine), names, _described(settings, keys),
+        lambda request: _passes(reading, request),
+    )  # fmt: skip
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, _either(keys, anyone, this_machine)
@@ -60,6 +66,13 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     application.cleanup_ctx.append(partial(_looking, keys))
     application.on_shutdown.append(_end)
     return application
+
+
+def _described(settings: ServiceSettings, keys: KeyRing) -> Description:
+    return Description(
+        ROUTES, index.TAGS, index.tag_of,
+        version=str(streamq.__version__), base_path=settings.base_path, has_keys=lambda: bool(keys),
+    )  # fmt: skip
 
 
 async def _counting(application: web.Application) -> AsyncIterator[None]:

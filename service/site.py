@@ -11,6 +11,7 @@ from aiohttp import web
 from streamq import App
 
 from .dashboard.feed import Feed
+from .http.openapi import Description
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
 from .settings import ServiceSettings
@@ -28,4 +29,5 @@ class Site:
     feed: Feed
     readiness: Readiness
     workspace_names: WorkspaceNames
+    described: Description
     may_read: Callable[[web.Request], bool]

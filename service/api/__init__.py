@@ -18,6 +18,7 @@ from . import (
     failed,
     groups,
     health,
+    index,
     jobs,
     operations,
     opt_outs,
@@ -59,5 +60,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *contacts.ROUTES,
     *why.ROUTES,
     *stats.ROUTES,
+    *index.ROUTES,
 )
 """All routes of the API. The router tries those that begin alike in this order: jobs are asked for the most."""

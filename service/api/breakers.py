@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import CircuitBreaker, InvalidLimit, UsageError
+from streamq import OPTIONS, CircuitBreaker, InvalidLimit, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
-from ..http.inputs import Request
+from ..http.inputs import Request, of_option
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .groups import GroupPauseRequest
@@ -38,8 +39,8 @@ class BreakerList(TypedDict):
 class BreakerQuery(Request):
     """Whose breaker it is: that of a task, of a group, or of all jobs."""
 
-    task: str | None = None
-    group: str | None = None
+    task: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    group: of_option(OPTIONS["group"]) = None  # type: ignore[valid-type]  # a type that is made of a table
 
 
 async def _one(site: Site, asked: Asked[BreakerQuery, Any]) -> CircuitBreaker:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import InvalidFilter
+from streamq import InvalidFilter, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
@@ -61,6 +61,7 @@ ROUTES: Final = (
     Route(
         method="DELETE", path="/api/v1/contacts", handler=delete, scope=Scope.ADMIN, query=ContactQuery, any_type=True,
         summary="erase a contact: its jobs in the queues of messages, and what is remembered of it",
-        answers=(Success(200, "What was erased", ErasedDocument),), problems=(OF_ENGINE[InvalidFilter], *OUTAGES),
+        answers=(Success(200, "What was erased", ErasedDocument),),
+        problems=(OF_ENGINE[InvalidFilter], OF_ENGINE[UsageError], *OUTAGES),
     ),
 )  # fmt: skip

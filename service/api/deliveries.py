@@ -13,13 +13,15 @@ from streamq.times import NoTime, parse_rfc3339, rfc3339
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
 from ..http.inputs import WHOLE, Request
-from ..http.problems import Problem, ProblemType
+from ..http.problems import Problem, ProblemType, cut
 from ..http.route import Asked, Route, Success
 from ..messaging.delivery import Delivery
 from ..messaging.reports import Reports
 from ..site import Site
 from .jobs import BAD_CURSOR, JOB, Following
 
+LONGEST_KEY: Final = 500
+"""Characters of the key of a delivery."""
 NO_DELIVERY: Final = ProblemType(
     404, "delivery-not-found", "nothing is known of the delivery of this job, or not any more"
 )
@@ -114,7 +116,13 @@ async def settle(site: Site, asked: Asked[None, Settling]) -> dict[str, Any]:
 
 
 def _key(asked: Asked[Any, Any]) -> str:
-    return f"{asked.request.match_info['queue']}:{asked.request.match_info['id']}"[:500]
+    """The key of a delivery. Raises ``Problem`` for what can be the name of none."""
+    key = f"{asked.request.match_info['queue']}:{asked.request.match_info['id']}"
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        raise Problem(
+            NO_DELIVERY, f"Nothing is known of the delivery of {cut(key, 200)}: no job is named so."
+        )
+    return key
 
 
 def _document(key: str, delivery: Delivery) -> dict[str, Any]:

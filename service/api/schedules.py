@@ -99,7 +99,7 @@ ScheduleRequest = cast(
 """The body of a schedule, with a field for each of its options."""
 
 
-class PauseRequest(Request):
+class SchedulePauseRequest(Request):
     """Why a schedule is paused."""
 
     reason: Line = ""
@@ -218,7 +218,7 @@ async def run(site: Site, asked: Asked[None, None]) -> Answer:
     return Answer(told, 201, {"Location": place(site, job)})
 
 
-async def pause(site: Site, asked: Asked[None, PauseRequest]) -> dict[str, Any]:
+async def pause(site: Site, asked: Asked[None, SchedulePauseRequest]) -> dict[str, Any]:
     """The schedule as it rests."""
     return (await site.engine.schedules.pause(_name(asked), reason=asked.body.reason)).asdict()
 
@@ -270,7 +270,7 @@ ROUTES: Final = (
         problems=(NOT_FOUND, CONFLICT, OF_ENGINE[QueueFull], *OUTAGES),
     ),
     Route(
-        method="POST", path=SCHEDULE + "/pause", handler=pause, scope=Scope.WRITE, body=PauseRequest,
+        method="POST", path=SCHEDULE + "/pause", handler=pause, scope=Scope.WRITE, body=SchedulePauseRequest,
         summary="let it rest until it is resumed", answers=(_SHOWN,),
         problems=(NOT_FOUND, CONFLICT, OF_ENGINE[UsageError], *OUTAGES),
     ),

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import KEEPING, OPTIONS, QueueInUse, QueueNotEmpty, UsageError
+from streamq import KEEPING, OPTIONS, InvalidLimit, QueueInUse, QueueNotEmpty, UsageError
 
 from ..http.auth import Scope
 from ..http.failures import OF_ENGINE, OUTAGES
@@ -136,7 +136,7 @@ ROUTES: Final = (
     Route(
         method="PATCH", path=_QUEUE, handler=change, scope=Scope.ADMIN, body=QueueRequest,
         summary="pause or resume a queue, bound how many jobs may wait, and say how many records are kept",
-        answers=_STEERED, problems=_PROBLEMS,
+        answers=_STEERED, problems=(*_PROBLEMS, OF_ENGINE[InvalidLimit]),
     ),
     Route(
         method="DELETE", path=_QUEUE, handler=remove, scope=Scope.ADMIN, query=Removal, any_type=True,

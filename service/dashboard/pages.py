@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
+from ..http.kept import kept
 from ..http.marks import marked
 from ..http.problems import NOT_FOUND, nothing_at
 from ..http.route import Asked, Callers, Route, Success
@@ -39,6 +40,11 @@ async def index(_site: Any, asked: Asked[None, None]) -> web.Response:
     return _served(asked.request, "index.html")
 
 
+async def docs(_site: Any, asked: Asked[None, None]) -> web.Response:
+    """The page of the API's document."""
+    return _served(asked.request, "docs.html")
+
+
 async def static(_site: Any, asked: Asked[None, None]) -> web.Response:
     """A script, a style or an image of it."""
     return _served(asked.request, asked.request.match_info["file"])
@@ -54,26 +60,25 @@ def _served(request: web.Request, name: str) -> web.Response:
     file = _files().get(name)
     if file is None:
         raise nothing_at(request.path)
-    headers = marked(request, {"Cache-Control": "no-cache", "ETag": f'"{file.etag}"'})
-    # compared without W/, which a proxy adds that packs it
-    if any(known.value in (file.etag, "*") for known in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    text = file.content_type.startswith("text/")
-    return web.Response(
-        body=file.body, content_type=file.content_type, charset="utf-8" if text else None, headers=headers
-    )
+    return kept(request, file.body, file.etag, file.content_type)
 
 
 ROUTES: Final = (
     Route(
         method="GET", path="/", handler=index, scope=None, without_keys=Callers.VISITS,
         summary="the dashboard",
-        answers=(Success(200, "The page", media="text/html"), Success(304, "It is as it was")),
+        answers=(Success(200, "The page", media="text/html", headers=("ETag",)), Success(304, "It is as it was")),
+    ),
+    Route(
+        method="GET", path="/api/docs", handler=docs, scope=None, without_keys=Callers.VISITS,
+        summary="the API to be read: a page that is made of `/api/v1/openapi.json`",
+        answers=(Success(200, "The page", media="text/html", headers=("ETag",)), Success(304, "It is as it was")),
     ),
     Route(
         method="GET", path="/static/{file}", handler=static, scope=None,
         summary="its files",
-        answers=(Success(200, "The file", media="*/*"), Success(304, "It is as it was")), problems=(NOT_FOUND,),
+        answers=(Success(200, "The file", media="*/*", headers=("ETag",)), Success(304, "It is as it was")),
+        problems=(NOT_FOUND,),
     ),
 )  # fmt: skip
 TO_THE_PAGE: Final = Route(

@@ -32,6 +32,8 @@ from ..clock import now
 MAX_DELAY: Final = timedelta(days=366)
 """As far ahead as a job may be due: a year of any length. Beyond it, seconds were likely milliseconds."""
 
+DURATION_FORM: Final = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)(ms|s|m|h|d)\s*$"
+"""A duration as text, for a JSON Schema: it has its unit."""
 _DURATION_HINT: Final = {
     "hint": 'write seconds as a number, such as 90, or text such as "250ms", "1.5s" or "5m"'
 }
@@ -65,7 +67,7 @@ def _seconds(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return seconds_of(value if value[-1:].isalpha() else None)
+        return seconds_of(value if value.rstrip()[-1:].isalpha() else None)
     except ValueError:
         raise PydanticCustomError("duration", "is not a duration", _DURATION_HINT) from None
 
@@ -108,7 +110,7 @@ def _duration(option: Option) -> Iterator[Any]:
     yield BeforeValidator(_seconds)
     least = {"exclusiveMinimum" if option.above else "minimum": option.low}
     what = f'number: seconds, or text such as `"5m"`; at most {days}'
-    yield said(what, "number", "string", "null", **least)
+    yield said(what, "number", "string", "null", pattern=DURATION_FORM, **least)
 
 
 Delay = Annotated[float | None, *_duration(OPTIONS["delay"])]

@@ -26,8 +26,9 @@ from pydantic import ValidationError
 from .answers import Answer, JSONAnswer
 from .auth import Scope
 from .bodies import await_body
-from .failures import Guard, Handler
+from .failures import STRANGERS, Guard, Handler
 from .fields import FieldError, Invalid, of_model
+from .marks import marked
 from .problems import (
     BAD_IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY,
@@ -173,6 +174,30 @@ def register(
         application.router.add_route(route.method, path, answer, expect_handler=await_body)
         if route.method == "GET" and not route.is_stream:
             application.router.add_route("HEAD", path, answer)
+
+    _register_options(application, routes, base_path)
+
+
+def _register_options(application: web.Application, routes: Iterable[AnyRoute], base_path: str) -> None:
+    """``OPTIONS`` of each path tells its methods, and nothing else: to whoever may be told that there is no such path.
+
+    A path without a parameter comes first, as one with a parameter may be met by its words, too.
+    """
+    methods: dict[str, set[str]] = {}
+    for route in routes:
+        methods.setdefault(route.path, {"OPTIONS"}).update(
+            {"GET", "HEAD"} if route.method == "GET" and not route.is_stream else {route.method}
+        )
+    for path in sorted(methods, key=lambda path: path.count("{")):
+        application.router.add_route("OPTIONS", base_path + path, _telling(", ".join(sorted(methods[path]))))
+
+
+def _telling(allow: str) -> Handler:
+    async def options(request: web.Request) -> web.StreamResponse:
+        request.app[STRANGERS](request)
+        return web.Response(status=204, headers=marked(request, {"Allow": allow}))
+
+    return options
 
 
 def _by_caller(handler: Callable[[Any, Asked[Any, Any]], Awaitable[Any]], acting: Acting) -> Any:

@@ -37,7 +37,8 @@ async def test_what_is_served_is_what_the_table_declares() -> None:
         (route.method, route.resource.canonical) for route in application.router.routes() if route.resource
     }
     heads = {("HEAD", r.path) for r in ROUTES if r.method == "GET" and not r.is_stream}
-    assert served == {(r.method, r.path) for r in ROUTES} | heads
+    options = {("OPTIONS", r.path) for r in ROUTES}
+    assert served == {(r.method, r.path) for r in ROUTES} | heads | options
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *OF_SANDBOX], ids=named)
@@ -136,3 +137,16 @@ def test_the_table_is_enough_for_an_openapi_document() -> None:
     ]
     assert all(re.findall(r"\{(\w+)\}", path) == [p["name"] for p in method["parameters"] if p["in"] == "path"]
                for path, methods in paths.items() for method in methods.values())  # fmt: skip
+
+
+@ON_ONE_SERVER
+async def test_options_tells_the_methods_of_a_path(service: Service) -> None:
+    for path, methods in {
+        "/api/v1/queues/x/jobs": "GET, HEAD, OPTIONS, POST",
+        "/api/v1/queues/x/jobs/bulk": "OPTIONS, POST",
+        "/api/v1/events": "GET, OPTIONS",
+        "/health": "GET, HEAD, OPTIONS",
+    }.items():
+        async with service.http.options(service.url + path) as response:
+            assert (response.status, response.headers["Allow"]) == (204, methods)
+            assert await response.read() == b""

@@ -24,6 +24,7 @@ from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
 from .messaging import sms
+from .messaging.checked import check_settings
 from .messaging.figures import figures_of
 from .messaging.numbers import numbers_of
 from .messaging.workspaces import WorkspaceNames
@@ -44,8 +45,9 @@ _WITHOUT_KEYS: Final = {
 def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     """The API and the dashboard over ``engine``, which is open as long as the application serves.
 
-    Raises ``ConfigurationError`` for keys that cannot be read.
+    Raises ``ConfigurationError`` for keys, and settings of messages, that cannot be read.
     """
+    check_settings(settings)
     keys = KeyRing(Keys.of(settings), MadeKeys(engine))
     reading = _either(keys, keyed(keys, Scope.READ), this_machine)
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)

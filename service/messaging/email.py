@@ -220,8 +220,6 @@ def _provider(app: App, settings: ServiceSettings) -> Smtp | HttpProvider:
     if not url:
         form = plain(settings.secret("email_api_url"), "send-email")
         return HttpProvider(endpoint(settings), form, app.notes)
-    if not settings.email_from:
-        raise ConfigurationError("SMTP_URL is set, and nothing says who sends: set STREAMQ_EMAIL_FROM")
     if settings.email_unknown == "ask":
         raise ConfigurationError("email_unknown=ask, and a mail server cannot be asked: use resend or hold")
     return Smtp(url, settings.email_timeout, app.notes)

@@ -186,9 +186,19 @@ def tables(settings: ServiceSettings) -> tuple[Table, ...]:
     """All that is read: the table of each channel, and the outbox."""
     reader = Reader(settings)
     return (
-        Table("sms_queue", reader.sms, known=_delivered), Table("email_queue", reader.email, known=_delivered, most=20),
-        Table("ai_response_queue", reader.ai), OUTBOX,
+        Table("sms_queue", reader.sms, _columns(SmsRow), known=_delivered),
+        Table("email_queue", reader.email, _columns(EmailRow), known=_delivered, most=20),
+        Table("ai_response_queue", reader.ai, _columns(AiRow)), OUTBOX,
     )  # fmt: skip
+
+
+def _columns(kind: type[_Row]) -> frozenset[str]:
+    """The names that the fields of a row may have."""
+    found: set[str] = set()
+    for name, field in kind.model_fields.items():
+        alias = field.validation_alias
+        found |= {str(each) for each in alias.choices} if isinstance(alias, AliasChoices) else {name}
+    return frozenset(found)
 
 
 async def _delivered(app: App, key: str) -> Outcome | None:

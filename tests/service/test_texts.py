@@ -25,6 +25,7 @@ from .conftest import Service, running
 
 pytestmark = pytest.mark.keeps_keys
 GOOD: dict[str, Any] = {"to": "+15550100", "message": "hello", "workspaceId": 66338}
+MAIL: dict[str, Any] = {"to": "ada@example.com", "subject": "Hi", "html": "<p>hello", "workspaceId": 66338}
 
 
 @pytest.mark.parametrize(
@@ -194,12 +195,16 @@ async def test_what_says_no_workspace_or_contact_is_of_those_of_the_settings(
 
 
 @ON_ONE_SERVER
-@pytest.mark.parametrize(("path", "seconds"), [("/api/schedule-sms", 60), ("/api/v1/messages/sms", 60_000)])
+@pytest.mark.parametrize(("path", "seconds"), [
+        ("/api/schedule-sms", 60), ("/api/v1/messages/sms", 60_000), ("/api/schedule-email", 60),
+        ("/api/v1/messages/email", 60_000),
+    ])  # fmt: skip
 async def test_a_number_as_delay_has_the_unit_of_the_setting_at_the_route_of_the_predecessor_alone(
     settings: Callable[..., ServiceSettings], path: str, seconds: int
 ) -> None:
     async with running(settings(schedule_delay_unit="ms")) as service:
         for delay, expected in ((60_000, seconds), ("5m", 300)):
-            _, _, sent = await service.post(path, {**GOOD, "delay": delay})
+            body = MAIL if path.endswith("email") else GOOD
+            _, _, sent = await service.post(path, {**body, "delay": delay})
             ahead = datetime.fromisoformat(sent["due_at"]) - datetime.now(UTC)
             assert abs(ahead - timedelta(seconds=expected)) < timedelta(seconds=5)

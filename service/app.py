@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -45,7 +46,15 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     reading = keyed(keys, Scope.READ) if keys else this_machine
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     names = WorkspaceNames(settings.workspace_names)
-    site = Site(engine, settings, feed, Readiness(engine), names, lambda request: _passes(reading, request))
+    site = Site(
+        engine,
+        settings,
+        feed,
+        Readiness(engine),
+        names,
+        lambda request: _passes(reading, request),
+        _scopes(keys),
+    )
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, anyone if keys else this_machine
@@ -79,6 +88,17 @@ def _guard_of(keys: Keys) -> Callable[[AnyRoute], Guard]:
         return anyone if route.scope is None else keyed(keys, route.scope)
 
     return guard
+
+
+def _scopes(keys: Keys) -> Callable[[web.Request], Scope]:
+    """What a caller may do who may read: all, where there are no keys."""
+
+    def scope_of(request: web.Request) -> Scope:
+        if not keys:
+            return Scope.ADMIN
+        return max(scope for scope in Scope if scope is Scope.READ or _passes(keyed(keys, scope), request))
+
+    return scope_of
 
 
 def _passes(guard: Guard, request: web.Request) -> bool:

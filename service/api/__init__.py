@@ -19,6 +19,7 @@ from . import (
     groups,
     health,
     jobs,
+    me,
     operations,
     opt_outs,
     queues,
@@ -35,6 +36,7 @@ from . import (
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
+    *me.ROUTES,
     *events.ROUTES,
     *workers.ROUTES,
     *jobs.ROUTES,

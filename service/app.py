@@ -46,15 +46,8 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     reading = keyed(keys, Scope.READ) if keys else this_machine
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     names = WorkspaceNames(settings.workspace_names)
-    site = Site(
-        engine,
-        settings,
-        feed,
-        Readiness(engine),
-        names,
-        lambda request: _passes(reading, request),
-        _scopes(keys),
-    )
+    may_read = partial(_passes, reading)
+    site = Site(engine, settings, feed, Readiness(engine), names, may_read, _scopes(keys))
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, anyone if keys else this_machine

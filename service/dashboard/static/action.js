@@ -2,6 +2,7 @@
 //   text          the word on the button
 //   scope         what the key must allow
 //   method, path  of the request; body(values) its body as JSON text, headers(values)
+//   check(values) throws for what cannot be sent
 //   cli(values)   the same on the command line; null where there is none
 //   title, note   what the dialog says before; a note may depend on the values
 //   prepare(values, again)  what is to be found out while the dialog is open
@@ -83,6 +84,7 @@ async function submit(state, again) {
 }
 
 async function act(action, values) {
+  action.check?.(values);
   const answer = await api.send(action.method, action.path, action.body?.(values), action.headers?.(values));
   say(action.done?.(answer) ?? `${action.text}: done.`);
   page.again();

@@ -73,13 +73,13 @@ async function counted(queue, q, states, isOne, values, again) {
 
 /** An operation that runs: how far it is, and the way to end it. */
 export function progress(operation) {
-  const { id, kind, queue, state, done, total, skipped } = dict(operation);
+  const { id, kind, queue, state, done, total, skipped, filter, looked } = dict(operation);
   return h(
     "div",
     { class: "row progress", key: `operation ${id}`, role: "status" },
     h("strong", {}, `${kind} in ${queue}`),
-    h("progress", { max: count(total) || 1, value: count(done), "aria-label": `${kind} in ${queue}` }),
-    h("span", {}, `${number(done)} of ${number(total)}`, count(skipped) ? `, ${number(skipped)} skipped` : "", state === "running" ? "" : `, ${state}`),
+    h("progress", { max: count(total) || 1, value: count(filter ? looked : done), "aria-label": `${kind} in ${queue}` }),
+    h("span", {}, filter ? `${number(done)} done, ${number(looked)} of ${number(total)} looked at` : `${number(done)} of ${number(total)}`, count(skipped) ? `, ${number(skipped)} skipped` : "", state === "running" ? "" : `, ${state}`),
     state === "running" ? button(ended(id, kind), { class: "small" }) : null,
   );
 }

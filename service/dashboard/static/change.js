@@ -9,11 +9,8 @@ import { ENDED, OPEN } from "./states.js";
 const of = (job, action) => ({ scope: "write", method: "POST", path: `${jobAt(job.queue, job.id)}${action}` });
 const guarded = (job) => () => ({ "If-Match": `"${job.version}"` });
 
-/** JSON that a person wrote, on its way: it is checked, and sent as it is written. */
-function json(text) {
-  parse(text);
-  return text;
-}
+/** JSON that a person wrote goes as it is written; before, it is read. */
+const readable = ({ payload }) => void parse(payload);
 
 const retry = (job) => ({
   ...of(job, "/retry"), text: "Retry", states: ["failed", "cancelled", "expired"], title: "Retry this job",
@@ -25,7 +22,8 @@ const retryWith = (job) => ({
   ...of(job, "/retry"), text: "Retry with another payload", states: ["failed", "cancelled", "expired"], title: "Retry a copy with another payload", sure: "Retry the copy",
   note: "This job stays as it ended; the copy says where it came from.",
   fields: [{ name: "payload", label: "Payload", kind: "json", value: write(job.payload, "  "), rows: 14 }],
-  body: ({ payload }) => `{"payload": ${json(payload)}}`,
+  check: readable,
+  body: ({ payload }) => `{"payload": ${payload}}`,
   cli: ({ payload }) => command("job", "retry", job.queue, job.id, "--payload", payload),
   done: (made) => (go(at("queues", made.queue, "jobs", made.id)), "The copy waits."),
 });
@@ -60,7 +58,8 @@ const edit = (job) => ({
     { name: "payload", label: "Payload", kind: "json", value: write(job.payload, "  "), rows: 14 },
     { name: "priority", label: "Priority", options: ["", "critical", "high", "normal", "low"] },
   ],
-  body: ({ payload, priority }) => `{"payload": ${json(payload)}${priority ? `, "priority": ${write(priority)}` : ""}}`,
+  check: readable,
+  body: ({ payload, priority }) => `{"payload": ${payload}${priority ? `, "priority": ${write(priority)}` : ""}}`,
   cli: ({ payload }) => command("job", "edit", job.queue, job.id, "--payload", payload, "--version", String(job.version)),
   done: () => "It is changed.",
 });

@@ -22,7 +22,7 @@ export const job = {
   asks({ at: { queue, id }, data }) {
     const path = jobAt(queue, id);
     const isOpen = data.job && !ENDED.includes(data.job.state);
-    const every = isOpen ? 2 : 15;
+    const every = data.job && !isOpen ? 15 : 2;
     return {
       job: { path, every, queue, isShown: true },
       logs: { path: `${path}/logs`, every, queue, isShown: true },

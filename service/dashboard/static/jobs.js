@@ -87,7 +87,7 @@ function rows(page, found) {
   const { at: { queue }, query, local } = page;
   const ticked = local.ticked ?? new Set();
   const tick = (id) => (event) => {
-    const next = new Set(ticked);
+    const next = new Set(local.ticked);
     if (event.target.checked) next.add(id);
     else next.delete(id);
     page.set({ ticked: next });

@@ -66,4 +66,4 @@ export const remove = (queue) => ({
 });
 
 /** An operation that has begun, for the line that tells so. */
-export const begun = ({ kind, total, queue }) => `The ${kind} of ${plural(total, "job")} in ${queue} has begun: Activity shows how far it is.`;
+export const begun = ({ kind, queue }) => `The ${kind} in ${queue} has begun: Activity shows how far it is.`;

@@ -98,8 +98,8 @@ export function toggle() {
 
 async function meet() {
   try {
-    page.me = await api.get("me");
-    page.channels = list((await api.get("channels")).data).map(dict);
+    page.me = { ...page.me, ...dict(await api.get("me")) };
+    page.channels = list(dict(await api.get("channels")).data).map(dict);
   } catch {
     // The banner says that the server cannot be asked, and the dialog that a key is missing.
   }

@@ -1,7 +1,7 @@
 // JSON with numbers of any size: what a number of JavaScript would round, or write otherwise, is kept as its text.
 
 const LARGE = 300_000; // characters; a larger document is read by the browser where no number of it is too long
-const TOKEN = /[\t\n\r ]*(?:([{}[\]:,])|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null))/suy;
+const TOKEN = /[\t\n\r ]*(?:([{}[\]:,])|("(?:[^"\\]|\\.)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null))/suy;
 
 /** A number as it was written. It counts as the nearest number of JavaScript. */
 export class Exact {

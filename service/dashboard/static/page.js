@@ -6,6 +6,7 @@
 // It is drawn again after every answer, every event and each second; elements that stay the same are left alone.
 
 import * as api from "./api.js";
+import { dict } from "./format.js";
 import { live } from "./live.js";
 import { h, patch } from "./render.js";
 
@@ -132,7 +133,7 @@ function tell(source, data, error) {
   if (sources.get(source.name) !== source) return;
   if (!error) source.answered = source.path;
   const isNothing = source.maybe && error?.status === 404;
-  page.data[source.name] = isNothing ? undefined : data;
+  page.data[source.name] = isNothing || data === undefined ? undefined : dict(data);
   if (error) error.isSaid = isNothing || source.isShown;
   page.failed[source.name] = error;
   plan(source);

@@ -44,7 +44,9 @@ async def test_a_queue_and_a_job_of_any_name_and_text_are_shown_as_they_are(
     await page.shows("paused: \\u202eprovider down", ".paused")
     for name in ("__proto__", "constructor"):
         await page.open(f"{service.url}/#/queues/{name}/jobs?state=waiting&columns=to,message,workspace_id")
-        await page.until("document.querySelector('tbody tr')")
+        await page.until(
+            f"document.querySelector('h1').innerText === '{name}' && document.querySelector('{TO}')"
+        )
         assert await page.text(TO) == '{"toString":"mine","<b>":1}'
         assert await page.text(TEXT) == shown(str(HOSTILE["message"]))
         assert await page.text(WHOSE) == "\\u2066w\\x00"

@@ -87,7 +87,8 @@ ODD: tuple[object, ...] = (
 async def test_no_answer_of_the_api_breaks_a_page(page: Page, server_kind: str, answer: object) -> None:
     async def api(request: web.Request) -> web.Response:
         if request.path.endswith("/events"):
-            body = b'event: snapshot\ndata: {"queues": {"work": null, "q": {"waiting": "x"}}, "workers": [null, {}]}\n\n'
+            odd = {"queues": {"work": None, "q": {"waiting": "x"}}, "workers": [None, {}], "paused": 3}
+            body = f"event: snapshot\ndata: {json.dumps(odd)}\n\n".encode()
             return web.Response(body=body, content_type="text/event-stream")
         return web.json_response(answer)
 

@@ -186,3 +186,33 @@ async def test_a_message_of_each_channel_is_sent_and_followed(
 
 async def _told(replies: list[object]) -> bool:
     return bool(replies)
+
+
+WRONG = """import("./static/health.js").then(({ troubles }) => {
+    const ago = (seconds) => new Date(Date.now() - 1000 * seconds).toISOString();
+    const worker = { host: "one", queues: ["a", "b", "c"], concurrency: 2, overdue: [{}],
+        notes: [{ text: "is held" }] };
+    const queues = new Map([["a", { waiting: 5, active: 2 }], ["b", { held: 1 }], ["c", {}], ["d", { waiting: 2 }]]);
+    const live = { trouble: "", queues, paused: new Map([["b", { reason: "tests" }]]), workers: [worker] };
+    const points = [...Array(9).fill({ completed: 10, failed: 0 }), { completed: 10, failed: 10 }];
+    return troubles({
+        live, oldest: { a: ago(700) }, stats: [{ queue: "c", points }], unknown: 2,
+        schedules: [{ next_at: ago(120) }, { next_at: ago(900), paused: {} }],
+    }).map(({ tone, text }) => `${tone}: ${text}`);
+})"""
+
+
+async def test_what_is_wrong_is_said_in_words_the_worst_first(page: Page, service: Service) -> None:
+    await page.open(f"{service.url}/")
+    await page.until(LIVE)
+    assert await page.run(WRONG) == [
+        "bad: The oldest job of a has waited 12 min.",
+        "bad: No worker serves d: 2 jobs wait.",
+        "bad: 1 schedule is late by 2 min: no scheduler runs.",
+        "warn: b is paused: tests. 1 job waits.",
+        "warn: All 2 slots are busy, and 7 jobs wait.",
+        "warn: Failures rise in c: 10 of 60 (17 %) of late.",
+        "warn: 1 handler on one runs past the time limit.",
+        "warn: one: is held",
+        "warn: Of 2 messages nobody knows whether they were sent.",
+    ]

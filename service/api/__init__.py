@@ -20,6 +20,7 @@ from . import (
     health,
     index,
     jobs,
+    me,
     operations,
     opt_outs,
     queues,
@@ -36,6 +37,7 @@ from . import (
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
+    *me.ROUTES,
     *events.ROUTES,
     *workers.ROUTES,
     *jobs.ROUTES,

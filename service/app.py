@@ -24,6 +24,7 @@ from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
 from .messaging import sms
+from .messaging.checked import check_settings
 from .messaging.figures import figures_of
 from .messaging.numbers import numbers_of
 from .messaging.workspaces import WorkspaceNames
@@ -44,16 +45,16 @@ _WITHOUT_KEYS: Final = {
 def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     """The API and the dashboard over ``engine``, which is open as long as the application serves.
 
-    Raises ``ConfigurationError`` for keys that cannot be read.
+    Raises ``ConfigurationError`` for keys, and settings of messages, that cannot be read.
     """
+    check_settings(settings)
     keys = KeyRing(Keys.of(settings), MadeKeys(engine))
     reading = _either(keys, keyed(keys, Scope.READ), this_machine)
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     names = WorkspaceNames(settings.workspace_names)
-    site = Site(
-        engine, settings, feed, Readiness(engine), names, _described(settings, keys),
-        lambda request: _passes(reading, request),
-    )  # fmt: skip
+    may_read = partial(_passes, reading)
+    described = _described(settings, keys)
+    site = Site(engine, settings, feed, Readiness(engine), names, described, may_read, _scopes(keys))
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, _either(keys, anyone, this_machine)
@@ -108,6 +109,17 @@ def _either(keys: KeyRing, with_keys: Guard, without: Guard) -> Guard:
         return with_keys(request) if keys else without(request)
 
     return guard
+
+
+def _scopes(keys: KeyRing) -> Callable[[web.Request], Scope]:
+    """What a caller may do who may read: all, where there are no keys."""
+
+    def scope_of(request: web.Request) -> Scope:
+        if not keys:
+            return Scope.ADMIN
+        return max(scope for scope in Scope if scope is Scope.READ or _passes(keyed(keys, scope), request))
+
+    return scope_of
 
 
 def _passes(guard: Guard, request: web.Request) -> bool:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from streamq import InvalidLimit, Limit, Settings, public_address
+from streamq import InvalidLimit, Limit, Settings
 from streamq.settings import Seconds
+
+from .urls import check_database, check_http, parts_of
 
 SIMULATED: Final = "simulated"
 """In the place of the address of a model: replies are made without one."""
 _FORM: Final = re.compile(r"^[a-z]+\+(?=https?://)")
 """What may stand before the address of a provider of text messages."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,40}")
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?)?")
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -121,7 +123,7 @@ class ServiceSettings(Settings):
         description="Mail server, as smtp://login:password@mail.example.com:587 or smtps://…. Default: none.",
     )
     email_from: str | None = Field(
-        default=None, description="Address of the sender of e-mail by SMTP. Default: none."
+        default=None, description="Sender of e-mail by SMTP, as Shop <shop@example.com>. Default: none."
     )
     email_timeout: Seconds = Field(
         default=30.0, gt=0, le=600, description="Seconds one call to the e-mail provider may take."
@@ -260,7 +262,7 @@ class ServiceSettings(Settings):
     )
     schedule_delay_unit: Literal["s", "ms"] = Field(
         default="s",
-        description="Unit of a delay that is a number, at /api/schedule-sms alone: s, or ms as the predecessor had it.",
+        description="Unit of a delay that is a number, at /api/schedule-*: s, or ms as the predecessor had it.",
     )
     max_body: int = Field(
         default=262_144, ge=1024, le=67_108_864, description="Bytes a request body may have."
@@ -283,8 +285,8 @@ class ServiceSettings(Settings):
     def _mail_server_is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        parts = parts_of(value.get_secret_value())
+        if parts is None or parts.scheme not in ("smtp", "smtps"):
             raise ValueError(
                 "it must be an address such as smtp://login:password@mail.example.com:587, or smtps://…"
             )
@@ -295,8 +297,7 @@ class ServiceSettings(Settings):
     def _database_is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
-        if urlsplit(value.get_secret_value()).scheme not in ("postgres", "postgresql"):
-            raise ValueError("it must be an address such as postgresql://login:password@db.example.com/name")
+        check_database(value.get_secret_value())
         return value
 
     @field_validator("intake_realtime_url")
@@ -304,8 +305,8 @@ class ServiceSettings(Settings):
     def _realtime_is_a_websocket(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value():
             return None
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
+        parts = parts_of(value.get_secret_value())
+        if parts is None or parts.scheme not in ("http", "https", "ws", "wss"):
             raise ValueError("it must be an address such as https://project.example.com, or wss://…")
         return value
 
@@ -315,7 +316,7 @@ class ServiceSettings(Settings):
         if value is None or not value.get_secret_value():
             return None
         if value.get_secret_value() != SIMULATED:
-            _check_http(value.get_secret_value())
+            check_http(value.get_secret_value())
         return value
 
     @field_validator("sms_api_url")
@@ -330,14 +331,14 @@ class ServiceSettings(Settings):
                 raise ValueError(
                     "a # begins the name of a provider, of letters and digits: in a password write %23"
                 )
-            _check_http(address)
+            check_http(address)
         return value
 
     @field_validator("public_url")
     @classmethod
     def _service_is_http(cls, value: str) -> str:
         if value:
-            _check_http(value)
+            check_http(value)
         return value
 
     @field_validator("sms_rate", "email_rate", "ai_rate", "workspace_rate", "contact_rate")
@@ -351,6 +352,21 @@ class ServiceSettings(Settings):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("callback_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        for each in value.split(","):
+            if not _HOST.fullmatch(each.strip()):
+                raise ValueError("it must be names of hosts alone, such as hooks.example.com,api.example.com")
+        return value
+
+    @field_validator("default_workspace_id", "default_contact_id")
+    @classmethod
+    def _is_an_id(cls, value: str | None) -> str | None:
+        if value is not None and not (value.strip() and value.isprintable()):
+            raise ValueError("it must be printable, and not blank")
+        return value
+
     @field_validator("base_path")
     @classmethod
     def _base_path_is_absolute(cls, value: str) -> str:
@@ -358,9 +374,3 @@ class ServiceSettings(Settings):
         if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
             raise ValueError("it must be a path of letters, digits and . _ ~ - after slashes, such as /jobs")
         return path
-
-
-def _check_http(url: str) -> None:
-    shown = public_address(url)
-    if not shown.startswith(("http://", "https://")) or not shown.isascii() or "," in url:
-        raise ValueError("it must be an http or https URL, such as https://sms.example.com")

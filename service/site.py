@@ -11,6 +11,7 @@ from aiohttp import web
 from streamq import App
 
 from .dashboard.feed import Feed
+from .http.auth import Scope
 from .http.openapi import Description
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
@@ -22,7 +23,10 @@ SITE: Final[web.AppKey[Site]] = web.AppKey("site")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The engine, and what requests share. ``may_read`` tells whether a caller may look at jobs."""
+    """The engine, and what requests share.
+
+    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may.
+    """
 
     engine: App
     settings: ServiceSettings
@@ -31,3 +35,4 @@ class Site:
     workspace_names: WorkspaceNames
     described: Description
     may_read: Callable[[web.Request], bool]
+    scope_of: Callable[[web.Request], Scope]

@@ -135,6 +135,8 @@ def _attribute(holder: Any, name: str, path: str) -> Any:
         return getattr(holder, name)
     except AttributeError:
         pass
+    except ConfigurationError:  # a sentence that says what to do
+        raise
     except Exception as error:  # a module may have a ``__getattr__`` of its own
         raise _broken(path, error, _own_frames(error)) from None
     if not isinstance(holder, ModuleType):

@@ -103,11 +103,14 @@ def own_server(server_kind: str) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """Every process the test started has ended with it."""
+    """Every process the test started has ended with it; what a browser starts that serves a module is its own."""
     before = _children()
+    shared = {child.pid for child in before}
     yield
     end = time.monotonic() + 2  # a killed process takes a moment to go
-    while (left := _children() - before) and time.monotonic() < end:
+    while (
+        left := {new for new in _children() - before if _session(new) not in shared}
+    ) and time.monotonic() < end:
         time.sleep(0.01)
     told = [f"{child.pid} {_command(child)}" for child in left]
     for child in left:
@@ -151,6 +154,14 @@ async def no_task_is_left() -> AsyncIterator[None]:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
     pytest.fail(f"the test left tasks behind: {told}")
+
+
+def _session(process: psutil.Process) -> int:
+    """The leader of its session; 0 for one that has gone."""
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return 0
 
 
 def _children() -> set[psutil.Process]:

@@ -21,6 +21,7 @@ from . import (
     health,
     index,
     jobs,
+    me,
     operations,
     opt_outs,
     queues,
@@ -37,6 +38,7 @@ from . import (
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
     *health.ROUTES,
+    *me.ROUTES,
     *events.ROUTES,
     *workers.ROUTES,
     *jobs.ROUTES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -11,8 +10,9 @@ from pydantic_core import PydanticCustomError
 from ..http.inputs import said
 from ..messaging import email
 from ..messaging.addresses import normal_address
-from ..messaging.email import Attachment, EmailMessage
+from ..messaging.email import Attachment, EmailMessage, each_once
 from ..messaging.fields import Text, printable, whole
+from ..messaging.unsubscribe import End
 from .messages import MessageRequest, OldRequest, Sent, rules_of, sends
 
 
@@ -29,14 +29,6 @@ def _each(value: Any) -> Any:
     return [_normal(printable(value))] if isinstance(value, str) else value
 
 
-def _is_an_end(value: str) -> str:
-    printable(value)
-    parts = urlsplit(value) if value.isascii() and not set(value) & set(" <>[]") else urlsplit("")
-    if not (parts.hostname if parts.scheme == "https" else parts.scheme == "mailto" and "@" in parts.path):
-        raise PydanticCustomError("unsubscribe", "must be an address of https, or mailto")
-    return value
-
-
 Address = Annotated[str, Field(max_length=320), AfterValidator(printable), AfterValidator(_normal)]
 
 
@@ -47,6 +39,7 @@ class EmailRequest(MessageRequest):
         list[Address],
         Field(min_length=1, max_length=50),
         BeforeValidator(_each),
+        AfterValidator(each_once),
         said("string or list of strings: addresses of e-mail, 1 to 50", "string", "array"),
     ]
     subject: Annotated[str, Field(max_length=998), AfterValidator(printable)]
@@ -57,7 +50,7 @@ class EmailRequest(MessageRequest):
         Field(max_length=20),
         said("list of at most 20 objects: `name`, `type` and `content`, in base64", "array"),
     ] = Field(default_factory=list)
-    unsubscribe: Annotated[str, Field(max_length=2_000), AfterValidator(_is_an_end)] | None = None
+    unsubscribe: End | None = None
 
     @field_validator("attachments")
     @classmethod

@@ -28,6 +28,7 @@ TAGS: Final = {
     "operations": "What is done to many jobs in the background",
     "schedules": "Jobs that are made again and again",
     "workers": "Who works, and on what",
+    "me": "What the key of a caller allows",
     "failures": "Failures that are alike, counted",
     "stats": "What jobs and messages came to, and how long they waited and ran",
     "events": "What happens, as it happens",

@@ -23,7 +23,7 @@ from streamq import (
 )
 
 from .database import Database, Row
-from .table import COUNTS, ID_TYPE, UNKNOWN, Statements, Table, Unreadable
+from .table import COLUMNS, COUNTS, UNKNOWN, Statements, Table, Unreadable
 
 log = logging.getLogger("streamq.intake")
 
@@ -81,11 +81,16 @@ class Claims:
         self._statements: Statements | None = None
 
     async def _run(self, name: str, *values: Any) -> list[Row]:
-        """Run a statement about the table; the type of its ids is asked for once, and again after a trouble."""
+        """Run a statement about the table; its columns are asked for once, and again after a trouble."""
         try:
             if self._statements is None:
-                (found,) = await self._database.fetch(ID_TYPE, self.table.name) or [{"type": "bigint"}]
-                self._statements = Statements(self.table.name, found["type"])
+                there = await self._database.fetch(COLUMNS, self.table.name)
+                types = {each["name"]: each["type"] for each in there}
+                ours = tuple(sorted(self.table.columns & types.keys()))
+                largest = (
+                    2 * self._app.settings.max_payload
+                )  # JSON of a database has blanks that ours has not
+                self._statements = Statements(self.table.name, types.get("id", "bigint"), ours, largest)
             return await self._database.fetch(getattr(self._statements, name), *values)
         except StreamqError:
             self._statements = None
@@ -138,6 +143,9 @@ class Claims:
         return Batch(len(rows), taken, troubles[0] if troubles else None)
 
     async def _job_of(self, row: Row) -> Job[Any]:
+        if row["fields"] is None:
+            limit = self._app.settings.max_payload
+            raise Unreadable(f"the row has {row['size']:,} bytes, and a payload at most {limit:,}")
         try:
             fields = from_json(row["fields"])
         except ValueError as error:  # a database whose encoding is SQL_ASCII holds any bytes

@@ -132,4 +132,5 @@ def _read(name: str, value: Any) -> Any:
     )
 
 
-TABLE: Final = Table(NAME, _send, follows=False)
+COLUMNS: Final = frozenset({"queue", "task", "payload", "options", "created_at"})
+TABLE: Final = Table(NAME, _send, COLUMNS, follows=False)

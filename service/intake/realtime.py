@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 import aiohttp
 import orjson
@@ -93,9 +93,11 @@ class _Channel:
         self._answered = asyncio.Event()
         self._joined = asyncio.Event()
         self._beats: set[str] = set()
+        self._tokens: set[str] = set()
 
     async def serve(self, wanted: dict[str, Any], token: str, bells: Bells) -> None:
         """Raises ``RealtimeUnavailable`` at its end, whoever noticed that first."""
+        self._tokens.add(token)
         join = await self._send(TOPIC, "phx_join", wanted)
         tasks = [
             asyncio.create_task(self._beat_on(token), name="intake heartbeat"),
@@ -131,13 +133,15 @@ class _Channel:
             return
         match event:
             case "phx_reply" if number == join and payload.get("status") != "ok":
-                raise RealtimeUnavailable(f"Realtime refuses the channel: {_words(payload)}")
+                raise RealtimeUnavailable(f"Realtime refuses the channel: {_words(payload, self._tokens)}")
             case "phx_reply" if number == join:
                 self._joined.set()
             case "system" if payload.get("status") == "ok":
                 bells.listening()
             case "system" | "phx_error" | "phx_close":
-                raise RealtimeUnavailable(f"Realtime has ended the channel: {_words(payload) or event}")
+                raise RealtimeUnavailable(
+                    f"Realtime has ended the channel: {_words(payload, self._tokens) or event}"
+                )
             case "postgres_changes":
                 data = payload.get("data")
                 bells.ring(str(data.get("table")) if isinstance(data, dict) else "")
@@ -154,6 +158,7 @@ class _Channel:
                 self._beats.add(await self._send("phoenix", "heartbeat", {}))
                 if (newer := self._token()) != token:
                     token = newer
+                    self._tokens.add(token)
                     await self._send(TOPIC, "access_token", {"access_token": token})
         except TimeoutError:
             raise RealtimeUnavailable("Realtime did not answer that the channel is joined") from None
@@ -182,7 +187,11 @@ def _parts(text: str) -> tuple[str, str, str, dict[str, Any]]:
     )  # fmt: skip
 
 
-def _words(payload: dict[str, Any]) -> str:
-    """What the server says of it, on one line."""
+def _words(payload: dict[str, Any], tokens: Iterable[str]) -> str:
+    """What the server says of it, on one line, without our tokens: some repeat what they were sent."""
     said = payload.get("message") or payload.get("response") or ""
-    return " ".join(str(said).split())[:200]
+    text = " ".join(str(said).split())
+    for token in sorted(filter(None, tokens), key=len, reverse=True):
+        for form in (token, quote(token, safe=""), quote(token), quote_plus(token), repr(token)[1:-1]):
+            text = text.replace(form, "***")
+    return text[:200]

@@ -23,6 +23,8 @@ WINDOW: Final = 6 * 3600
 """Seconds for which the key of a job leads to it, whatever has become of it: as long as a claim may be taken up."""
 MARGIN: Final = 600
 """Seconds before the end of the window from which a claim is not taken up any more."""
+BYTES: Final = 4_194_304
+"""Bytes of the rows that are read at once; the first of them may have more."""
 ONCE: Final = Unique(window=WINDOW)
 """How the job of a row is one."""
 UNKNOWN: Final = (
@@ -43,8 +45,12 @@ class Statements:
 
     table: str
     id_type: str
+    columns: tuple[str, ...]
+    """Those that are read."""
+    largest: int
+    """Bytes of a row that is read."""
     claim: str = field(init=False)
-    """Take pending rows, at most $1."""
+    """Take pending rows, at most $1, and fewer where they are large; of one that is too large only its size is told."""
     resume: str = field(init=False)
     """Take up claims that are stale, at most $1."""
     enqueued: str = field(init=False)
@@ -59,9 +65,30 @@ class Statements:
     """Remove rows: ids, claims."""
 
     def __post_init__(self) -> None:
-        names = {"t": f'"{self.table}"', "type": self.id_type, "stale": STALE, "window": WINDOW - MARGIN}
+        names = {
+            "t": f'"{self.table}"', "type": self.id_type, "stale": STALE, "window": WINDOW - MARGIN,
+            "bytes": BYTES, "sized": _sized(self.table, self.columns, self.largest), "read": _read(self.columns),
+        }  # fmt: skip
         for name, text in _TEXTS.items():
             object.__setattr__(self, name, text.format(**names))
+
+
+def _sized(table: str, columns: tuple[str, ...], largest: int) -> str:
+    """The rows that were taken, each with its bytes, and those of all up to it; too large ones are not read."""
+    size = " + ".join(f'coalesce(octet_length(t."{name}"::text), 0)' for name in columns) or "0"
+    return f"""sizes AS MATERIALIZED (
+            SELECT t.id, ({size})::bigint AS size FROM "{table}" AS t JOIN taken ON t.id = taken.id
+        ), sized AS MATERIALIZED (
+            SELECT id, size, size <= {largest} AS fits, row_number() OVER () AS number,
+                sum(CASE WHEN size <= {largest} THEN size ELSE 0 END) OVER (ROWS UNBOUNDED PRECEDING) AS together
+            FROM sizes
+        )"""  # noqa: S608  # names of ours
+
+
+def _read(columns: tuple[str, ...]) -> str:
+    """The columns as JSON; of a row that does not fit nothing."""
+    pairs = ", ".join(f"'{name}', t.\"{name}\"" for name in columns)
+    return f"CASE WHEN sized.fits THEN textsend(jsonb_build_object({pairs})::text) END AS fields"
 
 
 _TEXTS: Final = {
@@ -69,22 +96,22 @@ _TEXTS: Final = {
         WITH taken AS MATERIALIZED (
             SELECT id FROM {t} WHERE status = 'pending' AND (look_at IS NULL OR look_at < now())
             ORDER BY look_at NULLS FIRST, updated_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
-        )
+        ), {sized}
         UPDATE {t} AS t SET status = 'processing', claim = gen_random_uuid(), claimed_at = now(), updated_at = now(),
             look_at = now() + interval '{stale} s', job_queue = NULL, job_id = NULL, attempts = 0, error = NULL,
             finished_at = NULL
-        FROM taken WHERE t.id = taken.id
-        RETURNING t.id::text AS id, t.claim::text AS claim, true AS known, textsend(to_jsonb(t)::text) AS fields""",
+        FROM sized WHERE t.id = sized.id AND (sized.number = 1 OR sized.together <= {bytes})
+        RETURNING t.id::text AS id, t.claim::text AS claim, true AS known, sized.size AS size, {read}""",
     "resume": """
         WITH taken AS MATERIALIZED (
             SELECT id FROM {t} WHERE status IN ('processing', 'error') AND look_at < now() AND job_id IS NULL
                 AND claim IS NOT NULL
             ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED
-        )
+        ), {sized}
         UPDATE {t} AS t SET look_at = now() + interval '{stale} s', updated_at = now()
-        FROM taken WHERE t.id = taken.id
+        FROM sized WHERE t.id = sized.id AND (sized.number = 1 OR sized.together <= {bytes})
         RETURNING t.id::text AS id, t.claim::text AS claim, t.claimed_at > now() - interval '{window} s' AS known,
-            textsend(to_jsonb(t)::text) AS fields""",
+            sized.size AS size, {read}""",
     "enqueued": """
         UPDATE {t} AS t SET job_queue = x.queue, job_id = x.job, look_at = now() + make_interval(secs => x.seconds),
             updated_at = now()
@@ -117,9 +144,9 @@ _TEXTS: Final = {
 }  # fmt: skip
 """A row is written to only under the claim that it was taken by: whoever was too late changes nothing."""
 
-ID_TYPE: Final = """
-    SELECT format_type(atttypid, atttypmod) AS type FROM pg_attribute
-    WHERE attrelid = $1::regclass AND attname = 'id' AND NOT attisdropped"""
+COLUMNS: Final = """
+    SELECT attname::text AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
+    WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped"""
 
 COUNTS: Final = """
     SELECT status, count(*) AS rows, extract(epoch FROM now() - min(created_at))::float8 AS oldest FROM (
@@ -155,6 +182,8 @@ class Table:
 
     name: str
     send: Send
+    columns: frozenset[str]
+    """Those that are read; a table need not have all of them."""
     follows: bool = True
     known: Known = nothing_known
     most: int = 10_000

@@ -14,6 +14,7 @@ from ..settings import ServiceSettings
 from . import ai, email, rows, sms
 from .allowed import ALLOWED, Allowed
 from .channel import Channel
+from .checked import check_settings
 from .delivery import Deliveries
 from .figures import figures_of
 from .strays import Strays
@@ -25,7 +26,11 @@ CHANNELS: Final[tuple[Channel, ...]] = (sms.CHANNEL, email.CHANNEL, ai.CHANNEL)
 
 
 def messaging_app(settings: ServiceSettings) -> App:
-    """An app with all channels; its workers open what these need, and close it when their jobs have ended."""
+    """An app with all channels; its workers open what these need, and close it when their jobs have ended.
+
+    Raises ``ConfigurationError``.
+    """
+    check_settings(settings)
     app = App(settings, lifespan=_opened)
     for channel in CHANNELS:
         channel.declare(app, settings)

@@ -23,7 +23,7 @@ from streamq import Backoff, Fail, Retry
 from ..json_text import encoded
 from .caller import EXCERPT, Caller, begin_of
 from .provider import ProviderError
-from .reach import Forbidden, public_only
+from .reach import Forbidden, is_odd, public_only
 from .retry_after import asked_wait
 from .secrets import Secrets
 from .signature import key_of, signed
@@ -56,6 +56,12 @@ def wrong_address(url: str, rules: Rules) -> str:
         return "must be an address of http or https"
     if parts.username is not None or parts.password is not None:
         return "must not have a login in it"
+    return _wrong_host(host, rules)
+
+
+def _wrong_host(host: str, rules: Rules) -> str:
+    if is_odd(host):
+        return f"leads to {host}, which is not allowed: write an address as four numbers with points between"
     if rules.hosts and host.lower() not in rules.hosts:
         return f"leads to {host}, which is none of the hosts that callbacks may go to"
     return ""

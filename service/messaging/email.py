@@ -10,32 +10,31 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from email.headerregistry import Address
 from email.message import EmailMessage as Mail
-from email.policy import SMTP as POLICY
-from email.utils import make_msgid
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from streamq import App, Backoff, ConfigurationError, Context, Limit
+from streamq import App, Backoff, ConfigurationError, Context, Fail, Limit
 
 from ..clock import now
 from ..settings import ServiceSettings
-from .addresses import normal_address
+from .addresses import ascii_form, sender_of
 from .allowed import ALLOWED, Allowed, Recipient
 from .channel import Channel
 from .delivery import Deliveries
 from .fields import ContactId, Text, WorkspaceId, printable, whole
 from .figures import figures_of
+from .headers import LONGEST, POLICY, message_id
 from .opt_outs import Withheld
 from .outgoing import Message, Outgoing
 from .plain_text import text_of
 from .provider import Endpoint, HttpProvider, Receipt, plain
-from .smtp import Delivered, Smtp
+from .smtp import Smtp
 from .unsubscribe import Link, link_of
 
 EMAIL: Final = "email"
@@ -92,7 +91,7 @@ async def deliver(message: EmailMessage, ctx: Context) -> EmailReceipt:
     allowed: Allowed = ctx.app.state[ALLOWED]
     message, refused = await _allowed(message, allowed)
     outgoing: Outgoing[Any] = ctx.app.state[EMAIL]
-    sender: str = ctx.app.state[f"{EMAIL} sender"]
+    sender: Address = ctx.app.state[f"{EMAIL} sender"]
     link: Link | None = ctx.app.state[f"{EMAIL} link"]
     if link is not None and message.unsubscribe is None and len(message.to) == 1:
         message = message.model_copy(
@@ -103,10 +102,11 @@ async def deliver(message: EmailMessage, ctx: Context) -> EmailReceipt:
         if isinstance(provider, HttpProvider):
             return await provider.send(_body(message), key=ctx.idempotency_key, attempt=ctx.attempt)
         mail = mail_of(message, sender, ctx.idempotency_key)
-        done = await provider.send(mail, sender, message.to, key=ctx.idempotency_key)
-        refused.update(done.refused)
+        as_given = {ascii_form(each): each for each in message.to}
+        done = await provider.send(mail, sender.addr_spec, list(as_given), key=ctx.idempotency_key)
+        refused.update({as_given[each]: why for each, why in done.refused.items()})
         if done.later:
-            await _later(message, done, ctx)
+            await _later(message, [as_given[each] for each in done.later], ctx)
         return Receipt(250, done.said)
 
     last = ctx.attempt >= ctx.attempts
@@ -117,38 +117,44 @@ async def deliver(message: EmailMessage, ctx: Context) -> EmailReceipt:
 async def _allowed(message: EmailMessage, allowed: Allowed) -> tuple[EmailMessage, dict[str, str]]:
     """The message to those who may get it, and why others do not. Raises ``Withheld`` where nobody may."""
     refused: dict[str, str] = {}
-    for each in message.to:
+    left: list[str] = []
+    withheld: Withheld | None = None
+    for each in each_once(message.to):
         try:
             await allowed.check(Recipient(EMAIL, each, message.workspace_id, message.contact_id))
+            left.append(each)
         except Withheld as error:
-            if len(message.to) == len(refused) + 1:
-                raise
-            refused[each] = str(error)
-    left = [each for each in message.to if each not in refused]
-    return (message.model_copy(update={"to": left}) if refused else message), refused
+            refused[each], withheld = str(error), error
+    if withheld is not None and not left:
+        raise withheld
+    return message.model_copy(update={"to": left}), refused
 
 
-async def _later(message: EmailMessage, done: Delivered, ctx: Context) -> None:
+def each_once(recipients: Iterable[str]) -> list[str]:
+    """The recipients without those that differ from an earlier one in nothing but capitals: they are one mailbox."""
+    found: dict[str, str] = {}
+    for each in recipients:
+        found.setdefault(each.lower(), each)
+    return list(found.values())
+
+
+async def _later(message: EmailMessage, recipients: list[str], ctx: Context) -> None:
     """Those that were refused for now get it by a job of their own: the others have it."""
-    rest = message.model_copy(update={"to": done.later})
+    rest = message.model_copy(update={"to": recipients})
     key = f"{ctx.idempotency_key}:later"
     await ctx.app.enqueue(CHANNEL.tasks[SCHEDULED_TASK], SCHEDULED_TASK, rest, delay=60, key=key)
 
 
-def mail_of(message: EmailMessage, sender: str, key: str) -> Mail:
-    """The message as it goes out (RFC 5322): text, HTML, and the attachments."""
+def mail_of(message: EmailMessage, sender: Address, key: str) -> Mail:
+    """The message as it goes out (RFC 5322): text, HTML, and the attachments. Raises ``Fail`` for what cannot."""
     mail = Mail(POLICY)
     mail["From"] = sender
-    mail["To"] = [_address(each) for each in message.to]
+    mail["To"] = [_address(ascii_form(each)) for each in message.to]
     mail["Subject"] = message.subject
     mail["Date"] = now()
-    mail["Message-ID"] = make_msgid(
-        idstring=key.replace(":", "."), domain=sender.rpartition("@")[2].rstrip(">")
-    )
+    mail["Message-ID"] = message_id(key, sender.domain)
     if message.unsubscribe:
-        mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
-        if message.unsubscribe.startswith("https://"):
-            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+        _end(mail, message.unsubscribe)
     mail.set_content(message.text if message.text is not None else text_of(message.html))
     mail.add_alternative(message.html, subtype="html")
     for each in message.attachments:
@@ -157,9 +163,18 @@ def mail_of(message: EmailMessage, sender: str, key: str) -> Mail:
     return mail
 
 
-def _address(text: str) -> Address:
+def _end(mail: Mail, address: str) -> None:
+    """Where a reader ends this, for mail programs (RFC 2369), with one click where it is of https (RFC 8058)."""
+    if len(address) > LONGEST:
+        raise Fail(f"the address to unsubscribe at has {len(address)} characters, and a mail holds {LONGEST}")
+    mail["List-Unsubscribe"] = f"<{address}>"
+    if address.startswith("https://"):
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+
+
+def _address(text: str, name: str = "") -> Address:
     user, _, domain = text.rpartition("@")
-    return Address(username=user, domain=domain)
+    return Address(name, user, domain)
 
 
 def _body(message: EmailMessage) -> dict[str, Any]:
@@ -194,7 +209,8 @@ async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
     async with _provider(app, settings) as provider:
         deliveries = Deliveries(app, reports=False)
         app.state[EMAIL] = Outgoing(EMAIL, [provider], settings.email_unknown, deliveries, figures_of(app))
-        app.state[f"{EMAIL} sender"] = settings.email_from
+        name, address = sender_of(settings.email_from) if settings.email_from else ("", "")
+        app.state[f"{EMAIL} sender"] = _address(ascii_form(address), name)
         app.state[f"{EMAIL} link"] = link_of(settings)
         yield
 
@@ -204,11 +220,8 @@ def _provider(app: App, settings: ServiceSettings) -> Smtp | HttpProvider:
     if not url:
         form = plain(settings.secret("email_api_url"), "send-email")
         return HttpProvider(endpoint(settings), form, app.notes)
-    if not settings.email_from:
-        raise ConfigurationError("SMTP_URL is set, and nothing says who sends: set STREAMQ_EMAIL_FROM")
     if settings.email_unknown == "ask":
         raise ConfigurationError("email_unknown=ask, and a mail server cannot be asked: use resend or hold")
-    normal_address(settings.email_from)
     return Smtp(url, settings.email_timeout, app.notes)
 
 

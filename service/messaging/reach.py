@@ -6,13 +6,29 @@ The address is looked at when the socket is made, so a name that leads elsewhere
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 _COMPATIBLE: Final = IPv6Network("::/96")
-"""RFC 4291, 2.5.5.1: the same, as it was written long ago."""
+"""RFC 4291, 2.5.5.1: an address of IPv4, as it was written long ago."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """RFC 6052: its last 32 bits are an address of IPv4."""
+_OPEN: Final = IPv6Network("2000::/3")
+"""All that IANA gives out of IPv6; whatever else there is, or comes to be, leads into some network of its own."""
+_CLOSED: Final = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+            "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+            "203.0.113.0/24", "224.0.0.0/3",
+            "168.63.129.16/32",  # of no registry: the inside of a large cloud
+        ),
+    )
+)  # fmt: skip
+_CLOSED_6: Final = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
+"""IANA's registries of special-purpose addresses (RFC 6890), as the library's own list differs from version to version
+of Python."""
 AddrInfo = tuple[Any, ...]
 """As ``socket.getaddrinfo`` tells it: family, type, protocol, name, and the address."""
 
@@ -28,7 +44,18 @@ def is_public(text: str) -> bool:
         inner = _inner(found)
         if inner is not None:
             return is_public(str(inner))
-    return found.is_global and not found.is_multicast
+        return found in _OPEN and not any(found in network for network in _CLOSED_6)
+    return not any(found in network for network in _CLOSED)
+
+
+def is_odd(host: str) -> bool:
+    """Whether a host is an address of IPv4 in a spelling that systems know and nobody needs, as 127.1 or 0x7f000001."""
+    plain = host.rstrip(".")
+    try:
+        found = socket.inet_aton(plain)
+    except OSError:
+        return False
+    return socket.inet_ntoa(found) != host
 
 
 def _inner(found: IPv6Address) -> IPv4Address | None:

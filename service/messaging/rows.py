@@ -31,6 +31,7 @@ from .delivery import Deliveries, DeliveryState
 from .fields import ContactId, Text, WorkspaceId, printable
 from .numbers import numbers_of
 from .quiet_hours import zone_of
+from .unsubscribe import End
 
 Check = Callable[[Any], Any]
 
@@ -87,6 +88,7 @@ class EmailRow(_Row):
     to: Annotated[
         list[Annotated[str, Field(max_length=320), AfterValidator(printable), _by("address")]],
         BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        AfterValidator(email.each_once),
         Field(min_length=1, max_length=50, validation_alias=AliasChoices("recipient", "to", "to_email")),
     ]
     subject: Annotated[str, Field(max_length=998), AfterValidator(printable)]
@@ -95,7 +97,7 @@ class EmailRow(_Row):
     scheduled_for: When = None
     metadata: dict[str, Any] | None = None
     attachments: Annotated[list[email.Attachment], Field(max_length=20), _by("attachments")] | None = None
-    unsubscribe: Annotated[str, Field(max_length=2_000), AfterValidator(printable)] | None = None
+    unsubscribe: End | None = None
 
 
 class AiRow(_Row):
@@ -184,9 +186,19 @@ def tables(settings: ServiceSettings) -> tuple[Table, ...]:
     """All that is read: the table of each channel, and the outbox."""
     reader = Reader(settings)
     return (
-        Table("sms_queue", reader.sms, known=_delivered), Table("email_queue", reader.email, known=_delivered, most=20),
-        Table("ai_response_queue", reader.ai), OUTBOX,
+        Table("sms_queue", reader.sms, _columns(SmsRow), known=_delivered),
+        Table("email_queue", reader.email, _columns(EmailRow), known=_delivered, most=20),
+        Table("ai_response_queue", reader.ai, _columns(AiRow)), OUTBOX,
     )  # fmt: skip
+
+
+def _columns(kind: type[_Row]) -> frozenset[str]:
+    """The names that the fields of a row may have."""
+    found: set[str] = set()
+    for name, field in kind.model_fields.items():
+        alias = field.validation_alias
+        found |= {str(each) for each in alias.choices} if isinstance(alias, AliasChoices) else {name}
+    return frozenset(found)
 
 
 async def _delivered(app: App, key: str) -> Outcome | None:

@@ -196,6 +196,8 @@ def _pattern(recipient: str) -> re.Pattern[str]:
     """A recipient, however it is written: a number by its last digits, with any begin and any signs between."""
     digits = re.sub(r"\D", "", recipient)
     written = [re.escape(form) for form in dict.fromkeys((recipient, quote(recipient, safe="")))]
+    if len(recipient) < _SHORTEST:  # many words have it in them
+        written = [rf"(?<!\w){form}(?!\w)" for form in written]
     if len(digits) >= _TAIL and "@" not in recipient:
         written.append(rf"\+?(?:\d{_SIGNS}){{0,9}}" + _SIGNS.join(digits[-_TAIL:]))
     return re.compile("|".join(written), re.IGNORECASE)

@@ -114,13 +114,27 @@ class Smtp:
     async def _handed_over(
         self, connection: SMTP, message: EmailMessage, sender: str, recipients: Sequence[str]
     ) -> tuple[dict[str, SMTPResponse], str]:
+        if not sender.isascii() or not all(each.isascii() for each in recipients):
+            self._check_letters(connection)
         try:
             done = await connection.send_message(message, sender=sender, recipients=list(recipients))
+        except ValueError as error:  # the library looks at all addresses before it sends anything
+            connection.close()
+            raise Fail(f"no mail can be made of it: {self._words(str(error))}") from None
         except BaseException:
             connection.close()
             raise
         self._keep(connection)
         return done
+
+    def _check_letters(self, connection: SMTP) -> None:
+        """Raise ``Fail`` where the server takes no addresses with letters that are not ASCII (RFC 6531)."""
+        if not connection.supports_extension("smtputf8"):
+            self._keep(connection)
+            raise Fail(
+                "an address has letters before its @ that this mail server does not take, as it has no SMTPUTF8: "
+                "nothing was sent; write the address in ASCII, or send by a mail server that has it"
+            )
 
     async def _connected(self) -> SMTP:
         from aiosmtplib import SMTP, SMTPException  # noqa: PLC0415  # as above

@@ -5,15 +5,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from typing import NamedTuple
-from urllib.parse import quote
+from typing import Annotated, NamedTuple
+from urllib.parse import quote, urlsplit
 
 import orjson
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from ..json_text import encoded
 from ..settings import ServiceSettings
+from .fields import printable
+from .headers import LONGEST
 
 PATH = "/unsubscribe"
+
+
+def _is_an_end(value: str) -> str:
+    printable(value)
+    parts = urlsplit(value) if value.isascii() and not set(value) & set(" <>[]") else urlsplit("")
+    if not (parts.hostname if parts.scheme == "https" else parts.scheme == "mailto" and "@" in parts.path):
+        raise PydanticCustomError("unsubscribe", "must be an address of https, or mailto")
+    return value
+
+
+End = Annotated[str, Field(max_length=LONGEST), AfterValidator(_is_an_end)]
+"""Where a reader ends what he gets: a field of a message."""
 
 
 class Link(NamedTuple):

@@ -21,6 +21,7 @@ from streamq_service.settings import ServiceSettings
 
 from streamq import App, Counts, Worker
 
+from .browser import browser, page  # noqa: F401  # pytest finds them here
 from .declared import check
 from .intake import bare, base  # noqa: F401  # pytest finds them here
 

@@ -23,11 +23,15 @@ class Mailbox:
 
     url: str = ""
     mails: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    """The same, as they came."""
     recipients: list[list[str]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """Recipients, and the answer that each gets."""
     answers: list[str] = field(default_factory=list)
     """To the next messages; then each is taken."""
+    keeps_all: bool = False
+    """Keep also those that are refused: the answer to them was a lie."""
     connections: int = 0
 
     async def handle_EHLO(
@@ -49,21 +53,23 @@ class Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """A message."""
-        if self.answers:
-            return self.answers.pop(0)
+        answer = self.answers.pop(0) if self.answers else ""
+        if answer and not self.keeps_all:
+            return answer
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         parsed = email.message_from_bytes(content, policy=email.policy.SMTPUTF8)
         assert isinstance(parsed, EmailMessage)
         self.mails.append(parsed)
+        self.raw.append(content)
         self.recipients.append(envelope.rcpt_tos)
-        return f"250 kept as {len(self.mails)}"
+        return answer or f"250 kept as {len(self.mails)}"
 
 
 @contextlib.asynccontextmanager
 async def mail_server(
-    *, login: tuple[str, str] | None = None, tls: ssl.SSLContext | None = None
+    *, login: tuple[str, str] | None = None, tls: ssl.SSLContext | None = None, utf8: bool = True
 ) -> AsyncIterator[Mailbox]:
-    """One on a free port of this machine; with a ``login`` it takes nothing without it."""
+    """One on a free port of this machine; with a ``login`` it takes nothing without it; ``utf8`` is SMTPUTF8."""
     mailbox = Mailbox()
 
     def authenticate(_server: Any, _session: Any, _envelope: Any, _how: str, data: Any) -> AuthResult:
@@ -77,7 +83,7 @@ async def mail_server(
     def serve() -> SMTP:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a login without TLS: it comes from this machine
-            return SMTP(mailbox, hostname="127.0.0.1", enable_SMTPUTF8=True, tls_context=tls, **more)
+            return SMTP(mailbox, hostname="127.0.0.1", enable_SMTPUTF8=utf8, tls_context=tls, **more)
 
     server = await asyncio.get_running_loop().create_server(serve, "127.0.0.1", 0)
     async with server:

@@ -64,6 +64,8 @@ async def test_what_is_open_tells_nothing_of_jobs() -> None:
         "/static/{file}",
         "/health",
         "/ready",
+        "/api/docs",
+        "/api/v1/openapi.json",
         *SIGNED,
     }
     assert all(route.scope is None or route.scope >= Scope.WRITE for route in ROUTES if route.method != "GET")

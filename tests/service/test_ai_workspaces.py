@@ -126,13 +126,13 @@ async def test_messages_that_wait_together_do_not_spend_the_budget_many_times(
         await asyncio.gather(
             *[service.post("/api/ai-response", {**body, "message_id": f"m-{n}"}) for n in range(30)]
         )
-        await until(lambda: len(peer.asked) >= 2)
+        await until(lambda: len(peer.asked) >= 2, 30)
 
         async def rest_waits() -> bool:
             counts = await service.engine.queue("ai-response-queue").counts()
             return bool(counts.delayed == 28)
 
-        await until(rest_waits)
+        await until(rest_waits, 30)
     assert len(peer.asked) == 2
 
 

@@ -36,7 +36,7 @@ async def test_a_problem_says_what_where_and_under_which_number(service: Service
 
 @ON_ONE_SERVER
 async def test_a_wrong_verb_is_told_the_right_ones(service: Service) -> None:
-    for path, allowed in (("/api/schedule-sms", "POST"), ("/api/v1/queues", "GET, HEAD")):
+    for path, allowed in (("/api/schedule-sms", "OPTIONS, POST"), ("/api/v1/queues", "GET, HEAD, OPTIONS")):
         async with service.http.delete(service.url + path) as response:
             assert (response.status, response.headers["Allow"]) == (405, allowed)
             assert (await response.json(content_type=None))["code"] == "method-not-allowed"

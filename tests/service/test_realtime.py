@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from streamq_service.intake.doorbell import Bells
@@ -120,6 +121,12 @@ async def test_a_wrong_key_a_refusal_and_no_server_are_told_without_the_key() ->
         server.refuses = "no such\ntable"
         with pytest.raises(RealtimeUnavailable, match=r"refuses the channel: .*no such"):
             await Realtime(server.url, lambda: "key-1", TABLES).listen(Rung().bells)
+        server.key = "a b'c/7"
+        for said in (server.key, quote(server.key), quote_plus(server.key), "x" * 190 + server.key):
+            server.refuses = f"the token {said} is no good"
+            with pytest.raises(RealtimeUnavailable, match="refuses the channel") as repeated:
+                await Realtime(server.url, lambda: server.key, TABLES).listen(Rung().bells)
+            assert not any(part in str(repeated.value) for part in (said[-7:], "c/", "a b"))
     with pytest.raises(RealtimeUnavailable, match="cannot be reached") as away:
         await listen(Rung().bells)
     assert "secret-7" not in str(away.value)

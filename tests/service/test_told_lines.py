@@ -25,7 +25,7 @@ from .providers import provider_saying
 from .test_bad_weather import QUICK
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
-WORDS = 'Dear Ada, your secret code is "4711-ÄÖ" & it\'s valid'
+WORDS = 'Dear Ada, your secret code is "QX7K-ÄÖ" & it\'s valid'
 NUMBER, MAIL = "+15550100199", "ada.lovelace@example.com"
 SENT: dict[str, tuple[str, dict[str, Any]]] = {
     "sms": ("/api/schedule-sms", {"to": NUMBER, "message": WORDS, "workspaceId": 66338, "contactId": "c-9"}),
@@ -44,7 +44,7 @@ SECRETS = [
     MAIL,
     MAIL.upper(),
     quote(MAIL, safe=""),
-    "4711",
+    "QX7K",
     "Dear Ada",
 ]
 """Of the message, in several forms."""

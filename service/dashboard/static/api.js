@@ -1,5 +1,7 @@
 // The REST API. Addresses are relative to this file, so the dashboard works behind any path prefix.
 
+import { parse } from "./exact.js";
+
 const BASE = new URL("../api/v1/", import.meta.url);
 const KEY = "streamq-key";
 
@@ -7,40 +9,55 @@ export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? document.title ?? `the server answered ${status}`);
     this.status = status;
+    this.code = document.code ?? "";
     this.errors = Array.isArray(document.errors) ? document.errors : [];
   }
 }
 
-export const keep = (key) => sessionStorage.setItem(KEY, key);
+export const address = (path) => new URL(path, BASE).href;
+export const hasKey = () => sessionStorage.getItem(KEY) !== null;
+
+/** Keep a key for this tab, once the server knows it. Throws Problem for one that it does not know. */
+export async function enter(key) {
+  const response = await fetch(address("me"), { headers: { Authorization: `Bearer ${key}` } });
+  if (!response.ok) throw new Problem(response.status, dictionary(await response.text()));
+  sessionStorage.setItem(KEY, key);
+  dispatchEvent(new Event("key-changed"));
+}
 
 function headers(more) {
   const key = sessionStorage.getItem(KEY);
   return key ? { ...more, Authorization: `Bearer ${key}` } : more;
 }
 
-/** A response, whatever its body. Throws Problem for an error, TypeError when nothing answers. */
-export async function open(path, options = {}) {
-  const response = await fetch(new URL(path, BASE), { ...options, headers: headers(options.headers ?? {}) });
-  if (response.ok) return response;
-  const document = await response.json().catch(() => ({}));
-  if (response.status === 401) dispatchEvent(new Event("key-needed"));
-  throw new Problem(response.status, document);
+function dictionary(text) {
+  try {
+    return Object(parse(text));
+  } catch {
+    return {};
+  }
 }
 
-export const get = async (path) => (await open(path)).json();
+/** A response, whatever its body. Throws Problem for an error, TypeError when nothing answers. */
+export async function open(path, options = {}) {
+  const response = await fetch(address(path), { ...options, headers: headers(options.headers ?? {}) });
+  if (response.ok) return response;
+  if (response.status === 401) dispatchEvent(new Event("key-needed"));
+  throw new Problem(response.status, dictionary(await response.text()));
+}
 
-export async function post(path, body) {
-  const content = body === undefined ? {} : { body: JSON.stringify(body) };
-  return (await open(path, { method: "POST", headers: { "Content-Type": "application/json" }, ...content })).json();
+export const get = async (path, signal) => parse(await (await open(path, { signal })).text());
+
+/** Change something. The body is JSON as text already, so that its numbers stay as they are. */
+export async function send(method, path, body, more = {}) {
+  const content = body === undefined ? {} : { body };
+  const response = await open(path, { method, headers: { "Content-Type": "application/json", ...more }, ...content });
+  return parse(await response.text());
 }
 
 const name = encodeURIComponent;
-export const jobsOf = (queue, state, limit) => get(`queues/${name(queue)}/jobs?state=${name(state)}&limit=${limit}`);
-export const job = (queue, id) => get(`queues/${name(queue)}/jobs/${name(id)}`);
-export const retry = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/retry`);
-export const promote = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/promote`);
-export const cancel = (queue, id) => post(`queues/${name(queue)}/jobs/${name(id)}/cancel`, { reason: "on the dashboard" });
-export const remove = (queue, id) => open(`queues/${name(queue)}/jobs/${name(id)}`, { method: "DELETE" });
-export const channels = () => get("channels");
-export const delivery = (queue, id) => get(`queues/${name(queue)}/jobs/${name(id)}/delivery`);
-export const sendSms = (body) => post("messages/sms", body);
+export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+export const queueAt = (queue) => `queues/${name(queue)}`;
+export const jobAt = (queue, id) => `queues/${name(queue)}/jobs/${name(id)}`;
+export const groupAt = (queue, group) => `queues/${name(queue)}/groups/${name(group)}`;
+export const scheduleAt = (schedule) => `schedules/${name(schedule)}`;

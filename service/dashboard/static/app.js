@@ -1,65 +1,124 @@
-// The page: live counts arrive here and are handed to the parts that show them.
+// The page: which view an address means, and what stands around every view.
 
-import { keep } from "./api.js";
-import { find, write } from "./dom.js";
-import { span } from "./format.js";
-import * as jobs from "./jobs.js";
-import { showQueues, showTotals } from "./queues.js";
-import "./channels.js";
-import "./send.js";
-import { follow } from "./stream.js";
-import { showWorkers } from "./workers.js";
+import * as api from "./api.js";
+import { activity } from "./activity.js";
+import { failures } from "./failures.js";
+import { dict, list, span } from "./format.js";
+import { group, groups } from "./groups.js";
+import { job } from "./job.js";
+import { jobs } from "./jobs.js";
+import { listen } from "./keys.js";
+import { askForKey } from "./key.js";
+import { begin, freeze, live } from "./live.js";
+import { messaging } from "./messaging.js";
+import { overview } from "./overview.js";
+import { again, draw, page, turn } from "./page.js";
+import { openPalette } from "./palette.js";
+import { empty, head } from "./parts.js";
+import { queue } from "./queue.js";
+import { queues } from "./queues.js";
+import { h, patch } from "./render.js";
+import { at, matched, read } from "./route.js";
+import { schedule, schedules } from "./schedules.js";
+import { nextTheme, theme } from "./theme.js";
+import { workers } from "./workers.js";
+import { workspaces } from "./workspaces.js";
 
-const STALE = 5_000;
+const VIEWS = [
+  ["", overview],
+  ["queues", queues],
+  ["queues/:queue", queue],
+  ["queues/:queue/jobs", jobs],
+  ["queues/:queue/jobs/:id", job],
+  ["queues/:queue/groups", groups],
+  ["queues/:queue/groups/:group", group],
+  ["failures", failures],
+  ["schedules", schedules],
+  ["schedules/:name", schedule],
+  ["workers", workers],
+  ["workspaces", workspaces],
+  ["messaging", messaging],
+  ["messaging/:part", messaging],
+  ["activity", activity],
+];
+const nowhere = { title: () => "Nothing is here", body: () => [head("Nothing is here"), empty("The address leads nowhere. Choose a page above.")] };
 
-const queues = new Map(); // not an object: a queue may be called __proto__
-let workers = [];
-let paused = {};
-let heardAt = 0;
-let trouble = "";
+export const PAGES = [
+  ["", "Overview", "o"],
+  ["queues", "Queues", "q"],
+  ["failures", "Failures", "f"],
+  ["schedules", "Schedules", "s"],
+  ["workers", "Workers", "w"],
+  ["messaging", "Messaging", "m"],
+  ["workspaces", "Workspaces", "p"],
+  ["activity", "Activity", "a"],
+];
+const MESSAGING = new Set(["messaging", "workspaces"]); // shown only where the app sends messages
 
-function hear(name, data) {
-  if (name === "unavailable") return void (trouble = data.detail);
-  heardAt = Date.now();
-  trouble = "";
-  if (name === "snapshot") queues.clear();
-  for (const [queue, counts] of Object.entries(data.queues)) {
-    if (counts === null) queues.delete(queue);
-    else queues.set(queue, counts);
-    jobs.changed(queue);
+export const pages = () => PAGES.filter(([path]) => page.channels.length || !MESSAGING.has(path));
+
+function show() {
+  const { parts, query } = read();
+  const [view, found] = matched(VIEWS, parts);
+  const isSame = turn(view ?? nowhere, found, query);
+  around();
+  if (!isSame) scrollTo(0, 0);
+}
+
+/** What stands around every view: where one may go, and how old the figures are. */
+function around() {
+  const [present = ""] = read().parts;
+  patch(document.getElementById("pages"), pages().map(([path, text]) => h("a", { key: path, href: at(...(path ? [path] : [])), "aria-current": path === present ? "page" : null }, text)));
+  patch(
+    document.getElementById("tools"),
+    h("button", { type: "button", onclick: () => openPalette(pages()), "aria-keyshortcuts": "Control+K" }, "Go to … ", h("kbd", {}, "Ctrl K")),
+    h("button", { type: "button", id: "freeze", "aria-pressed": String(live.frozen), title: "Let what is shown stand still (.)", onclick: toggle }, live.frozen ? "Go on" : "Freeze"),
+    h("button", { type: "button", title: "Light, dark, or as the system has it", onclick: () => (nextTheme(), around()) }, theme()),
+    page.me.scope === "admin" ? null : h("span", { class: "mark", title: "What the key of this tab allows" }, `${page.me.scope} only`),
+    h("p", { id: "freshness", "data-tone": live.trouble ? "bad" : live.frozen ? "warn" : live.known ? "good" : "wait" }, fresh()),
+  );
+  const isStale = Boolean(live.trouble);
+  document.getElementById("main").classList.toggle("stale", isStale);
+  const known = live.known ? `Showing what was known ${span(live.age)} ago.` : "Nothing is known yet.";
+  patch(document.getElementById("banner"), isStale ? h("p", {}, `${live.trouble} ${known} Trying again.`) : null);
+}
+
+function fresh() {
+  if (!live.known) return "connecting";
+  if (live.frozen) return `frozen, ${span(live.age)} old`;
+  return live.trouble || live.age > 2.5 ? `${span(live.age)} old` : "live";
+}
+
+export function toggle() {
+  freeze(!live.frozen);
+  if (!live.frozen) again();
+  around();
+  draw();
+}
+
+async function meet() {
+  try {
+    page.me = { ...page.me, ...dict(await api.get("me")) };
+    page.channels = list(dict(await api.get("channels")).data).map(dict);
+  } catch {
+    // The banner says that the server cannot be asked, and the dialog that a key is missing.
   }
-  workers = data.workers ?? workers;
-  paused = data.paused ?? paused;
-  showTotals(queues);
-  showQueues(queues, new Map(Object.entries(paused)), jobs.choose);
-  showWorkers(workers);
-  jobs.offer([...queues.keys()].sort());
-  tick();
+  around();
+  draw();
 }
 
-/** Never silently stale: how old the numbers are, and why they do not move. */
-function tick() {
-  const age = Date.now() - heardAt;
-  const stale = Boolean(trouble) || (heardAt > 0 && age > STALE);
-  const known = heardAt ? `Showing what was known ${span(age / 1000)} ago.` : "Nothing is known yet.";
-  find("banner").hidden = !stale;
-  write(find("banner"), `${trouble || "The live connection is silent."} ${known} Trying again.`);
-  find("main").classList.toggle("stale", stale);
-  find("freshness").dataset.tone = stale ? "bad" : heardAt ? "good" : "wait";
-  write(find("freshness"), !heardAt ? "connecting" : age < 2500 ? "live" : `updated ${span(age / 1000)} ago`);
-}
-
-addEventListener("key-needed", () => {
-  if (!find("key-dialog").open) find("key-dialog").showModal();
+addEventListener("hashchange", show);
+addEventListener("resize", draw);
+addEventListener("key-needed", askForKey);
+addEventListener("key-changed", () => void (meet(), again()));
+document.addEventListener("visibilitychange", () => document.hidden || again());
+listen({ toggle, pages });
+begin((queues) => {
+  again(queues);
+  around();
+  draw();
 });
-find("key-form").addEventListener("submit", (event) => {
-  keep(new FormData(event.target).get("key"));
-  event.target.reset();
-  dispatchEvent(new Event("key-changed"));
-});
-
-follow(hear, (reason) => {
-  trouble = `The live connection was lost: ${reason}.`;
-  tick();
-});
-setInterval(tick, 1000);
+setInterval(() => (around(), draw()), 1000);
+setInterval(meet, 60_000);
+meet();
+show();

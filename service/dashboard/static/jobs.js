@@ -1,193 +1,141 @@
-// The latest jobs of one queue in one state. The choice is in the address, so a view can be kept and shared.
+// The jobs of a queue: a state, a filter, columns of the payload, pages, and what may be done to all that are meant.
 
-import * as api from "./api.js";
-import { find, h } from "./dom.js";
-import { json, since } from "./format.js";
+import { query as asked, queueAt } from "./api.js";
+import { button } from "./action.js";
+import { BULK, bulk, bulkOf, progress } from "./bulk.js";
+import { count, dict, list, number, took } from "./format.js";
+import { head, jobLink, table, waiting, when } from "./parts.js";
+import { parts } from "./queue.js";
+import { h } from "./render.js";
+import { ask, at } from "./route.js";
 import { said } from "./shown.js";
-import { icon, STATES } from "./states.js";
+import { badge, icon, STATES } from "./states.js";
 
-const LIMIT = 25;
-const PAUSE = 1500; // at most one look in this many milliseconds, however fast the counts change
+const LIMIT = 50;
+const PAUSE = 400; // milliseconds after the last letter until the server is asked
+const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; // members that tell most of a message
+let typing = 0;
 
-let chosen = fromAddress();
-let timer = 0;
-let looking = false;
-const unfolded = new Set();
+export const jobs = {
+  title: ({ at }) => `Jobs of ${at.queue}`,
+  asks: ({ at: { queue }, query: { state, q, group, task, cursor } }) => ({
+    jobs: { path: `${queueAt(queue)}/jobs?${asked({ state, q, group, task, cursor, limit: LIMIT })}`, every: 10, queue, isShown: true },
+    operations: { path: "operations", every: 2, queue },
+  }),
+  body(page) {
+    const { at: { queue }, data, failed, query } = page;
+    const operations = list(dict(data.operations).data).map(dict).filter((each) => each.queue === queue && each.state === "running");
+    return [
+      head(queue),
+      parts(queue, "jobs"),
+      h("div", { class: "states row", role: "group", "aria-label": "State", key: "states" }, [undefined, ...STATES].map((state) => stateLink(page, state))),
+      filters(query, failed.jobs),
+      operations.map(progress),
+      acts(page),
+      data.jobs ? h("section", { class: "card", key: "table" }, rows(page, list(data.jobs.data).map(dict))) : failed.jobs ? null : waiting(),
+      data.jobs ? pager(page) : null,
+    ];
+  },
+};
 
-function fromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  const state = given.get("state");
-  return { queue: given.get("queue") ?? "", state: STATES.includes(state) ? state : "completed" };
-}
-
-export function choose(queue, state) {
-  chosen = { queue, state };
-  history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
-  unfolded.clear();
-  showFilters();
-  look();
-}
-
-/** Offer these queues; the first is chosen when none is. */
-export function offer(names) {
-  const select = find("job-queue");
-  if (select.dataset.names !== names.join("\n")) {
-    select.dataset.names = names.join("\n");
-    select.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
-  }
-  if (!names.includes(chosen.queue) && names.length) choose(preferred(names), chosen.state);
-  select.value = chosen.queue;
-}
-
-const preferred = (names) => names.find((name) => name === "send-sms-queue") ?? names[0];
-
-/** The counts of a queue changed: look again, soon. */
-export function changed(queue) {
-  if (queue === chosen.queue && !timer) timer = setTimeout(look, PAUSE);
-}
-
-async function look() {
-  clearTimeout(timer);
-  timer = 0;
-  if (looking || !chosen.queue) return;
-  looking = true;
-  const { queue, state } = chosen;
-  try {
-    const page = await api.jobsOf(queue, state, LIMIT);
-    if (chosen.queue === queue && chosen.state === state) show(page.data, page.page?.next);
-  } catch (error) {
-    find("jobs").replaceChildren(h("p", { class: "empty warn" }, error.message));
-  } finally {
-    looking = false;
-    if (chosen.queue !== queue || chosen.state !== state) look();
-  }
-}
-
-function show(jobs, more) {
-  const place = find("jobs");
-  if (!jobs.length) {
-    place.replaceChildren(h("p", { class: "empty" }, `No ${chosen.state} job in this queue.`));
-    return;
-  }
-  const note = more ? h("p", { class: "quiet" }, `The first ${jobs.length}; there are more.`) : null;
-  place.replaceChildren(h("ul", { class: "plain" }, jobs.map(rowOrName)), ...(note ? [note] : []));
-}
-
-/** A job that cannot be shown, whatever it holds, hides no other. */
-function rowOrName(job) {
-  try {
-    return row(job);
-  } catch (error) {
-    return h("li", { "data-state": job.state }, h("p", { class: "error" }, `${job.id} cannot be shown: ${error.message}`));
-  }
-}
-
-function row(job) {
-  const fold = h("details", { open: unfolded.has(job.id) }, head(job), body(job));
-  fold.addEventListener("toggle", () => (fold.open ? unfolded.add(job.id) : unfolded.delete(job.id)));
-  return h("li", { "data-state": job.state }, fold);
-}
-
-function head(job) {
-  const at = job.finished_at ?? job.started_at ?? job.due_at ?? job.created_at;
-  const payload = job.payload && typeof job.payload === "object" ? job.payload : {};
-  const workspace = payload.workspace_id ?? payload.workspaceId;
+function stateLink({ at: { queue }, query, live }, state) {
+  const counts = live.queues.get(queue) ?? {};
+  const { cursor, ...kept } = query;
+  const isPresent = query.state === state;
   return h(
-    "summary",
-    {},
-    icon(job.state),
-    h("span", { class: "who" }, payload.to ?? job.task),
-    workspace === undefined ? null : h("span", { class: "tag", title: "workspace id" }, workspace),
-    h("span", { class: "text" }, payload.message ?? ""),
-    h("time", { title: at }, since(at)),
-    job.error ? h("span", { class: "error" }, fault(job.error)) : null,
+    "a",
+    { key: state ?? "all", href: at("queues", queue, "jobs", { ...kept, state }), "data-state": state ?? "", "aria-current": isPresent ? "true" : null },
+    state ? icon(state) : null, state ?? "all", state ? h("b", {}, number(count(counts[state]))) : null,
   );
 }
 
-function body(job) {
-  const attempts = job.attempts ? `${job.attempt} of ${job.attempts}` : job.attempt;
-  const facts = { id: job.id, task: job.task, state: job.state, attempts, crashes: job.crashes || null, worker: job.worker };
-  const times = { created: job.created_at, due: job.due_at, started: job.started_at, finished: job.finished_at };
+function filters(query, problem) {
+  const change = (name) => (event) => {
+    clearTimeout(typing);
+    typing = setTimeout(() => ask({ [name]: event.target.value.trim(), cursor: "" }, { quietly: true }), PAUSE);
+  };
   return h(
     "div",
-    { class: "detail" },
-    h("dl", {}, pairs(facts), pairs(times)),
-    block("Payload", json(job.payload)),
-    job.result === null || job.result === undefined ? null : block("Result", json(job.result)),
-    attemptsOf(job),
-    job.error?.traceback ? block("Trace back", job.error.traceback) : null,
-    actions(job),
-  );
-}
-
-const fault = (error) => `${said(error.type)}: ${said(error.message)}`;
-
-const pairs = (values) =>
-  Object.entries(values)
-    .filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
-
-const block = (title, text) => [h("h3", {}, title), h("pre", { tabindex: 0 }, text)];
-
-function attemptsOf(job) {
-  if (!Array.isArray(job.history) || !job.history.length) return null;
-  const told = job.history.map((past) =>
-    h("li", {}, h("time", { title: past.finished_at }, since(past.finished_at)), ` ${fault(past)}`),
-  );
-  return [h("h3", {}, "What went wrong"), h("ol", { class: "past" }, told)];
-}
-
-const ENDED = ["completed", "failed", "cancelled", "expired"];
-
-/* What may be done to a job in these states. What cannot be undone is asked for twice. */
-const ACTIONS = [
-  { text: "Try again", act: api.retry, states: ENDED.slice(1) },
-  { text: "Run now", act: api.promote, states: ["delayed"] },
-  { text: "Cancel", sure: "Cancel it, really", act: api.cancel, states: ["waiting", "delayed", "held", "active"] },
-  { text: "Delete", sure: "Delete it, really", act: api.remove, states: ENDED },
-];
-
-const actions = (job) =>
-  h("p", { class: "actions" }, ACTIONS.filter(({ states }) => states.includes(job.state)).map((action) => button(job, action)));
-
-function button(job, { text, sure, act }) {
-  const button = h("button", { type: "button" }, text);
-  let asked = !sure;
-  button.addEventListener("click", async () => {
-    if (!asked) {
-      asked = true;
-      button.textContent = sure;
-      return;
-    }
-    button.disabled = true;
-    try {
-      await act(job.queue, job.id);
-      look();
-    } catch (error) {
-      button.disabled = false;
-      button.after(h("p", { class: "error" }, error.message));
-    }
-  });
-  return button;
-}
-
-function showFilters() {
-  find("job-queue").value = chosen.queue;
-  const buttons = STATES.map((state) =>
+    { class: "filters", key: "filters" },
     h(
-      "button",
-      { type: "button", "data-state": state, "aria-pressed": String(state === chosen.state), onclick: () => choose(chosen.queue, state) },
-      icon(state),
-      state,
+      "label",
+      { class: "wide" },
+      h("span", {}, "Filter"),
+      h("input", { type: "search", name: "q", "data-search": true, spellcheck: "false", autocomplete: "off", placeholder: 'error:"timed out" age>1h payload.to:+1555* task:send-*', value: query.q ?? "", oninput: change("q"), "aria-invalid": problem ? "true" : null }),
+      problem ? h("span", { class: "error", role: "alert" }, problem.message) : null,
     ),
+    h("label", {}, h("span", {}, "Group"), h("input", { name: "group", value: query.group ?? "", autocomplete: "off", oninput: change("group") })),
+    h("label", {}, h("span", {}, "Columns of the payload"), h("input", { name: "columns", value: query.columns ?? "", autocomplete: "off", placeholder: "to, workspace_id", oninput: change("columns") })),
   );
-  find("job-states").replaceChildren(...buttons);
 }
 
-find("job-queue").addEventListener("change", (event) => choose(event.target.value, chosen.state));
-addEventListener("hashchange", () => {
-  chosen = fromAddress();
-  showFilters();
-  look();
-});
-showFilters();
+/** What may be done to the ticked jobs, or else to all that the filter means. */
+function acts(page) {
+  const { at: { queue }, query, local } = page;
+  const ticked = [...(local.ticked ?? [])];
+  const meant = ticked.length ? bulkOf(ticked) : bulk(query);
+  const size = ticked.length || null;
+  return h(
+    "div",
+    { class: "row", key: "acts" },
+    BULK(queue, meant, query.state, size, page.live.queues.get(queue)).map((action) => button(action)),
+    ticked.length ? h("button", { type: "button", onclick: () => page.set({ ticked: new Set() }) }, `Untick ${number(ticked.length)}`) : null,
+  );
+}
+
+function rows(page, found) {
+  const { at: { queue }, query, local } = page;
+  const ticked = local.ticked ?? new Set();
+  const tick = (id) => (event) => {
+    const next = new Set(local.ticked);
+    if (event.target.checked) next.add(id);
+    else next.delete(id);
+    page.set({ ticked: next });
+  };
+  const columns = (query.columns ?? "").split(",").map((each) => each.trim()).filter(Boolean);
+  return table({
+    name: "Jobs", items: found, key: ({ id }) => id, none: query.q || query.group ? "No such job on this page of the search." : `No ${query.state ?? ""} job in this queue.`,
+    row: ({ state }) => ({ "data-state": state }),
+    columns: [
+      ...(page.may("admin") ? [{ title: "", cell: ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }) }] : []),
+      { title: "job", cell: ({ id, task }) => [jobLink(queue, id), h("small", { class: "quiet" }, task)] },
+      { title: "state", cell: ({ state }) => badge(state) },
+      ...(columns.length ? columns.map((name) => ({ title: name, cell: ({ payload }) => h("span", { class: "text" }, member(payload, name)) })) : [{ title: "payload", cell: (job) => h("span", { class: "text" }, summary(job.payload)) }]),
+      ...(found.some(({ error }) => error) ? [{ title: "what went wrong", cell: ({ error }) => (error ? h("span", { class: "error text" }, fault(error)) : null) }] : []),
+      ...(found.some(({ group }) => group) ? [{ title: "group", cell: ({ group }) => (group ? h("span", { class: "tag", title: group }, group) : null) }] : []),
+      { title: "attempts", isNumber: true, cell: ({ attempt, attempts }) => (attempts ? `${number(attempt)} of ${number(attempts)}` : number(attempt)) },
+      { title: "ran", isNumber: true, cell: ran },
+      { title: "when", isNumber: true, cell: (job) => when(job.finished_at ?? job.started_at ?? job.due_at ?? job.created_at) },
+    ],
+  });
+}
+
+function ran({ started_at, finished_at }) {
+  const seconds = (Date.parse(finished_at) - Date.parse(started_at)) / 1000;
+  return Number.isNaN(seconds) ? "" : took(Math.max(0, seconds));
+}
+
+/** A member of a payload by its path, as the language of filters writes it: metadata.campaign */
+function member(payload, path) {
+  const found = path.split(".").reduce((value, name) => (Object.hasOwn(dict(value), name) ? value[name] : undefined), payload);
+  return found === undefined ? "–" : found;
+}
+
+const summary = (payload) => {
+  const parts = PAYLOAD.filter((name) => Object.hasOwn(dict(payload), name)).map((name) => said(payload[name]));
+  return (parts.length ? parts.join(" · ") : said(payload)).slice(0, 200);
+};
+
+export const fault = (error) => `${said(dict(error).type ?? "")}: ${said(dict(error).message ?? "")}`;
+
+function pager({ at: { queue }, data, query }) {
+  const { next, looked } = dict(data.jobs.page);
+  const isFirst = !query.cursor;
+  return h(
+    "nav",
+    { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
+    isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
+    next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
+    h("span", { class: "quiet" }, [looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),
+  );
+}

@@ -1,95 +1,64 @@
-// The totals with a line of their last minutes, and the table of queues.
+// All queues, to be searched and sorted.
 
-import { find, h, svg, write } from "./dom.js";
-import { number } from "./format.js";
-import { icon, STATES, TOTALS } from "./states.js";
-
-const POINTS = 90;
-const KEPT = { completed: "those that are still kept", failed: "those that are still kept" };
-const history = Object.fromEntries(TOTALS.map((state) => [state, []]));
-const tiles = new Map();
-const rows = new Map();
-const pauses = new Map();
-
-export function showTotals(queues) {
-  const list = find("totals");
-  for (const state of TOTALS) {
-    const total = [...queues.values()].reduce((sum, counts) => sum + (counts[state] ?? 0), 0);
-    history[state] = [...history[state], total].slice(-POINTS);
-    if (!tiles.has(state)) {
-      const value = h("strong", {}, "0");
-      const line = svg("polyline", { points: "" });
-      const chart = svg("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" }, line);
-      list.append(h("li", { "data-state": state, title: KEPT[state] }, h("span", {}, icon(state), state), value, chart));
-      tiles.set(state, { value, line });
-    }
-    const tile = tiles.get(state);
-    write(tile.value, number(total));
-    tile.line.setAttribute("points", points(history[state]));
-  }
-}
-
-function points(values) {
-  const most = Math.max(...values);
-  const least = Math.min(...values);
-  const y = (value) => (most === least ? (most ? 12 : 23) : 23 - (22 * (value - least)) / (most - least));
-  const x = (index) => 100 - ((values.length - 1 - index) * 100) / (POINTS - 1);
-  return values.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-}
+import { count, dict, list, number, percent, rate, took } from "./format.js";
+import { serving, unstarted } from "./health.js";
+import { spark } from "./chart.js";
+import { head, queueLink, tabs, table } from "./parts.js";
+import { h } from "./render.js";
+import { ask, at } from "./route.js";
+import { STATES } from "./states.js";
 
 const SELDOM = new Set(["held", "cancelled", "expired"]); // shown where there are any
+const ORDERS = {
+  name: ([one], [other]) => (one < other ? -1 : 1),
+  waiting: ([, one], [, other]) => unstarted(other) - unstarted(one),
+  failed: ([, one], [, other]) => count(other.failed) - count(one.failed),
+};
 
-/** One row per queue, changed in place; a count leads to the jobs behind it. */
-export function showQueues(queues, paused, choose) {
-  const place = find("queues");
-  const names = [...queues.keys()].sort();
-  if (!names.length) {
-    place.replaceChildren(h("p", { class: "empty" }, "No queue yet. It appears with its first job."));
-    return;
-  }
-  const states = STATES.filter((state) => !SELDOM.has(state) || names.some((name) => queues.get(name)[state]));
-  const layout = JSON.stringify([names, states]);
-  if (place.dataset.layout !== layout) {
-    place.dataset.layout = layout;
-    rows.clear();
-    pauses.clear();
-    place.replaceChildren(table(names, states, choose));
-  }
-  for (const name of names) {
-    showPause(pauses.get(name), paused.get(name));
-    for (const state of states) {
-      const count = queues.get(name)[state];
-      const button = rows.get(`${name} ${state}`);
-      write(button, number(count));
-      button.classList.toggle("zero", !count);
-    }
-  }
+export const queues = {
+  title: () => "Queues",
+  asks: () => ({ stats: { path: "stats?since=1h", every: 15 } }),
+  body(page) {
+    const { query, live } = page;
+    const order = Object.hasOwn(ORDERS, query.order ?? "") ? query.order : "name";
+    const wanted = (query.q ?? "").toLowerCase();
+    const found = [...live.queues].filter(([name]) => name.toLowerCase().includes(wanted)).sort(ORDERS[order]);
+    return [
+      head("Queues", h("span", { class: "quiet" }, "of the last hour")),
+      h(
+        "div",
+        { class: "row", key: "filters" },
+        h("input", { type: "search", "data-search": true, placeholder: "Find a queue", "aria-label": "Find a queue", value: query.q ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }) }),
+        tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
+      ),
+      h("section", { class: "card", key: "table" }, rows(page, found)),
+    ];
+  },
+};
+
+function rows({ live, data }, found) {
+  const of = new Map(list(dict(data.stats).data).map(dict).map((each) => [each.queue, each]));
+  const total = (name) => dict(dict(of.get(name)).total);
+  const states = STATES.filter((state) => !SELDOM.has(state) || found.some(([, counts]) => count(counts[state])));
+  return table({
+    name: "Queues", items: found, key: ([name]) => name, none: live.queues.size ? "No queue has such a name." : "No queue yet. It appears with its first job.",
+    columns: [
+      { title: "queue", cell: ([name]) => [queueLink(name), paused(live, name)] },
+      ...states.map((state) => ({ title: state, isNumber: true, cell: ([name, counts]) => counted(name, counts, state) })),
+      { title: "rate", isNumber: true, cell: ([name]) => rate(total(name).rate) },
+      { title: "failing", isNumber: true, cell: ([name]) => percent(count(total(name).failed) / (count(total(name).failed) + count(total(name).completed))) },
+      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(total(name).wait).p95) },
+      { title: "run p95", isNumber: true, cell: ([name]) => took(dict(total(name).run).p95) },
+      { title: "completed", cell: ([name]) => spark(list(dict(of.get(name)).points).map((point) => dict(point).completed), "good", `completed in ${name}`) },
+      { title: "workers", isNumber: true, cell: ([name]) => number(serving(live.workers, name).length) },
+    ],
+  });
 }
 
-function table(names, states, choose) {
-  const head = h("tr", {}, h("th", { scope: "col" }, "queue"), states.map((state) => h("th", { scope: "col" }, state)));
-  const body = names.map((name) =>
-    h("tr", {}, h("th", { scope: "row" }, name, pauseOf(name)), states.map((state) => cell(name, state, choose))),
-  );
-  return h("table", {}, h("thead", {}, head), h("tbody", {}, body));
+function paused(live, name) {
+  const pause = live.paused.get(name);
+  return pause ? h("span", { class: "mark paused" }, `paused${pause.reason ? `: ${pause.reason}` : ""}`) : null;
 }
 
-function cell(name, state, choose) {
-  const label = `${state} jobs of ${name}`;
-  const button = h("button", { type: "button", class: "count", title: label, onclick: () => choose(name, state) });
-  rows.set(`${name} ${state}`, button);
-  return h("td", { "data-state": state, "data-label": state }, button);
-}
-
-function pauseOf(name) {
-  const mark = h("span", { class: "paused", hidden: true });
-  pauses.set(name, mark);
-  return mark;
-}
-
-function showPause(mark, pause) {
-  mark.hidden = !pause;
-  if (!pause) return;
-  const until = pause.until ? ` until ${pause.until.slice(0, 16).replace("T", " ")}` : "";
-  write(mark, `paused${until}${pause.reason ? `: ${pause.reason}` : ""}`);
-}
+export const counted = (name, counts, state) =>
+  h("a", { href: at("queues", name, "jobs", { state }), class: count(counts[state]) ? "count" : "count zero", "data-state": state, "aria-label": `${count(counts[state])} ${state} in ${name}` }, number(count(counts[state])));

@@ -1,6 +1,8 @@
 // Text of others as people may read it: no character of it can turn the writing round, hide, or forge a line.
 // The twin of streamq/model/shown.py.
 
+import { Exact, write } from "./exact.js";
+
 const UNSEEN =
   /[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e007f}]/gu;
 const SHORT = new Map([["\n", "\\n"], ["\r", "\\r"], ["\t", "\\t"]]);
@@ -18,4 +20,4 @@ export const shown = (text) => text.replace(UNSEEN, escape);
 export const shownLines = (text) => text.split("\n").map((line) => shown(line.replaceAll("\t", "    "))).join("\n");
 
 /** Any value of JSON as text; an object may have a toString of its own, which is no function. */
-export const said = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+export const said = (value) => (typeof value === "object" && !(value instanceof Exact) ? write(value) : String(value));

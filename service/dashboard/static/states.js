@@ -1,9 +1,10 @@
 // The states of a job: their order, and an icon for each, so that colour is never the only sign.
 
-import { svg } from "./dom.js";
+import { h } from "./render.js";
 
 export const STATES = ["waiting", "active", "delayed", "held", "completed", "failed", "cancelled", "expired"];
-export const TOTALS = ["waiting", "held", "active", "delayed", "completed", "failed"];
+export const OPEN = ["waiting", "active", "delayed", "held"];
+export const ENDED = ["completed", "failed", "cancelled", "expired"];
 
 const MARKS = {
   waiting: "M4 5h8M4 8h8M4 11h5",
@@ -17,9 +18,12 @@ const MARKS = {
 };
 
 export const icon = (state) =>
-  svg(
+  h(
     "svg",
     { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
-    svg("circle", { cx: 8, cy: 8, r: 7.2 }),
-    svg("path", { d: MARKS[state] ?? MARKS.waiting }),
+    h("circle", { cx: 8, cy: 8, r: 7.2 }),
+    h("path", { d: Object.hasOwn(MARKS, state) ? MARKS[state] : MARKS.waiting }),
   );
+
+/** A state as an icon and a word. */
+export const badge = (state) => h("span", { class: "badge", "data-state": state ?? "" }, icon(state), state ?? "unknown");

@@ -1,6 +1,7 @@
 // Server-sent events over fetch, because an EventSource cannot carry an API key.
 
 import { open } from "./api.js";
+import { parse } from "./exact.js";
 
 const SILENCE = 40_000; // two heartbeats and a bit: a connection that says nothing for longer is dead
 const LONGEST_WAIT = 10_000;
@@ -49,7 +50,7 @@ export function follow(hear, lost) {
     if (!fields.event) return;
     lastId = fields.id ?? lastId;
     failures = 0;
-    hear(fields.event, JSON.parse(fields.data));
+    hear(fields.event, parse(fields.data));
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -59,5 +60,6 @@ export function follow(hear, lost) {
     left?.abort();
   });
   addEventListener("key-changed", () => connect());
+  addEventListener("online", () => connect());
   connect();
 }

@@ -1,24 +1,41 @@
-// Who is alive, and what they serve.
+// Who works: what each worker serves, how many jobs it may run at once, and what it tells.
 
-import { find, h } from "./dom.js";
-import { number, since } from "./format.js";
+import { count, dict, list, number, plural } from "./format.js";
+import { slots } from "./health.js";
+import { head, jobLink, meter, queueLink, table, when } from "./parts.js";
+import { h } from "./render.js";
 
-export function showWorkers(workers) {
-  const place = find("workers");
-  if (!workers.length) {
-    place.replaceChildren(h("p", { class: "empty warn" }, "No worker is running: jobs wait until one starts."));
-    return;
-  }
-  place.replaceChildren(h("ul", { class: "plain" }, workers.map(row)));
+export const workers = {
+  title: () => "Workers",
+  asks: () => ({ found: { path: "workers", every: 5 } }),
+  body({ data, live }) {
+    const found = (data.found ? list(data.found.data) : live.workers).map(dict);
+    const busy = [...live.queues.values()].reduce((sum, counts) => sum + count(counts.active), 0);
+    const whole = slots(found);
+    return [
+      head("Workers", h("span", { class: "quiet" }, `${number(busy)} of ${plural(whole, "slot")} busy `), meter(busy, whole)),
+      h("section", { class: "card", key: "table" }, rows(found)),
+    ];
+  },
+};
+
+function rows(found) {
+  return table({
+    name: "Workers", items: found, key: ({ name }) => name, none: "No worker is running: jobs wait until one starts.",
+    columns: [
+      { title: "worker", cell: ({ name, host, pid }) => [h("b", { title: name }, `${host ?? "?"} · ${pid ?? "?"}`), h("small", { class: "quiet" }, name)] },
+      { title: "serves", cell: ({ queues }) => h("span", { class: "wraps" }, list(queues).map((queue) => [queueLink(queue), " "])) },
+      { title: "slots", isNumber: true, cell: ({ concurrency, busy }) => (busy === undefined ? number(concurrency) : [meter(count(busy), count(concurrency)), ` ${number(busy)} of ${number(concurrency)}`]) },
+      { title: "started", isNumber: true, cell: ({ started_at }) => when(started_at) },
+      { title: "version", cell: ({ version }) => version },
+      { title: "what it tells", cell: told },
+    ],
+  });
 }
 
-function row(worker) {
-  const queues = Array.isArray(worker.queues) ? worker.queues.join(", ") : "";
-  return h(
-    "li",
-    {},
-    h("strong", { title: worker.name }, `${worker.host} · ${worker.pid}`),
-    h("span", {}, `${number(worker.concurrency)} slots, started ${since(worker.started_at)}`),
-    h("span", { class: "quiet" }, queues),
-  );
+function told({ notes, overdue }) {
+  return [
+    list(notes).map(dict).map(({ subject, text, since }) => h("p", { key: `${subject}${text}`, class: "warn" }, h("b", {}, subject), ` ${text} `, when(since))),
+    list(overdue).map(dict).map(({ job, queue, task, since }) => h("p", { key: job, class: "warn" }, `${task} runs past its time limit since `, when(since), " ", jobLink(queue, job))),
+  ];
 }

@@ -1,0 +1,142 @@
+// What a person may do: each act is told once, as a request and as its twins for a terminal, and is done in one dialog.
+//   text          the word on the button
+//   scope         what the key must allow
+//   method, path  of the request; body(values) its body as JSON text, headers(values)
+//   check(values) throws for what cannot be sent
+//   cli(values)   the same on the command line; null where there is none
+//   title, note   what the dialog says before; a note may depend on the values
+//   prepare(values, again)  what is to be found out while the dialog is open
+//   fields        what is asked: { name, label, kind, value, options, required, hint }
+//   must          a text to be typed before, for what cannot be undone
+//   isDangerous   what cannot be undone
+//   done(answer)  what follows; may give back a text, or a tree
+
+import * as api from "./api.js";
+import { page } from "./page.js";
+import { h } from "./render.js";
+import { close, present } from "./dialog.js";
+import { say } from "./toast.js";
+
+const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", `'\\''`)}'`);
+
+/** The words of a command line, quoted for a shell. */
+export const command = (...words) => ["streamq", ...words.filter((word) => word !== null && word !== undefined)].map(quoted).join(" ");
+
+/** The request of an act for a terminal. */
+export function curl(action, values) {
+  const body = action.body?.(values);
+  const headers = Object.entries({ "Content-Type": "application/json", ...action.headers?.(values) });
+  const key = api.hasKey() ? ["-H", '"Authorization: Bearer $STREAMQ_KEY"'] : [];
+  const words = ["curl", "-X", action.method, ...headers.flatMap(([name, value]) => ["-H", quoted(`${name}: ${value}`)]), ...key];
+  if (body !== undefined) words.push("-d", quoted(body));
+  return [...words, quoted(api.address(action.path))].join(" ");
+}
+
+/** A button for an act; nothing where the key does not allow it. */
+export function button(action, props = {}) {
+  if (!action || !page.may(action.scope)) return null;
+  const tone = action.isDangerous ? "danger" : "";
+  return h("button", { type: "button", class: tone, "data-act": action.text, ...props, onclick: () => begin(action) }, action.text);
+}
+
+/** Ask what is needed, and do it. */
+export function begin(action) {
+  const values = Object.fromEntries((action.fields ?? []).map(({ name, value }) => [name, value ?? ""]));
+  const again = present({ action, values, error: null, busy: false, act: () => act(action, values) }, draw);
+  action.prepare?.(values, again);
+}
+
+function draw(state, again) {
+  const { action, values } = state;
+  const change = (name) => (event) => {
+    values[name] = event.target.type === "checkbox" ? event.target.checked : event.target.value;
+    again();
+  };
+  const typed = action.must === undefined || values.must === action.must;
+  return h(
+    "form",
+    { onsubmit: (event) => (event.preventDefault(), typed && !state.busy && submit(state, again)) },
+    h("h2", { id: "dialog-title" }, action.title ?? action.text),
+    action.note ? h("p", { class: "quiet" }, typeof action.note === "function" ? action.note(values) : action.note) : null,
+    (action.fields ?? []).map((each) => field(each, change(each.name), state.error)),
+    action.must === undefined ? null : field({ name: "must", label: `Type ${action.must} to go on` }, change("must")),
+    state.error ? h("p", { class: "error", role: "alert" }, state.error.message) : null,
+    twins(action, values),
+    h(
+      "div",
+      { class: "row end" },
+      h("button", { type: "button", onclick: close }, "Not now"),
+      h("button", { type: "submit", class: action.isDangerous ? "primary danger" : "primary", disabled: !typed || state.busy }, action.sure ?? action.text),
+    ),
+  );
+}
+
+async function submit(state, again) {
+  Object.assign(state, { busy: true, error: null });
+  again();
+  try {
+    await state.act();
+    close();
+  } catch (error) {
+    Object.assign(state, { busy: false, error });
+    again();
+  }
+}
+
+async function act(action, values) {
+  action.check?.(values);
+  const answer = await api.send(action.method, action.path, action.body?.(values), action.headers?.(values));
+  say(action.done?.(answer) ?? `${action.text}: done.`);
+  page.again();
+}
+
+/** A labelled field, with what is wrong with it beside it. */
+export function field({ name, label, kind = "text", value = "", options, hint, rows, required }, onchange, problem) {
+  const wrong = (problem?.errors ?? []).filter((error) => error.pointer?.split("/")[1] === name);
+  const props = { name, oninput: onchange, value, required, autocomplete: "off", spellcheck: "false", "aria-invalid": wrong.length ? "true" : null };
+  const control = options
+    ? h("select", { ...props, oninput: null, onchange }, options.map((each) => h("option", { value: each, selected: each === value }, each || "as it is")))
+    : kind === "json" || kind === "lines"
+      ? h("textarea", { ...props, rows: rows ?? 8, class: kind === "json" ? "code" : "" })
+      : h("input", { ...props, type: kind });
+  return h(
+    "label",
+    { key: `field ${name}`, class: kind === "checkbox" ? "check" : "" },
+    h("span", {}, label),
+    control,
+    hint ? h("small", {}, hint) : null,
+    wrong.map((error) => h("span", { class: "error", role: "alert" }, [error.message, error.hint].filter(Boolean).join("; "))),
+  );
+}
+
+/** An act as a person would type it in a terminal. */
+export function twins(action, values, open = false) {
+  const cli = action.cli?.(values);
+  return h(
+    "details",
+    { class: "twins", key: "twins", open },
+    h("summary", {}, "The same in a terminal"),
+    cli ? copied("command line", cli) : null,
+    copied("HTTP", curl(action, values)),
+  );
+}
+
+function copied(title, text) {
+  return h("div", { class: "twin" }, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { type: "button", onclick: (event) => copy(text, event.target) }, "Copy"));
+}
+
+/** Also where the page is not served by HTTPS, as the clipboard of the browser then is not there. */
+export async function copy(text, near) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const hidden = document.createElement("textarea");
+    hidden.value = text;
+    near.after(hidden);
+    hidden.select();
+    document.execCommand("copy");
+    hidden.remove();
+    near.focus();
+  }
+  say("Copied.");
+}

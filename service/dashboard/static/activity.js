@@ -1,0 +1,70 @@
+// What goes on: operations in the background, who did what, and the counts as they change.
+
+import { progress } from "./bulk.js";
+import { clock, dict, list, number } from "./format.js";
+import { card, empty, head, queueLink, jobLink, link, table, tabs, when } from "./parts.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+import { write } from "./exact.js";
+import { icon } from "./states.js";
+
+const PARTS = [["operations", "Operations"], ["audit", "Who did what"], ["live", "Live"]];
+
+export const activity = {
+  title: () => "Activity",
+  asks: ({ query: { part = "operations", cursor } }) =>
+    part === "audit" ? { audit: { path: `audit?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, every: 5 } } : part === "live" ? {} : { operations: { path: "operations", every: 2 } },
+  body({ data, query, live }) {
+    const part = query.part ?? "operations";
+    return [
+      head("Activity"),
+      tabs("What", part, PARTS.map(([value, text]) => [value, text, at("activity", { part: value })])),
+      part === "audit" ? audit(dict(data.audit)) : part === "live" ? changes(live) : operations(list(dict(data.operations).data).map(dict)),
+    ];
+  },
+};
+
+function operations(found) {
+  const [running, ended] = [found.filter(({ state }) => state === "running"), found.filter(({ state }) => state !== "running")];
+  return [
+    card("Going on", running.length ? running.map(progress) : empty("Nothing is done to many jobs at the moment.")),
+    card("Ended in the last day", table({
+      name: "Ended operations", items: ended, key: ({ id }) => id, none: "None.",
+      columns: [
+        { title: "what", cell: ({ kind, filter, states }) => [h("b", {}, kind), h("small", { class: "quiet" }, filter || list(states).join(", "))] },
+        { title: "queue", cell: ({ queue }) => queueLink(queue) },
+        { title: "ended as", cell: ({ state, reason }) => [state, reason ? h("small", { class: "quiet" }, reason) : null] },
+        { title: "done", isNumber: true, cell: ({ done, total, filter }) => (filter ? number(done) : `${number(done)} of ${number(total)}`) },
+        { title: "looked at", isNumber: true, cell: ({ looked, filter }) => (filter ? number(looked) : "–") },
+        { title: "skipped", isNumber: true, cell: ({ skipped }) => number(skipped) },
+        { title: "by", cell: ({ by }) => by },
+        { title: "when", isNumber: true, cell: ({ ended_at, updated_at }) => when(ended_at ?? updated_at) },
+      ],
+    })),
+  ];
+}
+
+function audit({ data, page }) {
+  const next = dict(page).next;
+  return [
+    card("Who did what", table({
+      name: "Audit trail", items: list(data).map(dict), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
+      columns: [
+        { title: "when", cell: ({ at }) => when(at) },
+        { title: "who", cell: ({ actor }) => actor },
+        { title: "did", cell: ({ action }) => h("b", {}, action) },
+        { title: "queue", cell: ({ queue }) => (queue ? queueLink(queue) : null) },
+        { title: "to", cell: ({ queue, subject, action }) => (queue && String(action).startsWith("job") ? jobLink(queue, subject) : subject) },
+        { title: "how", cell: ({ details }) => (Object.keys(dict(details)).length ? h("code", {}, write(details)) : null) },
+      ],
+    })),
+    next ? h("p", { key: "next" }, link(at("activity", { part: "audit", cursor: next }), "Older acts")) : null,
+  ];
+}
+
+function changes(live) {
+  if (!live.changes.length) return card("Counts as they change", empty("Nothing has changed since this page was opened."));
+  const lines = live.changes.map(({ number: key, at: time, queue, by }) =>
+    h("li", { key, "data-row": true }, h("time", {}, clock(time, true)), queueLink(queue), by.map(([state, size]) => h("span", { class: "badge", "data-state": state }, icon(state), `${state} ${size > 0 ? "+" : "−"}${number(Math.abs(size))}`))));
+  return card("Counts as they change", h("ol", { class: "changes" }, lines));
+}

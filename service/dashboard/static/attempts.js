@@ -1,0 +1,42 @@
+// The life of a job on a line: how long it waited, each attempt, and the time between two.
+
+import { dict, list, took } from "./format.js";
+import { h } from "./render.js";
+import { when } from "./parts.js";
+
+const LEAST = 1.5; // percent: what is shorter can still be seen
+
+/** The parts of a job's life in order: { kind, from, to, title }, times in milliseconds. */
+export function phases(job) {
+  const begin = Date.parse(job.created_at);
+  if (Number.isNaN(begin)) return [];
+  const past = list(job.history).map(dict).map((each) => ({ kind: "failed", from: Date.parse(each.started_at), to: Date.parse(each.finished_at), title: `attempt ${each.attempt ?? ""}: ${each.type ?? ""}` }));
+  const attempts = [...past.filter(({ from, to }) => from >= begin && to >= from)];
+  const started = Date.parse(job.started_at);
+  const ended = Date.parse(job.finished_at);
+  if (started >= begin && !attempts.some(({ from }) => Math.abs(from - started) < 2)) {
+    attempts.push({ kind: job.state === "active" ? "active" : job.state, from: started, to: Number.isNaN(ended) ? Date.now() : ended, title: `attempt ${job.attempt ?? ""}: ${job.state}` });
+  }
+  const made = [];
+  let at = begin;
+  for (const each of attempts.sort((one, other) => one.from - other.from)) {
+    if (each.from > at) made.push({ kind: made.length ? "delayed" : "waiting", from: at, to: each.from, title: made.length ? "backed off" : "waited" });
+    made.push(each);
+    at = Math.max(at, each.to);
+  }
+  const isOpen = ["waiting", "held", "delayed"].includes(job.state);
+  if (isOpen && Date.now() > at) made.push({ kind: job.state, from: at, to: Date.now(), title: made.length ? "backs off" : "waits" });
+  return made;
+}
+
+export function timeline(job) {
+  const found = phases(job);
+  if (!found.length) return null;
+  const whole = Math.max(1, found.at(-1).to - found[0].from);
+  const seconds = (each) => took((each.to - each.from) / 1000);
+  return [
+    h("div", { class: "timeline", role: "img", "aria-label": found.map((each) => `${each.title} ${seconds(each)}`).join(", ") },
+      found.map((each) => h("span", { "data-state": each.kind, title: `${each.title}, ${seconds(each)}`, style: { "flex-grow": String(Math.max(LEAST, (100 * (each.to - each.from)) / whole)) } }))),
+    h("ol", { class: "phases" }, found.map((each) => h("li", { "data-state": each.kind }, h("i", { "aria-hidden": "true" }), each.title, " ", h("b", {}, seconds(each)), " ", h("span", { class: "quiet" }, when(new Date(each.from).toISOString()))))),
+  ];
+}

@@ -1,0 +1,116 @@
+// Charts: lines over time with axes that have units, gaps as gaps, values under the pointer or the arrow keys, and the same as
+// a table.
+
+import { amount, clock, short } from "./format.js";
+import { page } from "./page.js";
+import { h } from "./render.js";
+
+const WIDE = 600;
+const HIGH = 120;
+
+/** The largest value of a scale that people read well: 1, 2 or 5 times a power of ten. */
+export function roundUp(most) {
+  if (!(most > 0)) return 1;
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= most * 0.999);
+}
+
+/** The path of values from 0 to `most`; what is no number is a gap, and a value between two gaps a dot. */
+export function path(values, most, wide = WIDE, high = HIGH) {
+  const x = (index) => (values.length > 1 ? (index * wide) / (values.length - 1) : wide / 2).toFixed(1);
+  const y = (value) => (high - (high * value) / most).toFixed(1);
+  let isOn = false;
+  const steps = values.map((each, index) => {
+    const value = amount(each);
+    const wasOn = isOn;
+    isOn = Number.isFinite(value);
+    if (!isOn) return "";
+    return wasOn ? `L${x(index)} ${y(value)}` : `M${x(index)} ${y(value)}h.01`;
+  });
+  return steps.join("");
+}
+
+/** A small line without axes; the words beside it say what it means. */
+export function spark(values, tone, says) {
+  const most = Math.max(...values.map((value) => amount(value) || 0), 0);
+  return h(
+    "svg",
+    { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone },
+    h("path", { d: path(values, most || 1, 100, 22), transform: "translate(0 1)" }),
+  );
+}
+
+/**
+ * Lines over time. `times` are the begins of the steps; `series` has { title, tone, values }; `said(value)` writes a value with
+ * its unit.
+ */
+export function chart({ name, times, series, said = short }) {
+  const { hover, tables = {} } = page.local;
+  const isTable = tables[name];
+  const most = roundUp(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => amount(value) || 0))));
+  const at = hover < times.length ? hover : null;
+  return h(
+    "figure",
+    { class: "chart", key: `chart ${name}` },
+    h(
+      "figcaption",
+      {},
+      h("h2", {}, name),
+      h("span", { class: "legend" }, series.map((each) => legend(each, at, said))),
+      h("span", { class: "quiet hovered" }, at === null || at === undefined ? "" : clock(times[at])),
+      h("button", { type: "button", class: "small", "aria-pressed": String(Boolean(isTable)), onclick: () => page.set({ tables: { ...tables, [name]: !isTable } }) }, "Table"),
+    ),
+    isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at) : h("p", { class: "empty" }, "Nothing is kept of this time."),
+  );
+}
+
+function legend({ title, tone, values }, at, said) {
+  const value = at === null || at === undefined ? null : ` ${said(values[at])}`;
+  return h("span", { key: title, "data-tone": tone }, h("i", { "aria-hidden": "true" }), title, value);
+}
+
+function plot(name, times, series, most, said, at) {
+  const far = times.length - 1;
+  const over = (event) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    page.set({ hover: Math.max(0, Math.min(far, Math.round(((event.clientX - box.left) / box.width) * far))) });
+  };
+  const key = (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    page.set({ hover: Math.max(0, Math.min(far, (at ?? (by > 0 ? -1 : far + 1)) + by)) });
+  };
+  const x = at === null || at === undefined ? null : (at * WIDE) / Math.max(1, far);
+  return h(
+    "div",
+    { class: "plot" },
+    h("div", { class: "scale", "aria-hidden": "true" }, [most, most / 2, 0].map((value) => h("span", {}, said(value)))),
+    h(
+      "svg",
+      {
+        viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", tabindex: 0, role: "img", "aria-label": spoken(name, series, said),
+        onmousemove: over, onmouseleave: () => page.set({ hover: null }), onkeydown: key, onblur: () => page.set({ hover: null }),
+      },
+      [0, HIGH / 2, HIGH].map((y) => h("path", { class: "grid", d: `M0 ${y}h${WIDE}` })),
+      series.map(({ title, tone, values }) => h("path", { key: title, class: "line", "data-tone": tone, d: path(values, most) })),
+      x === null ? null : h("path", { key: "cursor", class: "cursor", d: `M${x.toFixed(1)} 0v${HIGH}` }),
+    ),
+    h("div", { class: "times", "aria-hidden": "true" }, [0, Math.floor(far / 2), far].filter((index, place, all) => all.indexOf(index) === place).map((index) => h("span", {}, clock(times[index])))),
+  );
+}
+
+function spoken(name, series, said) {
+  const lasts = series.map(({ title, values }) => `${title} ${said(values.findLast((value) => Number.isFinite(amount(value))))}`);
+  return `${name}; at last ${lasts.join(", ")}. The arrow keys go through the values.`;
+}
+
+function asTable(name, times, series, said) {
+  const titles = ["time", ...series.map(({ title }) => title)];
+  const rows = times.map((time, index) => h("tr", { key: time }, h("td", {}, clock(time)), series.map(({ values }) => h("td", { class: "number" }, said(values[index])))));
+  return h(
+    "div",
+    { class: "scrolls short", role: "region", "aria-label": name, tabindex: 0 },
+    h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, index) => h("th", { scope: "col", class: index ? "number" : null }, title)))), h("tbody", {}, rows.reverse())),
+  );
+}

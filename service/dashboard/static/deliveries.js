@@ -1,0 +1,43 @@
+// Deliveries: what is known of messages beyond this service, and the unknown ones, which a person settles.
+
+import { button } from "./action.js";
+import { jobAt } from "./api.js";
+import { write } from "./exact.js";
+import { dict, list, number } from "./format.js";
+import { card, facts, jobLink, table, when } from "./parts.js";
+import { h } from "./render.js";
+import { said } from "./shown.js";
+
+const WAYS = [
+  { as: "sent", text: "It was sent", note: "Its job is completed." },
+  { as: "failed", text: "It failed", note: "Its job fails." },
+  { as: "resend", text: "Send it again", note: "If it went out after all, its reader gets it twice.", isDangerous: true },
+];
+
+const settled = (queue, id, { as, text, note, isDangerous }) => ({
+  text, note, isDangerous, scope: "write", method: "POST", path: `${jobAt(queue, id)}/delivery`, title: `${text}: settle the delivery`,
+  body: () => write({ as }),
+  done: ({ state }) => `The delivery is ${state}.`,
+});
+
+const settling = ({ queue, id }) => h("div", { class: "row end" }, WAYS.map((way) => button(settled(queue, id, way), { class: "small" })));
+
+export const deliveryCard = (found) =>
+  card("Delivery", facts({
+    state: h("span", { class: found.state === "failed" || found.state === "unknown" ? "error" : "" }, found.state), channel: found.channel, provider: found.provider,
+    "id there": found.provider_id === null || found.provider_id === undefined ? null : said(found.provider_id), workspace: said(found.workspace_id ?? ""), "given out": when(found.at), reason: found.reason,
+  }), found.state === "unknown" ? settling(found) : null);
+
+export function unknownDeliveries(told) {
+  return card(`Unknown deliveries: ${number(dict(told).total ?? 0)}`, h("p", { class: "quiet" }, "Nobody knows whether these were sent: the provider did not answer in time. Look there, and say what became of them."), table({
+    name: "Unknown deliveries", items: list(dict(told).data).map(dict), key: ({ queue, id }) => `${queue} ${id}`, none: "There is none.",
+    columns: [
+      { title: "job", cell: ({ queue, id }) => jobLink(queue, id) },
+      { title: "channel", cell: ({ channel, provider }) => [channel, provider ? h("small", { class: "quiet" }, provider) : null] },
+      { title: "workspace", cell: ({ workspace_id }) => said(workspace_id ?? "–") },
+      { title: "given out", cell: ({ at }) => when(at) },
+      { title: "why", cell: ({ reason }) => reason },
+      { title: "", cell: settling },
+    ],
+  }));
+}

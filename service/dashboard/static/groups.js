@@ -1,0 +1,98 @@
+// The groups of a queue: what waits, what runs, and how much of its limit each uses.
+
+import { button, command } from "./action.js";
+import { groupAt, queueAt } from "./api.js";
+import { write } from "./exact.js";
+import { amount, dict, list, number, span } from "./format.js";
+import { card, facts, head, jobLink, link, meter, tabs, table, waiting } from "./parts.js";
+import { parts } from "./queue.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+
+const said = (limit) => Object.entries(dict(limit)).map(([name, value]) => `${name.replace("_", " ")} ${value}`).join(", ");
+
+const paused = (queue, group) => ({
+  text: "Pause", scope: "admin", method: "POST", path: `${groupAt(queue, group)}/pause`, title: `Pause the group ${group}`,
+  fields: [{ name: "reason", label: "Reason" }],
+  body: ({ reason }) => write({ reason }),
+  cli: ({ reason }) => command("group", "pause", queue, group, ...(reason ? ["--reason", reason] : [])),
+  done: () => `${group} is paused.`,
+});
+
+const resumed = (queue, group) => ({
+  text: "Resume", scope: "admin", method: "POST", path: `${groupAt(queue, group)}/resume`, title: `Resume the group ${group}`,
+  cli: () => command("group", "resume", queue, group),
+  done: () => `${group} goes on.`,
+});
+
+const FIELDS = ["concurrency", "rate", "weight", "max_waiting"];
+const limited = (queue, group, own) => ({
+  text: "Limit", scope: "admin", method: "PUT", path: groupAt(queue, group), title: `Limit the group ${group}`,
+  note: "The limit in full: what is empty goes back to what is said of every group.",
+  fields: [
+    { name: "concurrency", label: "Jobs at once", value: String(own.concurrency ?? ""), hint: "a number, or unlimited" },
+    { name: "rate", label: "Starts", value: String(own.rate ?? ""), hint: "such as 10/s or 100/5m" },
+    { name: "weight", label: "Weight", value: String(own.weight ?? ""), hint: "its share beside others" },
+    { name: "max_waiting", label: "Jobs that may wait", value: String(own.max_waiting ?? ""), hint: "a number, or unlimited" },
+  ],
+  body: (values) => write(Object.fromEntries(FIELDS.filter((name) => values[name]).map((name) => [name, /^[\d.]+$/.test(values[name]) ? Number(values[name]) : values[name]]))),
+  cli: (values) => command("group", "limit", queue, group, ...FIELDS.filter((name) => values[name]).flatMap((name) => [`--${name.replace("_", "-")}`, values[name]])),
+  done: () => "The limit holds at once.",
+});
+
+export const groups = {
+  title: ({ at }) => `Groups of ${at.queue}`,
+  asks: ({ at: { queue }, query }) => ({ found: { path: `${queueAt(queue)}/groups?order=${query.order === "longest" ? "longest" : "busiest"}&limit=100`, every: 5, queue } }),
+  body({ at: { queue }, data, query }) {
+    return [
+      head(`Groups of ${queue}`),
+      parts(queue, "groups"),
+      h("div", { class: "row", key: "order" }, tabs("Order", query.order ?? "busiest", [["busiest", "busiest first", at("queues", queue, "groups")], ["longest", "longest waits first", at("queues", queue, "groups", { order: "longest" })]])),
+      data.found ? h("section", { class: "card", key: "table" }, rows(queue, list(data.found.data).map(dict))) : waiting(),
+    ];
+  },
+};
+
+function rows(queue, found) {
+  return table({
+    name: "Groups", items: found, key: ({ name }) => name, none: "No job of a group waits.",
+    columns: [
+      { title: "group", cell: ({ name, paused }) => [link(at("queues", queue, "groups", name), name), paused ? h("span", { class: "mark" }, "paused") : null] },
+      { title: "waiting", isNumber: true, cell: ({ name, waiting }) => link(at("queues", queue, "jobs", { group: name, state: "waiting" }), number(waiting)) },
+      { title: "active", isNumber: true, cell: ({ active }) => number(active) },
+      { title: "at once", cell: ({ active, limit }) => used(active, dict(limit).concurrency) },
+      { title: "starts", cell: ({ used: starts, limit, window }) => (dict(limit).rate ? `${number(starts)} in ${span(window)}, ${dict(limit).rate} at most` : "–") },
+      { title: "oldest", isNumber: true, cell: ({ oldest, age }) => (oldest ? jobLink(queue, oldest, span(age)) : "–") },
+    ],
+  });
+}
+
+/** How many of the allowed run. */
+function used(active, most) {
+  const whole = amount(most);
+  return Number.isFinite(whole) ? [meter(amount(active), whole), ` ${number(active)} of ${number(whole)}`] : "no limit";
+}
+
+export const group = {
+  title: ({ at }) => `${at.group} in ${at.queue}`,
+  asks: ({ at: { queue, group } }) => ({ told: { path: groupAt(queue, group), every: 5, queue } }),
+  body({ at: { queue, group }, data }) {
+    const told = dict(data.told);
+    return [
+      head(group, told.paused ? button(resumed(queue, group)) : button(paused(queue, group)), button(limited(queue, group, dict(told.own_limit)))),
+      parts(queue, "groups"),
+      data.told
+        ? card("The group", facts({
+            queue: link(at("queues", queue), queue),
+            waiting: link(at("queues", queue, "jobs", { group, state: "waiting" }), number(told.waiting)),
+            active: used(told.active, dict(told.limit).concurrency),
+            limit: said(told.limit) || "none",
+            "told of it alone": said(told.own_limit) || "nothing",
+            "starts of late": told.window ? `${number(told.used)} in ${span(told.window)}` : null,
+            "oldest job": told.oldest ? [jobLink(queue, told.oldest), ` waits for ${span(told.age)}`] : "none",
+            paused: told.paused ? dict(told.paused).reason || "yes" : null,
+          }))
+        : waiting(),
+    ];
+  },
+};

@@ -1,0 +1,115 @@
+// One job: what it is, what became of it, why it does not run, and what may be done to it.
+
+import { button, copy, curl } from "./action.js";
+import { jobAt } from "./api.js";
+import { changes } from "./change.js";
+import { deliveryCard } from "./deliveries.js";
+import { write } from "./exact.js";
+import { amount, clock, dict, list, number, percent, since } from "./format.js";
+import { fault } from "./jobs.js";
+import { page } from "./page.js";
+import { card, empty, facts, head, jobLink, link, queueLink, waiting, when } from "./parts.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+import { badge, ENDED } from "./states.js";
+import { timeline } from "./attempts.js";
+
+/** Whether a message may have left: only then something is known of its delivery. */
+export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ queues }) => list(queues).includes(queue));
+
+export const job = {
+  title: ({ at }) => `Job ${at.id}`,
+  asks({ at: { queue, id }, data }) {
+    const path = jobAt(queue, id);
+    const isOpen = data.job && !ENDED.includes(data.job.state);
+    const every = data.job && !isOpen ? 15 : 2;
+    return {
+      job: { path, every, queue, isShown: true },
+      logs: { path: `${path}/logs`, every, queue, isShown: true },
+      ...(isSent(queue, data.job) ? { delivery: { path: `${path}/delivery`, every: 3, queue, maybe: true } } : {}),
+      ...(isOpen ? { why: { path: `${path}/why`, every: 3, queue, maybe: true } } : {}),
+    };
+  },
+  body({ at: { queue, id }, data, failed }) {
+    const found = dict(data.job);
+    if (failed.job && !data.job) return [head(`Job ${id}`), empty(failed.job.message), link(at("queues", queue, "jobs"), `To the jobs of ${queue}`)];
+    if (!data.job) return [head(`Job ${id}`), waiting()];
+    return [
+      h("nav", { class: "crumbs", "aria-label": "Where this is", key: "crumbs" }, queueLink(queue), " / ", link(at("queues", queue, "jobs", { state: found.state }), `${found.state} jobs`)),
+      head(found.task ?? id, badge(found.state), changes(found).map((action) => button(action))),
+      failed.job?.status === 404 ? h("p", { class: "error", key: "gone" }, "The record of this job is not kept any more; this is what was known.") : null,
+      data.why ? why(dict(data.why)) : null,
+      found.error ? h("div", { class: "health", "data-tone": found.state === "failed" ? "bad" : "warn", key: "error" }, h("p", {}, fault(found.error))) : null,
+      progress(found.progress),
+      h("div", { class: "columns", key: "columns" }, h("div", {}, whole(found, data)), h("div", {}, beside(found, data))),
+    ];
+  },
+};
+
+const why = ({ code, text, until, ahead, seconds }) =>
+  h(
+    "div",
+    { class: "health", "data-tone": "warn", key: "why" },
+    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", h("span", { class: "quiet" }, [code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""].filter(Boolean).join("; "))),
+  );
+
+function progress(told) {
+  if (!told) return null;
+  const { value, note } = dict(told);
+  return h("div", { class: "row progress", key: "progress" }, h("progress", { max: 1, value: amount(value) || 0, "aria-label": "How far it is" }), h("span", {}, Number.isFinite(amount(value)) ? percent(amount(value)) : "", " ", note ?? ""));
+}
+
+function whole(found, data) {
+  const history = list(found.history).map(dict);
+  const traceback = dict(found.error).traceback;
+  return [
+    card("Timeline", timeline(found) ?? empty("It has not begun.")),
+    card("Payload", block(found.payload)),
+    found.result === null || found.result === undefined ? null : card("Result", block(found.result)),
+    traceback ? card("Traceback", h("pre", { tabindex: 0 }, traceback)) : null,
+    history.length ? card("What went wrong", h("ol", { class: "past" }, history.map(attempt))) : null,
+    card("Log", logs(dict(data.logs))),
+  ];
+}
+
+const block = (value) => h("pre", { tabindex: 0 }, write(value, "  "));
+
+const attempt = (past) =>
+  h("li", {}, h("b", {}, `attempt ${past.attempt ?? "?"}`), " ", when(past.finished_at), " ", h("span", { class: "error" }, fault(past)), past.traceback ? h("details", {}, h("summary", {}, "traceback"), h("pre", { tabindex: 0 }, past.traceback)) : null);
+
+function logs({ data, written, dropped }) {
+  if (!list(data).length) return empty("It has written nothing.");
+  const lines = list(data).map(dict).map((line) => h("li", { key: String(line.number), "data-level": line.level }, h("time", { title: line.at }, clock(line.at, true)), h("b", {}, line.level), h("span", {}, line.text)));
+  return [h("ol", { class: "log", tabindex: 0 }, lines), dropped ? h("p", { class: "quiet" }, `The first ${number(dropped)} of ${number(written)} lines are gone.`) : null];
+}
+
+function beside(found, data) {
+  const attempts = found.attempts ? `${number(found.attempt)} of ${number(found.attempts)}` : number(found.attempt);
+  return [
+    card("Facts", facts({
+      id: h("code", {}, found.id), queue: queueLink(found.queue), task: found.task, priority: found.priority,
+      group: found.group ? link(at("queues", found.queue, "groups", found.group), found.group) : null, key: found.key, attempts,
+      crashes: amount(found.crashes) ? number(found.crashes) : null, version: number(found.version), "payload version": found.payload_version,
+      created: when(found.created_at), due: found.due_at ? when(found.due_at) : null, started: found.started_at ? when(found.started_at) : null,
+      finished: found.finished_at ? when(found.finished_at) : null, expires: found.expires_at ? when(found.expires_at) : null, worker: found.worker,
+      schedule: found.schedule ? link(at("schedules", found.schedule), found.schedule) : null,
+      "copy of": found.clone_of ? jobLink(found.queue, found.clone_of) : null, "copied as": found.cloned_as ? jobLink(found.queue, found.cloned_as) : null,
+    })),
+    data.delivery ? deliveryCard(dict(data.delivery)) : null,
+    card("In a terminal", changes(found).map(twin), reading(found)),
+  ];
+}
+
+/** Each act beside its twins, as it stands before anything is asked. */
+function twin(action) {
+  const values = Object.fromEntries((action.fields ?? []).map(({ name, value }) => [name, value ?? ""]));
+  const line = action.cli(values);
+  return h("div", { class: "twin", key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
+}
+
+const copying = (text, line) => h("button", { type: "button", class: "small", "aria-label": text === "Copy" ? `copy ${line}` : "copy as curl", onclick: (event) => copy(line, event.target) }, text);
+
+function reading(found) {
+  const line = `streamq job get ${found.queue} ${found.id}`;
+  return h("div", { class: "twin", key: "get" }, h("span", {}, "Look"), h("code", { tabindex: 0 }, line), copying("Copy", line), copying("curl", `curl ${new URL(`../api/v1/${jobAt(found.queue, found.id)}`, import.meta.url)}`));
+}

@@ -1,0 +1,57 @@
+// Messages: a page for each channel to send one and follow it, the deliveries that nobody knows of, and the opt-outs.
+
+import { button } from "./action.js";
+import { write } from "./exact.js";
+import { dict, list } from "./format.js";
+import { unknownDeliveries } from "./deliveries.js";
+import { channels } from "./overview.js";
+import { card, empty, head, table, tabs, waiting } from "./parts.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+import { sending, watching } from "./sending.js";
+import { when } from "./parts.js";
+
+export const messaging = {
+  title: ({ at }) => (at.part ? `Messaging: ${at.part}` : "Messaging"),
+  asks: ({ at: { part }, local, query }) => ({
+    channels: { path: "channels", every: 5 },
+    unknown: { path: "deliveries/unknown?limit=100", every: 5, maybe: true },
+    ...(part === "opt-outs" ? { optOuts: { path: `opt-outs?limit=100${query.cursor ? `&cursor=${encodeURIComponent(query.cursor)}` : ""}`, every: 10 } } : {}),
+    ...watching(local.sent),
+  }),
+  body(page) {
+    const { at: { part }, data } = page;
+    if (!data.channels) return [head("Messaging"), waiting()];
+    const found = list(data.channels.data).map(dict);
+    const names = found.filter((channel) => list(channel.queues).length).map(({ name }) => name);
+    if (!names.length) return [head("Messaging"), empty("The app that runs here sends no messages.")];
+    return [
+      head("Messaging"),
+      tabs("Part", part ?? "", [["", "Channels", at("messaging")], ...names.map((name) => [name, `Send: ${name}`, at("messaging", name)]), ["unknown", "Unknown deliveries", at("messaging", "unknown")], ["opt-outs", "Opt-outs", at("messaging", "opt-outs")]]),
+      !part ? card("Channels", channels(found)) : part === "unknown" ? unknownDeliveries(data.unknown) : part === "opt-outs" ? optOuts(page) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
+    ];
+  },
+};
+
+const FIELDS = [
+  { name: "channel", label: "Channel", hint: "sms or email; with an address" },
+  { name: "address", label: "Address", hint: "a number or an e-mail address" },
+  { name: "contactId", label: "Or a contact", hint: "its id, with its workspace" },
+  { name: "workspaceId", label: "Workspace", hint: "empty for all" },
+];
+const given = (values) => Object.fromEntries(FIELDS.map(({ name }) => [name, values[name]?.trim()]).filter(([, value]) => value).map(([name, value]) => [name, name === "workspaceId" && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value]));
+
+const added = { text: "Add an opt-out", scope: "write", method: "POST", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
+const removed = { text: "Take one back", scope: "write", method: "POST", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };
+
+function optOuts({ data }) {
+  const next = dict(dict(data.optOuts).page).next;
+  return card("Who wants no more messages", h("div", { class: "row" }, button(added), button(removed)), data.optOuts ? table({
+    name: "Opt-outs", items: list(data.optOuts.data).map(dict), key: ({ subject }) => subject, none: "Nobody has opted out.",
+    columns: [
+      { title: "who", cell: ({ subject }) => subject },
+      { title: "of", cell: ({ workspaces }) => Object.entries(dict(workspaces)).map(([workspace, how]) => h("p", { key: workspace }, workspace === "*" ? "all workspaces" : workspace, h("span", { class: "quiet" }, ` ${how}`))) },
+      { title: "until", cell: ({ until }) => when(until) },
+    ],
+  }) : waiting(), next ? h("a", { href: at("messaging", "opt-outs", { cursor: next }) }, "More") : null);
+}

@@ -1,0 +1,126 @@
+// The first page: what is wrong, what was done of late, and every queue in one line.
+
+import { query as asked, queueAt } from "./api.js";
+import { spark } from "./chart.js";
+import { count, dict, list, number, percent, plural, rate, took } from "./format.js";
+import { serving, slots, troubles, unstarted } from "./health.js";
+import { card, head, link, queueLink, spans, table, waiting } from "./parts.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+import { charts, joined } from "./series.js";
+
+const LOOKED_AT = 8; // queues of which the oldest job is asked for
+
+/** The queues of which most waits, each with the place of its oldest job. */
+const busiest = (live) => [...live.queues].filter(([, counts]) => unstarted(counts)).sort(([, one], [, other]) => unstarted(other) - unstarted(one)).slice(0, LOOKED_AT).map(([name]) => name);
+const oldestOf = (queue) => `oldest of ${queue}`;
+
+export const overview = {
+  title: () => "Overview",
+  asks: ({ query, live }) => ({
+    stats: { path: `stats?${asked({ since: query.since ?? "1h" })}`, every: 10 },
+    schedules: { path: "schedules", every: 30 },
+    channels: { path: "channels", every: 15 },
+    unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true },
+    operations: { path: "operations", every: 15 },
+    ...Object.fromEntries(busiest(live).map((queue) => [oldestOf(queue), { path: `${queueAt(queue)}/jobs?state=${count(live.queues.get(queue).waiting) ? "waiting" : "held"}&limit=1`, every: 10 }])),
+  }),
+  body(page) {
+    const { live, data, query } = page;
+    const stats = list(dict(data.stats).data);
+    return [
+      head("Overview", spans((since) => at({ since }), query.since ?? "1h")),
+      health(page, stats),
+      data.stats ? tiles(live, joined(stats), query.since ?? "1h") : waiting(),
+      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(stats))) : null,
+      card("Queues", queues(live, stats)),
+      list(dict(data.channels).data).length ? card("Channels", channels(list(data.channels.data))) : null,
+    ];
+  },
+};
+
+export function oldest(page) {
+  return Object.fromEntries(busiest(page.live).map((queue) => [queue, dict(list(dict(page.data[oldestOf(queue)]).data)[0]).created_at]));
+}
+
+function health(page, stats) {
+  const { live, data } = page;
+  if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
+  const found = troubles({
+    live, stats, oldest: oldest(page), schedules: list(dict(data.schedules).data), operations: list(dict(data.operations).data).map(dict),
+    unknown: count(dict(data.unknown).total),
+  });
+  if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
+  return h(
+    "ul",
+    { class: "health", "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
+    found.slice(0, 12).map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
+    found.length > 12 ? h("li", { key: "more" }, `and ${number(found.length - 12)} more`) : null,
+  );
+}
+
+function well(live) {
+  return `${plural(live.workers.length, "worker")} with ${plural(slots(live.workers), "slot")} ${live.workers.length === 1 ? "serves" : "serve"} ${plural(live.queues.size, "queue")}.`;
+}
+
+/** What was done in a time, not what is kept; and what is there now. */
+function tiles(live, { total, points, step }, since) {
+  const sum = (state) => [...live.queues.values()].reduce((whole, counts) => whole + count(counts[state]), 0);
+  const seconds = points.length * step || 1;
+  const busy = sum("active");
+  const share = total.ended ? total.failed / total.ended : NaN;
+  return h(
+    "ul",
+    { class: "tiles", key: "tiles", "aria-label": "Figures" },
+    tile("completed", `in the last ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed), "good", "completed over time")),
+    tile("failed", `in the last ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed), "bad", "failed over time")),
+    tile("waiting", "now", number(sum("waiting") + sum("held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
+    tile("active", "now", number(busy), `of ${plural(slots(live.workers), "slot")} busy`, spark(points.map((point) => point.run.p95), "active", "runs over time")),
+    tile("delayed", "now", number(sum("delayed")), "due later", null),
+  );
+}
+
+const tile = (name, when, value, note, line) => h("li", { key: name, "data-state": name }, h("span", {}, `${name} ${when}`), h("strong", {}, value), h("small", {}, note), line);
+
+function queues(live, stats) {
+  const of = new Map(stats.map(dict).map((each) => [each.queue, each]));
+  return table({
+    name: "Queues", items: [...live.queues].sort(([one], [other]) => (one < other ? -1 : 1)), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
+    columns: [
+      { title: "queue", cell: ([name]) => [queueLink(name), live.paused.has(name) ? h("span", { class: "mark" }, "paused") : null] },
+      ...["waiting", "active", "delayed"].map((state) => ({ title: state, isNumber: true, cell: ([name, counts]) => counted(name, counts, state) })),
+      { title: "failed", isNumber: true, cell: ([name, counts]) => counted(name, counts, "failed") },
+      { title: "done", isNumber: true, cell: ([name]) => number(dict(dict(of.get(name)).total).completed ?? 0) },
+      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(dict(dict(of.get(name)).total).wait).p95) },
+      { title: "completed", cell: ([name]) => spark(list(dict(of.get(name)).points).map((point) => dict(point).completed), "good", `completed in ${name}`) },
+      { title: "workers", isNumber: true, cell: ([name]) => workers(live, name) },
+    ],
+  });
+}
+
+/** A count that leads to its jobs; what is held waits, too. */
+function counted(name, counts, state) {
+  const size = state === "waiting" ? unstarted(counts) : count(counts[state]);
+  const held = state === "waiting" && !count(counts.waiting) ? "held" : state;
+  return h("a", { href: at("queues", name, "jobs", { state: held }), class: size ? "count" : "count zero", "data-state": state, "aria-label": `${size} ${state} in ${name}` }, number(size));
+}
+
+const workers = (live, name) => {
+  const found = serving(live.workers, name).length;
+  return found ? number(found) : h("span", { class: "warn" }, "none");
+};
+
+export function channels(found) {
+  return h("ul", { class: "plain" }, found.map(dict).map((channel) => {
+    const counts = dict(channel.counts);
+    const limit = [channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""].filter(Boolean).join(", ");
+    return h(
+      "li",
+      { key: channel.name },
+      list(channel.queues).length ? link(at("messaging", channel.name), channel.name) : h("strong", {}, channel.name),
+      h("span", {}, Object.entries(counts).filter(([, size]) => count(size)).map(([state, size]) => `${number(size)} ${state}`).join(", ") || "nothing kept"),
+      limit ? h("span", { class: "quiet" }, limit) : null,
+      Object.entries(dict(channel.notes)).map(([worker, text]) => h("span", { class: "warn" }, `${worker}: ${text}`)),
+    );
+  }));
+}

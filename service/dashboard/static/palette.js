@@ -1,0 +1,70 @@
+// Go anywhere: to a page, a queue, the jobs that a filter means, or a job by its id alone.
+
+import * as api from "./api.js";
+import { close, present } from "./dialog.js";
+import { live } from "./live.js";
+import { h } from "./render.js";
+import { at, go } from "./route.js";
+
+const MOST = 12;
+const ID = /^\d+-\d+$|^[0-9A-Za-z][\w-]{9,}$/;
+const AT_ONCE = 8; // queues that are asked for an id at the same time
+
+export function openPalette(pages) {
+  present({ text: "", chosen: 0, pages, said: "" }, draw);
+}
+
+function found({ text, pages }) {
+  const wanted = text.trim().toLowerCase();
+  const fits = (name) => name.toLowerCase().includes(wanted);
+  const ids = ID.test(text.trim()) ? [["Find the job", text.trim(), null]] : [];
+  const of = pages.map(([path, name]) => ["Page", name, at(...(path ? [path] : []))]);
+  const queues = [...live.queues.keys()].sort().flatMap((name) => [["Queue", name, at("queues", name)], ["Failed jobs of", name, at("queues", name, "jobs", { state: "failed" })]]);
+  return [...[...of, ...queues].filter(([, name]) => fits(name)), ...ids].slice(0, MOST);
+}
+
+function draw(state, again) {
+  const results = found(state);
+  const choose = async ([, text, address]) => {
+    if (address) return close(), go(address);
+    Object.assign(state, { said: "Looking in all queues …" });
+    again();
+    const place = await placeOf(text);
+    if (place) return close(), go(place);
+    Object.assign(state, { said: "No queue has a job of that id, or not any more." });
+    again();
+  };
+  const key = (event) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by) state.chosen = Math.max(0, Math.min(results.length - 1, state.chosen + by));
+    if (by) event.preventDefault();
+    again();
+  };
+  return h(
+    "form",
+    { class: "palette", onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
+    h("h2", { id: "dialog-title" }, "Go to"),
+    h("input", {
+      name: "palette", autocomplete: "off", spellcheck: "false", placeholder: "a page, a queue, or the id of a job", "aria-label": "A page, a queue, or the id of a job",
+      role: "combobox", "aria-expanded": "true", "aria-controls": "found", "aria-activedescendant": results.length ? `found-${state.chosen}` : null,
+      oninput: (event) => (Object.assign(state, { text: event.target.value, chosen: 0, said: "" }), again()), onkeydown: key,
+    }),
+    h(
+      "ul",
+      { id: "found", role: "listbox", "aria-label": "Places", class: "plain" },
+      results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, h("span", { class: "quiet" }, each[0]), " ", each[1])),
+    ),
+    h("p", { class: "quiet", role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),
+  );
+}
+
+async function placeOf(id) {
+  const queues = [...live.queues.keys()];
+  while (queues.length) {
+    const some = queues.splice(0, AT_ONCE);
+    const answers = await Promise.all(some.map((queue) => api.get(api.jobAt(queue, id)).catch(() => null)));
+    const place = answers.findIndex((answer) => answer !== null);
+    if (place >= 0) return at("queues", some[place], "jobs", id);
+  }
+  return null;
+}

@@ -1,0 +1,63 @@
+// The parts that all pages are made of: cards, tables, facts, links to what is told of.
+
+import { since, list } from "./format.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+
+export const head = (title, ...more) => h("div", { class: "head" }, h("h1", { tabindex: -1 }, title), h("div", { class: "row" }, more));
+
+export const card = (title, ...children) =>
+  h("section", { class: "card", key: `card ${title}`, "aria-label": title }, h("h2", {}, title), children);
+
+export const empty = (text) => h("p", { class: "empty" }, text);
+export const waiting = () => h("p", { class: "empty" }, "Asking the server …");
+
+/** A time as seen from now, the time itself behind it. */
+export const when = (time) => (since(time) ? h("time", { title: time, datetime: time }, since(time)) : "–");
+
+/** Pairs of a name and a value; what is not there is left out. */
+export const facts = (values) =>
+  h(
+    "dl",
+    { class: "facts" },
+    Object.entries(values)
+      .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
+      .map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))),
+  );
+
+/** A table with a row for each item. Columns: { title, cell(item), isNumber }. A row that cannot be shown hides no other. */
+export function table({ name, columns, items, key, none, row = () => ({}) }) {
+  if (!list(items).length) return empty(none ?? "None.");
+  const titles = columns.map(({ title, isNumber, says }) => h("th", { scope: "col", class: isNumber ? "number" : null }, title, says ?? null));
+  return h(
+    "div",
+    { class: "scrolls", role: "region", "aria-label": name, tabindex: 0 },
+    h("table", {}, h("thead", {}, h("tr", {}, titles)), h("tbody", {}, items.map((item, index) => tableRow(columns, item, key(item, index), row)))),
+  );
+}
+
+function tableRow(columns, item, key, row) {
+  try {
+    const cells = columns.map(({ title, cell, isNumber }) => h("td", { class: isNumber ? "number" : null, "data-title": title }, cell(item)));
+    return h("tr", { key, "data-row": true, ...row(item) }, cells);
+  } catch (error) {
+    return h("tr", { key, "data-row": true }, h("td", { colspan: columns.length, class: "error" }, `cannot be shown: ${error.message}`));
+  }
+}
+
+export const link = (address, ...children) => h("a", { href: address }, children);
+export const queueLink = (queue) => link(at("queues", queue ?? ""), queue ?? "–");
+export const jobLink = (queue, id, ...children) => link(at("queues", queue ?? "", "jobs", id ?? ""), children.length ? children : (id ?? "–"));
+
+/** Links of which one is the present one. */
+export const tabs = (name, present, entries) =>
+  h("nav", { class: "tabs", "aria-label": name }, entries.map(([value, text, address]) => h("a", { key: value, href: address, "aria-current": value === present ? "page" : null }, text)));
+
+/** How much of a whole is used, with words beside it. */
+export function meter(used, whole) {
+  const share = whole > 0 ? Math.min(1, used / whole) : 0;
+  return h("span", { class: "meter", "aria-hidden": "true", "data-tone": share >= 1 ? "bad" : share >= 0.8 ? "warn" : "good" }, h("i", { style: { width: `${(share * 100).toFixed(1)}%` } }));
+}
+
+/** Hours or days to look back, as links. */
+export const spans = (address, present) => tabs("Time", present, ["15m", "1h", "6h", "24h"].map((each) => [each, each, address(each)]));

@@ -1,0 +1,107 @@
+// One queue: how it does, what it is told, and what may be done to it.
+
+import { button } from "./action.js";
+import { query as asked, queueAt } from "./api.js";
+import { count, dict, list, number, percent, plural, since, span, took } from "./format.js";
+import { serving, slots } from "./health.js";
+import { card, facts, head, jobLink, spans, tabs, table, waiting, when } from "./parts.js";
+import { counted } from "./queues.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+import { charts, joined } from "./series.js";
+import { icon, STATES } from "./states.js";
+import { drain, limit, pause, purge, remove, resume } from "./steering.js";
+
+export const parts = (queue, present) =>
+  tabs("Of this queue", present, [
+    ["queue", "Queue", at("queues", queue)],
+    ["jobs", "Jobs", at("queues", queue, "jobs")],
+    ["groups", "Groups", at("queues", queue, "groups")],
+    ["failures", "Failures", at("failures", { queue })],
+  ]);
+
+export const queue = {
+  title: ({ at }) => at.queue,
+  asks: ({ at: { queue }, query }) => ({
+    told: { path: queueAt(queue), every: 10, queue },
+    stats: { path: `${queueAt(queue)}/stats?${asked({ since: query.since ?? "1h" })}`, every: 10 },
+    oldest: { path: `${queueAt(queue)}/jobs?state=waiting&limit=1`, every: 10, queue },
+    breakers: { path: `${queueAt(queue)}/breakers`, every: 30 },
+  }),
+  body(page) {
+    const { at: { queue }, data, live, query } = page;
+    const told = dict(data.told);
+    const counts = live.queues.get(queue) ?? dict(told.counts);
+    const size = STATES.filter((state) => state !== "active").reduce((sum, state) => sum + count(counts[state]), 0);
+    return [
+      head(queue, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
+      parts(queue, "queue"),
+      pauses(queue, told, live.paused.get(queue)),
+      h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
+      told.name ? card("How it does", figures(page, told, queue)) : waiting(),
+      h("div", { class: "row", key: "span" }, spans((since) => at("queues", queue, { since }), query.since ?? "1h")),
+      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined([data.stats]))) : null,
+      data.stats ? card("Tasks", tasks(dict(dict(data.stats).tasks))) : null,
+      list(dict(data.breakers).data).length ? card("Circuit breakers", breakers(list(data.breakers.data))) : null,
+    ];
+  },
+};
+
+function pauses(queue, told, now) {
+  const tasks = Object.entries(dict(told.paused_tasks));
+  const pause = dict(now ?? told.paused);
+  const isPaused = Boolean(now ?? told.paused);
+  if (!isPaused && !tasks.length) return null;
+  const said = ({ reason, by, since: began, until }) => [reason ? `: ${reason}` : "", by ? ` (${by})` : "", began ? `, ${since(began)}` : "", until ? `, ends ${since(until)}` : ""].join("");
+  return h(
+    "ul",
+    { class: "health", "data-tone": "warn", key: "pauses" },
+    isPaused ? h("li", { key: "queue", class: "paused", "data-tone": "warn" }, `${queue} is paused${said(pause)}.`) : null,
+    tasks.map(([task, each]) => h("li", { key: task, "data-tone": "warn" }, `The task ${task} is paused${said(dict(each))}. `, button(resume(queue, task), { class: "small" }))),
+  );
+}
+
+function figures({ data, live }, told, queue) {
+  const total = dict(dict(data.stats).total);
+  const oldest = dict(list(dict(data.oldest).data)[0]);
+  const found = serving(live.workers, queue);
+  const kept = dict(told.retention);
+  return facts({
+    workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : h("span", { class: "warn" }, "none serves it"),
+    "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created "), when(oldest.created_at)] : "none",
+    failed: percent(count(total.failed) / (count(total.failed) + count(total.completed))),
+    "wait p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.wait)[part])).join(", "),
+    "run p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.run)[part])).join(", "),
+    "may wait": told.max_waiting === null || told.max_waiting === undefined ? "any number" : `${number(told.max_waiting)} at most`,
+    "records kept": keeping(kept),
+  });
+}
+
+function keeping(kept) {
+  const said = (name) => [kept[name] === null || kept[name] === undefined ? "" : number(kept[name]), kept[`${name}_for`] ? `for ${span(kept[`${name}_for`])}` : ""].filter(Boolean).join(" ");
+  const parts = ["completed", "failed"].filter((name) => said(name)).map((name) => `${said(name)} ${name}`);
+  return parts.join(", ") || "as the settings say";
+}
+
+function tasks(found) {
+  return table({
+    name: "Tasks", items: Object.entries(found), key: ([name]) => name, none: "No task of it has ended in this time.",
+    columns: [
+      { title: "task", cell: ([name]) => name },
+      ...["completed", "failed", "retried", "cancelled"].map((title) => ({ title, isNumber: true, cell: ([, each]) => number(dict(each)[title]) })),
+      ...["wait", "run"].flatMap((kind) => ["p50", "p95"].map((part) => ({ title: `${kind} ${part}`, isNumber: true, cell: ([, each]) => took(dict(dict(each)[kind])[part]) }))),
+    ],
+  });
+}
+
+function breakers(found) {
+  return table({
+    name: "Circuit breakers", items: found.map(dict), key: ({ scope }) => scope,
+    columns: [
+      { title: "of", cell: ({ scope }) => scope },
+      { title: "state", cell: ({ state }) => h("span", { class: state === "closed" ? "" : "warn" }, state) },
+      { title: "opens at", cell: ({ breaker }) => breaker ?? "by hand alone" },
+      { title: "failed of ended", isNumber: true, cell: ({ failed, ended }) => `${number(failed)} of ${number(ended)}` },
+    ],
+  });
+}

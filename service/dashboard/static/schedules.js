@@ -1,0 +1,113 @@
+// Schedules: when each runs next, how the last run ended, and one of them with its next times.
+
+import { button, command } from "./action.js";
+import { jobAt, scheduleAt } from "./api.js";
+import { write } from "./exact.js";
+import { age, amount, dict, list, number, plural, since, span } from "./format.js";
+import { card, facts, head, jobLink, link, queueLink, table, waiting, when } from "./parts.js";
+import { h } from "./render.js";
+import { at, go } from "./route.js";
+import { badge } from "./states.js";
+
+const LATE = 60;
+
+const rule = ({ cron, every, at: once, zone }) => (cron ? `${cron} (${zone ?? "UTC"})` : every ? `every ${span(every)}` : once ? `once, ${since(once)}` : "–");
+
+const run = (name) => ({
+  text: "Run now", scope: "write", method: "POST", path: `${scheduleAt(name)}/run`, title: `Run ${name} now`, note: "Beside what is planned.",
+  cli: () => command("schedule", "run", name),
+  done: ({ queue, id }) => [`${name} runs as `, jobLink(queue, id)],
+});
+
+const pause = (name) => ({
+  text: "Pause", scope: "write", method: "POST", path: `${scheduleAt(name)}/pause`, title: `Pause ${name}`, note: "It rests until somebody resumes it.",
+  fields: [{ name: "reason", label: "Reason" }],
+  body: ({ reason }) => write({ reason }),
+  cli: ({ reason }) => command("schedule", "pause", name, ...(reason ? ["--reason", reason] : [])),
+  done: () => `${name} rests.`,
+});
+
+const resume = (name) => ({
+  text: "Resume", scope: "write", method: "POST", path: `${scheduleAt(name)}/resume`, title: `Resume ${name}`,
+  cli: () => command("schedule", "resume", name),
+  done: () => `${name} runs again.`,
+});
+
+const remove = (name) => ({
+  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay. One that code declares comes again.",
+  cli: () => command("schedule", "rm", name),
+  done: () => (go(at("schedules")), `${name} is removed.`),
+});
+
+export const schedules = {
+  title: () => "Schedules",
+  asks: () => ({ found: { path: "schedules", every: 5 } }),
+  body({ data }) {
+    return [head("Schedules"), data.found ? h("section", { class: "card", key: "table" }, rows(list(data.found.data).map(dict))) : waiting()];
+  },
+};
+
+function rows(found) {
+  return table({
+    name: "Schedules", items: found, key: ({ name }) => name, none: "There is no schedule.",
+    columns: [
+      { title: "schedule", cell: ({ name, task }) => [link(at("schedules", name ?? ""), name), h("small", { class: "quiet" }, task)] },
+      { title: "queue", cell: ({ queue }) => queueLink(queue) },
+      { title: "runs", cell: rule },
+      { title: "next", cell: next },
+      { title: "last", cell: ({ last_at, last_job, queue }) => (last_job ? jobLink(queue, last_job, when(last_at)) : "not yet") },
+      { title: "ran", isNumber: true, cell: ({ runs }) => number(runs) },
+      { title: "skipped", isNumber: true, cell: ({ skipped }) => number(skipped) },
+      { title: "missed", isNumber: true, cell: ({ missed }) => number(missed) },
+      { title: "", cell: ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })) },
+    ],
+  });
+}
+
+function next({ next_at, paused, orphaned, state }) {
+  if (paused) return h("span", { class: "mark" }, `paused${dict(paused).reason ? `: ${dict(paused).reason}` : ""}`);
+  if (age(next_at) > LATE) return h("span", { class: "error" }, `late by ${span(age(next_at))}`);
+  return [next_at ? when(next_at) : (state ?? "–"), orphaned ? h("span", { class: "mark" }, "no code declares it any more") : null];
+}
+
+export const schedule = {
+  title: ({ at }) => at.name,
+  asks: ({ at: { name }, data }) => ({
+    told: { path: scheduleAt(name), every: 5 },
+    preview: { path: `${scheduleAt(name)}/preview?count=10`, every: 30 },
+    ...(dict(data.told).last_job ? { last: { path: jobAt(data.told.queue, data.told.last_job), every: 5, maybe: true } } : {}),
+  }),
+  body({ at: { name }, data }) {
+    const told = dict(data.told);
+    if (!data.told) return [head(name), waiting()];
+    return [
+      head(name, button(run(name)), button(told.paused ? resume(name) : pause(name)), button(remove(name))),
+      h("div", { class: "columns", key: "columns" },
+        h("div", {}, card("The next times", planned(list(dict(data.preview).data).map(dict))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
+        h("div", {}, card("Facts", facts({
+          task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": told.last_planned_at ? when(told.last_planned_at) : null,
+          "started behind its time": drift(told), "last outcome": outcome(told, data.last), ran: plural(told.runs, "time"), skipped: number(told.skipped), missed: number(told.missed),
+          overlap: told.overlap, misfire: told.misfire, jitter: amount(told.jitter) ? span(told.jitter) : null, priority: told.priority, group: told.group,
+          "declared by": told.source, version: number(told.version), holidays: dict(told.calendar).holidays,
+        })))),
+    ];
+  },
+};
+
+function drift({ last_planned_at, last_at }) {
+  const seconds = (Date.parse(last_at) - Date.parse(last_planned_at)) / 1000;
+  return Number.isNaN(seconds) ? null : span(Math.max(0, seconds));
+}
+
+const outcome = ({ queue, last_job }, last) => (last_job ? [last ? badge(last.state) : "its record is not kept any more", " ", jobLink(queue, last_job, "the job")] : "it has not run yet");
+
+function planned(found) {
+  return table({
+    name: "Planned times", items: found, key: (_, index) => index, none: "It does not run any more.",
+    columns: [
+      { title: "in", cell: ({ at: moment }) => when(moment) },
+      { title: "time there", cell: ({ local }) => String(local ?? "–").replace("T", " ") },
+      { title: "", cell: ({ note }) => (note ? h("span", { class: "warn" }, note) : null) },
+    ],
+  });
+}

@@ -1,0 +1,96 @@
+// A message from a form, and its way until it is delivered.
+
+import { curl, field } from "./action.js";
+import * as api from "./api.js";
+import { write } from "./exact.js";
+import { count, dict } from "./format.js";
+import { isSent } from "./job.js";
+import { page } from "./page.js";
+import { card, jobLink, when } from "./parts.js";
+import { h } from "./render.js";
+import { said } from "./shown.js";
+import { badge, ENDED } from "./states.js";
+
+const EVERY = 0.5; // seconds between two looks at a message on its way
+const OF_ALL = [{ name: "workspaceId", label: "Workspace id", value: "66338" }, { name: "contactId", label: "Contact id, if any" }, { name: "delay", label: "Delay", hint: "seconds, or such as 5m; empty for at once" }];
+const FORMS = {
+  sms: [{ name: "to", label: "To", value: "+15550100" }, { name: "message", label: "Message", kind: "lines", rows: 3, value: "Hello from streamq" }, ...OF_ALL],
+  email: [{ name: "to", label: "To", value: "reader@example.com" }, { name: "subject", label: "Subject", value: "Hello" }, { name: "html", label: "Text in HTML", kind: "lines", rows: 4, value: "<p>Hello from streamq</p>" }, ...OF_ALL],
+  ai: [
+    { name: "workspace_id", label: "Workspace id", value: "66338" }, { name: "contact_id", label: "Contact id", value: "contact-1" },
+    { name: "message_id", label: "Message id", value: "" }, { name: "message_text", label: "Message that is answered", kind: "lines", rows: 3, value: "When do you open?" },
+    { name: "callback_url", label: "Address for the reply", value: "" },
+  ],
+};
+
+const values = (channel) => ({ ...Object.fromEntries(FORMS[channel].map(({ name, value }) => [name, value ?? ""])), ...dict(page.local[`form ${channel}`]) });
+
+/** Digits are a number, as the provider knows it; anything else is a string, and the server has the last word. */
+const typed = (name, text) => (/^workspace_?id$/i.test(name) && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : name === "delay" && /^-?[\d.]+$/.test(text) ? Number(text) : text);
+
+const EMPTY = new Set(["contactId", "delay"]); // left out where nothing is written
+const request = (channel) => ({
+  method: "POST", path: `messages/${channel}`,
+  body: (given) => write(Object.fromEntries(Object.entries(given).filter(([name, text]) => text.trim() || !EMPTY.has(name)).map(([name, text]) => [name, typed(name, text.trim())]))),
+});
+
+export function sending(_page, channel) {
+  if (!FORMS[channel]) return card(`Send: ${channel}`, h("p", { class: "quiet" }, "There is no form for this channel."));
+  const { problem, sent, busy } = page.local;
+  const given = values(channel);
+  const change = (name) => (event) => page.set({ [`form ${channel}`]: { ...dict(page.local[`form ${channel}`]), [name]: event.target.value } });
+  const loose = problem && !problem.errors.some(({ pointer }) => FORMS[channel].some(({ name }) => pointer === `/${name}`));
+  const form = h(
+    "form",
+    { id: "send", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit(channel)) },
+    FORMS[channel].map((each) => field(each, change(each.name), problem)),
+    loose ? h("p", { class: "error", role: "alert" }, [problem.message, ...problem.errors.map(({ message }) => message)].join(" ")) : null,
+    page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : h("p", { class: "quiet" }, "The key of this tab may not send."),
+    h("details", { class: "twins" }, h("summary", {}, "The same in a terminal"), h("code", { tabindex: 0 }, curl(request(channel), given))),
+  );
+  return h("div", { class: "columns even", key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : h("p", { class: "empty" }, "Send a message, and follow it here until it is delivered.")));
+}
+
+async function submit(channel) {
+  page.set({ problem: null, busy: true });
+  const given = values(channel);
+  if (channel === "ai" && !given.message_id) given.message_id = `test-${Date.now()}`;
+  try {
+    const { body, path } = request(channel);
+    const sent = await api.send("POST", path, body(given));
+    page.set({ sent, busy: false });
+  } catch (error) {
+    page.set({ problem: Object.assign(error, { errors: error.errors ?? [] }), busy: false });
+    setTimeout(() => document.querySelector("#send [aria-invalid]")?.focus(), 20);
+  }
+}
+
+/** What is asked for while a message is followed. */
+export function watching(sent) {
+  if (!sent) return {};
+  const path = api.jobAt(sent.queue, sent.id);
+  const last = dict(page.data.sent);
+  const isDone = ENDED.includes(last.state) && last.id === sent.id;
+  return {
+    sent: { path, every: isDone ? 10 : EVERY },
+    ...(last.id === sent.id && isSent(sent.queue, last) ? { delivery: { path: `${path}/delivery`, every: isDone ? 2 : EVERY, maybe: true } } : {}),
+  };
+}
+
+function way(sent) {
+  const job = dict(page.data.sent).id === sent.id ? page.data.sent : sent;
+  const delivery = dict(page.data.delivery);
+  const takes = sent.segments ? `${sent.segments} ${count(sent.segments) === 1 ? "segment" : "segments"} of ${String(sent.encoding).toUpperCase()}` : null;
+  const steps = [
+    ["taken", when(job.created_at), true],
+    ["waits", job.due_at && job.state === "delayed" ? ["due ", when(job.due_at)] : null, job.state !== undefined],
+    ["given to the provider", job.started_at ? when(job.started_at) : null, Boolean(job.started_at)],
+    [job.state === "completed" ? "sent" : job.state, job.error ? h("span", { class: "error" }, said(dict(job.error).message ?? "")) : when(job.finished_at), ENDED.includes(job.state)],
+    ["delivered", delivery.state === "delivered" ? "the provider reports it" : delivery.state === "failed" ? h("span", { class: "error" }, delivery.reason) : "no report yet", delivery.state === "delivered"],
+  ];
+  return [
+    h("p", { class: "sent", "data-state": job.state, role: "status" }, badge(job.state), " ", h("strong", {}, delivery.state === "delivered" ? "delivered" : job.state), takes ? h("span", { class: "quiet" }, ` ${takes}`) : null),
+    h("ol", { class: "steps" }, steps.map(([name, told, isDone]) => h("li", { key: name, class: isDone ? "done" : "" }, h("b", {}, name), " ", told))),
+    h("p", {}, "Its job: ", jobLink(sent.queue, sent.id)),
+  ];
+}

@@ -1,0 +1,69 @@
+// What may be done to a queue: pause and resume it, limit it, and delete what is in it.
+
+import { queueAt } from "./api.js";
+import { command } from "./action.js";
+import { write } from "./exact.js";
+import { number, plural } from "./format.js";
+import { go, at } from "./route.js";
+
+const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined));
+
+export const pause = (queue) => ({
+  text: "Pause", scope: "admin", method: "POST", path: `${queueAt(queue)}/pause`, title: `Pause ${queue}`,
+  note: "No job of it starts until somebody resumes it. What runs goes on.",
+  fields: [
+    { name: "reason", label: "Reason", hint: "shown to whoever looks" },
+    { name: "until", label: "Until", hint: "such as 30m, or a time as 2030-01-31T09:00:00Z; empty for no end" },
+    { name: "task", label: "Only the task", hint: "empty for the whole queue" },
+  ],
+  body: (values) => write(given(values)),
+  cli: ({ reason, until, task }) => command("queue", "pause", queue, ...(task ? ["--task", task] : []), ...(reason ? ["--reason", reason] : []), ...(until ? ["--until", until] : [])),
+  done: () => `${queue} is paused.`,
+});
+
+export const resume = (queue, task) => ({
+  text: task ? `Resume ${task}` : "Resume", scope: "admin", method: "POST", path: `${queueAt(queue)}/resume`, title: `Resume ${task ?? queue}`,
+  body: () => write(task ? { task } : {}),
+  cli: () => command("queue", "resume", queue, ...(task ? ["--task", task] : [])),
+  done: () => `${task ?? queue} goes on.`,
+});
+
+export const limit = (queue, { max_waiting }) => ({
+  text: "Limit", scope: "admin", method: "PATCH", path: queueAt(queue), title: `Limit ${queue}`,
+  note: "What is left empty stays as it is.",
+  fields: [
+    { name: "concurrency", label: "Jobs at once, on all workers", hint: "a number, or unlimited" },
+    { name: "rate", label: "Starts", hint: "such as 10/s or 100/5m, or unlimited" },
+    { name: "max_waiting", label: "Jobs that may wait", value: max_waiting ? String(max_waiting) : "", hint: "more are refused" },
+  ],
+  body: (values) => write(Object.fromEntries(Object.entries(given(values)).map(([name, value]) => [name, /^\d+$/.test(value) ? Number(value) : value]))),
+  cli: (values) => command("queue", "limit", queue, ...Object.entries(given(values)).flatMap(([name, value]) => [`--${name.replace("_", "-")}`, value])),
+  done: () => "The limit holds at once.",
+});
+
+export const purge = (queue, size) => ({
+  text: "Purge", sure: `Delete ${plural(size, "job")}`, isDangerous: true, scope: "admin", method: "POST", path: `${queueAt(queue)}/purge`, title: `Purge ${queue}`,
+  note: `${number(size)} jobs and records are deleted for good: all but those that run.`, must: queue,
+  body: () => write({ confirm: queue }),
+  cli: () => command("queue", "purge", queue),
+  done: (operation) => begun(operation),
+});
+
+export const drain = (queue, size) => ({
+  text: "Drain", isDangerous: true, scope: "admin", method: "POST", path: `${queueAt(queue)}/drain`, title: `Drain ${queue}`,
+  note: `The ${number(size)} jobs that wait are deleted for good; tick to delete delayed and held ones, too.`, must: queue,
+  fields: [{ name: "delayed", label: "Delayed and held jobs, too", kind: "checkbox", value: false }],
+  body: ({ delayed }) => write({ confirm: queue, delayed: Boolean(delayed) }),
+  cli: ({ delayed }) => command("queue", "drain", queue, delayed ? "--delayed" : null),
+  done: (operation) => begun(operation),
+});
+
+export const remove = (queue) => ({
+  text: "Remove", isDangerous: true, scope: "admin", method: "DELETE", path: queueAt(queue), title: `Remove ${queue}`,
+  note: "Only a queue that nobody serves and that is empty can go.",
+  cli: () => command("queue", "rm", queue),
+  done: () => (go(at("queues")), `${queue} is removed.`),
+});
+
+/** An operation that has begun, for the line that tells so. */
+export const begun = ({ kind, queue }) => `The ${kind} in ${queue} has begun: Activity shows how far it is.`;

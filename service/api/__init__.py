@@ -8,6 +8,7 @@ from ..http.route import AnyRoute
 from . import (
     ai,
     audit,
+    batch,
     breakers,
     by_id,
     changes,
@@ -42,6 +43,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *events.ROUTES,
     *workers.ROUTES,
     *jobs.ROUTES,
+    *batch.ROUTES,
     *changes.ROUTES,
     *reports.ROUTES,
     *queues.ROUTES,

@@ -54,6 +54,8 @@ BAD_CURSOR: Final = ProblemType(400, "bad-cursor", "the cursor is none, or belon
 # -- what requests carry -----------------------------------------------------------------------------------------
 
 
+LONGEST_NAME: Final = 200
+"""Characters of the name of a task."""
 _WITHOUT_OPTIONS: Final = {"task", "payload"}
 DECIDED: Final = frozenset({"priority", "key", "unique", "group", "expires"})
 """Options of which the answer tells what was made of them: the job is looked up for it."""
@@ -65,7 +67,7 @@ class JobBody(Request):
     What is left out is the task's.
     """
 
-    task: str = Field(min_length=1, max_length=200)
+    task: str = Field(min_length=1, max_length=LONGEST_NAME)
     payload: Any = None
 
     @field_validator("at", check_fields=False)
@@ -189,7 +191,7 @@ async def create(site: Site, asked: Asked[None, JobBody]) -> Answer:
     engine, body, queue = site.engine, asked.body, asked.request.match_info["queue"]
     task = engine.tasks.get(body.task)
     if task is None or task.queue != queue:
-        await _check_task(engine, asked, body.task)
+        await check_task(engine, asked, body.task)
     if asked.key is not None:
         return await answered_once(site, asked, queue, _wanted(body), partial(_create, site, asked))
     return await _create(site, asked, partial(engine.enqueue, queue))
@@ -235,7 +237,7 @@ def _shown(task: Task[Any, Any] | None, payload: bytes) -> Any:
     return Fragment(payload) if task is None or not task.hides else task.shown(payload)
 
 
-async def _check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:
+async def check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:
     """Raise ``Problem`` for a queue that nobody knows, and ``UnknownTask`` where others are declared for it."""
     queue = (await known_queue(engine, asked.request)).name
     tasks = [each for each, task in engine.tasks.items() if task.queue == queue]

@@ -159,7 +159,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         return response(_of_router(request, error), request[REQUEST_ID])
     except StreamqError as error:
-        return response(_of_engine(request, error), request[REQUEST_ID])
+        return response(of_engine(request, error), request[REQUEST_ID])
     except Exception as error:
         return response(_of_the_unexpected(request, error), request[REQUEST_ID])
 
@@ -205,7 +205,8 @@ def _of_the_unexpected(request: web.Request, error: Exception) -> Problem:
     return internal()
 
 
-def _of_engine(request: web.Request, error: StreamqError) -> Problem:
+def of_engine(request: web.Request, error: StreamqError) -> Problem:
+    """The problem of an error of the engine. One that no caller can make is told in the log."""
     kind = next((kind for of, kind in OF_ENGINE.items() if isinstance(error, of)), None)
     if kind is None:
         log.error("request %s: unexpected: %s: %s", request[REQUEST_ID], error.code, error)

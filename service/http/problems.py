@@ -141,8 +141,13 @@ def raw(problem: Problem) -> bytes:
 
 def document(problem: Problem, request_id: str) -> bytes:
     """The problem as JSON text."""
+    return told(members(problem, request_id))
+
+
+def members(problem: Problem, request_id: str) -> dict[str, Any]:
+    """What its document says."""
     kind = problem.kind
-    return told({
+    return {
         "type": f"urn:streamq:problem:{kind.code}",
         "title": _title(kind.status),
         "status": kind.status,
@@ -150,7 +155,7 @@ def document(problem: Problem, request_id: str) -> bytes:
         "detail": cut(problem.detail, DETAIL),
         "request_id": request_id,
         **problem.members,
-    })  # fmt: skip
+    }
 
 
 def cut(text: str, most: int) -> str:

@@ -106,6 +106,8 @@ class Route(Generic[S, Q, B]):
     makes_a_job: bool = False
     is_idempotent: bool = False
     """It takes an ``Idempotency-Key``."""
+    bodies: int = 1
+    """A body may be so many times as long as one of most routes."""
     any_type: bool = False
     """Taken without saying that it is JSON. A form of a page cannot send it by its method."""
     is_stream: bool = False
@@ -169,7 +171,7 @@ def register(
     for route in routes:
         check = _checking(route, context)
         handler = _by_caller(route.handler, acting) if route.steers else route.handler
-        answer = _answering(route, handler, site, guard_of(route), check, max_body)
+        answer = _answering(route, handler, site, guard_of(route), check, max_body * route.bodies)
         path = base_path + route.path
         application.router.add_route(route.method, path, answer, expect_handler=await_body)
         if route.method == "GET" and not route.is_stream:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ class Service:
 
     async def send(self, method: str, path: str, body: Any = b"", **headers: str) -> tuple[int, Any, Any]:
         """The same of any method."""
-        content = {"data": body} if isinstance(body, bytes) else {"json": body}
+        data = BytesIO(body) if isinstance(body, bytes) and len(body) > 1_000_000 else body  # aiohttp warns of it
+        content = {"data": data} if isinstance(body, bytes) else {"json": body}
         sent = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
         async with self.http.request(method, self.url + path, headers=sent, **content) as response:
             return await _held(method, path, response)

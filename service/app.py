@@ -14,6 +14,7 @@ from streamq import App
 from . import api
 from .api import index
 from .api.messages import RULES, Rules
+from .api.metrics import METRICS, Metrics
 from .dashboard import pages
 from .dashboard.feed import Feed
 from .http.auth import Keys, Scope, keyed
@@ -58,6 +59,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, _either(keys, anyone, this_machine)
+    application[METRICS] = Metrics(engine)
     register(
         application, (*ROUTES, pages.TO_THE_PAGE) if settings.base_path else ROUTES, site, _guard_of(keys),
         max_body=settings.max_body, base_path=settings.base_path, context={RULES: Rules.of(settings, numbers)},
@@ -90,6 +92,7 @@ async def _end(application: web.Application) -> None:
     site = application[SITE]
     await site.feed.close()
     await site.readiness.close()
+    await application[METRICS].close()
 
 
 def _guard_of(keys: KeyRing) -> Callable[[AnyRoute], Guard]:

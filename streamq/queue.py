@@ -105,6 +105,13 @@ class Queue(Limited, Many):
             return Page(found.items, found.next)
         return await self._client.store.jobs.jobs(self.name, state, limit, cursor)
 
+    async def waiting_since(self) -> datetime | None:
+        """When the first of the jobs that wait began to, by the server's clock; ``None`` where none waits.
+
+        A job begins to wait when it could be taken: one that was delayed, or is retried, when that time was over.
+        """
+        return await self._client.store.jobs.waiting_since(self.name)
+
     async def search(
         self, text: str = "", *, state: State | None = None, task: str | None = None, limit: int = 50,
         cursor: str | None = None,

@@ -23,6 +23,7 @@ from . import (
     index,
     jobs,
     me,
+    metrics,
     operations,
     opt_outs,
     queues,
@@ -66,6 +67,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *why.ROUTES,
     *by_id.ROUTES,
     *stats.ROUTES,
+    *metrics.ROUTES,
     *index.ROUTES,
 )
 """All routes of the API. The router tries those that begin alike in this order: jobs are asked for the most."""

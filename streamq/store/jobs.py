@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from streamq.errors import JobNotFound, KeyInUse, StreamqError, VersionConflict, WrongState
 from streamq.model import codec
+from streamq.model.clock import from_ms
 from streamq.model.cursors import is_entry
 from streamq.model.job_reader import READ, from_entry, from_record
 from streamq.model.job_record import JobRecord, Page
@@ -143,6 +145,11 @@ class Jobs:
         if error := next((reply for reply in replies if isinstance(reply, StreamqError)), None):
             raise error
         return [self._read(queue, job_id, said) for queue, said in zip(asked, replies, strict=True) if said]
+
+    async def waiting_since(self, queue: str) -> datetime | None:
+        """When the first of the jobs that wait began to; ``None`` where none waits."""
+        since = await self._pages.waiting_since(queue)
+        return None if since is None else from_ms(since)
 
     async def found(self, queue: str, ids: Sequence[str]) -> dict[str, JobRecord]:
         """By id, everything known of those of the jobs that are somewhere."""

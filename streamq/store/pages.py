@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from streamq.model.cursors import cursor_at, entry_of, invalid, place_of
 from streamq.model.envelope import parse_fields
@@ -64,13 +64,20 @@ class Pages:
 
     async def _last_delivered(self, queue: str, lane: str) -> str:
         async with self._access.pool.links() as links:
-            groups = (await links.of(queue).batch(("XINFO", "GROUPS", lane)))[0]
-        if isinstance(groups, Exception):
-            return "0-0"
-        for at in map(pairs, groups):
-            if at[b"name"] == GROUP.encode():
-                return str(at[b"last-delivered-id"].decode())
-        return "0-0"
+            return _last_of((await links.of(queue).batch(("XINFO", "GROUPS", lane)))[0])
+
+    async def waiting_since(self, queue: str) -> int | None:
+        """When the first of the jobs that wait came to its lane, in milliseconds; ``None`` where none waits."""
+        lanes = self._access.keys(queue).lanes
+        async with self._access.pool.links() as links:
+            link = links.of(queue)
+            groups = await link.batch(*[("XINFO", "GROUPS", lane) for lane in lanes])
+            begins = ["(" + _last_of(each) for each in groups]
+            first = await link.batch(
+                *[("XRANGE", lane, begin, "+", "COUNT", 1) for lane, begin in zip(lanes, begins, strict=True)]
+            )
+        found = [each[0][0] for each in first if each and not isinstance(each, Exception)]
+        return min((int(entry.partition(b"-")[0]) for entry in found), default=None)
 
     async def ids(
         self, queue: str, state: State, limit: int, cursor: str | None
@@ -130,6 +137,16 @@ class Pages:
                 for entry, found in zip(part, replies, strict=True):
                     ids.append((id_of(parse_fields(found[0][1])[2]) if found else None) or entry)
         return ids
+
+
+def _last_of(groups: Any) -> str:
+    """The last entry that was delivered, from what the server says of the groups of a lane."""
+    if isinstance(groups, Exception):  # nobody has read it yet
+        return "0-0"
+    for at in map(pairs, groups):
+        if at[b"name"] == GROUP.encode():
+            return str(at[b"last-delivered-id"].decode())
+    return "0-0"
 
 
 def _order(entry: str) -> tuple[int, ...]:

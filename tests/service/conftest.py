@@ -43,7 +43,9 @@ class Service:
 
     async def send(self, method: str, path: str, body: Any = b"", **headers: str) -> tuple[int, Any, Any]:
         """The same of any method."""
-        data = BytesIO(body) if isinstance(body, bytes) and len(body) > 1_000_000 else body  # aiohttp warns of it
+        data = (
+            BytesIO(body) if isinstance(body, bytes) and len(body) > 1_000_000 else body
+        )  # aiohttp warns of it
         content = {"data": data} if isinstance(body, bytes) else {"json": body}
         sent = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
         async with self.http.request(method, self.url + path, headers=sent, **content) as response:

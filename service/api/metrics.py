@@ -1,0 +1,246 @@
+"""Figures for Prometheus: what the server knows of queues, jobs, workers and messages.
+
+They are looked up once for all who ask within a second. What comes of the statistics is of the last five minutes, and
+is looked up every quarter of a minute: it is kept by the minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import monotonic
+from typing import Final
+
+from aiohttp import web
+
+import streamq
+from streamq import App, Counts, Statistics, Unavailable, WorkerInfo
+
+from ..clock import now
+from ..http.auth import Scope
+from ..http.marks import marked
+from ..http.route import Asked, Route, Success
+from ..messaging.figures import COUNTS
+from ..messaging.reports import Reports
+from ..messaging.workspaces import WorkspaceNames
+from ..site import Site
+from .exposition import CONTENT_TYPE, Family, text_of
+from .message_stats import message_stats
+
+MOST: Final = 200
+"""Queues that are told apart, those with the most jobs first."""
+OTHERS: Final = "*"
+"""All queues beyond, added up."""
+FRESH: Final = 1.0
+"""Seconds for which what was looked up is told again."""
+STATISTICS_FRESH: Final = 15.0
+WINDOW: Final = "5m"
+AT_ONCE: Final = 20
+"""Queues that are looked at side by side."""
+
+
+class Kept:
+    """What one look gives to all who ask while it lasts, and for some seconds after it."""
+
+    def __init__(self, seconds: float, look: Callable[[], Awaitable[list[Family]]]) -> None:
+        self._seconds, self._look = seconds, look
+        self._task: asyncio.Task[list[Family]] | None = None
+        self._until = 0.0
+
+    async def families(self) -> list[Family]:
+        """What was found. Raises what the look raised, to all who waited for it; the next one looks again."""
+        if self._task is None or (
+            self._task.done() and (monotonic() >= self._until or self._failed(self._task))
+        ):
+            self._task = asyncio.ensure_future(self._find())
+        return await asyncio.shield(self._task)
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    @staticmethod
+    def _failed(task: asyncio.Task[list[Family]]) -> bool:
+        return task.cancelled() or task.exception() is not None
+
+    async def _find(self) -> list[Family]:
+        found = await self._look()
+        self._until = monotonic() + self._seconds
+        return found
+
+
+class Metrics:
+    """Those of an app."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._now = Kept(FRESH, self._counted)
+        self._lately = Kept(STATISTICS_FRESH, self._of_statistics)
+
+    async def text(self) -> bytes:
+        """All of them; where the server cannot be reached, that it cannot."""
+        about = Family("streamq_build_info", "1; its label has the version of the service")
+        about.add(1, version=str(streamq.__version__))
+        up = Family("streamq_server_up", "Whether the queue server answers: 1 or 0")
+        try:
+            found = [*await self._now.families(), *await self._lately.families()]
+        except Unavailable:
+            up.add(0)
+            return text_of([about, up])
+        up.add(1)
+        return text_of([about, up, *found])
+
+    async def close(self) -> None:
+        """Look no more."""
+        await self._now.close()
+        await self._lately.close()
+
+    async def _counted(self) -> list[Family]:
+        app = self._app
+        names, workers = await app.queues(), await app.workers()
+        paused = {name for name, said in (await app.steering(names)).items() if said.paused}
+        counts = dict(zip(names, await _each(names, lambda name: app.queue(name).counts()), strict=True))
+        told = sorted(names, key=lambda name: -sum(counts[name].asdict().values()))[:MOST]
+        ages = dict(
+            zip(told, await _each(told, lambda name: _oldest_age(app, name, counts[name])), strict=True)
+        )
+        return [
+            *_of_queues(counts, told, ages, paused, workers), *_of_workers(workers, counts), *await self._of_server(),
+            await self._of_deliveries(),
+        ]  # fmt: skip
+
+    async def _of_server(self) -> list[Family]:
+        used, most = await self._app.server_memory()
+        memory = Family("streamq_server_memory_bytes", "Memory that the queue server uses")
+        memory.add(used)
+        limit = Family(
+            "streamq_server_memory_limit_bytes", "Memory that it may use; none where it has no limit"
+        )
+        limit.add(most or None)
+        round_trip = Family("streamq_server_round_trip_seconds", "How long it took to answer")
+        round_trip.add(await self._app.ping())
+        return [memory, limit, round_trip]
+
+    async def _of_deliveries(self) -> Family:
+        unknown = Family(
+            "streamq_deliveries_unknown", "Messages of which nobody knows whether they were sent"
+        )
+        unknown.add(await Reports(self._app).deliveries.count_unknown())
+        return unknown
+
+    async def _of_statistics(self) -> list[Family]:
+        found = await self._app.statistics(WINDOW)
+        busiest = sorted(found.values(), key=lambda each: -each.total.ended)[:MOST]
+        return [*_of_attempts(busiest), await self._of_messages()]
+
+    async def _of_messages(self) -> Family:
+        messages = Family(
+            "streamq_messages_recent",
+            "What messages came to in the last five minutes, by channel and outcome",
+        )
+        found = await message_stats(self._app, WorkspaceNames(""), "channel", WINDOW, None, None)
+        for each in found["data"]:
+            for outcome in COUNTS:
+                if outcome != "tokens":
+                    messages.add(
+                        each["counts"].get(outcome, 0), channel=str(each["channel"]), outcome=outcome
+                    )
+        return messages
+
+
+METRICS: Final[web.AppKey[Metrics]] = web.AppKey("metrics")
+"""Where an application keeps its own."""
+
+
+async def _each(names: Sequence[str], look: Callable[[str], Awaitable[object]]) -> list:  # type: ignore[type-arg]
+    bound = asyncio.Semaphore(AT_ONCE)
+
+    async def bounded(name: str) -> object:
+        async with bound:
+            return await look(name)
+
+    return await asyncio.gather(*map(bounded, names))
+
+
+async def _oldest_age(app: App, name: str, counts: Counts) -> float:
+    """For how many seconds the first of those that wait has waited."""
+    if not counts.waiting:
+        return 0.0
+    since = await app.queue(name).waiting_since()
+    return 0.0 if since is None else max(0.0, (now() - since).total_seconds())
+
+
+def _of_queues(
+    counts: Mapping[str, Counts], told: Sequence[str], ages: Mapping[str, float], paused: set[str],
+    workers: Sequence[WorkerInfo],
+) -> list[Family]:  # fmt: skip
+    jobs = Family(
+        "streamq_jobs", "Jobs by queue and state; those that have ended as far as their records are kept"
+    )
+    oldest = Family("streamq_oldest_waiting_age_seconds", "For how long the first waiting job has waited")
+    rests = Family("streamq_queue_paused", "Whether the queue is paused: 1 or 0")
+    served = Family("streamq_queue_workers", "Workers that serve the queue")
+    serving = Counter(queue for worker in workers for queue in worker.queues)
+    others: Counter[str] = Counter()
+    for name, count in counts.items():
+        if name not in ages:
+            others.update(count.asdict())
+    for name in told:
+        for state, number in counts[name].asdict().items():
+            jobs.add(number, queue=name, state=state)
+        oldest.add(ages[name], queue=name)
+        rests.add(int(name in paused), queue=name)
+        served.add(serving[name], queue=name)
+    for state, number in others.items():
+        jobs.add(number, queue=OTHERS, state=state)
+    return [jobs, oldest, rests, served]
+
+
+def _of_workers(workers: Sequence[WorkerInfo], counts: Mapping[str, Counts]) -> list[Family]:
+    number = Family("streamq_workers", "Workers that are registered")
+    number.add(len(workers))
+    slots = Family("streamq_worker_slots", "Jobs that they may run at once")
+    slots.add(sum(worker.concurrency for worker in workers))
+    busy = Family("streamq_worker_slots_busy", "Jobs that they have")
+    busy.add(sum(count.active for count in counts.values()))
+    overdue = Family(
+        "streamq_overdue_handlers", "Handlers that run past their time limit and could not be ended"
+    )
+    overdue.add(sum(len(worker.overdue) for worker in workers))
+    return [number, slots, busy, overdue]
+
+
+def _of_attempts(statistics: Sequence[Statistics]) -> list[Family]:
+    ended = Family(
+        "streamq_attempts_recent", "Attempts that ended in the last five minutes, by queue and outcome"
+    )
+    run = Family(
+        "streamq_run_seconds", "How long jobs ran that ended in the last five minutes, by percentile"
+    )
+    wait = Family("streamq_wait_seconds", "How long they had waited before, by percentile")
+    for each in statistics:
+        total = each.total
+        for outcome in ("completed", "failed", "cancelled", "expired", "retried"):
+            ended.add(getattr(total, outcome), queue=each.queue, outcome=outcome)
+        for family, spread in ((run, total.run), (wait, total.wait)):
+            for name, seconds in spread.asdict().items():
+                family.add(seconds, queue=each.queue, percentile=name.removeprefix("p"))
+    return [ended, run, wait]
+
+
+async def show(_site: Site, asked: Asked[None, None]) -> web.Response:
+    """Also while the queue server is away."""
+    headers = marked(asked.request, {"Content-Type": CONTENT_TYPE})
+    return web.Response(body=await asked.request.app[METRICS].text(), headers=headers)
+
+
+ROUTES: Final = (
+    Route(
+        method="GET", path="/metrics", handler=show, scope=Scope.READ,
+        summary="figures for Prometheus: queues, jobs, workers, latencies, messages and the queue server",
+        answers=(Success(200, "Text of format 0.0.4", media="text/plain"),),
+    ),
+)  # fmt: skip

@@ -49,7 +49,11 @@ _BEFORE: Final = (InvalidPayload, PayloadTooLarge, UsageError)
 
 
 class BatchRequest(Request):
-    """Jobs, each as `POST …/jobs` takes it. They are sent in their order; those that are wrong keep out no others."""
+    """Jobs, each as `POST …/jobs` takes it. They are sent in their order; those that are wrong keep out no others.
+
+    An `Idempotency-Key` holds for all of them together. Where the service is killed while it answers, some may be there
+    already, and the same request makes them once more: give each a `key` where that must not be.
+    """
 
     jobs: Annotated[list[SkipValidation[JobRequest]], Field(min_length=1, max_length=MOST)]  # type: ignore[valid-type]
 

@@ -5,7 +5,7 @@ import { parse } from "./exact.js";
 const BASE = new URL("../api/v1/", import.meta.url);
 const KEY = "streamq-key";
 
-export class Problem extends Error {
+class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? document.title ?? `the server answered ${status}`);
     this.status = status;

@@ -43,7 +43,7 @@ const VIEWS = [
 ];
 const nowhere = { title: () => "Nothing is here", body: () => [head("Nothing is here"), empty("The address leads nowhere. Choose a page above.")] };
 
-export const PAGES = [
+const PAGES = [
   ["", "Overview", "o"],
   ["queues", "Queues", "q"],
   ["failures", "Failures", "f"],
@@ -55,7 +55,7 @@ export const PAGES = [
 ];
 const MESSAGING = new Set(["messaging", "workspaces"]); // shown only where the app sends messages
 
-export const pages = () => PAGES.filter(([path]) => page.channels.length || !MESSAGING.has(path));
+const pages = () => PAGES.filter(([path]) => page.channels.length || !MESSAGING.has(path));
 
 function show() {
   const { parts, query } = read();
@@ -89,7 +89,7 @@ function fresh() {
   return live.trouble || live.age > 2.5 ? `${span(live.age)} old` : "live";
 }
 
-export function toggle() {
+function toggle() {
   freeze(!live.frozen);
   if (!live.frozen) again();
   around();

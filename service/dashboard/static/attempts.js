@@ -7,7 +7,7 @@ import { when } from "./parts.js";
 const LEAST = 1.5; // percent: what is shorter can still be seen
 
 /** The parts of a job's life in order: { kind, from, to, title }, times in milliseconds. */
-export function phases(job) {
+function phases(job) {
   const begin = Date.parse(job.created_at);
   if (Number.isNaN(begin)) return [];
   const past = list(job.history).map(dict).map((each) => ({ kind: "failed", from: Date.parse(each.started_at), to: Date.parse(each.finished_at), title: `attempt ${each.attempt ?? ""}: ${each.type ?? ""}` }));

@@ -9,14 +9,14 @@ const WIDE = 600;
 const HIGH = 120;
 
 /** The largest value of a scale that people read well: 1, 2 or 5 times a power of ten. */
-export function roundUp(most) {
+function roundUp(most) {
   if (!(most > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(most));
   return [1, 2, 5, 10].map((each) => each * power).find((each) => each >= most * 0.999);
 }
 
 /** The path of values from 0 to `most`; what is no number is a gap, and a value between two gaps a dot. */
-export function path(values, most, wide = WIDE, high = HIGH) {
+function path(values, most, wide = WIDE, high = HIGH) {
   const x = (index) => (values.length > 1 ? (index * wide) / (values.length - 1) : wide / 2).toFixed(1);
   const y = (value) => (high - (high * value) / most).toFixed(1);
   let isOn = false;

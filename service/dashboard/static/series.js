@@ -3,7 +3,7 @@
 import { amount, count, dict, list, rate, took } from "./format.js";
 import { chart } from "./chart.js";
 
-export const ENDS = ["completed", "failed", "cancelled", "expired", "retried"];
+const ENDS = ["completed", "failed", "cancelled", "expired", "retried"];
 
 /** The statistics of a queue, or of many, in one shape: { times, step, points: [{ completed, …, wait, run }], total }. */
 export function joined(documents) {

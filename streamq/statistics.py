@@ -80,7 +80,10 @@ def window(
     if begin < oldest - MINUTE:
         raise WindowNotKept(from_ms(begin * 1000), from_ms(oldest * 1000), by_hour=now - begin <= HOURS_KEPT)
     asked = Window(begin - begin % wide, end, wide, now)
-    return asked._replace(until=min(max(now, begin + 1), -(-end // asked.unit) * asked.unit))
+    running = max(now, begin) + 1  # the second that runs has counts too
+    return asked._replace(
+        until=running if until is None else min(running, -(-end // asked.unit) * asked.unit)
+    )
 
 
 def _second(name: str, given: Any, now: int) -> int:

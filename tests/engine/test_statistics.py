@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamq import (
@@ -282,6 +282,14 @@ def test_a_step_is_chosen_so_that_a_series_fits_on_a_line(since: str, step: int,
     assert (asked.step, asked.since % step) == (step, 0)
     assert len(range(asked.since, asked.until, asked.step)) <= points
     assert len(asked.numbers) <= 2_300, "keys are read in bounded numbers"
+
+
+@given(st.integers(1_800_000_000, 1_800_090_000), st.sampled_from(["1m", "1h", "5h", "23h", "90d"]))
+@example(1_800_000_000, "1h")
+def test_what_is_counted_in_this_second_is_in_a_window_that_ends_now(now: int, since: str) -> None:
+    asked = window(now, since, None, None)
+    assert now // asked.unit in asked.numbers
+    assert now - now % asked.step in range(asked.since, asked.until, asked.step)
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=200))

@@ -1,6 +1,7 @@
 #!lua
 -- What a worker's attempts came to since its last call is added to the statistics of the minute and of the hour, and to
--- the totals of the queue, whatever the task, once however often the call is repeated. (Without `allow-oom`: on a full server they wait, and the outcomes do not.)
+-- the totals of the queue, whatever the task, once however often the call is repeated. (Without `allow-oom`: on a full
+-- server they wait, and the outcomes do not.)
 -- keys: lanes minute hour totals counted
 -- arguments:
 --   number        of the call, which grows

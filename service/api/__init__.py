@@ -8,6 +8,7 @@ from ..http.route import AnyRoute
 from . import (
     ai,
     audit,
+    autoscale,
     batch,
     breakers,
     by_id,
@@ -49,6 +50,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *changes.ROUTES,
     *reports.ROUTES,
     *queues.ROUTES,
+    *autoscale.ROUTES,
     *steering.ROUTES,
     *groups.ROUTES,
     *breakers.ROUTES,

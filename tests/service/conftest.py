@@ -25,6 +25,7 @@ from streamq import App, Counts, Worker
 from .browser import browser, page  # noqa: F401  # pytest finds them here
 from .declared import check
 from .intake import bare, base  # noqa: F401  # pytest finds them here
+from .pages import busy  # noqa: F401  # pytest finds it here
 
 JSON = {"Content-Type": "application/json"}
 

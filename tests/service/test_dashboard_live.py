@@ -83,7 +83,7 @@ async def test_a_person_finds_and_cancels_a_job_by_the_keyboard_alone(page: Page
     await page.press("j", "j")
     rows = "[...document.querySelectorAll('tbody tr')]"
     assert await page.run(f"{rows}.indexOf(document.activeElement.closest('tr'))") == 1
-    assert all(f"/jobs/{job.id}" in each for each in page.complaints)  # the queues that have no such job
+    assert page.complaints == []
 
 
 async def test_a_wrong_key_is_said_in_the_dialog_and_a_reader_sees_no_buttons(

@@ -10,6 +10,7 @@ class Problem extends Error {
     super(document.detail ?? document.title ?? `the server answered ${status}`);
     this.status = status;
     this.code = document.code ?? "";
+    this.told = document;
     this.errors = Array.isArray(document.errors) ? document.errors : [];
   }
 }

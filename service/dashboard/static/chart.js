@@ -110,7 +110,7 @@ function asTable(name, times, series, said) {
   const rows = times.map((time, index) => h("tr", { key: time }, h("td", {}, clock(time)), series.map(({ values }) => h("td", { class: "number" }, said(values[index])))));
   return h(
     "div",
-    { class: "scrolls short", role: "region", "aria-label": name, tabindex: 0 },
+    { class: "scrolls short", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
     h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, index) => h("th", { scope: "col", class: index ? "number" : null }, title)))), h("tbody", {}, rows.reverse())),
   );
 }

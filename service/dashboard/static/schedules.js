@@ -59,7 +59,7 @@ function rows(found) {
       { title: "ran", isNumber: true, cell: ({ runs }) => number(runs) },
       { title: "skipped", isNumber: true, cell: ({ skipped }) => number(skipped) },
       { title: "missed", isNumber: true, cell: ({ missed }) => number(missed) },
-      { title: "", cell: ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })) },
+      { title: "", names: "acts", cell: ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })) },
     ],
   });
 }
@@ -107,7 +107,7 @@ function planned(found) {
     columns: [
       { title: "in", cell: ({ at: moment }) => when(moment) },
       { title: "time there", cell: ({ local }) => String(local ?? "–").replace("T", " ") },
-      { title: "", cell: ({ note }) => (note ? h("span", { class: "warn" }, note) : null) },
+      { title: "", names: "note", cell: ({ note }) => (note ? h("span", { class: "warn" }, note) : null) },
     ],
   });
 }

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from aiohttp import web
-from streamq_service.http.serve import address, bind, serving
 from streamq_service.settings import ServiceSettings
 
-from streamq import State
-
-from ..rig import ON_ONE_SERVER, until
+from ..rig import ON_ONE_SERVER
 from ..servers import Server
 from .browser import Page
-from .conftest import Service, running, working
+from .conftest import Service, running
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 
@@ -139,53 +135,6 @@ async def test_the_first_page_says_what_is_wrong_and_leads_to_it(page: Page, ser
     await page.run("document.querySelectorAll('.plot svg')[0].focus()")
     await page.press("ArrowRight")
     await page.until("document.querySelector('.chart .hovered').innerText.includes(':')")
-
-
-async def test_a_message_of_each_channel_is_sent_and_followed(
-    page: Page, settings: Settings, sandbox: Service
-) -> None:
-    replies: list[object] = []
-
-    async def callback(request: web.Request) -> web.Response:
-        replies.append(await request.json())
-        return web.json_response({})
-
-    app = web.Application()
-    app.router.add_post("/reply", callback)
-    given = settings(
-        sms_api_url=sandbox.url, email_api_url=sandbox.url, ai_api_url="simulated", callback_private=True
-    )
-    with bind("127.0.0.1", 0) as listener:
-        async with serving(app, listener, quiet=True), running(given) as service, working(service.engine):
-            await page.open(f"{service.url}/#/messaging/sms")
-            await page.fill("message", "")
-            await page.click("Send")
-            await page.until("document.querySelectorAll('#send .error').length === 1")
-            await page.until("document.activeElement.name === 'message'")
-            await page.fill("message", "from a browser")
-            await page.click("Send")
-            await page.until("document.querySelector('.sent strong')?.innerText === 'completed'")
-            assert "1 segment of GSM-7" in await page.text(".sent")
-            for channel, field, text in (
-                ("email", "subject", "from a browser"),
-                ("ai", "callback_url", f"{address(listener)}/reply"),
-            ):
-                await page.open(f"{service.url}/#/messaging/{channel}")
-                await page.fill(field, text)
-                await page.click("Send")
-                await page.until("document.querySelector('.sent[data-state=completed]')")
-            await until(lambda: _told(replies))
-            states = [
-                (await service.engine.queue(name).counts()).asdict()[State.COMPLETED]
-                for name in ("send-sms-queue", "send-email-queue", "ai-response-queue")
-            ]
-            assert states == [1, 1, 1]
-    calls = (await sandbox.get("/ledger"))[2]["calls"]
-    assert calls[0]["body"] == {"to": "+15550100", "message": "from a browser", "workspaceId": 66338}
-
-
-async def _told(replies: list[object]) -> bool:
-    return bool(replies)
 
 
 WRONG = """import("./static/health.js").then(({ troubles }) => {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -52,31 +53,39 @@ ODD: tuple[object, ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", ODD)
-async def test_no_answer_of_the_api_breaks_a_page(page: Page, server_kind: str, answer: object) -> None:
-    async def api(request: web.Request) -> web.Response:
+@asynccontextmanager
+async def answering(api: Callable[[web.Request], web.Response]) -> AsyncIterator[str]:
+    """The dashboard before an API of the test's own; its address."""
+
+    async def asked(request: web.Request) -> web.Response:
         if request.path.endswith("/events"):
             odd = {"queues": {"work": None, "q": {"waiting": "x"}}, "workers": [None, {}], "paused": 3}
             body = f"event: snapshot\ndata: {json.dumps(odd)}\n\n".encode()
             return web.Response(body=body, content_type="text/event-stream")
-        return web.json_response(answer)
+        return api(request)
 
     async def file(request: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / request.match_info.get("name", "index.html"), headers=MARKS)
 
     app = web.Application()
-    app.router.add_get("/api/v1/{path:.*}", api)
+    app.router.add_get("/api/v1/{path:.*}", asked)
     app.router.add_get("/static/{name}", file)
     app.router.add_get("/", file)
     with bind("127.0.0.1", 0) as listener:
         async with serving(app, listener, quiet=True):
-            await page.open(address(listener) + "/")
-            await page.until("document.querySelector('main h1')")
-            for at in (*PAGES, "queues/work/jobs/1-0"):
-                await page.run(f"location.hash = '#/{at}'")
-                await page.until(SHOWN)
-                shown = await page.text("main")
-                assert "cannot be shown: what the server told is odd" not in shown, at
+            yield address(listener)
+
+
+@pytest.mark.parametrize("answer", ODD)
+async def test_no_answer_of_the_api_breaks_a_page(page: Page, server_kind: str, answer: object) -> None:
+    async with answering(lambda _request: web.json_response(answer)) as url:
+        await page.open(f"{url}/")
+        await page.until("document.querySelector('main h1')")
+        for at in (*PAGES, "queues/work/jobs/1-0"):
+            await page.run(f"location.hash = '#/{at}'")
+            await page.until(SHOWN)
+            shown = await page.text("main")
+            assert "cannot be shown: what the server told is odd" not in shown, at
     assert page.complaints == []
 
 

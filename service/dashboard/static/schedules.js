@@ -34,7 +34,7 @@ const resume = (name) => ({
 });
 
 const remove = (name) => ({
-  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay. One that code declares comes again.",
+  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay.",
   cli: () => command("schedule", "rm", name),
   done: () => (go(at("schedules")), `${name} is removed.`),
 });
@@ -81,7 +81,7 @@ export const schedule = {
     const told = dict(data.told);
     if (!data.told) return [head(name), waiting()];
     return [
-      head(name, button(run(name)), button(told.paused ? resume(name) : pause(name)), button(remove(name))),
+      head(name, button(run(name)), button(told.paused ? resume(name) : pause(name)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
       h("div", { class: "columns", key: "columns" },
         h("div", {}, card("The next times", planned(list(dict(data.preview).data).map(dict))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({

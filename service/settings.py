@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
@@ -269,6 +270,10 @@ class ServiceSettings(Settings):
     )
     base_path: str = Field(
         default="", description="Path the service is mounted under, such as /jobs. Default: none."
+    )
+    capacity_coefficients: Path | None = Field(
+        default=None,
+        description="File of `streamq bench plan --save`, for GET /api/v1/capacity. Default: one that is shipped.",
     )
     feed_interval: Seconds = Field(
         default=1.0, ge=0.1, le=60, description="Seconds between two samples of the live counts."

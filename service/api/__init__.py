@@ -11,6 +11,7 @@ from . import (
     batch,
     breakers,
     by_id,
+    capacity,
     changes,
     channels,
     contacts,
@@ -67,6 +68,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *why.ROUTES,
     *by_id.ROUTES,
     *stats.ROUTES,
+    *capacity.ROUTES,
     *metrics.ROUTES,
     *index.ROUTES,
 )

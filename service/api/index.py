@@ -31,6 +31,7 @@ TAGS: Final = {
     "me": "What the key of a caller allows",
     "failures": "Failures that are alike, counted",
     "stats": "What jobs and messages came to, and how long they waited and ran",
+    "capacity": "What the load takes, and how far the workers reach",
     "events": "What happens, as it happens",
     "audit": "Who changed what",
     "messages": "Text messages, e-mails and replies of models; their delivery and their recipients' wishes",

@@ -32,7 +32,7 @@ STATS: Final = "/api/v1/stats"
 # -- what requests carry -----------------------------------------------------------------------------------------
 
 
-def _past(value: Any) -> float | datetime:
+def past(value: Any) -> float | datetime:
     """How long ago, or a time, which has a T in it."""
     try:
         return parse_rfc3339(value) if isinstance(value, str) and "T" in value else seconds_of(value)
@@ -45,14 +45,14 @@ def _past(value: Any) -> float | datetime:
         raise PydanticCustomError("time", "is neither a duration nor a time", hint) from None
 
 
-_PAST: Final = said('string: how long ago, such as `"6h"`, or a time of RFC 3339 with its zone', "string")
+PAST: Final = said('string: how long ago, such as `"6h"`, or a time of RFC 3339 with its zone', "string")
 
 
 class StatsQuery(Request):
     """Of which time: `since` is an hour ago by default, `until` now. Without a `step` one is chosen."""
 
-    since: Annotated[Any, PlainValidator(_past), _PAST] = "1h"
-    until: Annotated[Any, PlainValidator(_past), _PAST] = None
+    since: Annotated[Any, PlainValidator(past), PAST] = "1h"
+    until: Annotated[Any, PlainValidator(past), PAST] = None
     step: str | None = Field(default=None, max_length=20)
 
 
@@ -72,11 +72,12 @@ class QueueStatsQuery(StatsQuery):
 
 
 class SpreadDocument(TypedDict):
-    """Percentiles in seconds, each right within a tenth; null where there was nothing."""
+    """Percentiles and the mean in seconds, each right within a tenth; null where there was nothing."""
 
     p50: float | None
     p95: float | None
     p99: float | None
+    mean: float | None
 
 
 class FiguresDocument(TypedDict):

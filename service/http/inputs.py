@@ -209,5 +209,15 @@ def reserved(neutral: Any) -> Any:
     return Annotated[Any, PlainValidator(only), said("not supported yet: leave it out", "null")]
 
 
+def _number(value: Any) -> Any:
+    """The same of any number."""
+    try:
+        return float(value) if isinstance(value, str) and value.isascii() else value
+    except ValueError:
+        return value
+
+
+NUMBER: Final = BeforeValidator(_number)
+"""For a number in a query string, after its bounds."""
 WHOLE: Final = BeforeValidator(_whole)
 """For a whole number in a query string, after its bounds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
@@ -31,6 +30,7 @@ MAX_WAIT: Final = 60
 _JSON: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+_NESTED: Final = frozenset({dict, list})
 _LONG: Final = b"0" * 19
 """Digits of a number that may be above 64 bits,"""
 _AS_ZERO: Final = bytes.maketrans(b"123456789", b"0" * 9)
@@ -127,11 +127,7 @@ def _depth(value: Any) -> int:
     """Levels of nesting, without recursion: the input is not to be trusted."""
     depth, level = 0, [value]
     while level and depth <= MAX_DEPTH:
-        level = [child for item in level for child in _children(item)]
+        nested = (item.values() if type(item) is dict else item for item in level)
+        level = [child for children in nested for child in children if type(child) in _NESTED]
         depth += 1
     return depth
-
-
-def _children(item: Any) -> Iterable[Any]:
-    values = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-    return (value for value in values if isinstance(value, (dict, list)))

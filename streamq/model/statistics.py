@@ -57,15 +57,16 @@ def seconds_in(bucket: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How times are spread: in seconds, each right within a tenth; ``None`` where there was nothing."""
+    """How times are spread: percentiles and the mean in seconds, each right within a tenth; ``None`` for nothing."""
 
     p50: float | None = None
     p95: float | None = None
     p99: float | None = None
+    mean: float | None = None
 
     def asdict(self) -> dict[str, float | None]:
-        """The percentiles by their names."""
-        return {"p50": self.p50, "p95": self.p95, "p99": self.p99}
+        """The percentiles and the mean by their names."""
+        return {"p50": self.p50, "p95": self.p95, "p99": self.p99, "mean": self.mean}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,11 @@ def spread_of(sums: Sums, before: str) -> Spread:
     names = ((name.removeprefix(before), count) for name, count in sums.items() if name.startswith(before))
     found = sorted((int(bucket), count) for bucket, count in names if bucket.isdigit())
     total = sum(count for _, count in found)
-    return Spread(*[_percentile(found, total * part) for part in (0.5, 0.95, 0.99)]) if total else Spread()
+    if not total:
+        return Spread()
+    mean = sum(seconds_in(bucket) * count for bucket, count in found) / total
+    p50, p95, p99 = (_percentile(found, total * part) for part in (0.5, 0.95, 0.99))
+    return Spread(p50, p95, p99, round(mean, 4))
 
 
 def _percentile(found: Iterable[tuple[int, int]], rank: float) -> float:

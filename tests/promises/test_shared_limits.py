@@ -131,7 +131,8 @@ async def test_no_window_has_more_starts_and_no_moment_more_jobs_than_a_shared_l
     provider.check_windows()
     for queue in QUEUES:
         assert not client.exists(provider.keys[queue].used, provider.keys[queue].out)
-        await provider.store.shared_limits.lease(provider.links, queue, NAME)
+        for _ in range(2):  # the first may still be asked for a job that was short and has started since
+            await provider.store.shared_limits.lease(provider.links, queue, NAME)
     status = await app.shared(NAME).status()
     assert (status.held, status.queues, status.waiting) == (0, {}, ()), "nobody draws from it any more"
     assert status.limit == Limit(concurrency=AT_ONCE, rate=(STARTS, WINDOW / 1000))

@@ -15,6 +15,7 @@ from .http.auth import Scope
 from .http.openapi import Description
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
+from .sandbox.ledger import Ledger
 from .settings import ServiceSettings
 
 SITE: Final[web.AppKey[Site]] = web.AppKey("site")
@@ -25,7 +26,8 @@ SITE: Final[web.AppKey[Site]] = web.AppKey("site")
 class Site:
     """The engine, and what requests share.
 
-    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may.
+    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may. ``inbox`` is what the
+    sandbox inside took, where there is one.
     """
 
     engine: App
@@ -36,3 +38,4 @@ class Site:
     described: Description
     may_read: Callable[[web.Request], bool]
     scope_of: Callable[[web.Request], Scope]
+    inbox: Ledger | None = None

@@ -86,7 +86,8 @@ def test_the_page_needs_nothing_from_elsewhere_and_makes_no_markup_of_data() -> 
 
 def test_script_and_style_are_small_and_every_script_is_used() -> None:
     files = [file for file in STATIC.iterdir() if file.suffix in {".js", ".css"}]
-    assert sum(file.stat().st_size for file in files) < 200_000
+    of_the_page = [file for file in files if not file.name.startswith("docs")]  # the API's page has its own
+    assert sum(file.stat().st_size for file in of_the_page) < 200_000
     texts = "".join(file.read_text() for file in STATIC.iterdir())
     assert not [file.name for file in files if file.name not in texts]
 

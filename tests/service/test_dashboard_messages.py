@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from streamq_service.http.serve import address, bind, serving
 from streamq_service.messaging.delivery import Deliveries, Delivery, DeliveryState
+from streamq_service.sandbox.ledger import Ledger
 from streamq_service.sandbox.provider import build_sandbox
 from streamq_service.sandbox.reporting import Reporting
 from streamq_service.settings import ServiceSettings
@@ -26,7 +27,7 @@ Settings = Callable[..., ServiceSettings]
 @pytest.fixture
 async def demo(settings: Settings) -> AsyncIterator[tuple[Service, str]]:
     """A service that sends to a sandbox, which reports what it delivered, and the sandbox's address."""
-    reporting = Reporting(SECRET)
+    reporting, ledger = Reporting(SECRET), Ledger()
     with bind("127.0.0.1", 0) as listener:
         url = address(listener)
         given = settings(
@@ -34,8 +35,8 @@ async def demo(settings: Settings) -> AsyncIterator[tuple[Service, str]]:
             sms_unknown="hold", callback_private=True, feed_interval=0.1,
         )  # fmt: skip
         async with (
-            serving(build_sandbox(reporting=reporting), listener, quiet=True),
-            running(given) as service,
+            serving(build_sandbox(ledger=ledger, reporting=reporting), listener, quiet=True),
+            running(given, inbox=ledger) as service,
         ):
             reporting.url = f"{service.url}/api/v1/webhooks/sms"
             yield service, url
@@ -75,6 +76,11 @@ async def test_a_message_of_each_channel_is_sent_and_followed_until_it_is_there(
             return len(await received(service, sandbox)) == 3
 
         await until(replied)
+    await page.click("Inbox of the sandbox")
+    await page.shows("3 calls came", "main")
+    await page.shows("from a browser", "tbody")
+    await page.run("[...document.querySelectorAll('tbody a')].at(-1).click()")
+    await page.until("document.querySelector('.head .badge[data-state=completed]')")
     bodies = [each["body"] for each in await received(service, sandbox)]
     assert bodies[0] == {"to": "+15550100", "message": "from a browser", "workspaceId": 66338}
     assert bodies[1]["subject"] == "from a browser"

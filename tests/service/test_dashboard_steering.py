@@ -104,6 +104,35 @@ async def test_a_schedule_is_paused_resumed_run_now_and_removed(page: Page, plan
     assert page.complaints == []
 
 
+async def test_a_schedule_is_made_and_changed_from_the_page(page: Page, plant: Service) -> None:
+    await page.open(f"{plant.url}/#/schedules")
+    await page.click("New schedule")
+    await page.fill("name", "sweep")
+    await page.fill("task", "sweep")
+    await page.fill("cron", "0 25 * * *")
+    await page.fill("payload", '{"a": 9007199254740993}')
+    await page.click("Make it", "dialog")
+    await page.until("document.querySelector('dialog [aria-invalid]')")
+    await page.fill("cron", "30 9 * * MON-FRI")
+    await page.fill("zone", "Europe/Berlin")
+    await page.click("Make it", "dialog")
+    await page.until("location.hash === '#/schedules/sweep'")
+    await page.shows("9007199254740993", "pre")
+    await page.shows("09:30:00", "tbody")
+    await page.click("Change")
+    await page.fill("cron", "")
+    await page.fill("every", "10m")
+    await page.run("document.querySelector('[name=overlap]').value = 'skip'")
+    await page.run("document.querySelector('[name=overlap]').dispatchEvent(new Event('change'))")
+    line = str(await page.run("document.querySelector('dialog details').textContent"))
+    assert "streamq schedule put sweep work sweep --every 10m --zone Europe/Berlin --overlap skip" in line
+    await page.click("Change it", "dialog")
+    await page.shows("every 10 min", ".facts")
+    made = (await plant.engine.schedules.get("sweep")).asdict()
+    found = [made[name] for name in ("every", "cron", "overlap", "payload")]
+    assert found == [600, None, "skip", {"a": 9007199254740993}]
+
+
 async def test_a_queue_is_drained_and_then_removed_once_nobody_needs_it(page: Page, plant: Service) -> None:
     for number in range(3):
         await plant.engine.enqueue("old", "gone", {"a": number})

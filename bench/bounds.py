@@ -56,6 +56,7 @@ BOUNDS: Final[tuple[tuple[str, str, Limit | None], ...]] = (
     ("groups", "commands with *", Limit("ratio", "<=", 1.1)),
     ("groups", "worst call, * jobs in one group", Limit("value", "<=", 5)),
     ("groups", "keys that *", Limit("value", "<=", 2)),
+    ("batch", "batch of 1,000 jobs over HTTP", Limit("ratio", ">=", 0.5)),
     ("sms", "text messages through *", Limit("value", ">=", 500)),
     ("sms", "time in the queue at *, p99", Limit("value", "<=", 100)),
     ("idle", "commands an idle worker sends", Limit("value", "<=", 1)),

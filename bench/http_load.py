@@ -22,7 +22,7 @@ WARM: Final = 0.2
 async def load(url: str, body: dict[str, Any], clients: int, seconds: float) -> dict[str, float]:
     """Requests a second, and median and 99th percentile of their microseconds.
 
-    Raises ``RuntimeError`` for an answer that is not 201.
+    Raises ``RuntimeError`` for an answer that is neither 200 nor 201.
     """
     parts, times = urlsplit(url), list[float]()
     host, port = parts.hostname or "", parts.port or 80
@@ -60,5 +60,5 @@ async def _answered(reader: asyncio.StreamReader) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
     answer = await reader.readexactly(int(length))
-    if not head.startswith(b"HTTP/1.1 201"):
+    if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
         raise RuntimeError(f"the server answered {head.decode().splitlines()[0]}: {answer.decode()}")

@@ -24,6 +24,7 @@ from .http.made_keys import KeyRing, MadeKeys
 from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
+from .lately import Lately
 from .messaging import sms
 from .messaging.checked import check_settings
 from .messaging.figures import figures_of
@@ -58,7 +59,9 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     names = WorkspaceNames(settings.workspace_names)
     may_read = partial(_passes, reading)
     described = _described(settings, keys)
-    site = Site(engine, settings, feed, Readiness(engine), names, described, may_read, _scopes(keys), inbox)
+    site = Site(
+        engine, settings, feed, Readiness(engine), names, described, Lately(), may_read, _scopes(keys), inbox
+    )
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     application = web.Application()
     application[SITE], application[STRANGERS] = site, _either(keys, anyone, this_machine)
@@ -95,6 +98,7 @@ async def _end(application: web.Application) -> None:
     site = application[SITE]
     await site.feed.close()
     await site.readiness.close()
+    await site.lately.close()
     await application[METRICS].close()
 
 

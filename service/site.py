@@ -13,6 +13,7 @@ from streamq import App
 from .dashboard.feed import Feed
 from .http.auth import Scope
 from .http.openapi import Description
+from .lately import Lately
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
 from .sandbox.ledger import Ledger
@@ -36,6 +37,7 @@ class Site:
     readiness: Readiness
     workspace_names: WorkspaceNames
     described: Description
+    lately: Lately
     may_read: Callable[[web.Request], bool]
     scope_of: Callable[[web.Request], Scope]
     inbox: Ledger | None = None

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from streamq.model.shared_status import SharedStatus as SharedStatus
     from streamq.model.states import State as State
     from streamq.model.statistics import Figures as Figures
+    from streamq.model.statistics import Overall as Overall
     from streamq.model.statistics import Point as Point
     from streamq.model.statistics import Spread as Spread
     from streamq.model.statistics import Statistics as Statistics
@@ -185,7 +186,7 @@ _HOMES = {
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
     "model.states": ("State",),
-    "model.statistics": ("Figures", "Point", "Spread", "Statistics"),
+    "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),
     "model.steering": ("Pause", "Steering"),
     "model.pointers": ("json_pointer",),
     "model.trail": ("AuditEntry", "AuditPage"),

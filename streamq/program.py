@@ -27,7 +27,7 @@ from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
 from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
-from streamq.model.statistics import Statistics
+from streamq.model.statistics import Overall, Statistics
 from streamq.model.steering import Steering
 from streamq.model.trail import AuditPage
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
@@ -44,7 +44,7 @@ from streamq.schedules import Schedules
 from streamq.scheduling import Payload, payload_of
 from streamq.settings import Durability, Settings
 from streamq.shared import SharedLimit
-from streamq.statistics import statistics_of, window
+from streamq.statistics import nothing_of, overall_of, statistics_of, window
 from streamq.sync import Sync
 from streamq.tallies import Tallies
 from streamq.task import Task
@@ -329,10 +329,27 @@ class Program:
         self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
         step: Duration | None = None,
     ) -> dict[str, Statistics]:  # fmt: skip
-        """The same of all queues: see ``Queue.statistics``."""
+        """The same of all queues: see ``Queue.statistics``. What concerns them together, ``overall`` tells in less."""
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
-        return {queue: await statistics_of(store, queue, asked) for queue in await self.queues()}
+        queues = await self.queues()
+        active = set(await store.active(queues, asked.hours))
+        return {
+            queue: await statistics_of(store, queue, asked) if queue in active else nothing_of(queue, asked)
+            for queue in queues
+        }
+
+    async def overall(
+        self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
+        step: Duration | None = None,
+    ) -> Overall:  # fmt: skip
+        """What the jobs of all queues came to together, and the rates of those in which anything ended.
+
+        ``since``, ``until`` and ``step`` are those of ``Queue.statistics``, which says what is raised too.
+        """
+        store = self.client.store.statistics
+        asked = window(await store.now(), since, until, step)
+        return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""

@@ -18,6 +18,7 @@ from streamq.model.statistics import (
     MINUTES_KEPT,
     OTHERS,
     Figures,
+    Overall,
     Point,
     Statistics,
     Sums,
@@ -55,6 +56,25 @@ class Window(NamedTuple):
     @property
     def _is_old(self) -> bool:
         return self.now - self.since > MINUTES_KEPT or self.until - self.since >= 6 * HOUR
+
+    @property
+    def passed(self) -> int:
+        """Seconds of it that are over."""
+        return min(self.until, self.now) - self.since
+
+    @property
+    def begins(self) -> range:
+        """Of its steps."""
+        return range(self.since, self.until, self.step)
+
+    @property
+    def hours(self) -> range:
+        """By their numbers, those that it touches."""
+        return range(self.since // HOUR, -(-self.until // HOUR))
+
+    def lasted(self, at: int) -> int:
+        """Seconds of the step that begins then which are over."""
+        return min(at + self.step, self.now) - at
 
     @property
     def numbers(self) -> range:
@@ -121,10 +141,27 @@ async def statistics_of(
     store: StatisticsStore, queue: str, asked: Window, task: str | None = None
 ) -> Statistics:
     """What is kept of the window, added up."""
+    return (await _added(store, queue, asked, task)).up(queue, task)
+
+
+def nothing_of(queue: str, asked: Window) -> Statistics:
+    """Those of a queue of which nothing is kept."""
+    return Added(asked).up(queue)
+
+
+async def overall_of(store: StatisticsStore, queues: Sequence[str], asked: Window) -> Overall:
+    """The same of all queues together."""
+    together = Together(asked)
+    for queue in queues:
+        together.add(queue, await _added(store, queue, asked))
+    return together.up()
+
+
+async def _added(store: StatisticsStore, queue: str, asked: Window, task: str | None = None) -> Added:
     added, numbers = Added(asked), asked.numbers
     for start in range(0, len(numbers), READ_AT_ONCE):
         added.add(await store.kept(queue, asked.unit, numbers[start : start + READ_AT_ONCE], task))
-    return added.up(queue, task)
+    return added
 
 
 class Added:
@@ -151,18 +188,57 @@ class Added:
     def up(self, queue: str, task: str | None = None) -> Statistics:
         """The statistics that it comes to."""
         asked, tasks = self._asked, _busiest(self._tasks)
-        passed = min(asked.until, asked.now) - asked.since
-        figures = {name: figures_of(sums, passed) for name, sums in tasks.items()}
+        figures = {name: figures_of(sums, asked.passed) for name, sums in tasks.items()}
         return Statistics(
-            queue, _at(asked.since), _at(asked.until), asked.step, task, figures_of(_sum(tasks.values()), passed),
+            queue, _at(asked.since), _at(asked.until), asked.step, task,
+            figures_of(_sum(tasks.values()), asked.passed),
             {name: found for name, found in figures.items() if found.ended},
-            tuple(self._point(at) for at in range(asked.since, asked.until, asked.step)),
+            tuple(_point(asked, at, *self.step(at)) for at in asked.begins),
         )  # fmt: skip
 
-    def _point(self, at: int) -> Point:
-        lasted = min(at + self._asked.step, self._asked.now) - at
-        sums, waiting = self._steps.get(at, (None, []))
-        return Point(_at(at), figures_of(sums, lasted) if sums else Figures(), max(waiting, default=None))
+    def step(self, at: int) -> tuple[Sums, int | None]:
+        """What the step that begins then comes to, and how many jobs waited at most."""
+        sums, waiting = self._steps.get(at, (Counter(), []))
+        return sums, max(waiting, default=None)
+
+
+class Together:
+    """What is kept of a window, added up over queues."""
+
+    def __init__(self, asked: Window) -> None:
+        self._asked = asked
+        self._steps: dict[int, Sums] = {at: Counter() for at in asked.begins}
+        self._waiting: dict[int, int] = {}
+        self._queues: dict[str, tuple[Figures, tuple[float, ...]]] = {}
+
+    def add(self, queue: str, added: Added) -> None:
+        """One queue more."""
+        whole: Sums = Counter()
+        rates: list[float] = []
+        for at, step in self._steps.items():
+            sums, waiting = added.step(at)
+            step.update(sums)
+            whole.update(sums)
+            rates.append(figures_of(sums, self._asked.lasted(at)).rate if sums else 0.0)
+            if waiting is not None:
+                self._waiting[at] = self._waiting.get(at, 0) + waiting
+        if ended_in(whole):
+            self._queues[queue] = figures_of(whole, self._asked.passed), tuple(rates)
+
+    def up(self) -> Overall:
+        """What it comes to."""
+        asked = self._asked
+        busiest = sorted(self._queues.items(), key=lambda item: (-item[1][0].ended, item[0]))
+        return Overall(
+            _at(asked.since), _at(asked.until), asked.step, figures_of(_sum(self._steps.values()), asked.passed),
+            tuple(_point(asked, at, sums, self._waiting.get(at)) for at, sums in self._steps.items()),
+            {queue: figures for queue, (figures, _) in busiest},
+            {queue: rates for queue, (_, rates) in busiest},
+        )  # fmt: skip
+
+
+def _point(asked: Window, at: int, sums: Sums, waiting: int | None) -> Point:
+    return Point(_at(at), figures_of(sums, asked.lasted(at)) if sums else Figures(), waiting)
 
 
 def _busiest(tasks: Mapping[str, Sums]) -> dict[str, Sums]:

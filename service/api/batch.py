@@ -7,10 +7,7 @@ unique key, a group, a bound of the queue) they go one by one, side by side, as 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple, NotRequired
 
 from pydantic import Field, SkipValidation, ValidationError
@@ -81,18 +78,16 @@ class BatchDocument(TypedDict):
 Sent = Job[Any] | Problem | StreamqError
 
 
-class _Item(NamedTuple):
-    """A job of the request that is well-formed."""
+class _Run(NamedTuple):
+    """Neighbours of the request that are well-formed, of one task and with the same options."""
 
-    at: int
-    """Its place in the request."""
     task: str
-    payload: JSONText
     options: dict[str, Any]
+    places: list[int]
+    """Their places in the request."""
+    payloads: list[JSONText]
 
 
-_kind: Final = itemgetter(1, 3)
-"""Items of one kind can be sent together: those of one task, with the same options."""
 _PLAIN: Final = ("task", "payload")
 _NONE: Final[dict[str, Any]] = {}
 
@@ -108,10 +103,9 @@ async def create(site: Site, asked: Asked[None, BatchRequest]) -> Answer:
 
 async def _create(site: Site, asked: Asked[None, BatchRequest]) -> Answer:
     found: dict[int, Sent] = {}
-    items = [*_read(asked, found)]
-    found |= await _unknown(site.engine, asked, items)
-    items = [item for item in items if item.at not in found]
-    found |= await _sent(site.engine, asked.request.match_info["queue"], items)
+    runs = _read(asked, found)
+    runs = await _of_known_tasks(site.engine, asked, runs, found)
+    await _sent(site.engine, asked.request.match_info["queue"], runs, found)
     errors = [each for each in found.values() if isinstance(each, Unavailable)]
     if len(errors) == len(found):
         raise errors[0]  # an outage, of which nothing is to be told for each
@@ -122,20 +116,29 @@ async def _create(site: Site, asked: Asked[None, BatchRequest]) -> Answer:
     return Answer({**counts, "items": outcomes}, 207 if failed else 200)
 
 
-def _read(asked: Asked[None, BatchRequest], found: dict[int, Sent]) -> Iterator[_Item]:
+def _read(asked: Asked[None, BatchRequest], found: dict[int, Sent]) -> list[_Run]:
     """The jobs that are well-formed; what is wrong with the others goes into ``found``."""
     jobs: list[Any] = asked.body.jobs
+    runs: list[_Run] = []
+    task, options = "", _NONE
     for index, job in enumerate(jobs):
         if type(job) is dict and len(job) == len(_PLAIN) and "payload" in job and _is_name(job.get("task")):
-            # as most are: nothing to be checked
-            yield _Item(index, job["task"], JSONText(encoded(job["payload"])), _NONE)
-            continue
-        try:
-            body = JobRequest.__pydantic_validator__.validate_python(job)
-            yield _Item(index, body.task, JSONText(encoded(body.payload)), body.options())
-        except ValidationError as error:
-            errors, count = of_model(error, JobRequest)
-            found[index] = Invalid([_below(index, each) for each in errors], "job", count)
+            name, payload, given = job["task"], job["payload"], _NONE  # as most are: nothing to be checked
+        else:
+            try:
+                body = JobRequest.__pydantic_validator__.validate_python(job)
+            except ValidationError as error:
+                errors, count = of_model(error, JobRequest)
+                found[index] = Invalid([_below(index, each) for each in errors], "job", count)
+                continue
+            name, payload, given = body.task, body.payload, body.options()
+        if not runs or name != task or given != options:
+            task, options = name, given
+            runs.append(_Run(name, given, [], []))
+        run = runs[-1]
+        run.places.append(index)
+        run.payloads.append(JSONText(encoded(payload)))
+    return runs
 
 
 def _is_name(task: Any) -> bool:
@@ -146,47 +149,53 @@ def _below(index: int, error: FieldError) -> FieldError:
     return {**error, "pointer": f"/jobs/{index}{error['pointer']}"}
 
 
-async def _unknown(app: App, asked: Asked[None, BatchRequest], items: Sequence[_Item]) -> dict[int, Sent]:
-    """The jobs of tasks that are none of this queue. Raises ``Problem`` for a queue that nobody knows."""
+async def _of_known_tasks(
+    app: App, asked: Asked[None, BatchRequest], runs: Sequence[_Run], found: dict[int, Sent]
+) -> list[_Run]:
+    """The runs of tasks of this queue; the others go into ``found``. Raises ``Problem`` for an unknown queue."""
     queue, wrong = asked.request.match_info["queue"], dict[str, UnknownTask]()
-    for name in {item.task for item in items}:
+    for name in {run.task for run in runs}:
         task = app.tasks.get(name)
         if task is None or task.queue != queue:
             try:
                 await check_task(app, asked, name)
             except UnknownTask as error:
                 wrong[name] = error
-    return {item.at: wrong[item.task] for item in items if item.task in wrong}
+    for run in runs:
+        if run.task in wrong:
+            found |= dict.fromkeys(run.places, wrong[run.task])
+    return [run for run in runs if run.task not in wrong]
 
 
-async def _sent(app: App, queue: str, items: Iterable[_Item]) -> dict[int, Sent]:
-    runs = [list(run) for _, run in groupby(items, key=_kind)]
+async def _sent(app: App, queue: str, runs: Sequence[_Run], found: dict[int, Sent]) -> None:
     plain = app.queue(queue).is_known_plain
     sent = await asyncio.gather(*(_send(app, queue, run, together=plain) for run in runs))
-    return {index: each for part in sent for index, each in part.items()}
+    for run, jobs in zip(runs, sent, strict=True):
+        found |= zip(run.places, jobs, strict=True)
 
 
-async def _send(app: App, queue: str, run: Sequence[_Item], *, together: bool) -> dict[int, Sent]:
-    """Jobs of one task and with the same options."""
-    task, options = app.tasks.get(run[0].task), run[0].options
-    decided = not options.keys().isdisjoint(DECIDED) or (task is not None and bool(task.unique or task.group))
-    if together and not decided and len(run) > 1:
+async def _send(app: App, queue: str, run: _Run, *, together: bool) -> Sequence[Sent]:
+    """What became of each."""
+    task = app.tasks.get(run.task)
+    decided = not run.options.keys().isdisjoint(DECIDED) or (
+        task is not None and bool(task.unique or task.group)
+    )
+    if together and not decided and len(run.payloads) > 1:
         try:
-            jobs = await app.enqueue_many(queue, run[0].task, [item.payload for item in run], **options)
-            return {item.at: job for item, job in zip(run, jobs, strict=True)}
+            return await app.enqueue_many(queue, run.task, run.payloads, **run.options)
         except _BEFORE:
             pass  # none was sent: one by one, each gets what is its own
         except StreamqError as error:
-            return dict.fromkeys((item.at for item in run), error)
-    sent = await asyncio.gather(*map(partial(_send_one, app, queue), run))
-    return {item.at: each for item, each in zip(run, sent, strict=True)}
+            return [error] * len(run.payloads)
+    pairs = zip(run.places, run.payloads, strict=True)
+    return await asyncio.gather(*(_send_one(app, queue, run, at, payload) for at, payload in pairs))
 
 
-async def _send_one(app: App, queue: str, item: _Item) -> Sent:
+async def _send_one(app: App, queue: str, run: _Run, at: int, payload: JSONText) -> Sent:
     try:
-        return await app.enqueue(queue, item.task, item.payload, **item.options)
+        return await app.enqueue(queue, run.task, payload, **run.options)
     except InvalidPayload as error:
-        return Invalid(of_payload(error, f"/jobs/{item.at}/payload"), "job")
+        return Invalid(of_payload(error, f"/jobs/{at}/payload"), "job")
     except StreamqError as error:
         return error
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import (
     Annotated,
     Any,
     Final,
+    Literal,
     NotRequired,  # pydantic takes typing's own from Python 3.12 on only
 )
 
@@ -27,6 +29,8 @@ from .message_stats import By, MessageFigures, MessagePoint, message_stats
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 
 STATS: Final = "/api/v1/stats"
+FRESH: Final = 1.0
+"""Seconds for which those of all queues are told again: workers add to them once a second."""
 
 
 # -- what requests carry -----------------------------------------------------------------------------------------
@@ -57,9 +61,10 @@ class StatsQuery(Request):
 
 
 class AllStatsQuery(StatsQuery):
-    """The same; with `by` what messages came to, told apart so, in the place of what jobs did."""
+    """The same; with `by=queue` what all queues came to together, with the rates of each, in less than all they have;
+    with another `by` what messages came to, told apart so, in the place of what jobs did."""
 
-    by: By | None = None
+    by: By | Literal["queue"] | None = None
 
 
 class QueueStatsQuery(StatsQuery):
@@ -113,15 +118,24 @@ class StatsDocument(TypedDict):
     points: list[PointDocument]
 
 
-class AllStats(TypedDict):
-    """Those of all queues; or, with `by`, the figures of messages, with a series of all of them together."""
+class QueueFigures(FiguresDocument):
+    """What a queue came to; `rates` are the attempts that ended in a second, step by step."""
 
-    data: list[StatsDocument] | list[MessageFigures]
+    queue: str
+    rates: list[float]
+
+
+class AllStats(TypedDict):
+    """Those of all queues; or, with `by`, the figures of queues in which anything ended, or of messages, with a series
+    of all of them together."""
+
+    data: list[StatsDocument] | list[QueueFigures] | list[MessageFigures]
     by: NotRequired[str]
+    total: NotRequired[FiguresDocument]
     since: NotRequired[str]
     until: NotRequired[str]
     step: NotRequired[int]
-    points: NotRequired[list[MessagePoint]]
+    points: NotRequired[list[PointDocument] | list[MessagePoint]]
 
 
 # -- handlers and routes -----------------------------------------------------------------------------------------
@@ -129,11 +143,18 @@ class AllStats(TypedDict):
 
 async def index(site: Site, asked: Asked[AllStatsQuery, None]) -> dict[str, Any]:
     """By queue, or as is asked."""
-    query = asked.query
+    look = partial(_found, site, asked.query)
+    question = ("stats", *asked.query.model_dump().values())
+    return await site.lately.told(question, FRESH, look)
+
+
+async def _found(site: Site, query: AllStatsQuery) -> dict[str, Any]:
+    engine, (since, until, step) = site.engine, (query.since, query.until, query.step)
+    if query.by == "queue":
+        return {"by": query.by, **(await engine.overall(since, until, step=step)).asdict()}
     if query.by is not None:
-        names = site.workspace_names
-        return await message_stats(site.engine, names, query.by, query.since, query.until, query.step)
-    found = await site.engine.statistics(query.since, query.until, step=query.step)
+        return await message_stats(engine, site.workspace_names, query.by, since, until, step)
+    found = await engine.statistics(since, until, step=step)
     return {"data": [statistics.asdict() for statistics in found.values()]}
 
 

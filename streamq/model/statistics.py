@@ -145,6 +145,34 @@ class Statistics:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """What the jobs of all queues came to together in some time."""
+
+    since: datetime
+    until: datetime
+    step: int
+    """Seconds between two points."""
+    total: Figures = Figures()
+    points: tuple[Point, ...] = ()
+    """Step by step, the oldest first; what waited at most in each queue is added up."""
+    queues: Mapping[str, Figures] = field(default_factory=dict)
+    """The figures of the queues in which anything ended, the busiest first."""
+    rates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Attempts of those queues that ended in a second, step by step."""
+
+    def asdict(self) -> dict[str, Any]:
+        """The figures as JSON has them; times in RFC 3339."""
+        return {
+            "since": rfc3339(self.since, "seconds"), "until": rfc3339(self.until, "seconds"), "step": self.step,
+            "total": self.total.asdict(), "points": [point.asdict() for point in self.points],
+            "data": [
+                {"queue": name, **figures.asdict(), "rates": list(self.rates[name])}
+                for name, figures in self.queues.items()
+            ],
+        }  # fmt: skip
+
+
 Sums = Counter[str]
 """What is added up: counts by the name of the outcome, and by bucket."""
 

@@ -139,9 +139,19 @@ class ExactForm(Form):
         """Validate and write a value. Raises ``Unfit``."""
         try:
             valid = self._validator.validate_python(value)
-            raw = self._serializer.to_json(valid)
         except ValidationError as error:
             raise Unfit(field_errors(error)) from None
+        except (TypeError, ValueError) as error:  # of a user's own validator
+            raise Unfit([FieldError("", "not-json", str(error))]) from None
+        return self._written(valid)
+
+    def write_text(self, text: str | bytes) -> bytes:
+        """Validate JSON text and write its value. Raises ``Unfit``."""
+        return self._written(self.read(text))
+
+    def _written(self, valid: Any) -> bytes:
+        try:
+            raw = self._serializer.to_json(valid)
         except (TypeError, ValueError) as error:
             raise Unfit([FieldError("", "not-json", str(error))]) from None
         if (self._floats and b"null" in raw) or (
@@ -149,10 +159,6 @@ class ExactForm(Form):
         ):
             return self.compared(valid)
         return raw
-
-    def write_text(self, text: str | bytes) -> bytes:
-        """Validate JSON text and write its value. Raises ``Unfit``."""
-        return self.write(self.read(text))
 
     def _has_heirs(self) -> bool:
         """Whether an instance may be of a subclass, which is written as the class that is declared."""

@@ -102,6 +102,15 @@ class StatisticsStore:
             replies = await links.of(name).batch(*[("HGETALL", of(number)) for number in numbers])
         return self.read(numbers, replies)
 
+    async def active(self, queues: Sequence[str], hours: range) -> list[str]:
+        """Those of which anything is kept of these hours. Raises the first error of any."""
+        looks = [("EXISTS", *(self._access.keys(queue).hour(hour) for hour in hours)) for queue in queues]
+        async with self._access.pool.links() as links:
+            found = await links.commands(queues, looks)
+        if error := next((each for each in found if isinstance(each, StreamqError)), None):
+            raise error
+        return [queue for queue, count in zip(queues, found, strict=True) if count]
+
     async def now(self) -> int:
         """The server's time in seconds since the epoch."""
         seconds, _ = await self._access.pool.call_home("TIME")

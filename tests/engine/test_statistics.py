@@ -94,6 +94,37 @@ async def test_what_was_sent_and_not_answered_is_counted_once_when_it_is_sent_ag
     assert (await app.queue("q").statistics("5m")).total.completed == 110
 
 
+@pytest.mark.keeps_keys
+async def test_what_all_queues_came_to_together_is_what_each_came_to(app: App) -> None:
+    store, times = app.client.store, (10, 1_000, 60_000)
+    await store.server.read_clock()
+    async with store.pool.links() as links:
+        for number, queue in enumerate(("a", "b", "c"), 1):
+            sums = Counter(
+                {"completed": 10 * number, "failed": number, f"r{bucket_of(times[number - 1])}": 11 * number}
+            )
+            await store.statistics.add(links, "aa", {queue: (1, {"t": sums})})
+    for queue in ("a", "b", "c", "idle"):
+        await app.enqueue(queue, "t", 1)
+    found, each = await app.overall("1h"), await app.statistics("1h")
+    assert (found.total.completed, found.total.failed) == (60, 6)
+    assert list(found.queues) == list(found.rates) == ["c", "b", "a"], (
+        "the busiest first, the idle one not at all"
+    )
+    assert {queue: figures.completed for queue, figures in found.queues.items()} == {
+        "c": 30,
+        "b": 20,
+        "a": 10,
+    }
+    assert found.total.run.p50 == pytest.approx(1, rel=0.1), "of all times together, not of the worst queue"
+    assert [point.at for point in found.points] == [point.at for point in each["a"].points]
+    for number, point in enumerate(found.points):
+        assert point.figures.rate == pytest.approx(
+            sum(rates[number] for rates in found.rates.values()), abs=0.01
+        )
+    assert (each["idle"].total.ended, len(each["idle"].points)) == (0, len(found.points))
+
+
 def losing(add: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
     """The same, whose answer is lost."""
 

@@ -12,6 +12,7 @@ import { listen } from "./keys.js";
 import { askForKey } from "./key.js";
 import { begin, freeze, live } from "./live.js";
 import { messaging } from "./messaging.js";
+import { newJob } from "./new.js";
 import { overview } from "./overview.js";
 import { again, draw, page, turn } from "./page.js";
 import { openPalette } from "./palette.js";
@@ -39,6 +40,7 @@ const VIEWS = [
   ["workers", workers],
   ["workspaces", workspaces],
   ["capacity", capacity],
+  ["new", newJob],
   ["messaging", messaging],
   ["messaging/:part", messaging],
   ["activity", activity],
@@ -55,6 +57,7 @@ const PAGES = [
   ["workspaces", "Workspaces", "p"],
   ["capacity", "Capacity", "c"],
   ["activity", "Activity", "a"],
+  ["new", "New job", "n"],
 ];
 const MESSAGING = new Set(["messaging", "workspaces"]); // shown only where the app sends messages
 

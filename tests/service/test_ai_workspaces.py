@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamq_service.messaging.budget import Budget
 from streamq_service.messaging.prompts import LARGEST, prompts_of
 
-from streamq import ConfigurationError
+from streamq import App, ConfigurationError, Snooze
 
 from ..rig import ON_ONE_SERVER, until
 from .peers import Make, Peer, Work, answering, peer_served
@@ -134,6 +135,27 @@ async def test_messages_that_wait_together_do_not_spend_the_budget_many_times(
 
         await until(rest_waits, 30)
     assert len(peer.asked) == 2
+
+
+@ON_ONE_SERVER
+async def test_replies_that_end_while_others_begin_are_spent_or_under_way_and_never_neither(
+    sums: App,
+) -> None:
+    async with sums:
+        records = sums.records("ai-replies")
+
+        async def one(budget: Budget, workspace: str) -> int:
+            try:
+                async with budget.reply(workspace):
+                    await budget.spend(workspace, 50)
+            except Snooze:
+                return 0
+            return 1
+
+        for times in range(50):
+            budget = Budget(records, most=100, largest=50)
+            made = await asyncio.gather(*[one(budget, f"shop-{times}") for _ in range(40)])
+            assert sum(made) in (1, 2), "each costs 50 of 100 tokens"
 
 
 @ON_ONE_SERVER

@@ -169,3 +169,28 @@ async def test_the_commands_make_list_and_revoke(server_url: str, prefix: str) -
     assert (await said("revoke", key_id))[0] == 0
     assert (await said("revoke", key_id))[0] == 3
     assert (await said("create", "--expires", "never"))[0] != 0
+
+
+@ON_ONE_SERVER
+async def test_ten_thousand_keys_that_are_tried_open_nothing_and_ask_the_queue_server_nothing(
+    service: Service, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, text = await MadeKeys(service.engine).create(Scope.READ)
+    await known(service, text, 200)
+    monkeypatch.setattr(made_keys, "LOOK", 60.0)
+    await asyncio.sleep(0.3)  # the last of the looks that come often
+    stem = text.rsplit("_", 1)[0]
+
+    def commands() -> int:
+        with redis.Redis.from_url(server_url) as client:
+            return int(client.info("stats")["total_commands_processed"])
+
+    before = commands()
+    tried = (f"{stem}_{number:048x}" if number % 2 else f"{'x' * 16}{number}" for number in range(10_000))
+    found = set[int]()
+    for _ in range(100):
+        asking = [status_of(service, "/api/v1/queues", next(tried)) for _ in range(100)]
+        found.update(await asyncio.gather(*asking))
+    assert found == {401}
+    assert commands() - before < 100, "what else goes on, and no more"
+    assert await status_of(service, "/api/v1/queues", text) == 200

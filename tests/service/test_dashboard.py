@@ -92,6 +92,12 @@ def test_script_and_style_are_small_and_every_script_is_used() -> None:
     assert not [file.name for file in files if file.name not in texts]
 
 
+def test_every_script_of_the_page_is_asked_for_at_once() -> None:
+    page = (STATIC / "index.html").read_text()
+    scripts = {file.name for file in STATIC.glob("*.js") if not file.name.startswith("docs")}
+    assert set(re.findall(r'(?:modulepreload"|module") (?:href|src)="static/([\w.]+)"', page)) == scripts
+
+
 async def test_a_stream_begins_with_a_snapshot_and_tells_what_changes(service: Service) -> None:
     async with events(service) as hear:
         _, name, data = await hear()

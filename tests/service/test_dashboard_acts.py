@@ -128,8 +128,8 @@ async def test_a_thousand_are_retried_by_a_filter_with_their_exact_number_and_it
     await page.shows("retry in numbers has begun", "#toasts")
     async with scheduling(shop.engine):
         await until(lambda: _have_failed(queue, 1))
-    await page.open(f"{shop.url}/#/activity")
-    await page.until("document.querySelector('td[data-title=done]')?.innerText.trim() === '1,000'")
+        await page.open(f"{shop.url}/#/activity")
+        await page.until("document.querySelector('td[data-title=done]')?.innerText.trim() === '1,000'")
     assert page.complaints == []
 
 

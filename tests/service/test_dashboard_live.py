@@ -143,9 +143,9 @@ WRONG = """import("./static/health.js").then(({ troubles }) => {
         notes: [{ text: "is held" }] };
     const queues = new Map([["a", { waiting: 5, active: 2 }], ["b", { held: 1 }], ["c", {}], ["d", { waiting: 2 }]]);
     const live = { trouble: "", queues, paused: new Map([["b", { reason: "tests" }]]), workers: [worker] };
-    const points = [...Array(9).fill({ completed: 10, failed: 0 }), { completed: 10, failed: 10 }];
     return troubles({
-        live, oldest: { a: ago(700) }, stats: [{ queue: "c", points }], unknown: 2,
+        live, oldest: { a: ago(700) }, stats: [{ queue: "c", completed: 100, failed: 10 }],
+        recent: [{ queue: "c", completed: 50, failed: 10 }, { queue: "e", completed: 9 }], unknown: 2,
         schedules: [{ next_at: ago(120) }, { next_at: ago(900), paused: {} }],
     }).map(({ tone, text }) => `${tone}: ${text}`);
 })"""

@@ -41,7 +41,7 @@ function payload() {
 const options = () => Object.entries(dict(page.local.options)).filter(([, value]) => value.trim());
 const act = {
   method: "POST", path: () => `${queueAt(queueOf())}/jobs`,
-  body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) && /^\d+$/.test(value) ? Number(value) : value])) }).slice(0, -1)},"payload":${draft()}}`,
+  body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) && /^\d+$/.test(value) ? Number(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
   cli: () => command("job", "enqueue", queueOf(), page.query.task ?? "", "--payload", compact(), ...options().flatMap(([name, value]) => [`--${name.replace("_", "-")}`, value])),
 };
 
@@ -83,7 +83,7 @@ export const newJob = {
           h("div", {}, card("The payload as JSON", h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, spellcheck: "false", "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? h("span", { class: "error", role: "alert" }, error.message) : null)),
             card("Options", h("div", { class: "options" }, OPTIONS.map((each) => option(each, problem)))))),
         problem ? h("p", { class: "error", role: "alert", key: "problem" }, [problem.message, ...loose.map(({ pointer, message }) => `${pointer}: ${message}`)].join(" ")) : null,
-        card("The same in a terminal", twins(act, {}, true)),
+        h("section", { class: "card", key: "twins" }, twins(act, {}, true)),
         may("write") ? h("div", { class: "row", key: "acts" }, h("button", { type: "submit", class: "primary", disabled: busy || !query.task }, "Enqueue")) : h("p", { class: "quiet", key: "may" }, "The key of this tab may not send.")),
     ];
   },

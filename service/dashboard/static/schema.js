@@ -103,7 +103,7 @@ function shape(given) {
     h("legend", {}, label || "payload", isNeeded ? "" : " optional"),
     hint ? h("small", { class: "quiet" }, hint) : null,
     errors,
-    !isThere ? act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {}) : isList
+    !isThere ? h("div", { class: "row" }, act(isList ? "Begin the list" : "Fill in", isList ? [] : begun({ ...found, default: undefined, isNullable: false, properties: found.properties }, root) ?? {})) : isList
       ? [value.map((_, index) => h("div", { class: "item", key: index }, inner(index, found.items ?? {}, `${label} ${index + 1}`, true), act("Take out", undefined, [...path, index]))), h("div", { class: "row" }, act("Add one to", begun(found.items ?? {}, root), [...path, value.length]))]
       : Object.entries(dict(found.properties)).map(([name, schema]) => inner(name, schema, dict(schema).title ?? name, needed.has(name))),
     isThere && path.length && !isNeeded ? h("div", { class: "row" }, act("Leave out", found.isNullable ? null : undefined)) : null,

@@ -47,7 +47,7 @@ _BY_FIRST_WORD: Final = {
     **dict.fromkeys(("", "static", "docs", "openapi.json"), "pages"),
     **dict.fromkeys(("health", "ready", "metrics"), "health"),
     **dict.fromkeys(("schedule-sms", "schedule-email", "ai-response", "webhooks", "deliveries"), "messages"),
-    **dict.fromkeys(("opt-outs", "unsubscribe", "contacts", "channels"), "messages"),
+    **dict.fromkeys(("opt-outs", "unsubscribe", "contacts", "channels", "inbox"), "messages"),
 }
 """The resource of a path by its first word, where it is not that word."""
 

@@ -197,13 +197,18 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
 
 
 def build_sandbox(
-    *, keep: int = KEEP, file: Path | None = None, reporting: Reporting | None = None
+    *,
+    keep: int = KEEP,
+    file: Path | None = None,
+    ledger: Ledger | None = None,
+    reporting: Reporting | None = None,
 ) -> web.Application:
     """The provider as an application; ``file`` is appended to, one JSON line for each call.
 
-    ``keep`` is in bytes; ``reporting`` tells of messages. Raises ``ConfigurationError`` for a file that is not ours.
+    ``keep`` is in bytes, or a ``ledger`` is given; ``reporting`` tells of messages. Raises ``ConfigurationError`` for a
+    file that is not ours.
     """
-    sandbox = Sandbox(Ledger(keep=keep, file=file), reporting)
+    sandbox = Sandbox(ledger or Ledger(keep=keep, file=file), reporting)
     application = web.Application(client_max_size=LARGEST)
     application[STRANGERS] = this_machine
     register(application, ROUTES, sandbox, lambda _route: this_machine, max_body=LARGEST)

@@ -1,7 +1,7 @@
 // What a person may do: each act is told once, as a request and as its twins for a terminal, and is done in one dialog.
 //   text          the word on the button
 //   scope         what the key must allow
-//   method, path  of the request; body(values) its body as JSON text, headers(values)
+//   method, path  of the request, the path also as path(values); body(values) its body as JSON text, headers(values)
 //   check(values) throws for what cannot be sent
 //   cli(values)   the same on the command line; null where there is none
 //   title, note   what the dialog says before; a note may depend on the values
@@ -22,6 +22,8 @@ const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text
 /** The words of a command line, quoted for a shell. */
 export const command = (...words) => ["streamq", ...words.filter((word) => word !== null && word !== undefined)].map(quoted).join(" ");
 
+const placeOf = ({ path }, values) => (typeof path === "function" ? path(values) : path);
+
 /** The request of an act for a terminal. */
 export function curl(action, values) {
   const body = action.body?.(values);
@@ -29,7 +31,7 @@ export function curl(action, values) {
   const key = api.hasKey() ? ["-H", '"Authorization: Bearer $STREAMQ_KEY"'] : [];
   const words = ["curl", "-X", action.method, ...headers.flatMap(([name, value]) => ["-H", quoted(`${name}: ${value}`)]), ...key];
   if (body !== undefined) words.push("-d", quoted(body));
-  return [...words, quoted(api.address(action.path))].join(" ");
+  return [...words, quoted(api.address(placeOf(action, values)))].join(" ");
 }
 
 /** A button for an act; nothing where the key does not allow it. */
@@ -85,7 +87,7 @@ async function submit(state, again) {
 
 async function act(action, values) {
   action.check?.(values);
-  const answer = await api.send(action.method, action.path, action.body?.(values), action.headers?.(values));
+  const answer = await api.send(action.method, placeOf(action, values), action.body?.(values), action.headers?.(values));
   say(action.done?.(answer) ?? `${action.text}: done.`);
   page.again();
 }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { activity } from "./activity.js";
+import { capacity } from "./capacity.js";
 import { failures } from "./failures.js";
 import { dict, list, span } from "./format.js";
 import { group, groups } from "./groups.js";
@@ -11,6 +12,7 @@ import { listen } from "./keys.js";
 import { askForKey } from "./key.js";
 import { begin, freeze, live } from "./live.js";
 import { messaging } from "./messaging.js";
+import { newJob } from "./new.js";
 import { overview } from "./overview.js";
 import { again, draw, page, turn } from "./page.js";
 import { openPalette } from "./palette.js";
@@ -37,6 +39,8 @@ const VIEWS = [
   ["schedules/:name", schedule],
   ["workers", workers],
   ["workspaces", workspaces],
+  ["capacity", capacity],
+  ["new", newJob],
   ["messaging", messaging],
   ["messaging/:part", messaging],
   ["activity", activity],
@@ -51,11 +55,13 @@ const PAGES = [
   ["workers", "Workers", "w"],
   ["messaging", "Messaging", "m"],
   ["workspaces", "Workspaces", "p"],
+  ["capacity", "Capacity", "c"],
   ["activity", "Activity", "a"],
+  ["new", "New job", "n"],
 ];
 const MESSAGING = new Set(["messaging", "workspaces"]); // shown only where the app sends messages
 
-const pages = () => PAGES.filter(([path]) => page.channels.length || !MESSAGING.has(path));
+const pages = () => PAGES.filter(([path]) => (path === "capacity" ? list(page.me.offers).includes(path) : page.channels.length || !MESSAGING.has(path)));
 
 function show() {
   const { parts, query } = read();

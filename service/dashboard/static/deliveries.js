@@ -37,7 +37,7 @@ export function unknownDeliveries(told) {
       { title: "workspace", cell: ({ workspace_id }) => said(workspace_id ?? "–") },
       { title: "given out", cell: ({ at }) => when(at) },
       { title: "why", cell: ({ reason }) => reason },
-      { title: "", cell: settling },
+      { title: "", names: "acts", cell: settling },
     ],
   }));
 }

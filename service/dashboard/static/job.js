@@ -14,8 +14,8 @@ import { at } from "./route.js";
 import { badge, ENDED } from "./states.js";
 import { timeline } from "./attempts.js";
 
-/** Whether a message may have left: only then something is known of its delivery. */
-export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ queues }) => list(queues).includes(queue));
+/** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
+export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
 
 export const job = {
   title: ({ at }) => `Job ${at.id}`,

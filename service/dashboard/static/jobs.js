@@ -97,7 +97,7 @@ function rows(page, found) {
     name: "Jobs", items: found, key: ({ id }) => id, none: query.q || query.group ? "No such job on this page of the search." : `No ${query.state ?? ""} job in this queue.`,
     row: ({ state }) => ({ "data-state": state }),
     columns: [
-      ...(page.may("admin") ? [{ title: "", cell: ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }) }] : []),
+      ...(page.may("admin") ? [{ title: "", names: "tick", cell: ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }) }] : []),
       { title: "job", cell: ({ id, task }) => [jobLink(queue, id), h("small", { class: "quiet" }, task)] },
       { title: "state", cell: ({ state }) => badge(state) },
       ...(columns.length ? columns.map((name) => ({ title: name, cell: ({ payload }) => h("span", { class: "text" }, member(payload, name)) })) : [{ title: "payload", cell: (job) => h("span", { class: "text" }, summary(job.payload)) }]),

@@ -10,6 +10,7 @@ import { at } from "./route.js";
 import { charts, joined } from "./series.js";
 
 const LOOKED_AT = 8; // queues of which the oldest job is asked for
+const SHOWN = 40; // queues, those first of which most waits
 
 /** The queues of which most waits, each with the place of its oldest job. */
 const busiest = (live) => [...live.queues].filter(([, counts]) => unstarted(counts)).sort(([, one], [, other]) => unstarted(other) - unstarted(one)).slice(0, LOOKED_AT).map(([name]) => name);
@@ -17,23 +18,24 @@ const oldestOf = (queue) => `oldest of ${queue}`;
 
 export const overview = {
   title: () => "Overview",
-  asks: ({ query, live }) => ({
-    stats: { path: `stats?${asked({ since: query.since ?? "1h" })}`, every: 10 },
+  asks: ({ query, live, data, channels }) => ({
+    stats: { path: `stats?${asked({ by: "queue", since: query.since ?? "1h" })}`, every: 10 },
     schedules: { path: "schedules", every: 30 },
-    channels: { path: "channels", every: 15 },
-    unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true },
     operations: { path: "operations", every: 15 },
+    ...(channels.length ? { unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true } } : {}),
+    ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
     ...Object.fromEntries(busiest(live).map((queue) => [oldestOf(queue), { path: `${queueAt(queue)}/jobs?state=${count(live.queues.get(queue).waiting) ? "waiting" : "held"}&limit=1`, every: 10 }])),
   }),
   body(page) {
     const { live, data, query } = page;
-    const stats = list(dict(data.stats).data);
+    const stats = list(dict(data.stats).data).map(dict);
+    const whole = joined(dict(data.stats));
     return [
       head("Overview", spans((since) => at({ since }), query.since ?? "1h")),
       health(page, stats),
-      data.stats ? tiles(live, joined(stats), query.since ?? "1h") : waiting(),
-      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(stats))) : null,
-      card("Queues", queues(live, stats)),
+      live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
+      h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),
+      card("Queues", queues(live, stats), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
       list(dict(data.channels).data).length ? card("Channels", channels(list(data.channels.data))) : null,
     ];
   },
@@ -47,7 +49,7 @@ function health(page, stats) {
   const { live, data } = page;
   if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
-    live, stats, oldest: oldest(page), schedules: list(dict(data.schedules).data), operations: list(dict(data.operations).data).map(dict),
+    live, stats, recent: list(dict(data.recent).data), oldest: oldest(page), schedules: list(dict(data.schedules).data), operations: list(dict(data.operations).data).map(dict),
     unknown: count(dict(data.unknown).total),
   });
   if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
@@ -82,17 +84,24 @@ function tiles(live, { total, points, step }, since) {
 
 const tile = (name, when, value, note, line) => h("li", { key: name, "data-state": name }, h("span", {}, `${name} ${when}`), h("strong", {}, value), h("small", {}, note), line);
 
+/** Where there are many queues, those of which most waits or has failed. */
+function chosen(live) {
+  const size = ([, counts]) => unstarted(counts) + count(counts.active) + count(counts.failed);
+  const some = live.queues.size > SHOWN ? [...live.queues].sort((one, other) => size(other) - size(one)).slice(0, SHOWN) : [...live.queues];
+  return some.sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
 function queues(live, stats) {
-  const of = new Map(stats.map(dict).map((each) => [each.queue, each]));
+  const of = new Map(stats.map((each) => [each.queue, each]));
   return table({
-    name: "Queues", items: [...live.queues].sort(([one], [other]) => (one < other ? -1 : 1)), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
+    name: "Queues", items: chosen(live), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
     columns: [
       { title: "queue", cell: ([name]) => [queueLink(name), live.paused.has(name) ? h("span", { class: "mark" }, "paused") : null] },
       ...["waiting", "active", "delayed"].map((state) => ({ title: state, isNumber: true, cell: ([name, counts]) => counted(name, counts, state) })),
       { title: "failed", isNumber: true, cell: ([name, counts]) => counted(name, counts, "failed") },
-      { title: "done", isNumber: true, cell: ([name]) => number(dict(dict(of.get(name)).total).completed ?? 0) },
-      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(dict(dict(of.get(name)).total).wait).p95) },
-      { title: "completed", cell: ([name]) => spark(list(dict(of.get(name)).points).map((point) => dict(point).completed), "good", `completed in ${name}`) },
+      { title: "done", isNumber: true, cell: ([name]) => number(dict(of.get(name)).completed ?? 0) },
+      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(dict(of.get(name)).wait).p95) },
+      { title: "rate", cell: ([name]) => spark(list(dict(of.get(name)).rates), "good", `attempts that ended in ${name}`) },
       { title: "workers", isNumber: true, cell: ([name]) => workers(live, name) },
     ],
   });

@@ -25,13 +25,14 @@ export const facts = (values) =>
       .map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))),
   );
 
-/** A table with a row for each item. Columns: { title, cell(item), isNumber }. A row that cannot be shown hides no other. */
+/** A table with a row for each item. Columns: { title, cell(item), isNumber, names }, where `names` says
+ * what has no title to be seen. A row that cannot be shown hides no other. */
 export function table({ name, columns, items, key, none, row = () => ({}) }) {
   if (!list(items).length) return empty(none ?? "None.");
-  const titles = columns.map(({ title, isNumber, says }) => h("th", { scope: "col", class: isNumber ? "number" : null }, title, says ?? null));
+  const titles = columns.map(({ title, isNumber, names }) => h("th", { scope: "col", class: isNumber ? "number" : null }, title || h("span", { class: "unseen" }, names)));
   return h(
     "div",
-    { class: "scrolls", role: "region", "aria-label": name, tabindex: 0 },
+    { class: "scrolls", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
     h("table", {}, h("thead", {}, h("tr", {}, titles)), h("tbody", {}, items.map((item, index) => tableRow(columns, item, key(item, index), row)))),
   );
 }

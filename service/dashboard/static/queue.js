@@ -34,13 +34,13 @@ export const queue = {
     const counts = live.queues.get(queue) ?? dict(told.counts);
     const size = STATES.filter((state) => state !== "active").reduce((sum, state) => sum + count(counts[state]), 0);
     return [
-      head(queue, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
+      head(queue, page.may("write") ? h("a", { class: "button", href: at("new", { queue }) }, "New job") : null, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
       parts(queue, "queue"),
       pauses(queue, told, live.paused.get(queue)),
       h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
       told.name ? card("How it does", figures(page, told, queue)) : waiting(),
       h("div", { class: "row", key: "span" }, spans((since) => at("queues", queue, { since }), query.since ?? "1h")),
-      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined([data.stats]))) : null,
+      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
       data.stats ? card("Tasks", tasks(dict(dict(data.stats).tasks))) : null,
       list(dict(data.breakers).data).length ? card("Circuit breakers", breakers(list(data.breakers.data))) : null,
     ];

@@ -15,9 +15,11 @@ const ORDERS = {
   failed: ([, one], [, other]) => count(other.failed) - count(one.failed),
 };
 
+const SHOWN = 100; // queues, until more are asked for
+
 export const queues = {
   title: () => "Queues",
-  asks: () => ({ stats: { path: "stats?since=1h", every: 15 } }),
+  asks: () => ({ stats: { path: "stats?by=queue&since=1h", every: 15 } }),
   body(page) {
     const { query, live } = page;
     const order = Object.hasOwn(ORDERS, query.order ?? "") ? query.order : "name";
@@ -31,14 +33,15 @@ export const queues = {
         h("input", { type: "search", "data-search": true, placeholder: "Find a queue", "aria-label": "Find a queue", value: query.q ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }) }),
         tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
       ),
-      h("section", { class: "card", key: "table" }, rows(page, found)),
+      h("section", { class: "card", key: "table" }, rows(page, found.slice(0, Number(query.rows) || SHOWN))),
+      found.length > (Number(query.rows) || SHOWN) ? h("a", { class: "button", key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
     ];
   },
 };
 
 function rows({ live, data }, found) {
   const of = new Map(list(dict(data.stats).data).map(dict).map((each) => [each.queue, each]));
-  const total = (name) => dict(dict(of.get(name)).total);
+  const total = (name) => dict(of.get(name));
   const states = STATES.filter((state) => !SELDOM.has(state) || found.some(([, counts]) => count(counts[state])));
   return table({
     name: "Queues", items: found, key: ([name]) => name, none: live.queues.size ? "No queue has such a name." : "No queue yet. It appears with its first job.",
@@ -49,7 +52,7 @@ function rows({ live, data }, found) {
       { title: "failing", isNumber: true, cell: ([name]) => percent(count(total(name).failed) / (count(total(name).failed) + count(total(name).completed))) },
       { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(total(name).wait).p95) },
       { title: "run p95", isNumber: true, cell: ([name]) => took(dict(total(name).run).p95) },
-      { title: "completed", cell: ([name]) => spark(list(dict(of.get(name)).points).map((point) => dict(point).completed), "good", `completed in ${name}`) },
+      { title: "rates", cell: ([name]) => spark(list(total(name).rates), "good", `attempts that ended in ${name}`) },
       { title: "workers", isNumber: true, cell: ([name]) => number(serving(live.workers, name).length) },
     ],
   });

@@ -2,7 +2,7 @@
 
 import { button, command } from "./action.js";
 import { jobAt, scheduleAt } from "./api.js";
-import { write } from "./exact.js";
+import { parse, write } from "./exact.js";
 import { age, amount, dict, list, number, plural, since, span } from "./format.js";
 import { card, facts, head, jobLink, link, queueLink, table, waiting, when } from "./parts.js";
 import { h } from "./render.js";
@@ -34,16 +34,46 @@ const resume = (name) => ({
 });
 
 const remove = (name) => ({
-  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay. One that code declares comes again.",
+  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay.",
   cli: () => command("schedule", "rm", name),
   done: () => (go(at("schedules")), `${name} is removed.`),
 });
+
+const CHOICES = { overlap: ["", "skip", "queue", "allow"], misfire: ["", "skip", "once", "all"], priority: ["", "critical", "high", "normal", "low"] };
+const FIELDS = [
+  ["task", "Task"], ["queue", "Queue", "empty for the task's"], ["cron", "Cron line", "such as 0 9 * * MON-FRI; this, an interval or a time"], ["every", "Interval", "such as 5m"],
+  ["at", "One time", "as 2030-01-31T09:00:00Z"], ["zone", "Time zone", "such as Europe/Berlin; UTC where it is empty"], ["start", "Not before"], ["end", "Not after"],
+  ["jitter", "Put off by chance, at most"], ["overlap", "While the last run goes on"], ["misfire", "Runs that nobody was there for"], ["priority", "Priority"], ["group", "Group"],
+];
+const seconds = (value) => (amount(value) ? `${amount(value)}s` : "");
+
+/** A schedule in full, with all that it is told: what is left empty goes back to what is usual. */
+function put(told = {}) {
+  const held = { ...told, every: seconds(told.every), jitter: seconds(told.jitter) };
+  const isNew = told.name === undefined;
+  const name = (values) => (isNew ? values.name.trim() : told.name);
+  const given = (values) => Object.fromEntries([...FIELDS.map(([each]) => [each, values[each]?.trim()]).filter(([, value]) => value)]);
+  const rest = { ...(told.calendar ? { calendar: told.calendar } : {}), ...(amount(told.misfire_limit) ? { misfire_limit: told.misfire_limit } : {}), version: isNew ? 0 : told.version };
+  return {
+    text: isNew ? "New schedule" : "Change", sure: isNew ? "Make it" : "Change it", scope: "write", method: "PUT", path: (values) => scheduleAt(name(values)), title: isNew ? "New schedule" : `Change ${told.name}`,
+    note: isNew ? null : `Only as version ${told.version}: if somebody else changed it meanwhile, nothing happens.`,
+    fields: [
+      ...(isNew ? [{ name: "name", label: "Name", required: true }] : []),
+      ...FIELDS.map(([each, label, hint]) => ({ name: each, label, hint, value: String(held[each] ?? ""), options: CHOICES[each] })),
+      { name: "payload", label: "Payload", kind: "json", value: write(told.payload ?? null, "  "), rows: 5 },
+    ],
+    check: ({ payload }) => void parse(payload),
+    body: (values) => `${write({ ...given(values), ...rest }).slice(0, -1)},"payload":${values.payload}}`,
+    cli: (values) => command("schedule", "put", name(values), values.queue || "default", values.task, ...Object.entries(given(values)).filter(([each]) => each !== "task" && each !== "queue").flatMap(([each, value]) => [`--${each}`, value]), "--payload", values.payload, ...(dict(told.calendar).holidays ? ["--holidays", told.calendar.holidays] : []), "--version", String(rest.version)),
+    done: (made) => (go(at("schedules", made.name)), `${made.name} runs as it is told.`),
+  };
+}
 
 export const schedules = {
   title: () => "Schedules",
   asks: () => ({ found: { path: "schedules", every: 5 } }),
   body({ data }) {
-    return [head("Schedules"), data.found ? h("section", { class: "card", key: "table" }, rows(list(data.found.data).map(dict))) : waiting()];
+    return [head("Schedules", button(put())), data.found ? h("section", { class: "card", key: "table" }, rows(list(data.found.data).map(dict))) : waiting()];
   },
 };
 
@@ -59,7 +89,7 @@ function rows(found) {
       { title: "ran", isNumber: true, cell: ({ runs }) => number(runs) },
       { title: "skipped", isNumber: true, cell: ({ skipped }) => number(skipped) },
       { title: "missed", isNumber: true, cell: ({ missed }) => number(missed) },
-      { title: "", cell: ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })) },
+      { title: "", names: "acts", cell: ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })) },
     ],
   });
 }
@@ -81,7 +111,7 @@ export const schedule = {
     const told = dict(data.told);
     if (!data.told) return [head(name), waiting()];
     return [
-      head(name, button(run(name)), button(told.paused ? resume(name) : pause(name)), button(remove(name))),
+      head(name, button(run(name)), told.source === "code" ? null : button(put(told)), button(told.paused ? resume(name) : pause(name)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
       h("div", { class: "columns", key: "columns" },
         h("div", {}, card("The next times", planned(list(dict(data.preview).data).map(dict))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({
@@ -107,7 +137,7 @@ function planned(found) {
     columns: [
       { title: "in", cell: ({ at: moment }) => when(moment) },
       { title: "time there", cell: ({ local }) => String(local ?? "–").replace("T", " ") },
-      { title: "", cell: ({ note }) => (note ? h("span", { class: "warn" }, note) : null) },
+      { title: "", names: "note", cell: ({ note }) => (note ? h("span", { class: "warn" }, note) : null) },
     ],
   });
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from datetime import datetime
 from difflib import get_close_matches
@@ -20,6 +20,7 @@ from streamq.job import Job, job_of, jobs_of
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
+from streamq.model.events import ENDS, TAILED, Told
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
@@ -300,6 +301,24 @@ class Program:
         if not isinstance(job_id, str):
             raise UsageError(f"{as_given(job_id)} is no id of a job: use a text, as job.id")
         return await self.client.store.jobs.everywhere(await self.queues(), job_id)
+
+    def tail(
+        self, queues: Collection[str] | None = None, *, kinds: Collection[str] = TAILED,
+        states: Collection[str] = ENDS,
+    ) -> AsyncGenerator[Told]:  # fmt: skip
+        """What all jobs tell from now on: ``async for told in app.tail(["sms"], kinds=["end"], states=["failed"])``.
+
+        Of these queues, by default all, also those that are new. ``kinds`` are ``end``, ``progress`` and ``line``,
+        ``states`` those in which jobs end. A ``Hearing`` says when a queue is heard; nothing that was told before is
+        looked for. Who reads too slowly is told how many events were missed: ``Missed``. While anybody tails them,
+        workers tell of each job that ends. Raises ``UsageError``, and ``NotOpen`` when the app is closed meanwhile.
+        """
+
+        async def names() -> Collection[str]:
+            there = await self.queues()
+            return there if queues is None else queues
+
+        return self.client.tail(names, kinds, states)
 
     async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
         """What was told to each of these queues, by default all, in one round trip."""

@@ -32,7 +32,7 @@ export const overview = {
     const stats = items(data.stats);
     const whole = joined(dict(data.stats));
     return [
-      head("Overview", spans((since) => at({ since }), query.since ?? "1h")),
+      head("Overview", spans((since) => at({ ...query, since, zoom: "" }), query.since ?? "1h")),
       health(page, stats),
       live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
       h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),

@@ -39,7 +39,7 @@ export const queue = {
       pauses(queue, told, live.paused.get(queue)),
       h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
       told.name ? card("How it does", figures(page, told, queue)) : waiting(),
-      h("div", { class: "row", key: "span" }, spans((since) => at("queues", queue, { since }), query.since ?? "1h")),
+      h("div", { class: "row", key: "span" }, spans((since) => at("queues", queue, { ...query, since, zoom: "" }), query.since ?? "1h")),
       data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
       data.stats ? card("Tasks", tasks(dict(dict(data.stats).tasks))) : null,
       items(data.breakers).length ? card("Circuit breakers", breakers(items(data.breakers))) : null,

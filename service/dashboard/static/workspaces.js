@@ -20,7 +20,7 @@ export const workspaces = {
     const most = Math.max(1, ...found.map((each) => count(dict(each.counts).sent)));
     const shown = found.filter((each) => `${said(each.workspace_id ?? "")} ${each.name ?? ""}`.toLowerCase().includes(wanted));
     return [
-      head("Workspaces", spans((since) => at("workspaces", { ...query, since }), query.since ?? "1h")),
+      head("Workspaces", spans((since) => at("workspaces", { ...query, since, zoom: "" }), query.since ?? "1h")),
       data.stats ? h("div", { class: "charts", key: "charts" }, messages(stats)) : waiting(),
       h("div", { class: "row", key: "filters" }, h("input", { type: "search", "data-search": true, placeholder: "Find a workspace", "aria-label": "Find a workspace", value: query.q ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }) })),
       data.stats ? h("section", { class: "card", key: "table" }, rows(shown, most)) : null,

@@ -29,6 +29,7 @@ from .messaging import sms
 from .messaging.checked import check_settings
 from .messaging.figures import figures_of
 from .messaging.numbers import numbers_of
+from .messaging.workspace_table import followed
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
 from .sandbox.ledger import Ledger
@@ -73,6 +74,7 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     )  # fmt: skip
     application.cleanup_ctx.append(_counting)
     application.cleanup_ctx.append(partial(_looking, keys))
+    application.cleanup_ctx.append(_naming)
     application.on_shutdown.append(_end)
     return application
 
@@ -91,6 +93,11 @@ async def _counting(application: web.Application) -> AsyncIterator[None]:
 
 async def _looking(keys: KeyRing, _application: web.Application) -> AsyncIterator[None]:
     async with keys.looking():
+        yield
+
+
+async def _naming(application: web.Application) -> AsyncIterator[None]:
+    async with followed(application[SITE].workspace_names, application[SITE].settings):
         yield
 
 

@@ -85,6 +85,8 @@ if TYPE_CHECKING:
     from streamq.model.statistics import Statistics as Statistics
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
+    from streamq.model.totals import Histogram as Histogram
+    from streamq.model.totals import Totals as Totals
     from streamq.model.trail import AuditEntry as AuditEntry
     from streamq.model.trail import AuditPage as AuditPage
     from streamq.model.values import JSONText as JSONText
@@ -189,6 +191,7 @@ _HOMES = {
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),
     "model.steering": ("Pause", "Steering"),
     "model.pointers": ("json_pointer",),
+    "model.totals": ("Histogram", "Totals"),
     "model.trail": ("AuditEntry", "AuditPage"),
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),

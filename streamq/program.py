@@ -29,6 +29,7 @@ from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
 from streamq.model.statistics import Overall, Statistics
 from streamq.model.steering import Steering
+from streamq.model.totals import Totals, totals_of
 from streamq.model.trail import AuditPage
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
@@ -350,6 +351,12 @@ class Program:
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
         return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
+
+    async def totals(self) -> dict[str, Totals]:
+        """What the attempts of each queue have come to since it is there, as counters that never fall: in one round
+        trip to each server. They begin anew with a queue that was removed, or in which nothing ran for 90 days."""
+        found = await self.client.store.statistics.totals(await self.queues())
+        return {queue: totals_of(queue, sums) for queue, sums in found.items()}
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from streamq.model.schedule import Schedule as Schedule
     from streamq.model.schedule_record import SchedulePause as SchedulePause
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
+    from streamq.model.served_task import ServedTask as ServedTask
     from streamq.model.shared_status import SharedStatus as SharedStatus
     from streamq.model.states import State as State
     from streamq.model.statistics import Figures as Figures
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from streamq.noun_errors import ResultNotKept as ResultNotKept
     from streamq.noun_errors import ScheduleConflict as ScheduleConflict
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
+    from streamq.noun_errors import TaskNotFound as TaskNotFound
     from streamq.noun_errors import WindowNotKept as WindowNotKept
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
@@ -174,6 +176,7 @@ _HOMES = {
     "breaker": ("CircuitBreaker",),
     "model.breaker_status": ("BreakerStatus",),
     "model.group_status": ("GroupStatus",),
+    "model.served_task": ("ServedTask",),
     "model.shared_status": ("SharedStatus",),
     "shared": ("SharedLimit",),
     "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
@@ -201,7 +204,8 @@ _HOMES = {
         "OperationNotFound", "OperationTimeout",
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
-        "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound", "WindowNotKept",
+        "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
+        "TaskNotFound", "WindowNotKept",
     ),
     "notes": ("Notes",),
     "once": ("Once",),

@@ -25,6 +25,7 @@ from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
+from streamq.model.served_task import ServedTask
 from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
 from streamq.model.statistics import Overall, Statistics
@@ -34,7 +35,7 @@ from streamq.model.trail import AuditPage
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.noun_errors import OperationNotFound
+from streamq.noun_errors import OperationNotFound, TaskNotFound
 from streamq.once import Once, once
 from streamq.operation import Operation, checked
 from streamq.options import EnqueueOptions, wrong_task_name
@@ -373,6 +374,21 @@ class Program:
         """The kinds of jobs that failed alike, of all queues, those with the most failed jobs first."""
         found = [group for queue in await self.queues() for group in await self.queue(queue).failures()]
         return sorted(found, key=lambda group: -group.failed)
+
+    async def served_tasks(self) -> list[ServedTask]:
+        """The tasks that workers have published when they began, by name, each with the JSON Schema of its payload.
+
+        One whose workers are all gone stays, with ``workers`` 0, until another worker begins.
+        """
+        return await self.client.store.tasks.listed()
+
+    async def served_task(self, name: str) -> ServedTask:
+        """One of them, by its name or one that it had before. Raises ``TaskNotFound``."""
+        found = await self.served_tasks()
+        for task in found:
+            if name == task.name or name in task.aliases:
+                return task
+        raise TaskNotFound(name, [task.name for task in found])
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are registered. A lost one stays until it is reclaimed."""

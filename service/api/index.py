@@ -27,6 +27,7 @@ TAGS: Final = {
     "shared-limits": "Limits from which several queues draw",
     "operations": "What is done to many jobs in the background",
     "schedules": "Jobs that are made again and again",
+    "tasks": "What workers can do, with the JSON Schemas of payloads",
     "workers": "Who works, and on what",
     "me": "What the key of a caller allows",
     "failures": "Failures that are alike, counted",

@@ -36,6 +36,7 @@ from streamq import (
     ScheduleConflict,
     ScheduleNotFound,
     StreamqError,
+    TaskNotFound,
     Unavailable,
     UnknownTask,
     UsageError,
@@ -115,6 +116,7 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
         409, QueueNotEmpty.code, "the queue has jobs, records or schedules: `counts` of them"
     ),
     ScheduleNotFound: ProblemType(404, ScheduleNotFound.code, "there is no schedule of that name"),
+    TaskNotFound: ProblemType(404, TaskNotFound.code, "no worker has published a task of that name"),
     ScheduleConflict: ProblemType(
         409,
         ScheduleConflict.code,

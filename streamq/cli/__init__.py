@@ -27,6 +27,7 @@ _OURS: Final = {
     "shared": "streamq.cli.shared:shared",
     "breaker": "streamq.cli.breaker:breaker",
     "operation": "streamq.cli.operation:operation",
+    "task": "streamq.cli.tasks:task",
     "workers": "streamq.cli.look:workers",
     "stats": "streamq.cli.stats:stats",
     "top": "streamq.cli.top:top",

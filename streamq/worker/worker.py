@@ -21,9 +21,12 @@ from streamq.model.shown import as_given
 from streamq.model.weights import weights_of
 from streamq.options import Option
 from streamq.program import Program
+from streamq.published import published
 from streamq.redis.ready import begin_when_ready
+from streamq.redis.thread_link import ThreadLinks
 from streamq.settings import MOST_CONCURRENCY
 from streamq.store.group import declared
+from streamq.store.store import Store
 from streamq.worker.canceller import Canceller
 from streamq.worker.capture import captured
 from streamq.worker.fetcher import Fetcher, join_each
@@ -167,8 +170,19 @@ class Worker:
         except NameTaken as error:
             self._taken = error
             raise
+        await self._publish()
         await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
+
+    async def _publish(self) -> None:
+        """Tell of the tasks, once this worker is on the list: who takes old ones off looks there."""
+        async with self.app.client.store.pool.links() as links:
+            await self.app.client.store.tasks.publish(links, self._published)
+
+    def _say_again(self, store: Store, links: ThreadLinks) -> None:
+        """What else the server may have lost, from the thread of the heartbeat."""
+        store.followers.publish_again(links, self.queues, self._followers())
+        store.tasks.publish_again(links, self._published)
 
     def _followers(self) -> dict[str, str | None]:
         return {name: task.on_failed for name, task in self.app.tasks.items()}
@@ -182,6 +196,7 @@ class Worker:
         app, store, name = self.app, self.app.client.store, self.name
         known = {each: task.version for each, task in app.tasks.items()}
         self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared), known)
+        self._published = published(app.tasks.values())
         self.slots = Slots(self.concurrency)
         self.slots.reporter = self.reporter = Reporter(store, name)
         self.tally = Tally(store, self.info, self.slots)
@@ -191,8 +206,7 @@ class Worker:
         self.canceller = Canceller(store, self.queues, self.slots, self.runner)
         self.heartbeat = Heartbeat(
             store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look,
-            self.fetcher.look_at_steering,
-            partial(store.followers.publish_again, queues=self.queues, followers=self._followers()),
+            self.fetcher.look_at_steering, partial(self._say_again, store),
         )  # fmt: skip
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(

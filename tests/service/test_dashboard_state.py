@@ -24,6 +24,7 @@ async def test_what_was_chosen_on_a_page_is_in_its_address(page: Page, busy: Ser
     await page.click("6h", "main")
     await page.until("location.hash === '#/queues/work?tables=Throughput&since=6h'")
     await page.click("Queues", "#pages")
+    await page.until("document.querySelector('main [type=search]')")
     await page.run("document.querySelector('main [type=search]').focus()")
     await page.type("wor")
     await page.until("document.querySelectorAll('tbody tr').length === 1")
@@ -32,9 +33,9 @@ async def test_what_was_chosen_on_a_page_is_in_its_address(page: Page, busy: Ser
     await page.until("document.querySelectorAll('tbody tr').length === 1")
     await page.run("history.back()")
     await page.until("location.hash === '#/queues?q=wor'")
-    await page.run("location.reload()")
+    await page.call("Page.reload")
+    await page.until("document.querySelector('main [type=search]')?.value === 'wor'")
     await page.until("document.querySelectorAll('tbody tr').length === 1")
-    assert await page.run("document.querySelector('main [type=search]').value") == "wor"
 
 
 @pytest.mark.parametrize("at", ["failures?q=division&queue=work", "activity?part=audit", "?since=6h",

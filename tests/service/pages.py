@@ -20,7 +20,7 @@ PAGES = (
     "", "queues", "queues/work", "queues/work/jobs", "queues/work/jobs?state=failed&columns=a", "queues/work/groups",
     "queues/work/groups/g", "failures", "schedules", "schedules/nightly", "workers", "workspaces", "messaging",
     "messaging/sms", "messaging/email", "messaging/ai", "messaging/unknown", "messaging/opt-outs", "activity",
-    "activity?part=audit", "activity?part=live", "capacity", "messaging/inbox",
+    "activity?part=audit", "activity?part=live", "capacity", "messaging/inbox", "new?task=work",
 )  # fmt: skip
 LIVE = "document.querySelector('#freshness[data-tone=good]')"
 """Whether the page hears of every change."""

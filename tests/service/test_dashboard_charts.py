@@ -26,6 +26,7 @@ async def test_a_part_of_the_time_is_seen_larger_by_dragging_and_by_keys(page: P
     await page.run(f"{DRAG}(0.5, 0.75)")
     await page.until("location.hash.includes('zoom=')")
     await page.click("Table", ".chart")
+    await page.until(POINTS)
     few = int(await page.run(POINTS))
     assert 5 < few < 40
     await page.click("All of the time", ".chart")

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { activity } from "./activity.js";
 import { capacity } from "./capacity.js";
 import { failures } from "./failures.js";
-import { dict, list, span } from "./format.js";
+import { dict, items, list, span } from "./format.js";
 import { group, groups } from "./groups.js";
 import { job } from "./job.js";
 import { jobs } from "./jobs.js";
@@ -105,7 +105,7 @@ function toggle() {
 async function meet() {
   try {
     page.me = { ...page.me, ...dict(await api.get("me")) };
-    page.channels = list(dict(await api.get("channels")).data).map(dict);
+    page.channels = items(await api.get("channels"));
   } catch {
     // The banner says that the server cannot be asked, and the dialog that a key is missing.
   }

@@ -2,7 +2,7 @@
 
 import { query as asked } from "./api.js";
 import { amount, count, dict, list, number, percent, plural, rate, short, span, took } from "./format.js";
-import { card, empty, facts, head, meter, table, waiting } from "./parts.js";
+import { card, column, empty, facts, figure, head, meter, table, waiting } from "./parts.js";
 import { h } from "./render.js";
 import { ask } from "./route.js";
 import { said } from "./shown.js";
@@ -52,9 +52,9 @@ const takes = (plan) => facts({
 const gauges = (found) => table({
   name: "Gauges", items: found.map(dict), key: ({ name }) => name, none: "None.",
   columns: [
-    { title: "of", cell: ({ name }) => name },
-    { title: "used", cell: ({ share }) => [meter(count(share), 1), ` ${percent(amount(share))}`] },
-    { title: "of the limit", isNumber: true, cell: ({ used, limit, unit }) => `${short(used)} of ${short(limit)} ${unit ?? ""}` },
+    column("of", ({ name }) => name),
+    column("used", ({ share }) => [meter(count(share), 1), ` ${percent(amount(share))}`]),
+    figure("of the limit", ({ used, limit, unit }) => `${short(used)} of ${short(limit)} ${unit ?? ""}`),
   ],
 });
 

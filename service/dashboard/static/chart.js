@@ -70,11 +70,12 @@ function marks(times) {
  * its unit.
  */
 export function chart({ name, times: allTimes, series: all, said = short }) {
-  const { hover, tables = {} } = page.local;
+  const { hover } = page.local;
+  const tables = (page.query.tables ?? "").split("~").filter(Boolean);
   const [from, to] = seen(allTimes);
   const times = allTimes.slice(from, to);
   const series = all.map((each) => ({ ...each, values: each.values.slice(from, to) }));
-  const isTable = tables[name];
+  const isTable = tables.includes(name);
   const most = roundUp(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => amount(value) || 0))));
   const at = hover < times.length ? hover : null;
   const began = marks(times);
@@ -88,7 +89,7 @@ export function chart({ name, times: allTimes, series: all, said = short }) {
       h("span", { class: "legend" }, series.map((each) => legend(each, at, said)), began.map(({ text }) => h("span", { key: text, class: "mark" }, text))),
       h("span", { class: "quiet hovered" }, at === null || at === undefined ? "" : clock(times[at])),
       to - from < allTimes.length ? h("button", { type: "button", class: "small", onclick: () => zoom([]) }, "All of the time") : null,
-      h("button", { type: "button", class: "small", "aria-pressed": String(Boolean(isTable)), onclick: () => page.set({ tables: { ...tables, [name]: !isTable } }) }, "Table"),
+      h("button", { type: "button", class: "small", "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
     ),
     isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at, began) : h("p", { class: "empty" }, "Nothing is kept of this time."),
   );

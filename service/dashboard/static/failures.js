@@ -4,7 +4,7 @@ import { button, command } from "./action.js";
 import { queueAt } from "./api.js";
 import { spark } from "./chart.js";
 import { write } from "./exact.js";
-import { amount, dict, list, number, plural } from "./format.js";
+import { amount, items, list, number, plural } from "./format.js";
 import { head, jobLink, link, queueLink, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
@@ -35,7 +35,7 @@ export const failures = {
   asks: ({ query: { queue } }) => ({ found: { path: queue ? `${queueAt(queue)}/failures` : "failures", every: 5, queue } }),
   body({ data, query, live }) {
     const wanted = (query.q ?? "").toLowerCase();
-    const found = list(dict(data.found).data).map(dict).filter((each) => `${each.type} ${each.message} ${each.task}`.toLowerCase().includes(wanted));
+    const found = items(data.found).filter((each) => `${each.type} ${each.message} ${each.task}`.toLowerCase().includes(wanted));
     return [
       head(query.queue ? `Failures of ${query.queue}` : "Failures", h("span", { class: "quiet" }, "those that failed alike are one")),
       h(

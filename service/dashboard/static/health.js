@@ -22,7 +22,7 @@ export function troubles({ live, oldest = {}, stats = [], recent = [], schedules
     ...ofServer(live),
     ...[...live.queues].flatMap(([queue, counts]) => ofQueue(live, queue, counts, oldest[queue])),
     ...ofSlots(live),
-    ...recent.map(dict).flatMap((each) => ofFailures(each, stats.find(({ queue }) => queue === each.queue))),
+    ...recent.flatMap((each) => ofFailures(each, stats.find(({ queue }) => queue === each.queue))),
     ...ofSchedules(schedules),
     ...live.workers.flatMap(ofWorker),
     ...(unknown > 0 ? [{ tone: "warn", text: `Of ${plural(unknown, "message")} nobody knows whether they were sent.`, address: at("messaging", "unknown") }] : []),
@@ -70,7 +70,7 @@ function ofFailures({ queue, ...recent }, whole) {
 }
 
 function ofSchedules(schedules) {
-  const late = schedules.map(dict).filter(({ next_at, paused }) => !paused && age(next_at) > LATE);
+  const late = schedules.filter(({ next_at, paused }) => !paused && age(next_at) > LATE);
   if (!late.length) return [];
   const most = Math.max(...late.map(({ next_at }) => age(next_at)));
   return [{ tone: "bad", text: `${plural(late.length, "schedule is", "schedules are")} late by ${span(most)}: no scheduler runs.`, address: at("schedules") }];

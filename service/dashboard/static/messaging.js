@@ -2,10 +2,10 @@
 
 import { button } from "./action.js";
 import { write } from "./exact.js";
-import { count, dict, list, number, plural } from "./format.js";
+import { count, dict, items, list, number, plural } from "./format.js";
 import { unknownDeliveries } from "./deliveries.js";
 import { channels } from "./overview.js";
-import { card, empty, head, jobLink, table, tabs, waiting, when } from "./parts.js";
+import { card, column, empty, figure, head, jobLink, table, tabs, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { sending, watching } from "./sending.js";
@@ -23,7 +23,7 @@ export const messaging = {
   body(page) {
     const { at: { part }, data } = page;
     if (!data.channels) return [head("Messaging"), waiting()];
-    const found = list(data.channels.data).map(dict);
+    const found = items(data.channels);
     const names = found.filter((channel) => list(channel.queues).length).map(({ name }) => name);
     if (!names.length) return [head("Messaging"), empty("The app that runs here sends no messages.")];
     return [
@@ -41,13 +41,13 @@ const inboxOf = (me) => (offers(me) ? { inbox: { path: "inbox?limit=100", every:
 function inbox(told) {
   const { calls, repeats } = dict(dict(told).totals);
   return card("Inbox of the sandbox", h("p", { class: "quiet" }, told ? `${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.` : "No sandbox runs inside this service."), told ? table({
-    name: "Inbox", items: list(told.data).map(dict), key: ({ id }) => id, none: "Nothing was sent yet.",
+    name: "Inbox", items: items(told), key: ({ id }) => id, none: "Nothing was sent yet.",
     columns: [
-      { title: "call", cell: ({ id, idempotency_key: key }) => [h("b", {}, id), " ", sender(key)] },
-      { title: "to", cell: ({ body }) => said(dict(body).to ?? dict(body).contact_id ?? "–") },
-      { title: "what", cell: ({ body }) => h("span", { class: "text wide" }, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body)) },
-      { title: "answer", isNumber: true, cell: ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small", { class: "warn" }, `the ${number(repeat + 1)}. time`) : null] },
-      { title: "came", isNumber: true, cell: ({ received_at: time }) => when(time) },
+      column("call", ({ id, idempotency_key: key }) => [h("b", {}, id), " ", sender(key)]),
+      column("to", ({ body }) => said(dict(body).to ?? dict(body).contact_id ?? "–")),
+      column("what", ({ body }) => h("span", { class: "text wide" }, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
+      figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small", { class: "warn" }, `the ${number(repeat + 1)}. time`) : null]),
+      figure("came", ({ received_at: time }) => when(time)),
     ],
   }) : null);
 }
@@ -72,11 +72,11 @@ const removed = { text: "Take one back", scope: "write", method: "POST", path: "
 function optOuts({ data }) {
   const next = dict(dict(data.optOuts).page).next;
   return card("Who wants no more messages", h("div", { class: "row" }, button(added), button(removed)), data.optOuts ? table({
-    name: "Opt-outs", items: list(data.optOuts.data).map(dict), key: ({ subject }) => subject, none: "Nobody has opted out.",
+    name: "Opt-outs", items: items(data.optOuts), key: ({ subject }) => subject, none: "Nobody has opted out.",
     columns: [
-      { title: "who", cell: ({ subject }) => subject },
-      { title: "of", cell: ({ workspaces }) => Object.entries(dict(workspaces)).map(([workspace, how]) => h("p", { key: workspace }, workspace === "*" ? "all workspaces" : workspace, h("span", { class: "quiet" }, ` ${how}`))) },
-      { title: "until", cell: ({ until }) => when(until) },
+      column("who", ({ subject }) => subject),
+      column("of", ({ workspaces }) => Object.entries(dict(workspaces)).map(([workspace, how]) => h("p", { key: workspace }, workspace === "*" ? "all workspaces" : workspace, h("span", { class: "quiet" }, ` ${how}`)))),
+      column("until", ({ until }) => when(until)),
     ],
   }) : waiting(), next ? h("a", { href: at("messaging", "opt-outs", { cursor: next }) }, "More") : null);
 }

@@ -3,7 +3,7 @@
 import { command, field, twins } from "./action.js";
 import { queueAt, send } from "./api.js";
 import { parse, write } from "./exact.js";
-import { dict, list } from "./format.js";
+import { dict, items, list } from "./format.js";
 import { page } from "./page.js";
 import { card, head } from "./parts.js";
 import { h } from "./render.js";
@@ -17,7 +17,7 @@ const OPTIONS = [
 const PRIORITIES = ["", "critical", "high", "normal", "low"];
 const WHOLE = new Set(["attempts", "units"]);
 
-const known = () => list(dict(page.data.tasks).data).map(dict);
+const known = () => items(page.data.tasks);
 const present = () => known().find(({ name }) => name === page.query.task) ?? {};
 const queueOf = () => page.query.queue || present().queue || "default";
 

@@ -2,9 +2,10 @@
 
 import { query as asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
-import { count, dict, list, number, percent, plural, rate, took } from "./format.js";
+import { count, dict, items, list, number, percent, plural, rate, took } from "./format.js";
 import { serving, slots, troubles, unstarted } from "./health.js";
-import { card, head, link, queueLink, spans, table, waiting } from "./parts.js";
+import { card, column, figure, head, link, queueLink, spans, table, waiting } from "./parts.js";
+import { counted } from "./queues.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { charts, joined } from "./series.js";
@@ -28,28 +29,28 @@ export const overview = {
   }),
   body(page) {
     const { live, data, query } = page;
-    const stats = list(dict(data.stats).data).map(dict);
+    const stats = items(data.stats);
     const whole = joined(dict(data.stats));
     return [
-      head("Overview", spans((since) => at({ since }), query.since ?? "1h")),
+      head("Overview", spans((since) => at({ ...query, since, zoom: "" }), query.since ?? "1h")),
       health(page, stats),
       live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
       h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),
       card("Queues", queues(live, stats), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
-      list(dict(data.channels).data).length ? card("Channels", channels(list(data.channels.data))) : null,
+      items(data.channels).length ? card("Channels", channels(items(data.channels))) : null,
     ];
   },
 };
 
 export function oldest(page) {
-  return Object.fromEntries(busiest(page.live).map((queue) => [queue, dict(list(dict(page.data[oldestOf(queue)]).data)[0]).created_at]));
+  return Object.fromEntries(busiest(page.live).map((queue) => [queue, items(page.data[oldestOf(queue)])[0]?.created_at]));
 }
 
 function health(page, stats) {
   const { live, data } = page;
   if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
-    live, stats, recent: list(dict(data.recent).data), oldest: oldest(page), schedules: list(dict(data.schedules).data), operations: list(dict(data.operations).data).map(dict),
+    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules), operations: items(data.operations),
     unknown: count(dict(data.unknown).total),
   });
   if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
@@ -96,22 +97,15 @@ function queues(live, stats) {
   return table({
     name: "Queues", items: chosen(live), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
     columns: [
-      { title: "queue", cell: ([name]) => [queueLink(name), live.paused.has(name) ? h("span", { class: "mark" }, "paused") : null] },
-      ...["waiting", "active", "delayed"].map((state) => ({ title: state, isNumber: true, cell: ([name, counts]) => counted(name, counts, state) })),
-      { title: "failed", isNumber: true, cell: ([name, counts]) => counted(name, counts, "failed") },
-      { title: "done", isNumber: true, cell: ([name]) => number(dict(of.get(name)).completed ?? 0) },
-      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(dict(of.get(name)).wait).p95) },
-      { title: "rate", cell: ([name]) => spark(list(dict(of.get(name)).rates), "good", `attempts that ended in ${name}`) },
-      { title: "workers", isNumber: true, cell: ([name]) => workers(live, name) },
+      column("queue", ([name]) => [queueLink(name), live.paused.has(name) ? h("span", { class: "mark" }, "paused") : null]),
+      figure("waiting", ([name, counts]) => counted(name, counts, count(counts.held) && !count(counts.waiting) ? "held" : "waiting", unstarted(counts))),
+      ...["active", "delayed", "failed"].map((state) => figure(state, ([name, counts]) => counted(name, counts, state))),
+      figure("done", ([name]) => number(dict(of.get(name)).completed ?? 0)),
+      figure("wait p95", ([name]) => took(dict(dict(of.get(name)).wait).p95)),
+      column("rate", ([name]) => spark(list(dict(of.get(name)).rates), "good", `attempts that ended in ${name}`)),
+      figure("workers", ([name]) => workers(live, name)),
     ],
   });
-}
-
-/** A count that leads to its jobs; what is held waits, too. */
-function counted(name, counts, state) {
-  const size = state === "waiting" ? unstarted(counts) : count(counts[state]);
-  const held = state === "waiting" && !count(counts.waiting) ? "held" : state;
-  return h("a", { href: at("queues", name, "jobs", { state: held }), class: size ? "count" : "count zero", "data-state": state, "aria-label": `${size} ${state} in ${name}` }, number(size));
 }
 
 const workers = (live, name) => {
@@ -120,7 +114,7 @@ const workers = (live, name) => {
 };
 
 export function channels(found) {
-  return h("ul", { class: "plain" }, found.map(dict).map((channel) => {
+  return h("ul", { class: "plain" }, found.map((channel) => {
     const counts = dict(channel.counts);
     const limit = [channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""].filter(Boolean).join(", ");
     return h(

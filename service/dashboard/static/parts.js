@@ -1,6 +1,6 @@
 // The parts that all pages are made of: cards, tables, facts, links to what is told of.
 
-import { since, list } from "./format.js";
+import { list, since } from "./format.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 
@@ -25,8 +25,12 @@ export const facts = (values) =>
       .map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))),
   );
 
-/** A table with a row for each item. Columns: { title, cell(item), isNumber, names }, where `names` says
- * what has no title to be seen. A row that cannot be shown hides no other. */
+/** A column of a table: its title, and what it shows of an item; `names` says what has no title to be seen. */
+export const column = (title, cell, names) => ({ title, cell, names });
+/** A column of numbers. */
+export const figure = (title, cell) => ({ title, cell, isNumber: true });
+
+/** A table with a row for each item. A row that cannot be shown hides no other. */
 export function table({ name, columns, items, key, none, row = () => ({}) }) {
   if (!list(items).length) return empty(none ?? "None.");
   const titles = columns.map(({ title, isNumber, names }) => h("th", { scope: "col", class: isNumber ? "number" : null }, title || h("span", { class: "unseen" }, names)));

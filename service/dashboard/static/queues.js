@@ -1,9 +1,9 @@
 // All queues, to be searched and sorted.
 
-import { count, dict, list, number, percent, rate, took } from "./format.js";
+import { count, dict, items, list, number, percent, rate, took } from "./format.js";
 import { serving, unstarted } from "./health.js";
 import { spark } from "./chart.js";
-import { head, queueLink, tabs, table } from "./parts.js";
+import { column, figure, head, queueLink, table, tabs } from "./parts.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
 import { STATES } from "./states.js";
@@ -40,20 +40,20 @@ export const queues = {
 };
 
 function rows({ live, data }, found) {
-  const of = new Map(list(dict(data.stats).data).map(dict).map((each) => [each.queue, each]));
+  const of = new Map(items(data.stats).map((each) => [each.queue, each]));
   const total = (name) => dict(of.get(name));
   const states = STATES.filter((state) => !SELDOM.has(state) || found.some(([, counts]) => count(counts[state])));
   return table({
     name: "Queues", items: found, key: ([name]) => name, none: live.queues.size ? "No queue has such a name." : "No queue yet. It appears with its first job.",
     columns: [
-      { title: "queue", cell: ([name]) => [queueLink(name), paused(live, name)] },
-      ...states.map((state) => ({ title: state, isNumber: true, cell: ([name, counts]) => counted(name, counts, state) })),
-      { title: "rate", isNumber: true, cell: ([name]) => rate(total(name).rate) },
-      { title: "failing", isNumber: true, cell: ([name]) => percent(count(total(name).failed) / (count(total(name).failed) + count(total(name).completed))) },
-      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(total(name).wait).p95) },
-      { title: "run p95", isNumber: true, cell: ([name]) => took(dict(total(name).run).p95) },
-      { title: "rates", cell: ([name]) => spark(list(total(name).rates), "good", `attempts that ended in ${name}`) },
-      { title: "workers", isNumber: true, cell: ([name]) => number(serving(live.workers, name).length) },
+      column("queue", ([name]) => [queueLink(name), paused(live, name)]),
+      ...states.map((state) => figure(state, ([name, counts]) => counted(name, counts, state))),
+      figure("rate", ([name]) => rate(total(name).rate)),
+      figure("failing", ([name]) => percent(count(total(name).failed) / (count(total(name).failed) + count(total(name).completed)))),
+      figure("wait p95", ([name]) => took(dict(total(name).wait).p95)),
+      figure("run p95", ([name]) => took(dict(total(name).run).p95)),
+      column("rates", ([name]) => spark(list(total(name).rates), "good", `attempts that ended in ${name}`)),
+      figure("workers", ([name]) => number(serving(live.workers, name).length)),
     ],
   });
 }
@@ -63,5 +63,6 @@ function paused(live, name) {
   return pause ? h("span", { class: "mark paused" }, `paused${pause.reason ? `: ${pause.reason}` : ""}`) : null;
 }
 
-export const counted = (name, counts, state) =>
-  h("a", { href: at("queues", name, "jobs", { state }), class: count(counts[state]) ? "count" : "count zero", "data-state": state, "aria-label": `${count(counts[state])} ${state} in ${name}` }, number(count(counts[state])));
+/** A count that leads to its jobs. */
+export const counted = (name, counts, state, size = count(counts[state])) =>
+  h("a", { href: at("queues", name, "jobs", { state }), class: size ? "count" : "count zero", "data-state": state, "aria-label": `${size} ${state} in ${name}` }, number(size));

@@ -3,8 +3,8 @@
 import { button, command } from "./action.js";
 import { jobAt, scheduleAt } from "./api.js";
 import { parse, write } from "./exact.js";
-import { age, amount, dict, list, number, plural, since, span } from "./format.js";
-import { card, facts, head, jobLink, link, queueLink, table, waiting, when } from "./parts.js";
+import { age, amount, dict, items, number, plural, since, span } from "./format.js";
+import { card, column, facts, figure, head, jobLink, link, queueLink, table, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at, go } from "./route.js";
 import { badge } from "./states.js";
@@ -73,7 +73,7 @@ export const schedules = {
   title: () => "Schedules",
   asks: () => ({ found: { path: "schedules", every: 5 } }),
   body({ data }) {
-    return [head("Schedules", button(put())), data.found ? h("section", { class: "card", key: "table" }, rows(list(data.found.data).map(dict))) : waiting()];
+    return [head("Schedules", button(put())), data.found ? h("section", { class: "card", key: "table" }, rows(items(data.found))) : waiting()];
   },
 };
 
@@ -81,15 +81,15 @@ function rows(found) {
   return table({
     name: "Schedules", items: found, key: ({ name }) => name, none: "There is no schedule.",
     columns: [
-      { title: "schedule", cell: ({ name, task }) => [link(at("schedules", name ?? ""), name), h("small", { class: "quiet" }, task)] },
-      { title: "queue", cell: ({ queue }) => queueLink(queue) },
-      { title: "runs", cell: rule },
-      { title: "next", cell: next },
-      { title: "last", cell: ({ last_at, last_job, queue }) => (last_job ? jobLink(queue, last_job, when(last_at)) : "not yet") },
-      { title: "ran", isNumber: true, cell: ({ runs }) => number(runs) },
-      { title: "skipped", isNumber: true, cell: ({ skipped }) => number(skipped) },
-      { title: "missed", isNumber: true, cell: ({ missed }) => number(missed) },
-      { title: "", names: "acts", cell: ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })) },
+      column("schedule", ({ name, task }) => [link(at("schedules", name ?? ""), name), h("small", { class: "quiet" }, task)]),
+      column("queue", ({ queue }) => queueLink(queue)),
+      column("runs", rule),
+      column("next", next),
+      column("last", ({ last_at, last_job, queue }) => (last_job ? jobLink(queue, last_job, when(last_at)) : "not yet")),
+      figure("ran", ({ runs }) => number(runs)),
+      figure("skipped", ({ skipped }) => number(skipped)),
+      figure("missed", ({ missed }) => number(missed)),
+      column("", ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })), "acts"),
     ],
   });
 }
@@ -113,7 +113,7 @@ export const schedule = {
     return [
       head(name, button(run(name)), told.source === "code" ? null : button(put(told)), button(told.paused ? resume(name) : pause(name)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
       h("div", { class: "columns", key: "columns" },
-        h("div", {}, card("The next times", planned(list(dict(data.preview).data).map(dict))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
+        h("div", {}, card("The next times", planned(items(data.preview))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({
           task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": told.last_planned_at ? when(told.last_planned_at) : null,
           "started behind its time": drift(told), "last outcome": outcome(told, data.last), ran: plural(told.runs, "time"), skipped: number(told.skipped), missed: number(told.missed),
@@ -135,9 +135,9 @@ function planned(found) {
   return table({
     name: "Planned times", items: found, key: (_, index) => index, none: "It does not run any more.",
     columns: [
-      { title: "in", cell: ({ at: moment }) => when(moment) },
-      { title: "time there", cell: ({ local }) => String(local ?? "–").replace("T", " ") },
-      { title: "", names: "note", cell: ({ note }) => (note ? h("span", { class: "warn" }, note) : null) },
+      column("in", ({ at: moment }) => when(moment)),
+      column("time there", ({ local }) => String(local ?? "–").replace("T", " ")),
+      column("", ({ note }) => (note ? h("span", { class: "warn" }, note) : null), "note"),
     ],
   });
 }

@@ -2,7 +2,7 @@
 
 import { count, dict, list, number, plural } from "./format.js";
 import { slots } from "./health.js";
-import { head, jobLink, meter, queueLink, table, when } from "./parts.js";
+import { column, figure, head, jobLink, meter, queueLink, table, when } from "./parts.js";
 import { h } from "./render.js";
 
 export const workers = {
@@ -23,12 +23,12 @@ function rows(found) {
   return table({
     name: "Workers", items: found, key: ({ name }) => name, none: "No worker is running: jobs wait until one starts.",
     columns: [
-      { title: "worker", cell: ({ name, host, pid }) => [h("b", { title: name }, `${host ?? "?"} · ${pid ?? "?"}`), h("small", { class: "quiet" }, name)] },
-      { title: "serves", cell: ({ queues }) => h("span", { class: "wraps" }, list(queues).map((queue) => [queueLink(queue), " "])) },
-      { title: "slots", isNumber: true, cell: ({ concurrency, busy }) => (busy === undefined ? number(concurrency) : [meter(count(busy), count(concurrency)), ` ${number(busy)} of ${number(concurrency)}`]) },
-      { title: "started", isNumber: true, cell: ({ started_at }) => when(started_at) },
-      { title: "version", cell: ({ version }) => version },
-      { title: "what it tells", cell: told },
+      column("worker", ({ name, host, pid }) => [h("b", { title: name }, `${host ?? "?"} · ${pid ?? "?"}`), h("small", { class: "quiet" }, name)]),
+      column("serves", ({ queues }) => h("span", { class: "wraps" }, list(queues).map((queue) => [queueLink(queue), " "]))),
+      figure("slots", ({ concurrency, busy }) => (busy === undefined ? number(concurrency) : [meter(count(busy), count(concurrency)), ` ${number(busy)} of ${number(concurrency)}`])),
+      figure("started", ({ started_at }) => when(started_at)),
+      column("version", ({ version }) => version),
+      column("what it tells", told),
     ],
   });
 }

@@ -82,7 +82,7 @@ async def test_workers_that_are_there_tell_their_slots_and_what_ran_its_time(ser
 
 
 def test_what_the_how_to_gives_keda_is_a_trigger_that_reads_a_number_of_the_answer() -> None:
-    text = HOW_TO.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    text = HOW_TO.read_text("utf-8").rpartition("```text\n")[2].partition("```")[0]
     key, scaled = yaml.safe_load_all(text)
     trigger = scaled["spec"]["triggers"][0]
     assert trigger["authenticationRef"]["name"] == key["metadata"]["name"]

@@ -53,6 +53,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *changes.ROUTES,
     *reports.ROUTES,
     *queues.ROUTES,
+    *autoscale.ROUTES,
     *steering.ROUTES,
     *groups.ROUTES,
     *breakers.ROUTES,
@@ -74,7 +75,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *by_id.ROUTES,
     *stats.ROUTES,
     *capacity.ROUTES,
-    *autoscale.ROUTES,
     *metrics.ROUTES,
     *index.ROUTES,
 )

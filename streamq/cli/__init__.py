@@ -39,6 +39,7 @@ _OURS: Final = {
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
     "init": "streamq.cli.project:init",
+    "export": "streamq.cli.export:export",
 }
 _FIRST: Final = ("up", "api", *_OURS)
 """The order in which help lists them; what other packages add comes after."""

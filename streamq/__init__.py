@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
+    from streamq.model.worker_load import RunningJob as RunningJob
+    from streamq.model.worker_load import WorkerLoad as WorkerLoad
     from streamq.notes import Notes as Notes
     from streamq.noun_errors import GroupFull as GroupFull
     from streamq.noun_errors import InvalidFilter as InvalidFilter
@@ -116,6 +118,8 @@ if TYPE_CHECKING:
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
     from streamq.noun_errors import TaskNotFound as TaskNotFound
     from streamq.noun_errors import WindowNotKept as WindowNotKept
+    from streamq.noun_errors import WorkerNotFound as WorkerNotFound
+    from streamq.noun_errors import WorkerStopping as WorkerStopping
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
     from streamq.options import KEEPING as KEEPING
@@ -126,6 +130,7 @@ if TYPE_CHECKING:
     from streamq.queue import Queue as Queue
     from streamq.records import Entry as Entry
     from streamq.records import Records as Records
+    from streamq.remote_worker import RemoteWorker as RemoteWorker
     from streamq.runtime import run as run
     from streamq.schedules import Schedules as Schedules
     from streamq.scheduling import SCHEDULING as SCHEDULING
@@ -195,6 +200,7 @@ _HOMES = {
     "model.trail": ("AuditEntry", "AuditPage"),
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
+    "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
         "OperationConflict", "OperationEnded", "OperationError",
@@ -202,7 +208,7 @@ _HOMES = {
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
-        "TaskNotFound", "WindowNotKept",
+        "TaskNotFound", "WindowNotKept", "WorkerNotFound", "WorkerStopping",
     ),
     "notes": ("Notes",),
     "once": ("Once",),
@@ -210,6 +216,7 @@ _HOMES = {
     "options": ("KEEPING", "OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
     "records": ("Entry", "Records"),
+    "remote_worker": ("RemoteWorker",),
     "runtime": ("run",),
     "schedules": ("Schedules",),
     "scheduling": ("SCHEDULING", "ScheduleOptions"),

@@ -28,7 +28,7 @@ _OURS: Final = {
     "breaker": "streamq.cli.breaker:breaker",
     "operation": "streamq.cli.operation:operation",
     "task": "streamq.cli.tasks:task",
-    "workers": "streamq.cli.look:workers",
+    "workers": "streamq.cli.workers:workers",
     "stats": "streamq.cli.stats:stats",
     "top": "streamq.cli.top:top",
     "job": "streamq.cli.jobs:job",

@@ -78,6 +78,8 @@ if TYPE_CHECKING:
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
     from streamq.model.served_task import ServedTask as ServedTask
     from streamq.model.shared_status import SharedStatus as SharedStatus
+    from streamq.model.slow import SlowJob as SlowJob
+    from streamq.model.slow import SlowJobs as SlowJobs
     from streamq.model.states import State as State
     from streamq.model.statistics import Figures as Figures
     from streamq.model.statistics import Overall as Overall
@@ -193,6 +195,7 @@ _HOMES = {
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
+    "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),
     "model.steering": ("Pause", "Steering"),

@@ -16,6 +16,7 @@ from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.served_task import ServedTask
 from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
+from streamq.model.slow import SlowJobs
 from streamq.model.statistics import Overall, Statistics
 from streamq.model.steering import Steering
 from streamq.model.trail import AuditPage
@@ -26,6 +27,7 @@ from streamq.queue import Queue
 from streamq.records import LIMIT, Records
 from streamq.remote_worker import RemoteWorker
 from streamq.shared import SharedLimit
+from streamq.slow import slow_of
 from streamq.statistics import nothing_of, overall_of, statistics_of, window
 from streamq.tallies import Tallies
 from streamq.task import Task
@@ -114,6 +116,19 @@ class Looking:
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
         return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
+
+    async def slow(self, *, limit: int = 20) -> SlowJobs:
+        """The jobs that run longest now, and those of the last hour that ran longest, ``limit`` (1 to 100) of each.
+
+        What runs is what workers told with their last beats. Of what has ended, the latest 200 records of each queue
+        and end are looked at: ``complete`` says whether those are all of the hour. Raises ``UsageError``.
+        """
+        if type(limit) is not int or not 1 <= limit <= 100:
+            raise UsageError(f"limit={as_given(limit)} is not possible: use 1 to 100")
+        store, names = self.client.store.statistics, await self.queues()
+        if self.client.settings.statistics:
+            names = await store.active(names, window(await store.now(), "1h", None, None).hours)
+        return await slow_of(await self.workers(), [self.queue(name) for name in names], limit)
 
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""

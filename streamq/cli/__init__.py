@@ -29,6 +29,7 @@ _OURS: Final = {
     "operation": "streamq.cli.operation:operation",
     "task": "streamq.cli.tasks:task",
     "workers": "streamq.cli.workers:workers",
+    "slow": "streamq.cli.slow:slow",
     "stats": "streamq.cli.stats:stats",
     "top": "streamq.cli.top:top",
     "job": "streamq.cli.jobs:job",

@@ -42,16 +42,18 @@ def _list(options: dict[str, Any], *, as_json: bool) -> None:
 
 def _row(said: dict[str, Any]) -> dict[str, Any]:
     """A worker on one line."""
-    memory = said["memory"]
     return {
-        "name": said["name"], "host": said["host"], "pid": said["pid"], "queues": ",".join(said["queues"]),
-        "state": said["state"] or "unknown", "busy": said["busy"], "concurrency": said["concurrency"],
-        "longest": said["running"][0]["since"] if said["running"] else None,
-        "memory MB": None if memory is None else round(memory / 1e6), "lag": said["loop_lag"],
-        "round trip": said["round_trip"], "started_at": said["started_at"], "version": said["version"],
-        "overdue": len(said["overdue"]),
+        "worker": said["name"], "state": said["state"] or "unknown", "busy": said["busy"],
+        "slots": said["concurrency"], "longest since": said["running"][0]["since"] if said["running"] else None,
+        "MB": _times(said["memory"], 1e-6), "lag ms": _times(said["loop_lag"], 1000),
+        "round trip ms": _times(said["round_trip"], 1000), "overdue": len(said["overdue"]),
+        "queues": ",".join(said["queues"]),
         "notes": "; ".join(f"{note['subject']}: {note['text']}" for note in said["notes"]),
     }  # fmt: skip
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else round(value * factor, 1)
 
 
 @workers.command()

@@ -50,7 +50,10 @@ if TYPE_CHECKING:
     from streamq.model.backoff import Backoff as Backoff
     from streamq.model.breaker_status import BreakerStatus as BreakerStatus
     from streamq.model.calendars import Calendar as Calendar
+    from streamq.model.events import Hearing as Hearing
+    from streamq.model.events import Missed as Missed
     from streamq.model.events import StateChange as StateChange
+    from streamq.model.events import Told as Told
     from streamq.model.events import event_name as event_name
     from streamq.model.facts import Explanation as Explanation
     from streamq.model.failure_kinds import FailureKind as FailureKind
@@ -170,7 +173,7 @@ _HOMES = {
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
-    "model.events": ("StateChange", "event_name"),
+    "model.events": ("Hearing", "Missed", "StateChange", "Told", "event_name"),
     "model.facts": ("Explanation",),
     "model.failure_kinds": ("FailureKind",),
     "breaker": ("CircuitBreaker",),

@@ -8,6 +8,7 @@ from ..http.route import AnyRoute
 from . import (
     ai,
     audit,
+    autoscale,
     batch,
     breakers,
     by_id,
@@ -73,6 +74,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     *by_id.ROUTES,
     *stats.ROUTES,
     *capacity.ROUTES,
+    *autoscale.ROUTES,
     *metrics.ROUTES,
     *index.ROUTES,
 )

@@ -32,6 +32,7 @@ _OURS: Final = {
     "stats": "streamq.cli.stats:stats",
     "top": "streamq.cli.top:top",
     "job": "streamq.cli.jobs:job",
+    "events": "streamq.cli.events:events",
     "errors": "streamq.cli.failures:errors",
     "schedule": "streamq.cli.schedules:schedule",
     "audit": "streamq.cli.audit:audit",

@@ -80,13 +80,14 @@ async def _follow(
                 if as_json:
                     echo_json({"event": streamq.event_name(event), **event.asdict()})
                 else:
-                    say(_shown(event))
+                    say(shown_event(event))
             if isinstance(event, streamq.JobRecord):
                 return event
     return None
 
 
-def _shown(event: Event) -> str:
+def shown_event(event: Event) -> str:
+    """An event as people read it, on one line."""
     if isinstance(event, streamq.LogLine):
         return shown_line(event)
     if isinstance(event, streamq.Progress):

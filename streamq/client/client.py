@@ -5,13 +5,14 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from streamq.client.opening import Opening, Openings
+from streamq.client.tailing import Tail
 from streamq.model import codec
 from streamq.model.envelope import New
-from streamq.model.events import Event
+from streamq.model.events import Event, Told
 from streamq.model.job_record import JobRecord
 from streamq.model.limit import Limit
 from streamq.settings import Durability, Settings
@@ -72,6 +73,12 @@ class Client:
     def watch(self, queue: str, job_id: str, after: int) -> AsyncGenerator[Event]:
         """What a job tells from now on, until its end. Raises what ``Job.watch`` does."""
         return self.openings.here().watching(queue).events(job_id, after)
+
+    def tail(
+        self, names: Callable[[], Awaitable[Collection[str]]], kinds: Collection[str], states: Collection[str]
+    ) -> AsyncGenerator[Told]:
+        """What the jobs of these queues tell from now on. Raises what ``Program.tail`` does."""
+        return Tail(self.store, names, kinds, states).events()
 
     async def wait(self, queue: str, job_id: str, seconds: float | None) -> JobRecord:
         """Wait for a job to complete, ``None`` for as long as it takes. Raises what ``Job.result`` does."""

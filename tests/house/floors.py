@@ -16,7 +16,7 @@ FLOORS: dict[str, frozenset[str]] = {
         "job", "queue", "group", "grouping", "limited", "operation", "bulk", "many", "audited", "keeping", "records",
         "statistics", "tallies", "options", "once", "breaker", "shared", "published",
         "terms", "costs", "unique", "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync",
-        "scheduling", "schedules", "program", "context", "declare",
+        "scheduling", "schedules", "looking", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

@@ -99,7 +99,8 @@ async def test_a_wrong_key_is_said_in_the_dialog_and_a_reader_sees_no_buttons(
         await page.shows("Facts", "main")
         acts = "document.querySelectorAll('main [data-act]').length"
         assert await page.run(acts) == 0
-        await page.run("sessionStorage.setItem('streamq-key', 'writer-of-sixteen'); location.reload()")
+        await page.run("sessionStorage.setItem('streamq-key', 'writer-of-sixteen')")
+        await page.reload()
         await page.until(f"{acts} > 0")
         status, _, me = await service.get("/jobs/api/v1/me", Authorization="Bearer writer-of-sixteen")
         assert (status, me["scope"], me["actor"][:4]) == (200, "write", "key-")

@@ -33,7 +33,7 @@ async def test_what_was_chosen_on_a_page_is_in_its_address(page: Page, busy: Ser
     await page.until("document.querySelectorAll('tbody tr').length === 1")
     await page.run("history.back()")
     await page.until("location.hash === '#/queues?q=wor'")
-    await page.call("Page.reload")
+    await page.reload()
     await page.until("document.querySelector('main [type=search]')?.value === 'wor'")
     await page.until("document.querySelectorAll('tbody tr').length === 1")
 

@@ -2,7 +2,7 @@
 
 import { progress } from "./bulk.js";
 import { clock, dict, items, list, number } from "./format.js";
-import { card, column, empty, figure, head, jobLink, link, queueLink, table, tabs, when } from "./parts.js";
+import { card, column, empty, figure, head, jobLink, link, queueLink, small, table, tabs, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { write } from "./exact.js";
@@ -31,9 +31,9 @@ function operations(found) {
     card("Ended in the last day", table({
       name: "Ended operations", items: ended, key: ({ id }) => id, none: "None.",
       columns: [
-        column("what", ({ kind, filter, states }) => [h("b", {}, kind), h("small", { class: "quiet" }, filter || list(states).join(", "))]),
+        column("what", ({ kind, filter, states }) => [h("b", {}, kind), small(filter || list(states).join(", "))]),
         column("queue", ({ queue }) => queueLink(queue)),
-        column("ended as", ({ state, reason }) => [state, reason ? h("small", { class: "quiet" }, reason) : null]),
+        column("ended as", ({ state, reason }) => [state, reason ? small(reason) : null]),
         figure("done", ({ done, total, filter }) => (filter ? number(done) : `${number(done)} of ${number(total)}`)),
         figure("looked at", ({ looked, filter }) => (filter ? number(looked) : "–")),
         figure("skipped", ({ skipped }) => number(skipped)),

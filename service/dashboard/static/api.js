@@ -62,4 +62,5 @@ export const query = (values) => new URLSearchParams(Object.entries(values).filt
 export const queueAt = (queue) => `queues/${name(queue)}`;
 export const jobAt = (queue, id) => `queues/${name(queue)}/jobs/${name(id)}`;
 export const groupAt = (queue, group) => `queues/${name(queue)}/groups/${name(group)}`;
+export const workerAt = (worker) => `workers/${name(worker)}`;
 export const scheduleAt = (schedule) => `schedules/${name(schedule)}`;

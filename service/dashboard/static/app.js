@@ -23,7 +23,7 @@ import { h, patch } from "./render.js";
 import { at, matched, read } from "./route.js";
 import { schedule, schedules } from "./schedules.js";
 import { nextTheme, theme } from "./theme.js";
-import { workers } from "./workers.js";
+import { worker, workers } from "./workers.js";
 import { workspaces } from "./workspaces.js";
 
 const VIEWS = [
@@ -38,6 +38,7 @@ const VIEWS = [
   ["schedules", schedules],
   ["schedules/:name", schedule],
   ["workers", workers],
+  ["workers/:name", worker],
   ["workspaces", workspaces],
   ["capacity", capacity],
   ["new", newJob],

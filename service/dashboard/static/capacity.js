@@ -1,8 +1,8 @@
 // What the present load takes, planned by whoever is installed for it, and how far the workers of now reach.
 
 import { query as asked } from "./api.js";
-import { amount, count, dict, list, number, percent, plural, rate, short, span, took } from "./format.js";
-import { card, column, empty, facts, figure, head, meter, table, waiting } from "./parts.js";
+import { amount, bytes, count, dict, list, number, percent, plural, rate, short, span, took } from "./format.js";
+import { card, column, empty, facts, figure, head, meter, quiet, table, waiting } from "./parts.js";
 import { h } from "./render.js";
 import { ask } from "./route.js";
 import { said } from "./shown.js";
@@ -18,7 +18,7 @@ export const capacity = {
     if (!list(me.offers).includes("capacity")) return [head("Capacity"), empty("No planner is installed beside this service.")];
     const plan = dict(data.plan);
     return [
-      head("Capacity", h("span", { class: "quiet" }, "what is left empty is as it is now, at the busiest step of the last hour")),
+      head("Capacity", quiet("what is left empty is as it is now, at the busiest step of the last hour")),
       h("div", { class: "filters wishes", key: "wishes" }, WISHES.map(([name, label, hint]) => wish(name, label, hint, query[name], dict(plan.assumed)[name]))),
       failed.plan ? h("p", { class: "error", role: "alert", key: "problem" }, failed.plan.message) : null,
       data.plan ? h("div", { class: "columns even", key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), card("How near to the limits", gauges(list(plan.gauges))))) : failed.plan ? null : waiting(),
@@ -34,8 +34,6 @@ function wish(name, label, hint, value, assumed) {
   const plan = assumed === null || assumed === undefined ? "" : said(Array.isArray(assumed) ? assumed[0] : assumed);
   return h("label", { key: name }, h("span", {}, label), h("input", { name, value: value ?? "", placeholder: plan, autocomplete: "off", oninput: later }), hint ? h("small", {}, hint) : null);
 }
-
-const bytes = (value) => (amount(value) ? `${short(value)}B` : "–");
 
 const now = (told, { reach }) => facts({
   "attempts a second": `${rate(told.rate)}, ${rate(told.peak)} at the busiest`, "a run takes": took(told.handler), "a payload has": told.payload === null ? "nothing is known" : bytes(told.payload),

@@ -4,7 +4,7 @@ import { button } from "./action.js";
 import { jobAt } from "./api.js";
 import { write } from "./exact.js";
 import { dict, items, number } from "./format.js";
-import { card, column, facts, jobLink, table, when } from "./parts.js";
+import { card, column, facts, jobLink, small, table, when } from "./parts.js";
 import { h } from "./render.js";
 import { said } from "./shown.js";
 
@@ -15,7 +15,7 @@ const WAYS = [
 ];
 
 const settled = (queue, id, { as, text, note, isDangerous }) => ({
-  text, note, isDangerous, scope: "write", method: "POST", path: `${jobAt(queue, id)}/delivery`, title: `${text}: settle the delivery`,
+  text, note, isDangerous, scope: "write", path: `${jobAt(queue, id)}/delivery`, title: `${text}: settle the delivery`,
   body: () => write({ as }),
   done: ({ state }) => `The delivery is ${state}.`,
 });
@@ -33,7 +33,7 @@ export function unknownDeliveries(told) {
     name: "Unknown deliveries", items: items(told), key: ({ queue, id }) => `${queue} ${id}`, none: "There is none.",
     columns: [
       column("job", ({ queue, id }) => jobLink(queue, id)),
-      column("channel", ({ channel, provider }) => [channel, provider ? h("small", { class: "quiet" }, provider) : null]),
+      column("channel", ({ channel, provider }) => [channel, provider ? small(provider) : null]),
       column("workspace", ({ workspace_id }) => said(workspace_id ?? "–")),
       column("given out", ({ at }) => when(at)),
       column("why", ({ reason }) => reason),

@@ -4,7 +4,7 @@ import { query as asked, queueAt } from "./api.js";
 import { button } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
 import { count, dict, items, number, took } from "./format.js";
-import { column, figure, head, jobLink, table, waiting, when } from "./parts.js";
+import { column, figure, framed, head, jobLink, quiet, small, table, waiting, when } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
@@ -32,7 +32,7 @@ export const jobs = {
       filters(query, failed.jobs),
       operations.map(progress),
       acts(page),
-      data.jobs ? h("section", { class: "card", key: "table" }, rows(page, items(data.jobs))) : failed.jobs ? null : waiting(),
+      data.jobs ? framed(rows(page, items(data.jobs))) : failed.jobs ? null : waiting(),
       data.jobs ? pager(page) : null,
     ];
   },
@@ -98,7 +98,7 @@ function rows(page, found) {
     row: ({ state }) => ({ "data-state": state }),
     columns: [
       ...(page.may("admin") ? [column("", ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }), "tick")] : []),
-      column("job", ({ id, task }) => [jobLink(queue, id), h("small", { class: "quiet" }, task)]),
+      column("job", ({ id, task }) => [jobLink(queue, id), small(task)]),
       column("state", ({ state }) => badge(state)),
       ...(columns.length ? columns.map((name) => column(name, ({ payload }) => h("span", { class: "text" }, member(payload, name)))) : [column("payload", (job) => h("span", { class: "text" }, summary(job.payload)))]),
       ...(found.some(({ error }) => error) ? [column("what went wrong", ({ error }) => (error ? h("span", { class: "error text" }, fault(error)) : null))] : []),
@@ -136,6 +136,6 @@ function pager({ at: { queue }, data, query }) {
     { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
     isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
     next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
-    h("span", { class: "quiet" }, [looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),
+    quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),
   );
 }

@@ -5,7 +5,7 @@ import { write } from "./exact.js";
 import { count, dict, items, list, number, plural } from "./format.js";
 import { unknownDeliveries } from "./deliveries.js";
 import { channels } from "./overview.js";
-import { card, column, empty, figure, head, jobLink, table, tabs, waiting, when } from "./parts.js";
+import { card, column, empty, figure, head, jobLink, quiet, table, tabs, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { sending, watching } from "./sending.js";
@@ -66,8 +66,8 @@ const FIELDS = [
 ];
 const given = (values) => Object.fromEntries(FIELDS.map(({ name }) => [name, values[name]?.trim()]).filter(([, value]) => value).map(([name, value]) => [name, name === "workspaceId" && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value]));
 
-const added = { text: "Add an opt-out", scope: "write", method: "POST", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
-const removed = { text: "Take one back", scope: "write", method: "POST", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };
+const added = { text: "Add an opt-out", scope: "write", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
+const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };
 
 function optOuts({ data }) {
   const next = dict(dict(data.optOuts).page).next;
@@ -75,7 +75,7 @@ function optOuts({ data }) {
     name: "Opt-outs", items: items(data.optOuts), key: ({ subject }) => subject, none: "Nobody has opted out.",
     columns: [
       column("who", ({ subject }) => subject),
-      column("of", ({ workspaces }) => Object.entries(dict(workspaces)).map(([workspace, how]) => h("p", { key: workspace }, workspace === "*" ? "all workspaces" : workspace, h("span", { class: "quiet" }, ` ${how}`)))),
+      column("of", ({ workspaces }) => Object.entries(dict(workspaces)).map(([workspace, how]) => h("p", { key: workspace }, workspace === "*" ? "all workspaces" : workspace, quiet(` ${how}`)))),
       column("until", ({ until }) => when(until)),
     ],
   }) : waiting(), next ? h("a", { href: at("messaging", "opt-outs", { cursor: next }) }, "More") : null);

@@ -42,7 +42,7 @@ const options = () => Object.entries(dict(page.local.options)).filter(([, value]
 const act = {
   method: "POST", path: () => `${queueAt(queueOf())}/jobs`,
   body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) && /^\d+$/.test(value) ? Number(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
-  cli: () => command("job", "enqueue", queueOf(), page.query.task ?? "", "--payload", compact(), ...options().flatMap(([name, value]) => [`--${name.replace("_", "-")}`, value])),
+  cli: () => command("job", "enqueue", queueOf(), page.query.task ?? "", { payload: compact(), ...Object.fromEntries(options()) }),
 };
 
 function compact() {

@@ -4,7 +4,7 @@ import { query as asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
 import { count, dict, items, list, number, percent, plural, rate, took } from "./format.js";
 import { serving, slots, troubles, unstarted } from "./health.js";
-import { card, column, figure, head, link, queueLink, spans, table, waiting } from "./parts.js";
+import { card, column, figure, head, link, mark, queueLink, quiet, spans, table, waiting, warn } from "./parts.js";
 import { counted } from "./queues.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
@@ -32,7 +32,7 @@ export const overview = {
     const stats = items(data.stats);
     const whole = joined(dict(data.stats));
     return [
-      head("Overview", spans((since) => at({ ...query, since, zoom: "" }), query.since ?? "1h")),
+      head("Overview", spans(query)),
       health(page, stats),
       live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
       h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),
@@ -97,7 +97,7 @@ function queues(live, stats) {
   return table({
     name: "Queues", items: chosen(live), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
     columns: [
-      column("queue", ([name]) => [queueLink(name), live.paused.has(name) ? h("span", { class: "mark" }, "paused") : null]),
+      column("queue", ([name]) => [queueLink(name), live.paused.has(name) ? mark("paused") : null]),
       figure("waiting", ([name, counts]) => counted(name, counts, count(counts.held) && !count(counts.waiting) ? "held" : "waiting", unstarted(counts))),
       ...["active", "delayed", "failed"].map((state) => figure(state, ([name, counts]) => counted(name, counts, state))),
       figure("done", ([name]) => number(dict(of.get(name)).completed ?? 0)),
@@ -110,7 +110,7 @@ function queues(live, stats) {
 
 const workers = (live, name) => {
   const found = serving(live.workers, name).length;
-  return found ? number(found) : h("span", { class: "warn" }, "none");
+  return found ? number(found) : warn("none");
 };
 
 export function channels(found) {
@@ -122,8 +122,8 @@ export function channels(found) {
       { key: channel.name },
       list(channel.queues).length ? link(at("messaging", channel.name), channel.name) : h("strong", {}, channel.name),
       h("span", {}, Object.entries(counts).filter(([, size]) => count(size)).map(([state, size]) => `${number(size)} ${state}`).join(", ") || "nothing kept"),
-      limit ? h("span", { class: "quiet" }, limit) : null,
-      Object.entries(dict(channel.notes)).map(([worker, text]) => h("span", { class: "warn" }, `${worker}: ${text}`)),
+      limit ? quiet(limit) : null,
+      Object.entries(dict(channel.notes)).map(([worker, text]) => warn(`${worker}: ${text}`)),
     );
   }));
 }

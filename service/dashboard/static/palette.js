@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { close, present } from "./dialog.js";
 import { dict, list } from "./format.js";
 import { live } from "./live.js";
+import { quiet } from "./parts.js";
 import { h } from "./render.js";
 import { at, go } from "./route.js";
 
@@ -57,7 +58,7 @@ function draw(state, again) {
     h(
       "ul",
       { id: "found", role: "listbox", "aria-label": "Places", class: "plain" },
-      results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, h("span", { class: "quiet" }, each[0]), " ", each[1])),
+      results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, quiet(each[0]), " ", each[1])),
     ),
     h("p", { class: "quiet", role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),
   );

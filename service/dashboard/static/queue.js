@@ -4,7 +4,7 @@ import { button } from "./action.js";
 import { query as asked, queueAt } from "./api.js";
 import { count, dict, items, number, percent, plural, since, span, took } from "./format.js";
 import { serving, slots } from "./health.js";
-import { card, column, facts, figure, head, jobLink, spans, table, tabs, waiting, when } from "./parts.js";
+import { card, column, facts, figure, head, jobLink, spans, table, tabs, waiting, warn, when } from "./parts.js";
 import { counted } from "./queues.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
@@ -39,7 +39,7 @@ export const queue = {
       pauses(queue, told, live.paused.get(queue)),
       h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
       told.name ? card("How it does", figures(page, told, queue)) : waiting(),
-      h("div", { class: "row", key: "span" }, spans((since) => at("queues", queue, { ...query, since, zoom: "" }), query.since ?? "1h")),
+      h("div", { class: "row", key: "span" }, spans(query, "queues", queue)),
       data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
       data.stats ? card("Tasks", tasks(dict(dict(data.stats).tasks))) : null,
       items(data.breakers).length ? card("Circuit breakers", breakers(items(data.breakers))) : null,
@@ -67,7 +67,7 @@ function figures({ data, live }, told, queue) {
   const found = serving(live.workers, queue);
   const kept = dict(told.retention);
   return facts({
-    workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : h("span", { class: "warn" }, "none serves it"),
+    workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : warn("none serves it"),
     "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created "), when(oldest.created_at)] : "none",
     failed: percent(count(total.failed) / (count(total.failed) + count(total.completed))),
     "wait p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.wait)[part])).join(", "),

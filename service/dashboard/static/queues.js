@@ -3,9 +3,9 @@
 import { count, dict, items, list, number, percent, rate, took } from "./format.js";
 import { serving, unstarted } from "./health.js";
 import { spark } from "./chart.js";
-import { column, figure, head, queueLink, table, tabs } from "./parts.js";
+import { column, figure, find, framed, head, queueLink, quiet, table, tabs } from "./parts.js";
 import { h } from "./render.js";
-import { ask, at } from "./route.js";
+import { at } from "./route.js";
 import { STATES } from "./states.js";
 
 const SELDOM = new Set(["held", "cancelled", "expired"]); // shown where there are any
@@ -26,14 +26,14 @@ export const queues = {
     const wanted = (query.q ?? "").toLowerCase();
     const found = [...live.queues].filter(([name]) => name.toLowerCase().includes(wanted)).sort(ORDERS[order]);
     return [
-      head("Queues", h("span", { class: "quiet" }, "of the last hour")),
+      head("Queues", quiet("of the last hour")),
       h(
         "div",
         { class: "row", key: "filters" },
-        h("input", { type: "search", "data-search": true, placeholder: "Find a queue", "aria-label": "Find a queue", value: query.q ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }) }),
+        find("Find a queue", query.q),
         tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
       ),
-      h("section", { class: "card", key: "table" }, rows(page, found.slice(0, Number(query.rows) || SHOWN))),
+      framed(rows(page, found.slice(0, Number(query.rows) || SHOWN))),
       found.length > (Number(query.rows) || SHOWN) ? h("a", { class: "button", key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
     ];
   },

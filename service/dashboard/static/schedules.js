@@ -4,7 +4,7 @@ import { button, command } from "./action.js";
 import { jobAt, scheduleAt } from "./api.js";
 import { parse, write } from "./exact.js";
 import { age, amount, dict, items, number, plural, since, span } from "./format.js";
-import { card, column, facts, figure, head, jobLink, link, queueLink, table, waiting, when } from "./parts.js";
+import { card, column, facts, figure, framed, head, jobLink, link, mark, queueLink, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
 import { at, go } from "./route.js";
 import { badge } from "./states.js";
@@ -14,21 +14,21 @@ const LATE = 60;
 const rule = ({ cron, every, at: once, zone }) => (cron ? `${cron} (${zone ?? "UTC"})` : every ? `every ${span(every)}` : once ? `once, ${since(once)}` : "–");
 
 const run = (name) => ({
-  text: "Run now", scope: "write", method: "POST", path: `${scheduleAt(name)}/run`, title: `Run ${name} now`, note: "Beside what is planned.",
+  text: "Run now", scope: "write", path: `${scheduleAt(name)}/run`, title: `Run ${name} now`, note: "Beside what is planned.",
   cli: () => command("schedule", "run", name),
   done: ({ queue, id }) => [`${name} runs as `, jobLink(queue, id)],
 });
 
 const pause = (name) => ({
-  text: "Pause", scope: "write", method: "POST", path: `${scheduleAt(name)}/pause`, title: `Pause ${name}`, note: "It rests until somebody resumes it.",
+  text: "Pause", scope: "write", path: `${scheduleAt(name)}/pause`, title: `Pause ${name}`, note: "It rests until somebody resumes it.",
   fields: [{ name: "reason", label: "Reason" }],
   body: ({ reason }) => write({ reason }),
-  cli: ({ reason }) => command("schedule", "pause", name, ...(reason ? ["--reason", reason] : [])),
+  cli: ({ reason }) => command("schedule", "pause", name, { reason }),
   done: () => `${name} rests.`,
 });
 
 const resume = (name) => ({
-  text: "Resume", scope: "write", method: "POST", path: `${scheduleAt(name)}/resume`, title: `Resume ${name}`,
+  text: "Resume", scope: "write", path: `${scheduleAt(name)}/resume`, title: `Resume ${name}`,
   cli: () => command("schedule", "resume", name),
   done: () => `${name} runs again.`,
 });
@@ -64,7 +64,10 @@ function put(told = {}) {
     ],
     check: ({ payload }) => void parse(payload),
     body: (values) => `${write({ ...given(values), ...rest }).slice(0, -1)},"payload":${values.payload}}`,
-    cli: (values) => command("schedule", "put", name(values), values.queue || "default", values.task, ...Object.entries(given(values)).filter(([each]) => each !== "task" && each !== "queue").flatMap(([each, value]) => [`--${each}`, value]), "--payload", values.payload, ...(dict(told.calendar).holidays ? ["--holidays", told.calendar.holidays] : []), "--version", String(rest.version)),
+    cli(values) {
+      const { task, queue = "default", ...options } = given(values);
+      return command("schedule", "put", name(values), queue, task, { ...options, payload: values.payload, holidays: dict(told.calendar).holidays, version: String(rest.version) });
+    },
     done: (made) => (go(at("schedules", made.name)), `${made.name} runs as it is told.`),
   };
 }
@@ -73,7 +76,7 @@ export const schedules = {
   title: () => "Schedules",
   asks: () => ({ found: { path: "schedules", every: 5 } }),
   body({ data }) {
-    return [head("Schedules", button(put())), data.found ? h("section", { class: "card", key: "table" }, rows(items(data.found))) : waiting()];
+    return [head("Schedules", button(put())), data.found ? framed(rows(items(data.found))) : waiting()];
   },
 };
 
@@ -81,7 +84,7 @@ function rows(found) {
   return table({
     name: "Schedules", items: found, key: ({ name }) => name, none: "There is no schedule.",
     columns: [
-      column("schedule", ({ name, task }) => [link(at("schedules", name ?? ""), name), h("small", { class: "quiet" }, task)]),
+      column("schedule", ({ name, task }) => [link(at("schedules", name ?? ""), name), small(task)]),
       column("queue", ({ queue }) => queueLink(queue)),
       column("runs", rule),
       column("next", next),
@@ -95,9 +98,9 @@ function rows(found) {
 }
 
 function next({ next_at, paused, orphaned, state }) {
-  if (paused) return h("span", { class: "mark" }, `paused${dict(paused).reason ? `: ${dict(paused).reason}` : ""}`);
+  if (paused) return mark(`paused${dict(paused).reason ? `: ${dict(paused).reason}` : ""}`);
   if (age(next_at) > LATE) return h("span", { class: "error" }, `late by ${span(age(next_at))}`);
-  return [next_at ? when(next_at) : (state ?? "–"), orphaned ? h("span", { class: "mark" }, "no code declares it any more") : null];
+  return [next_at ? when(next_at) : (state ?? "–"), orphaned ? mark("no code declares it any more") : null];
 }
 
 export const schedule = {
@@ -115,7 +118,7 @@ export const schedule = {
       h("div", { class: "columns", key: "columns" },
         h("div", {}, card("The next times", planned(items(data.preview))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({
-          task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": told.last_planned_at ? when(told.last_planned_at) : null,
+          task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": when(told.last_planned_at),
           "started behind its time": drift(told), "last outcome": outcome(told, data.last), ran: plural(told.runs, "time"), skipped: number(told.skipped), missed: number(told.missed),
           overlap: told.overlap, misfire: told.misfire, jitter: amount(told.jitter) ? span(told.jitter) : null, priority: told.priority, group: told.group,
           "declared by": told.source, version: number(told.version), holidays: dict(told.calendar).holidays,
@@ -137,7 +140,7 @@ function planned(found) {
     columns: [
       column("in", ({ at: moment }) => when(moment)),
       column("time there", ({ local }) => String(local ?? "–").replace("T", " ")),
-      column("", ({ note }) => (note ? h("span", { class: "warn" }, note) : null), "note"),
+      column("", ({ note }) => (note ? warn(note) : null), "note"),
     ],
   });
 }

@@ -20,6 +20,7 @@ from streamq.model.shown import as_given
 from streamq.model.slow import SlowJobs
 from streamq.model.statistics import Overall, Statistics
 from streamq.model.steering import Steering
+from streamq.model.totals import Totals, totals_of
 from streamq.model.trail import AuditPage
 from streamq.model.worker_info import WorkerInfo
 from streamq.noun_errors import OperationNotFound, TaskNotFound
@@ -135,6 +136,12 @@ class Looking:
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
         return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
+
+    async def totals(self) -> dict[str, Totals]:
+        """What the attempts of each queue have come to since it is there, as counters that never fall: in one round
+        trip to each server. They begin anew with a queue that was removed, or in which nothing ran for 90 days."""
+        found = await self.client.store.statistics.totals(await self.queues())
+        return {queue: totals_of(queue, sums) for queue, sums in found.items()}
 
     async def slow(self, *, limit: int = 20) -> SlowJobs:
         """The jobs that run longest now, and those of the last hour that ran longest, ``limit`` (1 to 100) of each.

@@ -187,9 +187,37 @@ class ScheduleNotFound(StreamqError):
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
         self.name, self.known = name, tuple(known)
-        near = get_close_matches(str(name)[:64], known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10]) or 'none'}"
-        super().__init__(f"there is no schedule {as_given(name)}: {hint}")
+        super().__init__(f"there is no schedule {as_given(name)}: {_hint(name, known)}")
+
+
+class TaskNotFound(StreamqError):
+    """No worker has published a task of that name. ``known`` lists those that there are."""
+
+    code = "task-not-found"
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"no worker has told of a task {as_given(name)}: {_hint(name, known)}")
+
+
+class WorkerNotFound(StreamqError):
+    """No worker of that name is registered. ``known`` lists those that are."""
+
+    code = "worker-not-found"
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"there is no worker {as_given(name)}: {_hint(name, known)}")
+
+
+class WorkerStopping(StreamqError):
+    """The worker was asked to stop, which cannot be taken back."""
+
+    code = "worker-stopping"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"worker {name!r} was asked to stop, and ends: start another one")
 
 
 class ScheduleConflict(StreamqError):
@@ -260,3 +288,9 @@ class ResultNotKept(JobError):
         super().__init__(
             f"job {job_id} on {queue!r} has completed; its result is not kept any more, as keep_result says"
         )
+
+
+def _hint(name: object, known: Sequence[str]) -> str:
+    """What may have been meant."""
+    near = get_close_matches(str(name)[:64], known, 1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10]) or 'none'}"

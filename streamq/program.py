@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
-from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Self, Unpack
 
 from streamq import costs
 from streamq.acting import acting
-from streamq.audited import page
 from streamq.client.client import Client
-from streamq.durations import Duration
 from streamq.errors import ConfigurationError, FieldError, InvalidPayload, PayloadTooLarge, UsageError
 from streamq.job import Job, job_of, jobs_of
+from streamq.looking import Looking
 from streamq.model import codec
 from streamq.model.clock import monotonic
 from streamq.model.envelope import New
-from streamq.model.events import ENDS, TAILED, Told
-from streamq.model.failure_kinds import FailureKind
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
-from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.schedule import Schedule
-from streamq.model.shared_status import SharedStatus
-from streamq.model.shown import as_given
-from streamq.model.statistics import Overall, Statistics
-from streamq.model.steering import Steering
-from streamq.model.totals import Totals, totals_of
-from streamq.model.trail import AuditPage
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
-from streamq.model.worker_info import WorkerInfo
 from streamq.notes import Notes
-from streamq.noun_errors import OperationNotFound
 from streamq.once import Once, once
-from streamq.operation import Operation, checked
 from streamq.options import EnqueueOptions, wrong_task_name
-from streamq.queue import Queue
-from streamq.records import LIMIT, Records
 from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.scheduling import Payload, payload_of
 from streamq.settings import Durability, Settings
-from streamq.shared import SharedLimit
-from streamq.statistics import nothing_of, overall_of, statistics_of, window
 from streamq.sync import Sync
-from streamq.tallies import Tallies
 from streamq.task import Task
 from streamq.terms import PLAIN, Terms, terms
 from streamq.tickets import handed
@@ -64,7 +45,7 @@ async def no_lifespan(_: Program) -> AsyncIterator[None]:
     yield
 
 
-class Program:
+class Program(Looking):
     """What a worker runs, and a handler reaches by ``ctx.app``: an app without its declaring and its roles."""
 
     def __init__(self, settings: Settings, lifespan: Lifespan = no_lifespan) -> None:
@@ -262,67 +243,6 @@ class Program:
         new = self._untyped("", name, payload, PLAIN)
         return Payload(new.payload, new.headers)
 
-    # -- looking --------------------------------------------------------------------------------------------
-
-    def queue(self, name: str) -> Queue:
-        """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
-        return Queue(name, self.client)
-
-    def records(self, name: str, *, limit: int = LIMIT) -> Records:
-        """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
-        name: it is like that of a queue, and lies beside that queue where there is one."""
-        return Records(name, self.client, limit)
-
-    def tallies(self, name: str) -> Tallies:
-        """What a service counts of its own, by minute and by hour. Raises ``ConfigurationError`` for a bad name: it is
-        like that of a queue."""
-        return Tallies(name, self.client)
-
-    def shared(self, name: str) -> SharedLimit:
-        """A limit that several queues draw from, to look at and steer. Raises ``InvalidLimit`` for a bad name."""
-        return SharedLimit(name, self.client)
-
-    async def shared_limits(self) -> list[SharedStatus]:
-        """How all shared limits are of which anything is said."""
-        store = self.client.store.shared_limits
-        return [await store.status(name) for name in await store.names()]
-
-    async def queues(self) -> list[str]:
-        """The names of the queues: this app's and those that were ever used."""
-        return sorted({task.queue for task in self.tasks.values()} | await self.client.store.queues.names())
-
-    async def find(self, job_id: str) -> list[JobRecord]:
-        """The jobs of an id, whatever their queue: none, or one as a rule.
-
-        Each queue makes ids for itself, so two may have one each. It takes one round trip to each server. Raises
-        ``UsageError`` for what is no text.
-        """
-        if not isinstance(job_id, str):
-            raise UsageError(f"{as_given(job_id)} is no id of a job: use a text, as job.id")
-        return await self.client.store.jobs.everywhere(await self.queues(), job_id)
-
-    def tail(
-        self, queues: Collection[str] | None = None, *, kinds: Collection[str] = TAILED,
-        states: Collection[str] = ENDS,
-    ) -> AsyncGenerator[Told]:  # fmt: skip
-        """What all jobs tell from now on: ``async for told in app.tail(["sms"], kinds=["end"], states=["failed"])``.
-
-        Of these queues, by default all, also those that are new. ``kinds`` are ``end``, ``progress`` and ``line``,
-        ``states`` those in which jobs end. A ``Hearing`` says when a queue is heard; nothing that was told before is
-        looked for. Who reads too slowly is told how many events were missed: ``Missed``. While anybody tails them,
-        workers tell of each job that ends. Raises ``UsageError``, and ``NotOpen`` when the app is closed meanwhile.
-        """
-
-        async def names() -> Collection[str]:
-            there = await self.queues()
-            return there if queues is None else queues
-
-        return self.client.tail(names, kinds, states)
-
-    async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
-        """What was told to each of these queues, by default all, in one round trip."""
-        return await self.client.store.steering.told_all(await self.queues() if queues is None else queues)
-
     def acting(self, actor: str) -> AbstractContextManager[None]:
         """Say who acts: what is done to queues, jobs and schedules within the block is in the audit trail.
 
@@ -333,66 +253,3 @@ class Program:
         1 to 200 characters on one line. Raises ``UsageError``.
         """
         return acting(actor)
-
-    async def audit(
-        self, queue: str | None = None, *, limit: int = 50, cursor: str | None = None
-    ) -> AuditPage:
-        """What people did, the latest first: in one queue, or in all, with the removal of queues.
-
-        ``limit`` is 1 to 1,000; ``cursor`` is the ``next`` of the page before. Each queue keeps its latest thousand.
-        Raises ``UsageError``.
-        """
-        queues = await self.queues() if queue is None else [queue]
-        return await page(self.client, queues, limit, cursor, with_removed=queue is None)
-
-    async def statistics(
-        self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
-        step: Duration | None = None,
-    ) -> dict[str, Statistics]:  # fmt: skip
-        """The same of all queues: see ``Queue.statistics``. What concerns them together, ``overall`` tells in less."""
-        store = self.client.store.statistics
-        asked = window(await store.now(), since, until, step)
-        queues = await self.queues()
-        active = set(await store.active(queues, asked.hours))
-        return {
-            queue: await statistics_of(store, queue, asked) if queue in active else nothing_of(queue, asked)
-            for queue in queues
-        }
-
-    async def overall(
-        self, since: Duration | datetime = "1h", until: Duration | datetime | None = None, *,
-        step: Duration | None = None,
-    ) -> Overall:  # fmt: skip
-        """What the jobs of all queues came to together, and the rates of those in which anything ended.
-
-        ``since``, ``until`` and ``step`` are those of ``Queue.statistics``, which says what is raised too.
-        """
-        store = self.client.store.statistics
-        asked = window(await store.now(), since, until, step)
-        return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
-
-    async def totals(self) -> dict[str, Totals]:
-        """What the attempts of each queue have come to since it is there, as counters that never fall: in one round
-        trip to each server. They begin anew with a queue that was removed, or in which nothing ran for 90 days."""
-        found = await self.client.store.statistics.totals(await self.queues())
-        return {queue: totals_of(queue, sums) for queue, sums in found.items()}
-
-    async def operations(self) -> list[OperationRecord]:
-        """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""
-        return await self.client.store.operations.of_each(await self.queues())
-
-    def operation(self, operation_id: str) -> Operation:
-        """The handle on a background operation. Raises ``OperationNotFound`` for what is no id of one."""
-        queue = queue_of(checked(operation_id))
-        if not queue:
-            raise OperationNotFound("", operation_id)
-        return Operation(operation_id, queue, self.client)
-
-    async def failures(self) -> list[FailureKind]:
-        """The kinds of jobs that failed alike, of all queues, those with the most failed jobs first."""
-        found = [group for queue in await self.queues() for group in await self.queue(queue).failures()]
-        return sorted(found, key=lambda group: -group.failed)
-
-    async def workers(self) -> list[WorkerInfo]:
-        """The workers that are registered. A lost one stays until it is reclaimed."""
-        return await self.client.store.workers.listed()

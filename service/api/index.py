@@ -27,7 +27,9 @@ TAGS: Final = {
     "shared-limits": "Limits from which several queues draw",
     "operations": "What is done to many jobs in the background",
     "schedules": "Jobs that are made again and again",
+    "tasks": "What workers can do, with the JSON Schemas of payloads",
     "workers": "Who works, and on what",
+    "slow": "What runs longest, now and in the last hour",
     "me": "What the key of a caller allows",
     "failures": "Failures that are alike, counted",
     "stats": "What jobs and messages came to, and how long they waited and ran",
@@ -46,8 +48,9 @@ _BELOW_QUEUES: Final = {"breaker": "breakers"} | {
 _BY_FIRST_WORD: Final = {
     **dict.fromkeys(("", "static", "docs", "openapi.json"), "pages"),
     **dict.fromkeys(("health", "ready", "metrics"), "health"),
+    "autoscale": "capacity",
     **dict.fromkeys(("schedule-sms", "schedule-email", "ai-response", "webhooks", "deliveries"), "messages"),
-    **dict.fromkeys(("opt-outs", "unsubscribe", "contacts", "channels"), "messages"),
+    **dict.fromkeys(("opt-outs", "unsubscribe", "contacts", "channels", "inbox"), "messages"),
 }
 """The resource of a path by its first word, where it is not that word."""
 

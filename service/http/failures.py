@@ -36,11 +36,14 @@ from streamq import (
     ScheduleConflict,
     ScheduleNotFound,
     StreamqError,
+    TaskNotFound,
     Unavailable,
     UnknownTask,
     UsageError,
     VersionConflict,
     WindowNotKept,
+    WorkerNotFound,
+    WorkerStopping,
     WrongState,
 )
 
@@ -115,6 +118,9 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
         409, QueueNotEmpty.code, "the queue has jobs, records or schedules: `counts` of them"
     ),
     ScheduleNotFound: ProblemType(404, ScheduleNotFound.code, "there is no schedule of that name"),
+    TaskNotFound: ProblemType(404, TaskNotFound.code, "no worker has published a task of that name"),
+    WorkerNotFound: ProblemType(404, WorkerNotFound.code, "no worker of that name is registered"),
+    WorkerStopping: ProblemType(409, WorkerStopping.code, "the worker was asked to stop, and ends"),
     ScheduleConflict: ProblemType(
         409,
         ScheduleConflict.code,

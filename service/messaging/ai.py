@@ -10,7 +10,6 @@ The reply is kept under the job's id before the callback, so a callback that fai
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Final
@@ -18,12 +17,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamq import App, Backoff, Context, Job, Limit, RecordConflict, Snooze, State, Unique
+from streamq import App, Backoff, Context, Job, Limit, RecordConflict, State, Unique
 
-from ..clock import now
 from ..json_text import encoded
 from ..settings import SIMULATED, ServiceSettings
 from . import shown
+from .budget import Budget
 from .callback import Callbacks, Rules
 from .channel import Channel
 from .chat import Chat, Message, Missing, Model, Simulated
@@ -77,8 +76,7 @@ class Answering:
         self._model, self._callbacks, self._settings = model, callbacks, settings
         self._records, self._opt_outs = app.records(KEPT, limit=1_000_000), OptOuts(app)
         self._figures = figures_of(app)
-        self._under_way: Counter[str] = Counter()
-        """By workspace, the replies that are being made here."""
+        self._budget = Budget(self._records, settings.ai_budget, settings.ai_max_tokens)
         self._prompts = prompts_of(settings)
 
     async def answer(self, message: AiMessage, ctx: Context) -> AiReceipt:
@@ -94,12 +92,12 @@ class Answering:
         )
         return AiReceipt(
             reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status,
-            cost=self._cost_of(reply),
+            cost=self._cost_of(reply.tokens),
         )  # fmt: skip
 
-    def _cost_of(self, reply: Reply) -> float | None:
+    def _cost_of(self, tokens: int) -> float | None:
         price = self._settings.ai_price
-        return None if price is None else round(reply.tokens * price / 1_000_000, 9)
+        return None if price is None else round(tokens * price / 1_000_000, 9)
 
     async def _kept(self, job_id: str) -> Reply | None:
         found = await self._records.get(f"reply {job_id}")
@@ -112,17 +110,22 @@ class Answering:
         shown.also(*(each["content"] for each in before))
         said: Message = {"role": "user", "content": message.message_text}
         prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
-        async with self._within_budget(message):
-            reply = await self._model.reply([prompt, *before, said])
-            await self._records.count(self._budget_key(message), _DAY, by=max(1, reply.tokens))
+        workspace = digest(message.workspace_id)
+        async with self._budget.reply(workspace) as spending:
+            try:
+                reply = await self._model.reply([prompt, *before, said], spending)
+            finally:  # a reply that breaks off is paid for too
+                self._count(message, spending.tokens)
         reply = reply._replace(text=_fitting(reply.text))
-        self._figures.count(AI, message.workspace_id, "tokens", reply.tokens)
-        self._figures.count(AI, message.workspace_id, MILLIONTHS, round(1e6 * (self._cost_of(reply) or 0)))
         self._figures.time(AI, message.workspace_id, "first", reply.first)
         await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
         if self._settings.ai_context:
             await self._remember(talk, [said, {"role": "assistant", "content": reply.text}])
         return reply
+
+    def _count(self, message: AiMessage, tokens: int) -> None:
+        self._figures.count(AI, message.workspace_id, "tokens", tokens)
+        self._figures.count(AI, message.workspace_id, MILLIONTHS, round(1e6 * (self._cost_of(tokens) or 0)))
 
     async def _remember(self, talk: str, more: list[Message]) -> None:
         """Add to a conversation, one message of the contact after the other."""
@@ -135,33 +138,6 @@ class Answering:
             except RecordConflict:
                 continue
             return
-
-    @asynccontextmanager
-    async def _within_budget(self, message: AiMessage) -> AsyncIterator[None]:
-        """Raises ``Snooze`` where the workspace has spent its tokens, or may by the replies that are under way here."""
-        most = self._settings.ai_budget
-        if most is None:
-            yield
-            return
-        whose = digest(message.workspace_id)
-        spent = await self._records.count(self._budget_key(message), _DAY, by=0)
-        if spent >= most:
-            raise Snooze(3600, f"workspace {message.workspace_id} has spent its {most:,} tokens of the day")
-        under_way = self._under_way[whose]
-        if under_way and spent + (under_way + 1) * self._settings.ai_max_tokens > most:
-            raise Snooze(
-                5, f"the tokens of workspace {message.workspace_id} may be spent by replies under way"
-            )
-        self._under_way[whose] += 1
-        try:
-            yield
-        finally:
-            self._under_way[whose] -= 1
-            if not self._under_way[whose]:
-                del self._under_way[whose]
-
-    def _budget_key(self, message: AiMessage) -> str:
-        return f"tokens {digest(message.workspace_id)} {now():%Y-%m-%d}"
 
 
 def digest(*ids: object) -> str:

@@ -33,6 +33,7 @@ from streamq.store.server import ServerQueries
 from streamq.store.shared import SharedLimits
 from streamq.store.statistics import StatisticsStore
 from streamq.store.steering import SteeringStore
+from streamq.store.tasks import Tasks
 from streamq.store.trail import Trail
 from streamq.store.unique import UniqueKeys
 from streamq.store.workers import Workers
@@ -53,6 +54,7 @@ class Store(Access):
         self.outcomes = Outcomes(self)
         self.delayed = Delayed(self)
         self.workers = Workers(self)
+        self.tasks = Tasks(self, self.workers)
         self.accounts = Accounts(self)
         self.recovery = Recovery(self, self.delivery, self.workers)
         self.retention = Retention(self)

@@ -21,13 +21,18 @@ from streamq.model.shown import as_given
 from streamq.model.weights import weights_of
 from streamq.options import Option
 from streamq.program import Program
+from streamq.published import published
 from streamq.redis.ready import begin_when_ready
+from streamq.redis.thread_link import ThreadLinks
 from streamq.settings import MOST_CONCURRENCY
 from streamq.store.group import declared
+from streamq.store.store import Store
+from streamq.worker.asked import Asked
 from streamq.worker.canceller import Canceller
 from streamq.worker.capture import captured
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
+from streamq.worker.load import load_of
 from streamq.worker.reporter import Reporter
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
@@ -167,8 +172,19 @@ class Worker:
         except NameTaken as error:
             self._taken = error
             raise
+        await self._publish()
         await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
+
+    async def _publish(self) -> None:
+        """Tell of the tasks, once this worker is on the list: who takes old ones off looks there."""
+        async with self.app.client.store.pool.links() as links:
+            await self.app.client.store.tasks.publish(links, self._published)
+
+    def _say_again(self, store: Store, links: ThreadLinks) -> None:
+        """What else the server may have lost, from the thread of the heartbeat."""
+        store.followers.publish_again(links, self.queues, self._followers())
+        store.tasks.publish_again(links, self._published)
 
     def _followers(self) -> dict[str, str | None]:
         return {name: task.on_failed for name, task in self.app.tasks.items()}
@@ -182,6 +198,7 @@ class Worker:
         app, store, name = self.app, self.app.client.store, self.name
         known = {each: task.version for each, task in app.tasks.items()}
         self.info = describe(name, self.queues, self.concurrency, app.settings, tuple(app.declared), known)
+        self._published = published(app.tasks.values())
         self.slots = Slots(self.concurrency)
         self.slots.reporter = self.reporter = Reporter(store, name)
         self.tally = Tally(store, self.info, self.slots)
@@ -189,11 +206,12 @@ class Worker:
         self.runner = Runner(app, self.slots, self.settler, name)
         self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner, self._turns)
         self.canceller = Canceller(store, self.queues, self.slots, self.runner)
+        self.asked = Asked(store, name, self.queues[0], self.slots, self.fetcher, self.stop)
         self.heartbeat = Heartbeat(
             store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look,
-            self.fetcher.look_at_steering,
-            partial(store.followers.publish_again, queues=self.queues, followers=self._followers()),
+            self.fetcher.look_at_steering, partial(self._say_again, store), partial(load_of, self.slots), self.asked.do,
         )  # fmt: skip
+        self.asked.ring = self.heartbeat.ring
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(
             app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,
@@ -217,6 +235,7 @@ class Worker:
             counting = group.create_task(self.tally.run(), name="statistics")
             fetching = group.create_task(self.fetcher.run(), name="fetcher")
             self._has_fetched = True
+            self.asked.listen()
             cancelled: asyncio.CancelledError | None = None
             try:
                 await self._stop.wait()
@@ -225,6 +244,7 @@ class Worker:
                 self._stop.set()
             grace = self.app.settings.shutdown_grace
             await self.shutdown.end_attempts(fetching, settling, grace, self._at_once)
+            self.asked.close()
             for each in (*duties, cancelling, counting, reporting):
                 each.cancel()
             await asyncio.wait([reporting])

@@ -1,68 +1,92 @@
-"""The load of a queue, by which workers are started and ended."""
+"""Autoscaling: how many workers the present work takes, as a number that an autoscaler reads."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any
 
 import pytest
 import yaml
-from streamq_service.api import ROUTES
-from streamq_service.api.autoscale import Load
+from streamq_service.api.autoscale import _Work, slots_for
+from yarl import URL
 
 from ..rig import ON_ONE_SERVER, until
 from .conftest import Service, working
 
-WHERE = "/api/v1/queues/works/autoscale"
-EXAMPLE = Path(__file__).parents[2] / "docs" / "keda.yml"
+pytestmark = pytest.mark.keeps_keys
+WHERE = "/api/v1/autoscale"
+EXAMPLE = Path(__file__).parents[2] / "docs/keda.yml"
+
+
+@pytest.mark.parametrize(
+    ("work", "slots"),
+    [
+        (_Work(0, 0, 0, 0.0, None), 0), (_Work(0, 0, 0, 0.0, 0.5), 0), (_Work(0, 0, 3, 0.0, 0.5), 1),
+        (_Work(0, 7, 0, 0.0, None), 7), (_Work(2, 7, 0, 0.0, None), 9), (_Work(5, 0, 0, 0.0, 0.001), 5),
+        (_Work(0, 0, 0, 160.0, 0.5), 100), (_Work(0, 1_200, 0, 160.0, 0.5), 110), (_Work(0, 1, 0, 0.0, 0.001), 1),
+    ],
+)  # fmt: skip
+def test_slots_are_for_what_comes_and_for_working_off_what_waits(work: _Work, slots: int) -> None:
+    assert slots_for(work, within=60.0) == slots
 
 
 @ON_ONE_SERVER
-@pytest.mark.keeps_keys
-async def test_the_load_is_what_runs_and_what_waits_and_only_what_runs_while_the_queue_is_paused(
-    service: Service,
-) -> None:
-    engine, end = service.engine, asyncio.Event()
-    engine.settings = engine.settings.model_copy(update={"concurrency": 3})
+async def test_what_waits_asks_for_workers_and_what_is_held_or_paused_for_none_more(service: Service) -> None:
+    engine = service.engine
 
-    @engine.task(queue="works")
-    async def work(_: int) -> None:
-        await end.wait()
+    @engine.task(name="slow", queue="works")
+    async def slow(_number: int) -> None: ...
 
-    async def load() -> dict[str, object]:
-        return (await service.get(WHERE))[2]  # type: ignore[no-any-return]
+    @engine.task(name="alone", queue="limited")
+    async def alone(_number: int) -> None: ...
 
-    assert (await load())["load"] == 0, "a queue of the app that nothing was sent to"
-    await work.enqueue_many(range(8))
-    await work.enqueue(9, delay=60)
+    async def told(more: str = "") -> Any:
+        status, _, found = await service.get(f"{WHERE}?slots=10&queues=works{more}")
+        assert status == 200
+        return found
+
+    assert (await told())["workers"] == 0
+    await slow.enqueue_many(range(95))
+    found = await told("&within=1s")
+    assert (found["workers"], found["slots"], found["waiting"], found["workers_now"]) == (10, 95, 95, 0)
+    assert (await service.get(f"{WHERE}?queues=limited,%20works&slots=10"))[2]["workers"] == 10
+    assert (await service.get(f"{WHERE}?queues=limited"))[2]["workers"] == 0
+    status, _, problem = await service.get(f"{WHERE}?queues=works,limitd")
+    assert (status, problem["did_you_mean"][0]) == (404, "limited")
+    await engine.queue("works").pause()
+    assert (await told("&within=2s"))["workers"] == 0
+    await service.send("PUT", "/api/v1/queues/limited/groups/shop", {"concurrency": 1})
+    await alone.enqueue_many(range(50), group="shop")
+    assert (await service.get(f"{WHERE}?queues=limited&slots=10"))[2]["workers"] == 1
+
+
+@ON_ONE_SERVER
+async def test_workers_that_are_there_tell_their_slots_and_what_ran_its_time(service: Service) -> None:
+    engine, gate = service.engine, asyncio.Event()
+
+    @engine.task(name="slow", queue="works")
+    async def slow(number: int) -> None:
+        await (gate.wait() if number < 0 else asyncio.sleep(0.05))
+
     async with working(engine):
-        await until(lambda: _is(service, "active", 3))
-        said = {"queue": "works", "load": 8, "waiting": 5, "active": 3, "workers": 1, "slots": 3}
-        assert await load() == said
-        await engine.queue("works").pause()
-        assert await load() == {**said, "load": 3}
-        await engine.queue("works").resume()
-        end.set()
-        await until(lambda: _is(service, "load", 0))
+        await slow.enqueue_many([*range(40), -1, -2])
+
+        async def is_told() -> Any:
+            _, _, found = await service.get(f"{WHERE}?queues=works")
+            return found if found["rate"] and found["active"] == 2 else None
+
+        found = await until(is_told)
+        gate.set()
+    assert (found["workers"], found["slots"], found["workers_now"]) == (1, 2, 1)
+    assert 0.04 < found["run"] < 1
+    assert found["slots_now"] == engine.settings.concurrency
 
 
-async def _is(service: Service, name: str, number: int) -> bool:
-    return (await service.get(WHERE))[2][name] == number  # type: ignore[no-any-return]
-
-
-@ON_ONE_SERVER
-async def test_the_load_of_an_unknown_queue_is_an_error(service: Service) -> None:
-    status, _, said = await service.get("/api/v1/queues/send-sms-queu/autoscale")
-    assert (status, said["did_you_mean"][0]) == (404, "send-sms-queue")
-
-
-def test_the_example_for_keda_asks_for_a_field_of_a_route_that_there_is() -> None:
-    access, scaled = yaml.safe_load_all(EXAMPLE.read_text())
-    (trigger,) = scaled["spec"]["triggers"]
-    path = re.sub(r"^http://[^/]+", "", trigger["metadata"]["url"]).replace("/sms/", "/{queue}/")
-    assert ("GET", path) in {(route.method, route.path) for route in ROUTES}
-    assert get_type_hints(Load)[trigger["metadata"]["valueLocation"]] is int
-    assert trigger["authenticationRef"]["name"] == access["metadata"]["name"]
-    assert access["spec"]["secretTargetRef"][0]["parameter"] == "token"
+def test_what_the_example_gives_keda_is_a_trigger_that_reads_a_number_of_the_answer() -> None:
+    key, scaled = yaml.safe_load_all(EXAMPLE.read_text("utf-8"))
+    trigger = scaled["spec"]["triggers"][0]
+    assert trigger["authenticationRef"]["name"] == key["metadata"]["name"]
+    assert (trigger["type"], trigger["metadata"]["valueLocation"]) == ("metrics-api", "workers")
+    url = URL(trigger["metadata"]["url"])
+    assert (url.path, set(url.query)) == (WHERE, {"queues", "within", "slots"})

@@ -9,6 +9,7 @@ import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.names import QUEUE
 from streamq.cli.options import Option, as_json, nearest, served, server, with_app
 from streamq.cli.outlet import complain, echo_json, say
 from streamq.cli.reports import shown_event
@@ -34,6 +35,7 @@ def events() -> None:
     "queues",
     cls=Option,
     multiple=True,
+    type=QUEUE,
     metavar="QUEUE",
     help="Only of this one; may be repeated. Default: all.",
 )

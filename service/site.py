@@ -26,7 +26,8 @@ SITE: Final[web.AppKey[Site]] = web.AppKey("site")
 class Site:
     """The engine, and what requests share.
 
-    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may.
+    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may, and
+    ``actor_of`` how the audit trail names one.
     """
 
     engine: App
@@ -38,3 +39,4 @@ class Site:
     lately: Lately
     may_read: Callable[[web.Request], bool]
     scope_of: Callable[[web.Request], Scope]
+    actor_of: Callable[[bytes], str]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from ..http.auth import Scope, actor_of
+from ..http.auth import Scope
 from ..http.route import Asked, Route, Success
 from ..site import Site
 
@@ -23,7 +23,7 @@ class MeDocument(TypedDict):
 
 async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
     """Of whoever asks."""
-    return {"scope": site.scope_of(asked.request).name.lower(), "actor": actor_of(asked.caller)}
+    return {"scope": site.scope_of(asked.request).name.lower(), "actor": site.actor_of(asked.caller)}
 
 
 ROUTES: Final = (

@@ -42,8 +42,8 @@ export function curl(action, values) {
 /** A button for an act; nothing where the key does not allow it. */
 export function button(action, props = {}) {
   if (!action || !page.may(action.scope ?? "admin")) return null;
-  const tone = action.isDangerous ? "danger" : "";
-  return h("button", { type: "button", class: tone, "data-act": action.text, ...props, onclick: () => begin(action) }, action.text);
+  const tone = `${action.isDangerous ? "danger" : ""} ${props.class ?? ""}`;
+  return h("button", { type: "button", "data-act": action.text, ...props, class: tone, onclick: () => begin(action) }, action.text);
 }
 
 /** Ask what is needed, and do it. */
@@ -98,11 +98,11 @@ async function act(action, values) {
 }
 
 /** A labelled field, with what is wrong with it beside it. */
-export function field({ name, label, kind = "text", value = "", options, hint, rows, required }, onchange, problem) {
+export function field({ name, label, kind = "text", value = "", options, none = "as it is", hint, rows, required }, onchange, problem) {
   const wrong = (problem?.errors ?? []).filter((error) => error.pointer?.split("/")[1] === name);
   const props = { name, oninput: onchange, value, required, autocomplete: "off", spellcheck: "false", "aria-invalid": wrong.length ? "true" : null };
   const control = options
-    ? h("select", { ...props, oninput: null, onchange }, options.map((each) => h("option", { value: each, selected: each === value }, each || "as it is")))
+    ? h("select", { ...props, oninput: null, onchange }, options.map((each) => h("option", { value: each, selected: each === value }, each || none)))
     : kind === "json" || kind === "lines"
       ? h("textarea", { ...props, rows: rows ?? 8, class: kind === "json" ? "code" : "" })
       : h("input", { ...props, type: kind });

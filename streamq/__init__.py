@@ -81,6 +81,8 @@ if TYPE_CHECKING:
     from streamq.model.schedule_record import ScheduleRecord as ScheduleRecord
     from streamq.model.served_task import ServedTask as ServedTask
     from streamq.model.shared_status import SharedStatus as SharedStatus
+    from streamq.model.slow import SlowJob as SlowJob
+    from streamq.model.slow import SlowJobs as SlowJobs
     from streamq.model.states import State as State
     from streamq.model.statistics import Figures as Figures
     from streamq.model.statistics import Overall as Overall
@@ -97,6 +99,8 @@ if TYPE_CHECKING:
     from streamq.model.worker_info import OverdueHandler as OverdueHandler
     from streamq.model.worker_info import WorkerInfo as WorkerInfo
     from streamq.model.worker_info import WorkerNote as WorkerNote
+    from streamq.model.worker_load import RunningJob as RunningJob
+    from streamq.model.worker_load import WorkerLoad as WorkerLoad
     from streamq.notes import Notes as Notes
     from streamq.noun_errors import GroupFull as GroupFull
     from streamq.noun_errors import InvalidFilter as InvalidFilter
@@ -121,6 +125,8 @@ if TYPE_CHECKING:
     from streamq.noun_errors import ScheduleNotFound as ScheduleNotFound
     from streamq.noun_errors import TaskNotFound as TaskNotFound
     from streamq.noun_errors import WindowNotKept as WindowNotKept
+    from streamq.noun_errors import WorkerNotFound as WorkerNotFound
+    from streamq.noun_errors import WorkerStopping as WorkerStopping
     from streamq.once import Once as Once
     from streamq.operation import Operation as Operation
     from streamq.options import KEEPING as KEEPING
@@ -131,6 +137,7 @@ if TYPE_CHECKING:
     from streamq.queue import Queue as Queue
     from streamq.records import Entry as Entry
     from streamq.records import Records as Records
+    from streamq.remote_worker import RemoteWorker as RemoteWorker
     from streamq.runtime import run as run
     from streamq.schedules import Schedules as Schedules
     from streamq.scheduling import SCHEDULING as SCHEDULING
@@ -193,6 +200,7 @@ _HOMES = {
     "model.preview": ("PlannedTime",),
     "model.schedule": ("Schedule",),
     "model.schedule_record": ("SchedulePause", "ScheduleRecord"),
+    "model.slow": ("SlowJob", "SlowJobs"),
     "model.states": ("State",),
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),
     "model.steering": ("Pause", "Steering"),
@@ -201,6 +209,7 @@ _HOMES = {
     "model.trail": ("AuditEntry", "AuditPage"),
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),
+    "model.worker_load": ("RunningJob", "WorkerLoad"),
     "noun_errors": (
         "GroupFull", "InvalidFilter", "InvalidLimit", "InvalidProgress", "InvalidSchedule",
         "OperationConflict", "OperationEnded", "OperationError",
@@ -208,7 +217,7 @@ _HOMES = {
         "QueueError", "QueueInUse", "QueueNotEmpty",
         "RecordConflict", "RecordError", "RecordsFull",
         "RequestReused", "RequestRunning", "ResultNotKept", "ScheduleConflict", "ScheduleNotFound",
-        "TaskNotFound", "WindowNotKept",
+        "TaskNotFound", "WindowNotKept", "WorkerNotFound", "WorkerStopping",
     ),
     "notes": ("Notes",),
     "once": ("Once",),
@@ -216,6 +225,7 @@ _HOMES = {
     "options": ("KEEPING", "OPTIONS", "RESERVED", "EnqueueOptions", "Option"),
     "queue": ("Queue",),
     "records": ("Entry", "Records"),
+    "remote_worker": ("RemoteWorker",),
     "runtime": ("run",),
     "schedules": ("Schedules",),
     "scheduling": ("SCHEDULING", "ScheduleOptions"),

@@ -1,4 +1,4 @@
-"""What an app sees of all queues together: jobs, statistics, failures, workers."""
+"""What there is to look at: queues, jobs, failures, workers and what they came to, and the way to each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from streamq.model.failure_kinds import FailureKind
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
 from streamq.model.served_task import ServedTask
+from streamq.model.shared_status import SharedStatus
 from streamq.model.shown import as_given
+from streamq.model.slow import SlowJobs
 from streamq.model.statistics import Overall, Statistics
 from streamq.model.steering import Steering
 from streamq.model.totals import Totals, totals_of
@@ -24,12 +26,17 @@ from streamq.model.worker_info import WorkerInfo
 from streamq.noun_errors import OperationNotFound, TaskNotFound
 from streamq.operation import Operation, checked
 from streamq.queue import Queue
+from streamq.records import LIMIT, Records
+from streamq.remote_worker import RemoteWorker
+from streamq.shared import SharedLimit
+from streamq.slow import slow_of
 from streamq.statistics import nothing_of, overall_of, statistics_of, window
+from streamq.tallies import Tallies
 from streamq.task import Task
 
 
 class Looking:
-    """What only looks, or hands out what does."""
+    """The part of a program that asks the server; what it sends, ``Program`` has."""
 
     client: Client
     tasks: dict[str, Task[Any, Any]]
@@ -37,6 +44,25 @@ class Looking:
     def queue(self, name: str) -> Queue:
         """A queue to look at and to steer. Raises ``ConfigurationError`` for a bad name."""
         return Queue(name, self.client)
+
+    def records(self, name: str, *, limit: int = LIMIT) -> Records:
+        """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
+        name: it is like that of a queue, and lies beside that queue where there is one."""
+        return Records(name, self.client, limit)
+
+    def tallies(self, name: str) -> Tallies:
+        """What a service counts of its own, by minute and by hour. Raises ``ConfigurationError`` for a bad name: it is
+        like that of a queue."""
+        return Tallies(name, self.client)
+
+    def shared(self, name: str) -> SharedLimit:
+        """A limit that several queues draw from, to look at and steer. Raises ``InvalidLimit`` for a bad name."""
+        return SharedLimit(name, self.client)
+
+    async def shared_limits(self) -> list[SharedStatus]:
+        """How all shared limits are of which anything is said."""
+        store = self.client.store.shared_limits
+        return [await store.status(name) for name in await store.names()]
 
     async def queues(self) -> list[str]:
         """The names of the queues: this app's and those that were ever used."""
@@ -117,6 +143,19 @@ class Looking:
         found = await self.client.store.statistics.totals(await self.queues())
         return {queue: totals_of(queue, sums) for queue, sums in found.items()}
 
+    async def slow(self, *, limit: int = 20) -> SlowJobs:
+        """The jobs that run longest now, and those of the last hour that ran longest, ``limit`` (1 to 100) of each.
+
+        What runs is what workers told with their last beats. Of what has ended, the latest 200 records of each queue
+        and end are looked at: ``complete`` says whether those are all of the hour. Raises ``UsageError``.
+        """
+        if type(limit) is not int or not 1 <= limit <= 100:
+            raise UsageError(f"limit={as_given(limit)} is not possible: use 1 to 100")
+        store, names = self.client.store.statistics, await self.queues()
+        if self.client.settings.statistics:
+            names = await store.active(names, window(await store.now(), "1h", None, None).hours)
+        return await slow_of(await self.workers(), [self.queue(name) for name in names], limit)
+
     async def operations(self) -> list[OperationRecord]:
         """The background operations of all queues, the latest first; those of more than a day ago are forgotten."""
         return await self.client.store.operations.of_each(await self.queues())
@@ -149,5 +188,9 @@ class Looking:
         raise TaskNotFound(name, [task.name for task in found])
 
     async def workers(self) -> list[WorkerInfo]:
-        """The workers that are registered. A lost one stays until it is reclaimed."""
-        return await self.client.store.workers.listed()
+        """The workers that are registered, with what they do now. A lost one stays until it is reclaimed."""
+        return await self.client.store.workers.with_loads()
+
+    def worker(self, name: str) -> RemoteWorker:
+        """One of them, wherever it runs, to look at and to steer."""
+        return RemoteWorker(name, self.client)

@@ -200,6 +200,26 @@ class TaskNotFound(StreamqError):
         super().__init__(f"no worker has told of a task {as_given(name)}: {_hint(name, known)}")
 
 
+class WorkerNotFound(StreamqError):
+    """No worker of that name is registered. ``known`` lists those that are."""
+
+    code = "worker-not-found"
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"there is no worker {as_given(name)}: {_hint(name, known)}")
+
+
+class WorkerStopping(StreamqError):
+    """The worker was asked to stop, which cannot be taken back."""
+
+    code = "worker-stopping"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"worker {name!r} was asked to stop, and ends: start another one")
+
+
 class ScheduleConflict(StreamqError):
     """What the schedule is now does not allow the action: it was changed meanwhile, or code declares it."""
 

@@ -21,19 +21,15 @@ from streamq.model.envelope import New
 from streamq.model.headers import joined, pack_headers
 from streamq.model.job_record import JobRecord
 from streamq.model.schedule import Schedule
-from streamq.model.shared_status import SharedStatus
 from streamq.model.values import Unfit, masked_by_its_own_type, write_untyped
 from streamq.notes import Notes
 from streamq.once import Once, once
 from streamq.options import EnqueueOptions, wrong_task_name
-from streamq.records import LIMIT, Records
 from streamq.redis.ready import wait_ready
 from streamq.schedules import Schedules
 from streamq.scheduling import Payload, payload_of
 from streamq.settings import Durability, Settings
-from streamq.shared import SharedLimit
 from streamq.sync import Sync
-from streamq.tallies import Tallies
 from streamq.task import Task
 from streamq.terms import PLAIN, Terms, terms
 from streamq.tickets import handed
@@ -246,27 +242,6 @@ class Program(Looking):
             raise UsageError(problem)
         new = self._untyped("", name, payload, PLAIN)
         return Payload(new.payload, new.headers)
-
-    # -- looking --------------------------------------------------------------------------------------------
-
-    def records(self, name: str, *, limit: int = LIMIT) -> Records:
-        """What a service remembers beside its jobs, at most ``limit`` entries. Raises ``ConfigurationError`` for a bad
-        name: it is like that of a queue, and lies beside that queue where there is one."""
-        return Records(name, self.client, limit)
-
-    def tallies(self, name: str) -> Tallies:
-        """What a service counts of its own, by minute and by hour. Raises ``ConfigurationError`` for a bad name: it is
-        like that of a queue."""
-        return Tallies(name, self.client)
-
-    def shared(self, name: str) -> SharedLimit:
-        """A limit that several queues draw from, to look at and steer. Raises ``InvalidLimit`` for a bad name."""
-        return SharedLimit(name, self.client)
-
-    async def shared_limits(self) -> list[SharedStatus]:
-        """How all shared limits are of which anything is said."""
-        store = self.client.store.shared_limits
-        return [await store.status(name) for name in await store.names()]
 
     def acting(self, actor: str) -> AbstractContextManager[None]:
         """Say who acts: what is done to queues, jobs and schedules within the block is in the audit trail.

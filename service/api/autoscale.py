@@ -24,6 +24,7 @@ from ..http.failures import OUTAGES
 from ..http.inputs import WHOLE, Delay, Request
 from ..http.route import Asked, Route, Success
 from ..site import Site
+from .queues import QUEUE_NOT_FOUND, queue_named
 
 SINCE: Final = "10m"
 """Over which the rate and the mean run are taken: long enough to have both, and short enough to follow a day."""
@@ -80,6 +81,8 @@ async def show(site: Site, asked: Asked[AutoscaleQuery, None]) -> Autoscale:
 
 async def _found(app: App, query: AutoscaleQuery) -> Autoscale:
     wanted = None if query.queues is None else {name.strip() for name in query.queues.split(",")}
+    for name in sorted(wanted or ()):  # a misspelt one would keep all workers away without a word
+        await queue_named(app, name)
     workers = [each for each in await app.workers() if wanted is None or not wanted.isdisjoint(each.queues)]
     work, slots_now = await _work(app, wanted), sum(worker.concurrency for worker in workers)
     slots = slots_for(work, query.within or WITHIN)
@@ -128,6 +131,6 @@ ROUTES: Final = (
     Route(
         method="GET", path="/api/v1/autoscale", handler=show, scope=Scope.READ, query=AutoscaleQuery,
         summary="how many workers the present work takes, for an autoscaler",
-        answers=(Success(200, "The numbers", Autoscale),), problems=OUTAGES,
+        answers=(Success(200, "The numbers", Autoscale),), problems=(QUEUE_NOT_FOUND, *OUTAGES),
     ),
 )  # fmt: skip

@@ -29,6 +29,7 @@ TAGS: Final = {
     "schedules": "Jobs that are made again and again",
     "tasks": "What workers can do, with the JSON Schemas of payloads",
     "workers": "Who works, and on what",
+    "slow": "What runs longest, now and in the last hour",
     "me": "What the key of a caller allows",
     "failures": "Failures that are alike, counted",
     "stats": "What jobs and messages came to, and how long they waited and ran",

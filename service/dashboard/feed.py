@@ -163,7 +163,7 @@ class Feed:
             "at": rfc3339(now()),
             "queues": {name: count.asdict() for name, count in zip(names, counts, strict=True)},
             "paused": {name: said.paused.asdict() for name, said in told if said.paused},
-            "workers": [worker.asdict() for worker in workers],
+            "workers": [worker.described() for worker in workers],
         }
 
     async def _run(self) -> None:

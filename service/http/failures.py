@@ -42,6 +42,8 @@ from streamq import (
     UsageError,
     VersionConflict,
     WindowNotKept,
+    WorkerNotFound,
+    WorkerStopping,
     WrongState,
 )
 
@@ -117,6 +119,8 @@ OF_ENGINE: Final[dict[type[StreamqError], ProblemType]] = {
     ),
     ScheduleNotFound: ProblemType(404, ScheduleNotFound.code, "there is no schedule of that name"),
     TaskNotFound: ProblemType(404, TaskNotFound.code, "no worker has published a task of that name"),
+    WorkerNotFound: ProblemType(404, WorkerNotFound.code, "no worker of that name is registered"),
+    WorkerStopping: ProblemType(409, WorkerStopping.code, "the worker was asked to stop, and ends"),
     ScheduleConflict: ProblemType(
         409,
         ScheduleConflict.code,

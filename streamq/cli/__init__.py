@@ -28,7 +28,8 @@ _OURS: Final = {
     "breaker": "streamq.cli.breaker:breaker",
     "operation": "streamq.cli.operation:operation",
     "task": "streamq.cli.tasks:task",
-    "workers": "streamq.cli.look:workers",
+    "workers": "streamq.cli.workers:workers",
+    "slow": "streamq.cli.slow:slow",
     "stats": "streamq.cli.stats:stats",
     "top": "streamq.cli.top:top",
     "job": "streamq.cli.jobs:job",
@@ -39,6 +40,7 @@ _OURS: Final = {
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
     "init": "streamq.cli.project:init",
+    "export": "streamq.cli.export:export",
 }
 _FIRST: Final = ("up", "api", *_OURS)
 """The order in which help lists them; what other packages add comes after."""

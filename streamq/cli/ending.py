@@ -29,6 +29,8 @@ from streamq.noun_errors import (
     ScheduleConflict,
     ScheduleNotFound,
     TaskNotFound,
+    WorkerNotFound,
+    WorkerStopping,
 )
 
 
@@ -41,6 +43,7 @@ class QueueNotFound(StreamqError):
 _OF: Final[tuple[tuple[type[StreamqError], Exit], ...]] = (
     (UsageError, Exit.MISUSE), (JobNotFound, Exit.NOT_FOUND), (QueueNotFound, Exit.NOT_FOUND),
     (OperationNotFound, Exit.NOT_FOUND), (ScheduleNotFound, Exit.NOT_FOUND), (TaskNotFound, Exit.NOT_FOUND),
+    (WorkerNotFound, Exit.NOT_FOUND), (WorkerStopping, Exit.WRONG_STATE),
     (ScheduleConflict, Exit.WRONG_STATE),
     (QueueError, Exit.WRONG_STATE), (OperationConflict, Exit.WRONG_STATE), (OperationEnded, Exit.WRONG_STATE),
     (WrongState, Exit.WRONG_STATE), (VersionConflict, Exit.WRONG_STATE),

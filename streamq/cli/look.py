@@ -1,4 +1,4 @@
-"""``streamq queues`` and ``streamq workers``."""
+"""``streamq queues``."""
 
 from __future__ import annotations
 
@@ -45,30 +45,3 @@ def queues(as_json: bool, **options: Any) -> None:
             for row in rows
         ]  # fmt: skip
         table(shown, "no queue yet: enqueue a job or start a worker")
-
-
-@click.command()
-@server
-@as_json
-def workers(as_json: bool, **options: Any) -> None:
-    """List the workers that are registered.
-
-    \b
-    Example:
-      streamq workers
-    """
-
-    async def look(app: streamq.App) -> list[dict[str, Any]]:
-        return [worker.asdict() for worker in await app.workers()]
-
-    rows = with_app(options, look)
-    if as_json:
-        echo_json({"workers": rows})
-    else:
-        listed = [
-            {
-                **row, "queues": ",".join(row["queues"]), "overdue": len(row["overdue"]),
-                "notes": "; ".join(f"{note['subject']}: {note['text']}" for note in row["notes"]),
-            } for row in rows
-        ]  # fmt: skip
-        table(listed, "no worker is registered")

@@ -324,6 +324,8 @@ class AppKeys:
 
     queues = Key("set", "names of all queues", "until an operator removes one")
     workers = Key("hash", "worker → what it says of itself (JSON)", "until the worker stops or is forgotten")
+    loads = Key("hash", "worker → what it does now (JSON)", "as its entry in `workers`")
+    asks = Key("hash", "worker → what an operator asks of it: quiet or stop", "as its entry in `workers`")
     tasks = Key(
         "hash", "task → what workers say of it: its queue, the JSON Schema of its payload, its options (JSON)",
         "until a worker begins and none knows it any more",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from streamq.model.worker_load import UNSAID, WorkerLoad
 from streamq.times import rfc3339
 
 
@@ -73,8 +74,17 @@ class WorkerInfo:
     tasks: Mapping[str, int] | None = None
     """The tasks that it knows, each with the version of its payload; ``None`` when it does not say."""
 
+    load: WorkerLoad | None = None
+    """What it does now, as far as it has told that; ``None`` when it has not yet."""
+    asked: str = ""
+    """What was asked of it: ``quiet``, ``stop``, or nothing."""
+
     def asdict(self) -> dict[str, Any]:
-        """The worker as JSON has it."""
+        """The worker as JSON has it, with what it does now."""
+        return {**self.described(), "asked": self.asked, **(self.load.asdict() if self.load else UNSAID)}
+
+    def described(self) -> dict[str, Any]:
+        """The same without what it does now: what changes seldom."""
         return {
             "name": self.name, "host": self.host, "pid": self.pid, "queues": list(self.queues),
             "concurrency": self.concurrency, "started_at": rfc3339(self.started_at), "version": self.version,

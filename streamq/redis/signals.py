@@ -12,6 +12,7 @@ reconnection, and looks from time to time anyhow.
     lease <name>                a queue is short of a shared limit, on ``Keys.signals``
     cancel <id>                 the end of an active job is asked for, on ``Keys.signals``
     schedules                   a schedule was made, changed, paused or removed, on ``Keys.signals``
+    worker <name>               something is asked of a worker, on ``Keys.signals`` of its first queue
     upkeep                      somebody has taken a seat in the upkeep, or stands by, on ``Keys.signals``
 
 After the lines comes an empty one, then the records, one after another. Lines that begin with other words are for

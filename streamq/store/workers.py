@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from streamq.errors import StreamqError
+from streamq.errors import Rejected, StreamqError
 from streamq.model import codec
 from streamq.model.keys import is_name
 from streamq.model.worker_info import OverdueHandler, WorkerInfo, WorkerNote
+from streamq.model.worker_load import RunningJob, WorkerLoad
 from streamq.redis import scripts
 from streamq.redis.answers import in_place
 from streamq.redis.links import Links
@@ -23,6 +25,10 @@ log = logging.getLogger("streamq.store")
 
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What parsing an entry of the list of workers may raise."""
+
+
+_WRITTEN: Final = tuple(each.name for each in fields(WorkerInfo) if each.name not in ("load", "asked"))
+"""What of a description lies in the list of workers."""
 
 
 @dataclass(slots=True)
@@ -78,7 +84,7 @@ class Workers:
         return introduced, listed
 
     def _introduction(self, info: WorkerInfo) -> tuple[Any, ...]:
-        said = {each.name: getattr(info, each.name) for each in fields(info)} | info.asdict()
+        said = {name: getattr(info, name) for name in _WRITTEN} | info.described()
         arguments = (info.name, _token_member(info.token), codec.dumps(said))
         return scripts.INTRODUCE.in_full(
             scripts.INTRODUCE.on(all_workers=self._access.shared.workers), arguments
@@ -88,9 +94,42 @@ class Workers:
         """Take a worker off the list of workers; with ``token`` or ``entry`` only while the entry there is that one."""
         async with self._access.pool.links() as links:
             seen = entry or (_token_member(token) if token else b"")
-            await scripts.FORGET.run(
-                links.home, scripts.FORGET.on(all_workers=self._access.shared.workers), raw_name(worker), seen
+            keys = scripts.FORGET.on(None, **self._shared("loads", "asks"))
+            await scripts.FORGET.run(links.home, keys, raw_name(worker), seen)
+
+    def attend(self, links: ThreadLinks, worker: str, load: WorkerLoad) -> str:
+        """Tell what a worker does now, from its own thread. Returns what is asked of it, empty for nothing.
+
+        Raises ``Rejected`` where it may not be told.
+        """
+        arguments = (worker, codec.dumps(load.asdict()))
+        (ask,) = links.home.calls(
+            scripts.ATTEND.in_full(scripts.ATTEND.on(None, **self._shared("loads", "asks")), arguments)
+        )
+        return ask.decode() if ask else ""
+
+    async def ask(self, worker: str, ask: str) -> str | None:
+        """Ask something of a worker, or nothing any more, and ring its bell; a stop is never taken back.
+
+        Returns what was asked before; ``None`` when there is no such worker.
+        """
+        async with self._access.pool.links() as links:
+            said = await scripts.ASK.run(
+                links.home, scripts.ASK.on(None, **self._shared("asks")), raw_name(worker), ask
             )
+            if said is None:
+                return None
+            info = self._worker(raw_name(worker), said[0])
+            if info and info.queues:
+                keys = self._access.keys(info.queues[0])
+                with contextlib.suppress(Rejected):  # its next beat hears it
+                    await links.of(info.queues[0]).call("PUBLISH", keys.signals, f"worker {worker}")
+            return str(said[1].decode())
+
+    def _shared(self, *names: str) -> dict[str, str]:
+        """The keys of the lists of workers, as scripts name them."""
+        shared = self._access.shared
+        return {"all_workers": shared.workers, **{name: getattr(shared, name) for name in names}}
 
     async def vouch(self, links: Links, queue: str, worker: str, seen: bytes) -> bool:
         """Beat on behalf of a worker that cannot, unless its counter has changed from ``seen``."""
@@ -105,6 +144,26 @@ class Workers:
         """
         call = links.home.call if links else self._access.pool.call_home
         return self.read_list(await call("HGETALL", self._access.shared.workers))
+
+    async def with_loads(self) -> list[WorkerInfo]:
+        """The same with what each does now, and what is asked of it."""
+        shared = self._access.shared
+        names = (shared.workers, shared.loads, shared.asks)
+        async with self._access.pool.links() as links:
+            said, loads, asks = [
+                pairs(each) for each in await links.home.calls(*[("HGETALL", name) for name in names])
+            ]
+        found = [self._worker(name, raw) for name, raw in said.items()]
+        told = [
+            replace(
+                info,
+                load=_load(loads.get(info.name.encode())),
+                asked=asks.get(info.name.encode(), b"").decode(),
+            )
+            for info in found
+            if info
+        ]
+        return sorted(told, key=lambda info: info.name)
 
     def read_list(self, said: Sequence[bytes]) -> list[WorkerInfo]:
         """The same from what the list of workers has, all of it."""
@@ -204,11 +263,28 @@ def parse_worker(name: bytes, raw: bytes) -> WorkerInfo:
 
 
 def _overdue(said: dict[str, Any]) -> OverdueHandler:
-    return OverdueHandler(str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"]))
+    return OverdueHandler(*_job_of(said))
+
+
+def _job_of(said: dict[str, Any]) -> tuple[str, str, str, datetime]:
+    return str(said["job"]), str(said["queue"]), str(said["task"]), _time(said["since"])
 
 
 def _note(said: dict[str, Any]) -> WorkerNote:
     return WorkerNote(str(said["subject"]), str(said["text"]), _time(said["since"]))
+
+
+def _load(raw: bytes | None) -> WorkerLoad | None:
+    """What a worker does, as far as it can be read: another program may have written it."""
+    try:
+        said = codec.loads(raw or b"null")
+        return None if said is None else WorkerLoad(
+            _time(said["seen_at"]), str(said["state"]), _whole(said["busy"]),
+            tuple(RunningJob(*_job_of(each)) for each in said["running"]),
+            _whole(said["memory"]), _seconds(said["loop_lag"]), _seconds(said["round_trip"]),
+        )  # fmt: skip
+    except UNREADABLE:
+        return None
 
 
 def _versions(said: Any) -> dict[str, int] | None:

@@ -68,6 +68,11 @@ class Fetcher:
         """Something was told to these queues, at some time."""
         self._steered.suspect_each(steered)
 
+    def be_quiet(self, *, quiet: bool) -> None:
+        """Take no new jobs, or take them again; what runs goes on."""
+        self._slots.quiet = quiet
+        self._wake()
+
     async def run(self) -> None:
         """Fetch until stopped. Every trouble is waited out."""
         pause = 0.0

@@ -25,6 +25,7 @@ from streamq.exits import Exit
 from streamq.liveness.identity import taken
 from streamq.model.clock import monotonic
 from streamq.model.worker_info import WorkerInfo
+from streamq.model.worker_load import WorkerLoad
 from streamq.notes import Notes
 from streamq.redis.thread_link import ThreadLinks
 from streamq.redis.troubles import Troubles
@@ -51,7 +52,8 @@ class Heartbeat:
 
     ``on_cancels`` is called in the loop, at each beat, with the queues in which active jobs are to end, if any are;
     ``on_steered`` with those to which something was told. ``on_introduced`` is called in the thread, whenever it has
-    registered again: what else the worker wrote may be lost, too.
+    registered again: what else the worker wrote may be lost, too. Each beat tells the ``load``, which is asked for the
+    lag of the loop and the last round trip, and ``on_asked`` is called in the loop with what operators ask.
     """
 
     def __init__(
@@ -64,7 +66,10 @@ class Heartbeat:
         on_cancels: Callable[[set[str]], None] = lambda _: None,
         on_steered: Callable[[set[str]], None] = lambda _: None,
         on_introduced: Callable[[ThreadLinks], None] = lambda _: None,
+        load: Callable[[float, float], WorkerLoad] | None = None,
+        on_asked: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._load, self._on_asked, self._rung, self._late, self._took = load, on_asked, False, 0.0, 0.0
         self._on_cancels, self._on_steered = on_cancels, on_steered
         self._store, self._info, self._on_taken = store, info, on_taken
         self._on_introduced = on_introduced
@@ -97,8 +102,13 @@ class Heartbeat:
         if self._pulse_timer is not None:
             self._pulse_timer.cancel()
 
+    def ring(self) -> None:
+        """Beat at once, within ``WATCH`` seconds."""
+        self._rung = True
+
     def _keep_pulse(self) -> None:
-        self._pulse = monotonic()
+        before, self._pulse = self._pulse, monotonic()
+        self._late = max(self._late, self._pulse - before - PULSE)
         self._pulse_timer = self._loop.call_later(PULSE, self._keep_pulse)
 
     def _begun(self) -> None:
@@ -116,7 +126,8 @@ class Heartbeat:
         while not self._stop.is_set():
             try:
                 met = self._links.connect()
-                if met or monotonic() >= due or self._to_tell() != self._told:
+                if met or monotonic() >= due or self._rung or self._to_tell() != self._told:
+                    self._rung = False
                     self._beat(introduce=met or beats % INTRODUCED == 0)
                     due, beats = monotonic() + self._store.settings.beat, beats + 1
                 self._links.idle(WATCH)
@@ -132,8 +143,9 @@ class Heartbeat:
         self._links.close()
 
     def _beat(self, *, introduce: bool) -> None:
+        began = monotonic()
         beats = self._store.workers.beat(self._links, self._info)
-        replies = beats.counts
+        self._took, replies = monotonic() - began, beats.counts
         if beats.cancels:
             self._loop.call_soon_threadsafe(self._on_cancels, beats.cancels)
         self._loop.call_soon_threadsafe(self._on_steered, beats.steered)
@@ -146,11 +158,25 @@ class Heartbeat:
         to_tell = self._to_tell()
         if introduce or counts != expected or to_tell != self._told:
             self._introduce()
+        self._attend()
         self._store.delayed.move_due_times(self._links, *self._overdue.due_times())
         self._overdue.sent()
         self._told = to_tell
         if not self._first.done():
             self._loop.call_soon_threadsafe(self._begun)
+
+    def _attend(self) -> None:
+        """Tell what this worker does, and hear what is asked of it. Where that is refused it works on."""
+        if self._load is None:
+            return
+        late = max(self._late, monotonic() - self._pulse - PULSE, 0.0)
+        self._late = 0.0
+        try:
+            asked = self._store.workers.attend(self._links, self._info.name, self._load(late, self._took))
+        except Unavailable as error:
+            log.debug("what this worker does cannot be told: %s", error)
+            return
+        self._loop.call_soon_threadsafe(self._on_asked, asked)
 
     def _to_tell(self) -> tuple[int, int]:
         """Changes whenever the description of this worker does."""

@@ -44,6 +44,8 @@ class Slots:
         """Tasks that are paused in a queue, and when that ends in ms since the epoch."""
         self.reporter: Reporter | None = None
         """Who writes what the handlers report."""
+        self.quiet = False
+        """Whether an operator has asked for no new jobs here."""
         self.promoting = False
         """Whether this process makes delayed jobs wait at this moment: their starts come before all else."""
         self._changed, self._stopped = asyncio.Event(), asyncio.Event()

@@ -27,10 +27,12 @@ from streamq.redis.thread_link import ThreadLinks
 from streamq.settings import MOST_CONCURRENCY
 from streamq.store.group import declared
 from streamq.store.store import Store
+from streamq.worker.asked import Asked
 from streamq.worker.canceller import Canceller
 from streamq.worker.capture import captured
 from streamq.worker.fetcher import Fetcher, join_each
 from streamq.worker.heartbeat import Heartbeat
+from streamq.worker.load import load_of
 from streamq.worker.reporter import Reporter
 from streamq.worker.runner import Runner
 from streamq.worker.settler import Settler
@@ -204,10 +206,12 @@ class Worker:
         self.runner = Runner(app, self.slots, self.settler, name)
         self.fetcher = Fetcher(store, self.queues, name, self.slots, self.runner, self._turns)
         self.canceller = Canceller(store, self.queues, self.slots, self.runner)
+        self.asked = Asked(store, name, self.queues[0], self.slots, self.fetcher, self.stop)
         self.heartbeat = Heartbeat(
             store, self.info, self.runner.overdue, app.notes, self._name_taken, self.canceller.look,
-            self.fetcher.look_at_steering, partial(self._say_again, store),
+            self.fetcher.look_at_steering, partial(self._say_again, store), partial(load_of, self.slots), self.asked.do,
         )  # fmt: skip
+        self.asked.ring = self.heartbeat.ring
         self.shutdown = Shutdown(store, self.info, self.slots, self.fetcher, self.runner, self.settler)
         self._duties = upkeep(
             app, lambda: self.queues, self._share, worker=name, on_suspects=self.fetcher.look_for_suspects,
@@ -231,6 +235,7 @@ class Worker:
             counting = group.create_task(self.tally.run(), name="statistics")
             fetching = group.create_task(self.fetcher.run(), name="fetcher")
             self._has_fetched = True
+            self.asked.listen()
             cancelled: asyncio.CancelledError | None = None
             try:
                 await self._stop.wait()
@@ -239,6 +244,7 @@ class Worker:
                 self._stop.set()
             grace = self.app.settings.shutdown_grace
             await self.shutdown.end_attempts(fetching, settling, grace, self._at_once)
+            self.asked.close()
             for each in (*duties, cancelling, counting, reporting):
                 each.cancel()
             await asyncio.wait([reporting])

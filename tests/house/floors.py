@@ -14,9 +14,10 @@ FLOORS: dict[str, frozenset[str]] = {
     "client": frozenset({"client"}),
     "nouns": frozenset({
         "job", "queue", "group", "grouping", "limited", "operation", "bulk", "many", "audited", "keeping", "records",
-        "statistics", "tallies", "options", "once", "breaker", "shared", "published",
+        "statistics", "tallies", "options", "once", "breaker", "shared", "published", "looking",
+        "remote_worker", "slow",
         "terms", "costs", "unique", "versions", "hooks", "handlers", "task", "fields_task", "failed", "notes", "sync",
-        "scheduling", "schedules", "looking", "program", "context", "declare",
+        "scheduling", "schedules", "program", "context", "declare",
     }),
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from bench.rig import Rig
 from bench.tasks import QUEUE
-from streamq import WorkerInfo
+from streamq import RunningJob, WorkerInfo, WorkerLoad
 
 from .script_cases import FEW_BYTES, GROUP, WORKER, Bench, Case
 
+STARTED: Final = datetime(2030, 1, 1, tzinfo=UTC)
 QUEUES: Final = tuple(f"q{number}" for number in range(100))
 
 
@@ -25,6 +26,8 @@ def roster_cases(rig: Rig) -> list[Case]:
         Case("introduce", "a worker of 100 queues", _known, _introduced, {}),
         Case("forget", "a worker of 100 queues", _known, _forgotten, {}),
         Case("beat", "on 100 queues", _listed, _beaten, {}),
+        Case("attend", "a worker that runs 20 jobs", _known, _attended, {}),
+        Case("ask", "a worker of 100 queues to be quiet", _known, _asked, {}),
         Case("note", "a queue's name", _listed, lambda bench, _: bench.store.queues.announce(QUEUE), {}),
         Case("rights", "of the commands that are needed", _listed, _rights_asked, {}),
         Case("join", "all lanes", lambda bench: bench.entries(many, FEW_BYTES), _joined, {}),
@@ -40,7 +43,7 @@ def _many(rig: Rig) -> int:
 def _info() -> WorkerInfo:
     return WorkerInfo(
         name=WORKER, host="host", pid=1, queues=QUEUES, concurrency=100, version="0",
-        started_at=datetime(2030, 1, 1, tzinfo=UTC), token="t" * 32,
+        started_at=STARTED, token="t" * 32,
     )  # fmt: skip
 
 
@@ -91,6 +94,24 @@ def _beat(bench: Bench) -> None:
         bench.store.workers.beat(links, _info())
     finally:
         links.close()
+
+
+async def _attended(bench: Bench, _: Any) -> None:
+    running = tuple(RunningJob(f"1700000000000-{n}", QUEUES[0], "task", STARTED) for n in range(20))
+    await asyncio.to_thread(_attend, bench, WorkerLoad(STARTED, "working", 100, running, 10**8, 0.001, 0.001))
+
+
+def _attend(bench: Bench, load: WorkerLoad) -> None:
+    links = bench.store.thread_links(WORKER)
+    links.connect()
+    try:
+        bench.store.workers.attend(links, WORKER, load)
+    finally:
+        links.close()
+
+
+async def _asked(bench: Bench, _: Any) -> None:
+    await bench.store.workers.ask(WORKER, "quiet")
 
 
 async def _rights_asked(bench: Bench, _: Any) -> None:

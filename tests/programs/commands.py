@@ -23,6 +23,7 @@ import streamq.cli.health
 import streamq.cli.jobs
 import streamq.cli.look
 import streamq.cli.roles
+import streamq.cli.workers
 import streamq.loading
 from streamq.cli import main
 

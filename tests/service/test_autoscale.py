@@ -16,7 +16,7 @@ from .conftest import Service, working
 
 pytestmark = pytest.mark.keeps_keys
 WHERE = "/api/v1/autoscale"
-HOW_TO = Path(__file__).parents[2] / "docs/how-to/scale.md"
+EXAMPLE = Path(__file__).parents[2] / "docs/keda.yml"
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,10 @@ async def test_what_waits_asks_for_workers_and_what_is_held_or_paused_for_none_m
     await slow.enqueue_many(range(95))
     found = await told("&within=1s")
     assert (found["workers"], found["slots"], found["waiting"], found["workers_now"]) == (10, 95, 95, 0)
-    assert (await service.get(f"{WHERE}?queues=another,%20works&slots=10"))[2]["workers"] == 10
-    assert (await service.get(f"{WHERE}?queues=another"))[2]["workers"] == 0
+    assert (await service.get(f"{WHERE}?queues=limited,%20works&slots=10"))[2]["workers"] == 10
+    assert (await service.get(f"{WHERE}?queues=limited"))[2]["workers"] == 0
+    status, _, problem = await service.get(f"{WHERE}?queues=works,limitd")
+    assert (status, problem["did_you_mean"][0]) == (404, "limited")
     await engine.queue("works").pause()
     assert (await told("&within=2s"))["workers"] == 0
     await service.send("PUT", "/api/v1/queues/limited/groups/shop", {"concurrency": 1})
@@ -81,9 +83,8 @@ async def test_workers_that_are_there_tell_their_slots_and_what_ran_its_time(ser
     assert found["slots_now"] == engine.settings.concurrency
 
 
-def test_what_the_how_to_gives_keda_is_a_trigger_that_reads_a_number_of_the_answer() -> None:
-    text = HOW_TO.read_text("utf-8").rpartition("```text\n")[2].partition("```")[0]
-    key, scaled = yaml.safe_load_all(text)
+def test_what_the_example_gives_keda_is_a_trigger_that_reads_a_number_of_the_answer() -> None:
+    key, scaled = yaml.safe_load_all(EXAMPLE.read_text("utf-8"))
     trigger = scaled["spec"]["triggers"][0]
     assert trigger["authenticationRef"]["name"] == key["metadata"]["name"]
     assert (trigger["type"], trigger["metadata"]["valueLocation"]) == ("metrics-api", "workers")

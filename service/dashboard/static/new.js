@@ -5,9 +5,9 @@ import { queueAt, send } from "./api.js";
 import { parse, write } from "./exact.js";
 import { dict, items, list } from "./format.js";
 import { page } from "./page.js";
-import { card, head, quiet } from "./parts.js";
+import { alert, card, head, note, quiet } from "./parts.js";
 import { h } from "./render.js";
-import { ask, at, go } from "./route.js";
+import { at, go, later } from "./route.js";
 import { begun, fields } from "./schema.js";
 
 const OPTIONS = [
@@ -89,19 +89,17 @@ export const newJob = {
 };
 
 const shaped = (schema, value, error, change, errors) =>
-  card("Payload", error ? h("p", { class: "quiet" }, "The fields are back once the JSON beside them can be read.") : h("div", { class: "shape" }, fields(schema, value, (next) => change(write(next, "  ")), errors)));
+  card("Payload", error ? note("The fields are back once the JSON beside them can be read.") : h("div", { class: "shape" }, fields(schema, value, (next) => change(write(next, "  ")), errors)));
 
 const written = (raw, error, change, says) =>
-  card("The payload as JSON", says ? h("p", { class: "quiet" }, says) : null, h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, spellcheck: "false", "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? h("span", { class: "error", role: "alert" }, error.message) : null));
+  card("The payload as JSON", says ? note(says) : null, h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? alert(error.message) : null));
 
 const more = (problem) => card("Options", h("div", { class: "options" }, OPTIONS.map((each) => option(each, problem))));
 
-const later = (name) => (event) => ask({ [name]: event.target.value.trim() }, { quietly: true });
-
 const chosen = (query) =>
-  h("label", { class: "wide" }, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", autocomplete: "off", required: true, oninput: later("task") }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));
+  h("label", {}, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", required: true, oninput: later("task", {}, 0) }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));
 
-const queue = (query) => h("label", {}, h("span", {}, "Queue"), h("input", { name: "queue", value: query.queue ?? "", placeholder: present().queue ?? "default", autocomplete: "off", oninput: later("queue") }));
+const queue = (query) => field({ name: "queue", label: "Queue", value: query.queue, placeholder: present().queue ?? "default" }, later("queue", {}, 0));
 
 const option = ([name, label, hint], problem) =>
   field({ name, label, hint, value: dict(page.local.options)[name] ?? "", options: name === "priority" ? PRIORITIES : undefined, none: "as the task says" }, (event) => page.set({ options: { ...dict(page.local.options), [name]: event.target.value } }), problem);

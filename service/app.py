@@ -12,18 +12,21 @@ import streamq
 from streamq import App
 
 from . import api
+from .access_settings import listed
 from .api import index
 from .api.messages import RULES, Rules
 from .api.metrics import METRICS, Metrics
 from .dashboard import pages
 from .dashboard.feed import Feed
-from .http.auth import Keys, Scope, keyed
+from .http.auth import SCOPE, Keys, Scope, keyed
+from .http.cors import cors
 from .http.failures import STRANGERS, Guard
 from .http.local import anyone, this_machine, this_machine_or_visits
 from .http.made_keys import KeyRing, MadeKeys
 from .http.openapi import Description
 from .http.problems import Problem
 from .http.route import AnyRoute, Callers, register
+from .http.trusted_proxy import TrustedProxy
 from .lately import Lately
 from .messaging import sms
 from .messaging.checked import check_settings
@@ -54,17 +57,19 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     Raises ``ConfigurationError`` for keys, and settings of messages, that cannot be read.
     """
     check_settings(settings)
-    keys = KeyRing(Keys.of(settings), MadeKeys(engine))
+    keys = KeyRing(Keys.of(settings), MadeKeys(engine), _proxy_of(settings))
     reading = _either(keys, keyed(keys, Scope.READ), this_machine)
     feed = Feed(engine, interval=settings.feed_interval, limit=settings.max_watchers)
     names = WorkspaceNames(settings.workspace_names)
     may_read = partial(_passes, reading)
     described = _described(settings, keys)
     site = Site(
-        engine, settings, feed, Readiness(engine), names, described, Lately(), may_read, _scopes(keys), inbox
-    )
+        engine, settings, feed, Readiness(engine), names, described, Lately(), may_read, _scopes(keys), keys.actor_of,
+        inbox,
+    )  # fmt: skip
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
-    application = web.Application()
+    origins = listed(settings.cors_origins)
+    application = web.Application(middlewares=[cors(origins)] if origins else [])
     application[SITE], application[STRANGERS] = site, _either(keys, anyone, this_machine)
     application[METRICS] = Metrics(engine)
     register(
@@ -77,6 +82,13 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     application.cleanup_ctx.append(_naming)
     application.on_shutdown.append(_end)
     return application
+
+
+def _proxy_of(settings: ServiceSettings) -> TrustedProxy | None:
+    addresses = listed(settings.trusted_proxy_addresses)
+    if not addresses:
+        return None
+    return TrustedProxy(addresses, settings.trusted_proxy_header, Scope[settings.trusted_proxy_scope.upper()])
 
 
 def _described(settings: ServiceSettings, keys: KeyRing) -> Description:
@@ -132,9 +144,7 @@ def _scopes(keys: KeyRing) -> Callable[[web.Request], Scope]:
     """What a caller may do who may read: all, where there are no keys."""
 
     def scope_of(request: web.Request) -> Scope:
-        if not keys:
-            return Scope.ADMIN
-        return max(scope for scope in Scope if scope is Scope.READ or _passes(keyed(keys, scope), request))
+        return request.get(SCOPE, Scope.READ) if keys else Scope.ADMIN
 
     return scope_of
 

@@ -8,9 +8,10 @@ from typing import Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from streamq import InvalidLimit, Limit, Settings
+from streamq import InvalidLimit, Limit
 from streamq.settings import Seconds
 
+from .access_settings import AccessSettings
 from .urls import check_database, check_http, parts_of
 
 SIMULATED: Final = "simulated"
@@ -22,7 +23,7 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?)?")
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(AccessSettings):
     """Read from ``STREAMQ_<NAME>``; arguments win over the environment. Frozen.
 
     Raises ``ConfigurationError`` for a value out of its range.

@@ -27,8 +27,8 @@ SITE: Final[web.AppKey[Site]] = web.AppKey("site")
 class Site:
     """The engine, and what requests share.
 
-    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may. ``inbox`` is what the
-    sandbox inside took, where there is one.
+    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may, and ``actor_of`` how the
+    audit trail names one. ``inbox`` is what the sandbox inside took, where there is one.
     """
 
     engine: App
@@ -40,4 +40,5 @@ class Site:
     lately: Lately
     may_read: Callable[[web.Request], bool]
     scope_of: Callable[[web.Request], Scope]
+    actor_of: Callable[[bytes], str]
     inbox: Ledger | None = None

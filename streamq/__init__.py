@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from streamq.model.facts import Explanation as Explanation
     from streamq.model.failure_kinds import FailureKind as FailureKind
     from streamq.model.group_status import GroupStatus as GroupStatus
+    from streamq.model.job_record import Counted as Counted
     from streamq.model.job_record import Counts as Counts
     from streamq.model.job_record import Failure as Failure
     from streamq.model.job_record import JobRecord as JobRecord
@@ -189,7 +190,7 @@ _HOMES = {
     "model.served_task": ("ServedTask",),
     "model.shared_status": ("SharedStatus",),
     "shared": ("SharedLimit",),
-    "model.job_record": ("Counts", "Failure", "JobRecord", "Page", "SearchPage"),
+    "model.job_record": ("Counted", "Counts", "Failure", "JobRecord", "Page", "SearchPage"),
     "model.backoff": ("Backoff",),
     "model.limit": ("Breaker", "Limit", "Rate"),
     "model.masked": ("Masked",),

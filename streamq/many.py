@@ -8,9 +8,12 @@ from typing import Any
 
 from streamq.acting import actor
 from streamq.audited import note
-from streamq.bulk import Rate, bulk_of
+from streamq.bulk import UNSAID, Rate, bulk_of
 from streamq.client.client import Client
 from streamq.errors import UsageError
+from streamq.model.clock import monotonic
+from streamq.model.filter_text import narrowed
+from streamq.model.job_record import Counted
 from streamq.model.operation import Bulk, OperationRecord
 from streamq.model.shown import as_given
 from streamq.model.states import PURGED, State
@@ -77,6 +80,24 @@ class Many:
     async def delete_all(self, text: str, *, rate: Rate | None = None, by: str = "") -> Operation:
         """Delete the records of ended jobs that a filter means, in the background. Raises as ``retry_all``."""
         return await self._begin_bulk(bulk_of("delete", text, rate=rate), by)
+
+    async def count_all(self, action: str, text: str, *, patience: float = 2.0) -> Counted:
+        """How many jobs ``retry_all``, ``cancel_all``, ``promote_all`` or ``delete_all`` would be for now.
+
+        ``action`` is ``retry``, ``cancel``, ``promote`` or ``delete``. It counts for ``patience`` seconds at most, and
+        says whether that was enough. Raises as ``retry_all``.
+        """
+        if action not in UNSAID:
+            raise UsageError(f"action={as_given(action)} is none: use {', '.join(UNSAID)}")
+        bulk, store = bulk_of(action, text), self._client.store
+        if bulk.whole:
+            counts = (await store.queues.counts(self.name)).asdict()
+            return Counted(sum(counts[state] for state in bulk.states), 0, True)
+        deadline, found = monotonic() + patience, list[Counted]()
+        for state in bulk.states:
+            found.append(await store.search.count(self.name, narrowed(text, state, None), deadline))
+        looked = sum(each.looked for each in found)
+        return Counted(sum(each.count for each in found), looked, all(each.exact for each in found))
 
     async def _begin_bulk(self, bulk: Bulk, by: str) -> Operation:
         begin = partial(self._client.store.operations.begin_bulk, self.name, bulk)

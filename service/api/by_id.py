@@ -11,6 +11,7 @@ from ..http.problems import Problem, ProblemType
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .jobs import JOB_NOT_FOUND, JobDocument, versioned
+from .told_job import sees_tracebacks
 
 SEVERAL: Final = ProblemType(
     409, "several-jobs", "each of `queues` has a job of that id: ask for it in one of them"
@@ -22,7 +23,7 @@ async def show(site: Site, asked: Asked[None, None]) -> Answer:
     job_id = asked.request.match_info["id"]
     found = await site.engine.find(job_id)
     if len(found) == 1:
-        return versioned(found[0])
+        return versioned(found[0], traced=sees_tracebacks(site, asked.request))
     if not found:
         detail = (
             f"No queue has a job {job_id[:100]!r}, or not any more: GET /api/v1/queues lists the queues, and "

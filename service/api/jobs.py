@@ -45,6 +45,7 @@ from ..site import Site
 from .idempotency import Enqueue, answered_once
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 from .sent import answer, as_it_lies, document, ended
+from .told_job import sees_tracebacks, told_job
 
 JOBS: Final = PATH + "/{queue}/jobs"
 JOB: Final = JOBS + "/{id}"
@@ -248,12 +249,13 @@ async def check_task(engine: App, asked: Asked[Any, Any], name: str) -> None:
 async def show(site: Site, asked: Asked[None, None]) -> Answer:
     """Everything known of it."""
     queue = await known_queue(site.engine, asked.request)
-    return versioned(await queue.get(asked.request.match_info["id"]))
+    traced = sees_tracebacks(site, asked.request)
+    return versioned(await queue.get(asked.request.match_info["id"]), traced=traced)
 
 
-def versioned(job: JobRecord, status: int = 200) -> Answer:
+def versioned(job: JobRecord, status: int = 200, *, traced: bool = True) -> Answer:
     """A job, with what ``If-Match`` has to say to change it as it is."""
-    return Answer(job.asdict(), status, {"ETag": f'"{job.version}"'})
+    return Answer(told_job(job, traced=traced), status, {"ETag": f'"{job.version}"'})
 
 
 async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
@@ -261,7 +263,7 @@ async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
     query = asked.query
     queue = await known_queue(site.engine, asked.request)
     if query.q is not None or query.task is not None or query.group is not None:
-        return await _found(queue, query)
+        return await _found(queue, query, traced=sees_tracebacks(site, asked.request))
     states = [query.state] if query.state else list(State)
     state, _, cursor = (query.cursor or f"{states[0]}.").partition(".")
     if state not in states:
@@ -278,10 +280,11 @@ async def index(site: Site, asked: Asked[JobsQuery, None]) -> dict[str, Any]:
         if page.next:
             following = f"{current}.{page.next}"
             break
-    return {"data": [r.asdict() for r in records], "page": {"next": following}}
+    traced = sees_tracebacks(site, asked.request)
+    return {"data": [told_job(r, traced=traced) for r in records], "page": {"next": following}}
 
 
-async def _found(queue: Queue, query: JobsQuery) -> dict[str, Any]:
+async def _found(queue: Queue, query: JobsQuery, *, traced: bool) -> dict[str, Any]:
     """The jobs that a filter means."""
     try:
         page = await queue.search(
@@ -292,7 +295,7 @@ async def _found(queue: Queue, query: JobsQuery) -> dict[str, Any]:
     except UsageError as error:
         raise Problem(BAD_CURSOR, str(error)) from None
     following = {"next": page.next, "looked": page.looked}
-    return {"data": [job.asdict() for job in page.items], "page": following}
+    return {"data": [told_job(job, traced=traced) for job in page.items], "page": following}
 
 
 def _filter(query: JobsQuery) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from ..http.auth import Scope, actor_of
+from ..http.auth import Scope
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .capacity import has_planner
@@ -29,7 +29,7 @@ async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
     offers = {"capacity": has_planner(), "inbox": site.inbox is not None}
     return {
         "scope": site.scope_of(asked.request).name.lower(),
-        "actor": actor_of(asked.caller),
+        "actor": site.actor_of(asked.caller),
         "offers": [name for name, is_there in offers.items() if is_there],
     }
 

@@ -26,6 +26,7 @@ from ..http.inputs import Request
 from ..http.route import Asked, Route, Success
 from ..site import Site
 from .changes import Line
+from .confirmations import confirmation, take
 from .jobs import JOBS
 from .queues import PATH, QUEUE_NOT_FOUND, known_queue
 
@@ -64,6 +65,8 @@ class BulkRequest(Request):
     ``retry`` is for the failed ones, ``cancel`` for those that have not begun, ``promote`` for the delayed ones, and
     ``delete`` for those that have ended, unless the filter names other states. ``rate`` is jobs a second, or text such
     as `"50/s"`. With ``canary``, a retry waits for the ends of so many first, and stops if one of them fails again.
+    ``dry_run`` counts them and changes nothing; with the token that it answers as ``confirm``, the same request is held
+    to what was counted for: the same filter and action.
     """
 
     action: Literal["retry", "cancel", "promote", "delete"]
@@ -72,6 +75,8 @@ class BulkRequest(Request):
     by: Line = ""
     rate: float | str | None = None
     canary: Annotated[int | None, Field(ge=1, le=100)] = None
+    dry_run: bool = False
+    confirm: Annotated[str | None, Field(min_length=1, max_length=100)] = None
 
 
 # -- what is answered --------------------------------------------------------------------------------------------
@@ -102,6 +107,18 @@ class OperationDocument(TypedDict):
     reason: str
 
 
+class DryRun(TypedDict):
+    """How many jobs an operation would be for: ``count`` at least, and just so many where it is ``exact``, after so
+    many were ``looked`` at. ``confirm`` is a token for the same request, good for ten minutes."""
+
+    action: str
+    q: str
+    count: int
+    looked: int
+    exact: bool
+    confirm: str
+
+
 class OperationList(TypedDict):
     """The operations of all queues, the latest first."""
 
@@ -127,13 +144,20 @@ async def drain(site: Site, asked: Asked[None, DrainRequest]) -> Answer:
 
 
 async def bulk(site: Site, asked: Asked[None, BulkRequest]) -> Answer:
-    """The operation as it begins."""
+    """The operation as it begins, or how many jobs it would be for."""
     queue, body = await known_queue(site.engine, asked.request), asked.body
     for name, given, of in (("canary", body.canary, "retry"), ("reason", body.reason or None, "cancel")):
         if given is not None and body.action != of:
             raise Invalid(
                 [field_error(f"/{name}", "not-possible", f"is for the action {of} alone", "leave it out")]
             )
+    confirmed = {"queue": queue.name, "action": body.action, "q": body.q}
+    if body.dry_run:
+        found = await queue.count_all(body.action, body.q)
+        told = {"action": body.action, "q": body.q, **found.asdict()}
+        return Answer({**told, "confirm": await confirmation(site.engine, confirmed)}, 200)
+    if body.confirm is not None:
+        await take(site.engine, body.confirm, confirmed)
     acts: dict[str, Callable[[], Awaitable[Operation]]] = {
         "retry": lambda: queue.retry_all(body.q, rate=body.rate, canary=body.canary, by=body.by),
         "cancel": lambda: queue.cancel_all(body.q, body.reason, rate=body.rate, by=body.by),
@@ -189,8 +213,8 @@ ROUTES: Final = (
     ),
     Route(
         method="POST", path=JOBS + "/bulk", handler=bulk, scope=Scope.ADMIN, body=BulkRequest,
-        summary="retry, cancel, promote or delete all jobs that a filter means, in the background",
-        answers=_BEGUN,
+        summary="retry, cancel, promote or delete all jobs that a filter means, in the background; or count them",
+        answers=(*_BEGUN, Success(200, "With `dry_run`, how many jobs there are, and nothing is changed", DryRun)),
         problems=(
             QUEUE_NOT_FOUND, OF_ENGINE[InvalidFilter], OF_ENGINE[UsageError], OF_ENGINE[OperationConflict], *OUTAGES,
         ),

@@ -32,6 +32,7 @@ from ..site import Site
 from .events import HAS_ITS_SHARE, HEARTBEAT, TOO_MANY_WATCHERS, refuse_too_many, sent
 from .jobs import JOB, JOB_NOT_FOUND
 from .queues import QUEUE_NOT_FOUND, known_queue
+from .told_job import sees_tracebacks, told_job
 
 Event = Progress | LogLine | StateChange | JobRecord
 
@@ -74,12 +75,12 @@ async def log(site: Site, asked: Asked[LogQuery, None]) -> dict[str, Any]:
 async def watch(site: Site, asked: Asked[None, None]) -> web.StreamResponse:
     """Until the job has ended, or the browser or the service goes."""
     request = asked.request
-    queue = await known_queue(site.engine, request)
+    queue, traced = await known_queue(site.engine, request), sees_tracebacks(site, request)
     refuse_too_many(site.feed, asked.caller)
     with site.feed.place(asked.caller) as ends:
         async with aclosing(queue.watch(request.match_info["id"], after=_last_line(request))) as events:
             first = await anext(events)  # raises where there is no such job
-            async with aclosing(_frames(request, first, events, ends)) as frames:
+            async with aclosing(_frames(request, first, events, ends, traced=traced)) as frames:
                 return await sent(request, frames)
 
 
@@ -90,9 +91,14 @@ def _last_line(request: web.Request) -> int:
 
 
 async def _frames(
-    request: web.Request, first: Event, events: AsyncGenerator[Event, None], ends: asyncio.Event
+    request: web.Request,
+    first: Event,
+    events: AsyncGenerator[Event, None],
+    ends: asyncio.Event,
+    *,
+    traced: bool,
 ) -> AsyncGenerator[bytes, None]:
-    yield _frame(first)
+    yield _frame(first, traced=traced)
     ending = asyncio.create_task(ends.wait())
     following: asyncio.Future[Event | None] | None = None
     quiet = 0.0
@@ -105,7 +111,7 @@ async def _frames(
                 event, following, quiet = following.result(), None, 0.0
                 if event is None:
                     return
-                yield _frame(event)
+                yield _frame(event, traced=traced)
             elif (quiet := quiet + LOOK) >= HEARTBEAT:
                 quiet = 0.0
                 yield b": still here\n\n"
@@ -118,9 +124,10 @@ async def _frames(
             await asyncio.wait({following})
 
 
-def _frame(event: Event) -> bytes:
+def _frame(event: Event, *, traced: bool) -> bytes:
+    said = told_job(event, traced=traced) if isinstance(event, JobRecord) else event.asdict()
     number = b"id: %d\n" % event.number if isinstance(event, LogLine) else b""
-    return number + b"event: %b\ndata: %b\n\n" % (event_name(event).encode(), told(event.asdict()))
+    return number + b"event: %b\ndata: %b\n\n" % (event_name(event).encode(), told(said))
 
 
 ROUTES: Final = (

@@ -12,7 +12,8 @@ from aiohttp.abc import AbstractStreamWriter
 
 from ..clock import http_date
 from ..json_text import told
-from .marks import JSON, REQUEST_ID, marked
+from .marks import ADDED, JSON, REQUEST_ID, marked
+from .packed import PACKED_FROM, headers_of, packed, takes_gzip
 
 _NONE: Final[Mapping[str, str]] = {}
 
@@ -38,6 +39,9 @@ class JSONAnswer(web.Response):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Called by aiohttp. Its own way is for a connection that closes, and for an application with more to add."""
+        if len(self._told) >= PACKED_FROM and takes_gzip(request):
+            self._told, self._own = packed(self._told), headers_of(self._own)
+            self.body = self._told
         if self._keep_alive is None and _is_ordinary(request):
             self._body = self._head(request) + self._told
             self._keep_alive, self._req, self._payload_writer = True, request, request.writer
@@ -60,6 +64,7 @@ def _is_ordinary(request: web.BaseRequest) -> bool:
         and request.version == HttpVersion11
         and request.method != "HEAD"
         and not request.app.on_response_prepare
+        and ADDED not in request
     )
 
 

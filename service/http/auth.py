@@ -25,6 +25,7 @@ from aiohttp import web
 from streamq import ConfigurationError, Settings, is_loopback
 
 from .failures import Guard
+from .marks import add
 from .problems import INSUFFICIENT_SCOPE, KEY_RATE, OTHER_QUEUES, UNAUTHORIZED, Problem
 
 
@@ -48,6 +49,17 @@ _LOOK: Final = 1.0
 """Seconds between two looks at a file of keys."""
 
 
+SCOPE: Final = web.RequestKey("scope", Scope)
+"""What a caller may do who was let in by a key, or by a proxy."""
+
+
+class User(bytes):
+    """A caller whom a trusted proxy has named: a digest of its ``name``, which the audit trail tells."""
+
+    name: str
+    scope: Scope
+
+
 class Holder(NamedTuple):
     """Who has a key: its scope, the queues that it is for (empty for all), and what takes one of its requests."""
 
@@ -55,6 +67,8 @@ class Holder(NamedTuple):
     queues: tuple[str, ...] = ()
     wait: Callable[[], float] | None = None
     """Seconds until there is one, where there is none now."""
+    told: Callable[[], dict[str, str]] | None = None
+    """What its answers say of its rate, as headers."""
 
 
 class Ring(Protocol):
@@ -64,6 +78,10 @@ class Ring(Protocol):
 
     def holder(self, token: str) -> Holder | None:
         """Who has that key; None for one that is not ours."""
+        ...
+
+    def user(self, request: web.Request) -> User | None:
+        """Whom a trusted proxy has named; None for anybody else."""
         ...
 
 
@@ -151,6 +169,12 @@ def _entry(number: int, entry: str) -> tuple[str, Scope]:
     raise ConfigurationError(f"STREAMQ_API_KEYS: key number {number} {wrong}: {_HOW}")
 
 
+def _refuse_below(needed: Scope, has: Scope) -> None:
+    if has < needed:
+        names = needed.name.lower(), has.name.lower()
+        raise Problem(INSUFFICIENT_SCOPE, f"This needs the scope {names[0]}.", needed=names[0], have=names[1])
+
+
 def check_binding(keys: Keys, host: str) -> None:
     """Raise ``ConfigurationError`` when the API would be open to others without a key."""
     if not keys and not (is_loopback(host) and all(map(is_loopback, _addresses(host)))):
@@ -180,16 +204,22 @@ def keyed(keys: Ring, needed: Scope) -> Guard:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token.strip()
         holder = keys.holder(token) if kind.lower() == "bearer" else None
+        if holder is None and not kind and (user := keys.user(request)) is not None:
+            request[SCOPE] = user.scope
+            _refuse_below(needed, user.scope)
+            return user
         if holder is None:
             detail = "A valid API key is needed: send `Authorization: Bearer KEY`."
             raise Problem(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
-        if holder.scope < needed:
-            need, has = needed.name.lower(), holder.scope.name.lower()
-            raise Problem(INSUFFICIENT_SCOPE, f"This needs the scope {need}.", needed=need, have=has)
+        request[SCOPE] = holder.scope
+        _refuse_below(needed, holder.scope)
         if holder.queues and request.match_info.get("queue") not in holder.queues:
             detail = f"This key is for {', '.join(holder.queues)}: ask below /api/v1/queues/ of one of them."
             raise Problem(OTHER_QUEUES, detail, queues=list(holder.queues))
-        if holder.wait is not None and (wait := holder.wait()):
+        wait = holder.wait() if holder.wait is not None else 0.0
+        if holder.told is not None:
+            add(request, holder.told())
+        if wait:
             seconds = max(1, math.ceil(wait))
             detail = f"This key has had as many requests as it may: come back in {seconds} s."
             raise Problem(KEY_RATE, detail, headers={"Retry-After": str(seconds)})

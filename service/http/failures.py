@@ -48,7 +48,7 @@ from streamq import (
 )
 
 from .fields import Invalid, of_payload
-from .marks import REQUEST_ID
+from .marks import REQUEST_ID, added_to
 from .problems import (
     CLIENT_GONE,
     EXPECTATION_FAILED,
@@ -159,15 +159,20 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         _check(request)
         return await handler(request)
     except Problem as problem:
-        return response(problem, request[REQUEST_ID])
+        return _told(request, problem)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return response(_of_router(request, error), request[REQUEST_ID])
+        return _told(request, _of_router(request, error))
     except StreamqError as error:
-        return response(of_engine(request, error), request[REQUEST_ID])
+        return _told(request, of_engine(request, error))
     except Exception as error:
-        return response(_of_the_unexpected(request, error), request[REQUEST_ID])
+        return _told(request, _of_the_unexpected(request, error))
+
+
+def _told(request: web.Request, problem: Problem) -> web.Response:
+    problem.headers = {**added_to(request), **problem.headers}
+    return response(problem, request[REQUEST_ID])
 
 
 def _check(request: web.Request) -> None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from aiohttp import web
 
 from .marks import marked
+from .packed import PACKED_FROM, headers_of, packed, takes_gzip
+
+_packed = lru_cache(256)(packed)
+"""The same few files are asked for again and again."""
 
 
 def kept(request: web.Request, body: bytes, etag: str, content_type: str) -> web.Response:
     """The whole of it, or 304 to a caller who has it as it is."""
-    headers = marked(request, {"Cache-Control": "no-cache", "ETag": f'"{etag}"'})
+    own = {"Cache-Control": "no-cache", "ETag": f'"{etag}"'}
+    headers = marked(request, own)
+    if len(body) >= PACKED_FROM and takes_gzip(request):
+        body, headers = _packed(body), marked(request, headers_of(own))
     # compared without W/, which a proxy adds that packs it
     if any(known.value in (etag, "*") for known in request.if_none_match or ()):
+        headers.pop("Content-Encoding", None)
         return web.Response(status=304, headers=headers)
     charset = "utf-8" if content_type.startswith("text/") else None
     return web.Response(body=body, content_type=content_type, charset=charset, headers=headers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,12 +17,16 @@ from hashlib import sha256
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from streamq import App, ConfigurationError, Entry, InvalidLimit, Limit, Rate, Records, Settings, StreamqError
+from aiohttp import web
+
+from streamq import App, ConfigurationError, Entry, InvalidLimit, Limit, Rate, Records, StreamqError
 from streamq.durations import Duration, seconds_of
 from streamq.times import rfc3339
 
+from ..access_settings import AccessSettings
 from ..clock import now
-from .auth import Holder, Keys, Scope, actor_of, check_binding
+from .auth import Holder, Keys, Scope, User, actor_of, check_binding
+from .trusted_proxy import TrustedProxy
 
 log = logging.getLogger("streamq.api")
 
@@ -128,6 +133,15 @@ class Bucket:
         self._left -= 1
         return 0.0
 
+    def told(self) -> dict[str, str]:
+        """Its rate and what is left of it, as draft-ietf-httpapi-ratelimit-headers has them."""
+        starts, seconds = self._rate.starts, self._rate.seconds
+        refilled = math.ceil((starts - self._left) * seconds / starts)
+        return {
+            "RateLimit-Policy": f'"key";q={starts};w={max(1, math.ceil(seconds))}',
+            "RateLimit": f'"key";r={max(0, int(self._left))};t={refilled}',
+        }
+
 
 class _Known(NamedTuple):
     key: MadeKey
@@ -137,13 +151,13 @@ class _Known(NamedTuple):
 class KeyRing:
     """The keys of the settings and those that were made, as a process knows them."""
 
-    def __init__(self, keys: Keys, made: MadeKeys) -> None:
-        self._keys, self._made = keys, made
+    def __init__(self, keys: Keys, made: MadeKeys, proxy: TrustedProxy | None = None) -> None:
+        self._keys, self._made, self._proxy = keys, made, proxy
         self._known: dict[bytes, _Known] = {}
         self._ever = False
 
     def __bool__(self) -> bool:
-        return bool(self._keys) or self._ever
+        return bool(self._keys) or self._ever or self._proxy is not None
 
     def holder(self, token: str) -> Holder | None:
         """Who has that key; None for one that is not ours, or is over."""
@@ -152,10 +166,16 @@ class KeyRing:
         found = self._known.get(_digest(token))
         if found is None or (found.key.expires is not None and found.key.expires <= now()):
             return None
-        return Holder(found.key.scope, found.key.queues, found.bucket.wait if found.bucket else None)
+        return Holder(found.key.scope, found.key.queues, *_taken(found.bucket))
+
+    def user(self, request: web.Request) -> User | None:
+        """Whom a trusted proxy has named; None for anybody else."""
+        return None if self._proxy is None else self._proxy.user(request)
 
     def actor_of(self, caller: bytes) -> str:
         """A caller as the audit trail names it."""
+        if isinstance(caller, User):
+            return caller.name
         found = self._known.get(caller)
         return f"key {found.key.name or found.key.id} ({found.key.id})" if found else actor_of(caller)
 
@@ -193,17 +213,23 @@ class KeyRing:
             log.debug("API keys were not looked up: %s", error)
 
 
-async def check_open(settings: Settings) -> None:
+async def check_open(settings: AccessSettings) -> None:
     """Raise ``ConfigurationError`` when the API would be open to others without a key: none is in the settings, and
     the server does not say that one was made."""
     try:
         check_binding(Keys.of(settings), settings.host)
     except ConfigurationError:
+        if settings.trusted_proxy_addresses:  # all others are refused
+            return
         with suppress(StreamqError):
             async with App(settings) as app:
                 if await MadeKeys(app).ever():
                     return
         raise
+
+
+def _taken(bucket: Bucket | None) -> tuple[Any, Any]:
+    return (None, None) if bucket is None else (bucket.wait, bucket.told)
 
 
 def _lifetime(expires: Duration | None) -> float:

@@ -11,6 +11,9 @@ from multidict import CIMultiDict
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 """The number of a request, which its answer and the log both have."""
 
+ADDED: Final = web.RequestKey("added", dict[str, str])
+"""What the answer of a request has beside all of these, whoever makes it."""
+
 MARKS: Final = {
     "Server": "streamq",  # and no version
     "Content-Security-Policy": (
@@ -39,4 +42,16 @@ def marked(
     whole["X-Request-Id"] = request[REQUEST_ID]
     if headers:
         whole.update(headers)
+    for name, value in added_to(request).items():
+        whole[name] = f"{whole[name]}, {value}" if name == "Vary" and name in whole else value
     return whole
+
+
+def add(request: web.BaseRequest, headers: Mapping[str, str]) -> None:
+    """The answer of the request is to have these, too."""
+    request[ADDED] = {**added_to(request), **headers}
+
+
+def added_to(request: web.BaseRequest) -> Mapping[str, str]:
+    """What was added."""
+    return request.get(ADDED) or {}

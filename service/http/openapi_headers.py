@@ -35,6 +35,12 @@ ANSWERED: Final[dict[str, Any]] = {
         ("Preference-Applied", _TEXT, "that `Prefer: wait=N` was followed"),
         ("Idempotency-Replayed", _TEXT, "`true`: it is the answer of the first request with this key"),
         ("Retry-After", {"type": "integer"}, "seconds after which to ask again"),
+        (
+            "RateLimit",
+            _TEXT,
+            "of a key that has a rate: what is left of it, and in how many seconds it is whole again",
+        ),
+        ("RateLimit-Policy", _TEXT, "of a key that has a rate: how many requests in how many seconds"),
         ("WWW-Authenticate", _TEXT, "how to say who one is: `Bearer`"),
         ("Accept", _TEXT, "what is taken"),
         ("Accept-Encoding", _TEXT, "how a body may be packed"),

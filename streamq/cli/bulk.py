@@ -10,6 +10,7 @@ import click
 import streamq
 from streamq.cli.operation import followed, tell
 from streamq.cli.options import DURATION, Command, Option, refuse_unknown, with_app
+from streamq.cli.outlet import echo_json, say
 from streamq.exits import Exit
 
 Begin = Callable[[streamq.Queue], Awaitable[streamq.Operation]]
@@ -28,6 +29,7 @@ def by_filter(command: Command) -> Command:
     options = (
         click.option("--q", cls=Option, metavar="FILTER", help="The jobs that a filter means; with --all."),
         click.option("--all", cls=Option, is_flag=True, help="All of them: in the background."),
+        click.option("--dry-run", cls=Option, is_flag=True, help="With --q: tell how many there are, and do nothing."),
         click.option("--no-wait", cls=Option, is_flag=True, help="With --all: set it off, and return at once."),
         click.option(
             "--wait", cls=Option, type=DURATION, metavar="DURATION",
@@ -55,20 +57,25 @@ def is_bulk(job_id: str | None, chosen: dict[str, Any], **others: Any) -> bool:
             raise streamq.UsageError(
                 f"--{name.replace('_', '-')} goes with --q FILTER --all, not with a job's id"
             )
-    if text is not None and not every:
+    if chosen["dry_run"] and text is None:
+        raise streamq.UsageError("--dry-run goes with --q FILTER, not with the id of a job")
+    if text is not None and not every and not chosen["dry_run"]:
         raise streamq.UsageError(
-            f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all"
+            f"to see these jobs: streamq job ls QUEUE --q {text!r}. To change all of them add --all, to count them "
+            "--dry-run"
         )
     return text is not None
 
 
-def taken(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a filter, taken out of all that were typed."""
-    return {name: options.pop(name) for name in ("q", "all", "no_wait", "wait")}
+def taken(kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a filter, taken out of all that were typed, and what is to be done."""
+    return {"kind": kind, **{name: options.pop(name) for name in ("q", "all", "dry_run", "no_wait", "wait")}}
 
 
 def run(queue: str, chosen: dict[str, Any], options: dict[str, Any], begin: Begin, *, as_json: bool) -> int:
-    """Set an operation off, and follow it to its end. Returns the exit code."""
+    """Set an operation off, and follow it to its end, or only count its jobs. Returns the exit code."""
+    if chosen.get("dry_run"):
+        return _count(queue, chosen, options, as_json=as_json)
 
     async def act(app: streamq.App) -> streamq.OperationRecord:
         await refuse_unknown(app, queue)
@@ -80,3 +87,16 @@ def run(queue: str, chosen: dict[str, Any], options: dict[str, Any], begin: Begi
     record = with_app(options, act)
     tell(record, as_json=as_json)
     return Exit.FAILED if record.state == "stopped" else 0
+
+
+def _count(queue: str, chosen: dict[str, Any], options: dict[str, Any], *, as_json: bool) -> int:
+    async def look(app: streamq.App) -> streamq.Counted:
+        await refuse_unknown(app, queue)
+        return await app.queue(queue).count_all(chosen["kind"], chosen["q"], patience=60.0)
+
+    found = with_app(options, look)
+    if as_json:
+        echo_json(found.asdict())
+    else:
+        say(f"{'' if found.exact else 'at least '}{found.count:,} jobs; to {chosen['kind']} them add --all")
+    return 0

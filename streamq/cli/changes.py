@@ -104,7 +104,7 @@ def cancel(
       streamq job cancel sms 1795449758578-0 --reason "sent twice"
       streamq job cancel sms --q "task:send_sms age>1d" --all
     """
-    chosen = bulk.taken(options)
+    chosen = bulk.taken("cancel", options)
     if bulk.is_bulk(job_id, chosen, rate=rate) or job_id is None:
         return bulk.run(
             queue,
@@ -137,7 +137,7 @@ def promote(
       streamq job promote sms 1795449758578-140737488355328
       streamq job promote sms --q "task:send_sms" --all --rate 50/s
     """
-    chosen = bulk.taken(options)
+    chosen = bulk.taken("promote", options)
     if bulk.is_bulk(job_id, chosen, rate=rate) or job_id is None:
         return bulk.run(
             queue, chosen, options, lambda of: of.promote_all(chosen["q"], rate=rate), as_json=as_json
@@ -232,7 +232,7 @@ def rm(queue: str, job_id: str | None, as_json: bool, **options: Any) -> int | N
       streamq job rm sms 1795449758578-0
       streamq job rm sms --q "state:failed ended>7d" --all
     """
-    chosen = bulk.taken(options)
+    chosen = bulk.taken("delete", options)
     if bulk.is_bulk(job_id, chosen) or job_id is None:
         return bulk.run(queue, chosen, options, lambda of: of.delete_all(chosen["q"]), as_json=as_json)
     on_queue(queue, options, lambda of: of.delete(job_id))
@@ -267,7 +267,7 @@ def retry(
       streamq job retry sms 1795449758578-0
       streamq job retry sms --q "task:send_sms error:timeout" --all --canary 5
     """
-    chosen = bulk.taken(options)
+    chosen = bulk.taken("retry", options)
     if bulk.is_bulk(job_id, chosen, rate=rate, canary=canary) or job_id is None:
         if payload is not None:
             raise streamq.UsageError("--payload is for one job: leave it out with --q")

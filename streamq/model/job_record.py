@@ -131,6 +131,20 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How many jobs a filter means: at least ``count``, and just so many where it is ``exact``."""
+
+    count: int
+    looked: int
+    """How many jobs were looked at."""
+    exact: bool
+
+    def asdict(self) -> dict[str, Any]:
+        """The count as JSON has it."""
+        return {"count": self.count, "looked": self.looked, "exact": self.exact}
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPage:
     """Some jobs that a filter means."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from streamq.model.clock import from_ms
+from streamq.model.clock import from_ms, monotonic
 from streamq.model.cursors import invalid
 from streamq.model.filter import Filter
-from streamq.model.job_record import JobRecord, SearchPage
+from streamq.model.job_record import Counted, JobRecord, SearchPage
 from streamq.model.states import State
 from streamq.redis.links import Links
 from streamq.store.access import Access
@@ -38,6 +38,16 @@ class Search:
                 found = await Reader(self._access, links, queue, wanted).located([job_id])
                 return SearchPage(self._meant(wanted, found, len(found)), len(found))
             return await self._page(links, queue, wanted, limit, cursor)
+
+    async def count(self, queue: str, wanted: Filter, deadline: float) -> Counted:
+        """How many there are, as far as that is known by a time of the monotonic clock; a page is looked at anyway."""
+        count = looked = 0
+        cursor: str | None = None
+        while True:
+            page = await self.page(queue, wanted, LOOKED, cursor)
+            count, looked, cursor = count + len(page.items), looked + page.looked, page.next
+            if cursor is None or monotonic() >= deadline:
+                return Counted(count, looked, cursor is None)
 
     async def _page(
         self, links: Links, queue: str, wanted: Filter, limit: int, cursor: str | None

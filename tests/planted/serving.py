@@ -8,8 +8,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "auth: any scope is enough",
         "service/http/auth.py",
-        "if holder.scope < needed:",
-        "if holder.scope < Scope.READ:",
+        "if has < needed:",
+        "if has < Scope.READ:",
         "tests/service/test_access.py::test_every_route_asks_for_its_scope",
     ),
     Fault(

@@ -92,6 +92,7 @@ def test_only_an_admin_steers_queues_and_empties_them() -> None:
         ("POST", "/api/v1/shared-limits/{name}/resume"),
         ("POST", "/api/v1/queues/{queue}/jobs/bulk"),
         ("POST", "/api/v1/operations/{id}/cancel"),
+        *(("POST", f"/api/v1/workers/{{id}}/{act}") for act in ("quiet", "resume", "stop")),
     }
 
 

@@ -124,7 +124,7 @@ async def test_every_answer_has_its_headers_and_only_files_are_kept(settings: Ma
             async with service.http.get(service.url + path) as response:
                 assert response.headers["Cache-Control"] == "no-cache"
                 _has_its_marks(response.headers)
-                etag = response.headers["ETag"]
+                etag = response.headers["ETag"].removeprefix("W/")
             for known in (etag, f"W/{etag}", f'"other", {etag}'):
                 async with service.http.get(service.url + path, headers={"If-None-Match": known}) as response:
                     assert response.status == 304, known

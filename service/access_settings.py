@@ -1,0 +1,66 @@
+"""Settings of who may ask over HTTP, beside API keys."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import Final, Literal
+
+from pydantic import Field, field_validator
+
+from streamq import Settings
+
+_ORIGIN: Final = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,60}")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a list that is separated by commas."""
+    return tuple(part for each in text.split(",") if (part := each.strip()))
+
+
+class AccessSettings(Settings):
+    """What opens the API to web pages of others, and to those whom a proxy has let in."""
+
+    cors_origins: str = Field(
+        default="",
+        description="Origins of web pages that may call the API with a key, as https://app.example.com, separated by "
+        "commas, or * for all. Default: none.",
+    )
+    trusted_proxy_addresses: str = Field(
+        default="",
+        description="Addresses or networks of proxies that say who asks, as 10.0.0.7,10.1.0.0/16. Default: none.",
+    )
+    trusted_proxy_header: str = Field(
+        default="X-Forwarded-User", description="Header in which such a proxy names who asks."
+    )
+    trusted_proxy_scope: Literal["read", "write", "admin"] = Field(
+        default="read", description="What those may do whom such a proxy names: read, write or admin."
+    )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_origins(cls, value: str) -> str:
+        for each in listed(value):
+            if each != "*" and not _ORIGIN.fullmatch(each):
+                raise ValueError(
+                    "each is a scheme and a host without a path, such as https://app.example.com, or *"
+                )
+        return value
+
+    @field_validator("trusted_proxy_addresses")
+    @classmethod
+    def _proxies_are_addresses(cls, value: str) -> str:
+        for each in listed(value):
+            try:
+                ip_network(each)
+            except ValueError:
+                raise ValueError("each is an address or a network, such as 10.0.0.7 or 10.1.0.0/16") from None
+        return value
+
+    @field_validator("trusted_proxy_header")
+    @classmethod
+    def _header_is_a_name(cls, value: str) -> str:
+        if not _HEADER.fullmatch(value) or value.lower() in ("authorization", "host", "cookie"):
+            raise ValueError("it is the name of a header, such as X-Forwarded-User")
+        return value

@@ -1,0 +1,83 @@
+"""A proxy that people log in at says who asks; nobody else is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from streamq_service.settings import ServiceSettings
+
+from streamq import ConfigurationError
+
+from ..rig import ON_ONE_SERVER
+from .conftest import Service
+
+pytestmark = [ON_ONE_SERVER, pytest.mark.keeps_keys]
+Make = Callable[..., ServiceSettings]
+Start = Callable[..., AbstractAsyncContextManager[Service]]
+HERE = "127.0.0.1,::1"
+ALICE = {"X-Forwarded-User": "alice@example.com"}
+
+
+async def test_who_is_named_by_a_trusted_proxy_may_do_what_its_scope_says(
+    settings: Make, start: Start
+) -> None:
+    given = settings(trusted_proxy_addresses=HERE, trusted_proxy_scope="admin")
+    async with start(given) as service:
+        _, _, me = await service.get("/api/v1/me", **ALICE)
+        assert me == {"scope": "admin", "actor": "alice@example.com"}
+        path = "/api/v1/queues/send-sms-queue/pause"
+        assert (await service.post(path, {"reason": "tea"}, **ALICE))[0] == 200
+        _, _, trail = await service.get("/api/v1/audit", **ALICE)
+        assert (trail["data"][0]["actor"], trail["data"][0]["action"]) == ("alice@example.com", "queue.pause")
+
+
+async def test_a_scope_below_what_is_needed_is_refused(settings: Make, start: Start) -> None:
+    async with start(settings(trusted_proxy_addresses=HERE)) as service:
+        assert (await service.get("/api/v1/queues", **ALICE))[0] == 200
+        status, _, problem = await service.post("/api/v1/queues/send-sms-queue/pause", {}, **ALICE)
+        assert (status, problem["code"]) == (403, "insufficient-scope")
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"X-Forwarded-User": ""}, {"X-Forwarded-User": " "}, {"X-Other-User": "alice"},
+             {"X-Forwarded-User": "a" * 201}, {**ALICE, "Authorization": "Bearer wrong"}],
+)  # fmt: skip
+async def test_nothing_is_open_to_whom_the_proxy_does_not_name(
+    settings: Make, start: Start, sent: Any
+) -> None:
+    async with start(settings(trusted_proxy_addresses=HERE)) as service:
+        assert (await service.get("/api/v1/queues", **sent))[0] == 401
+
+
+async def test_a_name_that_comes_from_another_address_is_not_believed(settings: Make, start: Start) -> None:
+    async with start(settings(trusted_proxy_addresses="10.0.0.0/8,2001:db8::1")) as service:
+        assert (await service.get("/api/v1/queues", **ALICE))[0] == 401
+
+
+async def test_two_names_are_none(settings: Make, start: Start) -> None:
+    async with start(settings(trusted_proxy_addresses=HERE)) as service:
+        both = [("X-Forwarded-User", "alice"), ("X-Forwarded-User", "bob")]
+        async with service.http.get(service.url + "/api/v1/queues", headers=both) as answer:
+            assert answer.status == 401
+
+
+async def test_another_web_page_changes_nothing_in_the_name_of_who_is_logged_in(
+    settings: Make, start: Start
+) -> None:
+    async with start(settings(trusted_proxy_addresses=HERE, trusted_proxy_scope="admin")) as service:
+        path = "/api/v1/queues/send-sms-queue/pause"
+        for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200)):
+            assert (await service.post(path, {}, **ALICE, Sec_Fetch_Site=site))[0] == status
+
+
+@pytest.mark.parametrize(
+    "given", [{"cors_origins": "app.example.com"}, {"cors_origins": "https://app.example.com/x"},
+              {"trusted_proxy_addresses": "proxy"}, {"trusted_proxy_header": "Authorization"},
+              {"trusted_proxy_header": "no header"}],
+)  # fmt: skip
+def test_what_can_be_no_origin_address_or_header_is_said(settings: Make, given: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        settings(**given)

@@ -32,8 +32,10 @@ from .messaging import sms
 from .messaging.checked import check_settings
 from .messaging.figures import figures_of
 from .messaging.numbers import numbers_of
+from .messaging.workspace_table import followed
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
+from .sandbox.ledger import Ledger
 from .settings import ServiceSettings
 from .site import SITE, Site
 
@@ -47,8 +49,10 @@ _WITHOUT_KEYS: Final = {
 }
 
 
-def build_app(engine: App, settings: ServiceSettings) -> web.Application:
+def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = None) -> web.Application:
     """The API and the dashboard over ``engine``, which is open as long as the application serves.
+
+    ``inbox`` is what a sandbox inside takes, to be shown.
 
     Raises ``ConfigurationError`` for keys, and settings of messages, that cannot be read.
     """
@@ -70,6 +74,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
         may_read,
         _scopes(keys),
         keys.actor_of,
+        inbox,
     )
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     origins = listed(settings.cors_origins)
@@ -83,6 +88,7 @@ def build_app(engine: App, settings: ServiceSettings) -> web.Application:
     )  # fmt: skip
     application.cleanup_ctx.append(_counting)
     application.cleanup_ctx.append(partial(_looking, keys))
+    application.cleanup_ctx.append(_naming)
     application.on_shutdown.append(_end)
     return application
 
@@ -108,6 +114,11 @@ async def _counting(application: web.Application) -> AsyncIterator[None]:
 
 async def _looking(keys: KeyRing, _application: web.Application) -> AsyncIterator[None]:
     async with keys.looking():
+        yield
+
+
+async def _naming(application: web.Application) -> AsyncIterator[None]:
+    async with followed(application[SITE].workspace_names, application[SITE].settings):
         yield
 
 

@@ -55,6 +55,10 @@ class ServiceSettings(AccessSettings):
         default=None,
         description="Messages that all workers together send in a time, as 100/s. Default: no limit.",
     )
+    sms_provider_rates: str = Field(
+        default="",
+        description="Text messages that each of several providers is given in a time, as main=50/s,backup=10/s.",
+    )
     sms_numbers: Literal["e164", "any"] = Field(
         default="e164",
         description="e164 takes recipients in international form alone, any takes short codes and aliases too.",
@@ -108,7 +112,10 @@ class ServiceSettings(AccessSettings):
     workspace_names: str = Field(
         default="",
         validation_alias=AliasChoices("STREAMQ_WORKSPACE_NAMES", "WORKSPACE_NAMES"),
-        description="Names of workspaces by their ids: a JSON object, or a file that has one. Default: none.",
+        description=(
+            "Names of workspaces by their ids: a JSON object, a file that has one, or table:NAME of the database of "
+            "STREAMQ_INTAKE_URL, with the columns id and name. Default: none."
+        ),
     )
     email_unknown: Literal["resend", "ask", "hold"] = Field(
         default="resend",

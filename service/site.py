@@ -16,6 +16,7 @@ from .http.openapi import Description
 from .lately import Lately
 from .messaging.workspaces import WorkspaceNames
 from .readiness import Readiness
+from .sandbox.ledger import Ledger
 from .settings import ServiceSettings
 
 SITE: Final[web.AppKey[Site]] = web.AppKey("site")
@@ -26,8 +27,8 @@ SITE: Final[web.AppKey[Site]] = web.AppKey("site")
 class Site:
     """The engine, and what requests share.
 
-    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may, and
-    ``actor_of`` how the audit trail names one.
+    ``may_read`` tells whether a caller may look at jobs, ``scope_of`` what one may do who may, and ``actor_of`` how the
+    audit trail names one. ``inbox`` is what the sandbox inside took, where there is one.
     """
 
     engine: App
@@ -40,3 +41,4 @@ class Site:
     may_read: Callable[[web.Request], bool]
     scope_of: Callable[[web.Request], Scope]
     actor_of: Callable[[bytes], str]
+    inbox: Ledger | None = None

@@ -50,7 +50,10 @@ if TYPE_CHECKING:
     from streamq.model.backoff import Backoff as Backoff
     from streamq.model.breaker_status import BreakerStatus as BreakerStatus
     from streamq.model.calendars import Calendar as Calendar
+    from streamq.model.events import Hearing as Hearing
+    from streamq.model.events import Missed as Missed
     from streamq.model.events import StateChange as StateChange
+    from streamq.model.events import Told as Told
     from streamq.model.events import event_name as event_name
     from streamq.model.facts import Explanation as Explanation
     from streamq.model.failure_kinds import FailureKind as FailureKind
@@ -89,6 +92,8 @@ if TYPE_CHECKING:
     from streamq.model.statistics import Statistics as Statistics
     from streamq.model.steering import Pause as Pause
     from streamq.model.steering import Steering as Steering
+    from streamq.model.totals import Histogram as Histogram
+    from streamq.model.totals import Totals as Totals
     from streamq.model.trail import AuditEntry as AuditEntry
     from streamq.model.trail import AuditPage as AuditPage
     from streamq.model.values import JSONText as JSONText
@@ -176,7 +181,7 @@ _HOMES = {
     "loading": ("load_app",),
     "logs": ("JobFilter", "set_up_logs"),
     "model.calendars": ("Calendar",),
-    "model.events": ("StateChange", "event_name"),
+    "model.events": ("Hearing", "Missed", "StateChange", "Told", "event_name"),
     "model.facts": ("Explanation",),
     "model.failure_kinds": ("FailureKind",),
     "breaker": ("CircuitBreaker",),
@@ -201,6 +206,7 @@ _HOMES = {
     "model.statistics": ("Figures", "Overall", "Point", "Spread", "Statistics"),
     "model.steering": ("Pause", "Steering"),
     "model.pointers": ("json_pointer",),
+    "model.totals": ("Histogram", "Totals"),
     "model.trail": ("AuditEntry", "AuditPage"),
     "model.values": ("JSONText",),
     "model.worker_info": ("OverdueHandler", "WorkerInfo", "WorkerNote"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from streamq.audited import page
 from streamq.client.client import Client
 from streamq.durations import Duration
 from streamq.errors import UsageError
+from streamq.model.events import ENDS, TAILED, Told
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.job_record import JobRecord
 from streamq.model.operation import OperationRecord, queue_of
@@ -19,6 +20,7 @@ from streamq.model.shown import as_given
 from streamq.model.slow import SlowJobs
 from streamq.model.statistics import Overall, Statistics
 from streamq.model.steering import Steering
+from streamq.model.totals import Totals, totals_of
 from streamq.model.trail import AuditPage
 from streamq.model.worker_info import WorkerInfo
 from streamq.noun_errors import OperationNotFound, TaskNotFound
@@ -76,6 +78,24 @@ class Looking:
             raise UsageError(f"{as_given(job_id)} is no id of a job: use a text, as job.id")
         return await self.client.store.jobs.everywhere(await self.queues(), job_id)
 
+    def tail(
+        self, queues: Collection[str] | None = None, *, kinds: Collection[str] = TAILED,
+        states: Collection[str] = ENDS,
+    ) -> AsyncGenerator[Told]:  # fmt: skip
+        """What all jobs tell from now on: ``async for told in app.tail(["sms"], kinds=["end"], states=["failed"])``.
+
+        Of these queues, by default all, also those that are new. ``kinds`` are ``end``, ``progress`` and ``line``,
+        ``states`` those in which jobs end. A ``Hearing`` says when a queue is heard; nothing that was told before is
+        looked for. Who reads too slowly is told how many events were missed: ``Missed``. While anybody tails them,
+        workers tell of each job that ends. Raises ``UsageError``, and ``NotOpen`` when the app is closed meanwhile.
+        """
+
+        async def names() -> Collection[str]:
+            there = await self.queues()
+            return there if queues is None else queues
+
+        return self.client.tail(names, kinds, states)
+
     async def steering(self, queues: Sequence[str] | None = None) -> dict[str, Steering]:
         """What was told to each of these queues, by default all, in one round trip."""
         return await self.client.store.steering.told_all(await self.queues() if queues is None else queues)
@@ -116,6 +136,12 @@ class Looking:
         store = self.client.store.statistics
         asked = window(await store.now(), since, until, step)
         return await overall_of(store, await store.active(await self.queues(), asked.hours), asked)
+
+    async def totals(self) -> dict[str, Totals]:
+        """What the attempts of each queue have come to since it is there, as counters that never fall: in one round
+        trip to each server. They begin anew with a queue that was removed, or in which nothing ran for 90 days."""
+        found = await self.client.store.statistics.totals(await self.queues())
+        return {queue: totals_of(queue, sums) for queue, sums in found.items()}
 
     async def slow(self, *, limit: int = 20) -> SlowJobs:
         """The jobs that run longest now, and those of the last hour that ran longest, ``limit`` (1 to 100) of each.

@@ -155,6 +155,12 @@ def _planner() -> Planner | None:
     return next((entry.load() for entry in entry_points(group="streamq.capacity")), None)
 
 
+@cache
+def has_planner() -> bool:
+    """Whether one is installed; it is not loaded by this."""
+    return bool(entry_points(group="streamq.capacity"))
+
+
 async def show(site: Site, asked: Asked[CapacityQuery, None]) -> dict[str, Any]:
     """Planned in a thread: many slots take a while."""
     if (planner := await asyncio.to_thread(_planner)) is None:

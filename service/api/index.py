@@ -48,8 +48,9 @@ _BELOW_QUEUES: Final = {"breaker": "breakers"} | {
 _BY_FIRST_WORD: Final = {
     **dict.fromkeys(("", "static", "docs", "openapi.json"), "pages"),
     **dict.fromkeys(("health", "ready", "metrics"), "health"),
+    "autoscale": "capacity",
     **dict.fromkeys(("schedule-sms", "schedule-email", "ai-response", "webhooks", "deliveries"), "messages"),
-    **dict.fromkeys(("opt-outs", "unsubscribe", "contacts", "channels"), "messages"),
+    **dict.fromkeys(("opt-outs", "unsubscribe", "contacts", "channels", "inbox"), "messages"),
 }
 """The resource of a path by its first word, where it is not that word."""
 

@@ -9,21 +9,29 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 from ..http.auth import Scope
 from ..http.route import Asked, Route, Success
 from ..site import Site
+from .capacity import has_planner
 
 
 class MeDocument(TypedDict):
-    """A caller: its `scope`, the highest that it has, and its name in the audit trail.
+    """A caller: its `scope`, the highest that it has, and its name in the audit trail. `offers` names what not every
+    service has: `capacity` where a planner is installed, `inbox` where a sandbox runs inside.
 
     Without API keys whoever may ask may do everything.
     """
 
     scope: str
     actor: str
+    offers: list[str]
 
 
 async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
     """Of whoever asks."""
-    return {"scope": site.scope_of(asked.request).name.lower(), "actor": site.actor_of(asked.caller)}
+    offers = {"capacity": has_planner(), "inbox": site.inbox is not None}
+    return {
+        "scope": site.scope_of(asked.request).name.lower(),
+        "actor": site.actor_of(asked.caller),
+        "offers": [name for name, is_there in offers.items() if is_there],
+    }
 
 
 ROUTES: Final = (

@@ -1,7 +1,7 @@
 """Figures for Prometheus: what the server knows of queues, jobs, workers and messages.
 
-They are looked up once for all who ask within a second. What comes of the statistics is of the last five minutes, and
-is looked up every quarter of a minute: it is kept by the minute.
+They are looked up once for all who ask within a second. What came of attempts and messages are counters that are added
+to once a second: whoever asks reads rates and percentiles of any time from them.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from typing import Final
 from aiohttp import web
 
 import streamq
-from streamq import App, Counts, Statistics, Unavailable, WorkerInfo
+from streamq import App, Counts, Totals, Unavailable, WorkerInfo
 
 from ..clock import now
 from ..http.auth import Scope
 from ..http.marks import marked
 from ..http.route import Asked, Route, Success
-from ..messaging.figures import COUNTS
+from ..messaging.figures import BY_CHANNEL, COUNTS
 from ..messaging.reports import Reports
-from ..messaging.workspaces import WorkspaceNames
 from ..site import Site
 from .exposition import CONTENT_TYPE, Family, text_of
-from .message_stats import message_stats
 
 MOST: Final = 200
 """Queues that are told apart, those with the most jobs first."""
@@ -34,8 +32,6 @@ OTHERS: Final = "*"
 """All queues beyond, added up."""
 FRESH: Final = 1.0
 """Seconds for which what was looked up is told again."""
-STATISTICS_FRESH: Final = 15.0
-WINDOW: Final = "5m"
 AT_ONCE: Final = 20
 """Queues that are looked at side by side."""
 
@@ -78,7 +74,6 @@ class Metrics:
     def __init__(self, app: App) -> None:
         self._app = app
         self._now = Kept(FRESH, self._counted)
-        self._lately = Kept(STATISTICS_FRESH, self._of_statistics)
 
     async def text(self) -> bytes:
         """All of them; where the server cannot be reached, that it cannot."""
@@ -86,7 +81,7 @@ class Metrics:
         about.add(1, version=str(streamq.__version__))
         up = Family("streamq_server_up", "Whether the queue server answers: 1 or 0")
         try:
-            found = [*await self._now.families(), *await self._lately.families()]
+            found = await self._now.families()
         except Unavailable:
             up.add(0)
             return text_of([about, up])
@@ -96,7 +91,6 @@ class Metrics:
     async def close(self) -> None:
         """Look no more."""
         await self._now.close()
-        await self._lately.close()
 
     async def _counted(self) -> list[Family]:
         app = self._app
@@ -109,7 +103,7 @@ class Metrics:
         )
         return [
             *_of_queues(counts, told, ages, paused, workers), *_of_workers(workers, counts), *await self._of_server(),
-            await self._of_deliveries(),
+            await self._of_deliveries(), *_of_attempts(await app.totals()), await self._of_messages(),
         ]  # fmt: skip
 
     async def _of_server(self) -> list[Family]:
@@ -131,23 +125,14 @@ class Metrics:
         unknown.add(await Reports(self._app).deliveries.count_unknown())
         return unknown
 
-    async def _of_statistics(self) -> list[Family]:
-        found = await self._app.statistics(WINDOW)
-        busiest = sorted(found.values(), key=lambda each: -each.total.ended)[:MOST]
-        return [*_of_attempts(busiest), await self._of_messages()]
-
     async def _of_messages(self) -> Family:
         messages = Family(
-            "streamq_messages_recent",
-            "What messages came to in the last five minutes, by channel and outcome",
+            "streamq_messages_total", "What messages came to, by channel and outcome", "counter"
         )
-        found = await message_stats(self._app, WorkspaceNames(""), "channel", WINDOW, None, None)
-        for each in found["data"]:
+        for channel, found in (await self._app.tallies(BY_CHANNEL).totals()).items():
             for outcome in COUNTS:
                 if outcome != "tokens":
-                    messages.add(
-                        each["counts"].get(outcome, 0), channel=str(each["channel"]), outcome=outcome
-                    )
+                    messages.add(found.counts.get(outcome, 0), channel=channel, outcome=outcome)
         return messages
 
 
@@ -213,21 +198,16 @@ def _of_workers(workers: Sequence[WorkerInfo], counts: Mapping[str, Counts]) -> 
     return [number, slots, busy, overdue]
 
 
-def _of_attempts(statistics: Sequence[Statistics]) -> list[Family]:
-    ended = Family(
-        "streamq_attempts_recent", "Attempts that ended in the last five minutes, by queue and outcome"
-    )
-    run = Family(
-        "streamq_run_seconds", "How long jobs ran that ended in the last five minutes, by percentile"
-    )
-    wait = Family("streamq_wait_seconds", "How long they had waited before, by percentile")
-    for each in statistics:
-        total = each.total
-        for outcome in ("completed", "failed", "cancelled", "expired", "retried"):
-            ended.add(getattr(total, outcome), queue=each.queue, outcome=outcome)
-        for family, spread in ((run, total.run), (wait, total.wait)):
-            for name, seconds in spread.asdict().items():
-                family.add(seconds, queue=each.queue, percentile=name.removeprefix("p"))
+def _of_attempts(totals: Mapping[str, Totals]) -> list[Family]:
+    """Those with the most attempts first. The others are not added up: what is among them changes, so it could fall."""
+    ended = Family("streamq_attempts_total", "Attempts that ended, by queue and outcome", "counter")
+    run = Family("streamq_run_seconds", "How long the last attempts of jobs ran that ended", "histogram")
+    wait = Family("streamq_wait_seconds", "How long these had waited before", "histogram")
+    for each in sorted(totals.values(), key=lambda each: -sum(each.outcomes.values()))[:MOST]:
+        for outcome, number in each.outcomes.items():
+            ended.add(number, queue=each.queue, outcome=outcome)
+        run.spread(each.run, queue=each.queue)
+        wait.spread(each.wait, queue=each.queue)
     return [ended, run, wait]
 
 

@@ -80,7 +80,11 @@ async def show(site: Site, asked: Asked[None, None]) -> dict[str, Any]:
 
 async def known_queue(engine: App, request: web.Request) -> Queue:
     """The queue of the path. Raises ``Problem`` 404 when neither a task nor the server knows it."""
-    name = request.match_info["queue"]
+    return await queue_named(engine, request.match_info["queue"])
+
+
+async def queue_named(engine: App, name: str) -> Queue:
+    """The same by its name."""
     if not any(task.queue == name for task in engine.tasks.values()):
         names = await engine.queues()
         if name not in names:

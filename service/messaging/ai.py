@@ -92,12 +92,12 @@ class Answering:
         )
         return AiReceipt(
             reply=reply.text, tokens=reply.tokens, first_token=reply.first, callback_status=status,
-            cost=self._cost_of(reply),
+            cost=self._cost_of(reply.tokens),
         )  # fmt: skip
 
-    def _cost_of(self, reply: Reply) -> float | None:
+    def _cost_of(self, tokens: int) -> float | None:
         price = self._settings.ai_price
-        return None if price is None else round(reply.tokens * price / 1_000_000, 9)
+        return None if price is None else round(tokens * price / 1_000_000, 9)
 
     async def _kept(self, job_id: str) -> Reply | None:
         found = await self._records.get(f"reply {job_id}")
@@ -111,17 +111,21 @@ class Answering:
         said: Message = {"role": "user", "content": message.message_text}
         prompt: Message = {"role": "system", "content": self._prompts.of(message.workspace_id)}
         workspace = digest(message.workspace_id)
-        async with self._budget.reply(workspace):
-            reply = await self._model.reply([prompt, *before, said])
-            await self._budget.spend(workspace, reply.tokens)
+        async with self._budget.reply(workspace) as spending:
+            try:
+                reply = await self._model.reply([prompt, *before, said], spending)
+            finally:  # a reply that breaks off is paid for too
+                self._count(message, spending.tokens)
         reply = reply._replace(text=_fitting(reply.text))
-        self._figures.count(AI, message.workspace_id, "tokens", reply.tokens)
-        self._figures.count(AI, message.workspace_id, MILLIONTHS, round(1e6 * (self._cost_of(reply) or 0)))
         self._figures.time(AI, message.workspace_id, "first", reply.first)
         await self._records.put(f"reply {ctx.job_id}", list(reply), lifetime=LIFETIME)
         if self._settings.ai_context:
             await self._remember(talk, [said, {"role": "assistant", "content": reply.text}])
         return reply
+
+    def _count(self, message: AiMessage, tokens: int) -> None:
+        self._figures.count(AI, message.workspace_id, "tokens", tokens)
+        self._figures.count(AI, message.workspace_id, MILLIONTHS, round(1e6 * (self._cost_of(tokens) or 0)))
 
     async def _remember(self, talk: str, more: list[Message]) -> None:
         """Add to a conversation, one message of the contact after the other."""

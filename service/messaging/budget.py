@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from streamq import Records, Snooze
@@ -12,6 +13,13 @@ from streamq import Records, Snooze
 from ..clock import now
 
 _DAY: Final = 86_400
+
+
+@dataclass(slots=True)
+class Spending:
+    """What one reply has cost so far."""
+
+    tokens: int = 0
 
 
 class Budget:
@@ -27,22 +35,26 @@ class Budget:
         """Replies that have ended."""
 
     @asynccontextmanager
-    async def reply(self, workspace: str) -> AsyncIterator[None]:
-        """While a reply is made. Raises ``Snooze`` where the tokens are spent, or may be by the replies under way."""
+    async def reply(self, workspace: str) -> AsyncIterator[Spending]:
+        """While a reply is made, whose tokens are counted whichever way it ends.
+
+        Raises ``Snooze`` where the tokens are spent, or may be by the replies under way.
+        """
         if self._most is not None:
             await self._check(self._most, workspace)
+        spending = Spending()
         self._under_way[workspace] += 1
         try:
-            yield
+            try:
+                yield spending
+            finally:
+                if spending.tokens:
+                    await self._records.count(_key(workspace), _DAY, by=spending.tokens)
         finally:
             self._ended += 1
             self._under_way[workspace] -= 1
             if not self._under_way[workspace]:
                 del self._under_way[workspace]
-
-    async def spend(self, workspace: str, tokens: int) -> None:
-        """Count the tokens of a reply, before it ends."""
-        await self._records.count(_key(workspace), _DAY, by=max(1, tokens))
 
     async def _check(self, most: int, workspace: str) -> None:
         spent = await self._spent(workspace)

@@ -11,6 +11,7 @@ import aiohttp
 from streamq import Fail, Retry
 
 from ..json_text import encoded
+from .budget import Spending
 from .caller import EXCERPT, Caller, begin_of
 from .formats.form import kind_of
 from .provider import ProviderError
@@ -25,15 +26,18 @@ Message = dict[str, str]
 class Model(Protocol):
     """Who answers."""
 
-    async def reply(self, messages: Sequence[Message]) -> Reply:
-        """The next message. Raises ``Retry``, ``Fail`` or ``ProviderError``."""
+    async def reply(self, messages: Sequence[Message], spending: Spending) -> Reply:
+        """The next message; ``spending`` tells what it has cost so far, also where it breaks off.
+
+        Raises ``Retry``, ``Fail`` or ``ProviderError``.
+        """
         ...
 
 
 class Missing:
     """Nobody is named who answers."""
 
-    async def reply(self, messages: Sequence[Message]) -> Reply:  # noqa: ARG002  # as of all models
+    async def reply(self, messages: Sequence[Message], spending: Spending) -> Reply:  # noqa: ARG002  # as of all
         raise ProviderError(
             "no model is configured: set AI_API_URL, or AI_API_URL=simulated to try without one"
         )
@@ -42,10 +46,11 @@ class Missing:
 class Simulated:
     """Answers without a model, for demos and tests: it repeats what it was told."""
 
-    async def reply(self, messages: Sequence[Message]) -> Reply:
+    async def reply(self, messages: Sequence[Message], spending: Spending) -> Reply:
         said = messages[-1]["content"]
         text = f"Thank you for your message: {said}"
-        return Reply(text, len(text.split()), 0.0)
+        spending.tokens = len(text.split())
+        return Reply(text, spending.tokens, 0.0)
 
 
 class Chat(Caller):
@@ -63,9 +68,9 @@ class Chat(Caller):
         }
         super().__init__(timeout=aiohttp.ClientTimeout(total=None), read_bufsize=LINE // 2)
 
-    async def reply(self, messages: Sequence[Message]) -> Reply:
+    async def reply(self, messages: Sequence[Message], spending: Spending) -> Reply:
         """The next message, once the model has said that it is done."""
-        reading = Reading(self._bounds)
+        reading = Reading(self._bounds, spending)
         body = encoded({
             "model": self._model, "messages": [*messages], "stream": True, "max_tokens": self._bounds.tokens,
             "stream_options": {"include_usage": True},

@@ -8,7 +8,8 @@ from ..settings import ServiceSettings
 from .addresses import sender_of
 from .quiet_hours import QuietHours, zone_of
 from .signature import key_of
-from .sms import forms_of
+from .sms import rates_of
+from .workspace_table import check_table
 
 
 def check_settings(settings: ServiceSettings) -> None:
@@ -18,7 +19,8 @@ def check_settings(settings: ServiceSettings) -> None:
     """
     key_of(settings.secret("callback_secret"), "callbacks, STREAMQ_CALLBACK_SECRET,")
     key_of(settings.secret("sms_report_secret"), "reports, STREAMQ_SMS_REPORT_SECRET,")
-    forms_of(settings)
+    rates_of(settings)
+    check_table(settings)
     QuietHours.of(settings.quiet_hours, settings.quiet_zone)
     try:
         zone_of(settings.quiet_zone)

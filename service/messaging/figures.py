@@ -47,6 +47,8 @@ COUNTS: Final = (
     "tokens",
 )
 TIMES: Final = ("queue", "send", "delivery", "first")
+BY_CHANNEL: Final = "messages-by-channel"
+"""The name of the tallies of which each subject is a channel."""
 _EVERY: Final = 1.0
 """Seconds between two calls: a killed process takes so much with it."""
 FIGURES: Final = "figures"
@@ -59,7 +61,7 @@ class Figures:
     """Those of a process, added to what all processes have counted once a second."""
 
     def __init__(self, app: App) -> None:
-        self._by_channel = app.tallies("messages-by-channel")
+        self._by_channel = app.tallies(BY_CHANNEL)
         self._by_provider = app.tallies("messages-by-provider")
         self._by_workspace = app.tallies("messages-by-workspace")
 

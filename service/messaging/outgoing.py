@@ -25,6 +25,7 @@ from .delivery import Deliveries, Delivery, DeliveryState
 from .figures import Figures
 from .hold import Hold
 from .provider import AnswerLost, ProviderError, Receipt
+from .provider_rate import ProviderRates
 
 log = logging.getLogger("streamq.messaging")
 
@@ -73,13 +74,14 @@ UNREAD = 1
 
 
 class Outgoing(Generic[P]):
-    """One per channel and worker process; ``providers`` are tried in their order."""
+    """One per channel and worker process; ``providers`` are tried in their order, within ``rates``."""
 
     def __init__(
-        self, channel: str, providers: Sequence[P], policy: Policy, deliveries: Deliveries, figures: Figures
-    ) -> None:
+        self, channel: str, providers: Sequence[P], policy: Policy, deliveries: Deliveries, figures: Figures,
+        rates: ProviderRates | None = None,
+    ) -> None:  # fmt: skip
         self._channel, self._providers, self._policy = channel, providers, policy
-        self._deliveries, self._figures = deliveries, figures
+        self._deliveries, self._figures, self._rates = deliveries, figures, rates
 
     async def send(self, message: Message, give: Callable[[P], Awaitable[Receipt]]) -> Receipt:
         """Give a message out, by ``give``, or find that it was. Raises what providers do, and ``Unknown``."""
@@ -150,6 +152,8 @@ class Outgoing(Generic[P]):
                 asking = Asking(next_one, await self._deliveries.put(message.key, next_one))
             started = monotonic()
             try:
+                if self._rates is not None:
+                    await self._rates.check(provider.name)
                 receipt = await give(provider)
             except AnswerLost as error:
                 await self._lost(provider, message, asking, error)

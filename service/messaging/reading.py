@@ -20,6 +20,7 @@ import aiohttp
 import orjson
 from aiohttp.http import HttpProcessingError
 
+from .budget import Spending
 from .provider import ProviderError
 
 LINE: Final = 131_072
@@ -60,8 +61,8 @@ class Bounds(NamedTuple):
 class Reading:
     """One reply while it is read; it begins now."""
 
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds, self._began = bounds, monotonic()
+    def __init__(self, bounds: Bounds, spending: Spending) -> None:
+        self._bounds, self._spending, self._began = bounds, spending, monotonic()
         self._parts: list[str] = []
         self._length = self._counted = 0
         self._first = 0.0
@@ -96,13 +97,14 @@ class Reading:
             self._first = self._first or monotonic() - self._began
             self._parts.append(text)
             self._length += len(text)
+        self._spending.tokens = self._counted or len(self._parts)
 
     def reply(self) -> Reply:
         """What has come. Raises ``ProviderError`` for what is none."""
         if not self.done or not self._parts:
             raise ProviderError("the model stopped before it was done")
         text = "".join(self._parts)[: self._bounds.length]
-        return Reply(text, self._counted or len(self._parts), self._first)
+        return Reply(text, self._spending.tokens, self._first)
 
 
 async def _line(response: aiohttp.ClientResponse) -> bytes:

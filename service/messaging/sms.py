@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from streamq import App, Backoff, ConfigurationError, Context, Limit, Notes
+from streamq import App, Backoff, ConfigurationError, Context, Limit, Notes, Rate
 
 from ..settings import ServiceSettings
 from .allowed import ALLOWED, Allowed
@@ -27,6 +27,7 @@ from .formats import form_of
 from .formats.form import Form
 from .outgoing import Message, Outgoing
 from .provider import Endpoint, HttpProvider, Receipt
+from .provider_rate import ProviderRates, read_rates
 
 SMS: Final = "sms"
 """The name of the channel, and where a worker keeps its way out in ``app.state``."""
@@ -117,6 +118,21 @@ def forms_of(settings: ServiceSettings) -> list[Form]:
     return forms
 
 
+def rates_of(settings: ServiceSettings) -> dict[str, Rate]:
+    """What each provider is given in a time, by its name. Raises ``ConfigurationError``."""
+    names = [form.address.name for form in forms_of(settings)]
+    try:
+        rates = read_rates(settings.sms_provider_rates)
+    except ValueError as error:
+        raise ConfigurationError(f"STREAMQ_SMS_PROVIDER_RATES cannot be read: {error}") from None
+    if strangers := [name for name in rates if name not in names]:
+        raise ConfigurationError(
+            f"STREAMQ_SMS_PROVIDER_RATES has {strangers[0]!r}, and no provider in SMS_API_URL has that name: write "
+            "#name at the end of its address"
+        )
+    return rates
+
+
 def reports_come(settings: ServiceSettings) -> bool:
     """Whether providers may tell what became of messages."""
     return bool(settings.secret("sms_report_secret") or settings.public_url)
@@ -137,7 +153,8 @@ async def _opened(app: App, settings: ServiceSettings) -> AsyncIterator[None]:
         for provider in providers:
             await stack.enter_async_context(provider)
         deliveries = Deliveries(app, reports=reports_come(settings))
-        app.state[SMS] = Outgoing(SMS, providers, settings.sms_unknown, deliveries, figures_of(app))
+        rates = ProviderRates(app, rates_of(settings))
+        app.state[SMS] = Outgoing(SMS, providers, settings.sms_unknown, deliveries, figures_of(app), rates)
         yield
 
 

@@ -6,8 +6,9 @@ answer                                  what follows
 4xx for all, or for the message         again after the task's backoff
 5xx for all, or for the message         failed: it will not be taken, ever
 5xx at the login, TLS not trusted       about us, not about the message: see ``hold``
-no connection                           again after the backoff
-a connection that breaks or stalls      nobody knows whether the message was taken: see ``outgoing``
+no connection, or one that breaks or    again after the backoff
+stalls before the message is sent
+one that does so from then on           nobody knows whether the message was taken: see ``outgoing``
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from .secrets import Secrets
 from .spread import Spread
 
 if TYPE_CHECKING:
-    from aiosmtplib import SMTP, SMTPResponse
+    from aiosmtplib import SMTPResponse
+
+    from .smtp_connection import Connection
 
 _EXCERPT: Final = 300
 _IDLE: Final = 10
@@ -72,7 +75,7 @@ class Smtp:
             "password": unquote(parts.password) if parts.password else None,
         }  # fmt: skip
         self._secrets = Secrets(url)
-        self._idle: deque[SMTP] = deque()
+        self._idle: deque[Connection] = deque()
         self.name = ""
         self.hold = Hold("email", _REMEDY, Spread(), notes)
 
@@ -92,13 +95,14 @@ class Smtp:
         from aiosmtplib import SMTPException  # noqa: PLC0415  # as above
 
         with self.hold.passage():
-            lost = ProviderError
+            connection: Connection | None = None
             try:
                 async with asyncio.timeout(self._how["timeout"]):  # the library has it for each step alone
                     connection = await self._connected()
-                    lost = AnswerLost
+                    connection.hands_over = False
                     refused, said = await self._handed_over(connection, message, sender, recipients)
             except (SMTPException, OSError, TimeoutError) as error:
+                lost = AnswerLost if connection is not None and connection.hands_over else ProviderError
                 raise self._verdict(error, key, lost) from None  # its text may repeat what we have sent
             self.hold.taken(key)
         told = {name: f"{answer.code} {self._words(answer.message)}" for name, answer in refused.items()}
@@ -112,7 +116,7 @@ class Smtp:
         raise ProviderError("a mail server cannot be asked what it has taken")
 
     async def _handed_over(
-        self, connection: SMTP, message: EmailMessage, sender: str, recipients: Sequence[str]
+        self, connection: Connection, message: EmailMessage, sender: str, recipients: Sequence[str]
     ) -> tuple[dict[str, SMTPResponse], str]:
         if not sender.isascii() or not all(each.isascii() for each in recipients):
             self._check_letters(connection)
@@ -127,7 +131,7 @@ class Smtp:
         self._keep(connection)
         return done
 
-    def _check_letters(self, connection: SMTP) -> None:
+    def _check_letters(self, connection: Connection) -> None:
         """Raise ``Fail`` where the server takes no addresses with letters that are not ASCII (RFC 6531)."""
         if not connection.supports_extension("smtputf8"):
             self._keep(connection)
@@ -136,8 +140,10 @@ class Smtp:
                 "nothing was sent; write the address in ASCII, or send by a mail server that has it"
             )
 
-    async def _connected(self) -> SMTP:
-        from aiosmtplib import SMTP, SMTPException  # noqa: PLC0415  # as above
+    async def _connected(self) -> Connection:
+        from aiosmtplib import SMTPException  # noqa: PLC0415  # as above
+
+        from .smtp_connection import Connection  # noqa: PLC0415  # as above
 
         while self._idle:
             connection = self._idle.pop()
@@ -147,7 +153,7 @@ class Smtp:
                 connection.close()
             else:
                 return connection
-        connection = SMTP(**self._how)
+        connection = Connection(**self._how)
         try:
             await connection.connect()
         except BaseException:
@@ -155,7 +161,7 @@ class Smtp:
             raise
         return connection
 
-    def _keep(self, connection: SMTP) -> None:
+    def _keep(self, connection: Connection) -> None:
         if len(self._idle) < _IDLE and connection.is_connected:
             self._idle.append(connection)
         else:

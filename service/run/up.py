@@ -21,6 +21,7 @@ from ..app import build_app
 from ..http.made_keys import check_open
 from ..http.serve import address, bind, serving
 from ..messaging.sms import forms_of
+from ..sandbox.ledger import Ledger
 from ..sandbox.provider import build_sandbox
 from ..sandbox.reporting import Reporting
 from ..settings import SIMULATED, ServiceSettings
@@ -38,16 +39,17 @@ class Options:
 
 
 class Demo(NamedTuple):
-    """How the sandbox inside reports: under a secret of this run alone."""
+    """The sandbox inside: what it took, and how it reports, under a secret of this run alone."""
 
     secret: str
     reporting: Reporting
+    ledger: Ledger
 
     @classmethod
     def new(cls) -> Demo:
         """With a secret that nobody else knows."""
         secret = f"whsec_{b64encode(token_bytes(32)).decode()}"
-        return cls(secret, Reporting(secret))
+        return cls(secret, Reporting(secret), Ledger())
 
 
 async def up(options: Options) -> None:
@@ -120,7 +122,8 @@ async def _providers(
         return {}, named or "none yet: set SMS_API_URL and SMTP_URL or EMAIL_API_URL, or use --demo"
     listener = bind("127.0.0.1", 0)
     stack.callback(listener.close)
-    await stack.enter_async_context(serving(build_sandbox(reporting=demo.reporting), listener, quiet=True))
+    provider = build_sandbox(ledger=demo.ledger, reporting=demo.reporting)
+    await stack.enter_async_context(serving(provider, listener, quiet=True))
     url = address(listener)
     urls = {
         "sms_api_url": url,
@@ -136,7 +139,8 @@ async def _providers(
 async def _dashboard(stack: AsyncExitStack, settings: ServiceSettings, app: App, demo: Demo | None) -> str:
     listener = bind(settings.host, settings.port, or_next=True)
     stack.callback(listener.close)
-    await stack.enter_async_context(serving(build_app(app, settings), listener))
+    served = build_app(app, settings, inbox=demo.ledger if demo else None)
+    await stack.enter_async_context(serving(served, listener))
     moved = settings.port not in (0, listener.getsockname()[1])
     where = f"{address(listener)}{settings.base_path}"
     if demo is not None:

@@ -100,21 +100,29 @@ class Ledger:
         calls = [call.asdict() for call in islice(self._calls, offset, offset + limit)]
         following = offset + len(calls)
         return {
-            "totals": {
-                "calls": self._total,
-                "kept": len(self._calls),
-                "keys": len(self._seen),
-                "repeats": self._repeats,
-                "by_status": {str(status): count for status, count in sorted(self._by_status.items())},
-            },
+            "totals": self._totals(),
             "calls": calls,
             "next": following if following < len(self._calls) else None,
         }
+
+    def latest(self, limit: int) -> dict[str, Any]:
+        """The latest calls, the latest first, with the totals."""
+        calls = [call.asdict() for call in islice(reversed(self._calls), limit)]
+        return {"totals": self._totals(), "data": calls}
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+    def _totals(self) -> dict[str, Any]:
+        return {
+            "calls": self._total,
+            "kept": len(self._calls),
+            "keys": len(self._seen),
+            "repeats": self._repeats,
+            "by_status": {str(status): count for status, count in sorted(self._by_status.items())},
+        }
 
     def _count(self, call: Call) -> None:
         self._calls.append(call)

@@ -1,7 +1,7 @@
 """A provider to try things with: it takes messages, remembers each call, and fails on request.
 
     POST   /send-sms    a message; recorded before it is answered; /send-email, and /callback for replies, likewise
-    GET    /send-sms/K  whether a message under the key K was taken: 200 with its id, or 404
+    GET    /send-sms/K  (or /send-email/K) whether a message under the key K was taken: 200 with its id, or 404
     GET    /ledger      the calls, oldest first, ``?offset=&limit=``, with totals
     DELETE /ledger      forget them
     GET    /behaviour   how the next calls are answered
@@ -169,9 +169,13 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         )
         for path in ("/send-sms", "/send-email", "/callback")
     ),
-    Route(
-        method="GET", path="/send-sms/{key}", handler=taken, scope=None,
-        summary="whether a message under a key was taken", answers=(Success(200, "It was"), Success(404, "It was not")),
+    *(
+        Route(
+            method="GET", path=path + "/{key}", handler=taken, scope=None,
+            summary="whether a message under a key was taken",
+            answers=(Success(200, "It was"), Success(404, "It was not")),
+        )
+        for path in ("/send-sms", "/send-email")
     ),
     Route(
         method="GET", path="/ledger", handler=show, scope=None, query=LedgerQuery,
@@ -193,13 +197,18 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
 
 
 def build_sandbox(
-    *, keep: int = KEEP, file: Path | None = None, reporting: Reporting | None = None
+    *,
+    keep: int = KEEP,
+    file: Path | None = None,
+    ledger: Ledger | None = None,
+    reporting: Reporting | None = None,
 ) -> web.Application:
     """The provider as an application; ``file`` is appended to, one JSON line for each call.
 
-    ``keep`` is in bytes; ``reporting`` tells of messages. Raises ``ConfigurationError`` for a file that is not ours.
+    ``keep`` is in bytes, or a ``ledger`` is given; ``reporting`` tells of messages. Raises ``ConfigurationError`` for a
+    file that is not ours.
     """
-    sandbox = Sandbox(Ledger(keep=keep, file=file), reporting)
+    sandbox = Sandbox(ledger or Ledger(keep=keep, file=file), reporting)
     application = web.Application(client_max_size=LARGEST)
     application[STRANGERS] = this_machine
     register(application, ROUTES, sandbox, lambda _route: this_machine, max_body=LARGEST)

@@ -33,12 +33,14 @@ _OURS: Final = {
     "stats": "streamq.cli.stats:stats",
     "top": "streamq.cli.top:top",
     "job": "streamq.cli.jobs:job",
+    "events": "streamq.cli.events:events",
     "errors": "streamq.cli.failures:errors",
     "schedule": "streamq.cli.schedules:schedule",
     "audit": "streamq.cli.audit:audit",
     "doctor": "streamq.cli.health:doctor",
     "probe": "streamq.cli.health:probe",
     "init": "streamq.cli.project:init",
+    "export": "streamq.cli.export:export",
 }
 _FIRST: Final = ("up", "api", *_OURS)
 """The order in which help lists them; what other packages add comes after."""
@@ -53,9 +55,12 @@ class Group(click.Group):
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             near = _within(self, ctx, name) or get_close_matches(name, self.list_commands(ctx), 1)
-            hint = f": did you mean {near[0]}?" if near else ""
+            hint = f": did you mean {near[0]}?" if near else self._others(ctx)
             ctx.fail(f"there is no command {name!r}{hint}")
         return super().resolve_command(ctx, args)
+
+    def _others(self, ctx: click.Context) -> str:
+        return "" if ctx.parent is None else f": there are {', '.join(self.list_commands(ctx))}"
 
 
 def _within(group: click.Group, ctx: click.Context, name: str) -> list[str]:

@@ -8,6 +8,7 @@ import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.names import QUEUE
 from streamq.cli.options import Option, as_json, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, say, table
 
@@ -23,7 +24,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--queue", cls=Option, metavar="QUEUE", help="Only what was done in this queue.")
+@click.option("--queue", cls=Option, type=QUEUE, metavar="QUEUE", help="Only what was done in this queue.")
 @click.option(
     "--limit",
     cls=Option,

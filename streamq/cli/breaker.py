@@ -11,6 +11,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.group import shown_parts
+from streamq.cli.names import QUEUE, TASK, warn_of_unknown_task
 from streamq.cli.options import Command, Option, as_json, by_actor, pausing, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, table
 
@@ -30,9 +31,9 @@ def breaker() -> None:
 def _of(command: Command) -> Command:
     """Whose breaker it is."""
     command = click.option("--group", cls=Option, metavar="GROUP", help="That of a group.")(command)
-    return click.option("--task", cls=Option, metavar="TASK", help="That of a task. Default: of all jobs.")(
-        command
-    )
+    return click.option(
+        "--task", cls=Option, type=TASK, metavar="TASK", help="That of a task. Default: of all jobs."
+    )(command)
 
 
 def _on(
@@ -44,6 +45,7 @@ def _on(
     async def acted(app: streamq.App) -> dict[str, Any]:
         of = app.queue(queue).breaker(task=task, group=group)
         await refuse_unknown(app, queue)
+        await warn_of_unknown_task(app, task)
         await act(of)
         return (await of.status()).asdict()
 
@@ -55,7 +57,7 @@ async def _nothing(_: streamq.CircuitBreaker) -> None:
 
 
 @breaker.command("ls")
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @server
 @as_json
 def listed(queue: str, as_json: bool, **options: Any) -> None:
@@ -87,7 +89,7 @@ def listed(queue: str, as_json: bool, **options: Any) -> None:
 
 
 @breaker.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @_of
 @server
 @as_json
@@ -102,7 +104,7 @@ def get(queue: str, task: str | None, group: str | None, as_json: bool, **option
 
 
 @breaker.command("open")
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @_of
 @pausing
 @by_actor
@@ -122,7 +124,7 @@ def open_(
 
 
 @breaker.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @_of
 @by_actor
 @server

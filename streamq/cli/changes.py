@@ -12,6 +12,7 @@ import click
 
 import streamq
 from streamq.cli import bulk
+from streamq.cli.names import QUEUE
 from streamq.cli.options import DURATION, TIME, Option, as_json, by_actor, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, say
 from streamq.model.shown import shown
@@ -85,7 +86,7 @@ _version = click.option(
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id", required=False)
 @click.option("--reason", cls=Option, default="", help="Why; kept in its record.")
 @bulk.by_filter
@@ -118,7 +119,7 @@ def cancel(
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id", required=False)
 @_version
 @bulk.by_filter
@@ -146,7 +147,7 @@ def promote(
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id")
 @click.option("--delay", cls=Option, type=DURATION, metavar="DURATION", help="How long from now it is due.")
 @click.option("--at", cls=Option, type=TIME, metavar="TIME", help="When it is due; `--delay` or `--at`.")
@@ -172,7 +173,7 @@ def reschedule(
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id")
 @click.argument("priority", type=click.Choice(streamq.OPTIONS["priority"].choices))
 @_version
@@ -195,7 +196,7 @@ def priority(
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id")
 @click.option(
     "--payload", cls=Option, metavar="JSON", required=True,
@@ -217,7 +218,7 @@ def edit(queue: str, job_id: str, payload: str, version: int | None, as_json: bo
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id", required=False)
 @bulk.by_filter
 @by_actor
@@ -243,7 +244,7 @@ def rm(queue: str, job_id: str | None, as_json: bool, **options: Any) -> int | N
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id", required=False)
 @click.option(
     "--payload", cls=Option, metavar="JSON",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import Final
 
@@ -18,6 +19,7 @@ from streamq.errors import (
     UsageError,
     VersionConflict,
     WrongState,
+    meant,
 )
 from streamq.exits import Exit
 from streamq.noun_errors import (
@@ -86,12 +88,22 @@ def _misuse(error: click.ClickException, *, as_json: bool) -> int:
         for line in message.split("\n"):
             complain(line)
         return error.exit_code
-    message = " ".join(message.split())  # click lists choices below each other
+    message = " ".join(message.split()) + _nearest_choice(
+        error, message
+    )  # click lists choices below each other
     context = getattr(error, "ctx", None)
     if context is not None:
         message += f" (see {context.command_path} --help)"
     _tell("usage", message, as_json=as_json)
     return error.exit_code
+
+
+def _nearest_choice(error: click.ClickException, message: str) -> str:
+    """``: did you mean failed?`` where one of some words is wanted."""
+    kind = getattr(getattr(error, "param", None), "type", None)
+    given = re.search(r"'([^']*)' is not one of", message)
+    near = meant(given[1], map(str, kind.choices)) if isinstance(kind, click.Choice) and given else ""
+    return near and f": {near}"
 
 
 def _refused_by_the_system(error: OSError, *, as_json: bool) -> int:

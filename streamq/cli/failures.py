@@ -8,6 +8,7 @@ import click
 
 import streamq
 from streamq.cli import Group, bulk
+from streamq.cli.names import QUEUE
 from streamq.cli.options import Option, as_json, by_actor, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, table
 
@@ -23,7 +24,7 @@ def errors() -> None:
 
 
 @errors.command()
-@click.argument("queue", required=False)
+@click.argument("queue", type=QUEUE, required=False)
 @server
 @as_json
 def ls(queue: str | None, as_json: bool, **options: Any) -> None:
@@ -58,7 +59,7 @@ def ls(queue: str | None, as_json: bool, **options: Any) -> None:
 
 
 @errors.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("fingerprint")
 @bulk.rated
 @bulk.canary

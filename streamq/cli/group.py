@@ -10,6 +10,7 @@ import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.names import QUEUE
 from streamq.cli.options import (
     Command,
     Option,
@@ -120,7 +121,7 @@ def shown_parts(said: dict[str, Any], *, as_json: bool) -> None:
 
 
 @group.command("ls")
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.option("--longest", cls=Option, is_flag=True, help="Those first whose jobs have waited longest.")
 @click.option("--limit", cls=Option, type=click.IntRange(1, 200), default=50, help="How many to list.")
 @server
@@ -165,7 +166,7 @@ def until_when(pause: streamq.Pause | None) -> str | None:
 
 
 @group.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("name", metavar="GROUP")
 @server
 @as_json
@@ -180,7 +181,7 @@ def get(queue: str, name: str, as_json: bool, **options: Any) -> None:
 
 
 @group.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("name", metavar="GROUP")
 @limiting(*OF_GROUP)
 @by_actor
@@ -202,7 +203,7 @@ def limit(queue: str, name: str, as_json: bool, **options: Any) -> None:
 
 
 @group.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("name", metavar="GROUP")
 @pausing
 @by_actor
@@ -221,7 +222,7 @@ def pause(
 
 
 @group.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("name", metavar="GROUP")
 @by_actor
 @server

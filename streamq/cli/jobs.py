@@ -9,6 +9,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.changes import CHANGES, on_queue, payload_of, show
+from streamq.cli.names import QUEUE, TASK, warn_of_unknown_task
 from streamq.cli.options import (
     DURATION,
     Option,
@@ -37,8 +38,8 @@ def job() -> None:
 
 
 @job.command()
-@click.argument("queue")
-@click.argument("task")
+@click.argument("queue", type=QUEUE)
+@click.argument("task", type=TASK)
 @click.option(
     "--payload", cls=Option, default="null", metavar="JSON",
     help="The payload; @FILE reads it from a file, - from standard input.",
@@ -66,6 +67,7 @@ def enqueue(queue: str, task: str, payload: str, wait: float | None, as_json: bo
 
         app.queue(queue)  # an invalid name is an error, not a new queue
         await warn_of_idle(app, queue)
+        await warn_of_unknown_task(app, task)
         sent = await app.enqueue(queue, task, text, **given)
         if wait is not None:
             try:
@@ -110,7 +112,7 @@ async def warn_of_idle(app: streamq.App, queue: str) -> None:
 
 
 @job.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id")
 @server
 @as_json
@@ -125,7 +127,7 @@ def get(queue: str, job_id: str, as_json: bool, **options: Any) -> None:
 
 
 @job.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.option(
     "--state", cls=Option, type=click.Choice([state.value for state in State]),
     help="Default: failed; with a filter all that it means.",

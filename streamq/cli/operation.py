@@ -8,6 +8,7 @@ import click
 
 import streamq
 from streamq.cli import Group
+from streamq.cli.names import OPERATION
 from streamq.cli.options import as_json, by_actor, server, with_app
 from streamq.cli.outlet import complain, echo_json, progress, say, table
 
@@ -69,7 +70,7 @@ def ls(as_json: bool, **options: Any) -> None:
 
 
 @operation.command("get")
-@click.argument("operation_id")
+@click.argument("operation_id", type=OPERATION)
 @server
 @as_json
 def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
@@ -83,7 +84,7 @@ def get_operation(operation_id: str, as_json: bool, **options: Any) -> None:
 
 
 @operation.command("cancel")
-@click.argument("operation_id")
+@click.argument("operation_id", type=OPERATION)
 @by_actor
 @server
 @as_json

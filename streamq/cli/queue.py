@@ -11,6 +11,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.group import given_of, limiting
+from streamq.cli.names import QUEUE, TASK, warn_of_unknown_task
 from streamq.cli.operation import followed, tell
 from streamq.cli.options import (
     DURATION,
@@ -41,7 +42,7 @@ def queue() -> None:
     """
 
 
-_task = click.option("--task", cls=Option, metavar="TASK", help="Only the jobs of this task.")
+_task = click.option("--task", cls=Option, type=TASK, metavar="TASK", help="Only the jobs of this task.")
 
 
 def _on(
@@ -52,6 +53,7 @@ def _on(
     async def acted(app: streamq.App) -> dict[str, Any]:
         of = app.queue(name)
         await refuse_unknown(app, name)
+        await warn_of_unknown_task(app, click.get_current_context().params.get("task"))
         await act(of)
         said = await of.limits()
         limits = {
@@ -109,7 +111,7 @@ def _pause(pause: dict[str, Any]) -> str:
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @server
 @as_json
 def get(name: str, as_json: bool, **options: Any) -> None:
@@ -123,7 +125,7 @@ def get(name: str, as_json: bool, **options: Any) -> None:
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @_task
 @pausing
 @by_actor
@@ -143,7 +145,7 @@ def pause(
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @_task
 @by_actor
 @server
@@ -159,7 +161,7 @@ def resume(name: str, task: str | None, as_json: bool, **options: Any) -> None:
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @_task
 @limiting(*OF_QUEUE)
 @click.option(
@@ -216,7 +218,7 @@ class _OrDefault(click.ParamType):  # type: ignore[type-arg]  # it has none befo
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @_task
 @_keeping
 @by_actor
@@ -244,7 +246,7 @@ def retention(name: str, task: str | None, as_json: bool, **options: Any) -> Non
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @click.option("--purge", cls=Option, is_flag=True, help="Also a queue that has jobs, records or schedules.")
 @click.option("--yes", cls=Option, is_flag=True, help="Do not ask for the name of the queue.")
 @by_actor
@@ -293,7 +295,7 @@ def _deleting(command: Command) -> Command:
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @click.option(
     "--state", cls=Option, multiple=True, type=click.Choice(PURGED),
     help="Only these jobs; may be given several times. Default: all but those that run.",
@@ -312,7 +314,7 @@ def purge(name: str, state: tuple[str, ...], yes: bool, **options: Any) -> None:
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", type=QUEUE)
 @click.option("--delayed", cls=Option, is_flag=True, help="The delayed and held jobs, too.")
 @_deleting
 def drain(name: str, delayed: bool, yes: bool, **options: Any) -> None:

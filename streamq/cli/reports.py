@@ -9,6 +9,7 @@ import click
 
 import streamq
 from streamq.cli.changes import on_queue
+from streamq.cli.names import QUEUE
 from streamq.cli.options import Option, as_json, server
 from streamq.cli.outlet import complain, echo_json, say
 from streamq.exits import Exit
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id")
 @click.option(
     "--follow", cls=Option, is_flag=True, help="Show further lines as they are written, until its end."
@@ -52,7 +53,7 @@ def logs(queue: str, job_id: str, follow: bool, as_json: bool, **options: Any) -
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id")
 @server
 @as_json
@@ -80,13 +81,14 @@ async def _follow(
                 if as_json:
                     echo_json({"event": streamq.event_name(event), **event.asdict()})
                 else:
-                    say(_shown(event))
+                    say(shown_event(event))
             if isinstance(event, streamq.JobRecord):
                 return event
     return None
 
 
-def _shown(event: Event) -> str:
+def shown_event(event: Event) -> str:
+    """An event as people read it, on one line."""
     if isinstance(event, streamq.LogLine):
         return shown_line(event)
     if isinstance(event, streamq.Progress):

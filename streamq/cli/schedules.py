@@ -11,11 +11,12 @@ import streamq
 from streamq.cli import Group
 from streamq.cli.changes import payload_of
 from streamq.cli.jobs import warn_of_idle
+from streamq.cli.names import QUEUE, SCHEDULE, TASK, warn_of_unknown_task
 from streamq.cli.options import Option, as_json, by_actor, of_table, server, with_app
 from streamq.cli.outlet import echo_json, say, table
 
 Command = Callable[..., Any]
-NAMED = click.argument("name")
+NAMED = click.argument("name", type=SCHEDULE)
 
 
 @click.group(cls=Group)
@@ -135,8 +136,8 @@ def get(name: str, as_json: bool, **options: Any) -> None:
 
 @schedule.command()
 @NAMED
-@click.argument("queue")
-@click.argument("task")
+@click.argument("queue", type=QUEUE)
+@click.argument("task", type=TASK)
 @click.option(
     "--payload", cls=Option, default="null", metavar="JSON",
     help="The payload of its jobs; @FILE reads it from a file, - from standard input.",
@@ -164,6 +165,7 @@ def put(
     async def act(app: streamq.App) -> streamq.ScheduleRecord:
         app.queue(queue)  # an invalid name is an error, not a new queue
         await warn_of_idle(app, queue)
+        await warn_of_unknown_task(app, task)
         return await app.schedules.put(name, queue=queue, task=task, payload=text, version=version, **times)
 
     _show(with_app(options, act), as_json=as_json)
@@ -237,7 +239,7 @@ def resume(name: str, as_json: bool, **options: Any) -> None:
 
 
 @schedule.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=SCHEDULE)
 @of_times
 @click.option(
     "--count",

@@ -11,6 +11,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.group import given_of, limiting, shown_parts, until_when, words
+from streamq.cli.names import SHARED, warn_of_unknown_shared
 from streamq.cli.options import as_json, by_actor, flag, pausing, server, with_app
 from streamq.cli.outlet import echo_json, table
 from streamq.model.limit import OF_SHARED
@@ -27,10 +28,13 @@ def shared() -> None:
 
 
 def _on(
-    name: str, options: dict[str, Any], act: Callable[[streamq.SharedLimit], Awaitable[object]], *, as_json: bool
+    name: str, options: dict[str, Any], act: Callable[[streamq.SharedLimit], Awaitable[object]], *, as_json: bool,
+    may_be_new: bool = False,
 ) -> None:  # fmt: skip
     async def acted(app: streamq.App) -> dict[str, Any]:
         of = app.shared(name)
+        if not may_be_new:
+            await warn_of_unknown_shared(app, name)
         await act(of)
         return (await of.status()).asdict()
 
@@ -70,7 +74,7 @@ def listed(as_json: bool, **options: Any) -> None:
 
 
 @shared.command()
-@click.argument("name")
+@click.argument("name", type=SHARED)
 @server
 @as_json
 def get(name: str, as_json: bool, **options: Any) -> None:
@@ -84,7 +88,7 @@ def get(name: str, as_json: bool, **options: Any) -> None:
 
 
 @shared.command()
-@click.argument("name")
+@click.argument("name", type=SHARED)
 @limiting(*OF_SHARED)
 @by_actor
 @server
@@ -100,11 +104,11 @@ def limit(name: str, as_json: bool, **options: Any) -> None:
     given = given_of(options, *OF_SHARED)
     if not given:
         raise streamq.UsageError(f"say what is limited: {', '.join(map(flag, OF_SHARED))}")
-    _on(name, options, lambda of: of.limit(**given), as_json=as_json)
+    _on(name, options, lambda of: of.limit(**given), as_json=as_json, may_be_new=True)
 
 
 @shared.command()
-@click.argument("name")
+@click.argument("name", type=SHARED)
 @pausing
 @by_actor
 @server
@@ -120,7 +124,7 @@ def pause(name: str, reason: str, until: float | datetime | None, as_json: bool,
 
 
 @shared.command()
-@click.argument("name")
+@click.argument("name", type=SHARED)
 @by_actor
 @server
 @as_json
@@ -135,7 +139,7 @@ def resume(name: str, as_json: bool, **options: Any) -> None:
 
 
 @shared.command()
-@click.argument("name")
+@click.argument("name", type=SHARED)
 @by_actor
 @server
 @as_json

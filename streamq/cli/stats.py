@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 import streamq
+from streamq.cli.names import QUEUE, TASK, warn_of_unknown_task
 from streamq.cli.options import DURATION, MOMENT, Option, as_json, refuse_unknown, server, with_app
 from streamq.cli.outlet import echo_json, say, table
 
@@ -16,14 +17,14 @@ BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 @click.command()
-@click.argument("queue", required=False)
+@click.argument("queue", type=QUEUE, required=False)
 @click.option(
     "--since", cls=Option, type=MOMENT, metavar="DURATION|TIME", default="1h", show_default=True,
     help="From when on: how long ago, or a time.",
 )  # fmt: skip
 @click.option("--until", cls=Option, type=MOMENT, metavar="DURATION|TIME", help="Until when. Default: now.")
 @click.option("--step", cls=Option, type=DURATION, metavar="DURATION", help="Of a point. Default: what fits.")
-@click.option("--task", cls=Option, metavar="TASK", help="Of a queue, only the jobs of this task.")
+@click.option("--task", cls=Option, type=TASK, metavar="TASK", help="Of a queue, only the jobs of this task.")
 @server
 @as_json
 def stats(
@@ -43,6 +44,7 @@ def stats(
     async def look(app: streamq.App) -> list[streamq.Statistics]:
         if queue is None:
             return [*(await app.statistics(since, until, step=step)).values()]
+        await warn_of_unknown_task(app, task)
         found = await app.queue(queue).statistics(since, until, step=step, task=task)
         if not found.total.ended:
             await refuse_unknown(app, queue)

@@ -9,6 +9,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.group import shown_parts
+from streamq.cli.names import TASK
 from streamq.cli.options import as_json, server, with_app
 from streamq.cli.outlet import echo_json, table
 
@@ -53,7 +54,7 @@ def ls(as_json: bool, **options: Any) -> None:
 
 
 @task.command()
-@click.argument("name")
+@click.argument("name", type=TASK)
 @server
 @as_json
 def get(name: str, as_json: bool, **options: Any) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from streamq.cli.changes import on_queue
+from streamq.cli.names import QUEUE
 from streamq.cli.options import as_json, server
 from streamq.cli.outlet import echo_json, say
 
 
 @click.command()
-@click.argument("queue")
+@click.argument("queue", type=QUEUE)
 @click.argument("job_id")
 @server
 @as_json

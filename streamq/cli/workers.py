@@ -10,6 +10,7 @@ import click
 import streamq
 from streamq.cli import Group
 from streamq.cli.group import shown_parts
+from streamq.cli.names import WORKER
 from streamq.cli.options import as_json, by_actor, server, with_app
 from streamq.cli.outlet import echo_json, table
 
@@ -57,7 +58,7 @@ def _times(value: float | None, factor: float) -> float | None:
 
 
 @workers.command()
-@click.argument("name")
+@click.argument("name", type=WORKER)
 @server
 @as_json
 def get(name: str, as_json: bool, **options: Any) -> None:
@@ -86,7 +87,7 @@ def _on(
 
 
 @workers.command()
-@click.argument("name")
+@click.argument("name", type=WORKER)
 @by_actor
 @server
 @as_json
@@ -101,7 +102,7 @@ def quiet(name: str, as_json: bool, **options: Any) -> None:
 
 
 @workers.command()
-@click.argument("name")
+@click.argument("name", type=WORKER)
 @by_actor
 @server
 @as_json
@@ -116,7 +117,7 @@ def resume(name: str, as_json: bool, **options: Any) -> None:
 
 
 @workers.command()
-@click.argument("name")
+@click.argument("name", type=WORKER)
 @by_actor
 @server
 @as_json

@@ -5,17 +5,23 @@ It knows no handler: tasks, contexts, workers and the app stand on it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from streamq.client.opening import Opening, Openings
+from streamq.client.outbox import Outbox
+from streamq.client.tailing import Tail
 from streamq.model import codec
 from streamq.model.envelope import New
-from streamq.model.events import Event
+from streamq.model.events import Event, Told
 from streamq.model.job_record import JobRecord
 from streamq.model.limit import Limit
 from streamq.settings import Durability, Settings
 from streamq.store.store import Store
+
+Sending = AbstractContextManager[tuple[list[New], Callable[[list[str]], None]]]
+"""The jobs to send, and whom to tell what they were answered."""
 
 
 class Client:
@@ -40,6 +46,8 @@ class Client:
         """The limits that code declares, by queue and scope (``model.limit``)."""
         self.shared_limits: dict[str, Limit] = {}
         """The shared limits that code declares, by name."""
+        self.around_sends: Callable[[str, Sequence[New]], Sending] | None = None
+        """What each sending is within, where the program is traced: it may change the headers of the jobs."""
         self.openings = Openings(lambda: Opening.of(self.settings, known))
 
     @property
@@ -55,12 +63,31 @@ class Client:
     def send(self, queue: str, jobs: Sequence[New], durability: Durability | None) -> Awaitable[list[str]]:
         """Send jobs, no more than one call takes, and return their ids. Raises what ``Outbox.put`` does."""
         outbox = self.openings.here().outbox(queue)
+        if self.around_sends is not None:
+            return self._sent(self.around_sends(queue, jobs), outbox, queue, durability)
         return outbox.put(queue, jobs, durability or self.settings.durability)
+
+    async def _sent(
+        self, around: Sending, outbox: Outbox, queue: str, durability: Durability | None
+    ) -> list[str]:
+        with around as (jobs, tell):
+            ids = await outbox.put(queue, jobs, durability or self.settings.durability)
+            tell(ids)
+            return ids
 
     async def send_many(self, queue: str, jobs: list[New], durability: Durability | None) -> list[str]:
         """Send any number of jobs, which are taken out of the list as they are sent, and return their ids."""
         if not jobs:
             return []
+        if self.around_sends is None:
+            return await self._send_many(queue, jobs, durability)
+        with self.around_sends(queue, jobs) as (changed, tell):
+            jobs.clear()
+            ids = await self._send_many(queue, changed, durability)
+            tell(ids)
+            return ids
+
+    async def _send_many(self, queue: str, jobs: list[New], durability: Durability | None) -> list[str]:
         opening, count = self.openings.here(), len(jobs)
         sent = opening.outbox(queue).put_many(queue, _emptied(jobs), durability or self.settings.durability)
         if 2 * count <= self.settings.keep_completed:
@@ -72,6 +99,12 @@ class Client:
     def watch(self, queue: str, job_id: str, after: int) -> AsyncGenerator[Event]:
         """What a job tells from now on, until its end. Raises what ``Job.watch`` does."""
         return self.openings.here().watching(queue).events(job_id, after)
+
+    def tail(
+        self, names: Callable[[], Awaitable[Collection[str]]], kinds: Collection[str], states: Collection[str]
+    ) -> AsyncGenerator[Told]:
+        """What the jobs of these queues tell from now on. Raises what ``Program.tail`` does."""
+        return Tail(self.store, names, kinds, states).events()
 
     async def wait(self, queue: str, job_id: str, seconds: float | None) -> JobRecord:
         """Wait for a job to complete, ``None`` for as long as it takes. Raises what ``Job.result`` does."""

@@ -266,16 +266,24 @@ def joined(headers: bytes, more: bytes) -> bytes:
     return b"%b,%b" % (headers[:-1], more[1:]) if headers and more else headers or more
 
 
-def trace_of(headers: Headers) -> tuple[str, str] | None:
-    """The trace and the span that a producer named in a member ``traceparent``, as W3C Trace Context writes it."""
+def traceparent_of(headers: Headers) -> str | None:
+    """What a producer wrote into a member ``traceparent``, where that is as W3C Trace Context writes it."""
     foreign = headers.get("foreign", b"")
     if b"traceparent" not in foreign:  # as in nearly all
         return None
     for name, value, _ in reversed(members(b"{%b}" % foreign) or []):
         if name == b"traceparent":
-            found = _TRACE.fullmatch(value)
-            return (found[1].decode(), found[2].decode()) if found else None
+            return value[1:-1].decode() if _TRACE.fullmatch(value) else None
     return None
+
+
+def trace_of(headers: Headers) -> tuple[str, str] | None:
+    """The trace and the span that a producer named in a member ``traceparent``."""
+    found = traceparent_of(headers)
+    if found is None:
+        return None
+    _, trace, span, _ = found.split("-")
+    return trace, span
 
 
 def expires_at(headers: Headers, job_id: str) -> int | None:

@@ -219,6 +219,10 @@ class Keys:
         "expires in a day", "minutes:MINUTE",
     )  # fmt: skip
     hours = Key("hash", "the same of an hour", "expires in 90 days", "hours:HOUR")
+    totals = Key(
+        "hash", "what all attempts of the queue came to: `*` → counts and times (JSON), which never fall",
+        "until the queue is removed, or 90 days after the last attempt",
+    )  # fmt: skip
     counted = Key(
         "string", "the number of the last call by which a worker added to the statistics", "expires in an hour",
         "counted:WORKER",
@@ -228,6 +232,10 @@ class Keys:
         "expires in a day", "tallied:minutes:MINUTE",
     )  # fmt: skip
     tallied_hours = Key("hash", "the same of an hour", "expires in 90 days", "tallied:hours:HOUR")
+    tallied_totals = Key(
+        "hash", "what services have counted under this name: subject → counts and times (JSON), which never fall",
+        "90 days after the last count", "tallied:totals",
+    )  # fmt: skip
     tallied_by = Key(
         "string", "the number of the last call by which a process of a service added to its tallies",
         "expires in an hour", "tallied:by:PROCESS",

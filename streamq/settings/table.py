@@ -276,6 +276,11 @@ def _variables_of(name: str, alias: object) -> tuple[str, ...]:
     return (str(alias or f"{variables.PREFIX}{name}").upper(),)
 
 
+def kinds() -> list[type[Settings]]:
+    """The settings of the engine, and after them those of packages that stand on it, as the service does."""
+    return [Settings, *_of_other_packages()]
+
+
 def _of_other_packages() -> list[type[Settings]]:
     """Settings of packages that stand on ours, as the service does."""
     return [entry.load() for entry in entry_points(group="streamq.settings")]

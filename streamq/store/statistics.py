@@ -14,6 +14,7 @@ from streamq.model.statistics import (
     MINUTE,
     MINUTES_KEPT,
     NUMBER_KEPT,
+    OTHERS,
     SUBJECTS,
     TASKS,
     WAITING,
@@ -37,6 +38,13 @@ _LIVES: Final = tuple(1000 * each for each in (MINUTES_KEPT + HOUR, HOURS_KEPT +
 def _told(sums: Mapping[str, Sums]) -> list[Any]:
     """Names and what is added of them, as a script takes them."""
     return [text for name, more in sums.items() for text in (name, codec.dumps(more))]
+
+
+def _sound(reply: Any) -> Any:
+    """A reply of a pipeline. Raises it where it is an error."""
+    if isinstance(reply, Exception):
+        raise translate(reply, sent=True) from reply
+    return reply
 
 
 class Kept(NamedTuple):
@@ -77,6 +85,7 @@ class StatisticsStore:
             keys,
             minute=keys.minute(now // MINUTE),
             hour=keys.hour(now // HOUR),
+            totals=keys.totals,
             counted=keys.counted_by(worker),
         )
         return on, [number, *_LIVES, TASKS, *_told(tasks)]
@@ -86,7 +95,7 @@ class StatisticsStore:
         keys, now = self._access.keys(name), self._access.clock.now() // 1000 or await self.now()
         on = scripts.TALLY.on(
             minute=keys.tallied_minute(now // MINUTE), hour=keys.tallied_hour(now // HOUR),
-            counted=keys.tallied_of(process),
+            totals=keys.tallied_totals, counted=keys.tallied_of(process),
         )  # fmt: skip
         async with self._access.pool.links() as links:
             said = await scripts.TALLY.run(links.of(name), on, number, *_LIVES, SUBJECTS, *_told(subjects))
@@ -101,6 +110,21 @@ class StatisticsStore:
         async with self._access.pool.links() as links:
             replies = await links.of(name).batch(*[("HGETALL", of(number)) for number in numbers])
         return self.read(numbers, replies)
+
+    async def totals(self, queues: Sequence[str]) -> dict[str, Sums]:
+        """What each queue has come to since it is there: one round trip to each server."""
+        if not queues:
+            return {}
+        commands = [("HGET", self._access.keys(queue).totals, OTHERS) for queue in queues]
+        async with self._access.pool.links() as links:
+            replies = await links.commands(queues, commands)
+        return {queue: sums_of(_sound(reply) or b"") for queue, reply in zip(queues, replies, strict=True)}
+
+    async def tallied_totals(self, name: str) -> dict[str, Sums]:
+        """What services have counted under a name since they do, by subject."""
+        async with self._access.pool.links() as links:
+            reply = await links.of(name).call("HGETALL", self._access.keys(name).tallied_totals)
+        return {subject.decode("utf-8", "replace"): sums_of(raw) for subject, raw in pairs(reply).items()}
 
     async def active(self, queues: Sequence[str], hours: range) -> list[str]:
         """Those of which anything is kept of these hours. Raises the first error of any."""
@@ -138,9 +162,8 @@ class StatisticsStore:
         """What those are answered. Raises the first error among them."""
         found: list[Kept] = []
         for number, reply in zip(numbers, replies, strict=True):
-            if isinstance(reply, Exception):
-                raise translate(reply, sent=True) from reply
-            said = pairs(reply) if task is None else dict(zip((task.encode(), WAITING), reply, strict=True))
+            given = _sound(reply)
+            said = pairs(given) if task is None else dict(zip((task.encode(), WAITING), given, strict=True))
             waiting = said.pop(WAITING, None)
             tasks = {name.decode("utf-8", "replace"): sums_of(raw) for name, raw in said.items() if raw}
             if tasks or waiting:

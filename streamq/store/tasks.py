@@ -36,7 +36,9 @@ class Tasks:
                 await links.home.call("HSET", key, *_parts(tasks))
             names = await links.home.call("HKEYS", key)
             workers = await self._workers.listed(links)
-            known = {name for worker in workers for name in worker.tasks or ()} | {task.name for task in tasks}
+            known = {name for worker in workers for name in worker.tasks or ()} | {
+                task.name for task in tasks
+            }
             gone = [name for name in names if name.decode("utf-8", "replace") not in known]
             if gone and all(worker.tasks is not None for worker in workers):
                 await links.home.call("HDEL", key, *gone)

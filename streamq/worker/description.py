@@ -24,6 +24,7 @@ OWN_MODULES: Final = (
     "streamq.worker.runner",
     "streamq.worker.calls",
     "streamq.worker.threads",
+    "streamq.otel",
     "concurrent.futures.thread",
 )
 """The modules of the frames above the handler's."""

@@ -69,12 +69,14 @@ class Tally:
             if kind in COUNTED:
                 self._of(tasks, task)[COUNTED[kind]] += count
         step = -(-len(outcomes) // READ) or 1
+        stands_for = len(outcomes) % step or step  # so that all together stand for as many as there are
         for outcome in outcomes[::step]:
             if outcome.kind in MARKS:
                 sums = tasks.get(outcome.task) or self._of(tasks, outcome.task)
                 waited, ran = times_of(outcome)
-                sums[_WAITED[bucket_of(waited)]] += step
-                sums[_RAN[bucket_of(ran)]] += step
+                sums[_WAITED[bucket_of(waited)]] += stands_for
+                sums[_RAN[bucket_of(ran)]] += stands_for
+            stands_for = step
 
     @staticmethod
     def _of(tasks: dict[str, Sums], task: str) -> Sums:

@@ -22,7 +22,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "duties": frozenset({"duties"}),
     "worker": frozenset({"worker"}),
     "app": frozenset({"app"}),
-    "around": frozenset({"testing", "doctor"}),
+    "around": frozenset({"testing", "doctor", "otel"}),
     "mains": frozenset({"cli", "runtime", "loading", "__main__"}),
 }  # fmt: skip
 """From the ground up, as `docs/explanation/architecture.md` tells of them. A name stands for a module, or for a package
@@ -53,6 +53,7 @@ ONLY_IN: dict[str, frozenset[str]] = {
     "uvloop": frozenset({"cli", "runtime", "loading"}),
     "aiohttp": frozenset(),
     "cronsim": frozenset({"model.cron"}),
+    "opentelemetry": frozenset({"otel"}),
     "holidays": frozenset({"model.calendars"}),
 }
 """Modules of the engine that may import a foreign package; nobody else in it may."""

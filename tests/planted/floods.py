@@ -9,6 +9,7 @@ FLOODED = (
     FAILURES + "test_a_flood_of_different_failures_is_bounded_in_groups_bytes_and_calls_and_counted_right"
 )
 TOLD = FAILURES + "test_whatever_is_told_of_how_many_are_kept_no_fingerprint_outlives_its_record"
+TOTALS = "tests/engine/test_totals.py::test_a_million_tasks_and_all_buckets_take_a_few_thousand_bytes"
 STATISTICS = (
     "tests/floods/test_statistics.py::"
     "test_a_flood_of_tasks_all_day_long_is_bounded_in_keys_bytes_and_answers_and_counted_once"
@@ -79,6 +80,20 @@ FAULTS: tuple[Fault, ...] = (
         "  redis.call('PEXPIRE', key, life)",
         "  if key == keys.minute then redis.call('PEXPIRE', key, life) end",
         STATISTICS,
+    ),
+    Fault(
+        "count: totals tell any number of tasks apart",
+        "streamq/redis/lua/count.lua",
+        "add_sums(keys.totals, first.tasks, 0, args.hour_life)",
+        "add_sums(keys.totals, first.tasks, 10 ^ 6, args.hour_life)",
+        TOTALS,
+    ),
+    Fault(
+        "tally: what is left over of a batch is in no histogram",
+        "streamq/worker/tally.py",
+        "stands_for = len(outcomes) % step or step",
+        "stands_for = step",
+        "tests/engine/test_totals.py::test_each_job_of_a_batch_is_in_the_histogram_once",
     ),
     Fault(
         "statistics: an answer names any number of tasks",

@@ -67,6 +67,12 @@ class Page:
         await self.call("Emulation.setEmulatedMedia", features=media)
         await self.call("Page.navigate", url=url)
 
+    async def reload(self) -> None:
+        """The same page anew, once it is loaded."""
+        await self.call("Page.reload")
+        while (await self._socket.receive_json(timeout=START)).get("method") != "Page.loadEventFired":
+            pass
+
     async def run(self, script: str) -> Any:
         """The value of a script; promises are awaited."""
         said = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)

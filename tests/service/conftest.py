@@ -17,6 +17,7 @@ import pytest
 from streamq_service.app import build_app
 from streamq_service.http.serve import address, bind, serving
 from streamq_service.messaging import messaging_app
+from streamq_service.sandbox.ledger import Ledger
 from streamq_service.sandbox.provider import build_sandbox
 from streamq_service.settings import ServiceSettings
 
@@ -25,6 +26,7 @@ from streamq import App, Counts, Worker
 from .browser import browser, page  # noqa: F401  # pytest finds them here
 from .declared import check
 from .intake import bare, base  # noqa: F401  # pytest finds them here
+from .pages import busy  # noqa: F401  # pytest finds it here
 
 JSON = {"Content-Type": "application/json"}
 
@@ -74,13 +76,15 @@ def _total(counts: Counts) -> int:
 
 
 @asynccontextmanager
-async def running(settings: ServiceSettings, engine: App | None = None) -> AsyncIterator[Service]:
-    """A service with these settings, without a worker."""
+async def running(
+    settings: ServiceSettings, engine: App | None = None, inbox: Ledger | None = None
+) -> AsyncIterator[Service]:
+    """A service with these settings, without a worker; ``inbox`` is that of a sandbox inside."""
     engine = engine or messaging_app(settings)
     with bind("127.0.0.1", 0) as listener:
         async with (
             engine,
-            serving(build_app(engine, settings), listener),
+            serving(build_app(engine, settings, inbox=inbox), listener),
             aiohttp.ClientSession() as http,
         ):
             yield Service(address(listener), engine, http)

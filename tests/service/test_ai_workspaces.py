@@ -89,6 +89,28 @@ async def test_a_reply_costs_all_tokens_that_the_model_counts_by_their_price(
 
 
 @ON_ONE_SERVER
+async def test_a_reply_that_breaks_off_counts_the_tokens_that_came(
+    settings: Make, peer: Peer, work: Work
+) -> None:
+    peer.pieces, peer.ends = ["one", "two", "three"], False
+    async with answering(settings, peer, work, ai_budget=3) as send:
+        service = send.service  # type: ignore[attr-defined]
+        body = {"workspace_id": 1, "contact_id": "c", "message_text": "?", "callback_url": peer.url}
+
+        async def waits(number: int) -> None:
+            _, _, sent = await service.post("/api/ai-response", {**body, "message_id": f"m-{number}"})
+
+            async def is_delayed() -> bool:
+                return bool((await service.get(sent["url"]))[2]["state"] == "delayed")
+
+            await until(is_delayed)
+
+        await waits(1)
+        await waits(2)
+    assert len(peer.asked) == 1
+
+
+@ON_ONE_SERVER
 async def test_without_a_price_no_cost_is_told_and_a_price_of_nothing_costs_nothing(
     settings: Make, peer: Peer, work: Work
 ) -> None:
@@ -146,8 +168,8 @@ async def test_replies_that_end_while_others_begin_are_spent_or_under_way_and_ne
 
         async def one(budget: Budget, workspace: str) -> int:
             try:
-                async with budget.reply(workspace):
-                    await budget.spend(workspace, 50)
+                async with budget.reply(workspace) as spending:
+                    spending.tokens = 50
             except Snooze:
                 return 0
             return 1

@@ -86,9 +86,16 @@ def test_the_page_needs_nothing_from_elsewhere_and_makes_no_markup_of_data() -> 
 
 def test_script_and_style_are_small_and_every_script_is_used() -> None:
     files = [file for file in STATIC.iterdir() if file.suffix in {".js", ".css"}]
-    assert sum(file.stat().st_size for file in files) < 200_000
+    of_the_page = [file for file in files if not file.name.startswith("docs")]  # the API's page has its own
+    assert sum(file.stat().st_size for file in of_the_page) < 200_000
     texts = "".join(file.read_text() for file in STATIC.iterdir())
     assert not [file.name for file in files if file.name not in texts]
+
+
+def test_every_script_of_the_page_is_asked_for_at_once() -> None:
+    page = (STATIC / "index.html").read_text()
+    scripts = {file.name for file in STATIC.glob("*.js") if not file.name.startswith("docs")}
+    assert set(re.findall(r'(?:modulepreload"|module") (?:href|src)="static/([\w.]+)"', page)) == scripts
 
 
 async def test_a_stream_begins_with_a_snapshot_and_tells_what_changes(service: Service) -> None:

@@ -4,58 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from streamq_service.http.marks import MARKS
 from streamq_service.http.serve import address, bind, serving
-from streamq_service.messaging import messaging_app
 from streamq_service.settings import ServiceSettings
 
 from streamq import App
 
 from ..rig import ON_ONE_SERVER
 from .browser import Page
-from .conftest import Service, running, working
+from .conftest import Service, running
+from .pages import PAGES, SHOWN
 from .test_dashboard import STATIC
 
 pytestmark = [pytest.mark.keeps_keys, ON_ONE_SERVER]
 
-LONG = {"to": "+15550100", "message": "x" * 1600, "workspaceId": "w" * 256}
-PAGES = (
-    "", "queues", "queues/work", "queues/work/jobs", "queues/work/jobs?state=failed&columns=a", "queues/work/groups",
-    "queues/work/groups/g", "failures", "schedules", "schedules/nightly", "workers", "workspaces", "messaging",
-    "messaging/sms", "messaging/email", "messaging/ai", "messaging/unknown", "messaging/opt-outs", "activity",
-    "activity?part=audit", "activity?part=live",
-)  # fmt: skip
-SHOWN = "document.querySelector('main h1') && document.getElementById('main').ariaBusy === 'false'"
 TWICE = """[...document.querySelectorAll("[id]")].map((each) => each.id)
     .filter((id, place, all) => all.indexOf(id) !== place)"""
 UNNAMED = """[...document.querySelectorAll("button, a, input, textarea, select, [role=img]")].filter((each) =>
     !(each.innerText?.trim() || each.ariaLabel || each.labels?.length || each.title)).map((each) => each.outerHTML)"""
-
-
-@pytest.fixture
-async def busy(settings: Callable[..., ServiceSettings], sandbox: Service) -> AsyncIterator[Service]:
-    """A service in which there is something of everything."""
-    given = settings(
-        sms_api_url=sandbox.url, email_api_url=sandbox.url, ai_api_url="simulated", feed_interval=0.1
-    )
-    app = messaging_app(given)
-
-    @app.schedule(cron="0 6 * * *", name="nightly", payload={"a": 1})
-    @app.task(queue="work", attempts=1)
-    async def work(given: dict[str, int]) -> int:
-        return 1 // given["a"]
-
-    async with running(given, app) as service:
-        await service.post("/api/v1/messages/sms", LONG)
-        await service.engine.enqueue("work", "work", {"a": 0, "b" * 64: 1}, group="g")
-        async with working(service.engine):
-            await service.engine.enqueue("work", "work", {"a": 1}, delay=600)
-            await (await service.engine.enqueue("work", "work", {"a": 2})).result(10)
-        await service.engine.enqueue("work", "work", {"a": 3}, group="g")
-        yield service
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -83,31 +53,39 @@ ODD: tuple[object, ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", ODD)
-async def test_no_answer_of_the_api_breaks_a_page(page: Page, server_kind: str, answer: object) -> None:
-    async def api(request: web.Request) -> web.Response:
+@asynccontextmanager
+async def answering(api: Callable[[web.Request], web.Response]) -> AsyncIterator[str]:
+    """The dashboard before an API of the test's own; its address."""
+
+    async def asked(request: web.Request) -> web.Response:
         if request.path.endswith("/events"):
             odd = {"queues": {"work": None, "q": {"waiting": "x"}}, "workers": [None, {}], "paused": 3}
             body = f"event: snapshot\ndata: {json.dumps(odd)}\n\n".encode()
             return web.Response(body=body, content_type="text/event-stream")
-        return web.json_response(answer)
+        return api(request)
 
     async def file(request: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / request.match_info.get("name", "index.html"), headers=MARKS)
 
     app = web.Application()
-    app.router.add_get("/api/v1/{path:.*}", api)
+    app.router.add_get("/api/v1/{path:.*}", asked)
     app.router.add_get("/static/{name}", file)
     app.router.add_get("/", file)
     with bind("127.0.0.1", 0) as listener:
         async with serving(app, listener, quiet=True):
-            await page.open(address(listener) + "/")
-            await page.until("document.querySelector('main h1')")
-            for at in (*PAGES, "queues/work/jobs/1-0"):
-                await page.run(f"location.hash = '#/{at}'")
-                await page.until(SHOWN)
-                shown = await page.text("main")
-                assert "cannot be shown: what the server told is odd" not in shown, at
+            yield address(listener)
+
+
+@pytest.mark.parametrize("answer", ODD)
+async def test_no_answer_of_the_api_breaks_a_page(page: Page, server_kind: str, answer: object) -> None:
+    async with answering(lambda _request: web.json_response(answer)) as url:
+        await page.open(f"{url}/")
+        await page.until("document.querySelector('main h1')")
+        for at in (*PAGES, "queues/work/jobs/1-0"):
+            await page.run(f"location.hash = '#/{at}'")
+            await page.until(SHOWN)
+            shown = await page.text("main")
+            assert "cannot be shown: what the server told is odd" not in shown, at
     assert page.complaints == []
 
 

@@ -174,8 +174,17 @@ async def test_reports_of_twilio_are_signed_over_the_address_and_the_fields(sett
     given = {"sms_api_url": url, "public_url": "https://jobs.example.com/x"}
     async with running(settings(**given)) as service:
         path = f"{HOOK}/twilio?key=send-sms-queue%3A1-0"
-        form = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+1555"}
-        text = f"https://jobs.example.com/x{path}" + "".join(f"{k}{v}" for k, v in sorted(form.items()))
+        # a field that comes twice is signed with each of its values, and twice with one only once
+        form = [
+            ("MessageSid", "SM1"),
+            ("To", "+1555"),
+            ("MessageStatus", "delivered"),
+            ("Tag", "b"),
+            ("Tag", "a"),
+        ]
+        signed = "".join(f"{name}{value}" for name, value in sorted(form))
+        form.append(("Tag", "a"))
+        text = f"https://jobs.example.com/x{path}{signed}"
         mark = base64.b64encode(hmac.digest(b"token", text.encode(), hashlib.sha1)).decode()
 
         async def said(mark: str) -> int:

@@ -75,6 +75,20 @@ async def test_what_does_not_pass_by_ends_in_a_failure_that_says_why(
     assert psutil.Process().memory_info().rss - before < 30 * MEGABYTE
 
 
+@pytest.mark.parametrize(("step", "is_unknown"), [("MAIL", False), ("RCPT", False), (".", True)])
+async def test_only_a_message_that_the_server_may_have_is_to_be_settled_when_the_connection_breaks(
+    settings: Make, sandbox: Service, work: Work, step: str, is_unknown: bool
+) -> None:
+    async with (
+        post_office(Post({step: drops})) as post,
+        running(by_mail(settings, post, sandbox, email_attempts=1)) as service,
+        work(service.engine),
+    ):
+        job = await ended(service, "/api/schedule-email", MAIL)
+        check([job], "failed", 1)
+        assert ("to be settled" in job["error"]["message"]) is is_unknown
+
+
 @pytest.mark.parametrize("step", ["RCPT", "DATA", "."])
 async def test_a_refusal_for_good_fails_it_at_once(
     settings: Make, sandbox: Service, work: Work, step: str

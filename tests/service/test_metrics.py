@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -70,7 +71,7 @@ async def test_they_tell_jobs_workers_slots_memory_and_how_long_the_first_waits(
             await until(is_told)
 
 
-async def test_they_tell_what_came_of_jobs_and_messages_lately(
+async def test_they_count_what_comes_of_jobs_and_messages_and_how_long_that_takes(
     start: Start, settings: Callable[..., Any], sandbox: Service, work: Work
 ) -> None:
     given = settings(sms_api_url=sandbox.url)
@@ -87,18 +88,21 @@ async def test_they_tell_what_came_of_jobs_and_messages_lately(
         engine = service.engine
 
         async def are_counted() -> bool:
-            found = await engine.statistics("5m")
-            tallied = await engine.tallies("messages-by-channel").read("5m")
-            told = [each.counts.get("sent") for _, subjects in tallied.steps for each in subjects.values()]
-            return (
-                found["odd"].total.failed == 1 and found["send-sms-queue"].total.completed == 1 and 1 in told
-            )
+            found = await engine.totals()
+            told = await engine.tallies("messages-by-channel").totals()
+            ends = found["odd"].outcomes["failed"], found["send-sms-queue"].outcomes["completed"]
+            return (*ends, "sms" in told and told["sms"].counts.get("sent")) == (1, 1, 1)
 
         await until(are_counted)
         _, found = await scraped(service)
-        assert found[of("attempts_recent", queue="odd", outcome="failed")] == 1
-        assert found[of("messages_recent", channel="sms", outcome="sent")] == 1
-        assert found[of("run_seconds", queue="send-sms-queue", percentile="95")] >= 0
+        assert found[of("attempts_total", queue="odd", outcome="failed")] == 1
+        assert found[of("messages_total", channel="sms", outcome="sent")] == 1
+        for name in ("run", "wait"):
+            assert found[of(f"{name}_seconds_count", queue="send-sms-queue")] == 1
+            assert found[of(f"{name}_seconds_bucket", queue="send-sms-queue", le="+Inf")] == 1
+            assert found[of(f"{name}_seconds_bucket", queue="send-sms-queue", le="16777.216")] == 1
+            assert 0 <= found[of(f"{name}_seconds_sum", queue="send-sms-queue")] < 60
+        assert found[of("attempts_total", queue="odd", outcome="completed")] == 0, "told before there is one"
         assert found[of("deliveries_unknown")] == 0
 
 
@@ -136,6 +140,25 @@ async def test_the_fullest_queues_are_told_apart_and_the_others_added_up(
     assert of("queue_workers", queue="c") not in found
 
 
+async def test_the_counters_of_the_busiest_queues_are_told_and_no_sum_of_the_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "MOST", 2)
+    store = service.engine.client.store
+    await store.server.read_clock()
+    await store.queues.announce("a", "b", "c")
+    async with store.pool.links() as links:
+        for name, number in (("a", 3), ("b", 1), ("c", 2)):
+            await store.statistics.add(links, "w", {name: (1, {"t": Counter(failed=number, w9=number)})})
+    text, found = await scraped(service)
+    told = {dict(labels)["queue"]: value for (name, labels), value in found.items()
+            if name == "streamq_attempts_total" and dict(labels)["outcome"] == "failed"}  # fmt: skip
+    assert told == {"a": 3, "c": 2}
+    for name, kind in (("attempts_total", "counter"), ("wait_seconds", "histogram"), ("jobs", "gauge")):
+        assert f"# TYPE streamq_{name} {kind}\n" in text
+    assert found[of("wait_seconds_count", queue="c")] == 2
+
+
 async def test_with_keys_only_readers_are_told(start: Start, settings: Callable[..., Any]) -> None:
     key = "k" * 24
     async with start(settings(api_keys=f"{key}=read")) as service:
@@ -169,7 +192,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def named_in(text: str) -> set[str]:
-    return set(re.findall(r"\bstreamq_[a-z_]+", text))
+    """But for how the samples of a histogram end."""
+    names = re.findall(r"\bstreamq_[a-z_]+", text)
+    return {re.sub("(?<=_seconds)_(bucket|sum|count)$", "", name) for name in names}
 
 
 def test_rules_dashboard_and_page_name_what_is_told_and_the_page_all_of_it() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -66,6 +68,40 @@ async def two(settings: Make, **given: Any) -> AsyncIterator[tuple[Service, Peer
 
 async def send(service: Service, **more: Any) -> Any:
     return (await service.post(SMS, {**GOOD, **more}, Prefer="wait=15"))[2]
+
+
+async def test_a_provider_is_given_no_more_than_its_rate_and_the_next_one_gets_the_rest(
+    settings: Make,
+) -> None:
+    async with two(settings, sms_provider_rates="first=3/h") as (service, first, second):
+        sent = [await send(service, message=f"number {n}") for n in range(5)]
+        assert [job["state"] for job in sent] == ["completed"] * 5
+        assert (len(first.seen), len(second.seen)) == (3, 2)
+
+
+async def test_where_all_have_had_their_rate_a_message_waits_and_spends_no_attempt(settings: Make) -> None:
+    async with two(settings, sms_provider_rates="first=1/s, second=1/s") as (service, first, second):
+        began = monotonic()
+        sent = await asyncio.gather(*[send(service, message=f"number {n}") for n in range(6)])
+        assert monotonic() - began > 1.9, "two in each second"
+        assert [(job["state"], job["attempt"]) for job in sent] == [("completed", 1)] * 6
+        assert (len(first.seen), len(second.seen)) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ("first", "must name each provider"), ("first=fast", "rate='fast'"), ("third=1/s", "has that name"),
+        ("first=1/s,first=2/s", "once"), ("first=unlimited", "must name each provider"), ("=1/s", "has that name"),
+    ],
+)  # fmt: skip
+async def test_rates_that_cannot_be_read_are_told_at_the_start(
+    settings: Make, rates: str, words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="STREAMQ_SMS_PROVIDER_RATES") as refused:
+        async with two(settings, sms_provider_rates=rates):
+            pass
+    assert words in str(refused.value)
 
 
 async def test_the_first_provider_has_all_messages_while_it_takes_them(settings: Make) -> None:

@@ -1,7 +1,7 @@
 // What a person may do: each act is told once, as a request and as its twins for a terminal, and is done in one dialog.
 //   text          the word on the button
-//   scope         what the key must allow
-//   method, path  of the request; body(values) its body as JSON text, headers(values)
+//   scope         what the key must allow: admin, where it says nothing
+//   method, path  of the request, a POST where it says nothing, the path also as path(values); body(values) its body as JSON text, headers(values)
 //   check(values) throws for what cannot be sent
 //   cli(values)   the same on the command line; null where there is none
 //   title, note   what the dialog says before; a note may depend on the values
@@ -19,22 +19,29 @@ import { say } from "./toast.js";
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${String(text).replaceAll("'", `'\\''`)}'`);
 
-/** The words of a command line, quoted for a shell. */
-export const command = (...words) => ["streamq", ...words.filter((word) => word !== null && word !== undefined)].map(quoted).join(" ");
+/** What a person has written; what is empty is left out. */
+export const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined && value !== false));
+
+const optional = (values) => Object.entries(given(values)).flatMap(([name, value]) => [`--${name.replaceAll("_", "-")}`, ...(value === true ? [] : [value])]);
+
+/** A command line, quoted for a shell: words, and objects of options. */
+export const command = (...words) => ["streamq", ...words.flatMap((word) => (typeof word === "object" ? optional(word ?? {}) : [word]))].map(quoted).join(" ");
+
+const placeOf = ({ path }, values) => (typeof path === "function" ? path(values) : path);
 
 /** The request of an act for a terminal. */
 export function curl(action, values) {
   const body = action.body?.(values);
   const headers = Object.entries({ "Content-Type": "application/json", ...action.headers?.(values) });
   const key = api.hasKey() ? ["-H", '"Authorization: Bearer $STREAMQ_KEY"'] : [];
-  const words = ["curl", "-X", action.method, ...headers.flatMap(([name, value]) => ["-H", quoted(`${name}: ${value}`)]), ...key];
+  const words = ["curl", "-X", action.method ?? "POST", ...headers.flatMap(([name, value]) => ["-H", quoted(`${name}: ${value}`)]), ...key];
   if (body !== undefined) words.push("-d", quoted(body));
-  return [...words, quoted(api.address(action.path))].join(" ");
+  return [...words, quoted(api.address(placeOf(action, values)))].join(" ");
 }
 
 /** A button for an act; nothing where the key does not allow it. */
 export function button(action, props = {}) {
-  if (!action || !page.may(action.scope)) return null;
+  if (!action || !page.may(action.scope ?? "admin")) return null;
   const tone = action.isDangerous ? "danger" : "";
   return h("button", { type: "button", class: tone, "data-act": action.text, ...props, onclick: () => begin(action) }, action.text);
 }
@@ -85,7 +92,7 @@ async function submit(state, again) {
 
 async function act(action, values) {
   action.check?.(values);
-  const answer = await api.send(action.method, action.path, action.body?.(values), action.headers?.(values));
+  const answer = await api.send(action.method ?? "POST", placeOf(action, values), action.body?.(values), action.headers?.(values));
   say(action.done?.(answer) ?? `${action.text}: done.`);
   page.again();
 }
@@ -122,7 +129,7 @@ export function twins(action, values, open = false) {
 }
 
 function copied(title, text) {
-  return h("div", { class: "twin" }, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { type: "button", onclick: (event) => copy(text, event.target) }, "Copy"));
+  return h("div", { class: "twin" }, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { type: "button", "aria-label": `Copy: ${title}`, onclick: (event) => copy(text, event.target) }, "Copy"));
 }
 
 /** Also where the page is not served by HTTPS, as the clipboard of the browser then is not there. */

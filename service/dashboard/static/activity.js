@@ -1,8 +1,8 @@
 // What goes on: operations in the background, who did what, and the counts as they change.
 
 import { progress } from "./bulk.js";
-import { clock, dict, list, number } from "./format.js";
-import { card, empty, head, queueLink, jobLink, link, table, tabs, when } from "./parts.js";
+import { clock, dict, items, list, number } from "./format.js";
+import { card, column, empty, figure, head, jobLink, link, queueLink, small, table, tabs, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { write } from "./exact.js";
@@ -19,7 +19,7 @@ export const activity = {
     return [
       head("Activity"),
       tabs("What", part, PARTS.map(([value, text]) => [value, text, at("activity", { part: value })])),
-      part === "audit" ? audit(dict(data.audit)) : part === "live" ? changes(live) : operations(list(dict(data.operations).data).map(dict)),
+      part === "audit" ? audit(dict(data.audit)) : part === "live" ? changes(live) : operations(items(data.operations)),
     ];
   },
 };
@@ -31,14 +31,14 @@ function operations(found) {
     card("Ended in the last day", table({
       name: "Ended operations", items: ended, key: ({ id }) => id, none: "None.",
       columns: [
-        { title: "what", cell: ({ kind, filter, states }) => [h("b", {}, kind), h("small", { class: "quiet" }, filter || list(states).join(", "))] },
-        { title: "queue", cell: ({ queue }) => queueLink(queue) },
-        { title: "ended as", cell: ({ state, reason }) => [state, reason ? h("small", { class: "quiet" }, reason) : null] },
-        { title: "done", isNumber: true, cell: ({ done, total, filter }) => (filter ? number(done) : `${number(done)} of ${number(total)}`) },
-        { title: "looked at", isNumber: true, cell: ({ looked, filter }) => (filter ? number(looked) : "–") },
-        { title: "skipped", isNumber: true, cell: ({ skipped }) => number(skipped) },
-        { title: "by", cell: ({ by }) => by },
-        { title: "when", isNumber: true, cell: ({ ended_at, updated_at }) => when(ended_at ?? updated_at) },
+        column("what", ({ kind, filter, states }) => [h("b", {}, kind), small(filter || list(states).join(", "))]),
+        column("queue", ({ queue }) => queueLink(queue)),
+        column("ended as", ({ state, reason }) => [state, reason ? small(reason) : null]),
+        figure("done", ({ done, total, filter }) => (filter ? number(done) : `${number(done)} of ${number(total)}`)),
+        figure("looked at", ({ looked, filter }) => (filter ? number(looked) : "–")),
+        figure("skipped", ({ skipped }) => number(skipped)),
+        column("by", ({ by }) => by),
+        figure("when", ({ ended_at, updated_at }) => when(ended_at ?? updated_at)),
       ],
     })),
   ];
@@ -50,12 +50,12 @@ function audit({ data, page }) {
     card("Who did what", table({
       name: "Audit trail", items: list(data).map(dict), key: ({ id }) => id, none: "Nothing was done to queues, jobs and schedules, or nothing is kept.",
       columns: [
-        { title: "when", cell: ({ at }) => when(at) },
-        { title: "who", cell: ({ actor }) => actor },
-        { title: "did", cell: ({ action }) => h("b", {}, action) },
-        { title: "queue", cell: ({ queue }) => (queue ? queueLink(queue) : null) },
-        { title: "to", cell: ({ queue, subject, action }) => (queue && String(action).startsWith("job") ? jobLink(queue, subject) : subject) },
-        { title: "how", cell: ({ details }) => (Object.keys(dict(details)).length ? h("code", {}, write(details)) : null) },
+        column("when", ({ at }) => when(at)),
+        column("who", ({ actor }) => actor),
+        column("did", ({ action }) => h("b", {}, action)),
+        column("queue", ({ queue }) => (queue ? queueLink(queue) : null)),
+        column("to", ({ queue, subject, action }) => (queue && String(action).startsWith("job") ? jobLink(queue, subject) : subject)),
+        column("how", ({ details }) => (Object.keys(dict(details)).length ? h("code", {}, write(details)) : null)),
       ],
     })),
     next ? h("p", { key: "next" }, link(at("activity", { part: "audit", cursor: next }), "Older acts")) : null,

@@ -10,6 +10,7 @@ class Problem extends Error {
     super(document.detail ?? document.title ?? `the server answered ${status}`);
     this.status = status;
     this.code = document.code ?? "";
+    this.told = document;
     this.errors = Array.isArray(document.errors) ? document.errors : [];
   }
 }
@@ -55,9 +56,11 @@ export async function send(method, path, body, more = {}) {
   return parse(await response.text());
 }
 
-const name = encodeURIComponent;
+/** A name as a part of a path. "." and ".." would lead elsewhere, also as %2E: with a blank they are names that nothing has. */
+const name = (text) => encodeURIComponent(text).replace(/^\.\.?$/, "%20$&");
 export const query = (values) => new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
 export const queueAt = (queue) => `queues/${name(queue)}`;
 export const jobAt = (queue, id) => `queues/${name(queue)}/jobs/${name(id)}`;
 export const groupAt = (queue, group) => `queues/${name(queue)}/groups/${name(group)}`;
+export const workerAt = (worker) => `workers/${name(worker)}`;
 export const scheduleAt = (schedule) => `schedules/${name(schedule)}`;

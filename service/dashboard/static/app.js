@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { activity } from "./activity.js";
+import { capacity } from "./capacity.js";
 import { failures } from "./failures.js";
-import { dict, list, span } from "./format.js";
+import { dict, items, list, span } from "./format.js";
 import { group, groups } from "./groups.js";
 import { job } from "./job.js";
 import { jobs } from "./jobs.js";
@@ -11,6 +12,7 @@ import { listen } from "./keys.js";
 import { askForKey } from "./key.js";
 import { begin, freeze, live } from "./live.js";
 import { messaging } from "./messaging.js";
+import { newJob } from "./new.js";
 import { overview } from "./overview.js";
 import { again, draw, page, turn } from "./page.js";
 import { openPalette } from "./palette.js";
@@ -21,7 +23,7 @@ import { h, patch } from "./render.js";
 import { at, matched, read } from "./route.js";
 import { schedule, schedules } from "./schedules.js";
 import { nextTheme, theme } from "./theme.js";
-import { workers } from "./workers.js";
+import { worker, workers } from "./workers.js";
 import { workspaces } from "./workspaces.js";
 
 const VIEWS = [
@@ -36,7 +38,10 @@ const VIEWS = [
   ["schedules", schedules],
   ["schedules/:name", schedule],
   ["workers", workers],
+  ["workers/:name", worker],
   ["workspaces", workspaces],
+  ["capacity", capacity],
+  ["new", newJob],
   ["messaging", messaging],
   ["messaging/:part", messaging],
   ["activity", activity],
@@ -51,11 +56,13 @@ const PAGES = [
   ["workers", "Workers", "w"],
   ["messaging", "Messaging", "m"],
   ["workspaces", "Workspaces", "p"],
+  ["capacity", "Capacity", "c"],
   ["activity", "Activity", "a"],
+  ["new", "New job", "n"],
 ];
 const MESSAGING = new Set(["messaging", "workspaces"]); // shown only where the app sends messages
 
-const pages = () => PAGES.filter(([path]) => page.channels.length || !MESSAGING.has(path));
+const pages = () => PAGES.filter(([path]) => (path === "capacity" ? list(page.me.offers).includes(path) : page.channels.length || !MESSAGING.has(path)));
 
 function show() {
   const { parts, query } = read();
@@ -99,7 +106,7 @@ function toggle() {
 async function meet() {
   try {
     page.me = { ...page.me, ...dict(await api.get("me")) };
-    page.channels = list(dict(await api.get("channels")).data).map(dict);
+    page.channels = items(await api.get("channels"));
   } catch {
     // The banner says that the server cannot be asked, and the dialog that a key is missing.
   }

@@ -2,7 +2,7 @@
 
 import { dict, list, took } from "./format.js";
 import { h } from "./render.js";
-import { when } from "./parts.js";
+import { quiet, when } from "./parts.js";
 
 const LEAST = 1.5; // percent: what is shorter can still be seen
 
@@ -37,6 +37,6 @@ export function timeline(job) {
   return [
     h("div", { class: "timeline", role: "img", "aria-label": found.map((each) => `${each.title} ${seconds(each)}`).join(", ") },
       found.map((each) => h("span", { "data-state": each.kind, title: `${each.title}, ${seconds(each)}`, style: { "flex-grow": String(Math.max(LEAST, (100 * (each.to - each.from)) / whole)) } }))),
-    h("ol", { class: "phases" }, found.map((each) => h("li", { "data-state": each.kind }, h("i", { "aria-hidden": "true" }), each.title, " ", h("b", {}, seconds(each)), " ", h("span", { class: "quiet" }, when(new Date(each.from).toISOString()))))),
+    h("ol", { class: "phases" }, found.map((each) => h("li", { "data-state": each.kind }, h("i", { "aria-hidden": "true" }), each.title, " ", h("b", {}, seconds(each)), " ", quiet(when(new Date(each.from).toISOString()))))),
   ];
 }

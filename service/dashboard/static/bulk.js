@@ -1,6 +1,6 @@
 // What is done to many jobs at once: all that a filter means, counted first, in the background with its progress.
 
-import { button, command } from "./action.js";
+import { button, command, given } from "./action.js";
 import * as api from "./api.js";
 import { write } from "./exact.js";
 import { amount, count, dict, list, number, plural } from "./format.js";
@@ -35,7 +35,7 @@ function act(queue, { action, text, whole, isDangerous }, filter, state, size, c
   const isAll = !size && (!filter || filter === `state:${state}`);
   const known = size ?? (isAll && counts ? STATES_OF[action].includes(state) || !state ? (state ? [state] : STATES_OF[action]).reduce((sum, each) => sum + count(counts[each]), 0) : count(counts[state]) : null);
   return {
-    text: size ? `${text} ${number(size)} ticked` : `${text} all …`, isDangerous, scope: "admin", method: "POST", path: `${api.queueAt(queue)}/jobs/bulk`,
+    text: size ? `${text} ${number(size)} ticked` : `${text} all …`, isDangerous, path: `${api.queueAt(queue)}/jobs/bulk`,
     title: `${text} ${state ?? whole} jobs of ${queue}`, sure: text,
     prepare: known === null ? (values, again) => counted(queue, q, STATES_OF[action], Boolean(state), values, again) : null,
     note: (values) => [`This is for ${known === null ? (values.counted ?? "… jobs, being counted") : plural(known, "job")} that fit: `, h("code", {}, q)],
@@ -45,13 +45,13 @@ function act(queue, { action, text, whole, isDangerous }, filter, state, size, c
       { name: "rate", label: "At most", value: "", hint: "such as 50/s; empty for as quickly as it goes" },
     ],
     body: (values) => write(body(action, q, values)),
-    cli: ({ rate }) => command("job", action === "delete" ? "rm" : action, queue, "--q", q, "--all", ...(rate ? ["--rate", rate] : [])),
+    cli: ({ rate }) => command("job", action === "delete" ? "rm" : action, queue, { q, all: true, rate }),
     done: begun,
   };
 }
 
 function body(action, q, { rate, canary, reason }) {
-  return { action, q, ...(rate ? { rate } : {}), ...(canary ? { canary: Number(canary) } : {}), ...(reason ? { reason } : {}) };
+  return given({ action, q, rate, canary: canary && Number(canary), reason });
 }
 
 /** Count what a filter means, page by page, while the dialog is open. */
@@ -85,7 +85,7 @@ export function progress(operation) {
 }
 
 const ended = (id, kind) => ({
-  text: "End it", scope: "admin", method: "POST", path: `operations/${encodeURIComponent(id)}/cancel`, title: `End the ${kind}`,
+  text: "End it", path: `operations/${encodeURIComponent(id)}/cancel`, title: `End the ${kind}`,
   note: "What it has done stays done.",
   cli: () => command("operation", "cancel", id),
   done: ({ done }) => `It has ended, after ${plural(amount(done), "job")}.`,

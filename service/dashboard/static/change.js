@@ -6,7 +6,7 @@ import { parse, write } from "./exact.js";
 import { at, go } from "./route.js";
 import { ENDED, OPEN } from "./states.js";
 
-const of = (job, action) => ({ scope: "write", method: "POST", path: `${jobAt(job.queue, job.id)}${action}` });
+const of = (job, action) => ({ scope: "write", path: `${jobAt(job.queue, job.id)}${action}` });
 const guarded = (job) => () => ({ "If-Match": `"${job.version}"` });
 
 /** JSON that a person wrote goes as it is written; before, it is read. */
@@ -24,7 +24,7 @@ const retryWith = (job) => ({
   fields: [{ name: "payload", label: "Payload", kind: "json", value: write(job.payload, "  "), rows: 14 }],
   check: readable,
   body: ({ payload }) => `{"payload": ${payload}}`,
-  cli: ({ payload }) => command("job", "retry", job.queue, job.id, "--payload", payload),
+  cli: ({ payload }) => command("job", "retry", job.queue, job.id, { payload }),
   done: (made) => (go(at("queues", made.queue, "jobs", made.id)), "The copy waits."),
 });
 
@@ -33,7 +33,7 @@ const cancel = (job) => ({
   note: "Its record stays and says so. Where its handler runs, it is told to end.",
   fields: [{ name: "reason", label: "Reason" }],
   body: ({ reason }) => write({ reason }),
-  cli: ({ reason }) => command("job", "cancel", job.queue, job.id, ...(reason ? ["--reason", reason] : [])),
+  cli: ({ reason }) => command("job", "cancel", job.queue, job.id, { reason }),
   done: ({ state }) => (state === "active" ? "Its handler is told to end." : "It is cancelled."),
 });
 
@@ -60,7 +60,7 @@ const edit = (job) => ({
   ],
   check: readable,
   body: ({ payload, priority }) => `{"payload": ${payload}${priority ? `, "priority": ${write(priority)}` : ""}}`,
-  cli: ({ payload }) => command("job", "edit", job.queue, job.id, "--payload", payload, "--version", String(job.version)),
+  cli: ({ payload }) => command("job", "edit", job.queue, job.id, { payload, version: String(job.version) }),
   done: () => "It is changed.",
 });
 

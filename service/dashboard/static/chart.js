@@ -1,9 +1,10 @@
-// Charts: lines over time with axes that have units, gaps as gaps, values under the pointer or the arrow keys, and the same as
-// a table.
+// Charts: lines over time with axes that have units, gaps as gaps, values under the pointer or the arrow keys, a part of the
+// time seen larger, marks where another version began, and the same as a table.
 
-import { amount, clock, short } from "./format.js";
+import { amount, clock, dict, short } from "./format.js";
 import { page } from "./page.js";
 import { h } from "./render.js";
+import { ask } from "./route.js";
 
 const WIDE = 600;
 const HIGH = 120;
@@ -40,15 +41,44 @@ export function spark(values, tone, says) {
   );
 }
 
+/** The steps that are looked at: all, or those between the two times that the address names. */
+function seen(times) {
+  const [from, to] = (page.query.zoom ?? "").split("~").map(Number);
+  const within = times.map((_, index) => index).filter((index) => !(Date.parse(times[index]) / 1000 < from || Date.parse(times[index]) / 1000 > to));
+  return within.length > 1 ? [within[0], within.at(-1) + 1] : [0, times.length];
+}
+
+/** Look at the steps from one to another, in all charts of the page; without them at all. */
+function zoom(times, one, other) {
+  const ends = [one, other].sort((a, b) => a - b).map((index) => Math.floor(Date.parse(times[index]) / 1000));
+  page.set({ drag: null, hover: null });
+  ask({ zoom: times.length && ends[1] > ends[0] ? ends.join("~") : "" });
+}
+
+/** Where a version of the workers that run began: { index, text }, for a line in each chart. */
+function marks(times) {
+  const begins = new Map();
+  for (const { version, started_at: at } of page.live.workers.map(dict)) {
+    if (version && !(begins.get(version) <= at)) begins.set(version, at);
+  }
+  const place = (at) => times.findLastIndex((time) => Date.parse(time) <= Date.parse(at));
+  return [...begins].filter(([, at]) => place(at) > 0).map(([version, at]) => ({ index: place(at), text: `${version} since ${clock(at)}` }));
+}
+
 /**
  * Lines over time. `times` are the begins of the steps; `series` has { title, tone, values }; `said(value)` writes a value with
  * its unit.
  */
-export function chart({ name, times, series, said = short }) {
-  const { hover, tables = {} } = page.local;
-  const isTable = tables[name];
+export function chart({ name, times: allTimes, series: all, said = short }) {
+  const { hover } = page.local;
+  const tables = (page.query.tables ?? "").split("~").filter(Boolean);
+  const [from, to] = seen(allTimes);
+  const times = allTimes.slice(from, to);
+  const series = all.map((each) => ({ ...each, values: each.values.slice(from, to) }));
+  const isTable = tables.includes(name);
   const most = roundUp(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => amount(value) || 0))));
   const at = hover < times.length ? hover : null;
+  const began = marks(times);
   return h(
     "figure",
     { class: "chart", key: `chart ${name}` },
@@ -56,11 +86,12 @@ export function chart({ name, times, series, said = short }) {
       "figcaption",
       {},
       h("h2", {}, name),
-      h("span", { class: "legend" }, series.map((each) => legend(each, at, said))),
+      h("span", { class: "legend" }, series.map((each) => legend(each, at, said)), began.map(({ text }) => h("span", { key: text, class: "mark" }, text))),
       h("span", { class: "quiet hovered" }, at === null || at === undefined ? "" : clock(times[at])),
-      h("button", { type: "button", class: "small", "aria-pressed": String(Boolean(isTable)), onclick: () => page.set({ tables: { ...tables, [name]: !isTable } }) }, "Table"),
+      to - from < allTimes.length ? h("button", { type: "button", class: "small", onclick: () => zoom([]) }, "All of the time") : null,
+      h("button", { type: "button", class: "small", "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
     ),
-    isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at) : h("p", { class: "empty" }, "Nothing is kept of this time."),
+    isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at, began) : h("p", { class: "empty" }, "Nothing is kept of this time."),
   );
 }
 
@@ -69,19 +100,25 @@ function legend({ title, tone, values }, at, said) {
   return h("span", { key: title, "data-tone": tone }, h("i", { "aria-hidden": "true" }), title, value);
 }
 
-function plot(name, times, series, most, said, at) {
+function plot(name, times, series, most, said, at, began) {
   const far = times.length - 1;
-  const over = (event) => {
+  const { drag } = page.local;
+  const inside = (index) => Math.max(0, Math.min(far, index));
+  const under = (event) => {
     const box = event.currentTarget.getBoundingClientRect();
-    page.set({ hover: Math.max(0, Math.min(far, Math.round(((event.clientX - box.left) / box.width) * far))) });
+    return inside(Math.round(((event.clientX - box.left) / box.width) * far));
   };
   const key = (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!by) return;
+    const here = at ?? Math.floor(far / 2);
+    if (by) page.set({ hover: inside((at ?? (by > 0 ? -1 : far + 1)) + by) });
+    else if (event.key === "+") zoom(times, inside(here - Math.ceil(far / 4)), inside(here + Math.ceil(far / 4)));
+    else if (event.key === "-") zoom([]);
+    else return;
     event.preventDefault();
-    page.set({ hover: Math.max(0, Math.min(far, (at ?? (by > 0 ? -1 : far + 1)) + by)) });
   };
-  const x = at === null || at === undefined ? null : (at * WIDE) / Math.max(1, far);
+  const x = (index) => (index * WIDE) / Math.max(1, far);
+  const line = (index) => `M${x(index).toFixed(1)} 0v${HIGH}`;
   return h(
     "div",
     { class: "plot" },
@@ -89,12 +126,16 @@ function plot(name, times, series, most, said, at) {
     h(
       "svg",
       {
-        viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", tabindex: 0, role: "img", "aria-label": spoken(name, series, said),
-        onmousemove: over, onmouseleave: () => page.set({ hover: null }), onkeydown: key, onblur: () => page.set({ hover: null }),
+        viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", tabindex: 0, role: "img", "aria-label": spoken(name, series, said), onkeydown: key,
+        onpointermove: (event) => page.set({ hover: under(event) }), onpointerleave: () => page.set({ hover: null, drag: null }), onblur: () => page.set({ hover: null }),
+        onpointerdown: (event) => page.set({ drag: [name, under(event)] }),
+        onpointerup: (event) => (page.local.drag && Math.abs(page.local.drag[1] - under(event)) > 1 ? zoom(times, page.local.drag[1], under(event)) : page.set({ drag: null })),
       },
       [0, HIGH / 2, HIGH].map((y) => h("path", { class: "grid", d: `M0 ${y}h${WIDE}` })),
+      began.map(({ index, text }) => h("path", { key: text, class: "deployed", d: line(index) })),
+      drag?.[0] === name && typeof at === "number" ? h("path", { key: "drag", class: "dragged", d: `M${x(drag[1]).toFixed(1)} 0H${x(at).toFixed(1)}V${HIGH}H${x(drag[1]).toFixed(1)}z` }) : null,
       series.map(({ title, tone, values }) => h("path", { key: title, class: "line", "data-tone": tone, d: path(values, most) })),
-      x === null ? null : h("path", { key: "cursor", class: "cursor", d: `M${x.toFixed(1)} 0v${HIGH}` }),
+      typeof at === "number" ? h("path", { key: "cursor", class: "cursor", d: line(at) }) : null,
     ),
     h("div", { class: "times", "aria-hidden": "true" }, [0, Math.floor(far / 2), far].filter((index, place, all) => all.indexOf(index) === place).map((index) => h("span", {}, clock(times[index])))),
   );
@@ -102,7 +143,7 @@ function plot(name, times, series, most, said, at) {
 
 function spoken(name, series, said) {
   const lasts = series.map(({ title, values }) => `${title} ${said(values.findLast((value) => Number.isFinite(amount(value))))}`);
-  return `${name}; at last ${lasts.join(", ")}. The arrow keys go through the values.`;
+  return `${name}; at last ${lasts.join(", ")}. The arrow keys go through the values, + shows a part larger, - all.`;
 }
 
 function asTable(name, times, series, said) {
@@ -110,7 +151,7 @@ function asTable(name, times, series, said) {
   const rows = times.map((time, index) => h("tr", { key: time }, h("td", {}, clock(time)), series.map(({ values }) => h("td", { class: "number" }, said(values[index])))));
   return h(
     "div",
-    { class: "scrolls short", role: "region", "aria-label": name, tabindex: 0 },
+    { class: "scrolls short", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
     h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, index) => h("th", { scope: "col", class: index ? "number" : null }, title)))), h("tbody", {}, rows.reverse())),
   );
 }

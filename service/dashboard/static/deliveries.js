@@ -3,8 +3,8 @@
 import { button } from "./action.js";
 import { jobAt } from "./api.js";
 import { write } from "./exact.js";
-import { dict, list, number } from "./format.js";
-import { card, facts, jobLink, table, when } from "./parts.js";
+import { dict, items, number } from "./format.js";
+import { card, column, facts, jobLink, small, table, when } from "./parts.js";
 import { h } from "./render.js";
 import { said } from "./shown.js";
 
@@ -15,7 +15,7 @@ const WAYS = [
 ];
 
 const settled = (queue, id, { as, text, note, isDangerous }) => ({
-  text, note, isDangerous, scope: "write", method: "POST", path: `${jobAt(queue, id)}/delivery`, title: `${text}: settle the delivery`,
+  text, note, isDangerous, scope: "write", path: `${jobAt(queue, id)}/delivery`, title: `${text}: settle the delivery`,
   body: () => write({ as }),
   done: ({ state }) => `The delivery is ${state}.`,
 });
@@ -30,14 +30,14 @@ export const deliveryCard = (found) =>
 
 export function unknownDeliveries(told) {
   return card(`Unknown deliveries: ${number(dict(told).total ?? 0)}`, h("p", { class: "quiet" }, "Nobody knows whether these were sent: the provider did not answer in time. Look there, and say what became of them."), table({
-    name: "Unknown deliveries", items: list(dict(told).data).map(dict), key: ({ queue, id }) => `${queue} ${id}`, none: "There is none.",
+    name: "Unknown deliveries", items: items(told), key: ({ queue, id }) => `${queue} ${id}`, none: "There is none.",
     columns: [
-      { title: "job", cell: ({ queue, id }) => jobLink(queue, id) },
-      { title: "channel", cell: ({ channel, provider }) => [channel, provider ? h("small", { class: "quiet" }, provider) : null] },
-      { title: "workspace", cell: ({ workspace_id }) => said(workspace_id ?? "–") },
-      { title: "given out", cell: ({ at }) => when(at) },
-      { title: "why", cell: ({ reason }) => reason },
-      { title: "", cell: settling },
+      column("job", ({ queue, id }) => jobLink(queue, id)),
+      column("channel", ({ channel, provider }) => [channel, provider ? small(provider) : null]),
+      column("workspace", ({ workspace_id }) => said(workspace_id ?? "–")),
+      column("given out", ({ at }) => when(at)),
+      column("why", ({ reason }) => reason),
+      column("", settling, "acts"),
     ],
   }));
 }

@@ -18,9 +18,13 @@ export function present(state, draw) {
   return again;
 }
 
-export function close() {
+export const close = () => dialog().close();
+
+/** What was written into it, a secret perhaps, is nowhere any more. */
+dialog().addEventListener("close", () => {
+  if (dialog().open) return;
   shown = null;
-  dialog().close();
-}
+  patch(dialog());
+});
 
 export const isOpen = () => dialog().open;

@@ -3,7 +3,7 @@
 import { Exact } from "./exact.js";
 
 const whole = new Intl.NumberFormat("en");
-const NONE = "–";
+export const NONE = "–";
 
 /** A number of JavaScript for any value; NaN for what is none. */
 export const amount = (value) => (typeof value === "number" || value instanceof Exact ? Number(value) : NaN);
@@ -26,6 +26,8 @@ export function short(value) {
   const [unit, by] = size < 1e6 ? ["k", 1e3] : size < 1e9 ? ["M", 1e6] : ["G", 1e9];
   return `${(amount(value) / by).toFixed(size / by < 100 ? 1 : 0)} ${unit}`;
 }
+
+export const bytes = (value) => (amount(value) ? `${short(value)}B` : NONE);
 
 /** A span of seconds in its largest unit: 42 s, 7 min, 3 h, 12 d. */
 export function span(seconds) {
@@ -83,3 +85,5 @@ export const plural = (size, one, more = `${one}s`) => `${number(size)} ${amount
 /** Any value as a list, or as an object: what is missing or odd is empty. */
 export const list = (value) => (Array.isArray(value) ? value : []);
 export const dict = (value) => (value && typeof value === "object" && !Array.isArray(value) && !(value instanceof Exact) ? value : {});
+/** The items of an answer that is a list. */
+export const items = (answer) => list(dict(answer).data).map(dict);

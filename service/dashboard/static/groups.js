@@ -3,8 +3,8 @@
 import { button, command } from "./action.js";
 import { groupAt, queueAt } from "./api.js";
 import { write } from "./exact.js";
-import { amount, dict, list, number, span } from "./format.js";
-import { card, facts, head, jobLink, link, meter, tabs, table, waiting } from "./parts.js";
+import { amount, dict, items, number, span } from "./format.js";
+import { card, column, facts, figure, framed, head, jobLink, link, mark, meter, table, tabs, waiting } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
@@ -12,15 +12,15 @@ import { at } from "./route.js";
 const said = (limit) => Object.entries(dict(limit)).map(([name, value]) => `${name.replace("_", " ")} ${value}`).join(", ");
 
 const paused = (queue, group) => ({
-  text: "Pause", scope: "admin", method: "POST", path: `${groupAt(queue, group)}/pause`, title: `Pause the group ${group}`,
+  text: "Pause", path: `${groupAt(queue, group)}/pause`, title: `Pause the group ${group}`,
   fields: [{ name: "reason", label: "Reason" }],
   body: ({ reason }) => write({ reason }),
-  cli: ({ reason }) => command("group", "pause", queue, group, ...(reason ? ["--reason", reason] : [])),
+  cli: ({ reason }) => command("group", "pause", queue, group, { reason }),
   done: () => `${group} is paused.`,
 });
 
 const resumed = (queue, group) => ({
-  text: "Resume", scope: "admin", method: "POST", path: `${groupAt(queue, group)}/resume`, title: `Resume the group ${group}`,
+  text: "Resume", path: `${groupAt(queue, group)}/resume`, title: `Resume the group ${group}`,
   cli: () => command("group", "resume", queue, group),
   done: () => `${group} goes on.`,
 });
@@ -36,7 +36,7 @@ const limited = (queue, group, own) => ({
     { name: "max_waiting", label: "Jobs that may wait", value: String(own.max_waiting ?? ""), hint: "a number, or unlimited" },
   ],
   body: (values) => write(Object.fromEntries(FIELDS.filter((name) => values[name]).map((name) => [name, /^[\d.]+$/.test(values[name]) ? Number(values[name]) : values[name]]))),
-  cli: (values) => command("group", "limit", queue, group, ...FIELDS.filter((name) => values[name]).flatMap((name) => [`--${name.replace("_", "-")}`, values[name]])),
+  cli: (values) => command("group", "limit", queue, group, values),
   done: () => "The limit holds at once.",
 });
 
@@ -48,7 +48,7 @@ export const groups = {
       head(`Groups of ${queue}`),
       parts(queue, "groups"),
       h("div", { class: "row", key: "order" }, tabs("Order", query.order ?? "busiest", [["busiest", "busiest first", at("queues", queue, "groups")], ["longest", "longest waits first", at("queues", queue, "groups", { order: "longest" })]])),
-      data.found ? h("section", { class: "card", key: "table" }, rows(queue, list(data.found.data).map(dict))) : waiting(),
+      data.found ? framed(rows(queue, items(data.found))) : waiting(),
     ];
   },
 };
@@ -57,12 +57,12 @@ function rows(queue, found) {
   return table({
     name: "Groups", items: found, key: ({ name }) => name, none: "No job of a group waits.",
     columns: [
-      { title: "group", cell: ({ name, paused }) => [link(at("queues", queue, "groups", name), name), paused ? h("span", { class: "mark" }, "paused") : null] },
-      { title: "waiting", isNumber: true, cell: ({ name, waiting }) => link(at("queues", queue, "jobs", { group: name, state: "waiting" }), number(waiting)) },
-      { title: "active", isNumber: true, cell: ({ active }) => number(active) },
-      { title: "at once", cell: ({ active, limit }) => used(active, dict(limit).concurrency) },
-      { title: "starts", cell: ({ used: starts, limit, window }) => (dict(limit).rate ? `${number(starts)} in ${span(window)}, ${dict(limit).rate} at most` : "–") },
-      { title: "oldest", isNumber: true, cell: ({ oldest, age }) => (oldest ? jobLink(queue, oldest, span(age)) : "–") },
+      column("group", ({ name, paused }) => [link(at("queues", queue, "groups", name), name), paused ? mark("paused") : null]),
+      figure("waiting", ({ name, waiting }) => link(at("queues", queue, "jobs", { group: name, state: "waiting" }), number(waiting))),
+      figure("active", ({ active }) => number(active)),
+      column("at once", ({ active, limit }) => used(active, dict(limit).concurrency)),
+      column("starts", ({ used: starts, limit, window }) => (dict(limit).rate ? `${number(starts)} in ${span(window)}, ${dict(limit).rate} at most` : "–")),
+      figure("oldest", ({ oldest, age }) => (oldest ? jobLink(queue, oldest, span(age)) : "–")),
     ],
   });
 }

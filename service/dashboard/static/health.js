@@ -6,8 +6,7 @@ import { at } from "./route.js";
 const LONG = 60; // seconds a job may wait until it is told
 const VERY_LONG = 600;
 const LATE = 60; // seconds behind its planned time: nobody plans
-const SHARE = 0.05; // failed of ended in the last steps
-const RECENT = 5;
+const SHARE = 0.05; // failed of ended in the last minutes
 
 /** Jobs that could start now, were it not for somebody or something. */
 export const unstarted = (counts) => count(dict(counts).waiting) + count(dict(counts).held);
@@ -18,12 +17,12 @@ export const serving = (workers, queue) => workers.filter((worker) => list(worke
 export const slots = (workers) => workers.reduce((sum, worker) => sum + count(worker.concurrency), 0);
 
 /** What is wrong: { tone, text, address }, and nothing where all is well. */
-export function troubles({ live, oldest = {}, stats = [], schedules = [], unknown = 0, operations = [] }) {
+export function troubles({ live, oldest = {}, stats = [], recent = [], schedules = [], unknown = 0, operations = [] }) {
   const found = [
     ...ofServer(live),
     ...[...live.queues].flatMap(([queue, counts]) => ofQueue(live, queue, counts, oldest[queue])),
     ...ofSlots(live),
-    ...stats.flatMap(ofFailures),
+    ...recent.flatMap((each) => ofFailures(each, stats.find(({ queue }) => queue === each.queue))),
     ...ofSchedules(schedules),
     ...live.workers.flatMap(ofWorker),
     ...(unknown > 0 ? [{ tone: "warn", text: `Of ${plural(unknown, "message")} nobody knows whether they were sent.`, address: at("messaging", "unknown") }] : []),
@@ -60,19 +59,18 @@ function ofSlots(live) {
   return [{ tone: "warn", text: `All ${plural(whole, "slot")} are busy, and ${plural(waits, "job waits", "jobs wait")}.`, address: at("workers") }];
 }
 
-function ofFailures(statistics) {
-  const { queue, points } = dict(statistics);
-  const sum = (steps) => steps.map(dict).reduce(([failed, ended], each) => [failed + count(each.failed), ended + count(each.failed) + count(each.completed)], [0, 0]);
-  const [failed, ended] = sum(list(points).slice(-RECENT));
+/** The last minutes of a queue beside the whole of the time that is looked at. */
+function ofFailures({ queue, ...recent }, whole) {
+  const [failed, ended] = [count(recent.failed), count(recent.failed) + count(recent.completed)];
   if (!failed || failed / ended < SHARE) return [];
-  const [before, all] = sum(list(points).slice(0, -RECENT));
-  const isRising = failed / ended > (before / all || 0);
+  const before = count(dict(whole).failed) - failed;
+  const isRising = failed / ended > (before / (before + count(dict(whole).completed) - count(recent.completed)) || 0);
   const share = percent(failed / ended);
   return [{ tone: failed / ended >= 0.5 ? "bad" : "warn", text: `${isRising ? "Failures rise" : "Jobs fail"} in ${queue}: ${number(failed)} of ${number(ended)} (${share}) of late.`, address: at("failures", { queue }) }];
 }
 
 function ofSchedules(schedules) {
-  const late = schedules.map(dict).filter(({ next_at, paused }) => !paused && age(next_at) > LATE);
+  const late = schedules.filter(({ next_at, paused }) => !paused && age(next_at) > LATE);
   if (!late.length) return [];
   const most = Math.max(...late.map(({ next_at }) => age(next_at)));
   return [{ tone: "bad", text: `${plural(late.length, "schedule is", "schedules are")} late by ${span(most)}: no scheduler runs.`, address: at("schedules") }];

@@ -8,14 +8,14 @@ import { write } from "./exact.js";
 import { amount, clock, dict, list, number, percent, since } from "./format.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
-import { card, empty, facts, head, jobLink, link, queueLink, waiting, when } from "./parts.js";
+import { card, empty, facts, head, jobLink, link, queueLink, quiet, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { badge, ENDED } from "./states.js";
 import { timeline } from "./attempts.js";
 
-/** Whether a message may have left: only then something is known of its delivery. */
-export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ queues }) => list(queues).includes(queue));
+/** Whether a message may have left: only then something is known of its delivery. A reply of a model has none. */
+export const isSent = (queue, job) => dict(job).attempt > 0 && page.channels.some(({ name, queues }) => name !== "ai" && list(queues).includes(queue));
 
 export const job = {
   title: ({ at }) => `Job ${at.id}`,
@@ -50,7 +50,7 @@ const why = ({ code, text, until, ahead, seconds }) =>
   h(
     "div",
     { class: "health", "data-tone": "warn", key: "why" },
-    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", h("span", { class: "quiet" }, [code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""].filter(Boolean).join("; "))),
+    h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""].filter(Boolean).join("; "))),
   );
 
 function progress(told) {
@@ -90,8 +90,8 @@ function beside(found, data) {
       id: h("code", {}, found.id), queue: queueLink(found.queue), task: found.task, priority: found.priority,
       group: found.group ? link(at("queues", found.queue, "groups", found.group), found.group) : null, key: found.key, attempts,
       crashes: amount(found.crashes) ? number(found.crashes) : null, version: number(found.version), "payload version": found.payload_version,
-      created: when(found.created_at), due: found.due_at ? when(found.due_at) : null, started: found.started_at ? when(found.started_at) : null,
-      finished: found.finished_at ? when(found.finished_at) : null, expires: found.expires_at ? when(found.expires_at) : null, worker: found.worker,
+      created: when(found.created_at), due: when(found.due_at), started: when(found.started_at),
+      finished: when(found.finished_at), expires: when(found.expires_at), worker: found.worker,
       schedule: found.schedule ? link(at("schedules", found.schedule), found.schedule) : null,
       "copy of": found.clone_of ? jobLink(found.queue, found.clone_of) : null, "copied as": found.cloned_as ? jobLink(found.queue, found.cloned_as) : null,
     })),

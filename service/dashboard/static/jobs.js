@@ -3,8 +3,8 @@
 import { query as asked, queueAt } from "./api.js";
 import { button } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
-import { count, dict, list, number, took } from "./format.js";
-import { head, jobLink, table, waiting, when } from "./parts.js";
+import { count, dict, items, number, took } from "./format.js";
+import { column, figure, framed, head, jobLink, quiet, small, table, waiting, when } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
 import { ask, at } from "./route.js";
@@ -24,7 +24,7 @@ export const jobs = {
   }),
   body(page) {
     const { at: { queue }, data, failed, query } = page;
-    const operations = list(dict(data.operations).data).map(dict).filter((each) => each.queue === queue && each.state === "running");
+    const operations = items(data.operations).filter((each) => each.queue === queue && each.state === "running");
     return [
       head(queue),
       parts(queue, "jobs"),
@@ -32,7 +32,7 @@ export const jobs = {
       filters(query, failed.jobs),
       operations.map(progress),
       acts(page),
-      data.jobs ? h("section", { class: "card", key: "table" }, rows(page, list(data.jobs.data).map(dict))) : failed.jobs ? null : waiting(),
+      data.jobs ? framed(rows(page, items(data.jobs))) : failed.jobs ? null : waiting(),
       data.jobs ? pager(page) : null,
     ];
   },
@@ -97,15 +97,15 @@ function rows(page, found) {
     name: "Jobs", items: found, key: ({ id }) => id, none: query.q || query.group ? "No such job on this page of the search." : `No ${query.state ?? ""} job in this queue.`,
     row: ({ state }) => ({ "data-state": state }),
     columns: [
-      ...(page.may("admin") ? [{ title: "", cell: ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }) }] : []),
-      { title: "job", cell: ({ id, task }) => [jobLink(queue, id), h("small", { class: "quiet" }, task)] },
-      { title: "state", cell: ({ state }) => badge(state) },
-      ...(columns.length ? columns.map((name) => ({ title: name, cell: ({ payload }) => h("span", { class: "text" }, member(payload, name)) })) : [{ title: "payload", cell: (job) => h("span", { class: "text" }, summary(job.payload)) }]),
-      ...(found.some(({ error }) => error) ? [{ title: "what went wrong", cell: ({ error }) => (error ? h("span", { class: "error text" }, fault(error)) : null) }] : []),
-      ...(found.some(({ group }) => group) ? [{ title: "group", cell: ({ group }) => (group ? h("span", { class: "tag", title: group }, group) : null) }] : []),
-      { title: "attempts", isNumber: true, cell: ({ attempt, attempts }) => (attempts ? `${number(attempt)} of ${number(attempts)}` : number(attempt)) },
-      { title: "ran", isNumber: true, cell: ran },
-      { title: "when", isNumber: true, cell: (job) => when(job.finished_at ?? job.started_at ?? job.due_at ?? job.created_at) },
+      ...(page.may("admin") ? [column("", ({ id }) => h("input", { type: "checkbox", "aria-label": `tick ${id}`, checked: ticked.has(id), onchange: tick(id) }), "tick")] : []),
+      column("job", ({ id, task }) => [jobLink(queue, id), small(task)]),
+      column("state", ({ state }) => badge(state)),
+      ...(columns.length ? columns.map((name) => column(name, ({ payload }) => h("span", { class: "text" }, member(payload, name)))) : [column("payload", (job) => h("span", { class: "text" }, summary(job.payload)))]),
+      ...(found.some(({ error }) => error) ? [column("what went wrong", ({ error }) => (error ? h("span", { class: "error text" }, fault(error)) : null))] : []),
+      ...(found.some(({ group }) => group) ? [column("group", ({ group }) => (group ? h("span", { class: "tag", title: group }, group) : null))] : []),
+      figure("attempts", ({ attempt, attempts }) => (attempts ? `${number(attempt)} of ${number(attempts)}` : number(attempt))),
+      figure("ran", ran),
+      figure("when", (job) => when(job.finished_at ?? job.started_at ?? job.due_at ?? job.created_at)),
     ],
   });
 }
@@ -136,6 +136,6 @@ function pager({ at: { queue }, data, query }) {
     { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
     isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
     next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
-    h("span", { class: "quiet" }, [looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),
+    quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),
   );
 }

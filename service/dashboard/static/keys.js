@@ -9,9 +9,10 @@ const KEYS = [
   ["?", "this list"],
   ["/", "search on this page, or everywhere"],
   ["Ctrl K", "go to any page, queue, or job by its id"],
-  ["g, then a letter", "go to a page: o overview, q queues, f failures, s schedules, w workers, m messaging, p workspaces, a activity"],
+  ["g, then a letter", "go to a page: o overview, q queues, f failures, s schedules, w workers, m messaging, p workspaces, c capacity, a activity, n new job"],
   ["j and k", "the next and the previous row"],
   ["Enter", "open the row"],
+  ["← → + -", "on a chart: its values, a part of it larger, and all"],
   [".", "let what is shown stand still, or go on"],
   ["Esc", "close"],
 ];

@@ -2,36 +2,61 @@
 
 import { button } from "./action.js";
 import { write } from "./exact.js";
-import { dict, list } from "./format.js";
+import { count, dict, items, list, number, plural } from "./format.js";
 import { unknownDeliveries } from "./deliveries.js";
 import { channels } from "./overview.js";
-import { card, empty, head, table, tabs, waiting } from "./parts.js";
+import { card, column, empty, figure, head, jobLink, quiet, table, tabs, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { sending, watching } from "./sending.js";
-import { when } from "./parts.js";
+import { said } from "./shown.js";
 
 export const messaging = {
   title: ({ at }) => (at.part ? `Messaging: ${at.part}` : "Messaging"),
-  asks: ({ at: { part }, local, query }) => ({
+  asks: ({ at: { part }, local, query, me }) => ({
     channels: { path: "channels", every: 5 },
     unknown: { path: "deliveries/unknown?limit=100", every: 5, maybe: true },
     ...(part === "opt-outs" ? { optOuts: { path: `opt-outs?limit=100${query.cursor ? `&cursor=${encodeURIComponent(query.cursor)}` : ""}`, every: 10 } } : {}),
+    ...(part === "inbox" ? inboxOf(me) : {}),
     ...watching(local.sent),
   }),
   body(page) {
     const { at: { part }, data } = page;
     if (!data.channels) return [head("Messaging"), waiting()];
-    const found = list(data.channels.data).map(dict);
+    const found = items(data.channels);
     const names = found.filter((channel) => list(channel.queues).length).map(({ name }) => name);
     if (!names.length) return [head("Messaging"), empty("The app that runs here sends no messages.")];
     return [
       head("Messaging"),
-      tabs("Part", part ?? "", [["", "Channels", at("messaging")], ...names.map((name) => [name, `Send: ${name}`, at("messaging", name)]), ["unknown", "Unknown deliveries", at("messaging", "unknown")], ["opt-outs", "Opt-outs", at("messaging", "opt-outs")]]),
-      !part ? card("Channels", channels(found)) : part === "unknown" ? unknownDeliveries(data.unknown) : part === "opt-outs" ? optOuts(page) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
+      tabs("Part", part ?? "", [["", "Channels", at("messaging")], ...names.map((name) => [name, `Send: ${name}`, at("messaging", name)]), ["unknown", "Unknown deliveries", at("messaging", "unknown")], ["opt-outs", "Opt-outs", at("messaging", "opt-outs")], ...(offers(page.me) ? [["inbox", "Inbox of the sandbox", at("messaging", "inbox")]] : [])]),
+      !part ? card("Channels", channels(found)) : part === "unknown" ? unknownDeliveries(data.unknown) : part === "opt-outs" ? optOuts(page) : part === "inbox" ? inbox(data.inbox) : names.includes(part) ? sending(page, part) : empty("There is no such channel."),
     ];
   },
 };
+
+const offers = (me) => list(me.offers).includes("inbox");
+const inboxOf = (me) => (offers(me) ? { inbox: { path: "inbox?limit=100", every: 2 } } : {});
+
+/** What the sandbox was sent, as it came: a message by its parts, anything else as JSON. */
+function inbox(told) {
+  const { calls, repeats } = dict(dict(told).totals);
+  return card("Inbox of the sandbox", h("p", { class: "quiet" }, told ? `${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.` : "No sandbox runs inside this service."), told ? table({
+    name: "Inbox", items: items(told), key: ({ id }) => id, none: "Nothing was sent yet.",
+    columns: [
+      column("call", ({ id, idempotency_key: key }) => [h("b", {}, id), " ", sender(key)]),
+      column("to", ({ body }) => said(dict(body).to ?? dict(body).contact_id ?? "–")),
+      column("what", ({ body }) => h("span", { class: "text wide" }, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
+      figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small", { class: "warn" }, `the ${number(repeat + 1)}. time`) : null]),
+      figure("came", ({ received_at: time }) => when(time)),
+    ],
+  }) : null);
+}
+
+/** The job that sent it, which its key names. */
+function sender(key) {
+  const [, queue, id] = /^(.+):(\d+-\d+)$/.exec(key ?? "") ?? [];
+  return id ? jobLink(queue, id, "its job") : null;
+}
 
 const FIELDS = [
   { name: "channel", label: "Channel", hint: "sms or email; with an address" },
@@ -41,17 +66,17 @@ const FIELDS = [
 ];
 const given = (values) => Object.fromEntries(FIELDS.map(({ name }) => [name, values[name]?.trim()]).filter(([, value]) => value).map(([name, value]) => [name, name === "workspaceId" && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : value]));
 
-const added = { text: "Add an opt-out", scope: "write", method: "POST", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
-const removed = { text: "Take one back", scope: "write", method: "POST", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };
+const added = { text: "Add an opt-out", scope: "write", path: "opt-outs", title: "Send no more messages", fields: FIELDS, body: (values) => write(given(values)), done: () => "No more messages go there." };
+const removed = { text: "Take one back", scope: "write", path: "opt-outs/remove", title: "Send messages again", fields: FIELDS, body: (values) => write(given(values)), done: () => "Messages go there again." };
 
 function optOuts({ data }) {
   const next = dict(dict(data.optOuts).page).next;
   return card("Who wants no more messages", h("div", { class: "row" }, button(added), button(removed)), data.optOuts ? table({
-    name: "Opt-outs", items: list(data.optOuts.data).map(dict), key: ({ subject }) => subject, none: "Nobody has opted out.",
+    name: "Opt-outs", items: items(data.optOuts), key: ({ subject }) => subject, none: "Nobody has opted out.",
     columns: [
-      { title: "who", cell: ({ subject }) => subject },
-      { title: "of", cell: ({ workspaces }) => Object.entries(dict(workspaces)).map(([workspace, how]) => h("p", { key: workspace }, workspace === "*" ? "all workspaces" : workspace, h("span", { class: "quiet" }, ` ${how}`))) },
-      { title: "until", cell: ({ until }) => when(until) },
+      column("who", ({ subject }) => subject),
+      column("of", ({ workspaces }) => Object.entries(dict(workspaces)).map(([workspace, how]) => h("p", { key: workspace }, workspace === "*" ? "all workspaces" : workspace, quiet(` ${how}`)))),
+      column("until", ({ until }) => when(until)),
     ],
   }) : waiting(), next ? h("a", { href: at("messaging", "opt-outs", { cursor: next }) }, "More") : null);
 }

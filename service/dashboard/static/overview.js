@@ -2,14 +2,16 @@
 
 import { query as asked, queueAt } from "./api.js";
 import { spark } from "./chart.js";
-import { count, dict, list, number, percent, plural, rate, took } from "./format.js";
+import { count, dict, items, list, number, percent, plural, rate, took } from "./format.js";
 import { serving, slots, troubles, unstarted } from "./health.js";
-import { card, head, link, queueLink, spans, table, waiting } from "./parts.js";
+import { card, column, figure, head, link, mark, queueLink, quiet, spans, table, waiting, warn } from "./parts.js";
+import { counted } from "./queues.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { charts, joined } from "./series.js";
 
 const LOOKED_AT = 8; // queues of which the oldest job is asked for
+const SHOWN = 40; // queues, those first of which most waits
 
 /** The queues of which most waits, each with the place of its oldest job. */
 const busiest = (live) => [...live.queues].filter(([, counts]) => unstarted(counts)).sort(([, one], [, other]) => unstarted(other) - unstarted(one)).slice(0, LOOKED_AT).map(([name]) => name);
@@ -17,37 +19,38 @@ const oldestOf = (queue) => `oldest of ${queue}`;
 
 export const overview = {
   title: () => "Overview",
-  asks: ({ query, live }) => ({
-    stats: { path: `stats?${asked({ since: query.since ?? "1h" })}`, every: 10 },
+  asks: ({ query, live, data, channels }) => ({
+    stats: { path: `stats?${asked({ by: "queue", since: query.since ?? "1h" })}`, every: 10 },
     schedules: { path: "schedules", every: 30 },
-    channels: { path: "channels", every: 15 },
-    unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true },
     operations: { path: "operations", every: 15 },
+    ...(channels.length ? { unknown: { path: "deliveries/unknown?limit=1", every: 30, maybe: true } } : {}),
+    ...(data.stats ? { recent: { path: `stats?${asked({ by: "queue", since: "5m" })}`, every: 15 }, ...(channels.length ? { channels: { path: "channels", every: 15 } } : {}) } : {}),
     ...Object.fromEntries(busiest(live).map((queue) => [oldestOf(queue), { path: `${queueAt(queue)}/jobs?state=${count(live.queues.get(queue).waiting) ? "waiting" : "held"}&limit=1`, every: 10 }])),
   }),
   body(page) {
     const { live, data, query } = page;
-    const stats = list(dict(data.stats).data);
+    const stats = items(data.stats);
+    const whole = joined(dict(data.stats));
     return [
-      head("Overview", spans((since) => at({ since }), query.since ?? "1h")),
+      head("Overview", spans(query)),
       health(page, stats),
-      data.stats ? tiles(live, joined(stats), query.since ?? "1h") : waiting(),
-      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(stats))) : null,
-      card("Queues", queues(live, stats)),
-      list(dict(data.channels).data).length ? card("Channels", channels(list(data.channels.data))) : null,
+      live.known ? tiles(live, whole, query.since ?? "1h") : waiting(),
+      h("div", { class: "charts", key: "charts" }, data.stats ? charts(whole) : waiting()),
+      card("Queues", queues(live, stats), live.queues.size > SHOWN ? link(at("queues"), `All ${number(live.queues.size)} queues`) : null),
+      items(data.channels).length ? card("Channels", channels(items(data.channels))) : null,
     ];
   },
 };
 
 export function oldest(page) {
-  return Object.fromEntries(busiest(page.live).map((queue) => [queue, dict(list(dict(page.data[oldestOf(queue)]).data)[0]).created_at]));
+  return Object.fromEntries(busiest(page.live).map((queue) => [queue, items(page.data[oldestOf(queue)])[0]?.created_at]));
 }
 
 function health(page, stats) {
   const { live, data } = page;
   if (!live.known) return h("div", { class: "health", key: "health" }, h("p", {}, live.trouble || "Asking the server …"));
   const found = troubles({
-    live, stats, oldest: oldest(page), schedules: list(dict(data.schedules).data), operations: list(dict(data.operations).data).map(dict),
+    live, stats, recent: items(data.recent), oldest: oldest(page), schedules: items(data.schedules), operations: items(data.operations),
     unknown: count(dict(data.unknown).total),
   });
   if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
@@ -82,36 +85,36 @@ function tiles(live, { total, points, step }, since) {
 
 const tile = (name, when, value, note, line) => h("li", { key: name, "data-state": name }, h("span", {}, `${name} ${when}`), h("strong", {}, value), h("small", {}, note), line);
 
+/** Where there are many queues, those of which most waits or has failed. */
+function chosen(live) {
+  const size = ([, counts]) => unstarted(counts) + count(counts.active) + count(counts.failed);
+  const some = live.queues.size > SHOWN ? [...live.queues].sort((one, other) => size(other) - size(one)).slice(0, SHOWN) : [...live.queues];
+  return some.sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
 function queues(live, stats) {
-  const of = new Map(stats.map(dict).map((each) => [each.queue, each]));
+  const of = new Map(stats.map((each) => [each.queue, each]));
   return table({
-    name: "Queues", items: [...live.queues].sort(([one], [other]) => (one < other ? -1 : 1)), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
+    name: "Queues", items: chosen(live), key: ([name]) => name, none: "No queue yet. It appears with its first job.",
     columns: [
-      { title: "queue", cell: ([name]) => [queueLink(name), live.paused.has(name) ? h("span", { class: "mark" }, "paused") : null] },
-      ...["waiting", "active", "delayed"].map((state) => ({ title: state, isNumber: true, cell: ([name, counts]) => counted(name, counts, state) })),
-      { title: "failed", isNumber: true, cell: ([name, counts]) => counted(name, counts, "failed") },
-      { title: "done", isNumber: true, cell: ([name]) => number(dict(dict(of.get(name)).total).completed ?? 0) },
-      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(dict(dict(of.get(name)).total).wait).p95) },
-      { title: "completed", cell: ([name]) => spark(list(dict(of.get(name)).points).map((point) => dict(point).completed), "good", `completed in ${name}`) },
-      { title: "workers", isNumber: true, cell: ([name]) => workers(live, name) },
+      column("queue", ([name]) => [queueLink(name), live.paused.has(name) ? mark("paused") : null]),
+      figure("waiting", ([name, counts]) => counted(name, counts, count(counts.held) && !count(counts.waiting) ? "held" : "waiting", unstarted(counts))),
+      ...["active", "delayed", "failed"].map((state) => figure(state, ([name, counts]) => counted(name, counts, state))),
+      figure("done", ([name]) => number(dict(of.get(name)).completed ?? 0)),
+      figure("wait p95", ([name]) => took(dict(dict(of.get(name)).wait).p95)),
+      column("rate", ([name]) => spark(list(dict(of.get(name)).rates), "good", `attempts that ended in ${name}`)),
+      figure("workers", ([name]) => workers(live, name)),
     ],
   });
 }
 
-/** A count that leads to its jobs; what is held waits, too. */
-function counted(name, counts, state) {
-  const size = state === "waiting" ? unstarted(counts) : count(counts[state]);
-  const held = state === "waiting" && !count(counts.waiting) ? "held" : state;
-  return h("a", { href: at("queues", name, "jobs", { state: held }), class: size ? "count" : "count zero", "data-state": state, "aria-label": `${size} ${state} in ${name}` }, number(size));
-}
-
 const workers = (live, name) => {
   const found = serving(live.workers, name).length;
-  return found ? number(found) : h("span", { class: "warn" }, "none");
+  return found ? number(found) : warn("none");
 };
 
 export function channels(found) {
-  return h("ul", { class: "plain" }, found.map(dict).map((channel) => {
+  return h("ul", { class: "plain" }, found.map((channel) => {
     const counts = dict(channel.counts);
     const limit = [channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""].filter(Boolean).join(", ");
     return h(
@@ -119,8 +122,8 @@ export function channels(found) {
       { key: channel.name },
       list(channel.queues).length ? link(at("messaging", channel.name), channel.name) : h("strong", {}, channel.name),
       h("span", {}, Object.entries(counts).filter(([, size]) => count(size)).map(([state, size]) => `${number(size)} ${state}`).join(", ") || "nothing kept"),
-      limit ? h("span", { class: "quiet" }, limit) : null,
-      Object.entries(dict(channel.notes)).map(([worker, text]) => h("span", { class: "warn" }, `${worker}: ${text}`)),
+      limit ? quiet(limit) : null,
+      Object.entries(dict(channel.notes)).map(([worker, text]) => warn(`${worker}: ${text}`)),
     );
   }));
 }

@@ -2,19 +2,21 @@
 
 import * as api from "./api.js";
 import { close, present } from "./dialog.js";
+import { dict, list } from "./format.js";
 import { live } from "./live.js";
+import { quiet } from "./parts.js";
 import { h } from "./render.js";
 import { at, go } from "./route.js";
 
 const MOST = 12;
 const ID = /^\d+-\d+$|^[0-9A-Za-z][\w-]{9,}$/;
-const AT_ONCE = 8; // queues that are asked for an id at the same time
 
 export function openPalette(pages) {
-  present({ text: "", chosen: 0, pages, said: "" }, draw);
+  present({ text: "", chosen: 0, pages, said: "", places: [] }, draw);
 }
 
-function found({ text, pages }) {
+function found({ text, pages, places }) {
+  if (places.length) return places;
   const wanted = text.trim().toLowerCase();
   const fits = (name) => name.toLowerCase().includes(wanted);
   const ids = ID.test(text.trim()) ? [["Find the job", text.trim(), null]] : [];
@@ -27,11 +29,15 @@ function draw(state, again) {
   const results = found(state);
   const choose = async ([, text, address]) => {
     if (address) return close(), go(address);
-    Object.assign(state, { said: "Looking in all queues …" });
+    state.said = "Looking for it …";
     again();
-    const place = await placeOf(text);
-    if (place) return close(), go(place);
-    Object.assign(state, { said: "No queue has a job of that id, or not any more." });
+    try {
+      state.places = await placesOf(text);
+      if (state.places.length === 1) return close(), go(state.places[0][2]);
+      state.said = state.places.length ? "Several queues have a job of that id." : "No queue has a job of that id, or not any more.";
+    } catch (error) {
+      state.said = error.message;
+    }
     again();
   };
   const key = (event) => {
@@ -47,24 +53,25 @@ function draw(state, again) {
     h("input", {
       name: "palette", autocomplete: "off", spellcheck: "false", placeholder: "a page, a queue, or the id of a job", "aria-label": "A page, a queue, or the id of a job",
       role: "combobox", "aria-expanded": "true", "aria-controls": "found", "aria-activedescendant": results.length ? `found-${state.chosen}` : null,
-      oninput: (event) => (Object.assign(state, { text: event.target.value, chosen: 0, said: "" }), again()), onkeydown: key,
+      oninput: (event) => (Object.assign(state, { text: event.target.value, chosen: 0, said: "", places: [] }), again()), onkeydown: key,
     }),
     h(
       "ul",
       { id: "found", role: "listbox", "aria-label": "Places", class: "plain" },
-      results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, h("span", { class: "quiet" }, each[0]), " ", each[1])),
+      results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, quiet(each[0]), " ", each[1])),
     ),
     h("p", { class: "quiet", role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),
   );
 }
 
-async function placeOf(id) {
-  const queues = [...live.queues.keys()];
-  while (queues.length) {
-    const some = queues.splice(0, AT_ONCE);
-    const answers = await Promise.all(some.map((queue) => api.get(api.jobAt(queue, id)).catch(() => null)));
-    const place = answers.findIndex((answer) => answer !== null);
-    if (place >= 0) return at("queues", some[place], "jobs", id);
+/** Where the job of an id is: in one queue, in several, or in none. */
+async function placesOf(id) {
+  const place = (queue) => ["Job in", queue, at("queues", queue, "jobs", id)];
+  try {
+    return [place(dict(await api.get(`jobs/${encodeURIComponent(id)}`)).queue ?? "")];
+  } catch (error) {
+    if (error.status === 404) return [];
+    if (error.status === 409) return list(error.told.queues).map(place);
+    throw error;
   }
-  return null;
 }

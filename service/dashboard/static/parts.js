@@ -1,19 +1,26 @@
 // The parts that all pages are made of: cards, tables, facts, links to what is told of.
 
-import { since, list } from "./format.js";
+import { list, NONE, since } from "./format.js";
 import { h } from "./render.js";
-import { at } from "./route.js";
+import { ask, at } from "./route.js";
 
 export const head = (title, ...more) => h("div", { class: "head" }, h("h1", { tabindex: -1 }, title), h("div", { class: "row" }, more));
 
 export const card = (title, ...children) =>
   h("section", { class: "card", key: `card ${title}`, "aria-label": title }, h("h2", {}, title), children);
 
+/** A card without a title, for the one table of a page. */
+export const framed = (...children) => h("section", { class: "card", key: "table" }, children);
+
 export const empty = (text) => h("p", { class: "empty" }, text);
+export const quiet = (...text) => h("span", { class: "quiet" }, text);
+export const small = (...text) => h("small", { class: "quiet" }, text);
+export const mark = (...text) => h("span", { class: "mark" }, text);
+export const warn = (...text) => h("span", { class: "warn" }, text);
 export const waiting = () => h("p", { class: "empty" }, "Asking the server …");
 
 /** A time as seen from now, the time itself behind it. */
-export const when = (time) => (since(time) ? h("time", { title: time, datetime: time }, since(time)) : "–");
+export const when = (time) => (since(time) ? h("time", { title: time, datetime: time }, since(time)) : NONE);
 
 /** Pairs of a name and a value; what is not there is left out. */
 export const facts = (values) =>
@@ -21,17 +28,22 @@ export const facts = (values) =>
     "dl",
     { class: "facts" },
     Object.entries(values)
-      .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
+      .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== NONE && value !== false)
       .map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))),
   );
 
-/** A table with a row for each item. Columns: { title, cell(item), isNumber }. A row that cannot be shown hides no other. */
+/** A column of a table: its title, and what it shows of an item; `names` says what has no title to be seen. */
+export const column = (title, cell, names) => ({ title, cell, names });
+/** A column of numbers. */
+export const figure = (title, cell) => ({ title, cell, isNumber: true });
+
+/** A table with a row for each item. A row that cannot be shown hides no other. */
 export function table({ name, columns, items, key, none, row = () => ({}) }) {
   if (!list(items).length) return empty(none ?? "None.");
-  const titles = columns.map(({ title, isNumber, says }) => h("th", { scope: "col", class: isNumber ? "number" : null }, title, says ?? null));
+  const titles = columns.map(({ title, isNumber, names }) => h("th", { scope: "col", class: isNumber ? "number" : null }, title || h("span", { class: "unseen" }, names)));
   return h(
     "div",
-    { class: "scrolls", role: "region", "aria-label": name, tabindex: 0 },
+    { class: "scrolls", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
     h("table", {}, h("thead", {}, h("tr", {}, titles)), h("tbody", {}, items.map((item, index) => tableRow(columns, item, key(item, index), row)))),
   );
 }
@@ -59,5 +71,9 @@ export function meter(used, whole) {
   return h("span", { class: "meter", "aria-hidden": "true", "data-tone": share >= 1 ? "bad" : share >= 0.8 ? "warn" : "good" }, h("i", { style: { width: `${(share * 100).toFixed(1)}%` } }));
 }
 
-/** Hours or days to look back, as links. */
-export const spans = (address, present) => tabs("Time", present, ["15m", "1h", "6h", "24h"].map((each) => [each, each, address(each)]));
+/** A field that `/` goes to; what is written there is in the address. */
+export const find = (says, value, props) =>
+  h("input", { type: "search", "data-search": true, placeholder: says, "aria-label": says, value: value ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }), ...props });
+
+/** Hours or days to look back, as links to the same place. */
+export const spans = (query, ...place) => tabs("Time", query.since ?? "1h", ["15m", "1h", "6h", "24h"].map((since) => [since, since, at(...place, { ...query, since, zoom: "" })]));

@@ -2,9 +2,9 @@
 
 import { button } from "./action.js";
 import { query as asked, queueAt } from "./api.js";
-import { count, dict, list, number, percent, plural, since, span, took } from "./format.js";
+import { count, dict, items, number, percent, plural, since, span, took } from "./format.js";
 import { serving, slots } from "./health.js";
-import { card, facts, head, jobLink, spans, tabs, table, waiting, when } from "./parts.js";
+import { card, column, facts, figure, head, jobLink, spans, table, tabs, waiting, warn, when } from "./parts.js";
 import { counted } from "./queues.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
@@ -34,15 +34,15 @@ export const queue = {
     const counts = live.queues.get(queue) ?? dict(told.counts);
     const size = STATES.filter((state) => state !== "active").reduce((sum, state) => sum + count(counts[state]), 0);
     return [
-      head(queue, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
+      head(queue, page.may("write") ? h("a", { class: "button", href: at("new", { queue }) }, "New job") : null, live.paused.has(queue) || told.paused ? button(resume(queue)) : button(pause(queue)), button(limit(queue, told)), button(drain(queue, count(counts.waiting))), button(purge(queue, size)), button(remove(queue))),
       parts(queue, "queue"),
       pauses(queue, told, live.paused.get(queue)),
       h("ul", { class: "tiles states", key: "counts", "aria-label": "Jobs by state" }, STATES.map((state) => h("li", { key: state, "data-state": state }, h("span", {}, icon(state), state), h("strong", {}, counted(queue, counts, state))))),
       told.name ? card("How it does", figures(page, told, queue)) : waiting(),
-      h("div", { class: "row", key: "span" }, spans((since) => at("queues", queue, { since }), query.since ?? "1h")),
-      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined([data.stats]))) : null,
+      h("div", { class: "row", key: "span" }, spans(query, "queues", queue)),
+      data.stats ? h("div", { class: "charts", key: "charts" }, charts(joined(data.stats))) : null,
       data.stats ? card("Tasks", tasks(dict(dict(data.stats).tasks))) : null,
-      list(dict(data.breakers).data).length ? card("Circuit breakers", breakers(list(data.breakers.data))) : null,
+      items(data.breakers).length ? card("Circuit breakers", breakers(items(data.breakers))) : null,
     ];
   },
 };
@@ -63,11 +63,11 @@ function pauses(queue, told, now) {
 
 function figures({ data, live }, told, queue) {
   const total = dict(dict(data.stats).total);
-  const oldest = dict(list(dict(data.oldest).data)[0]);
+  const oldest = dict(items(data.oldest)[0]);
   const found = serving(live.workers, queue);
   const kept = dict(told.retention);
   return facts({
-    workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : h("span", { class: "warn" }, "none serves it"),
+    workers: found.length ? `${plural(found.length, "worker")} with ${plural(slots(found), "slot")}` : warn("none serves it"),
     "oldest waiting job": oldest.id ? [jobLink(queue, oldest.id, "created "), when(oldest.created_at)] : "none",
     failed: percent(count(total.failed) / (count(total.failed) + count(total.completed))),
     "wait p50, p95, p99": ["p50", "p95", "p99"].map((part) => took(dict(total.wait)[part])).join(", "),
@@ -87,21 +87,21 @@ function tasks(found) {
   return table({
     name: "Tasks", items: Object.entries(found), key: ([name]) => name, none: "No task of it has ended in this time.",
     columns: [
-      { title: "task", cell: ([name]) => name },
-      ...["completed", "failed", "retried", "cancelled"].map((title) => ({ title, isNumber: true, cell: ([, each]) => number(dict(each)[title]) })),
-      ...["wait", "run"].flatMap((kind) => ["p50", "p95"].map((part) => ({ title: `${kind} ${part}`, isNumber: true, cell: ([, each]) => took(dict(dict(each)[kind])[part]) }))),
+      column("task", ([name]) => name),
+      ...["completed", "failed", "retried", "cancelled"].map((title) => figure(title, ([, each]) => number(dict(each)[title]))),
+      ...["wait", "run"].flatMap((kind) => ["p50", "p95"].map((part) => figure(`${kind} ${part}`, ([, each]) => took(dict(dict(each)[kind])[part])))),
     ],
   });
 }
 
 function breakers(found) {
   return table({
-    name: "Circuit breakers", items: found.map(dict), key: ({ scope }) => scope,
+    name: "Circuit breakers", items: found, key: ({ scope }) => scope,
     columns: [
-      { title: "of", cell: ({ scope }) => scope },
-      { title: "state", cell: ({ state }) => h("span", { class: state === "closed" ? "" : "warn" }, state) },
-      { title: "opens at", cell: ({ breaker }) => breaker ?? "by hand alone" },
-      { title: "failed of ended", isNumber: true, cell: ({ failed, ended }) => `${number(failed)} of ${number(ended)}` },
+      column("of", ({ scope }) => scope),
+      column("state", ({ state }) => h("span", { class: state === "closed" ? "" : "warn" }, state)),
+      column("opens at", ({ breaker }) => breaker ?? "by hand alone"),
+      figure("failed of ended", ({ failed, ended }) => `${number(failed)} of ${number(ended)}`),
     ],
   });
 }

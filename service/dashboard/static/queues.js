@@ -1,11 +1,11 @@
 // All queues, to be searched and sorted.
 
-import { count, dict, list, number, percent, rate, took } from "./format.js";
+import { count, dict, items, list, number, percent, rate, took } from "./format.js";
 import { serving, unstarted } from "./health.js";
 import { spark } from "./chart.js";
-import { head, queueLink, tabs, table } from "./parts.js";
+import { column, figure, find, framed, head, queueLink, quiet, table, tabs } from "./parts.js";
 import { h } from "./render.js";
-import { ask, at } from "./route.js";
+import { at } from "./route.js";
 import { STATES } from "./states.js";
 
 const SELDOM = new Set(["held", "cancelled", "expired"]); // shown where there are any
@@ -15,42 +15,45 @@ const ORDERS = {
   failed: ([, one], [, other]) => count(other.failed) - count(one.failed),
 };
 
+const SHOWN = 100; // queues, until more are asked for
+
 export const queues = {
   title: () => "Queues",
-  asks: () => ({ stats: { path: "stats?since=1h", every: 15 } }),
+  asks: () => ({ stats: { path: "stats?by=queue&since=1h", every: 15 } }),
   body(page) {
     const { query, live } = page;
     const order = Object.hasOwn(ORDERS, query.order ?? "") ? query.order : "name";
     const wanted = (query.q ?? "").toLowerCase();
     const found = [...live.queues].filter(([name]) => name.toLowerCase().includes(wanted)).sort(ORDERS[order]);
     return [
-      head("Queues", h("span", { class: "quiet" }, "of the last hour")),
+      head("Queues", quiet("of the last hour")),
       h(
         "div",
         { class: "row", key: "filters" },
-        h("input", { type: "search", "data-search": true, placeholder: "Find a queue", "aria-label": "Find a queue", value: query.q ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }) }),
+        find("Find a queue", query.q),
         tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
       ),
-      h("section", { class: "card", key: "table" }, rows(page, found)),
+      framed(rows(page, found.slice(0, Number(query.rows) || SHOWN))),
+      found.length > (Number(query.rows) || SHOWN) ? h("a", { class: "button", key: "more", href: at("queues", { ...query, rows: found.length }) }, `All ${number(found.length)}`) : null,
     ];
   },
 };
 
 function rows({ live, data }, found) {
-  const of = new Map(list(dict(data.stats).data).map(dict).map((each) => [each.queue, each]));
-  const total = (name) => dict(dict(of.get(name)).total);
+  const of = new Map(items(data.stats).map((each) => [each.queue, each]));
+  const total = (name) => dict(of.get(name));
   const states = STATES.filter((state) => !SELDOM.has(state) || found.some(([, counts]) => count(counts[state])));
   return table({
     name: "Queues", items: found, key: ([name]) => name, none: live.queues.size ? "No queue has such a name." : "No queue yet. It appears with its first job.",
     columns: [
-      { title: "queue", cell: ([name]) => [queueLink(name), paused(live, name)] },
-      ...states.map((state) => ({ title: state, isNumber: true, cell: ([name, counts]) => counted(name, counts, state) })),
-      { title: "rate", isNumber: true, cell: ([name]) => rate(total(name).rate) },
-      { title: "failing", isNumber: true, cell: ([name]) => percent(count(total(name).failed) / (count(total(name).failed) + count(total(name).completed))) },
-      { title: "wait p95", isNumber: true, cell: ([name]) => took(dict(total(name).wait).p95) },
-      { title: "run p95", isNumber: true, cell: ([name]) => took(dict(total(name).run).p95) },
-      { title: "completed", cell: ([name]) => spark(list(dict(of.get(name)).points).map((point) => dict(point).completed), "good", `completed in ${name}`) },
-      { title: "workers", isNumber: true, cell: ([name]) => number(serving(live.workers, name).length) },
+      column("queue", ([name]) => [queueLink(name), paused(live, name)]),
+      ...states.map((state) => figure(state, ([name, counts]) => counted(name, counts, state))),
+      figure("rate", ([name]) => rate(total(name).rate)),
+      figure("failing", ([name]) => percent(count(total(name).failed) / (count(total(name).failed) + count(total(name).completed)))),
+      figure("wait p95", ([name]) => took(dict(total(name).wait).p95)),
+      figure("run p95", ([name]) => took(dict(total(name).run).p95)),
+      column("rates", ([name]) => spark(list(total(name).rates), "good", `attempts that ended in ${name}`)),
+      figure("workers", ([name]) => number(serving(live.workers, name).length)),
     ],
   });
 }
@@ -60,5 +63,6 @@ function paused(live, name) {
   return pause ? h("span", { class: "mark paused" }, `paused${pause.reason ? `: ${pause.reason}` : ""}`) : null;
 }
 
-export const counted = (name, counts, state) =>
-  h("a", { href: at("queues", name, "jobs", { state }), class: count(counts[state]) ? "count" : "count zero", "data-state": state, "aria-label": `${count(counts[state])} ${state} in ${name}` }, number(count(counts[state])));
+/** A count that leads to its jobs. */
+export const counted = (name, counts, state, size = count(counts[state])) =>
+  h("a", { href: at("queues", name, "jobs", { state }), class: size ? "count" : "count zero", "data-state": state, "aria-label": `${size} ${state} in ${name}` }, number(size));

@@ -2,9 +2,9 @@
 
 import { button, command } from "./action.js";
 import { jobAt, scheduleAt } from "./api.js";
-import { write } from "./exact.js";
-import { age, amount, dict, list, number, plural, since, span } from "./format.js";
-import { card, facts, head, jobLink, link, queueLink, table, waiting, when } from "./parts.js";
+import { parse, write } from "./exact.js";
+import { age, amount, dict, items, number, plural, since, span } from "./format.js";
+import { card, column, facts, figure, framed, head, jobLink, link, mark, queueLink, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
 import { at, go } from "./route.js";
 import { badge } from "./states.js";
@@ -14,36 +14,69 @@ const LATE = 60;
 const rule = ({ cron, every, at: once, zone }) => (cron ? `${cron} (${zone ?? "UTC"})` : every ? `every ${span(every)}` : once ? `once, ${since(once)}` : "–");
 
 const run = (name) => ({
-  text: "Run now", scope: "write", method: "POST", path: `${scheduleAt(name)}/run`, title: `Run ${name} now`, note: "Beside what is planned.",
+  text: "Run now", scope: "write", path: `${scheduleAt(name)}/run`, title: `Run ${name} now`, note: "Beside what is planned.",
   cli: () => command("schedule", "run", name),
   done: ({ queue, id }) => [`${name} runs as `, jobLink(queue, id)],
 });
 
 const pause = (name) => ({
-  text: "Pause", scope: "write", method: "POST", path: `${scheduleAt(name)}/pause`, title: `Pause ${name}`, note: "It rests until somebody resumes it.",
+  text: "Pause", scope: "write", path: `${scheduleAt(name)}/pause`, title: `Pause ${name}`, note: "It rests until somebody resumes it.",
   fields: [{ name: "reason", label: "Reason" }],
   body: ({ reason }) => write({ reason }),
-  cli: ({ reason }) => command("schedule", "pause", name, ...(reason ? ["--reason", reason] : [])),
+  cli: ({ reason }) => command("schedule", "pause", name, { reason }),
   done: () => `${name} rests.`,
 });
 
 const resume = (name) => ({
-  text: "Resume", scope: "write", method: "POST", path: `${scheduleAt(name)}/resume`, title: `Resume ${name}`,
+  text: "Resume", scope: "write", path: `${scheduleAt(name)}/resume`, title: `Resume ${name}`,
   cli: () => command("schedule", "resume", name),
   done: () => `${name} runs again.`,
 });
 
 const remove = (name) => ({
-  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay. One that code declares comes again.",
+  text: "Remove", isDangerous: true, scope: "write", method: "DELETE", path: scheduleAt(name), title: `Remove ${name}`, note: "Its jobs stay.",
   cli: () => command("schedule", "rm", name),
   done: () => (go(at("schedules")), `${name} is removed.`),
 });
+
+const CHOICES = { overlap: ["", "skip", "queue", "allow"], misfire: ["", "skip", "once", "all"], priority: ["", "critical", "high", "normal", "low"] };
+const FIELDS = [
+  ["task", "Task"], ["queue", "Queue", "empty for the task's"], ["cron", "Cron line", "such as 0 9 * * MON-FRI; this, an interval or a time"], ["every", "Interval", "such as 5m"],
+  ["at", "One time", "as 2030-01-31T09:00:00Z"], ["zone", "Time zone", "such as Europe/Berlin; UTC where it is empty"], ["start", "Not before"], ["end", "Not after"],
+  ["jitter", "Put off by chance, at most"], ["overlap", "While the last run goes on"], ["misfire", "Runs that nobody was there for"], ["priority", "Priority"], ["group", "Group"],
+];
+const seconds = (value) => (amount(value) ? `${amount(value)}s` : "");
+
+/** A schedule in full, with all that it is told: what is left empty goes back to what is usual. */
+function put(told = {}) {
+  const held = { ...told, every: seconds(told.every), jitter: seconds(told.jitter) };
+  const isNew = told.name === undefined;
+  const name = (values) => (isNew ? values.name.trim() : told.name);
+  const given = (values) => Object.fromEntries([...FIELDS.map(([each]) => [each, values[each]?.trim()]).filter(([, value]) => value)]);
+  const rest = { ...(told.calendar ? { calendar: told.calendar } : {}), ...(amount(told.misfire_limit) ? { misfire_limit: told.misfire_limit } : {}), version: isNew ? 0 : told.version };
+  return {
+    text: isNew ? "New schedule" : "Change", sure: isNew ? "Make it" : "Change it", scope: "write", method: "PUT", path: (values) => scheduleAt(name(values)), title: isNew ? "New schedule" : `Change ${told.name}`,
+    note: isNew ? null : `Only as version ${told.version}: if somebody else changed it meanwhile, nothing happens.`,
+    fields: [
+      ...(isNew ? [{ name: "name", label: "Name", required: true }] : []),
+      ...FIELDS.map(([each, label, hint]) => ({ name: each, label, hint, value: String(held[each] ?? ""), options: CHOICES[each] })),
+      { name: "payload", label: "Payload", kind: "json", value: write(told.payload ?? null, "  "), rows: 5 },
+    ],
+    check: ({ payload }) => void parse(payload),
+    body: (values) => `${write({ ...given(values), ...rest }).slice(0, -1)},"payload":${values.payload}}`,
+    cli(values) {
+      const { task, queue = "default", ...options } = given(values);
+      return command("schedule", "put", name(values), queue, task, { ...options, payload: values.payload, holidays: dict(told.calendar).holidays, version: String(rest.version) });
+    },
+    done: (made) => (go(at("schedules", made.name)), `${made.name} runs as it is told.`),
+  };
+}
 
 export const schedules = {
   title: () => "Schedules",
   asks: () => ({ found: { path: "schedules", every: 5 } }),
   body({ data }) {
-    return [head("Schedules"), data.found ? h("section", { class: "card", key: "table" }, rows(list(data.found.data).map(dict))) : waiting()];
+    return [head("Schedules", button(put())), data.found ? framed(rows(items(data.found))) : waiting()];
   },
 };
 
@@ -51,23 +84,23 @@ function rows(found) {
   return table({
     name: "Schedules", items: found, key: ({ name }) => name, none: "There is no schedule.",
     columns: [
-      { title: "schedule", cell: ({ name, task }) => [link(at("schedules", name ?? ""), name), h("small", { class: "quiet" }, task)] },
-      { title: "queue", cell: ({ queue }) => queueLink(queue) },
-      { title: "runs", cell: rule },
-      { title: "next", cell: next },
-      { title: "last", cell: ({ last_at, last_job, queue }) => (last_job ? jobLink(queue, last_job, when(last_at)) : "not yet") },
-      { title: "ran", isNumber: true, cell: ({ runs }) => number(runs) },
-      { title: "skipped", isNumber: true, cell: ({ skipped }) => number(skipped) },
-      { title: "missed", isNumber: true, cell: ({ missed }) => number(missed) },
-      { title: "", cell: ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })) },
+      column("schedule", ({ name, task }) => [link(at("schedules", name ?? ""), name), small(task)]),
+      column("queue", ({ queue }) => queueLink(queue)),
+      column("runs", rule),
+      column("next", next),
+      column("last", ({ last_at, last_job, queue }) => (last_job ? jobLink(queue, last_job, when(last_at)) : "not yet")),
+      figure("ran", ({ runs }) => number(runs)),
+      figure("skipped", ({ skipped }) => number(skipped)),
+      figure("missed", ({ missed }) => number(missed)),
+      column("", ({ name, paused }) => h("div", { class: "row end" }, button(run(name), { class: "small" }), button(paused ? resume(name) : pause(name), { class: "small" })), "acts"),
     ],
   });
 }
 
 function next({ next_at, paused, orphaned, state }) {
-  if (paused) return h("span", { class: "mark" }, `paused${dict(paused).reason ? `: ${dict(paused).reason}` : ""}`);
+  if (paused) return mark(`paused${dict(paused).reason ? `: ${dict(paused).reason}` : ""}`);
   if (age(next_at) > LATE) return h("span", { class: "error" }, `late by ${span(age(next_at))}`);
-  return [next_at ? when(next_at) : (state ?? "–"), orphaned ? h("span", { class: "mark" }, "no code declares it any more") : null];
+  return [next_at ? when(next_at) : (state ?? "–"), orphaned ? mark("no code declares it any more") : null];
 }
 
 export const schedule = {
@@ -81,11 +114,11 @@ export const schedule = {
     const told = dict(data.told);
     if (!data.told) return [head(name), waiting()];
     return [
-      head(name, button(run(name)), button(told.paused ? resume(name) : pause(name)), button(remove(name))),
+      head(name, button(run(name)), told.source === "code" ? null : button(put(told)), button(told.paused ? resume(name) : pause(name)), told.source === "code" && !told.orphaned ? null : button(remove(name))),
       h("div", { class: "columns", key: "columns" },
-        h("div", {}, card("The next times", planned(list(dict(data.preview).data).map(dict))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
+        h("div", {}, card("The next times", planned(items(data.preview))), card("Payload", h("pre", { tabindex: 0 }, write(told.payload ?? null, "  ")))),
         h("div", {}, card("Facts", facts({
-          task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": told.last_planned_at ? when(told.last_planned_at) : null,
+          task: told.task, queue: queueLink(told.queue), runs: rule(told), next: next(told), "last planned": when(told.last_planned_at),
           "started behind its time": drift(told), "last outcome": outcome(told, data.last), ran: plural(told.runs, "time"), skipped: number(told.skipped), missed: number(told.missed),
           overlap: told.overlap, misfire: told.misfire, jitter: amount(told.jitter) ? span(told.jitter) : null, priority: told.priority, group: told.group,
           "declared by": told.source, version: number(told.version), holidays: dict(told.calendar).holidays,
@@ -105,9 +138,9 @@ function planned(found) {
   return table({
     name: "Planned times", items: found, key: (_, index) => index, none: "It does not run any more.",
     columns: [
-      { title: "in", cell: ({ at: moment }) => when(moment) },
-      { title: "time there", cell: ({ local }) => String(local ?? "–").replace("T", " ") },
-      { title: "", cell: ({ note }) => (note ? h("span", { class: "warn" }, note) : null) },
+      column("in", ({ at: moment }) => when(moment)),
+      column("time there", ({ local }) => String(local ?? "–").replace("T", " ")),
+      column("", ({ note }) => (note ? warn(note) : null), "note"),
     ],
   });
 }

@@ -1,12 +1,12 @@
 // A message from a form, and its way until it is delivered.
 
-import { curl, field } from "./action.js";
+import { field, twins } from "./action.js";
 import * as api from "./api.js";
 import { write } from "./exact.js";
 import { count, dict } from "./format.js";
 import { isSent } from "./job.js";
 import { page } from "./page.js";
-import { card, jobLink, when } from "./parts.js";
+import { card, jobLink, quiet, when } from "./parts.js";
 import { h } from "./render.js";
 import { said } from "./shown.js";
 import { badge, ENDED } from "./states.js";
@@ -46,7 +46,7 @@ export function sending(_page, channel) {
     FORMS[channel].map((each) => field(each, change(each.name), problem)),
     loose ? h("p", { class: "error", role: "alert" }, [problem.message, ...problem.errors.map(({ message }) => message)].join(" ")) : null,
     page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : h("p", { class: "quiet" }, "The key of this tab may not send."),
-    h("details", { class: "twins" }, h("summary", {}, "The same in a terminal"), h("code", { tabindex: 0 }, curl(request(channel), given))),
+    twins(request(channel), given),
   );
   return h("div", { class: "columns even", key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : h("p", { class: "empty" }, "Send a message, and follow it here until it is delivered.")));
 }
@@ -89,7 +89,7 @@ function way(sent) {
     ["delivered", delivery.state === "delivered" ? "the provider reports it" : delivery.state === "failed" ? h("span", { class: "error" }, delivery.reason) : "no report yet", delivery.state === "delivered"],
   ];
   return [
-    h("p", { class: "sent", "data-state": job.state, role: "status" }, badge(job.state), " ", h("strong", {}, delivery.state === "delivered" ? "delivered" : job.state), takes ? h("span", { class: "quiet" }, ` ${takes}`) : null),
+    h("p", { class: "sent", "data-state": job.state, role: "status" }, badge(job.state), " ", h("strong", {}, delivery.state === "delivered" ? "delivered" : job.state), takes ? quiet(` ${takes}`) : null),
     h("ol", { class: "steps" }, steps.map(([name, told, isDone]) => h("li", { key: name, class: isDone ? "done" : "" }, h("b", {}, name), " ", told))),
     h("p", {}, "Its job: ", jobLink(sent.queue, sent.id)),
   ];

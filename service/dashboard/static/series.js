@@ -1,34 +1,19 @@
-// What the statistics of the API say as series for charts: of one queue, or of all together.
+// What the statistics of the API say, as series for charts.
 
-import { amount, count, dict, list, rate, took } from "./format.js";
+import { count, dict, list, rate, took } from "./format.js";
 import { chart } from "./chart.js";
 
 const ENDS = ["completed", "failed", "cancelled", "expired", "retried"];
 
-/** The statistics of a queue, or of many, in one shape: { times, step, points: [{ completed, …, wait, run }], total }. */
-export function joined(documents) {
-  const found = list(documents).map(dict);
-  const steps = new Map();
-  for (const each of found) {
-    for (const point of list(each.points).map(dict)) {
-      if (!steps.has(point.at)) steps.set(point.at, []);
-      steps.get(point.at).push(point);
-    }
-  }
-  const times = [...steps.keys()].sort();
-  const step = count(found.find((each) => count(each.step))?.step) || 60;
-  return { times, step, points: times.map((time) => sum(steps.get(time))), total: sum(found.map((each) => dict(each.total))) };
+/** Statistics, of a queue or of all, as lines are drawn of them: { times, step, points: [{ completed, …, wait, run }], total }. */
+export function joined(document) {
+  const points = list(document.points).map(dict);
+  return { times: points.map(({ at }) => at), step: count(document.step) || 60, points: points.map(figures), total: figures(dict(document.total)) };
 }
 
-/** Counts are added; of percentiles the worst is told, as they cannot be added. */
-function sum(figures) {
-  const made = Object.fromEntries(ENDS.map((name) => [name, figures.reduce((whole, each) => whole + count(each[name]), 0)]));
-  const worst = (kind, part) => {
-    const values = figures.map((each) => amount(dict(each[kind])[part])).filter(Number.isFinite);
-    return values.length ? Math.max(...values) : null;
-  };
-  const spread = (kind) => Object.fromEntries(["p50", "p95", "p99"].map((part) => [part, worst(kind, part)]));
-  return { ...made, ended: made.completed + made.failed, wait: spread("wait"), run: spread("run") };
+function figures(told) {
+  const made = Object.fromEntries(ENDS.map((name) => [name, count(told[name])]));
+  return { ...made, ended: made.completed + made.failed, wait: dict(told.wait), run: dict(told.run) };
 }
 
 /** Throughput, waits and runs of some statistics. */

@@ -1,15 +1,13 @@
 // What may be done to a queue: pause and resume it, limit it, and delete what is in it.
 
 import { queueAt } from "./api.js";
-import { command } from "./action.js";
+import { command, given } from "./action.js";
 import { write } from "./exact.js";
 import { number, plural } from "./format.js";
 import { go, at } from "./route.js";
 
-const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined));
-
 export const pause = (queue) => ({
-  text: "Pause", scope: "admin", method: "POST", path: `${queueAt(queue)}/pause`, title: `Pause ${queue}`,
+  text: "Pause", path: `${queueAt(queue)}/pause`, title: `Pause ${queue}`,
   note: "No job of it starts until somebody resumes it. What runs goes on.",
   fields: [
     { name: "reason", label: "Reason", hint: "shown to whoever looks" },
@@ -17,14 +15,14 @@ export const pause = (queue) => ({
     { name: "task", label: "Only the task", hint: "empty for the whole queue" },
   ],
   body: (values) => write(given(values)),
-  cli: ({ reason, until, task }) => command("queue", "pause", queue, ...(task ? ["--task", task] : []), ...(reason ? ["--reason", reason] : []), ...(until ? ["--until", until] : [])),
+  cli: ({ reason, until, task }) => command("queue", "pause", queue, { task, reason, until }),
   done: () => `${queue} is paused.`,
 });
 
 export const resume = (queue, task) => ({
-  text: task ? `Resume ${task}` : "Resume", scope: "admin", method: "POST", path: `${queueAt(queue)}/resume`, title: `Resume ${task ?? queue}`,
+  text: task ? `Resume ${task}` : "Resume", path: `${queueAt(queue)}/resume`, title: `Resume ${task ?? queue}`,
   body: () => write(task ? { task } : {}),
-  cli: () => command("queue", "resume", queue, ...(task ? ["--task", task] : [])),
+  cli: () => command("queue", "resume", queue, { task }),
   done: () => `${task ?? queue} goes on.`,
 });
 
@@ -37,12 +35,12 @@ export const limit = (queue, { max_waiting }) => ({
     { name: "max_waiting", label: "Jobs that may wait", value: max_waiting ? String(max_waiting) : "", hint: "more are refused" },
   ],
   body: (values) => write(Object.fromEntries(Object.entries(given(values)).map(([name, value]) => [name, /^\d+$/.test(value) ? Number(value) : value]))),
-  cli: (values) => command("queue", "limit", queue, ...Object.entries(given(values)).flatMap(([name, value]) => [`--${name.replace("_", "-")}`, value])),
+  cli: (values) => command("queue", "limit", queue, values),
   done: () => "The limit holds at once.",
 });
 
 export const purge = (queue, size) => ({
-  text: "Purge", sure: `Delete ${plural(size, "job")}`, isDangerous: true, scope: "admin", method: "POST", path: `${queueAt(queue)}/purge`, title: `Purge ${queue}`,
+  text: "Purge", sure: `Delete ${plural(size, "job")}`, isDangerous: true, path: `${queueAt(queue)}/purge`, title: `Purge ${queue}`,
   note: `${number(size)} jobs and records are deleted for good: all but those that run.`, must: queue,
   body: () => write({ confirm: queue }),
   cli: () => command("queue", "purge", queue),
@@ -50,11 +48,11 @@ export const purge = (queue, size) => ({
 });
 
 export const drain = (queue, size) => ({
-  text: "Drain", isDangerous: true, scope: "admin", method: "POST", path: `${queueAt(queue)}/drain`, title: `Drain ${queue}`,
+  text: "Drain", isDangerous: true, path: `${queueAt(queue)}/drain`, title: `Drain ${queue}`,
   note: `The ${number(size)} jobs that wait are deleted for good; tick to delete delayed and held ones, too.`, must: queue,
   fields: [{ name: "delayed", label: "Delayed and held jobs, too", kind: "checkbox", value: false }],
   body: ({ delayed }) => write({ confirm: queue, delayed: Boolean(delayed) }),
-  cli: ({ delayed }) => command("queue", "drain", queue, delayed ? "--delayed" : null),
+  cli: ({ delayed }) => command("queue", "drain", queue, { delayed }),
   done: (operation) => begun(operation),
 });
 

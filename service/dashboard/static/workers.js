@@ -1,37 +1,74 @@
-// Who works: what each worker serves, how many jobs it may run at once, and what it tells.
+// Who works: what each worker serves, how many of its slots are busy and with what, how it does, and what it tells.
 
-import { count, dict, list, number, plural } from "./format.js";
+import { button, command } from "./action.js";
+import { workerAt } from "./api.js";
+import { age, amount, bytes, count, dict, items, list, number, plural, span, took } from "./format.js";
 import { slots } from "./health.js";
-import { head, jobLink, meter, queueLink, table, when } from "./parts.js";
+import { card, column, facts, figure, find, framed, head, jobLink, link, mark, meter, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
+import { at } from "./route.js";
+
+const SILENT = 15; // seconds without a beat until it is said
+const SLOW = 0.5; // seconds by which a loop is late, or a round trip takes, until it is marked
+const NAMED = 3; // running jobs that the page of all workers names of each
+
+const act = (name, text, way, rest) => ({
+  text, path: `${workerAt(name)}/${way}`, title: `${text}: ${name}`,
+  cli: () => command("workers", way, name),
+  ...rest,
+});
+const acts = ({ name, state, asked }, props) =>
+  state === "stopping" || asked === "stop" ? null : [
+    asked === "quiet" ? button(act(name, "Resume", "resume", { done: () => "It takes jobs again." }), props) : button(act(name, "Quiet", "quiet", { note: "It takes no new jobs until it is resumed. What runs there goes on.", done: () => "It takes no new jobs." }), props),
+    button(act(name, "Stop", "stop", { isDangerous: true, sure: "Stop it", note: "It takes no new jobs and ends, once what runs there has ended or its grace is over. What supervises it may start another.", done: () => "It is told to stop." }), props),
+  ];
 
 export const workers = {
   title: () => "Workers",
-  asks: () => ({ found: { path: "workers", every: 5 } }),
-  body({ data, live }) {
-    const found = (data.found ? list(data.found.data) : live.workers).map(dict);
-    const busy = [...live.queues.values()].reduce((sum, counts) => sum + count(counts.active), 0);
-    const whole = slots(found);
+  asks: () => ({ found: { path: "workers", every: 3 } }),
+  body({ data, live, query }) {
+    const all = data.found ? items(data.found) : live.workers;
+    const wanted = (query.q ?? "").toLowerCase();
+    const found = all.filter((each) => `${each.name} ${each.host} ${list(each.queues).join(" ")}`.toLowerCase().includes(wanted));
+    const busy = all.some((each) => isTold(each)) ? all.reduce((sum, each) => sum + count(each.busy), 0) : [...live.queues.values()].reduce((sum, counts) => sum + count(counts.active), 0);
+    const whole = slots(all);
     return [
-      head("Workers", h("span", { class: "quiet" }, `${number(busy)} of ${plural(whole, "slot")} busy `), meter(busy, whole)),
-      h("section", { class: "card", key: "table" }, rows(found)),
+      head("Workers", quiet(`${number(busy)} of ${plural(whole, "slot")} busy `), meter(busy, whole)),
+      all.length > 1 ? h("div", { class: "row", key: "filters" }, find("Find a worker, a host or a queue", query.q)) : null,
+      framed(rows(found, all.length)),
     ];
   },
 };
 
-function rows(found) {
+const isTold = ({ busy }) => busy !== null && busy !== undefined;
+const timed = (seconds) => h("span", { class: amount(seconds) >= SLOW ? "warn" : "" }, took(seconds));
+const used = ({ busy, concurrency, ...rest }) => (isTold({ busy }) ? [meter(count(busy), count(concurrency)), ` ${number(busy)} of ${number(concurrency)}`, standing(rest)] : [number(concurrency), standing(rest)]);
+
+/** Whether it takes jobs, where that is not what is usual. */
+function standing({ state, asked, seen_at: seen }) {
+  const said = state === "stopping" || asked === "stop" ? "stops" : state === "quiet" || asked === "quiet" ? "takes no new jobs" : "";
+  return [said ? mark(said) : null, age(seen) > SILENT ? warn(` silent for ${span(age(seen))}`) : null];
+}
+
+function rows(found, all) {
   return table({
-    name: "Workers", items: found, key: ({ name }) => name, none: "No worker is running: jobs wait until one starts.",
+    name: "Workers", items: found, key: ({ name }) => name, none: all ? "No worker is called so." : "No worker is running: jobs wait until one starts.",
     columns: [
-      { title: "worker", cell: ({ name, host, pid }) => [h("b", { title: name }, `${host ?? "?"} · ${pid ?? "?"}`), h("small", { class: "quiet" }, name)] },
-      { title: "serves", cell: ({ queues }) => h("span", { class: "wraps" }, list(queues).map((queue) => [queueLink(queue), " "])) },
-      { title: "slots", isNumber: true, cell: ({ concurrency, busy }) => (busy === undefined ? number(concurrency) : [meter(count(busy), count(concurrency)), ` ${number(busy)} of ${number(concurrency)}`]) },
-      { title: "started", isNumber: true, cell: ({ started_at }) => when(started_at) },
-      { title: "version", cell: ({ version }) => version },
-      { title: "what it tells", cell: told },
+      column("worker", ({ name, host, pid }) => [link(at("workers", name ?? ""), h("b", {}, `${host ?? "?"} · ${pid ?? "?"}`)), small(name)]),
+      column("serves", ({ queues }) => h("span", { class: "wraps" }, list(queues).map((queue) => [queueLink(queue), " "]))),
+      column("busy", used),
+      column("runs now", ({ running, busy }) => h("ul", { class: "plain runs" }, list(running).map(dict).slice(0, NAMED).map(run), count(busy) > NAMED && list(running).length ? h("li", { key: "more", class: "quiet" }, `and ${number(count(busy) - Math.min(NAMED, list(running).length))} more`) : null)),
+      figure("memory", ({ memory }) => bytes(memory)),
+      figure("loop lag", ({ loop_lag: lag }) => timed(lag)),
+      figure("round trip", ({ round_trip: trip }) => timed(trip)),
+      figure("started", ({ started_at: begun, version }) => [when(begun), small(version)]),
+      column("what it tells", told),
+      column("", (each) => h("div", { class: "row end" }, acts(each, { class: "small" })), "acts"),
     ],
   });
 }
+
+const run = ({ job, queue, task, since }) => h("li", { key: job }, jobLink(queue, job, task ?? job), " ", quiet(span(age(since))));
 
 function told({ notes, overdue }) {
   return [
@@ -39,3 +76,25 @@ function told({ notes, overdue }) {
     list(overdue).map(dict).map(({ job, queue, task, since }) => h("p", { key: job, class: "warn" }, `${task} runs past its time limit since `, when(since), " ", jobLink(queue, job))),
   ];
 }
+
+export const worker = {
+  title: ({ at }) => at.name,
+  asks: ({ at: { name } }) => ({ found: { path: workerAt(name), every: 2 } }),
+  body({ at: { name }, data }) {
+    if (!data.found) return [head(name), waiting()];
+    const each = dict(data.found);
+    const running = list(each.running).map(dict);
+    return [
+      h("nav", { class: "crumbs", "aria-label": "Where this is", key: "crumbs" }, link(at("workers"), "Workers")),
+      head(name, acts(each)),
+      card("Facts", facts({
+        host: each.host, process: each.pid, busy: used(each), serves: list(each.queues).map((queue) => [queueLink(queue), " "]), memory: bytes(each.memory), "loop lag": timed(each.loop_lag),
+        "round trip": timed(each.round_trip), started: when(each.started_at), version: each.version, heard: when(each.seen_at),
+      }), told(each)),
+      card("What runs, the longest first", table({
+        name: "Running jobs", items: running, key: ({ job }) => job, none: "Nothing runs there.",
+        columns: [column("job", ({ job, queue }) => jobLink(queue, job)), column("task", ({ task }) => task), column("queue", ({ queue }) => queueLink(queue)), figure("runs for", ({ since }) => span(age(since)))],
+      }), count(each.busy) > running.length ? h("p", { class: "quiet" }, `and ${number(count(each.busy) - running.length)} more`) : null),
+    ];
+  },
+};

@@ -3,9 +3,8 @@
 import { query as asked } from "./api.js";
 import { chart } from "./chart.js";
 import { count, dict, list, number, percent, rate, took } from "./format.js";
-import { head, spans, table, waiting } from "./parts.js";
+import { column, figure, find, framed, head, small, spans, table, waiting } from "./parts.js";
 import { h } from "./render.js";
-import { ask, at } from "./route.js";
 import { said } from "./shown.js";
 
 const COUNTS = ["accepted", "sent", "delivered", "failed", "withheld", "unknown", "retried"];
@@ -20,10 +19,10 @@ export const workspaces = {
     const most = Math.max(1, ...found.map((each) => count(dict(each.counts).sent)));
     const shown = found.filter((each) => `${said(each.workspace_id ?? "")} ${each.name ?? ""}`.toLowerCase().includes(wanted));
     return [
-      head("Workspaces", spans((since) => at("workspaces", { ...query, since }), query.since ?? "1h")),
+      head("Workspaces", spans(query, "workspaces")),
       data.stats ? h("div", { class: "charts", key: "charts" }, messages(stats)) : waiting(),
-      h("div", { class: "row", key: "filters" }, h("input", { type: "search", "data-search": true, placeholder: "Find a workspace", "aria-label": "Find a workspace", value: query.q ?? "", oninput: (event) => ask({ q: event.target.value }, { quietly: true }) })),
-      data.stats ? h("section", { class: "card", key: "table" }, rows(shown, most)) : null,
+      h("div", { class: "row", key: "filters" }, find("Find a workspace", query.q)),
+      data.stats ? framed(rows(shown, most)) : null,
     ];
   },
 };
@@ -38,7 +37,7 @@ function messages({ points, step }) {
 /** The name of a workspace, and its real id beside it where that is another. */
 function named({ name, workspace_id }) {
   const id = said(workspace_id ?? "*");
-  return id === "*" ? h("b", {}, "others") : [h("b", {}, name ?? id), name && name !== id ? h("small", { class: "quiet" }, id) : null];
+  return id === "*" ? h("b", {}, "others") : [h("b", {}, name ?? id), name && name !== id ? small(id) : null];
 }
 
 const share = (size, most) => h("span", { class: "meter", "aria-hidden": "true", "data-tone": "active" }, h("i", { style: { width: `${((100 * size) / most).toFixed(1)}%` } }));
@@ -47,13 +46,13 @@ function rows(found, most) {
   return table({
     name: "Workspaces", items: found, key: (each, index) => `${said(each.workspace_id ?? "")} ${each.channel} ${index}`, none: "No message of this time.",
     columns: [
-      { title: "workspace", cell: named },
-      { title: "channel", cell: ({ channel }) => channel ?? "–" },
-      { title: "volume", cell: ({ counts }) => share(count(dict(counts).sent), most) },
-      ...COUNTS.map((title) => ({ title, isNumber: true, cell: ({ counts }) => h("span", { class: title === "failed" && count(dict(counts).failed) ? "error" : "" }, number(dict(counts)[title] ?? 0)) })),
-      { title: "failing", isNumber: true, cell: ({ counts }) => percent(count(dict(counts).failed) / (count(dict(counts).sent) + count(dict(counts).failed))) },
-      ...["queue", "send", "delivery"].map((name) => ({ title: `${name} p95`, isNumber: true, cell: ({ times }) => took(dict(dict(times)[name]).p95) })),
-      ...(found.some(({ cost }) => count(cost)) ? [{ title: "cost", isNumber: true, cell: ({ cost }) => count(cost).toFixed(4) }] : []),
+      column("workspace", named),
+      column("channel", ({ channel }) => channel ?? "–"),
+      column("volume", ({ counts }) => share(count(dict(counts).sent), most)),
+      ...COUNTS.map((title) => figure(title, ({ counts }) => h("span", { class: title === "failed" && count(dict(counts).failed) ? "error" : "" }, number(dict(counts)[title] ?? 0)))),
+      figure("failing", ({ counts }) => percent(count(dict(counts).failed) / (count(dict(counts).sent) + count(dict(counts).failed)))),
+      ...["queue", "send", "delivery"].map((name) => figure(`${name} p95`, ({ times }) => took(dict(dict(times)[name]).p95))),
+      ...(found.some(({ cost }) => count(cost)) ? [figure("cost", ({ cost }) => count(cost).toFixed(4))] : []),
     ],
   });
 }

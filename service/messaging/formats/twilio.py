@@ -2,7 +2,8 @@
 
 Messages go to ``/2010-04-01/Accounts/SID/Messages.json`` as a form, with a login; ``from`` is a number, or the id of a
 messaging service, which begins with MG. Reports, and messages of contacts, are forms signed by HMAC-SHA1 under the
-token, over the address that was called and the sorted fields, as its documentation of ``X-Twilio-Signature`` says.
+token, over the address that was called and the sorted fields, each value of a field once, as its documentation of
+``X-Twilio-Signature`` says.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Twilio(Form):
 
     def is_genuine(self, incoming: Incoming) -> bool:
         given = incoming.headers.get("X-Twilio-Signature", "").encode("utf-8", "replace")
-        text = incoming.url + "".join(f"{name}{value}" for name, value in sorted(_fields(incoming).items()))
+        text = incoming.url + "".join(f"{name}{value}" for name, value in sorted(set(_pairs(incoming))))
         made = hmac.new(self.address.password.encode(), text.encode(), hashlib.sha1).digest()
         return bool(self.address.password) and hmac.compare_digest(base64.b64encode(made), given)
 
@@ -66,4 +67,8 @@ class Twilio(Form):
 
 
 def _fields(incoming: Incoming) -> dict[str, str]:
-    return dict(parse_qsl(incoming.body.decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(_pairs(incoming))
+
+
+def _pairs(incoming: Incoming) -> list[tuple[str, str]]:
+    return parse_qsl(incoming.body.decode("utf-8", "replace"), keep_blank_values=True)

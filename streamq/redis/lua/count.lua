@@ -1,7 +1,8 @@
 #!lua
--- What a worker's attempts came to since its last call is added to the statistics of the minute and of the hour, once
--- however often the call is repeated. (Without `allow-oom`: on a full server they wait, and the outcomes do not.)
--- keys: lanes minute hour counted
+-- What a worker's attempts came to since its last call is added to the statistics of the minute and of the hour, and to
+-- the totals of the queue, whatever the task, once however often the call is repeated. (Without `allow-oom`: on a full
+-- server they wait, and the outcomes do not.)
+-- keys: lanes minute hour totals counted
 -- arguments:
 --   number        of the call, which grows
 --   minute_life   milliseconds for which a minute is kept
@@ -23,7 +24,9 @@ end
 
 redis.call('HLEN', keys.minute)
 redis.call('HLEN', keys.hour)
+redis.call('HLEN', keys.totals)
 redis.call('SET', keys.counted, args.number, 'PX', args.number_life)
 add(keys.minute, args.minute_life)
 add(keys.hour, args.hour_life)
+add_sums(keys.totals, first.tasks, 0, args.hour_life)
 return now

@@ -1,0 +1,66 @@
+// What the present load takes, planned by whoever is installed for it, and how far the workers of now reach.
+
+import { query as asked } from "./api.js";
+import { amount, bytes, count, dict, list, number, percent, plural, rate, short, span, took } from "./format.js";
+import { card, column, empty, facts, figure, head, meter, quiet, table, waiting } from "./parts.js";
+import { h } from "./render.js";
+import { ask } from "./route.js";
+import { said } from "./shown.js";
+
+const PAUSE = 400;
+const WISHES = [["rate", "Jobs a second"], ["handler", "A run takes", "such as 20ms"], ["payload", "Bytes of a payload"], ["delayed", "Delayed jobs"], ["p99", "p99 of waits below", "such as 1s"], ["cores", "Cores of a machine"]];
+let typing = 0;
+
+export const capacity = {
+  title: () => "Capacity",
+  asks: ({ query, me }) => (!list(me.offers).includes("capacity") ? {} : { plan: { path: `capacity?${asked(Object.fromEntries(WISHES.map(([name]) => [name, query[name]])))}`, every: 15, isShown: true } }),
+  body({ data, failed, query, me }) {
+    if (!list(me.offers).includes("capacity")) return [head("Capacity"), empty("No planner is installed beside this service.")];
+    const plan = dict(data.plan);
+    return [
+      head("Capacity", quiet("what is left empty is as it is now, at the busiest step of the last hour")),
+      h("div", { class: "filters wishes", key: "wishes" }, WISHES.map(([name, label, hint]) => wish(name, label, hint, query[name], dict(plan.assumed)[name]))),
+      failed.plan ? h("p", { class: "error", role: "alert", key: "problem" }, failed.plan.message) : null,
+      data.plan ? h("div", { class: "columns even", key: "plan" }, h("div", {}, card("It is now", now(dict(plan.now), plan)), card("Notes", notes(plan))), h("div", {}, card("It takes", takes(plan)), card("How near to the limits", gauges(list(plan.gauges))))) : failed.plan ? null : waiting(),
+    ];
+  },
+};
+
+function wish(name, label, hint, value, assumed) {
+  const later = (event) => {
+    clearTimeout(typing);
+    typing = setTimeout(() => ask({ [name]: event.target.value.trim() }, { quietly: true }), PAUSE);
+  };
+  const plan = assumed === null || assumed === undefined ? "" : said(Array.isArray(assumed) ? assumed[0] : assumed);
+  return h("label", { key: name }, h("span", {}, label), h("input", { name, value: value ?? "", placeholder: plan, autocomplete: "off", oninput: later }), hint ? h("small", {}, hint) : null);
+}
+
+const now = (told, { reach }) => facts({
+  "attempts a second": `${rate(told.rate)}, ${rate(told.peak)} at the busiest`, "a run takes": took(told.handler), "a payload has": told.payload === null ? "nothing is known" : bytes(told.payload),
+  workers: `${plural(told.workers, "worker")} with ${plural(told.slots, "slot")}`, "they reach": reach === null || reach === undefined ? "nobody works" : rate(reach),
+  delayed: number(told.delayed), "server memory": `${bytes(told.memory)} of ${amount(told.memory_limit) ? bytes(told.memory_limit) : "no limit"}`,
+});
+
+const takes = (plan) => facts({
+  machines: number(plan.machines), "worker processes": number(plan.processes), "slots of each": number(plan.concurrency), partitions: number(plan.partitions), connections: number(plan.connections),
+  "CPU of the server": percent(amount(plan.redis_cpu)), "CPU of a worker": percent(amount(plan.worker_cpu)), "p99 of waits": took(plan.p99),
+  ...Object.fromEntries(Object.entries(dict(plan.memory)).map(([name, size]) => [`memory: ${name.replaceAll("_", " ")}`, bytes(size)])),
+});
+
+const gauges = (found) => table({
+  name: "Gauges", items: found.map(dict), key: ({ name }) => name, none: "None.",
+  columns: [
+    column("of", ({ name }) => name),
+    column("used", ({ share }) => [meter(count(share), 1), ` ${percent(amount(share))}`]),
+    figure("of the limit", ({ used, limit, unit }) => `${short(used)} of ${short(limit)} ${unit ?? ""}`),
+  ],
+});
+
+function notes({ notes: found, reachable, measured }) {
+  const lines = list(found).map((text, key) => h("li", { key }, text));
+  return [
+    reachable === false ? h("p", { class: "error" }, "No set-up reaches this.") : null,
+    lines.length ? h("ul", { class: "plain" }, lines) : empty("None."),
+    h("p", { class: "quiet" }, "Measured: ", Object.entries(dict(measured)).map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" && /age|second/.test(name) ? span(value) : said(value)}`).join(", ")),
+  ];
+}

@@ -1,0 +1,100 @@
+// A new job: its task, a form for its payload beside the same as JSON, the options, and the twins for a terminal.
+
+import { command, field, twins } from "./action.js";
+import { queueAt, send } from "./api.js";
+import { parse, write } from "./exact.js";
+import { dict, items, list } from "./format.js";
+import { page } from "./page.js";
+import { card, head } from "./parts.js";
+import { h } from "./render.js";
+import { ask, at, go } from "./route.js";
+import { begun, fields } from "./schema.js";
+
+const OPTIONS = [
+  ["delay", "Delay", "seconds, or such as 5m"], ["at", "Or at", "as 2030-01-31T09:00:00Z"], ["priority", "Priority"], ["group", "Group"], ["key", "Key", "one job at a time has it"],
+  ["attempts", "Attempts"], ["timeout", "Time limit of a run", "such as 30s"], ["expires", "Expires", "after so long, or at a time"], ["units", "Units of shared limits"], ["keep_result", "Its result is kept", "such as 1h"],
+];
+const PRIORITIES = ["", "critical", "high", "normal", "low"];
+const WHOLE = new Set(["attempts", "units"]);
+
+const known = () => items(page.data.tasks);
+const present = () => known().find(({ name }) => name === page.query.task) ?? {};
+const queueOf = () => page.query.queue || present().queue || "default";
+
+/** The payload as it is written: what a person changed, or what the schema begins with. */
+function draft() {
+  const { task, schema } = { task: page.query.task, schema: present().schema };
+  if (page.local.of !== task || (!page.local.touched && page.local.schema !== schema)) {
+    Object.assign(page.local, { of: task, schema, touched: false, raw: write(schema ? begun(schema) : null, "  "), problem: null });
+  }
+  return page.local.raw;
+}
+
+function payload() {
+  try {
+    return { value: parse(draft()) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+const options = () => Object.entries(dict(page.local.options)).filter(([, value]) => value.trim());
+const act = {
+  method: "POST", path: () => `${queueAt(queueOf())}/jobs`,
+  body: () => `${write({ task: page.query.task ?? "", ...Object.fromEntries(options().map(([name, value]) => [name, WHOLE.has(name) && /^\d+$/.test(value) ? Number(value) : value])) }).slice(0, -1)},"payload":${compact()}}`,
+  cli: () => command("job", "enqueue", queueOf(), page.query.task ?? "", { payload: compact(), ...Object.fromEntries(options()) }),
+};
+
+function compact() {
+  const { value, error } = payload();
+  return error ? draft() : write(value);
+}
+
+async function submit() {
+  page.set({ busy: true, problem: null });
+  try {
+    const { error } = payload();
+    if (error) throw error;
+    const made = await send("POST", act.path(), act.body());
+    go(at("queues", made.queue, "jobs", made.id));
+  } catch (problem) {
+    page.set({ busy: false, problem: Object.assign(problem, { errors: problem.errors ?? [] }) });
+    setTimeout(() => document.querySelector("#new [aria-invalid]")?.focus(), 20);
+  }
+}
+
+export const newJob = {
+  title: () => "New job",
+  asks: () => ({ tasks: { path: "tasks", every: 60, maybe: true } }),
+  body({ query, local, may }) {
+    const { problem, busy } = local;
+    const schema = present().schema;
+    const raw = draft();
+    const { value, error } = payload();
+    const change = (text) => page.set({ raw: text, touched: true, problem: null });
+    const errors = problem?.errors ?? [];
+    const loose = errors.filter(({ pointer }) => !(schema && pointer?.startsWith("/payload")) && !OPTIONS.some(([name]) => pointer === `/${name}`));
+    return [
+      head("New job"),
+      h("form", { id: "new", key: "new", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit()) },
+        h("div", { class: "filters", key: "what" }, chosen(query), queue(query)),
+        h("div", { class: "columns even", key: "payload" },
+          card("Payload", schema ? (error ? h("p", { class: "quiet" }, "The fields are back once the JSON beside them can be read.") : h("div", { class: "shape" }, fields(schema, value, (next) => change(write(next, "  ")), errors))) : h("p", { class: "quiet" }, query.task ? "Nobody has told the schema of this task: write its payload as JSON." : "Choose a task, or write the name of one.")),
+          h("div", {}, card("The payload as JSON", h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, spellcheck: "false", "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? h("span", { class: "error", role: "alert" }, error.message) : null)),
+            card("Options", h("div", { class: "options" }, OPTIONS.map((each) => option(each, problem)))))),
+        problem ? h("p", { class: "error", role: "alert", key: "problem" }, [problem.message, ...loose.map(({ pointer, message }) => `${pointer}: ${message}`)].join(" ")) : null,
+        h("section", { class: "card", key: "twins" }, twins(act, {}, true)),
+        may("write") ? h("div", { class: "row", key: "acts" }, h("button", { type: "submit", class: "primary", disabled: busy || !query.task }, "Enqueue")) : h("p", { class: "quiet", key: "may" }, "The key of this tab may not send.")),
+    ];
+  },
+};
+
+const later = (name) => (event) => ask({ [name]: event.target.value.trim() }, { quietly: true });
+
+const chosen = (query) =>
+  h("label", { class: "wide" }, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", autocomplete: "off", required: true, oninput: later("task") }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));
+
+const queue = (query) => h("label", {}, h("span", {}, "Queue"), h("input", { name: "queue", value: query.queue ?? "", placeholder: present().queue ?? "default", autocomplete: "off", oninput: later("queue") }));
+
+const option = ([name, label, hint], problem) =>
+  field({ name, label, hint, value: dict(page.local.options)[name] ?? "", options: name === "priority" ? PRIORITIES : undefined }, (event) => page.set({ options: { ...dict(page.local.options), [name]: event.target.value } }), problem);

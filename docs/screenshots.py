@@ -13,8 +13,9 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from pydantic import BaseModel, Field
 from streamq_service.app import build_app
 from streamq_service.http.serve import address, bind, serving
 from streamq_service.messaging import messaging_app
@@ -33,6 +34,17 @@ TALLEST: Final = 1_500
 WORKSPACES: Final = (66338, 66339, 41207, "north-shop", "south-shop")
 _CHANCE: Final = random.Random(7)  # noqa: S311 - nothing is kept secret by it
 _WRITES: Final = ("Your parcel is on its way", "Your table is booked for eight", "Thank you for your order")
+
+
+class Cover(BaseModel):
+    """A picture to be made smaller."""
+
+    name: str = Field(description="its file")
+    width: int = Field(default=640, ge=16, description="pixels")
+    kind: Literal["jpeg", "png", "webp"] = "webp"
+    sharpen: bool = False
+    credit: str | None = None
+    tags: list[str] = Field(default_factory=list)
 
 
 class Shop(NamedTuple):
@@ -78,7 +90,7 @@ def shop_app(settings: ServiceSettings) -> App:
         return pieces
 
     @app.task(queue="pictures")
-    async def shrink(_picture: dict[str, Any]) -> None:
+    async def shrink(_picture: Cover) -> None:
         await asyncio.sleep(0.1)
 
     return app
@@ -161,7 +173,7 @@ async def pages(shop: Shop) -> dict[str, str]:
         "jobs": "queues/imports/jobs?state=failed&columns=article,pieces", "job": f"queues/imports/jobs/{failed.id}",
         "groups": "queues/reports/groups", "failures": "failures", "schedules": "schedules",
         "schedule": "schedules/daily-report", "workers": "workers", "workspaces": "workspaces?since=15m",
-        "messaging": "messaging", "send": "messaging/sms", "activity": "activity?part=audit",
+        "messaging": "messaging", "send": "messaging/sms", "activity": "activity?part=audit", "new": "new?task=shrink",
     }  # fmt: skip
 
 

@@ -64,18 +64,9 @@ def build_app(engine: App, settings: ServiceSettings, *, inbox: Ledger | None = 
     may_read = partial(_passes, reading)
     described = _described(settings, keys)
     site = Site(
-        engine,
-        settings,
-        feed,
-        Readiness(engine),
-        names,
-        described,
-        Lately(),
-        may_read,
-        _scopes(keys),
-        keys.actor_of,
+        engine, settings, feed, Readiness(engine), names, described, Lately(), may_read, _scopes(keys), keys.actor_of,
         inbox,
-    )
+    )  # fmt: skip
     numbers = numbers_of(settings) if sms.CHANNEL.is_of(engine) else str
     origins = listed(settings.cors_origins)
     application = web.Application(middlewares=[cors(origins)] if origins else [])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONG = {"to": "+15550100", "message": "x" * 1600, "workspaceId": "w" * 256}
 PAGES = (
     "", "queues", "queues/work", "queues/work/jobs", "queues/work/jobs?state=failed&columns=a", "queues/work/groups",
-    "queues/work/groups/g", "failures", "schedules", "schedules/nightly", "workers", "workspaces", "messaging",
+    "queues/work/groups/g", "failures", "slow", "schedules", "schedules/nightly", "workers", "workspaces", "messaging",
     "messaging/sms", "messaging/email", "messaging/ai", "messaging/unknown", "messaging/opt-outs", "activity",
     "activity?part=audit", "activity?part=live", "capacity", "messaging/inbox", "new?task=work",
 )  # fmt: skip

@@ -114,7 +114,7 @@ async def test_a_job_is_made_from_the_form_of_its_task(page: Page, orders: Servi
 
 async def test_a_job_of_a_task_without_a_schema_is_written_as_json(page: Page, orders: Service) -> None:
     await page.open(f"{orders.url}/#/new?task=pack")
-    await page.shows("Nobody has told the schema of this task", "main")
+    await page.shows("Nobody has told what its payload is made of", "main")
     await page.fill("raw", '{"number": 9007199254740993, ')
     await page.click("Enqueue")
     await page.until("document.querySelector('[name=raw][aria-invalid]')")

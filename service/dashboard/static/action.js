@@ -13,6 +13,7 @@
 
 import * as api from "./api.js";
 import { page } from "./page.js";
+import { alert } from "./parts.js";
 import { h } from "./render.js";
 import { close, present } from "./dialog.js";
 import { say } from "./toast.js";
@@ -42,8 +43,8 @@ export function curl(action, values) {
 /** A button for an act; nothing where the key does not allow it. */
 export function button(action, props = {}) {
   if (!action || !page.may(action.scope ?? "admin")) return null;
-  const tone = action.isDangerous ? "danger" : "";
-  return h("button", { type: "button", class: tone, "data-act": action.text, ...props, onclick: () => begin(action) }, action.text);
+  const tone = `${action.isDangerous ? "danger" : ""} ${props.class ?? ""}`;
+  return h("button", { "data-act": action.text, ...props, class: tone, onclick: () => begin(action) }, action.text);
 }
 
 /** Ask what is needed, and do it. */
@@ -60,19 +61,15 @@ function draw(state, again) {
     again();
   };
   const typed = action.must === undefined || values.must === action.must;
-  return h(
-    "form",
-    { onsubmit: (event) => (event.preventDefault(), typed && !state.busy && submit(state, again)) },
+  return h("form", { onsubmit: (event) => (event.preventDefault(), typed && !state.busy && submit(state, again)) },
     h("h2", { id: "dialog-title" }, action.title ?? action.text),
     action.note ? h("p", { class: "quiet" }, typeof action.note === "function" ? action.note(values) : action.note) : null,
     (action.fields ?? []).map((each) => field(each, change(each.name), state.error)),
     action.must === undefined ? null : field({ name: "must", label: `Type ${action.must} to go on` }, change("must")),
-    state.error ? h("p", { class: "error", role: "alert" }, state.error.message) : null,
+    state.error ? alert(state.error.message) : null,
     twins(action, values),
-    h(
-      "div",
-      { class: "row end" },
-      h("button", { type: "button", onclick: close }, "Not now"),
+    h("div", { class: "row end" },
+      h("button", { onclick: close }, "Not now"),
       h("button", { type: "submit", class: action.isDangerous ? "primary danger" : "primary", disabled: !typed || state.busy }, action.sure ?? action.text),
     ),
   );
@@ -98,30 +95,26 @@ async function act(action, values) {
 }
 
 /** A labelled field, with what is wrong with it beside it. */
-export function field({ name, label, kind = "text", value = "", options, hint, rows, required }, onchange, problem) {
+export function field({ name, label, kind = "text", value, placeholder, options, none = "as it is", hint, rows, required }, onchange, problem) {
   const wrong = (problem?.errors ?? []).filter((error) => error.pointer?.split("/")[1] === name);
-  const props = { name, oninput: onchange, value, required, autocomplete: "off", spellcheck: "false", "aria-invalid": wrong.length ? "true" : null };
+  const props = { name, oninput: onchange, value: value ?? "", placeholder, required, "aria-invalid": wrong.length ? "true" : null };
   const control = options
-    ? h("select", { ...props, oninput: null, onchange }, options.map((each) => h("option", { value: each, selected: each === value }, each || "as it is")))
+    ? h("select", { ...props, oninput: null, onchange }, options.map((each) => h("option", { value: each, selected: each === value }, each || none)))
     : kind === "json" || kind === "lines"
       ? h("textarea", { ...props, rows: rows ?? 8, class: kind === "json" ? "code" : "" })
       : h("input", { ...props, type: kind });
-  return h(
-    "label",
-    { key: `field ${name}`, class: kind === "checkbox" ? "check" : "" },
+  return h("label", { key: `field ${name}`, class: kind === "checkbox" ? "check" : "" },
     h("span", {}, label),
     control,
     hint ? h("small", {}, hint) : null,
-    wrong.map((error) => h("span", { class: "error", role: "alert" }, [error.message, error.hint].filter(Boolean).join("; "))),
+    wrong.map((error) => alert([error.message, error.hint].filter(Boolean).join("; "))),
   );
 }
 
 /** An act as a person would type it in a terminal. */
 export function twins(action, values, open = false) {
   const cli = action.cli?.(values);
-  return h(
-    "details",
-    { class: "twins", key: "twins", open },
+  return h("details", { class: "twins", key: "twins", open },
     h("summary", {}, "The same in a terminal"),
     cli ? copied("command line", cli) : null,
     copied("HTTP", curl(action, values)),
@@ -129,7 +122,7 @@ export function twins(action, values, open = false) {
 }
 
 function copied(title, text) {
-  return h("div", { class: "twin" }, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { type: "button", "aria-label": `Copy: ${title}`, onclick: (event) => copy(text, event.target) }, "Copy"));
+  return h("div", { class: "twin" }, h("span", {}, title), h("code", { tabindex: 0 }, text), h("button", { "aria-label": `Copy: ${title}`, onclick: (event) => copy(text, event.target) }, "Copy"));
 }
 
 /** Also where the page is not served by HTTPS, as the clipboard of the browser then is not there. */

@@ -1,5 +1,6 @@
 // What goes on: operations in the background, who did what, and the counts as they change.
 
+import { query as asked } from "./api.js";
 import { progress } from "./bulk.js";
 import { clock, dict, items, list, number } from "./format.js";
 import { card, column, empty, figure, head, jobLink, link, queueLink, small, table, tabs, when } from "./parts.js";
@@ -13,7 +14,7 @@ const PARTS = [["operations", "Operations"], ["audit", "Who did what"], ["live",
 export const activity = {
   title: () => "Activity",
   asks: ({ query: { part = "operations", cursor } }) =>
-    part === "audit" ? { audit: { path: `audit?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, every: 5 } } : part === "live" ? {} : { operations: { path: "operations", every: 2 } },
+    part === "audit" ? { audit: { path: `audit?${asked({ limit: 100, cursor })}`, every: 5 } } : part === "live" ? {} : { operations: { path: "operations", every: 2 } },
   body({ data, query, live }) {
     const part = query.part ?? "operations";
     return [

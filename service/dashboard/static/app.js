@@ -22,6 +22,7 @@ import { queues } from "./queues.js";
 import { h, patch } from "./render.js";
 import { at, matched, read } from "./route.js";
 import { schedule, schedules } from "./schedules.js";
+import { slow } from "./slow.js";
 import { nextTheme, theme } from "./theme.js";
 import { worker, workers } from "./workers.js";
 import { workspaces } from "./workspaces.js";
@@ -37,6 +38,7 @@ const VIEWS = [
   ["failures", failures],
   ["schedules", schedules],
   ["schedules/:name", schedule],
+  ["slow", slow],
   ["workers", workers],
   ["workers/:name", worker],
   ["workspaces", workspaces],
@@ -52,6 +54,7 @@ const PAGES = [
   ["", "Overview", "o"],
   ["queues", "Queues", "q"],
   ["failures", "Failures", "f"],
+  ["slow", "Slow", "l"],
   ["schedules", "Schedules", "s"],
   ["workers", "Workers", "w"],
   ["messaging", "Messaging", "m"],
@@ -78,9 +81,9 @@ function around() {
   patch(document.getElementById("pages"), pages().map(([path, text]) => h("a", { key: path, href: at(...(path ? [path] : [])), "aria-current": path === present ? "page" : null }, text)));
   patch(
     document.getElementById("tools"),
-    h("button", { type: "button", onclick: () => openPalette(pages()), "aria-keyshortcuts": "Control+K" }, "Go to … ", h("kbd", {}, "Ctrl K")),
-    h("button", { type: "button", id: "freeze", "aria-pressed": String(live.frozen), title: "Let what is shown stand still (.)", onclick: toggle }, live.frozen ? "Go on" : "Freeze"),
-    h("button", { type: "button", title: "Light, dark, or as the system has it", onclick: () => (nextTheme(), around()) }, theme()),
+    h("button", { onclick: () => openPalette(pages()), "aria-keyshortcuts": "Control+K" }, "Go to … ", h("kbd", {}, "Ctrl K")),
+    h("button", { id: "freeze", "aria-pressed": String(live.frozen), title: "Let what is shown stand still (.)", onclick: toggle }, live.frozen ? "Go on" : "Freeze"),
+    h("button", { title: "Light, dark, or as the system has it", onclick: () => (nextTheme(), around()) }, theme()),
     page.me.scope === "admin" ? null : h("span", { class: "mark", title: "What the key of this tab allows" }, `${page.me.scope} only`),
     h("p", { id: "freshness", "data-tone": live.trouble ? "bad" : live.frozen ? "warn" : live.known ? "good" : "wait" }, fresh()),
   );

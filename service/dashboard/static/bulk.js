@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { write } from "./exact.js";
 import { amount, count, dict, list, number, plural } from "./format.js";
 import { h } from "./render.js";
+import { ENDED, UNDONE, YET } from "./states.js";
 import { begun } from "./steering.js";
 
 const COUNTED = 10_000; // jobs that are counted one by one; of more it is said that there are more
@@ -19,12 +20,12 @@ export function bulk({ state, q, group, task }) {
 export const bulkOf = (ids) => ids.map((id) => `id:"${id}"`).join(" or ");
 
 const KINDS = [
-  { action: "retry", text: "Retry", of: ["failed", "cancelled", "expired"], whole: "failed" },
-  { action: "cancel", text: "Cancel", of: ["waiting", "delayed", "held"], whole: "waiting, delayed and held", isDangerous: true },
+  { action: "retry", text: "Retry", of: UNDONE, whole: "failed" },
+  { action: "cancel", text: "Cancel", of: YET, whole: "waiting, delayed and held", isDangerous: true },
   { action: "promote", text: "Run now", of: ["delayed"], whole: "delayed" },
-  { action: "delete", text: "Delete", of: ["completed", "failed", "cancelled", "expired"], whole: "ended", isDangerous: true },
+  { action: "delete", text: "Delete", of: ENDED, whole: "ended", isDangerous: true },
 ];
-const STATES_OF = { retry: ["failed"], cancel: ["waiting", "delayed", "held"], promote: ["delayed"], delete: ["completed", "failed", "cancelled", "expired"] };
+const STATES_OF = { retry: ["failed"], cancel: YET, promote: ["delayed"], delete: ENDED };
 
 /** The acts that fit a state. `size` is how many are ticked, null where all that the filter means are. */
 export const BULK = (queue, filter, state, size, counts) =>
@@ -40,9 +41,9 @@ function act(queue, { action, text, whole, isDangerous }, filter, state, size, c
     prepare: known === null ? (values, again) => counted(queue, q, STATES_OF[action], Boolean(state), values, again) : null,
     note: (values) => [`This is for ${known === null ? (values.counted ?? "… jobs, being counted") : plural(known, "job")} that fit: `, h("code", {}, q)],
     fields: [
-      ...(action === "retry" ? [{ name: "canary", label: "First try so many, and go on if none fails", kind: "number", value: "", hint: "empty for all at once" }] : []),
+      ...(action === "retry" ? [{ name: "canary", label: "First try so many, and go on if none fails", kind: "number", hint: "empty for all at once" }] : []),
       ...(action === "cancel" ? [{ name: "reason", label: "Reason" }] : []),
-      { name: "rate", label: "At most", value: "", hint: "such as 50/s; empty for as quickly as it goes" },
+      { name: "rate", label: "At most", hint: "such as 50/s; empty for as quickly as it goes" },
     ],
     body: (values) => write(body(action, q, values)),
     cli: ({ rate }) => command("job", action === "delete" ? "rm" : action, queue, { q, all: true, rate }),
@@ -74,9 +75,7 @@ async function counted(queue, q, states, isOne, values, again) {
 /** An operation that runs: how far it is, and the way to end it. */
 export function progress(operation) {
   const { id, kind, queue, state, done, total, skipped, filter, looked } = dict(operation);
-  return h(
-    "div",
-    { class: "row progress", key: `operation ${id}`, role: "status" },
+  return h("div", { class: "row progress", key: `operation ${id}`, role: "status" },
     h("strong", {}, `${kind} in ${queue}`),
     h("progress", { max: count(total) || 1, value: count(filter ? looked : done), "aria-label": `${kind} in ${queue}` }),
     h("span", {}, filter ? `${number(done)} done, ${number(looked)} of ${number(total)} looked at` : `${number(done)} of ${number(total)}`, count(skipped) ? `, ${number(skipped)} skipped` : "", state === "running" ? "" : `, ${state}`),

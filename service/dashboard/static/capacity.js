@@ -1,15 +1,14 @@
 // What the present load takes, planned by whoever is installed for it, and how far the workers of now reach.
 
+import { field } from "./action.js";
 import { query as asked } from "./api.js";
 import { amount, bytes, count, dict, list, number, percent, plural, rate, short, span, took } from "./format.js";
-import { card, column, empty, facts, figure, head, meter, quiet, table, waiting } from "./parts.js";
+import { card, column, empty, facts, figure, head, meter, note, quiet, table, waiting } from "./parts.js";
 import { h } from "./render.js";
-import { ask } from "./route.js";
+import { later } from "./route.js";
 import { said } from "./shown.js";
 
-const PAUSE = 400;
 const WISHES = [["rate", "Jobs a second"], ["handler", "A run takes", "such as 20ms"], ["payload", "Bytes of a payload"], ["delayed", "Delayed jobs"], ["p99", "p99 of waits below", "such as 1s"], ["cores", "Cores of a machine"]];
-let typing = 0;
 
 export const capacity = {
   title: () => "Capacity",
@@ -27,12 +26,8 @@ export const capacity = {
 };
 
 function wish(name, label, hint, value, assumed) {
-  const later = (event) => {
-    clearTimeout(typing);
-    typing = setTimeout(() => ask({ [name]: event.target.value.trim() }, { quietly: true }), PAUSE);
-  };
   const plan = assumed === null || assumed === undefined ? "" : said(Array.isArray(assumed) ? assumed[0] : assumed);
-  return h("label", { key: name }, h("span", {}, label), h("input", { name, value: value ?? "", placeholder: plan, autocomplete: "off", oninput: later }), hint ? h("small", {}, hint) : null);
+  return field({ name, label, hint, value, placeholder: plan }, later(name));
 }
 
 const now = (told, { reach }) => facts({
@@ -61,6 +56,6 @@ function notes({ notes: found, reachable, measured }) {
   return [
     reachable === false ? h("p", { class: "error" }, "No set-up reaches this.") : null,
     lines.length ? h("ul", { class: "plain" }, lines) : empty("None."),
-    h("p", { class: "quiet" }, "Measured: ", Object.entries(dict(measured)).map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" && /age|second/.test(name) ? span(value) : said(value)}`).join(", ")),
+    note("Measured: ", Object.entries(dict(measured)).map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" && /age|second/.test(name) ? span(value) : said(value)}`).join(", ")),
   ];
 }

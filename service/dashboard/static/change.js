@@ -4,7 +4,7 @@ import { command } from "./action.js";
 import { jobAt } from "./api.js";
 import { parse, write } from "./exact.js";
 import { at, go } from "./route.js";
-import { ENDED, OPEN } from "./states.js";
+import { ENDED, OPEN, UNDONE, YET } from "./states.js";
 
 const of = (job, action) => ({ scope: "write", path: `${jobAt(job.queue, job.id)}${action}` });
 const guarded = (job) => () => ({ "If-Match": `"${job.version}"` });
@@ -13,13 +13,13 @@ const guarded = (job) => () => ({ "If-Match": `"${job.version}"` });
 const readable = ({ payload }) => void parse(payload);
 
 const retry = (job) => ({
-  ...of(job, "/retry"), text: "Retry", states: ["failed", "cancelled", "expired"], title: "Retry this job",
+  ...of(job, "/retry"), text: "Retry", states: UNDONE, title: "Retry this job",
   cli: () => command("job", "retry", job.queue, job.id),
   done: () => "It waits again.",
 });
 
 const retryWith = (job) => ({
-  ...of(job, "/retry"), text: "Retry with another payload", states: ["failed", "cancelled", "expired"], title: "Retry a copy with another payload", sure: "Retry the copy",
+  ...of(job, "/retry"), text: "Retry with another payload", states: UNDONE, title: "Retry a copy with another payload", sure: "Retry the copy",
   note: "This job stays as it ended; the copy says where it came from.",
   fields: [{ name: "payload", label: "Payload", kind: "json", value: write(job.payload, "  "), rows: 14 }],
   check: readable,
@@ -44,7 +44,7 @@ const promote = (job) => ({
 });
 
 const reschedule = (job) => ({
-  ...of(job, "/reschedule"), text: "Reschedule", states: ["waiting", "delayed", "held"], title: "Give this job another time", headers: guarded(job),
+  ...of(job, "/reschedule"), text: "Reschedule", states: YET, title: "Give this job another time", headers: guarded(job),
   fields: [{ name: "when", label: "Due", hint: "from now, such as 10m; or a time as 2030-01-31T09:00:00Z" }],
   body: ({ when }) => write(/T/.test(when) ? { at: when } : { delay: when }),
   cli: ({ when }) => command("job", "reschedule", job.queue, job.id, /T/.test(when) ? "--at" : "--delay", when),
@@ -52,7 +52,7 @@ const reschedule = (job) => ({
 });
 
 const edit = (job) => ({
-  ...of(job, ""), method: "PATCH", text: "Edit", states: ["waiting", "delayed", "held"], title: "Change this job", headers: guarded(job),
+  ...of(job, ""), method: "PATCH", text: "Edit", states: YET, title: "Change this job", headers: guarded(job),
   note: `Only as version ${job.version}: if somebody else changed it meanwhile, nothing happens.`,
   fields: [
     { name: "payload", label: "Payload", kind: "json", value: write(job.payload, "  "), rows: 14 },

@@ -34,11 +34,7 @@ function path(values, most, wide = WIDE, high = HIGH) {
 /** A small line without axes; the words beside it say what it means. */
 export function spark(values, tone, says) {
   const most = Math.max(...values.map((value) => amount(value) || 0), 0);
-  return h(
-    "svg",
-    { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone },
-    h("path", { d: path(values, most || 1, 100, 22), transform: "translate(0 1)" }),
-  );
+  return h("svg", { class: "spark", viewBox: "0 0 100 24", preserveAspectRatio: "none", role: "img", "aria-label": says, "data-tone": tone }, h("path", { d: path(values, most || 1, 100, 22), transform: "translate(0 1)" }));
 }
 
 /** The steps that are looked at: all, or those between the two times that the address names. */
@@ -79,17 +75,13 @@ export function chart({ name, times: allTimes, series: all, said = short }) {
   const most = roundUp(Math.max(0, ...series.flatMap(({ values }) => values.map((value) => amount(value) || 0))));
   const at = hover < times.length ? hover : null;
   const began = marks(times);
-  return h(
-    "figure",
-    { class: "chart", key: `chart ${name}` },
-    h(
-      "figcaption",
-      {},
+  return h("figure", { class: "chart", key: `chart ${name}` },
+    h("figcaption", {},
       h("h2", {}, name),
       h("span", { class: "legend" }, series.map((each) => legend(each, at, said)), began.map(({ text }) => h("span", { key: text, class: "mark" }, text))),
       h("span", { class: "quiet hovered" }, at === null || at === undefined ? "" : clock(times[at])),
-      to - from < allTimes.length ? h("button", { type: "button", class: "small", onclick: () => zoom([]) }, "All of the time") : null,
-      h("button", { type: "button", class: "small", "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
+      to - from < allTimes.length ? h("button", { class: "small", onclick: () => zoom([]) }, "All of the time") : null,
+      h("button", { class: "small", "aria-pressed": String(isTable), onclick: () => ask({ tables: (isTable ? tables.filter((each) => each !== name) : [...tables, name]).join("~") }) }, "Table"),
     ),
     isTable ? asTable(name, times, series, said) : times.length ? plot(name, times, series, most, said, at, began) : h("p", { class: "empty" }, "Nothing is kept of this time."),
   );
@@ -119,9 +111,7 @@ function plot(name, times, series, most, said, at, began) {
   };
   const x = (index) => (index * WIDE) / Math.max(1, far);
   const line = (index) => `M${x(index).toFixed(1)} 0v${HIGH}`;
-  return h(
-    "div",
-    { class: "plot" },
+  return h("div", { class: "plot" },
     h("div", { class: "scale", "aria-hidden": "true" }, [most, most / 2, 0].map((value) => h("span", {}, said(value)))),
     h(
       "svg",
@@ -149,9 +139,7 @@ function spoken(name, series, said) {
 function asTable(name, times, series, said) {
   const titles = ["time", ...series.map(({ title }) => title)];
   const rows = times.map((time, index) => h("tr", { key: time }, h("td", {}, clock(time)), series.map(({ values }) => h("td", { class: "number" }, said(values[index])))));
-  return h(
-    "div",
-    { class: "scrolls short", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
+  return h("div", { class: "scrolls short", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
     h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, index) => h("th", { scope: "col", class: index ? "number" : null }, title)))), h("tbody", {}, rows.reverse())),
   );
 }

@@ -15,7 +15,7 @@ const retry = ({ queue, fingerprint, failed, message }) => ({
   note: message,
   fields: [
     { name: "canary", label: "First try so many, and go on if none fails", kind: "number", value: "5" },
-    { name: "rate", label: "At most", value: "", hint: "such as 50/s; empty for as quickly as it goes" },
+    { name: "rate", label: "At most", hint: "such as 50/s; empty for as quickly as it goes" },
   ],
   body: ({ canary, rate }) => write(given({ action: "retry", q: `fingerprint:${fingerprint}`, canary: canary && Number(canary), rate })),
   cli: ({ canary, rate }) => command("errors", "retry", queue, fingerprint, { canary, rate }),
@@ -38,10 +38,8 @@ export const failures = {
     const found = items(data.found).filter((each) => `${each.type} ${each.message} ${each.task}`.toLowerCase().includes(wanted));
     return [
       head(query.queue ? `Failures of ${query.queue}` : "Failures", quiet("those that failed alike are one")),
-      h(
-        "div",
-        { class: "filters", key: "filters" },
-        h("label", { class: "wide" }, h("span", {}, "Find"), find("a part of the error or of the task", query.q, { "aria-label": null })),
+      h("div", { class: "filters", key: "filters" },
+        h("label", {}, h("span", {}, "Find"), find("a part of the error or of the task", query.q, { "aria-label": null })),
         h("label", {}, h("span", {}, "Queue"), h("select", { value: query.queue ?? "", onchange: (event) => ask({ queue: event.target.value }) }, ["", ...[...live.queues.keys()].sort()].map((name) => h("option", { key: name || "all", value: name, selected: name === (query.queue ?? "") }, name || "all")))),
       ),
       data.found ? (found.length ? h("ul", { class: "plain cards", key: "kinds" }, found.map(kind)) : h("p", { class: "empty", key: "none" }, wanted ? "No failure reads so." : "No job has failed, or none is kept.")) : waiting(),
@@ -51,9 +49,7 @@ export const failures = {
 
 function kind(each) {
   const { queue, fingerprint, task, type, message, frame, sample, count: all, failed, first_at, last_at, trend } = each;
-  return h(
-    "li",
-    { key: `${queue} ${fingerprint}`, class: "card", "data-row": true },
+  return h("li", { key: `${queue} ${fingerprint}`, class: "card", "data-row": true },
     h("div", { class: "kind" },
       h("strong", { class: "number", title: `${plural(failed, "job is", "jobs are")} failed now, of ${number(all)} that failed so` }, number(failed)),
       h("div", {},

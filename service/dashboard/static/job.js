@@ -8,7 +8,7 @@ import { write } from "./exact.js";
 import { amount, clock, dict, list, number, percent, since } from "./format.js";
 import { fault } from "./jobs.js";
 import { page } from "./page.js";
-import { card, empty, facts, head, jobLink, link, queueLink, quiet, waiting, when } from "./parts.js";
+import { card, crumbs, empty, facts, head, jobLink, link, queueLink, quiet, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { badge, ENDED } from "./states.js";
@@ -35,7 +35,7 @@ export const job = {
     if (failed.job && !data.job) return [head(`Job ${id}`), empty(failed.job.message), link(at("queues", queue, "jobs"), `To the jobs of ${queue}`)];
     if (!data.job) return [head(`Job ${id}`), waiting()];
     return [
-      h("nav", { class: "crumbs", "aria-label": "Where this is", key: "crumbs" }, queueLink(queue), " / ", link(at("queues", queue, "jobs", { state: found.state }), `${found.state} jobs`)),
+      crumbs(queueLink(queue), " / ", link(at("queues", queue, "jobs", { state: found.state }), `${found.state} jobs`)),
       head(found.task ?? id, badge(found.state), changes(found).map((action) => button(action))),
       failed.job?.status === 404 ? h("p", { class: "error", key: "gone" }, "The record of this job is not kept any more; this is what was known.") : null,
       data.why ? why(dict(data.why)) : null,
@@ -47,9 +47,7 @@ export const job = {
 };
 
 const why = ({ code, text, until, ahead, seconds }) =>
-  h(
-    "div",
-    { class: "health", "data-tone": "warn", key: "why" },
+  h("div", { class: "health", "data-tone": "warn", key: "why" },
     h("p", {}, h("strong", {}, "Why it does not run: "), text ?? "nobody can say", " ", quiet([code, ahead ? `about ${number(ahead)} are before it` : "", Number.isFinite(amount(seconds)) ? `starts in about ${Math.round(amount(seconds))} s` : "", until ? `until ${since(until)}` : ""].filter(Boolean).join("; "))),
   );
 
@@ -107,7 +105,7 @@ function twin(action) {
   return h("div", { class: "twin", key: action.text }, h("span", {}, action.text), h("code", { tabindex: 0, title: line }, line), copying("Copy", line), copying("curl", curl(action, values)));
 }
 
-const copying = (text, line) => h("button", { type: "button", class: "small", "aria-label": text === "Copy" ? `copy ${line}` : "copy as curl", onclick: (event) => copy(line, event.target) }, text);
+const copying = (text, line) => h("button", { class: "small", "aria-label": text === "Copy" ? `copy ${line}` : "copy as curl", onclick: (event) => copy(line, event.target) }, text);
 
 function reading(found) {
   const line = `streamq job get ${found.queue} ${found.id}`;

@@ -1,20 +1,18 @@
 // The jobs of a queue: a state, a filter, columns of the payload, pages, and what may be done to all that are meant.
 
 import { query as asked, queueAt } from "./api.js";
-import { button } from "./action.js";
+import { button, field } from "./action.js";
 import { BULK, bulk, bulkOf, progress } from "./bulk.js";
 import { count, dict, items, number, took } from "./format.js";
-import { column, figure, framed, head, jobLink, quiet, small, table, waiting, when } from "./parts.js";
+import { alert, column, figure, framed, head, jobLink, quiet, small, table, waiting, when } from "./parts.js";
 import { parts } from "./queue.js";
 import { h } from "./render.js";
-import { ask, at } from "./route.js";
+import { at, later } from "./route.js";
 import { said } from "./shown.js";
 import { badge, icon, STATES } from "./states.js";
 
 const LIMIT = 50;
-const PAUSE = 400; // milliseconds after the last letter until the server is asked
 const PAYLOAD = ["to", "subject", "message", "message_text", "workspace_id"]; // members that tell most of a message
-let typing = 0;
 
 export const jobs = {
   title: ({ at }) => `Jobs of ${at.queue}`,
@@ -42,30 +40,19 @@ function stateLink({ at: { queue }, query, live }, state) {
   const counts = live.queues.get(queue) ?? {};
   const { cursor, ...kept } = query;
   const isPresent = query.state === state;
-  return h(
-    "a",
-    { key: state ?? "all", href: at("queues", queue, "jobs", { ...kept, state }), "data-state": state ?? "", "aria-current": isPresent ? "true" : null },
+  return h("a", { key: state ?? "all", href: at("queues", queue, "jobs", { ...kept, state }), "data-state": state ?? "", "aria-current": isPresent ? "true" : null },
     state ? icon(state) : null, state ?? "all", state ? h("b", {}, number(count(counts[state]))) : null,
   );
 }
 
 function filters(query, problem) {
-  const change = (name) => (event) => {
-    clearTimeout(typing);
-    typing = setTimeout(() => ask({ [name]: event.target.value.trim(), cursor: "" }, { quietly: true }), PAUSE);
-  };
-  return h(
-    "div",
-    { class: "filters", key: "filters" },
-    h(
-      "label",
-      { class: "wide" },
-      h("span", {}, "Filter"),
-      h("input", { type: "search", name: "q", "data-search": true, spellcheck: "false", autocomplete: "off", placeholder: 'error:"timed out" age>1h payload.to:+1555* task:send-*', value: query.q ?? "", oninput: change("q"), "aria-invalid": problem ? "true" : null }),
-      problem ? h("span", { class: "error", role: "alert" }, problem.message) : null,
-    ),
-    h("label", {}, h("span", {}, "Group"), h("input", { name: "group", value: query.group ?? "", autocomplete: "off", oninput: change("group") })),
-    h("label", {}, h("span", {}, "Columns of the payload"), h("input", { name: "columns", value: query.columns ?? "", autocomplete: "off", placeholder: "to, workspace_id", oninput: change("columns") })),
+  const change = (name) => later(name, { cursor: "" });
+  return h("div", { class: "filters", key: "filters" },
+    h("label", {}, h("span", {}, "Filter"),
+      h("input", { type: "search", name: "q", "data-search": true, placeholder: 'error:"timed out" age>1h payload.to:+1555* task:send-*', value: query.q ?? "", oninput: change("q"), "aria-invalid": problem ? "true" : null }),
+      problem ? alert(problem.message) : null),
+    field({ name: "group", label: "Group", value: query.group }, change("group")),
+    field({ name: "columns", label: "Columns of the payload", value: query.columns, placeholder: "to, workspace_id" }, change("columns")),
   );
 }
 
@@ -75,11 +62,9 @@ function acts(page) {
   const ticked = [...(local.ticked ?? [])];
   const meant = ticked.length ? bulkOf(ticked) : bulk(query);
   const size = ticked.length || null;
-  return h(
-    "div",
-    { class: "row", key: "acts" },
+  return h("div", { class: "row", key: "acts" },
     BULK(queue, meant, query.state, size, page.live.queues.get(queue)).map((action) => button(action)),
-    ticked.length ? h("button", { type: "button", onclick: () => page.set({ ticked: new Set() }) }, `Untick ${number(ticked.length)}`) : null,
+    ticked.length ? h("button", { onclick: () => page.set({ ticked: new Set() }) }, `Untick ${number(ticked.length)}`) : null,
   );
 }
 
@@ -131,9 +116,7 @@ export const fault = (error) => `${said(dict(error).type ?? "")}: ${said(dict(er
 function pager({ at: { queue }, data, query }) {
   const { next, looked } = dict(data.jobs.page);
   const isFirst = !query.cursor;
-  return h(
-    "nav",
-    { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
+  return h("nav", { class: "row pager", "aria-label": "Pages of jobs", key: "pager" },
     isFirst ? null : h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: "" }) }, "To the first page"),
     next ? h("a", { class: "button", href: at("queues", queue, "jobs", { ...query, cursor: next }) }, "Next page") : null,
     quiet([looked === undefined ? "" : `${number(looked)} jobs were looked at for this page`, next ? "there are more" : "this is the end"].filter(Boolean).join("; ")),

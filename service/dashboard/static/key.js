@@ -2,6 +2,7 @@
 
 import { enter } from "./api.js";
 import { close, isOpen, present } from "./dialog.js";
+import { alert, note } from "./parts.js";
 import { h } from "./render.js";
 
 export function askForKey() {
@@ -22,17 +23,13 @@ function draw(state, again) {
       document.querySelector("#dialog [name=key]")?.select();
     }
   };
-  return h(
-    "form",
-    { onsubmit: submit },
+  return h("form", { onsubmit: submit },
     h("h2", { id: "dialog-title" }, "API key"),
-    h("p", { class: "quiet" }, "This server asks for a key. It is kept for this tab alone."),
-    h(
-      "label",
-      {},
+    note("This server asks for a key. It is kept for this tab alone."),
+    h("label", {},
       h("span", {}, "Key"),
-      h("input", { name: "key", type: "password", autocomplete: "off", required: true, "aria-invalid": state.error ? "true" : null, oninput: (event) => (state.key = event.target.value) }),
-      state.error ? h("span", { class: "error", role: "alert" }, state.error) : null,
+      h("input", { name: "key", type: "password", required: true, "aria-invalid": state.error ? "true" : null, oninput: (event) => (state.key = event.target.value) }),
+      state.error ? alert(state.error) : null,
     ),
     h("div", { class: "row end" }, h("button", { type: "submit", class: "primary", disabled: state.busy }, "Continue")),
   );

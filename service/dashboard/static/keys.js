@@ -9,7 +9,7 @@ const KEYS = [
   ["?", "this list"],
   ["/", "search on this page, or everywhere"],
   ["Ctrl K", "go to any page, queue, or job by its id"],
-  ["g, then a letter", "go to a page: o overview, q queues, f failures, s schedules, w workers, m messaging, p workspaces, c capacity, a activity, n new job"],
+  ["g, then a letter", "go to a page: o overview, q queues, f failures, l slow jobs, s schedules, w workers, m messaging, p workspaces, c capacity, a activity, n new job"],
   ["j and k", "the next and the previous row"],
   ["Enter", "open the row"],
   ["← → + -", "on a chart: its values, a part of it larger, and all"],
@@ -61,6 +61,6 @@ function help() {
   present({}, () => [
     h("h2", { id: "dialog-title" }, "Keys"),
     h("dl", { class: "facts keys" }, KEYS.map(([key, text]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)))),
-    h("div", { class: "row end" }, h("button", { type: "button", class: "primary", onclick: close }, "Close")),
+    h("div", { class: "row end" }, h("button", { class: "primary", onclick: close }, "Close")),
   ]);
 }

@@ -1,11 +1,12 @@
 // Messages: a page for each channel to send one and follow it, the deliveries that nobody knows of, and the opt-outs.
 
+import { query as asked } from "./api.js";
 import { button } from "./action.js";
 import { write } from "./exact.js";
 import { count, dict, items, list, number, plural } from "./format.js";
 import { unknownDeliveries } from "./deliveries.js";
 import { channels } from "./overview.js";
-import { card, column, empty, figure, head, jobLink, quiet, table, tabs, waiting, when } from "./parts.js";
+import { card, column, empty, figure, head, jobLink, note, quiet, table, tabs, waiting, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 import { sending, watching } from "./sending.js";
@@ -16,7 +17,7 @@ export const messaging = {
   asks: ({ at: { part }, local, query, me }) => ({
     channels: { path: "channels", every: 5 },
     unknown: { path: "deliveries/unknown?limit=100", every: 5, maybe: true },
-    ...(part === "opt-outs" ? { optOuts: { path: `opt-outs?limit=100${query.cursor ? `&cursor=${encodeURIComponent(query.cursor)}` : ""}`, every: 10 } } : {}),
+    ...(part === "opt-outs" ? { optOuts: { path: `opt-outs?${asked({ limit: 100, cursor: query.cursor })}`, every: 10 } } : {}),
     ...(part === "inbox" ? inboxOf(me) : {}),
     ...watching(local.sent),
   }),
@@ -40,12 +41,12 @@ const inboxOf = (me) => (offers(me) ? { inbox: { path: "inbox?limit=100", every:
 /** What the sandbox was sent, as it came: a message by its parts, anything else as JSON. */
 function inbox(told) {
   const { calls, repeats } = dict(dict(told).totals);
-  return card("Inbox of the sandbox", h("p", { class: "quiet" }, told ? `${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.` : "No sandbox runs inside this service."), told ? table({
+  return card("Inbox of the sandbox", note(told ? `${plural(calls, "call")} came, ${number(repeats)} of them again under the same key. Nothing left this machine.` : "No sandbox runs inside this service."), told ? table({
     name: "Inbox", items: items(told), key: ({ id }) => id, none: "Nothing was sent yet.",
     columns: [
       column("call", ({ id, idempotency_key: key }) => [h("b", {}, id), " ", sender(key)]),
       column("to", ({ body }) => said(dict(body).to ?? dict(body).contact_id ?? "–")),
-      column("what", ({ body }) => h("span", { class: "text wide" }, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
+      column("what", ({ body }) => h("span", { class: "text" }, said(dict(body).message ?? dict(body).subject ?? dict(body).reply ?? body))),
       figure("answer", ({ status, repeat }) => [h("span", { class: status < 300 ? "" : "error" }, String(status)), count(repeat) ? h("small", { class: "warn" }, `the ${number(repeat + 1)}. time`) : null]),
       figure("came", ({ received_at: time }) => when(time)),
     ],

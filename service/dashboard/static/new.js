@@ -5,9 +5,9 @@ import { queueAt, send } from "./api.js";
 import { parse, write } from "./exact.js";
 import { dict, items, list } from "./format.js";
 import { page } from "./page.js";
-import { card, head } from "./parts.js";
+import { alert, card, head, note, quiet } from "./parts.js";
 import { h } from "./render.js";
-import { ask, at, go } from "./route.js";
+import { at, go, later } from "./route.js";
 import { begun, fields } from "./schema.js";
 
 const OPTIONS = [
@@ -19,6 +19,8 @@ const WHOLE = new Set(["attempts", "units"]);
 
 const known = () => items(page.data.tasks);
 const present = () => known().find(({ name }) => name === page.query.task) ?? {};
+/** The schema that makes a form; of one that allows any member nobody can. */
+const form = () => (dict(present().schema).type === "object" && !present().schema.properties ? undefined : present().schema);
 const queueOf = () => page.query.queue || present().queue || "default";
 
 /** The payload as it is written: what a person changed, or what the schema begins with. */
@@ -68,20 +70,17 @@ export const newJob = {
   asks: () => ({ tasks: { path: "tasks", every: 60, maybe: true } }),
   body({ query, local, may }) {
     const { problem, busy } = local;
-    const schema = present().schema;
+    const schema = form();
     const raw = draft();
     const { value, error } = payload();
     const change = (text) => page.set({ raw: text, touched: true, problem: null });
     const errors = problem?.errors ?? [];
     const loose = errors.filter(({ pointer }) => !(schema && pointer?.startsWith("/payload")) && !OPTIONS.some(([name]) => pointer === `/${name}`));
     return [
-      head("New job"),
+      head("New job", quiet(present().description ?? "")),
       h("form", { id: "new", key: "new", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit()) },
         h("div", { class: "filters", key: "what" }, chosen(query), queue(query)),
-        h("div", { class: "columns even", key: "payload" },
-          card("Payload", schema ? (error ? h("p", { class: "quiet" }, "The fields are back once the JSON beside them can be read.") : h("div", { class: "shape" }, fields(schema, value, (next) => change(write(next, "  ")), errors))) : h("p", { class: "quiet" }, query.task ? "Nobody has told the schema of this task: write its payload as JSON." : "Choose a task, or write the name of one.")),
-          h("div", {}, card("The payload as JSON", h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, spellcheck: "false", "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? h("span", { class: "error", role: "alert" }, error.message) : null)),
-            card("Options", h("div", { class: "options" }, OPTIONS.map((each) => option(each, problem)))))),
+        h("div", { class: "columns even", key: schema ? "form" : "free" }, schema ? [shaped(schema, value, error, change, errors), h("div", {}, written(raw, error, change), more(problem))] : [written(raw, error, change, query.task ? "Nobody has told what its payload is made of." : "Choose a task, or write the name of one."), more(problem)]),
         problem ? h("p", { class: "error", role: "alert", key: "problem" }, [problem.message, ...loose.map(({ pointer, message }) => `${pointer}: ${message}`)].join(" ")) : null,
         h("section", { class: "card", key: "twins" }, twins(act, {}, true)),
         may("write") ? h("div", { class: "row", key: "acts" }, h("button", { type: "submit", class: "primary", disabled: busy || !query.task }, "Enqueue")) : h("p", { class: "quiet", key: "may" }, "The key of this tab may not send.")),
@@ -89,12 +88,18 @@ export const newJob = {
   },
 };
 
-const later = (name) => (event) => ask({ [name]: event.target.value.trim() }, { quietly: true });
+const shaped = (schema, value, error, change, errors) =>
+  card("Payload", error ? note("The fields are back once the JSON beside them can be read.") : h("div", { class: "shape" }, fields(schema, value, (next) => change(write(next, "  ")), errors)));
+
+const written = (raw, error, change, says) =>
+  card("The payload as JSON", says ? note(says) : null, h("label", {}, h("span", { class: "unseen" }, "The payload as JSON"), h("textarea", { name: "raw", class: "code", rows: 12, value: raw, "aria-invalid": error ? "true" : null, oninput: (event) => change(event.target.value) }), error ? alert(error.message) : null));
+
+const more = (problem) => card("Options", h("div", { class: "options" }, OPTIONS.map((each) => option(each, problem))));
 
 const chosen = (query) =>
-  h("label", { class: "wide" }, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", autocomplete: "off", required: true, oninput: later("task") }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));
+  h("label", {}, h("span", {}, "Task"), h("input", { name: "task", list: "tasks", value: query.task ?? "", required: true, oninput: later("task", {}, 0) }), h("datalist", { id: "tasks" }, known().map(({ name, queue: of }) => h("option", { key: name, value: name }, of))));
 
-const queue = (query) => h("label", {}, h("span", {}, "Queue"), h("input", { name: "queue", value: query.queue ?? "", placeholder: present().queue ?? "default", autocomplete: "off", oninput: later("queue") }));
+const queue = (query) => field({ name: "queue", label: "Queue", value: query.queue, placeholder: present().queue ?? "default" }, later("queue", {}, 0));
 
 const option = ([name, label, hint], problem) =>
-  field({ name, label, hint, value: dict(page.local.options)[name] ?? "", options: name === "priority" ? PRIORITIES : undefined }, (event) => page.set({ options: { ...dict(page.local.options), [name]: event.target.value } }), problem);
+  field({ name, label, hint, value: dict(page.local.options)[name] ?? "", options: name === "priority" ? PRIORITIES : undefined, none: "as the task says" }, (event) => page.set({ options: { ...dict(page.local.options), [name]: event.target.value } }), problem);

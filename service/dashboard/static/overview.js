@@ -54,9 +54,7 @@ function health(page, stats) {
     unknown: count(dict(data.unknown).total),
   });
   if (!found.length) return h("div", { class: "health", "data-tone": "good", key: "health" }, h("p", { role: "status" }, h("strong", {}, "All is well. "), well(live)));
-  return h(
-    "ul",
-    { class: "health", "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
+  return h("ul", { class: "health", "data-tone": found[0].tone, key: "troubles", "aria-label": "What is wrong" },
     found.slice(0, 12).map(({ tone, text, address }) => h("li", { key: text, "data-tone": tone }, address ? link(address, text) : text)),
     found.length > 12 ? h("li", { key: "more" }, `and ${number(found.length - 12)} more`) : null,
   );
@@ -72,9 +70,7 @@ function tiles(live, { total, points, step }, since) {
   const seconds = points.length * step || 1;
   const busy = sum("active");
   const share = total.ended ? total.failed / total.ended : NaN;
-  return h(
-    "ul",
-    { class: "tiles", key: "tiles", "aria-label": "Figures" },
+  return h("ul", { class: "tiles", key: "tiles", "aria-label": "Figures" },
     tile("completed", `in the last ${since}`, number(total.completed), rate(total.completed / seconds), spark(points.map((point) => point.completed), "good", "completed over time")),
     tile("failed", `in the last ${since}`, number(total.failed), percent(share), spark(points.map((point) => point.failed), "bad", "failed over time")),
     tile("waiting", "now", number(sum("waiting") + sum("held")), `p95 waited ${took(total.wait.p95)}`, spark(points.map((point) => point.wait.p95), "calm", "waits over time")),
@@ -117,9 +113,7 @@ export function channels(found) {
   return h("ul", { class: "plain" }, found.map((channel) => {
     const counts = dict(channel.counts);
     const limit = [channel.concurrency ? `${number(channel.concurrency)} at once` : "", channel.rate ? `${channel.rate} at most` : ""].filter(Boolean).join(", ");
-    return h(
-      "li",
-      { key: channel.name },
+    return h("li", { key: channel.name },
       list(channel.queues).length ? link(at("messaging", channel.name), channel.name) : h("strong", {}, channel.name),
       h("span", {}, Object.entries(counts).filter(([, size]) => count(size)).map(([state, size]) => `${number(size)} ${state}`).join(", ") || "nothing kept"),
       limit ? quiet(limit) : null,

@@ -85,7 +85,7 @@ function complaints() {
   return [...said].map((text) => h("p", { class: "error", role: "alert", key: `complaint ${text}` }, text));
 }
 
-// -- what is asked ---------------------------------------------------------------------------------------------------
+// -- what is asked
 
 function follow() {
   const wanted = attempt(() => view.asks?.(page), null) ?? {};

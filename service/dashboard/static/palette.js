@@ -46,18 +46,14 @@ function draw(state, again) {
     if (by) event.preventDefault();
     again();
   };
-  return h(
-    "form",
-    { class: "palette", onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
+  return h("form", { class: "palette", onsubmit: (event) => (event.preventDefault(), results[state.chosen] && choose(results[state.chosen])) },
     h("h2", { id: "dialog-title" }, "Go to"),
     h("input", {
-      name: "palette", autocomplete: "off", spellcheck: "false", placeholder: "a page, a queue, or the id of a job", "aria-label": "A page, a queue, or the id of a job",
+      name: "palette", placeholder: "a page, a queue, or the id of a job", "aria-label": "A page, a queue, or the id of a job",
       role: "combobox", "aria-expanded": "true", "aria-controls": "found", "aria-activedescendant": results.length ? `found-${state.chosen}` : null,
       oninput: (event) => (Object.assign(state, { text: event.target.value, chosen: 0, said: "", places: [] }), again()), onkeydown: key,
     }),
-    h(
-      "ul",
-      { id: "found", role: "listbox", "aria-label": "Places", class: "plain" },
+    h("ul", { id: "found", role: "listbox", "aria-label": "Places", class: "plain" },
       results.map((each, index) => h("li", { key: each.join(" "), id: `found-${index}`, role: "option", "aria-selected": String(index === state.chosen), onclick: () => choose(each) }, quiet(each[0]), " ", each[1])),
     ),
     h("p", { class: "quiet", role: "status" }, state.said || (results.length ? "" : "Nothing fits.")),

@@ -9,6 +9,9 @@ export const head = (title, ...more) => h("div", { class: "head" }, h("h1", { ta
 export const card = (title, ...children) =>
   h("section", { class: "card", key: `card ${title}`, "aria-label": title }, h("h2", {}, title), children);
 
+/** The way back. */
+export const crumbs = (...way) => h("nav", { class: "crumbs", "aria-label": "Where this is", key: "crumbs" }, way);
+
 /** A card without a title, for the one table of a page. */
 export const framed = (...children) => h("section", { class: "card", key: "table" }, children);
 
@@ -17,6 +20,8 @@ export const quiet = (...text) => h("span", { class: "quiet" }, text);
 export const small = (...text) => h("small", { class: "quiet" }, text);
 export const mark = (...text) => h("span", { class: "mark" }, text);
 export const warn = (...text) => h("span", { class: "warn" }, text);
+export const note = (...text) => h("p", { class: "quiet" }, text);
+export const alert = (...text) => h("span", { class: "error", role: "alert" }, text);
 export const waiting = () => h("p", { class: "empty" }, "Asking the server …");
 
 /** A time as seen from now, the time itself behind it. */
@@ -24,9 +29,7 @@ export const when = (time) => (since(time) ? h("time", { title: time, datetime: 
 
 /** Pairs of a name and a value; what is not there is left out. */
 export const facts = (values) =>
-  h(
-    "dl",
-    { class: "facts" },
+  h("dl", { class: "facts" },
     Object.entries(values)
       .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== NONE && value !== false)
       .map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))),
@@ -41,9 +44,7 @@ export const figure = (title, cell) => ({ title, cell, isNumber: true });
 export function table({ name, columns, items, key, none, row = () => ({}) }) {
   if (!list(items).length) return empty(none ?? "None.");
   const titles = columns.map(({ title, isNumber, names }) => h("th", { scope: "col", class: isNumber ? "number" : null }, title || h("span", { class: "unseen" }, names)));
-  return h(
-    "div",
-    { class: "scrolls", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
+  return h("div", { class: "scrolls", role: "region", "aria-label": `Table of ${name}`, tabindex: 0 },
     h("table", {}, h("thead", {}, h("tr", {}, titles)), h("tbody", {}, items.map((item, index) => tableRow(columns, item, key(item, index), row)))),
   );
 }

@@ -53,9 +53,7 @@ function pauses(queue, told, now) {
   const isPaused = Boolean(now ?? told.paused);
   if (!isPaused && !tasks.length) return null;
   const said = ({ reason, by, since: began, until }) => [reason ? `: ${reason}` : "", by ? ` (${by})` : "", began ? `, ${since(began)}` : "", until ? `, ends ${since(until)}` : ""].join("");
-  return h(
-    "ul",
-    { class: "health", "data-tone": "warn", key: "pauses" },
+  return h("ul", { class: "health", "data-tone": "warn", key: "pauses" },
     isPaused ? h("li", { key: "queue", class: "paused", "data-tone": "warn" }, `${queue} is paused${said(pause)}.`) : null,
     tasks.map(([task, each]) => h("li", { key: task, "data-tone": "warn" }, `The task ${task} is paused${said(dict(each))}. `, button(resume(queue, task), { class: "small" }))),
   );

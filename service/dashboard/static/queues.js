@@ -27,9 +27,7 @@ export const queues = {
     const found = [...live.queues].filter(([name]) => name.toLowerCase().includes(wanted)).sort(ORDERS[order]);
     return [
       head("Queues", quiet("of the last hour")),
-      h(
-        "div",
-        { class: "row", key: "filters" },
+      h("div", { class: "row", key: "filters" },
         find("Find a queue", query.q),
         tabs("Order", order, Object.keys(ORDERS).map((each) => [each, `by ${each}`, at("queues", { ...query, order: each })])),
       ),

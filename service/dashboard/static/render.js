@@ -10,6 +10,8 @@ const READ = new Set(["title", "alt", "aria-label", "placeholder"]); // attribut
 const ONCE = new Set(["open"]); // what people change themselves: only said when the element is made
 const LATE = new Set(["value", "checked"]); // properties, set behind the children and only where the tree changes
 
+const USUAL = { button: { type: "button" }, input: { autocomplete: "off" } };
+
 const isGiven = (child) => child !== null && child !== undefined && child !== false && child !== true;
 
 /** h("p", {class: "note"}, "text", h("b")): attributes, listeners ("onclick"), a "key" among its siblings, and children. */
@@ -56,6 +58,7 @@ function shownAs(child, node, parent, isSvg) {
   const inSvg = isSvg || child.tag === "svg";
   const element = node ?? (inSvg ? document.createElementNS(SVG, child.tag) : document.createElement(child.tag));
   const before = node?.[MADE].props ?? {};
+  if (!node && child.tag in USUAL) attributes(element, {}, USUAL[child.tag], true);
   attributes(element, before, child.props, !node);
   fill(element, child.children, inSvg);
   for (const name of LATE) if (child.props[name] !== before[name]) element[name] = child.props[name];

@@ -36,6 +36,14 @@ export function ask(changes, { quietly = false } = {}) {
   dispatchEvent(new Event("hashchange"));
 }
 
+let typing = 0;
+
+/** Hears of a field: what is written there is in the address, some milliseconds after the last letter. */
+export const later = (name, more = {}, pause = 400) => (event) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => ask({ [name]: event.target.value.trim(), ...more }, { quietly: true }), pause);
+};
+
 /** The first pattern that fits the parts, with what stands in its places: [view, { queue: "mail" }]. */
 export function matched(patterns, parts) {
   for (const [pattern, view] of patterns) {

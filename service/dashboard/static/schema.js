@@ -3,6 +3,7 @@
 
 import { Exact, parse, write } from "./exact.js";
 import { dict, list } from "./format.js";
+import { alert } from "./parts.js";
 import { h } from "./render.js";
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
@@ -56,7 +57,7 @@ function field(given) {
   const { schema, root, path, value, label, problems } = given;
   const found = plain(schema, root);
   const at = `/payload${path.map((name) => `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")}`;
-  const errors = problems.filter(({ pointer }) => pointer === at).map(({ message, hint }) => h("span", { class: "error", role: "alert" }, [message, hint].filter(Boolean).join("; ")));
+  const errors = problems.filter(({ pointer }) => pointer === at).map(({ message, hint }) => alert([message, hint].filter(Boolean).join("; ")));
   const hint = [found.description, "default" in found ? `${write(found.default)} where it is left out` : ""].filter(Boolean).join("; ");
   const isShape = !found.isChoice && !list(found.enum).length && (found.type === "array" || (found.type === "object" && found.properties));
   if (isShape && path.length < DEEPEST) return shape({ ...given, found, hint, errors });
@@ -65,7 +66,7 @@ function field(given) {
 
 /** The control for one value; an empty one of what is not needed is left out. */
 function control({ value, path, isNeeded, tell }, found, isWrong, name) {
-  const common = { name, autocomplete: "off", spellcheck: "false", "aria-invalid": isWrong ? "true" : null };
+  const common = { name, "aria-invalid": isWrong ? "true" : null };
   const hear = (read) => (event) => tell(path, event.target.value === "" && !isNeeded ? undefined : read(event.target.value));
   const choices = "const" in found ? [found.const] : found.type === "boolean" && !isNeeded ? [true, false] : list(found.enum);
   if (choices.length) {
@@ -95,11 +96,9 @@ function shape(given) {
   const isList = found.type === "array";
   const isThere = isList ? Array.isArray(value) : value !== null && typeof value === "object";
   const inner = (name, schema, text, needed) => field({ ...given, schema, path: [...path, name], value: dict(isList ? { ...value } : value)[name], label: text, isNeeded: needed });
-  const act = (text, next, to = path) => h("button", { type: "button", class: "small", "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
+  const act = (text, next, to = path) => h("button", { class: "small", "aria-label": `${text} ${label}`, onclick: () => tell(to, next) }, text);
   const needed = new Set(list(found.required));
-  return h(
-    "fieldset",
-    { key: path.join("/") },
+  return h("fieldset", { key: path.join("/") },
     h("legend", {}, label || "payload", isNeeded ? "" : " optional"),
     hint ? h("small", { class: "quiet" }, hint) : null,
     errors,

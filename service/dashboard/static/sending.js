@@ -6,7 +6,7 @@ import { write } from "./exact.js";
 import { count, dict } from "./format.js";
 import { isSent } from "./job.js";
 import { page } from "./page.js";
-import { card, jobLink, quiet, when } from "./parts.js";
+import { alert, card, jobLink, note, quiet, when } from "./parts.js";
 import { h } from "./render.js";
 import { said } from "./shown.js";
 import { badge, ENDED } from "./states.js";
@@ -18,8 +18,8 @@ const FORMS = {
   email: [{ name: "to", label: "To", value: "reader@example.com" }, { name: "subject", label: "Subject", value: "Hello" }, { name: "html", label: "Text in HTML", kind: "lines", rows: 4, value: "<p>Hello from streamq</p>" }, ...OF_ALL],
   ai: [
     { name: "workspace_id", label: "Workspace id", value: "66338" }, { name: "contact_id", label: "Contact id", value: "contact-1" },
-    { name: "message_id", label: "Message id", value: "" }, { name: "message_text", label: "Message that is answered", kind: "lines", rows: 3, value: "When do you open?" },
-    { name: "callback_url", label: "Address for the reply", value: "" },
+    { name: "message_id", label: "Message id" }, { name: "message_text", label: "Message that is answered", kind: "lines", rows: 3, value: "When do you open?" },
+    { name: "callback_url", label: "Address for the reply" },
   ],
 };
 
@@ -35,17 +35,15 @@ const request = (channel) => ({
 });
 
 export function sending(_page, channel) {
-  if (!FORMS[channel]) return card(`Send: ${channel}`, h("p", { class: "quiet" }, "There is no form for this channel."));
+  if (!FORMS[channel]) return card(`Send: ${channel}`, note("There is no form for this channel."));
   const { problem, sent, busy } = page.local;
   const given = values(channel);
   const change = (name) => (event) => page.set({ [`form ${channel}`]: { ...dict(page.local[`form ${channel}`]), [name]: event.target.value } });
   const loose = problem && !problem.errors.some(({ pointer }) => FORMS[channel].some(({ name }) => pointer === `/${name}`));
-  const form = h(
-    "form",
-    { id: "send", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit(channel)) },
+  const form = h("form", { id: "send", novalidate: true, onsubmit: (event) => (event.preventDefault(), submit(channel)) },
     FORMS[channel].map((each) => field(each, change(each.name), problem)),
-    loose ? h("p", { class: "error", role: "alert" }, [problem.message, ...problem.errors.map(({ message }) => message)].join(" ")) : null,
-    page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : h("p", { class: "quiet" }, "The key of this tab may not send."),
+    loose ? alert([problem.message, ...problem.errors.map(({ message }) => message)].join(" ")) : null,
+    page.may("write") ? h("div", { class: "row" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Send")) : note("The key of this tab may not send."),
     twins(request(channel), given),
   );
   return h("div", { class: "columns even", key: `send ${channel}` }, card(`Send: ${channel}`, form), card("Its way", sent ? way(sent) : h("p", { class: "empty" }, "Send a message, and follow it here until it is delivered.")));

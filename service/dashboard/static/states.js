@@ -4,7 +4,10 @@ import { h } from "./render.js";
 
 export const STATES = ["waiting", "active", "delayed", "held", "completed", "failed", "cancelled", "expired"];
 export const OPEN = ["waiting", "active", "delayed", "held"];
-export const ENDED = ["completed", "failed", "cancelled", "expired"];
+/** Those that have not begun. */
+export const YET = ["waiting", "delayed", "held"];
+export const UNDONE = ["failed", "cancelled", "expired"];
+export const ENDED = ["completed", ...UNDONE];
 
 const MARKS = {
   waiting: "M4 5h8M4 8h8M4 11h5",
@@ -18,9 +21,7 @@ const MARKS = {
 };
 
 export const icon = (state) =>
-  h(
-    "svg",
-    { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+  h("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
     h("circle", { cx: 8, cy: 8, r: 7.2 }),
     h("path", { d: Object.hasOwn(MARKS, state) ? MARKS[state] : MARKS.waiting }),
   );

@@ -4,7 +4,7 @@ import { button, command } from "./action.js";
 import { workerAt } from "./api.js";
 import { age, amount, bytes, count, dict, items, list, number, plural, span, took } from "./format.js";
 import { slots } from "./health.js";
-import { card, column, facts, figure, find, framed, head, jobLink, link, mark, meter, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
+import { card, column, crumbs, facts, figure, find, framed, head, jobLink, link, mark, meter, queueLink, quiet, small, table, waiting, warn, when } from "./parts.js";
 import { h } from "./render.js";
 import { at } from "./route.js";
 
@@ -30,7 +30,7 @@ export const workers = {
     const all = data.found ? items(data.found) : live.workers;
     const wanted = (query.q ?? "").toLowerCase();
     const found = all.filter((each) => `${each.name} ${each.host} ${list(each.queues).join(" ")}`.toLowerCase().includes(wanted));
-    const busy = all.some((each) => isTold(each)) ? all.reduce((sum, each) => sum + count(each.busy), 0) : [...live.queues.values()].reduce((sum, counts) => sum + count(counts.active), 0);
+    const busy = [...live.queues.values()].reduce((sum, counts) => sum + count(counts.active), 0);
     const whole = slots(all);
     return [
       head("Workers", quiet(`${number(busy)} of ${plural(whole, "slot")} busy `), meter(busy, whole)),
@@ -40,9 +40,8 @@ export const workers = {
   },
 };
 
-const isTold = ({ busy }) => busy !== null && busy !== undefined;
 const timed = (seconds) => h("span", { class: amount(seconds) >= SLOW ? "warn" : "" }, took(seconds));
-const used = ({ busy, concurrency, ...rest }) => (isTold({ busy }) ? [meter(count(busy), count(concurrency)), ` ${number(busy)} of ${number(concurrency)}`, standing(rest)] : [number(concurrency), standing(rest)]);
+const used = ({ busy, concurrency: whole, ...rest }) => [meter(count(busy), count(whole)), ` ${number(busy)} of ${number(whole)}`, standing(rest)];
 
 /** Whether it takes jobs, where that is not what is usual. */
 function standing({ state, asked, seen_at: seen }) {
@@ -85,7 +84,7 @@ export const worker = {
     const each = dict(data.found);
     const running = list(each.running).map(dict);
     return [
-      h("nav", { class: "crumbs", "aria-label": "Where this is", key: "crumbs" }, link(at("workers"), "Workers")),
+      crumbs(link(at("workers"), "Workers")),
       head(name, acts(each)),
       card("Facts", facts({
         host: each.host, process: each.pid, busy: used(each), serves: list(each.queues).map((queue) => [queueLink(queue), " "]), memory: bytes(each.memory), "loop lag": timed(each.loop_lag),

@@ -1,0 +1,33 @@
+// Slow jobs: what runs longest now, and what ran longest in the last hour.
+
+import { dict, list, number, took } from "./format.js";
+import { card, column, figure, find, head, jobLink, link, queueLink, quiet, table, waiting, when } from "./parts.js";
+import { h } from "./render.js";
+import { at } from "./route.js";
+import { badge } from "./states.js";
+
+export const slow = {
+  title: () => "Slow jobs",
+  asks: () => ({ found: { path: "slow?limit=50", every: 3 } }),
+  body({ data, query }) {
+    const { running, finished, looked_at: looked, complete } = dict(data.found);
+    const wanted = (query.q ?? "").toLowerCase();
+    const shown = (found) => list(found).map(dict).filter(({ job, task, queue }) => `${job} ${task} ${queue}`.toLowerCase().includes(wanted));
+    return [
+      head("Slow jobs", complete === false ? quiet(`of the last hour only the latest ${number(looked)} records were looked at`) : null),
+      h("div", { class: "row", key: "filters" }, find("Find a task or a queue", query.q)),
+      ...(data.found ? [card("They run now", rows(shown(running), "Nothing runs.")), card("They ended in the last hour", rows(shown(finished), "Nothing has ended, or nothing is kept.", true))] : [waiting()]),
+    ];
+  },
+};
+
+function rows(found, none, isEnded) {
+  return table({
+    name: isEnded ? "Jobs that ended" : "Jobs that run", items: found, key: ({ queue, job }) => `${queue} ${job}`, none,
+    columns: [
+      column("job", ({ queue, job }) => jobLink(queue, job)), column("task", ({ task }) => task), column("queue", ({ queue }) => queueLink(queue)),
+      isEnded ? column("state", ({ state }) => badge(state)) : column("worker", ({ worker }) => (worker ? link(at("workers", worker), worker) : null)),
+      figure(isEnded ? "ran" : "runs for", ({ seconds }) => took(seconds)), figure("started", ({ started_at: time }) => when(time)),
+    ],
+  });
+}

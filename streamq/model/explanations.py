@@ -23,7 +23,15 @@ from streamq.model.facts import (
     times,
     who,
 )
-from streamq.model.gate_reasons import group_paused, lease_used, no_worker, rate_used, slots_used, turn
+from streamq.model.gate_reasons import (
+    group_paused,
+    lease_used,
+    no_worker,
+    rate_used,
+    slots_used,
+    turn,
+    workers_quiet,
+)
 from streamq.model.job_record import JobRecord
 from streamq.model.lanes import ALONE
 from streamq.model.states import State
@@ -256,6 +264,7 @@ REASONS: Final = (
     ),
     Reason("held", (_H,), "it was held, and waits again in a moment", _held),
     Reason("no-worker", (_W,), "no worker serves its queue, or those that did are lost", no_worker),
+    Reason("workers-quiet", (_W,), "the workers of its queue were asked to take no new jobs", workers_quiet),
     Reason(
         "unknown-task", (_W,), "no worker that serves its queue knows its task, or that version", _unknown
     ),

@@ -89,3 +89,12 @@ def no_worker(facts: Facts) -> Explanation | None:
     lost = sorted(w.name for w in facts.workers if facts.job.queue in w.queues)
     more = f"; {', '.join(lost[:3])}{' and others' if lost[3:] else ''} did and was lost" if lost else ""
     return Explanation("no-worker", f"no worker serves queue {facts.job.queue!r}{more}")
+
+
+def workers_quiet(facts: Facts) -> Explanation | None:
+    if not all(worker.asked for worker in facts.serving):
+        return None
+    names = [worker.name for worker in facts.serving]
+    which = f"{', '.join(names[:3])}{' and others' if names[3:] else ''}"
+    text = f"the workers that serve queue {facts.job.queue!r} were asked to take no new jobs: {which}"
+    return Explanation("workers-quiet", text)

@@ -84,16 +84,17 @@ class Explanations:
         """The workers that serve its queue, with the one that has it; and its queue's pace in the last minutes."""
         minute = now // 60_000
         minutes = range(minute - PACE, minute + 1) if job.state is State.WAITING else ()
-        home = ("HGETALL", self._access.shared.workers)
+        shared = self._access.shared
+        home = [("HGETALL", shared.workers), ("HGETALL", shared.asks)]
         commands = self._statistics.commands(job.queue, MINUTE, minutes)
         link = links.of(job.queue)
         if link is links.home or not commands:  # one round trip, or two at once
-            entries, *replies = await links.home.batch(home, *commands)
+            entries, asks, *replies = await links.home.batch(*home, *commands)
         else:
-            (entries,), replies = await asyncio.gather(links.home.batch(home), link.batch(*commands))
+            (entries, asks), replies = await asyncio.gather(links.home.batch(*home), link.batch(*commands))
         if isinstance(entries, Exception):
             raise translate(entries, sent=True) from entries
-        listed = self._workers.read_list(entries)
+        listed = self._workers.read_list(entries, () if isinstance(asks, Exception) else asks)
         near = [worker for worker in listed if job.queue in worker.queues or worker.name == job.worker]
         return near, _pace(now // 1000, self._statistics.read(minutes, replies))
 

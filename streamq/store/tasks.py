@@ -28,8 +28,7 @@ class Tasks:
     async def publish(self, links: Links, tasks: Sequence[ServedTask]) -> None:
         """Write these, and take off the list those that no worker knows any more. What is refused is logged.
 
-        The caller is on the list of workers already: names are read before workers are, so nobody takes off what
-        another has just written.
+        Where another that begins takes some of them off meanwhile, ``publish_again`` writes them.
         """
         key = self._access.shared.tasks
         try:
@@ -37,7 +36,9 @@ class Tasks:
                 await links.home.call("HSET", key, *_parts(tasks))
             names = await links.home.call("HKEYS", key)
             workers = await self._workers.listed(links)
-            known = {name for worker in workers for name in worker.tasks or ()}
+            known = {name for worker in workers for name in worker.tasks or ()} | {
+                task.name for task in tasks
+            }
             gone = [name for name in names if name.decode("utf-8", "replace") not in known]
             if gone and all(worker.tasks is not None for worker in workers):
                 await links.home.call("HDEL", key, *gone)

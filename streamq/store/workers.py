@@ -158,17 +158,19 @@ class Workers:
             replace(
                 info,
                 load=_load(loads.get(info.name.encode())),
-                asked=asks.get(info.name.encode(), b"").decode(),
+                asked=_asked(asks, info.name),
             )
             for info in found
             if info
         ]
         return sorted(told, key=lambda info: info.name)
 
-    def read_list(self, said: Sequence[bytes]) -> list[WorkerInfo]:
-        """The same from what the list of workers has, all of it."""
+    def read_list(self, said: Sequence[bytes], asks: Sequence[bytes] = ()) -> list[WorkerInfo]:
+        """The same from what the list of workers has, all of it, and what is asked of them, where that is known."""
         readable = [self._worker(name, raw) for name, raw in pairs(said).items()]
-        return sorted([info for info in readable if info], key=lambda info: info.name)
+        asked = pairs(asks)
+        told = [replace(info, asked=_asked(asked, info.name)) if asked else info for info in readable if info]
+        return sorted(told, key=lambda info: info.name)
 
     async def named(self, queue: str) -> list[str]:
         """Names of workers that beat in a queue, or did until they were lost; the first ten."""
@@ -272,6 +274,10 @@ def _job_of(said: dict[str, Any]) -> tuple[str, str, str, datetime]:
 
 def _note(said: dict[str, Any]) -> WorkerNote:
     return WorkerNote(str(said["subject"]), str(said["text"]), _time(said["since"]))
+
+
+def _asked(asks: Mapping[bytes, bytes], name: str) -> str:
+    return asks.get(name.encode(), b"").decode("utf-8", "replace")
 
 
 def _load(raw: bytes | None) -> WorkerLoad | None:

@@ -154,6 +154,7 @@ class Worker:
         links = store.links(self.name)
         try:
             await join_each(store, links, self.queues)
+            await store.tasks.publish(links, self._published)
             await store.followers.publish(links, self.queues, self._followers())
             kept = {name: task.kept for name, task in self.app.tasks.items()}
             await store.retention.declare(links, self.queues, kept)
@@ -172,14 +173,8 @@ class Worker:
         except NameTaken as error:
             self._taken = error
             raise
-        await self._publish()
         await self._announce()  # once they are seen to be served: an unused name is struck off the list
         await self.heartbeat.start()
-
-    async def _publish(self) -> None:
-        """Tell of the tasks, once this worker is on the list: who takes old ones off looks there."""
-        async with self.app.client.store.pool.links() as links:
-            await self.app.client.store.tasks.publish(links, self._published)
 
     def _say_again(self, store: Store, links: ThreadLinks) -> None:
         """What else the server may have lost, from the thread of the heartbeat."""

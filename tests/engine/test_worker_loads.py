@@ -63,10 +63,12 @@ async def test_a_quiet_worker_takes_no_new_jobs_until_it_is_resumed(app: App) ->
         await until(lambda: hold.running == 1)
         await app.worker("w1").quiet()
         await until(lambda: told(app, "quiet", 1))
-        await hold.task.enqueue_many(range(3))
+        waiting = await hold.task.enqueue_many(range(3))
         hold.open.set()
         await until(lambda: told(app, "quiet", 0))
         assert (await app.queue("q").counts()).waiting == 3, "what ran has ended, and nothing has begun"
+        why = await app.queue("q").why(waiting[0].id)
+        assert (why.code, "w1" in why.text) == ("workers-quiet", True)
         await app.worker("w1").resume()
         await until(lambda: told(app, "working"))
         await until(lambda: _waiting(app, 0))

@@ -17,7 +17,7 @@ import orjson
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from .openapi_headers import ANSWERED, of_problem, of_request
+from .openapi_headers import ANSWERED, RATED, of_problem, of_request
 from .problems import ProblemType
 from .route import AnyRoute, Success
 
@@ -252,7 +252,8 @@ def _successes(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status, same in groupby(sorted(route.answers, key=_status), key=_status):
         answers = [*same]
-        names = dict.fromkeys(["X-Request-Id", *(name for one in answers for name in one.headers)])
+        rated = RATED if route.scope is not None else ()
+        names = dict.fromkeys(["X-Request-Id", *rated, *(name for one in answers for name in one.headers)])
         content = {one.media: _content(one, schemas) for one in answers if _has_content(one)}
         found[str(status)] = {
             "description": ". ".join(dict.fromkeys(one.meaning for one in answers)),

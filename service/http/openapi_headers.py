@@ -26,6 +26,9 @@ _REQUEST_HEADERS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "Last-Event-ID": (_TEXT, "the last event that was heard; a stream begins with a whole picture in any case"),
 }  # fmt: skip
 
+RATED: Final = ("RateLimit", "RateLimit-Policy")
+"""What each answer has to a key with a rate."""
+
 ANSWERED: Final[dict[str, Any]] = {
     name: {"description": about, "schema": schema}
     for name, schema, about in (
@@ -47,7 +50,7 @@ ANSWERED: Final[dict[str, Any]] = {
     )
 }
 _OF_STATUS: Final = {
-    401: ("WWW-Authenticate",), 409: ("Retry-After",), 415: ("Accept", "Accept-Encoding"), 429: ("Retry-After",),
+    401: ("WWW-Authenticate",), 409: ("Retry-After",), 415: ("Accept", "Accept-Encoding"), 429: ("Retry-After", *RATED),
     503: ("Retry-After",),
 }  # fmt: skip
 

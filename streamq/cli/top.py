@@ -65,9 +65,13 @@ async def _looked(app: streamq.App) -> dict[str, Any]:
         pause = told[row["queue"]].asdict()["paused"]
         row["paused"] = None if not pause else pause["reason"] or "yes"
     workers = [
-        {"worker": each.name, "host": each.host, "slots": each.concurrency, "queues": ", ".join(each.queues)}
+        {
+            "worker": each.name, "host": each.host, "state": each.load.state if each.load else "unknown",
+            "busy": each.load.busy if each.load else None, "slots": each.concurrency,
+            "queues": ", ".join(each.queues),
+        }
         for each in await app.workers()
-    ]
+    ]  # fmt: skip
     longest = sorted(running, key=lambda row: -row["seconds"])[:LONGEST]
     return {"queues": rows, "workers": workers, "longest": longest}
 

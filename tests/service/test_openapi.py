@@ -78,7 +78,7 @@ def test_a_route_tells_its_parameters_headers_body_and_who_may_ask(document: dic
 
 def test_an_answer_tells_its_schema_and_its_headers_and_a_problem_its_codes(document: dict[str, Any]) -> None:
     create = operations(document)["POST /api/v1/queues/{queue}/jobs"]["responses"]
-    assert create["201"]["headers"].keys() == {"X-Request-Id", "Location"}
+    assert create["201"]["headers"].keys() == {"X-Request-Id", "Location", "RateLimit", "RateLimit-Policy"}
     schema = create["201"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/SentDocument"}
     missing = document["components"]["responses"][create["404"]["$ref"].rpartition("/")[2]]

@@ -9,7 +9,7 @@ from typing import Any
 from streamq.audited import page
 from streamq.client.client import Client
 from streamq.durations import Duration
-from streamq.errors import UsageError
+from streamq.errors import Rejected, UsageError
 from streamq.model.events import ENDS, TAILED, Told
 from streamq.model.failure_kinds import FailureKind
 from streamq.model.job_record import JobRecord
@@ -27,6 +27,7 @@ from streamq.noun_errors import OperationNotFound, TaskNotFound
 from streamq.operation import Operation, checked
 from streamq.queue import Queue
 from streamq.records import LIMIT, Records
+from streamq.redis.answers import is_of_another_type
 from streamq.remote_worker import RemoteWorker
 from streamq.shared import SharedLimit
 from streamq.slow import slow_of
@@ -169,7 +170,13 @@ class Looking:
 
     async def failures(self) -> list[FailureKind]:
         """The kinds of jobs that failed alike, of all queues, those with the most failed jobs first."""
-        found = [group for queue in await self.queues() for group in await self.queue(queue).failures()]
+        found: list[FailureKind] = []
+        for queue in await self.queues():
+            try:
+                found += await self.queue(queue).failures()
+            except Rejected as error:
+                if not is_of_another_type(error):
+                    raise
         return sorted(found, key=lambda group: -group.failed)
 
     async def served_tasks(self) -> list[ServedTask]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import Field, PlainValidator
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on only
 
-from streamq import App, State, Statistics
+from streamq import App, Rejected, State, Statistics
 
 from ..http.auth import Scope
 from ..http.failures import OUTAGES
@@ -126,11 +126,19 @@ def _load(found: Iterable[Statistics]) -> _Load:
 async def _payload(app: App, found: Iterable[Statistics]) -> int | None:
     """The mean size of payloads of some jobs of the busiest queues."""
     busiest = sorted(found, key=lambda each: -each.total.ended)[:_QUEUES]
-    pages = await asyncio.gather(
-        *(app.queue(each.queue).jobs(State.COMPLETED, limit=_LOOKED_AT) for each in busiest)
-    )
-    sizes = [len(encoded(job.payload)) for page in pages for job in page.items]
+    sizes = [
+        size for of in await asyncio.gather(*(_sizes(app, each.queue) for each in busiest)) for size in of
+    ]
     return round(sum(sizes) / len(sizes)) if sizes else None
+
+
+async def _sizes(app: App, queue: str) -> list[int]:
+    """Bytes of payloads of the latest jobs; none where the server refuses to look, as at keys of somebody else."""
+    try:
+        page = await app.queue(queue).jobs(State.COMPLETED, limit=_LOOKED_AT)
+    except Rejected:
+        return []
+    return [len(encoded(job.payload)) for job in page.items]
 
 
 async def _present(app: App, since: Any) -> Present:

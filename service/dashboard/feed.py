@@ -19,6 +19,7 @@ from streamq import App, Unavailable
 from streamq.times import rfc3339
 
 from ..clock import now
+from ..http.failures import outage
 
 log = logging.getLogger("streamq.feed")
 
@@ -149,7 +150,9 @@ class Feed:
         try:
             sample = await self._sample()
         except Unavailable as error:
-            return "unavailable", {"at": rfc3339(now()), "code": error.code, "detail": str(error)}, None
+            if self._last is not None:  # the first of them
+                log.warning("live counts are not to be had: %s", error)
+            return "unavailable", {"at": rfc3339(now()), "code": error.code, "detail": outage(error)}, None
         if self._last is None:
             return "snapshot", sample, sample
         return "change", _difference(self._last, sample), sample

@@ -231,7 +231,7 @@ def of_engine(request: web.Request, error: StreamqError) -> Problem:
         return Problem(kind, str(error), headers=come_back(error), **_members(error))
     if isinstance(error, Unavailable):
         log.info("request %s: %s: %s", request[REQUEST_ID], error.code, error)
-        return Problem(kind, _outage(error), headers=come_back(error))
+        return Problem(kind, outage(error), headers=come_back(error))
     return Problem(kind, str(error), **_members(error))
 
 
@@ -267,7 +267,7 @@ def come_back(error: StreamqError) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(getattr(error, "retry_after", 1.0)))}
 
 
-def _outage(error: Unavailable) -> str:
+def outage(error: Unavailable) -> str:
     """The kind of an outage in words that name no host, port or setting: callers without a key read them too."""
     match error:
         case NotDurable():

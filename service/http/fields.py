@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -39,6 +39,19 @@ def field_error(pointer: str, code: str, message: str, hint: str = "") -> FieldE
     """One of them; without a hint it has none."""
     error = {"pointer": pointer, "code": code, "message": message}
     return {**error, "hint": hint} if hint else error
+
+
+def unknown_fields(names: Iterable[str]) -> list[FieldError]:
+    """Those of a query where there is none."""
+    hint = "this address takes no query"
+    return [
+        field_error(json_pointer((name,)), "unknown-field", "is not a known field", hint) for name in names
+    ]
+
+
+def given_twice(names: Iterable[str]) -> list[FieldError]:
+    """Those of a query whose names come more than once."""
+    return [field_error(json_pointer((name,)), "twice", "is given more than once") for name in names]
 
 
 def of_payload(error: InvalidPayload | InvalidSchedule, below: str = "") -> list[FieldError]:

@@ -27,7 +27,7 @@ from .answers import Answer, JSONAnswer
 from .auth import Scope
 from .bodies import await_body
 from .failures import STRANGERS, Guard, Handler
-from .fields import FieldError, Invalid, of_model
+from .fields import FieldError, Invalid, given_twice, of_model, unknown_fields
 from .marks import marked
 from .problems import (
     BAD_IDEMPOTENCY_KEY,
@@ -128,6 +128,14 @@ class Route(Generic[S, Q, B]):
         return self.method == "POST" and self.scope is not None
 
     @property
+    def refuses_a_query(self) -> bool:
+        """Whether it has no query and says so: a filter that were ignored would be taken for one that holds.
+
+        (What has no scope is none of the API's: providers and links of mails add what they like.)
+        """
+        return self.query is None and self.scope is not None
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names in the path."""
         return tuple(_IN_BRACES.findall(self.path))
@@ -141,7 +149,7 @@ class Route(Generic[S, Q, B]):
         found += (WAIT_TOO_LONG,) if self.makes_a_job else ()
         found += (BAD_IDEMPOTENCY_KEY if self.is_idempotent else IDEMPOTENCY_KEY,) if self.reads_key else ()
         found += OF_BODIES if self.body is not None else ()
-        found += (VALIDATION,) if self.query is not None else ()
+        found += (VALIDATION,) if self.query is not None or self.refuses_a_query else ()
         return tuple(dict.fromkeys([*found, *self.problems]))
 
     @property
@@ -242,15 +250,27 @@ def _answering(
 def _checking(route: AnyRoute, context: Context) -> Check:
     """Query and body as their models; raises ``Invalid`` with the wrong fields of both."""
     query_model, body_model = route.query, route.body
+    refuses = route.refuses_a_query
 
     def check(request: web.Request, sent: Any) -> tuple[Any, Any]:
-        query, wrong_query = _read(query_model, dict(request.query), context) if query_model else _NONE
+        if refuses and request.query_string:
+            raise Invalid(unknown_fields(request.query), "query string")
+        query, wrong_query = _read(query_model, _once_each(request), context) if query_model else _NONE
         body, wrong_body = _read(body_model, sent, context) if body_model else _NONE
         if wrong_query or wrong_body:
             raise _invalid(wrong_query, wrong_body)
         return query, body
 
-    return check if query_model or body_model else lambda _request, _sent: _NONE
+    return check if refuses or query_model or body_model else lambda _request, _sent: _NONE
+
+
+def _once_each(request: web.Request) -> dict[str, str]:
+    """The query. Raises ``Invalid`` for a name that comes twice: each of its values would be meant."""
+    query = request.query
+    found = dict(query)
+    if len(found) < len(query):
+        raise Invalid(given_twice(name for name in found if len(query.getall(name)) > 1), "query string")
+    return found
 
 
 def _read(model: Any, value: Any, context: Context) -> tuple[Any, Wrong | None]:

@@ -86,6 +86,12 @@ def _first_word(error: Exception) -> tuple[str, str]:
     return word, text
 
 
+def is_of_another_type(error: object) -> bool:
+    """Whether a key is what no version of ours writes: somebody else's, under a name of ours. Who looks at many queues
+    takes it for nothing, and goes on with the others."""
+    return isinstance(error, Exception) and "WRONGTYPE" in str(error)
+
+
 def packed(commands: Sequence[tuple[Any, ...]]) -> bytes:
     """Commands as they are sent. Raises ``UsageError`` for a part that cannot be written, before anything is sent."""
     try:

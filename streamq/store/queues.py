@@ -10,7 +10,7 @@ from streamq.model.job_record import Counts
 from streamq.model.keys import GROUP, is_name
 from streamq.model.shown import shown
 from streamq.redis import scripts
-from streamq.redis.answers import translate
+from streamq.redis.answers import is_of_another_type, translate
 from streamq.store.access import Access
 
 log = logging.getLogger("streamq.store")
@@ -115,7 +115,7 @@ class Queues:
 
 def _number(reply: Any) -> int:
     if isinstance(reply, Exception):
-        if "NOGROUP" in str(reply):
+        if "NOGROUP" in str(reply) or is_of_another_type(reply):
             return 0
         raise translate(reply, sent=True) from reply
     if isinstance(reply, list):  # XPENDING's summary begins with the number

@@ -22,7 +22,7 @@ from streamq.model.statistics import (
     sums_of,
 )
 from streamq.redis import scripts
-from streamq.redis.answers import translate
+from streamq.redis.answers import is_of_another_type, translate
 from streamq.redis.links import Links
 from streamq.redis.replies import pairs
 from streamq.store.access import Access
@@ -41,7 +41,9 @@ def _told(sums: Mapping[str, Sums]) -> list[Any]:
 
 
 def _sound(reply: Any) -> Any:
-    """A reply of a pipeline. Raises it where it is an error."""
+    """A reply of a pipeline; ``None`` where the key is somebody else's. Raises it where it is another error."""
+    if is_of_another_type(reply):
+        return None
     if isinstance(reply, Exception):
         raise translate(reply, sent=True) from reply
     return reply
@@ -163,6 +165,8 @@ class StatisticsStore:
         found: list[Kept] = []
         for number, reply in zip(numbers, replies, strict=True):
             given = _sound(reply)
+            if given is None:
+                continue
             said = pairs(given) if task is None else dict(zip((task.encode(), WAITING), given, strict=True))
             waiting = said.pop(WAITING, None)
             tasks = {name.decode("utf-8", "replace"): sums_of(raw) for name, raw in said.items() if raw}

@@ -21,7 +21,7 @@ from streamq.model.headers import key_given_up
 from streamq.model.outcomes import FAILED
 from streamq.model.outcomes import MARKS as ENDS
 from streamq.model.record import as_failure
-from streamq.redis.answers import concerns_all
+from streamq.redis.answers import concerns_all, is_of_another_type
 from streamq.redis.troubles import Troubles
 from streamq.store.outcomes import Settlement
 from streamq.store.store import Store
@@ -331,4 +331,4 @@ def _fitting(settlements: list[Settlement], room: int, space: int, *, first: boo
 
 def _of_the_queue(error: StreamqError) -> bool:
     """Whether it is one of the queue's keys that is refused, whatever the outcome."""
-    return "WRONGTYPE" in str(error) or "NOPERM" in str(error)
+    return is_of_another_type(error) or "NOPERM" in str(error)

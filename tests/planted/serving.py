@@ -359,8 +359,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "problems: an outage does not say when to come back",
         "service/http/failures.py",
-        "_outage(error), headers=come_back(error))",
-        "_outage(error))",
+        "outage(error), headers=come_back(error))",
+        "outage(error))",
         "tests/service/test_problems.py::"
         "test_a_server_that_is_away_is_unavailable_within_a_bounded_time_and_comes_back",
     ),
